@@ -1,0 +1,69 @@
+"""Bytes to messages and back: JSON that a person can read with `nats sub`.
+
+Requests from users are read strictly (`refusal.py`); everything between actors is read tolerantly, so
+that an older actor survives a newer one's extra fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from .commands import AnyCommand
+from .errors import WarmTransferError
+from .events import AnyEvent
+from .transfer import PhaseChanged, WarmTransferResult
+
+MAX_MESSAGE_BYTES = 64 * 1024
+
+M = TypeVar("M")
+
+_encoder = msgspec.json.Encoder()
+_command = msgspec.json.Decoder(AnyCommand)
+_event = msgspec.json.Decoder(AnyEvent)
+_phase = msgspec.json.Decoder(PhaseChanged)
+_result = msgspec.json.Decoder(WarmTransferResult)
+
+
+class Undecodable(WarmTransferError):
+    """Bytes that are no message of ours. The text says what was expected, never what stood there."""
+
+
+def encode(message: Any) -> bytes:
+    """`message` as one line of JSON."""
+    return _encoder.encode(message)
+
+
+def _decode(decoder: msgspec.json.Decoder[M], data: bytes) -> M:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise Undecodable(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Undecodable(str(error)) from error
+
+
+def decode_command(data: bytes) -> AnyCommand:
+    """A command; raises `Undecodable`."""
+    return _decode(_command, data)
+
+
+def decode_event(data: bytes) -> AnyEvent:
+    """An event; raises `Undecodable`."""
+    return _decode(_event, data)
+
+
+def decode_phase(data: bytes) -> PhaseChanged:
+    """A phase; raises `Undecodable`."""
+    return _decode(_phase, data)
+
+
+def decode_result(data: bytes) -> WarmTransferResult:
+    """A result; raises `Undecodable`."""
+    return _decode(_result, data)
+
+
+def decode_as(kind: type[M], data: bytes) -> M:
+    """Any other struct (a question, an answer); raises `Undecodable`."""
+    return _decode(msgspec.json.Decoder(kind), data)

@@ -1,0 +1,36 @@
+"""Errors, told apart by what the one who meets them does next.
+
+    WarmTransferError            the original's name; catches all of the below
+    ├── Retry                    nobody's mistake, try again after `after_s`
+    ├── Refused                  their mistake: one sentence with the field, the value and the remedy
+    └── Broken                   our mistake: a bug; report it, do not retry
+
+Every room raises one of these or a subclass; a vendor's error is translated at the one border where
+that vendor is known.
+"""
+
+from __future__ import annotations
+
+
+class WarmTransferError(Exception):
+    """A warm transfer cannot be performed, or failed on the way."""
+
+
+class Retry(WarmTransferError):
+    """Nobody's mistake: the same call may succeed after `after_s` seconds."""
+
+    def __init__(self, sentence: str, *, after_s: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.after_s = after_s
+
+
+class Refused(WarmTransferError):
+    """The asker's mistake. The message is one sentence that names field, value and remedy."""
+
+    def __init__(self, sentence: str, *, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class Broken(WarmTransferError):
+    """A bug of ours: two things that cannot both be true were."""

@@ -1,0 +1,87 @@
+"""The constrained field types that messages are made of.
+
+One type per kind of value, so that a limit is written once. `extra["remedy"]` is the second half of the
+sentence a person reads when a value is refused (see `refusal.py`); `extra["pii"]` marks what must never
+reach a log line or a subject.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+TOKEN_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
+"""What may stand between two dots of a subject: transfer ids, session names, room ids."""
+
+Token = Annotated[
+    str,
+    Meta(
+        pattern=TOKEN_PATTERN,
+        extra={"remedy": "use 1 to 64 of A-Z a-z 0-9 _ -"},
+    ),
+]
+
+SipAddress = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(\+[1-9][0-9]{6,14}"
+            r"|sips?:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?)\Z"
+        ),
+        extra={
+            "pii": True,
+            "remedy": "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)",
+        },
+    ),
+]
+
+PrintableName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}\Z",
+        extra={"remedy": "use 1 to 128 printable characters on one line"},
+    ),
+]
+
+HeaderName = Annotated[str, Meta(pattern=r"^[Xx]-[A-Za-z0-9-]{1,62}\Z")]
+HeaderValue = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,512}\Z")]
+
+SpokenLine = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]{1,500}\Z",
+        extra={"remedy": "use 1 to 500 characters of plain text"},
+    ),
+]
+
+PromptText = Annotated[
+    str,
+    Meta(min_length=1, max_length=4_000, extra={"remedy": "use 1 to 4000 characters"}),
+]
+
+SUMMARY_MAX_CHARS = 4_000
+SummaryText = Annotated[str, Meta(max_length=SUMMARY_MAX_CHARS, extra={"pii": True})]
+
+ReasonText = Annotated[
+    str,
+    Meta(max_length=500, extra={"pii": True, "remedy": "use at most 500 characters"}),
+]
+
+WaitSeconds = Annotated[
+    float,
+    Meta(ge=1.0, le=3_600.0, extra={"remedy": "give seconds from 1 to 3600"}),
+]
+
+CommandSeconds = Annotated[
+    float,
+    Meta(ge=0.5, le=60.0, extra={"remedy": "give seconds from 0.5 to 60"}),
+]
+
+ProviderId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[\x21-\x7e]{1,128}\Z",
+        extra={"remedy": "use 1 to 128 printable ASCII characters without spaces"},
+    ),
+]

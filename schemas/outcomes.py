@@ -1,0 +1,92 @@
+"""How a transfer can end: a closed list of words, each with the phase it ends in and what the caller hears.
+
+Where the original had a word for it (`declined`, `voicemail`, `supervisor_disconnected`,
+`supervisor_join_timeout`, `switch_failed`) ours is the same; the others are sharper words for what the
+original reports as one of those, as prose, or not at all.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Why a transfer ended. `evidence` beside it in the result says how we know."""
+
+    COMPLETE = "complete"
+    # the supervisor's side
+    DECLINED = "declined"
+    VOICEMAIL = "voicemail"
+    SUPERVISOR_DISCONNECTED = "supervisor_disconnected"
+    SUPERVISOR_JOIN_TIMEOUT = "supervisor_join_timeout"
+    SUPERVISOR_BUSY = "supervisor_busy"
+    SUPERVISOR_NO_ANSWER = "supervisor_no_answer"
+    SUPERVISOR_REJECTED = "supervisor_rejected"
+    SUPERVISOR_UNREACHABLE = "supervisor_unreachable"
+    BRIEFING_TIMEOUT = "briefing_timeout"
+    # the caller's side, and the asker's
+    CALLER_LEFT = "caller_left"
+    CANCELLED = "cancelled"
+    # what could not be done
+    INVALID_REQUEST = "invalid_request"
+    CALLER_IN_TRANSFER = "caller_in_transfer"
+    CALLER_NOT_FOUND = "caller_not_found"
+    ROOM_FAILED = "room_failed"
+    DIAL_FAILED = "dial_failed"
+    SWITCH_FAILED = "switch_failed"
+    CALLER_NEVER_ARRIVED = "caller_never_arrived"
+    SESSION_RELEASED = "session_released"
+    PRIMARY_ABSENT = "primary_absent"
+    GATEWAY_ABSENT = "gateway_absent"
+    BRIEFING_ABSENT = "briefing_absent"
+    BRIEFING_FAILED = "briefing_failed"
+    BROKEN = "broken"
+
+    @property
+    def cancelled(self) -> bool:
+        """True when people, not machines, ended it: the phase is `transfer_cancelled`."""
+        return self in _CANCELLED
+
+
+_CANCELLED = frozenset(
+    {
+        Outcome.DECLINED,
+        Outcome.VOICEMAIL,
+        Outcome.SUPERVISOR_DISCONNECTED,
+        Outcome.SUPERVISOR_JOIN_TIMEOUT,
+        Outcome.SUPERVISOR_BUSY,
+        Outcome.SUPERVISOR_NO_ANSWER,
+        Outcome.SUPERVISOR_REJECTED,
+        Outcome.SUPERVISOR_UNREACHABLE,
+        Outcome.BRIEFING_TIMEOUT,
+        Outcome.CALLER_LEFT,
+        Outcome.CANCELLED,
+    }
+)
+
+UNREACHED = "Sorry, I couldn't reach a supervisor; let me continue helping you."
+PROBLEM = "I ran into a problem transferring you. Let me keep helping you."
+INCOMPLETE = "I couldn't complete the transfer; please try again in a moment."
+
+APOLOGIES: dict[Outcome, str] = {
+    Outcome.DECLINED: "The supervisor isn't able to take this call right now; let me keep helping you.",
+    Outcome.VOICEMAIL: "I couldn't reach a live supervisor; let me keep helping you.",
+    Outcome.SUPERVISOR_DISCONNECTED: (
+        "I lost the supervisor before we could connect you; let me keep helping you."
+    ),
+    Outcome.SUPERVISOR_JOIN_TIMEOUT: UNREACHED,
+    Outcome.SUPERVISOR_BUSY: UNREACHED,
+    Outcome.SUPERVISOR_NO_ANSWER: UNREACHED,
+    Outcome.SUPERVISOR_REJECTED: UNREACHED,
+    Outcome.SUPERVISOR_UNREACHABLE: UNREACHED,
+    Outcome.BRIEFING_TIMEOUT: "I couldn't complete the transfer; let me keep helping you.",
+    Outcome.CANCELLED: "I couldn't complete the transfer; let me keep helping you.",
+    Outcome.SWITCH_FAILED: INCOMPLETE,
+    Outcome.CALLER_NEVER_ARRIVED: INCOMPLETE,
+}
+"""What the caller hears on being given back; any other outcome says `PROBLEM`."""
+
+
+def apology_for(outcome: Outcome) -> str:
+    """The default line for the caller after `outcome`."""
+    return APOLOGIES.get(outcome, PROBLEM)

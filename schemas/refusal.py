@@ -1,0 +1,172 @@
+"""Reading what users write: strictly, and with one sentence when it is wrong.
+
+The sentence names the field, shows the value as it came (cut, and masked where it is a phone number) and
+says what to write instead. Nothing of a refused request goes any further.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any, TypeVar, cast
+
+import msgspec
+from msgspec import inspect
+
+from .codec import MAX_MESSAGE_BYTES
+from .errors import Refused
+from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
+
+MAX_SHOWN_CHARS = 40
+
+R = TypeVar("R")
+
+_AT = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_DIGITS = re.compile(r"\d(?=\d{2})")
+_STEP = re.compile(r"\.([A-Za-z_]\w*)")
+
+
+def read_request(data: bytes) -> WarmTransferRequest:
+    """The request in `data`; raises `Refused` with the sentence for its author."""
+    raw = _read_json(data)
+    _refuse_reserved(raw)
+    return _convert(raw, WarmTransferRequest)
+
+
+def read_cancel(data: bytes) -> CancelRequest:
+    """The cancel in `data` (an empty body is one without a reason); raises `Refused`."""
+    return _convert(_read_json(data), CancelRequest) if data.strip() else CancelRequest()
+
+
+def _read_json(data: bytes) -> Any:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise Refused(f"The message is {len(data)} bytes long; send at most {MAX_MESSAGE_BYTES}.")
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"The message is not JSON ({error}); send one JSON object.") from error
+
+
+def _refuse_reserved(raw: Any) -> None:
+    options = _walk(raw, ["config", "destination", "extra_options"])
+    if not isinstance(options, dict):
+        return
+    for key in cast("dict[str, Any]", options):
+        if _camel(key) in RESERVED_OPTIONS:
+            raise Refused(
+                f"config.destination.extra_options has {_show(key)}, which warmxfer sets itself; "
+                "remove it and use the fields of config.destination.",
+                field="config.destination.extra_options",
+            )
+
+
+def _convert(raw: Any, kind: type[R]) -> R:
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), raw, kind) from error
+
+
+def _refusal(said: str, raw: Any, kind: type) -> Refused:
+    at = _AT.search(said)
+    complaint = said[: at.start()] if at else said
+    path = _path(at["path"]) if at else []
+    where = ".".join(path) or "the message"
+    if unknown := _UNKNOWN.search(complaint):
+        hint = _nearest(unknown["name"], kind, path)
+        return Refused(
+            f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
+            field=".".join([*path, unknown["name"][:64]]),
+        )
+    if missing := _MISSING.search(complaint):
+        name = ".".join([*path, missing["name"]])
+        return Refused(
+            f"{name} is missing; {_remedy(kind, [*path, missing['name']]) or 'add it'}.", field=name
+        )
+    value = _show(_walk(raw, path))
+    remedy = _remedy(kind, path) or complaint[0].lower() + complaint[1:]
+    return Refused(f"{where} is {value}; {remedy}.", field=where)
+
+
+def _path(said: str) -> list[str]:
+    """`.config.lines` -> [config, lines]; what lies in a list or a free map is named by its holder."""
+    return _STEP.findall(said.split("[", 1)[0])
+
+
+def _walk(raw: Any, path: list[str]) -> Any:
+    for step in path:
+        raw = cast("dict[str, Any]", raw).get(step) if isinstance(raw, dict) else None
+    return raw
+
+
+def _show(value: Any) -> str:
+    """`value` as its author wrote it, cut; all but the last two digits of a long number are masked."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = repr(text)[1:-1] if isinstance(value, str) else text
+    if len(re.sub(r"\D", "", text)) >= 7:
+        text = _DIGITS.sub("•", text)
+    text = text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+    return f"'{text}'" if isinstance(value, str) else text
+
+
+def _camel(key: str) -> str:
+    head, *tail = key.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _struct_at(kind: type, path: list[str]) -> inspect.StructType | None:
+    found: inspect.Type | None = inspect.type_info(kind)
+    for step in path:
+        info = _field(found, step)
+        found = _plain(info.type) if info else None
+    return found if isinstance(found, inspect.StructType) else None
+
+
+def _plain(info: inspect.Type) -> inspect.Type:
+    """`info` without the `None`, `UNSET` and metadata around it."""
+    if isinstance(info, inspect.Metadata):
+        return _plain(info.type)
+    if isinstance(info, inspect.UnionType):
+        kinds = [each for each in info.types if not isinstance(each, inspect.NoneType)]
+        return _plain(kinds[0]) if len(kinds) == 1 else info
+    return info
+
+
+def _field(info: inspect.Type | None, name: str) -> inspect.Field | None:
+    if not isinstance(info, inspect.StructType):
+        return None
+    return next((each for each in info.fields if each.encode_name == name), None)
+
+
+def _remedy(kind: type, path: list[str]) -> str | None:
+    """What the deepest field on `path` that knows one says to write instead."""
+    for length in range(len(path), 0, -1):
+        struct = _struct_at(kind, path[: length - 1])
+        info = _field(struct, path[length - 1])
+        if info and (remedy := _metadata(info.type)):
+            return remedy
+        if info and isinstance(plain := _plain(info.type), inspect.LiteralType):
+            return "use one of " + ", ".join(str(each) for each in plain.values)
+        if info and isinstance(plain := _plain(info.type), inspect.StructType) and length == len(path):
+            return (
+                f"give an object with {', '.join(each.encode_name for each in plain.fields if each.required)}"
+            )
+    return None
+
+
+def _metadata(info: inspect.Type) -> str | None:
+    if isinstance(info, inspect.Metadata):
+        extra = cast("dict[str, str]", info.extra or {})  # pyright: ignore[reportUnknownMemberType]
+        return extra.get("remedy") or _metadata(info.type)
+    if isinstance(info, inspect.UnionType):
+        return next((said for each in info.types if (said := _metadata(each))), None)
+    return None
+
+
+def _nearest(name: str, kind: type, path: list[str]) -> str:
+    struct = _struct_at(kind, path)
+    known = [each.encode_name for each in struct.fields] if struct else []
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"the fields here are {', '.join(known)}."

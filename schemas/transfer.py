@@ -1,0 +1,224 @@
+"""What users say and see: a request in, phases and one result out.
+
+The words and values are those of VideoSDK's `WarmTransferRunner`, so that someone coming from it is at
+home; units are added to the names of durations, and `seq`, `outcome`, `detail` and `evidence` to what
+it reports. JSON on the wire.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from .fields import (
+    CommandSeconds,
+    HeaderName,
+    HeaderValue,
+    PrintableName,
+    PromptText,
+    ProviderId,
+    ReasonText,
+    SipAddress,
+    SpokenLine,
+    Token,
+    WaitSeconds,
+)
+from .outcomes import Outcome
+from .tags import snake_case
+
+
+class WarmTransferPhase(StrEnum):
+    """Where a transfer stands, in the original's 13 words. The last three are final."""
+
+    STARTED = "started"
+    SUMMARY_GENERATING = "summary_generating"
+    SUMMARY_READY = "summary_ready"
+    CALLER_ON_HOLD = "caller_on_hold"
+    CONSULTATION_ROOM_CREATED = "consultation_room_created"
+    SUPERVISOR_DIALED = "supervisor_dialed"
+    SUPERVISOR_JOINED = "supervisor_joined"
+    BRIEFING_STARTED = "briefing_started"
+    BRIEFING_COMPLETE = "briefing_complete"
+    CALL_SWITCHED = "call_switched"
+    TRANSFER_COMPLETE = "transfer_complete"
+    TRANSFER_CANCELLED = "transfer_cancelled"
+    TRANSFER_FAILED = "transfer_failed"
+
+    @property
+    def final(self) -> bool:
+        """True when nothing follows."""
+        return self in FINAL_PHASES
+
+
+FINAL_PHASES = frozenset(
+    {
+        WarmTransferPhase.TRANSFER_COMPLETE,
+        WarmTransferPhase.TRANSFER_CANCELLED,
+        WarmTransferPhase.TRANSFER_FAILED,
+    }
+)
+
+RESERVED_OPTIONS = frozenset(
+    {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
+)
+"""Keys of a dial that only warmxfer sets: letting `extra_options` override them is toll fraud's door."""
+
+MAX_SIP_HEADERS = 10
+MAX_METADATA_KEYS = 20
+
+
+class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """`extra_options` of a dial: a closed list, under the provider's own names.
+
+    `metadata` is echoed in the provider's call record; `headers` travel to the supervisor's phone, so
+    only `X-` names and printable ASCII values are taken.
+    """
+
+    ringing_timeout: (
+        Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give seconds from 1 to 600"})] | UnsetType
+    ) = UNSET
+    max_call_duration: (
+        Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give seconds from 10 to 86400"})] | UnsetType
+    ) = UNSET
+    record_audio: bool | UnsetType = UNSET
+    wait_until_answered: bool | UnsetType = UNSET
+    hide_phone_number: bool | UnsetType = UNSET
+    dtmf: (
+        Annotated[
+            str,
+            Meta(pattern=r"^[0-9A-Da-d*#wW,]{1,64}\Z", extra={"remedy": "use 1 to 64 of 0-9 A-D * # w ,"}),
+        ]
+        | UnsetType
+    ) = UNSET
+    media_encryption: Literal["enable", "disable"] | UnsetType = UNSET
+    include_headers: Literal["ALL", "SIP_X_HEADERS", "NONE"] | UnsetType = UNSET
+    headers: (
+        Annotated[
+            dict[HeaderName, HeaderValue],
+            Meta(
+                max_length=MAX_SIP_HEADERS,
+                extra={
+                    "remedy": "use at most 10 headers named X-..., each value up to 512 printable ASCII "
+                    "characters without line breaks"
+                },
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    metadata: (
+        Annotated[
+            dict[
+                Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")],
+                Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,256}\Z")],
+            ],
+            Meta(
+                max_length=MAX_METADATA_KEYS,
+                extra={"remedy": "use at most 20 printable strings of up to 256 characters"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
+    """The supervisor, reached by dialling `sip_call_to` through the provider's routing rule."""
+
+    routing_rule_id: ProviderId
+    sip_call_to: SipAddress
+    sip_call_from: SipAddress
+    participant_display_name: PrintableName = "Supervisor"
+    extra_options: SIPOptions = field(default_factory=SIPOptions)
+
+
+class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fixed sentences people hear. Defaults are the original's, word for word."""
+
+    hold: SpokenLine = "Please hold while I connect you with a supervisor."
+    greeting: SpokenLine = "Hi, I'm the AI assistant. Let me bring you up to speed on this call."
+    question: SpokenLine = "Are you ready to take the call?"
+    connecting: SpokenLine = "Connecting the caller now. Stand by."
+    apologies: Annotated[
+        dict[Outcome, SpokenLine],
+        Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),
+    ] = field(default_factory=dict[Outcome, SpokenLine])
+    """By outcome; what is not named here is said in `outcomes.APOLOGIES`."""
+
+
+class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one transfer is to be made. Only `destination` is required."""
+
+    destination: SIPDestination
+    summary_prompt: PromptText | None = None
+    summarize_by: Literal["summarizer", "session"] = "summarizer"
+    """Whose model writes the summary: the summarizer's, or the primary session's own."""
+    summary_timeout_s: CommandSeconds = 8.0
+    supervisor_join_timeout_s: WaitSeconds = 120.0
+    briefing_timeout_s: WaitSeconds = 180.0
+    on_briefing_timeout: Literal["cancel", "proceed"] = "cancel"
+    """`proceed` is the original's way: the caller is moved to a supervisor who never said yes."""
+    caller_arrival_timeout_s: Annotated[
+        float, Meta(ge=1.0, le=60.0, extra={"remedy": "give seconds from 1 to 60"})
+    ] = 15.0
+    command_timeout_s: CommandSeconds = 10.0
+    """How long one of our own actors may take to answer before it counts as absent."""
+    pacing: Literal["overlap", "sequential"] = "overlap"
+    """`sequential` keeps the original's strict order; `overlap` makes the caller wait least."""
+    lines: SpokenLines = field(default_factory=SpokenLines)
+
+
+class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Published on `warmxfer.<id>.request`. The id is yours: the same id twice is one transfer."""
+
+    room_id: Token
+    """The room in which the AI agent and the caller talk now."""
+    config: WarmTransferConfig
+    session: Token | None = None
+    """The name the primary session was attached under; the room's id when left out."""
+    caller_call_id: ProviderId | None = None
+    """The caller's SIP call, when you know it: saves a look-up at the provider."""
+    caller_participant_id: ProviderId | None = None
+    """The caller's participant id in `room_id`, when you know it."""
+
+    @property
+    def session_name(self) -> str:
+        return self.session or self.room_id
+
+
+class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Published on `warmxfer.<id>.cancel`. The caller goes back to the AI."""
+
+    reason: ReasonText = "cancelled by request"
+
+
+class PhaseChanged(Struct, frozen=True, tag=snake_case, tag_field="type"):
+    """Published on `warmxfer.<id>.phase`, in order of `seq` (from 1, no gaps). Drop a repeated `seq`."""
+
+    phase: WarmTransferPhase
+    data: dict[str, Any]
+    timestamp: float
+    """Epoch seconds by the broker's clock."""
+    consultation_room_id: str | None
+    seq: int
+
+
+class WarmTransferResult(Struct, frozen=True, tag=snake_case, tag_field="type"):
+    """Published once on `warmxfer.<id>.result`, when nothing of the transfer is outstanding."""
+
+    success: bool
+    phase: WarmTransferPhase
+    outcome: Outcome
+    consultation_room_id: str | None
+    supervisor_call_id: str | None
+    switched_call_id: str | None
+    summary: str
+    error: str | None = None
+    detail: str | None = None
+    consultation_session_id: str | None = None
+    supervisor_participant_id: str | None = None
+    caller_participant_id: str | None = None
+    briefing_agent_participant_id: str | None = None
+    evidence: dict[str, str | int | float | bool | None] = field(
+        default_factory=dict[str, str | int | float | bool | None]
+    )
