@@ -44,8 +44,38 @@ PrintableName = Annotated[
     ),
 ]
 
-HeaderName = Annotated[str, Meta(pattern=r"^[Xx]-[A-Za-z0-9-]{1,62}\Z")]
-HeaderValue = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,512}\Z")]
+SipHeaders = Annotated[
+    dict[
+        Annotated[str, Meta(pattern=r"^[Xx]-[A-Za-z0-9-]{1,62}\Z")],
+        Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,512}\Z")],
+    ],
+    Meta(
+        max_length=10,
+        extra={
+            "remedy": "use at most 10 headers named X-..., each value up to 512 printable ASCII "
+            "characters without line breaks"
+        },
+    ),
+]
+
+CallMetadata = Annotated[
+    dict[
+        Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")],
+        Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,256}\Z")],
+    ],
+    Meta(
+        max_length=20,
+        extra={"remedy": "use at most 20 printable strings of up to 256 characters"},
+    ),
+]
+
+DialledDigits = Annotated[
+    str,
+    Meta(pattern=r"^[0-9A-Da-d*#wW,]{1,64}\Z", extra={"remedy": "use 1 to 64 of 0-9 A-D * # w ,"}),
+]
+
+RingSeconds = Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give seconds from 1 to 600"})]
+CallSeconds = Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give seconds from 10 to 86400"})]
 
 SpokenLine = Annotated[
     str,

@@ -13,14 +13,17 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from .fields import (
+    CallMetadata,
+    CallSeconds,
     CommandSeconds,
-    HeaderName,
-    HeaderValue,
+    DialledDigits,
     PrintableName,
     PromptText,
     ProviderId,
     ReasonText,
+    RingSeconds,
     SipAddress,
+    SipHeaders,
     SpokenLine,
     Token,
     WaitSeconds,
@@ -65,9 +68,6 @@ RESERVED_OPTIONS = frozenset(
 )
 """Keys of a dial that only warmxfer sets: letting `extra_options` override them is toll fraud's door."""
 
-MAX_SIP_HEADERS = 10
-MAX_METADATA_KEYS = 20
-
 
 class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
     """`extra_options` of a dial: a closed list, under the provider's own names.
@@ -76,50 +76,16 @@ class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
     only `X-` names and printable ASCII values are taken.
     """
 
-    ringing_timeout: (
-        Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give seconds from 1 to 600"})] | UnsetType
-    ) = UNSET
-    max_call_duration: (
-        Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give seconds from 10 to 86400"})] | UnsetType
-    ) = UNSET
+    ringing_timeout: RingSeconds | UnsetType = UNSET
+    max_call_duration: CallSeconds | UnsetType = UNSET
     record_audio: bool | UnsetType = UNSET
     wait_until_answered: bool | UnsetType = UNSET
     hide_phone_number: bool | UnsetType = UNSET
-    dtmf: (
-        Annotated[
-            str,
-            Meta(pattern=r"^[0-9A-Da-d*#wW,]{1,64}\Z", extra={"remedy": "use 1 to 64 of 0-9 A-D * # w ,"}),
-        ]
-        | UnsetType
-    ) = UNSET
+    dtmf: DialledDigits | UnsetType = UNSET
     media_encryption: Literal["enable", "disable"] | UnsetType = UNSET
     include_headers: Literal["ALL", "SIP_X_HEADERS", "NONE"] | UnsetType = UNSET
-    headers: (
-        Annotated[
-            dict[HeaderName, HeaderValue],
-            Meta(
-                max_length=MAX_SIP_HEADERS,
-                extra={
-                    "remedy": "use at most 10 headers named X-..., each value up to 512 printable ASCII "
-                    "characters without line breaks"
-                },
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    metadata: (
-        Annotated[
-            dict[
-                Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")],
-                Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{0,256}\Z")],
-            ],
-            Meta(
-                max_length=MAX_METADATA_KEYS,
-                extra={"remedy": "use at most 20 printable strings of up to 256 characters"},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    headers: SipHeaders | UnsetType = UNSET
+    metadata: CallMetadata | UnsetType = UNSET
 
 
 class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
