@@ -1,0 +1,35 @@
+"""`python -m warmxfer.sandbox`: the sandbox as a process of its own; one JSON line says where it is."""
+
+import argparse
+import asyncio
+import json
+
+from .server import serve
+from .settings import Settings
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    settings = Settings(options.api_key, options.secret, options.webhook_url, options.time_scale)
+    asyncio.run(serve(settings, options.host, options.port, _announce))
+
+
+def _announce(base_url: str) -> None:
+    print(json.dumps({"sandbox": base_url}), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="warmxfer.sandbox", description="A VideoSDK cloud on your own machine."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--api-key", required=True)
+    parser.add_argument("--secret", required=True, help="clients sign their tokens with it")
+    parser.add_argument("--webhook-url", help="where every event is posted")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="0.1 is ten times as fast as life")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

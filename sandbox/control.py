@@ -1,0 +1,130 @@
+"""The tester's hand, under /sandbox: make callers, read the ledger, set faults, force people. No token."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from . import fields
+from .calls import Call
+from .cloud import Cloud
+from .errors import Refused
+from .limits import MAX_TEXT_CHARS
+from .rooms import Room
+from .speech import Utterance
+from .verdict import judge
+
+LINE_OF_THE_HOUSE = "+14155550100"
+"""The number every caller has dialled."""
+
+
+async def create_caller(request: Request) -> Response:
+    """An inbound caller arrives and is answered."""
+    cloud: Cloud = request.app.state.cloud
+    body = await fields.read_json(request)
+    room_id = fields.optional_text(body, "roomId")
+    caller = fields.destination(body, "from")
+    participant_id = fields.participant_id(body, "participantId") or f"caller-{caller.lstrip('+')}"
+    name = fields.optional_text(body, "name") or "Ann"
+    room = cloud.rooms.open(room_id) if room_id is not None else cloud.rooms.create("cloud")
+    call = Call("inbound", caller, LINE_OF_THE_HOUSE, room.id, participant_id, name)
+    cloud.telephony.arrive(call, room)
+    ids = {
+        "callId": call.id,
+        "roomId": room.id,
+        "participantId": participant_id,
+        "sessionId": call.session_id,
+    }
+    return JSONResponse(ids)
+
+
+async def ledger(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    query = request.query_params
+    entries = cloud.ledger.entries(room_id=query.get("room"), kind=query.get("kind"))
+    return JSONResponse({"entries": entries, "dropped": cloud.ledger.dropped})
+
+
+async def state(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    rooms = [_room_state(room) for room in cloud.rooms]
+    calls = [
+        {"callId": call.id, "participantId": call.participant_id, **call.record()} for call in cloud.calls
+    ]
+    return JSONResponse({"rooms": rooms, "calls": calls, "webhooksGivenUp": cloud.outbox.given_up})
+
+
+async def verdict(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    query = request.query_params
+    for name in ("primaryRoom", "callerCallId", "transferKey"):
+        fields.text(query, name)
+    found = judge(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
+    return JSONResponse(found)
+
+
+async def add_fault(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    return JSONResponse(cloud.faults.add(await fields.read_json(request)).record())
+
+
+async def list_faults(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    return JSONResponse({"faults": cloud.faults.records()})
+
+
+async def clear_faults(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    cloud.faults.clear()
+    return JSONResponse({"faults": []})
+
+
+async def override_person(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    number = fields.destination(request.path_params, "who")
+    person = cloud.phonebook.override(number, await fields.read_json(request))
+    return JSONResponse({"number": number, "script": person.script, "ringS": person.ring_s})
+
+
+async def force_hang_up(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    calls = _calls_of(cloud, request.path_params["who"])
+    for call in calls:
+        cloud.telephony.hang_up(call, "person")
+    return JSONResponse({"hungUp": [call.id for call in calls]})
+
+
+async def force_say(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    spoken = fields.text(await fields.read_json(request), "text", MAX_TEXT_CHARS)
+    calls = _calls_of(cloud, request.path_params["who"])
+    for call in calls:
+        if call.participant is not None:
+            call.participant.mouth.say(Utterance("forced", spoken))
+    return JSONResponse({"saying": [call.id for call in calls]})
+
+
+async def reset(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    cloud.reset()
+    return JSONResponse({"reset": True})
+
+
+def _calls_of(cloud: Cloud, participant_id: str) -> list[Call]:
+    """The live calls of somebody. Raises Refused 404 when there is none."""
+    calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.over]
+    if not calls:
+        raise Refused(404, f"Nobody is on the phone as {participant_id}.")
+    return calls
+
+
+def _room_state(room: Room) -> dict[str, object]:
+    return {
+        "roomId": room.id,
+        "customRoomId": room.custom_id,
+        "disabled": room.disabled,
+        "held": room.held,
+        "sessionId": room.session.id if room.session else None,
+        "participants": [
+            {**who.card(), "listening": who.listening, "speaking": who.mouth.busy}
+            for who in room.participants.values()
+        ],
+    }

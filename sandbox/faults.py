@@ -1,0 +1,168 @@
+"""Faults by switch: what shall go wrong, where, and how many times.
+
+This file only keeps the book. The faults are carried out where they belong: HTTP in gate.py, webhooks in
+webhooks.py, switches in telephony.py, joins in sockets.py, the model in llm.py.
+"""
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from . import fields
+from .errors import Refused
+from .limits import MAX_FAULTS
+
+LLM_PATH: Final = "/v1/chat/completions"
+
+HTTP_KINDS: Final = frozenset(
+    [
+        "delay",
+        "status",
+        "reset",
+        "execute_then_reset",
+        "execute_then_timeout",
+        "execute_late",
+        "execute_twice",
+        "garbage",
+        "wrong_schema",
+        "slow_drip",
+    ]
+)
+LLM_KINDS: Final = frozenset({"hang", "endless", "refuse", "empty"})
+WEBHOOK_KINDS: Final = frozenset({"drop", "duplicate", "delay", "reorder"})
+SWITCH_KINDS: Final = frozenset({"never_arrives", "arrives_late", "fails"})
+JOIN_KINDS: Final = frozenset({"delay", "refuse"})
+
+_PLACES: Final = {
+    "http": HTTP_KINDS,
+    "llm": LLM_KINDS | HTTP_KINDS,
+    "webhook": WEBHOOK_KINDS,
+    "switch": SWITCH_KINDS,
+    "join": JOIN_KINDS,
+}
+FOR_EVER: Final = 0
+
+
+@dataclass(slots=True)
+class Fault:
+    """One switch. `match` says where, `left` how often it still strikes (None: for ever)."""
+
+    place: str
+    kind: str
+    match: dict[str, str]
+    delay_s: float = 0.0
+    hold_s: float = 0.0
+    retry_after_s: float | None = None
+    status: int = 500
+    body: Any = None
+    left: int | None = 1
+    struck: int = field(default=0)
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "place": self.place,
+            "kind": self.kind,
+            "match": self.match,
+            "delayS": self.delay_s,
+            "holdS": self.hold_s,
+            "retryAfterS": self.retry_after_s,
+            "status": self.status,
+            "left": self.left,
+            "struck": self.struck,
+        }
+
+
+class FaultBook:
+    """The switches that are on, oldest first; the first that matches strikes."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, body: fields.Body) -> Fault:
+        """Switch a fault on. Raises Refused 400 for what cannot be understood."""
+        if len(self._faults) >= MAX_FAULTS:
+            raise Refused(400, f"{MAX_FAULTS} faults are on: switch some off (DELETE /sandbox/faults).")
+        fault = _read(body)
+        self._faults.append(fault)
+        return fault
+
+    def records(self) -> list[dict[str, Any]]:
+        return [fault.record() for fault in self._faults]
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def any_for_http(self) -> bool:
+        return any(fault.place in ("http", "llm") for fault in self._faults)
+
+    def for_http(self, method: str, path: str, room_ids: set[str]) -> Fault | None:
+        """The fault for this request, if any; it counts as struck."""
+        for fault in self._faults:
+            if fault.place not in ("http", "llm") or fault.match.get("roomId") not in (None, *room_ids):
+                continue
+            if fault.match.get("method", method) == method and fnmatchcase(path, fault.match["path"]):
+                return self._strike(fault)
+        return None
+
+    def for_webhook(self, webhook: str) -> Fault | None:
+        for fault in self._faults:
+            if fault.place == "webhook" and fnmatchcase(webhook, fault.match["webhook"]):
+                return self._strike(fault)
+        return None
+
+    def for_switch(self, call_id: str, room_id: str) -> Fault | None:
+        return self._by_ids("switch", {"callId": call_id, "roomId": room_id})
+
+    def for_join(self, participant_id: str, room_id: str) -> Fault | None:
+        return self._by_ids("join", {"participantId": participant_id, "roomId": room_id})
+
+    def _by_ids(self, place: str, ids: dict[str, str]) -> Fault | None:
+        for fault in self._faults:
+            if fault.place == place and all(
+                fault.match.get(name, value) == value for name, value in ids.items()
+            ):
+                return self._strike(fault)
+        return None
+
+    def _strike(self, fault: Fault) -> Fault:
+        fault.struck += 1
+        if fault.left is not None:
+            fault.left -= 1
+            if fault.left == 0:
+                self._faults.remove(fault)
+        return fault
+
+
+def _read(body: fields.Body) -> Fault:
+    wanted = fields.optional_object(body, "match")
+    place = _place(wanted)
+    kind = fields.text(body, "kind")
+    if kind not in _PLACES[place]:
+        raise Refused(
+            400, f"kind {kind} does not exist for this match: choose {', '.join(sorted(_PLACES[place]))}."
+        )
+    times = body.get("times", 1)
+    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+        raise Refused(400, "times must be a whole number; 0 is for ever.")
+    status = body.get("status", 500)
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        raise Refused(400, "status must be an HTTP status from 200 to 599.")
+    return Fault(
+        place,
+        kind,
+        {name: str(value) for name, value in wanted.items()},
+        delay_s=fields.seconds(body, "delayS", 0.0),
+        hold_s=fields.seconds(body, "holdS", 0.0),
+        retry_after_s=fields.seconds(body, "retryAfterS", 0.0) if "retryAfterS" in body else None,
+        status=status,
+        body=body.get("body"),
+        left=None if times == FOR_EVER else times,
+    )
+
+
+def _place(wanted: fields.Body) -> str:
+    for place in ("webhook", "switch", "join"):
+        if wanted.get(place):
+            return place
+    path = fields.text(wanted, "path")
+    return "llm" if path == LLM_PATH else "http"

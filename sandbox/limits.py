@@ -1,0 +1,31 @@
+"""Every limit of the sandbox. What is beyond a limit is refused, cut or forgotten, never kept."""
+
+from typing import Final
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_LLM_BODY_BYTES: Final = 1024 * 1024
+MAX_TEXT_CHARS: Final = 4_000
+MAX_ID_CHARS: Final = 128
+MAX_URL_CHARS: Final = 512
+
+MAX_ROOMS: Final = 10_000
+MAX_PARTICIPANTS_PER_ROOM: Final = 50
+MAX_CALLS: Final = 20_000
+"""Calls remembered; beyond it the oldest ended ones are forgotten."""
+MAX_LEDGER_ENTRIES: Final = 100_000
+MAX_LEDGER_TEXT_CHARS: Final = 200
+MAX_FAULTS: Final = 1_000
+MAX_WEBHOOKS: Final = 100
+MAX_PENDING_WEBHOOKS: Final = 20_000
+MAX_OVERRIDES: Final = 1_000
+
+MAX_QUEUED_UTTERANCES: Final = 64
+MAX_QUEUED_FRAMES: Final = 1_000
+"""Frames waiting for one slow socket; a socket further behind is dropped from its room."""
+MAX_UNHEARD: Final = 256
+"""Happenings waiting for one person; a person further behind misses some, as people do."""
+
+MAX_SIMULATED_S: Final = 3_600.0
+"""The longest delay a fault, a person or a ringing timeout may ask for."""
+DEFAULT_PER_PAGE: Final = 10
+MAX_PER_PAGE: Final = 100

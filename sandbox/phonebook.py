@@ -1,0 +1,47 @@
+"""Who answers which number: the fixed table of people.py, and what a tester put over it."""
+
+from dataclasses import replace
+
+from . import fields
+from .calls import Call
+from .errors import Refused
+from .limits import MAX_OVERRIDES, MAX_TEXT_CHARS
+from .people import ANYBODY, CALLERS, SCRIPTS, SUPERVISORS, Person
+
+_DURATIONS = {"ringS": "ring_s", "audioS": "audio_s", "replyS": "reply_s"}
+
+
+class PhoneBook:
+    """Finds the person for a call."""
+
+    def __init__(self) -> None:
+        self._overrides: dict[str, Person] = {}
+
+    def who_has(self, call: Call) -> Person:
+        """The person at the far end: overridden, by number, or anybody."""
+        table = SUPERVISORS if call.direction == "outbound" else CALLERS
+        return self._overrides.get(call.number) or table.get(call.number) or ANYBODY[call.direction]
+
+    def override(self, number: str, body: fields.Body) -> Person:
+        """Put another person, or the same one with other delays, behind a number. Raises Refused 400."""
+        unknown = body.keys() - {"script", "greeting", *_DURATIONS}
+        if unknown:
+            raise Refused(
+                400, f"{min(unknown)} is unknown: script, greeting, {', '.join(_DURATIONS)} can be set."
+            )
+        if number not in self._overrides and len(self._overrides) >= MAX_OVERRIDES:
+            raise Refused(400, f"{MAX_OVERRIDES} numbers are overridden: POST /sandbox/reset first.")
+        script = fields.optional_text(body, "script")
+        known = self._overrides.get(number) or SUPERVISORS.get(number) or CALLERS.get(number)
+        person = SCRIPTS.get(script) if script else known or ANYBODY["outbound"]
+        if person is None:
+            raise Refused(400, f"script {script} does not exist: choose {', '.join(SCRIPTS)}.")
+        durations = {
+            ours: fields.seconds(body, name, getattr(person, ours)) for name, ours in _DURATIONS.items()
+        }
+        greeting = fields.optional_text(body, "greeting", MAX_TEXT_CHARS) or person.greeting
+        self._overrides[number] = replace(person, greeting=greeting, **durations)
+        return self._overrides[number]
+
+    def clear(self) -> None:
+        self._overrides.clear()

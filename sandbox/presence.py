@@ -1,0 +1,142 @@
+"""What goes on inside a room: who comes and goes, who is heard by whom, who listens.
+
+The one law here is that of walls: a happening reaches the participants of its own room, and nobody else.
+"""
+
+import secrets
+from functools import partial
+
+from .clock import Clock, iso, now_s
+from .errors import Refused
+from .happenings import AudioEnabled, Happening, Joined, Left, ListenChanged, Listener, SpeechBegan, Spoke
+from .ledger import About, By, Ledger
+from .limits import MAX_LEDGER_TEXT_CHARS, MAX_PARTICIPANTS_PER_ROOM
+from .participants import Participant, SipTag
+from .rooms import Room, Session
+from .speech import Mouth, Utterance
+from .webhooks import Outbox
+
+
+class Presence:
+    """Moves participants in and out of rooms and carries sound between those in the same room."""
+
+    def __init__(self, clock: Clock, ledger: Ledger, outbox: Outbox) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._outbox = outbox
+
+    def newcomer(self, participant_id: str, name: str, listener: Listener, sip: SipTag | None) -> Participant:
+        """Somebody at the door. Agents are heard from the moment they enter, phones a little later."""
+        who = Participant(participant_id, name, listener, sip, audio=sip is None)
+        who.mouth = Mouth(self._clock, partial(self._began, who), partial(self._ended, who))
+        return who
+
+    def enter(self, room: Room, who: Participant, by: By) -> None:
+        """Come in; one who is there under the same id has to go. Raises Refused when the room is full."""
+        double = room.participants.get(who.id)
+        if double is None and len(room.participants) >= MAX_PARTICIPANTS_PER_ROOM:
+            raise Refused(403, f"Room holds {MAX_PARTICIPANTS_PER_ROOM} participants and is full.")
+        if room.session is None:
+            self._open_session(room)
+        if double is not None:
+            self._remove(room, double, "replaced", "cloud")
+            double.listener.dismiss("replaced")
+        room.participants[who.id] = who
+        who.room = room
+        self._ledger.note("joined", by, _about(room, who), name=who.name, agent=who.is_agent)
+        self._tell(room, Joined(who), but=who)
+        self._outbox.room_event(room, "participant-joined", _webhook_data(room, who))
+
+    def leave(self, who: Participant, reason: str, by: By) -> None:
+        """Go out; the last one out ends the session. Not in a room: nothing happens."""
+        room = who.room
+        if room is None:
+            return
+        self._remove(room, who, reason, by)
+        if not room.participants:
+            self._close_session(room)
+
+    def enable_audio(self, who: Participant) -> None:
+        """From now on this participant can be heard. Not in a room, or heard already: nothing happens."""
+        if who.room is None or who.audio:
+            return
+        who.audio = True
+        self._tell(who.room, AudioEnabled(who), but=who)
+
+    def set_listening(self, who: Participant, listening: bool) -> None:
+        """Open or close this agent's ears; closed ears get no speech. No change: nothing happens."""
+        if who.room is None or who.listening == listening:
+            return
+        who.listening = listening
+        self._ledger.note("listen", "api", _about(who.room, who), enabled=listening)
+        self._tell(who.room, ListenChanged(who), but=who)
+
+    def _remove(self, room: Room, who: Participant, reason: str, by: By) -> None:
+        who.mouth.silence()
+        del room.participants[who.id]
+        who.room = None
+        self._ledger.note("left", by, _about(room, who), reason=reason)
+        self._tell(room, Left(who, reason))
+        self._outbox.room_event(room, "participant-left", {**_webhook_data(room, who), "reason": reason})
+
+    def _open_session(self, room: Room) -> None:
+        room.session = Session(secrets.token_hex(12), now_s())
+        started = {
+            "sessionId": room.session.id,
+            "meetingId": room.id,
+            "start": iso(room.session.started_at_s),
+        }
+        self._outbox.room_event(room, "session-started", started)
+
+    def _close_session(self, room: Room) -> None:
+        session, room.session = room.session, None
+        if session is None:
+            return
+        ended = {
+            "sessionId": session.id,
+            "meetingId": room.id,
+            "start": iso(session.started_at_s),
+            "end": iso(now_s()),
+            "error": None,
+            "reason": "Meeting Ended.",
+        }
+        self._outbox.room_event(room, "session-ended", ended)
+
+    def _began(self, who: Participant, utterance: Utterance) -> None:
+        if who.room is not None and who.audio:
+            self._tell(who.room, SpeechBegan(who), but=who, only=utterance.to)
+
+    def _ended(self, who: Participant, utterance: Utterance, heard: str, interrupted: bool) -> None:
+        if who.room is not None and who.audio and heard:
+            hearers = self._tell(who.room, Spoke(who, heard), but=who, only=utterance.to)
+            by: By = "api" if who.is_agent else "person"
+            said = heard[:MAX_LEDGER_TEXT_CHARS]
+            self._ledger.note("speech", by, _about(who.room, who), text=said, heardBy=hearers)
+        who.listener.said(utterance.id, interrupted)
+
+    def _tell(
+        self, room: Room, happening: Happening, *, but: Participant | None = None, only: str | None = None
+    ) -> list[str]:
+        """Let everybody in the room notice, and return who did."""
+        deaf_to_it = isinstance(happening, Spoke | SpeechBegan)
+        told = [
+            who
+            for who in room.participants.values()
+            if who is not but and only in (None, who.id) and not (deaf_to_it and not who.listening)
+        ]
+        for who in told:
+            who.listener.notice(happening)
+        return [who.id for who in told]
+
+
+def _about(room: Room, who: Participant) -> About:
+    return About(who.call_id, room.id, who.id, who.metadata or None)
+
+
+def _webhook_data(room: Room, who: Participant) -> dict[str, str | None]:
+    return {
+        "meetingId": room.id,
+        "sessionId": room.session.id if room.session else None,
+        "participantId": who.id,
+        "participantName": who.name,
+    }

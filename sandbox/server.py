@@ -1,0 +1,109 @@
+"""Running the sandbox as a server: bind, tell where, serve until told to stop."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from .app import create_app
+from .limits import MAX_LLM_BODY_BYTES
+from .settings import Settings
+
+PING_INTERVAL_S = 5.0
+PING_TIMEOUT_S = 5.0
+KEEP_ALIVE_S = 30
+STOP_TIMEOUT_S = 1
+"""How long requests under way may still take when the server stops."""
+BACKLOG = 1_024
+
+
+async def serve(
+    settings: Settings,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ready: Callable[[str], None] | None = None,
+    *,
+    handle_signals: bool = True,
+) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation; `ready(base_url)` is called once connections are taken.
+
+    `port` 0 is any free one. With `handle_signals=False` only cancellation stops it, for a process with
+    signal handlers of its own. Raises OSError when the address cannot be bound.
+    """
+    bound = socket.create_server((host, port), backlog=BACKLOG)
+    base_url = f"http://{host}:{bound.getsockname()[1]}"
+    app = create_app(settings)
+    server = _Server(_config(app), (lambda: ready(base_url)) if ready else None)
+    app.state.cut = server.cut
+    running = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
+    stops: AbstractContextManager[None] = _stopped_by_signals(server) if handle_signals else nullcontext()
+    with stops:
+        try:
+            await asyncio.shield(running)
+        finally:
+            server.should_exit = True
+            await running
+            bound.close()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, with a word when it is ready, and with signals left to serve()."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._ready is not None:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def cut(self, client: Any) -> None:
+        """Abort the connection of this client address: no answer, no goodbye."""
+        for connection in list(self.server_state.connections):
+            if getattr(connection, "client", None) == client:
+                connection.transport.abort()
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=MAX_LLM_BODY_BYTES,
+        ws_ping_interval=PING_INTERVAL_S,
+        ws_ping_timeout=PING_TIMEOUT_S,
+        ws_per_message_deflate=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and SIGINT end the server in an orderly way."""
+    loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

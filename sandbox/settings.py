@@ -1,0 +1,27 @@
+"""How one sandbox is set up."""
+
+from dataclasses import dataclass, field
+
+MAX_TIME_SCALE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The sandbox's project, as its owner sees it in the dashboard.
+
+    `time_scale` multiplies every simulated duration (ringing, speaking, thinking, faults): 0.1 is ten
+    times as fast as life, 0 is as fast as the machine. Real deadlines (sockets, webhooks) stay real.
+    Raises ValueError when a field is out of range.
+    """
+
+    api_key: str
+    secret: str = field(repr=False)
+    webhook_url: str | None = None
+    time_scale: float = 1.0
+    sign_webhooks: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.api_key or not self.secret:
+            raise ValueError("api_key and secret must not be empty: clients sign their tokens with them")
+        if not 0 <= self.time_scale <= MAX_TIME_SCALE:
+            raise ValueError(f"time_scale is {self.time_scale}: choose 0 to {MAX_TIME_SCALE:g}")

@@ -1,0 +1,183 @@
+"""Webhooks: signed, in order for each call or room and address, tried three times, never in anybody's way.
+
+Whoever makes an event only queues it. One short-lived task per (address, call) empties that queue.
+"""
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import httpx
+import structlog
+
+from .clock import Clock, iso, now_s
+from .errors import Refused
+from .faults import FaultBook
+from .limits import MAX_PENDING_WEBHOOKS, MAX_WEBHOOKS
+from .rooms import Hook, Room
+from .settings import Settings
+from .signing import sign
+
+log = structlog.get_logger(__name__)
+
+REQUEST_TIMEOUT_S = 5.0
+RETRY_DELAYS_S = (0.1, 0.5)
+"""Real seconds before the second and the third try."""
+REORDER_HOLD_S = 1.0
+"""How long an event waits to be overtaken before it is sent after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A SIP webhook of the project; no events means all of them."""
+
+    url: str
+    events: tuple[str, ...]
+    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    created_at_s: float = field(default_factory=now_s)
+
+    def record(self) -> dict[str, Any]:
+        at = iso(self.created_at_s)
+        return {"id": self.id, "url": self.url, "events": list(self.events), "createdAt": at, "updatedAt": at}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    kind: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Outbox:
+    """Sends every event to whom it concerns."""
+
+    def __init__(self, settings: Settings, clock: Clock, faults: FaultBook) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._faults = faults
+        self._client: httpx.AsyncClient | None = None
+        self._registered: dict[str, Registration] = {}
+        self._queues: dict[tuple[str, str], deque[Letter]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pending = 0
+        self.given_up = 0
+
+    def register(self, url: str, events: tuple[str, ...]) -> Registration:
+        """Send call events to `url` from now on. Raises Refused 429 when there are too many."""
+        if len(self._registered) >= MAX_WEBHOOKS:
+            raise Refused(429, f"The project has {MAX_WEBHOOKS} webhooks: delete some.")
+        registration = Registration(url, events)
+        self._registered[registration.id] = registration
+        return registration
+
+    def registered(self) -> list[Registration]:
+        return list(self._registered.values())
+
+    def unregister(self, webhook_id: str) -> bool:
+        """Stop sending there. False: no such webhook."""
+        return self._registered.pop(webhook_id, None) is not None
+
+    def room_event(self, room: Room, kind: str, data: dict[str, Any]) -> None:
+        """Something happened in a room: tell the room's own hook and the project's."""
+        self._post(room.id, kind, data, _concerned(kind, room.hook) + self._project())
+
+    def call_event(self, call_id: str, room: Room | None, kind: str, data: dict[str, Any]) -> None:
+        """Something happened to a call: tell its room's hook, the SIP webhooks and the project's."""
+        sip = [r.url for r in self._registered.values() if not r.events or kind in r.events]
+        self._post(call_id, kind, data, _concerned(kind, room.hook if room else None) + sip + self._project())
+
+    async def close(self) -> None:
+        """Drop what is not sent yet and hang up."""
+        self.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def clear(self) -> None:
+        """Forget every registration and every event not sent yet."""
+        self._registered.clear()
+        self._queues.clear()
+        self._pending = 0
+        for task in self._tasks:
+            task.cancel()
+
+    def _project(self) -> list[str]:
+        return [self._settings.webhook_url] if self._settings.webhook_url else []
+
+    def _post(self, key: str, kind: str, data: dict[str, Any], urls: list[str]) -> None:
+        if not urls:
+            return
+        body = json.dumps({"webhookType": kind, "data": data}, separators=(",", ":")).encode()
+        headers = {"content-type": "application/json"}
+        if self._settings.sign_webhooks:
+            headers["videosdk-signature"] = sign(body)
+        letter = Letter(kind, body, headers)
+        for url in dict.fromkeys(urls):
+            self._queue(url, key, letter)
+
+    def _queue(self, url: str, key: str, letter: Letter) -> None:
+        if self._pending >= MAX_PENDING_WEBHOOKS:
+            self.given_up += 1
+            return
+        self._pending += 1
+        queue = self._queues.get((url, key))
+        if queue is not None:
+            queue.append(letter)
+            return
+        queue = self._queues[url, key] = deque((letter,))
+        task = asyncio.get_running_loop().create_task(self._empty(url, key, queue))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _empty(self, url: str, key: str, queue: deque[Letter]) -> None:
+        """Send one queue's letters, oldest first, until none is left."""
+        while queue:
+            letter = queue.popleft()
+            self._pending -= 1
+            fault = self._faults.for_webhook(letter.kind)
+            match fault.kind if fault else None:
+                case "drop":
+                    continue
+                case "reorder":
+                    if not queue:
+                        await self._clock.sleep(REORDER_HOLD_S)
+                    if queue:
+                        self._pending -= 1
+                        await self._send(url, queue.popleft())
+                case "delay" if fault:
+                    await self._clock.sleep(fault.delay_s)
+                case "duplicate":
+                    await self._send(url, letter)
+            await self._send(url, letter)
+        if self._queues.get((url, key)) is queue:
+            del self._queues[url, key]
+
+    async def _send(self, url: str, letter: Letter) -> None:
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S)
+        cause = ""
+        for delay_s in (*RETRY_DELAYS_S, None):
+            try:
+                answer = await self._client.post(url, content=letter.body, headers=letter.headers)
+                if answer.status_code < 500:
+                    return
+                cause = f"status {answer.status_code}"
+            except httpx.HTTPError as error:
+                cause = type(error).__name__
+            if delay_s is not None:
+                await asyncio.sleep(delay_s)
+        self.given_up += 1
+        log.warning("webhook_given_up", webhook=letter.kind, cause=cause)
+
+
+def _concerned(kind: str, hook: Hook | None) -> list[str]:
+    if hook is None:
+        return []
+    if hook.patterns and not any(fnmatchcase(kind, pattern) for pattern in hook.patterns):
+        return []
+    return [hook.url]
