@@ -1,0 +1,179 @@
+"""Moving the caller, in two phases, and moving them back when it does not hold.
+
+Before the switch the gateway sees that both legs are up; after it the caller must be seen in the
+consultation room while the supervisor is there. Only then is the transfer complete, and only then is the
+AI session told to leave: until that record there is always a way back.
+"""
+
+from __future__ import annotations
+
+from warmxfer.schemas import (
+    AudioStreamEnabled,
+    CallerReturned,
+    CallerSwitched,
+    ConsultationLeft,
+    LeaveCall,
+    LeaveConsultation,
+    LegsChecked,
+    Outcome,
+    ParticipantJoined,
+    ReturnCaller,
+    SupervisorCallEnded,
+    SwitchCaller,
+    WarmTransferPhase,
+)
+
+from . import policy
+from .state import Stage
+from .turn import Turn
+from .unwinding import conclude, unwind
+
+
+def begin_switch(turn: Turn) -> None:
+    turn.forget("check_legs")
+    turn.enter(Stage.SWITCHING, _effect_s(turn))
+    turn.send(
+        SwitchCaller,
+        patience=policy.EFFECT_PATIENCE,
+        room_id=turn.state.room_id,
+        caller_call_id=turn.state.caller_call_id,
+        supervisor_call_id=turn.state.supervisor_call_id,
+        participant_id=turn.state.caller_consult_id,
+    )
+
+
+def caller_switched(turn: Turn, event: CallerSwitched) -> None:
+    turn.state.caller_moved = True
+    turn.phase(
+        WarmTransferPhase.CALL_SWITCHED,
+        caller_call_id=turn.state.caller_call_id,
+        consultation_room_id=turn.state.room_id,
+        caller_participant_id=turn.state.caller_consult_id,
+        response=event.response,
+    )
+    verdict = turn.state.verdict
+    if turn.state.caller_gone:
+        unwind(turn, Outcome.CALLER_LEFT, "The caller hung up during the switch.")
+    elif verdict is not None:
+        go_back(turn, verdict.outcome, verdict.detail)
+    elif turn.state.caller_arrived:
+        hand_over(turn)
+    else:
+        turn.enter(Stage.ARRIVING, turn.config.caller_arrival_timeout_s)
+        policy.schedule_check(turn)
+
+
+def seen_in_consultation(turn: Turn, event: ParticipantJoined | AudioStreamEnabled) -> None:
+    """The caller is there: before the switch's own answer, or after."""
+    if event.room_id != turn.state.room_id or event.participant_id != turn.state.caller_consult_id:
+        return
+    turn.state.caller_arrived = True
+    if turn.state.stage is Stage.ARRIVING:
+        hand_over(turn)
+
+
+def legs_checked(turn: Turn, event: LegsChecked) -> None:
+    """The provider's own word on where the caller is, in case the room's was lost."""
+    policy.schedule_check(turn)
+    if event.caller is not None and not event.caller.up:
+        caller_lost(turn, source="provider")
+    elif event.supervisor is not None and not event.supervisor.up:
+        supervisor_lost(turn, source="provider")
+    elif event.caller is not None and event.caller.room_id == turn.state.room_id:
+        turn.state.caller_arrived = True
+        hand_over(turn)
+
+
+def hand_over(turn: Turn) -> None:
+    """Both are together; the briefing agent leaves first, so that there is a way back until it has."""
+    turn.enter(Stage.HANDING_OVER, turn.config.command_timeout_s)
+    turn.send(LeaveConsultation)
+
+
+def consultation_left(turn: Turn, event: ConsultationLeft) -> None:
+    complete(turn)
+
+
+def complete(turn: Turn) -> None:
+    """The one record that makes it a success: from here on the AI session leaves."""
+    turn.forget("leave_consultation", "check_legs")
+    turn.judge(Outcome.COMPLETE, "")
+    conclude(turn)
+    turn.send(LeaveCall, awaited=False)
+
+
+def arrival_timed_out(turn: Turn) -> None:
+    go_back(
+        turn,
+        Outcome.CALLER_NEVER_ARRIVED,
+        f"The caller did not arrive with the supervisor within {turn.config.caller_arrival_timeout_s:g} s.",
+        timer="caller_arrival_timeout_s",
+    )
+
+
+def supervisor_call_ended(turn: Turn, event: SupervisorCallEnded) -> None:
+    if event.attempt == turn.state.attempt:
+        supervisor_lost(turn, source="webhook")
+
+
+def supervisor_lost(turn: Turn, *, source: str) -> None:
+    """The supervisor is gone although they said yes: the caller must not be left alone."""
+    _not_bridged(
+        turn,
+        Outcome.SUPERVISOR_DISCONNECTED,
+        "The supervisor hung up before the caller was connected.",
+        source=source,
+    )
+
+
+def caller_lost(turn: Turn, *, source: str) -> None:
+    turn.state.caller_gone = True
+    if turn.state.stage is not Stage.SWITCHING:
+        unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.", source=source)
+
+
+def called_off(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
+    """Somebody wants the caller back while the bridge is being made."""
+    _not_bridged(turn, outcome, detail, **evidence)
+
+
+def _not_bridged(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
+    if turn.state.stage is Stage.SWITCHING:
+        turn.judge(outcome, detail, **evidence)  # acted on as soon as the switch's outcome is known
+    else:
+        go_back(turn, outcome, detail, **evidence)
+
+
+def go_back(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
+    """Move the caller back into the primary room, where the AI still is."""
+    turn.judge(outcome, detail, **evidence)
+    turn.forget("switch_caller", "leave_consultation", "check_legs")
+    turn.enter(Stage.RETURNING, _effect_s(turn))
+    turn.send(
+        ReturnCaller,
+        patience=policy.EFFECT_PATIENCE,
+        room_id=turn.request.room_id,
+        caller_call_id=turn.state.caller_call_id,
+        participant_id=turn.state.caller_return_id,
+        from_room_id=turn.state.room_id,
+    )
+
+
+def caller_returned(turn: Turn, event: CallerReturned) -> None:
+    turn.state.caller_gone = not event.caller_up
+    returned(turn)
+
+
+def returned(turn: Turn, **evidence: str) -> None:
+    """Back, or as far back as could be told: the verdict stands, clear away."""
+    verdict = turn.state.verdict
+    if verdict is None:
+        unwind(turn, Outcome.BROKEN, "The caller was moved back without a reason.")
+        return
+    turn.note(**evidence)
+    turn.state.caller_moved = False
+    unwind(turn, verdict.outcome, verdict.detail)
+
+
+def _effect_s(turn: Turn) -> float:
+    return policy.EFFECT_PATIENCE * turn.config.command_timeout_s + 1.0

@@ -1,0 +1,144 @@
+"""From the first ring to the supervisor's yes or no."""
+
+from __future__ import annotations
+
+from warmxfer.schemas import (
+    AudioStreamEnabled,
+    CallCause,
+    LegsChecked,
+    Outcome,
+    SupervisorCallEnded,
+    SupervisorDeclined,
+    SupervisorDialed,
+    SupervisorReady,
+    VoicemailDetected,
+    WarmTransferPhase,
+)
+
+from . import plan, policy
+from .bridging import begin_switch
+from .state import Stage, Task
+from .turn import Turn
+from .unwinding import unwind
+
+
+def supervisor_dialed(turn: Turn, event: SupervisorDialed) -> None:
+    turn.state.supervisor_call_id = event.call_id
+    turn.phase(
+        WarmTransferPhase.SUPERVISOR_DIALED,
+        supervisor_call_id=event.call_id,
+        consultation_room_id=turn.state.room_id,
+        response=event.response,
+    )
+    turn.finish(Task.DIAL)
+    _supervisor_may_have_joined(turn)
+
+
+def audio_enabled(turn: Turn, event: AudioStreamEnabled) -> None:
+    """The supervisor is live; the room may tell so before the dial's own answer does."""
+    is_supervisor = event.participant_id == turn.state.supervisor_participant_id
+    if is_supervisor and event.room_id == turn.state.room_id and event.kind == "audio":
+        turn.state.supervisor_heard = True
+        _supervisor_may_have_joined(turn)
+
+
+def _supervisor_may_have_joined(turn: Turn) -> None:
+    if turn.has(Task.VOICE) or not (turn.has(Task.DIAL) and turn.state.supervisor_heard):
+        return
+    turn.phase(
+        WarmTransferPhase.SUPERVISOR_JOINED, supervisor_participant_id=turn.state.supervisor_participant_id
+    )
+    turn.state.stage_due_at = turn.now + policy.preparing_timeout_s(
+        turn.config.command_timeout_s, turn.config.summary_timeout_s
+    )
+    turn.finish(Task.VOICE)
+    plan.advance(turn)
+
+
+def supervisor_ready(turn: Turn, event: SupervisorReady) -> None:
+    turn.phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="ready")
+    begin_switch(turn)
+
+
+def supervisor_declined(turn: Turn, event: SupervisorDeclined) -> None:
+    _briefing_over(turn, Outcome.DECLINED)
+    unwind(turn, Outcome.DECLINED, "The supervisor declined.", said=event.reason)
+
+
+def voicemail_detected(turn: Turn, event: VoicemailDetected) -> None:
+    _briefing_over(turn, Outcome.VOICEMAIL)
+    unwind(turn, Outcome.VOICEMAIL, "An answering machine took the call.")
+
+
+def briefing_timed_out(turn: Turn) -> None:
+    turn.phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="timeout")
+    if turn.config.on_briefing_timeout == "proceed":
+        begin_switch(turn)
+        return
+    unwind(
+        turn,
+        Outcome.BRIEFING_TIMEOUT,
+        f"The supervisor said neither yes nor no within {turn.config.briefing_timeout_s:g} s.",
+        timer="briefing_timeout_s",
+    )
+
+
+def ringing_timed_out(turn: Turn) -> None:
+    if turn.has(Task.VOICE):
+        unwind(turn, Outcome.BRIEFING_FAILED, "The supervisor was there, the briefing could not begin.")
+        return
+    unwind(
+        turn,
+        Outcome.SUPERVISOR_JOIN_TIMEOUT,
+        f"The supervisor was not heard within {turn.config.supervisor_join_timeout_s:g} s.",
+        timer="supervisor_join_timeout_s",
+    )
+
+
+def supervisor_call_ended(turn: Turn, event: SupervisorCallEnded) -> None:
+    if event.attempt == turn.state.attempt:
+        supervisor_lost(turn, event.cause, event.sip_code, source="webhook")
+
+
+def supervisor_left(turn: Turn) -> None:
+    """Seen leaving the consultation room."""
+    supervisor_lost(turn, CallCause.HUNG_UP, None, source="room")
+
+
+def legs_checked(turn: Turn, event: LegsChecked) -> None:
+    """What the provider says of both legs, asked for in case a webhook was lost."""
+    policy.schedule_check(turn)
+    if event.caller is not None and not event.caller.up:
+        turn.state.caller_gone = True
+        unwind(
+            turn,
+            Outcome.CALLER_LEFT,
+            "The caller hung up.",
+            source="provider",
+            status=event.caller.status,
+        )
+    elif event.supervisor is not None and not event.supervisor.up:
+        supervisor_lost(
+            turn, event.supervisor.cause or CallCause.HUNG_UP, event.supervisor.sip_code, source="provider"
+        )
+
+
+def supervisor_lost(turn: Turn, cause: CallCause, sip_code: int | None, *, source: str) -> None:
+    """The supervisor's leg is down before the switch was asked for."""
+    heard = turn.state.supervisor_heard
+    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else policy.UNREACHED[cause]
+    if turn.state.stage is Stage.BRIEFING:
+        _briefing_over(turn, outcome)
+    unwind(
+        turn,
+        outcome,
+        "The supervisor hung up." if heard else f"The supervisor could not be reached: {cause.value}.",
+        cause=cause.value,
+        sip_code=sip_code,
+        source=source,
+    )
+
+
+def _briefing_over(turn: Turn, outcome: Outcome) -> None:
+    if turn.state.stage is Stage.BRIEFING:
+        turn.phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution=outcome.value)

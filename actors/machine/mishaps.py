@@ -1,0 +1,131 @@
+"""Commands that failed, and time that ran out: who did not do what, and what then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from warmxfer.schemas import CommandFailed, DeadlinePassed, Fault, Outcome
+
+from . import bridging, consulting, policy
+from .people import check_legs
+from .preparing import summarized
+from .state import Stage
+from .turn import Turn
+from .unwinding import end, end_leg, settle, unwind
+
+
+def command_failed(turn: Turn, event: CommandFailed) -> None:
+    kind = turn.answered.kind if turn.answered else ""
+    match kind:
+        case "summarize":
+            summarized(turn, policy.FALLBACK_SUMMARY)
+        case "check_legs":
+            policy.schedule_check(turn)
+        case "switch_caller":
+            _switch_failed(turn, event)
+        case "return_caller":
+            bridging.returned(turn, return_fault=event.fault.value)
+        case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
+            bridging.complete(turn)
+        case "release_caller" | "end_call" | "leave_consultation" | "close_room":
+            turn.note(**{f"{kind}_failed": True})
+            settle(turn)
+        case "create_room" if turn.state.stage is Stage.UNWINDING:
+            settle(turn)
+        case _:
+            unwind(
+                turn,
+                policy.FAILED.get(kind, Outcome.BROKEN),
+                event.detail or f"{kind} failed: {event.fault.value}.",
+                fault=event.fault.value,
+                status=event.status,
+            )
+
+
+def _switch_failed(turn: Turn, event: CommandFailed) -> None:
+    detail = event.detail or "The provider did not move the caller."
+    match event.fault:
+        case Fault.CALLER_GONE:
+            turn.state.caller_gone = True
+            unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.", source="provider")
+        case Fault.SUPERVISOR_GONE:
+            unwind(
+                turn,
+                Outcome.SUPERVISOR_DISCONNECTED,
+                "The supervisor hung up before the caller was connected.",
+                source="provider",
+            )
+        case Fault.UNKNOWN | Fault.BROKEN:
+            bridging.go_back(turn, Outcome.SWITCH_FAILED, detail, fault=event.fault.value)
+        case Fault.REFUSED | Fault.CALLED_OFF:
+            unwind(turn, Outcome.SWITCH_FAILED, detail, fault=event.fault.value, status=event.status)
+
+
+def deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
+    """The one timer of this transfer: act on every wait that is over, the earliest first."""
+    overdue = [each for each, pending in turn.state.pending.items() if pending.due_at <= turn.now]
+    for command_id in sorted(overdue, key=lambda each: turn.state.pending[each].due_at):
+        pending = turn.state.pending.pop(command_id, None)
+        if pending is not None:
+            _unanswered(turn, pending.kind)
+    if turn.state.stage_due_at is not None and turn.state.stage_due_at <= turn.now:
+        STAGE_OVER[turn.state.stage](turn)
+    if turn.state.check_due_at is not None and turn.state.check_due_at <= turn.now:
+        check_legs(turn)
+
+
+def _unanswered(turn: Turn, kind: str) -> None:
+    match kind:
+        case "summarize":
+            summarized(turn, policy.FALLBACK_SUMMARY)
+        case "check_legs":
+            policy.schedule_check(turn)
+        case "switch_caller":
+            absent = policy.ABSENT[kind]
+            bridging.go_back(turn, absent.outcome, absent.sentence(kind, _waited_s(turn, kind)))
+        case "return_caller":
+            bridging.returned(turn, return_fault="unanswered")
+        case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
+            bridging.complete(turn)
+        case "end_call":
+            end_leg(turn)
+        case "release_caller" | "leave_consultation" | "close_room" | "create_room" if _unwinding(turn):
+            turn.note(**{f"{kind}_unanswered": True})
+            settle(turn)
+        case _:
+            absent = policy.ABSENT[kind]
+            unwind(turn, absent.outcome, absent.sentence(kind, _waited_s(turn, kind)), unanswered=kind)
+
+
+def _unwinding(turn: Turn) -> bool:
+    return turn.state.stage is Stage.UNWINDING
+
+
+def _waited_s(turn: Turn, kind: str) -> float:
+    patience = policy.EFFECT_PATIENCE if kind in ("dial_supervisor", "switch_caller") else 1.0
+    return turn.config.command_timeout_s * patience
+
+
+def _preparing_over(turn: Turn) -> None:
+    unwind(turn, Outcome.BROKEN, "Preparing the transfer took too long.", timer="preparing")
+
+
+def _switching_over(turn: Turn) -> None:
+    bridging.go_back(turn, Outcome.SWITCH_FAILED, "The switch took too long.", timer="switching")
+
+
+def _returning_over(turn: Turn) -> None:
+    bridging.returned(turn, timer="returning")
+
+
+STAGE_OVER: Mapping[Stage, Callable[[Turn], None]] = {
+    Stage.PREPARING: _preparing_over,
+    Stage.RINGING: consulting.ringing_timed_out,
+    Stage.BRIEFING: consulting.briefing_timed_out,
+    Stage.SWITCHING: _switching_over,
+    Stage.ARRIVING: bridging.arrival_timed_out,
+    Stage.HANDING_OVER: bridging.complete,
+    Stage.RETURNING: _returning_over,
+    Stage.UNWINDING: end,
+}
+"""What happens when a stage has used up its time: every live stage has an entry."""

@@ -1,0 +1,143 @@
+"""What a transfer remembers: one plain value, kept whole in every record of its log.
+
+Nouns only. What changes it is in the files beside this one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+from warmxfer.schemas import Outcome, WarmTransferRequest
+
+
+class Stage(StrEnum):
+    """Where a transfer stands, for the machine: finer than the phases users see, one at a time."""
+
+    NEW = "new"
+    """No record yet."""
+    PREPARING = "preparing"
+    """Holding the caller, finding the call, opening the room, writing the summary."""
+    RINGING = "ringing"
+    """The supervisor is being dialled; nobody has been heard yet, or the summary is still to come."""
+    BRIEFING = "briefing"
+    """The supervisor is being told and asked."""
+    SWITCHING = "switching"
+    """The provider was asked to move the caller; its answer is awaited."""
+    ARRIVING = "arriving"
+    """The move was accepted; the caller is yet to be seen in the consultation room."""
+    HANDING_OVER = "handing_over"
+    """Caller and supervisor are together; the briefing agent is on its way out."""
+    RETURNING = "returning"
+    """The bridge did not hold: the caller is being moved back."""
+    UNWINDING = "unwinding"
+    """The caller is given back to the AI; legs and rooms are being cleared away."""
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
+
+
+class Task(StrEnum):
+    """What has to be done before the supervisor can be asked; in which order is a matter of pacing."""
+
+    HOLD = "hold"
+    FIND = "find"
+    SUMMARY = "summary"
+    ROOM = "room"
+    JOIN = "join"
+    DIAL = "dial"
+    VOICE = "voice"
+    """The supervisor is heard: done by them, never begun by us."""
+    BRIEF = "brief"
+
+
+class Pending(Struct, frozen=True):
+    """A command whose answer is awaited."""
+
+    kind: str
+    """The command's tag, such as `dial_supervisor`."""
+    due_at: float
+
+
+class Verdict(Struct, frozen=True):
+    """How the transfer ends, once that is decided. The first verdict stands."""
+
+    outcome: Outcome
+    detail: str
+    evidence: dict[str, str | int | float | bool | None] = field(
+        default_factory=dict[str, str | int | float | bool | None]
+    )
+
+
+class Transfer(Struct, kw_only=True):
+    """One warm transfer. Times are epoch seconds by the broker's clock."""
+
+    id: str
+    stage: Stage
+    started_at: float
+    request: WarmTransferRequest | None = None
+    """None only when the request was refused before it began."""
+
+    seq: int = 0
+    """Records so far: this state is the outcome of record number `seq`."""
+    phases: int = 0
+    commands: int = 0
+
+    done: list[Task] = field(default_factory=list[Task])
+    begun: list[Task] = field(default_factory=list[Task])
+    pending: dict[str, Pending] = field(default_factory=dict[str, Pending])
+    stage_due_at: float | None = None
+    check_due_at: float | None = None
+    checks: int = 0
+    armed_at: float | None = None
+    """When the one durable timer of this transfer is set to fire; None: not set."""
+
+    attempt: int = 1
+    caller_call_id: str | None = None
+    caller_participant_id: str | None = None
+    caller_gone: bool = False
+    caller_free: bool = False
+    """The session has let the caller talk again, told to or by itself."""
+    caller_moved: bool = False
+    """The provider accepted the move into the consultation room."""
+    caller_arrived: bool = False
+
+    room_id: str | None = None
+    room_closing: bool = False
+    consultation_session_id: str | None = None
+    supervisor_call_id: str | None = None
+    supervisor_heard: bool = False
+    supervisor_down: bool = False
+    """The leg is known to be down for good."""
+
+    summary: str = ""
+    verdict: Verdict | None = None
+
+    @property
+    def supervisor_participant_id(self) -> str:
+        return f"wxs-{self.id}-{self.attempt}"
+
+    @property
+    def caller_consult_id(self) -> str:
+        """The caller's participant id in the consultation room."""
+        return f"wxc-{self.id}"
+
+    @property
+    def caller_return_id(self) -> str:
+        """The caller's participant id when moved back into the primary room."""
+        return f"wxr-{self.id}"
+
+    @property
+    def agent_participant_id(self) -> str:
+        return f"wxa-{self.id}"
+
+    def awaits(self, kind: str) -> bool:
+        """True while an answer to a command of this kind is outstanding."""
+        return any(each.kind == kind for each in self.pending.values())

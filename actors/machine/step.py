@@ -1,0 +1,88 @@
+"""`step`: the one function through which a transfer changes.
+
+Pure: no await, no clock, no ids, no randomness, no I/O. The same state, event and time give the same
+outcome, so a log of records replays to the same state in this and every later version.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from warmxfer.schemas import Answer, AnyEvent, CallerReleased, DeadlinePassed
+from warmxfer.schemas.errors import Broken
+from warmxfer.schemas.events import TransferRefused, TransferRequested
+
+from .record import ArmTimer, Output
+from .state import Stage, Transfer
+from .table import TABLE, UNASKED
+from .turn import Turn
+
+REARM_SLACK_S = 0.05
+"""A timer that is set to fire this little later than needed is left as it is."""
+
+
+class Moved(Struct, frozen=True):
+    """The event took effect: the new state, and what goes out because of it."""
+
+    state: Transfer
+    outbox: list[Output]
+
+
+class Ignored(Struct, frozen=True):
+    """The event changes nothing: it is late, repeated, or not about this stage."""
+
+    why: str
+
+
+def step(state: Transfer | None, event: AnyEvent, now: float) -> Moved | Ignored:
+    """What `event`, stored by the broker at `now`, makes of `state` (None: no record yet).
+
+    Raises `Broken` when a handler leads where the table does not say: a bug, never a user's doing.
+    """
+    stage = state.stage if state else Stage.NEW
+    rule = TABLE.get((stage, type(event)))
+    if rule is None:
+        return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
+    turn = Turn(state or _blank(event, now), now)
+    if isinstance(event, DeadlinePassed):
+        turn.now = max(now, event.due_at)
+        _disarm(turn, event)
+    elif isinstance(event, Answer | CallerReleased) and event.command_id is not None:
+        turn.answered = turn.state.pending.pop(event.command_id, None)
+        if turn.answered is None and type(event) not in UNASKED:
+            return Ignored(f"nobody awaits {type(event).__name__} in {stage.value}")
+        if turn.answered is None and not (stage.ended or stage is Stage.UNWINDING):
+            return Ignored(f"{type(event).__name__} was answered before")
+    rule.handler(turn, event)
+    if turn.state.stage not in rule.to:
+        raise Broken(f"{type(event).__name__} led from {stage.value} to {turn.state.stage.value}")
+    if turn.state == state and not turn.out:
+        return Ignored(f"{type(event).__name__} says nothing new in {stage.value}")
+    _arm(turn)
+    turn.state.seq += 1
+    return Moved(turn.state, turn.out)
+
+
+def _blank(event: AnyEvent, now: float) -> Transfer:
+    if not isinstance(event, TransferRequested | TransferRefused):
+        raise Broken(f"{type(event).__name__} cannot begin a transfer")
+    return Transfer(id=event.transfer_id, stage=Stage.NEW, started_at=now)
+
+
+def _disarm(turn: Turn, event: DeadlinePassed) -> None:
+    armed_at = turn.state.armed_at
+    if armed_at is not None and event.due_at >= armed_at - REARM_SLACK_S:
+        turn.state.armed_at = None
+
+
+def _arm(turn: Turn) -> None:
+    """Keep the one durable timer set to the earliest of all waits; a later one is left to fire early."""
+    state = turn.state
+    if state.stage.ended:
+        state.armed_at = None
+        return
+    waits = [each.due_at for each in state.pending.values()]
+    waits += [due for due in (state.stage_due_at, state.check_due_at) if due is not None]
+    due_at = min(waits)
+    if state.armed_at is None or due_at < state.armed_at - REARM_SLACK_S:
+        state.armed_at = due_at
+        turn.out.append(ArmTimer(due_at))

@@ -1,0 +1,174 @@
+"""Giving the caller back and clearing away: the caller first, then every leg, the agent, the room.
+
+The final phase is said only when nothing is outstanding, or when clearing away has used up its time; what
+could not be confirmed by then is named in the evidence, and its commands still stand in the stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from warmxfer.schemas import (
+    AudioStreamEnabled,
+    CallEnded,
+    CallerReleased,
+    CloseRoom,
+    ConsultationLeft,
+    EndCall,
+    LeaveConsultation,
+    Outcome,
+    ParticipantJoined,
+    ReleaseCaller,
+    RoomClosed,
+    RoomCreated,
+    SupervisorDialed,
+    WarmTransferPhase,
+    WarmTransferResult,
+)
+
+from . import policy
+from .state import Stage, Task, Verdict
+from .turn import Turn
+
+_AWAITED = ("release_caller", "end_call", "leave_consultation", "create_room", "close_room")
+
+
+def unwind(turn: Turn, outcome: Outcome, detail: str, **evidence: str | int | None) -> None:
+    """Decide on `outcome`, release the caller at once, and clear everything else away."""
+    turn.judge(outcome, detail, **evidence)
+    turn.state.pending = {
+        each: pending for each, pending in turn.state.pending.items() if pending.kind == "create_room"
+    }
+    turn.enter(Stage.UNWINDING, policy.UNWIND_PATIENCE * turn.config.command_timeout_s)
+    _release(turn)
+    if turn.has_begun(Task.DIAL):
+        end_leg(turn)
+    if turn.has_begun(Task.JOIN):
+        turn.send(LeaveConsultation)
+    settle(turn)
+
+
+def _release(turn: Turn) -> None:
+    if not turn.has_begun(Task.HOLD) or turn.state.verdict is None:
+        return
+    unheard = turn.state.caller_gone or turn.state.caller_free
+    line = None if unheard else turn.apology(turn.state.verdict.outcome)
+    turn.send(ReleaseCaller, awaited=not unheard, line=line)
+
+
+def end_leg(turn: Turn, *, awaited: bool = True) -> None:
+    """See to it that the supervisor's leg is down, whether or not it is known to be up."""
+    turn.send(
+        EndCall,
+        patience=policy.EFFECT_PATIENCE,
+        awaited=awaited,
+        attempt=turn.state.attempt,
+        room_id=turn.state.room_id,
+        participant_id=turn.state.supervisor_participant_id,
+        call_id=turn.state.supervisor_call_id,
+    )
+
+
+def settle(turn: Turn) -> None:
+    """Say the final phase as soon as nothing is outstanding; the room is closed when it is empty."""
+    if any(turn.state.awaits(kind) for kind in _AWAITED):
+        return
+    if turn.state.room_id is not None and not turn.state.room_closing:
+        turn.state.room_closing = True
+        turn.send(CloseRoom, room_id=turn.state.room_id)
+        return
+    end(turn)
+
+
+def end(turn: Turn) -> None:
+    """Say how it ended, naming what could not be confirmed."""
+    if turn.state.pending:
+        turn.note(unconfirmed=", ".join(sorted({each.kind for each in turn.state.pending.values()})))
+    conclude(turn)
+
+
+def conclude(turn: Turn) -> None:
+    """The final phase and the result, from the verdict."""
+    state = turn.state
+    verdict = state.verdict or Verdict(Outcome.BROKEN, "The transfer ended without a verdict.")
+    outcome = verdict.outcome
+    identifiers: dict[str, Any] = {
+        "consultation_session_id": state.consultation_session_id,
+        "supervisor_participant_id": state.supervisor_participant_id if state.supervisor_heard else None,
+        "caller_participant_id": state.caller_consult_id if outcome is Outcome.COMPLETE else None,
+        "briefing_agent_participant_id": state.agent_participant_id if turn.has(Task.JOIN) else None,
+    }
+    if outcome is Outcome.COMPLETE:
+        stage, phase = Stage.COMPLETED, WarmTransferPhase.TRANSFER_COMPLETE
+        turn.phase(phase, **identifiers)
+    else:
+        stage, phase = (
+            (Stage.CANCELLED, WarmTransferPhase.TRANSFER_CANCELLED)
+            if outcome.cancelled
+            else (Stage.FAILED, WarmTransferPhase.TRANSFER_FAILED)
+        )
+        turn.phase(phase, reason=outcome.value, detail=verdict.detail, **identifiers)
+    turn.enter(stage, None)
+    turn.state.pending = {}
+    turn.out.append(
+        WarmTransferResult(
+            success=outcome is Outcome.COMPLETE,
+            phase=phase,
+            outcome=outcome,
+            consultation_room_id=state.room_id,
+            supervisor_call_id=state.supervisor_call_id,
+            switched_call_id=state.caller_call_id if outcome is Outcome.COMPLETE else None,
+            summary=state.summary,
+            error=None if outcome is Outcome.COMPLETE else outcome.value,
+            detail=verdict.detail or None,
+            evidence=verdict.evidence,
+            **identifiers,
+        )
+    )
+
+
+# ── answers while clearing away ──────────────────────────────────────────────────────────────────
+
+
+def caller_released(turn: Turn, event: CallerReleased) -> None:
+    turn.state.caller_free = True
+    turn.forget("release_caller")
+    settle(turn)
+
+
+def call_ended(turn: Turn, event: CallEnded) -> None:
+    if event.attempt == turn.state.attempt:
+        turn.state.supervisor_down = True
+    settle(turn)
+
+
+def consultation_left(turn: Turn, event: ConsultationLeft) -> None:
+    settle(turn)
+
+
+def room_closed(turn: Turn, event: RoomClosed) -> None:
+    settle(turn)
+
+
+def late_room(turn: Turn, event: RoomCreated) -> None:
+    """The room turned up after all: close it."""
+    turn.state.room_id = event.room_id
+    if turn.state.stage is Stage.UNWINDING:
+        settle(turn)
+    elif not turn.state.room_closing:
+        turn.state.room_closing = True
+        turn.send(CloseRoom, awaited=False, room_id=event.room_id)
+
+
+def late_dial(turn: Turn, event: SupervisorDialed) -> None:
+    """The dial's answer came after the decision: the leg may be up although it was thought not to be."""
+    turn.state.supervisor_call_id = event.call_id
+    if turn.state.stage.ended or turn.state.supervisor_down:
+        end_leg(turn, awaited=not turn.state.stage.ended)
+
+
+def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
+    """A supervisor turns up in a consultation that is over: hang up on them."""
+    over = turn.state.stage.ended or turn.state.supervisor_down
+    if over and event.participant_id == turn.state.supervisor_participant_id:
+        end_leg(turn, awaited=not turn.state.stage.ended)
