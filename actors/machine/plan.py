@@ -106,8 +106,9 @@ def _brief(turn: Turn) -> None:
     turn.enter(Stage.BRIEFING, turn.config.briefing_timeout_s)
     policy.schedule_check(turn)
     turn.phase(WarmTransferPhase.BRIEFING_STARTED)
-    turn.send(
+    turn.send_within(
         BriefSupervisor,
+        turn.config.briefing_timeout_s,
         awaited=False,
         summary=turn.state.summary,
         greeting=turn.config.lines.greeting,
