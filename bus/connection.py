@@ -1,0 +1,158 @@
+"""`Bus`: what an actor sees of the broker. Bytes in, bytes out, our own errors, a deadline on every wait.
+
+This class is the seam behind which a simulated bus can stand: actors, `Log`, `Worker`, timers and intents
+use nothing but its methods and the values of `messages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+
+from nats.micro.service import Service, ServiceConfig
+
+from . import listening, reading, stream, writing
+from .link import Link
+from .listening import Answering, Handler, Listener
+from .messages import NO_HEADERS, Outgoing, Stored
+from .puller import Puller, Sink
+from .settings import BusSettings
+
+CONNECT_PATIENCE_S = 5.0
+WRITE_DEADLINE_S = 5.0
+READ_DEADLINE_S = 5.0
+ANSWER_DEADLINE_S = 10.0
+DRAIN_DEADLINE_S = 10.0
+
+
+class Bus:
+    """One connection to the broker. It reconnects for ever; close it with `drain` or `async with`."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @classmethod
+    async def connect(
+        cls, settings: BusSettings, *, name: str, patience_s: float = CONNECT_PATIENCE_S
+    ) -> Bus:
+        """Connect as `name`, trying for `patience_s` while nothing listens.
+
+        Raises `Unavailable` (nothing listens), `AccessDenied` (credentials), `UnfitServer` (older than
+        2.14, or JetStream off), each with one sentence.
+        """
+        link = Link(settings, name)
+        await link.open(patience_s)
+        return cls(link)
+
+    @property
+    def settings(self) -> BusSettings:
+        """The settings this bus was connected with."""
+        return self._link.settings
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached now, as far as is known."""
+        return self._link.connected
+
+    async def ensure(self) -> None:
+        """Create or upgrade the stream and its consumers; safe from any number of processes at once."""
+        await stream.ensure(self._link, self.settings)
+
+    async def publish(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        msg_id: str | None = None,
+        expect_last: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        deadline_s: float = WRITE_DEADLINE_S,
+    ) -> int:
+        """Store one message and return its number in the stream.
+
+        A repeat of `msg_id` within two minutes is not stored again (its first number is returned).
+        `expect_last` is the number of the last message on this very subject, 0 for none: the write
+        happens only if it still is. Outages are waited out until `deadline_s`.
+
+        Raises `StaleWrite` (somebody wrote first), `Unavailable` (unknown whether it was stored), and
+        `Refused` (too large, not allowed).
+        """
+        return await writing.publish(
+            self._link, Outgoing(subject, data, msg_id, headers), expect_last, deadline_s
+        )
+
+    async def publish_all(
+        self, messages: Sequence[Outgoing], *, deadline_s: float = WRITE_DEADLINE_S
+    ) -> list[int]:
+        """Store messages, all written in order before the first answer is awaited; their numbers in order.
+
+        What was not stored is written again, in order, until `deadline_s`. One that is refused does not
+        hold up the others; the first refusal is raised once all were tried.
+        """
+        return await writing.publish_all(self._link, messages, deadline_s)
+
+    async def last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+        """The newest message on `subject` (wildcards allowed) or None; in a cluster, maybe a moment old."""
+        return await reading.last(self._link, subject, deadline_s)
+
+    async def history(self, subject: str, limit: int, *, deadline_s: float = READ_DEADLINE_S) -> list[Stored]:
+        """The oldest `limit` messages on `subject` (wildcards allowed), in the order of the stream."""
+        return await reading.history(self._link, subject, limit, deadline_s)
+
+    def listen(self, subject: str, *, max_pending: int = listening.MAX_PENDING) -> Listener:
+        """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
+
+        What is published while the connection is away is not heard: see `on_reconnect` and `last`. A
+        write that lost its race is heard too, so listen to subjects that are written after the commit.
+        """
+        return Listener(self._link, subject, max_pending)
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        """Ask and return the answer; raises `NoOneAnswered`, or `Refused`/`Broken` as the other side said."""
+        return await listening.ask(self._link, subject, data, timeout_s)
+
+    def serve(
+        self,
+        subject: str,
+        handler: Handler,
+        queue: str | None = None,
+        *,
+        handler_deadline_s: float = ANSWER_DEADLINE_S,
+    ) -> Answering:
+        """Answer questions on `subject` while the returned async context manager is open.
+
+        Of the servers that share a `queue`, one answers. What `handler` raises reaches the asker.
+        """
+        return Answering(self._link, subject, handler, queue, handler_deadline_s)
+
+    async def announce(self, name: str, version: str, description: str) -> None:
+        """Show this process in `nats service ls` until the bus is closed."""
+        await Service(self._link.client, ServiceConfig(name, version, description)).start()
+
+    def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Call `hook` after each reconnect, to catch up; returns what unregisters it."""
+        return self._link.on_reconnect(hook)
+
+    def pull(self, consumer: str, sink: Sink, window: int) -> Puller:
+        """The raw flow of one durable consumer; `Worker` is built on it, actors use that."""
+        return Puller(self._link, consumer, sink, window)
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone for good (closed by us, or barred by the broker)."""
+        await self._link.wait_closed()
+
+    async def drain(self, deadline_s: float = DRAIN_DEADLINE_S) -> None:
+        """Finish what was begun, write what is pending, close; cut short at `deadline_s`."""
+        await self._link.drain(deadline_s)
+
+    async def close(self) -> None:
+        """Close at once."""
+        await self._link.close()
+
+    async def __aenter__(self) -> Bus:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain()

@@ -1,0 +1,276 @@
+"""One connection to the broker, made again for ever; the one border where nats meets us.
+
+Everything the connection goes through is logged here (never an address with credentials in it), and its
+errors become ours: nothing listening, access denied, a broker too old or without JetStream are one
+sentence each. Questions and acknowledgements share one inbox (`replies.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import re
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error
+
+from .errors import AccessDenied, Refused, Unavailable, UnfitServer
+from .replies import ConnectionLost, Replies
+from .settings import BusSettings
+from .wire import Wire
+
+OLDEST_SERVER = (2, 14)
+"""The first nats-server with message schedules that a header of another message can cancel."""
+
+PING_INTERVAL_S = 5
+RECONNECT_WAIT_S = 0.25
+CONNECT_TIMEOUT_S = 2
+API_TIMEOUT_S = 2.0
+BACKOFF_S = 0.1
+DRAIN_TIMEOUT_S = 10
+
+_JETSTREAM_OFF = (10039, 10076)
+_NOT_READY = (10008, 10009, 10023)
+_DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
+
+Hook = Callable[[], Awaitable[None]]
+log = structlog.get_logger(__name__)
+
+
+class ApiError(Exception):
+    """The broker's own refusal of a management request; caught within this room."""
+
+    def __init__(self, err_code: int, description: str) -> None:
+        super().__init__(description)
+        self.err_code = err_code
+        self.description = description
+
+
+class Link:
+    """The connection of one process. `open` it once; it comes back by itself until `close`."""
+
+    def __init__(self, settings: BusSettings, name: str) -> None:
+        self.settings = settings
+        self.client = Wire()
+        self.replies = Replies(self.client)
+        self._name = name
+        self._opening = True
+        self._closing = False
+        self._last_error = "no answer"
+        self._lost_at = 0.0
+        self._connected = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._hooks: list[Hook] = []
+
+    async def open(self, patience_s: float) -> None:
+        """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.client.connect(**_options(self.settings, self._name), **self._callbacks())
+                await self.replies.open()
+        except TimeoutError as error:
+            await self.client.close()
+            raise Unavailable(
+                f"No NATS server answers at {self.settings.shown_url} ({self._last_error}); "
+                "start one, or set NATS_URL"
+            ) from error
+        except (OSError, Error, ValueError) as error:
+            await self.client.close()
+            raise Refused(f"Cannot connect to {self.settings.shown_url}: {error}") from error
+        except Refused:
+            await self.client.close()
+            raise
+        self._opening = False
+        self._connected.set()
+        try:
+            self._check_version()
+            await self._check_jetstream(patience_s)
+        except Refused:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close at once; what was not yet written is lost."""
+        self._closing = True
+        await self.client.close()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Let subscriptions finish what they have, write what is pending, then close."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self.client.drain()
+        except (TimeoutError, Error):
+            log.warning("bus_drain_cut_short", deadline_s=deadline_s)
+        finally:
+            await self.client.close()
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone for good, by us or by the broker."""
+        await self._closed.wait()
+
+    async def wait_connected(self, deadline: float) -> None:
+        """Return when connected; raises `Unavailable` when the loop's clock reaches `deadline` first."""
+        if self._connected.is_set():
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connected.wait()
+        except TimeoutError as error:
+            raise self.unavailable(str(self._last_error)) from error
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+        return self._connected.is_set()
+
+    def unavailable(self, why: str) -> Unavailable:
+        """The error for a broker that did not answer in time."""
+        return Unavailable(f"The bus at {self.settings.shown_url} did not answer in time ({why})")
+
+    def on_reconnect(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook` after each reconnect; returns what unregisters it."""
+        self._hooks.append(hook)
+        return lambda: self._hooks.remove(hook)
+
+    async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
+        """One management request (`$JS.API.<verb>`); raises `ApiError`, `Unavailable`, `AccessDenied`."""
+        data = b"" if body is None else json.dumps(body).encode()
+        deadline = asyncio.get_running_loop().time() + deadline_s
+        while True:
+            await self.wait_connected(deadline)
+            try:
+                reply = await self.replies.call(f"$JS.API.{verb}", data, None, API_TIMEOUT_S)
+            except (TimeoutError, ConnectionLost) as error:
+                why = str(error) or "timeout"
+            else:
+                if is_unanswered(reply):
+                    why = "JetStream is not ready"
+                else:
+                    answer = json.loads(reply.data)
+                    failure = answer.get("error")
+                    if failure is None:
+                        return answer
+                    why = str(failure.get("description", ""))
+                    if failure.get("err_code") not in _NOT_READY:
+                        raise ApiError(int(failure.get("err_code", 0)), why)
+            if asyncio.get_running_loop().time() >= deadline:
+                raise self.unavailable(why)
+            await asyncio.sleep(BACKOFF_S)
+
+    def _check_version(self) -> None:
+        version = self.client.connected_server_version
+        if (version.major, version.minor) < OLDEST_SERVER:
+            wanted = ".".join(map(str, OLDEST_SERVER))
+            raise UnfitServer(
+                f"The NATS server at {self.settings.shown_url} is version {version.major}.{version.minor}; "
+                f"warmxfer needs {wanted} or newer (message schedules)"
+            )
+
+    async def _check_jetstream(self, patience_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + patience_s
+        off = UnfitServer(
+            f"The NATS server at {self.settings.shown_url} runs without JetStream; "
+            "start it with -js, or enable JetStream for this account"
+        )
+        while True:
+            try:
+                reply = await self.replies.call("$JS.API.INFO", b"", None, API_TIMEOUT_S)
+            except (TimeoutError, ConnectionLost, AccessDenied):
+                # A user without the right to ask may still have every right it needs.
+                log.debug("jetstream_not_checked")
+                return
+            if is_unanswered(reply):
+                raise off
+            code = json.loads(reply.data).get("error", {}).get("err_code")
+            if code in _JETSTREAM_OFF:
+                raise off
+            if code is None or asyncio.get_running_loop().time() >= deadline:
+                return
+            await asyncio.sleep(BACKOFF_S)
+
+    def _callbacks(self) -> dict[str, Any]:
+        return {
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnect,
+            "reconnected_cb": self._on_reconnect,
+            "closed_cb": self._on_close,
+        }
+
+    async def _on_error(self, error: Exception) -> None:
+        self._last_error = str(error) or type(error).__name__
+        if self._opening:
+            if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
+                raise AccessDenied(
+                    f"The NATS server at {self.settings.shown_url} refused the credentials; "
+                    "check NATS_CREDS, NATS_USER and NATS_PASSWORD, or NATS_TOKEN"
+                )
+            return
+        denied = _DENIED.search(self._last_error)
+        if denied is not None:
+            verb, subject = denied.groups()
+            log.error("bus_access_denied", verb=verb, subject=subject)
+            self.replies.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
+        elif isinstance(error, OSError) or not self._connected.is_set():
+            log.debug("bus_still_away", error=self._last_error)
+        else:
+            log.warning("bus_error", error=self._last_error)
+
+    async def _on_disconnect(self) -> None:
+        if self._opening or self._closing:
+            return
+        self._connected.clear()
+        self._lost_at = time.monotonic()
+        self.replies.lose()
+        log.warning("bus_disconnected", error=self._last_error)
+
+    async def _on_reconnect(self) -> None:
+        self._connected.set()
+        log.info("bus_reconnected", outage_s=round(time.monotonic() - self._lost_at, 3))
+        for hook in tuple(self._hooks):
+            try:
+                await hook()
+            except (Error, ConnectionLost, Refused, Unavailable) as error:
+                log.error("bus_reconnect_hook_failed", error=str(error))
+
+    async def _on_close(self) -> None:
+        self._connected.clear()
+        self.replies.lose()
+        self._closed.set()
+        if not self._closing and not self._opening:
+            log.error("bus_closed_by_server", error=str(self.client.last_error))
+
+
+def is_unanswered(reply: Msg) -> bool:
+    """True when the broker says that nobody listens on the subject of a request."""
+    return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data
+
+
+def _options(settings: BusSettings, name: str) -> dict[str, Any]:
+    if settings.creds and importlib.util.find_spec("nkeys") is None:
+        raise Refused("NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS")
+    options: dict[str, Any] = {
+        "servers": settings.servers,
+        "name": name,
+        "user": settings.user,
+        "password": settings.password,
+        "token": settings.token,
+        "user_credentials": settings.creds,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RECONNECT_WAIT_S,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "ping_interval": PING_INTERVAL_S,
+        "drain_timeout": DRAIN_TIMEOUT_S,
+    }
+    if settings.ca or settings.cert:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if settings.cert:
+            context.load_cert_chain(settings.cert, settings.key)
+        options["tls"] = context
+    return options

@@ -1,0 +1,180 @@
+"""Hearing live, and answering: core subscriptions with bounds that are told, never silent.
+
+A reader that is too slow loses the oldest messages; the next one it hears says how many (`Heard.lost`),
+so that it can catch up from the stream. An answering handler has a deadline and a bounded number of
+companions; whoever asks past the bound is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, ConnectionDrainingError
+
+from .errors import Broken, NoOneAnswered, Refused, Retry
+from .link import Link, is_unanswered
+from .messages import Heard
+from .replies import ConnectionLost
+from .wire import unsubscribe
+
+MAX_PENDING = 1_024
+MAX_ANSWERING = 64
+MAX_SENTENCE_CHARS = 300
+
+ERROR = "Nats-Service-Error"
+ERROR_CODE = "Nats-Service-Error-Code"
+_REFUSED, _BROKEN, _BUSY = "400", "500", "503"
+
+Handler = Callable[[Heard], Awaitable[bytes]]
+log = structlog.get_logger(__name__)
+
+
+class Listener:
+    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+
+    def __init__(self, link: Link, subject: str, max_pending: int = MAX_PENDING) -> None:
+        self._link = link
+        self._subject = subject
+        self._pending: deque[Heard] = deque()
+        self._max_pending = max_pending
+        self._lost = 0
+        self._wake = asyncio.Event()
+        self._ended = False
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Listener:
+        self._subscription = await self._link.client.hear(self._subject, self._arrive)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+        if self._subscription is not None:
+            await unsubscribe(self._subscription)
+
+    def __aiter__(self) -> Listener:
+        return self
+
+    async def __anext__(self) -> Heard:
+        while not self._pending:
+            if self._ended:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._pending.popleft()
+
+    async def next(self, timeout_s: float) -> Heard | None:
+        """The next message, or None when none came within `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await anext(self, None)
+        except TimeoutError:
+            return None
+
+    def end(self) -> None:
+        """End the iteration once what is pending was read."""
+        self._ended = True
+        self._wake.set()
+
+    async def _arrive(self, msg: Msg) -> None:
+        if len(self._pending) >= self._max_pending:
+            dropped = self._pending.popleft()
+            if not dropped.lost:
+                log.warning("listener_too_slow", subject=self._subject, max_pending=self._max_pending)
+            # The count moves to what is now the oldest: the reader hears of the gap where the gap is.
+            oldest = self._pending.popleft()
+            self._pending.appendleft(
+                Heard(oldest.subject, oldest.data, oldest.lost + dropped.lost + 1),
+            )
+        self._pending.append(Heard(msg.subject, msg.data))
+        self._wake.set()
+
+
+class Answering:
+    """`async with bus.serve(subject, handler): ...` answers questions until it is left."""
+
+    def __init__(
+        self, link: Link, subject: str, handler: Handler, queue: str | None, handler_deadline_s: float
+    ) -> None:
+        self._link = link
+        self._subject = subject
+        self._handler = handler
+        self._queue = queue
+        self._deadline_s = handler_deadline_s
+        self._running: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Answering:
+        self._subscription = await self._link.client.hear(self._subject, self._arrive, self._queue or "")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._subscription is not None:
+            await unsubscribe(self._subscription)
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._deadline_s)
+
+    async def _arrive(self, msg: Msg) -> None:
+        if not msg.reply:
+            return
+        if len(self._running) >= MAX_ANSWERING:
+            await self._respond(msg, b"", _BUSY, f"{MAX_ANSWERING} questions are being answered already")
+            return
+        task = asyncio.create_task(self._answer(msg))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _answer(self, msg: Msg) -> None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                data = await self._handler(Heard(msg.subject, msg.data))
+        except Refused as error:
+            await self._respond(msg, b"", _REFUSED, str(error))
+        except Retry as error:
+            await self._respond(msg, b"", _BUSY, str(error))
+        except TimeoutError:
+            log.warning("answer_too_late", subject=msg.subject, deadline_s=self._deadline_s)
+            await self._respond(msg, b"", _BUSY, f"no answer within {self._deadline_s:g} s")
+        except Exception as error:
+            # Its text may quote what was asked: only its kind leaves this process.
+            log.exception("answer_failed", subject=msg.subject)
+            await self._respond(msg, b"", _BROKEN, f"the answering side failed with {type(error).__name__}")
+        else:
+            await self._respond(msg, data)
+
+    async def _respond(self, msg: Msg, data: bytes, code: str = "", sentence: str = "") -> None:
+        headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
+        try:
+            await self._link.client.publish(msg.reply, data, headers=headers)
+        except (ConnectionClosedError, ConnectionDrainingError):
+            log.warning("answer_not_sent", subject=msg.subject)
+
+
+async def ask(link: Link, subject: str, data: bytes, timeout_s: float) -> bytes:
+    """Ask and wait for one answer; see `Bus.ask`."""
+    try:
+        reply = await link.replies.call(subject, data, None, timeout_s)
+    except TimeoutError as error:
+        raise NoOneAnswered(f"Nobody answered on {subject} within {timeout_s:g} s") from error
+    except ConnectionLost as error:
+        raise NoOneAnswered(f"The connection broke while waiting on {subject}") from error
+    if is_unanswered(reply):
+        raise NoOneAnswered(f"Nobody listens on {subject}")
+    headers = reply.headers or {}
+    code, sentence = headers.get(ERROR_CODE), headers.get(ERROR, "")
+    if code is None:
+        return reply.data
+    if code == _REFUSED:
+        raise Refused(sentence)
+    if code == _BUSY:
+        raise NoOneAnswered(f"{subject}: {sentence}")
+    raise Broken(f"{subject}: {sentence}")

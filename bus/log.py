@@ -1,0 +1,54 @@
+"""The log of a transfer: one record per transition, the only truth, the only guard against two writers.
+
+The guard is the number of the record the writer decided on. Whoever decided on an older one is refused
+and loads again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import subjects, timers
+from .connection import WRITE_DEADLINE_S, Bus
+from .messages import NO_HEADERS
+
+
+class Entry(NamedTuple):
+    """The newest record: its number in the stream, when it was stored, its body, its writer's id for it."""
+
+    seq: int
+    at: float
+    data: bytes
+    msg_id: str | None
+
+
+class Log:
+    """Reads and appends the records of transfers."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def last(self, id: str) -> Entry | None:
+        """The newest record of transfer `id`, or None when it has none."""
+        stored = await self._bus.last(subjects.log(id))
+        return None if stored is None else Entry(stored.seq, stored.at, stored.data, stored.msg_id)
+
+    async def append(
+        self,
+        id: str,
+        data: bytes,
+        after: int,
+        msg_id: str,
+        cancel_timer: str | None = None,
+        *,
+        deadline_s: float = WRITE_DEADLINE_S,
+    ) -> int:
+        """Append a record after number `after` (0: as the first) and return its number.
+
+        `cancel_timer` names a timer subject that this very write cancels, at no cost; one that is not
+        pending is no error. Raises `StaleWrite` when `after` is not the last any more.
+        """
+        headers = NO_HEADERS if cancel_timer is None else timers.cancelling(cancel_timer)
+        return await self._bus.publish(
+            subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
+        )

@@ -1,0 +1,85 @@
+"""How to reach the broker and how long it keeps things: read from the environment, checked once.
+
+Secrets are kept out of `repr`, and `shown_url` is the only form of the address that may be logged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .errors import Refused
+
+DAY_S = 86_400.0
+DEFAULT_URL = "nats://127.0.0.1:4222"
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """Where the broker is and what is asked of it. `url` may list several servers, comma-separated."""
+
+    url: str = field(default=DEFAULT_URL, repr=False)
+    creds: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    replicas: int = 1
+    ack_wait_s: float = 5.0
+    max_age_s: float = 7 * DAY_S
+    max_deliver: int = 5
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> BusSettings:
+        """The settings in `env`; raises `Refused` with the variable, its value and what it may be."""
+        return cls(
+            url=_url(env.get("NATS_URL") or DEFAULT_URL),
+            creds=env.get("NATS_CREDS") or None,
+            user=env.get("NATS_USER") or None,
+            password=env.get("NATS_PASSWORD") or None,
+            token=env.get("NATS_TOKEN") or None,
+            ca=env.get("NATS_CA") or None,
+            cert=env.get("NATS_CERT") or None,
+            key=env.get("NATS_KEY") or None,
+            replicas=_number(env, "WARMXFER_REPLICAS", int, 1, 1, 5),
+            ack_wait_s=_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
+            max_age_s=_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, 3_600.0, 365 * DAY_S),
+            max_deliver=_number(env, "WARMXFER_MAX_DELIVER", int, 5, 1, 100),
+        )
+
+    @property
+    def servers(self) -> list[str]:
+        """The addresses in `url`, one by one."""
+        return [address.strip() for address in self.url.split(",") if address.strip()]
+
+    @property
+    def shown_url(self) -> str:
+        """The address without user, password or token."""
+        return ",".join(re.sub(r"//[^/@]*@", "//", address) for address in self.servers)
+
+
+def _url(value: str) -> str:
+    for address in value.split(","):
+        if re.fullmatch(r"\s*((nats|tls)://)?[^\s/]+(:\d{1,5})?/?\s*", address) is None:
+            raise Refused("NATS_URL is not an address; write nats://host:4222, several with commas")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, kind: Callable[[str], N], default: N, low: N, high: N) -> N:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        raise Refused(f"{name} is {text[:40]!r}; give a number from {low:.10g} to {high:.10g}", field=name)
+    return value

@@ -1,0 +1,226 @@
+"""Every subject, one table, and the only functions that build one.
+
+The law of this file: no other file of the project writes a subject as text, and no id reaches a subject
+unchecked. An id is 1 to 64 of `A-Z a-z 0-9 _ -`, so it can hold neither a dot, a wildcard nor a space.
+
+    captured by the stream      warmxfer.<id>.<kind>[.<rest>]
+    asked and answered          warmxfer.ask.<question>[.<session>]      never captured: a question onto a
+                                captured subject would be answered by the broker's own acknowledgement
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from warmxfer.schemas.fields import TOKEN_PATTERN
+
+from .errors import Refused
+
+ROOT = "warmxfer"
+ROLES = ("summarizer", "gateway", "briefing")
+"""Roles that take commands from a work queue; `primary` and `consult` take level commands instead."""
+
+MAX_SHOWN_CHARS = 40
+MAX_SUBJECT_CHARS = 256
+
+_TOKEN = re.compile(TOKEN_PATTERN, re.ASCII)
+
+
+class Road(NamedTuple):
+    """One row of the table: what travels on which subject, from whom to whom."""
+
+    name: str
+    pattern: str
+    writer: str
+    readers: str
+    carries: str
+    captured: bool = True
+
+    @property
+    def filter(self) -> str:
+        """The pattern as the broker writes it: every `<word>` is a `*`."""
+        return re.sub(r"<\w+>", "*", self.pattern)
+
+
+TABLE: tuple[Road, ...] = (
+    Road("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest"),
+    Road("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
+    Road("phase", "warmxfer.<id>.phase", "coordinator", "users, board, primary", "PhaseChanged"),
+    Road("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
+    Road("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "answers and facts"),
+    Road("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a deadline that passed"),
+    Road("log", "warmxfer.<id>.log", "coordinator", "coordinator, board", "one record per transition"),
+    Road("dead", "warmxfer.<id>.dead", "workers", "operators", "what was given up, and why"),
+    Road("do.summarizer", "warmxfer.<id>.do.summarizer", "coordinator", "summarizer", "commands"),
+    Road("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
+    Road("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
+    Road(
+        "do.primary",
+        "warmxfer.<id>.do.primary.<session>",
+        "coordinator",
+        "primary",
+        "level commands: the last one counts",
+    ),
+    Road(
+        "do.consult",
+        "warmxfer.<id>.do.consult",
+        "coordinator",
+        "briefing",
+        "level commands: the last one counts",
+    ),
+    Road("timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a deadline to come"),
+    Road(
+        "intent",
+        "warmxfer.<id>.intent.<effect>",
+        "gateway",
+        "gateway",
+        "an effect at the provider was begun, or forbidden",
+    ),
+    Road(
+        "claim",
+        "warmxfer.<session>.claim",
+        "coordinator",
+        "coordinator",
+        "which transfer owns this caller",
+    ),
+    Road(
+        "ask.history",
+        "warmxfer.ask.history.<session>",
+        "summarizer",
+        "primary",
+        "the conversation so far, never stored",
+        captured=False,
+    ),
+    Road(
+        "ask.summary",
+        "warmxfer.ask.summary.<session>",
+        "summarizer",
+        "primary",
+        "the session's own summary, never stored",
+        captured=False,
+    ),
+    Road("ask.token", "warmxfer.ask.token", "briefing", "gateway", "a key to one room", captured=False),
+    Road("ask.pulse", "warmxfer.ask.pulse", "primary", "coordinator", "is anyone there", captured=False),
+)
+
+STREAM_SUBJECTS: tuple[str, ...] = tuple(road.filter for road in TABLE if road.captured)
+"""What the stream captures, named one by one: a subject that is not in the table is not stored."""
+
+_KINDS = frozenset(road.pattern.split(".")[2] for road in TABLE if road.captured)
+
+ASK_TOKEN = "warmxfer.ask.token"
+ASK_PULSE = "warmxfer.ask.pulse"
+ANY_PHASE = "warmxfer.*.phase"
+ANY_RESULT = "warmxfer.*.result"
+ANY_DEAD = "warmxfer.*.dead"
+
+UNADDRESSED = "unaddressed"
+"""Stands for the id in the dead letter of a message whose own subject carries none that is allowed."""
+
+
+class Address(NamedTuple):
+    """A captured subject taken apart: `warmxfer.<id>.<kind>[.<rest>]`; `rest` is "" where there is none."""
+
+    id: str
+    kind: str
+    rest: str
+
+
+def checked(value: str, field: str = "id") -> str:
+    """`value` itself when it may stand between two dots; else raises `Refused`."""
+    if _TOKEN.fullmatch(value) is None:
+        raise Refused(f"{field} is {_show(value)}; use 1 to 64 of A-Z a-z 0-9 _ -", field=field)
+    return value
+
+
+def request(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.request"
+
+
+def cancel(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.cancel"
+
+
+def phase(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.phase"
+
+
+def result(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.result"
+
+
+def event(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.event"
+
+
+def timeout(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.timeout"
+
+
+def log(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.log"
+
+
+def dead(id: str) -> str:
+    return f"{ROOT}.{checked(id)}.dead"
+
+
+def do(id: str, role: str) -> str:
+    """Commands for the work queue of `role` (one of `ROLES`)."""
+    if role not in ROLES:
+        raise Refused(f"role is {_show(role)}; use one of {', '.join(ROLES)}", field="role")
+    return f"{ROOT}.{checked(id)}.do.{role}"
+
+
+def primary(id: str, session: str) -> str:
+    """Level commands of one transfer for one live call."""
+    return f"{ROOT}.{checked(id)}.do.primary.{checked(session, 'session')}"
+
+
+def any_primary(session: str) -> str:
+    """The filter for the level commands of every transfer for one live call."""
+    return f"{ROOT}.*.do.primary.{checked(session, 'session')}"
+
+
+def consult(id: str) -> str:
+    """Level commands for whoever is in the consultation of this transfer."""
+    return f"{ROOT}.{checked(id)}.do.consult"
+
+
+def timer(id: str, name: str) -> str:
+    return f"{ROOT}.{checked(id)}.timer.{checked(name, 'timer')}"
+
+
+def intent(id: str, effect: str) -> str:
+    return f"{ROOT}.{checked(id)}.intent.{checked(effect, 'effect')}"
+
+
+def claim(session: str) -> str:
+    return f"{ROOT}.{checked(session, 'session')}.claim"
+
+
+def ask_history(session: str) -> str:
+    return f"{ROOT}.ask.history.{checked(session, 'session')}"
+
+
+def ask_summary(session: str) -> str:
+    return f"{ROOT}.ask.summary.{checked(session, 'session')}"
+
+
+def everything(id: str) -> str:
+    """The filter for all that was ever stored about one transfer."""
+    return f"{ROOT}.{checked(id)}.>"
+
+
+def parse(subject: str) -> Address:
+    """Take a captured subject apart; raises `Refused` for any other, and for ids that are not allowed."""
+    words = subject.split(".", 3)
+    if len(words) < 3 or len(subject) > MAX_SUBJECT_CHARS or words[0] != ROOT or words[2] not in _KINDS:
+        raise Refused(f"subject is {_show(subject)}; it is none of the subjects of warmxfer", field="subject")
+    return Address(checked(words[1]), words[2], words[3] if len(words) == 4 else "")
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"

@@ -1,0 +1,44 @@
+"""The nats client as this room uses it: no hostile subject kills it, and every call of ours is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import BadSubscriptionError, ConnectionClosedError, ConnectionDrainingError
+
+Hear = Callable[[Msg], Awaitable[None]]
+
+
+class Wire(Client):
+    """A nats client that a subject which is not UTF-8 cannot kill.
+
+    The server stores such a subject. Decoding it strictly would end the read loop of every reader, so that
+    one hostile message stops all workers; decoded leniently it is refused like any unknown subject.
+    """
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        return Msg(
+            _client=self,
+            subject=bytes(subject).decode("utf-8", "replace"),
+            reply=bytes(reply).decode("utf-8", "replace"),
+            data=data,
+            headers=headers,
+            _sid=sid,
+        )
+
+    async def hear(self, subject: str, hear: Hear, queue: str = "") -> Subscription:
+        """Subscribe `hear` to `subject`; the subscription survives reconnects."""
+        return await self.subscribe(subject, queue=queue, cb=hear)  # pyright: ignore[reportUnknownMemberType]
+
+
+async def unsubscribe(subscription: Subscription) -> None:
+    """Take back interest; a connection that is closed or closing has done so already."""
+    try:
+        await subscription.unsubscribe()
+    except (ConnectionClosedError, ConnectionDrainingError, BadSubscriptionError):
+        return

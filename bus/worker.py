@@ -1,0 +1,300 @@
+"""A worker takes messages from one durable consumer and handles them, `jobs` at once at most.
+
+What a handler's end means:
+
+    returns                      acknowledged
+    raises Retry                 again after a growing delay, `after_s` at least; given up after many times
+    raises anything else         again after a growing delay; given up after `max_deliver` times
+    raises Park                  given up at once: no repetition can help
+    kills its process, or hangs  again after `ack_wait`; given up after many times
+
+Given up means: a dead letter with the cause on `warmxfer.<id>.dead` (never the payload), `on_dead` told,
+and the message gone, so that no other waits behind it. While a message waits here for its turn, or is
+handled with `progress`, the broker is told so; when this process dies another worker gets it.
+
+With `keyed`, messages of one transfer are handled one at a time in the order they came; a message that is
+handled again later does not hold up the ones behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+from warmxfer.schemas import WarmTransferError
+
+from . import subjects
+from .connection import Bus
+from .errors import Park, Refused, Retry
+from .messages import Arrival, Delivery
+
+MAX_JOBS = 1_024
+MAX_WINDOW = 2_048
+KEYED_WINDOW_PER_JOB = 4
+RETRY_MIN_S = 0.1
+RETRY_MAX_S = 30.0
+PATIENCE = 4
+"""`Retry`, and deaths of the worker itself, may happen this many times `max_deliver`."""
+
+MAX_CAUSE_CHARS = 300
+DRAIN_S = 10.0
+
+Handle = Callable[[Delivery], Awaitable[None]]
+OnDead = Callable[[Delivery, str], Awaitable[None]]
+log = structlog.get_logger(__name__)
+
+
+class _Held:
+    """A message in our hands: waiting in its lane, or being handled."""
+
+    __slots__ = ("arrival", "delivery", "running", "unaddressed")
+
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
+        self.running = False
+        self.unaddressed = ""
+        try:
+            address = subjects.parse(arrival.subject)
+        except Refused as error:
+            address = subjects.Address(subjects.UNADDRESSED, "", "")
+            self.unaddressed = str(error)
+        self.delivery = Delivery(
+            *address,
+            subject=arrival.subject,
+            data=arrival.data,
+            seq=arrival.seq,
+            at=arrival.at,
+            tries=arrival.tries,
+            headers=arrival.headers,
+        )
+
+
+class Worker:
+    """`async with Worker(bus, "gateway", handle, jobs=8): ...` handles until it is left."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        consumer: str,
+        handler: Handle,
+        *,
+        jobs: int,
+        keyed: bool = False,
+        progress: bool = False,
+        on_dead: OnDead | None = None,
+        window: int | None = None,
+        drain_s: float = DRAIN_S,
+    ) -> None:
+        if not 1 <= jobs <= MAX_JOBS:
+            raise Refused(f"jobs is {jobs}; give 1 to {MAX_JOBS}", field="jobs")
+        self._bus = bus
+        self._consumer = consumer
+        self._handler = handler
+        self._jobs = jobs
+        self._keyed = keyed
+        self._progress = progress
+        self._on_dead = on_dead
+        self._max_deliver = bus.settings.max_deliver
+        self._ack_wait_s = bus.settings.ack_wait_s
+        self._drain_s = drain_s
+        if window is None:
+            # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
+            # work takes no more than it can begin, so that idle workers elsewhere get the rest.
+            window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
+        self._held: dict[int, _Held] = {}
+        self._lanes: dict[str | int, deque[_Held]] = {}
+        self._ready: deque[str | int] = deque()
+        self._runners: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
+        self.done = 0
+        self.failed = 0
+        self.dead = 0
+
+    @property
+    def held(self) -> int:
+        """Messages in hand: waiting for their turn, or being handled."""
+        return len(self._held)
+
+    @property
+    def busy(self) -> int:
+        """Handlers running now."""
+        return sum(held.running for held in self._held.values())
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the broker was last heard; beyond some 10 s, with room for work, all is not well."""
+        return self._puller.quiet_s
+
+    async def start(self) -> None:
+        """Begin to take messages."""
+        await self._puller.start()
+        self._ticker = asyncio.create_task(self._tick(), name=f"tick {self._consumer}")
+
+    async def stop(self, drain_s: float | None = None) -> None:
+        """Take no more, let running handlers end within `drain_s`, give everything else back at once."""
+        self._stopping = True
+        self._ready.clear()
+        await self._puller.stop()
+        for held in list(self._held.values()):
+            if not held.running:
+                await self._give_back(held)
+        if self._runners:
+            patience_s = self._drain_s if drain_s is None else drain_s
+            _, late = await asyncio.wait(self._runners, timeout=patience_s)
+            for runner in late:
+                runner.cancel()
+            if late:
+                log.warning("handlers_cut_short", consumer=self._consumer, count=len(late))
+                await asyncio.wait(late, timeout=1.0)
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+
+    async def __aenter__(self) -> Worker:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def accept(self, arrival: Arrival) -> None:
+        """Called by the puller for each message, in the order they come."""
+        again = self._held.get(arrival.seq)
+        if again is not None:
+            # Our own message came again (a receipt was lost, a broker restarted): answer the newer receipt.
+            again.arrival = arrival
+            return
+        held = _Held(arrival)
+        self._held[arrival.seq] = held
+        key = held.delivery.transfer_id if self._keyed else arrival.seq
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.append(held)
+            return
+        self._lanes[key] = deque((held,))
+        self._ready.append(key)
+        if len(self._runners) < self._jobs:
+            runner = asyncio.create_task(self._run())
+            self._runners.add(runner)
+            runner.add_done_callback(self._runners.discard)
+
+    async def _run(self) -> None:
+        """Handle lane after lane, one message of each in turn, until none is ready."""
+        while self._ready:
+            key = self._ready.popleft()
+            lane = self._lanes[key]
+            try:
+                await self._settle(lane[0])
+            finally:
+                lane.popleft()
+                if not lane:
+                    del self._lanes[key]
+                elif not self._stopping:
+                    self._ready.append(key)
+            await self._puller.pump()
+
+    async def _settle(self, held: _Held) -> None:
+        held.running = True
+        try:
+            await self._handle(held)
+        except asyncio.CancelledError:
+            await self._puller.nak(held.arrival)
+            raise
+        except Park as error:
+            await self._bury(held, _cause(error))
+        except Retry as error:
+            await self._again(held, error, self._max_deliver * PATIENCE, error.after_s)
+        except Exception as error:
+            log.warning("handler_failed", **self._where(held), cause=_cause(error))
+            await self._again(held, error, self._max_deliver)
+        else:
+            self.done += 1
+            await self._puller.ack(held.arrival)
+        finally:
+            del self._held[held.arrival.seq]
+
+    async def _handle(self, held: _Held) -> None:
+        if held.unaddressed:
+            raise Park(held.unaddressed)
+        if held.delivery.tries > self._max_deliver * PATIENCE:
+            raise Park(f"was begun {held.delivery.tries - 1} times and never ended: it may kill its worker")
+        await self._handler(held.delivery)
+
+    async def _again(self, held: _Held, error: Exception, limit: int, after_s: float = 0.0) -> None:
+        self.failed += 1
+        tries = held.delivery.tries
+        if tries >= limit:
+            await self._bury(held, _cause(error))
+            return
+        growing_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
+        await self._puller.nak(held.arrival, max(after_s, growing_s * random.uniform(0.75, 1.0)))
+
+    async def _bury(self, held: _Held, cause: str) -> None:
+        """Dead letter, then the callback, then let go: a crash in between repeats, and loses nothing."""
+        delivery = held.delivery
+        letter = {
+            "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
+            "seq": delivery.seq,
+            "cause": cause,
+            "tries": delivery.tries,
+            "consumer": self._consumer,
+        }
+        try:
+            await self._bus.publish(
+                subjects.dead(delivery.transfer_id),
+                json.dumps(letter).encode(),
+                msg_id=f"dead.{self._consumer}.{delivery.seq}",
+            )
+            if self._on_dead is not None:
+                await self._on_dead(delivery, cause)
+        except Exception as error:
+            log.error("dead_letter_failed", **self._where(held), cause=_cause(error))
+            await self._puller.nak(held.arrival, RETRY_MAX_S / 10)
+            return
+        self.dead += 1
+        log.error("dead_letter", **self._where(held), cause=cause)
+        await self._puller.term(held.arrival)
+
+    async def _give_back(self, held: _Held) -> None:
+        del self._held[held.arrival.seq]
+        await self._puller.nak(held.arrival)
+
+    async def _tick(self) -> None:
+        """Tell the broker, twice in every `ack_wait`, which messages are still in our hands."""
+        while True:
+            await asyncio.sleep(self._ack_wait_s / 2)
+            for held in list(self._held.values()):
+                if self._progress or not held.running:
+                    await self._puller.progress(held.arrival)
+
+    def _where(self, held: _Held) -> dict[str, object]:
+        delivery = held.delivery
+        return {
+            "consumer": self._consumer,
+            "transfer_id": delivery.transfer_id,
+            "kind": delivery.kind,
+            "seq": delivery.seq,
+            "tries": delivery.tries,
+        }
+
+
+def _cause(error: Exception) -> str:
+    """Why, for people. Our own sentences are written to be read; another's text may quote the payload."""
+    if isinstance(error, WarmTransferError):
+        return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    return f"{type(error).__name__} at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

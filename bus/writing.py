@@ -1,0 +1,155 @@
+"""Writing to the stream: at least once on the wire, once in the stream, or a typed refusal.
+
+Every message carries an id of its own, so a repeat within two minutes is dropped by the broker. A write
+whose acknowledgement was lost is *doubtful*: it is written again with the same id and the same
+expectation. Should the expectation then fail, the one message that follows the expected number tells
+whose write it was: ours (then we are done) or somebody else's (then the race is lost).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from .errors import Broken, Refused, StaleWrite
+from .link import Link, is_unanswered
+from .messages import MSG_ID, Outgoing
+from .reading import first_after
+from .replies import ConnectionLost
+from .stream import MAX_MESSAGE_BYTES
+
+ATTEMPT_TIMEOUT_S = 2.0
+BACKOFF_MIN_S = 0.02
+BACKOFF_MAX_S = 0.5
+MAX_TOGETHER = 1_000
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_LAST = (10071, 10164)
+_TOO_LARGE = 10054
+_TRY_AGAIN = (10008, 10009, 10023, 10077, 10158, 10167)
+
+
+class _NotStored(Exception):
+    """The broker said no for now: nothing was stored, try again."""
+
+
+async def publish(link: Link, message: Outgoing, expect_last: int | None, deadline_s: float) -> int:
+    """Store one message and return its number; see `Bus.publish`."""
+    headers = _headers(message)
+    if expect_last is not None:
+        headers[_EXPECTED] = str(expect_last)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_s
+    doubtful = False
+    backoff_s = BACKOFF_MIN_S
+    while True:
+        await link.wait_connected(deadline)
+        try:
+            timeout_s = max(BACKOFF_MIN_S, min(ATTEMPT_TIMEOUT_S, deadline - loop.time()))
+            reply = await link.replies.call(message.subject, message.data, headers, timeout_s)
+            return _number(reply, message.subject)
+        except (TimeoutError, ConnectionLost) as error:
+            doubtful, why = True, str(error) or "timeout"
+        except _NotStored as error:
+            why = str(error)
+        except StaleWrite:
+            if not doubtful or expect_last is None:
+                raise
+            winner = await first_after(link, message.subject, expect_last, max(0.1, deadline - loop.time()))
+            if winner is not None:
+                if winner.msg_id == headers[MSG_ID]:
+                    return winner.seq
+                raise
+            # The replica that answered is behind the one that refused: ask again.
+            why = "a replica is behind"
+        if loop.time() + backoff_s >= deadline:
+            raise link.unavailable(why)
+        await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+
+async def publish_all(link: Link, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
+    """Store many messages, written in order before the first answer is awaited; see `Bus.publish_all`."""
+    if len(messages) > MAX_TOGETHER:
+        raise Broken(f"{len(messages)} messages at once; publish at most {MAX_TOGETHER} together")
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_s
+    frames = [(message, _headers(message)) for message in messages]
+    numbers: dict[int, int] = {}
+    backoff_s = BACKOFF_MIN_S
+    while True:
+        await link.wait_connected(deadline)
+        missing = [index for index in range(len(frames)) if index not in numbers]
+        timeout_s = max(BACKOFF_MIN_S, min(ATTEMPT_TIMEOUT_S, deadline - loop.time()))
+        why = await _write_round(link, frames, missing, numbers, timeout_s)
+        if len(numbers) == len(frames):
+            return [numbers[index] for index in range(len(frames))]
+        if loop.time() + backoff_s >= deadline:
+            raise link.unavailable(why)
+        await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+
+async def _write_round(
+    link: Link,
+    frames: Sequence[tuple[Outgoing, dict[str, str]]],
+    missing: Sequence[int],
+    numbers: dict[int, int],
+    timeout_s: float,
+) -> str:
+    """Write what is `missing`, add the numbers of what got stored; returns why the rest did not."""
+    why = ""
+    posted: dict[int, asyncio.Future[Msg]] = {}
+    try:
+        for index in missing:
+            message, headers = frames[index]
+            posted[index] = await link.replies.post(message.subject, message.data, headers)
+    except ConnectionLost as error:
+        why = str(error)
+    if posted:
+        await asyncio.wait(posted.values(), timeout=timeout_s)
+    refusal: Exception | None = None
+    for index, future in posted.items():
+        if not future.done():
+            future.cancel()
+            why = "timeout"
+            continue
+        try:
+            numbers[index] = _number(future.result(), frames[index][0].subject)
+        except (ConnectionLost, _NotStored) as error:
+            why = str(error)
+        except (Refused, Broken, StaleWrite) as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
+    return why
+
+
+def _headers(message: Outgoing) -> dict[str, str]:
+    headers = dict(message.headers)
+    headers[MSG_ID] = message.msg_id or secrets.token_hex(12)
+    return headers
+
+
+def _number(reply: Msg, subject: str) -> int:
+    """The number under which the broker stored the message it answers for."""
+    if is_unanswered(reply):
+        raise _NotStored("no stream captures the subject, or its leader is away")
+    answer: dict[str, Any] = json.loads(reply.data)
+    failure = answer.get("error")
+    if failure is None:
+        return int(answer["seq"])
+    code, description = failure.get("err_code"), str(failure.get("description", ""))
+    if code in _WRONG_LAST:
+        raise StaleWrite(f"Somebody wrote to {subject} first ({description}); load again, decide again")
+    if code == _TOO_LARGE:
+        raise Refused(f"A message for {subject} is too large; the stream takes {MAX_MESSAGE_BYTES} bytes")
+    if code in _TRY_AGAIN or failure.get("code") == 503:
+        raise _NotStored(description)
+    raise Broken(f"The broker refused a message for {subject}: {description} ({code})")

@@ -1,0 +1,74 @@
+"""The log: one writer wins, everyone else is told, and a cancelled timer stays silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from warmxfer.bus import Bus, Log, StaleWrite, subjects, timers
+
+
+async def test_a_record_is_appended_after_the_one_it_was_decided_on(bus: Bus, transfer_id: str) -> None:
+    log = Log(bus)
+    assert await log.last(transfer_id) is None
+    first = await log.append(transfer_id, b"one", 0, "m1")
+    second = await log.append(transfer_id, b"two", first, "m2")
+    newest = await log.last(transfer_id)
+    assert newest is not None
+    assert (newest.seq, newest.data, newest.msg_id) == (second, b"two", "m2")
+    assert abs(newest.at - time.time()) < 5
+
+
+async def test_of_many_writers_at_once_exactly_one_wins(bus: Bus, transfer_id: str) -> None:
+    log = Log(bus)
+    results = await asyncio.gather(
+        *(log.append(transfer_id, b"%d" % n, 0, f"{transfer_id}.{n}") for n in range(10)),
+        return_exceptions=True,
+    )
+    winners = [n for n, result in enumerate(results) if isinstance(result, int)]
+    assert len(winners) == 1
+    assert all(isinstance(result, StaleWrite) for n, result in enumerate(results) if n not in winners)
+    newest = await log.last(transfer_id)
+    assert newest is not None
+    assert newest.data == b"%d" % winners[0]
+
+
+async def test_an_older_expectation_is_refused_and_changes_nothing(bus: Bus, transfer_id: str) -> None:
+    log = Log(bus)
+    first = await log.append(transfer_id, b"one", 0, "m1")
+    second = await log.append(transfer_id, b"two", first, "m2")
+    with pytest.raises(StaleWrite, match="somebody|Somebody"):
+        await log.append(transfer_id, b"late", first, "m3")
+    newest = await log.last(transfer_id)
+    assert newest is not None
+    assert newest.seq == second
+
+
+async def test_appending_cancels_a_pending_timer(bus: Bus, transfer_id: str) -> None:
+    timer = timers.schedule(transfer_id, "deadline", time.time() + 0.6, b"due")
+    await bus.publish_all([timer])
+    await Log(bus).append(transfer_id, b"one", 0, "m1", cancel_timer=timer.subject)
+    assert await bus.last(timer.subject) is None
+    await asyncio.sleep(1.2)
+    assert await bus.last(subjects.timeout(transfer_id)) is None
+
+
+async def test_cancelling_a_timer_that_is_not_pending_is_no_error(bus: Bus, transfer_id: str) -> None:
+    seq = await Log(bus).append(
+        transfer_id, b"one", 0, "m1", cancel_timer=subjects.timer(transfer_id, "never")
+    )
+    newest = await Log(bus).last(transfer_id)
+    assert newest is not None
+    assert newest.seq == seq
+
+
+async def test_a_refused_append_does_not_cancel_the_timer(bus: Bus, transfer_id: str) -> None:
+    timer = timers.schedule(transfer_id, "deadline", time.time() + 30, b"due")
+    await bus.publish_all([timer])
+    log = Log(bus)
+    await log.append(transfer_id, b"one", 0, "m1")
+    with pytest.raises(StaleWrite):
+        await log.append(transfer_id, b"late", 0, "m2", cancel_timer=timer.subject)
+    assert await bus.last(timer.subject) is not None
