@@ -1,0 +1,143 @@
+"""How an agent is present in a room: it joins, notices, speaks, listens, leaves. No vendor's words.
+
+The law of this file: what happens in the room is told in one order. `events()` carries the ends of our own
+utterances too, so that whoever must know whether something was heard before or after the question ended
+reads it off that order and never off two clocks.
+
+An utterance does not outlive the connection it was said on: it ends as interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+from warmxfer.schemas import RoomToken
+
+MAX_UTTERANCE_CHARS = 4_000
+"""What is longer is cut before it is said."""
+
+Ticket = Callable[[], Awaitable[RoomToken]]
+"""Gives a fresh token for this seat; asked again before every new connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where to be, as whom. The same participant id twice: the later one takes the place of the first."""
+
+    room_id: str
+    participant_id: str
+    name: str
+    ticket: Ticket
+
+
+class Participant(Struct, frozen=True):
+    """Somebody else in the room."""
+
+    id: str
+    name: str = ""
+    audible: bool = False
+
+
+class Presence(Struct, frozen=True):
+    """The room as it was found on entering; `participants` are the others."""
+
+    room_id: str
+    session_id: str | None
+    participants: tuple[Participant, ...]
+
+
+class ParticipantJoined(Struct, frozen=True):
+    participant: Participant
+
+
+class ParticipantLeft(Struct, frozen=True):
+    participant_id: str
+    reason: str = ""
+
+
+class AudioEnabled(Struct, frozen=True):
+    """From now on this participant can be heard."""
+
+    participant_id: str
+    kind: str = "audio"
+
+
+class Heard(Struct, frozen=True):
+    """One whole utterance of somebody else, told when it ended."""
+
+    participant_id: str
+    text: str
+
+
+class SpeechEnded(Struct, frozen=True):
+    """One utterance of our own is over; `interrupted`: not said to its end."""
+
+    utterance_id: str
+    interrupted: bool
+
+
+class Closing(StrEnum):
+    """Why a presence ended that did not leave by itself."""
+
+    REPLACED = "replaced"
+    """Somebody joined under the same participant id: another worker took over."""
+    DEACTIVATED = "deactivated"
+    KICKED = "kicked"
+    LOST = "lost"
+    """The connection went down and could not be had back, or the reader fell too far behind."""
+
+
+class Closed(Struct, frozen=True):
+    """Always the last event."""
+
+    reason: Closing
+
+
+RoomEvent = ParticipantJoined | ParticipantLeft | AudioEnabled | Heard | SpeechEnded | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Something being said, or waiting to be said. Await it for its end: True when it was interrupted."""
+
+    id: str
+    ended: asyncio.Future[bool] = field(repr=False)
+
+    def __await__(self) -> Generator[None, None, bool]:
+        return asyncio.shield(self.ended).__await__()
+
+
+class Voice(Protocol):
+    """One presence in one room. Everything but `join` and `leave` returns at once and never raises."""
+
+    async def join(self) -> Presence:
+        """Enter. Raises `Refused` when the door stays shut, `Retry` when nobody came to it in time."""
+        ...
+
+    def events(self) -> AsyncIterator[RoomEvent]:
+        """What happens from the entering on; for one reader. Ends after `Closed`, or when we left.
+
+        Who comes, goes or becomes audible while a lost connection is being had back is told then.
+        """
+        ...
+
+    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+        """Speak, after what is being said already. Its end is certain: a limit in seconds sees to it."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop speaking now, and drop what was queued behind; what is not interruptible stays."""
+        ...
+
+    def listen(self, enabled: bool) -> None:
+        """Open or close our ears; stays as it is through a reconnect."""
+        ...
+
+    async def leave(self) -> None:
+        """Go, within seconds; utterances end as interrupted. Twice, or before `join`: nothing happens."""
+        ...

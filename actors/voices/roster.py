@@ -1,0 +1,55 @@
+"""Who else is in the room, folded from what was seen: the difference of two looks is told as events.
+
+Pure. A connection that was lost and had back shows the room anew; what happened meanwhile is the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from .port import AudioEnabled, Participant, ParticipantJoined, ParticipantLeft, RoomEvent
+
+
+class Roster:
+    """The others in one room, by participant id."""
+
+    def __init__(self) -> None:
+        self._others: dict[str, Participant] = {}
+
+    def meet(self, found: Iterable[Participant]) -> list[RoomEvent]:
+        """Take `found` for everybody who is here now; returns what must have happened since the last look."""
+        now = {participant.id: participant for participant in found}
+        events: list[RoomEvent] = [
+            ParticipantLeft(gone, "left while the connection was down")
+            for gone in self._others
+            if gone not in now
+        ]
+        for participant in now.values():
+            before = self._others.get(participant.id)
+            if before is None:
+                events.append(ParticipantJoined(participant))
+            elif participant.audible and not before.audible:
+                events.append(AudioEnabled(participant.id))
+        self._others = now
+        return events
+
+    def note(self, event: RoomEvent | None) -> list[RoomEvent]:
+        """Take one event into account; returns it, or nothing when it is no news."""
+        match event:
+            case None:
+                return []
+            case ParticipantJoined(participant):
+                if participant.id in self._others:
+                    return []
+                self._others[participant.id] = participant
+            case ParticipantLeft(participant_id):
+                if self._others.pop(participant_id, None) is None:
+                    return []
+            case AudioEnabled(participant_id):
+                known = self._others.get(participant_id, Participant(participant_id))
+                self._others[participant_id] = msgspec.structs.replace(known, audible=True)
+            case _:
+                pass
+        return [event]

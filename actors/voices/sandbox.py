@@ -1,0 +1,260 @@
+"""A presence in a room of the sandbox, by WebSocket. Only this file knows that protocol.
+
+The law of this file: one task lives with the connection; what it reads becomes events in the order it came,
+what is to be written waits in one queue. A lost connection is had back under the same participant id within
+`REJOIN_WITHIN_S`; a "replaced" is final, since somebody else sits there now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+import structlog
+from warmxfer.schemas import Refused, Retry
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from . import sandbox_frames as frames
+from .port import (
+    MAX_UTTERANCE_CHARS,
+    Closed,
+    Closing,
+    Presence,
+    RoomEvent,
+    Seat,
+    SpeechEnded,
+    Utterance,
+)
+from .roster import Roster
+from .sandbox_door import enter, hang_up
+
+JOIN_TIMEOUT_S: Final = 5.0
+SEND_TIMEOUT_S: Final = 5.0
+LEAVE_TIMEOUT_S: Final = 2.0
+REJOIN_WITHIN_S: Final = 15.0
+REJOIN_PAUSE_S: Final = 0.05
+REJOIN_PAUSE_MAX_S: Final = 1.0
+MAX_UNREAD_EVENTS: Final = 1_000
+MAX_UNSENT_FRAMES: Final = 1_000
+MAX_QUEUED_UTTERANCES: Final = 64
+UTTERANCE_LIMIT_S: Final = 30.0
+UTTERANCE_LIMIT_PER_WORD_S: Final = 1.0
+"""An utterance whose end is not told within these (times what it waits behind) ends as interrupted."""
+
+log = structlog.get_logger(__name__)
+
+
+class SandboxVoice:
+    """`Voice` for `WARMXFER_VOICE=sandbox`."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._roster = Roster()
+        self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS + 2)
+        self._outbox: asyncio.Queue[frames.Frame] = asyncio.Queue(MAX_UNSENT_FRAMES)
+        self._speaking: dict[str, tuple[Utterance, bool, asyncio.TimerHandle]] = {}
+        self._numbers = itertools.count(1)
+        self._listening = True
+        self._over = False
+        self._living: asyncio.Task[None] | None = None
+
+    async def join(self) -> Presence:
+        socket, presence = await self._connect()
+        self._roster.meet(presence.participants)
+        self._living = asyncio.create_task(self._live(socket), name=f"voice-{self._seat.participant_id}")
+        return presence
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+        text = text.strip()[:MAX_UTTERANCE_CHARS]
+        utterance = Utterance(f"u{next(self._numbers)}", asyncio.get_running_loop().create_future())
+        limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (
+            1 + len(self._speaking)
+        )
+        timer = asyncio.get_running_loop().call_later(limit_s, self._finish, utterance.id, True)
+        self._speaking[utterance.id] = (utterance, interruptible, timer)
+        if self._over or not text or len(self._speaking) > MAX_QUEUED_UTTERANCES:
+            self._finish(utterance.id, interrupted=True)
+        else:
+            said = {
+                "type": "say",
+                "id": utterance.id,
+                "text": text,
+                "interruptible": interruptible,
+                "to": None,
+            }
+            self._send(said)
+        return utterance
+
+    def interrupt(self) -> None:
+        # One frame cuts one utterance, and the next one queued begins: as many frames as may be cut.
+        for _, interruptible, _ in tuple(self._speaking.values()):
+            if interruptible:
+                self._send({"type": "interrupt"})
+
+    def listen(self, enabled: bool) -> None:
+        self._listening = enabled
+        self._send({"type": "listen", "enabled": enabled})
+
+    async def leave(self) -> None:
+        living, self._living = self._living, None
+        if living is None:
+            return
+        self._send({"type": "leave"})
+        await asyncio.wait((living,), timeout=LEAVE_TIMEOUT_S)
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+        self._end(None)
+
+    # ── the life of the connection ───────────────────────────────────────────────────────────────
+
+    async def _live(self, socket: ClientConnection) -> None:
+        closing: Closing | None = None
+        try:
+            closing = await self._serve(socket)
+        except Exception:
+            log.exception("voice_broke", room=self._seat.room_id)
+            closing = Closing.LOST
+        finally:
+            self._end(closing)
+
+    async def _serve(self, socket: ClientConnection) -> Closing | None:
+        """Serve connection after connection; returns why the room ended it, or None when we left."""
+        while True:
+            over, closing = await self._converse(socket)
+            if over:
+                return closing
+            self._forget_speech()
+            again = await self._rejoin()
+            if again is None:
+                return Closing.LOST
+            socket = again
+            self.listen(self._listening)
+
+    async def _converse(self, socket: ClientConnection) -> tuple[bool, Closing | None]:
+        """Read and write until the connection ends. Is the presence over, and why (None: we left)?"""
+        writing = asyncio.create_task(self._write(socket))
+        reading = asyncio.create_task(self._read(socket))
+        try:
+            await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
+            if writing.done() and writing.exception() is None:
+                return True, None
+            closing = reading.result() if reading.done() else None
+            return closing is not None, closing
+        finally:
+            writing.cancel()
+            reading.cancel()
+            await asyncio.gather(writing, reading, return_exceptions=True)
+            await hang_up(socket)
+
+    async def _write(self, socket: ClientConnection) -> None:
+        """Send what is queued; returns once goodbye was said. Raises when the connection does not take it."""
+        while True:
+            frame = await self._outbox.get()
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await socket.send(msgspec.json.encode(frame).decode())
+            if frame["type"] == "leave":
+                return
+
+    async def _read(self, socket: ClientConnection) -> Closing | None:
+        """Turn frames into events; returns why the presence is over, or None when only the line broke."""
+        while True:
+            try:
+                frame = frames.parse(await socket.recv())
+            except ConnectionClosed:
+                return None
+            if frame.get("type") == "closed":
+                return frames.closing(frame)
+            if not self._take(frame):
+                log.warning("voice_reader_too_slow", unread=MAX_UNREAD_EVENTS)
+                return Closing.LOST
+
+    async def _rejoin(self) -> ClientConnection | None:
+        """The connection again, with what was missed told as events; None when it cannot be had back."""
+        pause_s = REJOIN_PAUSE_S
+        try:
+            async with asyncio.timeout(REJOIN_WITHIN_S):
+                while True:
+                    try:
+                        socket, presence = await self._connect()
+                    except Retry as error:
+                        log.info("voice_rejoin_waits", room=self._seat.room_id, why=str(error))
+                        await asyncio.sleep(pause_s)
+                        pause_s = min(2 * pause_s, REJOIN_PAUSE_MAX_S)
+                        continue
+                    break
+        except (TimeoutError, Refused) as error:
+            log.warning("voice_lost", room=self._seat.room_id, why=str(error) or "timeout")
+            return None
+        missed = self._roster.meet(presence.participants)
+        if all(self._tell(event) for event in missed):
+            return socket
+        await hang_up(socket)
+        return None
+
+    async def _connect(self) -> tuple[ClientConnection, Presence]:
+        """A connection that was welcomed. Raises `Refused` and `Retry`."""
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                ticket = await self._seat.ticket()
+                return await enter(self._seat, ticket)
+        except TimeoutError:
+            raise Retry(f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s") from None
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+
+    def _take(self, frame: frames.Frame) -> bool:
+        """Tell what `frame` says; False when the reader is too far behind."""
+        match frame:
+            case {"type": "said", "id": str(utterance_id), "interrupted": bool(interrupted)}:
+                return self._finish(utterance_id, interrupted)
+            case {"type": "error"}:
+                log.warning("voice_frame_refused", room=self._seat.room_id)
+                return True
+        return all(self._tell(event) for event in self._roster.note(frames.event(frame)))
+
+    def _finish(self, utterance_id: str, interrupted: bool) -> bool:
+        spoken = self._speaking.pop(utterance_id, None)
+        if spoken is None:
+            return True
+        utterance, _, timer = spoken
+        timer.cancel()
+        if not utterance.ended.done():
+            utterance.ended.set_result(interrupted)
+        return self._tell(SpeechEnded(utterance_id, interrupted))
+
+    def _tell(self, event: RoomEvent) -> bool:
+        if self._over or self._events.qsize() >= MAX_UNREAD_EVENTS:
+            return False
+        self._events.put_nowait(event)
+        return True
+
+    def _forget_speech(self) -> None:
+        """The connection is gone, and with it what was being said and what was not yet written."""
+        self._outbox = asyncio.Queue(MAX_UNSENT_FRAMES)
+        for utterance_id in tuple(self._speaking):
+            self._finish(utterance_id, True)
+
+    def _end(self, closing: Closing | None) -> None:
+        if self._over:
+            return
+        self._forget_speech()
+        self._over = True
+        if closing is not None:
+            self._events.put_nowait(Closed(closing))
+        self._events.put_nowait(None)
+
+    def _send(self, frame: frames.Frame) -> None:
+        if self._over:
+            return
+        if self._outbox.full():
+            log.warning("voice_frame_dropped", room=self._seat.room_id, unsent=MAX_UNSENT_FRAMES)
+            return
+        self._outbox.put_nowait(frame)
