@@ -1,0 +1,64 @@
+"""Which level command still counts: the highest number acted on, per transfer.
+
+The law of this file: pure. A command with a higher number is new; the very command acted on last is a
+repeat, and is answered again; anything else is older than what stands, and is ignored.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from warmxfer.schemas import Fact, ToPrimary
+
+MAX_TRANSFERS = 64
+"""How many transfers of one session are remembered; a session sees one at a time."""
+
+
+class Standing(Enum):
+    """How a command stands to what was acted on before."""
+
+    NEW = auto()
+    REPEAT = auto()
+    OLD = auto()
+
+
+@dataclass(slots=True)
+class _Acted:
+    fence: int
+    command_id: str
+    answer: Fact | None = None
+
+
+class Fences:
+    """The memory of one session. A session that restarts begins without one, see `proxy.py`."""
+
+    def __init__(self) -> None:
+        self._acted: OrderedDict[str, _Acted] = OrderedDict()
+
+    def judge(self, transfer_id: str, command: ToPrimary) -> Standing:
+        """How `command` stands; changes nothing."""
+        acted = self._acted.get(transfer_id)
+        if acted is None or command.fence > acted.fence:
+            return Standing.NEW
+        if command.fence == acted.fence and command.command_id == acted.command_id:
+            return Standing.REPEAT
+        return Standing.OLD
+
+    def pass_by(self, transfer_id: str, command: ToPrimary) -> None:
+        """From now on `command` and all before it are old, or a repeat."""
+        self._acted[transfer_id] = _Acted(command.fence, command.command_id)
+        self._acted.move_to_end(transfer_id)
+        while len(self._acted) > MAX_TRANSFERS:
+            self._acted.popitem(last=False)
+
+    def answered(self, transfer_id: str, answer: Fact) -> None:
+        """What a repeat is told: the newest fact about the caller of this transfer."""
+        if acted := self._acted.get(transfer_id):
+            acted.answer = answer
+
+    def answer(self, transfer_id: str) -> Fact | None:
+        """The newest fact told about this transfer, if any."""
+        acted = self._acted.get(transfer_id)
+        return acted.answer if acted else None

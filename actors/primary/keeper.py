@@ -1,0 +1,211 @@
+"""Who has the caller: the AI, or a transfer that holds them. The one place where a session is acted on.
+
+The law of this file: one thing at a time, under one lock; every command is answered, a repeated one with
+the newest fact about its caller; a hold ends by command, by its lease or with the session, and no other way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Literal
+
+import structlog
+from warmxfer.bus import Bus
+from warmxfer.schemas import (
+    Answer,
+    AudioStreamEnabled,
+    CallerHeld,
+    CallerReleased,
+    CallLeft,
+    CommandFailed,
+    Fact,
+    Fault,
+    HoldCaller,
+    LeaveCall,
+    Outcome,
+    ParticipantLeft,
+    ReleaseCaller,
+    ToPrimary,
+    apology_for,
+)
+from warmxfer.schemas.tags import snake_case
+
+from ..phases import follow
+from .background import Background
+from .fence import Fences, Standing
+from .guard import attempt
+from .hold import Hold, HoldFailed
+from .lease import outlive
+from .port import Session
+from .reporter import Reporter
+
+MAX_REASON_CHARS = 500
+ON_PHASE_TIMEOUT_S = 5.0
+ALONE_LINE = apology_for(Outcome.BROKEN)
+HELD_BY_ANOTHER = "The caller of this session is held by another transfer."
+
+log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Keeps the caller of one session for one transfer at a time."""
+
+    def __init__(
+        self, bus: Bus, session: Session, reporter: Reporter, tasks: Background, lease_s: float
+    ) -> None:
+        self._bus = bus
+        self._session = session
+        self._hold = Hold(session, tasks)
+        self._reporter = reporter
+        self._tasks = tasks
+        self._lease_s = lease_s
+        self._fences = Fences()
+        self._turn = asyncio.Lock()
+        self._life = secrets.token_hex(4)
+        self._room_events = 0
+        self.holder: str | None = None
+        """The transfer that holds the caller."""
+        self.running: str | None = None
+        """The transfer that is told what happens in the room."""
+        self.ended = asyncio.Event()
+        """Set when the session was taken out of the call, or has ended by itself."""
+
+    async def obey(self, transfer_id: str, command: ToPrimary) -> None:
+        """Act on `command` if it is new, and answer it unless it is outdated."""
+        async with self._turn:
+            standing = self._fences.judge(transfer_id, command)
+            if standing is Standing.OLD:
+                log.info("command_outdated", transfer_id=transfer_id, command_id=command.command_id)
+            elif standing is Standing.REPEAT:
+                if answer := self._fences.answer(transfer_id):
+                    self._tell(transfer_id, answer)
+            elif isinstance(command, HoldCaller) and not self._bus.connected:
+                # Nobody could release this caller now; the catch-up after the outage will judge it again.
+                log.warning("hold_put_off", transfer_id=transfer_id, command_id=command.command_id)
+            else:
+                self._fences.pass_by(transfer_id, command)
+                await self._act(transfer_id, command)
+
+    async def pass_by(self, transfer_id: str, command: ToPrimary) -> None:
+        """Remember that `command` and all before it are over, without acting on it."""
+        async with self._turn:
+            if self._fences.judge(transfer_id, command) is Standing.NEW:
+                self._fences.pass_by(transfer_id, command)
+
+    def is_news(self, transfer_id: str, command: ToPrimary) -> bool:
+        """Whether `obey` would act on `command`."""
+        return self._fences.judge(transfer_id, command) is Standing.NEW
+
+    async def close(self) -> None:
+        """The session ends: whoever holds the caller is told, and the caller is given back."""
+        await self._give_back("session_closed", line=None)
+        self._tasks.cancel("lease")
+
+    def participant_left(self, participant_id: str, reason: str) -> None:
+        """Tell the running transfer, if there is one."""
+        left = ParticipantLeft(
+            room_id=self._session.room_id, participant_id=participant_id, reason=reason[:500]
+        )
+        self._tell_room_event(left)
+
+    def audio_enabled(self, participant_id: str) -> None:
+        """Tell the running transfer, if there is one."""
+        heard = AudioStreamEnabled(room_id=self._session.room_id, participant_id=participant_id)
+        self._tell_room_event(heard)
+
+    # ── one command at a time ────────────────────────────────────────────────────────────────────
+
+    async def _act(self, transfer_id: str, command: ToPrimary) -> None:
+        another = self.holder not in (None, transfer_id)
+        match command:
+            case ReleaseCaller() if another:
+                self._answer(transfer_id, CallerReleased(command_id=command.command_id))
+            case _ if another:
+                self._answer(transfer_id, _refused(command, HELD_BY_ANOTHER))
+            case HoldCaller():
+                await self._hold_caller(transfer_id, command)
+            case ReleaseCaller():
+                await self._release_caller(transfer_id, command)
+            case LeaveCall():
+                await self._leave_call(transfer_id, command)
+
+    async def _hold_caller(self, transfer_id: str, command: HoldCaller) -> None:
+        try:
+            await self._hold.enter()
+        except HoldFailed as error:
+            self._answer(transfer_id, _refused(command, str(error)))
+            return
+        self.holder = self.running = transfer_id
+        caller = await attempt("caller_participant_id", self._caller_participant_id, timeout_s=1.0)
+        self._answer(
+            transfer_id,
+            CallerHeld(command_id=command.command_id, caller_participant_id=caller.value if caller else None),
+        )
+        self._hold.say(command.line, interruptible=False)
+        self._tasks.start("lease", self._outlive(transfer_id))
+        self._tasks.start("phases", self._pass_on_phases(transfer_id))
+
+    async def _release_caller(self, transfer_id: str, command: ReleaseCaller) -> None:
+        self._tasks.cancel("lease")
+        self.holder = None
+        await self._hold.release()
+        self._answer(transfer_id, CallerReleased(command_id=command.command_id))
+        if command.line:
+            self._hold.say(command.line, interruptible=True)
+
+    async def _leave_call(self, transfer_id: str, command: LeaveCall) -> None:
+        self._tasks.cancel("lease")
+        self.holder = None
+        await self._hold.leave()
+        self._answer(transfer_id, CallLeft(command_id=command.command_id))
+        self.ended.set()
+
+    async def _give_back(self, cause: Literal["bus_silent", "session_closed"], line: str | None) -> None:
+        async with self._turn:
+            transfer_id, self.holder = self.holder, None
+            if transfer_id is None:
+                return
+            await self._hold.release()
+            self._answer(transfer_id, CallerReleased(command_id=None, cause=cause))
+            if line:
+                self._hold.say(line, interruptible=True)
+
+    # ── while a transfer runs ────────────────────────────────────────────────────────────────────
+
+    async def _outlive(self, transfer_id: str) -> None:
+        await outlive(self._bus, transfer_id, self._lease_s)
+        log.error("caller_released_alone", transfer_id=transfer_id, lease_s=self._lease_s)
+        await self._give_back("bus_silent", ALONE_LINE)
+
+    async def _pass_on_phases(self, transfer_id: str) -> None:
+        async for phase in follow(self._bus, transfer_id):
+            await attempt("on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S)
+        if self.running == transfer_id:
+            self.running = None
+
+    async def _caller_participant_id(self) -> str | None:
+        return self._session.caller_participant_id
+
+    # ── what is told ─────────────────────────────────────────────────────────────────────────────
+
+    def _answer(self, transfer_id: str, fact: Fact) -> None:
+        self._fences.answered(transfer_id, fact)
+        self._tell(transfer_id, fact)
+
+    def _tell(self, transfer_id: str, fact: Fact) -> None:
+        kind = snake_case(type(fact).__name__)
+        command_id = fact.command_id if isinstance(fact, Answer | CallerReleased) else None
+        cause = fact.cause if isinstance(fact, CallerReleased) else ""
+        self._reporter.tell(transfer_id, fact, f"{command_id or f'{transfer_id}-{cause}'}-{kind}")
+
+    def _tell_room_event(self, fact: Fact) -> None:
+        if self.running is not None:
+            self._room_events += 1
+            kind = snake_case(type(fact).__name__)
+            msg_id = f"{self.running}-{kind}-{self._life}-{self._room_events}"
+            self._reporter.tell(self.running, fact, msg_id)
+
+
+def _refused(command: ToPrimary, detail: str) -> CommandFailed:
+    return CommandFailed(command_id=command.command_id, fault=Fault.REFUSED, detail=detail)

@@ -1,0 +1,67 @@
+"""How long a caller stays on hold when nobody is in charge any more.
+
+While the caller is held, a coordinator is asked for the transfer's pulse four times per lease. No answer at
+all for a whole lease, or twice in a row the answer that the transfer is over, and the hold is let go by the
+proxy itself: no failure of ours, nor of the broker, leaves a caller muted.
+
+`Lease` decides and is pure; `outlive` asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import structlog
+from warmxfer.bus import Bus, Refused, Retry, subjects
+from warmxfer.schemas import AskPulse, Pulse, Undecodable, decode_as, encode
+
+DEFAULT_LEASE_S = 20.0
+MIN_LEASE_S = 1.0
+MAX_LEASE_S = 600.0
+ASKS_PER_LEASE = 4
+OVER_TWICE = 2
+
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """Pure: fed with what was heard and when (seconds of one monotonic clock), says whether it still runs."""
+
+    def __init__(self, lease_s: float, now_s: float) -> None:
+        self._lease_s = lease_s
+        self._heard_at_s = now_s
+        self._over = 0
+
+    def heard(self, live: bool, now_s: float) -> None:
+        """Somebody answered: the transfer lives, or is over."""
+        self._heard_at_s = now_s
+        self._over = 0 if live else self._over + 1
+
+    def expired(self, now_s: float) -> bool:
+        """True when the hold has to be let go."""
+        return self._over >= OVER_TWICE or now_s - self._heard_at_s >= self._lease_s
+
+
+async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> None:
+    """Return when nobody is in charge of `transfer_id` any more."""
+    lease, pause_s = Lease(lease_s, monotonic()), lease_s / ASKS_PER_LEASE
+    while not lease.expired(monotonic()):
+        await asyncio.sleep(pause_s)
+        began_s = monotonic()
+        live = await pulse(bus, transfer_id, pause_s)
+        if live is not None:
+            lease.heard(live, began_s)
+
+
+async def pulse(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
+    """Is a coordinator in charge of `transfer_id`? None: nobody could say."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await bus.ask(subjects.ASK_PULSE, encode(AskPulse(transfer_id)), timeout_s)
+        return decode_as(Pulse, answer).live
+    except (Retry, TimeoutError):
+        return None
+    except (Refused, Undecodable) as error:
+        log.error("pulse_not_understood", transfer_id=transfer_id, error=str(error))
+        return None

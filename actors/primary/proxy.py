@@ -1,0 +1,181 @@
+"""`attach`: puts a live session on the bus for as long as it lasts.
+
+    async with attach(bus, session) as attachment:
+        framework.on("participant_left", attachment.participant_left)
+        await framework.run_the_call()
+
+Commands come by one core subscription, which hears nothing while the connection is away or the process is
+down; so the last command is looked up on start and after every reconnect. What is found that way may be
+old: it is acted on only when a coordinator says that its transfer still lives.
+
+All tasks begin inside `attach`, and so in the context (contextvars) of the one who called it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from warmxfer.bus import Bus, Heard, Listener, Refused, Retry, subjects
+from warmxfer.schemas import (
+    HoldCaller,
+    LeaveCall,
+    ReleaseCaller,
+    ToPrimary,
+    Undecodable,
+    WarmTransferError,
+    decode_command,
+)
+
+from .background import Background
+from .keeper import Keeper
+from .lease import ASKS_PER_LEASE, DEFAULT_LEASE_S, pulse
+from .port import Session
+from .questions import tell_history, tell_summary
+from .reporter import Reporter
+
+DRAIN_TIMEOUT_S = 3.0
+RETRY_PAUSE_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Attachment:
+    """The session's end of the bus: the framework says here what happens in the room. Nothing waits."""
+
+    def __init__(self, name: str, keeper: Keeper) -> None:
+        self.name = name
+        self._keeper = keeper
+
+    def participant_left(self, participant_id: str, reason: str = "") -> None:
+        """Somebody left the room of this session."""
+        self._keeper.participant_left(participant_id, reason)
+
+    def audio_enabled(self, participant_id: str) -> None:
+        """Somebody in the room of this session can be heard now."""
+        self._keeper.audio_enabled(participant_id)
+
+    def closed(self) -> None:
+        """The session has ended. A transfer that holds the caller is told."""
+        self._keeper.ended.set()
+
+    @property
+    def holding(self) -> bool:
+        """Whether a transfer holds the caller now."""
+        return self._keeper.holder is not None
+
+    async def detached(self) -> None:
+        """Return when the session is of no more use here: closed, or taken out of the call."""
+        await self._keeper.ended.wait()
+
+
+@asynccontextmanager
+async def attach(
+    bus: Bus, session: Session, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
+) -> AsyncIterator[Attachment]:
+    """Serve `session` on the bus under `name` (its room's id when left out) while the context is open.
+
+    `lease_s`: how long a caller stays on hold while nobody in charge can be reached. On leaving, a caller
+    who is held is given back. Raises `Refused` for a name that no subject can hold.
+    """
+    name = subjects.checked(name or session.room_id, "session")
+    tasks, reporter = Background(), Reporter(bus)
+    keeper = Keeper(bus, session, reporter, tasks, lease_s)
+    attachment = Attachment(name, keeper)
+
+    async def answer_history(_: Heard) -> bytes:
+        return await tell_history(session)
+
+    async def answer_summary(asked: Heard) -> bytes:
+        return await tell_summary(session, asked.data)
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(bus.serve(subjects.ask_history(name), answer_history))
+        await stack.enter_async_context(bus.serve(subjects.ask_summary(name), answer_summary))
+        heard = await stack.enter_async_context(bus.listen(subjects.any_primary(name)))
+        reconnected = asyncio.Event()
+        stack.callback(bus.on_reconnect(_setter(reconnected)))
+        stack.push_async_callback(_detach, keeper, reporter, tasks)
+        tasks.start("reporter", reporter.run())
+        tasks.start("commands", _obey_all(keeper, heard))
+        tasks.start("catch-up", _catch_up_always(bus, keeper, name, lease_s, reconnected))
+        tasks.start("end", _close_at_end(keeper))
+        yield attachment
+
+
+async def _obey_all(keeper: Keeper, heard: Listener) -> None:
+    async for message in heard:
+        if read := _read(message.subject, message.data):
+            await keeper.obey(*read)
+
+
+async def _catch_up_always(
+    bus: Bus, keeper: Keeper, name: str, lease_s: float, reconnected: asyncio.Event
+) -> None:
+    while True:
+        reconnected.clear()
+        try:
+            await _catch_up(bus, keeper, name, lease_s)
+        except Retry as error:
+            log.info("catch_up_put_off", session=name, error=str(error))
+            await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
+            continue
+        except WarmTransferError as error:
+            log.error("catch_up_refused", session=name, error=str(error))
+        await reconnected.wait()
+
+
+async def _catch_up(bus: Bus, keeper: Keeper, name: str, lease_s: float) -> None:
+    """Act on the last command that was sent to this session, if it was missed and still counts."""
+    stored = await bus.last(subjects.any_primary(name))
+    read = _read(stored.subject, stored.data) if stored else None
+    if read is None or not keeper.is_news(*read):
+        return
+    transfer_id, command = read
+    if isinstance(command, ReleaseCaller) and keeper.holder == transfer_id:
+        await keeper.obey(transfer_id, command)
+        return
+    for _ in range(ASKS_PER_LEASE):
+        began_s = asyncio.get_running_loop().time()
+        live = await pulse(bus, transfer_id, lease_s / ASKS_PER_LEASE)
+        if live is not None:
+            log.info("caught_up", transfer_id=transfer_id, command_id=command.command_id, live=live)
+            await (keeper.obey if live else keeper.pass_by)(transfer_id, command)
+            return
+        await asyncio.sleep(began_s + lease_s / ASKS_PER_LEASE - asyncio.get_running_loop().time())
+    log.warning("catch_up_given_up", transfer_id=transfer_id, command_id=command.command_id)
+
+
+async def _close_at_end(keeper: Keeper) -> None:
+    await keeper.ended.wait()
+    await keeper.close()
+
+
+async def _detach(keeper: Keeper, reporter: Reporter, tasks: Background) -> None:
+    tasks.cancel("commands")
+    tasks.cancel("catch-up")
+    await keeper.close()
+    await reporter.drain(DRAIN_TIMEOUT_S)
+    await tasks.stop_all()
+
+
+def _setter(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def set_event() -> None:
+        event.set()
+
+    return set_event
+
+
+def _read(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
+    """None for what is no command to a session; it is logged, never raised: the next one may be."""
+    try:
+        transfer_id, command = subjects.parse(subject).id, decode_command(data)
+    except (Undecodable, Refused) as error:
+        log.error("command_not_understood", error=str(error))
+        return None
+    if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):
+        return transfer_id, command
+    log.error("command_misdirected", transfer_id=transfer_id, command=type(command).__name__)
+    return None

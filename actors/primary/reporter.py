@@ -1,0 +1,73 @@
+"""What the proxy tells the coordinator: in order, kept through an outage of the bus, each fact stored once.
+
+The law of this file: telling never keeps the session waiting. `tell` returns at once; one task publishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import NamedTuple
+
+import structlog
+from warmxfer.bus import Bus, Retry, subjects
+from warmxfer.schemas import Fact, WarmTransferError, encode
+
+MAX_UNTOLD = 256
+MAX_AGE_S = 3_600.0
+"""A fact that could not be told for this long is about a transfer that has long been unwound."""
+
+PUBLISH_TIMEOUT_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class _Told(NamedTuple):
+    transfer_id: str
+    fact: Fact
+    msg_id: str
+    at_s: float
+
+
+class Reporter:
+    """Run `run` as a task; call `tell` from anywhere on the loop."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._untold: asyncio.Queue[_Told] = asyncio.Queue(MAX_UNTOLD)
+
+    def tell(self, transfer_id: str, fact: Fact, msg_id: str) -> None:
+        """Have `fact` stored as an event of the transfer, once per `msg_id`. A full queue drops it."""
+        try:
+            self._untold.put_nowait(_Told(transfer_id, fact, msg_id, monotonic()))
+        except asyncio.QueueFull:
+            log.error("fact_dropped", transfer_id=transfer_id, fact=type(fact).__name__, limit=MAX_UNTOLD)
+
+    async def run(self) -> None:
+        """Publish what is told until cancelled."""
+        while True:
+            told = await self._untold.get()
+            try:
+                await self._publish(told)
+            except WarmTransferError as error:
+                log.error("fact_refused", transfer_id=told.transfer_id, error=str(error))
+            finally:
+                self._untold.task_done()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until all is told, for at most `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._untold.join()
+        except TimeoutError:
+            log.warning("facts_untold", count=self._untold.qsize() + 1, timeout_s=timeout_s)
+
+    async def _publish(self, told: _Told) -> None:
+        subject, data = subjects.event(told.transfer_id), encode(told.fact)
+        while monotonic() - told.at_s < MAX_AGE_S:
+            try:
+                await self._bus.publish(subject, data, msg_id=told.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
+                return
+            except Retry as error:
+                await asyncio.sleep(error.after_s)
+        log.error("fact_too_old", transfer_id=told.transfer_id, fact=type(told.fact).__name__)

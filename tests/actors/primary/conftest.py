@@ -1,0 +1,85 @@
+"""A bus, a session attached to it, and a coordinator's hand that commands it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from warmxfer.bus import Bus, Heard, Listener, subjects
+from warmxfer.schemas import (
+    AnyEvent,
+    HoldCaller,
+    LeaveCall,
+    PhaseChanged,
+    Pulse,
+    ReleaseCaller,
+    ToPrimary,
+    WarmTransferPhase,
+    decode_event,
+    encode,
+)
+
+ANSWER_S = 5.0
+
+
+@pytest.fixture
+def room() -> str:
+    return f"room-{secrets.token_hex(4)}"
+
+
+@dataclass
+class Boss:
+    """Commands one session for one transfer, and hears what it answers."""
+
+    bus: Bus
+    session: str
+    transfer_id: str
+    heard: Listener
+    live: bool | None = True
+    fence: int = 0
+
+    def hold(self, line: str = "Please hold.", fence: int | None = None) -> HoldCaller:
+        return HoldCaller(line=line, **self._head(fence))
+
+    def release(self, line: str | None = "Sorry.", fence: int | None = None) -> ReleaseCaller:
+        return ReleaseCaller(line=line, **self._head(fence))
+
+    def leave(self) -> LeaveCall:
+        return LeaveCall(**self._head(None))
+
+    def _head(self, fence: int | None) -> dict:
+        if fence is None:
+            fence = self.fence = self.fence + 1
+        return {"command_id": f"{self.transfer_id}-{fence}", "deadline_at": time.time() + 10, "fence": fence}
+
+    async def send(self, command: ToPrimary) -> None:
+        await self.bus.publish(subjects.primary(self.transfer_id, self.session), encode(command))
+
+    async def hears(self, within_s: float = ANSWER_S) -> AnyEvent:
+        message = await self.heard.next(within_s)
+        assert message is not None, f"no event within {within_s} s"
+        return decode_event(message.data)
+
+    async def hears_nothing(self, for_s: float = 0.3) -> None:
+        assert await self.heard.next(for_s) is None
+
+    async def phase(self, seq: int, phase: WarmTransferPhase) -> None:
+        changed = PhaseChanged(phase=phase, data={}, timestamp=0.0, consultation_room_id=None, seq=seq)
+        await self.bus.publish(subjects.phase(self.transfer_id), encode(changed))
+
+    async def feel_pulse(self, _: Heard) -> bytes:
+        if self.live is None:
+            await asyncio.sleep(3_600)
+        return encode(Pulse(bool(self.live)))
+
+
+@pytest.fixture
+async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
+    async with bus.listen(subjects.event(transfer_id)) as heard:
+        boss = Boss(bus, room, transfer_id, heard)
+        async with bus.serve(subjects.ASK_PULSE, boss.feel_pulse, handler_deadline_s=1.0):
+            yield boss

@@ -1,0 +1,72 @@
+"""A framework's session as small as one can be: it does what the port says, and writes down that it did."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from warmxfer.schemas import PhaseChanged, Turn
+
+
+@dataclass
+class RecordingSession:
+    room_id: str
+    caller_participant_id: str | None = "caller-1"
+    speech_s: float = 0.05
+    muted: bool = False
+    auto_end: bool = True
+    gone: bool = False
+    done: list[str] = field(default_factory=list)
+    phases: list[PhaseChanged] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    own_summary: str | None = None
+    fails: dict[str, int] = field(default_factory=dict)
+    """Step -> how often it still raises."""
+    hangs: set[str] = field(default_factory=set)
+
+    async def _do(self, step: str) -> None:
+        self.done.append(step)
+        if step in self.hangs:
+            await asyncio.sleep(3_600)
+        if self.fails.get(step, 0) > 0:
+            self.fails[step] -= 1
+            raise RuntimeError(f"{step} failed, quoting +14155550199")
+
+    async def mute(self) -> None:
+        await self._do("mute")
+        self.muted = True
+
+    async def unmute(self) -> None:
+        await self._do("unmute")
+        self.muted = False
+
+    async def suspend_auto_end(self) -> None:
+        await self._do("suspend_auto_end")
+        self.auto_end = False
+
+    async def restore_auto_end(self) -> None:
+        await self._do("restore_auto_end")
+        self.auto_end = True
+
+    async def say(self, text: str, *, interruptible: bool) -> None:
+        await self._do(f"say {'softly' if interruptible else 'firmly'}: {text}")
+        try:
+            await asyncio.sleep(self.speech_s)
+        except asyncio.CancelledError:
+            self.done.append(f"cut: {text}")
+            raise
+
+    async def history(self) -> list[Turn]:
+        await self._do("history")
+        return self.turns
+
+    async def summarize(self, prompt: str) -> str | None:
+        await self._do(f"summarize: {prompt}")
+        return self.own_summary
+
+    async def leave(self) -> None:
+        await self._do("leave")
+        self.gone = True
+
+    async def on_phase(self, phase: PhaseChanged) -> None:
+        self.phases.append(phase)

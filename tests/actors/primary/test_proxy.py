@@ -1,0 +1,316 @@
+"""A session on a real bus: held, released, left, and never left muted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from warmxfer.actors.primary import attach
+from warmxfer.actors.primary.keeper import ALONE_LINE, HELD_BY_ANOTHER
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, subjects
+from warmxfer.schemas import (
+    AskHistory,
+    AskSummary,
+    AudioStreamEnabled,
+    CallerHeld,
+    CallerReleased,
+    CallLeft,
+    CommandFailed,
+    Fault,
+    History,
+    OwnSummary,
+    ParticipantLeft,
+    Turn,
+    WarmTransferPhase,
+    decode_as,
+    decode_event,
+    encode,
+)
+
+from .conftest import Boss
+from .session import RecordingSession
+
+HELD = ["mute", "suspend_auto_end", "say firmly: Please hold."]
+RELEASED = ["restore_auto_end", "unmute"]
+
+
+async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def test_hold_mutes_first_answers_at_once_and_speaks_after(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room, speech_s=5.0)
+    async with attach(bus, session) as attachment:
+        command = boss.hold()
+        await boss.send(command)
+        answer = CallerHeld(command_id=command.command_id, caller_participant_id="caller-1")
+        assert await boss.hears(within_s=2.0) == answer
+        await until(lambda: session.done == HELD)
+        assert (session.muted, session.auto_end, attachment.holding) == (True, False, True)
+
+
+async def test_release_cuts_the_hold_line_restores_and_apologises(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room, speech_s=5.0)
+    async with attach(bus, session) as attachment:
+        await boss.send(boss.hold())
+        await boss.hears()
+        await until(lambda: session.done == HELD)
+        command = boss.release("Sorry about that.")
+        await boss.send(command)
+        assert await boss.hears() == CallerReleased(command_id=command.command_id)
+        await until(lambda: len(session.done) == 7)
+        assert session.done == [*HELD, "cut: Please hold.", *RELEASED, "say softly: Sorry about that."]
+        assert (session.muted, session.auto_end, attachment.holding) == (False, True, False)
+
+
+async def test_a_repeated_hold_answers_again_and_speaks_once(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session):
+        command = boss.hold()
+        await boss.send(command)
+        first = await boss.hears()
+        await boss.send(command)
+        assert await boss.hears() == first
+        stored = await bus.history(subjects.event(boss.transfer_id), 10)
+        assert [decode_event(each.data) for each in stored] == [first], "stored once"
+        assert session.done == HELD
+
+
+async def test_a_hold_redelivered_after_the_release_is_ignored(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session):
+        hold = boss.hold()
+        for command in (hold, boss.release(line=None)):
+            await boss.send(command)
+            await boss.hears()
+        await boss.send(hold)
+        await boss.hears_nothing()
+        assert not session.muted
+
+
+async def test_another_transfer_cannot_take_a_held_caller(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session), bus.listen(subjects.event(f"{room}-rival")) as heard:
+        await boss.send(boss.hold())
+        await boss.hears()
+        rival = Boss(bus, room, f"{room}-rival", heard)
+        hold, release = rival.hold(), rival.release()
+        await rival.send(hold)
+        assert await rival.hears() == CommandFailed(
+            command_id=hold.command_id, fault=Fault.REFUSED, detail=HELD_BY_ANOTHER
+        )
+        await rival.send(release)
+        assert await rival.hears() == CallerReleased(command_id=release.command_id)
+        assert session.muted, "the first transfer holds on"
+
+
+@pytest.mark.parametrize("step", ["mute", "suspend_auto_end"])
+async def test_a_session_that_cannot_be_held_is_given_back(
+    bus: Bus, boss: Boss, room: str, step: str
+) -> None:
+    session = RecordingSession(room, fails={step: 1})
+    async with attach(bus, session):
+        await boss.send(boss.hold())
+        answer = await boss.hears()
+        assert isinstance(answer, CommandFailed)
+        assert answer.fault is Fault.REFUSED
+        assert (session.muted, session.auto_end) == (False, True)
+        assert session.done[-2:] == RELEASED
+
+
+@pytest.mark.parametrize("broken", [{"restore_auto_end": 9}, {"unmute": 2}, {"say softly: Sorry.": 1}])
+async def test_whatever_raises_the_caller_is_unmuted(
+    bus: Bus, boss: Boss, room: str, broken: dict[str, int]
+) -> None:
+    session = RecordingSession(room, fails=broken)
+    async with attach(bus, session):
+        await boss.send(boss.hold())
+        await boss.hears()
+        await boss.send(boss.release())
+        assert isinstance(await boss.hears(), CallerReleased)
+        assert not session.muted
+
+
+async def test_leave_takes_the_session_out_and_detaches(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session) as attachment:
+        await boss.send(boss.hold())
+        await boss.hears()
+        command = boss.leave()
+        await boss.send(command)
+        assert await boss.hears() == CallLeft(command_id=command.command_id)
+        async with asyncio.timeout(2.0):
+            await attachment.detached()
+    assert session.gone
+    assert "unmute" not in session.done, "nobody is there to be heard"
+    await boss.hears_nothing()
+
+
+async def test_without_a_coordinator_the_caller_is_released_alone(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    boss.live = None
+    async with attach(bus, session, lease_s=1.0):
+        command = boss.hold()
+        await boss.send(command)
+        await boss.hears()
+        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        await until(lambda: session.done[-1] == f"say softly: {ALONE_LINE}")
+        assert not session.muted
+        await boss.send(command)
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent"), "the newest fact"
+        assert not session.muted
+
+
+async def test_a_transfer_that_is_over_lets_go_after_two_noes(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    boss.live = False
+    async with attach(bus, session, lease_s=1.0):
+        began = asyncio.get_running_loop().time()
+        await boss.send(boss.hold())
+        await boss.hears()
+        assert await boss.hears(within_s=3.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert 0.4 < asyncio.get_running_loop().time() - began < 0.95, "two asks of a quarter lease each"
+
+
+async def test_a_living_transfer_holds_longer_than_a_lease(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session, lease_s=1.0):
+        await boss.send(boss.hold())
+        await boss.hears()
+        await boss.hears_nothing(for_s=1.6)
+        assert session.muted
+
+
+async def test_a_closed_session_tells_who_held_its_caller(bus: Bus, boss: Boss, room: str) -> None:
+    async with attach(bus, RecordingSession(room)) as attachment:
+        await boss.send(boss.hold())
+        await boss.hears()
+        attachment.closed()
+        assert await boss.hears() == CallerReleased(command_id=None, cause="session_closed")
+
+
+async def test_leaving_the_context_gives_the_caller_back(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session):
+        await boss.send(boss.hold())
+        await boss.hears()
+    assert not session.muted
+    assert await boss.hears() == CallerReleased(command_id=None, cause="session_closed")
+
+
+async def test_room_events_are_told_while_a_transfer_runs_only(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session) as attachment:
+        attachment.participant_left("caller-1", "too early")
+        await boss.send(boss.hold())
+        await boss.hears()
+        attachment.audio_enabled("caller-1")
+        attachment.participant_left("caller-1", "hung up")
+        assert await boss.hears() == AudioStreamEnabled(room_id=room, participant_id="caller-1")
+        assert await boss.hears() == ParticipantLeft(
+            room_id=room, participant_id="caller-1", reason="hung up"
+        )
+        await boss.send(boss.release(line=None))
+        await boss.hears()
+        await boss.phase(1, WarmTransferPhase.TRANSFER_CANCELLED)
+        await until(lambda: len(session.phases) == 1)
+        attachment.participant_left("caller-1", "too late")
+        await boss.hears_nothing()
+
+
+async def test_phases_reach_the_session_from_the_first_in_order_and_once(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    session = RecordingSession(room)
+    await boss.phase(1, WarmTransferPhase.STARTED)
+    async with attach(bus, session):
+        await boss.send(boss.hold())
+        await boss.hears()
+        await boss.phase(2, WarmTransferPhase.SUMMARY_GENERATING)
+        await boss.phase(2, WarmTransferPhase.SUMMARY_GENERATING)
+        await boss.phase(3, WarmTransferPhase.TRANSFER_FAILED)
+        await until(lambda: len(session.phases) == 3)
+        assert [each.seq for each in session.phases] == [1, 2, 3]
+
+
+async def test_a_command_sent_while_nobody_was_there_is_caught_up(bus: Bus, boss: Boss, room: str) -> None:
+    command = boss.hold()
+    await boss.send(command)
+    session = RecordingSession(room)
+    async with attach(bus, session, lease_s=1.0):
+        answer = await boss.hears()
+        assert isinstance(answer, CallerHeld)
+        assert answer.command_id == command.command_id
+        assert session.muted
+
+
+async def test_yesterdays_command_is_not_acted_on(bus: Bus, boss: Boss, room: str) -> None:
+    boss.live = False
+    old = boss.hold()
+    await boss.send(old)
+    session = RecordingSession(room)
+    async with attach(bus, session, lease_s=1.0):
+        await boss.hears_nothing()
+        await boss.send(old)
+        await boss.hears_nothing()
+    assert session.done == []
+
+
+async def test_history_and_summary_are_answered_under_the_given_name(bus: Bus, room: str) -> None:
+    session = RecordingSession(room, turns=[Turn("caller", "Hi")], own_summary="Ann.")
+    async with attach(bus, session, name=f"{room}-x"):
+        asked = await bus.ask(subjects.ask_history(f"{room}-x"), encode(AskHistory()), 2.0)
+        assert decode_as(History, asked) == History([Turn("caller", "Hi")])
+        asked = await bus.ask(subjects.ask_summary(f"{room}-x"), encode(AskSummary("p")), 2.0)
+        assert decode_as(OwnSummary, asked) == OwnSummary("Ann.")
+
+
+async def test_a_message_that_is_no_command_stops_nothing(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session):
+        await bus.publish(subjects.primary(boss.transfer_id, room), b"{")
+        await boss.send(boss.hold())
+        assert isinstance(await boss.hears(), CallerHeld)
+
+
+async def test_a_bad_name_is_refused(bus: Bus) -> None:
+    with pytest.raises(Refused, match=r"session is 'a\.b'; use 1 to 64"):
+        async with attach(bus, RecordingSession("r"), name="a.b"):
+            raise AssertionError("attached")
+
+
+async def test_through_an_outage_of_the_broker(
+    fresh_server: EmbeddedServer, fresh_bus: Bus, room: str
+) -> None:
+    """Held, then the broker is away for longer than the lease: released alone, and told afterwards."""
+    session = RecordingSession(room)
+    async with await Bus.connect(BusSettings(url=fresh_server.url), name="coordinator") as ours:
+        async with attach(fresh_bus, session, lease_s=1.0), ours.listen(subjects.event("t")) as heard:
+            boss = Boss(ours, room, "t", heard)
+            await boss.send(boss.hold())
+            await boss.hears()
+            await fresh_server.stop(kill=True)
+            await until(lambda: not session.muted)
+            await fresh_server.start()
+            assert await boss.hears(within_s=8.0) == CallerReleased(command_id=None, cause="bus_silent")
+
+
+async def test_a_release_sent_while_we_were_cut_off_is_found_on_reconnect(
+    fresh_server: EmbeddedServer, fresh_bus: Bus, room: str
+) -> None:
+    session = RecordingSession(room)
+    async with attach(fresh_bus, session, lease_s=60.0):
+        async with await Bus.connect(BusSettings(url=fresh_server.url), name="one") as ours:
+            async with ours.listen(subjects.event("t")) as heard:
+                boss = Boss(ours, room, "t", heard)
+                await boss.send(boss.hold())
+                await boss.hears()
+        await fresh_server.stop(kill=True)
+        await until(lambda: not fresh_bus.connected)
+        await fresh_server.start()
+        async with await Bus.connect(BusSettings(url=fresh_server.url), name="two") as ours:
+            await ours.publish(subjects.primary("t", room), encode(boss.release(line=None)))
+            await until(lambda: not session.muted)
