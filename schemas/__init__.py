@@ -55,6 +55,7 @@ from .commands import (
     ToPrimary,
     ToSummarizer,
 )
+from .environment import env_number
 from .errors import Broken, Refused, Retry, WarmTransferError
 from .events import (
     Answer,
@@ -200,6 +201,7 @@ __all__ = [
     "decode_phase",
     "decode_result",
     "encode",
+    "env_number",
     "read_cancel",
     "read_request",
 ]

@@ -1,0 +1,27 @@
+"""The transfer coordinator: folds every event of a transfer through the machine, one record each.
+
+coordinator.py  one trigger in, one record written, its outbox sent
+triggers.py     what an arriving message means
+outbox.py       where each piece of an outbox goes
+claims.py       one caller, one transfer
+memory.py       a hint that saves reads
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from warmxfer.bus import Bus, Worker, subjects
+
+from .coordinator import Coordinator
+from .settings import CoordinatorSettings
+
+__all__ = ["Coordinator", "CoordinatorSettings", "run"]
+
+
+async def run(bus: Bus, settings: CoordinatorSettings) -> None:
+    """Serve until cancelled."""
+    coordinator = Coordinator(bus)
+    worker = Worker(bus, "coordinator", coordinator.handle, jobs=settings.jobs, keyed=True)
+    async with bus.serve(subjects.ASK_PULSE, coordinator.answer_pulse, queue="coordinator"), worker:
+        await asyncio.Event().wait()

@@ -1,0 +1,123 @@
+"""The coordinator: one trigger in, one record written, its outbox sent.
+
+    1. a worker pulls a trigger (request, cancel, event, timeout); one at a time per transfer
+    2. the newest record is loaded; an outbox that may not have gone out goes out first
+    3. `step(state, event, now)` decides; `now` is when the broker stored the trigger
+    4. the new record is appended: the commit, guarded against every other writer
+    5. its outbox is sent, every piece under a name that makes a repeat harmless
+    6. the trigger is acknowledged
+
+A crash anywhere before 6 brings the trigger back, and step 2 finds what was done.
+"""
+
+from __future__ import annotations
+
+import structlog
+from warmxfer.actors.machine import Moved, Record, record_decoder, step
+from warmxfer.bus import Bus, Delivery, Heard, Log, Park, Retry, StaleWrite, subjects
+from warmxfer.schemas import AnyEvent, AskPulse, Pulse, TransferRequested, decode_as, encode
+
+from .claims import claim_caller
+from .memory import Known, Memory
+from .outbox import TIMER, outgoing
+from .triggers import event_of
+
+MAX_RACES = 25
+EARLY_TRIES = 4
+EARLY_RETRY_S = 0.25
+"""An event may overtake the request it belongs to: it is tried again a few times, then dropped."""
+
+log = structlog.get_logger(__name__)
+
+
+class Coordinator:
+    """Moves transfers. Any number of processes may run one; the log decides between them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._log = Log(bus)
+        self._memory = Memory()
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Let one trigger take effect, exactly once however often it is delivered."""
+        event = event_of(delivery)
+        for _ in range(MAX_RACES):
+            known = await self._load(delivery.transfer_id)
+            if known is not None and not known.sent:
+                await self._send(known)
+            if known is not None and known.record.trigger == delivery.seq:
+                return
+            if known is None:
+                event = await self._begin(event, delivery)
+            outcome = step(known.record.state if known else None, event, delivery.at)
+            if isinstance(outcome, Moved):
+                if await self._commit(known, outcome, event, delivery):
+                    return
+            elif known is None or known.fresh:
+                log.debug("ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why)
+                return
+            else:
+                await self._read(delivery.transfer_id)  # nothing is ignored on the strength of a memory
+        raise Retry(f"{MAX_RACES} races were lost in a row", after_s=0.5)
+
+    async def is_live(self, id: str) -> bool | None:
+        """Whether transfer `id` is running; None when it has no record."""
+        entry = await self._log.last(id)
+        return None if entry is None else not record_decoder.decode(entry.data).state.stage.ended
+
+    async def answer_pulse(self, question: Heard) -> bytes:
+        """To a session that holds a caller: is anybody in charge of them?"""
+        return encode(Pulse(bool(await self.is_live(decode_as(AskPulse, question.data).transfer_id))))
+
+    # ── one trigger ──────────────────────────────────────────────────────────────────────────────
+
+    async def _load(self, id: str) -> Known | None:
+        return self._memory.recall(id) or await self._read(id)
+
+    async def _read(self, id: str) -> Known | None:
+        entry = await self._log.last(id)
+        if entry is None:
+            return None
+        sent = self._memory.was_sent(id, entry.seq)
+        known = Known(record_decoder.decode(entry.data), entry.seq, sent, fresh=True)
+        self._memory.keep(id, known)
+        return known
+
+    async def _begin(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
+        """The first event of a transfer, which has to be its request."""
+        if isinstance(event, TransferRequested):
+            held_by = await claim_caller(
+                self._bus, event.request.session_name, event.transfer_id, delivery.at, self.is_live
+            )
+            return TransferRequested(transfer_id=event.transfer_id, request=event.request, held_by=held_by)
+        if delivery.kind == "request":
+            return event
+        if delivery.tries < EARLY_TRIES:
+            raise Retry(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
+        raise Park(f"there is no transfer {delivery.transfer_id}")
+
+    async def _commit(self, known: Known | None, moved: Moved, event: AnyEvent, delivery: Delivery) -> bool:
+        """Append the record and send its outbox; False when somebody else wrote first."""
+        state = moved.state
+        record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=moved.outbox)
+        was_armed = known is not None and known.record.state.armed_at is not None
+        cancel = subjects.timer(state.id, TIMER) if was_armed and state.stage.ended else None
+        try:
+            seq = await self._log.append(
+                state.id, encode(record), known.seq if known else 0, f"{state.id}:{delivery.seq}", cancel
+            )
+        except StaleWrite:
+            self._memory.forget(state.id)
+            return False
+        committed = Known(record, seq, sent=False, fresh=False)
+        self._memory.keep(state.id, committed)
+        await self._send(committed)
+        if state.stage.ended and state.verdict is not None:
+            log.info("transfer_ended", transfer_id=state.id, outcome=state.verdict.outcome.value)
+        return True
+
+    async def _send(self, known: Known) -> None:
+        messages = outgoing(known.record)
+        if messages:
+            await self._bus.publish_all(messages)
+        known.sent = True

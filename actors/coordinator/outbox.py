@@ -1,0 +1,62 @@
+"""From what the machine wants sent to messages on subjects, each with a name of its own.
+
+The name (`Msg-Id`) is made of the transfer, the record and the place in its outbox: however often an
+outbox goes out, each piece is stored once.
+"""
+
+from __future__ import annotations
+
+from warmxfer.actors.machine import ArmTimer, Output, Record
+from warmxfer.bus import Outgoing, subjects, timers
+from warmxfer.schemas import (
+    BriefSupervisor,
+    DeadlinePassed,
+    HoldCaller,
+    JoinConsultation,
+    LeaveCall,
+    LeaveConsultation,
+    PhaseChanged,
+    ReleaseCaller,
+    Summarize,
+    WarmTransferResult,
+    encode,
+)
+
+TIMER = "deadline"
+"""The one timer of a transfer: set to its earliest wait, whatever that is."""
+
+
+def outgoing(record: Record) -> list[Outgoing]:
+    """Everything `record` sends, in order."""
+    id = record.state.id
+    session = record.state.request.session_name if record.state.request else ""
+    return [
+        _message(id, session, output, f"{id}:{record.state.seq}:{place}")
+        for place, output in enumerate(record.outbox)
+    ]
+
+
+def _message(id: str, session: str, output: Output, msg_id: str) -> Outgoing:
+    if isinstance(output, ArmTimer):
+        return timers.schedule(
+            id, TIMER, output.due_at, encode(DeadlinePassed(due_at=output.due_at)), msg_id=msg_id
+        )
+    return Outgoing(_subject(id, session, output), encode(output), msg_id)
+
+
+def _subject(id: str, session: str, output: Output) -> str:
+    match output:
+        case PhaseChanged():
+            return subjects.phase(id)
+        case WarmTransferResult():
+            return subjects.result(id)
+        case HoldCaller() | ReleaseCaller() | LeaveCall():
+            return subjects.primary(id, session)
+        case BriefSupervisor() | LeaveConsultation():
+            return subjects.consult(id)
+        case JoinConsultation():
+            return subjects.do(id, "briefing")
+        case Summarize():
+            return subjects.do(id, "summarizer")
+        case _:
+            return subjects.do(id, "gateway")

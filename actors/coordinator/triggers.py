@@ -1,0 +1,57 @@
+"""From a message that arrived to the event it means for the machine."""
+
+from __future__ import annotations
+
+from warmxfer.bus import Delivery, Park
+from warmxfer.schemas import (
+    AnyEvent,
+    CancelRequested,
+    DeadlinePassed,
+    Refused,
+    TransferRefused,
+    TransferRequested,
+    Undecodable,
+    decode_event,
+    read_cancel,
+    read_request,
+)
+
+NOT_FROM_OUTSIDE = (TransferRequested, TransferRefused, CancelRequested, DeadlinePassed)
+"""Events that have a subject of their own: on `event` they are somebody's forgery or mistake."""
+
+
+def event_of(delivery: Delivery) -> AnyEvent:
+    """What `delivery` says; raises `Park` for what nobody can read."""
+    match delivery.kind:
+        case "request":
+            return _requested(delivery)
+        case "cancel":
+            return _cancelled(delivery)
+        case "timeout":
+            return _decoded(delivery, only=(DeadlinePassed,))
+        case _:
+            return _decoded(delivery, but=NOT_FROM_OUTSIDE)
+
+
+def _requested(delivery: Delivery) -> TransferRequested | TransferRefused:
+    try:
+        return TransferRequested(transfer_id=delivery.transfer_id, request=read_request(delivery.data))
+    except Refused as refusal:
+        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(refusal))
+
+
+def _cancelled(delivery: Delivery) -> CancelRequested:
+    try:
+        return CancelRequested(reason=read_cancel(delivery.data).reason)
+    except Refused as refusal:
+        raise Park(str(refusal), field=refusal.field) from refusal
+
+
+def _decoded(delivery: Delivery, *, only: tuple[type, ...] = (), but: tuple[type, ...] = ()) -> AnyEvent:
+    try:
+        event = decode_event(delivery.data)
+    except Undecodable as error:
+        raise Park(f"{delivery.kind} is no event of ours: {error}") from error
+    if (only and not isinstance(event, only)) or isinstance(event, but):
+        raise Park(f"{type(event).__name__} does not belong on {delivery.kind}")
+    return event

@@ -1,0 +1,27 @@
+"""Numbers that people write into environment variables: checked, and refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from .errors import Refused
+
+MAX_SHOWN_CHARS = 40
+
+N = TypeVar("N", int, float)
+
+
+def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], default: N, low: N, high: N) -> N:
+    """The number in variable `name`, or `default` when it is empty; raises `Refused` for any other."""
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        shown = repr(text[:MAX_SHOWN_CHARS])
+        raise Refused(f"{name} is {shown}; give a number from {low:.10g} to {high:.10g}.", field=name)
+    return value
