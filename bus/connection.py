@@ -70,7 +70,8 @@ class Bus:
     ) -> int:
         """Store one message and return its number in the stream.
 
-        A repeat of `msg_id` within two minutes is not stored again (its first number is returned).
+        A repeat of `msg_id` within two minutes is not stored again (its first number is returned), so
+        it must be unique in the whole stream, not only on this subject.
         `expect_last` is the number of the last message on this very subject, 0 for none: the write
         happens only if it still is. Outages are waited out until `deadline_s`.
 

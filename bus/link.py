@@ -8,10 +8,8 @@ sentence each. Questions and acknowledgements share one inbox (`replies.py`).
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import re
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -21,19 +19,14 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from .errors import AccessDenied, Refused, Unavailable, UnfitServer
+from .patience import Patience
 from .replies import ConnectionLost, Replies
 from .settings import BusSettings
-from .wire import Wire
+from .wire import Wire, options
 
 OLDEST_SERVER = (2, 14)
 """The first nats-server with message schedules that a header of another message can cancel."""
 
-PING_INTERVAL_S = 5
-RECONNECT_WAIT_S = 0.25
-CONNECT_TIMEOUT_S = 2
-API_TIMEOUT_S = 2.0
-BACKOFF_S = 0.1
-DRAIN_TIMEOUT_S = 10
 
 _JETSTREAM_OFF = (10039, 10076)
 _NOT_READY = (10008, 10009, 10023)
@@ -67,12 +60,13 @@ class Link:
         self._connected = asyncio.Event()
         self._closed = asyncio.Event()
         self._hooks: list[Hook] = []
+        self._enders: list[Callable[[], None]] = []
 
     async def open(self, patience_s: float) -> None:
         """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
         try:
             async with asyncio.timeout(patience_s):
-                await self.client.connect(**_options(self.settings, self._name), **self._callbacks())
+                await self.client.connect(**options(self.settings, self._name), **self._callbacks())
                 await self.replies.open()
         except TimeoutError as error:
             await self.client.close()
@@ -123,7 +117,7 @@ class Link:
             async with asyncio.timeout_at(deadline):
                 await self._connected.wait()
         except TimeoutError as error:
-            raise self.unavailable(str(self._last_error)) from error
+            raise self.unavailable(self._last_error) from error
 
     @property
     def connected(self) -> bool:
@@ -139,14 +133,19 @@ class Link:
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook)
 
+    def on_close(self, end: Callable[[], None]) -> Callable[[], None]:
+        """Call `end` once the connection is gone for good; returns what unregisters it."""
+        self._enders.append(end)
+        return lambda: self._enders.remove(end)
+
     async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
         """One management request (`$JS.API.<verb>`); raises `ApiError`, `Unavailable`, `AccessDenied`."""
         data = b"" if body is None else json.dumps(body).encode()
-        deadline = asyncio.get_running_loop().time() + deadline_s
+        patience = Patience(self, deadline_s)
         while True:
-            await self.wait_connected(deadline)
+            timeout_s = await patience.begin()
             try:
-                reply = await self.replies.call(f"$JS.API.{verb}", data, None, API_TIMEOUT_S)
+                reply = await self.replies.call(f"$JS.API.{verb}", data, None, timeout_s)
             except (TimeoutError, ConnectionLost) as error:
                 why = str(error) or "timeout"
             else:
@@ -160,9 +159,7 @@ class Link:
                     why = str(failure.get("description", ""))
                     if failure.get("err_code") not in _NOT_READY:
                         raise ApiError(int(failure.get("err_code", 0)), why)
-            if asyncio.get_running_loop().time() >= deadline:
-                raise self.unavailable(why)
-            await asyncio.sleep(BACKOFF_S)
+            await patience.again(why)
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version
@@ -174,14 +171,15 @@ class Link:
             )
 
     async def _check_jetstream(self, patience_s: float) -> None:
-        deadline = asyncio.get_running_loop().time() + patience_s
         off = UnfitServer(
             f"The NATS server at {self.settings.shown_url} runs without JetStream; "
             "start it with -js, or enable JetStream for this account"
         )
+        patience = Patience(self, patience_s)
         while True:
+            timeout_s = await patience.begin()
             try:
-                reply = await self.replies.call("$JS.API.INFO", b"", None, API_TIMEOUT_S)
+                reply = await self.replies.call("$JS.API.INFO", b"", None, timeout_s)
             except (TimeoutError, ConnectionLost, AccessDenied):
                 # A user without the right to ask may still have every right it needs.
                 log.debug("jetstream_not_checked")
@@ -191,9 +189,9 @@ class Link:
             code = json.loads(reply.data).get("error", {}).get("err_code")
             if code in _JETSTREAM_OFF:
                 raise off
-            if code is None or asyncio.get_running_loop().time() >= deadline:
+            if code is None:
                 return
-            await asyncio.sleep(BACKOFF_S)
+            await patience.again("JetStream is not ready")
 
     def _callbacks(self) -> dict[str, Any]:
         return {
@@ -243,6 +241,8 @@ class Link:
         self._connected.clear()
         self.replies.lose()
         self._closed.set()
+        for end in tuple(self._enders):
+            end()
         if not self._closing and not self._opening:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
 
@@ -250,27 +250,3 @@ class Link:
 def is_unanswered(reply: Msg) -> bool:
     """True when the broker says that nobody listens on the subject of a request."""
     return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data
-
-
-def _options(settings: BusSettings, name: str) -> dict[str, Any]:
-    if settings.creds and importlib.util.find_spec("nkeys") is None:
-        raise Refused("NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS")
-    options: dict[str, Any] = {
-        "servers": settings.servers,
-        "name": name,
-        "user": settings.user,
-        "password": settings.password,
-        "token": settings.token,
-        "user_credentials": settings.creds,
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": RECONNECT_WAIT_S,
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "ping_interval": PING_INTERVAL_S,
-        "drain_timeout": DRAIN_TIMEOUT_S,
-    }
-    if settings.ca or settings.cert:
-        context = ssl.create_default_context(cafile=settings.ca)
-        if settings.cert:
-            context.load_cert_chain(settings.cert, settings.key)
-        options["tls"] = context
-    return options

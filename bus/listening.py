@@ -17,6 +17,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError
 
+from .dead import cause_of
 from .errors import Broken, NoOneAnswered, Refused, Retry
 from .link import Link, is_unanswered
 from .messages import Heard
@@ -43,18 +44,20 @@ class Listener:
         self._subject = subject
         self._pending: deque[Heard] = deque()
         self._max_pending = max_pending
-        self._lost = 0
         self._wake = asyncio.Event()
         self._ended = False
+        self._forget: Callable[[], None] = lambda: None
         self._subscription: Subscription | None = None
 
     async def __aenter__(self) -> Listener:
+        self._forget = self._link.on_close(self.end)
         self._subscription = await self._link.client.hear(self._subject, self._arrive)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._forget()
         self.end()
         if self._subscription is not None:
             await unsubscribe(self._subscription)
@@ -84,16 +87,18 @@ class Listener:
         self._wake.set()
 
     async def _arrive(self, msg: Msg) -> None:
+        lost = 0
         if len(self._pending) >= self._max_pending:
             dropped = self._pending.popleft()
             if not dropped.lost:
                 log.warning("listener_too_slow", subject=self._subject, max_pending=self._max_pending)
-            # The count moves to what is now the oldest: the reader hears of the gap where the gap is.
-            oldest = self._pending.popleft()
-            self._pending.appendleft(
-                Heard(oldest.subject, oldest.data, oldest.lost + dropped.lost + 1),
-            )
-        self._pending.append(Heard(msg.subject, msg.data))
+            lost = dropped.lost + 1
+            if self._pending:
+                # The count moves to what is now the oldest: the reader hears of the gap where the gap is.
+                oldest = self._pending.popleft()
+                self._pending.appendleft(Heard(oldest.subject, oldest.data, oldest.lost + lost))
+                lost = 0
+        self._pending.append(Heard(msg.subject, msg.data, lost))
         self._wake.set()
 
 
@@ -146,7 +151,7 @@ class Answering:
             await self._respond(msg, b"", _BUSY, f"no answer within {self._deadline_s:g} s")
         except Exception as error:
             # Its text may quote what was asked: only its kind leaves this process.
-            log.exception("answer_failed", subject=msg.subject)
+            log.error("answer_failed", subject=msg.subject, cause=cause_of(error))
             await self._respond(msg, b"", _BROKEN, f"the answering side failed with {type(error).__name__}")
         else:
             await self._respond(msg, data)

@@ -27,7 +27,8 @@ PULL_EXPIRES_S = 30
 HEARTBEAT_S = 2
 SILENCE_S = 2.5 * HEARTBEAT_S
 WATCH_EVERY_S = 0.25
-PAUSE_S = 0.25
+PAUSE_MIN_S = 0.25
+PAUSE_MAX_S = 5.0
 
 _NS = 1_000_000_000
 _US = 1_000_000
@@ -63,6 +64,7 @@ class Puller:
         self._asked = 0
         self._heard_at = 0.0
         self._paused_until: float | None = None
+        self._pause_s = PAUSE_MIN_S
         self._pulling = False
         self._subscription: Subscription | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -129,6 +131,7 @@ class Puller:
         # A stored message may carry any header, "Status" too: only the broker's receipt tells them apart.
         if msg.reply.startswith("$JS.ACK."):
             self._asked = max(0, self._asked - 1)
+            self._pause_s = PAUSE_MIN_S
             self._sink.accept(_arrival(msg))
         elif msg.subject == self._inbox:
             self._on_status(msg.headers or {})
@@ -137,13 +140,15 @@ class Puller:
     def _on_status(self, headers: dict[str, str]) -> None:
         status, text = headers.get("Status", ""), headers.get("Description", "")
         if status == "100":
+            self._pause_s = PAUSE_MIN_S
             return
         if status in ("404", "408"):
             self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
             return
         # Leadership changed, the server goes away, JetStream is not up yet, the consumer is gone.
         log.warning("pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0])
-        self._paused_until = self._heard_at + PAUSE_S
+        self._paused_until = self._heard_at + self._pause_s
+        self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

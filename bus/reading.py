@@ -15,15 +15,16 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from .errors import Refused
-from .link import BACKOFF_S, Link, is_unanswered
+from .link import Link, is_unanswered
 from .messages import Stored
+from .patience import Patience
 from .replies import ConnectionLost
 from .stream import STREAM
 from .wire import unsubscribe
 
-READ_TIMEOUT_S = 2.0
 BATCH = 256
 MAX_HISTORY = 100_000
+NO_STREAM = f"no stream {STREAM} with direct get is there; run ensure()"
 
 _DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
 _ENVELOPE = frozenset(
@@ -43,26 +44,29 @@ async def first_after(link: Link, subject: str, seq: int, deadline_s: float) -> 
     return await _get_one(link, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
 
 
+async def numbered(link: Link, seq: int, deadline_s: float) -> Stored | None:
+    """The message with number `seq`, or None."""
+    return await _get_one(link, _DIRECT_GET, {"seq": seq}, deadline_s)
+
+
 async def history(link: Link, subject: str, limit: int, deadline_s: float) -> list[Stored]:
     """The oldest `limit` messages on `subject` (which may hold wildcards), in the order of the stream."""
     if not 1 <= limit <= MAX_HISTORY:
         raise Refused(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
+    patience = Patience(link, deadline_s)
     found: list[Stored] = []
-    deadline = asyncio.get_running_loop().time() + deadline_s
     while len(found) < limit:
         seq = found[-1].seq + 1 if found else 1
         wanted = min(BATCH, limit - len(found))
-        await link.wait_connected(deadline)
+        timeout_s = await patience.begin()
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                batch = await _get_batch(link, subject, seq, wanted)
+            async with asyncio.timeout(timeout_s):
+                batch, pending = await _get_batch(link, subject, seq, wanted)
         except (TimeoutError, ConnectionLost) as error:
-            if asyncio.get_running_loop().time() >= deadline:
-                raise link.unavailable(str(error) or "timeout") from error
-            await asyncio.sleep(BACKOFF_S)
+            await patience.again(str(error) or "timeout")
             continue
         found += batch
-        if len(batch) < wanted:
+        if not pending:
             break
     return found
 
@@ -71,23 +75,22 @@ async def _get_one(
     link: Link, subject: str, body: Mapping[str, Any] | None, deadline_s: float
 ) -> Stored | None:
     data = b"" if body is None else json.dumps(body).encode()
-    deadline = asyncio.get_running_loop().time() + deadline_s
+    patience = Patience(link, deadline_s)
     while True:
-        await link.wait_connected(deadline)
+        timeout_s = await patience.begin()
         try:
-            reply = await link.replies.call(subject, data, None, READ_TIMEOUT_S)
+            reply = await link.replies.call(subject, data, None, timeout_s)
         except (TimeoutError, ConnectionLost) as error:
             why = str(error) or "timeout"
         else:
             if not is_unanswered(reply):
                 return _stored(reply)
-            why = f"no stream {STREAM} with direct get; run ensure()"
-        if asyncio.get_running_loop().time() >= deadline:
-            raise link.unavailable(why)
-        await asyncio.sleep(BACKOFF_S)
+            why = NO_STREAM
+        await patience.again(why)
 
 
-async def _get_batch(link: Link, subject: str, seq: int, wanted: int) -> list[Stored]:
+async def _get_batch(link: Link, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
+    """At most `wanted` messages from number `seq` on, and how many are left after them."""
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
 
     async def arrive(msg: Msg) -> None:
@@ -102,10 +105,10 @@ async def _get_batch(link: Link, subject: str, seq: int, wanted: int) -> list[St
         while True:
             msg = await arrived.get()
             if is_unanswered(msg):
-                raise ConnectionLost(f"no stream {STREAM} with direct get; run ensure()")
+                raise ConnectionLost(NO_STREAM)
             stored = _stored(msg)
             if stored is None:
-                return batch
+                return batch, int((msg.headers or {}).get("Nats-Num-Pending", "0"))
             batch.append(stored)
     finally:
         await unsubscribe(subscription)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import BadSubscriptionError, ConnectionClosedError, ConnectionDrainingError
+
+from .errors import Refused
+from .settings import BusSettings
+
+PING_INTERVAL_S = 5
+RECONNECT_WAIT_S = 0.25
+CONNECT_TIMEOUT_S = 2
+DRAIN_TIMEOUT_S = 10
 
 Hear = Callable[[Msg], Awaitable[None]]
 
@@ -42,3 +54,33 @@ async def unsubscribe(subscription: Subscription) -> None:
         await subscription.unsubscribe()
     except (ConnectionClosedError, ConnectionDrainingError, BadSubscriptionError):
         return
+
+
+def options(settings: BusSettings, name: str) -> dict[str, Any]:
+    """What to connect with; raises `Refused` when the settings ask for what is not installed or not there."""
+    if settings.creds and importlib.util.find_spec("nkeys") is None:
+        raise Refused("NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS")
+    for name_of_file in ("creds", "ca", "cert", "key"):
+        path = getattr(settings, name_of_file)
+        if path and not Path(path).is_file():
+            variable = f"NATS_{name_of_file.upper()}"
+            raise Refused(f"{variable} is {path!r}; there is no such file", field=variable)
+    found: dict[str, Any] = {
+        "servers": settings.servers,
+        "name": name,
+        "user": settings.user,
+        "password": settings.password,
+        "token": settings.token,
+        "user_credentials": settings.creds,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RECONNECT_WAIT_S,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "ping_interval": PING_INTERVAL_S,
+        "drain_timeout": DRAIN_TIMEOUT_S,
+    }
+    if settings.ca or settings.cert:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if settings.cert:
+            context.load_cert_chain(settings.cert, settings.key)
+        found["tls"] = context
+    return found

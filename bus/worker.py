@@ -19,18 +19,16 @@ handled again later does not hold up the ones behind it.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from types import TracebackType
 
 import structlog
-from warmxfer.schemas import WarmTransferError
 
 from . import subjects
 from .connection import Bus
+from .dead import cause_of, letter
 from .errors import Park, Refused, Retry
 from .messages import Arrival, Delivery
 
@@ -42,7 +40,6 @@ RETRY_MAX_S = 30.0
 PATIENCE = 4
 """`Retry`, and deaths of the worker itself, may happen this many times `max_deliver`."""
 
-MAX_CAUSE_CHARS = 300
 DRAIN_S = 10.0
 
 Handle = Callable[[Delivery], Awaitable[None]]
@@ -174,8 +171,9 @@ class Worker:
             # Our own message came again (a receipt was lost, a broker restarted): answer the newer receipt.
             again.arrival = arrival
             return
-        held = _Held(arrival)
-        self._held[arrival.seq] = held
+        held = self._held[arrival.seq] = _Held(arrival)
+        if self._stopping:
+            return
         key = held.delivery.transfer_id if self._keyed else arrival.seq
         lane = self._lanes.get(key)
         if lane is not None:
@@ -207,15 +205,19 @@ class Worker:
         held.running = True
         try:
             await self._handle(held)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if not _is_cancelled():
+                # Something the handler awaited was cancelled, not this runner: a failure like any other.
+                await self._again(held, error, self._max_deliver)
+                return
             await self._puller.nak(held.arrival)
             raise
         except Park as error:
-            await self._bury(held, _cause(error))
+            await self._bury(held, cause_of(error))
         except Retry as error:
             await self._again(held, error, self._max_deliver * PATIENCE, error.after_s)
         except Exception as error:
-            log.warning("handler_failed", **self._where(held), cause=_cause(error))
+            log.warning("handler_failed", **self._where(held), cause=cause_of(error))
             await self._again(held, error, self._max_deliver)
         else:
             self.done += 1
@@ -230,11 +232,11 @@ class Worker:
             raise Park(f"was begun {held.delivery.tries - 1} times and never ended: it may kill its worker")
         await self._handler(held.delivery)
 
-    async def _again(self, held: _Held, error: Exception, limit: int, after_s: float = 0.0) -> None:
+    async def _again(self, held: _Held, error: BaseException, limit: int, after_s: float = 0.0) -> None:
         self.failed += 1
         tries = held.delivery.tries
         if tries >= limit:
-            await self._bury(held, _cause(error))
+            await self._bury(held, cause_of(error))
             return
         growing_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
         await self._puller.nak(held.arrival, max(after_s, growing_s * random.uniform(0.75, 1.0)))
@@ -242,23 +244,13 @@ class Worker:
     async def _bury(self, held: _Held, cause: str) -> None:
         """Dead letter, then the callback, then let go: a crash in between repeats, and loses nothing."""
         delivery = held.delivery
-        letter = {
-            "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
-            "seq": delivery.seq,
-            "cause": cause,
-            "tries": delivery.tries,
-            "consumer": self._consumer,
-        }
+        out = letter(delivery, cause, self._consumer)
         try:
-            await self._bus.publish(
-                subjects.dead(delivery.transfer_id),
-                json.dumps(letter).encode(),
-                msg_id=f"dead.{self._consumer}.{delivery.seq}",
-            )
-            if self._on_dead is not None:
+            await self._bus.publish(out.subject, out.data, msg_id=out.msg_id)
+            if self._on_dead is not None and not held.unaddressed:
                 await self._on_dead(delivery, cause)
         except Exception as error:
-            log.error("dead_letter_failed", **self._where(held), cause=_cause(error))
+            log.error("dead_letter_failed", **self._where(held), cause=cause_of(error))
             await self._puller.nak(held.arrival, RETRY_MAX_S / 10)
             return
         self.dead += 1
@@ -288,13 +280,6 @@ class Worker:
         }
 
 
-def _cause(error: Exception) -> str:
-    """Why, for people. Our own sentences are written to be read; another's text may quote the payload."""
-    if isinstance(error, WarmTransferError):
-        return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return type(error).__name__
-    return f"{type(error).__name__} at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

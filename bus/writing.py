@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +19,11 @@ from nats.aio.msg import Msg
 from .errors import Broken, Refused, StaleWrite
 from .link import Link, is_unanswered
 from .messages import MSG_ID, Outgoing
-from .reading import first_after
+from .patience import Patience
+from .reading import first_after, numbered
 from .replies import ConnectionLost
 from .stream import MAX_MESSAGE_BYTES
 
-ATTEMPT_TIMEOUT_S = 2.0
-BACKOFF_MIN_S = 0.02
-BACKOFF_MAX_S = 0.5
 MAX_TOGETHER = 1_000
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -44,16 +41,16 @@ async def publish(link: Link, message: Outgoing, expect_last: int | None, deadli
     headers = _headers(message)
     if expect_last is not None:
         headers[_EXPECTED] = str(expect_last)
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_s
+    patience = Patience(link, deadline_s)
     doubtful = False
-    backoff_s = BACKOFF_MIN_S
     while True:
-        await link.wait_connected(deadline)
+        timeout_s = await patience.begin()
         try:
-            timeout_s = max(BACKOFF_MIN_S, min(ATTEMPT_TIMEOUT_S, deadline - loop.time()))
             reply = await link.replies.call(message.subject, message.data, headers, timeout_s)
-            return _number(reply, message.subject)
+            seq, repeated = _stored(reply, message.subject)
+            if repeated and expect_last is not None:
+                await _check_own(link, message, seq, patience.left_s)
+            return seq
         except (TimeoutError, ConnectionLost) as error:
             doubtful, why = True, str(error) or "timeout"
         except _NotStored as error:
@@ -61,39 +58,30 @@ async def publish(link: Link, message: Outgoing, expect_last: int | None, deadli
         except StaleWrite:
             if not doubtful or expect_last is None:
                 raise
-            winner = await first_after(link, message.subject, expect_last, max(0.1, deadline - loop.time()))
+            winner = await first_after(link, message.subject, expect_last, patience.left_s)
             if winner is not None:
                 if winner.msg_id == headers[MSG_ID]:
                     return winner.seq
                 raise
             # The replica that answered is behind the one that refused: ask again.
             why = "a replica is behind"
-        if loop.time() + backoff_s >= deadline:
-            raise link.unavailable(why)
-        await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
-        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+        await patience.again(why)
 
 
 async def publish_all(link: Link, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
     """Store many messages, written in order before the first answer is awaited; see `Bus.publish_all`."""
     if len(messages) > MAX_TOGETHER:
         raise Broken(f"{len(messages)} messages at once; publish at most {MAX_TOGETHER} together")
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_s
+    patience = Patience(link, deadline_s)
     frames = [(message, _headers(message)) for message in messages]
     numbers: dict[int, int] = {}
-    backoff_s = BACKOFF_MIN_S
-    while True:
-        await link.wait_connected(deadline)
+    while len(numbers) < len(frames):
+        timeout_s = await patience.begin()
         missing = [index for index in range(len(frames)) if index not in numbers]
-        timeout_s = max(BACKOFF_MIN_S, min(ATTEMPT_TIMEOUT_S, deadline - loop.time()))
         why = await _write_round(link, frames, missing, numbers, timeout_s)
-        if len(numbers) == len(frames):
-            return [numbers[index] for index in range(len(frames))]
-        if loop.time() + backoff_s >= deadline:
-            raise link.unavailable(why)
-        await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
-        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+        if len(numbers) < len(frames):
+            await patience.again(why)
+    return [numbers[index] for index in range(len(frames))]
 
 
 async def _write_round(
@@ -121,7 +109,7 @@ async def _write_round(
             why = "timeout"
             continue
         try:
-            numbers[index] = _number(future.result(), frames[index][0].subject)
+            numbers[index], _ = _stored(future.result(), frames[index][0].subject)
         except (ConnectionLost, _NotStored) as error:
             why = str(error)
         except (Refused, Broken, StaleWrite) as error:
@@ -137,14 +125,29 @@ def _headers(message: Outgoing) -> dict[str, str]:
     return headers
 
 
-def _number(reply: Msg, subject: str) -> int:
-    """The number under which the broker stored the message it answers for."""
+async def _check_own(link: Link, message: Outgoing, seq: int, deadline_s: float) -> None:
+    """Raise `Broken` when the repeat the broker saw was of a message on another subject.
+
+    Ids count in the whole stream: a record dropped for the id of something else would be a record lost.
+    """
+    patience = Patience(link, deadline_s)
+    while True:
+        first = await numbered(link, seq, patience.left_s)
+        if first is not None:
+            break
+        await patience.again("a replica is behind")
+    if first.subject != message.subject:
+        raise Broken(f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before")
+
+
+def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
+    """The number under which the broker stored a message, and whether it had it already."""
     if is_unanswered(reply):
         raise _NotStored("no stream captures the subject, or its leader is away")
     answer: dict[str, Any] = json.loads(reply.data)
     failure = answer.get("error")
     if failure is None:
-        return int(answer["seq"])
+        return int(answer["seq"]), bool(answer.get("duplicate"))
     code, description = failure.get("err_code"), str(failure.get("description", ""))
     if code in _WRONG_LAST:
         raise StaleWrite(f"Somebody wrote to {subject} first ({description}); load again, decide again")

@@ -1,0 +1,39 @@
+"""Dead letters: what was given up, and why, on `warmxfer.<id>.dead` for operators. Never the payload."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from warmxfer.schemas import WarmTransferError
+
+from . import subjects
+from .messages import Delivery, Outgoing
+
+MAX_CAUSE_CHARS = 300
+
+
+def letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:
+    """The dead letter of `delivery`; writing it again within two minutes adds nothing."""
+    body = {
+        "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
+        "seq": delivery.seq,
+        "cause": cause,
+        "tries": delivery.tries,
+        "consumer": consumer,
+    }
+    return Outgoing(
+        subjects.dead(delivery.transfer_id), json.dumps(body).encode(), f"dead.{consumer}.{delivery.seq}"
+    )
+
+
+def cause_of(error: BaseException) -> str:
+    """Why, for people. Our own sentences are written to be read; another's text may quote the payload."""
+    if isinstance(error, WarmTransferError):
+        return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    return f"{type(error).__name__} at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
