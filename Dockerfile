@@ -1,0 +1,19 @@
+# One small image for every actor, the sandbox and the command line.
+FROM python:3.11-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
+WORKDIR /srv/warmxfer
+
+COPY requirements.lock .
+RUN pip install --require-hashes -r requirements.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY schemas schemas
+COPY bus bus
+COPY actors actors
+COPY sandbox sandbox
+RUN pip install --no-deps . && useradd --create-home warmxfer
+
+USER warmxfer
+ENTRYPOINT ["warmxfer"]
+CMD ["--help"]

@@ -1,0 +1,236 @@
+"""One trigger, one record, its outbox sent: alone, twice, by two processes, after a crash at any point."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
+from warmxfer.actors.machine import Record, record_decoder, step
+from warmxfer.actors.machine.step import Moved
+from warmxfer.bus import Bus, BusSettings, Delivery, Stored, Worker, subjects
+from warmxfer.schemas import (
+    AskPulse,
+    Outcome,
+    Pulse,
+    SupervisorReady,
+    WarmTransferPhase,
+    decode_as,
+    decode_phase,
+    encode,
+)
+
+from .cast import Cast, answers
+
+
+def request(room_id: str, **config: object) -> bytes:
+    destination = {"routing_rule_id": "rr_1", "sip_call_to": "+14155550101", "sip_call_from": "+14155550100"}
+    return json.dumps({"room_id": room_id, "config": {"destination": destination, **config}}).encode()
+
+
+@asynccontextmanager
+async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(run(bus, CoordinatorSettings())) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def records(bus: Bus, id: str) -> list[Record]:
+    return [record_decoder.decode(each.data) for each in await bus.history(subjects.log(id), 200)]
+
+
+async def test_a_whole_transfer(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        cast = Cast(fresh_bus, "t-whole")
+        result = await asyncio.wait_for(cast.play(request("room-a")), 10)
+    assert (result.success, result.outcome) == (True, Outcome.COMPLETE)
+    assert result.summary == "Ann wants a refund."
+    assert [phase.seq for phase in cast.phases] == list(range(1, 12))
+    assert cast.phases[-1].phase is WarmTransferPhase.TRANSFER_COMPLETE
+
+
+async def test_the_log_replays_to_the_same_state(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        await asyncio.wait_for(Cast(fresh_bus, "t-replay").play(request("room-a")), 10)
+    state = None
+    for place, record in enumerate(await records(fresh_bus, "t-replay"), 1):
+        moved = step(state, record.event, record.at)
+        assert isinstance(moved, Moved)
+        assert encode(moved.state) == encode(record.state)
+        assert moved.outbox == record.outbox
+        assert record.state.seq == place
+        state = moved.state
+
+
+async def test_two_coordinators_move_one_transfer_without_a_gap(fresh_bus: Bus, fresh_server: object) -> None:
+    settings = fresh_bus.settings
+    async with (
+        await Bus.connect(settings, name="second") as second,
+        coordinating(fresh_bus),
+        coordinating(second),
+    ):
+        casts = [Cast(fresh_bus, f"t-two-{n}") for n in range(20)]
+        results = await asyncio.wait_for(
+            asyncio.gather(*(cast.play(request(f"room-{n}")) for n, cast in enumerate(casts))), 30
+        )
+    assert all(result.success for result in results)
+    for cast in casts:
+        stored = [
+            decode_phase(each.data).seq for each in await fresh_bus.history(subjects.phase(cast.id), 100)
+        ]
+        assert stored == list(range(1, 12))
+        asked = await fresh_bus.history(subjects.do(cast.id, "gateway"), 100)
+        assert len(asked) == 4  # find, room, dial, switch: each stored once
+
+
+async def test_the_same_request_twice_is_one_transfer(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        cast = Cast(fresh_bus, "t-same")
+        playing = asyncio.create_task(cast.play(request("room-a")))
+        await fresh_bus.publish(subjects.request("t-same"), request("room-a"), msg_id="another-name")
+        result = await asyncio.wait_for(playing, 10)
+        await asyncio.sleep(0.3)
+    assert result.success
+    assert cast.told.count("HoldCaller") == 1
+
+
+async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        first = asyncio.create_task(Cast(fresh_bus, "t-first", lambda _: []).play(request("room-a")))
+        await _until_stored(fresh_bus, subjects.log("t-first"))
+        second = await asyncio.wait_for(Cast(fresh_bus, "t-second").play(request("room-a")), 10)
+        await fresh_bus.publish(subjects.cancel("t-first"), b"{}")
+        await asyncio.sleep(0.5)
+        first.cancel()
+    assert second.outcome is Outcome.CALLER_IN_TRANSFER
+    assert second.detail == (
+        "session room-a is already being transferred by t-first; wait for that transfer to end, or cancel it."
+    )
+
+
+async def test_a_caller_is_free_again_when_their_transfer_is_over(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        for id in ("t-one", "t-two"):
+            result = await asyncio.wait_for(Cast(fresh_bus, id).play(request("room-a")), 10)
+            assert result.success
+
+
+async def _until_stored(bus: Bus, subject: str) -> Stored:
+    for _ in range(250):
+        if (stored := await bus.last(subject)) is not None:
+            return stored
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"nothing on {subject}")
+
+
+async def test_a_refused_request_says_why_and_commands_nobody(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        cast = Cast(fresh_bus, "t-bad")
+        result = await asyncio.wait_for(cast.play(request("room-a", pacing="fast")), 10)
+    assert result.outcome is Outcome.INVALID_REQUEST
+    assert result.detail == "config.pacing is 'fast'; use one of overlap, sequential."
+    assert [phase.phase.value for phase in cast.phases] == ["transfer_failed"]
+    assert cast.told == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("event", b"{"),
+        ("event", b'{"type":"no_such_event"}'),
+        ("event", encode({"type": "deadline_passed", "due_at": 1.0})),
+        ("event", encode({"type": "cancel_requested", "reason": "forged"})),
+        ("timeout", encode(SupervisorReady())),
+        ("cancel", b'{"why":1}'),
+    ],
+)
+async def test_what_nobody_can_read_is_parked_with_its_cause(fresh_bus: Bus, kind: str, body: bytes) -> None:
+    async with coordinating(fresh_bus):
+        await fresh_bus.publish(f"warmxfer.t-poison.{kind}", body)
+        other = await asyncio.wait_for(Cast(fresh_bus, "t-other").play(request("room-b")), 10)
+        dead = await _until_stored(fresh_bus, subjects.dead("t-poison"))
+    assert other.success
+    letter = json.loads(dead.data)
+    assert letter["subject"] == f"warmxfer.t-poison.{kind}"
+    assert letter["cause"]
+    assert letter["tries"] == 1
+
+
+class Crash(Exception):
+    """Stands for the death of the process at this point."""
+
+
+class Dying(Coordinator):
+    """Dies once at every point of every transfer's way: before the commit, after it, and half-way sent."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.died: set[tuple[int, str]] = set()
+
+    def _die_once(self, seq: int, point: str) -> None:
+        if (seq, point) not in self.died:
+            self.died.add((seq, point))
+            self._memory.forget("t-dying")
+            raise Crash
+
+    async def handle(self, delivery: Delivery) -> None:
+        self._die_once(delivery.seq, "before")
+        await super().handle(delivery)
+        self._die_once(delivery.seq, "after")
+
+    async def _send(self, known):  # type: ignore[no-untyped-def]
+        self._die_once(known.seq, "committed, nothing sent")
+        await super()._send(known)
+        self._die_once(known.seq, "sent, not acknowledged")
+
+
+async def test_a_coordinator_that_dies_at_every_point_loses_and_repeats_nothing(
+    fresh_server: object, fresh_bus: Bus
+) -> None:
+    settings = BusSettings(url=fresh_bus.settings.url, ack_wait_s=1.0, max_deliver=50)
+    async with await Bus.connect(settings, name="dying") as bus:
+        coordinator = Dying(bus)
+        async with Worker(bus, "coordinator", coordinator.handle, jobs=8, keyed=True):
+            cast = Cast(fresh_bus, "t-dying")
+            result = await asyncio.wait_for(cast.play(request("room-a", command_timeout_s=30)), 60)
+    assert result.success
+    assert len(coordinator.died) > 40
+    stored = [decode_phase(each.data).seq for each in await fresh_bus.history(subjects.phase("t-dying"), 100)]
+    assert stored == list(range(1, 12))
+    assert len(cast.told) == len({command.command_id for command in cast.commands})
+
+
+async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        await asyncio.wait_for(Cast(fresh_bus, "t-over").play(request("room-a")), 10)
+        live = asyncio.create_task(Cast(fresh_bus, "t-live", lambda _: []).play(request("room-b")))
+        await _until_stored(fresh_bus, subjects.log("t-live"))
+        said = {
+            id: decode_as(Pulse, await fresh_bus.ask(subjects.ASK_PULSE, encode(AskPulse(id)), 2)).live
+            for id in ("t-over", "t-live", "t-never")
+        }
+        live.cancel()
+    assert said == {"t-over": False, "t-live": True, "t-never": False}
+
+
+async def test_an_absent_actor_ends_the_transfer_with_the_sentence_that_names_it(fresh_bus: Bus) -> None:
+    def without_gateway(command: object) -> list[object]:
+        return [] if type(command).__name__ in {"FindCallerCall", "CreateRoom"} else answers(command)
+
+    async with coordinating(fresh_bus):
+        cast = Cast(fresh_bus, "t-absent", without_gateway)
+        result = await asyncio.wait_for(cast.play(request("room-a", command_timeout_s=1)), 15)
+    assert result.outcome is Outcome.GATEWAY_ABSENT
+    assert result.detail == (
+        "No SIP gateway answered find_caller_call within 1 s; start one with `warmxfer run gateway`."
+    )
+    assert "ReleaseCaller" in cast.told
+    assert "DialSupervisor" not in cast.told
