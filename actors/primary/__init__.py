@@ -6,7 +6,9 @@ room: no failure of ours leaves a caller muted.
 
 from __future__ import annotations
 
+from .actor import run
 from .port import Session
 from .proxy import Attachment, attach
+from .settings import PrimarySettings
 
-__all__ = ["Attachment", "Session", "attach"]
+__all__ = ["Attachment", "PrimarySettings", "Session", "attach", "run"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+
 from warmxfer.schemas import WarmTransferError
 
 from .background import Background

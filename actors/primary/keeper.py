@@ -11,6 +11,7 @@ import secrets
 from typing import Literal
 
 import structlog
+
 from warmxfer.bus import Bus
 from warmxfer.schemas import (
     Answer,

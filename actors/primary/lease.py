@@ -13,6 +13,7 @@ import asyncio
 from time import monotonic
 
 import structlog
+
 from warmxfer.bus import Bus, Refused, Retry, subjects
 from warmxfer.schemas import AskPulse, Pulse, Undecodable, decode_as, encode
 

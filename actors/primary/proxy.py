@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
+
 from warmxfer.bus import Bus, Heard, Listener, Refused, Retry, subjects
 from warmxfer.schemas import (
     HoldCaller,
@@ -36,6 +37,7 @@ from .port import Session
 from .questions import tell_history, tell_summary
 from .reporter import Reporter
 
+CATCH_UP_TIMEOUT_S = 2.0
 DRAIN_TIMEOUT_S = 3.0
 RETRY_PAUSE_S = 1.0
 
@@ -77,8 +79,9 @@ async def attach(
 ) -> AsyncIterator[Attachment]:
     """Serve `session` on the bus under `name` (its room's id when left out) while the context is open.
 
-    `lease_s`: how long a caller stays on hold while nobody in charge can be reached. On leaving, a caller
-    who is held is given back. Raises `Refused` for a name that no subject can hold.
+    Entered once what was missed is caught up with, or after `CATCH_UP_TIMEOUT_S`. On leaving, a caller who
+    is held is given back. `lease_s`: how long a caller stays on hold while nobody in charge can be reached.
+    Raises `Refused` for a name that no subject can hold.
     """
     name = subjects.checked(name or session.room_id, "session")
     tasks, reporter = Background(), Reporter(bus)
@@ -95,13 +98,14 @@ async def attach(
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), answer_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), answer_summary))
         heard = await stack.enter_async_context(bus.listen(subjects.any_primary(name)))
-        reconnected = asyncio.Event()
+        reconnected, caught_up = asyncio.Event(), asyncio.Event()
         stack.callback(bus.on_reconnect(_setter(reconnected)))
         stack.push_async_callback(_detach, keeper, reporter, tasks)
         tasks.start("reporter", reporter.run())
         tasks.start("commands", _obey_all(keeper, heard))
-        tasks.start("catch-up", _catch_up_always(bus, keeper, name, lease_s, reconnected))
+        tasks.start("catch-up", _catch_up_always(bus, keeper, name, lease_s, reconnected, caught_up))
         tasks.start("end", _close_at_end(keeper))
+        await _wait(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
 
 
@@ -112,7 +116,12 @@ async def _obey_all(keeper: Keeper, heard: Listener) -> None:
 
 
 async def _catch_up_always(
-    bus: Bus, keeper: Keeper, name: str, lease_s: float, reconnected: asyncio.Event
+    bus: Bus,
+    keeper: Keeper,
+    name: str,
+    lease_s: float,
+    reconnected: asyncio.Event,
+    caught_up: asyncio.Event,
 ) -> None:
     while True:
         reconnected.clear()
@@ -124,6 +133,7 @@ async def _catch_up_always(
             continue
         except WarmTransferError as error:
             log.error("catch_up_refused", session=name, error=str(error))
+        caught_up.set()
         await reconnected.wait()
 
 
@@ -146,6 +156,14 @@ async def _catch_up(bus: Bus, keeper: Keeper, name: str, lease_s: float) -> None
             return
         await asyncio.sleep(began_s + lease_s / ASKS_PER_LEASE - asyncio.get_running_loop().time())
     log.warning("catch_up_given_up", transfer_id=transfer_id, command_id=command.command_id)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        log.warning("not_caught_up_yet", timeout_s=timeout_s)
 
 
 async def _close_at_end(keeper: Keeper) -> None:

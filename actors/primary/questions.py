@@ -6,6 +6,7 @@ The law of this file: asked and answered, never stored and never logged.
 from __future__ import annotations
 
 import msgspec
+
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
     MAX_TURN_CHARS,

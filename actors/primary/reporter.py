@@ -10,6 +10,7 @@ from time import monotonic
 from typing import NamedTuple
 
 import structlog
+
 from warmxfer.bus import Bus, Retry, subjects
 from warmxfer.schemas import Fact, WarmTransferError, encode
 

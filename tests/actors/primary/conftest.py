@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+
 from warmxfer.bus import Bus, Heard, Listener, subjects
 from warmxfer.schemas import (
     AnyEvent,

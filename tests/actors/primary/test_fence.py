@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from warmxfer.actors.primary.fence import MAX_TRANSFERS, Fences, Standing
 from warmxfer.schemas import CallerHeld, HoldCaller, ReleaseCaller
 

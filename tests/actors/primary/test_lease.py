@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from warmxfer.actors.primary.lease import Lease
 
 LEASE_S = 20.0

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+
 from warmxfer.actors.primary import attach
 from warmxfer.actors.primary.keeper import ALONE_LINE, HELD_BY_ANOTHER
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, subjects
@@ -37,7 +38,7 @@ RELEASED = ["restore_auto_end", "unmute"]
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -287,15 +288,21 @@ async def test_through_an_outage_of_the_broker(
 ) -> None:
     """Held, then the broker is away for longer than the lease: released alone, and told afterwards."""
     session = RecordingSession(room)
-    async with await Bus.connect(BusSettings(url=fresh_server.url), name="coordinator") as ours:
-        async with attach(fresh_bus, session, lease_s=1.0), ours.listen(subjects.event("t")) as heard:
-            boss = Boss(ours, room, "t", heard)
-            await boss.send(boss.hold())
-            await boss.hears()
-            await fresh_server.stop(kill=True)
-            await until(lambda: not session.muted)
-            await fresh_server.start()
-            assert await boss.hears(within_s=8.0) == CallerReleased(command_id=None, cause="bus_silent")
+    async with (
+        await Bus.connect(BusSettings(url=fresh_server.url), name="coordinator") as ours,
+        attach(fresh_bus, session, lease_s=1.0),
+        ours.listen(subjects.event("t")) as heard,
+    ):
+        boss = Boss(ours, room, "t", heard)
+        await boss.send(boss.hold())
+        await boss.hears()
+        await fresh_server.stop(kill=True)
+        await until(lambda: not session.muted)
+        await fresh_server.start()
+        async with asyncio.timeout(8.0):
+            while len(stored := await ours.history(subjects.event("t"), 10)) < 2:
+                await asyncio.sleep(0.05)
+        assert decode_event(stored[1].data) == CallerReleased(command_id=None, cause="bus_silent")
 
 
 async def test_a_release_sent_while_we_were_cut_off_is_found_on_reconnect(
@@ -303,11 +310,13 @@ async def test_a_release_sent_while_we_were_cut_off_is_found_on_reconnect(
 ) -> None:
     session = RecordingSession(room)
     async with attach(fresh_bus, session, lease_s=60.0):
-        async with await Bus.connect(BusSettings(url=fresh_server.url), name="one") as ours:
-            async with ours.listen(subjects.event("t")) as heard:
-                boss = Boss(ours, room, "t", heard)
-                await boss.send(boss.hold())
-                await boss.hears()
+        async with (
+            await Bus.connect(BusSettings(url=fresh_server.url), name="one") as ours,
+            ours.listen(subjects.event("t")) as heard,
+        ):
+            boss = Boss(ours, room, "t", heard)
+            await boss.send(boss.hold())
+            await boss.hears()
         await fresh_server.stop(kill=True)
         await until(lambda: not fresh_bus.connected)
         await fresh_server.start()

@@ -1,0 +1,143 @@
+"""A live AI call in a room of the sandbox: the `Session` of `warmxfer run primary`, and a pattern for yours.
+
+It is in the room under the participant id `agent-<room>`, so a restarted process takes its old seat again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import structlog
+
+from warmxfer.schemas import MAX_TURNS, PhaseChanged, Turn
+
+from ..voices import (
+    AudioEnabled,
+    Closed,
+    Heard,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomEvent,
+    SpeechEnded,
+    Utterance,
+    Voice,
+)
+from .brain import GREETING, Brain
+from .proxy import Attachment
+
+log = structlog.get_logger(__name__)
+
+
+def agent_id(room_id: str) -> str:
+    """The participant id of the AI in `room_id`."""
+    return f"agent-{room_id}"
+
+
+class SandboxSession:
+    """`Session` over a `Voice`. `join`, attach, then `converse` until the call is over."""
+
+    def __init__(self, room_id: str, voice: Voice) -> None:
+        self.room_id = room_id
+        self._voice = voice
+        self._brain = Brain()
+        self._others: dict[str, None] = {}
+        self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
+        self._saying: dict[str, str] = {}
+        self._muted = False
+        self._stays_alone = False
+
+    @property
+    def caller_participant_id(self) -> str | None:
+        """Whoever has been here longest: nobody but the caller talks with the AI."""
+        return next(iter(self._others), None)
+
+    async def join(self) -> None:
+        """Enter the room; raises `Refused` and `Retry` as the voice does."""
+        presence = await self._voice.join()
+        self._others = {each.id: None for each in presence.participants}
+        # A predecessor that was killed may have left these ears closed.
+        self._voice.listen(True)
+
+    async def converse(self, attachment: Attachment) -> None:
+        """Talk with the caller until the room closes, or we leave it."""
+        if self._others and not attachment.holding:
+            self._speak(GREETING)
+        try:
+            async for event in self._voice.events():
+                self._notice(event, attachment)
+        finally:
+            attachment.closed()
+
+    def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
+        match event:
+            case Heard(text=text) if not self._muted:
+                self._turns.append(Turn("caller", text))
+                self._speak(self._brain.reply())
+            case SpeechEnded(utterance_id=said, interrupted=cut):
+                text = self._saying.pop(said, "")
+                if text and not cut:
+                    self._turns.append(Turn("agent", text))
+            case ParticipantJoined(participant=who):
+                self._others[who.id] = None
+                if len(self._others) == 1 and not self._turns:
+                    self._speak(GREETING)
+            case AudioEnabled(participant_id=who):
+                attachment.audio_enabled(who)
+            case ParticipantLeft(participant_id=who, reason=reason):
+                self._others.pop(who, None)
+                attachment.participant_left(who, reason)
+                self._leave_if_alone()
+            case Closed(reason=reason):
+                log.info("session_closed", room_id=self.room_id, reason=str(reason))
+            case _:
+                pass
+
+    def _speak(self, text: str) -> Utterance:
+        # Always cuttable by ourselves; what keeps the caller from cutting a line is that we do not listen.
+        utterance = self._voice.say(text, interruptible=True)
+        self._saying[utterance.id] = text
+        return utterance
+
+    def _leave_if_alone(self) -> None:
+        if not self._others and not self._stays_alone:
+            self._leaving = asyncio.create_task(self._voice.leave(), name="session-leaving")
+
+    # ── the port ─────────────────────────────────────────────────────────────────────────────────
+
+    async def mute(self) -> None:
+        self._muted = True
+        self._voice.listen(False)
+
+    async def unmute(self) -> None:
+        self._muted = False
+        self._voice.listen(True)
+
+    async def suspend_auto_end(self) -> None:
+        self._stays_alone = True
+
+    async def restore_auto_end(self) -> None:
+        if self._stays_alone:
+            self._stays_alone = False
+            self._leave_if_alone()
+
+    async def say(self, text: str, *, interruptible: bool) -> None:
+        utterance = self._speak(text)
+        try:
+            await utterance
+        except asyncio.CancelledError:
+            self._voice.interrupt()
+            raise
+
+    async def history(self) -> list[Turn]:
+        return list(self._turns)
+
+    async def summarize(self, prompt: str) -> str | None:
+        """This brain has no model to summarise with."""
+        return None
+
+    async def leave(self) -> None:
+        await self._voice.leave()
+
+    async def on_phase(self, phase: PhaseChanged) -> None:
+        log.info("transfer_phase", room_id=self.room_id, phase=phase.phase.value, seq=phase.seq)

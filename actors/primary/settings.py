@@ -1,0 +1,55 @@
+"""How `warmxfer run primary` is set up, from the environment."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from warmxfer.schemas import TOKEN_PATTERN, Refused
+
+from ..voices import voice_kind
+from .lease import DEFAULT_LEASE_S, MAX_LEASE_S, MIN_LEASE_S
+
+MAX_ROOMS = 200
+
+
+class PrimarySettings(Struct, frozen=True, kw_only=True):
+    """One AI session per room; each is attached under the room's id."""
+
+    room_ids: tuple[str, ...]
+    lease_s: float = DEFAULT_LEASE_S
+    voice: str = "sandbox"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> PrimarySettings:
+        """Raises `Refused` with the variable, its value and the remedy."""
+        return cls(room_ids=_room_ids(env), lease_s=_lease_s(env), voice=voice_kind(env))
+
+
+def _room_ids(env: Mapping[str, str]) -> tuple[str, ...]:
+    said = env.get("WARMXFER_ROOM_ID", "")
+    room_ids = tuple(each.strip() for each in said.split(",") if each.strip())
+    if not 1 <= len(room_ids) <= MAX_ROOMS or not all(re.match(TOKEN_PATTERN, each) for each in room_ids):
+        raise Refused(
+            f"WARMXFER_ROOM_ID is {said[:40]!r}; give the room the AI is in (1 to 64 of A-Z a-z 0-9 _ -), "
+            f"or up to {MAX_ROOMS} of them with commas",
+            field="WARMXFER_ROOM_ID",
+        )
+    return room_ids
+
+
+def _lease_s(env: Mapping[str, str]) -> float:
+    said = env.get("WARMXFER_HOLD_LEASE_S", "").strip()
+    try:
+        lease_s = float(said or DEFAULT_LEASE_S)
+    except ValueError:
+        lease_s = math.nan
+    if not MIN_LEASE_S <= lease_s <= MAX_LEASE_S:
+        raise Refused(
+            f"WARMXFER_HOLD_LEASE_S is {said[:40]!r}; give seconds from {MIN_LEASE_S:g} to {MAX_LEASE_S:g}",
+            field="WARMXFER_HOLD_LEASE_S",
+        )
+    return lease_s
