@@ -96,9 +96,11 @@ class Bus:
         """The newest message on `subject` (wildcards allowed) or None; in a cluster, maybe a moment old."""
         return await reading.last(self._link, subject, deadline_s)
 
-    async def history(self, subject: str, limit: int, *, deadline_s: float = READ_DEADLINE_S) -> list[Stored]:
-        """The oldest `limit` messages on `subject` (wildcards allowed), in the order of the stream."""
-        return await reading.history(self._link, subject, limit, deadline_s)
+    async def history(
+        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
+    ) -> list[Stored]:
+        """The oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
+        return await reading.history(self._link, subject, limit, after, deadline_s)
 
     def listen(self, subject: str, *, max_pending: int = listening.MAX_PENDING) -> Listener:
         """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.

@@ -49,14 +49,14 @@ async def numbered(link: Link, seq: int, deadline_s: float) -> Stored | None:
     return await _get_one(link, _DIRECT_GET, {"seq": seq}, deadline_s)
 
 
-async def history(link: Link, subject: str, limit: int, deadline_s: float) -> list[Stored]:
-    """The oldest `limit` messages on `subject` (which may hold wildcards), in the order of the stream."""
+async def history(link: Link, subject: str, limit: int, after: int, deadline_s: float) -> list[Stored]:
+    """The oldest `limit` messages on `subject` (which may hold wildcards) above number `after`, in order."""
     if not 1 <= limit <= MAX_HISTORY:
         raise Refused(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
     patience = Patience(link, deadline_s)
     found: list[Stored] = []
     while len(found) < limit:
-        seq = found[-1].seq + 1 if found else 1
+        seq = (found[-1].seq if found else after) + 1
         wanted = min(BATCH, limit - len(found))
         timeout_s = await patience.begin()
         try:
