@@ -64,35 +64,37 @@ class Link:
 
     async def open(self, patience_s: float) -> None:
         """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
+        wanted = options(self.settings, self._name) | self._callbacks()
         try:
             async with asyncio.timeout(patience_s):
-                await self.client.connect(**options(self.settings, self._name), **self._callbacks())
+                await self.client.connect(**wanted)
                 await self.replies.open()
+            self._opening = False
+            self._connected.set()
+            self._check_version()
+            await self._check_jetstream(patience_s)
         except TimeoutError as error:
-            await self.client.close()
+            await self.close()
             raise Unavailable(
                 f"No NATS server answers at {self.settings.shown_url} ({self._last_error}); "
                 "start one, or set NATS_URL"
             ) from error
         except (OSError, Error, ValueError) as error:
-            await self.client.close()
+            await self.close()
             raise Refused(f"Cannot connect to {self.settings.shown_url}: {error}") from error
-        except Refused:
-            await self.client.close()
-            raise
-        self._opening = False
-        self._connected.set()
-        try:
-            self._check_version()
-            await self._check_jetstream(patience_s)
-        except Refused:
+        except (Refused, Unavailable):
             await self.close()
             raise
 
     async def close(self) -> None:
         """Close at once; what was not yet written is lost."""
         self._closing = True
-        await self.client.close()
+        try:
+            await self.client.close()
+        except (OSError, Error) as error:
+            # It broke while it was being closed; gone it is.
+            log.debug("bus_broke_while_closing", error=str(error))
+        await self._on_close()
 
     async def drain(self, deadline_s: float) -> None:
         """Let subscriptions finish what they have, write what is pending, then close."""
@@ -100,10 +102,10 @@ class Link:
         try:
             async with asyncio.timeout(deadline_s):
                 await self.client.drain()
-        except (TimeoutError, Error):
-            log.warning("bus_drain_cut_short", deadline_s=deadline_s)
+        except (TimeoutError, OSError, Error) as error:
+            log.warning("bus_drain_cut_short", error=str(error) or "timeout")
         finally:
-            await self.client.close()
+            await self.close()
 
     async def wait_closed(self) -> None:
         """Return when the connection is gone for good, by us or by the broker."""
@@ -202,7 +204,8 @@ class Link:
         }
 
     async def _on_error(self, error: Exception) -> None:
-        self._last_error = str(error) or type(error).__name__
+        refused = isinstance(error, ConnectionRefusedError)
+        self._last_error = "connection refused" if refused else str(error) or type(error).__name__
         if self._opening:
             if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
                 raise AccessDenied(
@@ -238,6 +241,8 @@ class Link:
                 log.error("bus_reconnect_hook_failed", error=str(error))
 
     async def _on_close(self) -> None:
+        if self._closed.is_set():
+            return
         self._connected.clear()
         self.replies.lose()
         self._closed.set()

@@ -221,6 +221,19 @@ def parse(subject: str) -> Address:
     return Address(checked(words[1]), words[2], words[3] if len(words) == 4 else "")
 
 
+def beside(subject: str, kind: str) -> str | None:
+    """The subject of `kind` for the id on `subject`, checked or not: where whoever wrote there will read.
+
+    Only to tell the author of a refused id about it. None when nobody can be told: no request's subject,
+    or an id that would address more than one.
+    """
+    words = subject.split(".")
+    if len(words) != 3 or words[0] != ROOT or words[2] != "request" or len(subject) > MAX_SUBJECT_CHARS:
+        return None
+    answerable = words[1].isprintable() and not set(words[1]) & set("*> ")
+    return f"{ROOT}.{words[1]}.{kind}" if answerable else None
+
+
 def _show(value: object) -> str:
     text = repr(value)
     return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"

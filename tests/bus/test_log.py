@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+
 from warmxfer.bus import Bus, Log, StaleWrite, subjects, timers
 
 

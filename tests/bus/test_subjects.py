@@ -1,0 +1,137 @@
+"""One table holds every subject, and no id reaches a subject unchecked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warmxfer.bus import Refused, subjects
+
+ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+IDS = st.from_regex(ALLOWED, fullmatch=True)
+
+BUILT = {
+    "request": subjects.request("a"),
+    "cancel": subjects.cancel("a"),
+    "phase": subjects.phase("a"),
+    "result": subjects.result("a"),
+    "event": subjects.event("a"),
+    "timeout": subjects.timeout("a"),
+    "log": subjects.log("a"),
+    "dead": subjects.dead("a"),
+    "do.summarizer": subjects.do("a", "summarizer"),
+    "do.gateway": subjects.do("a", "gateway"),
+    "do.briefing": subjects.do("a", "briefing"),
+    "do.primary": subjects.primary("a", "s"),
+    "do.consult": subjects.consult("a"),
+    "timer": subjects.timer("a", "t"),
+    "intent": subjects.intent("a", "dial"),
+    "claim": subjects.claim("s"),
+    "ask.history": subjects.ask_history("s"),
+    "ask.summary": subjects.ask_summary("s"),
+    "ask.token": subjects.ASK_TOKEN,
+    "ask.pulse": subjects.ASK_PULSE,
+}
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """The broker's own rule: `*` is one word."""
+    words, given_words = pattern.split("."), subject.split(".")
+    return len(words) == len(given_words) and all(
+        word in ("*", given_word) for word, given_word in zip(words, given_words, strict=True)
+    )
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some subject matches both patterns."""
+    ones, others = one.split("."), other.split(".")
+    return len(ones) == len(others) and all(
+        "*" in (a, b) or a == b for a, b in zip(ones, others, strict=True)
+    )
+
+
+def test_every_road_has_a_builder_and_every_builder_a_road() -> None:
+    assert {road.name for road in subjects.TABLE} == set(BUILT)
+    for road in subjects.TABLE:
+        assert matches(road.filter, BUILT[road.name]), road.name
+
+
+def test_the_stream_captures_exactly_the_captured_roads() -> None:
+    assert sorted(subjects.STREAM_SUBJECTS) == sorted(r.filter for r in subjects.TABLE if r.captured)
+    assert len(set(subjects.STREAM_SUBJECTS)) == len(subjects.STREAM_SUBJECTS)
+    for road in subjects.TABLE:
+        captured = any(matches(pattern, BUILT[road.name]) for pattern in subjects.STREAM_SUBJECTS)
+        assert captured == road.captured, road.name
+
+
+def test_no_two_captured_patterns_overlap() -> None:
+    patterns = subjects.STREAM_SUBJECTS
+    clashes = [(a, b) for n, a in enumerate(patterns) for b in patterns[n + 1 :] if overlap(a, b)]
+    assert clashes == []
+
+
+def test_no_question_can_ever_be_captured() -> None:
+    questions = [road.filter for road in subjects.TABLE if not road.captured]
+    assert len(questions) == 4
+    clashes = [(q, s) for q in questions for s in subjects.STREAM_SUBJECTS if overlap(q, s)]
+    assert clashes == []
+
+
+@given(id=IDS, rest=IDS)
+def test_what_is_built_is_taken_apart_again(id: str, rest: str) -> None:
+    assert subjects.parse(subjects.request(id)) == (id, "request", "")
+    assert subjects.parse(subjects.primary(id, rest)) == (id, "do", f"primary.{rest}")
+    assert subjects.parse(subjects.timer(id, rest)) == (id, "timer", rest)
+    assert subjects.parse(subjects.do(id, "gateway")) == (id, "do", "gateway")
+
+
+@given(st.text().filter(lambda text: ALLOWED.fullmatch(text) is None))
+def test_any_other_id_is_refused_in_one_short_sentence(id: str) -> None:
+    with pytest.raises(Refused) as caught:
+        subjects.request(id)
+    sentence = str(caught.value)
+    assert sentence.startswith("id is ")
+    assert sentence.endswith("use 1 to 64 of A-Z a-z 0-9 _ -")
+    assert len(sentence) <= 90
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["", "a.b", "a*", ">", "a b", "a\n", "a" * 65, "é", "٣", "a\x00"],
+)
+@pytest.mark.parametrize("name", ["id", "session", "timer", "effect"])
+def test_every_part_of_a_subject_is_checked(name: str, id: str) -> None:
+    build = {
+        "id": subjects.log,
+        "session": subjects.ask_history,
+        "timer": lambda value: subjects.timer("a", value),
+        "effect": lambda value: subjects.intent("a", value),
+    }[name]
+    with pytest.raises(Refused, match=f"^{name} is ") as caught:
+        build(id)
+    assert caught.value.field == name
+
+
+def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Refused, match=r"^role is 'primary'; use one of summarizer, gateway, briefing$"):
+        subjects.do("a", "primary")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "warmxfer",
+        "warmxfer.a",
+        "other.a.log",
+        "warmxfer.a.nothing",
+        "warmxfer.a b.log",
+        "warmxfer.\ufffd.log",
+    ],
+)
+def test_a_subject_that_is_none_of_ours_is_refused(subject: str) -> None:
+    with pytest.raises(Refused):
+        subjects.parse(subject)
