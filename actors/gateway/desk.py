@@ -1,0 +1,54 @@
+"""What every handler of the gateway has at hand, and how it measures its time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from warmxfer.actors.providers import Provider
+from warmxfer.schemas import Command
+
+from .clock import BrokerClock
+from .effects import Effects
+from .policy import Policy
+
+ANSWER_MARGIN_S = 0.5
+"""An answer leaves this long before its command's deadline, to be there in time."""
+LOOK_UP_RESERVE_S = 1.5
+"""Of a command's time, what an effect's request may not use: a doubt must still be looked up."""
+CLEAN_UP_S = 5.0
+"""What puts the world in order is done however late its command comes, and given at least this long."""
+SKEW_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One for the whole process; it keeps nothing of any transfer."""
+
+    provider: Provider
+    policy: Policy
+    clock: BrokerClock
+    effects: Effects
+
+    def expired(self, command: Command) -> bool:
+        """Nobody waits for the answer any more, even if our idea of the time is a little ahead."""
+        return self.clock.now() > command.deadline_at + SKEW_S
+
+    def answer_by(self, command: Command, *, at_least_s: float = 0.0) -> float:
+        """By the loop's clock: when the answer to `command` has to leave."""
+        left_s = command.deadline_at - self.clock.now() - ANSWER_MARGIN_S
+        return asyncio.get_running_loop().time() + max(left_s, at_least_s)
+
+    def here(self, at: float) -> float:
+        """A moment of the broker's clock by the loop's clock."""
+        return asyncio.get_running_loop().time() + at - self.clock.now()
+
+
+def left_s(until: float) -> float:
+    """Seconds until a moment of the loop's clock."""
+    return until - asyncio.get_running_loop().time()
+
+
+def in_s(seconds: float) -> float:
+    """The moment of the loop's clock that is `seconds` ahead."""
+    return asyncio.get_running_loop().time() + seconds

@@ -1,0 +1,134 @@
+"""The supervisor's leg: dialled at most once an attempt, and ended for good.
+
+`EndCall` is stronger than `DialSupervisor`: if it comes first, the dial never happens; if it comes
+after, it ends every leg that carries the attempt's mark, also one that the provider made late or twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from warmxfer.actors.providers import CallRecord, DialOrder, Doubtful, NotDone, Undone
+from warmxfer.schemas import (
+    Answer,
+    CallEnded,
+    DialSupervisor,
+    EndCall,
+    Fault,
+    Refused,
+    Retry,
+    SupervisorDialed,
+)
+
+from . import names
+from .answers import failed, refused
+from .desk import CLEAN_UP_S, LOOK_UP_RESERVE_S, Desk, in_s, left_s
+from .effects import look_until
+
+END_SETTLE_S = 3.0
+"""How long a leg may take to be down after it was told to."""
+LATE_LEG_RETRY_S = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+async def dial_supervisor(desk: Desk, transfer_id: str, command: DialSupervisor) -> Answer:
+    """Ring the supervisor, if that is allowed and was neither done nor called off."""
+    try:
+        desk.policy.check(command.destination)
+    except Refused as error:
+        return refused(command, error)
+    effect = _effect(command.attempt)
+    turn = await desk.effects.begin(transfer_id, effect, command)
+    if turn.off:
+        return failed(command, Fault.CALLED_OFF, "The dial was called off before it began.")
+    if not turn.mine:
+        if turn.ending == "refused":
+            return failed(command, Fault.REFUSED, "The provider has refused this dial before.")
+        return await _find(desk, transfer_id, command, desk.here(turn.quiet_at), None)
+    send_by = min(turn.send_by, desk.answer_by(command) - LOOK_UP_RESERVE_S)
+    try:
+        dialed = await desk.provider.dial(_order(transfer_id, command), within_s=left_s(send_by))
+    except Undone as error:
+        await desk.effects.ended(transfer_id, effect, "refused")
+        return refused(command, error)
+    except Doubtful as error:
+        await desk.effects.ended(transfer_id, effect, "doubtful")
+        return await _find(desk, transfer_id, command, in_s(desk.effects.settle_s), error)
+    return _dialed(command, dialed.call_id, dialed.response)
+
+
+async def end_call(desk: Desk, transfer_id: str, command: EndCall) -> Answer:
+    """See to it that no leg of the attempt is up, nor will be. Raises `Retry` for as long as that is open."""
+    turn = await desk.effects.forbid(transfer_id, _effect(command.attempt), command)
+    if turn.off:
+        return CallEnded(command_id=command.command_id, attempt=command.attempt, existed=False)
+    answer_by = desk.answer_by(command, at_least_s=CLEAN_UP_S)
+    if command.call_id is not None:
+        await _hang_up(desk, command.call_id, answer_by)
+    key = names.attempt_key(transfer_id, command.attempt)
+    legs = await desk.provider.find_calls(
+        command.room_id, command.participant_id, key, within_s=left_s(answer_by)
+    )
+    for leg in legs:
+        if leg.up:
+            await _hang_up(desk, leg.call_id, answer_by)
+    existed = bool(legs) or command.call_id is not None
+    if not existed and left_s(desk.here(turn.quiet_at)) > 0:
+        raise Retry("The leg is not there, but may still come up", after_s=LATE_LEG_RETRY_S)
+    return CallEnded(command_id=command.command_id, attempt=command.attempt, existed=existed)
+
+
+async def _hang_up(desk: Desk, call_id: str, by: float) -> None:
+    """Return when the leg is seen to be down; what the order to end it was answered does not count."""
+
+    async def down(within_s: float) -> bool | None:
+        record = await desk.provider.look_up_call(call_id, within_s=within_s)
+        return True if record is None or not record.up else None
+
+    try:
+        await desk.provider.end(call_id, within_s=left_s(by))
+    except (NotDone, Doubtful) as error:
+        log.info("end_call_in_doubt", cause=type(error).__name__)
+    if await look_until(down, min(by, in_s(END_SETTLE_S))) is None:
+        raise Retry("The leg was told to end and is still up")
+
+
+async def _find(
+    desk: Desk, transfer_id: str, command: DialSupervisor, until: float, doubt: Doubtful | None
+) -> Answer:
+    """The dial may have happened: find its leg, or say that we do not know."""
+    key = names.attempt_key(transfer_id, command.attempt)
+
+    async def look(within_s: float) -> CallRecord | None:
+        legs = await desk.provider.find_calls(command.room_id, command.participant_id, key, within_s=within_s)
+        return legs[0] if legs else None
+
+    leg = await look_until(look, min(until, desk.answer_by(command)))
+    if leg is not None:
+        return _dialed(command, leg.call_id, {"data": dict(leg.raw)})
+    why = str(doubt) if doubt else "Another gateway began this dial"
+    status = doubt.status if doubt else None
+    return failed(command, Fault.UNKNOWN, f"{why}; no leg of it was found.", status=status)
+
+
+def _dialed(command: DialSupervisor, call_id: str, response: dict[str, Any]) -> SupervisorDialed:
+    return SupervisorDialed(
+        command_id=command.command_id, attempt=command.attempt, call_id=call_id, response=response
+    )
+
+
+def _order(transfer_id: str, command: DialSupervisor) -> DialOrder:
+    return DialOrder(
+        room_id=command.room_id,
+        participant_id=command.participant_id,
+        ringing_timeout_s=command.ringing_timeout_s,
+        destination=command.destination,
+        marks=names.marks(transfer_id, command.attempt),
+    )
+
+
+def _effect(attempt: int) -> str:
+    return f"dial-{attempt}"

@@ -1,0 +1,169 @@
+"""At most once: the only place where it is decided whether an effect at the provider may be caused.
+
+    claim      the effect's name is claimed for ever, before the provider is asked
+    do         only the claim's owner asks, once, and not after the provider's timeout since the claim
+    look up    everybody else, and the owner who is in doubt, asks what became of it
+
+A claim is also how an effect is forbidden: a claim made to forbid, or stored after the command's deadline
+(both by the broker's clock), means that the effect never happens. From `quiet_at` on, what has not
+happened will not: the owner's request has ended, and what was in doubt had time to settle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import structlog
+from msgspec import Struct
+
+from warmxfer.actors.providers import NotDone
+from warmxfer.bus import Bus, claim, subjects
+from warmxfer.schemas import Command, Retry, decode_as, encode
+
+from .clock import BrokerClock
+
+LOOK_PAUSES_S = (0.2, 0.5)
+LOOK_PAUSE_S = 1.0
+"""After the first pauses, one look a second."""
+MIN_LOOK_S, MAX_LOOK_S = 0.3, 3.0
+"""The time one look may take."""
+
+Outcome = Literal["refused", "doubtful"]
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a claim says: whose it is, and how the caller's leg stood before a move."""
+
+    command_id: str
+    token: str
+    deadline_at: float | None = None
+    forbidden: bool = False
+    moves_done: int = 0
+    moves_failed: int = 0
+
+
+class Ending(Struct, frozen=True):
+    """How the owner's request ended, when it was not simply done."""
+
+    outcome: Outcome
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where we stand with an effect. `off`: it never happens. `mine`: we may cause it, now."""
+
+    intent: Intent
+    mine: bool
+    off: bool
+    quiet_at: float
+    """By the broker's clock."""
+    ending: Outcome | None = None
+    """How somebody else's request ended, as far as they told."""
+    send_by: float = 0.0
+    """By the loop's clock: a request that is not over by then must be cut off. Only when `mine`."""
+
+
+class Effects:
+    """`timeout_s`: no request to the provider lasts longer. `settle_s`: how long a doubt needs to settle."""
+
+    def __init__(self, bus: Bus, clock: BrokerClock, *, timeout_s: float, settle_s: float) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self.settle_s = settle_s
+
+    async def begin(
+        self,
+        transfer_id: str,
+        effect: str,
+        command: Command,
+        *,
+        even_late: bool = False,
+        moves_done: int = 0,
+        moves_failed: int = 0,
+    ) -> Turn:
+        """Claim `effect` to cause it; a command past its deadline forbids it, unless `even_late`."""
+        intent = Intent(
+            command_id=command.command_id,
+            token=secrets.token_hex(8),
+            deadline_at=None if even_late else command.deadline_at,
+            moves_done=moves_done,
+            moves_failed=moves_failed,
+        )
+        return await self._claim(transfer_id, effect, intent)
+
+    async def forbid(self, transfer_id: str, effect: str, command: Command) -> Turn:
+        """Claim `effect` so that it never happens; `off` is False when somebody has begun it already."""
+        intent = Intent(command_id=command.command_id, token=secrets.token_hex(8), forbidden=True)
+        return await self._claim(transfer_id, effect, intent)
+
+    async def seen(self, transfer_id: str, effect: str) -> Turn | None:
+        """How `effect` stands, without claiming it; None: nobody has."""
+        first = await self._bus.last(subjects.intent(transfer_id, effect))
+        return None if first is None else await self._turn(transfer_id, effect, first.at, first.data)
+
+    async def ended(self, transfer_id: str, effect: str, outcome: Outcome) -> None:
+        """Tell whoever comes after us that our request is over, and that the effect is not simply done."""
+        note = encode(Ending(outcome, secrets.token_hex(8)))
+        await claim(self._bus, transfer_id, _ending(effect), note)
+
+    async def _claim(self, transfer_id: str, effect: str, intent: Intent) -> Turn:
+        send_by = asyncio.get_running_loop().time() + self._timeout_s
+        made = await claim(self._bus, transfer_id, effect, encode(intent))
+        if not made.mine:
+            return await self._turn(transfer_id, effect, made.at, made.data)
+        self._clock.saw(made.at)
+        off = _is_off(intent, made.at)
+        log.info("effect_claimed", transfer_id=transfer_id, effect=effect, forbidden=off)
+        quiet_at = made.at + self._timeout_s + self.settle_s
+        return Turn(intent, mine=not off, off=off, quiet_at=quiet_at, send_by=send_by)
+
+    async def _turn(self, transfer_id: str, effect: str, at: float, data: bytes) -> Turn:
+        """Somebody else's claim, read together with how their request ended."""
+        intent = decode_as(Intent, data)
+        if _is_off(intent, at):
+            return Turn(intent, mine=False, off=True, quiet_at=at)
+        note = await self._bus.last(subjects.intent(transfer_id, _ending(effect)))
+        if note is None:
+            return Turn(intent, mine=False, off=False, quiet_at=at + self._timeout_s + self.settle_s)
+        ending = decode_as(Ending, note.data).outcome
+        settle_s = 0.0 if ending == "refused" else self.settle_s
+        return Turn(intent, mine=False, off=False, quiet_at=note.at + settle_s, ending=ending)
+
+
+async def look_until(look: Callable[[float], Awaitable[T | None]], until: float) -> T | None:
+    """Call `look(within_s)` until it finds something, the last time at `until` by the loop's clock.
+
+    A look that gets no answer has found nothing. None: nothing was found.
+    """
+    loop = asyncio.get_running_loop()
+    pauses = itertools.chain(LOOK_PAUSES_S, itertools.repeat(LOOK_PAUSE_S))
+    while True:
+        left_s = until - loop.time()
+        try:
+            found = await look(max(MIN_LOOK_S, min(MAX_LOOK_S, left_s)))
+        except (Retry, NotDone) as error:
+            log.info("look_up_unanswered", cause=type(error).__name__)
+            found = None
+        if found is not None:
+            return found
+        left_s = until - loop.time()
+        if left_s <= 0:
+            return None
+        await asyncio.sleep(min(next(pauses), left_s))
+
+
+def _ending(effect: str) -> str:
+    return f"{effect}-ended"
+
+
+def _is_off(intent: Intent, at: float) -> bool:
+    return intent.forbidden or (intent.deadline_at is not None and at > intent.deadline_at)

@@ -1,0 +1,57 @@
+"""Which transfer a provider's notice belongs to, and what it means there. Pure.
+
+A notice that names nobody of ours is none of our business: a provider tells about every call it carries.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from warmxfer.actors.providers import Arrived, Departed, LegDown, Notice
+from warmxfer.schemas import (
+    CallerCallEnded,
+    Fact,
+    ParticipantJoined,
+    ParticipantLeft,
+    SupervisorCallEnded,
+)
+
+from . import names
+
+
+class FactOf(NamedTuple):
+    """A fact, and the transfer whose fact it is."""
+
+    transfer_id: str
+    fact: Fact
+
+
+def fact_of(notice: Notice) -> FactOf | None:
+    """The event to publish for `notice`, or None."""
+    if isinstance(notice, LegDown):
+        return _leg_down(notice)
+    who = names.whose(notice.participant_id)
+    if who is None:
+        return None
+    match notice:
+        case Arrived(room_id, participant_id):
+            return FactOf(who.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id))
+        case Departed(room_id, participant_id, reason):
+            left = ParticipantLeft(room_id=room_id, participant_id=participant_id, reason=reason)
+            return FactOf(who.transfer_id, left)
+
+
+def _leg_down(notice: LegDown) -> FactOf | None:
+    """Our mark says whose leg it was; a caller's leg has none, only the name we gave it when we moved it."""
+    who = names.marked(notice.metadata) if notice.direction != "inbound" else None
+    who = who or names.whose(notice.participant_id or "")
+    if who is None:
+        return None
+    if who.role == "supervisor" and who.attempt is not None:
+        ended = SupervisorCallEnded(
+            attempt=who.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
+        )
+        return FactOf(who.transfer_id, ended)
+    if who.role == "caller":
+        return FactOf(who.transfer_id, CallerCallEnded(call_id=notice.call_id))
+    return None

@@ -1,0 +1,112 @@
+"""Commands that ask, and the rooms: what may be done twice without harm needs no claim."""
+
+from __future__ import annotations
+
+import asyncio
+
+from warmxfer.actors.providers import CallRecord, Doubtful, Gone, NotDone, Undone
+from warmxfer.schemas import (
+    Answer,
+    CallerCallFound,
+    CheckLegs,
+    CloseRoom,
+    CreateRoom,
+    Fault,
+    FindCallerCall,
+    LegsChecked,
+    LegSeen,
+    Retry,
+    RoomClosed,
+    RoomCreated,
+)
+
+from .answers import failed, refused
+from .desk import CLEAN_UP_S, Desk, left_s
+
+GONE = "gone"
+
+
+async def find_caller_call(desk: Desk, transfer_id: str, command: FindCallerCall) -> Answer | None:
+    """The caller's leg must be up: one that is known is checked, any other is searched for in the room."""
+    if desk.expired(command):
+        return None
+    within_s = left_s(desk.answer_by(command))
+    try:
+        if command.call_id is None:
+            found = await desk.provider.find_caller_call(command.room_id, within_s=within_s)
+        else:
+            found = await desk.provider.look_up_call(command.call_id, within_s=within_s)
+    except (Retry, NotDone) as error:
+        return refused(command, error)
+    if found is None or not found.up:
+        return failed(command, Fault.REFUSED, _no_caller(command))
+    return CallerCallFound(
+        command_id=command.command_id, call_id=found.call_id, participant_id=found.participant_id
+    )
+
+
+async def create_room(desk: Desk, transfer_id: str, command: CreateRoom) -> Answer | None:
+    """The same key gives the same room, so the provider may be asked as often as it takes."""
+    if desk.expired(command):
+        return None
+    try:
+        room_id = await desk.provider.create_room(command.key, within_s=left_s(desk.answer_by(command)))
+    except Undone as error:
+        return refused(command, error)
+    except Doubtful as error:
+        return failed(command, Fault.UNKNOWN, str(error), status=error.status)
+    return RoomCreated(command_id=command.command_id, room_id=room_id)
+
+
+async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer:
+    """A room that is gone already is closed. A provider that does not answer is asked again later."""
+    within_s = left_s(desk.answer_by(command, at_least_s=CLEAN_UP_S))
+    try:
+        await desk.provider.close_room(command.room_id, within_s=within_s)
+    except Gone:
+        return RoomClosed(command_id=command.command_id)
+    except NotDone as error:
+        return refused(command, error)
+    except Doubtful as error:
+        raise Retry(str(error)) from error
+    return RoomClosed(command_id=command.command_id)
+
+
+async def check_legs(desk: Desk, transfer_id: str, command: CheckLegs) -> Answer | None:
+    """Both legs as the provider has them now, side by side."""
+    if desk.expired(command):
+        return None
+    within_s = left_s(desk.answer_by(command))
+    caller, supervisor = await asyncio.gather(
+        _seen(desk, command.caller_call_id, within_s), _seen(desk, command.supervisor_call_id, within_s)
+    )
+    return LegsChecked(command_id=command.command_id, caller=caller, supervisor=supervisor)
+
+
+async def _seen(desk: Desk, call_id: str | None, within_s: float) -> LegSeen | None:
+    if call_id is None:
+        return None
+    try:
+        record = await desk.provider.look_up_call(call_id, within_s=within_s)
+    except (Retry, NotDone):
+        return None
+    return LegSeen(up=False, status=GONE) if record is None else _leg(record)
+
+
+def _leg(record: CallRecord) -> LegSeen:
+    return LegSeen(
+        up=record.up,
+        room_id=record.room_id,
+        status=record.status,
+        cause=record.cause,
+        sip_code=record.sip_code,
+    )
+
+
+def _no_caller(command: FindCallerCall) -> str:
+    if command.call_id is None:
+        return (
+            f"Caller is not a SIP participant in room {command.room_id}; "
+            "a warm transfer needs a live phone call."
+        )
+    return f"The caller's call {command.call_id} is not up; a warm transfer needs a live phone call."

@@ -1,0 +1,95 @@
+"""Who may be dialled. Pure, and asked again right before each dial: nothing after it changes the number.
+
+The number plan alone does not stop toll fraud; the list of regions does. Name yours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType
+
+from warmxfer.schemas import Refused, SIPDestination
+
+FIELD = "config.destination.sip_call_to"
+INTERNATIONAL = "001"
+"""How the plan calls numbers that belong to no region: satellites, and international premium services."""
+MAX_LISTED = 250
+
+_NEVER = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PAGER})
+_REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS) | {INTERNATIONAL}
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`regions` empty: every region but `001`. `sip_hosts` empty: no SIP URI at all."""
+
+    regions: frozenset[str] = frozenset()
+    denied_prefixes: tuple[str, ...] = ()
+    sip_hosts: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Policy:
+        """WARMXFER_DIAL_REGIONS, WARMXFER_DIAL_DENY_PREFIXES, WARMXFER_DIAL_SIP_HOSTS, each a list with
+        commas; raises `Refused`."""
+        regions = _list(env, "WARMXFER_DIAL_REGIONS", _REGIONS.__contains__, "ISO regions such as US,CA")
+        prefixes = _list(env, "WARMXFER_DIAL_DENY_PREFIXES", _PREFIX.fullmatch, "prefixes such as +1900,+882")
+        hosts = _list(env, "WARMXFER_DIAL_SIP_HOSTS", _HOST.fullmatch, "lower-case host names")
+        return cls(frozenset(regions), tuple(prefixes), frozenset(hosts))
+
+    def check(self, destination: SIPDestination) -> None:
+        """Return when `destination` may be dialled; raises `Refused`, without the number."""
+        address = destination.sip_call_to
+        if address.startswith("+"):
+            self._check_number(address)
+        else:
+            self._check_uri(address)
+
+    def _check_number(self, address: str) -> None:
+        try:
+            number = phonenumbers.parse(address, None)
+        except NumberParseException as error:
+            raise _refused("is no phone number", "give an existing number as E.164") from error
+        if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != address:
+            raise _refused("is not plain E.164", "write + and digits only")
+        if not phonenumbers.is_valid_number(number):
+            raise _refused("is a number that no plan assigns", "give an existing number as E.164")
+        region = phonenumbers.region_code_for_number(number) or INTERNATIONAL
+        if region not in self.regions if self.regions else region == INTERNATIONAL:
+            allowed = ", ".join(sorted(self.regions)) or "every region but 001"
+            raise _refused(
+                f"is a number of region {region}", f"dial {allowed}, or extend WARMXFER_DIAL_REGIONS"
+            )
+        if phonenumbers.number_type(number) in _NEVER:
+            raise _refused("is a premium-rate or pager number", "give an ordinary one")
+        prefix = next((each for each in self.denied_prefixes if address.startswith(each)), None)
+        if prefix is not None:
+            raise _refused(f"begins with {prefix}", "WARMXFER_DIAL_DENY_PREFIXES forbids that; give another")
+
+    def _check_uri(self, address: str) -> None:
+        scheme, _, rest = address.partition(":")
+        _, at, host = rest.rpartition("@")
+        host = host.partition(":")[0].lower()
+        if scheme not in ("sip", "sips") or not at or not _HOST.fullmatch(host):
+            raise _refused("is neither a number nor a SIP URI", "write +14155550123 or sip:dana@example.com")
+        if host not in self.sip_hosts:
+            raise _refused(f"is at {host}", "name the host in WARMXFER_DIAL_SIP_HOSTS to allow it")
+
+
+def _refused(what: str, remedy: str) -> Refused:
+    return Refused(f"{FIELD} {what}; {remedy}.", field=FIELD)
+
+
+def _list(env: Mapping[str, str], name: str, fits: Callable[[str], object], remedy: str) -> list[str]:
+    words = [word.strip() for word in env.get(name, "").split(",") if word.strip()]
+    for word in words:
+        if not fits(word):
+            raise Refused(f"{name} holds {word[:40]!r}; give {remedy}", field=name)
+    if len(words) > MAX_LISTED:
+        raise Refused(f"{name} holds {len(words)} entries; give at most {MAX_LISTED}", field=name)
+    return words

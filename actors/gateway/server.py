@@ -1,0 +1,69 @@
+"""The HTTP server that takes webhooks: on an address bound beforehand, until it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from warmxfer.schemas import Refused
+
+BACKLOG = 256
+MAX_CONCURRENT = 256
+KEEP_ALIVE_S = 10
+STOP_TIMEOUT_S = 2
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, with signals left to whoever runs the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address, port 0 being any free one; raises `Refused` when it is taken."""
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        raise Refused(
+            f"WARMXFER_WEBHOOK_PORT is {port}, not to be had on {host} ({error.strerror}); give another",
+            field="WARMXFER_WEBHOOK_PORT",
+        ) from error
+
+
+def address_of(bound: socket.socket) -> str:
+    """The base URL of a bound socket."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
+    """Serve `app` while the context is open; connections wait from the moment the address is bound."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MAX_CONCURRENT,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[bound]), name="webhooks")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({running}, timeout=2 * STOP_TIMEOUT_S)
+        running.cancel()
+        bound.close()

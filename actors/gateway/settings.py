@@ -1,0 +1,78 @@
+"""How one gateway is set up, from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from warmxfer.actors.providers import ChosenProvider, choose_provider
+from warmxfer.schemas import Refused
+
+from .policy import Policy
+
+DEFAULT_JOBS, MAX_JOBS = 32, 512
+DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
+DEFAULT_WEBHOOK_HOST = "127.0.0.1"
+MAX_URL_CHARS = 512
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """`webhook_port` None: no webhooks are taken, 0: on any free port.
+
+    `webhook_url` is where the provider reaches us; left out, and with a provider on this machine, it is our
+    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned.
+    """
+
+    provider: ChosenProvider
+    policy: Policy = field(default_factory=Policy)
+    jobs: int = DEFAULT_JOBS
+    settle_s: float = DEFAULT_SETTLE_S
+    webhook_port: int | None = None
+    webhook_host: str = DEFAULT_WEBHOOK_HOST
+    webhook_url: str | None = None
+    webhook_key: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
+        """The settings in `env` (see docs/operations.md); raises `Refused`."""
+        port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
+        return cls(
+            provider=choose_provider(env),
+            policy=Policy.from_env(env),
+            jobs=_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
+            settle_s=_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
+            webhook_port=_number(env, "WARMXFER_WEBHOOK_PORT", int, 0, 0, 65_535) if port else None,
+            webhook_host=env.get("WARMXFER_WEBHOOK_HOST") or DEFAULT_WEBHOOK_HOST,
+            webhook_url=_url(env.get("WARMXFER_WEBHOOK_URL", "")),
+            webhook_key=env.get("WARMXFER_WEBHOOK_PUBLIC_KEY") or None,
+        )
+
+
+def _number(env: Mapping[str, str], name: str, kind: Callable[[str], N], default: N, low: N, high: N) -> N:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        raise Refused(f"{name} is {text[:40]!r}; give a number from {low:g} to {high:g}", field=name)
+    return value
+
+
+def _url(text: str) -> str | None:
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > MAX_URL_CHARS:
+        raise Refused(
+            f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; give the https:// address the provider reaches us at",
+            field="WARMXFER_WEBHOOK_URL",
+        )
+    return text

@@ -1,0 +1,103 @@
+"""The caller's leg, moved to the supervisor: at most once, and only while both legs are up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from warmxfer.actors.providers import CallRecord, Doubtful, NotDone, Undone
+from warmxfer.schemas import Answer, CallerSwitched, CommandFailed, Fault, Retry, SwitchCaller
+
+from .answers import failed, refused
+from .desk import LOOK_UP_RESERVE_S, Desk, in_s, left_s
+from .effects import Turn, look_until
+from .standing import SWITCH, Stand, has_hung_up, stand
+
+LATE_STATUSES = frozenset({408, 504})
+"""Answers of somebody between us and the provider who stopped waiting: the request may still be at work."""
+
+
+async def switch_caller(desk: Desk, transfer_id: str, command: SwitchCaller) -> Answer:
+    """Check that both legs are up, then move the caller's."""
+    turn = await desk.effects.seen(transfer_id, SWITCH)
+    if turn is None:
+        checked = await _check(desk, transfer_id, command)
+        if isinstance(checked, CommandFailed):
+            return checked
+        turn = checked
+    if turn.off:
+        return failed(command, Fault.CALLED_OFF, "The move was called off before it began.")
+    if not turn.mine:
+        if turn.ending == "refused":
+            return failed(command, Fault.REFUSED, "The provider has refused this move before.")
+        return await _find_moved(desk, command, turn, desk.here(turn.quiet_at), None)
+    send_by = min(turn.send_by, desk.answer_by(command) - LOOK_UP_RESERVE_S)
+    try:
+        response = await desk.provider.switch(
+            command.caller_call_id, command.room_id, command.participant_id, within_s=left_s(send_by)
+        )
+    except Undone as error:
+        await desk.effects.ended(transfer_id, SWITCH, "refused")
+        if await has_hung_up(desk, command.caller_call_id, desk.answer_by(command)):
+            return _caller_gone(command)
+        return refused(command, error)
+    except Doubtful as error:
+        await desk.effects.ended(transfer_id, SWITCH, "doubtful")
+        return await _find_moved(desk, command, turn, in_s(desk.effects.settle_s), error)
+    return CallerSwitched(command_id=command.command_id, response=response)
+
+
+async def _check(desk: Desk, transfer_id: str, command: SwitchCaller) -> Turn | CommandFailed:
+    """The move's turn, when both legs are up; else the answer that says which one is not."""
+    within_s = left_s(desk.answer_by(command) - LOOK_UP_RESERVE_S)
+    try:
+        caller, supervisor = await asyncio.gather(
+            desk.provider.look_up_call(command.caller_call_id, within_s=within_s),
+            desk.provider.look_up_call(command.supervisor_call_id, within_s=within_s),
+        )
+    except (Retry, NotDone) as error:
+        turn = await desk.effects.forbid(transfer_id, SWITCH, command)
+        return refused(command, error) if turn.off else turn
+    if caller is None or not caller.up:
+        return _caller_gone(command)
+    if supervisor is None or not supervisor.up:
+        return failed(command, Fault.SUPERVISOR_GONE, "The supervisor has hung up.")
+    return await desk.effects.begin(
+        transfer_id,
+        SWITCH,
+        command,
+        moves_done=caller.moves_done,
+        moves_failed=caller.moves_failed,
+    )
+
+
+async def _find_moved(
+    desk: Desk, command: SwitchCaller, turn: Turn, until: float, doubt: Doubtful | None
+) -> Answer:
+    """The move may have happened: see where the caller is, or say that we do not know."""
+    last = Stand.UNDER_WAY
+
+    async def look(within_s: float) -> CallRecord | Stand | None:
+        nonlocal last
+        last = Stand.UNDER_WAY
+        record = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
+        last = stand(record, command.room_id, turn.intent)
+        if last is Stand.THERE:
+            return record
+        return last if last in (Stand.GONE, Stand.FAILED) else None
+
+    found = await look_until(look, min(until, desk.answer_by(command)))
+    if isinstance(found, CallRecord):
+        return CallerSwitched(command_id=command.command_id, response={"data": dict(found.raw)})
+    if found is Stand.GONE:
+        return _caller_gone(command)
+    if found is Stand.FAILED:
+        return failed(command, Fault.REFUSED, "The provider could not move the caller.")
+    status = doubt.status if doubt else None
+    if doubt and status and status not in LATE_STATUSES and last is Stand.ELSEWHERE:
+        return failed(command, Fault.REFUSED, f"{doubt}; the caller was not moved.", status=status)
+    why = str(doubt) if doubt else "Another gateway began this move"
+    return failed(command, Fault.UNKNOWN, f"{why}; where the caller is was not seen.", status=status)
+
+
+def _caller_gone(command: SwitchCaller) -> CommandFailed:
+    return failed(command, Fault.CALLER_GONE, "The caller has hung up.")

@@ -1,0 +1,42 @@
+"""Keys to rooms, on demand: the gateway alone holds the provider's secret, everybody else asks.
+
+A key is for one participant in one room, and lives for minutes. It is never stored and never logged.
+"""
+
+from __future__ import annotations
+
+import re
+
+import structlog
+
+from warmxfer.actors.providers import Provider
+from warmxfer.bus import Answering, Bus, Heard, subjects
+from warmxfer.schemas import AskToken, Refused, RoomToken, Undecodable, decode_as, encode
+
+QUEUE = "gateway"
+_NAME = re.compile(r"[A-Za-z0-9_.:@+-]{1,128}", re.ASCII)
+
+log = structlog.get_logger(__name__)
+
+
+def serve_tokens(bus: Bus, provider: Provider) -> Answering:
+    """Answer `warmxfer.ask.token` while the returned context is open; one gateway answers each question."""
+
+    async def answer(heard: Heard) -> bytes:
+        ask = _read(heard.data)
+        token = provider.mint_token(ask.room_id, ask.participant_id)
+        log.info("token_given", room_id=ask.room_id, participant_id=ask.participant_id)
+        return encode(RoomToken(token=token, signaling_url=provider.signaling_url))
+
+    return bus.serve(subjects.ASK_TOKEN, answer, queue=QUEUE)
+
+
+def _read(data: bytes) -> AskToken:
+    try:
+        ask = decode_as(AskToken, data)
+    except Undecodable as error:
+        raise Refused(f"The question is no AskToken ({error})") from error
+    for field, value in (("room_id", ask.room_id), ("participant_id", ask.participant_id)):
+        if _NAME.fullmatch(value) is None:
+            raise Refused(f"{field} is no name of a {field[:-3]}; use 1 to 128 of A-Z a-z 0-9 _ . : @ + -")
+    return ask

@@ -1,0 +1,106 @@
+"""What the provider tells of its own accord, in over HTTP and on to the bus.
+
+    POST /webhooks/<provider>    200 once what concerns us is stored; 401 unsigned, 400 unreadable, 413 too
+                                 large, 503 when the bus or the signer's key is away: then it is sent again
+    GET  /healthz                200 while the bus is connected, with what was counted
+
+The same body twice is the same fact: its hash is the message id. A webhook is a hint; nothing that cannot
+be undone follows from one alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from warmxfer.actors.providers import Forged, Provider
+from warmxfer.bus import Bus, subjects
+from warmxfer.schemas import Refused, Retry, encode
+
+from .answers import kind_of
+from .facts import fact_of
+
+MAX_BODY_BYTES = 64 * 1024
+BODY_TIMEOUT_S = 5.0
+PUBLISH_TIMEOUT_S = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+class TooLarge(Exception):
+    """A body beyond `MAX_BODY_BYTES`."""
+
+
+def path_of(provider_name: str) -> str:
+    """Where the webhooks of a provider come in."""
+    return f"/webhooks/{provider_name}"
+
+
+class Webhooks:
+    """The application; `app` is served by `server.py`."""
+
+    def __init__(self, bus: Bus, provider: Provider) -> None:
+        self._bus = bus
+        self._provider = provider
+        self.counted: Counter[str] = Counter()
+        self.app = Starlette(
+            routes=[
+                Route(path_of(provider.name), self._take, methods=["POST"]),
+                Route("/healthz", self._health, methods=["GET"]),
+            ]
+        )
+
+    async def _take(self, request: Request) -> Response:
+        status, word = await self._handle(request)
+        self.counted[word] += 1
+        return JSONResponse({"status": word}, status)
+
+    async def _handle(self, request: Request) -> tuple[int, str]:
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _body(request)
+            notice = await self._provider.read_notice(request.headers, body)
+            found = None if notice is None else fact_of(notice)
+            if found is None:
+                return 200, "ignored"
+            kind = kind_of(found.fact)
+            await self._bus.publish(
+                subjects.event(found.transfer_id),
+                encode(found.fact),
+                msg_id=f"hook-{hashlib.sha256(body).hexdigest()}",
+                deadline_s=PUBLISH_TIMEOUT_S,
+            )
+            log.info("webhook_taken", transfer_id=found.transfer_id, fact=kind)
+            return 200, "taken"
+        except (TimeoutError, ClientDisconnect):
+            return 408, "too_slow"
+        except TooLarge:
+            return 413, "too_large"
+        except Forged:
+            log.warning("webhook_forged")
+            return 401, "forged"
+        except Refused:
+            return 400, "unreadable"
+        except Retry as error:
+            log.warning("webhook_put_off", cause=type(error).__name__)
+            return 503, "put_off"
+
+    async def _health(self, request: Request) -> Response:
+        up = self._bus.connected
+        return JSONResponse({"ok": up, "webhooks": dict(self.counted)}, 200 if up else 503)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge
+    return bytes(body)

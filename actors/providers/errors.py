@@ -1,0 +1,83 @@
+"""A provider's errors, told apart by what may be true in the world afterwards.
+
+    Retry
+    ├── RateLimited      an effect or a question was turned away for now: nothing was done, ask again later
+    ├── NotSent          it never left us: nothing was done, ask again
+    └── Unanswered       a question got no usable answer; a question changes nothing, ask again
+    Refused
+    ├── NotDone          the provider said no: nothing was done, and asking again will not help
+    │   └── Gone         because the call or the room is not there (any more)
+    └── Forged           a webhook that the provider did not sign
+    WarmTransferError
+    └── Doubtful         an effect may have happened, now or later: never repeat it, look it up
+
+Every provider's own file translates into these and raises nothing else. `status` is the HTTP status,
+where there was one. No text of an error holds a phone number or a secret (see `masked`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from warmxfer.schemas import Refused, Retry, WarmTransferError
+
+MAX_SAID_CHARS = 200
+MAX_AFTER_S = 60.0
+
+_LONG_NUMBER = re.compile(r"\d(?=[\d\s().-]*\d[\d\s().-]*\d)")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{40,}(\.[A-Za-z0-9_-]+)*")
+
+
+class RateLimited(Retry):
+    """Too many requests; nothing was done."""
+
+    status = 429
+
+
+class NotSent(Retry):
+    """The request never reached the provider; nothing was done."""
+
+    status: int | None = None
+
+
+class Unanswered(Retry):
+    """A question got no usable answer. Only for what changes nothing at the provider."""
+
+    def __init__(self, sentence: str, *, status: int | None = None, after_s: float = 1.0) -> None:
+        super().__init__(sentence, after_s=after_s)
+        self.status = status
+
+
+class NotDone(Refused):
+    """The provider refused; nothing was done."""
+
+    def __init__(self, sentence: str, *, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Gone(NotDone):
+    """The call or the room is not there."""
+
+
+class Forged(Refused):
+    """A webhook that its provider did not sign."""
+
+
+class Doubtful(WarmTransferError):
+    """The effect may have happened, or may still happen."""
+
+    def __init__(self, sentence: str, *, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+Undone = (NotDone, RateLimited, NotSent)
+"""What certainly left the world as it was."""
+
+
+def masked(said: str) -> str:
+    """What a provider said, on one line, cut, without long numbers and without anything like a token."""
+    line = " ".join(said.split())
+    line = _SECRET.sub("…", line)
+    return _LONG_NUMBER.sub("•", line)[:MAX_SAID_CHARS]

@@ -1,0 +1,241 @@
+"""Speaking HTTP with VideoSDK: one total deadline, few repetitions, one translation of errors.
+
+What may be repeated when
+- turned away (429): anything, after the time asked for;
+- never sent (no connection): anything;
+- sent, and no usable answer (5xx, timeout, reset, not VideoSDK's JSON): only what is `repeatable`, that is
+  questions, and orders that mean the same twice. A dial or a switch then raises `Doubtful` at once.
+
+One log line a request: method, path template, status, milliseconds, request id. Never a body, a query, an
+id in a path, or a header of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar, cast
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import structlog
+
+from .errors import MAX_AFTER_S, Doubtful, Gone, NotDone, NotSent, RateLimited, Unanswered, masked
+from .videosdk_records import Unreadable
+from .videosdk_tokens import Tokens
+
+MAX_RESPONSE_BYTES = 1024 * 1024
+MAX_TRIES = 6
+MAX_DOUBTFUL_TRIES = 3
+FIRST_PAUSE_S = 0.1
+MAX_PAUSE_S = 2.0
+AGAIN_AFTER_S = 1.0
+MAX_CONNECTIONS = 64
+KEEP_ALIVE_S = 4.0
+"""Shorter than any usual server's: a connection the server is just closing would make a dial doubtful."""
+
+REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "x-amz-request-id")
+
+T = TypeVar("T")
+Reader = Callable[[Mapping[str, Any]], T]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request: `path` is a template whose `{words}` are filled, percent-encoded, from `ids`."""
+
+    method: str
+    path: str
+    ids: Mapping[str, str] | None = None
+    query: Mapping[str, str | int] | None = None
+    body: Mapping[str, Any] | None = None
+    repeatable: bool = False
+
+    @property
+    def question(self) -> bool:
+        """Asking changes nothing."""
+        return self.method == "GET"
+
+    @property
+    def harmless_twice(self) -> bool:
+        return self.question or self.repeatable
+
+    @property
+    def url(self) -> str:
+        ids = {name: quote(value, safe="") for name, value in (self.ids or {}).items()}
+        return self.path.format(**ids)
+
+
+class Http:
+    """A pool of connections to one base URL."""
+
+    def __init__(self, base_url: str, tokens: Tokens, timeout_s: float) -> None:
+        self._tokens = tokens
+        self._timeout_s = timeout_s
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=timeout_s,
+            follow_redirects=False,
+            limits=httpx.Limits(
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_CONNECTIONS,
+                keepalive_expiry=KEEP_ALIVE_S,
+            ),
+        )
+
+    async def ask(self, ask: Ask, read: Reader[T], within_s: float | None = None) -> T:
+        """Send `ask` and read its answer, all within one deadline; raises what `errors.py` lists."""
+        budget_s = min(self._timeout_s, self._timeout_s if within_s is None else within_s)
+        if budget_s <= 0:
+            raise NotSent(f"No time was left to ask {ask.method} {ask.path}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + budget_s
+        # One silence must not eat the time of a second try, where a second try is allowed.
+        try_s = budget_s / 2 if ask.harmless_twice else budget_s
+        tries = doubts = 0
+        while True:
+            tries += 1
+            try:
+                return await self._once(ask, read, min(deadline, loop.time() + try_s))
+            except (RateLimited, NotSent, Doubtful) as error:
+                doubts += isinstance(error, Doubtful)
+                pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
+                spent = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
+                if spent or (doubts and not ask.harmless_twice) or doubts >= MAX_DOUBTFUL_TRIES:
+                    raise _final(ask, error) from error
+            await asyncio.sleep(pause_s)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _once(self, ask: Ask, read: Reader[T], deadline: float) -> T:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        status: int | None = None
+        request_id, ended = "", "answered"
+        try:
+            async with asyncio.timeout_at(deadline):
+                response, content = await self._send(ask)
+            status = response.status_code
+            request_id = next(
+                (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
+            )
+            return _read(ask, response, content, read)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            ended = type(error).__name__
+            raise NotSent(f"VideoSDK could not be reached ({ended})", after_s=0.0) from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            ended = type(error).__name__
+            raise Doubtful(f"{ask.method} {ask.path} was sent and got no answer ({ended})") from error
+        except (RateLimited, NotDone, Doubtful) as error:
+            ended = type(error).__name__
+            raise
+        finally:
+            log.info(
+                "provider_request",
+                method=ask.method,
+                path=ask.path,
+                status=status,
+                ended=ended,
+                took_ms=round((loop.time() - began) * 1000, 1),
+                request_id=request_id[:64],
+            )
+
+    async def _send(self, ask: Ask) -> tuple[httpx.Response, bytes]:
+        """The answer and its body, cut off where no honest answer goes on."""
+        request = self._client.build_request(
+            ask.method,
+            ask.url,
+            params=dict(ask.query) if ask.query else None,
+            json=ask.body,
+            headers={"authorization": self._tokens.for_rest()},
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > MAX_RESPONSE_BYTES:
+                    raise Doubtful(
+                        f"{ask.method} {ask.path} answered more than {MAX_RESPONSE_BYTES} bytes",
+                        status=response.status_code,
+                    )
+            return response, bytes(content)
+        finally:
+            await response.aclose()
+
+
+def _read(ask: Ask, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
+    status = response.status_code
+    if not response.is_success:
+        _refuse(ask, status, response.headers.get("retry-after", ""), content)
+    try:
+        answer: object = msgspec.json.decode(content)
+        if not isinstance(answer, dict):
+            raise Unreadable("an answer that is no object")
+        return read(cast("dict[str, Any]", answer))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unreadable) as error:
+        raise Doubtful(
+            f"{ask.method} {ask.path} answered {status} with something that is not VideoSDK's", status=status
+        ) from error
+
+
+def _refuse(ask: Ask, status: int, retry_after: str, content: bytes) -> NoReturn:
+    """Translate a status that is no success."""
+    what = f"{ask.method} {ask.path} answered {status}"
+    said = _said(content)
+    whole = f"{what}: {said}" if said else what
+    if status == 429:
+        raise RateLimited(
+            f"VideoSDK has no room for more requests now; {what}", after_s=_after_s(retry_after)
+        )
+    if status in (402, 404):
+        raise Gone(whole, status=status)
+    if status in (401, 403):
+        raise NotDone(f"{whole}; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET", status=status)
+    if status < 400:
+        raise NotDone(f"{what}, a redirect, which is not followed; check VIDEOSDK_BASE_URL", status=status)
+    if status >= 500 or status == 408:
+        raise Doubtful(whole, status=status)
+    raise NotDone(whole, status=status)
+
+
+def _final(ask: Ask, error: RateLimited | NotSent | Doubtful) -> Exception:
+    """What the asker meets when we have stopped trying."""
+    if isinstance(error, Doubtful):
+        return Unanswered(str(error), status=error.status) if ask.question else error
+    # Whoever tries again from the start shall not do so at once.
+    error.after_s = max(error.after_s, AGAIN_AFTER_S)
+    return error
+
+
+def _said(content: bytes) -> str:
+    """The provider's own words about a failure, made safe to repeat."""
+    try:
+        answer: object = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    if not isinstance(answer, dict):
+        return ""
+    words = cast("dict[str, object]", answer)
+    for name in ("message", "error", "msg", "statusMessage"):
+        if isinstance(said := words.get(name), str):
+            return masked(said)
+    return ""
+
+
+def _after_s(retry_after: str) -> float:
+    """`Retry-After` in seconds; a date, or nonsense, is left to the usual backoff."""
+    try:
+        return min(max(float(retry_after), 0.0), MAX_AFTER_S)
+    except ValueError:
+        return 0.0
+
+
+def _backoff_s(tries: int) -> float:
+    """Twice as long each time, with a jitter that keeps many gateways apart."""
+    return min(FIRST_PAUSE_S * 2 ** (tries - 1), MAX_PAUSE_S) * random.uniform(0.75, 1.25)

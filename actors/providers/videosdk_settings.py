@@ -1,0 +1,78 @@
+"""What this project must know to speak with VideoSDK, from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from warmxfer.schemas import Refused
+
+DEFAULT_BASE_URL = "https://api.videosdk.live"
+DEFAULT_TIMEOUT_S = 8.0
+MIN_TIMEOUT_S, MAX_TIMEOUT_S = 0.1, 30.0
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSDKSettings:
+    """`api_key` and `secret`, or `auth_token` alone."""
+
+    api_key: str = ""
+    secret: str = field(default="", repr=False)
+    auth_token: str = field(default="", repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> VideoSDKSettings:
+        """VIDEOSDK_API_KEY and VIDEOSDK_SECRET (or VIDEOSDK_AUTH_TOKEN), VIDEOSDK_BASE_URL,
+        WARMXFER_PROVIDER_TIMEOUT_S; raises `Refused`."""
+        api_key, secret = env.get("VIDEOSDK_API_KEY", ""), env.get("VIDEOSDK_SECRET", "")
+        auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
+        if bool(api_key) != bool(secret):
+            missing = "VIDEOSDK_SECRET" if api_key else "VIDEOSDK_API_KEY"
+            raise Refused(f"{missing} is empty; set it beside its other half", field=missing)
+        if not api_key and not auth_token:
+            raise Refused(
+                "VIDEOSDK_API_KEY is empty; set it and VIDEOSDK_SECRET, or VIDEOSDK_AUTH_TOKEN alone",
+                field="VIDEOSDK_API_KEY",
+            )
+        return cls(
+            api_key=api_key,
+            secret=secret,
+            # A key and a secret can make narrow tokens; the broad one is then not needed.
+            auth_token="" if api_key else auth_token,
+            base_url=_base_url(env.get("VIDEOSDK_BASE_URL") or DEFAULT_BASE_URL),
+            timeout_s=_timeout_s(env.get("WARMXFER_PROVIDER_TIMEOUT_S", "")),
+        )
+
+    @property
+    def local(self) -> bool:
+        """The cloud is on this machine (a sandbox), so it can reach our own loopback address."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.username:
+        raise Refused(
+            f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
+            field="VIDEOSDK_BASE_URL",
+        )
+    return value.rstrip("/")
+
+
+def _timeout_s(value: str) -> float:
+    try:
+        seconds = float(value) if value.strip() else DEFAULT_TIMEOUT_S
+    except ValueError:
+        seconds = -1.0
+    if not MIN_TIMEOUT_S <= seconds <= MAX_TIMEOUT_S:
+        raise Refused(
+            f"WARMXFER_PROVIDER_TIMEOUT_S is {value[:40]!r}; "
+            f"give seconds from {MIN_TIMEOUT_S:g} to {MAX_TIMEOUT_S:g}",
+            field="WARMXFER_PROVIDER_TIMEOUT_S",
+        )
+    return seconds

@@ -1,0 +1,58 @@
+"""VideoSDK's JWTs: one that may use the REST API and enter no room, many that each enter one room.
+
+With `VIDEOSDK_AUTH_TOKEN` instead of a key and a secret nothing can be minted: that one token is used for
+everything, participants included, with all the power it has.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+
+REST_TOKEN_LIFE_S = 600
+REST_TOKEN_RENEW_S = 120
+"""A token is replaced this long before it expires: a request under way must not outlive it."""
+ROOM_TOKEN_LIFE_S = 300
+
+
+class Tokens:
+    """Mints, and keeps the REST token until it is nearly too old."""
+
+    def __init__(self, api_key: str, secret: str, auth_token: str = "") -> None:
+        self._api_key = api_key
+        self._secret = secret
+        self._auth_token = auth_token
+        self._rest = ""
+        self._renew_at = 0.0
+
+    def for_rest(self) -> str:
+        """A token with role `crawler`."""
+        if self._auth_token:
+            return self._auth_token
+        now = time.time()
+        # A clock set back must not keep an old token alive, nor one set forward a fresh one from us.
+        if not self._renew_at - REST_TOKEN_LIFE_S <= now < self._renew_at:
+            self._rest = self._sign(
+                {"permissions": ["allow_join", "allow_mod"], "roles": ["crawler"]}, REST_TOKEN_LIFE_S
+            )
+            self._renew_at = now + REST_TOKEN_LIFE_S - REST_TOKEN_RENEW_S
+        return self._rest
+
+    def for_room(self, room_id: str, participant_id: str) -> str:
+        """A token with role `rtc`, for this room and this participant, valid for `ROOM_TOKEN_LIFE_S`."""
+        if self._auth_token:
+            return self._auth_token
+        claims = {
+            "permissions": ["allow_join"],
+            "roles": ["rtc"],
+            "roomId": room_id,
+            "participantId": participant_id,
+        }
+        return self._sign(claims, ROOM_TOKEN_LIFE_S)
+
+    def _sign(self, claims: dict[str, Any], life_s: int) -> str:
+        now = int(time.time())
+        whole = {"apikey": self._api_key, "version": 2, **claims, "iat": now, "exp": now + life_s}
+        return jwt.encode(whole, self._secret, algorithm="HS256")
