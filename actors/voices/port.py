@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
+
 from warmxfer.schemas import RoomToken
 
 MAX_UTTERANCE_CHARS = 4_000

@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 import structlog
-from warmxfer.schemas import Refused, Retry
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+
+from warmxfer.schemas import Refused, Retry
 
 from . import sandbox_frames as frames
 from .port import (

@@ -7,9 +7,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from warmxfer.schemas import Refused, Retry, RoomToken
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from warmxfer.schemas import Refused, Retry, RoomToken
 
 from . import sandbox_frames as frames
 from .port import Presence, Seat

@@ -1,4 +1,4 @@
-"""A cloud for actors to work in: the real sandbox on a free port, in this process, at a tenth of life's pace."""
+"""A cloud for actors to work in: the real sandbox on a free port of this process, ten times life's pace."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest_asyncio
+
 from warmxfer.sandbox import Settings, serve
 from warmxfer.schemas import RoomToken
 
@@ -66,9 +67,11 @@ class Cloud:
     async def wait_ledger(self, room_id: str, kind: str, count: int) -> list[dict[str, Any]]:
         """The ledger's entries once there are `count`."""
         async with asyncio.timeout(WAIT_S):
-            while len(entries := await self.ledger(room_id, kind)) < count:
+            while True:
+                entries = await self.ledger(room_id, kind)
+                if len(entries) >= count:
+                    return entries
                 await asyncio.sleep(0.01)
-        return entries
 
     def ticket(
         self, room_id: str, participant_id: str, url: str | None = None

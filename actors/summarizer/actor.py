@@ -1,0 +1,180 @@
+"""Takes `Summarize` off the work queue, and answers every one with a `SummaryReady` in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final, Literal
+
+import structlog
+
+from warmxfer.actors.llm import ChatModel, open_model
+from warmxfer.bus import Bus, Delivery, Park, Worker, subjects
+from warmxfer.schemas import (
+    SUMMARY_MAX_CHARS,
+    Answer,
+    AskHistory,
+    AskSummary,
+    CommandFailed,
+    Fault,
+    History,
+    OwnSummary,
+    Refused,
+    Retry,
+    Summarize,
+    SummaryReady,
+    Turn,
+    Undecodable,
+    WarmTransferError,
+    decode_as,
+    decode_command,
+    encode,
+)
+
+from . import prompt
+from .extract import extract
+from .settings import SummarizerSettings
+
+STATIC: Final = "Caller escalated; no conversation summary is available."
+
+CLOCK_SKEW_S: Final = 2.0
+"""How far our clock may be off the broker's before time that did not pass is held against a command."""
+
+FALLBACK_MARGIN_S: Final = 0.5
+"""Kept back from the model, so that the fallback is still in time."""
+
+MAX_MARGIN_SHARE: Final = 0.25
+HISTORY_TIMEOUT_S: Final = 2.0
+LATE_BUDGET_S: Final = 0.5
+"""What a command that came too late still gets: enough for an extract, and its answer harms nobody."""
+
+FIRST_ATTEMPT_SHARE: Final = 0.6
+"""Of the time there is; the rest is for the one retry."""
+
+Source = Literal["model", "extract", "static"]
+
+log = structlog.get_logger(__name__)
+
+
+class Summarizer:
+    """Writes summaries, with `model` or without."""
+
+    def __init__(self, bus: Bus, model: ChatModel | None) -> None:
+        self._bus = bus
+        self._model = model
+
+    async def handle(self, delivery: Delivery) -> None:
+        """One delivery of the work queue."""
+        command = _read(delivery)
+        started_s = time.monotonic()
+        budget_s = _budget_s(command.deadline_at, delivery.at, time.time())
+        summary, source = await self._summarize(command, budget_s)
+        ready = SummaryReady(command_id=command.command_id, summary=summary, source=source)
+        await self._answer(delivery.transfer_id, ready)
+        log.info(
+            "summary_ready",
+            transfer_id=delivery.transfer_id,
+            source=source,
+            chars=len(summary),
+            took_ms=round(1000 * (time.monotonic() - started_s)),
+        )
+
+    async def give_up(self, delivery: Delivery, cause: str) -> None:
+        """A delivery that became a dead letter: tell whoever waits for the answer."""
+        try:
+            command = _read(delivery)
+        except Park:
+            return
+        failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
+        await self._answer(delivery.transfer_id, failed)
+
+    async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
+        deadline = asyncio.get_running_loop().time() + budget_s
+        turns = await self._history(command.session, min(HISTORY_TIMEOUT_S, budget_s))
+        if not turns:
+            return STATIC, "static"
+        margin_s = min(FALLBACK_MARGIN_S, MAX_MARGIN_SHARE * budget_s)
+        if text := await self._written(command, turns, deadline - margin_s):
+            return text, "model"
+        if text := extract(turns):
+            return text, "extract"
+        return STATIC, "static"
+
+    async def _history(self, session: str, timeout_s: float) -> list[Turn]:
+        """The call so far; empty when nobody holds the session, or it does not say in time."""
+        try:
+            told = await self._bus.ask(subjects.ask_history(session), encode(AskHistory()), timeout_s)
+            return decode_as(History, told).turns
+        except WarmTransferError as error:
+            log.warning("history_unavailable", session=session, why=type(error).__name__)
+            return []
+
+    async def _written(self, command: Summarize, turns: list[Turn], deadline: float) -> str | None:
+        """What a model makes of the call by `deadline` (of the loop's clock), if any does."""
+        if command.summarize_by == "session":
+            return await self._written_by_session(command, deadline)
+        if self._model is None:
+            return None
+        now = asyncio.get_running_loop().time
+        messages = prompt.messages(turns, command.prompt)
+        for share in (FIRST_ATTEMPT_SHARE, 1.0):
+            left_s = (deadline - now()) * share
+            if left_s <= 0:
+                break
+            try:
+                reply = await self._model.reply(messages, deadline_s=left_s, max_chars=SUMMARY_MAX_CHARS)
+                if text := prompt.read(reply.text):
+                    return text
+                why = "nothing that could be used"
+            except (Retry, Refused) as error:
+                why = str(error)
+            log.warning("model_failed", session=command.session, why=why)
+        return None
+
+    async def _written_by_session(self, command: Summarize, deadline: float) -> str | None:
+        question = encode(AskSummary(prompt=prompt.instructions(command.prompt)))
+        left_s = deadline - asyncio.get_running_loop().time()
+        try:
+            told = await self._bus.ask(subjects.ask_summary(command.session), question, max(left_s, 0.0))
+            return prompt.read(decode_as(OwnSummary, told).text)
+        except WarmTransferError as error:
+            log.warning("own_model_failed", session=command.session, why=type(error).__name__)
+            return None
+
+    async def _answer(self, transfer_id: str, answer: Answer) -> None:
+        tag = answer.__struct_config__.tag
+        await self._bus.publish(
+            subjects.event(transfer_id), encode(answer), msg_id=f"{answer.command_id}-{tag}"
+        )
+
+
+async def run(bus: Bus, settings: SummarizerSettings) -> None:
+    """Serve until cancelled."""
+    model = open_model(settings.model)
+    summarizer = Summarizer(bus, model)
+    worker = Worker(
+        bus, "summarizer", summarizer.handle, jobs=settings.jobs, progress=True, on_dead=summarizer.give_up
+    )
+    try:
+        async with worker:
+            log.info("summarizer_serves", jobs=settings.jobs, model=model is not None)
+            await asyncio.Event().wait()
+    finally:
+        if model is not None:
+            await model.aclose()
+
+
+def _read(delivery: Delivery) -> Summarize:
+    try:
+        command = decode_command(delivery.data)
+    except Undecodable as error:
+        raise Park(f"No command could be read: {error}") from error
+    if not isinstance(command, Summarize):
+        raise Park(f"{type(command).__name__} is no command for a summarizer")
+    return command
+
+
+def _budget_s(deadline_at: float, stored_at: float, now: float) -> float:
+    """Seconds left for a command stored at `stored_at`, however wrong our clock is within its skew."""
+    waited_s = max(0.0, now - stored_at - CLOCK_SKEW_S)
+    return max(deadline_at - stored_at - waited_s, LATE_BUDGET_S)
