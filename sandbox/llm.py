@@ -29,7 +29,7 @@ ENDLESS_LIMIT_CHUNKS = 1_000_000
 _CALLER = frozenset({"user", "caller", "customer"})
 _YES = re.compile(r"\b(yes|yeah|sure|ready|put (them|him|her) through|go ahead|okay|ok)\b", re.I)
 _NO = re.compile(r"\b(no|not|can't|cannot|won't|busy|decline|sorry)\b", re.I)
-_ACCEPTING = ("ready", "accept", "connect", "complete", "yes")
+_ACCEPTING = ("done", "ready", "accept", "connect", "complete", "yes")
 _DECLINING = ("declin", "reject", "cancel", "refuse", "no")
 _MACHINE = ("voicemail", "machine")
 
