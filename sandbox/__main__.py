@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import json
 
+from uvicorn.loops.auto import auto_loop_factory
+
 from .server import serve
 from .settings import Settings
 
@@ -11,7 +13,8 @@ from .settings import Settings
 def main() -> None:
     options = _parser().parse_args()
     settings = Settings(options.api_key, options.secret, options.webhook_url, options.time_scale)
-    asyncio.run(serve(settings, options.host, options.port, _announce))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(serve(settings, options.host, options.port, _announce))
 
 
 def _announce(base_url: str) -> None:

@@ -16,6 +16,8 @@ Direction = Literal["inbound", "outbound"]
 
 TERMINAL: Final = frozenset({"missed", "not-answered", "failed", "rejected", "abandoned", "ended"})
 DEFAULT_RINGING_TIMEOUT_S: Final = 60.0
+MIN_PAUSE_S: Final = 0.005
+"""Real seconds between two things a person does, however fast time runs."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +73,7 @@ class Call:
             self.timers.discard(timer)
             act()
 
-        timer = clock.later(delay_s, fire)
+        timer = clock.later(delay_s, fire, MIN_PAUSE_S)
         self.timers.add(timer)
 
     def mark(self, status: str, **details: object) -> None:

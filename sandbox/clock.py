@@ -5,9 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-MIN_REPEAT_S = 0.01
-"""Real seconds between two turns of anything that repeats, so that time_scale 0 is no busy loop."""
-
 
 def now_s() -> float:
     """Epoch seconds of the real world."""
@@ -28,10 +25,9 @@ class Clock:
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s * self.scale)
 
-    def later(self, delay_s: float, act: Callable[[], None]) -> asyncio.TimerHandle:
-        """Run `act` once, `delay_s` from now, unless the returned handle is cancelled first."""
-        return asyncio.get_running_loop().call_later(delay_s * self.scale, act)
+    def later(self, delay_s: float, act: Callable[[], None], real_min_s: float = 0.0) -> asyncio.TimerHandle:
+        """Run `act` once, `delay_s` from now, unless the returned handle is cancelled first.
 
-    def repeat_s(self, interval_s: float) -> float:
-        """The simulated interval to use for something that repeats for ever."""
-        return interval_s if interval_s * self.scale >= MIN_REPEAT_S else MIN_REPEAT_S / (self.scale or 1.0)
+        What repeats for ever asks for at least `real_min_s` real seconds: time_scale 0 is no busy loop.
+        """
+        return asyncio.get_running_loop().call_later(max(delay_s * self.scale, real_min_s), act)

@@ -1,20 +1,27 @@
 """The whole sandbox as one object: its parts, wired once. Everything lives in memory and dies with it."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from .calls import Calls
 from .clock import Clock
 from .faults import FaultBook
 from .ledger import Ledger
+from .news import News
+from .participants import Participant
 from .phonebook import PhoneBook
 from .presence import Presence
 from .rooms import Room, Rooms
 from .settings import Settings
 from .sockets import Sockets
+from .switching import Switchboard
 from .telephony import Telephony
 from .webhooks import Outbox
 
 
 class Cloud:
-    """All parts, and the two things that concern them all: closing a room, and starting afresh."""
+    """All parts, and what concerns several of them: putting somebody out, closing a room, starting afresh."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -22,39 +29,32 @@ class Cloud:
         self.faults = FaultBook()
         self.phonebook = PhoneBook()
         self.outbox = Outbox(settings, self.clock, self.faults)
+        self._late: set[asyncio.Task[None]] = set()
         self._begin()
 
-    def _begin(self) -> None:
-        self.ledger = Ledger()
-        self.rooms = Rooms(self.ledger)
-        self.calls = Calls()
-        self.presence = Presence(self.clock, self.ledger, self.outbox)
-        self.sockets = Sockets(self.clock, self.presence)
-        self.telephony = Telephony(
-            self.clock,
-            self.ledger,
-            self.faults,
-            self.outbox,
-            self.presence,
-            self.rooms,
-            self.calls,
-            self.phonebook,
-        )
+    def put_out(self, who: Participant, reason: str) -> None:
+        """Remove somebody from the room: a phone is hung up, a socket closed with `reason`."""
+        if who.call_id is not None:
+            self.telephony.hang_up(self.calls.get(who.call_id), "cloud")
+        else:
+            self.presence.leave(who, "user-left", "cloud")
+            who.listener.dismiss(reason)
 
     def deactivate(self, room: Room) -> None:
-        """Close a room for good: phones in it are hung up, sockets are closed."""
+        """Close a room for good, and put out everybody in it."""
         self.rooms.disable(room)
         for who in list(room.participants.values()):
-            if who.call_id is not None:
-                self.telephony.hang_up(self.calls.get(who.call_id), "cloud")
-            else:
-                self.presence.leave(who, "user-left", "cloud")
-                who.listener.dismiss("deactivated")
+            self.put_out(who, "deactivated")
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something late, unless the sandbox is reset or closed first."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     def reset(self) -> None:
         """Start afresh: no rooms, calls, faults, overrides, webhooks; an empty ledger."""
-        self.telephony.clear()
-        self.sockets.clear()
+        self._drop_everything()
         self.faults.clear()
         self.phonebook.clear()
         self.outbox.clear()
@@ -62,6 +62,24 @@ class Cloud:
 
     async def close(self) -> None:
         """Drop everything that still runs."""
+        self._drop_everything()
+        await self.outbox.close()
+
+    def _drop_everything(self) -> None:
+        for task in self._late:
+            task.cancel()
         self.telephony.clear()
         self.sockets.clear()
-        await self.outbox.close()
+        self.rooms.clear()
+
+    def _begin(self) -> None:
+        self.ledger = Ledger()
+        self.rooms = Rooms(self.ledger)
+        self.calls = Calls()
+        self.presence = Presence(self.clock, self.ledger, self.outbox)
+        self.sockets = Sockets(self.clock, self.presence)
+        news = News(self.outbox, self.rooms)
+        self.telephony = Telephony(
+            self.clock, self.ledger, self.presence, self.rooms, self.calls, self.phonebook, news
+        )
+        self.switchboard = Switchboard(self.clock, self.ledger, self.faults, self.presence, self.calls, news)

@@ -85,11 +85,16 @@ async def override_person(request: Request) -> Response:
 
 
 async def force_hang_up(request: Request) -> Response:
+    """A person hangs up; an agent is put out of its rooms."""
     cloud: Cloud = request.app.state.cloud
-    calls = _calls_of(cloud, request.path_params["who"])
+    who = request.path_params["who"]
+    agents = [agent for room in cloud.rooms for agent in room.agents if agent.id == who]
+    for agent in agents:
+        cloud.put_out(agent, "kicked")
+    calls = [] if agents else _calls_of(cloud, who)
     for call in calls:
         cloud.telephony.hang_up(call, "person")
-    return JSONResponse({"hungUp": [call.id for call in calls]})
+    return JSONResponse({"hungUp": [call.id for call in calls], "kicked": [agent.id for agent in agents]})
 
 
 async def force_say(request: Request) -> Response:

@@ -9,15 +9,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-import structlog
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .cloud import Cloud
 from .faults import LLM_KINDS, Fault
 from .limits import MAX_LLM_BODY_BYTES
-
-log = structlog.get_logger(__name__)
 
 DRIPS = 20
 """Into how many pieces a slow drip cuts its answer."""
@@ -34,7 +31,6 @@ class Gate:
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
         self._cloud = cloud
-        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         control = scope["type"] != "http" or scope["path"].startswith("/sandbox")
@@ -42,21 +38,20 @@ class Gate:
             await self._app(scope, receive, send)
             return
         body = await _read(receive)
+        if body is None:
+            return
         fault = self._cloud.faults.for_http(scope["method"], scope["path"], _room_ids(scope, body))
-        if fault is None:
-            await self._app(scope, _replay(body), send)
-            return
-        if fault.kind in LLM_KINDS:
+        if fault is None or fault.kind in LLM_KINDS:
             scope.setdefault("state", {})["fault"] = fault
-            await self._app(scope, _until_gone(body, receive), send)
-            return
-        await self._strike(fault, scope, body, receive, send)
+            await self._app(scope, _replay(body, receive), send)
+        else:
+            await self._strike(fault, scope, body, receive, send)
 
     async def _strike(self, fault: Fault, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         match fault.kind:
             case "delay":
                 await self._cloud.clock.sleep(fault.delay_s)
-                await self._app(scope, _replay(body), send)
+                await self._app(scope, _replay(body, receive), send)
             case "status":
                 await _answer(scope, send, _told_status(fault))
             case "reset":
@@ -69,7 +64,7 @@ class Gate:
                 await self._cloud.clock.sleep(fault.hold_s)
                 await self._cut(scope, receive)
             case "execute_late":
-                self._execute_later(fault.delay_s, scope, body)
+                self._cloud.in_background(self._execute_later(fault.delay_s, scope, body))
                 await self._cloud.clock.sleep(fault.hold_s)
                 await _answer(scope, send, JSONResponse({"message": "Gateway timeout."}, 504))
             case "execute_twice":
@@ -93,17 +88,12 @@ class Gate:
         async def keep(message: Message) -> None:
             answer.append(message)
 
-        await self._app(dict(scope), _replay(body), keep)
+        await self._app(dict(scope), _replay(body, _never), keep)
         return answer
 
-    def _execute_later(self, delay_s: float, scope: Scope, body: bytes) -> None:
-        async def execute() -> None:
-            await self._cloud.clock.sleep(delay_s)
-            await self._execute(scope, body)
-
-        task = asyncio.get_running_loop().create_task(execute())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+    async def _execute_later(self, delay_s: float, scope: Scope, body: bytes) -> None:
+        await self._cloud.clock.sleep(delay_s)
+        await self._execute(scope, body)
 
     async def _drip(self, over_s: float, answer: list[Message], send: Send) -> None:
         await send(answer[0])
@@ -125,34 +115,34 @@ class Gate:
         await receive()
 
 
-async def _read(receive: Receive) -> bytes:
-    """The whole body; beyond the limit the rest is left out, and the endpoint will refuse what is there."""
+async def _read(receive: Receive) -> bytes | None:
+    """The body, cut where the endpoint refuses it anyway; None: the sender is gone."""
     body = bytearray()
     while len(body) <= MAX_LLM_BODY_BYTES:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body"):
+        if not message.get("more_body"):
             break
     return bytes(body)
 
 
-def _replay(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
-
-
-def _until_gone(body: bytes, real: Receive) -> Receive:
-    """The body first, then the real road, on which the client's leaving is heard."""
+def _replay(body: bytes, afterwards: Receive) -> Receive:
+    """The body once more; `afterwards` is where the sender's leaving would be heard."""
     bodies = [body]
 
     async def receive() -> Message:
         if bodies:
             return {"type": "http.request", "body": bodies.pop(), "more_body": False}
-        return await real()
+        return await afterwards()
 
     return receive
+
+
+async def _never() -> Message:
+    """Whoever has given up on the answer does not stop the execution."""
+    return await asyncio.get_running_loop().create_future()
 
 
 def _room_ids(scope: Scope, body: bytes) -> set[str]:
@@ -175,4 +165,4 @@ def _told_status(fault: Fault) -> Response:
 
 
 async def _answer(scope: Scope, send: Send, response: Response) -> None:
-    await response(scope, _replay(b""), send)
+    await response(scope, _never, send)

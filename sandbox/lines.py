@@ -62,9 +62,6 @@ class Line:
         """Do something in a while, unless the call is over by then."""
         self._call.after(self._clock, delay_s, act)
 
-    def repeat_s(self, interval_s: float) -> float:
-        return self._clock.repeat_s(interval_s)
-
     def when_supervisor_answers(self, act: Callable[[], None]) -> None:
         """Act when an outbound call made from now on is answered, in whatever room."""
         self._telephony.watch_answers(self._call, act)

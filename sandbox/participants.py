@@ -28,7 +28,7 @@ class Participant:
     name: str
     listener: Listener
     sip: SipTag | None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
     audio: bool = False
     listening: bool = True
     room: Room | None = None

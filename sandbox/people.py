@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Final
 
-from .happenings import AudioEnabled, Happening, Joined, ListenChanged, Moved, SpeechBegan, Spoke
+from .happenings import AudioEnabled, Happening, Joined, Left, ListenChanged, Moved, SpeechBegan, Spoke
 from .lines import Line
 
 
@@ -153,7 +153,7 @@ async def converse(
 
     async for happening in line.happenings():
         match happening:
-            case ListenChanged() if line.held != was_held:
+            case ListenChanged() | Joined() | Left() if line.held != was_held:
                 was_held = line.held
                 if was_held and on_hold is not None:
                     on_hold(line)
@@ -192,9 +192,9 @@ async def talks_on_hold(line: Line, me: Person) -> None:
     def ask_again() -> None:
         if line.held:
             line.speak(STILL_THERE)
-            line.later(line.repeat_s(2.0), ask_again)
+            line.later(2.0, ask_again)
 
-    await converse(line, me, on_hold=lambda line: line.later(line.repeat_s(2.0), ask_again))
+    await converse(line, me, on_hold=lambda line: line.later(2.0, ask_again))
 
 
 SUPERVISORS: Final = {

@@ -5,6 +5,7 @@ The one law here is that of walls: a happening reaches the participants of its o
 
 import secrets
 from functools import partial
+from typing import Any
 
 from .clock import Clock, iso, now_s
 from .errors import Refused
@@ -25,9 +26,16 @@ class Presence:
         self._ledger = ledger
         self._outbox = outbox
 
-    def newcomer(self, participant_id: str, name: str, listener: Listener, sip: SipTag | None) -> Participant:
+    def newcomer(
+        self,
+        participant_id: str,
+        name: str,
+        listener: Listener,
+        sip: SipTag | None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Participant:
         """Somebody at the door. Agents are heard from the moment they enter, phones a little later."""
-        who = Participant(participant_id, name, listener, sip, audio=sip is None)
+        who = Participant(participant_id, name, listener, sip, metadata, audio=sip is None)
         who.mouth = Mouth(self._clock, partial(self._began, who), partial(self._ended, who))
         return who
 

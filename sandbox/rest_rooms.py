@@ -74,13 +74,12 @@ async def join_room(websocket: WebSocket) -> None:
             raise Refused(503, "Refused by a fault.")
         if fault is not None:
             await cloud.clock.sleep(fault.delay_s)
-        room = cloud.rooms.open(room_id)
+        socket = cloud.sockets.seat(websocket, cloud.rooms.open(room_id), participant_id, name)
     except Refused as refused:
         answer = JSONResponse({"statusCode": refused.status, "message": refused.message}, refused.status)
         await websocket.send_denial_response(answer)
         return
-    await websocket.accept()
-    await cloud.sockets.serve(websocket, room, participant_id, name)
+    await cloud.sockets.serve(socket)
 
 
 def _admitted(request: Request) -> Cloud:

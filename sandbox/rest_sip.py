@@ -58,7 +58,7 @@ async def switch_call(request: Request) -> Response:
     participant_id = fields.participant_id(body, "participantId")
     if body.get("token") is not None:
         _check_switch_token(cloud, fields.text(body, "token", 4_096), room.id, participant_id)
-    cloud.telephony.switch(call, room, participant_id or call.participant_id)
+    cloud.switchboard.switch(call, room, participant_id or call.participant_id)
     return JSONResponse(
         {"statusCode": 200, "data": {**call.summary(), "status": "answered", "roomId": room.id}}
     )

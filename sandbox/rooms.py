@@ -130,6 +130,10 @@ class Rooms:
             self._ledger.note("room_deactivated", "api", About(room_id=room.id))
 
     def clear(self) -> None:
+        """Forget every room; whoever was in one is nowhere now."""
+        for room in self:
+            for who in room.participants.values():
+                who.room = None
         self._by_id.clear()
         self._by_custom_id.clear()
 

@@ -6,7 +6,8 @@ back under the same id in that time goes on where it was, unnoticed by the other
 
 import asyncio
 import json
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -19,17 +20,18 @@ from .presence import Presence
 from .rooms import Room
 from .speech import Utterance
 
-GRACE_S = 1.0
-CLOSED_NORMALLY = 1000
+GRACE_S: Final = 1.0
+NORMAL_CLOSURE: Final = 1000
 
 
 class Socket:
     """The listener behind an agent: writes frames as fast as the client takes them."""
 
     def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-        self._frames: asyncio.Queue[Frame] = asyncio.Queue(MAX_QUEUED_FRAMES + 1)
-        self.gone = False
+        self.websocket = websocket
+        self._frames: asyncio.Queue[Frame] = asyncio.Queue(MAX_QUEUED_FRAMES)
+        self._writing: asyncio.Task[None] | None = None
+        self._deaf = False
 
     def notice(self, happening: Happening) -> None:
         frame = happening.frame()
@@ -41,24 +43,30 @@ class Socket:
 
     def dismiss(self, reason: str) -> None:
         self.send({"type": "closed", "reason": reason})
-        self.gone = True
+        self._deaf = True
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame; one who is too far behind is put out."""
-        if self.gone:
+        """Queue a frame. A client too far behind to take it is as good as gone."""
+        if self._deaf:
             return
-        if self._frames.qsize() >= MAX_QUEUED_FRAMES:
-            self.gone = True
-            frame = {"type": "closed", "reason": "kicked"}
-        self._frames.put_nowait(frame)
+        if self._frames.full():
+            self._deaf = True
+            if self._writing is not None:
+                self._writing.cancel()
+        else:
+            self._frames.put_nowait(frame)
 
-    async def write(self) -> None:
-        """Send frames until the one that closes."""
+    def start_writing(self) -> asyncio.Task[None]:
+        """From now on frames go out."""
+        self._writing = asyncio.get_running_loop().create_task(self._write())
+        return self._writing
+
+    async def _write(self) -> None:
         while True:
             frame = await self._frames.get()
-            await self._websocket.send_text(json.dumps(frame))
+            await self.websocket.send_text(json.dumps(frame))
             if frame["type"] == "closed":
-                await self._websocket.close(CLOSED_NORMALLY)
+                await self.websocket.close(NORMAL_CLOSURE)
                 return
 
 
@@ -68,78 +76,83 @@ class Sockets:
     def __init__(self, clock: Clock, presence: Presence) -> None:
         self._clock = clock
         self._presence = presence
-        self._open: dict[Socket, Participant] = {}
+        self._seated: dict[Socket, Participant] = {}
         self._dropped: dict[Participant, asyncio.TimerHandle] = {}
 
-    async def serve(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> None:
-        """Seat an accepted socket and serve it until it closes. Raises Refused when the room is full."""
+    def seat(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> Socket:
+        """A place in the room, new or taken over. Raises Refused 403 when the room is full."""
         socket = Socket(websocket)
-        who = self._seat(room, participant_id, name, socket)
-        writing = asyncio.get_running_loop().create_task(socket.write())
-        reading = asyncio.get_running_loop().create_task(self._read(websocket, who, socket))
+        who = room.participants.get(participant_id)
+        if who is not None and who.is_agent:
+            self._take_over(who, socket)
+        else:
+            who = self._presence.newcomer(participant_id, name, socket, None)
+            self._presence.enter(room, who, "api")
+        self._seated[socket] = who
+        socket.send(_welcome(room))
+        return socket
+
+    async def serve(self, socket: Socket) -> None:
+        """Accept a seated socket and serve it until either side closes."""
+        who = self._seated[socket]
+        tasks: list[asyncio.Task[None]] = []
         try:
-            await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
+            await socket.websocket.accept()
+            reading = asyncio.get_running_loop().create_task(self._read(who, socket))
+            tasks = [socket.start_writing(), reading]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (writing, reading):
+            for task in tasks:
                 task.cancel()
-            outcomes = await asyncio.gather(writing, reading, return_exceptions=True)
-            del self._open[socket]
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            del self._seated[socket]
             self._lost(who, socket)
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
                 raise outcome
 
     def clear(self) -> None:
-        """Put everybody out."""
+        """Close every socket and forget every seat."""
         for timer in self._dropped.values():
             timer.cancel()
         self._dropped.clear()
-        for socket in self._open:
+        for socket in self._seated:
             socket.dismiss("deactivated")
 
-    def _seat(self, room: Room, participant_id: str, name: str, socket: Socket) -> Participant:
-        who = room.participants.get(participant_id)
-        if who is not None and who.is_agent:
-            timer = self._dropped.pop(who, None)
-            if timer is not None:
-                timer.cancel()
-            who.mouth.silence()
-            who.listener.dismiss("replaced")
-            who.listener = socket
-        else:
-            who = self._presence.newcomer(participant_id, name, socket, None)
-            self._presence.enter(room, who, "api")
-        self._open[socket] = who
-        socket.send(_welcome(room))
-        return who
+    def _take_over(self, who: Participant, socket: Socket) -> None:
+        timer = self._dropped.pop(who, None)
+        if timer is not None:
+            timer.cancel()
+        who.mouth.silence()
+        who.listener.dismiss("replaced")
+        who.listener = socket
 
     def _lost(self, who: Participant, socket: Socket) -> None:
         """The socket is closed: keep the seat for a while, unless it was left or taken over."""
-        if who.room is None or who.listener is not socket:
-            return
-        who.mouth.silence()
-        socket.gone = True
-        self._dropped[who] = self._clock.later(GRACE_S, lambda: self._give_up(who))
+        if who.room is not None and who.listener is socket:
+            who.mouth.silence()
+            self._dropped[who] = self._clock.later(GRACE_S, partial(self._give_up, who))
 
     def _give_up(self, who: Participant) -> None:
         self._dropped.pop(who, None)
         self._presence.leave(who, "connection-error", "cloud")
 
-    async def _read(self, websocket: WebSocket, who: Participant, socket: Socket) -> None:
+    async def _read(self, who: Participant, socket: Socket) -> None:
         """Carry out frames until the client leaves or is gone."""
         while True:
-            raw = await websocket.receive_text()
-            if who.listener is not socket:
+            raw = await socket.websocket.receive_text()
+            if who.listener is not socket or who.room is None:
                 continue
             try:
-                if not self._obey(who, _parse(raw)):
-                    await websocket.close(CLOSED_NORMALLY)
-                    return
+                self._obey(who, _parse(raw))
             except Refused as refused:
                 socket.send({"type": "error", "message": refused.message})
+            if who.room is None:
+                await socket.websocket.close(NORMAL_CLOSURE)
+                return
 
-    def _obey(self, who: Participant, frame: dict[str, Any]) -> bool:
-        """Do what one frame says. False: it said goodbye."""
+    def _obey(self, who: Participant, frame: dict[str, Any]) -> None:
+        """Do what one frame says. Raises Refused."""
         match frame.get("type"):
             case "say":
                 if not who.mouth.say(_utterance(frame)):
@@ -147,13 +160,11 @@ class Sockets:
             case "interrupt":
                 who.mouth.interrupt()
             case "listen":
-                self._presence.set_listening(who, frame.get("enabled") is not False)
+                self._presence.set_listening(who, _enabled(frame))
             case "leave":
                 self._presence.leave(who, "user-left", "api")
-                return False
             case other:
                 raise Refused(400, f"type {other!r} is unknown: send say, interrupt, listen or leave.")
-        return True
 
 
 def _welcome(room: Room) -> Frame:
@@ -173,6 +184,13 @@ def _parse(raw: str) -> dict[str, Any]:
     if not isinstance(frame, dict):
         raise Refused(400, "Frame must be a JSON object.")
     return frame
+
+
+def _enabled(frame: dict[str, Any]) -> bool:
+    enabled = frame.get("enabled")
+    if not isinstance(enabled, bool):
+        raise Refused(400, "listen.enabled must be true or false.")
+    return enabled
 
 
 def _utterance(frame: dict[str, Any]) -> Utterance:

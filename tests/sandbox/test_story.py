@@ -1,9 +1,9 @@
 """A whole transfer, told against the sandbox alone."""
 
-from typing import Any
+from .client import Sandbox
 
 
-async def test_caller_and_supervisor_end_up_talking(sandbox: Any) -> None:
+async def test_caller_and_supervisor_end_up_talking(sandbox: Sandbox) -> None:
     caller = await sandbox.caller()
     primary = caller["roomId"]
     consultation = await sandbox.room(customRoomId="t1-consultation")

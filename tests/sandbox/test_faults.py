@@ -1,0 +1,192 @@
+"""Faults by switch: what is executed, what is seen, and how often."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from .client import SCALE, Sandbox, supervisor
+
+DIAL = {"method": "POST", "path": "/v2/sip/call"}
+ROOMS = {"method": "POST", "path": "/v2/rooms"}
+
+
+async def dials(sandbox: Sandbox) -> int:
+    return len(await sandbox.ledger(kind="dial"))
+
+
+async def test_delay(sandbox: Sandbox) -> None:
+    await sandbox.fault(ROOMS, "delay", delayS=4.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await sandbox.room()
+    assert loop.time() - began >= 4.0 * SCALE
+
+
+async def test_status_executes_nothing(sandbox: Sandbox) -> None:
+    await sandbox.fault(ROOMS, "status", status=429, body={"message": "slow down"}, retryAfterS=2)
+    answer = await sandbox.http.post("/v2/rooms")
+    assert (answer.status_code, answer.json()) == (429, {"message": "slow down"})
+    assert answer.headers["retry-after"] == "2"
+    assert await sandbox.ledger() == []
+    await sandbox.room()
+
+
+async def test_reset_executes_nothing(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault(DIAL, "reset")
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await sandbox.dial(room_id, supervisor("0101"))
+    assert await dials(sandbox) == 0
+
+
+async def test_execute_then_reset_leaves_one_entry(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault(DIAL, "execute_then_reset")
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await sandbox.dial(room_id, supervisor("0101"), metadata={"attemptKey": "a1"})
+    [dial] = await sandbox.ledger(kind="dial")
+    assert dial["metadata"] == {"attemptKey": "a1"}
+    [found] = (await sandbox.ok("GET", "/v2/sip/call", params={"roomId": room_id}))["data"]
+    assert found["callId"] == dial["callId"]
+
+
+async def test_execute_then_timeout(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault(DIAL, "execute_then_timeout", holdS=60)
+    body = {"routingRuleId": "r", "sipCallFrom": "+14155550100", "sipCallTo": supervisor("0103")}
+    with pytest.raises(httpx.ReadTimeout):
+        await sandbox.http.post("/v2/sip/call", json={**body, "destinationRoomId": room_id}, timeout=0.1)
+    assert await dials(sandbox) == 1
+
+
+async def test_execute_late(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault(DIAL, "execute_late", delayS=5)
+    body = {"routingRuleId": "r", "sipCallFrom": "+14155550100", "sipCallTo": supervisor("0103")}
+    answer = await sandbox.http.post("/v2/sip/call", json={**body, "destinationRoomId": room_id})
+    assert answer.status_code == 504
+    assert await dials(sandbox) == 0
+    assert (await sandbox.entry("dial"))["roomId"] == room_id
+
+
+async def test_execute_twice(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault(DIAL, "execute_twice")
+    call_id = await sandbox.dial(room_id, supervisor("0103"))
+    executed = [entry["callId"] for entry in await sandbox.ledger(kind="dial")]
+    assert (len(set(executed)), executed[0]) == (2, call_id)
+
+
+async def test_garbage_and_wrong_schema_are_executed(sandbox: Sandbox) -> None:
+    await sandbox.fault(ROOMS, "garbage")
+    await sandbox.fault(ROOMS, "wrong_schema")
+    answers = [await sandbox.http.post("/v2/rooms") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].text.startswith("<html>")
+    assert "roomId" not in answers[1].json()
+    assert await sandbox.kinds() == ["room_created", "room_created"]
+
+
+async def test_slow_drip(sandbox: Sandbox) -> None:
+    await sandbox.fault(ROOMS, "slow_drip", delayS=5)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with sandbox.http.stream("POST", "/v2/rooms") as answer:
+        pieces = [piece async for piece in answer.aiter_raw()]
+    assert loop.time() - began >= 5 * SCALE * 0.9
+    assert len(pieces) > 5
+    assert b'"roomId"' in b"".join(pieces)
+
+
+async def test_a_fault_strikes_as_often_as_told(sandbox: Sandbox) -> None:
+    await sandbox.fault(ROOMS, "status", status=503, times=2)
+    assert [(await sandbox.http.post("/v2/rooms")).status_code for _ in range(3)] == [503, 503, 200]
+    await sandbox.fault(ROOMS, "status", times=0)
+    assert [(await sandbox.http.post("/v2/rooms")).status_code for _ in range(3)] == [500] * 3
+    [fault] = (await sandbox.ok("GET", "/sandbox/faults"))["faults"]
+    assert (fault["kind"], fault["struck"], fault["left"]) == ("status", 3, None)
+    await sandbox.ok("DELETE", "/sandbox/faults")
+    await sandbox.room()
+
+
+async def test_a_fault_can_be_for_one_room(sandbox: Sandbox) -> None:
+    struck, spared = await sandbox.room(), await sandbox.room()
+    await sandbox.fault({**DIAL, "roomId": struck}, "status", status=500, times=0)
+    await sandbox.dial(spared, supervisor("0103"))
+    with pytest.raises(AssertionError):
+        await sandbox.dial(struck, supervisor("0103"))
+    listed = await sandbox.http.get("/v2/sip/call", params={"roomId": struck})
+    assert listed.status_code == 200
+
+
+async def test_a_fault_path_may_have_wildcards(sandbox: Sandbox) -> None:
+    await sandbox.fault({"path": "/v2/sip/*"}, "status", status=503)
+    assert (await sandbox.http.get("/v2/sip/call/x")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "landed"),
+    [("never_arrives", {}, None), ("arrives_late", {"delayS": 3.0}, "target"), ("fails", {}, "primary")],
+)
+async def test_switches_that_go_wrong(
+    sandbox: Sandbox, kind: str, more: dict[str, float], landed: str | None
+) -> None:
+    caller, target = await sandbox.caller(), await sandbox.room()
+    rooms = {None: None, "target": target, "primary": caller["roomId"]}
+    async with sandbox.agent(caller["roomId"], "ai"), sandbox.agent(target):
+        await sandbox.fault({"switch": True, "roomId": target}, kind, **more)
+        switched = asyncio.get_running_loop().time()
+        await sandbox.switch(caller["callId"], target)
+        if landed == "target":
+            await sandbox.entry("switch_completed")
+            assert asyncio.get_running_loop().time() - switched >= 3.0 * SCALE
+        elif landed == "primary":
+            await sandbox.entry("switch_failed")
+        else:
+            await sandbox.entry("left", callId=caller["callId"])
+            await asyncio.sleep(0.1)
+        query = {"primaryRoom": caller["roomId"], "callerCallId": caller["callId"], "transferKey": "t"}
+        verdict = await sandbox.ok("GET", "/sandbox/verdict", params=query)
+        assert (verdict["callerRoom"], verdict["callerLegUp"]) == (rooms[landed], True)
+        await sandbox.switch(caller["callId"], caller["roomId"])
+        await sandbox.entry("switch_completed", roomId=caller["roomId"])
+        verdict = await sandbox.ok("GET", "/sandbox/verdict", params=query)
+    assert verdict["callerRoom"] == caller["roomId"]
+    assert verdict["switches"] == {"forward": 1, "back": 1}
+
+
+async def test_joins_that_go_wrong(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault({"join": True, "participantId": "unlucky"}, "refuse")
+    async with sandbox.agent(room_id, "lucky"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with sandbox.agent(room_id, "unlucky"):
+                pass
+    assert refused.value.response.status_code == 503
+    await sandbox.fault({"join": True}, "delay", delayS=4.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with sandbox.agent(room_id, "unlucky"):
+        assert loop.time() - began >= 4.0 * SCALE
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"kind": "delay"}, "path is required."),
+        ({"match": ROOMS}, "kind is required."),
+        ({"match": {"switch": True}, "kind": "delay"}, "kind delay does not exist for this match"),
+        ({"match": ROOMS, "kind": "hang"}, "kind hang does not exist for this match"),
+        ({"match": ROOMS, "kind": "delay", "times": -1}, "times must be a whole number"),
+        ({"match": ROOMS, "kind": "status", "status": 99}, "status must be an HTTP status"),
+        ({"match": ROOMS, "kind": "delay", "delayS": "x"}, "delayS must be a number of seconds"),
+    ],
+)
+async def test_faults_that_make_no_sense(sandbox: Sandbox, body: dict[str, Any], message: str) -> None:
+    answer = await sandbox.http.post("/sandbox/faults", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(message)
+    assert (await sandbox.ok("GET", "/sandbox/faults"))["faults"] == []

@@ -1,0 +1,136 @@
+"""The scripted writer behind the address of a model."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from .client import Sandbox
+
+PATH = "/v1/chat/completions"
+KEY = {"authorization": "Bearer any"}
+TRANSCRIPT = [
+    {"role": "assistant", "text": "How can I help?"},
+    {"role": "user", "text": "I was charged twice."},
+    {"role": "user", "text": "Please refund one."},
+]
+ASKED = [
+    {"role": "system", "content": "Summarise."},
+    {"role": "user", "content": "Transcript: " + json.dumps(TRANSCRIPT)},
+]
+SUMMARY = "The caller says: I was charged twice. Please refund one."
+TOOLS = [
+    {"type": "function", "function": {"name": "supervisor_ready", "parameters": {"type": "object"}}},
+    {
+        "type": "function",
+        "function": {
+            "name": "supervisor_declined",
+            "parameters": {"properties": {"reason": {"type": "string"}}},
+        },
+    },
+    {"type": "function", "function": {"name": "voicemail_detected"}},
+]
+
+
+async def ask(sandbox: Sandbox, messages: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    body = {"model": "m", "messages": messages, **more}
+    return (await sandbox.ok("POST", PATH, json=body, headers=KEY))["choices"][0]
+
+
+async def test_it_repeats_what_the_caller_said(sandbox: Sandbox) -> None:
+    choice = await ask(sandbox, ASKED)
+    assert choice == {
+        "index": 0,
+        "message": {"role": "assistant", "content": SUMMARY},
+        "finish_reason": "stop",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "summary"),
+    [
+        ('{"transcript": [{"speaker": "caller", "content": "Hi."}]}', "The caller says: Hi."),
+        ("no json at all", "The caller has not said what it is about."),
+        ('[1, {"role": "user"}, "x"]', "The caller has not said what it is about."),
+        ([{"type": "text", "text": '[{"role": "user", "text": "Hi."}]'}], "The caller says: Hi."),
+    ],
+)
+async def test_it_reads_what_it_is_given(sandbox: Sandbox, content: Any, summary: str) -> None:
+    choice = await ask(sandbox, [{"role": "user", "content": content}])
+    assert choice["message"]["content"] == summary
+
+
+async def test_streamed_it_is_the_same_text(sandbox: Sandbox) -> None:
+    body = {"messages": ASKED, "stream": True}
+    async with sandbox.http.stream("POST", PATH, json=body, headers=KEY) as answer:
+        lines = [line.removeprefix("data: ") async for line in answer.aiter_lines() if line]
+    assert lines.pop() == "[DONE]"
+    choices = [json.loads(line)["choices"][0] for line in lines]
+    assert "".join(choice["delta"].get("content", "") for choice in choices) == SUMMARY
+    assert choices[-1]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("said", "tool", "arguments"),
+    [
+        ("Yes, I'm ready, put them through.", "supervisor_ready", {}),
+        ("No, sorry, I can't.", "supervisor_declined", {"reason": "No, sorry, I can't."}),
+        ("You have reached the voicemail of Dana.", "voicemail_detected", {}),
+    ],
+)
+async def test_yes_and_no_find_their_tool(
+    sandbox: Sandbox, said: str, tool: str, arguments: dict[str, str]
+) -> None:
+    choice = await ask(sandbox, [{"role": "user", "content": said}], tools=TOOLS)
+    [call] = choice["message"]["tool_calls"]
+    assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (tool, arguments)
+    assert choice["finish_reason"] == "tool_calls"
+
+
+async def test_it_wants_a_key_and_messages(sandbox: Sandbox) -> None:
+    assert (await sandbox.http.post(PATH, json={"messages": ASKED})).status_code == 401
+    assert (await sandbox.http.post(PATH, json={"messages": []}, headers=KEY)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("empty", ""), ("refuse", "I'm sorry, but I can't help with that."), ("delay", SUMMARY)],
+)
+async def test_models_that_answer_badly(sandbox: Sandbox, kind: str, content: str) -> None:
+    await sandbox.fault({"path": PATH}, kind, delayS=1.0)
+    assert (await ask(sandbox, ASKED))["message"]["content"] == content
+    assert (await ask(sandbox, ASKED))["message"]["content"] == SUMMARY
+
+
+async def test_a_model_that_is_down(sandbox: Sandbox) -> None:
+    await sandbox.fault({"path": PATH}, "status", status=500)
+    assert (await sandbox.http.post(PATH, json={"messages": ASKED}, headers=KEY)).status_code == 500
+
+
+async def test_a_model_that_hangs(sandbox: Sandbox) -> None:
+    await sandbox.fault({"path": PATH}, "hang")
+    with pytest.raises(httpx.ReadTimeout):
+        await sandbox.http.post(PATH, json={"messages": ASKED}, headers=KEY, timeout=0.1)
+    assert (await ask(sandbox, ASKED))["message"]["content"] == SUMMARY
+
+
+async def test_a_model_that_talks_for_ever(sandbox: Sandbox) -> None:
+    await sandbox.fault({"path": PATH}, "endless")
+    body = {"messages": ASKED, "stream": True}
+    heard = 0
+    async with asyncio.timeout(3), sandbox.http.stream("POST", PATH, json=body, headers=KEY) as answer:
+        async for line in answer.aiter_lines():
+            heard += bool(line)
+            if heard == 50:
+                break
+    assert heard == 50
+    assert (await ask(sandbox, ASKED))["message"]["content"] == SUMMARY
+
+
+async def test_a_fault_elsewhere_leaves_streams_alone(sandbox: Sandbox) -> None:
+    await sandbox.fault({"path": "/v2/rooms"}, "status")
+    body = {"messages": ASKED, "stream": True}
+    answer = await sandbox.http.post(PATH, json=body, headers=KEY)
+    assert answer.text.endswith("data: [DONE]\n\n")

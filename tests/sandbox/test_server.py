@@ -1,0 +1,90 @@
+"""The sandbox as a process, as a coroutine, and as a room of the house."""
+
+import ast
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+import warmxfer.sandbox
+from warmxfer.sandbox import Settings, serve
+
+from .client import API_KEY, DEADLINE_S, SECRET, Mailbox, Sandbox, supervisor, token
+
+ROOM = Path(warmxfer.sandbox.__file__).parent
+
+
+def test_it_imports_nothing_of_ours() -> None:
+    files = sorted(ROOM.glob("*.py"))
+    assert len(files) > 20
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 1 or not str(node.module).startswith("warmxfer"), file
+            elif isinstance(node, ast.Import):
+                assert not any(name.name.startswith("warmxfer") for name in node.names), file
+
+
+def test_importing_it_loads_no_other_room() -> None:
+    program = "import sys, warmxfer.sandbox; print([m for m in sys.modules if m.startswith('warmxfer.')])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert loaded.stdout.count("warmxfer.") == loaded.stdout.count("warmxfer.sandbox") > 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"api_key": ""}, {"secret": ""}, {"time_scale": -1.0}, {"time_scale": 1_000.0}]
+)
+def test_settings_are_checked(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"api_key|time_scale"):
+        Settings(**{"api_key": "k", "secret": "s", **wrong})
+
+
+def test_settings_keep_their_secret() -> None:
+    assert SECRET not in repr(Settings(API_KEY, SECRET))
+
+
+async def test_a_whole_transfer_at_time_scale_zero_unsigned(mailbox: Mailbox) -> None:
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    settings = Settings(API_KEY, SECRET, mailbox.url, time_scale=0.0, sign_webhooks=False)
+    serving = asyncio.create_task(serve(settings, ready=told.set_result, handle_signals=False))
+    try:
+        base_url = await asyncio.wait_for(told, DEADLINE_S)
+        async with httpx.AsyncClient(
+            base_url=base_url, headers={"authorization": token()}, verify=False
+        ) as http:
+            sandbox = Sandbox(base_url, http)
+            room_id = await sandbox.room()
+            async with sandbox.agent(room_id) as agent:
+                await sandbox.dial(room_id, supervisor("0101"))
+                await agent.until("speech", text="Hello?")
+                await agent.say("Will you take the call?")
+                await agent.until("speech", text="Yes, I'm ready, put them through.")
+        await mailbox.until("call-answered")
+        assert not any("videosdk-signature" in headers for headers, _ in mailbox.letters)
+    finally:
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(serving, DEADLINE_S)
+    with pytest.raises(OSError, match="Connect"):
+        await asyncio.open_connection("127.0.0.1", int(base_url.rsplit(":", 1)[1]))
+
+
+def test_sigterm_stops_it_even_while_a_request_hangs() -> None:
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        base_url = json.loads(process.stdout.readline())["sandbox"]
+        fault = {"match": {"path": "/v2/rooms"}, "kind": "delay", "delayS": 600}
+        httpx.post(f"{base_url}/sandbox/faults", json=fault, timeout=DEADLINE_S)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{base_url}/v2/rooms", timeout=0.1)
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
+    finally:
+        process.kill()
+        process.communicate(timeout=DEADLINE_S)

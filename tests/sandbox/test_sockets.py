@@ -1,0 +1,216 @@
+"""Rooms by WebSocket."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from .client import SCALE, Sandbox, token
+
+LONG_SPEECH = '{"type": "say", "id": "u", "text": "' + "x" * 4_001 + '"}'
+
+
+async def test_welcome_tells_who_is_here(sandbox: Sandbox) -> None:
+    caller = await sandbox.caller(participantId="ann", name="Ann")
+    async with sandbox.agent(caller["roomId"], "ai") as ai:
+        [welcome] = ai.frames
+    sip = {"callId": caller["callId"], "type": "inbound"}
+    assert welcome == {
+        "type": "welcome",
+        "roomId": caller["roomId"],
+        "sessionId": caller["sessionId"],
+        "participants": [
+            {"id": "ann", "name": "Ann", "audio": True, "sip": sip},
+            {"id": "ai", "name": "ai", "audio": True, "sip": None},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "claims", "status"),
+    [
+        ("", {}, 400),
+        ("participantId=a%20b", {}, 400),
+        ("participantId=a", {"roles": ["crawler"]}, 403),
+        ("participantId=a", {"permissions": ["ask_join"]}, 403),
+        ("participantId=a", {"roomId": "abcd-abcd-abcd"}, 403),
+        ("participantId=a", {"participantId": "b"}, 403),
+        ("participantId=a", {"exp": 1}, 401),
+    ],
+)
+async def test_refused_joins(sandbox: Sandbox, query: str, claims: dict[str, Any], status: int) -> None:
+    room_id = await sandbox.room()
+    address = f"{sandbox.base_url.replace('http', 'ws')}/v2/rooms/{room_id}/join"
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{address}?{query}&token={token(**claims)}")
+    assert refused.value.response.status_code == status
+    assert await sandbox.kinds(kind="joined") == []
+
+
+async def test_an_unknown_room_cannot_be_joined(sandbox: Sandbox) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with sandbox.agent("abcd-abcd-abcd"):
+            pass
+    assert refused.value.response.status_code == 404
+
+
+async def test_a_full_room_takes_nobody_in(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    for n in range(50):
+        await sandbox.caller(roomId=room_id, participantId=f"c{n}")
+    with pytest.raises(InvalidStatus) as refused:
+        async with sandbox.agent(room_id):
+            pass
+    assert refused.value.response.status_code == 403
+    late = await sandbox.caller(roomId=room_id, participantId="late")
+    assert (await sandbox.call(late["callId"]))["status"] == "failed"
+
+
+async def test_walls_keep_caller_and_supervisor_apart(sandbox: Sandbox) -> None:
+    primary, consultation = await sandbox.room(), await sandbox.room()
+    async with sandbox.agent(primary, "ai") as ai, sandbox.agent(consultation, "briefer") as briefer:
+        async with sandbox.agent(consultation, "listener") as listener:
+            await briefer.say("the secret summary")
+            assert (await listener.until("speech"))["text"] == "the secret summary"
+        await ai.say("hello")
+        assert [frame["type"] for frame in ai.drain()] == ["welcome", "said"]
+    [speech, _] = await sandbox.ledger(kind="speech")
+    assert (speech["participantId"], speech["roomId"], speech["heardBy"]) == (
+        "briefer",
+        consultation,
+        ["listener"],
+    )
+
+
+async def test_speech_for_one_is_heard_by_one(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    a, b, c = (sandbox.agent(room_id, name) for name in "abc")
+    async with a as a, b as b, c as c:
+        await a.say("only for b", to="b")
+        await a.say("for all")
+        assert [(await b.until("speech"))["text"] for _ in range(2)] == ["only for b", "for all"]
+        assert (await c.until("speech"))["text"] == "for all"
+
+
+async def test_utterances_queue_and_take_their_time(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    loop = asyncio.get_running_loop()
+    async with sandbox.agent(room_id) as agent:
+        began = loop.time()
+        await agent.send(type="say", id="u1", text="one two three four five six")
+        await agent.send(type="say", id="u2", text="seven eight")
+        assert await agent.until("said") == {"type": "said", "id": "u1", "interrupted": False}
+        first_s = loop.time() - began
+        await agent.until("said", id="u2")
+        both_s = loop.time() - began
+    assert 6 * 0.35 * SCALE <= first_s < both_s
+    assert both_s >= 8 * 0.35 * SCALE
+
+
+async def test_an_interruption_cuts_what_may_be_cut(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    async with sandbox.agent(room_id, "a") as a, sandbox.agent(room_id, "b") as b:
+        await a.send(type="say", id="u1", text="word " * 40)
+        await asyncio.sleep(0.1)
+        await a.send(type="interrupt")
+        assert (await a.until("said", id="u1"))["interrupted"] is True
+        heard = (await b.until("speech"))["text"].split()
+        assert 1 <= len(heard) < 40
+        await a.send(type="say", id="u2", text="do not cut this", interruptible=False)
+        await a.send(type="interrupt")
+        assert (await a.until("said", id="u2"))["interrupted"] is False
+        assert (await b.until("speech"))["text"] == "do not cut this"
+
+
+async def test_closed_ears_hear_nothing_and_are_in_the_books(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    async with sandbox.agent(room_id, "ai") as ai, sandbox.agent(room_id, "b") as b:
+        await ai.send(type="listen", enabled=False)
+        await ai.send(type="listen", enabled=False)
+        await sandbox.entry("listen", participantId="ai", enabled=False)
+        [room] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"]
+        assert (room["held"], [p["listening"] for p in room["participants"]]) == (True, [False, True])
+        await b.say("unheard")
+        await ai.send(type="listen", enabled=True)
+        await sandbox.entry("listen", enabled=True)
+        await b.say("heard")
+        assert (await ai.until("speech"))["text"] == "heard"
+    assert [entry["enabled"] for entry in await sandbox.ledger(kind="listen")] == [False, True]
+
+
+async def test_a_second_join_takes_the_seat_over(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    async with sandbox.agent(room_id, "other") as other, sandbox.agent(room_id, "ai") as first:
+        await first.send(type="listen", enabled=False)
+        await sandbox.entry("listen")
+        async with sandbox.agent(room_id, "ai") as second:
+            assert await first.closed() == (1000, "replaced")
+            await second.say("still here")
+            await other.until("speech")
+            [room] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"]
+            listening = {who["id"]: who["listening"] for who in room["participants"]}
+            assert listening == {"other": True, "ai": False}
+    assert [frame["type"] for frame in other.frames] == ["welcome", "participant-joined", "speech"]
+
+
+async def test_a_dropped_socket_keeps_its_seat_for_a_while(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    async with sandbox.agent(room_id, "other") as other:
+        async with sandbox.agent(room_id, "ai") as ai:
+            await ai.send(type="listen", enabled=False)
+            await sandbox.entry("listen")
+            ai.socket.transport.abort()
+        async with sandbox.agent(room_id, "ai") as ai:
+            await asyncio.sleep(0.1)
+            assert [frame["type"] for frame in other.drain()] == ["welcome", "participant-joined"]
+            assert (await sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["held"] is True
+            ai.socket.transport.abort()
+        left = await other.until("participant-left")
+    assert left == {"type": "participant-left", "participantId": "ai", "reason": "connection-error"}
+
+
+async def test_leaving_is_told_at_once_and_ends_the_session(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    async with sandbox.agent(room_id, "other") as other, sandbox.agent(room_id, "ai") as ai:
+        await ai.send(type="leave")
+        left = await other.until("participant-left")
+        assert (left["participantId"], left["reason"]) == ("ai", "user-left")
+        await other.send(type="leave")
+        await other.closed()
+    assert (await sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["sessionId"] is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ("{", "Frame is not JSON."),
+        ("[]", "Frame must be a JSON object."),
+        ('{"type": "sing"}', "type 'sing' is unknown: send say, interrupt, listen or leave."),
+        ('{"type": "say", "id": "u"}', "say.text must be 1 to 4000 characters."),
+        (LONG_SPEECH, "say.text must be 1 to 4000 characters."),
+        ('{"type": "say", "text": "hi"}', "say.id must be 1 to 128 characters."),
+        ('{"type": "say", "id": "u", "text": "hi", "to": 7}', "say.to must be a participantId or null."),
+        ('{"type": "listen", "enabled": 1}', "listen.enabled must be true or false."),
+    ],
+)
+async def test_bad_frames_leave_the_socket_alive(sandbox: Sandbox, frame: str, message: str) -> None:
+    async with sandbox.agent(await sandbox.room()) as agent:
+        await agent.socket.send(frame)
+        assert await agent.until("error") == {"type": "error", "message": message}
+        await agent.say("still here")
+
+
+async def test_too_much_to_say_is_refused(sandbox: Sandbox) -> None:
+    async with sandbox.agent(await sandbox.room()) as agent:
+        for n in range(70):
+            await agent.send(type="say", id=f"u{n}", text="a long sentence of six words")
+        assert (await agent.until("error"))["message"].startswith("Too much is waiting")
+
+
+async def test_an_agent_can_be_kicked_by_the_tester(sandbox: Sandbox) -> None:
+    async with sandbox.agent(await sandbox.room(), "ai") as ai:
+        kicked = await sandbox.ok("POST", "/sandbox/people/ai/hangup")
+        assert kicked == {"hungUp": [], "kicked": ["ai"]}
+        assert await ai.closed() == (1000, "kicked")

@@ -1,0 +1,39 @@
+"""Tokens: who is let in, and what is said to the others."""
+
+import time
+
+import pytest
+
+from .client import Sandbox, token
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status", "message"),
+    [
+        (None, 401, "Token is missing: send the raw JWT in the Authorization header."),
+        ("nonsense", 401, "Token is invalid: it must be a raw HS256 JWT with apikey and exp."),
+        ("Bearer " + token(), 401, "Token is invalid: it must be a raw HS256 JWT with apikey and exp."),
+        (token(exp=int(time.time()) - 5), 401, "Token is expired."),
+        (token(exp=None), 401, "Token is invalid: it must be a raw HS256 JWT with apikey and exp."),
+        (token(apikey="other"), 401, "Token is for another apikey."),
+        (token(version=None), 401, "Token has no claim version: 2, which the v2 API requires."),
+        (token(roles=["rtc"]), 403, 'Token has roles ["rtc"]: it may join rooms, not use the API.'),
+    ],
+)
+async def test_refused_tokens(sandbox: Sandbox, authorization: str | None, status: int, message: str) -> None:
+    sandbox.http.headers.pop("authorization")
+    headers = {"authorization": authorization} if authorization else {}
+    answer = await sandbox.http.post("/v2/rooms", headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (status, message)
+    assert await sandbox.ledger() == []
+
+
+@pytest.mark.parametrize("roles", [None, [], ["crawler"], ["crawler", "rtc"]])
+async def test_roles_that_may_use_the_api(sandbox: Sandbox, roles: list[str] | None) -> None:
+    answer = await sandbox.http.post("/v2/rooms", headers={"authorization": token(roles=roles)})
+    assert answer.status_code == 200
+
+
+async def test_another_secret_is_refused(sandbox: Sandbox) -> None:
+    forged = token()[:-4] + "AAAA"
+    assert (await sandbox.http.post("/v2/rooms", headers={"authorization": forged})).status_code == 401
