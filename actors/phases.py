@@ -1,45 +1,51 @@
 """Following one transfer: every phase once, in the order of `seq`, however it was heard.
 
 What is heard live may repeat, and stops while the connection is away; the stream has all of it. So the
-stream is read first, again where a number is missing, and again whenever it was quiet for a while.
+stream is read first, again where a number is missing, and again whenever it was quiet for a while. What
+is heard ahead of its turn waits for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import structlog
+
 from warmxfer.bus import Bus, Retry, subjects
 from warmxfer.schemas import PhaseChanged, Undecodable, decode_phase
 
 QUIET_S = 5.0
+GAP_S = 0.5
+"""How long a missing number is waited for before the follower goes on without it."""
+
 MAX_PHASES = 64
 """A transfer has 13 words for its phases and says each at most once per attempt."""
 
 log = structlog.get_logger(__name__)
 
 
-async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncIterator[PhaseChanged]:
+async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGenerator[PhaseChanged, None]:
     """Yield the phases above `after_seq`, the final one last.
 
     Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id.
     """
     seen = after_seq
     async with bus.listen(subjects.phase(transfer_id)) as heard:
-        fresh = await stored_phases(bus, transfer_id)
+        ahead = _after(seen, await stored_phases(bus, transfer_id))
         while True:
-            for phase in fresh:
-                if phase.seq <= seen:
-                    continue
+            while phase := ahead.pop(seen + 1, None):
                 seen = phase.seq
                 yield phase
                 if phase.phase.final:
                     return
-            message = await heard.next(QUIET_S)
+            message = await heard.next(GAP_S if ahead else QUIET_S)
             live = _read(message.data) if message else None
-            fresh = [live] if live else []
+            ahead |= _after(seen, [live] if live else [])
             if live is None or live.seq > seen + 1:
-                fresh = [*await stored_phases(bus, transfer_id), *fresh]
+                ahead |= _after(seen, await stored_phases(bus, transfer_id))
+            if live is None and ahead and seen + 1 not in ahead:
+                log.warning("phase_missing", transfer_id=transfer_id, seq=seen + 1)
+                seen = min(ahead) - 1
 
 
 async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
@@ -50,6 +56,10 @@ async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
         log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
         return []
     return [phase for each in stored if (phase := _read(each.data))]
+
+
+def _after(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:
+    return {phase.seq: phase for phase in phases if phase.seq > seq}
 
 
 def _read(data: bytes) -> PhaseChanged | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-from warmxfer.schemas import TOKEN_PATTERN, Refused
+from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number
 
 from ..voices import voice_kind
 from .lease import DEFAULT_LEASE_S, MAX_LEASE_S, MIN_LEASE_S
@@ -26,7 +25,8 @@ class PrimarySettings(Struct, frozen=True, kw_only=True):
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> PrimarySettings:
         """Raises `Refused` with the variable, its value and the remedy."""
-        return cls(room_ids=_room_ids(env), lease_s=_lease_s(env), voice=voice_kind(env))
+        lease_s = env_number(env, "WARMXFER_HOLD_LEASE_S", float, DEFAULT_LEASE_S, MIN_LEASE_S, MAX_LEASE_S)
+        return cls(room_ids=_room_ids(env), lease_s=lease_s, voice=voice_kind(env))
 
 
 def _room_ids(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -39,17 +39,3 @@ def _room_ids(env: Mapping[str, str]) -> tuple[str, ...]:
             field="WARMXFER_ROOM_ID",
         )
     return room_ids
-
-
-def _lease_s(env: Mapping[str, str]) -> float:
-    said = env.get("WARMXFER_HOLD_LEASE_S", "").strip()
-    try:
-        lease_s = float(said or DEFAULT_LEASE_S)
-    except ValueError:
-        lease_s = math.nan
-    if not MIN_LEASE_S <= lease_s <= MAX_LEASE_S:
-        raise Refused(
-            f"WARMXFER_HOLD_LEASE_S is {said[:40]!r}; give seconds from {MIN_LEASE_S:g} to {MAX_LEASE_S:g}",
-            field="WARMXFER_HOLD_LEASE_S",
-        )
-    return lease_s
