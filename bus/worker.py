@@ -8,7 +8,8 @@ What a handler's end means:
     raises Park                  given up at once: no repetition can help
     kills its process, or hangs  again after `ack_wait`; given up after many times
 
-Given up means: a dead letter with the cause on `warmxfer.<id>.dead` (never the payload), `on_dead` told,
+Given up means: a dead letter with the cause on `warmxfer.<id>.dead` (never the payload), `on_dead` told
+(`on_unaddressed` for a message on a subject that carries no allowed id, which is given up at once),
 and the message gone, so that no other waits behind it. While a message waits here for its turn, or is
 handled with `progress`, the broker is told so; when this process dies another worker gets it.
 
@@ -85,6 +86,7 @@ class Worker:
         keyed: bool = False,
         progress: bool = False,
         on_dead: OnDead | None = None,
+        on_unaddressed: OnDead | None = None,
         window: int | None = None,
         drain_s: float = DRAIN_S,
     ) -> None:
@@ -97,6 +99,7 @@ class Worker:
         self._keyed = keyed
         self._progress = progress
         self._on_dead = on_dead
+        self._on_unaddressed = on_unaddressed
         self._max_deliver = bus.settings.max_deliver
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
@@ -247,8 +250,9 @@ class Worker:
         out = letter(delivery, cause, self._consumer)
         try:
             await self._bus.publish(out.subject, out.data, msg_id=out.msg_id)
-            if self._on_dead is not None and not held.unaddressed:
-                await self._on_dead(delivery, cause)
+            tell = self._on_unaddressed if held.unaddressed else self._on_dead
+            if tell is not None:
+                await tell(delivery, cause)
         except Exception as error:
             log.error("dead_letter_failed", **self._where(held), cause=cause_of(error))
             await self._puller.nak(held.arrival, RETRY_MAX_S / 10)

@@ -22,6 +22,13 @@ __all__ = ["Coordinator", "CoordinatorSettings", "run"]
 async def run(bus: Bus, settings: CoordinatorSettings) -> None:
     """Serve until cancelled."""
     coordinator = Coordinator(bus)
-    worker = Worker(bus, "coordinator", coordinator.handle, jobs=settings.jobs, keyed=True)
+    worker = Worker(
+        bus,
+        "coordinator",
+        coordinator.handle,
+        jobs=settings.jobs,
+        keyed=True,
+        on_unaddressed=coordinator.refuse_unaddressed,
+    )
     async with bus.serve(subjects.ASK_PULSE, coordinator.answer_pulse, queue="coordinator"), worker:
         await asyncio.Event().wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
+
 from warmxfer.bus import Bus, Retry, StaleWrite, Stored, subjects
 from warmxfer.schemas import decode_as, encode
 

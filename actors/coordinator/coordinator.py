@@ -13,9 +13,19 @@ A crash anywhere before 6 brings the trigger back, and step 2 finds what was don
 from __future__ import annotations
 
 import structlog
+
 from warmxfer.actors.machine import Moved, Record, record_decoder, step
 from warmxfer.bus import Bus, Delivery, Heard, Log, Park, Retry, StaleWrite, subjects
-from warmxfer.schemas import AnyEvent, AskPulse, Pulse, TransferRequested, decode_as, encode
+from warmxfer.schemas import (
+    AnyEvent,
+    AskPulse,
+    PhaseChanged,
+    Pulse,
+    TransferRefused,
+    TransferRequested,
+    decode_as,
+    encode,
+)
 
 from .claims import claim_caller
 from .memory import Known, Memory
@@ -68,6 +78,16 @@ class Coordinator:
     async def answer_pulse(self, question: Heard) -> bytes:
         """To a session that holds a caller: is anybody in charge of them?"""
         return encode(Pulse(bool(await self.is_live(decode_as(AskPulse, question.data).transfer_id))))
+
+    async def refuse_unaddressed(self, delivery: Delivery, cause: str) -> None:
+        """A request under an id that cannot be worked with is refused where its author listens."""
+        detail = cause.partition(": ")[2] or cause
+        outcome = step(None, TransferRefused(transfer_id=subjects.UNADDRESSED, detail=detail), delivery.at)
+        for output in outcome.outbox if isinstance(outcome, Moved) else ():
+            kind = "phase" if isinstance(output, PhaseChanged) else "result"
+            subject = subjects.beside(delivery.subject, kind)
+            if subject is not None:
+                await self._bus.publish(subject, encode(output), msg_id=f"{delivery.seq}:{kind}")
 
     # ── one trigger ──────────────────────────────────────────────────────────────────────────────
 

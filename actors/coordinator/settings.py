@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msgspec import Struct
+
 from warmxfer.schemas import env_number
 
 MAX_JOBS = 1_024

@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     WarmTransferPhase,
     decode_as,
     decode_phase,
+    decode_result,
     encode,
 )
 
@@ -234,3 +235,19 @@ async def test_an_absent_actor_ends_the_transfer_with_the_sentence_that_names_it
     )
     assert "ReleaseCaller" in cast.told
     assert "DialSupervisor" not in cast.told
+
+
+@pytest.mark.parametrize("bad_id", ["bad!id", "x" * 65, "ünï"])
+async def test_an_id_that_is_no_safe_token_is_refused_where_its_author_listens(
+    fresh_bus: Bus, bad_id: str
+) -> None:
+    async with coordinating(fresh_bus), fresh_bus.listen("warmxfer.*.result") as heard:
+        await fresh_bus.publish(f"warmxfer.{bad_id}.request", request("room-a"))
+        said = await heard.next(5)
+    assert said is not None
+    assert said.subject == f"warmxfer.{bad_id}.result"
+    result = decode_result(said.data)
+    assert result.outcome is Outcome.INVALID_REQUEST
+    assert result.detail is not None
+    assert result.detail.startswith("id is ")
+    assert result.detail.endswith("; use 1 to 64 of A-Z a-z 0-9 _ -")
