@@ -1,0 +1,96 @@
+"""Durable timers: at their time, once, replaceable, cancelled for free, kept over a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from warmxfer.bus import Bus, EmbeddedServer, Refused, Stored, subjects, timers
+
+
+async def fired(bus: Bus, id: str, within_s: float) -> list[Stored]:
+    """What has fired for `id` once something has, or `within_s` have passed."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        found = await bus.history(subjects.timeout(id), 10)
+        if found:
+            return found
+        await asyncio.sleep(0.02)
+    return []
+
+
+async def test_a_timer_fires_once_at_its_time_and_not_before(bus: Bus, transfer_id: str) -> None:
+    at_s = time.time() + 0.5
+    await bus.publish_all([timers.schedule(transfer_id, "ring", at_s, b"due", msg_id=f"{transfer_id}.ring")])
+    (stored,) = await fired(bus, transfer_id, 3)
+    assert stored.data == b"due"
+    assert 0 <= stored.at - at_s < 1
+    assert await bus.last(subjects.timer(transfer_id, "ring")) is None
+    await asyncio.sleep(0.5)
+    assert len(await bus.history(subjects.timeout(transfer_id), 10)) == 1
+
+
+async def test_a_time_that_has_passed_fires_at_once(bus: Bus, transfer_id: str) -> None:
+    started = time.time()
+    await bus.publish_all([timers.schedule(transfer_id, "ring", started - 3600, b"past")])
+    (stored,) = await fired(bus, transfer_id, 3)
+    assert stored.data == b"past"
+    assert stored.at - started < 1
+
+
+async def test_publishing_again_replaces_the_timer(bus: Bus, transfer_id: str) -> None:
+    now = time.time()
+    await bus.publish_all([timers.schedule(transfer_id, "ring", now + 0.4, b"first")])
+    await bus.publish_all([timers.schedule(transfer_id, "ring", now + 0.9, b"second")])
+    (stored,) = await fired(bus, transfer_id, 3)
+    assert stored.data == b"second"
+    assert stored.at >= now + 0.9
+
+
+async def test_timers_of_other_names_and_transfers_are_left_alone(bus: Bus, transfer_id: str) -> None:
+    now = time.time()
+    await bus.publish_all(
+        [
+            timers.schedule(transfer_id, "ring", now + 0.4, b"ring"),
+            timers.schedule(transfer_id, "brief", now + 0.4, b"brief"),
+            timers.schedule(f"{transfer_id}-2", "ring", now + 0.4, b"other"),
+        ]
+    )
+    await bus.publish(subjects.event(transfer_id), b"", headers=timers.cancel_headers(transfer_id, "ring"))
+    (stored,) = await fired(bus, transfer_id, 3)
+    assert stored.data == b"brief"
+    (other,) = await fired(bus, f"{transfer_id}-2", 3)
+    assert other.data == b"other"
+    assert len(await bus.history(subjects.timeout(transfer_id), 10)) == 1
+
+
+async def test_a_timer_survives_a_killed_broker(
+    fresh_server: EmbeddedServer, fresh_bus: Bus, transfer_id: str
+) -> None:
+    at_s = time.time() + 0.8
+    await fresh_bus.publish_all(
+        [
+            timers.schedule(transfer_id, "ring", at_s, b"due"),
+            timers.schedule(f"{transfer_id}-2", "ring", time.time() + 0.1, b"overdue"),
+        ]
+    )
+    await fresh_server.stop(kill=True)
+    await asyncio.sleep(0.3)
+    await fresh_server.start()
+    (overdue,) = await fired(fresh_bus, f"{transfer_id}-2", 5)
+    (due,) = await fired(fresh_bus, transfer_id, 5)
+    assert (overdue.data, due.data) == (b"overdue", b"due")
+    assert due.at >= at_s
+
+
+@pytest.mark.parametrize("at_s", [float("nan"), float("inf"), -1.0, time.time() * 1000])
+def test_a_time_that_is_none_is_refused(at_s: float) -> None:
+    with pytest.raises(Refused, match=r"^at_s is .*; give epoch seconds$"):
+        timers.schedule("a", "ring", at_s, b"")
+
+
+def test_a_lifetime_that_is_none_is_refused() -> None:
+    with pytest.raises(Refused, match=r"^ttl_s is 0; give whole seconds from 1$"):
+        timers.schedule("a", "ring", 1.0, b"", 0)
