@@ -11,8 +11,12 @@ from .settings import Settings
 
 
 def main() -> None:
-    options = _parser().parse_args()
-    settings = Settings(options.api_key, options.secret, options.webhook_url, options.time_scale)
+    parser = _parser()
+    options = parser.parse_args()
+    try:
+        settings = Settings(options.api_key, options.secret, options.webhook_url, options.time_scale)
+    except ValueError as wrong:
+        parser.error(str(wrong))
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(serve(settings, options.host, options.port, _announce))
 

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 
 from . import control, llm, rest_rooms, rest_sip
 from .cloud import Cloud
-from .errors import Refused, refusal
+from .errors import Refused, refusal, unknown_address
 from .faults import LLM_PATH
 from .gate import Gate
 from .settings import Settings
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=_ROUTES,
         middleware=[Middleware(Gate, cloud=cloud)],
-        exception_handlers={Refused: refusal},
+        exception_handlers={Refused: refusal, HTTPException: unknown_address},
         lifespan=lifespan,
     )
     app.state.cloud = cloud

@@ -1,5 +1,6 @@
 """What the sandbox says when it will not do something: one status, one sentence."""
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -12,8 +13,18 @@ class Refused(Exception):
         self.status = status
         self.message = message
 
+    def answer(self) -> Response:
+        """It, in the cloud's own shape."""
+        return JSONResponse({"statusCode": self.status, "message": self.message}, self.status)
+
+
+def unknown_address(request: Request, error: Exception) -> Response:
+    """The answer where nothing is, in the same shape."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"statusCode": error.status_code, "message": error.detail}, error.status_code)
+
 
 def refusal(request: Request, error: Exception) -> Response:
-    """The answer to a refused request, in the cloud's own shape."""
+    """The answer to a refused request."""
     assert isinstance(error, Refused)
-    return JSONResponse({"statusCode": error.status, "message": error.message}, status_code=error.status)
+    return error.answer()

@@ -61,7 +61,8 @@ async def supervise(line: Line, me: Person, *answers: str, until: str | None = N
 
     Returns once `until` has been said.
     """
-    await line.say(me.greeting)
+    if me.greeting:
+        await line.say(me.greeting)
     left, met = deque(answers), False
     async for happening in line.happenings():
         if not isinstance(happening, Spoke):
@@ -148,7 +149,8 @@ async def converse(
     story, was_held, moved, greeted = deque(REFUND), False, False, False
 
     def go_on() -> None:
-        if story and not (moved or line.held or line.agent_is_speaking or line.i_am_speaking):
+        distracted = line.held or line.somebody_to_talk_to or line.agent_is_speaking or line.i_am_speaking
+        if story and not distracted:
             line.speak(story.popleft())
 
     async for happening in line.happenings():

@@ -76,8 +76,7 @@ async def join_room(websocket: WebSocket) -> None:
             await cloud.clock.sleep(fault.delay_s)
         socket = cloud.sockets.seat(websocket, cloud.rooms.open(room_id), participant_id, name)
     except Refused as refused:
-        answer = JSONResponse({"statusCode": refused.status, "message": refused.message}, refused.status)
-        await websocket.send_denial_response(answer)
+        await websocket.send_denial_response(refused.answer())
         return
     await cloud.sockets.serve(socket)
 

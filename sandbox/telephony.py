@@ -165,6 +165,7 @@ class Telephony:
         self._news.status(call, status, None, **details)
         if call.participant is not None:
             self._presence.leave(call.participant, "user-left", by)
+            call.participant = None
 
     def _release(self, call: Call) -> None:
         """Stop everything that still runs for this call."""

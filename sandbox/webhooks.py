@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 REQUEST_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.5)
 """Real seconds before the second and the third try."""
-REORDER_HOLD_S = 2.0
+REORDER_HOLD_S = 5.0
 """How long an event waits to be overtaken before it is sent after all."""
 
 

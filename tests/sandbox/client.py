@@ -11,6 +11,8 @@ import httpx
 import jwt
 from websockets.asyncio.client import ClientConnection, connect
 
+from warmxfer.sandbox import Settings, serve
+
 API_KEY = "test-key"
 SECRET = "a-secret-of-the-test-project-32-bytes-long"
 SCALE = 0.03
@@ -154,6 +156,30 @@ class Sandbox:
                 yield agent
             finally:
                 listening.cancel()
+
+
+@asynccontextmanager
+async def client(base_url: str) -> AsyncIterator[Sandbox]:
+    """A client with a good token. Loopback needs no certificates, and loading them is slow."""
+    headers = {"authorization": token()}
+    async with httpx.AsyncClient(
+        base_url=base_url, headers=headers, timeout=DEADLINE_S, verify=False
+    ) as http:
+        yield Sandbox(base_url, http)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Sandbox]:
+    """A sandbox in this process, and its client; afterwards it is stopped."""
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(settings, ready=told.set_result, handle_signals=False))
+    try:
+        async with client(await asyncio.wait_for(told, DEADLINE_S)) as sandbox:
+            yield sandbox
+    finally:
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=DEADLINE_S)
+    assert serving.cancelled()
 
 
 class Mailbox:

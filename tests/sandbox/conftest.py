@@ -6,10 +6,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
 
-from .client import API_KEY, DEADLINE_S, SCALE, SECRET, Mailbox, Sandbox, token
+from warmxfer.sandbox import Settings
+
+from .client import API_KEY, DEADLINE_S, SCALE, SECRET, Mailbox, Sandbox, client, running
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +32,16 @@ def base_url() -> Iterator[str]:
 @pytest.fixture
 async def sandbox(base_url: str) -> AsyncIterator[Sandbox]:
     """A client of the sandbox as if it had just started."""
-    headers = {"authorization": token()}
-    async with httpx.AsyncClient(
-        base_url=base_url, headers=headers, timeout=DEADLINE_S, verify=False
-    ) as http:
-        assert (await http.post("/sandbox/reset")).status_code == 200
-        yield Sandbox(base_url, http)
+    async with client(base_url) as sandbox:
+        await sandbox.ok("POST", "/sandbox/reset")
+        yield sandbox
+
+
+@pytest.fixture
+async def slow_sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox of its own in this very process, where a second lasts long enough to act in it."""
+    async with running(Settings(API_KEY, SECRET, time_scale=0.4)) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture

@@ -80,6 +80,17 @@ async def test_execute_twice(sandbox: Sandbox) -> None:
     assert (len(set(executed)), executed[0]) == (2, call_id)
 
 
+async def test_two_legs_of_one_dial_contend_for_one_seat(sandbox: Sandbox) -> None:
+    room_id = await sandbox.room()
+    await sandbox.fault(DIAL, "execute_twice")
+    first = await sandbox.dial(room_id, supervisor("0111"), participant={"id": "sup"})
+    replaced = await sandbox.entry("left", reason="replaced")
+    assert (replaced["callId"], replaced["participantId"]) == (first, "sup")
+    assert (await sandbox.call(first))["status"] == "answered"
+    [seat] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["participants"]
+    assert seat["sip"]["callId"] != first
+
+
 async def test_garbage_and_wrong_schema_are_executed(sandbox: Sandbox) -> None:
     await sandbox.fault(ROOMS, "garbage")
     await sandbox.fault(ROOMS, "wrong_schema")

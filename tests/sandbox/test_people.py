@@ -152,6 +152,18 @@ async def test_a_held_caller_says_nothing(sandbox: Sandbox) -> None:
     assert [entry["participantId"] for entry in await sandbox.ledger(kind="speech")] == ["ai"]
 
 
+async def test_a_caller_who_is_switched_back_goes_on_with_the_story(sandbox: Sandbox) -> None:
+    caller, target = await sandbox.caller(), await sandbox.room()
+    async with sandbox.agent(caller["roomId"], "ai") as ai, sandbox.agent(target):
+        await sandbox.switch(caller["callId"], target)
+        await ai.until("participant-left")
+        await sandbox.switch(caller["callId"], caller["roomId"])
+        await ai.until("participant-joined")
+        await ai.until("audio-stream-enabled")
+        await ai.say("Nobody is free. Shall I go on?")
+        assert (await heard(ai)).startswith("Hi, this is Ann.")
+
+
 async def test_one_caller_leaves_on_hold(sandbox: Sandbox) -> None:
     caller = await sandbox.caller("+14155550202")
     async with sandbox.agent(caller["roomId"], "ai") as ai:

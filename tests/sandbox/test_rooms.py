@@ -34,9 +34,13 @@ async def test_create_is_idempotent_by_custom_id(sandbox: Sandbox) -> None:
         ("GET", "/v2/rooms/abcd-abcd-abcd", 404, "Room not found."),
         ("GET", "/v2/rooms/validate/abcd-abcd-abcd", 402, "Room not found."),
         ("GET", "/v2/rooms/validate/nonsense", 400, "RoomId is invalid."),
+        ("GET", "/v2/nothing", 404, "Not Found"),
+        ("PATCH", "/v2/rooms", 405, "Method Not Allowed"),
     ],
 )
-async def test_unknown_rooms(sandbox: Sandbox, method: str, path: str, status: int, message: str) -> None:
+async def test_unknown_rooms_and_addresses(
+    sandbox: Sandbox, method: str, path: str, status: int, message: str
+) -> None:
     answer = await sandbox.http.request(method, path)
     assert (answer.status_code, answer.json()) == (status, {"statusCode": status, "message": message})
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 import warmxfer.sandbox
-from warmxfer.sandbox import Settings, serve
+from warmxfer.sandbox import Settings
 
-from .client import API_KEY, DEADLINE_S, SECRET, Mailbox, Sandbox, supervisor, token
+from .client import API_KEY, DEADLINE_S, SECRET, Mailbox, running, supervisor
 
 ROOM = Path(warmxfer.sandbox.__file__).parent
 
@@ -47,30 +47,19 @@ def test_settings_keep_their_secret() -> None:
     assert SECRET not in repr(Settings(API_KEY, SECRET))
 
 
-async def test_a_whole_transfer_at_time_scale_zero_unsigned(mailbox: Mailbox) -> None:
-    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+async def test_a_briefing_at_time_scale_zero_unsigned(mailbox: Mailbox) -> None:
     settings = Settings(API_KEY, SECRET, mailbox.url, time_scale=0.0, sign_webhooks=False)
-    serving = asyncio.create_task(serve(settings, ready=told.set_result, handle_signals=False))
-    try:
-        base_url = await asyncio.wait_for(told, DEADLINE_S)
-        async with httpx.AsyncClient(
-            base_url=base_url, headers={"authorization": token()}, verify=False
-        ) as http:
-            sandbox = Sandbox(base_url, http)
-            room_id = await sandbox.room()
-            async with sandbox.agent(room_id) as agent:
-                await sandbox.dial(room_id, supervisor("0101"))
-                await agent.until("speech", text="Hello?")
-                await agent.say("Will you take the call?")
-                await agent.until("speech", text="Yes, I'm ready, put them through.")
+    async with running(settings) as sandbox:
+        room_id = await sandbox.room()
+        async with sandbox.agent(room_id) as agent:
+            await sandbox.dial(room_id, supervisor("0101"))
+            await agent.until("speech", text="Hello?")
+            await agent.say("Will you take the call?")
+            await agent.until("speech", text="Yes, I'm ready, put them through.")
         await mailbox.until("call-answered")
-        assert not any("videosdk-signature" in headers for headers, _ in mailbox.letters)
-    finally:
-        serving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(serving, DEADLINE_S)
+    assert not any("videosdk-signature" in headers for headers, _ in mailbox.letters)
     with pytest.raises(OSError, match="Connect"):
-        await asyncio.open_connection("127.0.0.1", int(base_url.rsplit(":", 1)[1]))
+        await asyncio.open_connection("127.0.0.1", int(sandbox.base_url.rsplit(":", 1)[1]))
 
 
 def test_sigterm_stops_it_even_while_a_request_hangs() -> None:

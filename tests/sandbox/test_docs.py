@@ -1,0 +1,37 @@
+"""docs/sandbox.md and the code say the same."""
+
+import re
+from pathlib import Path
+
+from starlette.routing import Route
+
+from warmxfer.sandbox import Settings, create_app
+from warmxfer.sandbox.faults import HTTP_KINDS, JOIN_KINDS, LLM_KINDS, SWITCH_KINDS, WEBHOOK_KINDS
+from warmxfer.sandbox.people import CALLERS, SUPERVISORS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+
+
+def test_the_page_lists_the_people_and_nobody_else() -> None:
+    told = dict(re.findall(r"^\| `(\+\d+)` \| `(\w+)` \|", PAGE, re.M))
+    assert told == {number: person.script for number, person in {**SUPERVISORS, **CALLERS}.items()}
+
+
+def test_the_page_tells_how_long_phones_ring() -> None:
+    for number, person in SUPERVISORS.items():
+        [line] = re.findall(rf"^\| `{re.escape(number)}`.*$", PAGE, re.M)
+        for told in re.findall(r"rings (\d+\.\d)", line):
+            assert float(told) == person.ring_s, line
+
+
+def test_the_page_lists_every_fault() -> None:
+    faults = PAGE.partition("## Faults")[2]
+    named = set(re.findall(r"`(\w+)`", faults))
+    assert named >= HTTP_KINDS | LLM_KINDS | WEBHOOK_KINDS | SWITCH_KINDS | JOIN_KINDS
+
+
+def test_the_page_lists_the_whole_control_api() -> None:
+    routes = [route for route in create_app(Settings("k", "s")).routes if isinstance(route, Route)]
+    control = {route.path for route in routes if route.path.startswith("/sandbox")}
+    told = set(re.findall(r"`(?:GET|POST|PUT) (/sandbox/[\w/{}]*)`", PAGE))
+    assert {path.format(who="") for path in control} == {re.sub(r"\{\w+\}", "", path) for path in told}
