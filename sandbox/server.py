@@ -91,6 +91,7 @@ def _config(app: Starlette) -> uvicorn.Config:
         app,
         backlog=BACKLOG,
         log_config=None,
+        log_level="warning",  # on info uvicorn writes the address of every socket, and with it the token
         access_log=False,
         lifespan="on",
         ws="websockets-sansio",
