@@ -12,6 +12,7 @@ from warmxfer.schemas import (
     CallerReturned,
     CallerSwitched,
     ConsultationLeft,
+    Fault,
     LeaveCall,
     LeaveConsultation,
     LegsChecked,
@@ -30,8 +31,8 @@ from .unwinding import conclude, unwind
 
 
 def begin_switch(turn: Turn) -> None:
-    turn.forget("check_legs")
-    turn.enter(Stage.SWITCHING, _effect_s(turn))
+    turn.forget("check_legs", "brief_supervisor")
+    turn.enter(Stage.SWITCHING, policy.EFFECT_PATIENCE * turn.config.command_timeout_s + 1.0)
     turn.send(
         SwitchCaller,
         patience=policy.EFFECT_PATIENCE,
@@ -86,6 +87,7 @@ def legs_checked(turn: Turn, event: LegsChecked) -> None:
 
 def hand_over(turn: Turn) -> None:
     """Both are together; the briefing agent leaves first, so that there is a way back until it has."""
+    turn.forget("check_legs")
     turn.enter(Stage.HANDING_OVER, turn.config.command_timeout_s)
     turn.send(LeaveConsultation)
 
@@ -96,7 +98,6 @@ def consultation_left(turn: Turn, event: ConsultationLeft) -> None:
 
 def complete(turn: Turn) -> None:
     """The one record that makes it a success: from here on the AI session leaves."""
-    turn.forget("leave_consultation", "check_legs")
     turn.judge(Outcome.COMPLETE, "")
     conclude(turn)
     turn.send(LeaveCall, awaited=False)
@@ -128,8 +129,9 @@ def supervisor_lost(turn: Turn, *, source: str) -> None:
 
 def caller_lost(turn: Turn, *, source: str) -> None:
     turn.state.caller_gone = True
+    turn.judge(Outcome.CALLER_LEFT, "The caller hung up.", source=source)
     if turn.state.stage is not Stage.SWITCHING:
-        unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.", source=source)
+        unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.")
 
 
 def called_off(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
@@ -148,7 +150,14 @@ def go_back(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
     """Move the caller back into the primary room, where the AI still is."""
     turn.judge(outcome, detail, **evidence)
     turn.forget("switch_caller", "leave_consultation", "check_legs")
-    turn.enter(Stage.RETURNING, _effect_s(turn))
+    turn.state.caller_moved = True
+    turn.enter(Stage.RETURNING, policy.UNWIND_PATIENCE * turn.config.command_timeout_s)
+    ask_for_return(turn)
+
+
+def ask_for_return(turn: Turn) -> None:
+    """Asking again does no harm: the gateway looks first, and moves the caller at most once."""
+    turn.state.check_due_at = None
     turn.send(
         ReturnCaller,
         patience=policy.EFFECT_PATIENCE,
@@ -161,19 +170,27 @@ def go_back(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
 
 def caller_returned(turn: Turn, event: CallerReturned) -> None:
     turn.state.caller_gone = not event.caller_up
-    returned(turn)
+    turn.state.caller_moved = False
+    _let_the_verdict_stand(turn)
 
 
-def returned(turn: Turn, **evidence: str) -> None:
-    """Back, or as far back as could be told: the verdict stands, clear away."""
+def return_failed(turn: Turn, fault: Fault) -> None:
+    """Where the caller is could not be told: look again, for as long as the stage lasts."""
+    if fault is Fault.UNKNOWN:
+        policy.schedule_check(turn)
+    else:
+        give_up_return(turn, return_fault=fault.value)
+
+
+def give_up_return(turn: Turn, **evidence: str) -> None:
+    """The caller may still be with the supervisor, so neither leg nor room is touched until it is known."""
+    turn.note(**evidence)
+    _let_the_verdict_stand(turn)
+
+
+def _let_the_verdict_stand(turn: Turn) -> None:
     verdict = turn.state.verdict
     if verdict is None:
         unwind(turn, Outcome.BROKEN, "The caller was moved back without a reason.")
-        return
-    turn.note(**evidence)
-    turn.state.caller_moved = False
-    unwind(turn, verdict.outcome, verdict.detail)
-
-
-def _effect_s(turn: Turn) -> float:
-    return policy.EFFECT_PATIENCE * turn.config.command_timeout_s + 1.0
+    else:
+        unwind(turn, verdict.outcome, verdict.detail)

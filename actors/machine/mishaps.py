@@ -24,7 +24,7 @@ def command_failed(turn: Turn, event: CommandFailed) -> None:
         case "switch_caller":
             _switch_failed(turn, event)
         case "return_caller":
-            bridging.returned(turn, return_fault=event.fault.value)
+            bridging.return_failed(turn, event.fault)
         case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
             bridging.complete(turn)
         case "release_caller" | "end_call" | "leave_consultation" | "close_room":
@@ -71,20 +71,23 @@ def deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
     if turn.state.stage_due_at is not None and turn.state.stage_due_at <= turn.now:
         STAGE_OVER[turn.state.stage](turn)
     if turn.state.check_due_at is not None and turn.state.check_due_at <= turn.now:
-        check_legs(turn)
+        look = bridging.ask_for_return if turn.state.stage is Stage.RETURNING else check_legs
+        look(turn)
 
 
 def _unanswered(turn: Turn, kind: str) -> None:
     match kind:
         case "summarize":
             summarized(turn, policy.FALLBACK_SUMMARY)
+        case "brief_supervisor":
+            consulting.briefing_timed_out(turn)
         case "check_legs":
             policy.schedule_check(turn)
         case "switch_caller":
             absent = policy.ABSENT[kind]
             bridging.go_back(turn, absent.outcome, absent.sentence(kind, _waited_s(turn, kind)))
         case "return_caller":
-            bridging.returned(turn, return_fault="unanswered")
+            bridging.ask_for_return(turn)
         case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
             bridging.complete(turn)
         case "end_call":
@@ -115,7 +118,7 @@ def _switching_over(turn: Turn) -> None:
 
 
 def _returning_over(turn: Turn) -> None:
-    bridging.returned(turn, timer="returning")
+    bridging.give_up_return(turn, return_fault="unanswered")
 
 
 STAGE_OVER: Mapping[Stage, Callable[[Turn], None]] = {

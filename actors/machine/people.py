@@ -97,15 +97,18 @@ def session_released(turn: Turn, event: CallerReleased) -> None:
 
 
 def session_released_in_the_bridge(turn: Turn, event: CallerReleased) -> None:
+    """A session that is closed is no place to go back to: then the bridge is all the caller has."""
     turn.state.caller_free = True
+    if event.cause == "session_closed":
+        return
     bridging.called_off(turn, Outcome.SESSION_RELEASED, _RELEASED.format(event.cause), cause=event.cause)
 
 
 def check_legs(turn: Turn) -> None:
-    """Ask the provider how both legs are."""
+    """Ask the provider how both legs are; one look at a time, and the next one is set by its answer."""
+    turn.state.check_due_at = None
     if turn.state.awaits("check_legs"):
         return
-    turn.state.check_due_at = None
     turn.send(
         CheckLegs,
         caller_call_id=turn.state.caller_call_id,

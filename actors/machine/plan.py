@@ -109,7 +109,6 @@ def _brief(turn: Turn) -> None:
     turn.send_within(
         BriefSupervisor,
         turn.config.briefing_timeout_s,
-        awaited=False,
         summary=turn.state.summary,
         greeting=turn.config.lines.greeting,
         question=turn.config.lines.question,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 from msgspec.json import Decoder
+
 from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult
 from warmxfer.schemas.tags import snake_case
 

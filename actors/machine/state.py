@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from msgspec import Struct, field
+
 from warmxfer.schemas import Outcome, WarmTransferRequest
 
 
@@ -106,7 +107,7 @@ class Transfer(Struct, kw_only=True):
     caller_free: bool = False
     """The session has let the caller talk again, told to or by itself."""
     caller_moved: bool = False
-    """The provider accepted the move into the consultation room."""
+    """The provider was asked to move the caller into the consultation room, and may have done so."""
     caller_arrived: bool = False
 
     room_id: str | None = None
@@ -137,6 +138,11 @@ class Transfer(Struct, kw_only=True):
     @property
     def agent_participant_id(self) -> str:
         return f"wxa-{self.id}"
+
+    @property
+    def caller_away(self) -> bool:
+        """The caller may be in the consultation room: nothing may happen to it, or to who is there."""
+        return self.caller_moved and not self.caller_gone
 
     def awaits(self, kind: str) -> bool:
         """True while an answer to a command of this kind is outstanding."""

@@ -7,6 +7,7 @@ outcome, so a log of records replays to the same state in this and every later v
 from __future__ import annotations
 
 from msgspec import Struct
+
 from warmxfer.schemas import Answer, AnyEvent, CallerReleased, DeadlinePassed
 from warmxfer.schemas.errors import Broken
 from warmxfer.schemas.events import TransferRefused, TransferRequested

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
+
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CallEnded,
@@ -142,6 +143,8 @@ _on(CallEnded, unwinding.call_ended, {UNWINDING: OUT})
 _on(ConsultationLeft, unwinding.consultation_left, {UNWINDING: OUT})
 _on(RoomClosed, unwinding.room_closed, {UNWINDING: OUT})
 _on(RoomCreated, unwinding.late_room, {UNWINDING: OUT, CANCELLED: (CANCELLED,), FAILED: (FAILED,)})
+_on(CallerReturned, unwinding.late_return, {s: (s,) for s in (UNWINDING, CANCELLED, FAILED)})
+_on(CallerCallEnded, unwinding.late_hang_up, {s: (s,) for s in (UNWINDING, CANCELLED, FAILED)})
 
 # what turns up when it is over
 for _late in (ParticipantJoined, AudioStreamEnabled):
@@ -159,7 +162,7 @@ _on(
         SWITCHING: (SWITCHING, RETURNING, *OUT),
         ARRIVING: (ARRIVING, *OUT),
         HANDING_OVER: (HANDING_OVER, COMPLETED, *OUT),
-        RETURNING: OUT,
+        RETURNING: (RETURNING, *OUT),
         UNWINDING: OUT,
     },
 )
@@ -178,5 +181,5 @@ _on(
     },
 )
 
-UNASKED: frozenset[type[Fact]] = frozenset({SupervisorDialed, RoomCreated})
+UNASKED: frozenset[type[Fact]] = frozenset({SupervisorDialed, RoomCreated, CallerReturned})
 """Answers that matter even when nobody awaits them any more: something may be up that must come down."""

@@ -11,7 +11,9 @@ from typing import Any
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CallEnded,
+    CallerCallEnded,
     CallerReleased,
+    CallerReturned,
     CloseRoom,
     ConsultationLeft,
     EndCall,
@@ -41,7 +43,7 @@ def unwind(turn: Turn, outcome: Outcome, detail: str, **evidence: str | int | No
     }
     turn.enter(Stage.UNWINDING, policy.UNWIND_PATIENCE * turn.config.command_timeout_s)
     _release(turn)
-    if turn.has_begun(Task.DIAL):
+    if turn.has_begun(Task.DIAL) and not turn.state.caller_away:
         end_leg(turn)
     if turn.has_begun(Task.JOIN):
         turn.send(LeaveConsultation)
@@ -73,17 +75,24 @@ def settle(turn: Turn) -> None:
     """Say the final phase as soon as nothing is outstanding; the room is closed when it is empty."""
     if any(turn.state.awaits(kind) for kind in _AWAITED):
         return
-    if turn.state.room_id is not None and not turn.state.room_closing:
-        turn.state.room_closing = True
-        turn.send(CloseRoom, room_id=turn.state.room_id)
-        return
-    end(turn)
+    if not close_room(turn):
+        end(turn)
+
+
+def close_room(turn: Turn, *, awaited: bool = True) -> bool:
+    """Close the consultation room, once; False when there is none to close, or the caller may be in it."""
+    if turn.state.room_id is None or turn.state.room_closing or turn.state.caller_away:
+        return False
+    turn.state.room_closing = True
+    turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id)
+    return True
 
 
 def end(turn: Turn) -> None:
     """Say how it ended, naming what could not be confirmed."""
     if turn.state.pending:
         turn.note(unconfirmed=", ".join(sorted({each.kind for each in turn.state.pending.values()})))
+    close_room(turn, awaited=False)
     conclude(turn)
 
 
@@ -155,20 +164,43 @@ def late_room(turn: Turn, event: RoomCreated) -> None:
     turn.state.room_id = event.room_id
     if turn.state.stage is Stage.UNWINDING:
         settle(turn)
-    elif not turn.state.room_closing:
-        turn.state.room_closing = True
-        turn.send(CloseRoom, awaited=False, room_id=event.room_id)
+    else:
+        close_room(turn, awaited=False)
 
 
 def late_dial(turn: Turn, event: SupervisorDialed) -> None:
     """The dial's answer came after the decision: the leg may be up although it was thought not to be."""
     turn.state.supervisor_call_id = event.call_id
-    if turn.state.stage.ended or turn.state.supervisor_down:
-        end_leg(turn, awaited=not turn.state.stage.ended)
+    _hang_up_again(turn)
 
 
 def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
     """A supervisor turns up in a consultation that is over: hang up on them."""
+    if event.participant_id == turn.state.supervisor_participant_id:
+        _hang_up_again(turn)
+
+
+def _hang_up_again(turn: Turn) -> None:
     over = turn.state.stage.ended or turn.state.supervisor_down
-    if over and event.participant_id == turn.state.supervisor_participant_id:
+    if over and not turn.state.caller_away:
         end_leg(turn, awaited=not turn.state.stage.ended)
+
+
+def late_return(turn: Turn, event: CallerReturned) -> None:
+    """The caller is accounted for after all."""
+    _clear_after_the_caller(turn)
+
+
+def late_hang_up(turn: Turn, event: CallerCallEnded) -> None:
+    """A caller who could not be brought back has hung up."""
+    if event.call_id == turn.state.caller_call_id:
+        _clear_after_the_caller(turn)
+
+
+def _clear_after_the_caller(turn: Turn) -> None:
+    """What was left up for the caller's sake can come down."""
+    if turn.state.caller_away:
+        turn.state.caller_moved = False
+        end_leg(turn, awaited=not turn.state.stage.ended)
+        if turn.state.stage.ended:
+            close_room(turn, awaited=False)
