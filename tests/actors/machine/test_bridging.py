@@ -1,0 +1,174 @@
+"""Moving the caller, and moving them back when it does not hold."""
+
+import pytest
+
+from warmxfer.actors.machine import Stage
+from warmxfer.schemas import (
+    CallCause,
+    CallerCallEnded,
+    CallerReturned,
+    CancelRequested,
+    CheckLegs,
+    CloseRoom,
+    EndCall,
+    Fault,
+    LeaveCall,
+    LegsChecked,
+    LegSeen,
+    Outcome,
+    ParticipantJoined,
+    PhaseChanged,
+    ReleaseCaller,
+    ReturnCaller,
+    SupervisorCallEnded,
+    SupervisorDialed,
+    WarmTransferResult,
+)
+
+from .story import CALLER_CALL, CONSULTATION, PRIMARY, SUPERVISOR_CALL, Story
+
+HUNG_UP = SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP)
+
+
+def test_the_ai_leaves_only_with_the_record_that_says_complete() -> None:
+    story = Story().until(Stage.HANDING_OVER)
+    assert story.sent(LeaveCall) == []
+    story.answer("leave_consultation")
+    out = [type(each) for each in story.records[-1].outbox]
+    assert out == [PhaseChanged, WarmTransferResult, LeaveCall]
+
+
+def test_a_caller_seen_before_the_switchs_own_answer_counts() -> None:
+    story = Story().until(Stage.SWITCHING).caller_seen()
+    assert story.stage is Stage.SWITCHING
+    assert story.answer("switch_caller").stage is Stage.HANDING_OVER
+
+
+@pytest.mark.parametrize(
+    ("room", "participant"), [(PRIMARY, "wxc-t1"), (CONSULTATION, "wxs-t1-1"), (CONSULTATION, "caller-1")]
+)
+def test_only_the_caller_in_the_consultation_room_has_arrived(room: str, participant: str) -> None:
+    story = Story().until(Stage.ARRIVING)
+    story.tell(ParticipantJoined(room_id=room, participant_id=participant))
+    assert story.stage is Stage.ARRIVING
+
+
+def test_the_providers_word_that_the_caller_is_there_counts_where_the_rooms_was_lost() -> None:
+    story = Story().until(Stage.ARRIVING)
+    story.wait_until_asked_again(CheckLegs)
+    there = LegSeen(up=True, room_id=CONSULTATION)
+    story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegSeen(up=True)))
+    assert story.stage is Stage.HANDING_OVER
+
+
+def test_the_providers_word_that_the_supervisor_is_gone_counts_more_than_that_the_caller_is_there() -> None:
+    story = Story().until(Stage.ARRIVING)
+    story.wait_until_asked_again(CheckLegs)
+    legs = {"caller": LegSeen(up=True, room_id=CONSULTATION), "supervisor": LegSeen(up=False)}
+    story.tell(LegsChecked(command_id=story.awaited("check_legs"), **legs))
+    assert story.stage is Stage.RETURNING
+
+
+@pytest.mark.parametrize("fault", [Fault.UNKNOWN, Fault.BROKEN])
+def test_a_switch_that_may_have_happened_is_taken_back_before_anything_is_said(fault: Fault) -> None:
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)
+    assert story.stage is Stage.RETURNING
+    assert (story.sent(ReleaseCaller), story.sent(EndCall)) == ([], [])
+    assert story.answer("return_caller").clear_away().result.outcome is Outcome.SWITCH_FAILED
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault.REFUSED, Outcome.SWITCH_FAILED),
+        (Fault.CALLED_OFF, Outcome.SWITCH_FAILED),
+        (Fault.CALLER_GONE, Outcome.CALLER_LEFT),
+        (Fault.SUPERVISOR_GONE, Outcome.SUPERVISOR_DISCONNECTED),
+    ],
+)
+def test_a_switch_that_certainly_did_not_happen_needs_no_way_back(fault: Fault, outcome: Outcome) -> None:
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)
+    assert story.sent(ReturnCaller) == []
+    assert story.clear_away().result.outcome is outcome
+
+
+def test_a_cancel_during_the_switch_waits_for_its_outcome_and_then_brings_the_caller_back() -> None:
+    story = Story().until(Stage.SWITCHING)
+    assert story.tell(CancelRequested(reason="stop")) == []
+    story.answer("switch_caller")
+    assert story.stage is Stage.RETURNING
+    assert "call_switched" in story.phase_names
+    assert story.answer("return_caller").clear_away().result.outcome is Outcome.CANCELLED
+
+
+def test_a_caller_who_hung_up_during_a_refused_switch_left_and_was_not_failed() -> None:
+    """The result said `switch_failed`, and the apology was spoken to nobody."""
+    story = Story().until(Stage.SWITCHING)
+    story.tell(CallerCallEnded(call_id=CALLER_CALL))
+    story.fail("switch_caller", Fault.REFUSED)
+    assert story.clear_away().result.outcome is Outcome.CALLER_LEFT
+    assert [release.line for release in story.sent(ReleaseCaller)] == [None]
+
+
+def test_a_supervisor_who_leaves_while_the_agent_is_on_its_way_out_brings_the_caller_back() -> None:
+    story = Story().until(Stage.HANDING_OVER)
+    story.tell(HUNG_UP)
+    assert story.stage is Stage.RETURNING
+    story.answer("return_caller").clear_away()
+    assert story.result.outcome is Outcome.SUPERVISOR_DISCONNECTED
+    assert "transfer_complete" not in story.phase_names
+
+
+def test_a_caller_found_to_be_gone_on_the_way_back_hears_nothing() -> None:
+    story = Story().until(Stage.RETURNING)
+    story.tell(CallerReturned(command_id=story.awaited("return_caller"), caller_up=False))
+    assert [release.line for release in story.sent(ReleaseCaller)] == [None]
+
+
+# ── a caller who cannot be brought back ──────────────────────────────────────────────────────────
+
+
+def stranded(fault: Fault = Fault.REFUSED) -> Story:
+    """Over, while the caller may still be with the supervisor."""
+    return Story().until(Stage.RETURNING).fail("return_caller", fault).clear_away()
+
+
+def test_a_caller_who_cannot_be_brought_back_keeps_the_supervisor_and_the_room() -> None:
+    """The supervisor's leg was ended and the room was closed with the caller inside."""
+    story = stranded()
+    assert (story.sent(EndCall), story.sent(CloseRoom)) == ([], [])
+    assert story.result.outcome is Outcome.CANCELLED
+    assert story.result.evidence["return_fault"] == "refused"
+    assert len(story.sent(ReleaseCaller)) == 1
+
+
+def test_a_return_that_is_never_answered_is_named_in_the_evidence() -> None:
+    story = Story().until(Stage.RETURNING).wait_for(Stage.UNWINDING).clear_away()
+    assert story.result.evidence["return_fault"] == "unanswered"
+    assert (story.sent(EndCall), story.sent(CloseRoom)) == ([], [])
+
+
+def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_are_back() -> None:
+    story = stranded()
+    back = CallerReturned(command_id="t1-11", caller_up=True)
+    assert [type(each) for each in story.tell(back)] == [EndCall, CloseRoom]
+    assert story.tell(back) == []
+    assert len(story.sent(WarmTransferResult)) == 1
+
+
+def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_hang_up() -> None:
+    story = stranded()
+    assert [type(each) for each in story.tell(CallerCallEnded(call_id=CALLER_CALL))] == [EndCall, CloseRoom]
+
+
+def test_a_return_answered_while_unwinding_lets_unwinding_finish_the_work() -> None:
+    story = Story().until(Stage.RETURNING).wait_for(Stage.UNWINDING)
+    story.tell(CallerReturned(command_id="t1-11", caller_up=True))
+    story.clear_away()
+    assert (len(story.sent(EndCall)), len(story.sent(CloseRoom))) == (1, 1)
+
+
+def test_a_late_answer_of_the_dial_does_not_take_the_supervisor_from_a_stranded_caller() -> None:
+    story = stranded()
+    dialed = SupervisorDialed(command_id="t1-6", attempt=1, call_id=SUPERVISOR_CALL)
+    assert [each for each in story.tell(dialed) if isinstance(each, EndCall)] == []

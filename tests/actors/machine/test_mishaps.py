@@ -1,0 +1,183 @@
+"""Who fails, who does not answer, and time that runs out."""
+
+import pytest
+
+from warmxfer.actors.machine import Stage, Transfer
+from warmxfer.actors.machine.mishaps import STAGE_OVER
+from warmxfer.actors.machine.table import TABLE
+from warmxfer.schemas import (
+    BriefSupervisor,
+    CommandFailed,
+    DeadlinePassed,
+    EndCall,
+    Fault,
+    HoldCaller,
+    Outcome,
+    ReleaseCaller,
+    ReturnCaller,
+)
+
+from .story import LIVE, PREPARATIONS, Story
+
+AWAITED = {
+    Stage.PREPARING: ("hold_caller", "find_caller_call", "create_room", "summarize"),
+    Stage.RINGING: ("dial_supervisor", "join_consultation", "check_legs", "summarize"),
+    Stage.BRIEFING: ("brief_supervisor", "check_legs"),
+    Stage.SWITCHING: ("switch_caller",),
+    Stage.ARRIVING: ("check_legs",),
+    Stage.HANDING_OVER: ("leave_consultation",),
+    Stage.RETURNING: ("return_caller",),
+    Stage.UNWINDING: ("release_caller", "end_call", "leave_consultation", "create_room", "close_room"),
+}
+"""Which answers can be outstanding in which stage."""
+
+MISSING = {
+    "hold_caller": (Stage.FAILED, Outcome.PRIMARY_ABSENT),
+    "find_caller_call": (Stage.FAILED, Outcome.GATEWAY_ABSENT),
+    "create_room": (Stage.FAILED, Outcome.GATEWAY_ABSENT),
+    "dial_supervisor": (Stage.FAILED, Outcome.GATEWAY_ABSENT),
+    "join_consultation": (Stage.FAILED, Outcome.BRIEFING_ABSENT),
+    "brief_supervisor": (Stage.CANCELLED, Outcome.BRIEFING_TIMEOUT),
+    "switch_caller": (Stage.FAILED, Outcome.GATEWAY_ABSENT),
+    "summarize": (Stage.COMPLETED, Outcome.COMPLETE),
+    "check_legs": (Stage.COMPLETED, Outcome.COMPLETE),
+    "leave_consultation": (Stage.COMPLETED, Outcome.COMPLETE),
+}
+"""How a transfer ends in which only this command is never answered."""
+
+
+def go_on(story: Story, missing: str) -> None:
+    """Everybody does what they should, but for one command that nobody answers."""
+    for _ in range(200):
+        if story.stage.ended:
+            return
+        due_first = missing == "check_legs" and story.transfer.check_due_at is not None
+        others = [each.kind for each in story.transfer.pending.values() if each.kind != missing]
+        if others and not due_first:
+            story.answer(others[0])
+        elif story.stage is Stage.RINGING and not story.transfer.supervisor_heard:
+            story.supervisor_heard()
+        elif story.stage is Stage.ARRIVING and not due_first:
+            story.caller_seen()
+        else:
+            story.let_time_pass()
+    raise AssertionError(f"without {missing} the transfer stays in {story.stage}")
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("pacing", ["overlap", "sequential"])
+def test_the_absence_of_any_one_answer_ends_the_transfer_as_it_should(missing: str, pacing: str) -> None:
+    story = Story(pacing=pacing).begin()
+    go_on(story, missing)
+    assert (story.stage, story.result.outcome) == MISSING[missing]
+    if story.stage is not Stage.COMPLETED:
+        assert story.sent(ReleaseCaller) or not story.sent(HoldCaller)
+
+
+@pytest.mark.parametrize("missing", ["release_caller", "end_call", "leave_consultation", "close_room"])
+def test_clearing_away_ends_although_one_answer_never_comes_and_names_it(missing: str) -> None:
+    story = Story().until(Stage.UNWINDING)
+    go_on(story, missing)
+    evidence = story.result.evidence
+    assert story.stage is Stage.CANCELLED
+    assert evidence.get(f"{missing}_unanswered") is True or missing in str(evidence.get("unconfirmed"))
+
+
+def test_every_live_stage_says_what_happens_when_its_time_is_over() -> None:
+    assert set(STAGE_OVER) == set(LIVE)
+    assert all((stage, DeadlinePassed) in TABLE for stage in LIVE)
+
+
+@pytest.mark.parametrize("stage", LIVE)
+def test_time_alone_ends_every_stage_within_the_sum_of_its_deadlines(stage: Stage) -> None:
+    """Nobody does anything any more: the transfer still ends, and never by a complete."""
+    story = Story().until(stage)
+    began = story.now
+    for _ in range(200):
+        if story.stage.ended:
+            break
+        story.let_time_pass()
+    assert story.stage is Stage.COMPLETED if stage is Stage.HANDING_OVER else story.stage.ended
+    config = story.transfer.request.config if story.transfer.request else None
+    assert config is not None
+    longest = config.supervisor_join_timeout_s + config.briefing_timeout_s + 20 * config.command_timeout_s
+    assert story.now - began < longest
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize(("stage", "kind"), [(s, k) for s, kinds in AWAITED.items() for k in kinds])
+def test_any_failure_of_any_command_is_handled_in_every_stage_it_can_come_in(
+    stage: Stage, kind: str, fault: Fault
+) -> None:
+    story = awaiting(stage, kind)
+    assert story.stage is stage
+    told = len(story.records)
+    story.tell(CommandFailed(command_id=story.awaited(kind), fault=fault))
+    assert len(story.records) == told + 1
+    assert not story.transfer.awaits(kind) or kind == "return_caller"
+
+
+def awaiting(stage: Stage, kind: str) -> Story:
+    """A transfer in `stage` in which an answer to `kind` is outstanding."""
+    story = Story()
+    if (stage, kind) == (Stage.RINGING, "summarize"):
+        return story.begin().answer("hold_caller", "find_caller_call", "create_room")
+    if (stage, kind) == (Stage.RINGING, "join_consultation"):
+        return story.begin().answer(*(each for each in PREPARATIONS if each != kind))
+    if (stage, kind) == (Stage.UNWINDING, "create_room"):
+        return story.begin().fail("hold_caller")
+    if (stage, kind) == (Stage.UNWINDING, "close_room"):
+        return story.until(stage).answer("release_caller", "end_call", "leave_consultation")
+    story.until(stage)
+    while not story.transfer.awaits(kind):
+        story.let_time_pass()
+    return story
+
+
+def test_a_briefing_that_failed_ends_the_transfer_at_once() -> None:
+    """Nobody awaited the briefing's failure: caller and supervisor sat in silence until its timeout."""
+    story = Story().until(Stage.BRIEFING).fail("brief_supervisor", Fault.BROKEN, detail="the voice is gone")
+    assert story.stage is Stage.UNWINDING
+    result = story.clear_away().result
+    assert (result.outcome, result.detail) == (Outcome.BRIEFING_FAILED, "the voice is gone")
+
+
+def test_a_briefing_in_time_is_not_cut_short_by_its_own_commands_deadline() -> None:
+    story = Story().until(Stage.BRIEFING)
+    (brief,) = story.sent(BriefSupervisor)
+    assert brief.deadline_at == story.transfer.stage_due_at
+
+
+def test_an_end_call_that_is_not_answered_is_asked_for_again_until_clearing_away_is_over() -> None:
+    story = Story().until(Stage.UNWINDING).answer("release_caller", "leave_consultation")
+    story.wait_for(Stage.CANCELLED)
+    assert len(story.sent(EndCall)) == 3
+    assert story.result.evidence["unconfirmed"] == "end_call"
+
+
+def test_a_return_that_is_not_answered_is_asked_for_again_while_the_stage_lasts() -> None:
+    """A gateway that restarts within a minute must still be told to bring the caller back."""
+    story = Story().until(Stage.RETURNING)
+    story.wait_until_asked_again(ReturnCaller)
+    story.answer("return_caller")
+    assert story.clear_away().result.outcome is Outcome.CANCELLED
+    assert "return_fault" not in story.result.evidence
+
+
+def test_a_return_whose_outcome_is_unknown_is_looked_at_again_and_not_at_once() -> None:
+    story = Story().until(Stage.RETURNING).fail("return_caller", Fault.UNKNOWN)
+    assert (story.stage, len(story.sent(ReturnCaller))) == (Stage.RETURNING, 1)
+    asked_at = story.now
+    story.wait_until_asked_again(ReturnCaller)
+    assert story.now - asked_at >= 2.0
+
+
+def test_the_sentence_about_an_absent_gateway_says_how_long_it_was_given() -> None:
+    story = Story(command_timeout_s=4.0).until(Stage.SWITCHING).wait_for(Stage.RETURNING)
+    verdict = story.transfer.verdict
+    assert verdict is not None
+    assert verdict.detail.startswith("No SIP gateway answered switch_caller within 8 s;")
+
+
+def test_a_state_without_any_record_of_the_request_can_still_be_read() -> None:
+    assert Transfer(id="t1", stage=Stage.NEW, started_at=0.0).request is None

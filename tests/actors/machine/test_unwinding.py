@@ -1,0 +1,132 @@
+"""Giving the caller back and clearing away, whatever turns up late."""
+
+import pytest
+
+from warmxfer.actors.machine import Stage
+from warmxfer.schemas import (
+    AudioStreamEnabled,
+    CallEnded,
+    CancelRequested,
+    CloseRoom,
+    EndCall,
+    Fault,
+    HoldCaller,
+    LeaveConsultation,
+    Outcome,
+    ParticipantJoined,
+    ReleaseCaller,
+    RoomCreated,
+    SupervisorDialed,
+    TransferRefused,
+    WarmTransferResult,
+)
+
+from .story import CONSULTATION, SUPERVISOR_CALL, Story
+
+STOP = CancelRequested(reason="stop")
+SENTENCE = "room_id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."
+
+
+def test_the_caller_comes_first() -> None:
+    out = [type(each) for each in Story().until(Stage.BRIEFING).tell(STOP)]
+    assert out[:3] == [ReleaseCaller, EndCall, LeaveConsultation]
+
+
+def test_the_room_is_closed_last_when_nobody_of_ours_is_in_it() -> None:
+    story = Story().until(Stage.UNWINDING).answer("release_caller", "end_call")
+    assert story.sent(CloseRoom) == []
+    story.answer("leave_consultation")
+    assert [command.room_id for command in story.sent(CloseRoom)] == [CONSULTATION]
+    assert story.answer("close_room").stage is Stage.CANCELLED
+
+
+def test_nothing_is_asked_for_that_was_never_begun() -> None:
+    story = Story().begin()
+    story.tell(STOP)
+    sent = [type(command) for command in story.commands]
+    assert (EndCall in sent, LeaveConsultation in sent) == (False, False)
+
+
+def test_a_room_that_is_being_opened_is_waited_for_and_closed() -> None:
+    story = Story().begin()
+    story.tell(STOP)
+    story.answer("release_caller")
+    assert story.stage is Stage.UNWINDING
+    story.answer("create_room", "close_room")
+    assert story.stage is Stage.CANCELLED
+
+
+@pytest.mark.parametrize("stage", [Stage.CANCELLED, Stage.FAILED])
+def test_a_room_that_turns_up_when_it_is_over_is_closed_once(stage: Stage) -> None:
+    story = Story().begin()
+    if stage is Stage.CANCELLED:
+        story.tell(STOP)
+    else:
+        story.fail("hold_caller")
+    story.wait_for(stage)
+    room = RoomCreated(command_id="t1-3", room_id=CONSULTATION)
+    assert [type(each) for each in story.tell(room)] == [CloseRoom]
+    assert story.tell(room) == []
+
+
+def test_a_room_is_closed_even_when_clearing_away_has_used_up_its_time() -> None:
+    """The leg's end was never confirmed, and the room stayed open for ever."""
+    story = Story().until(Stage.UNWINDING).answer("release_caller", "leave_consultation")
+    story.wait_for(Stage.CANCELLED)
+    assert story.result.evidence == {"unconfirmed": "end_call"}
+    assert len(story.sent(CloseRoom)) == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.CANCELLED, Stage.FAILED])
+@pytest.mark.parametrize("kind", [AudioStreamEnabled, ParticipantJoined])
+def test_a_supervisor_who_turns_up_when_it_is_over_is_hung_up_on(stage: Stage, kind: type) -> None:
+    story = Story().until(stage)
+    out = story.tell(story.seen(kind, "wxs-t1-1"))
+    assert [type(each) for each in out] == [EndCall]
+    assert story.tell(story.seen(kind, "wxa-t1")) == []
+    assert story.stage is stage
+
+
+def test_a_dial_that_turns_out_to_have_happened_when_it_is_over_is_ended_by_its_call_id() -> None:
+    story = Story().until(Stage.FAILED)
+    dialed = SupervisorDialed(command_id="t1-6", attempt=1, call_id=SUPERVISOR_CALL)
+    (end,) = story.tell(dialed)
+    assert (type(end), end.call_id) == (EndCall, SUPERVISOR_CALL)
+
+
+def test_a_leg_that_comes_up_after_it_was_said_to_be_down_is_ended_again() -> None:
+    story = Story().until(Stage.UNWINDING)
+    story.tell(CallEnded(command_id=story.awaited("end_call"), attempt=1, existed=False))
+    story.tell(story.seen(AudioStreamEnabled, "wxs-t1-1"))
+    assert len(story.sent(EndCall)) == 2
+    assert story.clear_away().stage is Stage.CANCELLED
+
+
+def test_a_call_that_could_not_be_ended_does_not_keep_the_caller_waiting() -> None:
+    story = Story().until(Stage.UNWINDING).fail("end_call", Fault.BROKEN)
+    assert story.clear_away().result.evidence["end_call_failed"] is True
+
+
+def test_the_result_is_said_once_and_nothing_of_the_transfer_after_it() -> None:
+    story = Story().until(Stage.CANCELLED)
+    told = len(story.out)
+    for _ in range(2):
+        story.tell(story.seen(AudioStreamEnabled, "wxs-t1-1"))
+    assert [type(each) for each in story.out[told:]] == [EndCall, EndCall]
+    assert len(story.sent(WarmTransferResult)) == 1
+    assert [phase.phase.final for phase in story.phases].count(True) == 1
+
+
+def test_a_refused_request_is_over_before_it_begins_and_touches_nobody() -> None:
+    story = Story()
+    story.tell(TransferRefused(transfer_id="t1", detail=SENTENCE))
+    assert (story.stage, story.commands, story.phase_names) == (Stage.FAILED, [], ["transfer_failed"])
+    assert (story.result.outcome, story.result.detail) == (Outcome.INVALID_REQUEST, SENTENCE)
+
+
+def test_the_first_verdict_stands() -> None:
+    story = Story().until(Stage.BRIEFING)
+    story.tell(STOP)
+    story.fail("release_caller")
+    assert story.clear_away().result.outcome is Outcome.CANCELLED
+    assert story.sent(HoldCaller)[0].fence < story.sent(ReleaseCaller)[0].fence
