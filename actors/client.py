@@ -64,6 +64,13 @@ class StillRunning(Retry):
     """The transfer has not ended yet. It goes on."""
 
 
+class NoSuchTransfer(Refused):
+    """Nothing is known of that id."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"id is {id}, of which nothing is known; see `warmxfer list`", field="id")
+
+
 class Listed(Struct, frozen=True, kw_only=True):
     """One transfer in a list. `outcome` and `detail` are None while it runs."""
 
@@ -168,6 +175,12 @@ class Client:
     def transfer(self, id: str) -> Transfer:
         """The handle of a transfer asked for before; raises `Refused` for what cannot be an id."""
         return Transfer(self._bus, id)
+
+    async def everything(self) -> AsyncGenerator[tuple[str, PhaseChanged], None]:
+        """The phases of every transfer from now on, each with its id, as they are heard."""
+        async with self._bus.listen(subjects.ANY_PHASE) as heard:
+            async for message in heard:
+                yield subjects.parse(message.subject).id, decode_phase(message.data)
 
     async def history(self, id: str) -> Phases:
         """The phases of one transfer so far, in order; empty when there is none of that id."""

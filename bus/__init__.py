@@ -20,6 +20,7 @@ from .errors import (
     Unavailable,
     UnfitServer,
 )
+from .inspection import Inspection, Queue
 from .intents import Claim, claim
 from .listening import Answering, Listener
 from .log import Entry, Log
@@ -39,11 +40,13 @@ __all__ = [
     "EmbeddedServer",
     "Entry",
     "Heard",
+    "Inspection",
     "Listener",
     "Log",
     "NoOneAnswered",
     "Outgoing",
     "Park",
+    "Queue",
     "Refused",
     "Retry",
     "StaleWrite",

@@ -11,7 +11,8 @@ from types import TracebackType
 
 from nats.micro.service import Service, ServiceConfig
 
-from . import listening, reading, stream, writing
+from . import inspection, listening, reading, stream, writing
+from .inspection import Inspection
 from .link import Link
 from .listening import Answering, Handler, Listener
 from .messages import NO_HEADERS, Outgoing, Stored
@@ -57,6 +58,10 @@ class Bus:
     async def ensure(self) -> None:
         """Create or upgrade the stream and its consumers; safe from any number of processes at once."""
         await stream.ensure(self._link, self.settings)
+
+    async def inspect(self, *, deadline_s: float = READ_DEADLINE_S) -> Inspection:
+        """What the broker says about the stream, its queues and itself."""
+        return await inspection.inspect(self._link, deadline_s)
 
     async def publish(
         self,

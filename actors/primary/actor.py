@@ -9,10 +9,10 @@ import asyncio
 
 import structlog
 
+from warmxfer.actors.voices import Seat, open_voice, ticket_from
 from warmxfer.bus import Bus, Retry
 from warmxfer.schemas import WarmTransferError
 
-from ..voices import Seat, open_voice, ticket_from
 from .proxy import attach
 from .sandbox_session import SandboxSession, agent_id
 from .settings import PrimarySettings

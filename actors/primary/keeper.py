@@ -12,6 +12,7 @@ from typing import Literal
 
 import structlog
 
+from warmxfer.actors.phases import follow
 from warmxfer.bus import Bus
 from warmxfer.schemas import (
     Answer,
@@ -32,7 +33,6 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.tags import snake_case
 
-from ..phases import follow
 from .background import Background
 from .fence import Fences, Standing
 from .guard import attempt

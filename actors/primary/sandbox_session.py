@@ -10,9 +10,7 @@ from collections import deque
 
 import structlog
 
-from warmxfer.schemas import MAX_TURNS, PhaseChanged, Turn
-
-from ..voices import (
+from warmxfer.actors.voices import (
     AudioEnabled,
     Closed,
     Heard,
@@ -23,6 +21,8 @@ from ..voices import (
     Utterance,
     Voice,
 )
+from warmxfer.schemas import MAX_TURNS, PhaseChanged, Turn
+
 from .brain import GREETING, Brain
 from .proxy import Attachment
 

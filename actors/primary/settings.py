@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from warmxfer.actors.voices import voice_kind
 from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number
 
-from ..voices import voice_kind
 from .lease import DEFAULT_LEASE_S, MAX_LEASE_S, MIN_LEASE_S
 
 MAX_ROOMS = 200

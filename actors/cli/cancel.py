@@ -1,0 +1,33 @@
+"""`warmxfer cancel <id>`: give the caller back to the AI."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import Json, TransferId, Url
+from .output import console, print_json, run_command
+
+
+def cancel(
+    id: TransferId,
+    reason: Annotated[str, typer.Option("--reason", help="Kept with the result.")] = "cancelled by request",
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Cancel a transfer: the caller goes back to the AI."""
+    run_command(lambda: _cancel(id, reason, url))
+    if json:
+        print_json({"id": id, "cancelled": True})
+    else:
+        console().print(f"asked transfer {id} to end; follow it with: warmxfer watch {id}")
+
+
+async def _cancel(id: str, reason: str, url: str | None) -> None:
+    from warmxfer.actors.client import Client, NoSuchTransfer
+
+    async with Client.connect(url) as client:
+        if not await client.history(id):
+            raise NoSuchTransfer(id)
+        await client.transfer(id).cancel(reason)

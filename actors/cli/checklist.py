@@ -1,0 +1,97 @@
+"""The live checklist of one transfer: each phase with its time, the newest one turning."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from warmxfer.schemas import PhaseChanged, WarmTransferResult
+
+REFRESH_PER_S = 8
+
+
+class Checklist:
+    """On a terminal it redraws in place; into a file or pipe it prints each line once."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._phases: list[PhaseChanged] = []
+        self._result: WarmTransferResult | None = None
+        self._live = (
+            Live(console=console, refresh_per_second=REFRESH_PER_S, get_renderable=self._draw)
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Checklist:
+        if self._live:
+            self._live.start()
+        else:
+            self._console.print(f"transfer {self._title}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def add(self, phase: PhaseChanged) -> None:
+        """One more phase."""
+        self._phases.append(phase)
+        if not self._live:
+            self._console.print(self._line(len(self._phases) - 1))
+
+    def end(self, result: WarmTransferResult) -> None:
+        """How it ended."""
+        self._result = result
+        if not self._live:
+            self._console.print(_verdict(result))
+
+    def _draw(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        table.add_row(Text(f"transfer {self._title}", style="bold"))
+        for number in range(len(self._phases)):
+            table.add_row(self._line(number))
+        if self._result:
+            table.add_row(_verdict(self._result))
+        else:
+            table.add_row(Spinner("dots", Text("…", style="dim")))
+        return table
+
+    def _line(self, number: int) -> Text:
+        phase, first = self._phases[number], self._phases[0]
+        before = self._phases[max(0, number - 1)]
+        mark, style = _mark(phase)
+        text = Text.assemble(
+            (f"  {mark} ", style),
+            f"{phase.phase.value:<26}",
+            (f"{_ms(phase, first):>8} ms", "bold"),
+            (f"   +{_ms(phase, before)}", "dim"),
+        )
+        return text
+
+
+def _ms(later: PhaseChanged, earlier: PhaseChanged) -> str:
+    return f"{max(0.0, later.timestamp - earlier.timestamp) * 1_000:,.0f}"
+
+
+def _mark(phase: PhaseChanged) -> tuple[str, str]:
+    if phase.phase.value == "transfer_complete":
+        return "✔", "bold green"
+    if phase.phase.final:
+        return "✘", "bold red"
+    return "✔", "green"
+
+
+def _verdict(result: WarmTransferResult) -> Text:
+    style = "bold green" if result.success else "bold yellow"
+    return Text.assemble("  ", (result.outcome.value, style), f"  {result.detail or ''}".rstrip())

@@ -1,0 +1,105 @@
+"""`warmxfer demo`: whole warm transfers on this machine, with real parts, judged by the cloud's own ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .exits import UNSUCCESSFUL
+from .options import Json
+from .output import console, print_json, run_command
+
+if TYPE_CHECKING:
+    from .scenarios import Scenario
+
+PACE = 0.2
+PACE_OF_ALL = 0.1
+WHOLE_TALK = 9
+A_FEW_WORDS = 3
+
+
+def demo(
+    scenario: Annotated[
+        str, typer.Option("--scenario", "-s", metavar="NAME", help="One of those that --list shows.")
+    ] = "ready",
+    all: Annotated[bool, typer.Option("--all", help="Play every scenario, and print a table.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    pace: Annotated[
+        float | None, typer.Option("--pace", help="1 is life's pace, 0.1 ten times that.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the stream and every log there.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run a whole warm transfer: a real nats-server, a sandbox cloud, every actor a process."""
+    from warmxfer.schemas import Refused
+
+    from .scenarios import BY_NAME, SCENARIOS
+
+    if show:
+        for each in SCENARIOS:
+            print_json(each) if json else console().print(f"{each.name:<29} {each.shows}")
+        return
+    if not all and scenario not in BY_NAME:
+        raise Refused(f"--scenario is {scenario[:40]!r}; use one of {', '.join(BY_NAME)}")
+    if all:
+        good = run_command(lambda: _play_all(list(SCENARIOS), pace or PACE_OF_ALL, keep, json))
+    else:
+        good = run_command(lambda: _play_one(BY_NAME[scenario], pace or PACE, keep, json))
+    if not good:
+        raise typer.Exit(UNSUCCESSFUL)
+
+
+async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
+    from warmxfer.actors.client import Client
+    from warmxfer.actors.house import House
+
+    from .checklist import Checklist
+    from .demo_view import as_json, print_end, print_talk
+    from .stage import play, set_up
+
+    out = console(quiet=json)
+    out.print(f"[bold]{scenario.name}[/]: {scenario.shows}\n")
+    async with AsyncExitStack() as stack:
+        with out.status("starting nats-server, a sandbox cloud and the actors"):
+            house = await stack.enter_async_context(House(time_scale=pace, directory=keep))
+            client = await stack.enter_async_context(Client.connect(house.nats_url))
+        out.print(f"nats-server {house.nats_url}   cloud {house.sandbox_url}\n", style="dim")
+        with out.status("the caller talks with the AI"):
+            (caller,) = await set_up(house, [scenario], WHOLE_TALK)
+        await print_talk(out, house, caller.room_id)
+        with Checklist(out, "to the supervisor") as checklist:
+            played = await play(house, client, scenario, caller, checklist.add)
+            checklist.end(played.result)
+        await print_talk(out, house, played.result.consultation_room_id)
+        print_end(out, played)
+    if json:
+        print_json(as_json(played))
+    if keep:
+        out.print(f"kept in {keep}", style="dim")
+    return not played.faults
+
+
+async def _play_all(scenarios: list[Scenario], pace: float, keep: Path | None, json: bool) -> bool:
+    from warmxfer.actors.client import Client
+    from warmxfer.actors.house import House
+
+    from .demo_view import as_json, print_table
+    from .stage import play, set_up
+
+    out = console(quiet=json)
+    with out.status(f"playing {len(scenarios)} scenarios at once"):
+        async with House(time_scale=pace, directory=keep) as house, Client.connect(house.nats_url) as client:
+            callers = await set_up(house, scenarios, A_FEW_WORDS)
+            together = zip(scenarios, callers, strict=True)
+            played = await asyncio.gather(*(play(house, client, *each) for each in together))
+    print_table(out, played)
+    if json:
+        for each in played:
+            print_json(as_json(each))
+    return not any(each.faults for each in played)

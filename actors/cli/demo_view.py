@@ -1,0 +1,103 @@
+"""What a demo shows: who said what, how it ended, and what the cloud's ledger says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from warmxfer.actors.house import House
+
+from .stage import Played
+
+SPEAKERS = {"wxs": "Supervisor", "wxa": "AI", "wxc": "Caller", "wxr": "Caller", "agent": "AI"}
+STYLES = {"Supervisor": "magenta", "AI": "cyan", "Caller": "yellow"}
+
+
+async def print_talk(out: Console, house: House, room_id: str | None) -> None:
+    """Everything that was said in a room, in order."""
+    if room_id is None:
+        return
+    for entry in await house.ledger(room=room_id, kind="speech"):
+        who = speaker(entry["participantId"])
+        out.print(Text.assemble((f"{who:>10}  ", STYLES[who]), entry["text"]))
+    out.print()
+
+
+def print_end(out: Console, played: Played) -> None:
+    """The summary, who talks to whom, and the ledger's verdict."""
+    result, verdict = played.result, played.verdict
+    if result.summary:
+        out.print(Text.assemble(("the supervisor was told  ", "bold"), result.summary.replace("\n", " ")))
+    pairs = {frozenset(map(speaker, pair)) for pair in verdict["talking"]}
+    for pair in pairs:
+        out.print(Text.assemble(("now talking              ", "bold"), " and ".join(sorted(pair))))
+    out.print(Text.assemble(("the caller is            ", "bold"), played.caller_where))
+    moves = verdict["switches"]
+    ledger = (
+        f"{sum(verdict['dials'].values())} dial, {moves['forward']} move, {moves['back']} moves back, "
+        f"{verdict['supervisorLegsUp']} supervisor legs up"
+    )
+    out.print(Text.assemble(("the cloud executed       ", "bold"), ledger))
+    print_faults(out, [played])
+    if not played.faults:
+        out.print(Text("all is as it must be", style="bold green"))
+
+
+def print_table(out: Console, played: Sequence[Played]) -> None:
+    """One line a scenario."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("scenario", "expected", "outcome"):
+        table.add_column(title, no_wrap=True)
+    for title in ("dials", "moves", "back", "legs up"):
+        table.add_column(title, justify="right")
+    table.add_column("the caller is", no_wrap=True)
+    table.add_column("s", justify="right")
+    table.add_column("")
+    for each in played:
+        verdict, outcome = each.verdict, each.result.outcome
+        table.add_row(
+            each.scenario.name,
+            " or ".join(each.scenario.expected),
+            Text(outcome.value, style="bold red" if each.faults else "bold green"),
+            str(sum(verdict["dials"].values())),
+            str(verdict["switches"]["forward"]),
+            str(verdict["switches"]["back"]),
+            str(verdict["supervisorLegsUp"]),
+            each.caller_where,
+            f"{each.took_s:.1f}",
+            Text("✘", style="bold red") if each.faults else Text("✔", style="green"),
+        )
+    out.print(table)
+    print_faults(out, played)
+
+
+def print_faults(out: Console, played: Sequence[Played]) -> None:
+    """Every sentence about what is not as it must be."""
+    for each in played:
+        for fault in each.faults:
+            out.print(Text.assemble((f"{each.scenario.name}: ", "bold red"), fault))
+
+
+def as_json(played: Played) -> dict[str, Any]:
+    """What scripts get."""
+    return {
+        "scenario": played.scenario.name,
+        "id": played.id,
+        "expected": played.scenario.expected,
+        "outcome": played.result.outcome,
+        "caller": played.caller_where,
+        "took_s": round(played.took_s, 3),
+        "faults": played.faults,
+        "phases": played.phases,
+        "result": played.result,
+        "verdict": played.verdict,
+    }
+
+
+def speaker(participant_id: str) -> str:
+    """Who that is, by the id we gave them; whoever has none of ours is the caller."""
+    return SPEAKERS.get(participant_id.split("-", 1)[0], "Caller")

@@ -1,0 +1,37 @@
+"""Where a command's words go: results to stdout, as JSON lines or as text for people."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+
+def print_json(value: Any) -> None:
+    """One value, one line; structs as the wire has them."""
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.flush()
+
+
+def console(*, quiet: bool = False) -> Console:
+    """For text with colours where somebody looks on; `NO_COLOR` is honoured. `quiet` says nothing."""
+    from rich.console import Console
+
+    return Console(highlight=False, quiet=quiet, soft_wrap=not sys.stdout.isatty())
+
+
+def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run one asynchronous command, quietly: what went wrong is its sentence, not log lines."""
+    from warmxfer.actors.logs import configure_logs
+    from warmxfer.actors.process import run_async
+
+    configure_logs(os.environ, level="error")
+    return run_async(work())

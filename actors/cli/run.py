@@ -1,0 +1,34 @@
+"""`warmxfer run <role>`: one actor as this process. Start as many as you like."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from .options import Url
+from .roles import Role, load
+
+
+def run(
+    role: Annotated[Role, typer.Argument(help="Which actor to be.")],
+    room: Annotated[
+        list[str] | None,
+        typer.Option("--room", help="primary: a room the AI talks in; may be repeated. $WARMXFER_ROOM_ID"),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Be one actor until told to stop (SIGTERM drains).
+
+    Settings come from the environment: see docs/operations.md.
+    """
+    env = dict(os.environ)
+    if url:
+        env["NATS_URL"] = url
+    if room:
+        env["WARMXFER_ROOM_ID"] = ",".join(room)
+    from warmxfer.actors.process import run_actor
+
+    actor, settings = load(role)
+    run_actor(role.value, actor, settings.from_env(env), env)

@@ -1,0 +1,71 @@
+"""The probe of a process: `/healthz` while its loop turns, `/readyz` while it can do its work.
+
+It speaks just enough HTTP/1.1 for a kubelet or a compose health check; off unless `WARMXFER_HEALTH_PORT`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+
+from warmxfer.schemas import Refused, env_number
+
+HOST = "0.0.0.0"
+REQUEST_TIMEOUT_S = 2.0
+MAX_HEAD_BYTES = 4_096
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncIterator[int | None]:
+    """Answer probes while the context is open; yields the port, None when there is none.
+
+    `WARMXFER_HEALTH_PORT` 0 is any free port, `WARMXFER_HEALTH_HOST` the address (all by default: a
+    kubelet comes from outside). Raises `Refused`.
+    """
+    if not env.get("WARMXFER_HEALTH_PORT", "").strip():
+        yield None
+        return
+    wanted = env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
+                writer.write(_response(path.partition(b"?")[0], ready()))
+                await writer.drain()
+        except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            log.debug("probe_broken_off")
+        finally:
+            writer.close()
+
+    try:
+        server = await asyncio.start_server(
+            answer, env.get("WARMXFER_HEALTH_HOST") or HOST, wanted, limit=MAX_HEAD_BYTES
+        )
+    except OSError as error:
+        raise Refused(
+            f"WARMXFER_HEALTH_PORT is {wanted}, which is not to be had ({error.strerror}); give another",
+            field="WARMXFER_HEALTH_PORT",
+        ) from error
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        log.info("probe_listens", port=port)
+        yield port
+
+
+def _response(path: bytes, ready: bool) -> bytes:
+    if path not in (b"/healthz", b"/readyz"):
+        status, body = "404 Not Found", b"not found\n"
+    elif path == b"/healthz" or ready:
+        status, body = "200 OK", b"ok\n"
+    else:
+        status, body = "503 Service Unavailable", b"not ready\n"
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\nconnection: close"
+    )
+    return head.encode() + b"\r\n\r\n" + body

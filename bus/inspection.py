@@ -1,0 +1,61 @@
+"""What the broker says about the stream and who waits at it, for people who look for a fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .link import ApiError, Link
+from .stream import CONSUMERS, STREAM
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One work queue. `waiting`: pulls of idle workers; 0 with nothing `unacked` means that none is there."""
+
+    waiting: int
+    pending: int
+    """Messages nobody has been given yet."""
+    unacked: int
+    """Messages being worked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`messages` None: there is no stream. A queue that is None was never created."""
+
+    server_version: str
+    server_time: float | None
+    """Epoch seconds by the broker's clock when it answered; None when there is no stream to ask."""
+    messages: int | None
+    replicas: int
+    queues: dict[str, Queue | None]
+
+
+async def inspect(link: Link, deadline_s: float) -> Inspection:
+    """Ask the broker; raises `Unavailable` and `AccessDenied`."""
+    server = link.client.connected_server_version
+    stream = await _found(link, f"STREAM.INFO.{STREAM}", deadline_s)
+    queues: dict[str, Queue | None] = {}
+    for name in CONSUMERS:
+        found = await _found(link, f"CONSUMER.INFO.{STREAM}.{name}", deadline_s) if stream else None
+        queues[name] = (
+            Queue(int(found["num_waiting"]), int(found["num_pending"]), int(found["num_ack_pending"]))
+            if found
+            else None
+        )
+    return Inspection(
+        server_version=f"{server.major}.{server.minor}.{server.patch}",
+        server_time=datetime.fromisoformat(stream["ts"]).timestamp() if stream else None,
+        messages=int(stream["state"]["messages"]) if stream else None,
+        replicas=int(stream["config"]["num_replicas"]) if stream else 0,
+        queues=queues,
+    )
+
+
+async def _found(link: Link, verb: str, deadline_s: float) -> dict[str, Any] | None:
+    try:
+        return await link.api(verb, deadline_s=deadline_s)
+    except ApiError:
+        return None
