@@ -29,7 +29,7 @@ from .effects import look_until
 
 END_SETTLE_S = 3.0
 """How long a leg may take to be down after it was told to."""
-LATE_LEG_RETRY_S = 0.5
+LATE_LEG_RETRY_S = STILL_UP_RETRY_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -88,12 +88,15 @@ async def _hang_up(desk: Desk, call_id: str, by: float) -> None:
         record = await desk.provider.look_up_call(call_id, within_s=within_s)
         return True if record is None or not record.up else None
 
+    patience_s = END_SETTLE_S
     try:
         await desk.provider.end(call_id, within_s=left_s(by))
     except (NotDone, Doubtful) as error:
+        # Down already, as a rule. If not, the order is better given again than waited for.
+        patience_s = 0.0
         log.info("end_call_in_doubt", cause=type(error).__name__)
-    if await look_until(down, min(by, in_s(END_SETTLE_S))) is None:
-        raise Retry("The leg was told to end and is still up")
+    if await look_until(down, min(by, in_s(patience_s))) is None:
+        raise Retry("The leg was told to end and is still up", after_s=STILL_UP_RETRY_S)
 
 
 async def _find(

@@ -49,6 +49,8 @@ async def switch_caller(desk: Desk, transfer_id: str, command: SwitchCaller) -> 
 async def _check(desk: Desk, transfer_id: str, command: SwitchCaller) -> Turn | CommandFailed:
     """The move's turn, when both legs are up; else the answer that says which one is not."""
     within_s = left_s(desk.answer_by(command) - LOOK_UP_RESERVE_S)
+    if within_s <= 0:
+        return await desk.effects.forbid(transfer_id, SWITCH, command)
     try:
         caller, supervisor = await asyncio.gather(
             desk.provider.look_up_call(command.caller_call_id, within_s=within_s),

@@ -24,7 +24,7 @@ from warmxfer.schemas import Refused, Retry, WarmTransferError
 MAX_SAID_CHARS = 200
 MAX_AFTER_S = 60.0
 
-_LONG_NUMBER = re.compile(r"\d(?=[\d\s().-]*\d[\d\s().-]*\d)")
+_LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}", re.ASCII)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{40,}(\.[A-Za-z0-9_-]+)*")
 
 
@@ -78,6 +78,5 @@ Undone = (NotDone, RateLimited, NotSent)
 
 def masked(said: str) -> str:
     """What a provider said, on one line, cut, without long numbers and without anything like a token."""
-    line = " ".join(said.split())
-    line = _SECRET.sub("…", line)
-    return _LONG_NUMBER.sub("•", line)[:MAX_SAID_CHARS]
+    line = _SECRET.sub("…", " ".join(said.split()))
+    return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SAID_CHARS]

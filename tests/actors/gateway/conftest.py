@@ -1,0 +1,75 @@
+"""An office for each test: gateways of its own, in a house with one broker and one cloud for the folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer
+from warmxfer.sandbox import Settings, serve
+
+from ..conftest import API_KEY, SECRET, TIME_SCALE, Cloud
+from .office import ACK_WAIT_S, Bridge, Office, build_bridge
+
+HOUSE = {"scope": "session", "loop_scope": "session"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The house lives in one event loop, and so do the tests that enter it."""
+    for item in items:
+        if "idle_office" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(**HOUSE)
+async def broker() -> AsyncIterator[Bus]:
+    """A broker that no other folder sends commands through."""
+    async with EmbeddedServer() as server:
+        settings = BusSettings(url=server.url, ack_wait_s=ACK_WAIT_S)
+        async with await Bus.connect(settings, name="test") as bus:
+            await bus.ensure()
+            yield bus
+
+
+@pytest_asyncio.fixture(**HOUSE)
+async def clouds() -> AsyncIterator[Cloud]:
+    """The sandbox, as some test left it."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    settings = Settings(api_key=API_KEY, secret=SECRET, time_scale=TIME_SCALE)
+    serving = asyncio.create_task(serve(settings, ready=ready.set_result, handle_signals=False))
+    try:
+        async with asyncio.timeout(5):
+            url = await ready
+        async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as http:
+            yield Cloud(url, http)
+    finally:
+        serving.cancel()
+        await asyncio.wait((serving,), timeout=5)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def idle_office(clouds: Cloud, broker: Bus, transfer_id: str) -> AsyncIterator[Office]:
+    """No gateway runs yet, and the cloud is as new."""
+    (await clouds.http.post("/sandbox/reset")).raise_for_status()
+    office = Office(clouds, broker, broker.settings.url, transfer_id)
+    try:
+        yield office
+    finally:
+        await office.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(idle_office: Office) -> Office:
+    """One gateway runs."""
+    idle_office.start()
+    return idle_office
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bridge(idle_office: Office) -> Bridge:
+    """Both people are on the phone."""
+    return await build_bridge(idle_office)

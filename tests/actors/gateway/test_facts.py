@@ -1,0 +1,78 @@
+"""Whose a notice is, and what it means: tables, and names that survive the way there and back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warmxfer.actors.gateway import names
+from warmxfer.actors.gateway.facts import FactOf, fact_of
+from warmxfer.actors.providers import Arrived, Departed, LegDown, Notice
+from warmxfer.schemas import (
+    CallCause,
+    CallerCallEnded,
+    ParticipantJoined,
+    ParticipantLeft,
+    SupervisorCallEnded,
+)
+
+MARKS = {"warmxferId": "t1", "attempt": "2", "attemptKey": "t1-2"}
+
+
+def down(participant_id: str | None, metadata: dict[str, object], direction: str = "outbound") -> LegDown:
+    return LegDown("c1", participant_id, direction, metadata, CallCause.BUSY, 486)  # pyright: ignore[reportArgumentType]
+
+
+ENDED = SupervisorCallEnded(attempt=2, call_id="c1", cause=CallCause.BUSY, sip_code=486)
+
+
+@pytest.mark.parametrize(
+    ("notice", "fact"),
+    [
+        (down(None, MARKS), FactOf("t1", ENDED)),
+        (down("wxs-t1-2", {}), FactOf("t1", ENDED)),
+        (down("wxs-t1-2", {"warmxferId": "../x", "attempt": "1"}), FactOf("t1", ENDED)),
+        (down("wxc-t1", {}, "inbound"), FactOf("t1", CallerCallEnded(call_id="c1"))),
+        (down("wxr-t1", {}, "inbound"), FactOf("t1", CallerCallEnded(call_id="c1"))),
+        (down("wxc-t1", MARKS, "inbound"), FactOf("t1", CallerCallEnded(call_id="c1"))),
+        (down("wxa-t1", {}), None),
+        (down("dana", {}), None),
+        (down(None, {"warmxferId": "t1"}), None),
+        (down(None, {"warmxferId": "t1", "attempt": 2}), None),
+        (down(None, {"warmxferId": "t.>", "attempt": "2"}), None),
+        (down(None, {"warmxferId": "t1", "attempt": "0"}), None),
+        (
+            Arrived("r1", "wxs-t1-2"),
+            FactOf("t1", ParticipantJoined(room_id="r1", participant_id="wxs-t1-2")),
+        ),
+        (Arrived("r1", "wxr-t1"), FactOf("t1", ParticipantJoined(room_id="r1", participant_id="wxr-t1"))),
+        (Arrived("r1", "agent"), None),
+        (Arrived("r1", "wxc-t.1"), None),
+        (Arrived("r1", "wxs-t1"), None),
+        (
+            Departed("r1", "wxa-t1", "user-left"),
+            FactOf("t1", ParticipantLeft(room_id="r1", participant_id="wxa-t1", reason="user-left")),
+        ),
+    ],
+)
+def test_what_a_notice_means(notice: Notice, fact: FactOf | None) -> None:
+    assert fact_of(notice) == fact
+
+
+ids = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+attempts = st.integers(1, names.MAX_ATTEMPT)
+
+
+@given(ids, attempts)
+def test_names_come_back_as_they_went(transfer_id: str, attempt: int) -> None:
+    supervisor = names.Who("supervisor", transfer_id, attempt)
+    assert names.whose(f"wxs-{transfer_id}-{attempt}") == supervisor
+    assert names.whose(f"wxc-{transfer_id}") == names.Who("caller", transfer_id)
+    assert names.marked(names.marks(transfer_id, attempt)) == supervisor
+
+
+@given(st.text())
+def test_no_name_leads_to_an_id_that_is_no_id(text: str) -> None:
+    who = names.whose(text)
+    assert who is None or (who.transfer_id.isascii() and "." not in who.transfer_id)

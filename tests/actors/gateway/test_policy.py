@@ -1,0 +1,101 @@
+"""Who may be dialled: a table of numbers and addresses."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from warmxfer.actors.gateway import Policy
+from warmxfer.schemas import Refused, SIPDestination
+
+OPEN = Policy()
+AMERICA = Policy.from_env(
+    {
+        "WARMXFER_DIAL_REGIONS": "US, CA",
+        "WARMXFER_DIAL_DENY_PREFIXES": "+1415555019",
+        "WARMXFER_DIAL_SIP_HOSTS": "pbx.example.com",
+    }
+)
+
+
+def to(address: str) -> SIPDestination:
+    """Past every check of the schema, as a careless or hostile sender might."""
+    return SIPDestination(routing_rule_id="rr", sip_call_to=address, sip_call_from="+14155559876")
+
+
+@pytest.mark.parametrize(
+    ("policy", "address"),
+    [
+        (OPEN, "+14155550101"),
+        (OPEN, "+442079460000"),
+        (AMERICA, "+14155550101"),
+        (AMERICA, "+18005550199"),
+        (AMERICA, "sip:dana@pbx.example.com"),
+        (AMERICA, "sips:dana@PBX.example.com:5061"),
+    ],
+)
+def test_may_be_dialled(policy: Policy, address: str) -> None:
+    policy.check(to(address))
+
+
+@pytest.mark.parametrize(
+    ("policy", "address", "why"),
+    [
+        (OPEN, "+19005550123", "premium-rate"),
+        (OPEN, "+449098790000", "premium-rate"),
+        (OPEN, "+33899123456", "premium-rate"),
+        (OPEN, "+882161234567", "region 001"),
+        (OPEN, "+870773123456", "region 001"),
+        (OPEN, "+15550001111", "no plan assigns"),
+        (OPEN, "+999123456789", "no phone number"),
+        (OPEN, "+911", "no phone number"),
+        (OPEN, "911", "neither a number nor a SIP URI"),
+        (OPEN, "+14155550101;ext=9", "not plain E.164"),
+        (OPEN, "+1 415 555 0101", "not plain E.164"),
+        (OPEN, "+14155550101,,,9", "not plain E.164"),
+        (OPEN, "+1415555\u0660\u0661\u0660\u0661", "not plain E.164"),
+        (OPEN, "+14155550101\r\nX: 1", "no phone number"),
+        (OPEN, "tel:+14155550101", "neither a number nor a SIP URI"),
+        (OPEN, "sip:dana@example.com", "is at example.com"),
+        (AMERICA, "+18095550123", "region DO"),
+        (AMERICA, "+252612345678", "region SO"),
+        (AMERICA, "+442079460000", "region GB"),
+        (AMERICA, "+14155550199", "begins with +1415555019"),
+        (AMERICA, "sip:dana@pbx.example.com.evil.net", "is at pbx.example.com.evil.net"),
+        (AMERICA, "sip:dana@evil.net?x=@pbx.example.com/..", "neither a number nor a SIP URI"),
+        (AMERICA, "sip:pbx.example.com", "neither a number nor a SIP URI"),
+    ],
+)
+def test_may_not_be_dialled(policy: Policy, address: str, why: str) -> None:
+    with pytest.raises(Refused) as refused:
+        policy.check(to(address))
+    sentence = str(refused.value)
+    assert why in sentence
+    assert sentence.startswith("config.destination.sip_call_to ")
+    assert address not in sentence, "no number in a sentence that travels"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WARMXFER_DIAL_REGIONS", "US,Mars"),
+        ("WARMXFER_DIAL_DENY_PREFIXES", "900"),
+        ("WARMXFER_DIAL_SIP_HOSTS", "http://pbx"),
+    ],
+)
+def test_a_wrong_list_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(Refused, match=rf"^{name} holds '.*'; give ") as refused:
+        Policy.from_env({name: value})
+    assert refused.value.field == name
+
+
+def test_the_schema_lets_nothing_through_that_the_policy_cannot_read() -> None:
+    """The two grammars agree: what the schema takes is a number or a URI to the policy."""
+    for address in ("+14155550101", "sip:dana@example.com", "sips:a.b+c@x1-y.example:5060"):
+        raw = {
+            "routing_rule_id": "rr",
+            "sip_call_to": address,
+            "sip_call_from": "+14155559876",
+        }
+        host = Policy(sip_hosts=frozenset({"example.com", "x1-y.example"}))
+        host.check(msgspec.convert(raw, SIPDestination))

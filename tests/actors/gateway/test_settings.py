@@ -1,0 +1,60 @@
+"""The environment of a gateway: what is right, and one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from warmxfer.actors.gateway import GatewaySettings
+from warmxfer.schemas import Refused
+
+GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    settings = GatewaySettings.from_env(GOOD)
+    assert (settings.jobs, settings.settle_s, settings.webhook_port) == (32, 4.0, None)
+    assert (settings.provider.name, settings.provider.timeout_s, settings.provider.local) == (
+        "videosdk",
+        8.0,
+        False,
+    )
+    assert "the-planted-secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({"VIDEOSDK_SECRET": ""}, "VIDEOSDK_SECRET is empty; set it beside its other half"),
+        (
+            {"VIDEOSDK_SECRET": "", "VIDEOSDK_API_KEY": ""},
+            "VIDEOSDK_API_KEY is empty; set it and VIDEOSDK_SECRET, or VIDEOSDK_AUTH_TOKEN alone",
+        ),
+        (
+            {"VIDEOSDK_BASE_URL": "http://api.example.com"},
+            "VIDEOSDK_BASE_URL is 'http://api.example.com'; use https://host, or http:// on this machine",
+        ),
+        ({"WARMXFER_PROVIDER": "acme"}, "WARMXFER_PROVIDER is 'acme'; use one of videosdk"),
+        (
+            {"WARMXFER_PROVIDER_TIMEOUT_S": "0"},
+            "WARMXFER_PROVIDER_TIMEOUT_S is '0'; give seconds from 0.1 to 30",
+        ),
+        ({"WARMXFER_GATEWAY_JOBS": "many"}, "WARMXFER_GATEWAY_JOBS is 'many'; give a number from 1 to 512"),
+        ({"WARMXFER_SETTLE_S": "nan"}, "WARMXFER_SETTLE_S is 'nan'; give a number from 0.1 to 60"),
+        (
+            {"WARMXFER_WEBHOOK_PORT": "70000"},
+            "WARMXFER_WEBHOOK_PORT is '70000'; give a number from 0 to 65535",
+        ),
+        (
+            {"WARMXFER_WEBHOOK_URL": "hooks"},
+            "WARMXFER_WEBHOOK_URL is 'hooks'; give the https:// address the provider reaches us at",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(env: dict[str, str], sentence: str) -> None:
+    with pytest.raises(Refused) as refused:
+        GatewaySettings.from_env({**GOOD, **env})
+    assert str(refused.value) == sentence
+
+
+def test_a_token_alone_is_enough() -> None:
+    GatewaySettings.from_env({"VIDEOSDK_AUTH_TOKEN": "a.b.c"})
