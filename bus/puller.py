@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
+from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
 
 from .link import Link
 from .messages import NO_HEADERS, Arrival
@@ -182,7 +182,7 @@ class Puller:
         try:
             async with asyncio.timeout(HEARTBEAT_S):
                 await subscription.drain()
-        except (TimeoutError, ConnectionClosedError, ConnectionDrainingError):
+        except (TimeoutError, OSError, Error):
             log.debug("pull_not_drained", consumer=self._consumer)
 
     async def _send(self, subject: str, data: bytes, reply: str = "") -> None:

@@ -38,6 +38,7 @@ MAX_WINDOW = 2_048
 KEYED_WINDOW_PER_JOB = 4
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
+DEAD_RETRY_S = 1.0
 PATIENCE = 4
 """`Retry`, and deaths of the worker itself, may happen this many times `max_deliver`."""
 
@@ -111,6 +112,7 @@ class Worker:
         self._lanes: dict[str | int, deque[_Held]] = {}
         self._ready: deque[str | int] = deque()
         self._runners: set[asyncio.Task[None]] = set()
+        self._staffed = 0
         self._ticker: asyncio.Task[None] | None = None
         self._stopping = False
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
@@ -156,6 +158,7 @@ class Worker:
                 await asyncio.wait(late, timeout=1.0)
         if self._ticker is not None:
             self._ticker.cancel()
+            await asyncio.wait({self._ticker})
             self._ticker = None
 
     async def __aenter__(self) -> Worker:
@@ -184,25 +187,38 @@ class Worker:
             return
         self._lanes[key] = deque((held,))
         self._ready.append(key)
-        if len(self._runners) < self._jobs:
+        self._staff()
+
+    def _staff(self) -> None:
+        """One more runner if there is work for it. They end when none is ready: idle costs no task."""
+        if self._ready and self._staffed < self._jobs:
+            # Counted here and in `_run`, not by the tasks: one that has ended is done only a moment later,
+            # and what arrives in that moment would find every place taken and nobody at work.
+            self._staffed += 1
             runner = asyncio.create_task(self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
     async def _run(self) -> None:
         """Handle lane after lane, one message of each in turn, until none is ready."""
-        while self._ready:
-            key = self._ready.popleft()
-            lane = self._lanes[key]
-            try:
-                await self._settle(lane[0])
-            finally:
-                lane.popleft()
-                if not lane:
-                    del self._lanes[key]
-                elif not self._stopping:
-                    self._ready.append(key)
-            await self._puller.pump()
+        try:
+            while self._ready:
+                await self._next(self._ready.popleft())
+        finally:
+            self._staffed -= 1
+            self._staff()
+
+    async def _next(self, key: str | int) -> None:
+        lane = self._lanes[key]
+        try:
+            await self._settle(lane[0])
+        finally:
+            lane.popleft()
+            if not lane:
+                del self._lanes[key]
+            elif not self._stopping:
+                self._ready.append(key)
+        await self._puller.pump()
 
     async def _settle(self, held: _Held) -> None:
         held.running = True
@@ -255,7 +271,7 @@ class Worker:
                 await tell(delivery, cause)
         except Exception as error:
             log.error("dead_letter_failed", **self._where(held), cause=cause_of(error))
-            await self._puller.nak(held.arrival, RETRY_MAX_S / 10)
+            await self._puller.nak(held.arrival, DEAD_RETRY_S)
             return
         self.dead += 1
         log.error("dead_letter", **self._where(held), cause=cause)

@@ -64,7 +64,7 @@ async def fresh_server() -> AsyncIterator[EmbeddedServer]:
 @pytest_asyncio.fixture
 async def fresh_bus(fresh_server: EmbeddedServer) -> AsyncIterator[Bus]:
     """A bus on a broker for one test alone, with an empty stream and a short `ack_wait`."""
-    async with await Bus.connect(BusSettings(url=fresh_server.url, ack_wait_s=1.0), name="test") as bus:
+    async with await Bus.connect(BusSettings(url=fresh_server.url, ack_wait_s=0.5), name="test") as bus:
         await bus.ensure()
         yield bus
 

@@ -1,0 +1,167 @@
+"""What the roads carry on this machine: `python tests/benchmarks/bus_bench.py [--sync 2m] [--count 2000]`.
+
+Runs against an embedded broker of its own. Every figure is one line: what, how many a second, and for what
+is done one at a time the median, the 99th percentile and the worst in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from warmxfer.bus import (
+    Bus,
+    BusSettings,
+    Delivery,
+    EmbeddedServer,
+    Log,
+    Outgoing,
+    Worker,
+    claim,
+    subjects,
+    timers,
+)
+
+BODY = b"x" * 300
+TOGETHER = 64
+ROUND = 1_000
+
+
+@dataclass
+class Timing:
+    """How long each of many repetitions took."""
+
+    name: str
+    took_s: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        """The figures, as printed."""
+        ordered = sorted(self.took_s)
+        p50, p99 = statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1]
+        rate = len(ordered) / sum(ordered)
+        return (
+            f"{self.name:<44} {rate:>9,.0f}/s   p50 {p50 * 1e3:6.2f}  p99 {p99 * 1e3:6.2f}  "
+            f"max {ordered[-1] * 1e3:6.2f} ms"
+        )
+
+
+async def one_at_a_time(name: str, count: int, act: Callable[[int], Awaitable[object]]) -> None:
+    """Time `count` repetitions of `act`, after some to warm up."""
+    timing = Timing(name)
+    for n in range(-20, count):
+        started = time.perf_counter()
+        await act(n)
+        if n >= 0:
+            timing.took_s.append(time.perf_counter() - started)
+    print(timing.line())
+
+
+def rate(name: str, count: int, took_s: float) -> None:
+    """Print how many a second."""
+    print(f"{name:<44} {count / took_s:>9,.0f}/s")
+
+
+async def transition(bus: Bus, log: Log, n: int) -> None:
+    """What the coordinator does once: load, append, fan out a phase, two commands and a timer."""
+    id = f"x{n}"
+    entry = await log.last(id)
+    seq = await log.append(
+        id,
+        BODY,
+        0 if entry is None else entry.seq,
+        f"{id}.record",
+        cancel_timer=subjects.timer(id, "deadline"),
+    )
+    await bus.publish_all(
+        [
+            Outgoing(subjects.phase(id), BODY, f"{id}.{seq}.phase"),
+            Outgoing(subjects.do(id, "gateway"), BODY, f"{id}.{seq}.gateway"),
+            Outgoing(subjects.do(id, "summarizer"), BODY, f"{id}.{seq}.summarizer"),
+            timers.schedule(id, "deadline", time.time() + 3_600, b"{}", msg_id=f"{id}.{seq}.timer"),
+        ]
+    )
+
+
+async def publishing(bus: Bus, count: int) -> None:
+    """Figures of writing and reading."""
+    log = Log(bus)
+    await one_at_a_time("publish", count, lambda n: bus.publish(subjects.cancel(f"p{n}"), BODY))
+    await one_at_a_time("append to a log", count, lambda n: log.append(f"l{n}", BODY, 0, f"l{n}"))
+    await one_at_a_time("last of a log", count, lambda n: log.last(f"l{n}"))
+    await one_at_a_time("transition (load, append, 4 published)", count, lambda n: transition(bus, log, n))
+    await one_at_a_time("claim an intent", count // 2, lambda n: claim(bus, f"i{n}", "dial", b"%d" % n))
+    together = [Outgoing(subjects.result(f"a{n}"), BODY) for n in range(ROUND)]
+    started = time.perf_counter()
+    await bus.publish_all(together, deadline_s=30)
+    rate(f"publish_all of {ROUND}", ROUND, time.perf_counter() - started)
+    started = time.perf_counter()
+    for first in range(0, count, TOGETHER):
+        await asyncio.gather(
+            *(bus.publish(subjects.result(f"g{n}"), BODY) for n in range(first, first + TOGETHER))
+        )
+    rate(f"publish, {TOGETHER} at a time", count, time.perf_counter() - started)
+
+
+async def working(bus: Bus, count: int, keyed: bool) -> None:
+    """Figures of a worker that does nothing with what it gets."""
+    done = asyncio.Event()
+    total = 0
+
+    async def handle(_: Delivery) -> None:
+        nonlocal total
+        total += 1
+        if total == count:
+            done.set()
+
+    for first in range(0, count, ROUND):
+        await bus.publish_all(
+            [Outgoing(subjects.do(f"t{n % 500}", "gateway"), BODY) for n in range(first, first + ROUND)],
+            deadline_s=60,
+        )
+    cpu, started = time.process_time(), time.perf_counter()
+    async with Worker(bus, "gateway", handle, jobs=256, keyed=keyed, window=1_024):
+        async with asyncio.timeout(120):
+            await done.wait()
+        took_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    rate(f"worker{', keyed' if keyed else ''}: deliver, handle, ack", count, took_s)
+    print(f"{'':<44} {cpu_s / count * 1e6:>9.0f} µs of our CPU for each")
+
+
+async def main(sync: str, count: int) -> None:
+    """Print all figures."""
+    async with (
+        EmbeddedServer(sync_interval=sync) as server,
+        await Bus.connect(BusSettings(url=server.url), name="bench") as bus,
+    ):
+        await bus.ensure()
+        print(f"sync_interval {sync}, {count} repetitions, bodies of {len(BODY)} bytes, {type_of_loop()}")
+        await publishing(bus, count)
+        await working(bus, count * 10, keyed=False)
+        await working(bus, count * 10, keyed=True)
+
+
+def type_of_loop() -> str:
+    """The name of the event loop in use."""
+    return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sync", default="always", help="sync_interval of the broker: always, or 2m")
+    parser.add_argument("--count", type=int, default=2_000)
+    parser.add_argument("--asyncio", action="store_true", help="without uvloop")
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    if options.asyncio:
+        asyncio.run(main(options.sync, options.count))
+    else:
+        import uvloop
+
+        uvloop.run(main(options.sync, options.count))

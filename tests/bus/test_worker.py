@@ -1,0 +1,525 @@
+"""A worker: order within a transfer, transfers side by side, nothing lost, poison put aside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from warmxfer.bus import (
+    Broken,
+    Bus,
+    BusSettings,
+    Delivery,
+    EmbeddedServer,
+    Outgoing,
+    Park,
+    Refused,
+    Retry,
+    Worker,
+    subjects,
+)
+from warmxfer.bus.messages import Arrival
+
+Handle = Callable[[Delivery], Awaitable[None]]
+ACK_WAIT_S = 0.5
+
+
+async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Return once `condition` holds; fails the test when it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def unsettled(bus: Bus, consumer: str) -> int:
+    """How many messages the broker still has for `consumer`: to deliver, or to be acknowledged."""
+    info = await bus._link.api(f"CONSUMER.INFO.WARMXFER.{consumer}")
+    never_delivered = info["delivered"]["consumer_seq"] == 0
+    return info["num_pending"] + info["num_ack_pending"] + never_delivered
+
+
+async def settled(bus: Bus, consumer: str, within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while await unsettled(bus, consumer):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def dead_letters(bus: Bus, id: str) -> list[dict[str, Any]]:
+    return [json.loads(stored.data) for stored in await bus.history(subjects.dead(id), 100)]
+
+
+@contextlib.asynccontextmanager
+async def other_bus(bus: Bus) -> AsyncIterator[Bus]:
+    async with await Bus.connect(bus.settings, name="other") as other:
+        yield other
+
+
+async def test_a_delivery_says_where_it_comes_from(fresh_bus: Bus) -> None:
+    got: list[Delivery] = []
+
+    async def handle(delivery: Delivery) -> None:
+        got.append(delivery)
+
+    seq = await fresh_bus.publish(subjects.do("t1", "gateway"), b"{}", msg_id="m1", headers={"X-A": "b"})
+    async with Worker(fresh_bus, "gateway", handle, jobs=2) as worker:
+        await settled(fresh_bus, "gateway")
+        assert (worker.done, worker.failed, worker.dead, worker.held) == (1, 0, 0, 0)
+    (delivery,) = got
+    assert (delivery.transfer_id, delivery.kind, delivery.rest) == ("t1", "do", "gateway")
+    assert (delivery.data, delivery.seq, delivery.tries) == (b"{}", seq, 1)
+    assert delivery.headers == {"X-A": "b", "Nats-Msg-Id": "m1"}
+    stored = await fresh_bus.last(subjects.do("t1", "gateway"))
+    assert stored is not None
+    assert delivery.at == stored.at
+
+
+async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_side_by_side(fresh_bus: Bus) -> None:
+    order: dict[str, list[int]] = defaultdict(list)
+    running: Counter[str] = Counter()
+    most_of_one, most_at_once = 0, 0
+
+    async def handle(delivery: Delivery) -> None:
+        nonlocal most_of_one, most_at_once
+        running[delivery.transfer_id] += 1
+        most_of_one = max(most_of_one, running[delivery.transfer_id])
+        most_at_once = max(most_at_once, running.total())
+        await asyncio.sleep(0.002)
+        order[delivery.transfer_id].append(int(delivery.data))
+        running[delivery.transfer_id] -= 1
+
+    await fresh_bus.publish_all(
+        [Outgoing(subjects.event(f"t{n % 8}"), b"%d" % n) for n in range(400)], deadline_s=10
+    )
+    async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=True) as worker:
+        await settled(fresh_bus, "coordinator", 10)
+        assert worker._lanes == {}
+    assert {id: numbers == sorted(numbers) for id, numbers in order.items()} == {
+        f"t{n}": True for n in range(8)
+    }
+    assert sum(map(len, order.values())) == 400
+    assert (most_of_one, most_at_once) == (1, 4)
+
+
+async def test_a_slow_transfer_does_not_hold_up_the_others(fresh_bus: Bus) -> None:
+    gate = asyncio.Event()
+    done: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.transfer_id == "slow":
+            await gate.wait()
+        done.append(delivery.transfer_id)
+
+    await fresh_bus.publish_all([Outgoing(subjects.event("slow"), b"") for _ in range(3)])
+    await fresh_bus.publish_all([Outgoing(subjects.event(f"t{n}"), b"") for n in range(20)])
+    async with Worker(fresh_bus, "coordinator", handle, jobs=2, keyed=True, progress=False, window=32):
+        await until(lambda: len(done) == 20)
+        assert "slow" not in done
+        gate.set()
+        await settled(fresh_bus, "coordinator")
+    assert done.count("slow") == 3
+
+
+async def test_never_more_than_jobs_run_and_idle_workers_get_the_rest(fresh_bus: Bus) -> None:
+    gate = asyncio.Event()
+
+    async def handle(_: Delivery) -> None:
+        await gate.wait()
+
+    await fresh_bus.publish_all([Outgoing(subjects.do(f"t{n}", "briefing"), b"") for n in range(6)])
+    async with (
+        other_bus(fresh_bus) as other,
+        Worker(fresh_bus, "briefing", handle, jobs=2, progress=True) as one,
+    ):
+        await until(lambda: one.busy == 2)
+        async with Worker(other, "briefing", handle, jobs=4, progress=True) as two:
+            await until(lambda: two.busy == 4)
+            assert (one.busy, one.held, two.held) == (2, 2, 4)
+            gate.set()
+            await settled(fresh_bus, "briefing")
+
+
+async def test_long_work_is_held_by_progress_and_done_once(fresh_bus: Bus) -> None:
+    calls: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        calls.append(delivery.tries)
+        await asyncio.sleep(2.5 * ACK_WAIT_S)
+
+    await fresh_bus.publish(subjects.do("t1", "briefing"), b"")
+    async with (
+        other_bus(fresh_bus) as other,
+        Worker(fresh_bus, "briefing", handle, jobs=1, progress=True),
+        Worker(other, "briefing", handle, jobs=1, progress=True),
+    ):
+        await settled(fresh_bus, "briefing", 6)
+    assert calls == [1]
+
+
+async def test_what_waits_for_its_turn_is_not_delivered_again(fresh_bus: Bus) -> None:
+    calls: list[tuple[bytes, int]] = []
+
+    async def handle(delivery: Delivery) -> None:
+        calls.append((delivery.data, delivery.tries))
+        await asyncio.sleep(0.8 * ACK_WAIT_S)
+
+    await fresh_bus.publish_all([Outgoing(subjects.event("t1"), b"%d" % n) for n in range(4)])
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True):
+        await settled(fresh_bus, "coordinator", 6)
+    assert calls == [(b"0", 1), (b"1", 1), (b"2", 1), (b"3", 1)]
+
+
+async def test_a_worker_that_dies_leaves_its_work_to_another(fresh_bus: Bus) -> None:
+    done: list[tuple[str, int]] = []
+
+    async def hang(_: Delivery) -> None:
+        await asyncio.Event().wait()
+
+    async def handle(delivery: Delivery) -> None:
+        done.append((delivery.transfer_id, delivery.tries))
+
+    await fresh_bus.publish(subjects.do("t1", "briefing"), b"")
+    dying = await Bus.connect(fresh_bus.settings, name="dying")
+    worker = Worker(dying, "briefing", hang, jobs=1, progress=True)
+    await worker.start()
+    await until(lambda: worker.busy == 1)
+    await dying.close()
+    started = time.monotonic()
+    async with Worker(fresh_bus, "briefing", handle, jobs=1, progress=True):
+        await until(lambda: len(done) == 1)
+    assert time.monotonic() - started < ACK_WAIT_S + 1
+    assert done == [("t1", 2)]
+    await worker.stop(0)
+
+
+async def test_retry_comes_again_no_sooner_than_it_asked(fresh_bus: Bus) -> None:
+    at: list[float] = []
+
+    async def handle(delivery: Delivery) -> None:
+        at.append(time.monotonic())
+        if delivery.tries < 3:
+            raise Retry("not yet", after_s=0.3)
+
+    await fresh_bus.publish(subjects.event("t1"), b"")
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1) as worker:
+        await settled(fresh_bus, "coordinator")
+        assert (worker.done, worker.failed) == (1, 2)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert all(0.3 <= pause < 1.0 for pause in pauses)
+    assert await dead_letters(fresh_bus, "t1") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (Refused("number is '+1…23'; name another"), "Refused: number is '+1…23'; name another"),
+        (Broken("two states at once"), "Broken: two states at once"),
+        (ValueError("the caller said: my pin is 1234"), "ValueError at test_worker.py:"),
+        (asyncio.CancelledError(), "CancelledError at test_worker.py:"),
+    ],
+)
+async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_cause(
+    fresh_server: EmbeddedServer, error: BaseException, cause: str
+) -> None:
+    told: list[tuple[str, str]] = []
+    tries: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        tries.append(delivery.tries)
+        raise error
+
+    async def on_dead(delivery: Delivery, cause: str) -> None:
+        told.append((delivery.transfer_id, cause))
+
+    settings = BusSettings(url=fresh_server.url, max_deliver=3)
+    with capture_logs() as logs:
+        async with await Bus.connect(settings, name="test") as bus:
+            await bus.ensure()
+            seq = await bus.publish(subjects.do("t1", "gateway"), b"secret payload")
+            async with Worker(bus, "gateway", handle, jobs=1, on_dead=on_dead) as worker:
+                await settled(bus, "gateway")
+                assert worker.dead == 1
+            (letter,) = await dead_letters(bus, "t1")
+    assert tries == [1, 2, 3]
+    assert letter.pop("cause").startswith(cause)
+    assert letter == {"subject": "warmxfer.t1.do.gateway", "seq": seq, "tries": 3, "consumer": "gateway"}
+    ((told_id, told_cause),) = told
+    assert told_id == "t1"
+    assert told_cause.startswith(cause)
+    assert "1234" not in told_cause + repr(logs)
+    assert "secret payload" not in repr(logs)
+
+
+async def test_park_is_a_dead_letter_at_once(fresh_bus: Bus) -> None:
+    tries: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        tries.append(delivery.tries)
+        raise Park("not JSON")
+
+    await fresh_bus.publish(subjects.event("t1"), b"\xff")
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1):
+        await settled(fresh_bus, "coordinator")
+    assert tries == [1]
+    (letter,) = await dead_letters(fresh_bus, "t1")
+    assert letter["cause"] == "Park: not JSON"
+
+
+async def test_poison_blocks_nobody(fresh_bus: Bus) -> None:
+    done: list[bytes] = []
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.data == b"poison":
+            raise ValueError("boom")
+        done.append(delivery.data)
+
+    bodies = [b"poison" if n % 50 == 0 else b"%d" % n for n in range(200)]
+    await fresh_bus.publish_all([Outgoing(subjects.event("t1"), body) for body in bodies])
+    started = time.monotonic()
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True):
+        await until(lambda: len(done) == 196)
+        assert time.monotonic() - started < 2
+        await settled(fresh_bus, "coordinator", 10)
+    assert len(await dead_letters(fresh_bus, "t1")) == 4
+
+
+async def test_a_subject_that_is_hostile_is_put_aside(fresh_bus: Bus) -> None:
+    done: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        done.append(delivery.transfer_id)
+
+    transport = fresh_bus._link.client._transport
+    assert transport is not None
+    for id in (b"\xff\xfe", b"a\xc2\xa0b", b"x" * 100, b"+14155550123"):
+        transport.write(b"PUB warmxfer." + id + b".event 0\r\n\r\n")
+    await fresh_bus.publish(subjects.event("good"), b"")
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1):
+        await settled(fresh_bus, "coordinator")
+    assert done == ["good"]
+    letters = await dead_letters(fresh_bus, subjects.UNADDRESSED)
+    assert len(letters) == 4
+    assert all(letter["cause"].startswith("Park: id is ") for letter in letters)
+
+
+async def test_a_stored_header_cannot_pass_for_the_brokers_word(fresh_bus: Bus) -> None:
+    done: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        done.append(delivery.headers["Status"])
+
+    await fresh_bus.publish(subjects.event("t1"), b"", headers={"Status": "409"})
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1):
+        await settled(fresh_bus, "coordinator")
+    assert done == ["409"]
+
+
+async def test_a_message_that_kills_its_worker_is_given_up(fresh_server: EmbeddedServer) -> None:
+    settings = BusSettings(url=fresh_server.url, ack_wait_s=ACK_WAIT_S, max_deliver=1)
+    begun: list[int] = []
+
+    async def die(delivery: Delivery) -> None:
+        begun.append(delivery.tries)
+        await asyncio.Event().wait()
+
+    async with await Bus.connect(settings, name="test") as bus:
+        await bus.ensure()
+        await bus.publish(subjects.event("t1"), b"")
+        for tries in range(1, 5):
+            dying = await Bus.connect(settings, name="dying")
+            worker = Worker(dying, "coordinator", die, jobs=1)
+            await worker.start()
+            await until(lambda tries=tries: len(begun) == tries)
+            await dying.close()
+            await worker.stop(0)
+        async with Worker(bus, "coordinator", die, jobs=1):
+            await settled(bus, "coordinator")
+        (letter,) = await dead_letters(bus, "t1")
+    assert begun == [1, 2, 3, 4]
+    assert letter["cause"] == "Park: was begun 4 times and never ended: it may kill its worker"
+
+
+async def test_when_telling_of_the_dead_fails_it_is_told_again(fresh_bus: Bus) -> None:
+    told: list[int] = []
+
+    async def handle(_: Delivery) -> None:
+        raise Park("no")
+
+    async def on_dead(delivery: Delivery, _: str) -> None:
+        told.append(delivery.tries)
+        if len(told) == 1:
+            raise Retry("later")
+
+    await fresh_bus.publish(subjects.event("t1"), b"")
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1, on_dead=on_dead):
+        await settled(fresh_bus, "coordinator", 8)
+    assert told == [1, 2]
+    assert len(await dead_letters(fresh_bus, "t1")) == 1
+
+
+async def test_stopping_lets_running_work_end_and_gives_the_rest_back_at_once(fresh_bus: Bus) -> None:
+    gate, ended = asyncio.Event(), list[bytes]()
+    later: list[tuple[bytes, int]] = []
+
+    async def handle(delivery: Delivery) -> None:
+        await gate.wait()
+        ended.append(delivery.data)
+
+    async def handle_later(delivery: Delivery) -> None:
+        later.append((delivery.data, delivery.tries))
+
+    await fresh_bus.publish_all([Outgoing(subjects.event("t1"), b"%d" % n) for n in range(4)])
+    worker = Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True)
+    await worker.start()
+    await until(lambda: worker.held == 4)
+    stopping = asyncio.create_task(worker.stop(5))
+    await asyncio.sleep(0.05)
+    gate.set()
+    await stopping
+    assert (ended, worker.held) == ([b"0"], 0)
+    started = time.monotonic()
+    async with Worker(fresh_bus, "coordinator", handle_later, jobs=1, keyed=True):
+        await settled(fresh_bus, "coordinator")
+    assert time.monotonic() - started < ACK_WAIT_S / 2
+    assert sorted(later) == [(b"1", 2), (b"2", 2), (b"3", 2)]
+
+
+async def test_stopping_cuts_what_does_not_end_in_time_and_gives_it_back(fresh_bus: Bus) -> None:
+    cut: list[str] = []
+
+    async def hang(delivery: Delivery) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.append(delivery.transfer_id)
+
+    done: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        done.append(delivery.tries)
+
+    await fresh_bus.publish(subjects.do("t1", "briefing"), b"")
+    worker = Worker(fresh_bus, "briefing", hang, jobs=1, progress=True)
+    await worker.start()
+    await until(lambda: worker.busy == 1)
+    started = time.monotonic()
+    await worker.stop(0.2)
+    assert cut == ["t1"]
+    async with Worker(fresh_bus, "briefing", handle, jobs=1):
+        await until(lambda: done == [2])
+    assert time.monotonic() - started < ACK_WAIT_S
+
+
+async def test_a_killed_broker_costs_no_message(fresh_server: EmbeddedServer, fresh_bus: Bus) -> None:
+    done: Counter[bytes] = Counter()
+
+    async def handle(delivery: Delivery) -> None:
+        await asyncio.sleep(0.01)
+        done[delivery.data] += 1
+
+    bodies = [b"%d" % n for n in range(600)]
+    async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=False):
+        for part in range(3):
+            batch = bodies[part * 200 : part * 200 + 200]
+            await fresh_bus.publish_all(
+                [Outgoing(subjects.event(f"t{n % 20}"), body) for n, body in enumerate(batch)], deadline_s=15
+            )
+            await asyncio.sleep(0.1)
+            await fresh_server.restart(kill=True)
+        await until(lambda: len(done) == 600, 10)
+        await settled(fresh_bus, "coordinator", 10)
+    assert set(done) == set(bodies)
+
+
+async def test_a_worker_begins_before_the_stream_is_there(fresh_server: EmbeddedServer) -> None:
+    done: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        done.append(delivery.transfer_id)
+
+    settings = BusSettings(url=fresh_server.url)
+    async with (
+        await Bus.connect(settings, name="test") as bus,
+        Worker(bus, "gateway", handle, jobs=1),
+    ):
+        await asyncio.sleep(0.1)
+        await bus.ensure()
+        await bus.publish(subjects.do("t1", "gateway"), b"")
+        await until(lambda: done == ["t1"])
+
+
+class OneInHand:
+    """A bus whose puller brings a second message at the very moment the only runner ends."""
+
+    def __init__(self) -> None:
+        self.settings = BusSettings()
+        self.worker: Worker | None = None
+        self.coming = [2]
+
+    def pull(self, consumer: str, sink: object, window: int) -> OneInHand:
+        return self
+
+    async def pump(self) -> None:
+        while self.coming:
+            asyncio.get_running_loop().call_soon(self.bring, self.coming.pop())
+
+    def bring(self, seq: int) -> None:
+        assert self.worker is not None
+        self.worker.accept(Arrival(subjects.event(f"t{seq}"), b"", {}, seq, 0.0, 1, ""))
+
+    async def ack(self, arrival: Arrival) -> None:
+        pass
+
+
+async def test_what_arrives_the_moment_the_last_runner_ends_is_handled() -> None:
+    done: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        done.append(delivery.seq)
+
+    bus = OneInHand()
+    bus.worker = Worker(cast("Bus", bus), "coordinator", handle, jobs=1)
+    bus.bring(1)
+    await until(lambda: done == [1, 2])
+
+
+async def test_ten_thousand_messages_leave_no_task_and_no_lane(fresh_bus: Bus) -> None:
+    count = 10_000
+
+    async def handle(_: Delivery) -> None:
+        pass
+
+    for start in range(0, count, 1_000):
+        await fresh_bus.publish_all(
+            [Outgoing(subjects.event(f"t{n}"), b"x" * 100) for n in range(start, start + 1_000)],
+            deadline_s=15,
+        )
+    before = len(asyncio.all_tasks())
+    async with Worker(fresh_bus, "coordinator", handle, jobs=64, keyed=True) as worker:
+        most = 0
+        while worker.done < count:
+            most = max(most, len(asyncio.all_tasks()))
+            await asyncio.sleep(0.01)
+        await settled(fresh_bus, "coordinator")
+        assert (worker._lanes, len(worker._ready), worker.held) == ({}, 0, 0)
+    assert most <= before + 64 + 4
+    assert len(asyncio.all_tasks()) == before
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 5_000])
+async def test_a_number_of_jobs_that_is_none_is_refused(bus: Bus, jobs: int) -> None:
+    async def handle(_: Delivery) -> None:
+        pass
+
+    with pytest.raises(Refused, match=rf"^jobs is {jobs}; give 1 to 1024$"):
+        Worker(bus, "gateway", handle, jobs=jobs)
