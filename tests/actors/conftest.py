@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,8 +149,15 @@ def token(role: str, **claims: str) -> str:
 @pytest_asyncio.fixture
 async def cloud() -> AsyncIterator[Cloud]:
     """A sandbox for one test alone."""
+    async with open_cloud(TIME_SCALE) as cloud:
+        yield cloud
+
+
+@asynccontextmanager
+async def open_cloud(time_scale: float) -> AsyncIterator[Cloud]:
+    """A sandbox on a free port of this process."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    settings = Settings(api_key=API_KEY, secret=SECRET, time_scale=TIME_SCALE)
+    settings = Settings(api_key=API_KEY, secret=SECRET, time_scale=time_scale)
     serving = asyncio.create_task(serve(settings, ready=ready.set_result, handle_signals=False))
     try:
         async with asyncio.timeout(5):

@@ -1,0 +1,84 @@
+"""Takes `JoinConsultation` off the work queue and holds each consultation until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from warmxfer.actors.llm import open_model
+from warmxfer.bus import Bus, Delivery, Park, Worker, subjects
+from warmxfer.schemas import CommandFailed, Fault, JoinConsultation, Undecodable, decode_command, encode
+
+from .consultation import MIN_JOIN_S, Consultation, Task
+from .judge import Judges
+from .settings import BriefingSettings
+
+DRAIN_S: Final = 1.0
+"""A consultation does not end because its worker does: it is given back soon, and held by another."""
+
+log = structlog.get_logger(__name__)
+
+
+class Briefer:
+    """Holds consultations in rooms of `kind`."""
+
+    def __init__(self, bus: Bus, kind: str, judges: Judges) -> None:
+        self._bus = bus
+        self._kind = kind
+        self._judges = judges
+
+    async def handle(self, delivery: Delivery) -> None:
+        """One delivery of the work queue; returns when the consultation is over."""
+        command = _read(delivery)
+        task = Task(
+            transfer_id=delivery.transfer_id,
+            join=command,
+            seq=delivery.seq,
+            budget_s=max(command.deadline_at - delivery.at, MIN_JOIN_S),
+            took_over=delivery.tries > 1,
+        )
+        await Consultation(self._bus, task, self._kind, self._judges).hold()
+
+    async def give_up(self, delivery: Delivery, cause: str) -> None:
+        """A delivery that became a dead letter: tell whoever waits for the answer."""
+        try:
+            command = _read(delivery)
+        except Park:
+            return
+        failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
+        msg_id = f"{command.command_id}-command_failed"
+        await self._bus.publish(subjects.event(delivery.transfer_id), encode(failed), msg_id=msg_id)
+
+
+async def run(bus: Bus, settings: BriefingSettings) -> None:
+    """Serve until cancelled."""
+    model = open_model(settings.model)
+    briefer = Briefer(bus, settings.voice, Judges(model))
+    worker = Worker(
+        bus,
+        "briefing",
+        briefer.handle,
+        jobs=settings.jobs,
+        progress=True,
+        on_dead=briefer.give_up,
+        drain_s=DRAIN_S,
+    )
+    try:
+        async with worker:
+            log.info("briefing_serves", jobs=settings.jobs, voice=settings.voice, model=model is not None)
+            await asyncio.Event().wait()
+    finally:
+        if model is not None:
+            await model.aclose()
+
+
+def _read(delivery: Delivery) -> JoinConsultation:
+    try:
+        command = decode_command(delivery.data)
+    except Undecodable as error:
+        raise Park(f"No command could be read: {error}") from error
+    if not isinstance(command, JoinConsultation):
+        raise Park(f"{type(command).__name__} is no command for a briefing agent")
+    return command

@@ -1,0 +1,216 @@
+"""One consultation from the first knock to the goodbye: join, watch, brief, leave.
+
+The law of this file: whoever holds the consultation is in the room, or is on the way back, or has said that
+it is not. It ends in one of these ways:
+
+    told to leave                    ConsultationLeft, done
+    the door stays shut              CommandFailed(refused), and the order to leave is still answered
+    the room closes, or we are out   the order to leave is still answered, done
+    nobody else for a long time      done; so too at the end of a bounded life
+    another worker sits in our seat  Retry: the message is the other one's, and ours only should that one die
+    the line is lost for good        Retry: anybody may take over
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from warmxfer.actors import voices
+from warmxfer.bus import Bus
+from warmxfer.schemas import BriefSupervisor, JoinConsultation, LeaveConsultation, Refused, Retry
+
+from .judge import Judges
+from .orders import Orders
+from .reporter import Reporter
+from .teller import Note, Teller
+
+NAME: Final = "Warm Transfer Agent"
+
+MIN_JOIN_S: Final = 5.0
+"""A worker that takes over long after the command was due still gets this long for the door."""
+
+JOIN_PAUSE_S: Final = 0.1
+JOIN_PAUSE_MAX_S: Final = 1.0
+STAND_BY_S: Final = 30.0
+ALONE_S: Final = 600.0
+MAX_LIFE_S: Final = 3_600.0
+MAX_UNTAKEN: Final = 1_000
+LOST_RETRY_S: Final = 0.2
+REPLACED_RETRY_ACK_WAITS: Final = 2.0
+"""The holder's own progress renews the message long before that."""
+
+log = structlog.get_logger(__name__)
+
+Happened = voices.RoomEvent | BriefSupervisor | LeaveConsultation | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One delivery of the command. `took_over`: not the first; `budget_s`: for the door."""
+
+    transfer_id: str
+    join: JoinConsultation
+    seq: int
+    budget_s: float
+    took_over: bool
+
+
+class Consultation:
+    """Holds one consultation for its whole life; `hold` may be called once."""
+
+    def __init__(self, bus: Bus, task: Task, kind: str, judges: Judges) -> None:
+        self._bus = bus
+        self._task = task
+        self._judges = judges
+        self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
+        self._reporter = Reporter(bus, task.transfer_id, task.join)
+        room_id, participant_id = task.join.room_id, task.join.participant_id
+        ticket = voices.ticket_from(bus, room_id, participant_id)
+        self._voice = voices.open_voice(kind, voices.Seat(room_id, participant_id, NAME, ticket))
+        self._inbox: asyncio.Queue[Happened] = asyncio.Queue(MAX_UNTAKEN)
+        self._others: set[str] = set()
+
+    async def hold(self) -> None:
+        """Returns when it is over; raises `Retry` when another worker shall hold it."""
+        async with Orders(self._bus, self._task.transfer_id, self._task.seq) as orders:
+            try:
+                presence = await self._enter(orders)
+                left = None
+                if presence is not None:
+                    left = await self._attend(orders, presence)
+            finally:
+                await self._voice.leave()
+            leave = left or await self._stand_by(orders)
+            if leave is not None:
+                await self._reporter.left(leave.command_id)
+        self._log.info("consultation_over", told_to_leave=leave is not None)
+
+    # ── the door ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _enter(self, orders: Orders) -> voices.Presence | None:
+        """The room, or None: we were told to leave, or failed and said so."""
+        joining = asyncio.create_task(self._knock())
+        try:
+            await asyncio.wait((joining, orders.leave), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not joining.done():
+                joining.cancel()
+                await asyncio.gather(joining, return_exceptions=True)
+        try:
+            return None if orders.leave.done() else joining.result()
+        except (Retry, Refused) as error:
+            self._log.warning("consultation_not_joined", why=str(error))
+            await self._reporter.failed(str(error))
+            return None
+
+    async def _knock(self) -> voices.Presence:
+        """Try until the time for it is over; raises the last `Retry`, or `Refused` at once."""
+        now = asyncio.get_running_loop().time
+        deadline, pause_s = now() + self._task.budget_s, JOIN_PAUSE_S
+        while True:
+            try:
+                return await self._voice.join()
+            except Retry as error:
+                if now() + pause_s >= deadline:
+                    raise
+                self._log.info("consultation_join_waits", why=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
+
+    async def _stand_by(self, orders: Orders) -> LeaveConsultation | None:
+        """Wait for the order to leave, which is answered though we are out already."""
+        await asyncio.wait((orders.leave,), timeout=STAND_BY_S)
+        return orders.leave.result() if orders.leave.done() else None
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+    async def _attend(self, orders: Orders, presence: voices.Presence) -> LeaveConsultation | None:
+        """Be there until told to leave (then that order), or until the room is no more (then None)."""
+        supervisor_id = self._task.join.supervisor_participant_id
+        teller = Teller(self._voice, self._judges, self._reporter, supervisor_id, self._note)
+        pumps = (
+            asyncio.create_task(_pump(self._voice.events(), self._inbox)),
+            asyncio.create_task(_pump(_each(orders), self._inbox)),
+        )
+        try:
+            await self._arrive(teller, presence)
+            async with asyncio.timeout(MAX_LIFE_S):
+                while True:
+                    happened = await self._next()
+                    if isinstance(happened, LeaveConsultation):
+                        return happened
+                    if isinstance(happened, voices.Closed):
+                        return self._closed(happened.reason)
+                    await self._take(teller, happened)
+        except TimeoutError:
+            self._log.warning("consultation_abandoned", others=len(self._others))
+            return None
+        finally:
+            teller.close()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _arrive(self, teller: Teller, presence: voices.Presence) -> None:
+        past = await self._reporter.recall(self._task.seq)
+        if past.decided:
+            teller.close()
+        await self._reporter.joined(presence, took_over=self._task.took_over)
+        self._log.info("consultation_joined", others=len(presence.participants), decided=past.decided)
+        for participant in presence.participants:
+            joined = voices.ParticipantJoined(participant)
+            self._count(joined)
+            await teller.take(joined)
+
+    async def _next(self) -> Happened:
+        """What happens next; raises `TimeoutError` when we have been alone for too long."""
+        async with asyncio.timeout(None if self._others else ALONE_S):
+            return await self._inbox.get()
+
+    async def _take(self, teller: Teller, happened: Happened) -> None:
+        match happened:
+            case voices.ParticipantJoined() | voices.ParticipantLeft() | voices.AudioEnabled():
+                self._count(happened)
+                await self._reporter.room_event(happened)
+        if not isinstance(happened, LeaveConsultation):
+            await teller.take(happened)
+
+    def _note(self, note: Note) -> None:
+        if self._inbox.full():
+            self._log.warning("note_dropped", untaken=MAX_UNTAKEN)
+            return
+        self._inbox.put_nowait(note)
+
+    def _count(self, event: voices.RoomEvent) -> None:
+        match event:
+            case voices.ParticipantJoined(other):
+                self._others.add(other.id)
+            case voices.ParticipantLeft(who):
+                self._others.discard(who)
+            case _:
+                pass
+
+    def _closed(self, reason: voices.Closing) -> None:
+        self._log.warning("consultation_closed", reason=reason.value)
+        if reason is voices.Closing.REPLACED:
+            raise Retry(
+                "Another worker took the seat",
+                after_s=REPLACED_RETRY_ACK_WAITS * self._bus.settings.ack_wait_s,
+            )
+        if reason is voices.Closing.LOST:
+            raise Retry("The connection to the room was lost", after_s=LOST_RETRY_S)
+
+
+async def _pump(source: AsyncIterator[Happened], inbox: asyncio.Queue[Happened]) -> None:
+    async for happened in source:
+        await inbox.put(happened)
+
+
+async def _each(orders: Orders) -> AsyncIterator[Happened]:
+    while True:
+        yield await orders.next()

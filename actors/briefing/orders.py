@@ -1,0 +1,100 @@
+"""What the coordinator orders the one who is in the consultation to do: the last order counts.
+
+Orders are heard live; what was not heard (before we subscribed, while the connection was away, because we
+were slow) is caught up with from the stream. A rising fence tells which of two orders is the newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+import structlog
+
+from warmxfer.bus import Bus, Listener, subjects
+from warmxfer.schemas import (
+    BriefSupervisor,
+    LeaveConsultation,
+    ToConsult,
+    Undecodable,
+    WarmTransferError,
+    decode_command,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Orders:
+    """`async with Orders(bus, transfer_id, since_seq) as orders: await orders.next()`
+
+    `since_seq`: orders stored before our own command are another consultation's.
+    """
+
+    def __init__(self, bus: Bus, transfer_id: str, since_seq: int) -> None:
+        self._bus = bus
+        self._transfer_id = transfer_id
+        self._subject = subjects.consult(transfer_id)
+        self._since_seq = since_seq
+        self._fence = -1
+        self._newest: ToConsult | None = None
+        self._news = asyncio.Event()
+        self._listener: Listener | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
+        """Done as soon as we are told to leave."""
+
+    async def next(self) -> ToConsult:
+        """The newest order that was not taken yet; older ones are void."""
+        while self._newest is None:
+            self._news.clear()
+            await self._news.wait()
+        order, self._newest = self._newest, None
+        return order
+
+    async def __aenter__(self) -> Orders:
+        self._listener = self._bus.listen(self._subject)
+        await self._listener.__aenter__()
+        self._forget = self._bus.on_reconnect(self._catch_up)
+        self._reading = asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}")
+        await self._catch_up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._forget()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.__aexit__(kind, error, trace)
+        self.leave.cancel()
+
+    async def _read(self, listener: Listener) -> None:
+        async for heard in listener:
+            self._take(heard.data)
+            if heard.lost:
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        try:
+            last = await self._bus.last(self._subject)
+        except WarmTransferError as error:
+            # The next order is heard live, or caught up with after the next reconnect.
+            log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
+            return
+        if last is not None and last.seq > self._since_seq:
+            self._take(last.data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            order = decode_command(data)
+        except Undecodable as error:
+            log.warning("order_unreadable", transfer_id=self._transfer_id, why=str(error))
+            return
+        if not isinstance(order, BriefSupervisor | LeaveConsultation) or order.fence <= self._fence:
+            return
+        self._fence, self._newest = order.fence, order
+        self._news.set()
+        if isinstance(order, LeaveConsultation) and not self.leave.done():
+            self.leave.set_result(order)

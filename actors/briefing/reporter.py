@@ -1,0 +1,136 @@
+"""What the room shows and what was decided, told on the bus: each fact once, however many workers saw it.
+
+The law of this file: a fact's Msg-Id is made of what it says: the consultation, the participant, and how
+often that one had left before. Two workers that saw the same thing write the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import structlog
+
+from warmxfer.actors import voices
+from warmxfer.bus import Bus, subjects
+from warmxfer.schemas import (
+    Answer,
+    AudioStreamEnabled,
+    CommandFailed,
+    ConsultationJoined,
+    ConsultationLeft,
+    Fact,
+    Fault,
+    JoinConsultation,
+    ParticipantJoined,
+    ParticipantLeft,
+    SupervisorDeclined,
+    SupervisorReady,
+    Undecodable,
+    VoicemailDetected,
+    decode_event,
+    encode,
+)
+
+from .past import Past, fold
+from .script import Decide
+from .verdict import Verdict
+
+REPORT_DEADLINE_S: Final = 30.0
+"""An outage of the broker is waited out this long; then another worker takes over."""
+
+MAX_EVENTS_READ: Final = 1_000
+MAX_REASON_CHARS: Final = 500
+MAX_DETAIL_CHARS: Final = 300
+UNWATCHED: Final = "left while nobody watched"
+
+log = structlog.get_logger(__name__)
+
+
+class Reporter:
+    """Speaks for one consultation. Every method raises `Unavailable` after `REPORT_DEADLINE_S`."""
+
+    def __init__(self, bus: Bus, transfer_id: str, join: JoinConsultation) -> None:
+        self._bus = bus
+        self._transfer_id = transfer_id
+        self._subject = subjects.event(transfer_id)
+        self._join = join
+        self._ours = (join.supervisor_participant_id, join.caller_participant_id)
+        self._past = Past()
+
+    async def recall(self, since_seq: int) -> Past:
+        """What is known already."""
+        stored = await self._bus.history(self._subject, MAX_EVENTS_READ)
+        events = []
+        for message in stored:
+            try:
+                events.append((message.seq, decode_event(message.data)))
+            except Undecodable:
+                continue
+        self._past = fold(events, self._join.room_id, since_seq)
+        return self._past
+
+    async def joined(self, presence: voices.Presence, *, took_over: bool) -> None:
+        """We are in, and these are here. Who was here before and is not now has left unseen."""
+        command_id = self._join.command_id
+        await self._answer(ConsultationJoined(command_id=command_id, session_id=presence.session_id))
+        here = {participant.id for participant in presence.participants}
+        if took_over:
+            for gone in self._past.present.intersection(self._ours) - here:
+                await self.room_event(voices.ParticipantLeft(gone, UNWATCHED))
+        for participant in presence.participants:
+            await self.room_event(voices.ParticipantJoined(participant))
+
+    async def room_event(self, event: voices.RoomEvent) -> None:
+        """Tell what concerns others than us; our own speech and hearing does not."""
+        room_id = self._join.room_id
+        match event:
+            case voices.ParticipantJoined(other):
+                fact = ParticipantJoined(room_id=room_id, participant_id=other.id)
+                await self._seen(other.id, "joined", fact)
+                if other.audible:
+                    await self.room_event(voices.AudioEnabled(other.id))
+            case voices.AudioEnabled(who, kind) if who in self._ours:
+                fact = AudioStreamEnabled(room_id=room_id, participant_id=who, kind=kind)
+                await self._seen(who, kind, fact)
+            case voices.ParticipantLeft(who, reason):
+                fact = ParticipantLeft(room_id=room_id, participant_id=who, reason=reason)
+                await self._seen(who, "left", fact)
+                self._past.departures[who] += 1
+            case _:
+                pass
+
+    async def decided(self, decision: Decide) -> None:
+        """The one decision of this consultation: a second one has the same id, and is dropped."""
+        fact: Fact
+        match decision.verdict:
+            case Verdict.READY:
+                fact = SupervisorReady()
+            case Verdict.DECLINED:
+                fact = SupervisorDeclined(reason=decision.reason[:MAX_REASON_CHARS])
+            case _:
+                fact = VoicemailDetected()
+        await self._publish(fact, f"{self._join.command_id}-decision")
+        log.info("supervisor_decided", transfer_id=self._transfer_id, verdict=decision.verdict.value)
+
+    async def failed(self, detail: str) -> None:
+        """We are not in, and will not be."""
+        failure = CommandFailed(
+            command_id=self._join.command_id, fault=Fault.REFUSED, detail=detail[:MAX_DETAIL_CHARS]
+        )
+        await self._answer(failure)
+
+    async def left(self, command_id: str) -> None:
+        """We are out."""
+        await self._answer(ConsultationLeft(command_id=command_id))
+
+    async def _seen(self, who: str, what: str, fact: Fact) -> None:
+        # A stranger's id is the stranger's choice: it does not go into a header as it is.
+        name = who if who in self._ours else hashlib.blake2s(who.encode(), digest_size=8).hexdigest()
+        await self._publish(fact, f"{self._join.command_id}-{what}-{name}-{self._past.departures[who]}")
+
+    async def _answer(self, answer: Answer) -> None:
+        await self._publish(answer, f"{answer.command_id}-{answer.__struct_config__.tag}")
+
+    async def _publish(self, fact: Fact, msg_id: str) -> None:
+        await self._bus.publish(self._subject, encode(fact), msg_id=msg_id, deadline_s=REPORT_DEADLINE_S)

@@ -1,0 +1,267 @@
+"""The conversation with the supervisor as a state machine: what happened in, what to do out. Pure.
+
+    waiting ──order──▶ telling ──question ended──▶ listening ──heard──▶ judging ──▶ decided
+                          ▲                            │ silence           │ unclear, a question
+                          └────────── asks again ──────┴───────────────────┘
+
+The law of this file, whoever judges and whatever the summary says:
+
+- ready needs a turn of the supervisor that was heard after the question had ended, and that the built-in
+  rules allow to be a yes;
+- a refusal counts from the greeting on, an answering machine at any time;
+- the first decision is the only one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from . import speech
+from .verdict import Verdict, classify, may_be_ready
+
+MAX_REASKS: Final = 3
+MAX_ANSWERS: Final = 10
+MAX_REPEATS: Final = 3
+"""How often a line is said again that was cut off, other than by us."""
+
+MAX_TURN_CHARS: Final = 500
+LINES_AHEAD: Final = 2
+"""Lines handed over at once: the next one follows without a gap, and little has to be taken back."""
+
+
+class Stage(Enum):
+    WAITING = auto()
+    TELLING = auto()
+    LISTENING = auto()
+    JUDGING = auto()
+    LOOKING_UP = auto()
+    DECIDED = auto()
+
+
+class Briefing(Struct, frozen=True):
+    """What is to be told and asked."""
+
+    summary: str
+    greeting: str
+    question: str
+    connecting: str
+
+
+class Say(Struct, frozen=True):
+    text: str
+
+
+class Hush(Struct, frozen=True):
+    """Stop speaking, and drop what was handed over."""
+
+
+class Decide(Struct, frozen=True):
+    """Tell the others; `reason` in the supervisor's words, for a refusal."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+class Judge(Struct, frozen=True):
+    """Find out what `text` means, and say so to `judged` with the `ticket`."""
+
+    text: str
+    ticket: int
+
+
+class LookUp(Struct, frozen=True):
+    """Find the answer to `question` in `summary`, and give it to `looked_up` with the `ticket`."""
+
+    question: str
+    summary: str
+    ticket: int
+
+
+Action = Say | Hush | Decide | Judge | LookUp
+
+
+class _Line(Struct, frozen=True):
+    text: str
+    asks: bool = False
+    said: int = 0
+
+
+class Script:
+    """One conversation. Every method returns what is to be done now, in order."""
+
+    def __init__(self) -> None:
+        self.stage = Stage.WAITING
+        self._briefing: Briefing | None = None
+        self._queue: deque[_Line] = deque()
+        self._spoken: deque[_Line] = deque()
+        self._cut: list[_Line] = []
+        self._dropped = 0
+        self._live = False
+        self._excused = False
+        self._heard_any = False
+        self._asked = False
+        self._turn = ""
+        self._open_question = ""
+        self._ticket = 0
+        self._reasks = 0
+        self._answers = 0
+
+    @property
+    def kept_waiting(self) -> bool:
+        """The supervisor is there, and there is nothing to tell yet."""
+        return self._live and self.stage is Stage.WAITING and self._briefing is None
+
+    def close(self) -> None:
+        """Nothing more is to be said or decided."""
+        self.stage = Stage.DECIDED
+
+    def live(self) -> list[Action]:
+        """The supervisor can be heard, so the supervisor can hear."""
+        if self._live:
+            return []
+        self._live = True
+        return self._begin()
+
+    def brief(self, briefing: Briefing) -> list[Action]:
+        """The order to brief; a later one begins anew."""
+        if self.stage is Stage.DECIDED:
+            return []
+        hush = self._hush() if self.stage is not Stage.WAITING else []
+        self.stage, self._briefing = Stage.WAITING, briefing
+        self._asked = False
+        self._open_question = ""
+        self._reasks = self._answers = 0
+        return hush + self._begin()
+
+    def delayed(self) -> list[Action]:
+        """The order to brief is late."""
+        if self._excused or not self.kept_waiting:
+            return []
+        self._excused = True
+        self._queue.append(_Line(speech.ONE_MOMENT))
+        return self._advance()
+
+    def ended(self, *, interrupted: bool) -> list[Action]:
+        """The oldest line handed over is over."""
+        if self._dropped:
+            self._dropped -= 1
+            return []
+        if not self._spoken:
+            return []
+        line = self._spoken.popleft()
+        if interrupted and line.said < MAX_REPEATS:
+            self._cut.append(replace(line, said=line.said + 1))
+        elif line.asks and not interrupted and self.stage is Stage.TELLING and not self._queue:
+            self.stage, self._asked = Stage.LISTENING, True
+        if self._cut and not self._spoken:
+            self._queue.extendleft(reversed(self._cut))
+            self._cut.clear()
+        return self._advance()
+
+    def heard(self, text: str) -> list[Action]:
+        """The supervisor said something; nobody else's words may be brought here."""
+        text = text.strip()[:MAX_TURN_CHARS]
+        first, self._heard_any = not self._heard_any, True
+        verdict = classify(text, first=first)
+        if self.stage is Stage.DECIDED or not text:
+            return []
+        if verdict is Verdict.VOICEMAIL or (verdict is Verdict.DECLINED and self.stage is not Stage.WAITING):
+            return self._decide(verdict, text)
+        if self.stage is Stage.TELLING and verdict is Verdict.QUESTION:
+            self._open_question = text
+        if self.stage in (Stage.WAITING, Stage.TELLING) or not self._asked:
+            return []
+        # More is said before the first part was judged: both are one turn.
+        self._turn = f"{self._turn}. {text}"[-MAX_TURN_CHARS:] if self.stage is Stage.JUDGING else text
+        self.stage = Stage.JUDGING
+        self._ticket += 1
+        return [Judge(self._turn, self._ticket)]
+
+    def judged(self, ticket: int, verdict: Verdict, reason: str = "") -> list[Action]:
+        """What the turn means. A yes is one only if the built-in rules allow it to be."""
+        if self.stage is not Stage.JUDGING or ticket != self._ticket:
+            return []
+        if verdict is Verdict.READY and may_be_ready(self._turn):
+            return self._decide(verdict, "")
+        if verdict in (Verdict.DECLINED, Verdict.VOICEMAIL):
+            return self._decide(verdict, reason or self._turn)
+        if verdict is Verdict.QUESTION and self._answers < MAX_ANSWERS:
+            return self._look_up(self._turn)
+        return self._ask_again()
+
+    def looked_up(self, ticket: int, answer: str) -> list[Action]:
+        """The answer to a question of the supervisor's; then ours is asked again."""
+        if self.stage is not Stage.LOOKING_UP or ticket != self._ticket:
+            return []
+        self.stage = Stage.TELLING
+        self._queue.extendleft(_Line(sentence) for sentence in reversed(speech.sentences(answer)))
+        self._ensure_question()
+        return self._advance()
+
+    def silent(self) -> list[Action]:
+        """Nothing was said for a while after the question."""
+        return self._ask_again() if self.stage is Stage.LISTENING else []
+
+    def _begin(self) -> list[Action]:
+        briefing = self._briefing
+        if briefing is None or not self._live or self.stage is not Stage.WAITING:
+            return []
+        told = speech.sentences(briefing.summary) or [speech.NO_SUMMARY]
+        self.stage = Stage.TELLING
+        self._queue.extend(_Line(text) for text in (briefing.greeting, *told))
+        self._ensure_question()
+        return self._advance()
+
+    def _advance(self) -> list[Action]:
+        """Hand over the next lines. A question heard meanwhile is answered before ours is asked."""
+        said: list[Action] = []
+        while self._queue and not self._cut and len(self._spoken) < LINES_AHEAD:
+            if self._queue[0].asks and self._open_question and self._answers < MAX_ANSWERS:
+                return said if self._spoken else said + self._look_up(self._open_question)
+            line = self._queue.popleft()
+            self._spoken.append(line)
+            said.append(Say(line.text))
+        return said
+
+    def _look_up(self, question: str) -> list[Action]:
+        self.stage = Stage.LOOKING_UP
+        self._open_question = ""
+        self._answers += 1
+        self._ticket += 1
+        return [LookUp(question, self._briefing.summary if self._briefing else "", self._ticket)]
+
+    def _ask_again(self) -> list[Action]:
+        if self._reasks >= MAX_REASKS:
+            self.stage = Stage.LISTENING
+            return []
+        self._reasks += 1
+        self.stage = Stage.TELLING
+        self._ensure_question()
+        return self._advance()
+
+    def _ensure_question(self) -> None:
+        if self._briefing is not None and not any(line.asks for line in self._queue):
+            self._queue.append(_Line(self._briefing.question, asks=True))
+
+    def _decide(self, verdict: Verdict, reason: str) -> list[Action]:
+        hush = self._hush()
+        self.stage = Stage.DECIDED
+        decision: list[Action] = [*hush, Decide(verdict, reason)]
+        if verdict is Verdict.READY and self._briefing is not None:
+            decision.append(Say(self._briefing.connecting))
+        if verdict is Verdict.DECLINED:
+            decision.append(Say(speech.UNDERSTOOD))
+        return decision
+
+    def _hush(self) -> list[Action]:
+        self._queue.clear()
+        self._cut.clear()
+        self._dropped += len(self._spoken)
+        speaking = bool(self._spoken)
+        self._spoken.clear()
+        return [Hush()] if speaking else []

@@ -1,0 +1,37 @@
+"""What the agent says that no user configured, and how a text becomes things to say. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_SENTENCE_CHARS: Final = 300
+
+ONE_MOMENT: Final = "One moment please, I am preparing the briefing."
+NOT_SAID: Final = "That was not said in the call."
+ONLY_THE_CALL: Final = "I can only tell you what was said in the call."
+UNDERSTOOD: Final = "Understood. The caller will be kept with the primary agent."
+NO_SUMMARY: Final = "Caller escalated; no conversation summary is available."
+
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029*_#`|<>]+")
+_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s|$)|$)")
+
+
+def sentences(text: str) -> list[str]:
+    """`text` in pieces of up to `MAX_SENTENCE_CHARS`, cut between sentences where possible, else words.
+
+    Links are not read out, nor is markup.
+    """
+    spoken = " ".join(_UNSPEAKABLE.sub(" ", _LINK.sub("a link", text)).split())
+    return [piece for sentence in _SENTENCE.findall(spoken) for piece in _pieces(sentence)]
+
+
+def _pieces(sentence: str) -> list[str]:
+    pieces: list[str] = []
+    while len(sentence) > MAX_SENTENCE_CHARS:
+        room = sentence[:MAX_SENTENCE_CHARS]
+        cut = max(room.rfind(", "), room.rfind("; ")) + 1 or room.rfind(" ") + 1 or MAX_SENTENCE_CHARS
+        pieces.append(sentence[:cut].strip())
+        sentence = sentence[cut:].strip()
+    return [*pieces, sentence] if sentence else pieces

@@ -1,0 +1,149 @@
+"""Carries out the script in a room: what it wants said is said, what it wants known is found out.
+
+The law of this file: everything that happens reaches the script from one queue, one thing after the other.
+Timers and judges do not call it; they put what they have to say into that queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from msgspec import Struct
+
+from warmxfer.actors import voices
+from warmxfer.schemas import BriefSupervisor
+
+from .judge import Judgement, Judges
+from .reporter import Reporter
+from .script import Action, Briefing, Decide, Hush, Judge, LookUp, Say, Script, Stage
+
+PATIENCE_S: Final = 2.0
+"""How long a supervisor who is there hears nothing before being asked for patience."""
+
+SILENCE_S: Final = 8.0
+"""How long we listen into silence before asking again."""
+
+
+class PatienceOver(Struct, frozen=True):
+    pass
+
+
+class SilenceOver(Struct, frozen=True):
+    number: int
+
+
+class Judged(Struct, frozen=True):
+    ticket: int
+    judgement: Judgement
+
+
+class LookedUp(Struct, frozen=True):
+    ticket: int
+    answer: str
+
+
+Note = PatienceOver | SilenceOver | Judged | LookedUp
+
+
+class Teller:
+    """Briefs one supervisor. `note` puts what turns up later into the queue that feeds `take`."""
+
+    def __init__(
+        self,
+        voice: voices.Voice,
+        judges: Judges,
+        reporter: Reporter,
+        supervisor_id: str,
+        note: Callable[[Note], None],
+    ) -> None:
+        self._voice = voice
+        self._judges = judges
+        self._reporter = reporter
+        self._supervisor_id = supervisor_id
+        self._note = note
+        self._script = Script()
+        self._question = ""
+        self._silences = 0
+        self._timers: list[asyncio.TimerHandle] = []
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def close(self) -> None:
+        """Say and ask nothing any more."""
+        self._script.close()
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._asking:
+            task.cancel()
+
+    async def take(self, happened: voices.RoomEvent | BriefSupervisor | Note) -> None:
+        """Let the script decide what is to be done now, and do it."""
+        await self._act(self._decide(happened))
+        if self._script.stage is Stage.LISTENING and not isinstance(happened, SilenceOver):
+            self._silences += 1
+            self._later(SILENCE_S, SilenceOver(self._silences))
+
+    def _decide(self, happened: voices.RoomEvent | BriefSupervisor | Note) -> list[Action]:
+        script, supervisor = self._script, self._supervisor_id
+        match happened:
+            case voices.ParticipantJoined(other) if other.id == supervisor and other.audible:
+                return self._live()
+            case voices.AudioEnabled(who) if who == supervisor:
+                return self._live()
+            case voices.Heard(who, text) if who == supervisor:
+                # The turn first: what they said, they said before they could hear us.
+                return [*script.heard(text), *self._live()]
+            case voices.SpeechEnded(_, interrupted):
+                return script.ended(interrupted=interrupted)
+            case BriefSupervisor():
+                self._question = happened.question
+                told = Briefing(happened.summary, happened.greeting, happened.question, happened.connecting)
+                return script.brief(told)
+            case PatienceOver():
+                return script.delayed()
+            case SilenceOver(number) if number == self._silences:
+                return script.silent()
+            case Judged(ticket, judgement):
+                return script.judged(ticket, judgement.verdict, judgement.reason)
+            case LookedUp(ticket, answer):
+                return script.looked_up(ticket, answer)
+            case _:
+                return []
+
+    def _live(self) -> list[Action]:
+        known = self._script.kept_waiting
+        actions = self._script.live()
+        if self._script.kept_waiting and not known:
+            self._later(PATIENCE_S, PatienceOver())
+        return actions
+
+    async def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Say(text):
+                    self._voice.say(text)
+                case Hush():
+                    self._voice.interrupt()
+                case Decide():
+                    await self._reporter.decided(action)
+                case Judge(turn, ticket):
+                    self._ask(self._judge(turn, ticket))
+                case LookUp(question, summary, ticket):
+                    self._ask(self._look_up(question, summary, ticket))
+
+    async def _judge(self, turn: str, ticket: int) -> None:
+        self._note(Judged(ticket, await self._judges.judge(self._question, turn)))
+
+    async def _look_up(self, question: str, summary: str, ticket: int) -> None:
+        self._note(LookedUp(ticket, await self._judges.answer(question, summary)))
+
+    def _ask(self, asking: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(asking)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    def _later(self, delay_s: float, note: Note) -> None:
+        now = asyncio.get_running_loop().time()
+        self._timers = [timer for timer in self._timers if not timer.cancelled() and timer.when() > now]
+        self._timers.append(asyncio.get_running_loop().call_later(delay_s, self._note, note))

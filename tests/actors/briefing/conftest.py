@@ -1,0 +1,158 @@
+"""A desk from which a test commands a consultation, as the coordinator would, and sees what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest_asyncio
+
+from warmxfer.actors.briefing import BriefingSettings, run
+from warmxfer.actors.llm import ModelSettings
+from warmxfer.bus import Bus, BusSettings, Heard, subjects
+from warmxfer.schemas import (
+    AskToken,
+    BriefSupervisor,
+    Fact,
+    JoinConsultation,
+    LeaveConsultation,
+    decode_as,
+    decode_event,
+    encode,
+)
+
+from ..conftest import WAIT_S, Cloud, open_cloud
+
+F = TypeVar("F", bound=Fact)
+
+TIME_SCALE = 0.03
+SUMMARY = "Ann was charged twice. She wants one charge refunded."
+GREETING = "Hi, I'm the AI assistant."
+QUESTION = "Are you ready to take the call?"
+CONNECTING = "Connecting the caller now. Stand by."
+
+
+class Desk:
+    """Commands one consultation of one transfer."""
+
+    def __init__(self, bus: Bus, cloud: Cloud, transfer_id: str, room_id: str) -> None:
+        self.bus = bus
+        self.cloud = cloud
+        self.id = transfer_id
+        self.room_id = room_id
+        self.agent, self.supervisor, self.caller = (f"{kind}-{transfer_id}" for kind in ("wxa", "wxs", "wxc"))
+        self._commands = 0
+
+    async def join(self, *, timeout_s: float = 10.0) -> str:
+        command = JoinConsultation(
+            **self._command(timeout_s),
+            room_id=self.room_id,
+            participant_id=self.agent,
+            supervisor_participant_id=self.supervisor,
+            caller_participant_id=self.caller,
+        )
+        await self.bus.publish(subjects.do(self.id, "briefing"), encode(command))
+        return command.command_id
+
+    async def brief(self, summary: str = SUMMARY) -> float:
+        """Order the briefing; returns when, by the monotonic clock."""
+        command = BriefSupervisor(
+            **self._command(60.0),
+            fence=self._commands,
+            summary=summary,
+            greeting=GREETING,
+            question=QUESTION,
+            connecting=CONNECTING,
+        )
+        await self.bus.publish(subjects.consult(self.id), encode(command))
+        return time.monotonic()
+
+    async def leave(self) -> str:
+        command = LeaveConsultation(**self._command(10.0), fence=self._commands)
+        await self.bus.publish(subjects.consult(self.id), encode(command))
+        return command.command_id
+
+    async def dial(self, number: str) -> str:
+        return await self.cloud.dial(self.room_id, self.supervisor, number)
+
+    async def events(self) -> list[Fact]:
+        """Everything told so far."""
+        return [
+            decode_event(stored.data) for stored in await self.bus.history(subjects.event(self.id), 1_000)
+        ]
+
+    async def wait_for(self, kind: type[F], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> F:
+        """The `count`th event of this kind with these fields, once it was told."""
+        async with asyncio.timeout(within_s):
+            while True:
+                found = [
+                    event
+                    for event in await self.events()
+                    if isinstance(event, kind)
+                    and all(getattr(event, name) == value for name, value in fields.items())
+                ]
+                if len(found) >= count:
+                    return found[count - 1]
+                await asyncio.sleep(0.01)
+
+    async def said(self) -> list[str]:
+        """What the agent was heard to say in the room, in order."""
+        spoken = await self.cloud.ledger(self.room_id, "speech")
+        return [entry["text"] for entry in spoken if entry["participantId"] == self.agent]
+
+    async def wait_said(self, text: str, count: int = 1) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                if (await self.said()).count(text) >= count:
+                    return
+                await asyncio.sleep(0.01)
+
+    def _command(self, timeout_s: float) -> dict[str, Any]:
+        self._commands += 1
+        return {"command_id": f"{self.id}-{self._commands}", "deadline_at": time.time() + timeout_s}
+
+
+@pytest_asyncio.fixture
+async def cloud() -> AsyncIterator[Cloud]:
+    """A sandbox where people talk fast: consultations are mostly talk."""
+    async with open_cloud(TIME_SCALE) as cloud:
+        yield cloud
+
+
+@pytest_asyncio.fixture
+async def desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
+    """A desk with a gateway that hands out tokens; no briefing worker yet."""
+
+    async def token(heard: Heard) -> bytes:
+        asked = decode_as(AskToken, heard.data)
+        return encode(await cloud.ticket(asked.room_id, asked.participant_id)())
+
+    async with bus.serve(subjects.ASK_TOKEN, token, queue="gateway"):
+        yield Desk(bus, cloud, transfer_id, await cloud.open_room())
+
+
+@asynccontextmanager
+async def worker(settings: BusSettings, model: ModelSettings | None = None) -> AsyncIterator[Worker]:
+    """A briefing worker with a connection of its own."""
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(await Bus.connect(settings, name="briefing"))
+        running = asyncio.create_task(run(bus, BriefingSettings(model=model)))
+        yield Worker(bus, running)
+        running.cancel()
+        await asyncio.wait((running,), timeout=WAIT_S)
+
+
+class Worker:
+    """A running worker, and the ways in which it stops."""
+
+    def __init__(self, bus: Bus, running: asyncio.Task[None]) -> None:
+        self._bus = bus
+        self._running = running
+
+    async def stop(self) -> None:
+        """As on SIGTERM: what is held is given back."""
+        self._running.cancel()
+        await asyncio.wait((self._running,), timeout=WAIT_S)
