@@ -6,6 +6,7 @@ that an older actor survives a newer one's extra fields.
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,11 @@ from .transfer import PhaseChanged, WarmTransferResult
 MAX_MESSAGE_BYTES = 64 * 1024
 
 M = TypeVar("M")
+
+_STOOD_THERE = re.compile(
+    r"(?<=[Ii]nvalid value )'.*'|(?<=enum value )'.*'|(?<=unknown field )`.*`(?= - at|$)", re.S
+)
+"""Where msgspec repeats what it was given."""
 
 _encoder = msgspec.json.Encoder()
 _command = msgspec.json.Decoder(AnyCommand)
@@ -41,7 +47,7 @@ def _decode(decoder: msgspec.json.Decoder[M], data: bytes) -> M:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Undecodable(str(error)) from error
+        raise Undecodable(_STOOD_THERE.sub("…", str(error))) from error
 
 
 def decode_command(data: bytes) -> AnyCommand:

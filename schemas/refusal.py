@@ -18,13 +18,15 @@ from .errors import Refused
 from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
 MAX_SHOWN_CHARS = 40
+MIN_NUMBER_DIGITS = 7
+"""The shortest text that is taken for a phone number: E.164 knows none shorter."""
 
 R = TypeVar("R")
 
 _AT = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
-_DIGITS = re.compile(r"\d(?=\d{2})")
+_DIGITS = re.compile(r"\d(?=(?:\D*\d){2})")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)")
 
 
@@ -78,7 +80,7 @@ def _refusal(said: str, raw: Any, kind: type) -> Refused:
         hint = _nearest(unknown["name"], kind, path)
         return Refused(
             f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
-            field=".".join([*path, unknown["name"][:64]]),
+            field=".".join([*path, _cut(_masked(unknown["name"]))]),
         )
     if missing := _MISSING.search(complaint):
         name = ".".join([*path, missing["name"]])
@@ -102,13 +104,20 @@ def _walk(raw: Any, path: list[str]) -> Any:
 
 
 def _show(value: Any) -> str:
-    """`value` as its author wrote it, cut; all but the last two digits of a long number are masked."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    text = repr(text)[1:-1] if isinstance(value, str) else text
-    if len(re.sub(r"\D", "", text)) >= 7:
-        text = _DIGITS.sub("•", text)
-    text = text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
-    return f"'{text}'" if isinstance(value, str) else text
+    """`value` as its author wrote it, masked and cut."""
+    if isinstance(value, str):
+        return f"'{_cut(_masked(repr(value)[1:-1]))}'"
+    return _cut(_masked(msgspec.json.encode(value).decode()))
+
+
+def _masked(text: str) -> str:
+    """What has the digits of a phone number shows the last two of them, however they are spaced."""
+    digits = len(re.sub(r"\D", "", text))
+    return _DIGITS.sub("•", text) if digits >= MIN_NUMBER_DIGITS else text
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
 
 
 def _camel(key: str) -> str:

@@ -1,0 +1,139 @@
+"""Bytes to messages and back: every message, tolerantly, and nothing but `Undecodable` for anything else."""
+
+import contextlib
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warmxfer.schemas import (
+    MAX_MESSAGE_BYTES,
+    CancelRequested,
+    PhaseChanged,
+    Undecodable,
+    WarmTransferResult,
+    decode_as,
+    decode_command,
+    decode_event,
+    decode_phase,
+    decode_result,
+    encode,
+)
+from warmxfer.schemas.tags import snake_case
+
+from .examples import ASKS, COMMANDS, EVENTS, JSON, example, quickly
+
+DECODERS = [decode_command, decode_event, decode_phase, decode_result]
+
+
+def decoder_of(kind: type) -> Any:
+    if kind in COMMANDS:
+        return decode_command
+    if kind in EVENTS:
+        return decode_event
+    return {PhaseChanged: decode_phase, WarmTransferResult: decode_result}.get(
+        kind, lambda data: decode_as(kind, data)
+    )
+
+
+MESSAGES = [*COMMANDS, *EVENTS, PhaseChanged, WarmTransferResult, *ASKS]
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["smallest", "fullest"])
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_every_message_comes_back_as_it_was_sent(kind: type, full: bool) -> None:
+    message = example(kind, full=full)
+    data = encode(message)
+    assert decoder_of(kind)(data) == message
+    assert encode(decoder_of(kind)(data)) == data
+    assert b"\n" not in data
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_a_message_of_a_newer_release_with_a_field_of_its_own_is_read(kind: type) -> None:
+    message = example(kind, full=True)
+    newer = json.loads(encode(message)) | {"a_field_of_tomorrow": {"deep": [1, 2]}}
+    assert decoder_of(kind)(json.dumps(newer).encode()) == message
+
+
+@pytest.mark.parametrize("kind", [*COMMANDS, *EVENTS])
+def test_a_message_says_what_it_is_in_snake_case_or_the_originals_words(kind: type) -> None:
+    tag = json.loads(encode(example(kind, full=False)))["type"]
+    original = {"AUDIO_STREAM_ENABLED", "PARTICIPANT_LEFT", "PARTICIPANT_JOINED"}
+    assert tag == snake_case(kind.__name__) or (tag in original and tag.lower() == snake_case(kind.__name__))
+
+
+def test_no_two_messages_share_a_name() -> None:
+    tags = [json.loads(encode(example(kind, full=False)))["type"] for kind in (*COMMANDS, *EVENTS)]
+    assert len(tags) == len(set(tags)) == len(COMMANDS) + len(EVENTS)
+
+
+@pytest.mark.parametrize("kind", [*COMMANDS, *EVENTS])
+def test_a_message_that_lacks_a_field_names_it(kind: type) -> None:
+    for field in msgspec.structs.fields(kind):
+        if not field.required:
+            continue
+        whole = json.loads(encode(example(kind, full=False)))
+        del whole[field.name]
+        with pytest.raises(Undecodable, match=f"missing required field `{field.name}`"):
+            decoder_of(kind)(json.dumps(whole).encode())
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+@quickly
+@given(data=st.binary(max_size=400))
+def test_no_bytes_raise_anything_but_undecodable(decode: Any, data: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode(data)
+
+
+TAGS = st.sampled_from([snake_case(kind.__name__) for kind in (*COMMANDS, *EVENTS)])
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+@quickly
+@given(value=JSON, tag=TAGS)
+def test_no_json_raises_anything_but_undecodable(decode: Any, value: Any, tag: str) -> None:
+    tagged = value | {"type": tag} if isinstance(value, dict) else value
+    with contextlib.suppress(Undecodable):
+        decode(json.dumps(tagged).encode())
+
+
+def test_a_message_too_large_is_not_even_read() -> None:
+    with pytest.raises(Undecodable, match=f"message of {MAX_MESSAGE_BYTES + 1} bytes is larger than 65536"):
+        decode_event(b"{" + b" " * MAX_MESSAGE_BYTES)
+
+
+def test_nesting_without_end_is_refused_and_not_followed() -> None:
+    with pytest.raises(Undecodable):
+        decode_event(b'{"type":"caller_switched","response":' + b'{"a":' * 10_000)
+
+
+NUMBER = "+14155550123"
+
+
+@pytest.mark.parametrize(
+    ("decode", "message"),
+    [
+        (decode_event, {"type": NUMBER}),
+        (decode_event, {"type": [NUMBER]}),
+        (decode_event, {"type": "cancel_requested", "reason": [NUMBER]}),
+        (decode_event, {"type": "caller_released", "command_id": None, "cause": NUMBER}),
+        (decode_event, {"type": "transfer_requested", "transfer_id": "t1", "request": {NUMBER: 1}}),
+        (decode_phase, {"type": "phase_changed", "phase": NUMBER}),
+        (decode_phase, NUMBER),
+    ],
+)
+def test_what_cannot_be_read_is_not_repeated(decode: Any, message: Any) -> None:
+    """`Undecodable` reaches logs and dead letters: a number in the wrong field was shown there."""
+    with pytest.raises(Undecodable) as caught:
+        decode(json.dumps(message).encode())
+    assert "4155" not in str(caught.value)
+
+
+def test_the_limits_hold_between_actors_too() -> None:
+    with pytest.raises(Undecodable, match="length <= 500"):
+        decode_event(encode(CancelRequested(reason="x" * 501)))

@@ -1,0 +1,355 @@
+"""What users write: read strictly, and refused in one sentence that names field, value and remedy."""
+
+import contextlib
+import json
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from warmxfer.schemas import (
+    MAX_MESSAGE_BYTES,
+    Refused,
+    SIPOptions,
+    WarmTransferRequest,
+    encode,
+    read_cancel,
+    read_request,
+)
+from warmxfer.schemas.transfer import RESERVED_OPTIONS
+
+from .examples import JSON, quickly
+from .examples import example as example_of
+
+NUMBER = "+14155550123"
+GONE = object()
+AN_ID = "use 1 to 64 of A-Z a-z 0-9 _ -."
+A_NUMBER = "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)."
+
+
+def raw(**changes: Any) -> bytes:
+    """A good request, but for `changes`: `config__pacing="fast"` is `config.pacing`."""
+    whole: dict[str, Any] = {
+        "room_id": "room-1",
+        "config": {
+            "destination": {
+                "routing_rule_id": "rule-1",
+                "sip_call_to": NUMBER,
+                "sip_call_from": "+14155559876",
+            }
+        },
+    }
+    for path, value in changes.items():
+        *holders, name = path.split("__")
+        place = whole
+        for holder in holders:
+            place = place.setdefault(holder, {})
+        if value is GONE:
+            del place[name]
+        else:
+            place[name] = value
+    return json.dumps(whole).encode()
+
+
+def refused(data: bytes) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read_request(data)
+    return caught.value
+
+
+def complaint(data: bytes) -> Refused | None:
+    try:
+        read_request(data)
+    except Refused as error:
+        return error
+    return None
+
+
+SENTENCES: list[tuple[dict[str, Any], str, str]] = [
+    ({"room_id": "a.b"}, "room_id", f"room_id is 'a.b'; {AN_ID}"),
+    ({"room_id": GONE}, "room_id", f"room_id is missing; {AN_ID}"),
+    ({"room_id": ""}, "room_id", f"room_id is ''; {AN_ID}"),
+    ({"room_id": None}, "room_id", f"room_id is null; {AN_ID}"),
+    ({"room_id": "room\n"}, "room_id", f"room_id is 'room\\n'; {AN_ID}"),
+    ({"session": "a b"}, "session", f"session is 'a b'; {AN_ID}"),
+    (
+        {"config": GONE},
+        "config",
+        "config is missing; give an object with destination.",
+    ),
+    ({"config": 3}, "config", "config is 3; give an object with destination."),
+    (
+        {"config__destination": GONE},
+        "config.destination",
+        "config.destination is missing; give an object with routing_rule_id, sip_call_to, sip_call_from.",
+    ),
+    (
+        {"config__destination__sip_call_to": "4155550123"},
+        "config.destination.sip_call_to",
+        f"config.destination.sip_call_to is '••••••••23'; {A_NUMBER}",
+    ),
+    (
+        {"config__destination__sip_call_to": "+1 415 555 01 23"},
+        "config.destination.sip_call_to",
+        f"config.destination.sip_call_to is '+• ••• ••• •• 23'; {A_NUMBER}",
+    ),
+    (
+        {"config__destination__sip_to": NUMBER},
+        "config.destination.sip_to",
+        "config.destination has the unknown field 'sip_to'; did you mean sip_call_to?",
+    ),
+    (
+        {"colour": "red"},
+        "colour",
+        "the message has the unknown field 'colour'; the fields here are room_id, config, session, "
+        "caller_call_id, caller_participant_id.",
+    ),
+    (
+        {NUMBER: 1},
+        "+•••••••••23",
+        "the message has the unknown field '+•••••••••23'; the fields here are room_id, config, session, "
+        "caller_call_id, caller_participant_id.",
+    ),
+    ({"config__pacing": "fast"}, "config.pacing", "config.pacing is 'fast'; use one of overlap, sequential."),
+    (
+        {"config__on_briefing_timeout": "wait"},
+        "config.on_briefing_timeout",
+        "config.on_briefing_timeout is 'wait'; use one of cancel, proceed.",
+    ),
+    (
+        {"config__command_timeout_s": 0},
+        "config.command_timeout_s",
+        "config.command_timeout_s is 0; give seconds from 0.5 to 60.",
+    ),
+    (
+        {"config__command_timeout_s": "10"},
+        "config.command_timeout_s",
+        "config.command_timeout_s is '10'; give seconds from 0.5 to 60.",
+    ),
+    (
+        {"config__supervisor_join_timeout_s": 3_601},
+        "config.supervisor_join_timeout_s",
+        "config.supervisor_join_timeout_s is 3601; give seconds from 1 to 3600.",
+    ),
+    (
+        {"config__caller_arrival_timeout_s": 61},
+        "config.caller_arrival_timeout_s",
+        "config.caller_arrival_timeout_s is 61; give seconds from 1 to 60.",
+    ),
+    (
+        {"config__summary_prompt": "x" * 4_001},
+        "config.summary_prompt",
+        f"config.summary_prompt is '{'x' * 39}…'; use 1 to 4000 characters.",
+    ),
+    (
+        {"config__lines__hold": ""},
+        "config.lines.hold",
+        "config.lines.hold is ''; use 1 to 500 characters of plain text.",
+    ),
+    (
+        {"config__lines__apologies": {"mood": "sorry"}},
+        "config.lines.apologies",
+        'config.lines.apologies is {"mood":"sorry"}; use outcome words as keys and lines of 1 to 500 '
+        "characters as values.",
+    ),
+    (
+        {"config__destination__participant_display_name": "Dana\nEvil: header"},
+        "config.destination.participant_display_name",
+        "config.destination.participant_display_name is 'Dana\\nEvil: header'; use 1 to 128 printable "
+        "characters on one line.",
+    ),
+    (
+        {"config__destination__extra_options": {"ringingTimeout": 601}},
+        "config.destination.extra_options.ringingTimeout",
+        "config.destination.extra_options.ringingTimeout is 601; give seconds from 1 to 600.",
+    ),
+    (
+        {"config__destination__extra_options": {"ringing_timeout": 60}},
+        "config.destination.extra_options.ringing_timeout",
+        "config.destination.extra_options has the unknown field 'ringing_timeout'; did you mean "
+        "ringingTimeout?",
+    ),
+    (
+        {"config__destination__extra_options": {"headers": {"From": "x"}}},
+        "config.destination.extra_options.headers",
+        'config.destination.extra_options.headers is {"From":"x"}; use at most 10 headers named X-..., '
+        "each value up to 512 printable ASCII characters without line breaks.",
+    ),
+    (
+        {"config__destination__extra_options": {"sipCallTo": NUMBER}},
+        "config.destination.extra_options",
+        "config.destination.extra_options has 'sipCallTo', which warmxfer sets itself; remove it and use "
+        "the fields of config.destination.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "sentence"), SENTENCES, ids=lambda each: str(each)[:40])
+def test_the_sentence_names_the_field_the_value_and_the_remedy(
+    changes: dict[str, Any], field: str, sentence: str
+) -> None:
+    error = refused(raw(**changes))
+    assert (str(error), error.field) == (sentence, field)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The message is not JSON (Input data was truncated); send one JSON object."),
+        (b"[]", "the message is []; expected `object`, got `array`."),
+        (b"null", "the message is null; expected `object`, got `null`."),
+        (b'"+14155550123"', "the message is '+•••••••••23'; expected `object`, got `str`."),
+        (
+            b"\xff",
+            "The message is not JSON (JSON is malformed: invalid character (byte 0)); send one JSON object.",
+        ),
+        (b" " * (MAX_MESSAGE_BYTES + 1), "The message is 65537 bytes long; send at most 65536."),
+    ],
+    ids=lambda each: repr(each[:20]),
+)
+def test_what_is_no_request_at_all_is_told_so(data: bytes, sentence: str) -> None:
+    assert str(refused(data)) == sentence
+
+
+def test_nesting_without_end_is_refused_and_not_followed() -> None:
+    assert "not JSON" in str(refused(b'{"config":' + b"[" * 20_000))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_good_request_is_read_as_it_was_written(full: bool) -> None:
+    request = example_of(WarmTransferRequest, full=full)
+    assert read_request(encode(request)) == request
+
+
+@pytest.mark.parametrize("number", [NUMBER, "sip:dana@example.com", "sips:d.a-n_a+1@pbx.example.com:5061"])
+def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
+    assert read_request(raw(config__destination__sip_call_to=number)).config.destination.sip_call_to == number
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "tel:+14155550123",
+        "+04155550123",
+        "+14155",
+        "+1415555012345678",
+        "+\N{ARABIC-INDIC DIGIT ONE}4155550123",
+        "+14155550123\n",
+        "+14155550123\r\nX-Evil: 1",
+        "+14155550123,sip:evil@example.com",
+        "sip:dana@example.com;transport=tcp",
+        "sip:dana@example.com\n",
+        "sip:@example.com",
+        "sip:dana@-example.com",
+        "sip:da na@example.com",
+    ],
+)
+def test_nothing_else_is_dialled(number: str) -> None:
+    assert refused(raw(config__destination__sip_call_to=number)).field == "config.destination.sip_call_to"
+
+
+# ── cancel ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", b"{}"])
+def test_a_cancel_needs_no_reason(data: bytes) -> None:
+    assert read_cancel(data).reason == "cancelled by request"
+
+
+def test_a_cancel_is_read_as_strictly() -> None:
+    with pytest.raises(Refused, match=r"has the unknown field 'reasn'; did you mean reason\?"):
+        read_cancel(b'{"reasn":"x"}')
+    with pytest.raises(Refused, match=r"reason is 'x{39}…'; use at most 500 characters"):
+        read_cancel(json.dumps({"reason": "x" * 501}).encode())
+
+
+# ── whatever is written ──────────────────────────────────────────────────────────────────────────
+
+PLACES = st.sampled_from(
+    [
+        "room_id",
+        "session",
+        "colour",
+        "config",
+        "config__pacing",
+        "config__colour",
+        "config__lines",
+        "config__lines__apologies",
+        "config__destination",
+        "config__destination__sip_call_to",
+        "config__destination__participant_display_name",
+        "config__destination__extra_options",
+        "config__destination__extra_options__headers",
+        "config__destination__extra_options__metadata",
+        "config__destination__extra_options__dtmf",
+    ]
+)
+
+
+@quickly
+@given(JSON)
+def test_no_json_raises_anything_but_refused(value: Any) -> None:
+    with contextlib.suppress(Refused):
+        read_request(json.dumps(value).encode())
+
+
+@quickly
+@given(PLACES, JSON)
+def test_no_value_in_any_field_raises_anything_but_refused(place: str, value: Any) -> None:
+    with contextlib.suppress(Refused):
+        read_request(raw(**{place: value}))
+
+
+@quickly
+@given(st.binary(max_size=300))
+def test_no_bytes_raise_anything_but_refused(data: bytes) -> None:
+    with contextlib.suppress(Refused):
+        read_request(data)
+    with contextlib.suppress(Refused):
+        read_cancel(data)
+
+
+digits = st.text("0123456789", min_size=7, max_size=15)
+spacing = st.sampled_from(["", " ", "-", ".", " - ", "/"])
+wrappings = st.sampled_from(["{}", "+{}", "tel:{}", "call {} now", "({})", "\n{}", "{} ext"])
+
+
+@quickly
+@given(PLACES, digits, spacing, wrappings, st.booleans())
+@example("config__destination__sip_call_to", "14155550123", " ", "+{}", False)
+def test_a_sentence_never_shows_more_than_two_digits_of_a_number(
+    place: str, number: str, gap: str, wrapping: str, as_key: bool
+) -> None:
+    value = wrapping.format(gap.join(number))
+    if error := complaint(raw(**{place: {value: "x"} if as_key else value})):
+        field_and_value = str(error).partition("; ")[0]
+        assert sum(map(str.isdigit, field_and_value)) <= 2
+        assert sum(map(str.isdigit, error.field)) <= 2
+
+
+spellings = st.sampled_from(sorted(RESERVED_OPTIONS)).flatmap(
+    lambda name: st.sampled_from([name, re.sub(r"(?<=[a-z])([A-Z])", lambda m: "_" + m[1].lower(), name)])
+)
+
+
+@quickly
+@given(spellings, JSON)
+def test_extra_options_never_override_what_warmxfer_sets(option: str, value: Any) -> None:
+    """Whoever may write options must not be able to choose who is dialled, from where, or into which room."""
+    sentence = str(refused(raw(config__destination__extra_options={option: value})))
+    assert sentence.startswith(f"config.destination.extra_options has '{option}', which warmxfer sets itself")
+
+
+@quickly
+@given(st.text(max_size=30), JSON)
+def test_only_the_closed_list_of_options_gets_through(option: str, value: Any) -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(SIPOptions)}
+    try:
+        request = read_request(raw(config__destination__extra_options={option: value}))
+    except Refused:
+        return
+    assert option in known
+    assert not set(json.loads(encode(request.config.destination.extra_options))) & RESERVED_OPTIONS
