@@ -52,7 +52,7 @@ from .webhooks import Webhooks, path_of
 ROLE = "gateway"
 
 Handler = Callable[[Desk, str, Any], Awaitable[Answer | None]]
-Ready = Callable[[str], None]
+Ready = Callable[[str | None], None]
 log = structlog.get_logger(__name__)
 
 HANDLERS: Mapping[type[Command], Handler] = {
@@ -113,34 +113,35 @@ class Gateway:
 
 
 async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None) -> None:
-    """Serve until cancelled. `ready(url)` is called with the webhooks' own address once they are taken."""
+    """Serve until cancelled. `ready(url)` is called once everything is served, with the address of the
+    webhooks: None when none are taken."""
     async with AsyncExitStack() as stack:
-        provider = await _open(bus, settings, stack, ready)
+        provider, url = await _open(bus, settings, stack)
         clock = BrokerClock()
         effects = Effects(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
         gateway = Gateway(bus, Desk(provider, settings.policy, clock, effects))
         await stack.enter_async_context(serve_tokens(bus, provider))
         worker = Worker(bus, ROLE, gateway.handle, jobs=settings.jobs, progress=True, on_dead=gateway.on_dead)
         await stack.enter_async_context(worker)
+        if ready is not None:
+            ready(url)
         await asyncio.Event().wait()
 
 
-async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack, ready: Ready | None) -> Provider:
-    """The provider, and the door for its webhooks when there is to be one."""
+async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:
+    """The provider, and the address of its webhooks when they are to be taken."""
     chosen = settings.provider
     if settings.webhook_port is None:
         provider = chosen.open(settings.webhook_url, settings.webhook_key)
         stack.push_async_callback(provider.aclose)
-        return provider
+        return provider, None
     bound = server.bind(settings.webhook_host, settings.webhook_port)
     stack.callback(bound.close)
-    own_url = server.address_of(bound) + path_of(chosen.name)
-    provider = chosen.open(settings.webhook_url or (own_url if chosen.local else None), settings.webhook_key)
+    url = server.address_of(bound) + path_of(chosen.name)
+    provider = chosen.open(settings.webhook_url or (url if chosen.local else None), settings.webhook_key)
     stack.push_async_callback(provider.aclose)
     await stack.enter_async_context(server.serving(Webhooks(bus, provider).app, bound))
-    log.info("webhooks_taken", url=own_url, signed=settings.webhook_key is not None)
+    log.info("webhooks_taken", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")
-    if ready is not None:
-        ready(own_url)
-    return provider
+    return provider, url

@@ -25,7 +25,7 @@ MAX_SAID_CHARS = 200
 MAX_AFTER_S = 60.0
 
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}", re.ASCII)
-_SECRET = re.compile(r"[A-Za-z0-9_-]{40,}(\.[A-Za-z0-9_-]+)*")
+_SECRET = re.compile(r"\beyJ[\w-]*(?:\.[\w-]*)*|[\w-]{40,}", re.ASCII)
 
 
 class RateLimited(Retry):

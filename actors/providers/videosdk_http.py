@@ -231,9 +231,10 @@ def _said(content: bytes) -> str:
 def _after_s(retry_after: str) -> float:
     """`Retry-After` in seconds; a date, or nonsense, is left to the usual backoff."""
     try:
-        return min(max(float(retry_after), 0.0), MAX_AFTER_S)
+        seconds = float(retry_after)
     except ValueError:
         return 0.0
+    return min(seconds, MAX_AFTER_S) if seconds > 0 else 0.0
 
 
 def _backoff_s(tries: int) -> float:

@@ -98,11 +98,12 @@ async def test_killed_between_claim_and_answer_it_is_found_again(idle_office: Of
     office = idle_office
     room = await office.cloud.open_room()
     await office.cloud.break_once("execute_then_timeout", DIAL, holdS=50.0)
-    command = office.dial(room, within_s=8.0)
-    with office.process(WARMXFER_PROVIDER_TIMEOUT_S="7") as first:
+    command = office.dial(room, within_s=20.0)
+    async with office.process(WARMXFER_PROVIDER_TIMEOUT_S="7") as first:
         await office.tell(command)
         await office.cloud.wait_ledger(room, "dial", 1)
         first.kill()
+        await first.wait()
     office.start()
     answer = await office.answer(command)
     assert isinstance(answer, SupervisorDialed)

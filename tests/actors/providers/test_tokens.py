@@ -1,0 +1,57 @@
+"""VideoSDK's tokens: what each may do, for how long, and when a new one is made."""
+
+from __future__ import annotations
+
+import time
+
+import jwt
+import pytest
+
+from warmxfer.actors.providers import videosdk_tokens
+from warmxfer.actors.providers.videosdk_tokens import Tokens
+
+from .cloud import SECRET
+
+
+def claims(token: str) -> dict[str, object]:
+    return jwt.decode(token, SECRET, algorithms=["HS256"])
+
+
+def test_the_rest_token_enters_no_room() -> None:
+    found = claims(Tokens("key", SECRET).for_rest())
+    assert (found["apikey"], found["version"], found["roles"]) == ("key", 2, ["crawler"])
+    assert "roomId" not in found
+
+
+def test_a_room_token_uses_no_rest() -> None:
+    found = claims(Tokens("key", SECRET).for_room("r1", "p1"))
+    assert (found["roles"], found["permissions"]) == (["rtc"], ["allow_join"])
+    assert (found["roomId"], found["participantId"]) == ("r1", "p1")
+    assert found["exp"] - found["iat"] == 300  # pyright: ignore[reportOperatorIssue]
+
+
+def test_the_rest_token_is_kept_until_it_is_nearly_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(videosdk_tokens.time, "time", lambda: now)
+    tokens = Tokens("key", SECRET)
+    first = tokens.for_rest()
+    now += 470
+    assert tokens.for_rest() == first
+    now += 20
+    second = tokens.for_rest()
+    assert second != first
+    now -= 86_400
+    assert claims_at(tokens.for_rest(), now)["iat"] == int(now), "a clock set back makes a new one"
+
+
+def claims_at(token: str, now: float) -> dict[str, object]:
+    found = jwt.decode(
+        token, SECRET, algorithms=["HS256"], options={"verify_exp": False, "verify_iat": False}
+    )
+    assert now < found["exp"]
+    return found
+
+
+def test_a_given_token_is_all_there_is() -> None:
+    tokens = Tokens("", "", "given.by.hand")
+    assert tokens.for_rest() == tokens.for_room("r1", "p1") == "given.by.hand"
