@@ -1,0 +1,24 @@
+"""The VideoSDK framework's own side of a transfer: a live `AgentSession` on the bus, and its drop-in API.
+
+    from warmxfer.actors.videosdk import install
+    install(session)                                # session.warm_transfer(config) is ours from here on
+
+The law of this room: it is imported only by those who ask for it, and needs the extra `warmxfer[videosdk]`.
+The framework is touched in these files and nowhere else in the house; a live session may close between any
+two lines, so every look into it goes through `framework.py`.
+"""
+
+from __future__ import annotations
+
+from .attaching import attach_agent_session
+from .convert import WarmTransferError
+from .dropin import install, warm_transfer
+from .session import AgentSessionAdapter
+
+__all__ = [
+    "AgentSessionAdapter",
+    "WarmTransferError",
+    "attach_agent_session",
+    "install",
+    "warm_transfer",
+]

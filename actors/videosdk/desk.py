@@ -1,0 +1,164 @@
+"""What one session needs to be transferred: a place on the bus, and one transfer at a time.
+
+The law of this file: the session goes on the bus with its first transfer and stays there until it ends, for
+a caller who was given back is still being spoken to, and one who was handed over still has an AI to take
+out of the call. A transfer runs in a task of its own; whoever waits for it may be cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+
+from warmxfer.actors.client import Client, Transfer, new_id
+from warmxfer.schemas import PhaseChanged, Refused, Retry, WarmTransferPhase
+from warmxfer.schemas import WarmTransferError as OurError
+from warmxfer.schemas import WarmTransferResult as OurResult
+
+from .attaching import attach_adapter
+from .convert import WarmTransferError, to_request, to_result
+from .framework import WarmTransferConfig, WarmTransferResult, context_of, model_of, room_of
+from .session import AgentSessionAdapter
+from .sharing import shared_bus
+
+ONE_AT_A_TIME = "A warm transfer is already in progress for this session."
+NO_ROOM = "Primary session has no active room; cannot perform warm transfer."
+MARGIN_S = 180.0
+"""What a transfer may take beside ringing and briefing before nobody waits for it any more."""
+
+CLOSE_TIMEOUT_S = 12.0
+NO_IDS = {
+    "consultation_session_id": None,
+    "supervisor_participant_id": None,
+    "caller_participant_id": None,
+    "briefing_agent_participant_id": None,
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """`ours` are the fields of our own configuration that the original has no word for."""
+
+    def __init__(self, session: Any, nats_url: str | None, ours: dict[str, Any]) -> None:
+        self._session = session
+        self._nats_url = nats_url
+        self._ours = ours
+        self._adapter: AgentSessionAdapter | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def warm_transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
+        """As `AgentSession.warm_transfer`: shielded, one at a time, the original's result and errors."""
+        session = self._session
+        if session._warm_transfer_in_progress:
+            raise WarmTransferError(ONE_AT_A_TIME)
+        session._warm_transfer_in_progress = True
+        session._warm_transfer_task = task = asyncio.create_task(self._transfer(config), name="warm-transfer")
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Leave the bus once the transfer's end was told, or after `CLOSE_TIMEOUT_S`."""
+        serving, self._serving = self._serving, None
+        if serving is not None and not serving.done():
+            await asyncio.wait([serving], timeout=CLOSE_TIMEOUT_S)
+            serving.cancel()
+
+    def _done(self, task: asyncio.Task[WarmTransferResult]) -> None:
+        self._session._warm_transfer_in_progress = False
+        self._session._warm_transfer_task = None
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("warm_transfer_failed", error=type(error).__name__)
+
+    # ── one transfer ─────────────────────────────────────────────────────────────────────────────
+
+    async def _transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
+        adapter = await self._attended()
+        adapter.last_phase = None
+        limit_s = config.supervisor_join_timeout + config.briefing_timeout + MARGIN_S
+        try:
+            async with shared_bus(self._nats_url) as bus:
+                transfer = await Client(bus).request(self._request(adapter, config), new_id())
+                result = await _follow(transfer, adapter, limit_s)
+        except OurError as error:
+            _tell_failure(adapter, str(error))
+            raise WarmTransferError(str(error)) from error
+        return to_result(result)
+
+    def _request(self, adapter: AgentSessionAdapter, config: WarmTransferConfig) -> dict[str, Any]:
+        adapter.summary_model = config.summary_llm
+        by_session = (config.summary_llm or model_of(self._session)) is not None
+        return to_request(
+            config,
+            room_id=adapter.room_id,
+            caller=adapter.caller_participant_id,
+            by_session=by_session,
+            **self._ours,
+        )
+
+    # ── the session's place on the bus ───────────────────────────────────────────────────────────
+
+    async def _attended(self) -> AgentSessionAdapter:
+        """The adapter of a session that is on the bus."""
+        if self._adapter is not None and self._serving is not None and not self._serving.done():
+            return self._adapter
+        adapter = self._adapter = AgentSessionAdapter(self._session)
+        try:
+            if room_of(self._session) is None:
+                raise Refused(NO_ROOM)
+            ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._serving = asyncio.create_task(self._serve(adapter, ready), name="warmxfer-session")
+            await asyncio.wait([self._serving, ready], return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                await self._serving
+        except OurError as error:
+            _tell_failure(adapter, str(error))
+            raise WarmTransferError(str(error)) from error
+        context_of(self._session).add_shutdown_callback(self.close)
+        return adapter
+
+    async def _serve(self, adapter: AgentSessionAdapter, ready: asyncio.Future[None]) -> None:
+        async with (
+            shared_bus(self._nats_url) as bus,
+            attach_adapter(bus, adapter) as attachment,
+        ):
+            ready.set_result(None)
+            await attachment.detached()
+            await adapter.told_all()
+
+
+async def _follow(transfer: Transfer, adapter: AgentSessionAdapter, limit_s: float) -> OurResult:
+    """Tell every phase, then return the result; a transfer that nobody follows any more is called off."""
+    try:
+        async with asyncio.timeout(limit_s):
+            async with aclosing(transfer.phases()) as phases:
+                async for phase in phases:
+                    adapter.tell(phase)
+            return await transfer.result()
+    except (Retry, TimeoutError) as error:
+        await _call_off(transfer)
+        raise Retry(str(error) or f"The transfer has not ended within {limit_s:g} s.") from error
+
+
+async def _call_off(transfer: Transfer) -> None:
+    try:
+        await transfer.cancel("The voice agent does not wait for it any more.")
+    except Retry as error:
+        log.warning("transfer_not_called_off", transfer_id=transfer.id, error=str(error))
+
+
+def _tell_failure(adapter: AgentSessionAdapter, reason: str) -> None:
+    """What nobody else will tell: that it failed, and before that, as the original does, that it started."""
+    now, last = time.time(), adapter.last_phase
+    if last is None:
+        adapter.tell(_phase(WarmTransferPhase.STARTED, now, start_time=now))
+    if last is None or not last.final:
+        adapter.tell(_phase(WarmTransferPhase.TRANSFER_FAILED, now, reason=reason, **NO_IDS))
+
+
+def _phase(phase: WarmTransferPhase, now: float, **data: Any) -> PhaseChanged:
+    return PhaseChanged(phase=phase, data=data, timestamp=now, consultation_room_id=None, seq=0)

@@ -1,0 +1,45 @@
+"""The drop-in: `session.warm_transfer(config)` by warmxfer, with the original's own classes.
+
+    session = AgentSession(agent=agent, pipeline=pipeline)
+    install(session)
+
+After that an agent written for the original runs unchanged: the same call, the same
+`@session.on_warm_transfer(...)` handlers and `WARM_TRANSFER` events, the same result and exceptions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from .desk import Desk
+from .framework import WarmTransferConfig, WarmTransferResult
+
+DESK = "_warmxfer_desk"
+
+
+def install(
+    session: Any,
+    nats_url: str | None = None,
+    *,
+    pacing: Literal["overlap", "sequential"] = "overlap",
+    on_briefing_timeout: Literal["cancel", "proceed"] = "cancel",
+) -> None:
+    """Put `warmxfer` in the place of `session.warm_transfer`; nothing is connected before its first call.
+
+    `nats_url` None: `NATS_URL` from the environment. `pacing` "sequential" keeps the original's order of
+    phases. `on_briefing_timeout` "proceed" is the original's way: the caller is moved to a supervisor who
+    never said yes.
+    """
+    desk = Desk(session, nats_url, {"pacing": pacing, "on_briefing_timeout": on_briefing_timeout})
+    setattr(session, DESK, desk)
+    session.warm_transfer = desk.warm_transfer
+
+
+async def warm_transfer(session: Any, config: WarmTransferConfig) -> WarmTransferResult:
+    """Transfer the session's caller to `config.destination`; `install` is done when it was not yet.
+
+    Raises the original's `WarmTransferError`: one is running already, not connected to a room, or failed.
+    """
+    if not hasattr(session, DESK):
+        install(session)
+    return await getattr(session, DESK).warm_transfer(config)

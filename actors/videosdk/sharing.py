@@ -1,0 +1,45 @@
+"""One connection to the bus for all sessions of a loop: the first opens it, the last closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from warmxfer.bus import Bus, BusSettings
+
+NAME = "voice-agent"
+
+
+class _Shared:
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.users = 0
+        self.bus: Bus | None = None
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Shared]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def shared_bus(url: str | None) -> AsyncIterator[Bus]:
+    """This loop's bus at `url`, else at `NATS_URL`; credentials come from the environment.
+
+    Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
+    """
+    settings = BusSettings.from_env({**os.environ, **({"NATS_URL": url} if url else {})})
+    shared = _shared.setdefault(asyncio.get_running_loop(), {}).setdefault(settings.url, _Shared())
+    async with shared.turn:
+        if shared.bus is None:
+            shared.bus = await Bus.connect(settings, name=NAME)
+        shared.users += 1
+        bus = shared.bus
+    try:
+        yield bus
+    finally:
+        shared.users -= 1
+        if shared.users == 0:
+            shared.bus = None
+            await bus.drain()
