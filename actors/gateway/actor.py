@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from warmxfer.actors.providers import Provider
+from warmxfer.actors.providers import Doubtful, NotDone, Provider
 from warmxfer.bus import Bus, Delivery, Park, Worker
 from warmxfer.schemas import (
     Answer,
@@ -28,6 +28,7 @@ from warmxfer.schemas import (
     EndCall,
     Fault,
     FindCallerCall,
+    Retry,
     ReturnCaller,
     SwitchCaller,
     Undecodable,
@@ -123,6 +124,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None
         await stack.enter_async_context(serve_tokens(bus, provider))
         worker = Worker(bus, ROLE, gateway.handle, jobs=settings.jobs, progress=True, on_dead=gateway.on_dead)
         await stack.enter_async_context(worker)
+        await _take_notices(provider)
         if ready is not None:
             ready(url)
         await asyncio.Event().wait()
@@ -145,3 +147,11 @@ async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> t
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")
     return provider, url
+
+
+async def _take_notices(provider: Provider) -> None:
+    """Ask to be told about calls. Without it everything still works, by looking, seconds later."""
+    try:
+        await provider.take_notices()
+    except (Retry, NotDone, Doubtful) as error:
+        log.warning("webhooks_not_registered", cause=str(error))

@@ -149,6 +149,10 @@ class Provider(Protocol):
         """Deactivate a room; `Gone` when it was not there."""
         ...
 
+    async def take_notices(self) -> None:
+        """Have what happens to calls told to the webhook address, if there is one; told already is fine."""
+        ...
+
     def mint_token(self, room_id: str, participant_id: str) -> str:
         """A key to one room for one participant, for minutes. A secret."""
         ...

@@ -19,7 +19,7 @@ from warmxfer.schemas import Refused, Retry
 from .errors import Forged, Gone
 from .port import CallRecord, ChosenProvider, Dialed, DialOrder, Notice
 from .videosdk_http import Ask, Http
-from .videosdk_orders import dial_body, room_body, switch_body
+from .videosdk_orders import dial_body, room_body, switch_body, webhook_body
 from .videosdk_records import (
     Unreadable,
     read_dialed,
@@ -28,6 +28,7 @@ from .videosdk_records import (
     read_page,
     read_room,
     read_switched,
+    read_webhooks,
 )
 from .videosdk_settings import VideoSDKSettings
 from .videosdk_tokens import Tokens
@@ -126,6 +127,14 @@ class VideoSDK:
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         ask = Ask("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
         await self._http.ask(ask, read_nothing, within_s)
+
+    async def take_notices(self) -> None:
+        url = self._webhook_url
+        if url is None or url in await self._http.ask(Ask("GET", "/v2/sip/webhooks"), read_webhooks):
+            return
+        ask = Ask("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
+        await self._http.ask(ask, read_nothing)
+        log.info("webhooks_registered")
 
     def mint_token(self, room_id: str, participant_id: str) -> str:
         return self._tokens.for_room(room_id, participant_id)

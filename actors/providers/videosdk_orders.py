@@ -12,8 +12,10 @@ import msgspec
 
 from .port import DialOrder
 
-ROOM_EVENTS = ("participant-joined", "participant-left", "call-*", "switch-room-*")
+ROOM_EVENTS = ("participant-joined", "participant-left")
 """What a room of ours tells our webhook."""
+CALL_EVENTS = ("call-hangup", "call-missed", "call-update")
+"""What the project tells our webhook about its calls."""
 
 
 def dial_body(order: DialOrder) -> dict[str, Any]:
@@ -38,6 +40,11 @@ def room_body(key: str, webhook_url: str | None) -> dict[str, Any]:
     if webhook_url is not None:
         body["webhook"] = {"endPoint": webhook_url, "events": list(ROOM_EVENTS)}
     return body
+
+
+def webhook_body(url: str) -> dict[str, Any]:
+    """`POST /v2/sip/webhooks`."""
+    return {"url": url, "events": list(CALL_EVENTS)}
 
 
 def switch_body(call_id: str, room_id: str, participant_id: str, token: str) -> dict[str, Any]:

@@ -134,6 +134,17 @@ def read_room(answer: Json) -> str:
     return room_id
 
 
+def read_webhooks(answer: Json) -> set[str]:
+    """`GET /v2/sip/webhooks`: the addresses that are told."""
+    items = answer.get("data", answer.get("webhooks"))
+    if not isinstance(items, list):
+        raise Unreadable("a list of webhooks without data")
+    found = (
+        cast("Json", each).get("url") for each in cast("list[object]", items) if isinstance(each, Mapping)
+    )
+    return {url for url in found if isinstance(url, str)}
+
+
 def read_nothing(answer: Json) -> None:
     """An answer whose arrival is all that counts."""
 

@@ -68,10 +68,8 @@ async def test_a_busy_supervisor_is_told_with_the_sip_code(idle_office: Office) 
 
 async def test_a_moved_caller_who_hangs_up_is_told(idle_office: Office) -> None:
     office = idle_office
-    url = await office.start_with_webhooks()
+    await office.start_with_webhooks()
     bridge: Bridge = await build_bridge(office)
-    body = {"url": url, "events": ["call-hangup"]}
-    await office.cloud._post("/v2/sip/webhooks", body)
     await office.tell(office.switch(bridge.caller, bridge.supervisor, bridge.consult))
     await office.cloud.wait_ledger(bridge.consult, "joined", 2)
     await office.cloud.hang_up(f"wxc-{office.id}")
@@ -136,3 +134,10 @@ async def test_a_port_that_is_taken_is_refused_in_one_sentence(idle_office: Offi
     with pytest.raises(Refused, match=rf"WARMXFER_WEBHOOK_PORT is {port}, not to be had on 127.0.0.1"):
         await idle_office.start_with_webhooks(WARMXFER_WEBHOOK_PORT=port)
     idle_office.gateways.pop()
+
+
+async def test_a_cloud_that_takes_no_address_stops_nothing(idle_office: Office) -> None:
+    office = idle_office
+    await office.cloud.break_once("status", {"method": "GET", "path": "/v2/sip/webhooks"}, 0, status=500)
+    await office.start_with_webhooks()
+    await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)

@@ -90,3 +90,6 @@ def test_a_room_tells_whom_it_is_told_to_tell(url: str | None) -> None:
     body = room_body("key-1", url)
     assert body["customRoomId"] == "key-1"
     assert body.get("webhook", {}).get("endPoint") == url
+    assert body.get("webhook", {}).get("events", []) == (
+        ["participant-joined", "participant-left"] if url else []
+    )

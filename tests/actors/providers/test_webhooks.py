@@ -116,3 +116,27 @@ def test_what_a_letter_says(body: bytes, notice: object) -> None:
 def test_what_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises(Refused):
         read_notice(body)
+
+
+HOOK = "https://hooks.example.com/webhooks/videosdk"
+
+
+@pytest.mark.parametrize(
+    ("told", "requests"), [([], 2), ([{"url": "https://other"}], 2), ([{"url": HOOK}], 1)]
+)
+async def test_an_address_is_registered_once(
+    videosdk: VideoSDK, script: Script, told: list[dict[str, str]], requests: int
+) -> None:
+    registering = provider(videosdk.signaling_url, webhook_url=HOOK)
+    script.answers = [Answer(200, {"data": told}), Answer(200, {"id": "w1"})]
+    await registering.take_notices()
+    assert len(script.asked) == requests
+    if requests == 2:
+        events = ["call-hangup", "call-missed", "call-update"]
+        assert script.asked[1].body == {"url": HOOK, "events": events}
+    await registering.aclose()
+
+
+async def test_without_an_address_nothing_is_registered(videosdk: VideoSDK, script: Script) -> None:
+    await videosdk.take_notices()
+    assert script.asked == []
