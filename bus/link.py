@@ -18,6 +18,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error
 
+from .dead import cause_of
 from .errors import AccessDenied, Refused, Unavailable, UnfitServer
 from .patience import Patience
 from .replies import ConnectionLost, Replies
@@ -27,6 +28,7 @@ from .wire import Wire, options
 OLDEST_SERVER = (2, 14)
 """The first nats-server with message schedules that a header of another message can cancel."""
 
+HOOK_DEADLINE_S = 15.0
 
 _JETSTREAM_OFF = (10039, 10076)
 _NOT_READY = (10008, 10009, 10023)
@@ -60,6 +62,7 @@ class Link:
         self._connected = asyncio.Event()
         self._closed = asyncio.Event()
         self._hooks: list[Hook] = []
+        self._running_hooks: set[asyncio.Task[None]] = set()
         self._enders: list[Callable[[], None]] = []
 
     async def open(self, patience_s: float) -> None:
@@ -115,6 +118,8 @@ class Link:
         """Return when connected; raises `Unavailable` when the loop's clock reaches `deadline` first."""
         if self._connected.is_set():
             return
+        if self._closed.is_set():
+            raise self.unavailable("the connection is closed")
         try:
             async with asyncio.timeout_at(deadline):
                 await self._connected.wait()
@@ -235,10 +240,17 @@ class Link:
         self._connected.set()
         log.info("bus_reconnected", outage_s=round(time.monotonic() - self._lost_at, 3))
         for hook in tuple(self._hooks):
-            try:
+            task = asyncio.create_task(self._run_hook(hook))
+            self._running_hooks.add(task)
+            task.add_done_callback(self._running_hooks.discard)
+
+    async def _run_hook(self, hook: Hook) -> None:
+        """Each on its own: one that fails or hangs holds up neither the link nor the others."""
+        try:
+            async with asyncio.timeout(HOOK_DEADLINE_S):
                 await hook()
-            except (Error, ConnectionLost, Refused, Unavailable) as error:
-                log.error("bus_reconnect_hook_failed", error=str(error))
+        except Exception as error:
+            log.error("bus_reconnect_hook_failed", cause=cause_of(error))
 
     async def _on_close(self) -> None:
         if self._closed.is_set():

