@@ -92,9 +92,8 @@ def _parts(info: inspect.Type) -> Iterator[inspect.Type]:
 
 
 def _type(info: inspect.Type) -> str:
-    return " or ".join(
-        "null" if isinstance(each, inspect.NoneType) else WORDS[type(each)] for each in _parts(info)
-    )
+    words = ("null" if isinstance(each, inspect.NoneType) else WORDS[type(each)] for each in _parts(info))
+    return " or ".join(dict.fromkeys(words))
 
 
 def _default(info: inspect.Field) -> str:
