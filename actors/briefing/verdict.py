@@ -14,6 +14,9 @@ from typing import Final
 from . import words
 
 MAX_READY_WORDS: Final = 25
+MAX_DOUBTFUL_WORDS: Final = 10
+"""What is no plain yes must at least be short for a judge to take it for one."""
+
 LONG_GREETING_WORDS: Final = 15
 """A first utterance of this length is how machines answer; then weaker signs count as voicemail too."""
 
@@ -47,7 +50,8 @@ def may_be_ready(text: str) -> bool:
     """Whether a cleverer judge may take `text` for a yes: it says one somewhere, and nothing against it."""
     verdict = classify(text)
     said = _normal(text)
-    doubtful_yes = words.ASSENT.search(said) is not None and not _spoiled(said)
+    short = len(said.split()) <= MAX_DOUBTFUL_WORDS
+    doubtful_yes = short and words.ASSENT.search(said) is not None and not _spoiled(said)
     return verdict is Verdict.READY or (verdict is Verdict.UNCLEAR and doubtful_yes)
 
 

@@ -109,7 +109,8 @@ GO = _any(
 )
 ASSENT = _any(
     r"yes|yeah|yep|yup|sure|ok|okay|ready|absolutely|certainly|definitely|of course|fine|alright|all right|"
-    r"go ahead|go for it|put|connect|patch|send|bring|take (?:it|them|the call|this)|i'm here|happy to|let's"
+    r"go ahead|go for it|(?:put|connect|patch|send|bring) (?:me|us|them|him|her|it)|"
+    r"take (?:it|them|the call|this)|i'm here|happy to|let's"
 )
 HEDGE = _any(
     r"but|if|unless|except|although|though|depends|maybe|perhaps|might|not sure|unsure|later|before|first|"
@@ -119,7 +120,7 @@ META = _any(
     r"instructions?|prompts?|system|tools?|function|done_briefing|done briefing|decline_transfer|assistant|"
     r"ignore|override|"
     r"(?:said|says|say|saying|answered|replied|confirmed|confirms|means?) (?:yes|ready|ok|okay)|"
-    r"is ready|was ready|supervisor|treat|assume|pretend|json|role|command"
+    r"is ready|was ready|supervisor|you (?:are|must|should|have to)|mode|policy|approved|treat|assume|pretend|json|role|command"
 )
 QUESTION = re.compile(
     rf"^{FILLER}(?:who|whom|whose|what|what's|which|when|where|why|how|is|isn't|are|was|were|did|does|do|has|"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest_asyncio
@@ -28,7 +28,7 @@ from ..conftest import WAIT_S, Cloud, open_cloud
 
 F = TypeVar("F", bound=Fact)
 
-TIME_SCALE = 0.03
+TIME_SCALE = 0.02
 SUMMARY = "Ann was charged twice. She wants one charge refunded."
 GREETING = "Hi, I'm the AI assistant."
 QUESTION = "Are you ready to take the call?"
@@ -43,6 +43,8 @@ class Desk:
         self.cloud = cloud
         self.id = transfer_id
         self.room_id = room_id
+        self.rooms_url: str | None = None
+        """Where the tokens say that the rooms are; None: at the cloud itself."""
         self.agent, self.supervisor, self.caller = (f"{kind}-{transfer_id}" for kind in ("wxa", "wxs", "wxc"))
         self._commands = 0
 
@@ -124,25 +126,22 @@ async def cloud() -> AsyncIterator[Cloud]:
 
 @pytest_asyncio.fixture
 async def desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
-    """A desk with a gateway that hands out tokens; no briefing worker yet."""
-
-    async def token(heard: Heard) -> bytes:
-        asked = decode_as(AskToken, heard.data)
-        return encode(await cloud.ticket(asked.room_id, asked.participant_id)())
-
-    async with bus.serve(subjects.ASK_TOKEN, token, queue="gateway"):
-        yield Desk(bus, cloud, transfer_id, await cloud.open_room())
+    """A desk on the shared broker; no briefing worker yet."""
+    async with open_desk(bus, cloud, transfer_id) as desk:
+        yield desk
 
 
 @asynccontextmanager
-async def worker(settings: BusSettings, model: ModelSettings | None = None) -> AsyncIterator[Worker]:
-    """A briefing worker with a connection of its own."""
-    async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(await Bus.connect(settings, name="briefing"))
-        running = asyncio.create_task(run(bus, BriefingSettings(model=model)))
-        yield Worker(bus, running)
-        running.cancel()
-        await asyncio.wait((running,), timeout=WAIT_S)
+async def open_desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
+    """A desk, and a gateway that hands out tokens."""
+    desk = Desk(bus, cloud, transfer_id, await cloud.open_room())
+
+    async def token(heard: Heard) -> bytes:
+        asked = decode_as(AskToken, heard.data)
+        return encode(await cloud.ticket(asked.room_id, asked.participant_id, desk.rooms_url)())
+
+    async with bus.serve(subjects.ASK_TOKEN, token, queue="gateway"):
+        yield desk
 
 
 class Worker:
@@ -156,3 +155,16 @@ class Worker:
         """As on SIGTERM: what is held is given back."""
         self._running.cancel()
         await asyncio.wait((self._running,), timeout=WAIT_S)
+
+    async def cut_off(self) -> None:
+        """Take its broker away, for good."""
+        await self._bus.close()
+
+
+@asynccontextmanager
+async def worker(settings: BusSettings, model: ModelSettings | None = None) -> AsyncIterator[Worker]:
+    """A briefing worker with a connection of its own."""
+    async with await Bus.connect(settings, name="briefing") as bus:
+        running = Worker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
+        yield running
+        await running.stop()

@@ -1,0 +1,74 @@
+"""Orders: the newest counts, whether heard live or caught up with."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from warmxfer.actors.briefing.orders import Orders
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
+from warmxfer.schemas import BriefSupervisor, LeaveConsultation, encode
+
+
+def brief(fence: int) -> bytes:
+    order = BriefSupervisor(
+        command_id=f"c-{fence}",
+        deadline_at=0,
+        fence=fence,
+        summary="s",
+        greeting="g",
+        question="q",
+        connecting="c",
+    )
+    return encode(order)
+
+
+def leave(fence: int) -> bytes:
+    return encode(LeaveConsultation(command_id=f"c-{fence}", deadline_at=0, fence=fence))
+
+
+async def fence_of_next(orders: Orders) -> int:
+    async with asyncio.timeout(3):
+        return (await orders.next()).fence
+
+
+async def test_what_was_ordered_before_we_listened_is_caught_up_with(bus: Bus, transfer_id: str) -> None:
+    await bus.publish(subjects.consult(transfer_id), brief(1))
+    await bus.publish(subjects.consult(transfer_id), brief(2))
+    async with Orders(bus, transfer_id, since_seq=0) as orders:
+        assert await fence_of_next(orders) == 2
+        await bus.publish(subjects.consult(transfer_id), brief(3))
+        assert await fence_of_next(orders) == 3
+
+
+async def test_an_older_order_is_ignored_whenever_it_comes(bus: Bus, transfer_id: str) -> None:
+    async with Orders(bus, transfer_id, since_seq=0) as orders:
+        for data in (brief(5), leave(4), brief(5), b"nonsense", leave(6)):
+            await bus.publish(subjects.consult(transfer_id), data)
+        async with asyncio.timeout(3):
+            assert (await orders.leave).fence == 6
+        assert await fence_of_next(orders) == 6
+
+
+async def test_orders_of_an_earlier_consultation_are_not_ours(bus: Bus, transfer_id: str) -> None:
+    before = await bus.publish(subjects.consult(transfer_id), leave(1))
+    async with Orders(bus, transfer_id, since_seq=before) as orders:
+        assert not orders.leave.done()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await orders.next()
+
+
+async def test_what_was_ordered_while_the_broker_was_away_for_us_is_caught_up_with(
+    fresh_server: EmbeddedServer, transfer_id: str
+) -> None:
+    settings = BusSettings(url=fresh_server.url)
+    async with await Bus.connect(settings, name="theirs") as theirs:
+        await theirs.ensure()
+        async with await Bus.connect(settings, name="ours") as ours, Orders(ours, transfer_id, 0) as orders:
+            await theirs.publish(subjects.consult(transfer_id), brief(1))
+            assert await fence_of_next(orders) == 1
+            await fresh_server.restart(kill=True)
+            await theirs.publish(subjects.consult(transfer_id), brief(2))
+            assert await fence_of_next(orders) == 2

@@ -1,0 +1,166 @@
+"""A worker dies, stops or loses its seat in the middle of a briefing, and another goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from warmxfer.actors.briefing.past import Past, fold
+from warmxfer.actors.briefing.reporter import UNWATCHED
+from warmxfer.actors.voices import Seat, open_voice
+from warmxfer.bus import Bus
+from warmxfer.schemas import (
+    AnyEvent,
+    AudioStreamEnabled,
+    ConsultationJoined,
+    ConsultationLeft,
+    ParticipantJoined,
+    ParticipantLeft,
+    SupervisorDeclined,
+    SupervisorReady,
+)
+
+from ..conftest import Cloud, Wire
+from .conftest import CONNECTING, GREETING, QUESTION, Desk, open_desk, worker
+
+SILENT = "+14155550111"
+LONG = "Ann was charged twice. " * 12
+TAKE_OVER_S = 8.0
+
+
+@pytest_asyncio.fixture
+async def desk(fresh_bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
+    """A desk on a broker where a message comes back after a second."""
+    async with open_desk(fresh_bus, cloud, transfer_id) as desk:
+        yield desk
+
+
+async def begin(desk: Desk) -> None:
+    """A supervisor who does not speak by themselves is being told a long story."""
+    await desk.join()
+    await desk.wait_for(ConsultationJoined)
+    await desk.dial(SILENT)
+    await desk.wait_for(AudioStreamEnabled)
+    await desk.brief(LONG)
+    await desk.wait_said(GREETING)
+
+
+async def finish(desk: Desk) -> None:
+    left = await desk.leave()
+    assert (await desk.wait_for(ConsultationLeft, within_s=TAKE_OVER_S)).command_id == left
+
+
+async def told(desk: Desk) -> Counter[str]:
+    return Counter(type(event).__name__ for event in await desk.events())
+
+
+async def test_a_worker_dies_and_another_briefs_again_in_the_same_seat(
+    desk: Desk, fresh_bus: Bus, cloud: Cloud
+) -> None:
+    settings = fresh_bus.settings
+    async with Wire(cloud.url) as wire, worker(settings) as first:
+        desk.rooms_url = wire.url
+        await begin(desk)
+        desk.rooms_url = None
+        async with worker(settings):
+            await first.cut_off()
+            wire.cut(for_good=True)
+            async with asyncio.timeout(TAKE_OVER_S):
+                await desk.wait_said(GREETING, count=2)
+                await desk.wait_said(QUESTION)
+            await desk.cloud.say(desk.supervisor, "Yes, go ahead.")
+            await desk.wait_for(SupervisorReady)
+            await desk.wait_said(CONNECTING)
+            await finish(desk)
+    assert await told(desk) == {
+        "ConsultationJoined": 1,
+        "ParticipantJoined": 1,
+        "AudioStreamEnabled": 1,
+        "SupervisorReady": 1,
+        "ConsultationLeft": 1,
+    }
+
+
+async def test_a_stopped_worker_gives_the_consultation_back(desk: Desk, fresh_bus: Bus) -> None:
+    async with worker(fresh_bus.settings) as first:
+        await begin(desk)
+        async with worker(fresh_bus.settings):
+            await first.stop()
+            await desk.wait_said(GREETING, count=2)
+            await desk.cloud.say(desk.supervisor, "No, not now.")
+            await desk.wait_for(SupervisorDeclined)
+            await finish(desk)
+    joined = [entry["participantId"] for entry in await desk.cloud.ledger(desk.room_id, "joined")]
+    assert joined == [desk.agent, desk.supervisor, desk.agent]
+
+
+async def test_what_was_decided_is_not_asked_again(desk: Desk, fresh_bus: Bus) -> None:
+    async with worker(fresh_bus.settings) as first:
+        await begin(desk)
+        await desk.cloud.say(desk.supervisor, "No, I can't take it.")
+        await desk.wait_for(SupervisorDeclined)
+        async with worker(fresh_bus.settings):
+            await first.stop()
+            await desk.cloud.wait_ledger(desk.room_id, "joined", 3)
+            await desk.cloud.say(desk.supervisor, "Yes, I'm ready.")
+            await asyncio.sleep(0.3)
+            await finish(desk)
+    assert (await desk.said()).count(GREETING) == 1
+    assert (await told(desk))["SupervisorDeclined"] == 1
+    assert (await told(desk))["SupervisorReady"] == 0
+
+
+async def test_who_left_while_nobody_watched_is_told_to_have_left(desk: Desk, fresh_bus: Bus) -> None:
+    async with worker(fresh_bus.settings) as first:
+        await begin(desk)
+        await first.stop()
+    await desk.cloud.hang_up(desk.supervisor)
+    await desk.cloud.wait_ledger(desk.room_id, "left", 2)
+    async with worker(fresh_bus.settings):
+        left = await desk.wait_for(ParticipantLeft, participant_id=desk.supervisor)
+        assert left.reason == UNWATCHED
+        await finish(desk)
+
+
+async def test_who_loses_the_seat_waits_and_comes_back_when_it_is_free(
+    desk: Desk, fresh_bus: Bus, cloud: Cloud
+) -> None:
+    async with worker(fresh_bus.settings):
+        await begin(desk)
+        seat = Seat(desk.room_id, desk.agent, "Other", cloud.ticket(desk.room_id, desk.agent))
+        other = open_voice("sandbox", seat)
+        await other.join()
+        await asyncio.sleep(0.2)
+        assert await other.say("I sit here now.") is False
+        await other.leave()
+        async with asyncio.timeout(TAKE_OVER_S):
+            await desk.wait_said(GREETING, count=2)
+        await finish(desk)
+
+
+ROOM = "room"
+HERE = ParticipantJoined(room_id=ROOM, participant_id="sup")
+HEARD = AudioStreamEnabled(room_id=ROOM, participant_id="sup")
+GONE = ParticipantLeft(room_id=ROOM, participant_id="sup")
+ELSEWHERE = ParticipantLeft(room_id="other", participant_id="sup")
+
+
+@pytest.mark.parametrize(
+    ("events", "past"),
+    [
+        ([], Past()),
+        ([HERE, HEARD], Past(present={"sup"})),
+        ([HEARD], Past(present={"sup"})),
+        ([HERE, GONE], Past(departures=Counter(sup=1))),
+        ([HERE, GONE, HEARD, GONE, HERE], Past(present={"sup"}, departures=Counter(sup=2))),
+        ([HERE, ELSEWHERE], Past(present={"sup"})),
+        ([SupervisorReady()], Past()),
+        ([HERE, HERE, SupervisorReady()], Past(decided=True, present={"sup"})),
+    ],
+)
+def test_the_past_is_a_fold_of_the_events(events: list[AnyEvent], past: Past) -> None:
+    assert fold(enumerate(events, start=1), ROOM, since_seq=1) == past
