@@ -120,7 +120,8 @@ META = _any(
     r"instructions?|prompts?|system|tools?|function|done_briefing|done briefing|decline_transfer|assistant|"
     r"ignore|override|"
     r"(?:said|says|say|saying|answered|replied|confirmed|confirms|means?) (?:yes|ready|ok|okay)|"
-    r"is ready|was ready|supervisor|you (?:are|must|should|have to)|mode|policy|approved|treat|assume|pretend|json|role|command"
+    r"is ready|was ready|supervisor|you (?:are|must|should|have to)|mode|policy|approved|"
+    r"treat|assume|pretend|json|role|command"
 )
 QUESTION = re.compile(
     rf"^{FILLER}(?:who|whom|whose|what|what's|which|when|where|why|how|is|isn't|are|was|were|did|does|do|has|"
