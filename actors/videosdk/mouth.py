@@ -57,9 +57,10 @@ def _end_turn_in_tool(session: Any) -> None:
 
 async def _stop_speech(pipeline: Any) -> None:
     """Stop what is being said, and nothing else: interrupting the pipeline would cancel a running tool."""
-    speaker = getattr(pipeline, "speech_generation", None) or getattr(pipeline, "_realtime_model", None)
-    if speaker is None:
-        return
-    if hasattr(speaker, "current_utterance"):
-        speaker.current_utterance = None
-    await speaker.interrupt()
+    speaker = (
+        getattr(getattr(pipeline, "orchestrator", None), "speech_generation", None)
+        or getattr(pipeline, "speech_generation", None)
+        or getattr(pipeline, "_realtime_model", None)
+    )
+    if speaker is not None:
+        await speaker.interrupt()

@@ -1,0 +1,104 @@
+"""A live session on a real bus: commands come in, what happens in its room goes out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from videosdk.agents import AgentSession, Pipeline
+
+from warmxfer.actors.videosdk import attach_agent_session
+from warmxfer.bus import Bus, Refused, subjects
+from warmxfer.schemas import (
+    AskHistory,
+    AudioStreamEnabled,
+    CallerHeld,
+    CallerReleased,
+    CallLeft,
+    History,
+    ParticipantLeft,
+    Turn,
+    WarmTransferPhase,
+    decode_as,
+    encode,
+)
+
+from ..actors.primary.conftest import Boss
+from .offline import CALLER, Ear, Helper, Mind, Mouth
+from .test_session import until
+
+
+async def test_a_caller_is_held_and_given_back(bus: Bus, boss: Boss, room: str, call) -> None:
+    live = await call()
+    async with attach_agent_session(bus, live.session):
+        await boss.send(boss.hold())
+        assert await boss.hears() == CallerHeld(
+            command_id=f"{boss.transfer_id}-1", caller_participant_id=CALLER
+        )
+        await until(lambda: live.mouth.said == ["Please hold."])
+        await live.ear.hears("Hello?")
+        assert (live.session._accept_user_input, live.mind.asked) == (False, [])
+        await boss.send(boss.release("Sorry."))
+        assert await boss.hears() == CallerReleased(command_id=f"{boss.transfer_id}-2")
+        await until(lambda: live.mouth.said == ["Please hold.", "Sorry."])
+        assert live.session._accept_user_input is True
+
+
+async def test_the_rooms_events_are_told_and_another_sessions_are_not(
+    bus: Bus, boss: Boss, room: str, call
+) -> None:
+    live, other = await call(), await call("another-room")
+    async with attach_agent_session(bus, live.session), attach_agent_session(bus, other.session):
+        await boss.send(boss.hold())
+        await boss.hears()
+        other.meeting.leaves(CALLER)
+        live.meeting.joins(f"wxr-{boss.transfer_id}")
+        returned = AudioStreamEnabled(room_id=room, participant_id=f"wxr-{boss.transfer_id}")
+        assert await boss.hears() == returned
+        live.meeting.leaves(CALLER)
+        assert await boss.hears() == ParticipantLeft(room_id=room, participant_id=CALLER)
+        await boss.hears_nothing()
+
+
+async def test_a_session_that_closes_on_hold_says_so(bus: Bus, boss: Boss, room: str, call) -> None:
+    live = await call()
+    async with attach_agent_session(bus, live.session) as attachment:
+        await boss.send(boss.hold())
+        await boss.hears()
+        await live.session.close()
+        assert await boss.hears() == CallerReleased(command_id=None, cause="session_closed")
+        async with asyncio.timeout(2):
+            await attachment.detached()
+
+
+async def test_a_call_that_was_handed_over_is_left_and_hears_how_it_ended(
+    bus: Bus, boss: Boss, room: str, call
+) -> None:
+    live, seen = await call(), []
+    live.session.on_warm_transfer(callback=lambda told: seen.append(told["phase"].value))
+    async with attach_agent_session(bus, live.session):
+        await boss.send(boss.hold())
+        await boss.hears()
+        await boss.phase(1, WarmTransferPhase.STARTED)
+        command = boss.leave()
+        await boss.send(command)
+        assert await boss.hears() == CallLeft(command_id=command.command_id)
+        assert live.meeting.left is False, "its handlers have not heard the end yet"
+        await boss.phase(2, WarmTransferPhase.TRANSFER_COMPLETE)
+        await until(lambda: live.meeting.left)
+    assert seen == ["started", "transfer_complete"]
+
+
+async def test_the_transcript_is_told_on_request(bus: Bus, room: str, call) -> None:
+    live = await call()
+    live.session.agent.chat_context.add_message(role="user", content="I was charged twice.")
+    async with attach_agent_session(bus, live.session, "a-name"):
+        answer = await bus.ask(subjects.ask_history("a-name"), encode(AskHistory()), 2.0)
+    assert decode_as(History, answer) == History([Turn("caller", "I was charged twice.")])
+
+
+async def test_a_session_without_a_room_is_refused(bus: Bus, call) -> None:
+    session = AgentSession(agent=Helper(), pipeline=Pipeline(stt=Ear(), llm=Mind(), tts=Mouth()))
+    with pytest.raises(Refused):
+        async with attach_agent_session(bus, session):
+            pass
