@@ -24,8 +24,9 @@ _CODE_FENCES = ("", "sh", "bash", "console", "shell")
 
 def links(page: Path) -> list[tuple[str, str]]:
     """Every link that stays in the repository: (file, anchor), either of them empty."""
-    prose = "\n".join(line for section in read_page(page).walk() for line in [section.title, *section.prose])
-    targets = [a or b for a, b in _LINK.findall(_SPAN.sub("", prose))]
+    prose = [line for section in read_page(page).walk() for line in [section.title, *section.prose]]
+    text = "\n".join(_SPAN.sub("code", line) for line in prose)
+    targets = [a or b for a, b in _LINK.findall(text)]
     return [(path, anchor) for path, _, anchor in (each.partition("#") for each in targets if _ours(each))]
 
 
