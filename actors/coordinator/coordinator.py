@@ -51,8 +51,8 @@ class Coordinator:
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
         event = event_of(delivery)
+        known = await self._load(delivery.transfer_id)
         for _ in range(MAX_RACES):
-            known = await self._load(delivery.transfer_id)
             if known is not None and not known.sent:
                 await self._send(known)
             if known is not None and known.record.trigger == delivery.seq:
@@ -63,11 +63,14 @@ class Coordinator:
             if isinstance(outcome, Moved):
                 if await self._commit(known, outcome, event, delivery):
                     return
+                known = await self._read(delivery.transfer_id)
             elif known is None or known.fresh:
                 log.debug("ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why)
                 return
             else:
-                await self._read(delivery.transfer_id)  # nothing is ignored on the strength of a memory
+                known = await self._read(
+                    delivery.transfer_id
+                )  # nothing is ignored on the strength of a memory
         raise Retry(f"{MAX_RACES} races were lost in a row", after_s=0.5)
 
     async def is_live(self, id: str) -> bool | None:

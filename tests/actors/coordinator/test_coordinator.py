@@ -209,6 +209,20 @@ async def test_a_coordinator_that_dies_at_every_point_loses_and_repeats_nothing(
     assert len(cast.told) == len({command.command_id for command in cast.commands})
 
 
+async def test_a_fact_that_changes_nothing_does_not_keep_a_transfer_busy(fresh_bus: Bus) -> None:
+    """Found by simulation: it was read 25 times over, put off, and ended as a dead letter a minute later."""
+    coordinator = Coordinator(fresh_bus)
+    async with Worker(fresh_bus, "coordinator", coordinator.handle, jobs=8, keyed=True) as worker:
+        await fresh_bus.publish(subjects.request("t-idle"), request("room-a"))
+        await _until_stored(fresh_bus, subjects.log("t-idle"))
+        await fresh_bus.publish(subjects.event("t-idle"), encode(SupervisorReady()))
+        async with asyncio.timeout(5):
+            while worker.done + worker.failed < 2:
+                await asyncio.sleep(0.02)
+    assert (worker.done, worker.failed) == (2, 0)
+    assert len(await records(fresh_bus, "t-idle")) == 1
+
+
 async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:
     async with coordinating(fresh_bus):
         await asyncio.wait_for(Cast(fresh_bus, "t-over").play(request("room-a")), 10)
