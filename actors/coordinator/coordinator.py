@@ -68,9 +68,8 @@ class Coordinator:
                 log.debug("ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why)
                 return
             else:
-                known = await self._read(
-                    delivery.transfer_id
-                )  # nothing is ignored on the strength of a memory
+                # Nothing is ignored on the strength of a memory.
+                known = await self._read(delivery.transfer_id)
         raise Retry(f"{MAX_RACES} races were lost in a row", after_s=0.5)
 
     async def is_live(self, id: str) -> bool | None:
