@@ -1,0 +1,265 @@
+"""The telephony cloud: rooms, legs, who is where, and the ledger of what it executed.
+
+The law of this file: what happens here has happened, at once and truly. What a request does on its way, and
+what a look-up is told, is the provider's business (`provider.py`); what people do is theirs (`people.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from warmxfer.actors.providers import Arrived, CallRecord, Departed, DialOrder, Gone, LegDown, NotDone, Notice
+from warmxfer.schemas import CallCause
+
+if TYPE_CHECKING:
+    from .world import World
+
+MOVE_S = (0.1, 1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something the cloud executed. `faulty`: more than it was ordered to, or later than it may."""
+
+    at: float
+    what: str
+    transfer_id: str
+    call_id: str = ""
+    room_id: str = ""
+    faulty: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """One leg: its record now, and every record it ever had."""
+
+    record: CallRecord
+    transfer_id: str = ""
+    twin: bool = False
+    past: list[tuple[float, CallRecord]] = field(default_factory=list)
+    answered_at: float | None = None
+    ended_at: float | None = None
+
+    def as_of(self, at: float) -> CallRecord | None:
+        """The record as it stood at `at`; None: there was none yet."""
+        return next((record for since, record in reversed(self.past) if since <= at), None)
+
+
+@dataclass(slots=True)
+class Guest:
+    """Somebody in a room. `tell` hears what happens there."""
+
+    participant_id: str
+    audible: bool = False
+    call: Call | None = None
+    tell: Callable[[str, str, str], None] | None = None
+    """(what, participant id, words): joined, left, audible, said, closed."""
+
+
+@dataclass(slots=True)
+class Room:
+    id: str
+    open: bool = True
+    guests: dict[str, Guest] = field(default_factory=dict)
+
+
+class Cloud:
+    """Everything the provider knows."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.rooms: dict[str, Room] = {}
+        self.calls: dict[str, Call] = {}
+        self.ledger: list[Deed] = []
+        self.orders: list[Deed] = []
+        """Requests for an effect that reached the cloud, executed or not."""
+        self.on_dialed: Callable[[Call, DialOrder], None] = lambda call, order: None
+        self.on_said: Callable[[Call, str], None] = lambda call, words: None
+
+    def enter_ledger(self, what: str, transfer_id: str, call_id: str = "", room_id: str = "", *, faulty: bool = False) -> None:
+        self.ledger.append(Deed(self._world.now, what, transfer_id, call_id, room_id, faulty))
+        self._world.trace.add("cloud", f"{what} {transfer_id} {call_id} {room_id}{' (its own fault)' if faulty else ''}")
+
+    # ── rooms and who is in them ─────────────────────────────────────────────────────────────────
+
+    def room(self, room_id: str) -> Room:
+        """Raises `Gone` for one that is not open."""
+        room = self.rooms.get(room_id)
+        if room is None or not room.open:
+            raise Gone(f"room {room_id} is not there", status=404)
+        return room
+
+    def open_room(self, key: str) -> str:
+        """The same key gives the same room."""
+        room_id = f"room-{key}"
+        if room_id not in self.rooms:
+            self.rooms[room_id] = Room(room_id)
+            self.enter_ledger("room_opened", key, room_id=room_id)
+        return room_id
+
+    def close_room(self, room_id: str) -> None:
+        room = self.room(room_id)
+        room.open = False
+        self.enter_ledger("room_closed", room_id.removeprefix("room-"), room_id=room_id)
+        for guest in list(room.guests.values()):
+            if guest.tell is not None:
+                guest.tell("closed", guest.participant_id, "deactivated")
+            self.leave(room, guest.participant_id, "room closed")
+            if guest.call is not None:
+                self.hang_up(guest.call, CallCause.HUNG_UP)
+
+    def enter(self, room: Room, guest: Guest) -> None:
+        before = room.guests.pop(guest.participant_id, None)
+        if before is not None and before.tell is not None:
+            before.tell("closed", guest.participant_id, "replaced")
+        room.guests[guest.participant_id] = guest
+        self._world.trace.add(room.id, f"enters {guest.participant_id}")
+        if before is None:
+            self._announce(room, "joined", guest.participant_id, "")
+            self._notify(Arrived(room.id, guest.participant_id))
+
+    def make_audible(self, room: Room, participant_id: str) -> None:
+        guest = room.guests.get(participant_id)
+        if guest is not None and not guest.audible:
+            guest.audible = True
+            self._announce(room, "audible", participant_id, "")
+
+    def leave(self, room: Room, participant_id: str, reason: str) -> None:
+        if room.guests.pop(participant_id, None) is not None:
+            self._world.trace.add(room.id, f"leaves {participant_id}: {reason}")
+            self._announce(room, "left", participant_id, reason)
+            self._notify(Departed(room.id, participant_id, reason))
+
+    def say(self, room_id: str, participant_id: str, words: str) -> None:
+        """Somebody said something to its end; agents hear it as words, people as people do."""
+        room = self.rooms[room_id]
+        if participant_id not in room.guests:
+            return
+        self._world.trace.add(room_id, f"{participant_id} says {words}")
+        self._announce(room, "said", participant_id, words)
+        for guest in list(room.guests.values()):
+            if guest.call is not None and guest.participant_id != participant_id:
+                self.on_said(guest.call, words)
+
+    def _announce(self, room: Room, what: str, participant_id: str, words: str) -> None:
+        for guest in list(room.guests.values()):
+            if guest.tell is not None and guest.participant_id != participant_id:
+                guest.tell(what, participant_id, words)
+
+    # ── legs ─────────────────────────────────────────────────────────────────────────────────────
+
+    def note(self, call: Call, **changes: object) -> None:
+        """The leg's record changes."""
+        call.record = replace(call.record, **changes)  # type: ignore[arg-type]
+        call.past.append((self._world.now, call.record))
+
+    def call_in(self, room_id: str, participant_id: str) -> Call:
+        """A caller, answered by the AI in a room of their own."""
+        room = self.rooms[room_id] = Room(room_id)
+        call = self._new_call(CallRecord(f"in-{room_id}", True, "answered", "inbound", room_id, participant_id))
+        call.answered_at = self._world.now
+        self.enter(room, Guest(participant_id, audible=True, call=call))
+        return call
+
+    def dial(self, order: DialOrder, *, twin: bool = False) -> Call:
+        transfer_id = order.marks["warmxferId"]
+        self.room(order.room_id)
+        call = self._new_call(
+            CallRecord(
+                f"out-{len(self.calls)}",
+                True,
+                "ringing",
+                "outbound",
+                order.room_id,
+                order.participant_id,
+                metadata=dict(order.marks),
+                started=f"{self._world.now:.6f}",
+            ),
+            transfer_id,
+            twin,
+        )
+        self.enter_ledger("dial", transfer_id, call.record.call_id, order.room_id, faulty=twin)
+        self.on_dialed(call, order)
+        return call
+
+    def _new_call(self, record: CallRecord, transfer_id: str = "", twin: bool = False) -> Call:
+        call = self.calls[record.call_id] = Call(record, transfer_id, twin)
+        call.past.append((self._world.now, record))
+        return call
+
+    def answer(self, call: Call) -> bool:
+        """The phone is picked up; False: it had stopped ringing, or its room is no more."""
+        room = self.rooms[call.record.room_id or ""]
+        if not call.record.up:
+            return False
+        if not room.open:
+            self.hang_up(call, CallCause.FAILED)
+            return False
+        call.answered_at = self._world.now
+        self.note(call, status="answered")
+        self.enter_ledger("answered", call.transfer_id, call.record.call_id, room.id)
+        self.enter(room, Guest(call.record.participant_id or "", call=call))
+        return True
+
+    def switch(self, call_id: str, room_id: str, participant_id: str) -> None:
+        """Accept a move, and carry it out or fail at it a moment later."""
+        call = self.calls.get(call_id)
+        if call is None or not call.record.up:
+            raise NotDone("the call is not up", status=400)
+        self.room(room_id)
+        call.transfer_id = call.transfer_id or participant_id.partition("-")[2]
+        self.enter_ledger("switch", participant_id.partition("-")[2], call_id, room_id)
+        self.note(call, moving=True)
+        self._world.later(self._world.chance.uniform(*MOVE_S), self._finish_move, call, room_id, participant_id)
+
+    def _finish_move(self, call: Call, room_id: str, participant_id: str) -> None:
+        if not call.record.up:
+            return
+        fails = not self.rooms[room_id].open or self._world.weather.strikes("move_fails", call.transfer_id)
+        if fails:
+            self.note(call, moving=False, moves_failed=call.record.moves_failed + 1)
+            self.enter_ledger("move_failed", call.transfer_id, call.record.call_id, room_id)
+            return
+        before = self.rooms[call.record.room_id or ""]
+        self.leave(before, call.record.participant_id or "", "moved")
+        self.note(
+            call,
+            moving=False,
+            moves_done=call.record.moves_done + 1,
+            room_id=room_id,
+            participant_id=participant_id,
+        )
+        self.enter_ledger("moved", participant_id.partition("-")[2], call.record.call_id, room_id)
+        self.enter(self.rooms[room_id], Guest(participant_id, audible=True, call=call))
+        self._announce(self.rooms[room_id], "audible", participant_id, "")
+
+    def end(self, call_id: str) -> None:
+        call = self.calls.get(call_id)
+        if call is None or not call.record.up:
+            raise Gone("the call is not up", status=404)
+        self.enter_ledger("end", call.transfer_id, call_id)
+        self.hang_up(call, CallCause.HUNG_UP if call.answered_at is not None else CallCause.ABANDONED)
+
+    def hang_up(self, call: Call, cause: CallCause, sip_code: int | None = None) -> None:
+        """The leg goes down, by whomever."""
+        if not call.record.up:
+            return
+        call.ended_at = self._world.now
+        self.note(call, up=False, moving=False, status="ended", cause=cause, sip_code=sip_code)
+        self.enter_ledger("down", call.transfer_id, call.record.call_id, call.record.room_id or "")
+        record = call.record
+        if (record.room_id or "") in self.rooms:
+            room = self.rooms[record.room_id or ""]
+            guest = room.guests.get(record.participant_id or "")
+            if guest is not None and guest.call is call:
+                self.leave(room, record.participant_id or "", cause.value)
+        self._notify(
+            LegDown(
+                record.call_id, record.participant_id, record.direction, record.metadata, cause, sip_code
+            )
+        )
+
+    def _notify(self, notice: Notice) -> None:
+        self._world.webhooks.send(notice)

@@ -1,0 +1,171 @@
+"""The invariants that the cloud's ledger and the sessions show: who owned the caller, what was done, what is left.
+
+Nobody's word is taken: not an actor's, not a phase's. The numbers are those of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from warmxfer.actors.machine import Stage
+from warmxfer.schemas import Outcome
+
+from .cloud import Call
+from .story import Story
+
+if TYPE_CHECKING:
+    from .world import World
+
+UNSEEN_S = 20.0
+"""How long a hang-up may go unnoticed while look-ups fail and webhooks are lost."""
+UNOWNED_S = 45.0
+"""Beyond the lease: how long a caller may be muted after their transfer ended, stalls and outages included."""
+
+
+def at_most_once(world: World, story: Story) -> Iterator[str]:
+    """I6, I7, I10: one dial per attempt, one switch, one return: ordered once, and executed once."""
+    ordered = Counter(each.what for each in world.cloud.orders if each.transfer_id == story.id)
+    for what, count in ordered.items():
+        if (what.startswith("dial") or what in ("switch", "return")) and count > 1:
+            yield f"{'I6' if what.startswith('dial') else 'I7'}: {what} was ordered {count} times"
+    dials = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("dial", story.id)]
+    if sum(not each.faulty for each in dials) > 1:
+        yield f"I6: {len(dials)} dials were executed"
+
+
+def nothing_afterwards(world: World, story: Story) -> Iterator[str]:
+    """I8: no dial and no switch is ordered or executed once it has ended."""
+    if story.ended_at is None:
+        return
+    for each in (*world.cloud.orders, *world.cloud.ledger):
+        dials_or_moves = each.what.startswith("dial") or each.what in ("switch", "return")
+        if each.transfer_id == story.id and dials_or_moves and each.at > story.ended_at and not each.faulty:
+            yield f"I8: {each.what} {each.at - story.ended_at:.3f} s after the end"
+
+
+def success_is_a_fact(world: World, story: Story) -> Iterator[str]:
+    """I3: complete means that the caller was moved, to a supervisor who had answered and was still there."""
+    if not story.complete or story.ended_at is None:
+        return
+    moved = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("moved", story.id)]
+    if not moved:
+        yield "I3: complete, and the caller was never moved"
+    legs = [each for each in _legs(world, story) if not each.twin]
+    if not any(each.answered_at is not None and each.answered_at <= story.ended_at for each in legs):
+        yield "I3: complete, and no supervisor had answered"
+    elif all((each.ended_at or story.ended_at) < story.ended_at - UNSEEN_S for each in legs):
+        yield "I3: complete, and the supervisor had long hung up"
+
+
+def never_alone(world: World, story: Story) -> Iterator[str]:
+    """I4: whoever does not end complete has not left a caller in the consultation."""
+    caller, result = _caller(world, story), story.result
+    if result is None or story.complete or not caller.record.up or not _may_judge(world, story):
+        return
+    if caller.record.room_id != story.plan.session and "return_fault" not in result.evidence:
+        yield f"I4: {result.outcome.value}, and the caller is in {caller.record.room_id}"
+
+
+def not_before_the_switch(world: World, story: Story) -> Iterator[str]:
+    """I5: the caller is in the consultation only once the machine has decided to move them."""
+    decided = next((s.at for s, record in story.records if record.state.stage is Stage.SWITCHING), None)
+    for each in world.cloud.ledger:
+        if (each.what, each.transfer_id) == ("moved", story.id) and (decided is None or each.at < decided):
+            yield "I5: the caller was moved before anybody decided it"
+
+
+def given_back(world: World, story: Story) -> Iterator[str]:
+    """I2: a caller who is there, and whom no transfer holds, is heard by the AI."""
+    session, caller = world.house.sessions[story.plan.session], _caller(world, story)
+    if not session.live or not caller.record.up or not _may_judge(world, story):
+        return
+    if session.muted:
+        yield "I2: the caller is muted, and no transfer is running"
+    if not session.auto_end:
+        yield "I2: auto-end is not as it was"
+
+
+def nothing_left(world: World, story: Story) -> Iterator[str]:
+    """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room."""
+    if story.ended_at is None:
+        return
+    kept = story.complete or _caller(world, story).record.room_id == f"room-{story.id}"
+    up = [each.record.call_id for each in _legs(world, story) if each.record.up and (each.twin or not kept)]
+    if up:
+        yield f"I16: {', '.join(up)} is still up"
+    room = world.cloud.rooms.get(f"room-{story.id}")
+    if room is None:
+        return
+    if f"wxa-{story.id}" in room.guests:
+        yield "I16: the briefing agent is still in the room"
+    if room.open and not kept:
+        yield "I16: the room is still open"
+
+
+def one_transfer_per_caller(world: World, story: Story) -> Iterator[str]:
+    """I9: no two transfers of one caller run at the same time."""
+    for other in world.stories.values():
+        both = other.plan.session == story.plan.session and other.id < story.id and _ran(other) and _ran(story)
+        if not both:
+            continue
+        apart = (story.ended_at or 9e9) <= other.began_at or (other.ended_at or 9e9) <= story.began_at
+        if not apart:
+            yield f"I9: it ran beside {other.id}, for the same caller"
+
+
+def held_for_somebody(world: World, story: Story) -> Iterator[str]:
+    """I1, I25: a hold begins after the first record of a transfer, and ends soon after the last."""
+    if not _ran(story):
+        return
+    ours = [each for each in world.stories.values() if each.plan.session == story.plan.session and _ran(each)]
+    if story is not ours[0]:
+        return
+    for began, *ended in world.house.sessions[story.plan.session].holds:
+        before = [each for each in ours if each.began_at <= began]
+        if not before:
+            yield "I25: the caller was held before any transfer was recorded"
+            continue
+        last = max(each.ended_at or world.now for each in before)
+        until = ended[0] if ended else world.now
+        if until - last > world.plan.lease_s + UNOWNED_S:
+            yield f"I1: the caller was muted for {until - last:.1f} s after the transfer had ended"
+
+
+def _ran(story: Story) -> bool:
+    """Whether it ever had the caller."""
+    refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER)
+    return bool(story.records) and not (story.result is not None and story.result.outcome in refused)
+
+
+def _may_judge(world: World, story: Story) -> bool:
+    """Whether this story is the last that had this caller."""
+    ours = [each for each in world.stories.values() if each.plan.session == story.plan.session and _ran(each)]
+    return _ran(story) and story is max(ours, key=lambda each: each.began_at)
+
+
+def _caller(world: World, story: Story) -> Call:
+    return world.cloud.calls[f"in-{story.plan.session}"]
+
+
+def _legs(world: World, story: Story) -> list[Call]:
+    return [
+        each
+        for each in world.cloud.calls.values()
+        if each.transfer_id == story.id and each.record.direction == "outbound"
+    ]
+
+
+LEFT_OVER_CHECKS = (never_alone, given_back, nothing_left)
+"""What may still be true for a while after the end."""
+
+EFFECT_CHECKS = (
+    at_most_once,
+    nothing_afterwards,
+    success_is_a_fact,
+    not_before_the_switch,
+    one_transfer_per_caller,
+    held_for_somebody,
+    *LEFT_OVER_CHECKS,
+)

@@ -1,0 +1,152 @@
+"""Live subscriptions, questions and answers, as `warmxfer.bus.listening` has them, without a wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from warmxfer.bus import Broken, Heard, NoOneAnswered, Refused, Retry
+
+from .stream import matches
+
+if TYPE_CHECKING:
+    from .simbus import SimBus
+
+Handler = Callable[[Heard], Awaitable[bytes]]
+
+
+class SimListener:
+    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+
+    def __init__(self, bus: SimBus, subject: str, max_pending: int) -> None:
+        self._bus = bus
+        self._subject = subject
+        self._max_pending = max_pending
+        self._pending: deque[Heard] = deque()
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    async def __aenter__(self) -> SimListener:
+        self._bus.send(self._bus.listeners.append, self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end()
+        if self in self._bus.listeners:
+            self._bus.listeners.remove(self)
+
+    def __aiter__(self) -> SimListener:
+        return self
+
+    async def __anext__(self) -> Heard:
+        while not self._pending:
+            if self._ended:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._pending.popleft()
+
+    async def next(self, timeout_s: float) -> Heard | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await anext(self, None)
+        except TimeoutError:
+            return None
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake.set()
+
+    def offer(self, subject: str, data: bytes) -> None:
+        """At the broker: somebody published `subject`."""
+        if self._bus.connected and matches(self._subject, subject):
+            self._bus.receive(self._arrive, Heard(subject, data))
+            if self._bus.world.weather.strikes("heard_twice", subject.split(".")[1]):
+                self._bus.receive(self._arrive, Heard(subject, data))
+
+    def _arrive(self, heard: Heard) -> None:
+        lost = 0
+        if len(self._pending) >= self._max_pending:
+            lost = self._pending.popleft().lost + 1
+        self._pending.append(Heard(heard.subject, heard.data, lost))
+        self._wake.set()
+
+
+class SimAnswering:
+    """`async with bus.serve(subject, handler): ...`"""
+
+    def __init__(
+        self, bus: SimBus, subject: str, handler: Handler, queue: str | None, deadline_s: float
+    ) -> None:
+        self._bus = bus
+        self._handler = handler
+        self._deadline_s = deadline_s
+        self._running: set[asyncio.Task[None]] = set()
+        self.subject = subject
+        self.queue = queue
+
+    async def __aenter__(self) -> SimAnswering:
+        self._bus.send(self._bus.answerings.append, self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self in self._bus.answerings:
+            self._bus.answerings.remove(self)
+
+    def offer(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
+        """At the broker: a question for us; `answer` is called at the broker with what comes of it."""
+        self._bus.receive(self._begin, question, answer)
+
+    def _begin(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(question, answer))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _answer(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
+        told: bytes | Exception
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                told = await self._handler(question)
+        except Refused as error:
+            told = Refused(str(error))
+        except (Retry, TimeoutError) as error:
+            told = NoOneAnswered(f"{self.subject}: {error}")
+        except Exception as error:
+            told = Broken(f"{self.subject}: the answering side failed with {type(error).__name__}")
+        if self._bus.connected:
+            self._bus.send(answer, told)
+
+
+async def ask(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes:
+    """Ask one of those who serve `subject`, and return the answer."""
+    world = bus.world
+    future: asyncio.Future[bytes] = world.loop.create_future()
+
+    def settle(told: bytes | Exception) -> None:
+        if future.done():
+            return
+        if isinstance(told, bytes):
+            future.set_result(told)
+        else:
+            future.set_exception(told)
+
+    def route() -> None:
+        servers = [each for one in world.buses if one.connected for each in one.answerings if each.subject == subject]
+        if not servers:
+            bus.receive(settle, NoOneAnswered(f"Nobody listens on {subject}"))
+            return
+        world.chance.choice(servers).offer(Heard(subject, data), lambda told: bus.receive(settle, told))
+
+    if not bus.connected:
+        raise NoOneAnswered(f"The connection broke while waiting on {subject}")
+    if not world.weather.strikes("question_lost"):
+        bus.send(route)
+    giving_up = world.loop.call_later(
+        timeout_s, settle, NoOneAnswered(f"Nobody answered on {subject} within {timeout_s:g} s")
+    )
+    try:
+        return await future
+    finally:
+        giving_up.cancel()

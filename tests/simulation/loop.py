@@ -1,0 +1,164 @@
+"""An event loop whose clock jumps to the next timer, and in which processes can be frozen and killed.
+
+The law of this file: nothing here is chance. Callbacks run in the order they were made ready, timers in the
+order of their times and, where these are equal, of their setting. A callback belongs to the process in whose
+context it was scheduled; a frozen process's callbacks wait, a dead one's wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from typing import Any
+
+MAX_STEPS = 2_000_000
+"""A run that takes more callbacks than this goes round in circles."""
+
+MAX_UNWINDING = 100
+
+
+class Stuck(Exception):
+    """Nothing is ready, no timer is set, and the run is not over."""
+
+
+class Process:
+    """An operating system's process: a context of its own, that can be stopped and killed."""
+
+    def __init__(self, name: str, role: str) -> None:
+        self.name = name
+        self.role = role
+        self.frozen = False
+        self.dead = False
+        self.skew_s = 0.0
+        """How far its wall clock is ahead of the broker's."""
+        self.parked: deque[events.Handle] = deque()
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.context = Context()
+        self.context.run(CURRENT.set, self)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+CURRENT: ContextVar[Process | None] = ContextVar("simulated_process", default=None)
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """`time()` is virtual, in seconds from 0. No sockets, no threads, no signals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._timers: list[tuple[float, int, events.TimerHandle]] = []
+        self._timer_count = 0
+        self._lined_up: deque[events.Handle] = deque()
+        self.steps = 0
+
+    def time(self) -> float:
+        return self._now
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.Handle:
+        handle = events.Handle(callback, args, self, context)
+        self._lined_up.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.TimerHandle:
+        handle = events.TimerHandle(when, callback, args, self, context)
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, handle))
+        return handle
+
+    def freeze(self, process: Process) -> None:
+        """SIGSTOP."""
+        process.frozen = True
+
+    def thaw(self, process: Process) -> None:
+        """SIGCONT: what waited runs now, in the order it would have."""
+        if not process.dead:
+            process.frozen = False
+            self._lined_up.extend(process.parked)
+            process.parked.clear()
+
+    def kill(self, process: Process) -> None:
+        """SIGKILL: nothing of it runs any more, not even its cleaning up."""
+        process.frozen = process.dead = True
+
+    def abandon(self) -> None:
+        """End of the run: unwind every coroutine that is left, whatever it tries to do about it."""
+        unwound: set[asyncio.Task[Any]] = set()
+        while begun := asyncio.all_tasks(self) - unwound:
+            for task in begun:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _unwind(task.get_coro())
+            unwound |= begun
+        self._lined_up.clear()
+        self._timers.clear()
+
+    def _run_once(self) -> None:
+        if not self._lined_up:
+            self._jump()
+        ready = self._lined_up
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:  # type: ignore[attr-defined]
+                continue
+            process = handle._context.get(CURRENT)  # type: ignore[attr-defined]
+            if process is not None and process.frozen:
+                process.parked.append(handle)
+                continue
+            self.steps += 1
+            handle._run()  # type: ignore[attr-defined]
+        if self.steps > MAX_STEPS:
+            raise Stuck(f"{MAX_STEPS} callbacks by {self._now:.3f} s: the run goes round in circles")
+
+    def _jump(self) -> None:
+        """To the next timer; all that are due at that very moment become ready."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:  # type: ignore[attr-defined]
+            heapq.heappop(timers)
+        if not timers:
+            raise Stuck("nothing is left that could happen")
+        self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            self._lined_up.append(heapq.heappop(timers)[2])
+
+    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
+        """Cancelled timers are dropped when their time comes."""
+
+    def _process_events(self, event_list: object) -> None:
+        """There are no sockets."""
+
+    def _write_to_self(self) -> None:
+        """There are no threads."""
+
+
+def _unwind(work: Any) -> None:
+    """Close a coroutine that may await again in each of its `finally` blocks."""
+    for _ in range(MAX_UNWINDING):
+        try:
+            work.close()
+        except RuntimeError:
+            continue
+        return
+
+
+def spawn(
+    loop: asyncio.AbstractEventLoop, process: Process, work: Coroutine[Any, Any, Any], name: str
+) -> asyncio.Task[Any]:
+    """Run `work` as a task of `process`, which holds on to it as a real process would."""
+    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, name=name, context=process.context)
+    process.tasks.append(task)
+    return task

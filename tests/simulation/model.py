@@ -1,0 +1,49 @@
+"""A chat model that may hang, ramble, refuse, fail, or wish for a tool that nobody asked it for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from warmxfer.actors.llm import Message, Reply, Tool, ToolCall
+from warmxfer.schemas import Refused, Retry
+
+if TYPE_CHECKING:
+    from .world import World
+
+THINKS_S = (0.1, 1.0)
+SUMMARY = "Ann was charged twice for order 4417. She wants one charge refunded. Nothing was promised yet."
+REFUSAL = "I'm sorry, but I can't help with that."
+
+
+class SimModel:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def reply(
+        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
+    ) -> Reply:
+        strikes = self._world.weather.strikes
+        if strikes("model_hangs"):
+            await asyncio.sleep(deadline_s)
+            raise Retry("the model did not answer in time")
+        thinks_s = self._world.chance.uniform(*THINKS_S)
+        if strikes("model_endless"):
+            await asyncio.sleep(min(deadline_s, 2 * thinks_s))
+            raise Refused(f"the model said more than {max_chars} characters")
+        if thinks_s > deadline_s:
+            await asyncio.sleep(deadline_s)
+            raise Retry("the model did not answer in time")
+        await asyncio.sleep(thinks_s)
+        if strikes("model_fails"):
+            raise Retry("the model answered 500")
+        if strikes("model_refuses"):
+            return Reply(REFUSAL)
+        if tools:
+            wish = self._world.chance.choice((None, None, "done_briefing"))
+            return Reply("", ToolCall(wish, {}) if wish else None)
+        return Reply(SUMMARY)
+
+    async def aclose(self) -> None:
+        """Nothing to let go of."""

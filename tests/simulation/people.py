@@ -1,0 +1,95 @@
+"""People at the phone: who picks up, what they say, when they hang up. They know nothing of transfers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warmxfer.actors.providers import DialOrder
+from warmxfer.schemas import CallCause
+
+from .cloud import Call
+from .plan import TransferPlan
+
+if TYPE_CHECKING:
+    from .world import World
+
+AUDIBLE_S = (0.0, 1.0)
+YES = "Yes, go ahead."
+NO = "No, I can't take this call right now."
+HM = "Sorry, what was that?"
+MACHINE = "You have reached the voicemail of Dana. Please leave a message after the tone."
+
+
+class People:
+    """All supervisors of a run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._asked: dict[str, int] = {}
+        world.cloud.on_dialed = self.phone_rings
+        world.cloud.on_said = self.hears
+
+    def phone_rings(self, call: Call, order: DialOrder) -> None:
+        plan, later = self._world.plans[call.transfer_id], self._world.later
+        later(order.ringing_timeout_s, self._rang_out, call)
+        if call.twin or plan.supervisor == "no_answer":
+            return
+        match plan.supervisor:
+            case "busy":
+                later(min(plan.ring_s, 1.5), self._hangs_up, call, CallCause.BUSY, 486)
+            case "rejects":
+                later(plan.ring_s, self._hangs_up, call, CallCause.REJECTED, 603)
+            case "hangs_up_ringing":
+                later(plan.ring_s, self._hangs_up, call, CallCause.ABANDONED, 487)
+            case _:
+                later(plan.ring_s, self._picks_up, call, plan)
+
+    def hears(self, call: Call, words: str) -> None:
+        """The question was asked: it is answered after a while, in this person's way."""
+        if not words.endswith("?") or not call.transfer_id or call.record.direction != "outbound":
+            return
+        plan = self._world.plans[call.transfer_id]
+        asked = self._asked[call.record.call_id] = self._asked.get(call.record.call_id, 0) + 1
+        match plan.supervisor:
+            case "ready" | "hangs_up_briefing":
+                self._says(call, YES, plan.answer_s)
+            case "hesitates":
+                self._says(call, HM if asked == 1 else YES, plan.answer_s)
+            case "declines":
+                self._says(call, NO, plan.answer_s)
+            case "hangs_up_after_yes":
+                self._says(call, YES, plan.answer_s)
+                self._world.later(plan.answer_s + plan.hang_up_s / 2, self._hangs_up, call)
+            case _:
+                pass
+
+    def _picks_up(self, call: Call, plan: TransferPlan) -> None:
+        if not self._world.cloud.answer(call):
+            return
+        self._world.later(self._world.chance.uniform(*AUDIBLE_S), self._is_heard, call)
+        if plan.supervisor == "voicemail":
+            self._says(call, MACHINE, 2.0)
+        if plan.supervisor == "hangs_up_briefing":
+            self._world.later(plan.hang_up_s, self._hangs_up, call)
+
+    def _is_heard(self, call: Call) -> None:
+        if call.record.up:
+            self._world.cloud.make_audible(
+                self._world.cloud.rooms[call.record.room_id or ""], call.record.participant_id or ""
+            )
+
+    def _says(self, call: Call, words: str, after_s: float) -> None:
+        def now() -> None:
+            if call.record.up:
+                self._world.cloud.say(call.record.room_id or "", call.record.participant_id or "", words)
+
+        self._world.later(after_s, now)
+
+    def _rang_out(self, call: Call) -> None:
+        if call.record.up and call.answered_at is None:
+            self._world.cloud.hang_up(call, CallCause.NO_ANSWER, 480)
+
+    def _hangs_up(self, call: Call, cause: CallCause = CallCause.HUNG_UP, sip_code: int | None = None) -> None:
+        if call.record.up:
+            self._world.weather.note("supervisor_hangs_up", call.transfer_id)
+            self._world.cloud.hang_up(call, cause, sip_code)

@@ -1,0 +1,133 @@
+"""What a seed stands for: who calls, who shall take over, what is asked for and when."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Supervisor = Literal[
+    "ready",
+    "hesitates",
+    "declines",
+    "busy",
+    "no_answer",
+    "rejects",
+    "voicemail",
+    "silent",
+    "hangs_up_ringing",
+    "hangs_up_briefing",
+    "hangs_up_after_yes",
+]
+SUPERVISORS: dict[Supervisor, float] = {
+    "ready": 10,
+    "hesitates": 2,
+    "declines": 1,
+    "busy": 1,
+    "no_answer": 1,
+    "rejects": 1,
+    "voicemail": 1,
+    "silent": 1,
+    "hangs_up_ringing": 1,
+    "hangs_up_briefing": 1.5,
+    "hangs_up_after_yes": 1.5,
+}
+SUPERVISOR_NUMBER = "+14155550110"
+HOUSE_NUMBER = "+14155550199"
+PREMIUM_NUMBER = "+19005550123"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPlan:
+    """One request: `body` is what is published, `flaw` what is wrong with it."""
+
+    id: str
+    session: str
+    asked_at_s: float
+    cancelled_at_s: float | None
+    supervisor: Supervisor
+    ring_s: float
+    answer_s: float
+    """How long the supervisor takes to say something."""
+    hang_up_s: float
+    """After the moment at which this supervisor may hang up."""
+    config: dict[str, Any]
+    flaw: Literal["", "unreadable", "forbidden_number"]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"room_id": self.session, "session": self.session, "config": self.config}
+
+
+@dataclass(frozen=True, slots=True)
+class CallerPlan:
+    session: str
+    hangs_up_at_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run. `storm_s`: how long faults may strike; `skews_s`: how wrong the wall clocks are, by process."""
+
+    callers: tuple[CallerPlan, ...]
+    transfers: tuple[TransferPlan, ...]
+    storm_s: float
+    lease_s: float
+    has_model: bool
+    skews_s: tuple[float, ...]
+
+
+def draw(chance: random.Random) -> Plan:
+    """Everything about a run that does not depend on how it goes."""
+    count = chance.choices((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))[0]
+    sessions: list[str] = []
+    transfers: list[TransferPlan] = []
+    for index in range(count):
+        again = bool(sessions) and chance.random() < 0.3
+        session = chance.choice(sessions) if again else f"room-s{len(sessions) + 1}"
+        if not again:
+            sessions.append(session)
+        transfers.append(_transfer(chance, f"x{index + 1}", session))
+    callers = tuple(
+        CallerPlan(each, chance.uniform(1.0, 45.0) if chance.random() < 0.2 else None) for each in sessions
+    )
+    skewed = chance.random() < 0.2
+    return Plan(
+        callers=callers,
+        transfers=tuple(transfers),
+        storm_s=chance.uniform(15.0, 60.0),
+        lease_s=chance.choice((8.0, 20.0)),
+        has_model=chance.random() < 0.7,
+        skews_s=tuple(chance.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)),
+    )
+
+
+def _transfer(chance: random.Random, id: str, session: str) -> TransferPlan:
+    flaw: Any = chance.choices(("", "unreadable", "forbidden_number"), (0.93, 0.04, 0.03))[0]
+    number = PREMIUM_NUMBER if flaw == "forbidden_number" else SUPERVISOR_NUMBER
+    return TransferPlan(
+        id=id,
+        session=session,
+        asked_at_s=chance.uniform(0.5, 20.0) if id != "x1" else chance.uniform(0.5, 2.0),
+        cancelled_at_s=chance.uniform(1.0, 40.0) if chance.random() < 0.15 else None,
+        supervisor=chance.choices(tuple(SUPERVISORS), tuple(SUPERVISORS.values()))[0],
+        ring_s=chance.uniform(0.3, 6.0),
+        answer_s=chance.uniform(0.2, 3.0),
+        hang_up_s=chance.uniform(0.0, 6.0),
+        flaw=flaw,
+        config={
+            "destination": {
+                "routing_rule_id": "rule-1",
+                "sip_call_to": number,
+                "sip_call_from": HOUSE_NUMBER,
+            },
+            "command_timeout_s": chance.choice((4.0, 10.0)),
+            "summary_timeout_s": chance.choice((2.0, 5.0, 8.0)),
+            "supervisor_join_timeout_s": chance.choice((10.0, 20.0, 40.0)),
+            "briefing_timeout_s": chance.choice((15.0, 30.0)),
+            "on_briefing_timeout": chance.choices(("cancel", "proceed"), (0.8, 0.2))[0],
+            "caller_arrival_timeout_s": chance.choice((4.0, 10.0)),
+            "pacing": chance.choices(("overlap", "sequential"), (0.7, 0.3))[0],
+            "summarize_by": chance.choices(("summarizer", "session"), (0.8, 0.2))[0],
+        },
+    )

@@ -1,0 +1,197 @@
+"""The cloud as one gateway sees it: `warmxfer.actors.providers.Provider`, over a road that may fail.
+
+The law of this file: a request does what a real one may do, and nothing else. What is in doubt happens at
+once, within the time a doubt needs to settle, or never; a look-up may be up to `STALE_S` old, or get no
+answer. Every order that reaches the cloud is written into its book of orders first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from warmxfer.actors.providers import (
+    CallRecord,
+    Dialed,
+    DialOrder,
+    Doubtful,
+    NotDone,
+    Notice,
+    NotSent,
+    RateLimited,
+    Unanswered,
+)
+
+from .cloud import Deed
+
+if TYPE_CHECKING:
+    from .world import World
+
+TIMEOUT_S = 5.0
+SETTLE_S = 4.0
+STALE_S = 1.0
+TRIP_S = (0.02, 0.25)
+SLOW_S = (0.5, 8.0)
+DOUBT_STATUSES = (None, None, 500, 504)
+T = TypeVar("T")
+
+
+class SimProvider:
+    """One gateway's own."""
+
+    name = "simulated"
+    signaling_url = "https://cloud.invalid"
+    timeout_s = TIMEOUT_S
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._cloud = world.cloud
+
+    # ── questions ────────────────────────────────────────────────────────────────────────────────
+
+    async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
+        found = await self._ask(room_id.removeprefix("room-"), within_s)
+        return next(
+            (each for each in found if each.up and each.room_id == room_id and each.direction == "inbound"), None
+        )
+
+    async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
+        found = await self._ask(self._about(call_id), within_s)
+        return next((each for each in found if each.call_id == call_id), None)
+
+    async def find_calls(
+        self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
+    ) -> list[CallRecord]:
+        found = await self._ask(room_id.removeprefix("room-"), within_s)
+        ours = [each for each in found if each.metadata.get("attemptKey") == attempt_key]
+        return sorted(ours, key=lambda each: not each.up)
+
+    async def _ask(self, about: str, within_s: float | None) -> list[CallRecord]:
+        """The book of calls, as a look-up is shown it."""
+        limit_s = self._limit_s(within_s)
+        strikes = self._world.weather.strikes
+        if strikes("look_unanswered", self._known(about)):
+            await asyncio.sleep(self._world.weather.between(0.05, limit_s))
+            raise Unanswered("no usable answer", status=500)
+        trip_s = self._trip_s(about)
+        if trip_s > limit_s:
+            await asyncio.sleep(limit_s)
+            raise Unanswered("no answer in time")
+        await asyncio.sleep(trip_s)
+        at = self._world.now
+        if strikes("look_stale", self._known(about)):
+            at -= self._world.weather.between(0.0, STALE_S)
+        return [record for call in self._cloud.calls.values() if (record := call.as_of(at)) is not None]
+
+    # ── effects ──────────────────────────────────────────────────────────────────────────────────
+
+    async def create_room(self, key: str, *, within_s: float | None = None) -> str:
+        return await self._do("open_room", key, lambda: self._cloud.open_room(key), within_s)
+
+    async def dial(self, order: DialOrder, *, within_s: float | None = None) -> Dialed:
+        id = order.marks["warmxferId"]
+        twice = self._world.weather.strikes("cloud_twice", id)
+
+        def execute() -> str:
+            call = self._cloud.dial(order)
+            if twice:
+                self._cloud.dial(order, twin=True)
+            return call.record.call_id
+
+        call_id = await self._do(f"dial-{order.marks['attempt']}", id, execute, within_s)
+        return Dialed(call_id, {"data": {"callId": call_id}})
+
+    async def switch(
+        self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
+    ) -> dict[str, Any]:
+        what = "return" if participant_id.startswith("wxr-") else "switch"
+        id = participant_id.partition("-")[2]
+        await self._do(what, id, lambda: self._cloud.switch(call_id, room_id, participant_id), within_s)
+        return {"data": {"message": "accepted"}}
+
+    async def end(self, call_id: str, *, within_s: float | None = None) -> None:
+        await self._do("end", self._about(call_id), lambda: self._cloud.end(call_id), within_s)
+
+    async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
+        id = room_id.removeprefix("room-")
+        await self._do("close_room", id, lambda: self._cloud.close_room(room_id), within_s)
+
+    async def _do(self, what: str, about: str, execute: Callable[[], T], within_s: float | None) -> T:
+        """Send one order, at most once; what is raised tells how much is known of it."""
+        limit_s, strikes = self._limit_s(within_s), self._world.weather.strikes
+        known = self._known(about)
+        trip_s = self._trip_s(about)
+        self._cloud.orders.append(Deed(self._world.now, what, about))
+        self._world.trace.add("gateway orders", f"{what} {about}")
+        if strikes("cloud_limits", known):
+            await asyncio.sleep(trip_s)
+            raise RateLimited("too many requests", after_s=self._world.weather.between(0.2, 3.0))
+        if strikes("cloud_refuses", known):
+            await asyncio.sleep(min(trip_s, limit_s))
+            raise NotDone("the provider said no", status=422)
+        if strikes("cloud_doubtful_undone", known):
+            return await self._doubt(limit_s)
+        if strikes("cloud_doubtful_done", known):
+            self._later(min(trip_s, limit_s) / 2, execute)
+            return await self._doubt(limit_s)
+        if strikes("cloud_doubtful_late", known):
+            wait_s = self._world.weather.between(0.0, limit_s)
+            self._later(wait_s + self._world.weather.between(0.0, SETTLE_S - STALE_S - 0.1), execute)
+            return await self._doubt(limit_s, wait_s)
+        if trip_s > limit_s:
+            self._later(min(trip_s / 2, limit_s), execute)
+            return await self._doubt(limit_s, limit_s)
+        answer = self._later(trip_s / 2, execute)
+        await asyncio.sleep(trip_s)
+        return answer.result()
+
+    async def _doubt(self, limit_s: float, wait_s: float | None = None) -> Any:
+        await asyncio.sleep(self._world.weather.between(0.01, limit_s) if wait_s is None else wait_s)
+        raise Doubtful("the answer did not come", status=self._world.chance.choice(DOUBT_STATUSES))
+
+    def _later(self, delay_s: float, execute: Callable[[], T]) -> asyncio.Future[T]:
+        """Execute in the cloud, whatever becomes of the one who asked."""
+        answer: asyncio.Future[T] = self._world.loop.create_future()
+
+        def now() -> None:
+            try:
+                answer.set_result(execute())
+            except NotDone as error:
+                answer.set_exception(error)
+                answer.exception()
+
+        self._world.later(delay_s, now)
+        return answer
+
+    def _limit_s(self, within_s: float | None) -> float:
+        limit_s = TIMEOUT_S if within_s is None else min(within_s, TIMEOUT_S)
+        if limit_s <= 0:
+            raise NotSent("there was no time left to ask")
+        return limit_s
+
+    def _trip_s(self, about: str) -> float:
+        slow = self._world.weather.strikes("cloud_slow", self._known(about))
+        return self._world.chance.uniform(*(SLOW_S if slow else TRIP_S))
+
+    def _known(self, about: str) -> str | None:
+        return about if about in self._world.plans else None
+
+    def _about(self, call_id: str) -> str:
+        call = self._cloud.calls.get(call_id)
+        return call.transfer_id if call else ""
+
+    # ── the rest of the port ─────────────────────────────────────────────────────────────────────
+
+    def mint_token(self, room_id: str, participant_id: str) -> str:
+        return f"token-{room_id}-{participant_id}"
+
+    async def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Notices come in by `webhooks.py`."""
+        return None
+
+    async def take_notices(self) -> None:
+        """They are taken anyway."""
+
+    async def aclose(self) -> None:
+        """There is no connection."""

@@ -1,0 +1,123 @@
+"""The live AI call of one caller: a voice-agent framework as small as the port, that writes down what it did.
+
+Its process is the AI's own: when that dies the AI is gone, and what comes up again hears the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from warmxfer.actors.primary import Attachment
+from warmxfer.schemas import PhaseChanged, Turn
+
+from .cloud import Guest
+from .loop import CURRENT, Process
+
+if TYPE_CHECKING:
+    from .world import World
+
+NOTICE_S = 0.05
+TURNS = [
+    Turn("agent", "Hi, how can I help you today?"),
+    Turn("caller", "My name is Ann and I was charged twice for order 4417."),
+    Turn("agent", "I can see both charges. Let me get a supervisor for you."),
+]
+
+
+class SimSession:
+    """`muted` and `auto_end` as they are now; `holds` are the spans in which the caller was muted."""
+
+    def __init__(self, world: World, room_id: str) -> None:
+        self._world = world
+        self._process: Process = CURRENT.get()  # type: ignore[assignment]
+        self.room_id = room_id
+        self.muted = False
+        self.auto_end = True
+        self.over = False
+        self.attachment: Attachment | None = None
+        self.holds: list[list[float]] = []
+        world.cloud.enter(
+            world.cloud.room(room_id), Guest(f"ai-{room_id}", audible=True, tell=self._tell)
+        )
+
+    @property
+    def live(self) -> bool:
+        """Whether the AI is there for the caller."""
+        return not self.over and not self._process.dead
+
+    @property
+    def caller_participant_id(self) -> str | None:
+        guests = self._world.cloud.rooms[self.room_id].guests.values()
+        return next((each.participant_id for each in guests if each.call is not None), None)
+
+    async def mute(self) -> None:
+        if not self.muted:
+            self.muted = True
+            self.holds.append([self._world.now])
+            self._note("mutes")
+
+    async def unmute(self) -> None:
+        if self.muted:
+            self.muted = False
+            self.holds[-1].append(self._world.now)
+            self._note("unmutes")
+
+    async def suspend_auto_end(self) -> None:
+        self.auto_end = False
+
+    async def restore_auto_end(self) -> None:
+        self.auto_end = True
+        self._end_if_alone()
+
+    async def say(self, text: str, *, interruptible: bool) -> None:
+        self._note(f"says {text}")
+        await asyncio.sleep(0.2 + 0.02 * len(text))
+
+    async def history(self) -> list[Turn]:
+        return TURNS
+
+    async def summarize(self, prompt: str) -> str | None:
+        return "Ann was charged twice for order 4417 and wants a refund."
+
+    async def leave(self) -> None:
+        self._note("leaves the call")
+        self._end()
+
+    async def on_phase(self, phase: PhaseChanged) -> None:
+        """A product would show it."""
+
+    # ── what the room does to us ─────────────────────────────────────────────────────────────────
+
+    def _tell(self, what: str, participant_id: str, words: str) -> None:
+        if what in ("left", "audible", "closed"):
+            self._world.loop.call_later(
+                NOTICE_S, self._notice, what, participant_id, words, context=self._process.context
+            )
+
+    def _notice(self, what: str, participant_id: str, words: str) -> None:
+        if self.attachment is None or self.over:
+            return
+        if what == "closed":
+            self._end()
+        elif what == "audible":
+            self.attachment.audio_enabled(participant_id)
+        else:
+            self.attachment.participant_left(participant_id, words)
+            self._end_if_alone()
+
+    def _end_if_alone(self) -> None:
+        if self.auto_end and self.caller_participant_id is None:
+            self._note("ends: the caller is not there")
+            self._end()
+
+    def _end(self) -> None:
+        if not self.over:
+            self.over = True
+            room = self._world.cloud.rooms[self.room_id]
+            self._world.cloud.leave(room, f"ai-{self.room_id}", "session ended")
+            if self.attachment is not None:
+                self.attachment.closed()
+
+    def _note(self, what: str) -> None:
+        self._world.trace.add(f"session {self.room_id}", what)

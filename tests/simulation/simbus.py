@@ -1,0 +1,298 @@
+"""The bus of one process: the methods of `warmxfer.bus.Bus`, over the simulated broker.
+
+The law of this file: each direction of a connection is one stream of bytes, so what is sent on it arrives in
+order or, when the connection breaks, not at all. A write is repeated under its id until the deadline, as the
+real bus does; one that was stored without our hearing of it stays stored. What a process has sent reaches the
+broker even if the process dies meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from warmxfer.bus import BusSettings, Outgoing, Refused, StaleWrite, Stored, Unavailable
+from warmxfer.bus.connection import READ_DEADLINE_S, WRITE_DEADLINE_S
+from warmxfer.bus.messages import NO_HEADERS
+from warmxfer.bus.patience import ATTEMPT_TIMEOUT_S
+
+from .hearing import Handler, SimAnswering, SimListener, ask
+from .loop import Process
+from .puller import SimPuller
+
+if TYPE_CHECKING:
+    from .world import World
+
+RETRY_PAUSE_S = 0.05
+SLOW_S = (0.2, 1.5)
+RECONNECT_S = (0.05, 0.6)
+T = TypeVar("T")
+
+
+class Attempt(Exception):
+    """One attempt came to nothing; why."""
+
+
+class SimBus:
+    """One connection of one life of a process."""
+
+    def __init__(self, world: World, process: Process, settings: BusSettings) -> None:
+        self.world = world
+        self.process = process
+        self.settings = settings
+        self.listeners: list[SimListener] = []
+        self.answerings: list[SimAnswering] = []
+        self.pullers: list[SimPuller] = []
+        self.connected = True
+        self.closed = False
+        self._life = 0
+        self._latency_s = world.chance.uniform(0.0002, 0.004)
+        self._out_clear_at = self._in_clear_at = 0.0
+        self._hooks: list[Callable[[], Awaitable[None]]] = []
+        self._came_back = asyncio.Event()
+        self._waiting: dict[asyncio.Future[Any], None] = {}
+        world.buses.append(self)
+
+    # ── the two directions of the wire ──────────────────────────────────────────────────────────
+
+    def send(self, act: Callable[..., object], *args: object) -> None:
+        """Have `act` happen at the broker; nothing comes of it if the connection breaks on the way."""
+        slow_s = self.world.weather.between(*SLOW_S) if self.world.weather.strikes("bus_slow") else 0.0
+        jitter_s = self._latency_s * self.world.chance.random()
+        self._out_clear_at = max(self._out_clear_at, self.world.loop.time() + self._latency_s + jitter_s + slow_s)
+        self.world.at(self._out_clear_at, self._land, self._life, act, args)
+
+    def receive(self, act: Callable[..., object], *args: object) -> None:
+        """Have `act` happen in our process; nothing comes of it if the connection breaks on the way."""
+        jitter_s = self._latency_s * self.world.chance.random()
+        self._in_clear_at = max(self._in_clear_at, self.world.loop.time() + self._latency_s + jitter_s)
+        self.world.loop.call_at(
+            self._in_clear_at, self._reach, self._life, act, args, context=self.process.context
+        )
+
+    def _land(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
+        if life == self._life and not self.world.broker_down:
+            act(*args)
+
+    def _reach(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
+        if life == self._life and not self.closed:
+            act(*args)
+
+    def break_off(self) -> None:
+        """The connection is gone: nothing on the way arrives, nobody hears, no pull stands."""
+        self._life += 1
+        self.connected = False
+        self._came_back.clear()
+        for puller in self.pullers:
+            puller.forget()
+        self.world.loop.call_soon(self._lose, context=self.process.context)
+
+    def come_back(self) -> None:
+        """Connected again, after a moment, unless the broker is still away."""
+        after_s = self.world.chance.uniform(*RECONNECT_S)
+        self.world.loop.call_later(after_s, self._return, self._life, context=self.process.context)
+
+    def close(self) -> None:
+        """The process died, and the broker noticed."""
+        self.break_off()
+        self.closed = True
+        self.world.buses.remove(self)
+
+    def _lose(self) -> None:
+        for future in list(self._waiting):
+            if not future.done():
+                future.set_exception(Attempt("connection lost"))
+
+    def _return(self, life: int) -> None:
+        if life != self._life or self.closed:
+            return
+        if self.world.broker_down:
+            self.come_back()
+            return
+        self.connected = True
+        self._came_back.set()
+        for puller in self.pullers:
+            puller.resume()
+        hooks = [hook() for hook in tuple(self._hooks)]
+        if hooks:
+            self._hooking = asyncio.ensure_future(_one_by_one(hooks))
+
+    # ── one request, and the answer to it ───────────────────────────────────────────────────────
+
+    async def call(self, act: Callable[[], T], timeout_s: float, *, heard: bool = True) -> T:
+        """`act` at the broker, and what it returned or raised; raises `Attempt`. `heard`: the answer comes."""
+        loop = self.world.loop
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting[future] = None
+        giving_up = loop.call_later(timeout_s, _fail, future, Attempt("timeout"))
+        self.send(self._carry_out, act, future, heard)
+        try:
+            return await future
+        finally:
+            giving_up.cancel()
+            del self._waiting[future]
+
+    def _carry_out(self, act: Callable[[], T], future: asyncio.Future[T], heard: bool) -> None:
+        try:
+            value = act()
+        except (StaleWrite, Refused) as error:
+            if heard:
+                self.receive(_fail, future, error)
+        else:
+            if heard:
+                self.receive(_fulfil, future, value)
+
+    async def patiently(self, once: Callable[[float], Awaitable[T]], deadline_s: float) -> T:
+        """Repeat `once` until it comes to something; raises `Unavailable` at the deadline."""
+        loop = self.world.loop
+        deadline = loop.time() + deadline_s
+        why: object = "not connected"
+        while True:
+            if not self.connected:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await self._came_back.wait()
+                except TimeoutError as error:
+                    raise Unavailable(f"The bus did not answer in time ({why})") from error
+            try:
+                return await once(min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - loop.time())))
+            except Attempt as error:
+                why = error
+            pause_s = RETRY_PAUSE_S * self.world.chance.uniform(0.5, 5.0)
+            if loop.time() + pause_s >= deadline:
+                raise Unavailable(f"The bus did not answer in time ({why})")
+            await asyncio.sleep(pause_s)
+
+    # ── what actors use ──────────────────────────────────────────────────────────────────────────
+
+    async def publish(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        msg_id: str | None = None,
+        expect_last: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        deadline_s: float = WRITE_DEADLINE_S,
+    ) -> int:
+        name = msg_id or self.world.token()
+        about = subject.split(".")[1]
+        doubtful = False
+
+        def store() -> int:
+            self._tell_listeners(subject, data)
+            return self.world.stream.store(subject, data, name, expect_last, headers)
+
+        async def once(timeout_s: float) -> int:
+            nonlocal doubtful
+            strikes = self.world.weather.strikes
+            if strikes("publish_lost", about):
+                await asyncio.sleep(timeout_s)
+                raise Attempt("lost on the way there")
+            try:
+                return await self.call(store, timeout_s, heard=not strikes("ack_lost", about))
+            except Attempt:
+                doubtful = True
+                raise
+            except StaleWrite:
+                won = self._won(subject, name, expect_last) if doubtful else None
+                if won is None:
+                    raise
+                return won
+
+        return await self.patiently(once, deadline_s)
+
+    async def publish_all(
+        self, messages: Sequence[Outgoing], *, deadline_s: float = WRITE_DEADLINE_S
+    ) -> list[int]:
+        named = [(each, each.msg_id or self.world.token()) for each in messages]
+        numbers: dict[int, int] = {}
+
+        def store(upto: int) -> list[tuple[int, int]]:
+            stored: list[tuple[int, int]] = []
+            for index, (each, name) in enumerate(named[:upto]):
+                if index not in numbers:
+                    self._tell_listeners(each.subject, each.data)
+                    stored.append(
+                        (index, self.world.stream.store(each.subject, each.data, name, None, each.headers))
+                    )
+            return stored
+
+        async def once(timeout_s: float) -> list[int]:
+            about = messages[0].subject.split(".")[1] if messages else None
+            strikes, upto = self.world.weather.strikes, len(named)
+            if strikes("publish_lost", about):
+                upto = self.world.chance.randrange(len(named))
+            heard = not strikes("ack_lost", about)
+            numbers.update(await self.call(lambda: store(upto), timeout_s, heard=heard))
+            if len(numbers) < len(named):
+                raise Attempt("some were lost on the way there")
+            return [numbers[index] for index in range(len(named))]
+
+        return await self.patiently(once, deadline_s)
+
+    async def last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+        return await self.patiently(
+            lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
+        )
+
+    async def history(
+        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
+    ) -> list[Stored]:
+        return await self.patiently(
+            lambda timeout_s: self.call(lambda: self.world.stream.history(subject, limit, after), timeout_s),
+            deadline_s,
+        )
+
+    def listen(self, subject: str, *, max_pending: int = 1_024) -> SimListener:
+        return SimListener(self, subject, max_pending)
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        return await ask(self, subject, data, timeout_s)
+
+    def serve(
+        self, subject: str, handler: Handler, queue: str | None = None, *, handler_deadline_s: float = 10.0
+    ) -> SimAnswering:
+        return SimAnswering(self, subject, handler, queue, handler_deadline_s)
+
+    def pull(self, consumer: str, sink: Any, window: int) -> SimPuller:
+        return SimPuller(self, consumer, sink, window)
+
+    def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        self._hooks.append(hook)
+        return lambda: self._hooks.remove(hook)
+
+    async def announce(self, name: str, version: str, description: str) -> None:
+        """Nobody looks."""
+
+    async def ensure(self) -> None:
+        """The stream is there."""
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+    def _tell_listeners(self, subject: str, data: bytes) -> None:
+        """Whoever listens hears it whether or not it will be stored: so it was measured."""
+        for bus in self.world.buses:
+            for listener in bus.listeners:
+                listener.offer(subject, data)
+
+    def _won(self, subject: str, name: str, expect_last: int | None) -> int | None:
+        """After a doubtful write: the number of ours, if it is the one that followed the expected."""
+        following = self.world.stream.history(subject, 1, expect_last or 0)
+        return following[0].seq if following and following[0].msg_id == name else None
+
+
+async def _one_by_one(hooks: Sequence[Awaitable[None]]) -> None:
+    for hook in hooks:
+        await hook
+
+
+def _fulfil(future: asyncio.Future[T], value: T) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

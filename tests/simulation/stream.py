@@ -1,0 +1,241 @@
+"""The broker: one stream, its durable consumers and its timers, as nats-server keeps them.
+
+The law of this file: it is the truth of a run and never fails; what is lost is lost on the way (`simbus.py`).
+Nothing stored is lost in an outage (sync always). Repeats of a Msg-Id are dropped within the window, an
+expectation is checked at the moment of storing, timers never fire early.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from warmxfer.bus import Refused, StaleWrite, Stored
+from warmxfer.bus.messages import MSG_ID, Arrival
+from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
+from warmxfer.bus.subjects import ROLES
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from .world import World
+
+TIMER_LATENESS_S = 0.25
+TIMER_LATE_FAULT_S = 0.95
+TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
+
+
+class Taker(Protocol):
+    """Whoever pulls from a consumer."""
+
+    def give(self, arrival: Arrival) -> None:
+        """Send one message on its way."""
+        ...
+
+
+@dataclass(slots=True)
+class _Given:
+    """A message that was handed out and is not acknowledged."""
+
+    tries: int
+    due: asyncio.TimerHandle | None
+
+
+class Consumer:
+    """One durable pull consumer: explicit acknowledgements, redelivery without end."""
+
+    def __init__(self, world: World, name: str, ack_wait_s: float) -> None:
+        self._world = world
+        self._ack_wait_s = ack_wait_s
+        self.name = name
+        self._ready: deque[int] = deque()
+        self._again: deque[int] = deque()
+        self._given: dict[int, _Given] = {}
+        self._pulls: deque[list[object]] = deque()
+
+    @property
+    def unsettled(self) -> int:
+        return len(self._ready) + len(self._again) + len(self._given)
+
+    def offer(self, seq: int) -> None:
+        self._ready.append(seq)
+        self.dispatch()
+
+    def pull(self, taker: Taker, count: int) -> None:
+        self._pulls.append([taker, count])
+        self.dispatch()
+
+    def forget(self, taker: Taker) -> None:
+        """Its connection is gone, and with it every pull of it."""
+        self._pulls = deque(each for each in self._pulls if each[0] is not taker)
+
+    def dispatch(self) -> None:
+        while self._pulls and (self._again or self._ready) and not self._world.broker_down:
+            seq = self._again.popleft() if self._again else self._ready.popleft()
+            pull = self._pulls[0]
+            pull[1] -= 1  # type: ignore[operator]
+            if pull[1] == 0:
+                self._pulls.popleft()
+            else:
+                self._pulls.rotate(-1)
+            self._give(seq, pull[0])  # type: ignore[arg-type]
+
+    def _give(self, seq: int, taker: Taker) -> None:
+        given = self._given.get(seq)
+        if given is None:
+            given = self._given[seq] = _Given(0, None)
+        given.tries += 1
+        self._wait(seq, given, self._ack_wait_s)
+        stored = self._world.stream[seq]
+        self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {given.tries}")
+        taker.give(
+            Arrival(stored.subject, stored.data, stored.headers, seq, stored.at, given.tries, str(seq))
+        )
+
+    def _wait(self, seq: int, given: _Given, wait_s: float) -> None:
+        if given.due is not None:
+            given.due.cancel()
+        given.due = self._world.later(wait_s, self._overdue, seq)
+
+    def _overdue(self, seq: int) -> None:
+        if seq in self._given:
+            self._given[seq].due = None
+            self._again.append(seq)
+            self.dispatch()
+
+    def settle(self, seq: int, verb: str, delay_s: float = 0.0) -> None:
+        """An acknowledgement arrived: `ack`, `term`, `nak` or `progress`."""
+        given = self._given.get(seq)
+        if given is None:
+            return
+        if verb in ("ack", "term"):
+            if given.due is not None:
+                given.due.cancel()
+            elif seq in self._again:
+                self._again.remove(seq)
+            del self._given[seq]
+        elif given.due is None:
+            return
+        elif verb == "progress":
+            self._wait(seq, given, self._ack_wait_s)
+        else:
+            self._wait(seq, given, delay_s)
+
+
+class Stream:
+    """Numbers from 1. `at` is the broker's clock, to the microsecond."""
+
+    def __init__(self, world: World, ack_wait_s: float) -> None:
+        self._world = world
+        self._messages: list[Stored | None] = [None]
+        self._by_subject: dict[str, list[int]] = {}
+        self._ids: dict[str, tuple[int, float]] = {}
+        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+        self.consumers = {name: Consumer(world, name, ack_wait_s) for name in ("coordinator", *ROLES)}
+        self.written: set[str] = set()
+        """Every Msg-Id that was ever stored, timers included."""
+        self.on_stored: Callable[[Stored], None] = lambda stored: None
+
+    def __getitem__(self, seq: int) -> Stored:
+        stored = self._messages[seq]
+        assert stored is not None
+        return stored
+
+    def __iter__(self) -> Iterator[Stored]:
+        return (stored for stored in self._messages if stored is not None)
+
+    @property
+    def timers(self) -> list[str]:
+        """The subjects of the timers that are set."""
+        return list(self._timers)
+
+    def store(
+        self, subject: str, data: bytes, msg_id: str, expect_last: int | None, headers: Mapping[str, str]
+    ) -> int:
+        """Returns the number; raises `StaleWrite` and `Refused`."""
+        now = round(self._world.now, 6)
+        known = self._ids.get(msg_id)
+        if known is not None and now - known[1] < DUPLICATE_WINDOW_S:
+            return known[0]
+        numbers = self._by_subject.setdefault(subject, [])
+        if expect_last is not None and expect_last != (numbers[-1] if numbers else 0):
+            raise StaleWrite(f"Somebody wrote to {subject} first")
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise Refused(f"A message for {subject} is too large")
+        stored = Stored(subject, len(self._messages), now, data, {**headers, MSG_ID: msg_id})
+        self._messages.append(stored)
+        numbers.append(stored.seq)
+        self._ids[msg_id] = (stored.seq, now)
+        self.written.add(msg_id)
+        self._world.trace.add("stream", f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
+        self._mind_timers(stored)
+        self.on_stored(stored)
+        self._offer(stored)
+        return stored.seq
+
+    def last(self, subject: str) -> Stored | None:
+        if "*" not in subject:
+            numbers = self._by_subject.get(subject)
+            return self._messages[numbers[-1]] if numbers else None
+        return next((each for each in reversed(self._messages) if each and matches(subject, each.subject)), None)
+
+    def history(self, subject: str, limit: int, after: int) -> list[Stored]:
+        if "*" in subject:
+            found = [each for each in self if each.seq > after and matches(subject, each.subject)]
+        else:
+            found = [self[seq] for seq in self._by_subject.get(subject, ()) if seq > after]
+        return [each for each in found if self._messages[each.seq]][:limit]
+
+    def wake(self) -> None:
+        """The broker is back: what can be delivered, is."""
+        for consumer in self.consumers.values():
+            consumer.dispatch()
+
+    def _offer(self, stored: Stored) -> None:
+        words = stored.subject.split(".")
+        if words[2] in TRIGGERS:
+            self.consumers["coordinator"].offer(stored.seq)
+        elif words[2] == "do" and words[3] in ROLES:
+            self.consumers[words[3]].offer(stored.seq)
+
+    def _mind_timers(self, stored: Stored) -> None:
+        if stored.headers.get("Nats-Schedule-Next") == "purge":
+            self._purge(stored.headers["Nats-Scheduler"])
+        moment = stored.headers.get("Nats-Schedule")
+        if moment is None:
+            return
+        self._purge(stored.subject)
+        at = datetime.fromisoformat(moment.removeprefix("@at ").replace("Z", "+00:00")).timestamp()
+        late_s = self._world.chance.uniform(0.0, TIMER_LATENESS_S)
+        if self._world.weather.strikes("timer_late", stored.subject.split(".")[1]):
+            late_s = TIMER_LATE_FAULT_S
+        fire = self._world.later(max(0.0, at - stored.at) + late_s, self._fire, stored)
+        self._timers[stored.subject] = (stored.seq, fire)
+
+    def _purge(self, subject: str) -> None:
+        pending = self._timers.pop(subject, None)
+        if pending is not None:
+            pending[1].cancel()
+            self._messages[pending[0]] = None
+            self._by_subject[subject].remove(pending[0])
+
+    def _fire(self, stored: Stored) -> None:
+        if self._world.broker_down:
+            self._timers[stored.subject] = (stored.seq, self._world.later(0.25, self._fire, stored))
+            return
+        self._purge(stored.subject)
+        headers = {"Nats-Scheduler": stored.subject, "Nats-Schedule-Next": "purge"}
+        target = stored.headers["Nats-Schedule-Target"]
+        self.store(target, stored.data, f"fired-{stored.seq}", None, headers)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether `subject` is one of those that `pattern` (with `*`) names."""
+    if pattern == subject:
+        return True
+    asked, words = pattern.split("."), subject.split(".")
+    return len(asked) == len(words) and all(a in ("*", w) for a, w in zip(asked, words, strict=True))

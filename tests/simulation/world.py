@@ -1,0 +1,302 @@
+"""One run, from its first second to its verdict: a storm, then calm, then everything must come to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any
+
+from warmxfer.actors.voices import Seat
+from warmxfer.bus import Retry, Stored, subjects
+from warmxfer.schemas import CallCause, decode_phase, encode
+
+from . import checks
+from .borrowed import BORROWED
+from .cloud import Cloud
+from .house import ACK_WAIT_S, SETTINGS, House
+from .loop import Process, SimLoop, Stuck, spawn
+from .model import SimModel
+from .people import People
+from .plan import Plan, TransferPlan, draw
+from .presence import SimVoice
+from .simbus import SimBus
+from .story import Story
+from .stream import Stream
+from .trace import Trace
+from .weather import PER_MINUTE, Weather
+from .webhooks import Webhooks
+
+EPOCH_S = 1_800_000_000.0
+OUTAGE_S = (0.5, 12.0)
+RESET_AT_ONCE = 0.3
+POISON = b'{"type": "no_such_thing"}'
+LOOK_EVERY_S = 1.0
+T_CLEAN_S = 75.0
+"""After the last transfer has ended in calm: what is left over is cleared away by then. A `Retry` may wait
+30 s, and a session 20 s for its lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a run. `problems` is empty when every promise was kept."""
+
+    seed: int
+    digest: str
+    problems: tuple[str, ...]
+    struck: Counter[tuple[str, str]]
+    outcomes: tuple[str, ...]
+    trace: Trace
+    virtual_s: float
+    steps: int
+
+
+class World:
+    """Everything there is in one run."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        chance = random.Random(seed)
+        self.plan: Plan = draw(chance)
+        self.plans: dict[str, TransferPlan] = {each.id: each for each in self.plan.transfers}
+        self.chance = random.Random(chance.getrandbits(64))
+        self.chance_of_actors = random.Random(chance.getrandbits(64))
+        self.loop = SimLoop()
+        self.context = Context()
+        self.trace = Trace(self.loop.time)
+        self.problems: list[str] = []
+        self.over = False
+        self.broker_down = False
+        self.phases: dict[str, str] = {}
+        self.outcomes: dict[str, str] = {}
+        self.weather = Weather(
+            random.Random(chance.getrandbits(64)), self.trace, self.running, lambda id: self.phases.get(id, "unasked")
+        )
+        self.buses: list[SimBus] = []
+        self.voices: list[SimVoice] = []
+        self.stream = Stream(self, ACK_WAIT_S)
+        self.stream.on_stored = self._notice
+        self.webhooks = Webhooks(self)
+        self.cloud = Cloud(self)
+        self.people = People(self)
+        self.users = Process("user", "user")
+        self.house = House(self, self.plan.skews_s)
+        self.stories: dict[str, Story] = {}
+        self.poison: list[tuple[str, int]] = []
+        """Transfer and number of what nobody can read."""
+        self.poisoned: set[str] = set()
+
+    # ── what everything in it may ask for ───────────────────────────────────────────────────────
+
+    @property
+    def now(self) -> float:
+        """Epoch seconds by the broker's clock."""
+        return EPOCH_S + self.loop.time()
+
+    def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        """Have `act` happen in `delay_s`, in no process."""
+        return self.loop.call_later(delay_s, act, *args, context=self.context)
+
+    def at(self, when: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        """Have `act` happen at a moment of the loop's clock, in no process."""
+        return self.loop.call_at(when, act, *args, context=self.context)
+
+    def token(self) -> str:
+        return f"{self.chance.getrandbits(64):016x}"
+
+    def open_voice(self, seat: Seat) -> SimVoice:
+        return SimVoice(self, seat)
+
+    def open_model(self) -> SimModel | None:
+        return SimModel(self) if self.plan.has_model else None
+
+    def running(self) -> list[str]:
+        """The transfers that were asked for and have not ended."""
+        return [id for id, phase in self.phases.items() if not phase.startswith("transfer_")]
+
+    def problem(self, what: str, error: BaseException | None = None) -> None:
+        """A promise was broken."""
+        trail = "".join(traceback.format_exception(error)) if error is not None else ""
+        self.trace.add("PROBLEM", what)
+        self.problems.append(f"{what}\n{trail}".strip())
+
+    # ── the run ──────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> Verdict:
+        """Let it happen. Call once, while the clock is borrowed."""
+        BORROWED.world = self
+        self.loop.set_exception_handler(self._unhandled)
+        try:
+            self.loop.run_until_complete(self._direct())
+        except Stuck as error:
+            self.problem(f"L1: {error}")
+        finally:
+            self.over = True
+            self.loop.abandon()
+            self.loop.close()
+            BORROWED.world = None
+        for problem in checks.broken_promises(self):
+            self.problem(problem)
+        return Verdict(
+            self.seed,
+            self.trace.digest(),
+            tuple(self.problems),
+            self.weather.struck,
+            tuple(self.outcomes.get(id, "none") for id in self.plans),
+            self.trace,
+            self.loop.time(),
+            self.loop.steps,
+        )
+
+    async def _direct(self) -> None:
+        self.context.run(self._begin)
+        await asyncio.sleep(self.plan.storm_s)
+        while len(self.phases) < len(self.plans):
+            await asyncio.sleep(LOOK_EVERY_S)
+        self.weather.calm = True
+        self.trace.add("director", "calm")
+        self.house.calm()
+        self._outage_ends()
+        patient_until = self.loop.time() + checks.patience_s(self)
+        while self.running() and self.loop.time() < patient_until:
+            await asyncio.sleep(LOOK_EVERY_S)
+        self.trace.add("director", "all ended" if not self.running() else "out of patience")
+        cleared_by = self.loop.time() + T_CLEAN_S
+        while checks.left_over(self) and self.loop.time() < cleared_by:
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _begin(self) -> None:
+        for caller in self.plan.callers:
+            call = self.cloud.call_in(caller.session, f"caller-{caller.session}")
+            if caller.hangs_up_at_s is not None:
+                self.later(caller.hangs_up_at_s, self._caller_hangs_up, caller.session, call)
+        self.house.open()
+        bus = SimBus(self, self.users, SETTINGS)
+        for each in self.plan.transfers:
+            spawn(self.loop, self.users, self._ask_for(bus, each), f"user {each.id}")
+        for what in PER_MINUTE:
+            self._schedule(what)
+
+    async def _ask_for(self, bus: SimBus, plan: TransferPlan) -> None:
+        body = b"{not json" if plan.flaw == "unreadable" else encode(plan.body)
+        await asyncio.sleep(plan.asked_at_s)
+        await self._publish(bus, subjects.request(plan.id), body, plan.id)
+        if plan.cancelled_at_s is not None:
+            await asyncio.sleep(plan.cancelled_at_s)
+            if not self.weather.calm and plan.id in self.running():
+                self.weather.note("cancelled", plan.id)
+                await self._publish(bus, subjects.cancel(plan.id), b"{}", f"cancel-{plan.id}")
+
+    async def _publish(self, bus: SimBus, subject: str, data: bytes, msg_id: str) -> None:
+        while True:
+            try:
+                await bus.publish(subject, data, msg_id=msg_id)
+                return
+            except Retry:
+                await asyncio.sleep(1.0)
+
+    # ── what strikes by the clock ────────────────────────────────────────────────────────────────
+
+    def _schedule(self, what: str) -> None:
+        wait_s = self.weather.wait_s(what)
+        if wait_s is not None:
+            self.later(wait_s, self._strike, what)
+
+    def _strike(self, what: str) -> None:
+        if self.weather.calm:
+            return
+        match what:
+            case "outage":
+                self._outage_begins()
+            case "reset":
+                self._reset()
+            case "voice_lost":
+                self._lose_voice()
+            case "poison":
+                self._poison()
+            case _:
+                self.house.strike(what)
+        self._schedule(what)
+
+    def _outage_begins(self) -> None:
+        if self.broker_down:
+            return
+        self.weather.note("outage")
+        self.broker_down = True
+        for bus in self.buses:
+            bus.break_off()
+        self.later(self.weather.between(*OUTAGE_S), self._outage_ends)
+
+    def _outage_ends(self) -> None:
+        if self.broker_down:
+            self.trace.add("fault", "outage ends")
+            self.broker_down = False
+            for bus in self.buses:
+                bus.come_back()
+            self.stream.wake()
+
+    def _reset(self) -> None:
+        """Some connections break, and are had back."""
+        if self.broker_down:
+            return
+        self.weather.note("reset")
+        for bus in list(self.buses):
+            if bus.connected and self.chance.random() < RESET_AT_ONCE:
+                bus.break_off()
+                bus.come_back()
+
+    def _lose_voice(self) -> None:
+        seated = [each for each in self.voices if not each.process.frozen]
+        if seated:
+            self.weather.note("voice_lost")
+            self.chance.choice(seated).lose()
+
+    def _poison(self) -> None:
+        """Somebody writes what nobody can read."""
+        running = self.running()
+        if running and not self.broker_down:
+            id = self.chance.choice(running)
+            self.weather.note("poison", id)
+            subject = self.chance.choice((subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway")))
+            self.poisoned.add(subject)
+            self.poison.append((id, self.stream.store(subject, POISON, self.token(), None, {})))
+
+    def _caller_hangs_up(self, session: str, call: Any) -> None:
+        if call.record.up:
+            for each in self.plan.transfers:
+                if each.session == session and each.id in self.running():
+                    self.weather.note("caller_hangs_up", each.id)
+            self.cloud.hang_up(call, CallCause.HUNG_UP)
+
+    # ── what is noticed ──────────────────────────────────────────────────────────────────────────
+
+    def _notice(self, stored: Stored) -> None:
+        words = stored.subject.split(".")
+        if words[2] == "request":
+            self.phases.setdefault(words[1], "requested")
+        elif words[2] == "phase":
+            phase = decode_phase(stored.data)
+            self.phases[words[1]] = phase.phase.value
+            if phase.phase.final:
+                self.outcomes[words[1]] = str(phase.data.get("reason", "complete"))
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self.over:
+            self.problem(f"unhandled: {context.get('message')}", context.get("exception"))
+
+
+def simulate(seed: int) -> Verdict:
+    """One run. Call it while the clock is borrowed (`borrowed.borrowed`).
+
+    Garbage is not collected meanwhile: that would unwind a forgotten task at a moment nobody can repeat.
+    """
+    gc.disable()
+    try:
+        return World(seed).run()
+    finally:
+        gc.enable()
