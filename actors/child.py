@@ -25,10 +25,10 @@ MAX_LAST_WORDS_CHARS = 300
 class Child:
     """A running process. Made by `spawn`."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log_path: Path, ready: str) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log_path: Path) -> None:
         self.name = name
         self.log_path = log_path
-        self.ready = ready
+        self.ready = ""
         """The line with which it said that it is at work."""
         self._process = process
 
@@ -64,9 +64,13 @@ class Child:
                 pass_fds=(writing,),
             )
         os.close(writing)
-        ready = await _first_line(reading)
-        child = cls(name, process, log_path, ready)
-        if not ready:
+        child = cls(name, process, log_path)
+        try:
+            child.ready = await _first_line(reading)
+        except BaseException:
+            await child.kill()
+            raise
+        if not child.ready:
             await child.kill()
             raise Retry(f"{name} did not start: {last_words(log_path)}")
         return child

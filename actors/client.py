@@ -41,6 +41,7 @@ from warmxfer.schemas import (
 
 from .phases import MAX_PHASES, follow
 
+CONNECT_PATIENCE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
 QUIET_S = 5.0
@@ -144,13 +145,15 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str | None = None, *, name: str = "warmxfer-client") -> AsyncIterator[Client]:
-        """Connect to `url`, else to `NATS_URL`; credentials come from the environment.
+    async def connect(
+        cls, url: str | None = None, *, name: str = "warmxfer-client", env: Mapping[str, str] = os.environ
+    ) -> AsyncIterator[Client]:
+        """Connect to `url`, else to the `NATS_URL` of `env`; credentials come from `env` too.
 
         Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
         """
-        settings = BusSettings.from_env({**os.environ, **({"NATS_URL": url} if url else {})})
-        async with await Bus.connect(settings, name=name) as bus:
+        settings = BusSettings.from_env({**env, **({"NATS_URL": url} if url else {})})
+        async with await Bus.connect(settings, name=name, patience_s=CONNECT_PATIENCE_S) as bus:
             yield cls(bus)
 
     async def request(

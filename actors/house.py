@@ -18,7 +18,8 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +31,7 @@ from warmxfer.bus import EmbeddedServer
 from warmxfer.schemas import Refused, Retry
 
 from .child import Child
+from .client import Client
 
 ROLES = ("coordinator", "gateway", "summarizer", "briefing")
 """What is started with the house; `primary` comes when there are calls."""
@@ -74,7 +76,7 @@ class House:
         self._given_directory = directory
         self._sync_interval = sync_interval
         self._env = dict(env or {})
-        self._secret = secrets.token_hex(32)
+        self.secret = secrets.token_hex(32)
         self._children: dict[str, list[Child]] = {}
         self._started = 0
         self._http = httpx.AsyncClient(timeout=SANDBOX_TIMEOUT_S)
@@ -94,9 +96,9 @@ class House:
             port=self._nats_port, store_dir=kept or None, sync_interval=self._sync_interval
         )
         try:
-            _, self.sandbox_url = await asyncio.gather(self.nats.start(), self._start_sandbox())
+            await _all(self.nats.start(), self._start_sandbox())
             many = [role for role, count in self._counts.items() for _ in range(count)]
-            await asyncio.gather(*(self.start(role) for role in many))
+            await _all(*(self.start(role) for role in many))
         except BaseException:
             await self._close()
             raise
@@ -130,6 +132,10 @@ class House:
         """SIGKILL every process of `role`."""
         await asyncio.gather(*(child.kill() for child in self._children.pop(role, [])))
 
+    def client(self) -> AbstractAsyncContextManager[Client]:
+        """A user of this house, whatever the credentials of whoever runs it."""
+        return Client.connect(self.nats_url, env={})
+
     def running(self, role: str) -> list[Child]:
         """The processes of `role` that live."""
         return [child for child in self._children.get(role, []) if child.running]
@@ -142,7 +148,7 @@ class House:
             env |= {
                 "VIDEOSDK_BASE_URL": self.sandbox_url,
                 "VIDEOSDK_API_KEY": API_KEY,
-                "VIDEOSDK_SECRET": self._secret,
+                "VIDEOSDK_SECRET": self.secret,
                 "WARMXFER_WEBHOOK_PORT": "0",
             }
         if role in ("summarizer", "briefing"):
@@ -175,6 +181,10 @@ class House:
         """A request of the tester's hand; raises `Refused` with the sandbox's own sentence."""
         return await self._ask("POST", path, json=dict(body))
 
+    async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """As `post`, for what is put."""
+        return await self._ask("PUT", path, json=dict(body))
+
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         try:
             answer = await self._http.request(method, self.sandbox_url + path, **more)
@@ -188,12 +198,12 @@ class House:
 
     # ── coming and going ─────────────────────────────────────────────────────────────────────────
 
-    async def _start_sandbox(self) -> str:
-        command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", self._secret]
+    async def _start_sandbox(self) -> None:
+        command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", self.secret]
         command += ["--port", str(self._sandbox_port), "--time-scale", str(self._time_scale)]
         child = await self._spawn("sandbox", command, dict(os.environ), speaks=True)
         self._children["sandbox"] = [child]
-        return json.loads(child.ready)["sandbox"]
+        self.sandbox_url = json.loads(child.ready)["sandbox"]
 
     async def _spawn(
         self, name: str, command: Sequence[str], env: Mapping[str, str], *, speaks: bool = False
@@ -211,3 +221,10 @@ class House:
         await self.nats.close()
         if self._given_directory is None:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+async def _all(*works: Coroutine[Any, Any, Any]) -> None:
+    """Do all of them, each to its end, then raise what the first one raised: so none goes on unseen."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -25,6 +25,7 @@ CONNECT_PATIENCE_S = 30.0
 """In a cluster that starts all at once the broker may come last."""
 
 DRAIN_S = 15.0
+CANCEL_AGAIN_S = 0.1
 READY_FD = "WARMXFER_READY_FD"
 
 S = TypeVar("S")
@@ -80,7 +81,9 @@ async def _live(
 ) -> None:
     stop = asyncio.Event()
     on_stop(stop)
-    bus = await _connect(role, BusSettings.from_env(env), stop)
+    bus_settings = BusSettings.from_env(env)
+    log.info("actor_connects", bus=bus_settings.shown_url)
+    bus = await _connect(role, bus_settings, stop)
     if bus is None:
         return
     async with bus, probe(env, lambda: bus.connected and not stop.is_set()):
@@ -88,7 +91,7 @@ async def _live(
         await bus.announce(f"warmxfer-{role}", importlib.metadata.version("warmxfer"), f"warmxfer {role}")
         working = asyncio.ensure_future(actor(bus, settings))
         tell_ready()
-        log.info("actor_started", bus=bus.settings.shown_url)
+        log.info("actor_started")
         await _until_over(bus, working, stop)
         log.info("actor_stopped")
 
@@ -101,11 +104,11 @@ async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
-    if not connecting.done():
+    while not connecting.done():
+        # wait_for of Python 3.11 can swallow a cancellation; the next one gets through.
         connecting.cancel()
-        await asyncio.wait({connecting})
-        return None
-    return connecting.result()
+        await asyncio.wait({connecting}, timeout=CANCEL_AGAIN_S)
+    return None if connecting.cancelled() else connecting.result()
 
 
 async def _ensure(bus: Bus, role: str) -> None:

@@ -45,6 +45,5 @@ def main() -> None:
         if not isinstance(error, WarmTransferError):
             raise
         print(f"warmxfer: {error}", file=sys.stderr)
-        sys.exit(
-            REFUSED if isinstance(error, Refused) else UNAVAILABLE if isinstance(error, Retry) else BROKEN
-        )
+        codes = {Refused: REFUSED, Retry: UNAVAILABLE}
+        sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), BROKEN))

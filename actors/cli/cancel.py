@@ -26,8 +26,12 @@ def cancel(
 
 async def _cancel(id: str, reason: str, url: str | None) -> None:
     from warmxfer.actors.client import Client, NoSuchTransfer
+    from warmxfer.schemas import Refused
 
     async with Client.connect(url) as client:
-        if not await client.history(id):
+        phases = await client.history(id)
+        if not phases:
             raise NoSuchTransfer(id)
+        if (last := phases[-1].phase).final:
+            raise Refused(f"id is {id}, which has ended ({last.value}); there is nothing left to cancel.")
         await client.transfer(id).cancel(reason)

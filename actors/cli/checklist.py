@@ -71,13 +71,12 @@ class Checklist:
         phase, first = self._phases[number], self._phases[0]
         before = self._phases[max(0, number - 1)]
         mark, style = _mark(phase)
-        text = Text.assemble(
+        return Text.assemble(
             (f"  {mark} ", style),
             f"{phase.phase.value:<26}",
             (f"{_ms(phase, first):>8} ms", "bold"),
             (f"   +{_ms(phase, before)}", "dim"),
         )
-        return text
 
 
 def _ms(later: PhaseChanged, earlier: PhaseChanged) -> str:

@@ -1,4 +1,4 @@
-"""`warmxfer demo`: whole warm transfers on this machine, with real parts, judged by the cloud's own ledger."""
+"""`warmxfer demo`: whole warm transfers with real parts on this machine, judged by the cloud's ledger."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ def demo(
 
 
 async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
-    from warmxfer.actors.client import Client
     from warmxfer.actors.house import House
 
     from .checklist import Checklist
@@ -68,7 +67,7 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
     async with AsyncExitStack() as stack:
         with out.status("starting nats-server, a sandbox cloud and the actors"):
             house = await stack.enter_async_context(House(time_scale=pace, directory=keep))
-            client = await stack.enter_async_context(Client.connect(house.nats_url))
+            client = await stack.enter_async_context(house.client())
         out.print(f"nats-server {house.nats_url}   cloud {house.sandbox_url}\n", style="dim")
         with out.status("the caller talks with the AI"):
             (caller,) = await set_up(house, [scenario], WHOLE_TALK)
@@ -86,7 +85,6 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
 
 
 async def _play_all(scenarios: list[Scenario], pace: float, keep: Path | None, json: bool) -> bool:
-    from warmxfer.actors.client import Client
     from warmxfer.actors.house import House
 
     from .demo_view import as_json, print_table
@@ -94,7 +92,7 @@ async def _play_all(scenarios: list[Scenario], pace: float, keep: Path | None, j
 
     out = console(quiet=json)
     with out.status(f"playing {len(scenarios)} scenarios at once"):
-        async with House(time_scale=pace, directory=keep) as house, Client.connect(house.nats_url) as client:
+        async with House(time_scale=pace, directory=keep) as house, house.client() as client:
             callers = await set_up(house, scenarios, A_FEW_WORDS)
             together = zip(scenarios, callers, strict=True)
             played = await asyncio.gather(*(play(house, client, *each) for each in together))

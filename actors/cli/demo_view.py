@@ -38,8 +38,8 @@ def print_end(out: Console, played: Played) -> None:
     out.print(Text.assemble(("the caller is            ", "bold"), played.caller_where))
     moves = verdict["switches"]
     ledger = (
-        f"{sum(verdict['dials'].values())} dial, {moves['forward']} move, {moves['back']} moves back, "
-        f"{verdict['supervisorLegsUp']} supervisor legs up"
+        f"dials {sum(verdict['dials'].values())}, moves {moves['forward']}, moves back {moves['back']}, "
+        f"supervisor's legs still up {verdict['supervisorLegsUp']}"
     )
     out.print(Text.assemble(("the cloud executed       ", "bold"), ledger))
     print_faults(out, [played])
@@ -61,7 +61,7 @@ def print_table(out: Console, played: Sequence[Played]) -> None:
         verdict, outcome = each.verdict, each.result.outcome
         table.add_row(
             each.scenario.name,
-            " or ".join(each.scenario.expected),
+            "\nor ".join(each.scenario.expected),
             Text(outcome.value, style="bold red" if each.faults else "bold green"),
             str(sum(verdict["dials"].values())),
             str(verdict["switches"]["forward"]),

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from rich.console import Console
 
+WIDTH_OF_A_FILE = 200
+"""Columns where nobody looks on: what reads a file or a pipe has no edge to wrap at."""
+
 T = TypeVar("T")
 
 
@@ -25,7 +28,8 @@ def console(*, quiet: bool = False) -> Console:
     """For text with colours where somebody looks on; `NO_COLOR` is honoured. `quiet` says nothing."""
     from rich.console import Console
 
-    return Console(highlight=False, quiet=quiet, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
+    return Console(highlight=False, quiet=quiet, width=width)
 
 
 def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -96,7 +96,7 @@ async def _follow(transfer: Transfer, scenario: Scenario, on_phase: OnPhase | No
 
 
 async def _have_talked(house: House, room_id: str, utterances: int) -> None:
-    while len(await house.ledger(room=room_id, kind="speech")) < utterances:
+    while len(await house.ledger(room=room_id, kind="speech")) < utterances:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_S)
 
 
@@ -119,9 +119,9 @@ def judge(
     must(legs == int(complete), f"{legs} legs of the supervisor are up")
     must(verdict["callerEndedBy"] != "api", "the caller's leg was ended by us")
     if complete:
-        met = {frozenset(pair) for pair in verdict["talking"]}
+        heard = {(speaker, hearer) for speaker, hearer in verdict["talking"]}
         must(verdict["callerRoom"] == result.consultation_room_id, "the caller is not with the supervisor")
-        must(any(caller.participant_id in pair or len(pair) == 2 for pair in met), "nobody talks")
+        must(len(heard) == 2 and all((b, a) in heard for a, b in heard), "the two do not hear each other")
     elif verdict["callerLegUp"]:
         must(verdict["callerRoom"] == caller.room_id, "the caller is not back with the AI")
         must(not verdict["callerHeld"], "the caller is still on hold")

@@ -104,11 +104,11 @@ def _print_house(out: Console, house: House) -> None:
 
 
 def _print_caller(out: Console, house: House, caller: Caller) -> None:
+    import msgspec
+
     from .scenarios import BY_NAME
 
     request = BY_NAME["ready"].request(caller.room_id)
-    import msgspec
-
     body = msgspec.json.encode(request).decode()
     destination = request["config"]["destination"]
     out.print(f"\na caller talks with the AI in room [bold]{caller.room_id}[/]; hand them over with:")

@@ -1,0 +1,182 @@
+"""The commands against a real broker: what they print, where, and the code they exit with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from warmxfer.actors.coordinator import CoordinatorSettings
+from warmxfer.actors.coordinator import run as coordinate
+from warmxfer.bus import Bus, subjects
+from warmxfer.schemas import read_cancel, read_request
+
+from .conftest import InProcess, Warmxfer
+
+FLAGS = ("--room", "room-1", "--to", "+14155550101", "--from", "+14155550100", "--rule", "rule")
+NOWHERE = "nats://127.0.0.1:1"
+
+
+@pytest.fixture
+async def coordinator(bus: Bus) -> AsyncIterator[None]:
+    """A coordinator and nobody else: every transfer fails, for want of the others."""
+    task = asyncio.create_task(coordinate(bus, CoordinatorSettings()))
+    yield
+    task.cancel()
+    await asyncio.wait([task], timeout=10.0)
+
+
+async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
+    said = await warmxfer("--help")
+    assert said.code == 0
+    for command in (
+        "demo",
+        "up",
+        "run",
+        "request",
+        "watch",
+        "show",
+        "list",
+        "cancel",
+        "sandbox",
+        "doctor",
+    ):
+        assert f"  {command} " in said.out
+
+
+async def test_a_request_from_flags_is_stored(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
+    said = await warmxfer("request", *FLAGS, "--id", transfer_id, "--json")
+    assert (said.code, said.values) == (0, [{"id": transfer_id}])
+    (stored,) = await bus.history(subjects.request(transfer_id), 10)
+    assert read_request(stored.data).config.destination.routing_rule_id == "rule"
+
+
+async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
+    body = {"room_id": "room-1", "config": {"briefing_timeout_s": 9, "destination": {"routing_rule_id": "r"}}}
+    said = await warmxfer(
+        "request", "-", *FLAGS, "--id", transfer_id, "--room", "room-2", stdin=json.dumps(body)
+    )
+    assert said.code == 0
+    assert f"warmxfer watch {transfer_id}" in said.out
+    (stored,) = await bus.history(subjects.request(transfer_id), 10)
+    request = read_request(stored.data)
+    assert (request.room_id, request.config.briefing_timeout_s) == ("room-2", 9.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "sentence"),
+    [
+        (
+            ("request", *FLAGS, "--to", "555"),
+            "",
+            2,
+            "config.destination.sip_call_to is '555'; write a number",
+        ),
+        (("request", "-"), "[1]", 2, "the message is [1]; "),
+        (("request", "-"), "{", 2, "FILE is '-', which is not JSON"),
+        (("request", "/nowhere.json"), "", 2, "FILE is '/nowhere.json', which cannot be read"),
+        (("show", "nobody"), "", 2, "id is nobody, of which nothing is known; see `warmxfer list`"),
+        (("show", "a.b"), "", 2, "id is 'a.b'; use 1 to 64 of"),
+        (("cancel", "nobody"), "", 2, "id is nobody, of which nothing is known"),
+        (("list", "--limit", "0"), "", 2, "limit is 0; give 1 to 1000"),
+        (("list", "--url", NOWHERE), "", 3, f"No NATS server answers at {NOWHERE}"),
+        (("run", "primary"), "", 2, "WARMXFER_ROOM_ID is ''; give the room"),
+        (("run", "gateway"), "", 2, "VIDEOSDK_API_KEY"),
+        (("run", "coordinator", "--url", "http://x"), "", 2, "NATS_URL"),
+        (("demo", "--scenario", "party"), "", 2, "--scenario is 'party'; use one of ready,"),
+        (("up", "--scale", "gateway=x"), "", 2, "--scale has 'gateway=x'; write role=number"),
+        (("sandbox", "--time-scale", "-1"), "", 2, "time_scale is -1.0"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_a_code(
+    in_process: InProcess, arguments: tuple[str, ...], stdin: str, code: int, sentence: str
+) -> None:
+    said = in_process(*arguments, stdin=stdin)
+    assert (said.code, said.out) == (code, "")
+    assert said.err.startswith("warmxfer: ")
+    assert sentence in said.err
+    assert len(said.err.splitlines()) == 1, said.err
+
+
+async def test_wrong_usage_exits_2(warmxfer: Warmxfer) -> None:
+    assert (await warmxfer("list", "--colour")).code == 2
+    assert (await warmxfer("run", "butler")).code == 2
+
+
+async def test_a_transfer_is_followed_listed_shown_and_not_cancelled_after_its_end(
+    warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
+) -> None:
+    body = {"config": {"command_timeout_s": 0.5, "summary_timeout_s": 0.5}}
+    room = f"room-{transfer_id}"
+    said = await warmxfer(
+        "request", "-", *FLAGS, "--room", room, "--id", transfer_id, "--wait", stdin=json.dumps(body)
+    )
+    assert said.code == 1
+    lines = said.out.splitlines()
+    assert lines[0] == f"transfer {transfer_id}"
+    assert lines[1].split()[:3] == ["✔", "started", "0"]
+    assert any("✘ transfer_failed" in line for line in lines)
+    assert "absent" in lines[-1]
+
+    watched = await warmxfer("watch", transfer_id, "--json")
+    assert watched.code == 1
+    *phases, result = watched.values
+    assert [phase["seq"] for phase in phases] == list(range(1, len(phases) + 1))
+    assert (phases[-1]["phase"], result["success"]) == ("transfer_failed", False)
+
+    shown = await warmxfer("show", transfer_id, "--json")
+    assert shown.values[0]["event"] == "transfer_requested"
+    assert shown.values[-1]["stage"] == "failed"
+    assert [line["n"] for line in shown.values] == list(range(1, len(shown.values) + 1))
+    assert "+1415" not in (await warmxfer("show", transfer_id)).out
+
+    listed = await warmxfer("list", "--json", "--limit", "50")
+    mine = next(each for each in listed.values if each["id"] == transfer_id)
+    assert (mine["phase"], mine["outcome"]) == ("transfer_failed", result["outcome"])
+
+    cancelled = await warmxfer("cancel", transfer_id)
+    assert cancelled.code == 2
+    assert "has ended (transfer_failed); there is nothing left to cancel" in cancelled.err
+
+
+async def test_a_running_transfer_is_cancelled_with_its_reason(
+    warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
+) -> None:
+    body = json.dumps({"config": {"command_timeout_s": 3}})
+    room = f"room-{transfer_id}"
+    await warmxfer("request", "-", *FLAGS, "--room", room, "--id", transfer_id, stdin=body)
+    said = await warmxfer("cancel", transfer_id, "--reason", "second thoughts", "--json")
+    assert (said.code, said.values) == (0, [{"id": transfer_id, "cancelled": True}])
+    (stored,) = await bus.history(subjects.cancel(transfer_id), 10)
+    assert read_cancel(stored.data).reason == "second thoughts"
+    watched = await warmxfer("watch", transfer_id, "--json")
+    assert watched.values[-1]["outcome"] == "cancelled"
+
+
+async def test_doctor_tells_who_is_missing(warmxfer: Warmxfer, bus: Bus) -> None:
+    said = await warmxfer("doctor", "--json")
+    about = {each["about"]: each for each in said.values}
+    assert about["nats"]["state"] == "ok"
+    assert "start one with `warmxfer run briefing`" in about["briefing"]["sentence"]
+    assert said.code == 1
+
+
+def test_doctor_without_a_broker_exits_3(in_process: InProcess) -> None:
+    said = in_process("doctor", "--url", NOWHERE)
+    assert said.code == 3
+    assert said.out.startswith(f"✘ nats         No NATS server answers at {NOWHERE}")
+
+
+def test_watching_where_no_coordinator_is(in_process: InProcess) -> None:
+    said = in_process("watch", "nobody")
+    assert said.code == 3
+    sentence = "No coordinator answered within 5 s; start one with `warmxfer run coordinator`"
+    assert said.err == f"warmxfer: {sentence}\n"
+
+
+async def test_the_scenarios_are_listed(warmxfer: Warmxfer) -> None:
+    said = await warmxfer("demo", "--list")
+    assert said.code == 0
+    assert said.out.splitlines()[0].split()[0] == "ready"

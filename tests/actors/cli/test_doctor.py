@@ -1,0 +1,78 @@
+"""What doctor finds, as sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from warmxfer.actors.cli.doctor import clock_findings, examine, stream_findings
+from warmxfer.bus import Inspection, Queue
+
+IDLE, BUSY, NOBODY = Queue(2, 0, 0), Queue(0, 3, 2), Queue(0, 4, 0)
+
+
+def inspection(
+    messages: int | None = 7, server_time: float | None = 100.0, **queues: Queue | None
+) -> Inspection:
+    return Inspection("2.15.1", server_time, messages, 1, queues)
+
+
+@pytest.mark.parametrize(
+    ("queue", "state", "sentence"),
+    [
+        (IDLE, "ok", "At work: 0 in hand, 0 waiting."),
+        (BUSY, "ok", "At work: 2 in hand, 3 waiting."),
+        (NOBODY, "wrong", "Nobody is at work, 4 waiting; start one with `warmxfer run gateway`."),
+        (None, "wrong", "The queue of the gateway is missing; restart any actor, which makes it."),
+    ],
+)
+def test_who_is_at_work(queue: Queue | None, state: str, sentence: str) -> None:
+    stream, found = stream_findings(inspection(gateway=queue))
+    assert (stream.state, stream.sentence) == ("ok", "The stream holds 7 messages, 1 replica.")
+    assert (found.about, found.state, found.sentence) == ("gateway", state, sentence)
+
+
+def test_a_house_nobody_has_lived_in() -> None:
+    (found,) = stream_findings(inspection(messages=None))
+    assert found.state == "wrong"
+    assert "no actor has ever run here" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("now", "state", "words"),
+    [
+        (101.0, "ok", "within 2 s"),
+        (105.0, "wrong", "5.0 s ahead of the broker's"),
+        (90.0, "wrong", "10.0 s behind the broker's"),
+    ],
+)
+def test_the_clock(now: float, state: str, words: str) -> None:
+    (found,) = clock_findings(inspection(), now)
+    assert found.state == state
+    assert words in found.sentence
+
+
+async def test_without_a_broker_it_goes_on_to_the_rest() -> None:
+    findings = await examine({"NATS_URL": "nats://127.0.0.1:1"})
+    about = {found.about: found for found in findings}
+    assert about["nats"].state == "wrong"
+    assert about["nats"].sentence.startswith("No NATS server answers at nats://127.0.0.1:1")
+    assert about["provider"].state == "note"
+    assert "VIDEOSDK_API_KEY" in about["provider"].sentence
+    assert about["model"].sentence == "WARMXFER_LLM_BASE_URL is not set: summaries are extracts of the call."
+
+
+async def test_a_dead_cloud_is_named(nats_url: str) -> None:
+    env = {
+        "NATS_URL": nats_url,
+        "VIDEOSDK_BASE_URL": "http://127.0.0.1:1",
+        "VIDEOSDK_API_KEY": "k",
+        "VIDEOSDK_SECRET": "a-secret-of-at-least-thirty-two-bytes",
+    }
+    about = {found.about: found for found in await examine(env)}
+    assert about["nats"].state == "ok"
+    assert about["provider"].state == "ok"
+    assert (
+        about["cloud"].sentence
+        == "VIDEOSDK_BASE_URL is http://127.0.0.1:1, which does not answer (ConnectError)."
+    )
+    assert about["webhooks"].state == "note"

@@ -1,0 +1,96 @@
+"""An actor as a process: it says when it is at work, and ends in order when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from warmxfer.actors.child import Child, last_words
+from warmxfer.bus import Bus
+from warmxfer.schemas import Retry
+
+RUN = [sys.executable, "-m", "warmxfer.actors.cli", "run"]
+
+
+def env(nats_url: str, **more: str) -> dict[str, str]:
+    return {**os.environ, "NATS_URL": nats_url, "WARMXFER_LOG": "json", **more}
+
+
+async def test_it_works_when_it_says_so_and_drains_when_told(bus: Bus, nats_url: str, tmp_path: Path) -> None:
+    probe = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
+    log_path = tmp_path / "log"
+    child = await Child.spawn("coordinator", [*RUN, "coordinator"], env(nats_url, **probe), log_path)
+    assert child.ready == "ready"
+    port = next(line for line in log_path.read_text().splitlines() if "probe_listens" in line)
+    number = port.partition('"port": ')[2].partition(",")[0]
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(f"http://127.0.0.1:{number}/readyz")).status_code == 200
+    reply = await bus.ask("$SRV.PING.warmxfer-coordinator", b"", 5.0)
+    assert b'"warmxfer-coordinator"' in reply
+    await child.stop()
+    assert await child.wait() == 0
+    assert '"actor_stopped"' in last_words(log_path)
+
+
+async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *RUN, "coordinator", env=env("nats://127.0.0.1:1"), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert b'"actor_connects"' in await asyncio.wait_for(process.stderr.readline(), 30)
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_one_that_cannot_start_is_told_with_its_last_words(tmp_path: Path, nats_url: str) -> None:
+    with pytest.raises(Retry, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
+        await Child.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")
+
+
+SLEEPER = (
+    "import os, time; os.write(int(os.environ['WARMXFER_READY_FD']), b'up' + bytes([10])); time.sleep(60)"
+)
+PARENT = """
+import asyncio, os, pathlib, sys
+from warmxfer.actors.child import Child
+
+async def main():
+    command = [sys.executable, "-c", sys.argv[1]]
+    child = await Child.spawn("sleeper", command, dict(os.environ), pathlib.Path(sys.argv[2]))
+    print(child.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed without a word; the child is gone with it."""
+    command = [sys.executable, "-c", PARENT, SLEEPER, str(tmp_path / "log")]
+    parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(await asyncio.wait_for(parent.stdout.readline(), 30))
+    assert _alive(child)
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(10):
+        while _alive(child):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
