@@ -146,7 +146,7 @@ class Mind(LLM):
 
 
 class Mouth(TTS):
-    """Writes down what it says, and takes `speech_s` for it."""
+    """Writes down what it says, and takes `speech_s` for it. The framework's chunker eats some blanks."""
 
     def __init__(self, speech_s: float = 0.0) -> None:
         super().__init__()
@@ -154,13 +154,17 @@ class Mouth(TTS):
         self.said: list[str] = []
         self.hangs_on_close = False
 
+    def has_said(self, line: str) -> bool:
+        """Whether it said `line`, blanks aside."""
+        return "".join(line.split()) in ("".join(said.split()) for said in self.said)
+
     async def synthesize(self, text: AsyncIterator[Any] | str, voice_id: str | None = None, **_: Any) -> None:
         said = (
             text if isinstance(text, str) else "".join([part async for part in text if isinstance(part, str)])
         )
-        if not said.strip():
+        if not said:
             return
-        self.said.append(said.strip())
+        self.said.append(said)
         if self._first_audio_callback is not None:
             await self._first_audio_callback()
         await asyncio.sleep(self.speech_s)

@@ -22,6 +22,7 @@ from videosdk.agents.warm_transfer import (
 
 from warmxfer.actors.house import Caller, House
 from warmxfer.actors.videosdk import install
+from warmxfer.schemas import Outcome, apology_for
 
 from .cloud import CloudMeeting, CloudMouth, seated
 from .conftest import opened_calls
@@ -65,7 +66,7 @@ class Support(Helper):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house() -> AsyncIterator[House]:
-    async with House(time_scale=0.1, directory=Path("/tmp/vsdk-house")) as house:
+    async with House(time_scale=0.1) as house:
         yield house
 
 
@@ -129,3 +130,139 @@ async def test_an_unchanged_script_gets_its_supervisor(house: House, phone: Phon
         assert told["data"].keys() == as_recorded["data"].keys()
     assert live.mouth.said[-1] == "Please hold while I connect you with a supervisor."
     await until(lambda: live.meeting.left, 10.0)
+
+
+async def asked(live: Call, agent: Support) -> None:
+    """Have the caller ask for a supervisor, and wait until the tool knows the end."""
+    await live.ear.hears("Get me a supervisor.")
+    async with asyncio.timeout(FINAL_S):
+        await agent.finished.wait()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(DECLINES, "declined"), (BUSY, "supervisor_busy"), (VOICEMAIL, "voicemail")]
+)
+async def test_a_caller_nobody_takes_is_given_back_to_the_ai(
+    house: House, phone: Phone, number: str, reason: str
+) -> None:
+    agent = Support(number)
+    live, _, seen = await phone(agent)
+    await asked(live, agent)
+    assert agent.error is None
+    assert agent.result is not None
+    assert (agent.result.success, agent.result.error) == (False, reason)
+    assert agent.result.phase is WarmTransferPhase.TRANSFER_CANCELLED
+    assert names(seen)[-1] == "transfer_cancelled"
+    assert seen[-1]["data"]["reason"] == reason
+    await until(lambda: live.mouth.has_said(apology_for(Outcome(reason))), 10.0)
+    assert live.session._accept_user_input is True
+    assert (live.session._warm_transfer_in_progress, live.room.auto_end_session) == (False, True)
+    entries = await house.ledger(room=agent.result.consultation_room_id or "")
+    dialled = {each["callId"] for each in entries if each["kind"] == "dial"}
+    over = {each["callId"] for each in entries if each["kind"] in ("end", "hangup")}
+    assert dialled <= over, "H1, H2: no leg is left behind"
+
+
+async def test_sequential_pacing_tells_the_phases_in_the_originals_order(phone: Phone) -> None:
+    agent = Support()
+    live, _, seen = await phone(agent, pacing="sequential")
+    await asked(live, agent)
+    assert names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
+
+
+async def test_h14_a_cancelled_tool_does_not_cancel_its_transfer(phone: Phone) -> None:
+    agent = Support()
+    live, _, seen = await phone(agent)
+    waiting = asyncio.create_task(live.session.warm_transfer(agent.config))
+    await until(lambda: "caller_on_hold" in names(seen), FINAL_S)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(WarmTransferError, match="already in progress"):
+        await live.session.warm_transfer(agent.config)
+    await until(lambda: names(seen)[-1] == "transfer_complete", FINAL_S)
+    await until(lambda: not live.session._warm_transfer_in_progress)
+
+
+async def test_h17_a_model_that_hangs_keeps_nobody_in_silence(phone: Phone) -> None:
+    agent = Support(summary_llm=Mind(hangs=True))
+    live, _, seen = await phone(agent)
+    began = asyncio.get_running_loop().time()
+    await live.ear.hears("I am Ann. I was charged twice.")
+    await until(lambda: "caller_on_hold" in names(seen), FINAL_S)
+    await until(lambda: "Please hold while I connect you with a supervisor." in live.mouth.said)
+    assert "summary_ready" not in names(seen), "the hold line came first"
+    async with asyncio.timeout(FINAL_S):
+        await agent.finished.wait()
+    assert agent.result is not None
+    assert agent.result.success
+    assert "charged twice" in agent.result.summary, "taken from the call"
+    assert asyncio.get_running_loop().time() - began < FINAL_S
+
+
+async def test_h21_a_component_that_will_not_close_does_not_keep_the_result(phone: Phone) -> None:
+    agent = Support()
+    live, _, _ = await phone(agent)
+    live.mouth.hangs_on_close = True
+    await asked(live, agent)
+    assert agent.result is not None
+    assert agent.result.success
+    assert live.session._warm_transfer_in_progress is False
+    live.mouth.hangs_on_close = False
+
+
+async def test_h18_h19_the_loop_never_waits_and_no_thread_is_taken(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threaded: list[str] = []
+    monkeypatch.setattr(asyncio, "to_thread", lambda work, *_, **__: threaded.append(work.__name__))
+    agent = Support(DECLINES)
+    live, _, _ = await phone(agent)
+    async with Heartbeat() as heartbeat:
+        await live.session.warm_transfer(agent.config)
+    assert threaded == []
+    assert heartbeat.longest_s < 0.5, "two cores are shared here; a blocking request would be its timeout"
+
+
+class Heartbeat:
+    """How long the loop was away at most."""
+
+    longest_s = 0.0
+
+    async def __aenter__(self) -> Heartbeat:
+        self._task = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _beat(self) -> None:
+        now = asyncio.get_running_loop().time
+        while True:
+            before = now()
+            await asyncio.sleep(0.005)
+            self.longest_s = max(self.longest_s, now() - before - 0.005)
+
+
+# ── what never begins ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("number", "config", "sentence"),
+    [
+        ("555", {}, "config.destination.sip_call_to is '555'; write a number as E.164"),
+        (READY, {"briefing_timeout": 0.0}, "briefing_timeout_s is 0.0; give seconds from 1 to 3600"),
+        (READY, {"briefing_pipeline_factory": lambda: None}, "name a factory there with WARMXFER_BRIEFING"),
+    ],
+)
+async def test_what_cannot_be_done_raises_the_originals_error_in_one_sentence(
+    phone: Phone, number: str, config: dict[str, Any], sentence: str
+) -> None:
+    agent = Support(number, **config)
+    live, _, seen = await phone(agent)
+    with pytest.raises(WarmTransferError, match=sentence):
+        await live.session.warm_transfer(agent.config)
+    assert names(seen) == ["started", "transfer_failed"]
+    assert sentence in seen[-1]["data"]["reason"]
+    assert live.session._warm_transfer_in_progress is False
+    assert live.session._accept_user_input is True
