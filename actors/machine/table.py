@@ -1,8 +1,8 @@
 """The transition table: which event does what in which stage, and where it may lead.
 
 The whole behaviour of a transfer, as data. An event that has no row in a stage has no effect there.
-`step()` refuses a handler that leads where its row does not say, and the diagram in the docs is drawn from
-these rows.
+`step()` refuses a handler that leads where its row does not say, the diagram in the docs is drawn from
+these rows, and the exhaustive check finds each of their ways to be taken.
 """
 
 from __future__ import annotations
@@ -60,27 +60,31 @@ SWITCHING, ARRIVING, HANDING_OVER = Stage.SWITCHING, Stage.ARRIVING, Stage.HANDI
 RETURNING, UNWINDING = Stage.RETURNING, Stage.UNWINDING
 COMPLETED, CANCELLED, FAILED = Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED
 
-CLEARED = (CANCELLED, FAILED)
-"""Where unwinding ends, at once when nothing is outstanding."""
-OUT = (UNWINDING, *CLEARED)
+Rows = dict[Stage, tuple[Stage, ...]]
+
+TALKING = (RINGING, BRIEFING)
+OVER = (UNWINDING, CANCELLED, FAILED)
+"""Decided against; the last two are final."""
 
 TABLE: dict[tuple[Stage, type[Fact]], Rule] = {}
 
 
-def _on(event: type[Fact], handler: Handler, rows: dict[Stage, tuple[Stage, ...]]) -> None:
+def _on(event: type[Fact], handler: Handler, rows: Rows) -> None:
     for stage, to in rows.items():
         TABLE[stage, event] = Rule(handler, frozenset(to))
 
 
-_STAY_OR_OUT: dict[Stage, tuple[Stage, ...]] = {
-    stage: (stage, *OUT) for stage in (PREPARING, RINGING, BRIEFING)
-}
-_OUT: dict[Stage, tuple[Stage, ...]] = dict.fromkeys((PREPARING, RINGING, BRIEFING), OUT)
-_BRIDGE: dict[Stage, tuple[Stage, ...]] = {
-    SWITCHING: (SWITCHING,),
-    ARRIVING: (ARRIVING, RETURNING, *OUT),
-    HANDING_OVER: (HANDING_OVER, RETURNING, *OUT),
-}
+def _stay_or(leave: Stage, *stages: Stage) -> Rows:
+    return {stage: (stage, leave) for stage in stages}
+
+
+def _stay(*stages: Stage) -> Rows:
+    return {stage: (stage,) for stage in stages}
+
+
+def _all_to(target: Stage, *stages: Stage) -> Rows:
+    return dict.fromkeys(stages, (target,))
+
 
 # the beginning
 _on(TransferRequested, preparing.requested, {NEW: (PREPARING, FAILED)})
@@ -90,11 +94,7 @@ _on(TransferRefused, preparing.refused, {NEW: (FAILED,)})
 _on(CallerHeld, preparing.caller_held, {PREPARING: (PREPARING, RINGING)})
 _on(CallerCallFound, preparing.caller_call_found, {PREPARING: (PREPARING, RINGING)})
 _on(RoomCreated, preparing.room_created, {PREPARING: (PREPARING, RINGING)})
-_on(
-    SummaryReady,
-    preparing.summary_ready,
-    {PREPARING: (PREPARING, RINGING), RINGING: (RINGING, BRIEFING)},
-)
+_on(SummaryReady, preparing.summary_ready, {PREPARING: (PREPARING,), RINGING: (RINGING, BRIEFING)})
 _on(
     ConsultationJoined,
     preparing.consultation_joined,
@@ -104,17 +104,21 @@ _on(
 # the consultation
 _on(SupervisorDialed, consulting.supervisor_dialed, {RINGING: (RINGING, BRIEFING)})
 _on(AudioStreamEnabled, consulting.audio_enabled, {RINGING: (RINGING, BRIEFING)})
-_on(SupervisorCallEnded, consulting.supervisor_call_ended, {s: _STAY_OR_OUT[s] for s in (RINGING, BRIEFING)})
-_on(VoicemailDetected, consulting.voicemail_detected, dict.fromkeys((RINGING, BRIEFING), OUT))
+_on(SupervisorCallEnded, consulting.supervisor_call_ended, _stay_or(UNWINDING, *TALKING))
+_on(VoicemailDetected, consulting.voicemail_detected, _all_to(UNWINDING, *TALKING))
 _on(SupervisorReady, consulting.supervisor_ready, {BRIEFING: (SWITCHING,)})
-_on(SupervisorDeclined, consulting.supervisor_declined, dict.fromkeys((RINGING, BRIEFING), OUT))
-_on(LegsChecked, consulting.legs_checked, _STAY_OR_OUT)
+_on(SupervisorDeclined, consulting.supervisor_declined, _all_to(UNWINDING, *TALKING))
+_on(
+    LegsChecked,
+    consulting.legs_checked,
+    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *TALKING)},
+)
 
 # the bridge
 _on(
     CallerSwitched,
     bridging.caller_switched,
-    {SWITCHING: (ARRIVING, HANDING_OVER, RETURNING, *OUT)},
+    {SWITCHING: (ARRIVING, HANDING_OVER, RETURNING, UNWINDING)},
 )
 for _seen in (ParticipantJoined, AudioStreamEnabled):
     _on(
@@ -122,62 +126,102 @@ for _seen in (ParticipantJoined, AudioStreamEnabled):
         bridging.seen_in_consultation,
         {SWITCHING: (SWITCHING,), ARRIVING: (ARRIVING, HANDING_OVER)},
     )
-_on(LegsChecked, bridging.legs_checked, {ARRIVING: (ARRIVING, HANDING_OVER, RETURNING, *OUT)})
-_on(SupervisorCallEnded, bridging.supervisor_call_ended, _BRIDGE)
+_on(LegsChecked, bridging.legs_checked, {ARRIVING: (ARRIVING, HANDING_OVER, RETURNING, UNWINDING)})
+_on(
+    SupervisorCallEnded,
+    bridging.supervisor_call_ended,
+    {SWITCHING: (SWITCHING,), **_stay_or(RETURNING, ARRIVING, HANDING_OVER)},
+)
 _on(ConsultationLeft, bridging.consultation_left, {HANDING_OVER: (COMPLETED,)})
-_on(CallerReturned, bridging.caller_returned, {RETURNING: OUT})
+_on(CallerReturned, bridging.caller_returned, {RETURNING: (UNWINDING,)})
 
 # people who leave, and people who change their minds
-_on(ParticipantLeft, people.left_before_the_bridge, _STAY_OR_OUT)
-_on(ParticipantLeft, people.left_during_the_bridge, _BRIDGE)
-_on(CallerCallEnded, people.caller_hung_up, _STAY_OR_OUT)
-_on(CallerCallEnded, people.caller_hung_up_in_the_bridge, _BRIDGE)
-_on(CancelRequested, people.cancelled, _OUT)
-_on(CancelRequested, people.cancelled_in_the_bridge, _BRIDGE)
-_on(CallerReleased, people.session_released, _OUT)
-_on(CallerReleased, people.session_released_in_the_bridge, _BRIDGE)
+_on(
+    ParticipantLeft,
+    people.left_before_the_bridge,
+    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *TALKING)},
+)
+_on(
+    ParticipantLeft,
+    people.left_during_the_bridge,
+    {
+        SWITCHING: (SWITCHING,),
+        ARRIVING: (ARRIVING, RETURNING, UNWINDING),
+        HANDING_OVER: (HANDING_OVER, RETURNING, UNWINDING),
+    },
+)
+_on(
+    CallerCallEnded,
+    people.caller_hung_up,
+    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *TALKING)},
+)
+_on(
+    CallerCallEnded,
+    people.caller_hung_up_in_the_bridge,
+    {SWITCHING: (SWITCHING,), **_stay_or(UNWINDING, ARRIVING, HANDING_OVER)},
+)
+_on(
+    CancelRequested,
+    people.cancelled,
+    {PREPARING: (UNWINDING, CANCELLED), **_all_to(UNWINDING, *TALKING)},
+)
+_on(
+    CancelRequested,
+    people.cancelled_in_the_bridge,
+    {SWITCHING: (SWITCHING,), **_all_to(RETURNING, ARRIVING, HANDING_OVER)},
+)
+_on(
+    CallerReleased,
+    people.session_released,
+    {PREPARING: (UNWINDING, FAILED), **_all_to(UNWINDING, *TALKING)},
+)
+_on(
+    CallerReleased,
+    people.session_released_in_the_bridge,
+    {SWITCHING: (SWITCHING,), **_stay_or(RETURNING, ARRIVING, HANDING_OVER)},
+)
 
 # clearing away
-_on(CallerReleased, unwinding.caller_released, {UNWINDING: OUT})
-_on(CallEnded, unwinding.call_ended, {UNWINDING: OUT})
-_on(ConsultationLeft, unwinding.consultation_left, {UNWINDING: OUT})
-_on(RoomClosed, unwinding.room_closed, {UNWINDING: OUT})
-_on(RoomCreated, unwinding.late_room, {UNWINDING: OUT, CANCELLED: (CANCELLED,), FAILED: (FAILED,)})
-_on(CallerReturned, unwinding.late_return, {s: (s,) for s in (UNWINDING, CANCELLED, FAILED)})
-_on(CallerCallEnded, unwinding.late_hang_up, {s: (s,) for s in (UNWINDING, CANCELLED, FAILED)})
+_on(CallerReleased, unwinding.caller_released, {UNWINDING: OVER})
+_on(CallEnded, unwinding.call_ended, {UNWINDING: OVER})
+_on(ConsultationLeft, unwinding.consultation_left, {UNWINDING: OVER})
+_on(RoomClosed, unwinding.room_closed, {UNWINDING: OVER})
 
 # what turns up when it is over
-for _late in (ParticipantJoined, AudioStreamEnabled):
-    _on(_late, unwinding.late_leg, {s: (s,) for s in (UNWINDING, CANCELLED, FAILED)})
-_on(SupervisorDialed, unwinding.late_dial, {s: (s,) for s in (UNWINDING, CANCELLED, FAILED)})
+_on(RoomCreated, unwinding.late_room, _stay(*OVER))
+_on(SupervisorDialed, unwinding.late_dial, _stay(*OVER))
+_on(ParticipantJoined, unwinding.late_leg, _stay(*OVER))
+_on(AudioStreamEnabled, unwinding.late_leg, _stay(*OVER))
+_on(CallerReturned, unwinding.late_return, _stay(*OVER))
+_on(CallerCallEnded, unwinding.late_hang_up, _stay(*OVER))
 
 # what fails, and what takes too long
 _on(
     CommandFailed,
     mishaps.command_failed,
     {
-        PREPARING: (PREPARING, RINGING, *OUT),
-        RINGING: (RINGING, BRIEFING, *OUT),
-        BRIEFING: (BRIEFING, *OUT),
-        SWITCHING: (SWITCHING, RETURNING, *OUT),
-        ARRIVING: (ARRIVING, *OUT),
-        HANDING_OVER: (HANDING_OVER, COMPLETED, *OUT),
-        RETURNING: (RETURNING, *OUT),
-        UNWINDING: OUT,
+        PREPARING: (PREPARING, UNWINDING, FAILED),
+        RINGING: (RINGING, BRIEFING, UNWINDING),
+        BRIEFING: (BRIEFING, UNWINDING),
+        SWITCHING: (RETURNING, UNWINDING),
+        ARRIVING: (ARRIVING,),
+        HANDING_OVER: (COMPLETED,),
+        RETURNING: (RETURNING, UNWINDING),
+        UNWINDING: OVER,
     },
 )
 _on(
     DeadlinePassed,
     mishaps.deadline_passed,
     {
-        PREPARING: (PREPARING, RINGING, *OUT),
-        RINGING: (RINGING, BRIEFING, *OUT),
-        BRIEFING: (BRIEFING, SWITCHING, *OUT),
+        PREPARING: (PREPARING, UNWINDING, FAILED),
+        RINGING: (RINGING, BRIEFING, UNWINDING),
+        BRIEFING: (BRIEFING, SWITCHING, UNWINDING),
         SWITCHING: (SWITCHING, RETURNING),
-        ARRIVING: (ARRIVING, RETURNING, *OUT),
+        ARRIVING: (ARRIVING, RETURNING),
         HANDING_OVER: (HANDING_OVER, COMPLETED),
-        RETURNING: (RETURNING, *OUT),
-        UNWINDING: OUT,
+        RETURNING: (RETURNING, UNWINDING),
+        UNWINDING: OVER,
     },
 )
 

@@ -182,7 +182,7 @@ def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
 
 def _hang_up_again(turn: Turn) -> None:
     over = turn.state.stage.ended or turn.state.supervisor_down
-    if over and not turn.state.caller_away:
+    if over and not turn.state.caller_away and not turn.state.awaits("end_call"):
         end_leg(turn, awaited=not turn.state.stage.ended)
 
 
