@@ -126,9 +126,11 @@ def _headers(message: Outgoing) -> dict[str, str]:
 
 
 async def _check_own(link: Link, message: Outgoing, seq: int, deadline_s: float) -> None:
-    """Raise `Broken` when the repeat the broker saw was of a message on another subject.
+    """Raise `Broken` when the repeat the broker saw was of a message on another subject, and `StaleWrite`
+    when it was another message under the same id.
 
-    Ids count in the whole stream: a record dropped for the id of something else would be a record lost.
+    Ids count in the whole stream: a record dropped for the id of something else would be a record lost. And a
+    cluster looks at the id before the expectation: whoever lost the race hears of a repeat, not of a refusal.
     """
     patience = Patience(link, deadline_s)
     while True:
@@ -138,6 +140,8 @@ async def _check_own(link: Link, message: Outgoing, seq: int, deadline_s: float)
         await patience.again("a replica is behind")
     if first.subject != message.subject:
         raise Broken(f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before")
+    if first.data != message.data:
+        raise StaleWrite(f"Somebody wrote to {message.subject} under this id first; load again, decide again")
 
 
 def _stored(reply: Msg, subject: str) -> tuple[int, bool]:

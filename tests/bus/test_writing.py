@@ -116,3 +116,16 @@ async def test_a_subject_nobody_captures_is_unavailable_in_time(bus: Bus) -> Non
     with pytest.raises(Unavailable, match="no stream captures the subject"):
         await bus.publish("warmxfer.ask.token", b"", deadline_s=0.3)
     assert time.monotonic() - started < 1
+
+
+async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_pasts(
+    bus: Bus, transfer_id: str
+) -> None:
+    """Found by simulation: the slower of two coordinators took the other's record, stored under the id of
+    the trigger both had, for its own, and sent the caller and the supervisor everything a second time."""
+    subject, msg_id = subjects.log(transfer_id), f"{transfer_id}:3"
+    theirs = await bus.publish(subject, b"theirs", msg_id=msg_id, expect_last=0)
+    with pytest.raises(StaleWrite):
+        await bus.publish(subject, b"ours", msg_id=msg_id, expect_last=theirs)
+    assert await bus.publish(subject, b"theirs", msg_id=msg_id, expect_last=theirs) == theirs
+    assert len(await bus.history(subject, 10)) == 1
