@@ -75,6 +75,7 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
         with Checklist(out, "to the supervisor") as checklist:
             played = await play(house, client, scenario, caller, checklist.add)
             checklist.end(played.result)
+        out.print()
         await print_talk(out, house, played.result.consultation_room_id)
         print_end(out, played)
     if json:

@@ -1,0 +1,38 @@
+"""`warmxfer up` as anybody runs it: a house, a caller to hand over, the next caller, and Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+from .conftest import Warmxfer
+
+UP = ("up", "--port", "0", "--sandbox-port", "0", "--pace", "0.05", "--json")
+START_S = 60.0
+
+
+async def test_a_caller_is_handed_over_and_the_next_one_comes(warmxfer: Warmxfer) -> None:
+    up = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "warmxfer.actors.cli", *UP, stdout=asyncio.subprocess.PIPE
+    )
+    assert up.stdout is not None
+    try:
+        first = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
+        flags = ("--to", "+14155550101", "--from", "+14155550100", "--rule", "demo", "--wait", "--json")
+        said = await warmxfer("request", "--room", first["room_id"], *flags, NATS_URL=first["nats"])
+        assert (said.code, said.values[-1]["outcome"]) == (0, "complete")
+        doctor = await warmxfer("doctor", "--json", NATS_URL=first["nats"])
+        assert [each["about"] for each in doctor.values if each["state"] == "wrong"] == []
+        following = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
+        assert following["nats"] == first["nats"]
+        assert following["room_id"] != first["room_id"]
+        up.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(up.wait(), 30.0) == 0
+        assert not os.path.exists(first["directory"])  # noqa: ASYNC240
+    finally:
+        if up.returncode is None:
+            up.kill()
+            await up.wait()
