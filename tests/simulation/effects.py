@@ -62,10 +62,10 @@ def success_is_a_fact(world: World, story: Story) -> Iterator[str]:
 def never_alone(world: World, story: Story) -> Iterator[str]:
     """I4: whoever does not end complete has not left a caller in the consultation."""
     caller, result = _caller(world, story), story.result
-    if result is None or story.complete or not caller.record.up or not _may_judge(world, story):
+    if result is None or story.complete or not caller.record.up:
         return
-    if caller.record.room_id != story.plan.session and "return_fault" not in result.evidence:
-        yield f"I4: {result.outcome.value}, and the caller is in {caller.record.room_id}"
+    if caller.record.room_id == f"room-{story.id}" and "return_fault" not in result.evidence:
+        yield f"I4: {result.outcome.value}, and the caller is in its consultation"
 
 
 def not_before_the_switch(world: World, story: Story) -> Iterator[str]:
@@ -88,7 +88,11 @@ def given_back(world: World, story: Story) -> Iterator[str]:
 
 
 def nothing_left(world: World, story: Story) -> Iterator[str]:
-    """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room."""
+    """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room.
+
+    A room of which no answer ever told is empty, and the provider's own to clear away; so is one that the
+    provider refused to close, which the result's evidence says.
+    """
     if story.ended_at is None:
         return
     kept = story.complete or _caller(world, story).record.room_id == f"room-{story.id}"
@@ -100,7 +104,9 @@ def nothing_left(world: World, story: Story) -> Iterator[str]:
         return
     if f"wxa-{story.id}" in room.guests:
         yield "I16: the briefing agent is still in the room"
-    if room.open and not kept:
+    known = any(record.state.room_id for _, record in story.records)
+    refused = story.result is not None and "close_room_failed" in story.result.evidence
+    if room.open and known and not kept and not refused:
         yield "I16: the room is still open"
 
 

@@ -2,13 +2,14 @@
 
 The law of this file: a request does what a real one may do, and nothing else. What is in doubt happens at
 once, within the time a doubt needs to settle, or never; a look-up may be up to `STALE_S` old, or get no
-answer. Every order that reaches the cloud is written into its book of orders first.
+answer. As the port wants it, what was turned away is sent again, and so is what means the same twice; every
+order that may have an effect is written into the book of orders first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warmxfer.actors.providers import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 TIMEOUT_S = 5.0
 SETTLE_S = 4.0
 STALE_S = 1.0
+MAX_TRIES = 3
+PAUSE_S = 0.2
 TRIP_S = (0.02, 0.25)
 SLOW_S = (0.5, 8.0)
 DOUBT_STATUSES = (None, None, 500, 504)
@@ -69,7 +72,9 @@ class SimProvider:
 
     async def _ask(self, about: str, within_s: float | None) -> list[CallRecord]:
         """The book of calls, as a look-up is shown it."""
-        limit_s = self._limit_s(within_s)
+        return await self._again(lambda limit_s: self._ask_once(about, limit_s), within_s, Unanswered)
+
+    async def _ask_once(self, about: str, limit_s: float) -> list[CallRecord]:
         strikes = self._world.weather.strikes
         if strikes("look_unanswered", self._known(about)):
             await asyncio.sleep(self._world.weather.between(0.05, limit_s))
@@ -87,7 +92,7 @@ class SimProvider:
     # ── effects ──────────────────────────────────────────────────────────────────────────────────
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
-        return await self._do("open_room", key, lambda: self._cloud.open_room(key), within_s)
+        return await self._do("open_room", key, lambda: self._cloud.open_room(key), within_s, Doubtful)
 
     async def dial(self, order: DialOrder, *, within_s: float | None = None) -> Dialed:
         id = order.marks["warmxferId"]
@@ -111,22 +116,51 @@ class SimProvider:
         return {"data": {"message": "accepted"}}
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        await self._do("end", self._about(call_id), lambda: self._cloud.end(call_id), within_s)
+        about = self._about(call_id)
+        await self._do("end", about, lambda: self._cloud.end(call_id), within_s, Doubtful)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         id = room_id.removeprefix("room-")
-        await self._do("close_room", id, lambda: self._cloud.close_room(room_id), within_s)
+        await self._do("close_room", id, lambda: self._cloud.close_room(room_id), within_s, Doubtful)
 
-    async def _do(self, what: str, about: str, execute: Callable[[], T], within_s: float | None) -> T:
-        """Send one order, at most once; what is raised tells how much is known of it."""
-        limit_s, strikes = self._limit_s(within_s), self._world.weather.strikes
-        known = self._known(about)
+    async def _do(
+        self,
+        what: str,
+        about: str,
+        execute: Callable[[], T],
+        within_s: float | None,
+        repeated: type[Exception] | None = None,
+    ) -> T:
+        """Have an order carried out; `repeated` is after what, besides being turned away, it is sent again."""
+        again = (RateLimited,) if repeated is None else (RateLimited, repeated)
+        return await self._again(lambda limit_s: self._do_once(what, about, execute, limit_s), within_s, *again)
+
+    async def _again(
+        self, once: Callable[[float], Awaitable[T]], within_s: float | None, *after: type[Exception]
+    ) -> T:
+        loop = self._world.loop
+        deadline = loop.time() + self._limit_s(within_s)
+        share = 1.0 if after == (RateLimited,) else 0.5
+        try_s = share * (deadline - loop.time())
+        for left in reversed(range(MAX_TRIES)):
+            try:
+                return await once(min(try_s, deadline - loop.time()))
+            except after as error:
+                pause_s = error.after_s if isinstance(error, RateLimited) else PAUSE_S
+                if not left or loop.time() + pause_s >= deadline:
+                    raise
+            await asyncio.sleep(pause_s)
+        raise AssertionError("the last try returns or raises")
+
+    async def _do_once(self, what: str, about: str, execute: Callable[[], T], limit_s: float) -> T:
+        """Send one order; what is raised tells how much is known of it."""
+        strikes, known = self._world.weather.strikes, self._known(about)
         trip_s = self._trip_s(about)
+        if strikes("cloud_limits", known):
+            await asyncio.sleep(min(trip_s, limit_s))
+            raise RateLimited("too many requests", after_s=self._world.weather.between(0.2, 3.0))
         self._cloud.orders.append(Deed(self._world.now, what, about))
         self._world.trace.add("gateway orders", f"{what} {about}")
-        if strikes("cloud_limits", known):
-            await asyncio.sleep(trip_s)
-            raise RateLimited("too many requests", after_s=self._world.weather.between(0.2, 3.0))
         if strikes("cloud_refuses", known):
             await asyncio.sleep(min(trip_s, limit_s))
             raise NotDone("the provider said no", status=422)

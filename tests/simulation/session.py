@@ -114,6 +114,8 @@ class SimSession:
     def _end(self) -> None:
         if not self.over:
             self.over = True
+            if self.muted:
+                self.holds[-1].append(self._world.now)
             room = self._world.cloud.rooms[self.room_id]
             self._world.cloud.leave(room, f"ai-{self.room_id}", "session ended")
             if self.attachment is not None:

@@ -182,7 +182,10 @@ class SimBus:
 
         def store() -> int:
             self._tell_listeners(subject, data)
-            return self.world.stream.store(subject, data, name, expect_last, headers)
+            seq, repeated = self.world.stream.store(subject, data, name, expect_last, headers)
+            if repeated and expect_last is not None and self.world.stream[seq].data != data:
+                raise StaleWrite(f"Somebody wrote to {subject} under this id first")
+            return seq
 
         async def once(timeout_s: float) -> int:
             nonlocal doubtful
@@ -214,9 +217,8 @@ class SimBus:
             for index, (each, name) in enumerate(named[:upto]):
                 if index not in numbers:
                     self._tell_listeners(each.subject, each.data)
-                    stored.append(
-                        (index, self.world.stream.store(each.subject, each.data, name, None, each.headers))
-                    )
+                    seq, _ = self.world.stream.store(each.subject, each.data, name, None, each.headers)
+                    stored.append((index, seq))
             return stored
 
         async def once(timeout_s: float) -> list[int]:

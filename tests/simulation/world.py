@@ -264,7 +264,7 @@ class World:
             self.weather.note("poison", id)
             subject = self.chance.choice((subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway")))
             self.poisoned.add(subject)
-            self.poison.append((id, self.stream.store(subject, POISON, self.token(), None, {})))
+            self.poison.append((id, self.stream.store(subject, POISON, self.token(), None, {})[0]))
 
     def _caller_hangs_up(self, session: str, call: Any) -> None:
         if call.record.up:

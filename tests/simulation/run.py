@@ -1,0 +1,159 @@
+"""Many seeds, or one: `python -m tests.simulation.run --seeds 10000 [--first N] [--jobs 2] [--seed N --trace]`.
+
+Prints every broken promise with the seed that shows it again, the outcomes, and the coverage table. Exit
+status 1: a promise was broken, a seed did not repeat itself, or a cell that can be hit was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+import structlog
+
+from . import coverage
+from .borrowed import borrowed
+from .coverage import Struck
+from .world import Verdict, simulate
+
+CHUNK = 50
+REPEAT_EVERY = 50
+"""One seed in so many is run twice, and must be the same to the last bit."""
+MAX_SHOWN = 20
+
+
+@dataclass
+class Tally:
+    """What many runs came to."""
+
+    seeds: int = 0
+    steps: int = 0
+    virtual_s: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    struck: Struck = field(default_factory=Counter)
+    broken: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+
+    def add(self, verdict: Verdict) -> None:
+        self.seeds += 1
+        self.steps += verdict.steps
+        self.virtual_s += verdict.virtual_s
+        self.outcomes.update(verdict.outcomes)
+        self.struck.update(verdict.struck)
+        if verdict.problems:
+            self.broken.append((verdict.seed, verdict.problems))
+
+    def merge(self, other: Tally) -> None:
+        self.seeds += other.seeds
+        self.steps += other.steps
+        self.virtual_s += other.virtual_s
+        self.outcomes.update(other.outcomes)
+        self.struck.update(other.struck)
+        self.broken += other.broken
+
+
+def quiet() -> None:
+    """Nobody reads the logs of ten thousand runs."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=True
+    )
+
+
+def run_seeds(seeds: Sequence[int]) -> Tally:
+    """Run these, some of them twice."""
+    tally = Tally()
+    with borrowed():
+        for seed in seeds:
+            verdict = simulate(seed)
+            if seed % REPEAT_EVERY == 0 and simulate(seed).digest != verdict.digest:
+                verdict = _unrepeatable(verdict)
+            tally.add(verdict)
+    gc.collect()
+    return tally
+
+
+def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
+    """Run `count` seeds from `first` on in `jobs` processes; yields tallies as they come."""
+    chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
+    if jobs == 1:
+        yield from map(run_seeds, chunks)
+        return
+    with get_context("fork").Pool(jobs, initializer=quiet, maxtasksperchild=20) as pool:
+        yield from pool.imap_unordered(run_seeds, chunks)
+
+
+def _unrepeatable(verdict: Verdict) -> Verdict:
+    problems = (*verdict.problems, "the same seed gave another run")
+    return Verdict(
+        verdict.seed,
+        verdict.digest,
+        problems,
+        verdict.struck,
+        verdict.outcomes,
+        verdict.trace,
+        verdict.virtual_s,
+        verdict.steps,
+    )
+
+
+def show_one(seed: int, *, trace: bool) -> int:
+    """One run, told in full."""
+    with borrowed():
+        verdict, again = simulate(seed), simulate(seed)
+    if trace:
+        print(verdict.trace.shown())
+    print(f"seed {seed}: {', '.join(verdict.outcomes)}; {verdict.virtual_s:.1f} s; digest {verdict.digest}")
+    for problem in verdict.problems:
+        print(f"  {problem}")
+    if again.digest != verdict.digest:
+        print("  the same seed gave another run")
+    return int(bool(verdict.problems) or again.digest != verdict.digest)
+
+
+def show_many(first: int, count: int, jobs: int) -> int:
+    """Many runs, summed up."""
+    began = time.monotonic()
+    total = Tally()
+    for tally in run_many(first, count, jobs):
+        total.merge(tally)
+        if sys.stderr.isatty():
+            print(f"\r{total.seeds} seeds, {len(total.broken)} broken", end="", file=sys.stderr)
+    for seed, problems in sorted(total.broken)[:MAX_SHOWN]:
+        print(f"seed {seed}: " + "\n  ".join(problems))
+    took_s = time.monotonic() - began
+    print(f"\n{coverage.table(total.struck)}\n")
+    print("outcomes: " + ", ".join(f"{word} {times}" for word, times in total.outcomes.most_common()))
+    print(
+        f"{total.seeds} seeds from {first} in {took_s:.0f} s ({jobs} jobs): {len(total.broken)} broken, "
+        f"{sum(total.struck.values())} faults, {total.steps} steps, {total.virtual_s / 3_600:.0f} virtual hours"
+    )
+    empty = coverage.empty_cells(total.struck) if count >= coverage.SEEDS_FOR_EVERY_CELL else []
+    if empty:
+        print(f"{len(empty)} cells were never hit: {', '.join(empty)}")
+    if total.broken:
+        print(f"show one again: python -m tests.simulation.run --seed {min(total.broken)[0]} --trace")
+    return int(bool(total.broken or empty))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--seed", type=int, help="only this one, twice")
+    parser.add_argument("--trace", action="store_true", help="with --seed: all that happened")
+    args = parser.parse_args()
+    quiet()
+    if args.seed is not None:
+        return show_one(args.seed, trace=args.trace)
+    return show_many(args.first, args.seeds, args.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
