@@ -300,7 +300,7 @@ async def test_through_an_outage_of_the_broker(
         await until(lambda: not session.muted)
         await fresh_server.start()
         async with asyncio.timeout(8.0):
-            while len(stored := await ours.history(subjects.event("t"), 10)) < 2:
+            while len(stored := await ours.history(subjects.event("t"), 10)) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert decode_event(stored[1].data) == CallerReleased(command_id=None, cause="bus_silent")
 
