@@ -13,6 +13,10 @@ from .connection import WRITE_DEADLINE_S, Bus
 from .messages import NO_HEADERS
 
 
+MAX_RECORDS = 1_000
+"""Of one transfer; a long one with every check of its legs writes some hundred."""
+
+
 class Entry(NamedTuple):
     """The newest record: its number in the stream, when it was stored, its body, its writer's id for it."""
 
@@ -32,6 +36,11 @@ class Log:
         """The newest record of transfer `id`, or None when it has none."""
         stored = await self._bus.last(subjects.log(id))
         return None if stored is None else Entry(stored.seq, stored.at, stored.data, stored.msg_id)
+
+    async def holds(self, id: str, msg_id: str) -> bool:
+        """Whether any record of transfer `id`, however old, was written under `msg_id`."""
+        stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
+        return any(each.msg_id == msg_id for each in stored)
 
     async def append(
         self,

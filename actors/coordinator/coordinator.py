@@ -7,7 +7,8 @@
     5. its outbox is sent, every piece under a name that makes a repeat harmless
     6. the trigger is acknowledged
 
-A crash anywhere before 6 brings the trigger back, and step 2 finds what was done.
+A crash anywhere before 6 brings the trigger back, and step 2 finds what was done; a trigger that comes back
+when others have been applied since is known by the name under which its record was written.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Coordinator:
         """Let one trigger take effect, exactly once however often it is delivered."""
         event = event_of(delivery)
         known = await self._load(delivery.transfer_id)
+        again = delivery.tries > 1
         for _ in range(MAX_RACES):
             if known is not None and not known.sent:
                 await self._send(known)
@@ -61,8 +63,11 @@ class Coordinator:
                 event = await self._begin(event, delivery)
             outcome = step(known.record.state if known else None, event, delivery.at)
             if isinstance(outcome, Moved):
+                if again and await self._log.holds(delivery.transfer_id, _record_id(delivery)):
+                    return
                 if await self._commit(known, outcome, event, delivery):
                     return
+                again = True
                 known = await self._read(delivery.transfer_id)
             elif known is None or known.fresh:
                 log.debug("ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why)
@@ -126,7 +131,7 @@ class Coordinator:
         cancel = subjects.timer(state.id, TIMER) if was_armed and state.stage.ended else None
         try:
             seq = await self._log.append(
-                state.id, encode(record), known.seq if known else 0, f"{state.id}:{delivery.seq}", cancel
+                state.id, encode(record), known.seq if known else 0, _record_id(delivery), cancel
             )
         except StaleWrite:
             self._memory.forget(state.id)
@@ -143,3 +148,8 @@ class Coordinator:
         if messages:
             await self._bus.publish_all(messages)
         known.sent = True
+
+
+def _record_id(delivery: Delivery) -> str:
+    """The name of the one record that this trigger causes, however often it is delivered."""
+    return f"{delivery.transfer_id}:{delivery.seq}"

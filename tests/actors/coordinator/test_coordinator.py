@@ -18,6 +18,7 @@ from warmxfer.schemas import (
     Outcome,
     Pulse,
     SupervisorReady,
+    VoicemailDetected,
     WarmTransferPhase,
     decode_as,
     decode_phase,
@@ -221,6 +222,31 @@ async def test_a_fact_that_changes_nothing_does_not_keep_a_transfer_busy(fresh_b
                 await asyncio.sleep(0.02)
     assert (worker.done, worker.failed) == (2, 0)
     assert len(await records(fresh_bus, "t-idle")) == 1
+
+
+async def test_an_answer_that_comes_again_after_the_end_hangs_up_on_nobody_twice(fresh_bus: Bus) -> None:
+    """Found by simulation: the receipt of the dial's answer was lost, the transfer ended, the answer came
+    again, and was taken for a leg that had turned up late, over and over."""
+
+    def with_a_machine(command: object) -> list[object]:
+        return [VoicemailDetected()] if type(command).__name__ == "BriefSupervisor" else answers(command)
+
+    async with coordinating(fresh_bus):
+        cast = Cast(fresh_bus, "t-again", with_a_machine)
+        result = await asyncio.wait_for(cast.play(request("room-a")), 10)
+    assert result.outcome is Outcome.VOICEMAIL
+    before = await records(fresh_bus, "t-again")
+    answer = next(
+        each
+        for each in await fresh_bus.history(subjects.event("t-again"), 100)
+        if b"supervisor_dialed" in each.data
+    )
+    again = Delivery(
+        "t-again", "event", "", answer.subject, answer.data, answer.seq, answer.at, 2, answer.headers
+    )
+    await asyncio.wait_for(Coordinator(fresh_bus).handle(again), 2)
+    assert await records(fresh_bus, "t-again") == before
+    assert cast.told.count("EndCall") == 1
 
 
 async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:
