@@ -12,7 +12,6 @@ from . import subjects, timers
 from .connection import WRITE_DEADLINE_S, Bus
 from .messages import NO_HEADERS
 
-
 MAX_RECORDS = 1_000
 """Of one transfer; a long one with every check of its legs writes some hundred."""
 
