@@ -100,7 +100,7 @@ class Consultation:
         finally:
             if not joining.done():
                 joining.cancel()
-                await asyncio.gather(joining, return_exceptions=True)
+            await asyncio.gather(joining, return_exceptions=True)
         try:
             return None if orders.leave.done() else joining.result()
         except (Retry, Refused) as error:
