@@ -1,0 +1,152 @@
+"""Directing a whole transfer among real processes: who calls, who is rung, what must be true after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from warmxfer.actors.client import Client, Transfer, new_id
+from warmxfer.actors.house import ROLES, Caller, House
+from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
+
+RESULT_TIMEOUT_S = 60.0
+
+READY = "+14155550101"
+BUSY = "+14155550102"
+NO_ANSWER = "+14155550103"
+VOICEMAIL = "+14155550105"
+DECLINES = "+14155550106"
+GONE_MID_BRIEFING = "+14155550108"
+SILENT = "+14155550111"
+OUR_NUMBER = "+14155550100"
+PATIENT = "+14155550201"
+
+
+@dataclass
+class Call:
+    """A transfer under way, or over, with its caller."""
+
+    house: House
+    caller: Caller
+    transfer: Transfer
+
+    async def phases(self) -> list[PhaseChanged]:
+        async with asyncio.timeout(RESULT_TIMEOUT_S):
+            return [phase async for phase in self.transfer.phases()]
+
+    async def until(self, phase: WarmTransferPhase) -> PhaseChanged:
+        """Return as soon as `phase` is heard of."""
+        async with asyncio.timeout(RESULT_TIMEOUT_S):
+            async for each in self.transfer.phases():
+                if each.phase is phase:
+                    return each
+        raise AssertionError(f"{self.transfer.id} ended without {phase}")
+
+    async def result(self) -> WarmTransferResult:
+        return await self.transfer.result(RESULT_TIMEOUT_S)
+
+    async def verdict(self) -> dict[str, Any]:
+        return await self.house.verdict(self.caller, self.transfer.id)
+
+    async def assert_nobody_stranded(self, *, dials: int = 1) -> dict[str, Any]:
+        """What holds after every transfer, by the ledger of what was executed alone."""
+        result, verdict = await self.result(), await self._settled()
+        assert sum(verdict["dials"].values()) <= dials
+        assert all(count <= 1 for count in verdict["dials"].values())
+        assert verdict["switches"]["forward"] <= 1
+        assert verdict["switches"]["back"] <= 1
+        assert verdict["callerEndedBy"] in (None, "person")
+        if result.success:
+            assert verdict["callerRoom"] == result.consultation_room_id
+        else:
+            assert verdict["supervisorLegsUp"] == 0
+            if verdict["callerLegUp"]:
+                assert verdict["callerRoom"] == self.caller.room_id
+                assert not verdict["callerHeld"]
+        return verdict
+
+    async def _settled(self) -> dict[str, Any]:
+        """The verdict, once the people of the sandbox have reacted to what was done last."""
+        verdict = await self.verdict()
+        for _ in range(40):
+            again = await self.verdict()
+            if again == verdict:
+                return again
+            verdict = again
+            await asyncio.sleep(0.05)
+        return verdict
+
+
+def request_for(caller: Caller, supervisor: str = READY, **config: Any) -> dict[str, Any]:
+    """A request as a user would write it; `destination` in `config` is added to."""
+    destination = {
+        "routing_rule_id": "rr_1",
+        "sip_call_to": supervisor,
+        "sip_call_from": OUR_NUMBER,
+        **config.pop("destination", {}),
+    }
+    return {"room_id": caller.room_id, "config": {"destination": destination, **config}}
+
+
+class Stage:
+    """One house, one client, any number of calls."""
+
+    def __init__(self, house: House, client: Client) -> None:
+        self.house = house
+        self.client = client
+        self._calls = 0
+
+    async def callers(self, count: int, number: str = PATIENT) -> list[Caller]:
+        """`count` people on the phone with an AI each, all in one primary process."""
+        callers = [await self.house.call(number) for _ in range(count)]
+        await self.house.start("primary", rooms=[caller.room_id for caller in callers])
+        return callers
+
+    async def conversation(self, caller: Caller, lines: int = 9) -> None:
+        """Return once caller and AI have said so many lines to each other."""
+        for _ in range(300):
+            if len(await self.house.ledger(room=caller.room_id, kind="speech")) >= lines:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("the caller and the AI did not talk")
+
+    async def begin(
+        self, caller: Caller, supervisor: str = READY, *, id: str | None = None, **config: Any
+    ) -> Call:
+        """Ask for a transfer of `caller`."""
+        request = request_for(caller, supervisor, **config)
+        return Call(self.house, caller, await self.client.request(request, id))
+
+    async def begin_unchecked(self, caller: Caller, config: dict[str, Any]) -> Call:
+        """Ask as somebody who does not use our client: nothing is checked before it is published."""
+        id = new_id()
+        async with await Bus.connect(BusSettings(url=self.house.nats_url), name="user") as bus:
+            await bus.publish(subjects.request(id), encode({"room_id": caller.room_id, "config": config}))
+        return Call(self.house, caller, self.client.transfer(id))
+
+    async def tidy(self) -> None:
+        """As if just built: nobody on the phone, no fault, one process of every role."""
+        await self.house.post("/sandbox/reset", {})
+        for role in ROLES:
+            if len(self.house.running(role)) != 1:
+                await self.house.stop(role)
+                await self.house.start(role)
+
+    async def fault(self, kind: str, match: dict[str, Any], *, times: int = 1, **more: Any) -> None:
+        """Switch a fault of the cloud on."""
+        await self.house.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
+
+    async def person(self, number: str, **script: Any) -> None:
+        """Put somebody else behind a number."""
+        await self.house.put(f"/sandbox/people/{number}", script)
+
+
+@asynccontextmanager
+async def staged(**house: Any) -> AsyncIterator[Stage]:
+    """A house with a client in it."""
+    async with House(**house) as built, Client.connect(built.nats_url) as client:
+        yield Stage(built, client)
