@@ -1,0 +1,164 @@
+"""What an ordinary implementation would do instead, one mistake at a time: the check must find each.
+
+A mistake of an actor is a habit unlearned; a mistake of the machine is a row or a handler replaced in the
+product's own code, for as long as the mutation lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from warmxfer.actors.machine import Stage, Transfer, bridging, mishaps, unwinding
+from warmxfer.actors.machine.table import TABLE, Handler, Rule
+from warmxfer.actors.machine.turn import Turn
+from warmxfer.schemas import (
+    AudioStreamEnabled,
+    CallerSwitched,
+    CloseRoom,
+    DeadlinePassed,
+    Fact,
+    LeaveCall,
+    Outcome,
+    ParticipantJoined,
+    SupervisorCallEnded,
+    SupervisorDialed,
+)
+
+from .house import Habits
+
+Patch = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`promise`: the one that must be found broken."""
+
+    mistake: str
+    promise: str
+    habits: Habits = field(default_factory=Habits)
+    patches: tuple[Patch, ...] = ()
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """For as long as it lasts, the product's code has the mistake in it."""
+        with ExitStack() as patches:
+            for make in self.patches:
+                patches.enter_context(make())
+            yield
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """A handler that was forgotten."""
+
+
+def _replaced(module: Any, name: str, value: Any) -> Patch:
+    return lambda: patch.object(module, name, value)
+
+
+def _without(events: tuple[type[Fact], ...], *stages: Stage) -> Patch:
+    """These rows are missing from the table."""
+    kept = {key: rule for key, rule in TABLE.items() if key[0] not in stages or key[1] not in events}
+    return lambda: patch.dict(TABLE, kept, clear=True)
+
+
+def _handled_by(handler: Handler, event: type[Fact], stage: Stage, *more: Stage) -> Patch:
+    """One row is handled otherwise, and may lead to `more` stages."""
+    to = TABLE[stage, event].to | set(more)
+    return lambda: patch.dict(TABLE, {(stage, event): Rule(handler, to)})
+
+
+def _give_up_at_once(turn: Turn, kind: str) -> None:
+    if kind == "switch_caller":
+        unwinding.unwind(turn, Outcome.GATEWAY_ABSENT, "No answer.")
+    else:
+        _unanswered(turn, kind)
+
+
+def _close_anyway(turn: Turn, *, awaited: bool = True) -> bool:
+    if turn.state.room_id is None or turn.state.room_closing:
+        return False
+    turn.state.room_closing = True
+    turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id)
+    return True
+
+
+def _complete_at_once(turn: Turn, event: CallerSwitched) -> None:
+    turn.state.caller_moved = True
+    bridging.complete(turn)
+
+
+def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
+    bridging.caller_switched(turn, event)
+    turn.send(LeaveCall, awaited=False)
+
+
+_unanswered = mishaps._unanswered
+OVER = (Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED)
+
+MUTATIONS = [
+    # of the gateway
+    Mutation("the dial is asked for without a claim", "I6", Habits(dial_is_claimed=False)),
+    Mutation("a dial that timed out is asked for again", "I6", Habits(doubt_is_looked_up=False)),
+    Mutation("EndCall does not forbid the dial", "I8", Habits(end_forbids_dial=False)),
+    Mutation("EndCall does not wait for the dial", "I8", Habits(end_waits_for_dial=False)),
+    Mutation("ReturnCaller does not forbid the switch", "I8", Habits(return_forbids_switch=False)),
+    Mutation("ReturnCaller does not wait for the switch", "I8", Habits(return_waits_for_switch=False)),
+    Mutation("'supervisor gone' is answered unclaimed", "I8", Habits(refusal_forbids_switch=False)),
+    # of the proxy and the coordinator
+    Mutation("hold and release are not fenced", "I2", Habits(level_is_fenced=False)),
+    Mutation("the state is written, then published", "I14", Habits(outbox_is_sent_again=False)),
+    # of the machine
+    Mutation(
+        "unwinding does not end the supervisor's leg",
+        "I8",
+        patches=(_replaced(unwinding, "end_leg", _nothing), _replaced(mishaps, "end_leg", _nothing)),
+    ),
+    Mutation(
+        "a switch nobody answered is given up at once",
+        "I8",
+        patches=(
+            _replaced(mishaps, "_unanswered", _give_up_at_once),
+            _handled_by(mishaps.deadline_passed, DeadlinePassed, Stage.SWITCHING, Stage.UNWINDING),
+        ),
+    ),
+    Mutation(
+        "a move that was accepted is a success",
+        "I3",
+        patches=(_handled_by(_complete_at_once, CallerSwitched, Stage.SWITCHING, Stage.COMPLETED),),
+    ),
+    Mutation(
+        "a supervisor who hangs up during the switch is not noticed",
+        "I3",
+        patches=(_without((SupervisorCallEnded,), Stage.SWITCHING),),
+    ),
+    Mutation(
+        "the AI leaves as soon as the caller is moved",
+        "I1",
+        patches=(_handled_by(_leave_at_once, CallerSwitched, Stage.SWITCHING),),
+    ),
+    Mutation(
+        "the room is closed wherever the caller is",
+        "the room was closed",
+        patches=(_replaced(unwinding, "close_room", _close_anyway),),
+    ),
+    Mutation(
+        "the supervisor is hung up on wherever the caller is",
+        "I4",
+        patches=(_replaced(Transfer, "caller_away", property(lambda _: False)),),
+    ),
+    Mutation("the caller is not released", "I2", patches=(_replaced(unwinding, "_release", _nothing),)),
+    Mutation(
+        "a leg that comes up late is nobody's",
+        "I16",
+        patches=(_without((AudioStreamEnabled, ParticipantJoined, SupervisorDialed), *OVER),),
+    ),
+    Mutation(
+        "what could not be confirmed is not admitted",
+        "I8",
+        patches=(_replaced(Turn, "note", _nothing),),
+    ),
+]

@@ -1,0 +1,177 @@
+"""What can be told to the coordinator in a world, and what its decision does to that world.
+
+A fact is true for good once it is true, so it can be told at once, later, twice, or after what came after
+it. That an answer is awaited at all is the machine's own affair (`events.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from warmxfer.actors.machine import Stage
+
+from .events import BRIDGE, LOSSES, SYMBOLS
+from .house import House
+from .machine import Step
+from .world import Move, World
+
+Fact = Callable[[House, World], bool]
+
+ALWAYS: Fact = lambda house, world: True  # noqa: E731
+NEVER: Fact = lambda house, world: False  # noqa: E731
+"""What our gateway does not answer to that command."""
+
+TRUE_WHEN: dict[str, Fact] = {
+    "held": lambda house, world: world.proxy in ("holding", "let_go"),
+    "room created": lambda house, world: world.room != "none",
+    "agent joined": lambda house, world: world.agent == "in",
+    "dialed": lambda house, world: world.dial in ("made", "twice"),
+    "supervisor heard": lambda house, world: world.leg in ("up", "down"),
+    "supervisor joined the room": lambda house, world: world.leg in ("up", "down"),
+    "supervisor left the room": lambda house, world: world.leg == "down",
+    "supervisor's call ended": lambda house, world: world.leg_down,
+    "supervisor says yes": lambda house, world: world.said == "yes",
+    "supervisor says no": lambda house, world: world.said == "no",
+    "answering machine": lambda house, world: world.said == "machine",
+    "legs checked: caller gone": lambda house, world: world.caller == "hung_up",
+    "legs checked: supervisor gone": lambda house, world: world.leg_down,
+    "legs checked: caller with the supervisor": lambda house, world: world.switch == "made",
+    "switched": lambda house, world: world.switch == "made",
+    "caller seen with the supervisor": lambda house, world: world.switch == "made",
+    "caller heard with the supervisor": lambda house, world: world.switch == "made",
+    "caller left the supervisor": lambda house, world: (
+        world.switch == "made" and world.caller != "consultation"
+    ),
+    "caller left the primary room": lambda house, world: world.caller == "hung_up" or world.switch == "made",
+    "caller's call ended": lambda house, world: world.caller == "hung_up",
+    "returned": lambda house, world: house.caller_is_home(world),
+    "returned: caller gone": lambda house, world: world.caller == "hung_up",
+    "released": lambda house, world: world.proxy == "released",
+    "released by the session itself": lambda house, world: world.proxy == "let_go",
+    "session closed": lambda house, world: world.proxy == "closed",
+    "call ended": lambda house, world: house.leg_is_down(world),
+    "agent left": lambda house, world: world.agent == "left",
+    "room closed": lambda house, world: world.room == "closed",
+    "switch_caller failed: refused": lambda house, world: world.switch == "refused",
+    "switch_caller failed: called_off": lambda house, world: world.switch == "forbidden",
+    "switch_caller failed: caller_gone": lambda house, world: world.caller == "hung_up",
+    "switch_caller failed: supervisor_gone": lambda house, world: (
+        world.leg_down
+        and (world.switch in ("forbidden", "refused") or not house.habits.refusal_forbids_switch)
+    ),
+    "return_caller failed: refused": lambda house, world: world.back == "refused",
+    "return_caller failed: caller_gone": NEVER,
+    "return_caller failed: supervisor_gone": NEVER,
+    "return_caller failed: called_off": NEVER,
+}
+"""Every other symbol may be told at any time: a cancel, a failure, a question's answer."""
+assert TRUE_WHEN.keys() <= {symbol.name for symbol in SYMBOLS}
+
+TALK = {Stage.RINGING, Stage.BRIEFING}
+EFFECTIVE = frozenset(
+    {
+        "hold_caller",
+        "release_caller",
+        "leave_call",
+        "create_room",
+        "close_room",
+        "dial_supervisor",
+        "end_call",
+        "switch_caller",
+        "return_caller",
+        "join_consultation",
+        "brief_supervisor",
+        "leave_consultation",
+    }
+)
+"""Commands that do something in the world; the others are questions."""
+
+
+class Effect(NamedTuple):
+    """What of a record matters to the world: many steps of the machine have the same effect."""
+
+    sent: frozenset[str]
+    sets_timer: bool
+    fires_timer: bool
+    loss: bool
+    stage: Stage
+
+
+class Telling:
+    """Worlds by number, what can happen and be told in each, and where it leads. All of it is remembered."""
+
+    def __init__(self, house: House) -> None:
+        self.worlds: list[World] = []
+        self._house = house
+        self._numbers: dict[World, int] = {}
+        self._moves: dict[int, list[tuple[Move, int]]] = {}
+        self._untold: dict[int, frozenset[str]] = {}
+        self._effects: dict[int, Effect] = {}
+        self._after: dict[tuple[int, Effect], int] = {}
+
+    def first(self, outbox: tuple[str, ...]) -> int:
+        """The world once the first record was sent."""
+        begun = Effect(EFFECTIVE.intersection(outbox), True, False, False, Stage.PREPARING)
+        return self._apply(self._number(World()), begun)
+
+    def moves(self, world: int) -> list[tuple[Move, int]]:
+        """What may happen next outside the coordinator, and the world it leads to."""
+        if world not in self._moves:
+            moves = self._house.moves(self.worlds[world])
+            self._moves[world] = [(move, self._number(move.world)) for move in moves]
+        return self._moves[world]
+
+    def decided(self, world: int, step: Step, stage: Stage) -> tuple[int, ...]:
+        """The worlds that may come of a record, written because of something told, which led to `stage`."""
+        if step.symbol.name in self._untellable(world):
+            return ()
+        effect = self._effect(step, stage)
+        if self._house.habits.outbox_is_sent_again or not step.outbox:
+            return (self._apply(world, effect),)
+        unsent = effect._replace(sent=frozenset(), sets_timer=False)
+        return self._apply(world, effect), self._apply(world, unsent)
+
+    def _untellable(self, world: int) -> frozenset[str]:
+        if world not in self._untold:
+            now = self.worlds[world]
+            untrue = {name for name, true in TRUE_WHEN.items() if not true(self._house, now)}
+            timers = set[str]() if now.timer else {each.name for each in SYMBOLS if each.is_time}
+            self._untold[world] = frozenset(untrue | timers)
+        return self._untold[world]
+
+    def _effect(self, step: Step, stage: Stage) -> Effect:
+        if id(step) not in self._effects:
+            self._effects[id(step)] = Effect(
+                sent=EFFECTIVE.intersection(step.outbox),
+                sets_timer="arm_timer" in step.outbox,
+                fires_timer=step.symbol.is_time,
+                loss=step.symbol.name in LOSSES,
+                stage=stage,
+            )
+        return self._effects[id(step)]
+
+    def _apply(self, world: int, effect: Effect) -> int:
+        after = self._after.get((world, effect))
+        if after is None:
+            after = self._after[world, effect] = self._number(self._applied(self.worlds[world], effect))
+        return after
+
+    def _applied(self, world: World, effect: Effect) -> World:
+        stage = effect.stage
+        told_lost = (world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost
+        after = world._replace(
+            sent=world.sent | effect.sent,
+            timer=effect.sets_timer or (world.timer and not effect.fires_timer and not stage.ended),
+            talk=stage in TALK,
+            said=world.said if stage in TALK else "",
+            told_lost=told_lost and stage in (*BRIDGE, Stage.COMPLETED),
+        )
+        return self._house.tidy(after if stage in TALK else after.without("brief_supervisor"))
+
+    def _number(self, world: World) -> int:
+        number = self._numbers.get(world)
+        if number is None:
+            number = self._numbers[world] = len(self.worlds)
+            self.worlds.append(world)
+        return number

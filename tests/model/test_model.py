@@ -1,0 +1,68 @@
+"""The exhaustive check, as a test: every promise holds, and every known mistake would be found."""
+
+from __future__ import annotations
+
+import pytest
+
+from warmxfer.actors.machine import Stage
+from warmxfer.actors.machine.table import TABLE
+
+from .check import CONFIGS, mutated, sound, told
+from .events import SYMBOLS
+from .explore import Explorer, Report
+from .mutations import MUTATIONS, Mutation
+
+pytestmark = pytest.mark.model
+
+NEVER_ANSWERED = {
+    f"return_caller failed: {fault}" for fault in ("caller_gone", "supervisor_gone", "called_off")
+}
+"""Faults that no gateway gives for a return."""
+
+
+@pytest.fixture(scope="module")
+def explored() -> dict[str, tuple[Explorer, Report]]:
+    return {name: sound(name) for name in CONFIGS}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_promise_holds_in_every_reachable_state(
+    explored: dict[str, tuple[Explorer, Report]], config: str
+) -> None:
+    _, report = explored[config]
+    assert not report.violation, "\n".join(told(report))
+    assert set(report.ends) == {"completed", "cancelled", "failed"}
+
+
+def test_nothing_that_can_be_told_was_left_untold(explored: dict[str, tuple[Explorer, Report]]) -> None:
+    """A check that never tells the machine of a hang-up would hold as well."""
+    heard = {name for explorer, _ in explored.values() for name in explorer.told}
+    assert {symbol.name for symbol in SYMBOLS} - heard == NEVER_ANSWERED
+
+
+def test_every_way_the_table_shows_is_taken_and_no_other(
+    explored: dict[str, tuple[Explorer, Report]],
+) -> None:
+    taken = {way for explorer, _ in explored.values() for way in explorer.taken}
+    shown = {
+        (stage, event, to)
+        for (stage, event), rule in TABLE.items()
+        for to in rule.to
+        if stage is not to and stage is not Stage.NEW
+    }
+    assert shown == {(stage, event, to) for stage, event, to in taken if stage is not to}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.mistake)
+def test_every_known_mistake_is_found(mutation: Mutation) -> None:
+    report = mutated(mutation)
+    assert report.violation.startswith(mutation.promise), report.violation or "not found"
+    assert report.trace[0] == "coordinator: the transfer is requested"
+
+
+def test_a_mutation_leaves_the_product_as_it_was() -> None:
+    before = dict(TABLE)
+    for mutation in MUTATIONS:
+        with mutation.made():
+            pass
+    assert before == TABLE
