@@ -125,7 +125,7 @@ class Transfer:
     async def cancel(self, reason: str = CancelRequest().reason) -> None:
         """Ask for the caller to be given back to the AI; the transfer then ends `transfer_cancelled`."""
         cancel = read_cancel(encode(CancelRequest(reason)))
-        await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}-cancel")
+        await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}:cancel")
 
     async def _result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+
+from warmxfer.schemas import env_number
 
 from .errors import Refused
 
 DAY_S = 86_400.0
 DEFAULT_URL = "nats://127.0.0.1:4222"
-
-N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,10 @@ class BusSettings:
             ca=env.get("NATS_CA") or None,
             cert=env.get("NATS_CERT") or None,
             key=env.get("NATS_KEY") or None,
-            replicas=_number(env, "WARMXFER_REPLICAS", int, 1, 1, 5),
-            ack_wait_s=_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
-            max_age_s=_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, 3_600.0, 365 * DAY_S),
-            max_deliver=_number(env, "WARMXFER_MAX_DELIVER", int, 5, 1, 100),
+            replicas=env_number(env, "WARMXFER_REPLICAS", int, 1, 1, 5),
+            ack_wait_s=env_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
+            max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, 3_600.0, 365 * DAY_S),
+            max_deliver=env_number(env, "WARMXFER_MAX_DELIVER", int, 5, 1, 100),
         )
 
     @property
@@ -69,17 +68,4 @@ def _url(value: str) -> str:
     for address in value.split(","):
         if re.fullmatch(r"\s*((nats|tls)://)?[^\s/]+(:\d{1,5})?/?\s*", address) is None:
             raise Refused("NATS_URL is not an address; write nats://host:4222, several with commas")
-    return value
-
-
-def _number(env: Mapping[str, str], name: str, kind: Callable[[str], N], default: N, low: N, high: N) -> N:
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not low <= value <= high:
-        raise Refused(f"{name} is {text[:40]!r}; give a number from {low:.10g} to {high:.10g}", field=name)
     return value

@@ -100,7 +100,9 @@ TABLE: tuple[Road, ...] = (
         "the session's own summary, never stored",
         captured=False,
     ),
-    Road("ask.token", "warmxfer.ask.token", "briefing", "gateway", "a key to one room", captured=False),
+    Road(
+        "ask.token", "warmxfer.ask.token", "briefing, primary", "gateway", "a key to one room", captured=False
+    ),
     Road("ask.pulse", "warmxfer.ask.pulse", "primary", "coordinator", "is anyone there", captured=False),
 )
 

@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
+from warmxfer.actors.answering import publish_answer
 from warmxfer.actors.llm import open_model
-from warmxfer.bus import Bus, Delivery, Park, Worker, subjects
-from warmxfer.schemas import CommandFailed, Fault, JoinConsultation, Undecodable, decode_command, encode
+from warmxfer.bus import Bus, Delivery, Park, Worker
+from warmxfer.schemas import CommandFailed, Fault, JoinConsultation, Undecodable, decode_command
 
 from .consultation import MIN_JOIN_S, Consultation, Task
 from .judge import Judges
@@ -48,8 +49,7 @@ class Briefer:
         except Park:
             return
         failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
-        msg_id = f"{command.command_id}-command_failed"
-        await self._bus.publish(subjects.event(delivery.transfer_id), encode(failed), msg_id=msg_id)
+        await publish_answer(self._bus, delivery.transfer_id, failed)
 
 
 async def run(bus: Bus, settings: BriefingSettings) -> None:

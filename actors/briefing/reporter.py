@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from warmxfer.actors import voices
+from warmxfer.actors.answering import name_of
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     Answer,
@@ -110,7 +111,7 @@ class Reporter:
                 fact = SupervisorDeclined(reason=decision.reason[:MAX_REASON_CHARS])
             case _:
                 fact = VoicemailDetected()
-        await self._publish(fact, f"{self._join.command_id}-decision")
+        await self._publish(fact, f"{self._join.command_id}:decision")
         log.info("supervisor_decided", transfer_id=self._transfer_id, verdict=decision.verdict.value)
 
     async def failed(self, detail: str) -> None:
@@ -127,10 +128,10 @@ class Reporter:
     async def _seen(self, who: str, what: str, fact: Fact) -> None:
         # A stranger's id is the stranger's choice: it does not go into a header as it is.
         name = who if who in self._ours else hashlib.blake2s(who.encode(), digest_size=8).hexdigest()
-        await self._publish(fact, f"{self._join.command_id}-{what}-{name}-{self._past.departures[who]}")
+        await self._publish(fact, f"{self._join.command_id}:{what}:{name}:{self._past.departures[who]}")
 
     async def _answer(self, answer: Answer) -> None:
-        await self._publish(answer, f"{answer.command_id}-{answer.__struct_config__.tag}")
+        await self._publish(answer, name_of(answer))
 
     async def _publish(self, fact: Fact, msg_id: str) -> None:
         await self._bus.publish(self._subject, encode(fact), msg_id=msg_id, deadline_s=REPORT_DEADLINE_S)

@@ -21,7 +21,7 @@ def run(
 ) -> None:
     """Be one actor until told to stop (SIGTERM drains).
 
-    Settings come from the environment: see docs/operations.md.
+    Settings come from the environment: see docs/configuration.md.
     """
     env = dict(os.environ)
     if url:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from warmxfer.actors.answering import publish_answer
 from warmxfer.actors.providers import Doubtful, NotDone, Provider
 from warmxfer.bus import Bus, Delivery, Park, Worker
 from warmxfer.schemas import (
@@ -38,7 +39,6 @@ from warmxfer.schemas import (
 )
 
 from . import server
-from .answers import publish_answer
 from .clock import BrokerClock
 from .desk import Desk
 from .dialling import dial_supervisor, end_call

@@ -29,6 +29,8 @@ from .effects import look_until
 
 END_SETTLE_S = 3.0
 """How long a leg may take to be down after it was told to."""
+DOWN_ALREADY_S = 1.0
+"""How long a leg that could not be told to end is looked at: time for one answer from far away."""
 LATE_LEG_RETRY_S = STILL_UP_RETRY_S = 0.5
 
 log = structlog.get_logger(__name__)
@@ -93,7 +95,7 @@ async def _hang_up(desk: Desk, call_id: str, by: float) -> None:
         await desk.provider.end(call_id, within_s=left_s(by))
     except (NotDone, Doubtful) as error:
         # Down already, as a rule. If not, the order is better given again than waited for.
-        patience_s = 0.0
+        patience_s = DOWN_ALREADY_S
         log.info("end_call_in_doubt", cause=type(error).__name__)
     if await look_until(down, min(by, in_s(patience_s))) is None:
         raise Retry("The leg was told to end and is still up", after_s=STILL_UP_RETRY_S)

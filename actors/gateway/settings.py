@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from warmxfer.actors.providers import ChosenProvider, choose_provider
-from warmxfer.schemas import Refused
+from warmxfer.schemas import Refused, env_number
 
 from .policy import Policy
 
@@ -16,8 +15,6 @@ DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
 DEFAULT_WEBHOOK_HOST = "127.0.0.1"
 MAX_URL_CHARS = 512
-
-N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +36,18 @@ class GatewaySettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
-        """The settings in `env` (see docs/operations.md); raises `Refused`."""
+        """The settings in `env` (see docs/configuration.md); raises `Refused`."""
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
         return cls(
             provider=choose_provider(env),
             policy=Policy.from_env(env),
-            jobs=_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
-            settle_s=_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
-            webhook_port=_number(env, "WARMXFER_WEBHOOK_PORT", int, 0, 0, 65_535) if port else None,
+            jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
+            settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
+            webhook_port=env_number(env, "WARMXFER_WEBHOOK_PORT", int, 0, 0, 65_535) if port else None,
             webhook_host=env.get("WARMXFER_WEBHOOK_HOST") or DEFAULT_WEBHOOK_HOST,
             webhook_url=_url(env.get("WARMXFER_WEBHOOK_URL", "")),
             webhook_key=env.get("WARMXFER_WEBHOOK_PUBLIC_KEY") or None,
         )
-
-
-def _number(env: Mapping[str, str], name: str, kind: Callable[[str], N], default: N, low: N, high: N) -> N:
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not low <= value <= high:
-        raise Refused(f"{name} is {text[:40]!r}; give a number from {low:g} to {high:g}", field=name)
-    return value
 
 
 def _url(text: str) -> str | None:

@@ -20,11 +20,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from warmxfer.actors.answering import kind_of
 from warmxfer.actors.providers import Forged, Provider
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import Refused, Retry, encode
 
-from .answers import kind_of
 from .facts import fact_of
 
 MAX_BODY_BYTES = 64 * 1024

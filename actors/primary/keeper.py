@@ -12,6 +12,7 @@ from typing import Literal
 
 import structlog
 
+from warmxfer.actors.answering import kind_of
 from warmxfer.actors.phases import follow
 from warmxfer.bus import Bus
 from warmxfer.schemas import (
@@ -31,7 +32,6 @@ from warmxfer.schemas import (
     ToPrimary,
     apology_for,
 )
-from warmxfer.schemas.tags import snake_case
 
 from .background import Background
 from .fence import Fences, Standing
@@ -195,16 +195,14 @@ class Keeper:
         self._tell(transfer_id, fact)
 
     def _tell(self, transfer_id: str, fact: Fact) -> None:
-        kind = snake_case(type(fact).__name__)
         command_id = fact.command_id if isinstance(fact, Answer | CallerReleased) else None
         cause = fact.cause if isinstance(fact, CallerReleased) else ""
-        self._reporter.tell(transfer_id, fact, f"{command_id or f'{transfer_id}-{cause}'}-{kind}")
+        self._reporter.tell(transfer_id, fact, f"{command_id or f'{transfer_id}:{cause}'}:{kind_of(fact)}")
 
     def _tell_room_event(self, fact: Fact) -> None:
         if self.running is not None:
             self._room_events += 1
-            kind = snake_case(type(fact).__name__)
-            msg_id = f"{self.running}-{kind}-{self._life}-{self._room_events}"
+            msg_id = f"{self.running}:{kind_of(fact)}:{self._life}:{self._room_events}"
             self._reporter.tell(self.running, fact, msg_id)
 
 

@@ -22,10 +22,11 @@ def dial_body(order: DialOrder) -> dict[str, Any]:
     """`POST /v2/sip/call`."""
     destination = order.destination
     options: dict[str, Any] = msgspec.to_builtins(destination.extra_options)
+    ringing_timeout_s = min(options.get("ringingTimeout", order.ringing_timeout_s), order.ringing_timeout_s)
     return {
         **options,
         "metadata": {**options.get("metadata", {}), **order.marks},
-        "ringingTimeout": order.ringing_timeout_s,
+        "ringingTimeout": ringing_timeout_s,
         "participant": {"id": order.participant_id, "name": destination.participant_display_name},
         "destinationRoomId": order.room_id,
         "routingRuleId": destination.routing_rule_id,

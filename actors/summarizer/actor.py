@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import structlog
 
+from warmxfer.actors.answering import publish_answer
 from warmxfer.actors.llm import ChatModel, open_model
 from warmxfer.bus import Bus, Delivery, Park, Worker, subjects
 from warmxfer.schemas import (
@@ -142,10 +143,7 @@ class Summarizer:
             return None
 
     async def _answer(self, transfer_id: str, answer: Answer) -> None:
-        tag = answer.__struct_config__.tag
-        await self._bus.publish(
-            subjects.event(transfer_id), encode(answer), msg_id=f"{answer.command_id}-{tag}"
-        )
+        await publish_answer(self._bus, transfer_id, answer)
 
 
 async def run(bus: Bus, settings: SummarizerSettings) -> None:

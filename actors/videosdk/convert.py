@@ -15,8 +15,8 @@ from . import framework
 from .framework import OriginalError
 
 FACTORY_STAYS_HERE = (
-    "config.briefing_pipeline_factory cannot travel to the briefing worker; leave it out and name a factory "
-    "there with WARMXFER_BRIEFING_PIPELINE=module:function."
+    "config.briefing_pipeline_factory cannot travel to the briefing worker, which has a voice of its own "
+    "(WARMXFER_VOICE); leave it out."
 )
 
 

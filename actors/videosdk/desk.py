@@ -112,6 +112,7 @@ class Desk:
                 raise Refused(NO_ROOM)
             ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._serving = asyncio.create_task(self._serve(adapter, ready), name="warmxfer-session")
+            self._serving.add_done_callback(_note_end)
             await asyncio.wait([self._serving, ready], return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
                 await self._serving
@@ -129,6 +130,11 @@ class Desk:
             ready.set_result(None)
             await attachment.detached()
             await adapter.told_all()
+
+
+def _note_end(serving: asyncio.Task[None]) -> None:
+    if not serving.cancelled() and (error := serving.exception()):
+        log.error("session_off_the_bus", error=type(error).__name__)
 
 
 async def _follow(transfer: Transfer, adapter: AgentSessionAdapter, limit_s: float) -> OurResult:

@@ -90,8 +90,8 @@ def given_back(world: World, story: Story) -> Iterator[str]:
 def nothing_left(world: World, story: Story) -> Iterator[str]:
     """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room.
 
-    A room of which no answer ever told is empty, and the provider's own to clear away; so is one that the
-    provider refused to close, which the result's evidence says.
+    A room of which no answer ever told is empty, and the provider's own to clear away; so is one that it
+    refused to close.
     """
     if story.ended_at is None:
         return
@@ -105,7 +105,7 @@ def nothing_left(world: World, story: Story) -> Iterator[str]:
     if f"wxa-{story.id}" in room.guests:
         yield "I16: the briefing agent is still in the room"
     known = any(record.state.room_id for _, record in story.records)
-    refused = story.result is not None and "close_room_failed" in story.result.evidence
+    refused = ("close_room", story.id) in world.cloud.refused
     if room.open and known and not kept and not refused:
         yield "I16: the room is still open"
 

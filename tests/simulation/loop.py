@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import warnings
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -99,13 +100,16 @@ class SimLoop(asyncio.BaseEventLoop):
     def abandon(self) -> None:
         """End of the run: unwind every coroutine that is left, whatever it tries to do about it."""
         unwound: set[asyncio.Task[Any]] = set()
-        while begun := asyncio.all_tasks(self) - unwound:
-            for task in begun:
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                _unwind(task.get_coro())
-            unwound |= begun
-        self._lined_up.clear()
-        self._timers.clear()
+        with warnings.catch_warnings():
+            # What a `finally` begins now is begun for nobody.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            while begun := asyncio.all_tasks(self) - unwound:
+                for task in begun:
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    _unwind(task.get_coro())
+                unwound |= begun
+            self._lined_up.clear()
+            self._timers.clear()
 
     def _run_once(self) -> None:
         if not self._lined_up:

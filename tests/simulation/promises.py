@@ -127,7 +127,7 @@ def summary_never_stops_it(world: World, story: Story) -> Iterator[str]:
 def willing_ends_complete(world: World, story: Story) -> Iterator[str]:
     """L2: without faults that matter a willing supervisor gets the call."""
     plan = story.plan
-    willing = plan.supervisor in ("ready", "hesitates") and not plan.flaw and plan.cancelled_at_s is None
+    willing = plan.supervisor == "ready" and not plan.flaw and plan.cancelled_at_s is None
     alone = sum(each.plan.session == plan.session for each in world.stories.values()) == 1
     caller_stays = all(each.hangs_up_at_s is None for each in world.plan.callers if each.session == plan.session)
     if willing and alone and caller_stays and world.weather.allowed <= MODEL_FAULTS and not story.complete:

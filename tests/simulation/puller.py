@@ -58,15 +58,15 @@ class SimPuller:
         self._settle(arrival, "term")
 
     def _settle(self, arrival: Arrival, verb: str, delay_s: float = 0.0) -> None:
-        about = arrival.subject.split(".")[1]
-        if self._bus.connected and not (verb != "progress" and self._bus.world.weather.strikes("receipt_lost", about)):
+        lost = verb != "progress" and self._bus.world.weather.strikes(
+            "receipt_lost", arrival.subject.split(".")[1]
+        )
+        if self._bus.connected and not lost:
             self._bus.send(self._consumer.settle, arrival.seq, verb, delay_s)
 
     def give(self, arrival: Arrival) -> None:
-        """At the broker: hand out one message, now and then twice."""
+        """At the broker: hand out one message."""
         self._bus.receive(self._arrive, arrival)
-        if self._bus.world.weather.strikes("delivered_twice", arrival.subject.split(".")[1]):
-            self._bus.receive(self._arrive, arrival)
 
     def _arrive(self, arrival: Arrival) -> None:
         if self._pulling:

@@ -112,7 +112,9 @@ class Consumer:
         given = self._given.get(seq)
         if given is None:
             return
-        if verb in ("ack", "term"):
+        if verb == "ack" and self._world.weather.strikes("delivered_twice", self._about(seq)):
+            self._forget_receipt(seq, given)
+        elif verb in ("ack", "term"):
             if given.due is not None:
                 given.due.cancel()
             elif seq in self._again:
@@ -124,6 +126,16 @@ class Consumer:
             self._wait(seq, given, self._ack_wait_s)
         else:
             self._wait(seq, given, delay_s)
+
+    def _forget_receipt(self, seq: int, given: _Given) -> None:
+        """A new leader did not know of the receipt yet, and perhaps not of the delivery either."""
+        if self._world.chance.random() < 0.5:
+            given.tries = 0
+        if given.due is not None:
+            self._wait(seq, given, self._world.weather.between(0.0, self._ack_wait_s))
+
+    def _about(self, seq: int) -> str:
+        return self._world.stream[seq].subject.split(".")[1]
 
 
 class Stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.gateway.answers import kind_of
+from warmxfer.actors.answering import kind_of
 from warmxfer.actors.gateway.facts import FactOf, fact_of
 from warmxfer.actors.providers import Notice
 from warmxfer.bus import Retry, subjects

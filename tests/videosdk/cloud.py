@@ -40,6 +40,7 @@ class CloudMeeting(Meeting):
 
     async def async_join(self) -> None:
         presence = await _join(self._voice)
+        self.session_id = presence.session_id
         await super().async_join()
         for who in presence.participants:
             self.joins(who.id, who.name, heard=who.audible)

@@ -102,20 +102,20 @@ class Meeting:
 
 
 class Ear(STT):
-    """Hears what a test says, and keeps the audio it was fed."""
+    """Hears what a test says, in its session's context, and keeps the audio it was fed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.audio: list[bytes] = []
+        self._context = contextvars.copy_context()
 
     async def process_audio(self, audio_frames: bytes, language: str | None = None, **_: Any) -> None:
         self.audio.append(audio_frames)
 
     async def hears(self, text: str) -> None:
         assert self._transcript_callback is not None
-        await self._transcript_callback(
-            STTResponse(event_type=SpeechEventType.FINAL, data=SpeechData(text=text, confidence=1.0))
-        )
+        heard = STTResponse(event_type=SpeechEventType.FINAL, data=SpeechData(text=text, confidence=1.0))
+        await asyncio.create_task(self._transcript_callback(heard), context=self._context.copy())
 
 
 class Mind(LLM):
@@ -260,12 +260,13 @@ async def _open(
     meeting: Callable[..., Meeting] = in_memory,
     on_session: Callable[[AgentSession], None] | None = None,
     caller: str | None = "Ann",
+    auth_token: str = "token",
     **options: Any,
 ) -> Call:
     _enter_session_scope()
     room_options = RoomOptions(
         room_id=room_id,
-        auth_token="token",
+        auth_token=auth_token,
         name="Agent",
         agent_participant_id=OUR_ID,
         playground=False,
@@ -273,8 +274,8 @@ async def _open(
     )
     context = JobContext(room_options=room_options)
     _set_current_job_context(context)
-    ear, mind, mouth = Ear(), mind or Mind(), mouth or Mouth()
     making.set(lambda **config: meeting(ear, **config))
+    ear, mind, mouth = Ear(), mind or Mind(), mouth or Mouth()
     pipeline = Pipeline(llm=realtime) if realtime else Pipeline(stt=ear, llm=mind, tts=mouth)
     session = AgentSession(agent=agent(), pipeline=pipeline)
     if on_session:

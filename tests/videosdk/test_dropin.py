@@ -29,7 +29,8 @@ from .conftest import opened_calls
 from .offline import Call, Helper, Mind
 from .test_session import until
 
-READY, DECLINES, BUSY, VOICEMAIL = "+14155550101", "+14155550106", "+14155550102", "+14155550105"
+READY, BUSY, VOICEMAIL = "+14155550101", "+14155550102", "+14155550105"
+DECLINES, SILENT = "+14155550106", "+14155550111"
 RECORDED = json.loads((Path(__file__).parent.parent / "data" / "original-phases.json").read_text())
 FINAL_S = 40.0
 
@@ -139,6 +140,19 @@ async def asked(live: Call, agent: Support) -> None:
         await agent.finished.wait()
 
 
+async def until_no_leg_is_up(house: House, room_id: str | None) -> None:
+    """H1, H2: every phone that was rung is down again."""
+    async with asyncio.timeout(FINAL_S):
+        while True:
+            entries = await house.ledger(room=room_id or "")
+            dialled = {each["callId"] for each in entries if each["kind"] == "dial"}
+            if dialled and dialled <= {
+                each["callId"] for each in entries if each["kind"] in ("end", "hangup")
+            }:
+                return
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("number", "reason"), [(DECLINES, "declined"), (BUSY, "supervisor_busy"), (VOICEMAIL, "voicemail")]
 )
@@ -157,10 +171,7 @@ async def test_a_caller_nobody_takes_is_given_back_to_the_ai(
     await until(lambda: live.mouth.has_said(apology_for(Outcome(reason))), 10.0)
     assert live.session._accept_user_input is True
     assert (live.session._warm_transfer_in_progress, live.room.auto_end_session) == (False, True)
-    entries = await house.ledger(room=agent.result.consultation_room_id or "")
-    dialled = {each["callId"] for each in entries if each["kind"] == "dial"}
-    over = {each["callId"] for each in entries if each["kind"] in ("end", "hangup")}
-    assert dialled <= over, "H1, H2: no leg is left behind"
+    await until_no_leg_is_up(house, agent.result.consultation_room_id)
 
 
 async def test_sequential_pacing_tells_the_phases_in_the_originals_order(phone: Phone) -> None:
@@ -211,6 +222,20 @@ async def test_h21_a_component_that_will_not_close_does_not_keep_the_result(phon
     live.mouth.hangs_on_close = False
 
 
+async def test_a_job_that_is_shut_down_on_hold_ends_its_transfer(house: House, phone: Phone) -> None:
+    agent = Support(SILENT)
+    live, _, seen = await phone(agent)
+    waiting = asyncio.create_task(live.session.warm_transfer(agent.config))
+    await until(lambda: "supervisor_joined" in names(seen), FINAL_S)
+    async with asyncio.timeout(FINAL_S):
+        await live.context.shutdown()
+        with pytest.raises(WarmTransferError):
+            await waiting
+    assert names(seen)[-1] == "transfer_failed"
+    assert live.session._warm_transfer_in_progress is False
+    await until_no_leg_is_up(house, seen[-1]["consultation_room_id"])
+
+
 async def test_h18_h19_the_loop_never_waits_and_no_thread_is_taken(
     phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +277,7 @@ class Heartbeat:
     [
         ("555", {}, "config.destination.sip_call_to is '555'; write a number as E.164"),
         (READY, {"briefing_timeout": 0.0}, "briefing_timeout_s is 0.0; give seconds from 1 to 3600"),
-        (READY, {"briefing_pipeline_factory": lambda: None}, "name a factory there with WARMXFER_BRIEFING"),
+        (READY, {"briefing_pipeline_factory": lambda: None}, "a voice of its own"),
     ],
 )
 async def test_what_cannot_be_done_raises_the_originals_error_in_one_sentence(

@@ -8,6 +8,7 @@ import pytest
 
 from warmxfer.schemas import CallEnded, CommandFailed, Fault, SupervisorDialed
 
+from ..conftest import TIME_SCALE
 from .office import Office
 
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
@@ -184,3 +185,14 @@ async def test_the_end_outlasts_a_provider_that_is_away(office: Office) -> None:
     await office.cloud.break_once("status", {"method": "POST", "path": "/v2/sip/call/end"}, 4, status=503)
     await office.ask(office.end(room, dialed.call_id), CallEnded)
     assert await office.legs_up() == 0
+
+
+async def test_the_end_of_a_leg_that_is_down_is_seen_at_a_provider_far_away(office: Office) -> None:
+    """Found by simulation: the one look at a leg that hung up by itself was given too little time, so the
+    caller's transfer stayed open for a minute behind an answer that could not come."""
+    room = await office.cloud.open_room()
+    dialed = await office.ask(office.dial(room), SupervisorDialed)
+    await office.ask(office.end(room, dialed.call_id), CallEnded)
+    look_up = {"method": "GET", "path": f"/v2/sip/call/{dialed.call_id}"}
+    await office.cloud.break_once("slow_drip", look_up, 0, delayS=0.2 / TIME_SCALE)
+    assert (await office.ask(office.end(room, dialed.call_id), CallEnded)).existed

@@ -15,8 +15,9 @@ from warmxfer.schemas import SIPDestination, SIPOptions
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
 MARKS = {"warmxferId": "t1", "attempt": "1", "attemptKey": "t1-1"}
+LONGEST_RING_S = 45
 OURS = {
-    "ringingTimeout": 45,
+    "ringingTimeout": LONGEST_RING_S,
     "participant": {"id": "wxs-t1-1", "name": "Dana"},
     "destinationRoomId": "room-1",
     "routingRuleId": "rr_1",
@@ -74,13 +75,14 @@ def test_no_options_override_what_was_checked(raw: dict[str, Any]) -> None:
     except msgspec.ValidationError:
         return
     body = body_with(options)
-    assert OURS.items() <= body.items()
+    ringing_s = min(raw.get("ringingTimeout", LONGEST_RING_S), LONGEST_RING_S)
+    assert {**OURS, "ringingTimeout": ringing_s}.items() <= body.items()
     assert MARKS.items() <= body["metadata"].items()
 
 
 @given(st.dictionaries(names, st.text(max_size=20), max_size=6))
 def test_not_even_options_that_skipped_the_schema(metadata: dict[str, str]) -> None:
-    body = body_with(SIPOptions(ringing_timeout=1, metadata=metadata))
+    body = body_with(SIPOptions(metadata=metadata))
     assert OURS.items() <= body.items()
     assert MARKS.items() <= body["metadata"].items()
 
@@ -93,3 +95,10 @@ def test_a_room_tells_whom_it_is_told_to_tell(url: str | None) -> None:
     assert body.get("webhook", {}).get("events", []) == (
         ["participant-joined", "participant-left"] if url else []
     )
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "rings_s"), [(10, 10), (LONGEST_RING_S, LONGEST_RING_S), (600, LONGEST_RING_S)]
+)
+def test_a_caller_may_ask_for_a_shorter_ring_and_never_for_a_longer_one(asked_s: int, rings_s: int) -> None:
+    assert body_with(SIPOptions(ringing_timeout=asked_s))["ringingTimeout"] == rings_s
