@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ..actors.conftest import cloud
 from ..actors.primary.conftest import boss
 
-__all__ = ["boss", "cloud"]
+__all__ = ["boss"]
 
 if find_spec("videosdk") is None:
+    # All but test_without_extra.py.
     collect_ignore_glob = ["test_[!w]*.py"]
 
 

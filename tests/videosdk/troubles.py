@@ -22,6 +22,7 @@ def fault(kind: str, match: dict[str, Any], **more: Any) -> Any:
 
 async def hang_up_on_hold(play: Play) -> None:
     await play.until("supervisor_dialed")
+    await asyncio.sleep(0.5)
     await play.house.post(f"/sandbox/people/{play.caller.participant_id}/hangup", {})
 
 
