@@ -11,13 +11,17 @@
     hearing.py     live subscriptions, questions and answers
     cloud.py       the telephony cloud, and the ledger of what it executed
     provider.py    that cloud as a gateway sees it
+    webhooks.py    what that cloud tells of its own accord
     presence.py    that cloud as a briefing agent sees it
     people.py      who picks up, what they say, when they hang up
     session.py     the live AI call
     model.py       a chat model that may hang, ramble, refuse
     house.py       every process, its crashes and its stalls
     world.py       one run from its first second to its verdict
-    checks.py      the invariants, read off the stream, the ledger and the sessions
+    story.py       what the stream tells of one transfer
+    promises.py    the invariants that the stream shows
+    effects.py     the invariants that the ledger and the sessions show
+    checks.py      all of them over one run
     coverage.py    fault class by phase
     run.py         many seeds, on the command line
 

@@ -1,4 +1,4 @@
-"""All invariants over one run: read off the stream, the cloud's ledger and the sessions, never an actor's word."""
+"""All invariants over one run, read off the stream, the cloud's ledger and the sessions."""
 
 from __future__ import annotations
 

@@ -80,9 +80,13 @@ class Cloud:
         self.on_dialed: Callable[[Call, DialOrder], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
-    def enter_ledger(self, what: str, transfer_id: str, call_id: str = "", room_id: str = "", *, faulty: bool = False) -> None:
+    def enter_ledger(
+        self, what: str, transfer_id: str, call_id: str = "", room_id: str = "", *, faulty: bool = False
+    ) -> None:
         self.ledger.append(Deed(self._world.now, what, transfer_id, call_id, room_id, faulty))
-        self._world.trace.add("cloud", f"{what} {transfer_id} {call_id} {room_id}{' (its own fault)' if faulty else ''}")
+        self._world.trace.add(
+            "cloud", f"{what} {transfer_id} {call_id} {room_id}{' (its own fault)' if faulty else ''}"
+        )
 
     # ── rooms and who is in them ─────────────────────────────────────────────────────────────────
 
@@ -160,7 +164,9 @@ class Cloud:
     def call_in(self, room_id: str, participant_id: str) -> Call:
         """A caller, answered by the AI in a room of their own."""
         room = self.rooms[room_id] = Room(room_id)
-        call = self._new_call(CallRecord(f"in-{room_id}", True, "answered", "inbound", room_id, participant_id))
+        call = self._new_call(
+            CallRecord(f"in-{room_id}", True, "answered", "inbound", room_id, participant_id)
+        )
         call.answered_at = self._world.now
         self.enter(room, Guest(participant_id, audible=True, call=call))
         return call
@@ -214,7 +220,9 @@ class Cloud:
         call.transfer_id = call.transfer_id or participant_id.partition("-")[2]
         self.enter_ledger("switch", participant_id.partition("-")[2], call_id, room_id)
         self.note(call, moving=True)
-        self._world.later(self._world.chance.uniform(*MOVE_S), self._finish_move, call, room_id, participant_id)
+        self._world.later(
+            self._world.chance.uniform(*MOVE_S), self._finish_move, call, room_id, participant_id
+        )
 
     def _finish_move(self, call: Call, room_id: str, participant_id: str) -> None:
         if not call.record.up:
@@ -258,9 +266,7 @@ class Cloud:
             if guest is not None and guest.call is call:
                 self.leave(room, record.participant_id or "", cause.value)
         self._notify(
-            LegDown(
-                record.call_id, record.participant_id, record.direction, record.metadata, cause, sip_code
-            )
+            LegDown(record.call_id, record.participant_id, record.direction, record.metadata, cause, sip_code)
         )
 
     def _notify(self, notice: Notice) -> None:

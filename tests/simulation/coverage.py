@@ -7,30 +7,65 @@ not is a failure of the simulation: what was never tried was not shown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from warmxfer.schemas import WarmTransferPhase
 
-from .weather import CLASSES, PER_ACTION
+from .weather import CLASSES
 
 Struck = Counter[tuple[str, str]]
 
 PHASES = ("requested", *(phase.value for phase in WarmTransferPhase))
-FINAL = frozenset(phase.value for phase in WarmTransferPhase if phase.final)
-BY_CLOCK = frozenset(CLASSES) - frozenset(PER_ACTION)
-"""Faults that concern whoever is running: they cannot strike a transfer that has ended."""
+ENDED = frozenset(phase.value for phase in WarmTransferPhase if phase.final)
+LIVE = frozenset(PHASES) - ENDED
 
-NEVER: dict[str, frozenset[str]] = {}
-"""Cells that cannot be hit, with the reason beside them."""
+COMMANDED = LIVE - {"requested"}
+"""A command is there to be struck."""
+EFFECTIVE = COMMANDED - {"started", "supervisor_joined"}
+"""An effect at the provider is there. When the supervisor joins, nothing is under way but the summary."""
+DIALLING = frozenset({"summary_ready", "caller_on_hold", "consultation_room_created"})
+RINGING = frozenset({"summary_ready", "consultation_room_created", "supervisor_dialed", "briefing_started"})
+MOVING = frozenset({"briefing_complete", "call_switched"})
+CONSULTING = RINGING | MOVING
+TALKING = frozenset({"supervisor_dialed", "briefing_started", *MOVING})
+THINKING = frozenset({"summary_generating", "summary_ready", "caller_on_hold", "consultation_room_created"})
+
+CAN_STRIKE: Mapping[str, frozenset[str]] = {
+    "publish_lost": LIVE | ENDED,
+    "ack_lost": LIVE | ENDED,
+    "receipt_lost": COMMANDED | ENDED,
+    "delivered_twice": COMMANDED | ENDED,
+    "heard_twice": COMMANDED,
+    "timer_late": COMMANDED - {"supervisor_joined"},
+    "cloud_slow": COMMANDED - {"supervisor_joined"},
+    "cloud_refuses": EFFECTIVE,
+    "cloud_limits": EFFECTIVE,
+    "cloud_doubtful_undone": EFFECTIVE,
+    "cloud_doubtful_done": EFFECTIVE,
+    "cloud_doubtful_late": EFFECTIVE,
+    "cloud_twice": DIALLING,
+    "look_unanswered": COMMANDED - {"supervisor_joined"},
+    "look_stale": COMMANDED,
+    "move_fails": MOVING,
+    "webhook_lost": CONSULTING,
+    "webhook_twice": CONSULTING,
+    "webhook_late": CONSULTING,
+    "door_shut": RINGING,
+    "model_hangs": THINKING | {"briefing_started"},
+    "model_endless": THINKING | {"briefing_started"},
+    "model_refuses": THINKING | {"briefing_started"},
+    "model_fails": THINKING | {"briefing_started"},
+    "voice_lost": CONSULTING,
+    "supervisor_hangs_up": TALKING,
+}
+"""Where a fault has something to strike; whatever is not named here can strike whoever has not ended."""
 
 SEEDS_FOR_EVERY_CELL = 10_000
 
 
 def can_be_hit(fault: str, phase: str) -> bool:
-    """Whether `fault` can strike a transfer that stands in `phase`."""
-    if phase in FINAL and fault in BY_CLOCK:
-        return False
-    return phase not in NEVER.get(fault, frozenset())
+    """Whether `fault` finds something to strike in a transfer that stands in `phase`."""
+    return phase in CAN_STRIKE.get(fault, LIVE)
 
 
 def empty_cells(struck: Struck) -> list[str]:
@@ -62,11 +97,3 @@ def _cell(struck: Struck, fault: str, phase: str) -> str:
 
 def _initials(phase: str) -> str:
     return "".join(word[:2] for word in phase.split("_"))
-
-
-def total(many: Iterable[Struck]) -> Struck:
-    """All runs together."""
-    sum_: Struck = Counter()
-    for each in many:
-        sum_.update(each)
-    return sum_

@@ -1,4 +1,4 @@
-"""The invariants that the cloud's ledger and the sessions show: who owned the caller, what was done, what is left.
+"""The invariants that the cloud's ledger and the sessions show: who had the caller, what was done and left.
 
 Nobody's word is taken: not an actor's, not a phase's. The numbers are those of docs/reliability.md.
 """
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 UNSEEN_S = 20.0
 """How long a hang-up may go unnoticed while look-ups fail and webhooks are lost."""
+OUTDATED_S = 6.0
+"""How long a hold may last that was obeyed after the end, until the release behind it is."""
 UNOWNED_S = 45.0
-"""Beyond the lease: how long a caller may be muted after their transfer ended, stalls and outages included."""
+"""How long beyond the lease a caller may be muted after the end, stalls and outages included."""
 
 
 def at_most_once(world: World, story: Story) -> Iterator[str]:
@@ -113,7 +115,9 @@ def nothing_left(world: World, story: Story) -> Iterator[str]:
 def one_transfer_per_caller(world: World, story: Story) -> Iterator[str]:
     """I9: no two transfers of one caller run at the same time."""
     for other in world.stories.values():
-        both = other.plan.session == story.plan.session and other.id < story.id and _ran(other) and _ran(story)
+        both = (
+            other.plan.session == story.plan.session and other.id < story.id and _ran(other) and _ran(story)
+        )
         if not both:
             continue
         apart = (story.ended_at or 9e9) <= other.began_at or (other.ended_at or 9e9) <= story.began_at
@@ -122,7 +126,7 @@ def one_transfer_per_caller(world: World, story: Story) -> Iterator[str]:
 
 
 def held_for_somebody(world: World, story: Story) -> Iterator[str]:
-    """I1, I25: a hold begins after the first record of a transfer, and ends soon after the last."""
+    """I1, I15, I25: a hold begins after the first record of a transfer, and ends soon after the last."""
     if not _ran(story):
         return
     ours = [each for each in world.stories.values() if each.plan.session == story.plan.session and _ran(each)]
@@ -135,6 +139,8 @@ def held_for_somebody(world: World, story: Story) -> Iterator[str]:
             continue
         last = max(each.ended_at or world.now for each in before)
         until = ended[0] if ended else world.now
+        if began > last and until - began > OUTDATED_S:
+            yield f"I15: a hold came {began - last:.1f} s after the end, and lasted {until - began:.1f} s"
         if until - last > world.plan.lease_s + UNOWNED_S:
             yield f"I1: the caller was muted for {until - last:.1f} s after the transfer had ended"
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Heard], Awaitable[bytes]]
 
+HEARD_AGAIN_S = 20.0
+"""Whoever cannot be sure that an outbox went out sends it again, and whoever listens hears it again."""
+
 
 class SimListener:
     """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
@@ -64,7 +67,8 @@ class SimListener:
         if self._bus.connected and matches(self._subject, subject):
             self._bus.receive(self._arrive, Heard(subject, data))
             if self._bus.world.weather.strikes("heard_twice", subject.split(".")[1]):
-                self._bus.receive(self._arrive, Heard(subject, data))
+                late_s = self._bus.world.weather.between(0.0, HEARD_AGAIN_S)
+                self._bus.world.later(late_s, self._bus.receive, self._arrive, Heard(subject, data))
 
     def _arrive(self, heard: Heard) -> None:
         lost = 0
@@ -133,7 +137,9 @@ async def ask(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes
             future.set_exception(told)
 
     def route() -> None:
-        servers = [each for one in world.buses if one.connected for each in one.answerings if each.subject == subject]
+        servers = [
+            each for one in world.buses if one.connected for each in one.answerings if each.subject == subject
+        ]
         if not servers:
             bus.receive(settle, NoOneAnswered(f"Nobody listens on {subject}"))
             return

@@ -1,4 +1,4 @@
-"""Every process of a run: started, stopped for a while, killed, started again. The actors in them are real."""
+"""Every process of a run: started, stopped for a while, killed, started again. Their actors are real."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from warmxfer.schemas import Refused, Retry
 if TYPE_CHECKING:
     from .world import World
 
-THINKS_S = (0.1, 1.0)
 SUMMARY = "Ann was charged twice for order 4417. She wants one charge refunded. Nothing was promised yet."
 REFUSAL = "I'm sorry, but I can't help with that."
 
@@ -28,7 +27,7 @@ class SimModel:
         if strikes("model_hangs"):
             await asyncio.sleep(deadline_s)
             raise Retry("the model did not answer in time")
-        thinks_s = self._world.chance.uniform(*THINKS_S)
+        thinks_s = self._world.chance.uniform(*self._world.plan.thinks_s)
         if strikes("model_endless"):
             await asyncio.sleep(min(deadline_s, 2 * thinks_s))
             raise Refused(f"the model said more than {max_chars} characters")

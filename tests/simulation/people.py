@@ -89,7 +89,9 @@ class People:
         if call.record.up and call.answered_at is None:
             self._world.cloud.hang_up(call, CallCause.NO_ANSWER, 480)
 
-    def _hangs_up(self, call: Call, cause: CallCause = CallCause.HUNG_UP, sip_code: int | None = None) -> None:
+    def _hangs_up(
+        self, call: Call, cause: CallCause = CallCause.HUNG_UP, sip_code: int | None = None
+    ) -> None:
         if call.record.up:
             self._world.weather.note("supervisor_hangs_up", call.transfer_id)
             self._world.cloud.hang_up(call, cause, sip_code)

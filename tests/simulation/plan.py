@@ -67,13 +67,18 @@ class CallerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. `storm_s`: how long faults may strike; `skews_s`: how wrong the wall clocks are, by process."""
+    """One run.
+
+    `storm_s`: how long faults may strike; `skews_s`: how wrong the wall clocks are, by process; `thinks_s`:
+    how long the model takes.
+    """
 
     callers: tuple[CallerPlan, ...]
     transfers: tuple[TransferPlan, ...]
     storm_s: float
     lease_s: float
     has_model: bool
+    thinks_s: tuple[float, float]
     skews_s: tuple[float, ...]
 
 
@@ -98,7 +103,10 @@ def draw(chance: random.Random) -> Plan:
         storm_s=chance.uniform(15.0, 60.0),
         lease_s=chance.choice((8.0, 20.0)),
         has_model=chance.random() < 0.7,
-        skews_s=tuple(chance.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)),
+        thinks_s=(0.1, 1.0) if chance.random() < 0.7 else (2.0, 9.0),
+        skews_s=tuple(
+            chance.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)
+        ),
     )
 
 

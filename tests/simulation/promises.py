@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .world import World
 
 EARLY_S = 0.001
+GRACE_S = 15.0
+ENOUGH_TO_BRIEF_S = 30.0
+"""The story takes 10 s to tell; a model that hangs may take 3 s to be given up on."""
 MODEL_FAULTS = frozenset({"model_hangs", "model_endless", "model_refuses", "model_fails", "webhook_lost"})
 """Faults that must not keep a willing supervisor from getting the call."""
 
@@ -89,7 +92,8 @@ def one_deadline(world: World, story: Story) -> Iterator[str]:
     """I18: every live state has a durable deadline, an ended one none; no deadline is acted on too early."""
     for _, record in story.records:
         if record.state.stage.ended is (record.state.armed_at is not None):
-            yield f"I18: record {record.state.seq} in {record.state.stage.value} is armed {record.state.armed_at}"
+            stage = record.state.stage.value
+            yield f"I18: record {record.state.seq} in {stage} is armed for {record.state.armed_at}"
         if isinstance(record.event, DeadlinePassed) and record.at < record.event.due_at - EARLY_S:
             yield f"I18: a deadline was acted on {record.event.due_at - record.at:.3f} s early"
     if story.ended_at is not None and story.timer_subject in world.stream.timers:
@@ -128,8 +132,11 @@ def willing_ends_complete(world: World, story: Story) -> Iterator[str]:
     """L2: without faults that matter a willing supervisor gets the call."""
     plan = story.plan
     willing = plan.supervisor == "ready" and not plan.flaw and plan.cancelled_at_s is None
+    willing = willing and plan.config["briefing_timeout_s"] >= ENOUGH_TO_BRIEF_S
     alone = sum(each.plan.session == plan.session for each in world.stories.values()) == 1
-    caller_stays = all(each.hangs_up_at_s is None for each in world.plan.callers if each.session == plan.session)
+    caller_stays = all(
+        each.hangs_up_at_s is None for each in world.plan.callers if each.session == plan.session
+    )
     if willing and alone and caller_stays and world.weather.allowed <= MODEL_FAULTS and not story.complete:
         yield f"L2: {story.result.outcome.value if story.result else 'no result'} in fair weather"
 
@@ -150,8 +157,6 @@ def longest_life_s(story: Story) -> float:
     waiting_s = config["supervisor_join_timeout_s"] + config["briefing_timeout_s"]
     return 2 * preparing_s + waiting_s + switching_s + unwinding_s + GRACE_S
 
-
-GRACE_S = 15.0
 
 STREAM_CHECKS = (
     one_end,

@@ -56,7 +56,8 @@ class SimProvider:
     async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
         found = await self._ask(room_id.removeprefix("room-"), within_s)
         return next(
-            (each for each in found if each.up and each.room_id == room_id and each.direction == "inbound"), None
+            (each for each in found if each.up and each.room_id == room_id and each.direction == "inbound"),
+            None,
         )
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
@@ -131,9 +132,11 @@ class SimProvider:
         within_s: float | None,
         repeated: type[Exception] | None = None,
     ) -> T:
-        """Have an order carried out; `repeated` is after what, besides being turned away, it is sent again."""
+        """Have an order carried out; after `repeated`, as after being turned away, it is sent again."""
         again = (RateLimited,) if repeated is None else (RateLimited, repeated)
-        return await self._again(lambda limit_s: self._do_once(what, about, execute, limit_s), within_s, *again)
+        return await self._again(
+            lambda limit_s: self._do_once(what, about, execute, limit_s), within_s, *again
+        )
 
     async def _again(
         self, once: Callable[[float], Awaitable[T]], within_s: float | None, *after: type[Exception]

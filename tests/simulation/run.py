@@ -1,4 +1,4 @@
-"""Many seeds, or one: `python -m tests.simulation.run --seeds 10000 [--first N] [--jobs 2] [--seed N --trace]`.
+"""Many seeds, or one: `python -m tests.simulation.run [--seeds 10000 --first N --jobs 2 | --seed N --trace]`.
 
 Prints every broken promise with the seed that shows it again, the outcomes, and the coverage table. Exit
 status 1: a promise was broken, a seed did not repeat itself, or a cell that can be hit was not.
@@ -131,7 +131,7 @@ def show_many(first: int, count: int, jobs: int) -> int:
     print("outcomes: " + ", ".join(f"{word} {times}" for word, times in total.outcomes.most_common()))
     print(
         f"{total.seeds} seeds from {first} in {took_s:.0f} s ({jobs} jobs): {len(total.broken)} broken, "
-        f"{sum(total.struck.values())} faults, {total.steps} steps, {total.virtual_s / 3_600:.0f} virtual hours"
+        f"{sum(total.struck.values())} faults, {total.virtual_s / 3_600:.0f} virtual hours"
     )
     empty = coverage.empty_cells(total.struck) if count >= coverage.SEEDS_FOR_EVERY_CELL else []
     if empty:

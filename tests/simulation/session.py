@@ -37,9 +37,7 @@ class SimSession:
         self.over = False
         self.attachment: Attachment | None = None
         self.holds: list[list[float]] = []
-        world.cloud.enter(
-            world.cloud.room(room_id), Guest(f"ai-{room_id}", audible=True, tell=self._tell)
-        )
+        world.cloud.enter(world.cloud.room(room_id), Guest(f"ai-{room_id}", audible=True, tell=self._tell))
 
     @property
     def live(self) -> bool:

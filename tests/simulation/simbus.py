@@ -60,7 +60,9 @@ class SimBus:
         """Have `act` happen at the broker; nothing comes of it if the connection breaks on the way."""
         slow_s = self.world.weather.between(*SLOW_S) if self.world.weather.strikes("bus_slow") else 0.0
         jitter_s = self._latency_s * self.world.chance.random()
-        self._out_clear_at = max(self._out_clear_at, self.world.loop.time() + self._latency_s + jitter_s + slow_s)
+        self._out_clear_at = max(
+            self._out_clear_at, self.world.loop.time() + self._latency_s + jitter_s + slow_s
+        )
         self.world.at(self._out_clear_at, self._land, self._life, act, args)
 
     def receive(self, act: Callable[..., object], *args: object) -> None:
@@ -121,7 +123,7 @@ class SimBus:
     # ── one request, and the answer to it ───────────────────────────────────────────────────────
 
     async def call(self, act: Callable[[], T], timeout_s: float, *, heard: bool = True) -> T:
-        """`act` at the broker, and what it returned or raised; raises `Attempt`. `heard`: the answer comes."""
+        """`act` at the broker, and what it returned or raised. Raises `Attempt`, always unless `heard`."""
         loop = self.world.loop
         future: asyncio.Future[T] = loop.create_future()
         self._waiting[future] = None

@@ -198,7 +198,9 @@ class Stream:
         if "*" not in subject:
             numbers = self._by_subject.get(subject)
             return self._messages[numbers[-1]] if numbers else None
-        return next((each for each in reversed(self._messages) if each and matches(subject, each.subject)), None)
+        return next(
+            (each for each in reversed(self._messages) if each and matches(subject, each.subject)), None
+        )
 
     def history(self, subject: str, limit: int, after: int) -> list[Stored]:
         if "*" in subject:

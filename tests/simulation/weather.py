@@ -71,7 +71,11 @@ class Weather:
     """Fair for one run in ten, a few classes of fault often for one in two, all of them for the rest."""
 
     def __init__(
-        self, chance: random.Random, trace: Trace, live: Callable[[], Iterable[str]], phase_of: Callable[[str], str]
+        self,
+        chance: random.Random,
+        trace: Trace,
+        live: Callable[[], Iterable[str]],
+        phase_of: Callable[[str], str],
     ) -> None:
         self._chance = chance
         self._trace = trace

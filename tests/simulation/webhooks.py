@@ -1,4 +1,4 @@
-"""What the cloud tells of its own accord: to any gateway that runs, again when none took it, or not at all."""
+"""What the cloud tells of its own accord: to any gateway, again when none took it, or not at all."""
 
 from __future__ import annotations
 

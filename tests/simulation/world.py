@@ -37,6 +37,7 @@ OUTAGE_S = (0.5, 12.0)
 RESET_AT_ONCE = 0.3
 POISON = b'{"type": "no_such_thing"}'
 LOOK_EVERY_S = 1.0
+FOREVER_S = 3_600.0
 T_CLEAN_S = 75.0
 """After the last transfer has ended in calm: what is left over is cleared away by then. A `Retry` may wait
 30 s, and a session 20 s for its lease."""
@@ -75,7 +76,10 @@ class World:
         self.phases: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
         self.weather = Weather(
-            random.Random(chance.getrandbits(64)), self.trace, self.running, lambda id: self.phases.get(id, "unasked")
+            random.Random(chance.getrandbits(64)),
+            self.trace,
+            self.running,
+            lambda id: self.phases.get(id, "unasked"),
         )
         self.buses: list[SimBus] = []
         self.voices: list[SimVoice] = []
@@ -156,18 +160,19 @@ class World:
     async def _direct(self) -> None:
         self.context.run(self._begin)
         await asyncio.sleep(self.plan.storm_s)
-        while len(self.phases) < len(self.plans):
-            await asyncio.sleep(LOOK_EVERY_S)
+        await self._until(lambda: len(self.phases) == len(self.plans), FOREVER_S)
         self.weather.calm = True
         self.trace.add("director", "calm")
         self.house.calm()
         self._outage_ends()
-        patient_until = self.loop.time() + checks.patience_s(self)
-        while self.running() and self.loop.time() < patient_until:
-            await asyncio.sleep(LOOK_EVERY_S)
+        await self._until(lambda: not self.running(), checks.patience_s(self))
         self.trace.add("director", "all ended" if not self.running() else "out of patience")
-        cleared_by = self.loop.time() + T_CLEAN_S
-        while checks.left_over(self) and self.loop.time() < cleared_by:
+        await self._until(lambda: not checks.left_over(self), T_CLEAN_S)
+
+    async def _until(self, over: Callable[[], bool], patience_s: float) -> None:
+        """Let time pass until it is `over`, or for `patience_s`."""
+        deadline = self.loop.time() + patience_s
+        while not over() and self.loop.time() < deadline:  # noqa: ASYNC110 - this clock jumps
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _begin(self) -> None:
@@ -262,7 +267,9 @@ class World:
         if running and not self.broker_down:
             id = self.chance.choice(running)
             self.weather.note("poison", id)
-            subject = self.chance.choice((subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway")))
+            subject = self.chance.choice(
+                (subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway"))
+            )
             self.poisoned.add(subject)
             self.poison.append((id, self.stream.store(subject, POISON, self.token(), None, {})[0]))
 

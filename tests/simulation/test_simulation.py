@@ -1,0 +1,61 @@
+"""A few runs in every test run, ten thousand on demand (`pytest -m simulation`)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .borrowed import borrowed
+from .run import run_seeds
+from .world import simulate
+
+ROOT = Path(__file__).resolve().parents[2]
+A_FEW = 200
+MANY = 10_000
+TIME_FOR_MANY_S = 900
+
+
+@pytest.mark.timeout(120)
+def test_no_promise_is_broken_in_a_few_storms() -> None:
+    tally = run_seeds(range(1, A_FEW + 1))
+    assert tally.broken == []
+    assert tally.outcomes["complete"] > A_FEW / 4
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    with borrowed():
+        digests = [simulate(seed).digest for seed in (7, 11, 7, 11)]
+    assert digests[:2] == digests[2:]
+    assert digests[0] != digests[1]
+
+
+def test_another_process_sees_the_same_run() -> None:
+    """Nothing of this process, such as how it hashes strings, shows in a run."""
+    command = [sys.executable, "-m", "tests.simulation.run", "--seed", "11"]
+    with borrowed():
+        digest = simulate(11).digest
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert digest in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.simulation
+@pytest.mark.timeout(TIME_FOR_MANY_S)
+def test_no_promise_is_broken_in_ten_thousand_storms() -> None:
+    """Every fault in every phase in which it can strike."""
+    command = [sys.executable, "-m", "tests.simulation.run", "--seeds", str(MANY), "--jobs", "2"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=TIME_FOR_MANY_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
