@@ -16,6 +16,7 @@ DEFAULT_PORT = 8090
 
 def sandbox(
     port: Annotated[int, typer.Option("--port", help="0: any free one.")] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option("--host", help="0.0.0.0 in a container.")] = "127.0.0.1",
     api_key: Annotated[str, typer.Option("--api-key", envvar="VIDEOSDK_API_KEY")] = "sandbox",
     secret: Annotated[
         str | None, typer.Option("--secret", envvar="VIDEOSDK_SECRET", help="Made up when left out.")
@@ -35,10 +36,10 @@ def sandbox(
         settings = room.Settings(api_key, secret or made_up, webhook_url, time_scale)
     except ValueError as error:
         raise Refused(str(error)) from error
-    run_command(lambda: _serve(room, settings, port, made_up, json))
+    run_command(lambda: _serve(room, settings, host, port, made_up, json))
 
 
-async def _serve(room: Any, settings: Any, port: int, made_up: str | None, json: bool) -> None:
+async def _serve(room: Any, settings: Any, host: str, port: int, made_up: str | None, json: bool) -> None:
     from warmxfer.schemas import Refused
 
     def ready(base_url: str) -> None:
@@ -54,6 +55,6 @@ async def _serve(room: Any, settings: Any, port: int, made_up: str | None, json:
             out.print(f"  export {name}={value}")
 
     try:
-        await room.serve(settings, port=port, ready=ready)
+        await room.serve(settings, host=host, port=port, ready=ready)
     except OSError as error:
         raise Refused(f"--port is {port}, which is not to be had ({error.strerror}); give another") from error

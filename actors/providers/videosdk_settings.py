@@ -55,7 +55,9 @@ class VideoSDKSettings:
 
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
-    plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+    # A name without a dot is a machine of one's own network, such as a service of a compose file.
+    ours = parts.hostname in LOOPBACK or "." not in (parts.hostname or "")
+    plain = parts.scheme == "http" and ours
     if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.username:
         raise Refused(
             f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",

@@ -23,7 +23,7 @@ HOUSE = "+14155550100"
 
 def token(**claims: Any) -> str:
     """A token of the test project; a claim given as None is left out."""
-    usual = {"apikey": API_KEY, "permissions": ["allow_join"], "version": 2, "exp": int(time.time()) + 60}
+    usual = {"apikey": API_KEY, "permissions": ["allow_join"], "version": 2, "exp": int(time.time()) + 3_600}
     return jwt.encode({k: v for k, v in {**usual, **claims}.items() if v is not None}, SECRET)
 
 

@@ -25,7 +25,7 @@ from .examples import JSON, quickly
 from .examples import example as example_of
 
 NUMBER = "+14155550123"
-GONE = object()
+GONE = Ellipsis
 AN_ID = "use 1 to 64 of A-Z a-z 0-9 _ -."
 A_NUMBER = "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)."
 

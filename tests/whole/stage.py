@@ -44,7 +44,7 @@ class Call:
             async for each in self.transfer.phases():
                 if each.phase is phase:
                     return each
-        raise AssertionError(f"{self.transfer.id} ended without {phase}")
+        raise AssertionError(f"ended without {phase}: {await self.result()}")
 
     async def result(self) -> WarmTransferResult:
         return await self.transfer.result(RESULT_TIMEOUT_S)

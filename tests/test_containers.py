@@ -1,0 +1,70 @@
+"""The container files, as far as a machine without an engine can hold them to the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from warmxfer.bus.server import find_binary
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
+
+
+def test_every_actor_is_a_service_beside_the_broker_and_the_cloud() -> None:
+    assert set(SERVICES) == {"nats", "sandbox", *ACTORS}
+    for role in ACTORS:
+        assert SERVICES[role]["command"] == ["run", role]
+
+
+def test_every_actor_can_be_scaled() -> None:
+    for role in ACTORS:
+        assert "container_name" not in SERVICES[role]
+        assert "ports" not in SERVICES[role]
+
+
+def test_nobody_starts_before_the_broker_is_healthy() -> None:
+    assert SERVICES["nats"]["healthcheck"]["test"][0] == "CMD"
+    for role in ACTORS:
+        assert SERVICES[role]["depends_on"]["nats"] == {"condition": "service_healthy"}
+
+
+def test_only_the_gateway_has_the_providers_secret() -> None:
+    holders = {
+        name for name, service in SERVICES.items() if "VIDEOSDK_SECRET" in service.get("environment", {})
+    }
+    assert holders == {"gateway", "sandbox"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_is_one_that_somebody_reads(service: str) -> None:
+    known = set(
+        re.findall(r"`((?:WARMXFER|NATS|VIDEOSDK)_\w+)`", (ROOT / "docs/configuration.md").read_text())
+    )
+    assert set(SERVICES[service].get("environment", {})) <= known
+
+
+def test_the_image_holds_every_room_and_pins_every_package() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for room in ("schemas", "bus", "actors", "sandbox"):
+        assert f"COPY {room} {room}" in dockerfile
+        assert f"!{room}" in ignored
+    assert "--require-hashes -r requirements.lock" in dockerfile
+
+
+def test_the_brokers_configuration_is_one_that_it_takes() -> None:
+    path = ROOT / "ops" / "nats.conf"
+    assert f"./{path.relative_to(ROOT)}:/etc/nats/nats.conf:ro" in SERVICES["nats"]["volumes"]
+    checked = subprocess.run(
+        [find_binary(), "-t", "-c", str(path)], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "sync_interval: always" in path.read_text(encoding="utf-8")
