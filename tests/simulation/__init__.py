@@ -6,7 +6,9 @@
     plan.py        what a seed stands for: the callers, the supervisors, the transfers, the weather
     weather.py     faults: when one strikes, and what was struck in which phase
     stream.py      the broker: a stream, its consumers, its timers
+    storm.py       what strikes by its own clock: outages, crashes, poison
     simbus.py      the bus of one process, over that broker
+    wire.py        its connection, that breaks and comes back
     puller.py      a consumer's flow, as a worker sees it
     hearing.py     live subscriptions, questions and answers
     cloud.py       the telephony cloud, and the ledger of what it executed

@@ -75,7 +75,7 @@ def nothing_between(world: World, story: Story) -> Iterator[str]:
         yield f"I14: never sent: {missing}"
     out = [*story.sent, *(stored for stored, _ in story.phases), *(stored for stored, _ in story.results)]
     strays = [stored.subject for stored in out if stored.msg_id not in named]
-    strays = [subject for subject in strays if subject not in world.poisoned]
+    strays = [subject for subject in strays if subject not in world.storm.poisoned]
     if strays:
         yield f"I14: sent by no record: {strays}"
 
@@ -113,7 +113,7 @@ def bounded_life(world: World, story: Story) -> Iterator[str]:
 def given_up(world: World, story: Story) -> Iterator[str]:
     """I22: what nobody can read is parked with its cause, and nothing else is given up."""
     parked = {letter["seq"]: letter["cause"] for letter in story.dead}
-    poison = {seq for id, seq in world.poison if id == story.id}
+    poison = {seq for id, seq in world.storm.poison if id == story.id}
     if lost := sorted(poison - set(parked)):
         yield f"I22: poison {lost} was not parked"
     healthy = {seq: cause for seq, cause in parked.items() if seq not in poison}

@@ -1,9 +1,7 @@
 """The bus of one process: the methods of `warmxfer.bus.Bus`, over the simulated broker.
 
-The law of this file: each direction of a connection is one stream of bytes, so what is sent on it arrives in
-order or, when the connection breaks, not at all. A write is repeated under its id until the deadline, as the
-real bus does; one that was stored without our hearing of it stays stored. What a process has sent reaches the
-broker even if the process dies meanwhile.
+The law of this file: a write is repeated under its id until the deadline, as the real bus does; one that was
+stored without our hearing of it stays stored. Whoever listens hears a write whether or not it was stored.
 """
 
 from __future__ import annotations
@@ -20,105 +18,29 @@ from warmxfer.bus.patience import ATTEMPT_TIMEOUT_S
 from .hearing import Handler, SimAnswering, SimListener, ask
 from .loop import Process
 from .puller import SimPuller
+from .wire import Attempt, Wire
 
 if TYPE_CHECKING:
     from .world import World
 
 RETRY_PAUSE_S = 0.05
-SLOW_S = (0.2, 1.5)
-RECONNECT_S = (0.05, 0.6)
 T = TypeVar("T")
 
 
-class Attempt(Exception):
-    """One attempt came to nothing; why."""
-
-
-class SimBus:
+class SimBus(Wire):
     """One connection of one life of a process."""
 
     def __init__(self, world: World, process: Process, settings: BusSettings) -> None:
-        self.world = world
-        self.process = process
+        super().__init__(world, process)
         self.settings = settings
         self.listeners: list[SimListener] = []
         self.answerings: list[SimAnswering] = []
-        self.pullers: list[SimPuller] = []
-        self.connected = True
-        self.closed = False
-        self._life = 0
-        self._latency_s = world.chance.uniform(0.0002, 0.004)
-        self._out_clear_at = self._in_clear_at = 0.0
-        self._hooks: list[Callable[[], Awaitable[None]]] = []
-        self._came_back = asyncio.Event()
-        self._waiting: dict[asyncio.Future[Any], None] = {}
         world.buses.append(self)
-
-    # ── the two directions of the wire ──────────────────────────────────────────────────────────
-
-    def send(self, act: Callable[..., object], *args: object) -> None:
-        """Have `act` happen at the broker; nothing comes of it if the connection breaks on the way."""
-        slow_s = self.world.weather.between(*SLOW_S) if self.world.weather.strikes("bus_slow") else 0.0
-        jitter_s = self._latency_s * self.world.chance.random()
-        self._out_clear_at = max(
-            self._out_clear_at, self.world.loop.time() + self._latency_s + jitter_s + slow_s
-        )
-        self.world.at(self._out_clear_at, self._land, self._life, act, args)
-
-    def receive(self, act: Callable[..., object], *args: object) -> None:
-        """Have `act` happen in our process; nothing comes of it if the connection breaks on the way."""
-        jitter_s = self._latency_s * self.world.chance.random()
-        self._in_clear_at = max(self._in_clear_at, self.world.loop.time() + self._latency_s + jitter_s)
-        self.world.loop.call_at(
-            self._in_clear_at, self._reach, self._life, act, args, context=self.process.context
-        )
-
-    def _land(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if life == self._life and not self.world.broker_down:
-            act(*args)
-
-    def _reach(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if life == self._life and not self.closed:
-            act(*args)
-
-    def break_off(self) -> None:
-        """The connection is gone: nothing on the way arrives, nobody hears, no pull stands."""
-        self._life += 1
-        self.connected = False
-        self._came_back.clear()
-        for puller in self.pullers:
-            puller.forget()
-        self.world.loop.call_soon(self._lose, context=self.process.context)
-
-    def come_back(self) -> None:
-        """Connected again, after a moment, unless the broker is still away."""
-        after_s = self.world.chance.uniform(*RECONNECT_S)
-        self.world.loop.call_later(after_s, self._return, self._life, context=self.process.context)
 
     def close(self) -> None:
         """The process died, and the broker noticed."""
-        self.break_off()
-        self.closed = True
+        super().close()
         self.world.buses.remove(self)
-
-    def _lose(self) -> None:
-        for future in list(self._waiting):
-            if not future.done():
-                future.set_exception(Attempt("connection lost"))
-
-    def _return(self, life: int) -> None:
-        if life != self._life or self.closed:
-            return
-        if self.world.broker_down:
-            self.come_back()
-            return
-        self.connected = True
-        self._came_back.set()
-        for puller in self.pullers:
-            puller.resume()
-        hooks = [hook() for hook in tuple(self._hooks)]
-        if hooks:
-            self._hooking = asyncio.ensure_future(_one_by_one(hooks))
 
     # ── one request, and the answer to it ───────────────────────────────────────────────────────
 
@@ -285,11 +207,6 @@ class SimBus:
         """After a doubtful write: the number of ours, if it is the one that followed the expected."""
         following = self.world.stream.history(subject, 1, expect_last or 0)
         return following[0].seq if following and following[0].msg_id == name else None
-
-
-async def _one_by_one(hooks: Sequence[Awaitable[None]]) -> None:
-    for hook in hooks:
-        await hook
 
 
 def _fulfil(future: asyncio.Future[T], value: T) -> None:

@@ -26,16 +26,14 @@ from .people import People
 from .plan import Plan, TransferPlan, draw
 from .presence import SimVoice
 from .simbus import SimBus
+from .storm import Storm
 from .story import Story
 from .stream import Stream
 from .trace import Trace
-from .weather import PER_MINUTE, Weather
+from .weather import Weather
 from .webhooks import Webhooks
 
 EPOCH_S = 1_800_000_000.0
-OUTAGE_S = (0.5, 12.0)
-RESET_AT_ONCE = 0.3
-POISON = b'{"type": "no_such_thing"}'
 LOOK_EVERY_S = 1.0
 FOREVER_S = 3_600.0
 T_CLEAN_S = 75.0
@@ -72,7 +70,6 @@ class World:
         self.trace = Trace(self.loop.time)
         self.problems: list[str] = []
         self.over = False
-        self.broker_down = False
         self.phases: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
         self.weather = Weather(
@@ -85,15 +82,13 @@ class World:
         self.voices: list[SimVoice] = []
         self.stream = Stream(self, ACK_WAIT_S)
         self.stream.on_stored = self._notice
+        self.storm = Storm(self)
         self.webhooks = Webhooks(self)
         self.cloud = Cloud(self)
         self.people = People(self)
         self.users = Process("user", "user")
         self.house = House(self, self.plan.skews_s)
         self.stories: dict[str, Story] = {}
-        self.poison: list[tuple[str, int]] = []
-        """Transfer and number of what nobody can read."""
-        self.poisoned: set[str] = set()
 
     # ── what everything in it may ask for ───────────────────────────────────────────────────────
 
@@ -101,6 +96,10 @@ class World:
     def now(self) -> float:
         """Epoch seconds by the broker's clock."""
         return EPOCH_S + self.loop.time()
+
+    @property
+    def broker_down(self) -> bool:
+        return self.storm.broker_down
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Have `act` happen in `delay_s`, in no process."""
@@ -164,7 +163,7 @@ class World:
         self.weather.calm = True
         self.trace.add("director", "calm")
         self.house.calm()
-        self._outage_ends()
+        self.storm.outage_ends()
         await self._until(lambda: not self.running(), checks.patience_s(self))
         self.trace.add("director", "all ended" if not self.running() else "out of patience")
         await self._until(lambda: not checks.left_over(self), T_CLEAN_S)
@@ -184,8 +183,7 @@ class World:
         bus = SimBus(self, self.users, SETTINGS)
         for each in self.plan.transfers:
             spawn(self.loop, self.users, self._ask_for(bus, each), f"user {each.id}")
-        for what in PER_MINUTE:
-            self._schedule(what)
+        self.storm.begin()
 
     async def _ask_for(self, bus: SimBus, plan: TransferPlan) -> None:
         body = b"{not json" if plan.flaw == "unreadable" else encode(plan.body)
@@ -204,74 +202,6 @@ class World:
                 return
             except Retry:
                 await asyncio.sleep(1.0)
-
-    # ── what strikes by the clock ────────────────────────────────────────────────────────────────
-
-    def _schedule(self, what: str) -> None:
-        wait_s = self.weather.wait_s(what)
-        if wait_s is not None:
-            self.later(wait_s, self._strike, what)
-
-    def _strike(self, what: str) -> None:
-        if self.weather.calm:
-            return
-        match what:
-            case "outage":
-                self._outage_begins()
-            case "reset":
-                self._reset()
-            case "voice_lost":
-                self._lose_voice()
-            case "poison":
-                self._poison()
-            case _:
-                self.house.strike(what)
-        self._schedule(what)
-
-    def _outage_begins(self) -> None:
-        if self.broker_down:
-            return
-        self.weather.note("outage")
-        self.broker_down = True
-        for bus in self.buses:
-            bus.break_off()
-        self.later(self.weather.between(*OUTAGE_S), self._outage_ends)
-
-    def _outage_ends(self) -> None:
-        if self.broker_down:
-            self.trace.add("fault", "outage ends")
-            self.broker_down = False
-            for bus in self.buses:
-                bus.come_back()
-            self.stream.wake()
-
-    def _reset(self) -> None:
-        """Some connections break, and are had back."""
-        if self.broker_down:
-            return
-        self.weather.note("reset")
-        for bus in list(self.buses):
-            if bus.connected and self.chance.random() < RESET_AT_ONCE:
-                bus.break_off()
-                bus.come_back()
-
-    def _lose_voice(self) -> None:
-        seated = [each for each in self.voices if not each.process.frozen]
-        if seated:
-            self.weather.note("voice_lost")
-            self.chance.choice(seated).lose()
-
-    def _poison(self) -> None:
-        """Somebody writes what nobody can read."""
-        running = self.running()
-        if running and not self.broker_down:
-            id = self.chance.choice(running)
-            self.weather.note("poison", id)
-            subject = self.chance.choice(
-                (subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway"))
-            )
-            self.poisoned.add(subject)
-            self.poison.append((id, self.stream.store(subject, POISON, self.token(), None, {})[0]))
 
     def _caller_hangs_up(self, session: str, call: Any) -> None:
         if call.record.up:

@@ -1,0 +1,102 @@
+"""What strikes by its own clock: outages, broken connections, lost lines, poison, crashes and stalls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warmxfer.bus import subjects
+
+from .weather import PER_MINUTE
+
+if TYPE_CHECKING:
+    from .world import World
+
+OUTAGE_S = (0.5, 12.0)
+RESET_AT_ONCE = 0.3
+"""How many of the connections a reset breaks."""
+POISON = b'{"type": "no_such_thing"}'
+
+
+class Storm:
+    """All of it ends when the weather is calm."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.broker_down = False
+        self.poison: list[tuple[str, int]] = []
+        """Transfer and number of what nobody can read."""
+        self.poisoned: set[str] = set()
+        """The subjects it was written on."""
+
+    def begin(self) -> None:
+        for what in PER_MINUTE:
+            self._schedule(what)
+
+    def outage_ends(self) -> None:
+        """The broker is back, if it was away."""
+        if self.broker_down:
+            self._world.trace.add("fault", "outage ends")
+            self.broker_down = False
+            for bus in self._world.buses:
+                bus.come_back()
+            self._world.stream.wake()
+
+    def _schedule(self, what: str) -> None:
+        wait_s = self._world.weather.wait_s(what)
+        if wait_s is not None:
+            self._world.later(wait_s, self._strike, what)
+
+    def _strike(self, what: str) -> None:
+        if self._world.weather.calm:
+            return
+        match what:
+            case "outage":
+                self._outage_begins()
+            case "reset":
+                self._reset()
+            case "voice_lost":
+                self._lose_voice()
+            case "poison":
+                self._poison()
+            case _:
+                self._world.house.strike(what)
+        self._schedule(what)
+
+    def _outage_begins(self) -> None:
+        if self.broker_down:
+            return
+        self._world.weather.note("outage")
+        self.broker_down = True
+        for bus in self._world.buses:
+            bus.break_off()
+        self._world.later(self._world.weather.between(*OUTAGE_S), self.outage_ends)
+
+    def _reset(self) -> None:
+        """Some connections break, and are had back."""
+        if self.broker_down:
+            return
+        self._world.weather.note("reset")
+        for bus in list(self._world.buses):
+            if bus.connected and self._world.chance.random() < RESET_AT_ONCE:
+                bus.break_off()
+                bus.come_back()
+
+    def _lose_voice(self) -> None:
+        seated = [each for each in self._world.voices if not each.process.frozen]
+        if seated:
+            self._world.weather.note("voice_lost")
+            self._world.chance.choice(seated).lose()
+
+    def _poison(self) -> None:
+        """Somebody writes what nobody can read."""
+        running = self._world.running()
+        if not running or self.broker_down:
+            return
+        id = self._world.chance.choice(running)
+        self._world.weather.note("poison", id)
+        subject = self._world.chance.choice(
+            (subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway"))
+        )
+        seq, _ = self._world.stream.store(subject, POISON, self._world.token(), None, {})
+        self.poisoned.add(subject)
+        self.poison.append((id, seq))
