@@ -1,7 +1,7 @@
 """One connection to the simulated broker: two directions, that break together and come back together.
 
 The law of this file: each direction is one stream of bytes, so what is sent on it arrives in order or, when
-the connection breaks, not at all. What a process has sent reaches the broker even if the process dies
+the connection breaks, not at all. What a process has sent may reach the broker although the process died
 meanwhile; what is sent to a process that stands still waits for it.
 """
 
@@ -36,6 +36,8 @@ class Wire:
         self.closed = False
         self.pullers: list[SimPuller] = []
         self._life = 0
+        self._last_words: int | None = None
+        """The life whose words still reach the broker although its process has died."""
         self._latency_s = world.chance.uniform(*LATENCY_S)
         self._out_clear_at = self._in_clear_at = 0.0
         self._hooks: list[Callable[[], Awaitable[None]]] = []
@@ -61,7 +63,7 @@ class Wire:
         )
 
     def _land(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if life == self._life and not self.world.broker_down:
+        if life in (self._life, self._last_words) and not self.world.broker_down:
             act(*args)
 
     def _reach(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
@@ -83,7 +85,9 @@ class Wire:
         self.world.loop.call_later(after_s, self._return, self._life, context=self.process.context)
 
     def close(self) -> None:
-        """The process died, and the broker noticed."""
+        """The process died, and the broker noticed; what was on the way arrives, or does not."""
+        if self.connected and self.world.chance.random() < 0.5:
+            self._last_words = self._life
         self.break_off()
         self.closed = True
 
