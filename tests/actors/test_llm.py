@@ -68,7 +68,7 @@ async def test_a_silent_model_is_given_up_at_the_deadline(model: ChatModel, clou
 async def test_a_first_word_has_a_deadline_of_its_own(
     model: ChatModel, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.llm_openai.FIRST_TOKEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("warmxfer.actors.llm.openai.FIRST_TOKEN_TIMEOUT_S", 0.2)
     await cloud.break_once("hang", PATH)
     async with asyncio.timeout(1):
         with pytest.raises(Retry):

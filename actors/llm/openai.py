@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from warmxfer.schemas import Refused, Retry
 
-from .llm import API_KEY, BASE_URL, MODEL, Message, ModelSettings, Reply, Tool, ToolCall
+from .port import API_KEY, BASE_URL, MODEL, Message, ModelSettings, Reply, Tool, ToolCall
 
 FIRST_TOKEN_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 3.0

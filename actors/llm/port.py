@@ -86,10 +86,3 @@ class ModelSettings:
         if not model:
             raise Refused(f"{MODEL} is empty while {BASE_URL} is set; name the model to use", field=MODEL)
         return cls(base_url.rstrip("/"), model, env.get(API_KEY, "").strip())
-
-
-def open_model(settings: ModelSettings | None) -> ChatModel | None:
-    """The model of these settings; None when none is set up."""
-    from .llm_openai import OpenAIModel
-
-    return OpenAIModel(settings) if settings else None
