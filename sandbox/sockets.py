@@ -9,7 +9,7 @@ import json
 from functools import partial
 from typing import Any, Final
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .clock import Clock
 from .errors import Refused
@@ -64,6 +64,8 @@ class Socket:
     async def _write(self) -> None:
         while True:
             frame = await self._frames.get()
+            if self.websocket.application_state is not WebSocketState.CONNECTED:
+                return  # closed by the reading side a moment ago
             await self.websocket.send_text(json.dumps(frame))
             if frame["type"] == "closed":
                 await self.websocket.close(NORMAL_CLOSURE)
