@@ -115,8 +115,6 @@ class Transfer(Struct, kw_only=True):
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
     supervisor_heard: bool = False
-    supervisor_down: bool = False
-    """The leg is known to be down for good."""
 
     summary: str = ""
     verdict: Verdict | None = None

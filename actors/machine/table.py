@@ -158,7 +158,7 @@ _on(
 _on(
     CallerCallEnded,
     people.caller_hung_up_in_the_bridge,
-    {SWITCHING: (SWITCHING,), **_stay_or(UNWINDING, ARRIVING, HANDING_OVER)},
+    {SWITCHING: (SWITCHING,), **_stay_or(UNWINDING, ARRIVING, HANDING_OVER, RETURNING)},
 )
 _on(
     CancelRequested,

@@ -146,8 +146,6 @@ def caller_released(turn: Turn, event: CallerReleased) -> None:
 
 
 def call_ended(turn: Turn, event: CallEnded) -> None:
-    if event.attempt == turn.state.attempt:
-        turn.state.supervisor_down = True
     settle(turn)
 
 
@@ -181,8 +179,9 @@ def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
 
 
 def _hang_up_again(turn: Turn) -> None:
-    over = turn.state.stage.ended or turn.state.supervisor_down
-    if over and not turn.state.caller_away and not turn.state.awaits("end_call"):
+    """An answer to an `EndCall` sent before this was known does not count: ask again."""
+    if turn.state.room_id is not None and not turn.state.caller_away:
+        turn.forget("end_call")
         end_leg(turn, awaited=not turn.state.stage.ended)
 
 

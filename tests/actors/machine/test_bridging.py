@@ -125,6 +125,15 @@ def test_a_caller_found_to_be_gone_on_the_way_back_hears_nothing() -> None:
     assert [release.line for release in story.sent(ReleaseCaller)] == [None]
 
 
+def test_a_caller_who_hangs_up_on_the_way_back_is_not_waited_for() -> None:
+    """The hang-up was passed over; when the return then failed, the supervisor was kept for nobody."""
+    story = Story().until(Stage.RETURNING)
+    story.tell(CallerCallEnded(call_id=CALLER_CALL))
+    assert story.stage is Stage.UNWINDING
+    assert len(story.sent(EndCall)) == 1
+    assert story.clear_away().result.outcome is Outcome.CANCELLED
+
+
 # ── a caller who cannot be brought back ──────────────────────────────────────────────────────────
 
 

@@ -94,12 +94,31 @@ def test_a_dial_that_turns_out_to_have_happened_when_it_is_over_is_ended_by_its_
     assert (type(end), end.call_id) == (EndCall, SUPERVISOR_CALL)
 
 
-def test_a_leg_that_comes_up_after_it_was_said_to_be_down_is_ended_again() -> None:
+@pytest.mark.parametrize("kind", [AudioStreamEnabled, ParticipantJoined])
+def test_a_leg_seen_while_it_is_being_ended_is_ended_whatever_an_earlier_answer_says(kind: type) -> None:
+    """The answer "there was none" was on its way when the leg came up; it stayed up in an empty room."""
     story = Story().until(Stage.UNWINDING)
-    story.tell(CallEnded(command_id=story.awaited("end_call"), attempt=1, existed=False))
-    story.tell(story.seen(AudioStreamEnabled, "wxs-t1-1"))
+    there_was_none = CallEnded(command_id=story.awaited("end_call"), attempt=1, existed=False)
+    story.tell(story.seen(kind, "wxs-t1-1"))
+    assert story.tell(there_was_none) == []
     assert len(story.sent(EndCall)) == 2
     assert story.clear_away().stage is Stage.CANCELLED
+
+
+def test_a_dial_answered_while_unwinding_is_ended_by_its_call_id() -> None:
+    story = Story().until(Stage.RINGING)
+    dialing = story.awaited("dial_supervisor")
+    story.tell(STOP)
+    story.tell(SupervisorDialed(command_id=dialing, attempt=1, call_id=SUPERVISOR_CALL))
+    assert [end.call_id for end in story.sent(EndCall)] == [None, SUPERVISOR_CALL]
+    assert story.clear_away().stage is Stage.CANCELLED
+
+
+def test_news_of_a_leg_that_was_never_dialled_ends_nothing() -> None:
+    story = Story().begin()
+    story.tell(STOP)
+    story.tell(SupervisorDialed(command_id="t1-6", attempt=1, call_id=SUPERVISOR_CALL))
+    assert story.sent(EndCall) == []
 
 
 def test_a_call_that_could_not_be_ended_does_not_keep_the_caller_waiting() -> None:
