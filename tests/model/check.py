@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 from .explore import Explorer, Report
-from .house import Habits
+from .habits import Habits
 from .mutations import MUTATIONS, Mutation
 
 CONFIGS: dict[str, dict[str, str]] = {

@@ -219,6 +219,11 @@ SYMBOLS: list[Symbol] = [
     fact("released by the session itself", CallerReleased(command_id=None, cause="bus_silent")),
     fact("session closed", CallerReleased(command_id=None, cause="session_closed")),
     answer("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
+    answer(
+        "end_call",
+        "call ended: there was none",
+        lambda c: CallEnded(command_id=c, attempt=1, existed=False),
+    ),
     answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
     answer("close_room", "room closed", lambda c: RoomClosed(command_id=c)),
     *(
@@ -233,7 +238,10 @@ SYMBOLS: list[Symbol] = [
 ]
 assert len({symbol.name for symbol in SYMBOLS}) == len(SYMBOLS)
 
+SIGHTINGS = frozenset({"supervisor heard", "supervisor joined the room"})
+"""What tells the coordinator that the supervisor is there."""
+HANG_UPS = frozenset({"caller's call ended"})
 LOSSES = frozenset({"supervisor left the room", "supervisor's call ended", "legs checked: supervisor gone"})
 """What tells the coordinator that the supervisor is gone."""
-assert {symbol.name for symbol in SYMBOLS} >= LOSSES
+assert {symbol.name for symbol in SYMBOLS} > LOSSES | SIGHTINGS | HANG_UPS
 BRIDGE = frozenset({Stage.SWITCHING, Stage.ARRIVING, Stage.HANDING_OVER})

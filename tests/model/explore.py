@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from warmxfer.actors.machine import Stage, Transfer
 from warmxfer.schemas import AnyEvent
 
-from .house import Habits, House
+from .habits import Habits
+from .house import House
 from .machine import Machine, Step
 from .rules import broken, unclean
 from .telling import Telling
@@ -81,7 +82,7 @@ class Explorer:
 
     @property
     def told(self) -> set[str]:
-        """What the coordinator was told, and did not ignore."""
+        """What the coordinator was told."""
         return {step.symbol.name for _, step in self._taken.values()}
 
     # ── forward ──────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +107,7 @@ class Explorer:
                 if step.broken:
                     raise Violation(at, step.broken, step)
                 self._taken[id(step)] = (self._machine.states[transfer].stage, step)
-                self._lead(at, step.target, then, step, True)
+                self._lead(at, step.target, then, step, self._telling.obliged(world, step))
 
     def _lead(self, at: int, transfer: int, world: int, move: Move | Step, obliged: bool) -> None:
         """Note one transition, unless it leads to where it began."""

@@ -1,39 +1,16 @@
 """How the actors, the provider and the people behave: from one world, every next one.
 
 The gateway is the one of its specification, and nothing more generous: it claims before it asks, looks up
-instead of asking again, and forbids what it ends. Each habit that can be unlearned is a switch of `Habits`,
-and `mutations.py` unlearns them one at a time.
+instead of asking again, and forbids what it ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from .world import NOT_MADE, SETTLED, UNDER_WAY, Move, World
-
-
-class Habits(NamedTuple):
-    """What each actor does right."""
-
-    dial_is_claimed: bool = True
-    """Before the POST: a crash after it leaves a claim, and whoever comes next looks up."""
-    doubt_is_looked_up: bool = True
-    """A dial that timed out is looked for, not repeated."""
-    end_forbids_dial: bool = True
-    """`EndCall` claims the dial, so that a late `DialSupervisor` finds it forbidden."""
-    end_waits_for_dial: bool = True
-    """`EndCall` is not answered while the dial may still be executed."""
-    refusal_forbids_switch: bool = True
-    """`SwitchCaller` answered "supervisor gone" can never be executed by another delivery of it."""
-    return_forbids_switch: bool = True
-    """`ReturnCaller` claims the switch, so that a late `SwitchCaller` finds it forbidden."""
-    return_waits_for_switch: bool = True
-    """`ReturnCaller` is not answered while the switch may still be executed."""
-    level_is_fenced: bool = True
-    """The proxy ignores a level command older than what it acted on."""
-    outbox_is_sent_again: bool = True
-    """What was committed and not sent is sent by whoever comes next."""
+from .habits import Habits
+from .tidy import TALK, tidy
+from .world import NOT_MADE, UNDER_WAY, Move, World
 
 
 class House:
@@ -45,28 +22,7 @@ class House:
     def moves(self, world: World) -> list[Move]:
         """Everything that may happen next outside the coordinator."""
         parts = (self._proxy, self._agent, self._people, self._room, self._dial, self._switch, self._back)
-        return [move._replace(world=self.tidy(move.world)) for part in parts for move in part(world)]
-
-    def tidy(self, world: World) -> World:
-        """Without the commands that can have no effect any more."""
-        spent: set[str] = set()
-        if world.proxy != "talking" and self.habits.level_is_fenced:
-            spent.add("hold_caller")
-        if world.proxy in ("released", "left", "closed"):
-            spent |= {"release_caller", "leave_call"}
-        if world.room != "none":
-            spent.add("create_room")
-        if world.agent != "out":
-            spent.add("join_consultation")
-        if world.agent == "left":
-            spent |= {"leave_consultation", "brief_supervisor"}
-        if world.dial != "idle" and self.habits.dial_is_claimed:
-            spent.add("dial_supervisor")
-        if world.switch != "idle":
-            spent.add("switch_caller")
-        if world.switch in NOT_MADE or world.back in SETTLED or world.caller == "hung_up":
-            spent.add("return_caller")
-        return world.without(*spent) if spent & world.sent else world
+        return [move._replace(world=tidy(move.world, self.habits)) for part in parts for move in part(world)]
 
     # ── the actors beside the gateway ────────────────────────────────────────────────────────────
 
@@ -82,14 +38,17 @@ class House:
             yield Move("the AI session leaves", world._replace(proxy="left"))
         if world.proxy == "holding":
             yield Move("the proxy's lease runs out", world._replace(proxy="let_go"), people=True)
-        if world.proxy in ("talking", "holding"):
+        if world.proxy == "holding":
             yield Move("the AI session closes", world._replace(proxy="closed"), people=True)
+        if world.proxy == "talking":
+            yield Move("the AI session closes early", world._replace(proxy="closed_early"), people=True)
 
     def _agent(self, world: World) -> Iterator[Move]:
         if "join_consultation" in world.sent and world.agent == "out":
             yield Move("the agent joins", world._replace(agent="in"))
         if "leave_consultation" in world.sent:
-            yield Move("the agent leaves", world._replace(agent="left"))
+            how = "leaves" if world.agent == "in" else "stays away"
+            yield Move(f"the agent {how}", world._replace(agent="left"))
 
     def _room(self, world: World) -> Iterator[Move]:
         if "create_room" in world.sent:
@@ -110,7 +69,7 @@ class House:
             yield Move("the supervisor does not answer", world._replace(leg="unheard"), people=True)
         if world.leg == "up":
             yield Move("the supervisor hangs up", world._replace(leg="down"), people=True)
-        if world.talk and world.leg == "up" and world.agent == "in" and not world.said:
+        if world.stage in TALK and world.leg == "up" and world.agent == "in" and not world.said:
             yield Move("a machine talks to the agent", world._replace(said="machine"), people=True)
             yield Move("the supervisor says no", world._replace(said="no"), people=True)
             if "brief_supervisor" in world.sent:
@@ -129,7 +88,7 @@ class House:
             yield Move("the provider refuses the dial", world._replace(dial="refused"))
         if world.dial == "lost":
             yield Move(
-                "the provider dials after all", world._replace(dial="made", leg="ringing"), people=True
+                "the provider dials after all", world._replace(dial="late", leg="ringing"), people=True
             )
         yield from self._end_call(world)
 

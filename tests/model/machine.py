@@ -36,7 +36,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.tags import snake_case
 
-from .events import BRIDGE, FAR, LOSSES, START, SYMBOLS, Symbol
+from .events import BRIDGE, FAR, HANG_UPS, LOSSES, SIGHTINGS, START, SYMBOLS, Symbol
 
 UNREAD: dict[str, Any] = {
     "done": [],
@@ -138,8 +138,8 @@ class Machine:
         self.first_outbox = names(moved.outbox)
 
     def steps(self, number: int) -> list[Step]:
-        """Every event that has an effect in this state. What is ignored is left out, but for the loss of
-        the supervisor while the bridge is made: that it was told is remembered (`World.told_lost`)."""
+        """Every event that has an effect in this state. What is ignored is left out, but for news of
+        people: that it was told is remembered by the world, for it may not be told again."""
         if number not in self._steps:
             found = (self._step(number, symbol) for symbol in SYMBOLS)
             self._steps[number] = [each for each in found if each is not None]
@@ -155,8 +155,9 @@ class Machine:
         except (Broken, KeyError, ValueError) as error:
             return Step(symbol, event, number, (), f"step() raises {error!r}")
         if isinstance(outcome, Ignored):
-            heard = symbol.name in LOSSES and self.states[number].stage in BRIDGE
-            return Step(symbol, event, number, (), "") if heard else None
+            noted = symbol.name in SIGHTINGS | HANG_UPS
+            noted = noted or (symbol.name in LOSSES and self.states[number].stage in BRIDGE)
+            return Step(symbol, event, number, (), "") if noted else None
         outbox = names(outcome.outbox)
         broken = _broken(self.states[number], outcome.state, outbox)
         return Step(symbol, event, self._number(outcome.state), outbox, broken)

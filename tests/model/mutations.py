@@ -17,6 +17,7 @@ from warmxfer.actors.machine.table import TABLE, Handler, Rule
 from warmxfer.actors.machine.turn import Turn
 from warmxfer.schemas import (
     AudioStreamEnabled,
+    CallerCallEnded,
     CallerSwitched,
     CloseRoom,
     DeadlinePassed,
@@ -28,7 +29,7 @@ from warmxfer.schemas import (
     SupervisorDialed,
 )
 
-from .house import Habits
+from .habits import Habits
 
 Patch = Callable[[], AbstractContextManager[Any]]
 
@@ -84,6 +85,11 @@ def _close_anyway(turn: Turn, *, awaited: bool = True) -> bool:
     turn.state.room_closing = True
     turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id)
     return True
+
+
+def _only_when_over(turn: Turn) -> None:
+    if turn.state.stage.ended and not turn.state.caller_away:
+        unwinding.end_leg(turn, awaited=False)
 
 
 def _complete_at_once(turn: Turn, event: CallerSwitched) -> None:
@@ -155,6 +161,16 @@ MUTATIONS = [
         "a leg that comes up late is nobody's",
         "I16",
         patches=(_without((AudioStreamEnabled, ParticipantJoined, SupervisorDialed), *OVER),),
+    ),
+    Mutation(
+        "a leg seen while it is being ended is thought to be ended",
+        "I16",
+        patches=(_replaced(unwinding, "_hang_up_again", _only_when_over),),
+    ),
+    Mutation(
+        "a caller who hangs up on the way back is waited for",
+        "I16",
+        patches=(_without((CallerCallEnded,), Stage.RETURNING),),
     ),
     Mutation(
         "what could not be confirmed is not admitted",

@@ -53,14 +53,18 @@ def _not_complete(transfer: Transfer, world: World) -> str:
 
 
 def unclean(transfer: Transfer, world: World) -> str:
-    """What is left lying about at the end. A phone that rings stops by itself; until then it counts."""
+    """What is left lying about at the end. A phone that rings is not: it stops by itself.
+
+    As long as nobody can say where the caller is, leg and room are theirs; the evidence admits it.
+    """
     if world.agent == "in":
         return "I16: the briefing agent is left in the room"
     if transfer.stage is Stage.COMPLETED:
         return ""
     if world.proxy == "holding" and world.caller != "hung_up":
         return "I2: the caller is left on hold"
-    if transfer.caller_away and world.caller == "consultation":
+    nobody_can_say = "return_caller" not in world.sent and not world.told_gone
+    if transfer.caller_away and (world.caller == "consultation" or nobody_can_say):
         return ""
     if world.leg == "up":
         return "I16: the supervisor's leg is left up"

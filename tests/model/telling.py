@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from warmxfer.actors.machine import Stage
 
-from .events import BRIDGE, LOSSES, SYMBOLS
+from .events import BRIDGE, HANG_UPS, LOSSES, SIGHTINGS, SYMBOLS
 from .house import House
 from .machine import Step
+from .tidy import tidy
 from .world import Move, World
 
 Fact = Callable[[House, World], bool]
@@ -23,10 +24,10 @@ NEVER: Fact = lambda house, world: False  # noqa: E731
 """What our gateway does not answer to that command."""
 
 TRUE_WHEN: dict[str, Fact] = {
-    "held": lambda house, world: world.proxy in ("holding", "let_go"),
+    "held": lambda house, world: world.proxy in ("holding", "let_go", "closed"),
     "room created": lambda house, world: world.room != "none",
     "agent joined": lambda house, world: world.agent == "in",
-    "dialed": lambda house, world: world.dial in ("made", "twice"),
+    "dialed": lambda house, world: world.dial in ("made", "late", "twice"),
     "supervisor heard": lambda house, world: world.leg in ("up", "down"),
     "supervisor joined the room": lambda house, world: world.leg in ("up", "down"),
     "supervisor left the room": lambda house, world: world.leg == "down",
@@ -49,8 +50,11 @@ TRUE_WHEN: dict[str, Fact] = {
     "returned: caller gone": lambda house, world: world.caller == "hung_up",
     "released": lambda house, world: world.proxy == "released",
     "released by the session itself": lambda house, world: world.proxy == "let_go",
-    "session closed": lambda house, world: world.proxy == "closed",
-    "call ended": lambda house, world: house.leg_is_down(world),
+    "session closed": lambda house, world: world.proxy in ("closed", "closed_early"),
+    "call ended": lambda house, world: world.leg_down,
+    "call ended: there was none": lambda house, world: (
+        world.dial == "late" or (world.leg == "none" and house.leg_is_down(world))
+    ),
     "agent left": lambda house, world: world.agent == "left",
     "room closed": lambda house, world: world.room == "closed",
     "switch_caller failed: refused": lambda house, world: world.switch == "refused",
@@ -68,7 +72,16 @@ TRUE_WHEN: dict[str, Fact] = {
 """Every other symbol may be told at any time: a cancel, a failure, a question's answer."""
 assert TRUE_WHEN.keys() <= {symbol.name for symbol in SYMBOLS}
 
-TALK = {Stage.RINGING, Stage.BRIEFING}
+RETURN_ANSWERED = frozenset(
+    {
+        "returned",
+        "returned: caller gone",
+        "return_caller failed: refused",
+        "return_caller failed: unknown",
+        "return_caller failed: broken",
+    }
+)
+assert {symbol.name for symbol in SYMBOLS} > RETURN_ANSWERED
 EFFECTIVE = frozenset(
     {
         "hold_caller",
@@ -95,6 +108,9 @@ class Effect(NamedTuple):
     sets_timer: bool
     fires_timer: bool
     loss: bool
+    sighting: bool
+    hang_up: bool
+    return_answered: bool
     stage: Stage
 
 
@@ -112,7 +128,9 @@ class Telling:
 
     def first(self, outbox: tuple[str, ...]) -> int:
         """The world once the first record was sent."""
-        begun = Effect(EFFECTIVE.intersection(outbox), True, False, False, Stage.PREPARING)
+        begun = Effect(
+            EFFECTIVE.intersection(outbox), True, False, False, False, False, False, Stage.PREPARING
+        )
         return self._apply(self._number(World()), begun)
 
     def moves(self, world: int) -> list[tuple[Move, int]]:
@@ -132,6 +150,17 @@ class Telling:
         unsent = effect._replace(sent=frozenset(), sets_timer=False)
         return self._apply(world, effect), self._apply(world, unsent)
 
+    def obliged(self, world: int, step: Step) -> bool:
+        """True when this will be told sooner or later; what was told once may never be told again."""
+        now, name = self.worlds[world], step.symbol.name
+        if name in SIGHTINGS:
+            return not now.told_up
+        if name in HANG_UPS:
+            return not now.told_gone
+        if name in RETURN_ANSWERED:
+            return "return_caller" in now.sent
+        return name != "dialed"
+
     def _untellable(self, world: int) -> frozenset[str]:
         if world not in self._untold:
             now = self.worlds[world]
@@ -147,6 +176,9 @@ class Telling:
                 sets_timer="arm_timer" in step.outbox,
                 fires_timer=step.symbol.is_time,
                 loss=step.symbol.name in LOSSES,
+                sighting=step.symbol.name in SIGHTINGS,
+                hang_up=step.symbol.name in HANG_UPS,
+                return_answered=step.symbol.name in RETURN_ANSWERED,
                 stage=stage,
             )
         return self._effects[id(step)]
@@ -159,15 +191,15 @@ class Telling:
 
     def _applied(self, world: World, effect: Effect) -> World:
         stage = effect.stage
-        told_lost = (world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost
         after = world._replace(
-            sent=world.sent | effect.sent,
+            sent=(world.sent - {"return_caller"} if effect.return_answered else world.sent) | effect.sent,
             timer=effect.sets_timer or (world.timer and not effect.fires_timer and not stage.ended),
-            talk=stage in TALK,
-            said=world.said if stage in TALK else "",
-            told_lost=told_lost and stage in (*BRIDGE, Stage.COMPLETED),
+            stage=stage,
+            told_lost=(world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost,
+            told_up=world.told_up or effect.sighting,
+            told_gone=world.told_gone or effect.hang_up,
         )
-        return self._house.tidy(after if stage in TALK else after.without("brief_supervisor"))
+        return tidy(after, self._house.habits)
 
     def _number(self, world: World) -> int:
         number = self._numbers.get(world)

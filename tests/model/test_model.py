@@ -1,4 +1,4 @@
-"""The exhaustive check, as a test: every promise holds, and every known mistake would be found."""
+"""The exhaustive check, as a test: every promise holds, and nothing that can happen was left out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import pytest
 from warmxfer.actors.machine import Stage
 from warmxfer.actors.machine.table import TABLE
 
-from .check import CONFIGS, mutated, sound, told
+from .check import CONFIGS, sound, told
 from .events import SYMBOLS
 from .explore import Explorer, Report
-from .mutations import MUTATIONS, Mutation
 
 pytestmark = pytest.mark.model
 
@@ -51,18 +50,3 @@ def test_every_way_the_table_shows_is_taken_and_no_other(
         if stage is not to and stage is not Stage.NEW
     }
     assert shown == {(stage, event, to) for stage, event, to in taken if stage is not to}
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.mistake)
-def test_every_known_mistake_is_found(mutation: Mutation) -> None:
-    report = mutated(mutation)
-    assert report.violation.startswith(mutation.promise), report.violation or "not found"
-    assert report.trace[0] == "coordinator: the transfer is requested"
-
-
-def test_a_mutation_leaves_the_product_as_it_was() -> None:
-    before = dict(TABLE)
-    for mutation in MUTATIONS:
-        with mutation.made():
-            pass
-    assert before == TABLE

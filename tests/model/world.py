@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from warmxfer.actors.machine import Stage
+
 EFFECT = {
     "idle": "nobody has claimed it",
     "forbidden": "claimed so that it never happens",
@@ -21,10 +23,10 @@ EFFECT = {
     "asked": "the provider has the request",
     "made": "executed",
     "refused": "not executed, and known not to be",
-    "lost": "never executed, and nobody was told (a crash, a lost request)",
+    "lost": "not executed for as long as anybody waits, and nobody was told (a crash, a lost request)",
+    "late": "executed when nobody waited any more",
     "twice": "executed twice: what must never be",
 }
-SETTLED = frozenset({"forbidden", "made", "refused", "lost", "twice"})
 UNDER_WAY = frozenset({"claimed", "asked"})
 NOT_MADE = frozenset({"forbidden", "refused", "lost"})
 
@@ -32,12 +34,14 @@ NOT_MADE = frozenset({"forbidden", "refused", "lost"})
 class World(NamedTuple):
     """One moment of it. `proxy`, `leg`, `agent`, `said`, `caller`: one word each, see `house.py`."""
 
+    stage: Stage = Stage.NEW
+    """Of the transfer: what can still matter depends on it (`tidy.py`)."""
     sent: frozenset[str] = frozenset()
     """Commands that may still have an effect."""
     timer: bool = False
     """The one durable timer is set."""
     proxy: str = "talking"
-    """talking | holding (muted) | let_go (by its lease) | released | left | closed"""
+    """talking | holding (muted) | let_go (by its lease) | released | left | closed | closed_early"""
     room: str = "none"
     """none | open | closed"""
     dial: str = "idle"
@@ -45,8 +49,6 @@ class World(NamedTuple):
     """none | ringing | up | unheard (down, never answered) | down (was up)"""
     agent: str = "out"
     """out | in | left"""
-    talk: bool = False
-    """It still matters what the supervisor says: the transfer is ringing or briefing."""
     said: str = ""
     """What the supervisor said to the agent: yes | no | machine"""
     caller: str = "primary"
@@ -55,7 +57,11 @@ class World(NamedTuple):
     back: str = "idle"
     """The caller's way back."""
     told_lost: bool = False
-    """The coordinator has been told, while it made the bridge, that the supervisor is gone."""
+    """While it made the bridge, the coordinator was told that the supervisor is gone."""
+    told_up: bool = False
+    """It was told that the supervisor, who is there, is there. It may not be told again."""
+    told_gone: bool = False
+    """It was told that the caller has hung up. It may not be told again."""
 
     def without(self, *commands: str) -> World:
         return self._replace(sent=self.sent.difference(commands))
