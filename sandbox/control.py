@@ -20,11 +20,14 @@ async def create_caller(request: Request) -> Response:
     """An inbound caller arrives and is answered."""
     cloud: Cloud = request.app.state.cloud
     body = await fields.read_json(request)
-    room_id = fields.optional_text(body, "roomId")
+    room_id = fields.chosen_id(body, "roomId")
     caller = fields.destination(body, "from")
-    participant_id = fields.participant_id(body, "participantId") or f"caller-{caller.lstrip('+')}"
+    participant_id = fields.chosen_id(body, "participantId") or f"caller-{caller.lstrip('+')}"
     name = fields.optional_text(body, "name") or "Ann"
-    room = cloud.rooms.open(room_id) if room_id is not None else cloud.rooms.create("cloud")
+    if room_id is None or cloud.rooms.find(room_id) is None:
+        room = cloud.rooms.create("cloud", room_id=room_id)
+    else:
+        room = cloud.rooms.open(room_id)
     call = Call("inbound", caller, LINE_OF_THE_HOUSE, room.id, participant_id, name)
     cloud.telephony.arrive(call, room)
     ids = {

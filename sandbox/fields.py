@@ -48,8 +48,8 @@ def optional_text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CH
     return None if body.get(name) is None else text(body, name, max_chars)
 
 
-def participant_id(body: Mapping[str, Any], name: str) -> str | None:
-    """An id somebody chose for a participant: plain characters only."""
+def chosen_id(body: Mapping[str, Any], name: str) -> str | None:
+    """An id that somebody chose: plain characters only."""
     value = optional_text(body, name)
     if value is not None and not _ID.fullmatch(value):
         raise Refused(400, f"{name} may hold letters, digits and _ . @ : + - only.")

@@ -63,7 +63,7 @@ async def join_room(websocket: WebSocket) -> None:
     cloud: Cloud = websocket.app.state.cloud
     try:
         room_id, query = websocket.path_params["room_id"], websocket.query_params
-        participant_id = fields.participant_id(query, "participantId")
+        participant_id = fields.chosen_id(query, "participantId")
         if participant_id is None:
             raise Refused(400, "participantId is required.")
         name = fields.optional_text(query, "name") or participant_id

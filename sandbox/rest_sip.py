@@ -55,7 +55,7 @@ async def switch_call(request: Request) -> Response:
     body = await fields.read_json(request)
     call = cloud.calls.get(fields.text(body, "callId"))
     room = cloud.rooms.open(fields.text(body, "roomId"))
-    participant_id = fields.participant_id(body, "participantId")
+    participant_id = fields.chosen_id(body, "participantId")
     if body.get("token") is not None:
         _check_switch_token(cloud, fields.text(body, "token", 4_096), room.id, participant_id)
     cloud.switchboard.switch(call, room, participant_id or call.participant_id)
@@ -119,7 +119,7 @@ def _order(cloud: Cloud, body: fields.Body) -> Call:
         caller=caller,
         callee=callee,
         room_id=room.id,
-        participant_id=fields.participant_id(participant, "id") or callee,
+        participant_id=fields.chosen_id(participant, "id") or callee,
         participant_name=fields.optional_text(participant, "name") or callee,
         metadata=metadata,
         routing_rule_id=rule,

@@ -92,13 +92,18 @@ class Rooms:
         custom_id: str | None = None,
         hook: Hook | None = None,
         options: dict[str, Any] | None = None,
+        *,
+        room_id: str | None = None,
     ) -> Room:
-        """A new room, or the one that has this custom id already. Raises Refused 429 when all are taken."""
+        """A new room, or the one that has this custom id already. Raises Refused 429 when all are taken.
+
+        `room_id`: called so, by a tester who wants to know it beforehand; the cloud makes ids up.
+        """
         if custom_id is not None and custom_id in self._by_custom_id:
             return self._by_custom_id[custom_id]
         if len(self._by_id) >= MAX_ROOMS:
             self._forget_one()
-        room = Room(_room_id(), custom_id, hook, options or {})
+        room = Room(room_id or _room_id(), custom_id, hook, options or {})
         self._by_id[room.id] = room
         if custom_id is not None:
             self._by_custom_id[custom_id] = room

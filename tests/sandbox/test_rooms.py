@@ -78,3 +78,11 @@ async def test_deactivating_puts_everybody_out(sandbox: Sandbox) -> None:
 async def test_bad_bodies(sandbox: Sandbox, body: bytes, status: int, message: str) -> None:
     answer = await sandbox.http.post("/v2/rooms", content=body)
     assert (answer.status_code, answer.json()["message"]) == (status, message)
+
+
+async def test_a_caller_may_arrive_in_a_room_that_is_named_beforehand(sandbox: Sandbox) -> None:
+    caller = await sandbox.ok("POST", "/sandbox/calls", json={"from": "+14155550201", "roomId": "demo-room"})
+    again = await sandbox.ok("POST", "/sandbox/calls", json={"from": "+14155550202", "roomId": "demo-room"})
+    assert caller["roomId"] == again["roomId"] == "demo-room"
+    refused = await sandbox.http.post("/sandbox/calls", json={"from": "+14155550201", "roomId": "a room"})
+    assert refused.status_code == 400
