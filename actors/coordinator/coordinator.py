@@ -52,8 +52,9 @@ class Coordinator:
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
         event = event_of(delivery)
-        known = await self._load(delivery.transfer_id)
         again = delivery.tries > 1
+        # What was done the first time is not in the memory of whoever did not do it.
+        known = await (self._read if again else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
             if known is not None and not known.sent:
                 await self._send(known)

@@ -15,6 +15,7 @@ from warmxfer.actors.machine.step import Moved
 from warmxfer.bus import Bus, BusSettings, Delivery, Stored, Worker, subjects
 from warmxfer.schemas import (
     AskPulse,
+    CancelRequested,
     Outcome,
     Pulse,
     SupervisorReady,
@@ -247,6 +248,39 @@ async def test_an_answer_that_comes_again_after_the_end_hangs_up_on_nobody_twice
     await asyncio.wait_for(Coordinator(fresh_bus).handle(again), 2)
     assert await records(fresh_bus, "t-again") == before
     assert cast.told.count("EndCall") == 1
+
+
+async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh_bus: Bus) -> None:
+    """Found by simulation: another coordinator, who remembered the transfer from before, found its last
+    trigger in the log and let it go, without sending what its record had to send."""
+
+    class Silent(Coordinator):
+        async def _send(self, known):  # type: ignore[no-untyped-def]
+            if isinstance(known.record.event, CancelRequested):
+                raise Crash
+            await super()._send(known)
+
+    async def deliver(coordinator: Coordinator, subject: str, tries: int) -> None:
+        stored = await fresh_bus.last(subject)
+        assert stored is not None
+        kind = subject.rpartition(".")[2]
+        await coordinator.handle(
+            Delivery("t-told", kind, "", subject, stored.data, stored.seq, stored.at, tries, stored.headers)
+        )
+
+    remembers = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.request("t-told"), request("room-a"))
+    await deliver(remembers, subjects.request("t-told"), 1)
+    await fresh_bus.publish(subjects.cancel("t-told"), b"{}")
+    with pytest.raises(Crash):
+        await deliver(Silent(fresh_bus), subjects.cancel("t-told"), 1)
+    before = await fresh_bus.last(subjects.primary("t-told", "room-a"))
+    await deliver(remembers, subjects.cancel("t-told"), 2)
+    after = await fresh_bus.last(subjects.primary("t-told", "room-a"))
+    assert before is not None
+    assert after is not None
+    assert b"hold_caller" in before.data
+    assert b"release_caller" in after.data
 
 
 async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:
