@@ -32,13 +32,12 @@ class SimListener:
         self._ended = False
 
     async def __aenter__(self) -> SimListener:
-        self._bus.send(self._bus.listeners.append, self)
+        self._bus.subscribe(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.end()
-        if self in self._bus.listeners:
-            self._bus.listeners.remove(self)
+        self._bus.unsubscribe(self)
 
     def __aiter__(self) -> SimListener:
         return self
@@ -92,12 +91,11 @@ class SimAnswering:
         self.queue = queue
 
     async def __aenter__(self) -> SimAnswering:
-        self._bus.send(self._bus.answerings.append, self)
+        self._bus.subscribe(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self in self._bus.answerings:
-            self._bus.answerings.remove(self)
+        self._bus.unsubscribe(self)
 
     def offer(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
         """At the broker: a question for us; `answer` is called at the broker with what comes of it."""

@@ -34,8 +34,35 @@ class SimBus(Wire):
         super().__init__(world, process)
         self.settings = settings
         self.listeners: list[SimListener] = []
+        """Those the broker knows of."""
         self.answerings: list[SimAnswering] = []
+        self._wanted: list[SimListener | SimAnswering] = []
         world.buses.append(self)
+
+    def subscribe(self, who: SimListener | SimAnswering) -> None:
+        """From the broker's hearing of it on, and after every reconnect."""
+        self._wanted.append(who)
+        self.send(self._enlist, who)
+
+    def unsubscribe(self, who: SimListener | SimAnswering) -> None:
+        self._wanted.remove(who)
+        for known in (self.listeners, self.answerings):
+            if who in known:
+                known.remove(who)  # type: ignore[arg-type]
+
+    def renew(self) -> None:
+        """The connection is back: the broker is told of every subscription that it does not know of."""
+        for who in self._wanted:
+            self._enlist(who)
+
+    def _enlist(self, who: SimListener | SimAnswering) -> None:
+        if who not in self._wanted:
+            return
+        if isinstance(who, SimListener):
+            if who not in self.listeners:
+                self.listeners.append(who)
+        elif who not in self.answerings:
+            self.answerings.append(who)
 
     def close(self) -> None:
         """The process died, and the broker noticed."""

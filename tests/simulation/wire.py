@@ -91,6 +91,9 @@ class Wire:
         self.break_off()
         self.closed = True
 
+    def renew(self) -> None:
+        """What a connection that comes back must tell the broker again."""
+
     def _lose(self) -> None:
         for future in list(self._waiting):
             if not future.done():
@@ -103,6 +106,7 @@ class Wire:
             self.come_back()
             return
         self.connected = True
+        self.renew()
         self._came_back.set()
         for puller in self.pullers:
             puller.resume()
