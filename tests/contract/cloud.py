@@ -1,0 +1,189 @@
+"""The cloud under test, through our provider and by hand. What a test began there is ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import jwt
+import structlog
+
+from warmxfer.actors.providers import CallRecord, DialOrder, NotDone, Provider, choose_provider
+from warmxfer.schemas import SIPDestination
+
+from .target import Line, Target
+
+REQUEST_S = 10.0
+RING_S = 30
+NOT_THERE = {402, 404}
+"""What the platform answers where nothing is; it uses both."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Cloud:
+    """`http` carries a good REST token; `provider` is ours, as the gateway opens it."""
+
+    target: Target
+    http: httpx.AsyncClient
+    provider: Provider
+    rooms: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+
+    def open_provider(self, webhook_url: str | None = None, **env: str) -> Provider:
+        """Another client of the same cloud; `env` changes its settings. The caller closes it."""
+        return choose_provider({**_env(self.target), **env}).open(
+            webhook_url, "fetch" if webhook_url else None
+        )
+
+    async def room(self, provider: Provider | None = None) -> str:
+        """A new room that nobody is in."""
+        room_id = await (provider or self.provider).create_room(new_key())
+        self.rooms.append(room_id)
+        return room_id
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        """A good answer of a GET."""
+        answer = await self.http.get(path, params=query)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()
+
+    async def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A good answer of a POST; without a body none is sent."""
+        answer = await self.http.post(path, json=body)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()
+
+    async def refusal(self, method: str, path: str, body: dict[str, Any] | None = None) -> int:
+        """The status of an answer that must be a refusal which says why."""
+        answer = await self.http.request(method, path, json=body)
+        assert 400 <= answer.status_code < 500, (path, answer.status_code, answer.text)
+        said = answer.json()
+        why = [said.get(name) for name in ("message", "error", "msg", "statusMessage")]
+        assert any(isinstance(each, str) and each for each in why), said
+        return answer.status_code
+
+    async def until(
+        self, call_id: str, told: Callable[[CallRecord], bool], what: str, within_s: float | None = None
+    ) -> CallRecord:
+        """The call's record once `told` is true of it; fails with `what` was missing."""
+        deadline = asyncio.get_running_loop().time() + (within_s or self.target.patience_s)
+        while True:
+            record = await self.provider.look_up_call(call_id)
+            assert record is not None, f"the cloud has forgotten a call that was to be {what}"
+            if told(record):
+                return record
+            assert asyncio.get_running_loop().time() < deadline, f"not {what} but {record.status}"
+            await asyncio.sleep(self.target.pause_s)
+
+    def token(self, *, secret: str = "", **claims: Any) -> str:
+        """A REST token with other claims; one given as None is left out."""
+        return rest_token(self.target, secret=secret, **claims)
+
+    async def tidy(self) -> None:
+        """End the calls and close the rooms; what is gone already is gone."""
+        for undo, ids in ((self.provider.end, self.calls), (self.provider.close_room, self.rooms)):
+            for each in ids:
+                try:
+                    await undo(each)
+                except NotDone as gone:
+                    log.debug("gone_already", status=gone.status)
+
+
+@dataclass
+class Phone:
+    """Places calls. On a cloud that is not ours every one costs money."""
+
+    cloud: Cloud
+    line: Line
+
+    def order(self, room_id: str, key: str = "", to: str = "", ringing_timeout_s: int = RING_S) -> DialOrder:
+        """A call into `room_id`, where whoever answers appears as `sup-<key>`."""
+        key = key or new_key()
+        return DialOrder(
+            room_id=room_id,
+            participant_id=f"sup-{key}",
+            ringing_timeout_s=ringing_timeout_s,
+            destination=SIPDestination(self.line.rule, to or self.line.to, self.line.caller),
+            marks={"warmxferId": key, "attempt": "1", "attemptKey": f"{key}-1"},
+        )
+
+    def wire_order(self, room_id: str, **more: Any) -> dict[str, Any]:
+        """The body of POST /v2/sip/call."""
+        line = {"sipCallTo": self.line.to, "sipCallFrom": self.line.caller, "routingRuleId": self.line.rule}
+        return {**line, "destinationRoomId": room_id, "ringingTimeout": RING_S, **more}
+
+    async def dial(self, order: DialOrder) -> str:
+        """Place the call; it is ended with the test."""
+        call_id = (await self.cloud.provider.dial(order)).call_id
+        self.cloud.calls.append(call_id)
+        return call_id
+
+    async def talk(self, room_id: str | None = None) -> CallRecord:
+        """A call that was answered, in its room (a new one by default)."""
+        call_id = await self.dial(self.order(room_id or await self.cloud.room()))
+        record = await self.cloud.until(call_id, lambda call: call.status == "answered", "answered")
+        await asyncio.sleep(self.cloud.target.settle_s)
+        return record
+
+    async def live_room(self) -> str:
+        """A room that somebody is in, without which no call can be switched there."""
+        room_id = (await self.talk()).room_id
+        assert room_id is not None
+        return room_id
+
+
+@asynccontextmanager
+async def open_cloud(target: Target) -> AsyncIterator[Cloud]:
+    """The cloud for one test; afterwards nothing of the test is left in it."""
+    provider = choose_provider(_env(target)).open(None, None)
+    headers = {"authorization": rest_token(target)}
+    try:
+        async with httpx.AsyncClient(
+            base_url=target.url,
+            headers=headers,
+            timeout=REQUEST_S,
+            trust_env=not target.local,
+            verify=not target.local,  # loopback needs no certificates, and loading them is slow
+        ) as http:
+            cloud = Cloud(target, http, provider)
+            try:
+                yield cloud
+            finally:
+                await cloud.tidy()
+    finally:
+        await provider.aclose()
+
+
+def rest_token(target: Target, *, secret: str = "", **claims: Any) -> str:
+    """A token that may use the REST API for ten minutes, unless `claims` say otherwise."""
+    usual = {
+        "apikey": target.api_key,
+        "permissions": ["allow_join", "allow_mod"],
+        "version": 2,
+        "roles": ["crawler"],
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 600,
+    }
+    whole = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+    return jwt.encode(whole, secret or target.secret, algorithm="HS256")
+
+
+def new_key() -> str:
+    """A key nobody used before."""
+    return f"contract-{secrets.token_hex(8)}"
+
+
+def _env(target: Target) -> dict[str, str]:
+    return {
+        "VIDEOSDK_API_KEY": target.api_key,
+        "VIDEOSDK_SECRET": target.secret,
+        "VIDEOSDK_BASE_URL": target.url,
+    }

@@ -1,0 +1,73 @@
+"""One cloud for the whole suite, and for each test a client of it that leaves nothing behind.
+
+A test that asks for `phone` places calls and is marked `phone`; one that asks for `hand` needs the sandbox's
+control API; one that asks for `letterbox` needs a cloud that can reach this machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from .cloud import Cloud, Phone, open_cloud
+from .hand import Hand
+from .letterbox import Letterbox, open_letterbox
+from .target import KEYS, LETTERS_PORT, LETTERS_URL, LINE, URL, Target, open_target
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "phone: places calls, which cost money anywhere but in the sandbox")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The mark follows from what a test asks for, so that none can call without it."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and "phone" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.phone)
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[Target]:
+    """The cloud under test."""
+    with open_target(os.environ) as target:
+        if target is None:
+            pytest.skip(f"{URL} names a cloud, which needs {' and '.join(KEYS)}")
+        yield target
+
+
+@pytest.fixture
+async def cloud(target: Target) -> AsyncIterator[Cloud]:
+    """The cloud, for one test."""
+    async with open_cloud(target) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def phone(cloud: Cloud) -> Phone:
+    """Somebody who answers."""
+    if cloud.target.line is None:
+        pytest.skip(f"a call on a real cloud costs money: allow it by {', '.join(LINE)}")
+    return Phone(cloud, cloud.target.line)
+
+
+@pytest.fixture
+async def hand(cloud: Cloud) -> AsyncIterator[Hand]:
+    """The sandbox's control API."""
+    if not cloud.target.ours:
+        pytest.skip("this needs a fault or a person on demand, which only our own sandbox has")
+    hand = Hand(cloud)
+    yield hand
+    await hand.mend()
+
+
+@pytest.fixture
+async def letterbox(target: Target) -> AsyncIterator[Letterbox]:
+    """Where webhooks come in."""
+    if not target.local and not target.letters_url:
+        pytest.skip(f"the cloud cannot reach this machine: give {LETTERS_URL} and {LETTERS_PORT}")
+    async with open_letterbox(target) as letterbox:
+        yield letterbox

@@ -1,0 +1,36 @@
+"""A hand in the sandbox: the faults, people and ledger that no real cloud shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .cloud import Cloud
+
+BUSY, NO_ANSWER, REJECTS = "+14155550102", "+14155550103", "+14155550104"
+PATIENT_CALLER = "+14155550201"
+
+
+@dataclass
+class Hand:
+    """The control API of `cloud`, which is a sandbox of our own."""
+
+    cloud: Cloud
+
+    async def break_it(self, kind: str, match: dict[str, Any], times: int = 1, **more: Any) -> None:
+        """Switch a fault on."""
+        await self.cloud.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
+
+    async def mend(self) -> None:
+        """Switch every fault off."""
+        (await self.cloud.http.delete("/sandbox/faults")).raise_for_status()
+
+    async def caller(self, room_id: str) -> str:
+        """Somebody calls into the room; returns the call id."""
+        caller = await self.cloud.post("/sandbox/calls", {"from": PATIENT_CALLER, "roomId": room_id})
+        self.cloud.calls.append(caller["callId"])
+        return caller["callId"]
+
+    async def executed(self, room_id: str, kind: str) -> list[dict[str, Any]]:
+        """What the sandbox really did in the room, oldest first."""
+        return (await self.cloud.get("/sandbox/ledger", room=room_id, kind=kind))["entries"]

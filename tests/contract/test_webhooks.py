@@ -1,0 +1,126 @@
+"""The contract, section 7: webhooks are signed over the raw body, and a replay changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from warmxfer.actors.gateway import names
+from warmxfer.actors.gateway.webhooks import Webhooks, path_of
+from warmxfer.actors.providers import Arrived, Departed, Forged, LegDown, Provider
+from warmxfer.bus import Bus, subjects
+from warmxfer.schemas import CallCause, SupervisorCallEnded, decode_event
+
+from .cloud import Cloud, Phone
+from .letterbox import Letter, Letterbox
+
+SIGNATURE = "videosdk-signature"
+MIN_KEY_BITS = 2_048
+
+
+@pytest_asyncio.fixture
+async def telling(cloud: Cloud, letterbox: Letterbox) -> AsyncIterator[Provider]:
+    """Our provider with its webhooks registered at the cloud; afterwards they are not."""
+    provider = cloud.open_provider(letterbox.url)
+    try:
+        await provider.take_notices()
+        yield provider
+    finally:
+        for hook in (await cloud.get("/v2/sip/webhooks"))["data"]:
+            if hook["url"] == letterbox.url:
+                await cloud.http.delete(f"/v2/sip/webhooks/{hook['id']}")
+        await provider.aclose()
+
+
+async def hung_up(cloud: Cloud, phone: Phone, letterbox: Letterbox, key: str = "") -> tuple[str, Letter]:
+    """A call that was answered and ended, and the letter that says so."""
+    call_id = await phone.dial(phone.order(await cloud.room(), key))
+    await cloud.until(call_id, lambda call: call.status == "answered", "answered")
+    await cloud.provider.end(call_id)
+    return call_id, await letterbox.until("call-hangup", callId=call_id)
+
+
+async def test_the_signing_key_is_public(cloud: Cloud) -> None:
+    """§7 Webhooks: GET /v2/public/rsa-public-key gives an RSA key in PEM."""
+    pem = (await cloud.get("/v2/public/rsa-public-key"))["publicKey"]
+    key = serialization.load_pem_public_key(pem.encode())
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert key.key_size >= MIN_KEY_BITS
+
+
+async def test_an_address_is_registered_once(cloud: Cloud, telling: Provider, letterbox: Letterbox) -> None:
+    """§7 Webhooks: POST, GET and DELETE /v2/sip/webhooks; told again, our provider registers nothing."""
+    await telling.take_notices()
+    [hook] = [h for h in (await cloud.get("/v2/sip/webhooks"))["data"] if h["url"] == letterbox.url]
+    assert hook["events"] == ["call-hangup", "call-missed", "call-update"]
+    assert (await cloud.http.delete(f"/v2/sip/webhooks/{hook['id']}")).is_success
+    left = (await cloud.get("/v2/sip/webhooks"))["data"]
+    assert letterbox.url not in {each["url"] for each in left}
+
+
+async def test_a_hang_up_is_told_and_signed(
+    cloud: Cloud, phone: Phone, telling: Provider, letterbox: Letterbox, transfer_id: str
+) -> None:
+    """§7 Webhooks: call-hangup carries the call and our metadata; its signature verifies."""
+    call_id, letter = await hung_up(cloud, phone, letterbox, transfer_id)
+    notice = await telling.read_notice(letter.headers, letter.body)
+    assert isinstance(notice, LegDown)
+    assert (notice.call_id, notice.cause, notice.direction) == (call_id, CallCause.HUNG_UP, "outbound")
+    assert notice.metadata["warmxferId"] == transfer_id
+
+
+async def test_another_body_or_signature_is_forged(
+    cloud: Cloud, phone: Phone, telling: Provider, letterbox: Letterbox
+) -> None:
+    """§7 Webhooks: RSA-SHA256 over the raw body: one more blank, another's signature or none is refused."""
+    _, letter = await hung_up(cloud, phone, letterbox)
+    _, other = await hung_up(cloud, phone, letterbox)
+    unsigned = {name: value for name, value in letter.headers.items() if name != SIGNATURE}
+    for headers, body in (
+        (letter.headers, letter.body + b" "),
+        ({**letter.headers, SIGNATURE: other.headers[SIGNATURE]}, letter.body),
+        (unsigned, letter.body),
+    ):
+        with pytest.raises(Forged):
+            await telling.read_notice(headers, body)
+
+
+async def test_a_room_tells_who_comes_and_goes(
+    cloud: Cloud, phone: Phone, telling: Provider, letterbox: Letterbox
+) -> None:
+    """§7 Webhooks: participant-joined and -left of a room created with our address, by the id we chose."""
+    order = phone.order(await cloud.room(telling))
+    call_id = await phone.dial(order)
+    joined = await letterbox.until("participant-joined", participantId=order.participant_id)
+    await cloud.provider.end(call_id)
+    left = await letterbox.until("participant-left", participantId=order.participant_id)
+    arrived = await telling.read_notice(joined.headers, joined.body)
+    departed = await telling.read_notice(left.headers, left.body)
+    assert arrived == Arrived(order.room_id, order.participant_id)
+    assert isinstance(departed, Departed)
+    assert (departed.room_id, departed.participant_id) == (order.room_id, order.participant_id)
+
+
+async def test_a_replayed_letter_is_one_fact(
+    cloud: Cloud, phone: Phone, telling: Provider, letterbox: Letterbox, bus: Bus, transfer_id: str
+) -> None:
+    """§7 Webhooks: the signature covers no time, so a letter known already is no news."""
+    assert names.marks(transfer_id, 1).items() == phone.order("", transfer_id).marks.items()
+    call_id, letter = await hung_up(cloud, phone, letterbox, transfer_id)
+    app = httpx.ASGITransport(Webhooks(bus, telling).app)
+    path = path_of(telling.name)
+    async with httpx.AsyncClient(transport=app, base_url="http://gateway") as gateway:
+        headers = {SIGNATURE: letter.headers[SIGNATURE]}
+        told = [await gateway.post(path, content=letter.body, headers=headers) for _ in range(3)]
+        forged = await gateway.post(path, content=letter.body + b" ", headers=headers)
+    assert [answer.json()["status"] for answer in told] == ["taken"] * 3
+    assert forged.status_code == 401
+    [stored] = await bus.history(subjects.event(transfer_id), 10)
+    fact = decode_event(stored.data)
+    assert isinstance(fact, SupervisorCallEnded)
+    assert (fact.call_id, fact.attempt, fact.cause) == (call_id, 1, CallCause.HUNG_UP)
