@@ -62,7 +62,9 @@ async def _check(desk: Desk, transfer_id: str, command: SwitchCaller) -> Turn | 
     if caller is None or not caller.up:
         return _caller_gone(command)
     if supervisor is None or not supervisor.up:
-        return failed(command, Fault.SUPERVISOR_GONE, "The supervisor has hung up.")
+        # Another delivery may have looked while they were there, and must not move the caller after this.
+        turn = await desk.effects.forbid(transfer_id, SWITCH, command)
+        return failed(command, Fault.SUPERVISOR_GONE, "The supervisor has hung up.") if turn.off else turn
     return await desk.effects.begin(
         transfer_id,
         SWITCH,

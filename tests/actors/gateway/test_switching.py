@@ -40,6 +40,18 @@ async def test_a_supervisor_who_hung_up_gets_no_caller(office: Office, bridge: B
     assert await office.executed("switch") == []
 
 
+async def test_a_move_refused_because_the_supervisor_is_gone_is_not_made_by_a_slower_delivery(
+    office: Office, bridge: Bridge
+) -> None:
+    """It had looked while they were there: the caller was moved to nobody, after all was said."""
+    await office.cloud.hang_up(office.supervisor)
+    await switch(office, bridge, CommandFailed)
+    somebody_up = bridge.caller
+    slower = office.switch(bridge.caller, somebody_up, bridge.consult)
+    assert (await office.ask(slower, CommandFailed)).fault is Fault.CALLED_OFF
+    assert await office.executed("switch") == []
+
+
 @pytest.mark.parametrize("kind", ["execute_then_reset", "execute_then_timeout", "garbage", "wrong_schema"])
 async def test_a_move_that_happened_unseen_is_seen(office: Office, bridge: Bridge, kind: str) -> None:
     await office.cloud.break_once(kind, SWITCH, holdS=20.0)
