@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from warmxfer.actors.machine import Ignored, Stage, Transfer, Verdict, step
-from warmxfer.actors.machine.record import ArmTimer, Output
+from warmxfer.actors.machine.record import Output
 from warmxfer.actors.machine.state import Pending
 from warmxfer.schemas import (
     AnyEvent,
@@ -187,6 +187,3 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
     if after.stage.ended and (after.armed_at is not None or after.pending or after.stage_due_at):
         return "I18: an ended transfer still waits"
     return ""
-
-
-__all__ = ["ArmTimer", "Machine", "Step", "abstract", "names"]

@@ -81,7 +81,9 @@ RETURN_ANSWERED = frozenset(
         "return_caller failed: broken",
     }
 )
+"""What settles a `ReturnCaller`: nobody owes an answer to it any more."""
 assert {symbol.name for symbol in SYMBOLS} > RETURN_ANSWERED
+
 EFFECTIVE = frozenset(
     {
         "hold_caller",
@@ -105,13 +107,13 @@ class Effect(NamedTuple):
     """What of a record matters to the world: many steps of the machine have the same effect."""
 
     sent: frozenset[str]
-    sets_timer: bool
-    fires_timer: bool
-    loss: bool
-    sighting: bool
-    hang_up: bool
-    return_answered: bool
     stage: Stage
+    sets_timer: bool = False
+    fires_timer: bool = False
+    loss: bool = False
+    sighting: bool = False
+    hang_up: bool = False
+    return_answered: bool = False
 
 
 class Telling:
@@ -128,9 +130,7 @@ class Telling:
 
     def first(self, outbox: tuple[str, ...]) -> int:
         """The world once the first record was sent."""
-        begun = Effect(
-            EFFECTIVE.intersection(outbox), True, False, False, False, False, False, Stage.PREPARING
-        )
+        begun = Effect(EFFECTIVE.intersection(outbox), Stage.PREPARING, sets_timer=True)
         return self._apply(self._number(World()), begun)
 
     def moves(self, world: int) -> list[tuple[Move, int]]:
@@ -173,13 +173,13 @@ class Telling:
         if id(step) not in self._effects:
             self._effects[id(step)] = Effect(
                 sent=EFFECTIVE.intersection(step.outbox),
+                stage=stage,
                 sets_timer="arm_timer" in step.outbox,
                 fires_timer=step.symbol.is_time,
                 loss=step.symbol.name in LOSSES,
                 sighting=step.symbol.name in SIGHTINGS,
                 hang_up=step.symbol.name in HANG_UPS,
                 return_answered=step.symbol.name in RETURN_ANSWERED,
-                stage=stage,
             )
         return self._effects[id(step)]
 

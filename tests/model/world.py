@@ -6,8 +6,17 @@ for good once it is true (a leg that was heard has been heard), so whatever tell
 again and again, at any later moment (`telling.py`). That is unbounded delay, duplication and reordering.
 A crash between the commit and the fan-out is a late delivery: the outbox is sent again.
 
-**Effects** at the provider (dial, switch, return) go through the words of `EFFECT`. `asked` is a request
-under way: its caller may give up on it at any moment, and it may still be executed.
+**Effects** at the provider (dial, switch, return) are, in one word each,
+
+    idle        nobody has claimed it
+    forbidden   claimed so that it never happens
+    claimed     a gateway has claimed it and not yet asked the provider
+    asked       the provider has the request; its caller may give up on it, and it may still be executed
+    made        executed
+    refused     not executed, and known not to be
+    lost        not executed for as long as anybody waits, and nobody was told (a crash, a lost request)
+    late        executed when nobody waited any more
+    twice       executed twice: what must never be
 """
 
 from __future__ import annotations
@@ -16,17 +25,6 @@ from typing import NamedTuple
 
 from warmxfer.actors.machine import Stage
 
-EFFECT = {
-    "idle": "nobody has claimed it",
-    "forbidden": "claimed so that it never happens",
-    "claimed": "a gateway has claimed it and not yet asked the provider",
-    "asked": "the provider has the request",
-    "made": "executed",
-    "refused": "not executed, and known not to be",
-    "lost": "not executed for as long as anybody waits, and nobody was told (a crash, a lost request)",
-    "late": "executed when nobody waited any more",
-    "twice": "executed twice: what must never be",
-}
 UNDER_WAY = frozenset({"claimed", "asked"})
 NOT_MADE = frozenset({"forbidden", "refused", "lost"})
 
