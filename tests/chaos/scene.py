@@ -1,0 +1,144 @@
+"""One house with everything in it, its callers, and the judgement at the end of a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import nats
+from nats.js.errors import NotFoundError
+
+from tests.whole.stage import Call, Stage
+from warmxfer.actors.client import Client
+from warmxfer.actors.house import ROLES, Caller, House
+from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.schemas import WarmTransferPhase, decode_phase
+
+from .check import broken_promises, executed, read
+from .row import Row
+from .wire import Wire, free_ports
+
+TIME_SCALE = 0.1
+ACK_WAIT_S = 2.0
+RESULT_S = 90.0
+CLEAN_S = 15.0
+"""How long after its result a transfer's last leg may take to go: a late dial is ended as it turns up."""
+
+WORKED_OFF_S = 60.0
+LOOK_EVERY_S = 0.1
+BETWEEN_LOOKS_S = 0.25
+
+
+class Scene:
+    """A stage, and a connection of our own to read the stream by."""
+
+    def __init__(self, stage: Stage, bus: Bus, url: str) -> None:
+        self.stage = stage
+        self.bus = bus
+        self.url = url
+        self.house = stage.house
+
+    async def judge(self, row: Row, calls: Sequence[Call], *, times: int = 1) -> None:
+        """Wait for every transfer's end, then put into `row` what became of it.
+
+        `times`: how often the cloud may have executed a dial or a switch; more than once only where it is
+        the cloud itself that does twice what it was asked once.
+        """
+        await asyncio.gather(*(self._ended(call.transfer.id) for call in calls))
+        for call in calls:
+            await self._judge(row, call, times)
+        row.transfers += len(calls)
+
+    async def _ended(self, id: str) -> None:
+        """Return when there is a result, or when it has taken too long."""
+        until = time.monotonic() + RESULT_S
+        while time.monotonic() < until:
+            if await self.bus.last(subjects.result(id), deadline_s=RESULT_S):
+                return
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+
+    async def _judge(self, row: Row, call: Call, times: int) -> None:
+        story = await read(self.bus, call.transfer.id)
+        result = story.results[0] if story.results else None
+        until = time.monotonic() + CLEAN_S
+        found = executed(await call.verdict(), result, call.caller.room_id)
+        while not found.clean and time.monotonic() < until:
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+            found = executed(await call.verdict(), result, call.caller.room_id)
+        row.lost += result is None
+        row.second_dials += max(found.second_dials + 1 - times, 0)
+        row.second_switches += max(found.second_switches + 1 - times, 0)
+        row.legs_left += found.legs_left
+        row.muted += found.muted
+        row.outcomes[result.outcome.value if result else "lost"] += 1
+        about = f"{row.fault} {row.struck}: {call.transfer.id}"
+        row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
+        if found.cut_off:
+            row.problems.append(f"{about}: the caller was hung up on")
+        if not found.clean or max(found.second_dials, found.second_switches) >= times:
+            row.problems.append(f"{about}: {await call.verdict()}, {result and result.outcome.value}")
+
+    async def phase_of(self, call: Call) -> WarmTransferPhase | None:
+        """The last phase the stream holds of a transfer."""
+        stored = await self.bus.last(subjects.phase(call.transfer.id))
+        return decode_phase(stored.data).phase if stored else None
+
+    async def recovery(self, struck_at: float, *roles: str) -> float:
+        """Seconds from `struck_at` until all that was stored before now was worked off by `roles`."""
+        async with asyncio.timeout(WORKED_OFF_S):
+            link = await nats.connect(self.url, connect_timeout=5, max_reconnect_attempts=-1)
+        try:
+            js = link.jetstream(timeout=5)
+            async with asyncio.timeout(WORKED_OFF_S):
+                last = (await js.stream_info("WARMXFER")).state.last_seq
+                while not all([await _worked_off(js, role, last) for role in roles]):
+                    await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            await link.close()
+        return time.monotonic() - struck_at
+
+    async def calm(self) -> None:
+        """No fault switched on, one process of every role, no primary."""
+        await self.house.delete("/sandbox/faults")
+        await self.house.stop("primary")
+        for role in ROLES:
+            if len(self.house.running(role)) != 1:
+                await self.house.stop(role)
+                await self.house.start(role)
+
+
+async def _worked_off(js: Any, role: str, last: int) -> bool:
+    try:
+        found = await js.consumer_info("WARMXFER", role)
+    except (NotFoundError, nats.errors.TimeoutError):
+        return False
+    return found.ack_floor.stream_seq >= last or found.num_pending + found.num_ack_pending == 0
+
+
+def rooms(callers: Sequence[Caller | Call]) -> list[str]:
+    """The primary rooms of these, as a `primary` is told them."""
+    return [each.caller.room_id if isinstance(each, Call) else each.room_id for each in callers]
+
+
+@asynccontextmanager
+async def scene(*, url: str | None = None, wire: Wire | None = None, **house: Any) -> AsyncIterator[Scene]:
+    """A house of its own. Its actors and we reach the broker at `url`, or its own one through `wire`."""
+    port = house.setdefault("nats_port", free_ports(1)[0]) if wire else None
+    if wire:
+        wire.target = ("127.0.0.1", port)
+        url = wire.url
+    env = {
+        "WARMXFER_ACK_WAIT_S": f"{ACK_WAIT_S:g}",
+        **house.pop("env", {}),
+        **({"NATS_URL": url} if url else {}),
+    }
+    async with House(time_scale=TIME_SCALE, env=env, **house) as built:
+        here = url or built.nats_url
+        async with (
+            Client.connect(here, env={}) as client,
+            await Bus.connect(BusSettings(url=here), name="chaos") as bus,
+        ):
+            yield Scene(Stage(built, client), bus, here)
