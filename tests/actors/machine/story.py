@@ -13,19 +13,15 @@ import msgspec
 
 from warmxfer.actors.machine import ArmTimer, Ignored, Moved, Stage, Transfer, step
 from warmxfer.schemas import (
-    Answer,
     AnyCommand,
     AnyEvent,
     AudioStreamEnabled,
-    CallCause,
     CallEnded,
-    CallerCallEnded,
     CallerCallFound,
     CallerHeld,
     CallerReleased,
     CallerReturned,
     CallerSwitched,
-    CallLeft,
     CancelRequested,
     Command,
     CommandFailed,
@@ -34,21 +30,15 @@ from warmxfer.schemas import (
     DeadlinePassed,
     Fault,
     LegsChecked,
-    LegSeen,
     ParticipantJoined,
-    ParticipantLeft,
     PhaseChanged,
     RoomClosed,
     RoomCreated,
     SIPDestination,
     SummaryReady,
-    SupervisorCallEnded,
-    SupervisorDeclined,
     SupervisorDialed,
     SupervisorReady,
-    TransferRefused,
     TransferRequested,
-    VoicemailDetected,
     WarmTransferConfig,
     WarmTransferRequest,
     WarmTransferResult,
@@ -302,47 +292,3 @@ CHAPTERS: dict[Stage, Callable[[Story], Story]] = {
 }
 LIVE = [stage for stage in Stage if not stage.ended and stage is not Stage.NEW]
 ENDED = [stage for stage in Stage if stage.ended]
-
-SAMPLES: list[AnyEvent] = [
-    TransferRequested(transfer_id="t1", request=request()),
-    TransferRefused(transfer_id="t1", detail="room_id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."),
-    CancelRequested(reason="changed my mind"),
-    CallerReleased(command_id=None, cause="bus_silent"),
-    CallerReleased(command_id=None, cause="session_closed"),
-    SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.BUSY, sip_code=486),
-    SupervisorCallEnded(attempt=2, call_id="call-other", cause=CallCause.HUNG_UP),
-    CallerCallEnded(call_id=CALLER_CALL),
-    CallerCallEnded(call_id="call-other"),
-    SupervisorReady(),
-    SupervisorDeclined(reason="in a meeting"),
-    VoicemailDetected(),
-    *(
-        kind(room_id=room, participant_id=participant)
-        for kind in (AudioStreamEnabled, ParticipantJoined, ParticipantLeft)
-        for room, participant in (
-            (CONSULTATION, "wxs-t1-1"),
-            (CONSULTATION, "wxc-t1"),
-            (CONSULTATION, "wxa-t1"),
-            (PRIMARY, CALLER),
-            (PRIMARY, "stranger"),
-        )
-    ),
-]
-"""Every event that answers no command, as it might come at any time; but `DeadlinePassed`, see `Story`."""
-
-LEGS: list[dict[str, LegSeen | None]] = [
-    {"caller": LegSeen(up=False, status="ended")},
-    {"caller": LegSeen(up=True, room_id=CONSULTATION)},
-    {"supervisor": LegSeen(up=False, cause=CallCause.NO_ANSWER, sip_code=480)},
-    {"caller": LegSeen(up=True, room_id=PRIMARY), "supervisor": LegSeen(up=True)},
-    {},
-]
-
-
-def answers_to(command_id: str) -> list[AnyEvent]:
-    """Every answer there is, right or wrong, to one command."""
-    right = [event for make in ANSWERS.values() if isinstance(event := make(command_id), Answer)]
-    legs = [LegsChecked(command_id=command_id, **legs) for legs in LEGS]
-    failures = [CommandFailed(command_id=command_id, fault=fault) for fault in Fault]
-    others = [CallerReleased(command_id=command_id), CallLeft(command_id=command_id)]
-    return [*right, *legs, *failures, *others, CallerReturned(command_id=command_id, caller_up=False)]

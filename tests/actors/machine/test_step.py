@@ -15,18 +15,8 @@ from warmxfer.schemas import (
     TransferRequested,
 )
 
-from .story import (
-    CALLER,
-    ENDED,
-    LIVE,
-    PRIMARY,
-    SAMPLES,
-    START,
-    Story,
-    answers_to,
-    copied,
-    request,
-)
+from .samples import SAMPLES, answers_to
+from .story import CALLER, ENDED, LIVE, PRIMARY, START, Story, copied, request
 
 STAGES = [stage for stage in Stage if stage is not Stage.NEW]
 

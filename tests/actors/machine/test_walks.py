@@ -20,7 +20,8 @@ from warmxfer.schemas import (
     WarmTransferResult,
 )
 
-from .story import SAMPLES, Story, answers_to
+from .samples import SAMPLES, answers_to
+from .story import Story
 
 walks = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_size=60)
 pacings = st.sampled_from(["overlap", "sequential"])

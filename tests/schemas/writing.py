@@ -1,0 +1,53 @@
+"""What users might write, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from warmxfer.schemas import Refused, read_request
+
+NUMBER = "+14155550123"
+GONE = Ellipsis
+AN_ID = "use 1 to 64 of A-Z a-z 0-9 _ -."
+A_NUMBER = "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)."
+
+
+def raw(**changes: Any) -> bytes:
+    """A good request, but for `changes`: `config__pacing="fast"` is `config.pacing`."""
+    whole: dict[str, Any] = {
+        "room_id": "room-1",
+        "config": {
+            "destination": {
+                "routing_rule_id": "rule-1",
+                "sip_call_to": NUMBER,
+                "sip_call_from": "+14155559876",
+            }
+        },
+    }
+    for path, value in changes.items():
+        *holders, name = path.split("__")
+        place = whole
+        for holder in holders:
+            place = place.setdefault(holder, {})
+        if value is GONE:
+            del place[name]
+        else:
+            place[name] = value
+    return json.dumps(whole).encode()
+
+
+def refused(data: bytes) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read_request(data)
+    return caught.value
+
+
+def complaint(data: bytes) -> Refused | None:
+    try:
+        read_request(data)
+    except Refused as error:
+        return error
+    return None
