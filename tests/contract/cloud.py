@@ -14,13 +14,12 @@ import httpx
 import jwt
 import structlog
 
-from warmxfer.actors.providers import CallRecord, DialOrder, NotDone, Provider, choose_provider
-from warmxfer.schemas import SIPDestination
+from warmxfer.actors.providers import CallRecord, NotDone, Provider, choose_provider
+from warmxfer.schemas import WarmTransferError
 
-from .target import Line, Target
+from .target import Target
 
 REQUEST_S = 10.0
-RING_S = 30
 NOT_THERE = {402, 404}
 """What the platform answers where nothing is; it uses both."""
 
@@ -88,56 +87,18 @@ class Cloud:
         return rest_token(self.target, secret=secret, **claims)
 
     async def tidy(self) -> None:
-        """End the calls and close the rooms; what is gone already is gone."""
+        """End the calls and close the rooms; gone already is fine. Fails with what was left behind."""
+        left: list[Exception] = []
         for undo, ids in ((self.provider.end, self.calls), (self.provider.close_room, self.rooms)):
             for each in ids:
                 try:
                     await undo(each)
                 except NotDone as gone:
                     log.debug("gone_already", status=gone.status)
-
-
-@dataclass
-class Phone:
-    """Places calls. On a cloud that is not ours every one costs money."""
-
-    cloud: Cloud
-    line: Line
-
-    def order(self, room_id: str, key: str = "", to: str = "", ringing_timeout_s: int = RING_S) -> DialOrder:
-        """A call into `room_id`, where whoever answers appears as `sup-<key>`."""
-        key = key or new_key()
-        return DialOrder(
-            room_id=room_id,
-            participant_id=f"sup-{key}",
-            ringing_timeout_s=ringing_timeout_s,
-            destination=SIPDestination(self.line.rule, to or self.line.to, self.line.caller),
-            marks={"warmxferId": key, "attempt": "1", "attemptKey": f"{key}-1"},
-        )
-
-    def wire_order(self, room_id: str, **more: Any) -> dict[str, Any]:
-        """The body of POST /v2/sip/call."""
-        line = {"sipCallTo": self.line.to, "sipCallFrom": self.line.caller, "routingRuleId": self.line.rule}
-        return {**line, "destinationRoomId": room_id, "ringingTimeout": RING_S, **more}
-
-    async def dial(self, order: DialOrder) -> str:
-        """Place the call; it is ended with the test."""
-        call_id = (await self.cloud.provider.dial(order)).call_id
-        self.cloud.calls.append(call_id)
-        return call_id
-
-    async def talk(self, room_id: str | None = None) -> CallRecord:
-        """A call that was answered, in its room (a new one by default)."""
-        call_id = await self.dial(self.order(room_id or await self.cloud.room()))
-        record = await self.cloud.until(call_id, lambda call: call.status == "answered", "answered")
-        await asyncio.sleep(self.cloud.target.settle_s)
-        return record
-
-    async def live_room(self) -> str:
-        """A room that somebody is in, without which no call can be switched there."""
-        room_id = (await self.talk()).room_id
-        assert room_id is not None
-        return room_id
+                except WarmTransferError as error:
+                    left.append(error)
+        if left:
+            raise ExceptionGroup(f"{self.target.url} may still hold calls or rooms of this test", left)
 
 
 @asynccontextmanager

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from .cloud import Cloud, Phone, open_cloud
+from .cloud import Cloud, open_cloud
 from .hand import Hand
 from .letterbox import Letterbox, open_letterbox
+from .phone import Phone
 from .target import KEYS, LETTERS_PORT, LETTERS_URL, LINE, URL, Target, open_target
 
 

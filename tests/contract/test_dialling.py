@@ -9,8 +9,9 @@ import pytest
 from warmxfer.actors.providers import NotDone
 from warmxfer.schemas import CallCause
 
-from .cloud import NOT_THERE, Cloud, Phone, new_key
+from .cloud import NOT_THERE, Cloud, new_key
 from .hand import BUSY, NO_ANSWER, REJECTS, Hand
+from .phone import Phone
 from .target import Line
 
 NO_RULE = Line("+14155550101", "+14155550100", "rr_of-nobody")

@@ -7,7 +7,8 @@ import pytest
 from warmxfer.actors.providers import NotDone
 from warmxfer.schemas import CallCause
 
-from .cloud import NOT_THERE, Cloud, Phone
+from .cloud import NOT_THERE, Cloud
+from .phone import Phone
 
 
 async def test_nothing_is_not_ended(cloud: Cloud) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from warmxfer.actors.providers import NotDone, RateLimited
 
-from .cloud import Cloud, Phone, new_key
+from .cloud import Cloud, new_key
 from .hand import Hand
+from .phone import Phone
 
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
 LIST = {"method": "GET", "path": "/v2/sip/call"}

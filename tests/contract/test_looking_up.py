@@ -8,8 +8,9 @@ import pytest
 
 from warmxfer.actors.providers import videosdk
 
-from .cloud import NOT_THERE, Cloud, Phone, new_key
+from .cloud import NOT_THERE, Cloud, new_key
 from .hand import Hand
+from .phone import Phone
 
 PER_PAGE = 10
 """What the platform gives when nobody says how many."""

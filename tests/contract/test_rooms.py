@@ -8,7 +8,8 @@ import pytest
 
 from warmxfer.actors.providers import Gone
 
-from .cloud import NOT_THERE, Cloud, Phone, new_key
+from .cloud import NOT_THERE, Cloud, new_key
+from .phone import Phone
 
 UNKNOWN_ROOM = "zzzz-zzzz-zzzz"
 

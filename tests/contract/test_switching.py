@@ -6,9 +6,10 @@ import pytest
 
 from warmxfer.actors.providers import Arrived, NotDone
 
-from .cloud import NOT_THERE, Cloud, Phone, new_key
+from .cloud import NOT_THERE, Cloud, new_key
 from .hand import Hand
 from .letterbox import Letterbox
+from .phone import Phone
 
 
 @pytest.mark.parametrize("missing", ["callId", "roomId"])

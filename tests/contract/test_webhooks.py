@@ -16,8 +16,9 @@ from warmxfer.actors.providers import Arrived, Departed, Forged, LegDown, Provid
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import CallCause, SupervisorCallEnded, decode_event
 
-from .cloud import Cloud, Phone
+from .cloud import Cloud
 from .letterbox import Letter, Letterbox
+from .phone import Phone
 
 SIGNATURE = "videosdk-signature"
 MIN_KEY_BITS = 2_048

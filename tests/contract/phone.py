@@ -1,0 +1,66 @@
+"""Placing calls. On a cloud that is not ours every one costs money, so only a `Line` makes a phone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from warmxfer.actors.providers import CallRecord, DialOrder
+from warmxfer.schemas import SIPDestination, SIPOptions
+
+from .cloud import Cloud, new_key
+from .target import Line
+
+RING_S = 30
+MAX_CALL_S = 300
+"""No call outlives this, should the test be killed before it can end it."""
+
+
+@dataclass
+class Phone:
+    """Somebody who can be called, in `cloud`."""
+
+    cloud: Cloud
+    line: Line
+
+    def order(self, room_id: str, key: str = "", to: str = "", ringing_timeout_s: int = RING_S) -> DialOrder:
+        """A call into `room_id`, where whoever answers appears as `sup-<key>`."""
+        key = key or new_key()
+        return DialOrder(
+            room_id=room_id,
+            participant_id=f"sup-{key}",
+            ringing_timeout_s=ringing_timeout_s,
+            destination=SIPDestination(
+                self.line.rule,
+                to or self.line.to,
+                self.line.caller,
+                extra_options=SIPOptions(max_call_duration=MAX_CALL_S),
+            ),
+            marks={"warmxferId": key, "attempt": "1", "attemptKey": f"{key}-1"},
+        )
+
+    def wire_order(self, room_id: str, **more: Any) -> dict[str, Any]:
+        """The body of POST /v2/sip/call."""
+        line = {"sipCallTo": self.line.to, "sipCallFrom": self.line.caller, "routingRuleId": self.line.rule}
+        limits = {"ringingTimeout": RING_S, "maxCallDuration": MAX_CALL_S}
+        return {**line, "destinationRoomId": room_id, **limits, **more}
+
+    async def dial(self, order: DialOrder) -> str:
+        """Place the call; it is ended with the test."""
+        call_id = (await self.cloud.provider.dial(order)).call_id
+        self.cloud.calls.append(call_id)
+        return call_id
+
+    async def talk(self, room_id: str | None = None) -> CallRecord:
+        """A call that was answered, in its room (a new one by default)."""
+        call_id = await self.dial(self.order(room_id or await self.cloud.room()))
+        record = await self.cloud.until(call_id, lambda call: call.status == "answered", "answered")
+        await asyncio.sleep(self.cloud.target.settle_s)
+        return record
+
+    async def live_room(self) -> str:
+        """A room that somebody is in, without which no call can be switched there."""
+        room_id = (await self.talk()).room_id
+        assert room_id is not None
+        return room_id
