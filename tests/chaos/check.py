@@ -55,6 +55,16 @@ def broken_promises(story: Story) -> Iterator[str]:
         yield f"I22: given up: {letter[:200]}"
 
 
+def told(story: Story) -> str:
+    """Its way, for whoever has to find out what went wrong: events, and the stages they led to."""
+    began = story.records[0].at if story.records else 0.0
+    way = [
+        f"{each.at - began:.2f} {type(each.event).__name__} > {each.state.stage.value}"
+        for each in story.records
+    ]
+    return ", ".join(way)
+
+
 def _one_end(story: Story) -> Iterator[str]:
     finals = [phase.seq for phase in story.phases if phase.phase.final]
     if len(finals) != 1 or len(story.results) != 1:

@@ -17,7 +17,7 @@ from warmxfer.actors.house import ROLES, Caller, House
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import WarmTransferPhase, decode_phase
 
-from .check import broken_promises, executed, read
+from .check import broken_promises, executed, read, told
 from .row import Row
 from .wire import Wire, free_ports
 
@@ -76,10 +76,8 @@ class Scene:
         row.outcomes[result.outcome.value if result else "lost"] += 1
         about = f"{row.fault} {row.struck}: {call.transfer.id}"
         row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
-        if found.cut_off:
-            row.problems.append(f"{about}: the caller was hung up on")
-        if not found.clean or max(found.second_dials, found.second_switches) >= times:
-            row.problems.append(f"{about}: {await call.verdict()}, {result and result.outcome.value}")
+        if found.cut_off or not found.clean or max(found.second_dials, found.second_switches) >= times:
+            row.problems += [f"{about}: {await call.verdict()}", f"{about}: {told(story)}"]
 
     async def phase_of(self, call: Call) -> WarmTransferPhase | None:
         """The last phase the stream holds of a transfer."""

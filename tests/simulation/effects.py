@@ -22,6 +22,9 @@ UNSEEN_S = 20.0
 """How long a hang-up may go unnoticed while look-ups fail and webhooks are lost."""
 OUTDATED_S = 6.0
 """How long a hold may last that was obeyed after the end, until the release behind it is."""
+LEASE_SLACK = 1.5
+STEPS_S = 2.0
+"""A lease is looked at four times, and each step of a release has time of its own."""
 UNOWNED_S = 45.0
 """How long beyond the lease a caller may be muted after the end, stalls and outages included."""
 
@@ -145,6 +148,18 @@ def held_for_somebody(world: World, story: Story) -> Iterator[str]:
             yield f"I1: the caller was muted for {until - last:.1f} s after the transfer had ended"
 
 
+def let_go_in_silence(world: World, story: Story) -> Iterator[str]:
+    """I25: while the bus is away, a session lets its caller go by itself once its lease is over."""
+    if any(what in ("stall_primary", "crash_primary") for what, _ in world.weather.struck):
+        return
+    patience_s = LEASE_SLACK * world.plan.lease_s + STEPS_S
+    for away, back in world.storm.outages:
+        for began, *ended in world.house.sessions[story.plan.session].holds:
+            until = min(ended[0] if ended else world.now, back)
+            if began < away and until > away + patience_s:
+                yield f"I25: the caller was muted for {until - away:.1f} s of an outage"
+
+
 def _ran(story: Story) -> bool:
     """Whether it ever had the caller."""
     refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER)
@@ -179,5 +194,6 @@ EFFECT_CHECKS = (
     not_before_the_switch,
     one_transfer_per_caller,
     held_for_somebody,
+    let_go_in_silence,
     *LEFT_OVER_CHECKS,
 )

@@ -101,7 +101,7 @@ def draw(chance: random.Random) -> Plan:
         callers=callers,
         transfers=tuple(transfers),
         storm_s=chance.uniform(15.0, 60.0),
-        lease_s=chance.choice((8.0, 20.0)),
+        lease_s=chance.choice((6.0, 20.0)),
         has_model=chance.random() < 0.7,
         thinks_s=(0.1, 1.0) if chance.random() < 0.7 else (2.0, 9.0),
         skews_s=tuple(

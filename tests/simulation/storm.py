@@ -11,7 +11,7 @@ from .weather import PER_MINUTE
 if TYPE_CHECKING:
     from .world import World
 
-OUTAGE_S = (0.5, 12.0)
+OUTAGE_S = (0.5, 25.0)
 RESET_AT_ONCE = 0.3
 """How many of the connections a reset breaks."""
 POISON = b'{"type": "no_such_thing"}'
@@ -23,6 +23,8 @@ class Storm:
     def __init__(self, world: World) -> None:
         self._world = world
         self.broker_down = False
+        self.outages: list[list[float]] = []
+        """When each began, and ended."""
         self.poison: list[tuple[str, int]] = []
         """Transfer and number of what nobody can read."""
         self.poisoned: set[str] = set()
@@ -37,6 +39,7 @@ class Storm:
         if self.broker_down:
             self._world.trace.add("fault", "outage ends")
             self.broker_down = False
+            self.outages[-1].append(self._world.now)
             for bus in self._world.buses:
                 bus.come_back()
             self._world.stream.wake()
@@ -67,6 +70,7 @@ class Storm:
             return
         self._world.weather.note("outage")
         self.broker_down = True
+        self.outages.append([self._world.now])
         for bus in self._world.buses:
             bus.break_off()
         self._world.later(self._world.weather.between(*OUTAGE_S), self.outage_ends)

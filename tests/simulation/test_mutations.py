@@ -71,7 +71,7 @@ def sends_once(patch: Patch) -> None:
         (claims_nothing, "I7"),
         (ends_no_leg, "I16"),
         (obeys_anything, "I15"),
-        (holds_for_ever, "I2"),
+        (holds_for_ever, "I25"),
         (sends_once, "I14"),
     ],
 )
