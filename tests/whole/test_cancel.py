@@ -34,7 +34,7 @@ async def test_a_cancel_at_each_phase_brings_the_caller_back(stage: Stage) -> No
         await call.until(phase)
         await call.transfer.cancel("changed their mind")
 
-    calls = [await stage.begin(caller) for caller in callers]
+    calls = [await stage.begin(caller, command_timeout_s=30) for caller in callers]
     at = dict(zip([*EARLY, *LATE], calls, strict=True))
     await asyncio.gather(*(cancelled_at(call, phase) for phase, call in at.items()))
     results = await asyncio.gather(*(call.result() for call in calls))

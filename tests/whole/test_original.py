@@ -106,7 +106,7 @@ async def play(stage: Stage, name: str, caller: Caller) -> Played:
     supervisor, config, broken = PLAYED[name]
     if broken:
         await stage.fault("status", broken, times=0, status=500)
-    call = await stage.begin(caller, supervisor, pacing="sequential", **config)
+    call = await stage.begin(caller, supervisor, pacing="sequential", command_timeout_s=30, **config)
     result = await call.result()
     if broken:
         await stage.house.delete("/sandbox/faults")
