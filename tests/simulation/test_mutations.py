@@ -64,6 +64,7 @@ def sends_once(patch: Patch) -> None:
     patch.setattr(Coordinator, "_read", read)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("mutation", "promise"),
     [
