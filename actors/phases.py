@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGenerator[PhaseChanged, None]:
     """Yield the phases above `after_seq`, the final one last.
 
-    Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id.
+    Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id, and
+    `Retry` when our own connection is closed: nothing will come, and nothing is left to wait for.
     """
     seen = after_seq
     async with bus.listen(subjects.phase(transfer_id)) as heard:
@@ -39,6 +40,10 @@ async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGene
                 if phase.phase.final:
                     return
             message = await heard.next(GAP_S if ahead else QUIET_S)
+            if message is None and heard.ended:
+                raise Retry(
+                    f"The connection was closed while transfer {transfer_id} was followed; connect again"
+                )
             live = _read(message.data) if message else None
             ahead |= _after(seen, [live] if live else [])
             if live is None or live.seq > seen + 1:

@@ -73,6 +73,11 @@ class Listener:
             await self._wake.wait()
         return self._pending.popleft()
 
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come: it was left, or the connection is closed."""
+        return self._ended
+
     async def next(self, timeout_s: float) -> Heard | None:
         """The next message, or None when none came within `timeout_s`."""
         try:

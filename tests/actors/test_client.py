@@ -16,6 +16,7 @@ from warmxfer.schemas import (
     Outcome,
     PhaseChanged,
     Refused,
+    Retry,
     SIPDestination,
     WarmTransferConfig,
     WarmTransferPhase,
@@ -242,3 +243,16 @@ def test_ids_sort_by_time_and_fit_a_subject() -> None:
     assert all(subjects.checked(id) == id for id in ids)
     assert new_id()[:12] >= ids[0][:12]
     assert len(set(ids)) == 3
+
+
+async def test_closing_the_client_ends_whoever_still_follows_a_transfer(nats_url: str, bus: Bus) -> None:
+    async with Client.connect(nats_url) as client:
+        transfer = await client.request(REQUEST)
+        await move(bus, transfer.id, 1, STARTED)
+        phases = transfer.phases()
+        assert (await anext(phases)).phase is STARTED
+        following = asyncio.ensure_future(anext(phases))
+        await asyncio.sleep(0)
+    # It used to ask a closed connection over and over, and froze the process it ran in.
+    with pytest.raises(Retry, match="The connection was closed while transfer"):
+        await asyncio.wait_for(following, 5)
