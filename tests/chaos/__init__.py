@@ -1,4 +1,4 @@
-"""Real chaos: real processes, a real nats-server, the sandbox over HTTP, and everything that can break, broken.
+"""Real chaos: real processes, a real nats-server, the sandbox over HTTP, all of it broken.
 
     run.py        the command and its table
     row.py        one line of the table

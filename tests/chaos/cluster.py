@@ -1,4 +1,4 @@
-"""F6: three brokers on loopback, R3: the stream's leader killed, then all three restarted one after another."""
+"""F6: three brokers on loopback, R3: the stream's leader killed, then a rolling restart."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def _longest_gap(here: Scene) -> float:
     try:
         for number in range(100_000):
             began = time.monotonic()
-            await here.bus.publish("warmxfer.gap.phase", b"{}", msg_id=f"gap:{number}", deadline_s=MEET_S)
+            await here.bus.publish("warmxfer.gap.dead", b"{}", msg_id=f"gap:{number}", deadline_s=MEET_S)
             longest_s = max(longest_s, time.monotonic() - began)
             await asyncio.sleep(LOOK_EVERY_S)
     except asyncio.CancelledError:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import nats
+from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import NotFoundError
 
 from tests.whole.stage import Call, Stage
@@ -87,7 +88,7 @@ class Scene:
     async def recovery(self, struck_at: float, *roles: str) -> float:
         """Seconds from `struck_at` until all that was stored before now was worked off by `roles`."""
         async with asyncio.timeout(WORKED_OFF_S):
-            link = await nats.connect(self.url, connect_timeout=5, max_reconnect_attempts=-1)
+            link = await nats.connect(self.url.split(","), connect_timeout=5, max_reconnect_attempts=-1)
         try:
             js = link.jetstream(timeout=5)
             async with asyncio.timeout(WORKED_OFF_S):
@@ -111,7 +112,7 @@ class Scene:
 async def _worked_off(js: Any, role: str, last: int) -> bool:
     try:
         found = await js.consumer_info("WARMXFER", role)
-    except (NotFoundError, nats.errors.TimeoutError):
+    except (NotFoundError, NatsTimeout):
         return False
     return found.ack_floor.stream_seq >= last or found.num_pending + found.num_ack_pending == 0
 
@@ -124,10 +125,10 @@ def rooms(callers: Sequence[Caller | Call]) -> list[str]:
 @asynccontextmanager
 async def scene(*, url: str | None = None, wire: Wire | None = None, **house: Any) -> AsyncIterator[Scene]:
     """A house of its own. Its actors and we reach the broker at `url`, or its own one through `wire`."""
-    port = house.setdefault("nats_port", free_ports(1)[0]) if wire else None
     if wire:
-        wire.target = ("127.0.0.1", port)
-        url = wire.url
+        port = free_ports(1)[0]
+        wire.target, url = ("127.0.0.1", port), wire.url
+        house["nats_port"] = port
     env = {
         "WARMXFER_ACK_WAIT_S": f"{ACK_WAIT_S:g}",
         **house.pop("env", {}),

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can let go of the wire, and ports for those who must know theirs before they start."""
+"""A TCP proxy on loopback that can let go of the wire, and ports that are known before anybody listens."""
 
 from __future__ import annotations
 
