@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import random
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ FAULT_LIMIT_S = 600.0
 """One fault, all of its rows; what takes longer has hung, and is a broken promise."""
 
 MAX_PROBLEMS_SHOWN = 40
+STOPPED = 130
 Fault = Callable[[], AsyncIterator[Row]]
 
 
@@ -68,6 +70,10 @@ def _tell(row: Row, after_s: float) -> None:
 
 async def play_all(args: argparse.Namespace) -> int:
     """Play what was asked for, one after another, and print the table."""
+    playing = asyncio.current_task()
+    assert playing is not None
+    # Asked to end, it takes its houses down with it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     known = faults(args)
     began = time.monotonic()
     rows: list[Row] = []
@@ -90,7 +96,10 @@ def main() -> int:
     if unknown := set(args.only or ()) - set(faults(args)):
         parser.error(f"--only is {', '.join(sorted(unknown))}; choose from {', '.join(faults(args))}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    return asyncio.run(play_all(args))
+    try:
+        return asyncio.run(play_all(args))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        return STOPPED
 
 
 if __name__ == "__main__":
