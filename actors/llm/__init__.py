@@ -1,7 +1,7 @@
 """Chat models: the port, and one file for each API that is known.
 
-    port.py    what an actor asks of a model, and where the model is
-    openai.py  the OpenAI-compatible API, spoken by nearly every vendor and by local servers
+port.py    what an actor asks of a model, and where the model is
+openai.py  the OpenAI-compatible API, spoken by nearly every vendor and by local servers
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
     parent.kill()
     await parent.wait()
     async with asyncio.timeout(10):
-        while _alive(child):  # noqa: ASYNC110
+        while _alive(child):
             await asyncio.sleep(0.05)
 
 

@@ -171,7 +171,7 @@ class World:
     async def _until(self, over: Callable[[], bool], patience_s: float) -> None:
         """Let time pass until it is `over`, or for `patience_s`."""
         deadline = self.loop.time() + patience_s
-        while not over() and self.loop.time() < deadline:  # noqa: ASYNC110 - this clock jumps
+        while not over() and self.loop.time() < deadline:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _begin(self) -> None:

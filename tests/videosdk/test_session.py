@@ -23,7 +23,7 @@ HOLD = "Please hold."
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110
+        while not true():
             await asyncio.sleep(0.005)
 
 

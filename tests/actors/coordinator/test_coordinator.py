@@ -219,7 +219,7 @@ async def test_a_fact_that_changes_nothing_does_not_keep_a_transfer_busy(fresh_b
         await _until_stored(fresh_bus, subjects.log("t-idle"))
         await fresh_bus.publish(subjects.event("t-idle"), encode(SupervisorReady()))
         async with asyncio.timeout(5):
-            while worker.done + worker.failed < 2:  # noqa: ASYNC110
+            while worker.done + worker.failed < 2:
                 await asyncio.sleep(0.02)
     assert (worker.done, worker.failed) == (2, 0)
     assert len(await records(fresh_bus, "t-idle")) == 1

@@ -38,7 +38,7 @@ RELEASED = ["restore_auto_end", "unmute"]
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110
+        while not true():
             await asyncio.sleep(0.01)
 
 
@@ -300,7 +300,7 @@ async def test_through_an_outage_of_the_broker(
         await until(lambda: not session.muted)
         await fresh_server.start()
         async with asyncio.timeout(8.0):
-            while len(stored := await ours.history(subjects.event("t"), 10)) < 2:  # noqa: ASYNC110
+            while len(stored := await ours.history(subjects.event("t"), 10)) < 2:
                 await asyncio.sleep(0.05)
         assert decode_event(stored[1].data) == CallerReleased(command_id=None, cause="bus_silent")
 
