@@ -84,6 +84,8 @@ class Plan:
 
 def draw(chance: random.Random) -> Plan:
     """Everything about a run that does not depend on how it goes."""
+    # A model slower than the supervisor, who is there before there is anything to tell.
+    slow = chance.random() < 0.35
     count = chance.choices((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))[0]
     sessions: list[str] = []
     transfers: list[TransferPlan] = []
@@ -92,7 +94,7 @@ def draw(chance: random.Random) -> Plan:
         session = chance.choice(sessions) if again else f"room-s{len(sessions) + 1}"
         if not again:
             sessions.append(session)
-        transfers.append(_transfer(chance, f"x{index + 1}", session))
+        transfers.append(_transfer(chance, f"x{index + 1}", session, slow))
     callers = tuple(
         CallerPlan(each, chance.uniform(1.0, 45.0) if chance.random() < 0.2 else None) for each in sessions
     )
@@ -102,15 +104,15 @@ def draw(chance: random.Random) -> Plan:
         transfers=tuple(transfers),
         storm_s=chance.uniform(15.0, 60.0),
         lease_s=chance.choice((6.0, 20.0)),
-        has_model=chance.random() < 0.7,
-        thinks_s=(0.1, 1.0) if chance.random() < 0.7 else (2.0, 9.0),
+        has_model=slow or chance.random() < 0.6,
+        thinks_s=(2.0, 9.0) if slow else (0.1, 1.0),
         skews_s=tuple(
             chance.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)
         ),
     )
 
 
-def _transfer(chance: random.Random, id: str, session: str) -> TransferPlan:
+def _transfer(chance: random.Random, id: str, session: str, slow: bool) -> TransferPlan:
     flaw: Any = chance.choices(("", "unreadable", "forbidden_number"), (0.93, 0.04, 0.03))[0]
     number = PREMIUM_NUMBER if flaw == "forbidden_number" else SUPERVISOR_NUMBER
     return TransferPlan(
@@ -119,7 +121,7 @@ def _transfer(chance: random.Random, id: str, session: str) -> TransferPlan:
         asked_at_s=chance.uniform(0.5, 20.0) if id != "x1" else chance.uniform(0.5, 2.0),
         cancelled_at_s=chance.uniform(1.0, 40.0) if chance.random() < 0.15 else None,
         supervisor=chance.choices(tuple(SUPERVISORS), tuple(SUPERVISORS.values()))[0],
-        ring_s=chance.uniform(0.3, 6.0),
+        ring_s=chance.uniform(0.3, 1.5 if slow else 6.0),
         answer_s=chance.uniform(0.2, 3.0),
         hang_up_s=chance.uniform(0.0, 6.0),
         flaw=flaw,
@@ -130,7 +132,7 @@ def _transfer(chance: random.Random, id: str, session: str) -> TransferPlan:
                 "sip_call_from": HOUSE_NUMBER,
             },
             "command_timeout_s": chance.choice((4.0, 10.0)),
-            "summary_timeout_s": chance.choice((2.0, 5.0, 8.0)),
+            "summary_timeout_s": 8.0 if slow else chance.choice((2.0, 5.0, 8.0)),
             "supervisor_join_timeout_s": chance.choice((10.0, 20.0, 40.0)),
             "briefing_timeout_s": chance.choice((15.0, 30.0)),
             "on_briefing_timeout": chance.choices(("cancel", "proceed"), (0.8, 0.2))[0],
