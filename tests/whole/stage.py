@@ -14,6 +14,7 @@ from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
 RESULT_TIMEOUT_S = 60.0
+STEADY_LOOKS = 5
 
 READY = "+14155550101"
 BUSY = "+14155550102"
@@ -70,14 +71,15 @@ class Call:
         return verdict
 
     async def _settled(self) -> dict[str, Any]:
-        """The verdict, once the people of the sandbox have reacted to what was done last."""
-        verdict = await self.verdict()
-        for _ in range(40):
-            again = await self.verdict()
-            if again == verdict:
-                return again
-            verdict = again
+        """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later."""
+        verdict, same = await self.verdict(), 0
+        for _ in range(60):
             await asyncio.sleep(0.05)
+            again = await self.verdict()
+            same = same + 1 if again == verdict else 0
+            if same == STEADY_LOOKS:
+                break
+            verdict = again
         return verdict
 
 
