@@ -148,8 +148,10 @@ def test_where_the_kernel_holds_no_leash_a_process_does(how: signal.Signals) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel holds the leash on Linux only")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_it_dies_with_its_parent_however_that_dies(how: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True) as parent:
+def test_it_dies_with_its_parent_however_that_dies(how: signal.Signals, tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # nobody is left to clean up after such a parent
+    command = [sys.executable, "-c", CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as parent:
         try:
             assert parent.stdout is not None
             server_pid = int(next(line for line in parent.stdout if line.strip().isdigit()))
