@@ -48,6 +48,7 @@ async def test_without_another_actor_it_fails_with_the_sentence_that_says_who(
     stage: Stage, missing: str, outcome: Outcome, sentence: str
 ) -> None:
     (caller,) = await stage.callers(1)
+    await stage.conversation(caller, lines=1)  # the AI is in the room
     await stage.house.stop(missing)
     call = await stage.begin(caller, command_timeout_s=2)
     result = await call.result()

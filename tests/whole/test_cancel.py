@@ -29,6 +29,7 @@ async def test_a_cancel_at_each_phase_brings_the_caller_back(stage: Stage) -> No
     # A caller who takes long to arrive leaves time to cancel between the switch and its end.
     await stage.fault("arrives_late", {"switch": True}, times=0, delayS=30)
     callers = await stage.callers(len(EARLY) + len(LATE))
+    await asyncio.gather(*(stage.conversation(caller, lines=1) for caller in callers))
 
     async def cancelled_at(call: Call, phase: WarmTransferPhase) -> None:
         await call.until(phase)
