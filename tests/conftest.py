@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -18,6 +19,16 @@ from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 
 CONTAINER_IMAGE = "nats:2.14-alpine"
 NATS_PORT = 4222
+
+# The same examples every time and no stop-watch on them: a busy machine is no reason to fail.
+hypothesis.settings.register_profile(
+    "same-everywhere",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("same-everywhere")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -67,6 +78,23 @@ async def fresh_bus(fresh_server: EmbeddedServer) -> AsyncIterator[Bus]:
     async with await Bus.connect(BusSettings(url=fresh_server.url, ack_wait_s=0.5), name="test") as bus:
         await bus.ensure()
         yield bus
+
+
+@pytest_asyncio.fixture
+async def crowded(fresh_server: EmbeddedServer) -> AsyncIterator[Crowded]:
+    """Writes that a broker has heard, and takes a while to store: many are before them."""
+    async with await Bus.connect(BusSettings(url=fresh_server.url), name="crowd") as bus:
+        await bus.ensure()
+
+        async def write(subject: str, data: bytes) -> asyncio.Task[list[int]]:
+            crowd = [Outgoing(subjects.event("crowd"), bytes(CROWD_BYTES)) for _ in range(CROWD)]
+            writing = asyncio.create_task(bus.publish_all([*crowd, Outgoing(subject, data)]))
+            async with bus.listen(subject) as heard:
+                # Whoever listens before the write hears it when the broker does.
+                assert await heard.next(CROWD_PATIENCE_S) is not None
+            return writing
+
+        yield write
 
 
 async def _container() -> AsyncIterator[str]:

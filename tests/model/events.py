@@ -139,6 +139,10 @@ def _time_for_a_look(transfer: Transfer) -> Told | None:
 
 
 def _everything_due(transfer: Transfer) -> Told | None:
+    # All at one time, and then the first one sent is the first one judged: of that order one stands for all,
+    # since every wait that comes first alone is a symbol of its own.
+    waits = sorted(transfer.pending.items(), key=lambda wait: wait[1].kind)
+    transfer = msgspec.structs.replace(transfer, pending=dict(waits))
     return _at(transfer, lambda _: True, stage=True, check=True)
 
 

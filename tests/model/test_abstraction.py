@@ -33,7 +33,7 @@ def tell(transfer: Transfer, symbol: Symbol) -> tuple[Transfer, Outcome]:
     return result.state, (after, sent) if sent or after != abstract(transfer) else None
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(walks, pacings, timeouts)
 def test_abstract_and_concrete_transfer_walk_together(walk: list[int], pacing: str, timeout: str) -> None:
     transfer = Machine(pacing=pacing, on_briefing_timeout=timeout).first

@@ -28,7 +28,7 @@ from warmxfer.schemas import (
     fields,
 )
 
-quickly = settings(max_examples=50, deadline=None, derandomize=True)
+quickly = settings(max_examples=50)
 """For properties: the same examples on every machine, however busy it is."""
 
 JSON = st.recursive(

@@ -56,6 +56,14 @@ class Call:
     async def assert_nobody_stranded(self, *, dials: int = 1) -> dict[str, Any]:
         """What holds after every transfer, by the ledger of what was executed alone."""
         result, verdict = await self.result(), await self._settled()
+        try:
+            self._judge(result, verdict, dials)
+        except AssertionError as error:
+            error.add_note(await self._evidence(verdict))
+            raise
+        return verdict
+
+    def _judge(self, result: WarmTransferResult, verdict: dict[str, Any], dials: int) -> None:
         assert sum(verdict["dials"].values()) <= dials
         assert all(count <= 1 for count in verdict["dials"].values())
         assert verdict["switches"]["forward"] <= 1
@@ -68,7 +76,17 @@ class Call:
             if verdict["callerLegUp"]:
                 assert verdict["callerRoom"] == self.caller.room_id
                 assert not verdict["callerHeld"]
-        return verdict
+
+    async def _evidence(self, verdict: dict[str, Any]) -> str:
+        """What was executed in the caller's room, and what the AI's process said of it."""
+        ledger = await self.house.ledger(room=self.caller.room_id)
+        logs = [
+            line
+            for path in sorted(self.house.directory.glob("primary-*.log"))
+            for line in path.read_text().splitlines()
+            if self.caller.room_id in line or self.transfer.id in line
+        ]
+        return "\n".join((f"{self.transfer.id}: {verdict}", *map(str, ledger), *logs))
 
     async def _settled(self) -> dict[str, Any]:
         """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later."""

@@ -51,7 +51,7 @@ def walk(story: Story, numbers: list[int]) -> None:
         assert isinstance(same, Ignored) or same == story.records[-1], "step is not a function"
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(walks, pacings, timeouts)
 def test_whatever_comes_the_rules_of_one_record_hold(numbers: list[int], pacing: str, timeout: str) -> None:
     story = Story(pacing=pacing, on_briefing_timeout=timeout)
@@ -84,7 +84,7 @@ def check_record(before: Transfer | None, record: Moved) -> None:
         assert state.supervisor_heard
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(walks, pacings)
 def test_whatever_came_time_alone_then_ends_it_with_the_caller_given_back(
     numbers: list[int], pacing: str
@@ -101,7 +101,7 @@ def test_whatever_came_time_alone_then_ends_it_with_the_caller_given_back(
     assert all(hold.fence < release.fence for hold in held for release in released)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(walks)
 def test_every_record_is_read_back_as_it_was_written(numbers: list[int]) -> None:
     story = Story()
