@@ -21,16 +21,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import structlog
 
-from . import subjects
 from .connection import Bus
 from .dead import cause_of, letter
 from .errors import Park, Refused, Retry
+from .held import Held
+from .lanes import Lanes
 from .messages import Arrival, Delivery
 
 MAX_JOBS = 1_024
@@ -47,31 +47,6 @@ DRAIN_S = 10.0
 Handle = Callable[[Delivery], Awaitable[None]]
 OnDead = Callable[[Delivery, str], Awaitable[None]]
 log = structlog.get_logger(__name__)
-
-
-class _Held:
-    """A message in our hands: waiting in its lane, or being handled."""
-
-    __slots__ = ("arrival", "delivery", "running", "unaddressed")
-
-    def __init__(self, arrival: Arrival) -> None:
-        self.arrival = arrival
-        self.running = False
-        self.unaddressed = ""
-        try:
-            address = subjects.parse(arrival.subject)
-        except Refused as error:
-            address = subjects.Address(subjects.UNADDRESSED, "", "")
-            self.unaddressed = str(error)
-        self.delivery = Delivery(
-            *address,
-            subject=arrival.subject,
-            data=arrival.data,
-            seq=arrival.seq,
-            at=arrival.at,
-            tries=arrival.tries,
-            headers=arrival.headers,
-        )
 
 
 class Worker:
@@ -108,9 +83,8 @@ class Worker:
             # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
             # work takes no more than it can begin, so that idle workers elsewhere get the rest.
             window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
-        self._held: dict[int, _Held] = {}
-        self._lanes: dict[str | int, deque[_Held]] = {}
-        self._ready: deque[str | int] = deque()
+        self._held: dict[int, Held] = {}
+        self._lanes: Lanes[Held] = Lanes()
         self._runners: set[asyncio.Task[None]] = set()
         self._staffed = 0
         self._ticker: asyncio.Task[None] | None = None
@@ -143,7 +117,7 @@ class Worker:
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more, let running handlers end within `drain_s`, give everything else back at once."""
         self._stopping = True
-        self._ready.clear()
+        self._lanes.close()
         await self._puller.stop()
         for held in list(self._held.values()):
             if not held.running:
@@ -177,21 +151,13 @@ class Worker:
             # Our own message came again (a receipt was lost, a broker restarted): answer the newer receipt.
             again.arrival = arrival
             return
-        held = self._held[arrival.seq] = _Held(arrival)
-        if self._stopping:
-            return
-        key = held.delivery.transfer_id if self._keyed else arrival.seq
-        lane = self._lanes.get(key)
-        if lane is not None:
-            lane.append(held)
-            return
-        self._lanes[key] = deque((held,))
-        self._ready.append(key)
+        held = self._held[arrival.seq] = Held(arrival)
+        self._lanes.put(held.delivery.transfer_id if self._keyed else arrival.seq, held)
         self._staff()
 
     def _staff(self) -> None:
         """One more runner if there is work for it. They end when none is ready: idle costs no task."""
-        if self._ready and self._staffed < self._jobs:
+        if self._lanes.ready and self._staffed < self._jobs:
             # Counted here and in `_run`, not by the tasks: one that has ended is done only a moment later,
             # and what arrives in that moment would find every place taken and nobody at work.
             self._staffed += 1
@@ -202,25 +168,21 @@ class Worker:
     async def _run(self) -> None:
         """Handle lane after lane, one message of each in turn, until none is ready."""
         try:
-            while self._ready:
-                await self._next(self._ready.popleft())
+            while self._lanes.ready:
+                await self._next()
         finally:
             self._staffed -= 1
             self._staff()
 
-    async def _next(self, key: str | int) -> None:
-        lane = self._lanes[key]
+    async def _next(self) -> None:
+        key, held = self._lanes.take()
         try:
-            await self._settle(lane[0])
+            await self._settle(held)
         finally:
-            lane.popleft()
-            if not lane:
-                del self._lanes[key]
-            elif not self._stopping:
-                self._ready.append(key)
+            self._lanes.done(key)
         await self._puller.pump()
 
-    async def _settle(self, held: _Held) -> None:
+    async def _settle(self, held: Held) -> None:
         held.running = True
         try:
             await self._handle(held)
@@ -244,14 +206,14 @@ class Worker:
         finally:
             del self._held[held.arrival.seq]
 
-    async def _handle(self, held: _Held) -> None:
+    async def _handle(self, held: Held) -> None:
         if held.unaddressed:
             raise Park(held.unaddressed)
         if held.delivery.tries > self._max_deliver * PATIENCE:
             raise Park(f"was begun {held.delivery.tries - 1} times and never ended: it may kill its worker")
         await self._handler(held.delivery)
 
-    async def _again(self, held: _Held, error: BaseException, limit: int, after_s: float = 0.0) -> None:
+    async def _again(self, held: Held, error: BaseException, limit: int, after_s: float = 0.0) -> None:
         self.failed += 1
         tries = held.delivery.tries
         if tries >= limit:
@@ -260,7 +222,7 @@ class Worker:
         growing_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
         await self._puller.nak(held.arrival, max(after_s, growing_s * random.uniform(0.75, 1.0)))
 
-    async def _bury(self, held: _Held, cause: str) -> None:
+    async def _bury(self, held: Held, cause: str) -> None:
         """Dead letter, then the callback, then let go: a crash in between repeats, and loses nothing."""
         delivery = held.delivery
         out = letter(delivery, cause, self._consumer)
@@ -277,7 +239,7 @@ class Worker:
         log.error("dead_letter", **self._where(held), cause=cause)
         await self._puller.term(held.arrival)
 
-    async def _give_back(self, held: _Held) -> None:
+    async def _give_back(self, held: Held) -> None:
         del self._held[held.arrival.seq]
         await self._puller.nak(held.arrival)
 
@@ -289,7 +251,7 @@ class Worker:
                 if self._progress or not held.running:
                     await self._puller.progress(held.arrival)
 
-    def _where(self, held: _Held) -> dict[str, object]:
+    def _where(self, held: Held) -> dict[str, object]:
         delivery = held.delivery
         return {
             "consumer": self._consumer,

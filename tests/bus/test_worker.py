@@ -103,7 +103,7 @@ async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_side_by_si
     )
     async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=True) as worker:
         await settled(fresh_bus, "coordinator", 10)
-        assert worker._lanes == {}
+        assert len(worker._lanes) == 0
     assert {id: numbers == sorted(numbers) for id, numbers in order.items()} == {
         f"t{n}": True for n in range(8)
     }
@@ -530,7 +530,7 @@ async def test_ten_thousand_messages_leave_no_task_and_no_lane() -> None:
                 most = max(most, len(asyncio.all_tasks()))
                 await asyncio.sleep(0.01)
             await settled(bus, "coordinator")
-            assert (worker._lanes, len(worker._ready), worker.held) == ({}, 0, 0)
+            assert (len(worker._lanes), worker._lanes.ready, worker.held) == (0, False, 0)
         assert most <= before + 64 + 4
         assert len(asyncio.all_tasks()) == before
 
