@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from warmxfer.schemas import Refused
+from warmxfer.schemas import Refused, env_number
 
 DEFAULT_BASE_URL = "https://api.videosdk.live"
 DEFAULT_TIMEOUT_S = 8.0
@@ -44,7 +44,9 @@ class VideoSDKSettings:
             # A key and a secret can make narrow tokens; the broad one is then not needed.
             auth_token="" if api_key else auth_token,
             base_url=_base_url(env.get("VIDEOSDK_BASE_URL") or DEFAULT_BASE_URL),
-            timeout_s=_timeout_s(env.get("WARMXFER_PROVIDER_TIMEOUT_S", "")),
+            timeout_s=env_number(
+                env, "WARMXFER_PROVIDER_TIMEOUT_S", float, DEFAULT_TIMEOUT_S, MIN_TIMEOUT_S, MAX_TIMEOUT_S
+            ),
         )
 
     @property
@@ -64,17 +66,3 @@ def _base_url(value: str) -> str:
             field="VIDEOSDK_BASE_URL",
         )
     return value.rstrip("/")
-
-
-def _timeout_s(value: str) -> float:
-    try:
-        seconds = float(value) if value.strip() else DEFAULT_TIMEOUT_S
-    except ValueError:
-        seconds = -1.0
-    if not MIN_TIMEOUT_S <= seconds <= MAX_TIMEOUT_S:
-        raise Refused(
-            f"WARMXFER_PROVIDER_TIMEOUT_S is {value[:40]!r}; "
-            f"give seconds from {MIN_TIMEOUT_S:g} to {MAX_TIMEOUT_S:g}",
-            field="WARMXFER_PROVIDER_TIMEOUT_S",
-        )
-    return seconds

@@ -36,7 +36,7 @@ def test_what_is_left_out_has_a_default() -> None:
         ({"WARMXFER_PROVIDER": "acme"}, "WARMXFER_PROVIDER is 'acme'; use one of videosdk"),
         (
             {"WARMXFER_PROVIDER_TIMEOUT_S": "0"},
-            "WARMXFER_PROVIDER_TIMEOUT_S is '0'; give seconds from 0.1 to 30",
+            "WARMXFER_PROVIDER_TIMEOUT_S is '0'; give a number from 0.1 to 30",
         ),
         ({"WARMXFER_GATEWAY_JOBS": "many"}, "WARMXFER_GATEWAY_JOBS is 'many'; give a number from 1 to 512"),
         ({"WARMXFER_SETTLE_S": "nan"}, "WARMXFER_SETTLE_S is 'nan'; give a number from 0.1 to 60"),
