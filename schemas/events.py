@@ -52,6 +52,20 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
     reason: ReasonText
 
 
+# ── from the coordinator, about itself ───────────────────────────────────────────────────────────
+
+
+class TransferBroken(Fact, frozen=True, kw_only=True):
+    """A message of this transfer could be read and not be handled, however often it was tried.
+
+    `kind` is where it came in (`request`, `cancel`, `event` or `timeout`), `cause` its dead letter's.
+    """
+
+    transfer_id: str
+    kind: str
+    cause: ReasonText
+
+
 # ── from the primary-session proxy ───────────────────────────────────────────────────────────────
 
 
@@ -248,6 +262,7 @@ AnyEvent = (
     TransferRequested
     | TransferRefused
     | CancelRequested
+    | TransferBroken
     | CallerHeld
     | CallerReleased
     | CallLeft

@@ -28,6 +28,7 @@ async def run(bus: Bus, settings: CoordinatorSettings) -> None:
         coordinator.handle,
         jobs=settings.jobs,
         keyed=True,
+        on_dead=coordinator.give_up,
         on_unaddressed=coordinator.refuse_unaddressed,
     )
     async with bus.serve(subjects.ASK_PULSE, coordinator.answer_pulse, queue="coordinator"), worker:

@@ -22,6 +22,7 @@ from warmxfer.schemas import (
     AskPulse,
     PhaseChanged,
     Pulse,
+    TransferBroken,
     TransferRefused,
     TransferRequested,
     decode_as,
@@ -51,7 +52,23 @@ class Coordinator:
 
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
-        event = event_of(delivery)
+        await self._apply(event_of(delivery), delivery)
+
+    async def give_up(self, delivery: Delivery, cause: str) -> None:
+        """A trigger became a dead letter: its transfer ends at once, and does not wait for its deadlines.
+
+        What nobody can read is let go: it tells of nothing, and whoever writes it shall not end a transfer.
+        """
+        try:
+            event_of(delivery)
+        except Park:
+            return
+        id, kind = delivery.transfer_id, delivery.kind
+        if kind == "request" or await self.is_live(id):
+            await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
+
+    async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
+        """Move the transfer by `event`; its record bears the delivery's name, whatever it was read as."""
         again = delivery.tries > 1
         # What was done the first time is not in the memory of whoever did not do it.
         known = await (self._read if again else self._load)(delivery.transfer_id)

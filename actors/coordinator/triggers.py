@@ -8,6 +8,7 @@ from warmxfer.schemas import (
     CancelRequested,
     DeadlinePassed,
     Refused,
+    TransferBroken,
     TransferRefused,
     TransferRequested,
     Undecodable,
@@ -16,8 +17,8 @@ from warmxfer.schemas import (
     read_request,
 )
 
-NOT_FROM_OUTSIDE = (TransferRequested, TransferRefused, CancelRequested, DeadlinePassed)
-"""Events that have a subject of their own: on `event` they are somebody's forgery or mistake."""
+NOT_FROM_OUTSIDE = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
+"""Events with a subject of their own, or of our own making: on `event` they are a forgery or a mistake."""
 
 
 def event_of(delivery: Delivery) -> AnyEvent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from warmxfer.schemas import CommandFailed, DeadlinePassed, Fault, Outcome
+from warmxfer.schemas import CommandFailed, DeadlinePassed, Fault, Outcome, TransferBroken
 
 from . import bridging, consulting, policy
 from .people import check_legs
@@ -35,11 +35,16 @@ def command_failed(turn: Turn, event: CommandFailed) -> None:
         case _:
             unwind(
                 turn,
-                policy.FAILED.get(kind, Outcome.BROKEN),
+                _outcome(kind, event.fault),
                 event.detail or f"{kind} failed: {event.fault.value}.",
                 fault=event.fault.value,
                 status=event.status,
             )
+
+
+def _outcome(kind: str, fault: Fault) -> Outcome:
+    """A command that nobody could carry out is our mistake, whichever it was."""
+    return Outcome.BROKEN if fault is Fault.BROKEN else policy.FAILED.get(kind, Outcome.BROKEN)
 
 
 def _switch_failed(turn: Turn, event: CommandFailed) -> None:
@@ -56,9 +61,28 @@ def _switch_failed(turn: Turn, event: CommandFailed) -> None:
                 source="provider",
             )
         case Fault.UNKNOWN | Fault.BROKEN:
-            bridging.go_back(turn, Outcome.SWITCH_FAILED, detail, fault=event.fault.value)
+            bridging.go_back(turn, _outcome("switch_caller", event.fault), detail, fault=event.fault.value)
         case Fault.REFUSED | Fault.CALLED_OFF:
             unwind(turn, Outcome.SWITCH_FAILED, detail, fault=event.fault.value, status=event.status)
+
+
+def given_up(turn: Turn, event: TransferBroken) -> None:
+    """What happened may have been lost for good: do not wait for the deadlines, and never for a lost one."""
+    if event.kind == "timeout":
+        turn.state.armed_at = None
+    detail = f"The {event.kind} could not be handled ({event.cause}); please report it."
+    match turn.state.stage:
+        case Stage.NEW:
+            turn.judge(Outcome.BROKEN, detail)
+            end(turn)
+        case Stage.PREPARING | Stage.RINGING | Stage.BRIEFING:
+            unwind(turn, Outcome.BROKEN, detail)
+        case Stage.SWITCHING | Stage.ARRIVING:
+            bridging.go_back(turn, Outcome.BROKEN, detail)
+        case stage if event.kind == "timeout":
+            STAGE_OVER[stage](turn)
+        case _:
+            turn.note(given_up=event.kind)
 
 
 def deadline_passed(turn: Turn, event: DeadlinePassed) -> None:

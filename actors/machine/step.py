@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from warmxfer.schemas import Answer, AnyEvent, CallerReleased, DeadlinePassed
 from warmxfer.schemas.errors import Broken
-from warmxfer.schemas.events import TransferRefused, TransferRequested
+from warmxfer.schemas.events import TransferBroken, TransferRefused, TransferRequested
 
 from .record import ArmTimer, Output
 from .state import Stage, Transfer
@@ -64,7 +64,7 @@ def step(state: Transfer | None, event: AnyEvent, now: float) -> Moved | Ignored
 
 
 def _blank(event: AnyEvent, now: float) -> Transfer:
-    if not isinstance(event, TransferRequested | TransferRefused):
+    if not isinstance(event, TransferRequested | TransferRefused | TransferBroken):
         raise Broken(f"{type(event).__name__} cannot begin a transfer")
     return Transfer(id=event.transfer_id, stage=Stage.NEW, started_at=now)
 

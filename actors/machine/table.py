@@ -37,6 +37,7 @@ from warmxfer.schemas import (
     SupervisorDeclined,
     SupervisorDialed,
     SupervisorReady,
+    TransferBroken,
     TransferRefused,
     TransferRequested,
     VoicemailDetected,
@@ -221,6 +222,19 @@ _on(
         ARRIVING: (ARRIVING, RETURNING),
         HANDING_OVER: (HANDING_OVER, COMPLETED),
         RETURNING: (RETURNING, UNWINDING),
+        UNWINDING: OVER,
+    },
+)
+_on(
+    TransferBroken,
+    mishaps.given_up,
+    {
+        NEW: (FAILED,),
+        PREPARING: (UNWINDING, FAILED),
+        **_all_to(UNWINDING, *TALKING),
+        **_all_to(RETURNING, SWITCHING, ARRIVING),
+        HANDING_OVER: (HANDING_OVER, COMPLETED),
+        **_stay_or(UNWINDING, RETURNING),
         UNWINDING: OVER,
     },
 )

@@ -52,7 +52,7 @@ Decode = Callable[[bytes], Any]
 _SUBJECT = re.compile(r"`(warmxfer\.[^`]+)`")
 _ANSWER = "The answer"
 _INSIDE = re.compile(r"`(\w+)` of `warmxfer\.")
-_FROM_USERS = ("TransferRequested", "TransferRefused", "CancelRequested")
+_FROM_USERS = ("TransferRequested", "TransferRefused", "TransferBroken", "CancelRequested")
 
 
 class DeadLetter(msgspec.Struct, forbid_unknown_fields=True):

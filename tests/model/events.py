@@ -37,6 +37,7 @@ from warmxfer.schemas import (
     SupervisorDeclined,
     SupervisorDialed,
     SupervisorReady,
+    TransferBroken,
     VoicemailDetected,
 )
 
@@ -164,8 +165,13 @@ KINDS = (
     "close_room",
 )
 
+LOST_DEADLINE = "a deadline is given up"
+BREAKS = {"an event is given up": "event", LOST_DEADLINE: "timeout"}
+"""What could be read and not be handled. Nothing counts on it."""
+
 SYMBOLS: list[Symbol] = [
     fact("cancel", CancelRequested(reason="stop")),
+    *(fact(name, TransferBroken(transfer_id="t", kind=kind, cause="a bug")) for name, kind in BREAKS.items()),
     answer("hold_caller", "held", lambda c: CallerHeld(command_id=c, caller_participant_id=CALLER)),
     answer(
         "find_caller_call",

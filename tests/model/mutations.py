@@ -27,6 +27,7 @@ from warmxfer.schemas import (
     ParticipantJoined,
     SupervisorCallEnded,
     SupervisorDialed,
+    TransferBroken,
 )
 
 from .habits import Habits
@@ -97,6 +98,10 @@ def _complete_at_once(turn: Turn, event: CallerSwitched) -> None:
     bridging.complete(turn)
 
 
+def _forget_the_deadline(turn: Turn, event: TransferBroken) -> None:
+    mishaps.given_up(turn, TransferBroken(transfer_id=event.transfer_id, kind="event", cause=event.cause))
+
+
 def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
     bridging.caller_switched(turn, event)
     turn.send(LeaveCall, awaited=False)
@@ -155,6 +160,11 @@ MUTATIONS = [
         "the supervisor is hung up on wherever the caller is",
         "I4",
         patches=(_replaced(Transfer, "caller_away", property(lambda _: False)),),
+    ),
+    Mutation(
+        "a deadline that nobody could handle is not set again",
+        "I14",
+        patches=(_handled_by(_forget_the_deadline, TransferBroken, Stage.UNWINDING),),
     ),
     Mutation("the caller is not released", "I2", patches=(_replaced(unwinding, "_release", _nothing),)),
     Mutation(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from warmxfer.actors.machine import Stage
 
-from .events import BRIDGE, HANG_UPS, LOSSES, SIGHTINGS, SYMBOLS
+from .events import BREAKS, BRIDGE, HANG_UPS, LOSSES, LOST_DEADLINE, SIGHTINGS, SYMBOLS
 from .house import House
 from .machine import Step
 from .tidy import tidy
@@ -159,14 +159,14 @@ class Telling:
             return not now.told_gone
         if name in RETURN_ANSWERED:
             return "return_caller" in now.sent
-        return name != "dialed"
+        return name != "dialed" and name not in BREAKS
 
     def _untellable(self, world: int) -> frozenset[str]:
         if world not in self._untold:
             now = self.worlds[world]
             untrue = {name for name, true in TRUE_WHEN.items() if not true(self._house, now)}
-            timers = set[str]() if now.timer else {each.name for each in SYMBOLS if each.is_time}
-            self._untold[world] = frozenset(untrue | timers)
+            timers = {LOST_DEADLINE, *(each.name for each in SYMBOLS if each.is_time)}
+            self._untold[world] = frozenset(untrue if now.timer else untrue | timers)
         return self._untold[world]
 
     def _effect(self, step: Step, stage: Stage) -> Effect:
@@ -175,7 +175,7 @@ class Telling:
                 sent=EFFECTIVE.intersection(step.outbox),
                 stage=stage,
                 sets_timer="arm_timer" in step.outbox,
-                fires_timer=step.symbol.is_time,
+                fires_timer=step.symbol.is_time or step.symbol.name == LOST_DEADLINE,
                 loss=step.symbol.name in LOSSES,
                 sighting=step.symbol.name in SIGHTINGS,
                 hang_up=step.symbol.name in HANG_UPS,

@@ -10,15 +10,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
-from warmxfer.actors.machine import Record, record_decoder, step
-from warmxfer.actors.machine.step import Moved
+from warmxfer.actors.machine import Moved, Record, Stage, record_decoder, step
+from warmxfer.actors.machine.table import TABLE, Rule
 from warmxfer.bus import Bus, BusSettings, Delivery, Stored, Worker, subjects
 from warmxfer.schemas import (
     AskPulse,
     CancelRequested,
     Outcome,
     Pulse,
+    SupervisorDialed,
     SupervisorReady,
+    TransferBroken,
     VoicemailDetected,
     WarmTransferPhase,
     decode_as,
@@ -281,6 +283,44 @@ async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh
     assert after is not None
     assert b"hold_caller" in before.data
     assert b"release_caller" in after.data
+
+
+async def test_a_caller_is_given_back_at_once_when_an_event_breaks_every_coordinator(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a deadline that is minutes away, and nothing is tried for ever."""
+
+    def break_down(*_: object) -> None:
+        raise KeyError("a bug")
+
+    rule = TABLE[Stage.RINGING, SupervisorDialed]
+    monkeypatch.setitem(TABLE, (Stage.RINGING, SupervisorDialed), Rule(break_down, rule.to))
+    async with coordinating(fresh_bus):
+        result = await asyncio.wait_for(Cast(fresh_bus, "t-bug").play(request("room-a")), 15)
+    assert result.outcome is Outcome.BROKEN
+    assert result.detail.startswith("The event could not be handled (KeyError at test_coordinator.py:")
+    told = [type(record.event) for record in await records(fresh_bus, "t-bug")]
+    assert TransferBroken in told
+    assert await fresh_bus.last(subjects.dead("t-bug")) is not None
+
+
+async def test_a_request_that_breaks_every_coordinator_is_answered(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.claim_caller", break_down)
+    async with coordinating(fresh_bus):
+        result = await asyncio.wait_for(Cast(fresh_bus, "t-bug").play(request("room-a")), 15)
+    assert result.outcome is Outcome.BROKEN
+
+
+async def test_what_a_stranger_writes_ends_nobodys_transfer(fresh_bus: Bus) -> None:
+    async with coordinating(fresh_bus):
+        cast = Cast(fresh_bus, "t-robust")
+        await fresh_bus.publish(subjects.event("t-robust"), b"{")
+        assert (await asyncio.wait_for(cast.play(request("room-a")), 10)).success
 
 
 async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:

@@ -27,7 +27,7 @@ def test_every_way_from_stage_to_stage_is_drawn_once_with_its_events() -> None:
     ways = {(s.value, to.value) for (s, _), rule in TABLE.items() for to in rule.to if to is not s}
     assert drawn.keys() == ways
     assert drawn["briefing", "switching"] == ["supervisor_ready", "deadline_passed"]
-    assert drawn["new", "failed"] == ["transfer_requested", "transfer_refused"]
+    assert drawn["new", "failed"] == ["transfer_requested", "transfer_refused", "transfer_broken"]
 
 
 def test_it_begins_and_ends_and_stays_nowhere() -> None:

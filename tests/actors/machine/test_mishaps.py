@@ -15,6 +15,7 @@ from warmxfer.schemas import (
     Outcome,
     ReleaseCaller,
     ReturnCaller,
+    TransferBroken,
 )
 
 from .story import LIVE, PREPARATIONS, Story
@@ -136,7 +137,7 @@ def awaiting(stage: Stage, kind: str) -> Story:
 
 def test_a_briefing_that_failed_ends_the_transfer_at_once() -> None:
     """Nobody awaited the briefing's failure: caller and supervisor sat in silence until its timeout."""
-    story = Story().until(Stage.BRIEFING).fail("brief_supervisor", Fault.BROKEN, detail="the voice is gone")
+    story = Story().until(Stage.BRIEFING).fail("brief_supervisor", Fault.REFUSED, detail="the voice is gone")
     assert story.stage is Stage.UNWINDING
     result = story.clear_away().result
     assert (result.outcome, result.detail) == (Outcome.BRIEFING_FAILED, "the voice is gone")
@@ -181,3 +182,61 @@ def test_the_sentence_about_an_absent_gateway_says_how_long_it_was_given() -> No
 
 def test_a_state_without_any_record_of_the_request_can_still_be_read() -> None:
     assert Transfer(id="t1", stage=Stage.NEW, started_at=0.0).request is None
+
+
+def given_up(kind: str) -> TransferBroken:
+    return TransferBroken(transfer_id="t1", kind=kind, cause="KeyError at bridging.py:42")
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.RINGING, Stage.BRIEFING])
+def test_a_caller_on_hold_is_given_back_at_once_when_an_event_cannot_be_handled(stage: Stage) -> None:
+    story = Story().until(stage)
+    asked_at = story.now
+    story.tell(given_up("event"))
+    assert story.sent(ReleaseCaller)
+    assert story.now - asked_at < 1.0
+    story.clear_away()
+    assert story.result.outcome is Outcome.BROKEN
+    assert story.result.detail == (
+        "The event could not be handled (KeyError at bridging.py:42); please report it."
+    )
+
+
+@pytest.mark.parametrize("stage", [Stage.SWITCHING, Stage.ARRIVING])
+def test_a_caller_on_the_way_is_brought_back_when_an_event_cannot_be_handled(stage: Stage) -> None:
+    story = Story().until(stage)
+    story.tell(given_up("event"))
+    assert story.stage is Stage.RETURNING
+    story.answer("return_caller").clear_away()
+    assert story.result.outcome is Outcome.BROKEN
+
+
+def test_who_talks_with_the_supervisor_is_left_to_talk() -> None:
+    story = Story().until(Stage.HANDING_OVER)
+    story.tell(given_up("event"))
+    assert story.stage is Stage.HANDING_OVER
+    story.tell(given_up("timeout"))
+    assert (story.stage, story.result.outcome) == (Stage.COMPLETED, Outcome.COMPLETE)
+
+
+@pytest.mark.parametrize("stage", LIVE)
+def test_nobody_waits_for_a_deadline_that_was_lost(stage: Stage) -> None:
+    story = Story().until(stage)
+    story.tell(given_up("timeout"))
+    for _ in range(50):
+        if story.stage.ended:
+            break
+        story.let_time_pass()
+    assert story.stage.ended
+
+
+def test_a_request_that_cannot_be_handled_is_answered_all_the_same() -> None:
+    story = Story()
+    story.tell(given_up("request"))
+    assert (story.stage, story.result.outcome) == (Stage.FAILED, Outcome.BROKEN)
+
+
+@pytest.mark.parametrize("kind", ["hold_caller", "create_room"])
+def test_a_command_that_is_a_dead_letter_ends_it_as_broken(kind: str) -> None:
+    story = Story().begin().fail(kind, Fault.BROKEN, detail="KeyError at looking.py:9").clear_away()
+    assert story.result.outcome is Outcome.BROKEN

@@ -57,7 +57,7 @@ def test_an_answer_nobody_awaits_changes_nothing(stage: Stage) -> None:
 def test_only_a_request_begins_a_transfer() -> None:
     for event in SAMPLES:
         outcome = step(None, event, START)
-        assert isinstance(outcome, Moved) == type(event).__name__.startswith("TransferRe"), event
+        assert isinstance(outcome, Moved) == type(event).__name__.startswith("Transfer"), event
 
 
 def test_a_request_told_twice_begins_one_transfer() -> None:
