@@ -42,6 +42,8 @@ from warmxfer.schemas import (
     encode,
 )
 
+CALLER_CALL = "call-1"
+
 
 def answers(command: AnyCommand) -> list[AnyEvent]:
     """What willing people and faultless actors answer."""
@@ -50,7 +52,7 @@ def answers(command: AnyCommand) -> list[AnyEvent]:
         case HoldCaller():
             return [CallerHeld(command_id=k, caller_participant_id="caller-1")]
         case FindCallerCall():
-            return [CallerCallFound(command_id=k, call_id="call-1")]
+            return [CallerCallFound(command_id=k, call_id=CALLER_CALL)]
         case CreateRoom():
             return [RoomCreated(command_id=k, room_id=f"room-{command.key}"[:64])]
         case Summarize():
