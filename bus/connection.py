@@ -110,8 +110,9 @@ class Bus:
     def listen(self, subject: str, *, max_pending: int = listening.MAX_PENDING) -> Listener:
         """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
 
-        What is published while the connection is away is not heard: see `on_reconnect` and `last`. A
-        write that lost its race is heard too, so listen to subjects that are written after the commit.
+        What is published while the connection is away is not heard: see `on_reconnect` and `last`. What
+        was on its way as listening began is neither heard nor, for a moment, stored: look more than once.
+        A write that lost its race is heard too, so listen to subjects that are written after the commit.
         """
         return Listener(self._link, subject, max_pending)
 

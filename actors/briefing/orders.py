@@ -1,16 +1,19 @@
 """What the coordinator orders the one who is in the consultation to do: the last order counts.
 
 Orders are heard live; what was not heard (before we subscribed, while the connection was away, because we
-were slow) is caught up with from the stream. A rising fence tells which of two orders is the newer one.
+were slow) is caught up with from the stream, looked at again and again. A rising fence tells which of two
+orders is the newer one.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from types import TracebackType
 
 import structlog
 
+from warmxfer.actors.looking import looks
 from warmxfer.bus import Bus, Listener, subjects
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -39,7 +42,8 @@ class Orders:
         self._newest: ToConsult | None = None
         self._news = asyncio.Event()
         self._listener: Listener | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._looked = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
         """Done as soon as we are told to leave."""
 
@@ -54,18 +58,19 @@ class Orders:
     async def __aenter__(self) -> Orders:
         self._listener = self._bus.listen(self._subject)
         await self._listener.__aenter__()
-        self._forget = self._bus.on_reconnect(self._catch_up)
-        self._reading = asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}")
-        await self._catch_up()
+        self._tasks = (
+            asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}"),
+            asyncio.create_task(self._look(), name=f"orders-looked-at-{self._transfer_id}"),
+        )
+        await self._looked.wait()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._forget()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
             await self._listener.__aexit__(kind, error, trace)
         self.leave.cancel()
@@ -76,11 +81,16 @@ class Orders:
             if heard.lost:
                 await self._catch_up()
 
+    async def _look(self) -> None:
+        async with aclosing(looks(self._bus)) as again:
+            async for _ in again:
+                await self._catch_up()
+                self._looked.set()
+
     async def _catch_up(self) -> None:
         try:
             last = await self._bus.last(self._subject)
         except WarmTransferError as error:
-            # The next order is heard live, or caught up with after the next reconnect.
             log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
             return
         if last is not None and last.seq > self._since_seq:

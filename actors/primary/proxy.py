@@ -5,8 +5,8 @@
         await framework.run_the_call()
 
 Commands come by one core subscription, which hears nothing while the connection is away or the process is
-down; so the last command is looked up on start and after every reconnect. What is found that way may be
-old: it is acted on only when a coordinator says that its transfer still lives.
+down; so the last command is looked up too, on start, after every reconnect, and again now and then. What is
+found that way may be old: it is acted on only when a coordinator says that its transfer still lives.
 
 All tasks begin inside `attach`, and so in the context (contextvars) of the one who called it.
 """
@@ -14,11 +14,12 @@ All tasks begin inside `attach`, and so in the context (contextvars) of the one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import structlog
 
+from warmxfer.actors.looking import looks
 from warmxfer.bus import Bus, Heard, Listener, Refused, Retry, subjects
 from warmxfer.schemas import (
     HoldCaller,
@@ -39,7 +40,6 @@ from .reporter import Reporter
 
 CATCH_UP_TIMEOUT_S = 2.0
 DRAIN_TIMEOUT_S = 3.0
-RETRY_PAUSE_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -98,12 +98,11 @@ async def attach(
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), answer_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), answer_summary))
         heard = await stack.enter_async_context(bus.listen(subjects.any_primary(name)))
-        reconnected, caught_up = asyncio.Event(), asyncio.Event()
-        stack.callback(bus.on_reconnect(_setter(reconnected)))
+        caught_up = asyncio.Event()
         stack.push_async_callback(_detach, keeper, reporter, tasks)
         tasks.start("reporter", reporter.run())
         tasks.start("commands", _obey_all(keeper, heard))
-        tasks.start("catch-up", _catch_up_always(bus, keeper, name, lease_s, reconnected, caught_up))
+        tasks.start("catch-up", _catch_up_always(bus, keeper, name, lease_s, caught_up))
         tasks.start("end", _close_at_end(keeper))
         await _wait(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
@@ -116,25 +115,18 @@ async def _obey_all(keeper: Keeper, heard: Listener) -> None:
 
 
 async def _catch_up_always(
-    bus: Bus,
-    keeper: Keeper,
-    name: str,
-    lease_s: float,
-    reconnected: asyncio.Event,
-    caught_up: asyncio.Event,
+    bus: Bus, keeper: Keeper, name: str, lease_s: float, caught_up: asyncio.Event
 ) -> None:
-    while True:
-        reconnected.clear()
-        try:
-            await _catch_up(bus, keeper, name, lease_s)
-        except Retry as error:
-            log.info("catch_up_put_off", session=name, error=str(error))
-            await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
-            continue
-        except WarmTransferError as error:
-            log.error("catch_up_refused", session=name, error=str(error))
-        caught_up.set()
-        await reconnected.wait()
+    async with aclosing(looks(bus)) as again:
+        async for _ in again:
+            try:
+                await _catch_up(bus, keeper, name, lease_s)
+            except Retry as error:
+                log.info("catch_up_put_off", session=name, error=str(error))
+                continue
+            except WarmTransferError as error:
+                log.error("catch_up_refused", session=name, error=str(error))
+            caught_up.set()
 
 
 async def _catch_up(bus: Bus, keeper: Keeper, name: str, lease_s: float) -> None:
@@ -177,13 +169,6 @@ async def _detach(keeper: Keeper, reporter: Reporter, tasks: Background) -> None
     await keeper.close()
     await reporter.drain(DRAIN_TIMEOUT_S)
     await tasks.stop_all()
-
-
-def _setter(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
-    async def set_event() -> None:
-        event.set()
-
-    return set_event
 
 
 def _read(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:

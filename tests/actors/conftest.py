@@ -1,4 +1,4 @@
-"""A cloud for actors to work in: the real sandbox on a free port of this process, ten times life's pace."""
+"""What actors work in: the real sandbox, ten times life's pace, on a free port, and a broker that is busy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 import jwt
+import pytest
 import pytest_asyncio
 
+from warmxfer.bus import Bus, Stored
 from warmxfer.sandbox import Settings, serve
 from warmxfer.schemas import RoomToken
 
@@ -167,3 +169,20 @@ async def open_cloud(time_scale: float) -> AsyncIterator[Cloud]:
     finally:
         serving.cancel()
         await asyncio.wait((serving,), timeout=5)
+
+
+def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker is busy: on the first look at any subject, what was written last is not stored yet.
+
+    It hands a message to those who listen before it stores it, so who begins to listen in between is not
+    handed it either. With 150 writes ahead of it that was measured to last 30 ms.
+    """
+    looked, last = set[str](), bus.last
+
+    async def late(subject: str, *, deadline_s: float = WAIT_S) -> Stored | None:
+        if subject not in looked:
+            looked.add(subject)
+            return None
+        return await last(subject, deadline_s=deadline_s)
+
+    monkeypatch.setattr(bus, "last", late)

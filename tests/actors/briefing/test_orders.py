@@ -10,6 +10,8 @@ from warmxfer.actors.briefing.orders import Orders
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
 from warmxfer.schemas import BriefSupervisor, LeaveConsultation, encode
 
+from ..conftest import seen_late
+
 
 def brief(fence: int) -> bytes:
     order = BriefSupervisor(
@@ -72,3 +74,12 @@ async def test_what_was_ordered_while_the_broker_was_away_for_us_is_caught_up_wi
             await fresh_server.restart(kill=True)
             await theirs.publish(subjects.consult(transfer_id), brief(2))
             assert await fence_of_next(orders) == 2
+
+
+async def test_no_supervisor_waits_in_silence_for_an_order_that_was_on_its_way_as_we_came(
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_late(bus, monkeypatch)
+    await bus.publish(subjects.consult(transfer_id), brief(1))
+    async with Orders(bus, transfer_id, since_seq=0) as orders:
+        assert await fence_of_next(orders) == 1

@@ -29,6 +29,7 @@ from warmxfer.schemas import (
     encode,
 )
 
+from ..conftest import seen_late
 from .conftest import Boss
 from .session import RecordingSession
 
@@ -323,3 +324,15 @@ async def test_a_release_sent_while_we_were_cut_off_is_found_on_reconnect(
         async with await Bus.connect(BusSettings(url=fresh_server.url), name="two") as ours:
             await ours.publish(subjects.primary("t", room), encode(boss.release(line=None)))
             await until(lambda: not session.muted)
+
+
+async def test_a_caller_is_held_though_the_hold_was_on_its_way_as_the_session_came(
+    bus: Bus, boss: Boss, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_late(bus, monkeypatch)
+    session, hold = RecordingSession(room), boss.hold()
+    await boss.send(hold)
+    await boss.hears_nothing(for_s=0.05)
+    async with attach(bus, session):
+        assert await boss.hears() == CallerHeld(command_id=hold.command_id, caller_participant_id="caller-1")
+        assert session.muted

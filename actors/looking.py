@@ -1,0 +1,45 @@
+"""When to look at what is stored, for whoever acts on the last message of a subject that is heard live too.
+
+    async with aclosing(looks(bus)) as again:
+        async for _ in again:
+            await catch_up(await bus.last(subject))
+
+One look on beginning to listen is not enough. The broker hands a message to its hearers before it stores it:
+what was on its way when we subscribed was not handed to us, and is not stored yet when we look. Its writer
+repeats it until it is stored, so looking again a moment later finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from warmxfer.bus import Bus
+
+SOON_S: Final = 0.25
+LATE_S: Final = 30.0
+
+
+async def looks(bus: Bus) -> AsyncGenerator[None, None]:
+    """It is time to look: now, then after ever longer pauses, and after a reconnect as at the beginning."""
+    reconnected = asyncio.Event()
+
+    async def note() -> None:
+        reconnected.set()
+
+    forget = bus.on_reconnect(note)
+    try:
+        pause_s = SOON_S
+        while True:
+            yield
+            try:
+                async with asyncio.timeout(pause_s):
+                    await reconnected.wait()
+            except TimeoutError:
+                pause_s = min(2 * pause_s, LATE_S)
+            else:
+                reconnected.clear()
+                pause_s = SOON_S
+    finally:
+        forget()
