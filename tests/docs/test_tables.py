@@ -28,6 +28,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
+from ..actors.coordinator.cast import CALLER_CALL
 from . import story
 from .contract import facts
 from .examples import examples, page
@@ -155,7 +156,7 @@ def _ends_in(outcome: Outcome) -> str:
 
 def _stories() -> list[list[story.Output]]:
     dialed, briefing = WarmTransferPhase.SUPERVISOR_DIALED, WarmTransferPhase.BRIEFING_STARTED
-    gone, alone = CallerCallEnded(call_id=story.CALLER_CALL), CallerReleased(command_id=None)
+    gone, alone = CallerCallEnded(call_id=CALLER_CALL), CallerReleased(command_id=None)
     return [
         story.tell(story.request()),
         story.tell(TransferRefused(transfer_id=story.ID, detail="room_id is missing.")),
