@@ -29,7 +29,9 @@ MAX_TOGETHER = 1_000
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST = (10071, 10164)
 _TOO_LARGE = 10054
-_TRY_AGAIN = (10008, 10009, 10023, 10077, 10158, 10167)
+_NO_ROOM = (10002, 10023, 10047, 10077)
+"""The account's share, the server's, the disk: room is made again, and what had none was not wrong."""
+_TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_ROOM)
 
 
 class _NotStored(Exception):

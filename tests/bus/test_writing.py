@@ -9,6 +9,8 @@ import pytest
 from warmxfer.bus import (
     Broken,
     Bus,
+    BusSettings,
+    EmbeddedServer,
     Outgoing,
     Refused,
     StaleWrite,
@@ -129,3 +131,20 @@ async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_past
         await bus.publish(subject, b"ours", msg_id=msg_id, expect_last=theirs)
     assert await bus.publish(subject, b"theirs", msg_id=msg_id, expect_last=theirs) == theirs
     assert len(await bus.history(subject, 10)) == 1
+
+
+async def test_a_full_broker_puts_off_what_a_caller_waits_for_and_refuses_none_of_it(
+    transfer_id: str,
+) -> None:
+    """Found by chaos: an account whose share was used up made every write a bug of ours, so the release of a
+    caller became a dead letter after five tries, seconds before there was room again."""
+    share = "accounts { a { users: [{ user: a, password: a }], jetstream { max_file: 1MB } } }"
+    subject, large = subjects.event(transfer_id), bytes(100_000)
+    async with (
+        EmbeddedServer(extra=f"{share}\nno_auth_user: a") as server,
+        await Bus.connect(BusSettings(url=server.url), name="full") as bus,
+    ):
+        await bus.ensure()
+        await bus.publish_all([Outgoing(subject, large)] * 10)
+        with pytest.raises(Unavailable, match="resource limits exceeded for account"):
+            await bus.publish(subject, large, deadline_s=0.3)
