@@ -2,7 +2,7 @@
 
 What may be repeated when
 - turned away (429): anything, after the time asked for;
-- never sent (no connection): anything;
+- never sent (no connection), or refused for the time in its token: anything;
 - sent, and no usable answer (5xx, timeout, reset, not VideoSDK's JSON): only what is `repeatable`, that is
   questions, and orders that mean the same twice. A dial or a switch then raises `Doubtful` at once.
 
@@ -121,6 +121,8 @@ class Http:
             async with asyncio.timeout_at(deadline):
                 response, content = await self._send(ask)
             status = response.status_code
+            if self._tokens.saw(response.headers.get("date", "")) and status in (401, 403):
+                raise NotSent("The clock of this machine is wrong, and the token was refused", after_s=0.0)
             request_id = next(
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
             )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
+import jwt
 import pytest
 
 from warmxfer.actors.providers import (
@@ -16,12 +19,13 @@ from warmxfer.actors.providers import (
     NotSent,
     RateLimited,
     Unanswered,
+    videosdk_tokens,
 )
 from warmxfer.actors.providers.errors import masked
 from warmxfer.actors.providers.videosdk import VideoSDK
 from warmxfer.schemas import SIPDestination
 
-from .cloud import TIMEOUT_S, Answer, Script, provider
+from .cloud import SECRET, TIMEOUT_S, Answer, Script, provider
 
 CALL = {"data": {"callId": "c1", "status": "INITIATED", "roomId": "r1"}}
 RECORD = {"data": {"id": "c1", "status": "answered", "roomId": "r1"}}
@@ -237,3 +241,26 @@ async def test_a_list_without_end_is_cut_by_its_deadline(videosdk: VideoSDK, scr
 def test_what_a_provider_says_is_made_safe_to_repeat(said: str, kept: str) -> None:
     assert masked(said) == kept
     assert len(masked(said * 100)) <= 200
+
+
+@pytest.mark.parametrize("effect", [dial, switch])
+async def test_a_gateway_whose_clock_is_wrong_still_gets_a_caller_their_supervisor(
+    script: Script, effect: Do, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by chaos: an hour ahead or behind, every token was refused, and so was every transfer."""
+    wrong = time.time() - 3_600
+    server = await asyncio.start_server(script.take, "127.0.0.1", 0)
+    with monkeypatch.context() as clock:
+        clock.setattr(videosdk_tokens.time, "time", lambda: wrong)
+        client = provider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    date = {"date": formatdate(usegmt=True)}
+    script.answers = [Answer(401, {"message": "expired"}, date), Answer(200, CALL, date)]
+    await effect(client)
+    tokens = [asked.headers["authorization"] for asked in script.asked]
+    assert len(tokens) == 2
+    assert jwt.decode(tokens[1], SECRET, algorithms=["HS256"])
+    script.answers = [Answer(401, {"message": "unknown key"}, date)]
+    with pytest.raises(NotDone, match="check VIDEOSDK_API_KEY"):
+        await effect(client)
+    await client.aclose()
+    server.close()
