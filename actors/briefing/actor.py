@@ -38,7 +38,6 @@ class Briefer:
             join=command,
             seq=delivery.seq,
             budget_s=max(command.deadline_at - delivery.at, MIN_JOIN_S),
-            took_over=delivery.tries > 1,
         )
         await Consultation(self._bus, task, self._kind, self._judges).hold()
 

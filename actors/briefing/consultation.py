@@ -26,6 +26,7 @@ from warmxfer.schemas import BriefSupervisor, JoinConsultation, LeaveConsultatio
 
 from .judge import Judges
 from .orders import Orders
+from .past import Past
 from .reporter import Reporter
 from .teller import Note, Teller
 
@@ -51,13 +52,12 @@ Happened = voices.RoomEvent | BriefSupervisor | LeaveConsultation | Note
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One delivery of the command. `took_over`: not the first; `budget_s`: for the door."""
+    """One delivery of the command; `budget_s`: for the door."""
 
     transfer_id: str
     join: JoinConsultation
     seq: int
     budget_s: float
-    took_over: bool
 
 
 class Consultation:
@@ -79,10 +79,12 @@ class Consultation:
         """Returns when it is over; raises `Retry` when another worker shall hold it."""
         async with Orders(self._bus, self._task.transfer_id, self._task.seq) as orders:
             try:
+                # Read before we enter: who comes while we do was never gone.
+                before = await self._reporter.recall(self._task.seq)
                 presence = await self._enter(orders)
                 left = None
                 if presence is not None:
-                    left = await self._attend(orders, presence)
+                    left = await self._attend(orders, presence, before)
             finally:
                 await self._voice.leave()
             leave = left or await self._stand_by(orders)
@@ -129,7 +131,9 @@ class Consultation:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _attend(self, orders: Orders, presence: voices.Presence) -> LeaveConsultation | None:
+    async def _attend(
+        self, orders: Orders, presence: voices.Presence, before: Past
+    ) -> LeaveConsultation | None:
         """Be there until told to leave (then that order), or until the room is no more (then None)."""
         supervisor_id = self._task.join.supervisor_participant_id
         teller = Teller(self._voice, self._judges, self._reporter, supervisor_id, self._note)
@@ -138,7 +142,7 @@ class Consultation:
             asyncio.create_task(_pump(_each(orders), self._inbox)),
         )
         try:
-            await self._arrive(teller, presence)
+            await self._arrive(teller, presence, before)
             async with asyncio.timeout(MAX_LIFE_S):
                 while True:
                     happened = await self._next()
@@ -156,11 +160,11 @@ class Consultation:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
-    async def _arrive(self, teller: Teller, presence: voices.Presence) -> None:
+    async def _arrive(self, teller: Teller, presence: voices.Presence, before: Past) -> None:
         past = await self._reporter.recall(self._task.seq)
         if past.decided:
             teller.close()
-        await self._reporter.joined(presence, took_over=self._task.took_over)
+        await self._reporter.joined(presence, before)
         self._log.info("consultation_joined", others=len(presence.participants), decided=past.decided)
         for participant in presence.participants:
             joined = voices.ParticipantJoined(participant)

@@ -1,7 +1,9 @@
-"""What the stream already knows of a consultation: read once on joining, so that a take-over goes on. Pure.
+"""What the stream already knows of a consultation: read on joining, so that a take-over goes on. Pure.
 
 A worker that takes over did not see what its predecessor saw. Whether the decision was told already, who was
-in the room, and how often somebody left it, is folded from the transfer's events.
+in the room, and how often somebody left it, is folded from the transfer's events. They are read before the
+door and again behind it: who was in the room before, and is not there on entering, has left; of who came
+meanwhile that cannot be said.
 """
 
 from __future__ import annotations

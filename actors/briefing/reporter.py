@@ -60,7 +60,7 @@ class Reporter:
         self._past = Past()
 
     async def recall(self, since_seq: int) -> Past:
-        """What is known already."""
+        """What is known by now."""
         stored = await self._bus.history(self._subject, MAX_EVENTS_READ)
         events = []
         for message in stored:
@@ -71,14 +71,14 @@ class Reporter:
         self._past = fold(events, self._join.room_id, since_seq)
         return self._past
 
-    async def joined(self, presence: voices.Presence, *, took_over: bool) -> None:
-        """We are in, and these are here. Who was here before and is not now has left unseen."""
+    async def joined(self, presence: voices.Presence, before: Past) -> None:
+        """We are in, and these are here. Who was here `before` we entered, and is not, has left unseen."""
         command_id = self._join.command_id
         await self._answer(ConsultationJoined(command_id=command_id, session_id=presence.session_id))
         here = {participant.id for participant in presence.participants}
-        if took_over:
-            for gone in self._past.present.intersection(self._ours) - here:
-                await self.room_event(voices.ParticipantLeft(gone, UNWATCHED))
+        unseen = before.present & self._past.present
+        for gone in unseen.intersection(self._ours) - here:
+            await self.room_event(voices.ParticipantLeft(gone, UNWATCHED))
         for participant in presence.participants:
             await self.room_event(voices.ParticipantJoined(participant))
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from warmxfer.actors.briefing.consultation import Consultation
 from warmxfer.actors.briefing.past import Past, fold
 from warmxfer.actors.briefing.reporter import UNWATCHED
 from warmxfer.actors.voices import Seat, open_voice
-from warmxfer.bus import Bus
+from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     AnyEvent,
     AudioStreamEnabled,
@@ -22,6 +24,7 @@ from warmxfer.schemas import (
     ParticipantLeft,
     SupervisorDeclined,
     SupervisorReady,
+    encode,
 )
 
 from ..conftest import Cloud, Wire
@@ -124,6 +127,28 @@ async def test_who_left_while_nobody_watched_is_told_to_have_left(desk: Desk, fr
         left = await desk.wait_for(ParticipantLeft, participant_id=desk.supervisor)
         assert left.reason == UNWATCHED
         await finish(desk)
+
+
+@pytest.mark.parametrize("who", ["caller", "supervisor"])
+async def test_nobody_is_hung_up_on_who_comes_while_another_worker_enters(
+    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """They are not in the room as it was found on entering, and a webhook has told already that they came."""
+    arrive, newcomer = Consultation._arrive, getattr(desk, who)
+
+    async def arrive_late(self: Consultation, *found: Any) -> None:
+        await desk.cloud.dial(desk.room_id, newcomer, SILENT)
+        await desk.cloud.wait_ledger(desk.room_id, "joined", 2)
+        came = ParticipantJoined(room_id=desk.room_id, participant_id=newcomer)
+        await fresh_bus.publish(subjects.event(desk.id), encode(came))
+        await arrive(self, *found)
+
+    monkeypatch.setattr(Consultation, "_arrive", arrive_late)
+    async with worker(fresh_bus.settings):
+        await desk.join()
+        await desk.wait_for(AudioStreamEnabled, participant_id=newcomer)
+        await finish(desk)
+    assert (await told(desk))["ParticipantLeft"] == 0
 
 
 async def test_who_loses_the_seat_waits_and_comes_back_when_it_is_free(
