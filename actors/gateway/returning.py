@@ -1,18 +1,28 @@
-"""The caller's leg, back with the AI: moved at most once, and only if it is not there.
+"""The caller's leg, back with the AI: moved at most once, and only if it is where we took it.
 
 `ReturnCaller` is stronger than `SwitchCaller`: if it comes first, the move never happens; if it comes
 after, it waits until the move can no longer happen unseen, and then sees to it that the caller is home.
+
+A way back that came to nothing (its gateway died, the provider would not or could not) is begun again under
+a claim of its own, but not before the one before it can no longer happen: a caller is worth more than one
+try, and two moves to the same room would do no harm.
 """
 
 from __future__ import annotations
 
 from warmxfer.actors.providers import CallRecord, Doubtful, Undone
-from warmxfer.schemas import Answer, CallerReturned, Fault, ReturnCaller
+from warmxfer.schemas import Answer, CallerReturned, Fault, Retry, ReturnCaller, WarmTransferError
 
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, LOOK_UP_RESERVE_S, Desk, in_s, left_s
 from .effects import Turn, look_until
-from .standing import RETURN, SWITCH, Stand, has_hung_up, stand
+from .standing import SWITCH, Stand, has_hung_up, stand
+
+RETURNS = ("return", "return-2", "return-3")
+"""The claims under which the caller may be moved back, one after the other."""
+REFUSED_RETRY_S = 1.0
+MIN_MOVE_S = 1.0
+"""With less time than this no claim is used up."""
 
 
 async def return_caller(desk: Desk, transfer_id: str, command: ReturnCaller) -> Answer:
@@ -43,7 +53,7 @@ async def _settled(
 
 
 def _home(record: CallRecord | None, command: ReturnCaller, forward: Turn) -> Stand:
-    """How the caller stands to the primary room. A book that names no room is read by its moves."""
+    """Whether the caller is still where we took them. A book that names no room is read by its moves."""
     if record is None or not record.up:
         return Stand.GONE
     if record.moving:
@@ -51,43 +61,77 @@ def _home(record: CallRecord | None, command: ReturnCaller, forward: Turn) -> St
     if record.room_id is None:
         moved = not forward.off and record.moves_done > forward.intent.moves_done
         return Stand.ELSEWHERE if moved else Stand.THERE
-    return Stand.THERE if record.room_id == command.room_id else Stand.ELSEWHERE
+    # In a third room they are somebody else's by now, who is not to lose them to an order of old.
+    return Stand.ELSEWHERE if record.room_id == command.from_room_id else Stand.THERE
 
 
 async def _bring_back(
     desk: Desk, transfer_id: str, command: ReturnCaller, record: CallRecord, answer_by: float
 ) -> Answer:
-    """Move the caller home; who finds that begun already only watches it."""
-    turn = await desk.effects.begin(
-        transfer_id,
-        RETURN,
-        command,
-        even_late=True,
-        moves_done=record.moves_done,
-        moves_failed=record.moves_failed,
-    )
-    if turn.mine:
-        send_by = min(turn.send_by, answer_by - LOOK_UP_RESERVE_S)
-        try:
-            await desk.provider.switch(
-                command.caller_call_id, command.room_id, command.participant_id, within_s=left_s(send_by)
-            )
-        except Undone as error:
-            await desk.effects.ended(transfer_id, RETURN, "refused")
-            if await has_hung_up(desk, command.caller_call_id, answer_by):
-                return CallerReturned(command_id=command.command_id, caller_up=False)
-            return refused(command, error)
-        except Doubtful:
-            await desk.effects.ended(transfer_id, RETURN, "doubtful")
+    """Move the caller home, under the first claim that has not come to nothing."""
+    for effect in RETURNS:
+        if left_s(answer_by) < LOOK_UP_RESERVE_S + MIN_MOVE_S:
+            raise Retry("There is no time left to move the caller back in")
+        turn = await desk.effects.begin(
+            transfer_id,
+            effect,
+            command,
+            even_late=True,
+            moves_done=record.moves_done,
+            moves_failed=record.moves_failed,
+        )
+        if turn.mine:
+            try:
+                await _move(desk, transfer_id, effect, command, turn, answer_by)
+            except Undone as error:
+                return await _not_moved(desk, effect, command, error, answer_by)
+        seen = await _watch(desk, command, turn, answer_by)
+        if seen is None:
+            return failed(command, Fault.UNKNOWN, "The caller was moved back and not seen to arrive.")
+        where, now = seen
+        if now is None or where in (Stand.THERE, Stand.GONE):
+            return CallerReturned(command_id=command.command_id, caller_up=where is Stand.THERE)
+        record = now
+    return failed(command, Fault.REFUSED, "The provider could not move the caller back.")
 
-    async def look(within_s: float) -> Stand | None:
-        now = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
-        where = stand(now, command.room_id, turn.intent)
-        return None if where in (Stand.UNDER_WAY, Stand.ELSEWHERE) else where
 
-    where = await look_until(look, answer_by)
-    if where is Stand.FAILED:
-        return failed(command, Fault.REFUSED, "The provider could not move the caller back.")
-    if where is None:
-        return failed(command, Fault.UNKNOWN, "The caller was moved back and not seen to arrive.")
-    return CallerReturned(command_id=command.command_id, caller_up=where is Stand.THERE)
+async def _move(
+    desk: Desk, transfer_id: str, effect: str, command: ReturnCaller, turn: Turn, answer_by: float
+) -> None:
+    """Ask the provider, once; raises when it certainly did nothing."""
+    send_by = min(turn.send_by, answer_by - LOOK_UP_RESERVE_S)
+    try:
+        await desk.provider.switch(
+            command.caller_call_id, command.room_id, command.participant_id, within_s=left_s(send_by)
+        )
+    except Undone:
+        await desk.effects.ended(transfer_id, effect, "refused")
+        raise
+    except Doubtful:
+        await desk.effects.ended(transfer_id, effect, "doubtful")
+
+
+async def _not_moved(
+    desk: Desk, effect: str, command: ReturnCaller, error: WarmTransferError, answer_by: float
+) -> Answer:
+    """The provider said no: the caller is gone, or it is asked again soon, or that was the last time."""
+    if await has_hung_up(desk, command.caller_call_id, answer_by):
+        return CallerReturned(command_id=command.command_id, caller_up=False)
+    if effect != RETURNS[-1]:
+        raise Retry(str(error), after_s=REFUSED_RETRY_S)
+    return refused(command, error)
+
+
+async def _watch(
+    desk: Desk, command: ReturnCaller, turn: Turn, answer_by: float
+) -> tuple[Stand, CallRecord | None] | None:
+    """What became of a way back: home, gone, or come to nothing. None: it is not decided yet."""
+
+    async def look(within_s: float) -> tuple[Stand, CallRecord | None] | None:
+        quiet = left_s(desk.here(turn.quiet_at)) <= 0
+        record = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
+        where = stand(record, command.room_id, turn.intent)
+        undecided = where is Stand.UNDER_WAY or (where is Stand.ELSEWHERE and not quiet)
+        return None if undecided else (where, record)
+
+    return await look_until(look, answer_by)

@@ -12,8 +12,6 @@ from .effects import Intent
 
 SWITCH = "switch"
 """The caller's move to the supervisor."""
-RETURN = "return"
-"""The caller's move back to the AI."""
 
 
 class Stand(Enum):

@@ -22,6 +22,8 @@ class Habits(NamedTuple):
     """`ReturnCaller` claims the switch, so that a late `SwitchCaller` finds it forbidden."""
     return_waits_for_switch: bool = True
     """`ReturnCaller` is not answered while the switch may still be executed."""
+    return_is_not_raced: bool = True
+    """A way back is tried again only once the one before it can no longer happen."""
     level_is_fenced: bool = True
     """The proxy ignores a level command older than what it acted on."""
     outbox_is_sent_again: bool = True

@@ -149,6 +149,7 @@ class House:
                 yield Move("the return forbids the switch", world._replace(switch="forbidden"))
             if world.caller == "consultation" and world.back == "idle":
                 yield Move("the gateway claims the return", world._replace(back="claimed"))
+            yield from self._back_again(world)
         if world.back == "claimed":
             yield Move("the gateway asks for the return", world._replace(back="asked"))
         if world.back in UNDER_WAY:
@@ -158,6 +159,18 @@ class House:
             if world.caller == "consultation":
                 moved = world._replace(back="made", caller="home")
                 yield Move("the provider moves the caller back", moved)
+
+    def _back_again(self, world: World) -> Iterator[Move]:
+        """What came to nothing is tried once more."""
+        in_vain = world.back in ("lost", "refused") or (
+            world.back in UNDER_WAY and not self.habits.return_is_not_raced
+        )
+        if world.caller == "consultation" and in_vain and not world.back_again:
+            raced = world.back in UNDER_WAY
+            yield Move(
+                "the gateway claims another return",
+                world._replace(back="twice" if raced else "claimed", back_again=True),
+            )
 
     def caller_is_home(self, world: World) -> bool:
         """As far as `ReturnCaller` can tell: when it may be answered with the caller up."""

@@ -118,6 +118,7 @@ MUTATIONS = [
     Mutation("EndCall does not wait for the dial", "I8", Habits(end_waits_for_dial=False)),
     Mutation("ReturnCaller does not forbid the switch", "I8", Habits(return_forbids_switch=False)),
     Mutation("ReturnCaller does not wait for the switch", "I8", Habits(return_waits_for_switch=False)),
+    Mutation("two ways back are under way at once", "I7", Habits(return_is_not_raced=False)),
     Mutation("'supervisor gone' is answered unclaimed", "I8", Habits(refusal_forbids_switch=False)),
     # of the proxy and the coordinator
     Mutation("hold and release are not fenced", "I2", Habits(level_is_fenced=False)),

@@ -64,7 +64,7 @@ TRUE_WHEN: dict[str, Fact] = {
         world.leg_down
         and (world.switch in ("forbidden", "refused") or not house.habits.refusal_forbids_switch)
     ),
-    "return_caller failed: refused": lambda house, world: world.back == "refused",
+    "return_caller failed: refused": lambda house, world: world.back == "refused" and world.back_again,
     "return_caller failed: caller_gone": NEVER,
     "return_caller failed: supervisor_gone": NEVER,
     "return_caller failed: called_off": NEVER,

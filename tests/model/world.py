@@ -54,6 +54,8 @@ class World(NamedTuple):
     switch: str = "idle"
     back: str = "idle"
     """The caller's way back."""
+    back_again: bool = False
+    """It is tried under a second claim; more of them would be no different."""
     told_lost: bool = False
     """While it made the bridge, the coordinator was told that the supervisor is gone."""
     told_up: bool = False

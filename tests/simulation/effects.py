@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from warmxfer.actors.gateway.returning import RETURNS
 from warmxfer.actors.machine import Stage
 from warmxfer.schemas import Outcome
 
@@ -30,11 +31,16 @@ UNOWNED_S = 45.0
 
 
 def at_most_once(world: World, story: Story) -> Iterator[str]:
-    """I6, I7, I10: one dial per attempt, one switch, one return: ordered once, and executed once."""
+    """I6, I7, I10: one dial per attempt, one switch: ordered once, and executed once. A way back that came to
+    nothing is ordered again; executed it is once."""
     ordered = Counter(each.what for each in world.cloud.orders if each.transfer_id == story.id)
     for what, count in ordered.items():
-        if (what.startswith("dial") or what in ("switch", "return")) and count > 1:
+        if (what.startswith("dial") or what == "switch") and count > 1:
             yield f"{'I6' if what.startswith('dial') else 'I7'}: {what} was ordered {count} times"
+    home = [each for each in world.cloud.ledger if each.what == "moved" and each.transfer_id == story.id]
+    home = [each for each in home if each.room_id == story.plan.session]
+    if ordered["return"] > len(RETURNS) or len(home) > 1:
+        yield f"I7: a return was ordered {ordered['return']} times, and executed {len(home)} times"
     dials = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("dial", story.id)]
     if sum(not each.faulty for each in dials) > 1:
         yield f"I6: {len(dials)} dials were executed"

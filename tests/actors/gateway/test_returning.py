@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, Fault
+from warmxfer.actors.gateway.effects import Intent
+from warmxfer.actors.gateway.returning import RETURNS
+from warmxfer.bus import claim, subjects
+from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, Fault, encode
 
 from .office import SETTLE_S, TIMEOUT_S, Bridge, Office
 
@@ -98,8 +101,57 @@ async def test_a_return_that_comes_late_is_made_all_the_same(office: Office, bri
     assert (await office.ask(late, CallerReturned)).caller_up
 
 
-async def test_a_refused_return_is_told(office: Office, bridge: Bridge) -> None:
+async def test_a_caller_whose_way_back_was_refused_once_is_brought_back(
+    office: Office, bridge: Bridge
+) -> None:
+    """One refusal left the caller with nobody in the consultation room."""
     await moved(office, bridge)
     await office.cloud.break_once("status", SWITCH, status=400)
+    assert (await bring_back(office, bridge)).caller_up
+    assert await office.room_of(bridge.caller) == bridge.primary
+    assert len(await office.executed("switch")) == 2
+
+
+async def test_a_return_that_is_refused_again_and_again_is_told(office: Office, bridge: Bridge) -> None:
+    await moved(office, bridge)
+    await office.cloud.break_once("status", SWITCH, times=0, status=400)
     command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
     assert (await office.ask(command, CommandFailed)).fault is Fault.REFUSED
+    claimed = [await office.bus.last(subjects.intent(office.id, each)) for each in RETURNS]
+    assert None not in claimed
+
+
+async def test_a_caller_whose_way_back_failed_on_the_way_is_brought_back(
+    office: Office, bridge: Bridge
+) -> None:
+    await moved(office, bridge)
+    await office.cloud.break_once("fails", {"switch": "*", "callId": bridge.caller})
+    assert (await bring_back(office, bridge)).caller_up
+    assert await office.room_of(bridge.caller) == bridge.primary
+    assert len(await office.executed("switch")) == 3
+
+
+async def test_a_caller_is_brought_back_although_the_gateway_that_claimed_it_died(
+    idle_office: Office, bridge: Bridge
+) -> None:
+    """The claim was only watched from then on: the caller stayed with nobody until they hung up."""
+    office = idle_office
+    office.start()
+    await moved(office, bridge)
+    command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    died = Intent(command_id=command.command_id, token="somebody else's", moves_done=1)
+    await claim(office.bus, office.id, RETURNS[0], encode(died))
+    claimed_at = office.now
+    assert (await office.ask(command, CallerReturned)).caller_up
+    assert office.now - claimed_at >= TIMEOUT_S + SETTLE_S
+    assert await office.room_of(bridge.caller) == bridge.primary
+    assert len(await office.executed("switch")) == 2
+
+
+async def test_a_caller_who_has_another_transfer_by_now_is_left_to_it(office: Office, bridge: Bridge) -> None:
+    """An order of old, delivered again, would have taken them from their new supervisor."""
+    await moved(office, bridge)
+    another = await office.cloud.open_room()
+    command = office.bring_back(bridge.caller, bridge.primary, another)
+    assert (await office.ask(command, CallerReturned)).caller_up
+    assert await office.room_of(bridge.caller) == bridge.consult
