@@ -17,6 +17,7 @@ from .scene import ACK_WAIT_S, Scene, rooms, scene
 
 ROLES = ("coordinator", "gateway", "summarizer", "briefing", "primary")
 FROZEN_ACK_WAITS = 2
+LEASE_S = 4.0
 QUEUES_THAT_EMPTY = frozenset(CONSUMERS) - {"briefing"}
 """A briefing holds its message for as long as it lasts: when that is worked off says nothing."""
 
@@ -51,6 +52,21 @@ async def f3() -> AsyncIterator[Row]:
                     _signal(pids, signal.SIGCONT)
 
             yield await _struck(here, Row("F3", f"SIGSTOP {role}"), frozen, role)
+    async with scene(env={"WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}"}) as here:
+        yield await _struck(here, Row("F3", "SIGSTOP primary, longer than its lease"), _outslept, "primary")
+
+
+async def _outslept(here: Scene, calls: list[Call]) -> None:
+    """Sessions that sleep longer than their lease let go as they wake, and find commands of transfers that
+    ended meanwhile: every other one is called off."""
+    pids = [child.pid for child in here.house.running("primary")]
+    _signal(pids, signal.SIGSTOP)
+    try:
+        for call in calls[::2]:
+            await call.transfer.cancel("the caller changed their mind")
+        await asyncio.sleep(2 * LEASE_S)
+    finally:
+        _signal(pids, signal.SIGCONT)
 
 
 async def f4() -> AsyncIterator[Row]:

@@ -118,11 +118,14 @@ class Executed:
 
 
 def executed(verdict: dict[str, Any], result: WarmTransferResult | None, primary_room: str) -> Executed:
-    """Read the sandbox's verdict; without a result the caller has to be back at the AI."""
-    success = result is not None and result.success
-    switches = verdict["switches"]
-    home = result.consultation_room_id if result and success else primary_room
-    away = verdict["callerRoom"] != home or (verdict["callerHeld"] and not success)
+    """Read the sandbox's verdict; without a result the caller has to be at the AI, or with the supervisor."""
+    switches, room = verdict["switches"], verdict["callerRoom"]
+    moved = room not in (None, primary_room) and bool(verdict["supervisorLegsUp"])
+    success = result.success if result else moved
+    if success:
+        away = not moved if result is None else room != result.consultation_room_id
+    else:
+        away = room != primary_room or verdict["callerHeld"]
     return Executed(
         second_dials=sum(verdict["dials"].values()) - 1 if verdict["dials"] else 0,
         second_switches=max(switches["forward"] - 1, 0) + max(switches["back"] - 1, 0),

@@ -1,4 +1,7 @@
-"""F6: three brokers on loopback, R3: the stream's leader killed, then a rolling restart."""
+"""F6: three brokers on loopback, R3: the stream's leader killed, then a rolling restart.
+
+They reach each other through wires that can be cut, which is F7's use of them.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,22 @@ from warmxfer.bus import EmbeddedServer
 from .parking import at_every_phase
 from .row import Row
 from .scene import Scene, scene
-from .wire import free_ports
+from .wire import Wire, free_ports
 
 NODES = 3
 MEET_S = 30.0
 ASK_S = 2.0
 LOOK_EVERY_S = 0.1
 STREAM = "WARMXFER"
+REPLICATED = {"WARMXFER_REPLICAS": str(NODES)}
 
 
 class Cluster:
-    """Three servers that know each other."""
+    """Three servers that know each other: `wires` by the two whom each joins."""
 
-    def __init__(self, servers: dict[str, EmbeddedServer]) -> None:
+    def __init__(self, servers: dict[str, EmbeddedServer], wires: dict[frozenset[str], Wire]) -> None:
         self.servers = servers
+        self.wires = wires
         self.url = ",".join(server.url for server in servers.values())
 
     async def leader(self) -> str:
@@ -71,7 +76,7 @@ class Cluster:
 
 async def f6() -> AsyncIterator[Row]:
     """The leader killed and brought back; then a rolling restart."""
-    async with _cluster() as cluster, scene(url=cluster.url, env={"WARMXFER_REPLICAS": str(NODES)}) as here:
+    async with three_brokers() as cluster, scene(url=cluster.url, env=REPLICATED) as here:
         for name, blow in (("kill -9 stream leader", _leader_killed), ("rolling restart", _rolled)):
             row = Row("F6", f"{name} of 3")
             await cluster.whole()
@@ -81,7 +86,7 @@ async def f6() -> AsyncIterator[Row]:
                 await blow(cluster)
                 row.recovered(await here.recovery(began, "coordinator"))
                 gap.cancel()
-                row.notes.append(f"a publish waited {(await gap):.2f} s at most")
+                row.facts.append(f"a publish waited {(await gap):.2f} s at most")
                 await here.judge(row, calls)
             await here.calm()
             yield row
@@ -124,21 +129,28 @@ async def _caught_up(js: JetStreamContext) -> bool:
 
 
 @asynccontextmanager
-async def _cluster() -> AsyncIterator[Cluster]:
-    clients, routes = free_ports(NODES), free_ports(NODES)
-    known = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
-    servers = {
-        f"n{place}": EmbeddedServer(
-            port=clients[place],
-            extra=f'server_name: n{place}\ncluster {{ name: chaos, listen: "127.0.0.1:{routes[place]}", '
-            f"routes: [{known}] }}",
-        )
-        for place in range(NODES)
-    }
+async def three_brokers() -> AsyncIterator[Cluster]:
+    """A cluster that takes orders."""
+    clients, routes, nowhere = free_ports(NODES), free_ports(NODES), free_ports(1)[0]
+    names = [f"n{place}" for place in range(NODES)]
     async with AsyncExitStack() as stack:
+        servers: dict[str, EmbeddedServer] = {}
+        wires: dict[frozenset[str], Wire] = {}
+        for place, name in enumerate(names):
+            # Each is told of the next one only, and what it says of itself leads nowhere: so two of them
+            # have one way to each other, and that is a wire of ours.
+            after = (place + 1) % NODES
+            wire = await stack.enter_async_context(Wire())
+            wire.target = ("127.0.0.1", routes[after])
+            wires[frozenset((name, names[after]))] = wire
+            extra = (
+                f'server_name: {name}\ncluster {{ name: chaos, listen: "127.0.0.1:{routes[place]}", '
+                f'advertise: "127.0.0.1:{nowhere}", no_advertise: true, routes: ["{wire.url}"] }}'
+            )
+            servers[name] = EmbeddedServer(port=clients[place], extra=extra)
         for server in servers.values():
             await stack.enter_async_context(server)
-        cluster = Cluster(servers)
+        cluster = Cluster(servers, wires)
         await cluster.met()
         yield cluster
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -11,12 +12,14 @@ from tests.whole.stage import READY, Call
 from warmxfer.actors.house import ROLES, Caller
 from warmxfer.bus import subjects
 
+from .parking import PARKED_S, RINGING_S, SLOW_TO_ANSWER, SLOW_TO_SAY_YES
 from .row import Row
 from .scene import Scene, scene
 
 CALLERS_A_PRIMARY = 50
 TWO_OF_EACH = dict.fromkeys(ROLES, 2)
 PATIENCE = {"command_timeout_s": 60, "summary_timeout_s": 60}
+SUPERVISORS = (READY, SLOW_TO_ANSWER, SLOW_TO_SAY_YES)
 UNDER_WAY_S = 1.0
 FLOOD = 200
 FLOOD_S = 1.0
@@ -28,17 +31,25 @@ async def f2(in_flight: int) -> AsyncIterator[Row]:
     """kill -9 of every worker at once, and as many new ones."""
     row = Row("F2", f"kill -9 all workers, {in_flight} in flight", cells=1)
     async with scene(counts=TWO_OF_EACH) as here:
+        await here.stage.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
+        await here.stage.person(SLOW_TO_SAY_YES, script="ready", replyS=PARKED_S)
         callers = await _many_callers(here, in_flight)
-        calls = await asyncio.gather(*(here.stage.begin(each, **PATIENCE) for each in callers))
+        calls = await asyncio.gather(
+            *(
+                here.stage.begin(caller, supervisor, **PATIENCE)
+                for caller, supervisor in zip(callers, itertools.cycle(SUPERVISORS), strict=False)
+            )
+        )
         await asyncio.sleep(UNDER_WAY_S)
         under_way = [await here.phase_of(call) for call in calls]
         ended = sum(1 for phase in under_way if phase and phase.final)
-        row.notes.append(f"{len(calls) - ended} of {len(calls)} were under way")
+        row.facts.append(f"{len(calls) - ended} of {len(calls)} were under way")
         struck_at = time.monotonic()
         await asyncio.gather(*(here.house.kill(role) for role in ROLES))
+        recovering = asyncio.create_task(here.recovery(struck_at, *WORKERS))
         await asyncio.gather(*(here.house.start(role) for role in ROLES for _ in range(TWO_OF_EACH[role])))
-        row.notes.append(f"{time.monotonic() - struck_at:.1f} s until the new workers were started")
-        row.recovered(await here.recovery(struck_at, *WORKERS))
+        row.facts.append(f"new workers were at work {time.monotonic() - struck_at:.1f} s after the blow")
+        row.recovered(await recovering)
         await here.judge(row, calls)
     yield row
 

@@ -58,17 +58,22 @@ async def _hung_up(here: Scene, who: str, caller: Caller, phase: Phase, wait_s: 
         # It ended before: what became of it is judged all the same, and its outcome is told.
         return call
     await asyncio.sleep(wait_s)
-    legs = {"the caller": [caller.participant_id], "the supervisor": [f"wxs-{call.transfer.id}-1"]}
-    # A caller who was moved is there under another name.
-    legs["the caller"] += [f"wxc-{call.transfer.id}"]
-    gone = legs.get(who, [*legs["the caller"], *legs["the supervisor"]])
-    await asyncio.gather(*(_gone(here, each) for each in gone))
+    await gone(here, who, call)
     return call
 
 
-async def _gone(here: Scene, who: str) -> None:
+async def gone(here: Scene, who: str, call: Call) -> None:
+    """Who is one of `HANGING_UP`."""
+    # A caller who was moved is there under another name.
+    legs = {"the caller": [call.caller.participant_id, f"wxc-{call.transfer.id}"]}
+    legs["the supervisor"] = [f"wxs-{call.transfer.id}-1"]
+    names = legs.get(who, [*legs["the caller"], *legs["the supervisor"]])
+    await asyncio.gather(*(_hang_up(here, name) for name in names))
+
+
+async def _hang_up(here: Scene, name: str) -> None:
     """Whoever is not on the phone under this name, yet or any more, cannot hang up."""
     try:
-        await here.house.post(f"/sandbox/people/{who}/hangup", {})
+        await here.house.post(f"/sandbox/people/{name}/hangup", {})
     except Refused:
         return

@@ -27,6 +27,9 @@ class Row:
     outcomes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    """For whoever watches the run."""
+    facts: list[str] = field(default_factory=list)
+    """What was measured beside the columns: they go below the table."""
 
     @property
     def broken(self) -> bool:
@@ -38,6 +41,11 @@ class Row:
         """Keep the longest recovery of those measured."""
         if recovery_s is not None:
             self.recovery_s = max(recovery_s, self.recovery_s or 0.0)
+
+    def all_complete(self) -> None:
+        """Nothing stood in the way of any of them: where one is not complete, that is a broken promise."""
+        if hurt := self.transfers - self.outcomes["complete"]:
+            self.problems.append(f"{self.fault} {self.struck}: {hurt} were hurt: {dict(self.outcomes)}")
 
     def cells_shown(self) -> tuple[str, ...]:
         recovery = NOT_MEASURED if self.recovery_s is None else f"{self.recovery_s:.1f}"

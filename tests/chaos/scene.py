@@ -27,6 +27,8 @@ ACK_WAIT_S = 2.0
 RESULT_S = 90.0
 CLEAN_S = 15.0
 """How long after its result a transfer's last leg may take to go: a late dial is ended as it turns up."""
+FORGOTTEN_S = 45.0
+"""The same for a transfer that the stream may have lost: nobody but the sessions knows of its caller."""
 
 WORKED_OFF_S = 60.0
 LOOK_EVERY_S = 0.1
@@ -42,15 +44,20 @@ class Scene:
         self.url = url
         self.house = stage.house
 
-    async def judge(self, row: Row, calls: Sequence[Call], *, times: int = 1) -> None:
+    async def judge(
+        self, row: Row, calls: Sequence[Call], *, times: int = 1, forgotten: bool = False
+    ) -> None:
         """Wait for every transfer's end, then put into `row` what became of it.
 
         `times`: how often the cloud may have executed a dial or a switch; more than once only where it is
-        the cloud itself that does twice what it was asked once.
+        the cloud itself that does twice what it was asked once. `forgotten`: the stream may have lost them,
+        so they are judged by the ledger alone, and need not have a result.
         """
-        await asyncio.gather(*(self._ended(call.transfer.id) for call in calls))
+        if not forgotten:
+            await asyncio.gather(*(self._ended(call.transfer.id) for call in calls))
+        until = time.monotonic() + (FORGOTTEN_S if forgotten else CLEAN_S)
         for call in calls:
-            await self._judge(row, call, times)
+            await self._judge(row, call, times, until, forgotten)
         row.transfers += len(calls)
 
     async def _ended(self, id: str) -> None:
@@ -61,22 +68,23 @@ class Scene:
                 return
             await asyncio.sleep(BETWEEN_LOOKS_S)
 
-    async def _judge(self, row: Row, call: Call, times: int) -> None:
-        story = await read(self.bus, call.transfer.id)
-        result = story.results[0] if story.results else None
-        until = time.monotonic() + CLEAN_S
-        found = executed(await call.verdict(), result, call.caller.room_id)
-        while not found.clean and time.monotonic() < until:
-            await asyncio.sleep(BETWEEN_LOOKS_S)
+    async def _judge(self, row: Row, call: Call, times: int, until: float, forgotten: bool) -> None:
+        while True:
+            story = await read(self.bus, call.transfer.id)
+            result = story.results[0] if story.results else None
             found = executed(await call.verdict(), result, call.caller.room_id)
-        row.lost += result is None
+            if found.clean or time.monotonic() > until:
+                break
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+        row.lost += result is None and not forgotten
         row.second_dials += max(found.second_dials + 1 - times, 0)
         row.second_switches += max(found.second_switches + 1 - times, 0)
         row.legs_left += found.legs_left
         row.muted += found.muted
-        row.outcomes[result.outcome.value if result else "lost"] += 1
+        row.outcomes[result.outcome.value if result else "forgotten" if forgotten else "lost"] += 1
         about = f"{row.fault} {row.struck}: {call.transfer.id}"
-        row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
+        if not forgotten:
+            row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
         if found.cut_off or not found.clean or max(found.second_dials, found.second_switches) >= times:
             row.problems += [f"{about}: {await call.verdict()}", f"{about}: {told(story)}"]
 
@@ -86,7 +94,7 @@ class Scene:
         return decode_phase(stored.data).phase if stored else None
 
     async def recovery(self, struck_at: float, *roles: str) -> float:
-        """Seconds from `struck_at` until all that was stored before now was worked off by `roles`."""
+        """Seconds from `struck_at` until all that is stored by now is worked off by `roles`."""
         async with asyncio.timeout(WORKED_OFF_S):
             link = await nats.connect(self.url.split(","), connect_timeout=5, max_reconnect_attempts=-1)
         try:

@@ -1,0 +1,59 @@
+"""F5: the broker's disk put back from an old copy, or lost.
+
+What the stream forgets cannot be finished: nothing here waits for results. By the cloud's ledger alone,
+nobody may be rung or moved twice, no leg be left, and no caller stay on hold: their sessions let them go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from warmxfer.actors.house import ROLES
+
+from .parking import at_every_phase
+from .row import Row
+from .scene import Scene, scene
+
+LEASE_S = 4.0
+
+
+async def f5() -> AsyncIterator[Row]:
+    """Some transfers know a copy that was made while they ran, others began after it."""
+    for struck in ("an old copy of the stream put back", "the stream deleted"):
+        with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
+            env = {"WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}"}
+            async with scene(directory=Path(directory), env=env) as here:
+                row = Row("F5", struck)
+                async with at_every_phase(here, row) as known:
+                    copy = await _copied(here)
+                    async with at_every_phase(here, row) as unknown:
+                        await _put_back(here, copy if "copy" in struck else None)
+                        await here.judge(row, [*known, *unknown], forgotten=True)
+                yield row
+
+
+def _store(here: Scene) -> Path:
+    return here.house.directory / "stream"
+
+
+async def _copied(here: Scene) -> Path:
+    copy = here.house.directory / "copy"
+    await here.house.nats.stop()
+    await asyncio.to_thread(shutil.copytree, _store(here), copy)
+    await here.house.nats.start()
+    return copy
+
+
+async def _put_back(here: Scene, copy: Path | None) -> None:
+    """What an operator does: put the disk in order, start the broker, then the workers again."""
+    await here.house.nats.stop(kill=True)
+    await asyncio.to_thread(shutil.rmtree, _store(here))
+    if copy:
+        await asyncio.to_thread(shutil.copytree, copy, _store(here))
+    await here.house.nats.start()
+    await asyncio.gather(*(here.house.stop(role) for role in ROLES))
+    await asyncio.gather(*(here.house.start(role) for role in ROLES))

@@ -1,0 +1,132 @@
+"""F19: two faults at once, drawn by chance from all that can be done to a running house."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from tests.whole.stage import Call
+from warmxfer.actors.house import ROLES
+from warmxfer.schemas import WarmTransferPhase as Phase
+
+from .cloud import OPERATIONS, PROVIDER
+from .people import gone
+from .row import Row
+from .scene import Scene, rooms, scene
+
+PAIRS = 12
+TRANSFERS = 3
+DOWN_S = 1.0
+FROZEN_S = 4.0
+APART_S = 0.5
+"""How long after the first the second strikes, at most: the first still lasts by then."""
+
+CONFIG = {"command_timeout_s": 20, "supervisor_join_timeout_s": 30, "briefing_timeout_s": 30}
+STRIKES_AT = tuple(phase for phase in Phase if not phase.final)
+ONCE = tuple(name for name in PROVIDER if name != "execute_twice")
+"""What makes the cloud itself do a thing twice would hide that we did."""
+
+Blow = Callable[[Scene, list[Call]], Awaitable[None]]
+
+
+async def f19(chance: random.Random) -> AsyncIterator[Row]:
+    """For each pair some transfers, struck when the first of them comes to a phase drawn by chance."""
+    row = Row("F19", f"{PAIRS} pairs of faults")
+    async with scene() as here:
+        for _ in range(PAIRS):
+            first, second = chance.sample(sorted(BLOWS), 2)
+            phase, apart_s = chance.choice(STRIKES_AT), chance.uniform(0, APART_S)
+            problems = len(row.problems)
+            callers = await here.stage.callers(TRANSFERS)
+            calls = [await here.stage.begin(caller, **CONFIG) for caller in callers]
+            await _reached(calls[0], phase)
+            await asyncio.gather(BLOWS[first](here, calls), _later(apart_s, BLOWS[second](here, calls)))
+            await here.judge(row, calls)
+            row.cells += 1
+            told = f"{first}, then {second}, at {phase.value}"
+            row.notes.append(told)
+            row.problems[problems:] = [f"{told}: {problem}" for problem in row.problems[problems:]]
+            await here.calm()
+    yield row
+
+
+def _killed(role: str) -> Blow:
+    async def blow(here: Scene, calls: list[Call]) -> None:
+        await here.house.kill(role)
+        await asyncio.sleep(DOWN_S)
+        await here.house.start(role, rooms=rooms(calls) if role == "primary" else [])
+
+    return blow
+
+
+def _frozen(role: str) -> Blow:
+    async def blow(here: Scene, calls: list[Call]) -> None:
+        children = here.house.running(role)
+        for child in children:
+            os.kill(child.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(FROZEN_S)
+        finally:
+            # Another blow may have killed it meanwhile.
+            for child in children:
+                if child.running:
+                    os.kill(child.pid, signal.SIGCONT)
+
+    return blow
+
+
+def _provider(name: str) -> Blow:
+    async def blow(here: Scene, calls: list[Call]) -> None:
+        kind, more = PROVIDER[name]
+        for match in OPERATIONS.values():
+            await here.stage.fault(kind, match, **more)
+
+    return blow
+
+
+def _webhooks(kind: str) -> Blow:
+    async def blow(here: Scene, calls: list[Call]) -> None:
+        await here.stage.fault(kind, {"webhook": "*"}, times=0)
+
+    return blow
+
+
+async def _broker_killed(here: Scene, calls: list[Call]) -> None:
+    await here.house.nats.stop(kill=True)
+    await asyncio.sleep(DOWN_S)
+    await here.house.nats.start()
+
+
+async def _caller_gone(here: Scene, calls: list[Call]) -> None:
+    await gone(here, "the caller", calls[0])
+
+
+async def _supervisor_gone(here: Scene, calls: list[Call]) -> None:
+    await gone(here, "the supervisor", calls[0])
+
+
+BLOWS: dict[str, Blow] = {
+    "broker killed": _broker_killed,
+    "caller hangs up": _caller_gone,
+    "supervisor hangs up": _supervisor_gone,
+    **{f"{role} killed": _killed(role) for role in (*ROLES, "primary")},
+    **{f"{role} frozen": _frozen(role) for role in (*ROLES, "primary")},
+    **{f"provider {name}": _provider(name) for name in ONCE},
+    **{f"webhooks {kind}": _webhooks(kind) for kind in ("drop", "duplicate", "reorder")},
+}
+
+
+async def _later(wait_s: float, blow: Awaitable[None]) -> None:
+    await asyncio.sleep(wait_s)
+    await blow
+
+
+async def _reached(call: Call, phase: Phase) -> None:
+    try:
+        await call.until(phase)
+    except AssertionError:
+        # It ended before: what is left of the others is struck all the same.
+        return
