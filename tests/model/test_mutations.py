@@ -9,9 +9,8 @@ from warmxfer.actors.machine.table import TABLE
 from .check import mutated
 from .mutations import MUTATIONS, Mutation
 
-pytestmark = pytest.mark.model
 
-
+@pytest.mark.mutations
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.mistake)
 def test_every_known_mistake_is_found(mutation: Mutation) -> None:
     report = mutated(mutation)
