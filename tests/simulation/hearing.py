@@ -57,6 +57,10 @@ class SimListener:
         except TimeoutError:
             return None
 
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
     def end(self) -> None:
         self._ended = True
         self._wake.set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
 import sys
 import time
 from collections import Counter
@@ -16,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-import structlog
-
 from . import coverage
 from .borrowed import borrowed
 from .coverage import Struck
+from .logs import read_logs
 from .world import Verdict, simulate
 
 CHUNK = 50
@@ -58,13 +56,6 @@ class Tally:
         self.broken += other.broken
 
 
-def quiet() -> None:
-    """Nobody reads the logs of ten thousand runs."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=True
-    )
-
-
 def run_seeds(seeds: Sequence[int]) -> Tally:
     """Run these, some of them twice."""
     tally = Tally()
@@ -84,7 +75,7 @@ def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
     if jobs == 1:
         yield from map(run_seeds, chunks)
         return
-    with get_context("fork").Pool(jobs, initializer=quiet, maxtasksperchild=20) as pool:
+    with get_context("fork").Pool(jobs, initializer=read_logs, maxtasksperchild=20) as pool:
         yield from pool.imap_unordered(run_seeds, chunks)
 
 
@@ -149,7 +140,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one, twice")
     parser.add_argument("--trace", action="store_true", help="with --seed: all that happened")
     args = parser.parse_args()
-    quiet()
+    read_logs()
     if args.seed is not None:
         return show_one(args.seed, trace=args.trace)
     return show_many(args.first, args.seeds, args.jobs)
