@@ -1,9 +1,14 @@
-"""`python -m warmxfer.sandbox`: the sandbox as a process of its own; one JSON line says where it is."""
+"""`python -m warmxfer.sandbox`: the sandbox as a process of its own; one JSON line says where it is.
+
+Whoever started it may stop reading after that line: everything else is said on stderr.
+"""
 
 import argparse
 import asyncio
 import json
+import sys
 
+import structlog
 from uvicorn.loops.auto import auto_loop_factory
 
 from .server import serve
@@ -17,6 +22,7 @@ def main() -> None:
         settings = Settings(options.api_key, options.secret, options.webhook_url, options.time_scale)
     except ValueError as wrong:
         parser.error(str(wrong))
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(serve(settings, options.host, options.port, _announce))
 

@@ -5,6 +5,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -77,3 +78,25 @@ def test_sigterm_stops_it_even_while_a_request_hangs() -> None:
     finally:
         process.kill()
         process.communicate(timeout=DEADLINE_S)
+
+
+def test_webhooks_go_on_when_one_was_given_up_and_nobody_reads_what_is_printed() -> None:
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
+    command += ["--webhook-url", "http://127.0.0.1:9"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        base_url = json.loads(process.stdout.readline())["sandbox"]
+        process.stdout.close()
+        httpx.post(f"{base_url}/sandbox/calls", json={"from": "+14155550201"}, timeout=DEADLINE_S)
+        until, given_up = time.monotonic() + DEADLINE_S, 0
+        while given_up < 4 and time.monotonic() < until:
+            time.sleep(0.1)
+            given_up = httpx.get(f"{base_url}/sandbox/state", timeout=DEADLINE_S).json()["webhooksGivenUp"]
+        assert given_up == 4, "two of the room and two of the call"
+    finally:
+        process.kill()
+        said = process.stderr.read() if process.stderr else ""
+        process.wait(DEADLINE_S)
+    assert said.count("webhook_given_up") == 4
+    assert "Traceback" not in said
