@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Coroutine
 from typing import Any
 
@@ -48,4 +49,6 @@ class Background:
 
 def _note(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        log.error("background_task_failed", task=task.get_name(), error=type(error).__name__, exc_info=error)
+        # Not `exc_info`: in a process of the user's, structlog may show the locals of every frame.
+        trail = "".join(traceback.format_exception(error))
+        log.error("background_task_failed", task=task.get_name(), exception=trail)
