@@ -8,9 +8,9 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from tests.whole.stage import Call
 from warmxfer.bus.stream import CONSUMERS
 
+from ..whole.stage import Call
 from .parking import at_every_phase, at_first_words
 from .row import Row
 from .scene import ACK_WAIT_S, Scene, rooms, scene

@@ -109,7 +109,7 @@ class Executed:
     second_switches: int
     legs_left: int
     muted: int
-    cut_off: bool
+    cut_off: int
 
     @property
     def clean(self) -> bool:
@@ -131,5 +131,5 @@ def executed(verdict: dict[str, Any], result: WarmTransferResult | None, primary
         second_switches=max(switches["forward"] - 1, 0) + max(switches["back"] - 1, 0),
         legs_left=max(verdict["supervisorLegsUp"] - (1 if success else 0), 0),
         muted=int(verdict["callerLegUp"] and away),
-        cut_off=verdict["callerEndedBy"] not in (None, "person"),
+        cut_off=int(verdict["callerEndedBy"] not in (None, "person")),
     )

@@ -11,8 +11,7 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.whole.stage import BUSY, DECLINES, GONE_MID_BRIEFING, READY, VOICEMAIL
-
+from ..whole.stage import BUSY, DECLINES, GONE_MID_BRIEFING, READY, VOICEMAIL
 from .row import Row
 from .scene import Scene, scene
 

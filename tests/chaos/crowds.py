@@ -8,10 +8,10 @@ import json
 import time
 from collections.abc import AsyncIterator
 
-from tests.whole.stage import READY, Call
 from warmxfer.actors.house import ROLES, Caller
 from warmxfer.bus import subjects
 
+from ..whole.stage import READY, Call
 from .parking import PARKED_S, RINGING_S, SLOW_TO_ANSWER, SLOW_TO_SAY_YES
 from .row import Row
 from .scene import Scene, scene

@@ -17,11 +17,11 @@ from pathlib import Path
 import nats
 from nats.js.errors import APIError
 
-from tests.whole.stage import Call
 from warmxfer.actors.house import Caller
 from warmxfer.bus import EmbeddedServer
 from warmxfer.schemas import WarmTransferError
 
+from ..whole.stage import Call
 from .parking import at_every_phase
 from .row import Row
 from .scene import Scene, scene

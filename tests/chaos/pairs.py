@@ -8,10 +8,10 @@ import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from tests.whole.stage import Call
 from warmxfer.actors.house import ROLES
 from warmxfer.schemas import WarmTransferPhase as Phase
 
+from ..whole.stage import Call
 from .cloud import OPERATIONS, PROVIDER
 from .people import gone
 from .row import Row

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.whole.stage import READY, Call
 from warmxfer.actors.house import Caller
 from warmxfer.schemas import WarmTransferPhase as Phase
 
+from ..whole.stage import READY, Call
 from .row import Row
 from .scene import Scene
 

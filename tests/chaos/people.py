@@ -6,11 +6,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 
-from tests.whole.stage import READY, Call
 from warmxfer.actors.house import Caller
 from warmxfer.schemas import Refused
 from warmxfer.schemas import WarmTransferPhase as Phase
 
+from ..whole.stage import READY, Call
 from .row import Row
 from .scene import Scene, scene
 

@@ -9,9 +9,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from tests.whole.stage import Call
 from warmxfer.actors.house import ROLES, Caller
 
+from ..whole.stage import Call
 from .crowds import PATIENCE, TWO_OF_EACH
 from .row import Row
 from .scene import Scene, scene

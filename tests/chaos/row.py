@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-HEAD = ("fault", "struck", "cells", "transfers", "complete", "lost", "2nd dials", "2nd switches", "legs left")
-HEAD += ("muted", "recovery s")
+PROMISED = ("lost", "2nd dials", "2nd switches", "legs left", "muted")
+"""What is promised not to happen, as the columns of the table name it."""
+CUT_OFF = "hung up on"
+"""Promised too, and told below the table where it happened."""
+HEAD = ("fault", "struck", "cells", "transfers", "complete", *PROMISED, "recovery s")
 NOT_MEASURED = "-"
 
 
 @dataclass
 class Row:
-    """`cells`: the combinations that were really met, such as phases at which transfers stood."""
+    """`cells`: the combinations that were really met, such as phases at which transfers stood.
+
+    `happened` counts what is promised not to happen; `unpromised` are those of which that is not promised
+    under this fault: they are shown, and break nothing.
+    """
 
     fault: str
     struck: str
     cells: int = 0
     transfers: int = 0
-    lost: int = 0
-    second_dials: int = 0
-    second_switches: int = 0
-    legs_left: int = 0
-    muted: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    unpromised: frozenset[str] = frozenset()
     recovery_s: float | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -34,8 +38,9 @@ class Row:
     @property
     def broken(self) -> bool:
         """Whether any promise was."""
-        counts = (self.lost, self.second_dials, self.second_switches, self.legs_left, self.muted)
-        return any(counts) or bool(self.problems)
+        return bool(self.problems) or any(
+            count for what, count in self.happened.items() if what not in self.unpromised
+        )
 
     def recovered(self, recovery_s: float | None) -> None:
         """Keep the longest recovery of those measured."""
@@ -49,9 +54,12 @@ class Row:
 
     def cells_shown(self) -> tuple[str, ...]:
         recovery = NOT_MEASURED if self.recovery_s is None else f"{self.recovery_s:.1f}"
-        numbers = (self.cells, self.transfers, self.outcomes["complete"], self.lost, self.second_dials)
-        numbers += (self.second_switches, self.legs_left, self.muted)
-        return (self.fault, self.struck, *map(str, numbers), recovery)
+        numbers = (self.cells, self.transfers, self.outcomes["complete"])
+        return (self.fault, self.struck, *map(str, numbers), *map(self._shown, PROMISED), recovery)
+
+    def _shown(self, what: str) -> str:
+        count = self.happened[what]
+        return f"{count} (not promised)" if count and what in self.unpromised else str(count)
 
 
 def table(rows: list[Row]) -> str:

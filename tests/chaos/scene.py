@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import nats
-from nats.errors import TimeoutError as NatsTimeout
-from nats.js.errors import NotFoundError
+from nats.errors import Error
+from nats.js import JetStreamContext
 
-from tests.whole.stage import Call, Stage
 from warmxfer.actors.client import Client
 from warmxfer.actors.house import ROLES, Caller, House
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import WarmTransferPhase, decode_phase
 
+from ..whole.stage import Call, Stage
 from .check import broken_promises, executed, read, told
-from .row import Row
+from .row import CUT_OFF, Row
 from .wire import Wire, free_ports
 
 TIME_SCALE = 0.1
@@ -27,7 +27,7 @@ ACK_WAIT_S = 2.0
 RESULT_S = 90.0
 CLEAN_S = 15.0
 """How long after its result a transfer's last leg may take to go: a late dial is ended as it turns up."""
-FORGOTTEN_S = 45.0
+FORGOTTEN_S = 25.0
 """The same for a transfer that the stream may have lost: nobody but the sessions knows of its caller."""
 
 WORKED_OFF_S = 60.0
@@ -76,17 +76,23 @@ class Scene:
             if found.clean or time.monotonic() > until:
                 break
             await asyncio.sleep(BETWEEN_LOOKS_S)
-        row.lost += result is None and not forgotten
-        row.second_dials += max(found.second_dials + 1 - times, 0)
-        row.second_switches += max(found.second_switches + 1 - times, 0)
-        row.legs_left += found.legs_left
-        row.muted += found.muted
+        happened = {
+            "lost": int(result is None and not forgotten),
+            "2nd dials": max(found.second_dials + 1 - times, 0),
+            "2nd switches": max(found.second_switches + 1 - times, 0),
+            "legs left": found.legs_left,
+            "muted": found.muted,
+            CUT_OFF: found.cut_off,
+        }
+        row.happened.update(happened)
         row.outcomes[result.outcome.value if result else "forgotten" if forgotten else "lost"] += 1
         about = f"{row.fault} {row.struck}: {call.transfer.id}"
         if not forgotten:
             row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
-        if found.cut_off or not found.clean or max(found.second_dials, found.second_switches) >= times:
-            row.problems += [f"{about}: {await call.verdict()}", f"{about}: {told(story)}"]
+        if any(happened.values()):
+            promised = any(count for what, count in happened.items() if what not in row.unpromised)
+            evidence = row.problems if promised else row.notes
+            evidence += [f"{about}: {await call.verdict()}", f"{about}: {told(story)}"]
 
     async def phase_of(self, call: Call) -> WarmTransferPhase | None:
         """The last phase the stream holds of a transfer."""
@@ -100,7 +106,7 @@ class Scene:
         try:
             js = link.jetstream(timeout=5)
             async with asyncio.timeout(WORKED_OFF_S):
-                last = (await js.stream_info("WARMXFER")).state.last_seq
+                last = await _last(js)
                 while not all([await _worked_off(js, role, last) for role in roles]):
                     await asyncio.sleep(LOOK_EVERY_S)
         finally:
@@ -117,12 +123,22 @@ class Scene:
                 await self.house.start(role)
 
 
-async def _worked_off(js: Any, role: str, last: int) -> bool:
+async def _last(js: JetStreamContext) -> int:
+    """The number of the newest message; waits for a broker that can say."""
+    while True:
+        try:
+            return (await js.stream_info("WARMXFER")).state.last_seq
+        except Error:
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _worked_off(js: JetStreamContext, role: str, last: int) -> bool:
     try:
         found = await js.consumer_info("WARMXFER", role)
-    except (NotFoundError, NatsTimeout):
+    except Error:
         return False
-    return found.ack_floor.stream_seq >= last or found.num_pending + found.num_ack_pending == 0
+    waiting = (found.num_pending or 0) + (found.num_ack_pending or 0)
+    return waiting == 0 or (found.ack_floor is not None and found.ack_floor.stream_seq >= last)
 
 
 def rooms(callers: Sequence[Caller | Call]) -> list[str]:
