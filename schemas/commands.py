@@ -129,7 +129,10 @@ class CheckLegs(Command, frozen=True, kw_only=True):
 class CloseRoom(Command, frozen=True, kw_only=True):
     """Deactivate the consultation room. -> RoomClosed"""
 
-    room_id: str
+    room_id: str | None
+    """None when it was never told whether there is one: it is the room of `key`."""
+    key: str | None = None
+    """As in `CreateRoom`."""
 
 
 # ── to the briefing agent ────────────────────────────────────────────────────────────────────────

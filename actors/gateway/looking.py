@@ -59,10 +59,16 @@ async def create_room(desk: Desk, transfer_id: str, command: CreateRoom) -> Answ
 
 
 async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer:
-    """A room that is gone already is closed. A provider that does not answer is asked again later."""
-    within_s = left_s(desk.answer_by(command, at_least_s=CLEAN_UP_S))
+    """A room that is gone already is closed. A provider that does not answer is asked again later.
+
+    Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed.
+    """
+    by = desk.answer_by(command, at_least_s=CLEAN_UP_S)
     try:
-        await desk.provider.close_room(command.room_id, within_s=within_s)
+        room_id = command.room_id
+        if room_id is None:
+            room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
+        await desk.provider.close_room(room_id, within_s=left_s(by))
     except Gone:
         return RoomClosed(command_id=command.command_id)
     except NotDone as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from warmxfer.schemas import CommandFailed, DeadlinePassed, Fault, Outcome, TransferBroken
 
-from . import bridging, consulting, policy
+from . import bridging, consulting, plan, policy
 from .people import check_legs
 from .preparing import summarized
 from .state import Stage
@@ -30,16 +30,32 @@ def command_failed(turn: Turn, event: CommandFailed) -> None:
         case "release_caller" | "end_call" | "leave_consultation" | "close_room":
             turn.note(**{f"{kind}_failed": True})
             settle(turn)
-        case "create_room" if turn.state.stage is Stage.UNWINDING:
-            settle(turn)
+        case "create_room":
+            _room_failed(turn, event)
         case _:
-            unwind(
-                turn,
-                _outcome(kind, event.fault),
-                event.detail or f"{kind} failed: {event.fault.value}.",
-                fault=event.fault.value,
-                status=event.status,
-            )
+            _fail(turn, kind, event)
+
+
+def _fail(turn: Turn, kind: str, event: CommandFailed) -> None:
+    unwind(
+        turn,
+        _outcome(kind, event.fault),
+        event.detail or f"{kind} failed: {event.fault.value}.",
+        fault=event.fault.value,
+        status=event.status,
+    )
+
+
+def _room_failed(turn: Turn, event: CommandFailed) -> None:
+    """A room in doubt is asked for once more, or closed when nobody needs it any more."""
+    asked_before = turn.state.room_doubtful
+    turn.state.room_doubtful |= event.fault is not Fault.REFUSED
+    if turn.state.stage is Stage.UNWINDING:
+        settle(turn)
+    elif event.fault is Fault.UNKNOWN and not asked_before:
+        plan.create_room(turn)
+    else:
+        _fail(turn, "create_room", event)
 
 
 def _outcome(kind: str, fault: Fault) -> Outcome:
@@ -100,6 +116,8 @@ def deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
 
 
 def _unanswered(turn: Turn, kind: str) -> None:
+    if kind == "create_room":
+        turn.state.room_doubtful = True
     match kind:
         case "summarize":
             summarized(turn, policy.FALLBACK_SUMMARY)

@@ -74,7 +74,8 @@ def _summarize(turn: Turn) -> None:
     )
 
 
-def _create_room(turn: Turn) -> None:
+def create_room(turn: Turn) -> None:
+    """Asked for twice it is the same room."""
     turn.send(CreateRoom, key=turn.state.id)
 
 
@@ -120,7 +121,7 @@ BEGIN: Mapping[Task, Callable[[Turn], None]] = {
     Task.HOLD: _hold,
     Task.FIND: _find,
     Task.SUMMARY: _summarize,
-    Task.ROOM: _create_room,
+    Task.ROOM: create_room,
     Task.JOIN: _join,
     Task.DIAL: _dial,
     Task.BRIEF: _brief,

@@ -59,7 +59,7 @@ def caller_call_found(turn: Turn, event: CallerCallFound) -> None:
 
 
 def room_created(turn: Turn, event: RoomCreated) -> None:
-    turn.state.room_id = event.room_id
+    turn.state.room_id, turn.state.room_doubtful = event.room_id, False
     turn.phase(WarmTransferPhase.CONSULTATION_ROOM_CREATED, consultation_room_id=event.room_id)
     _done(turn, Task.ROOM)
 

@@ -111,6 +111,8 @@ class Transfer(Struct, kw_only=True):
     caller_arrived: bool = False
 
     room_id: str | None = None
+    room_doubtful: bool = False
+    """It may have been opened, and nobody has told which it is."""
     room_closing: bool = False
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None

@@ -81,15 +81,17 @@ def settle(turn: Turn) -> None:
 
 def close_room(turn: Turn, *, awaited: bool = True) -> bool:
     """Close the consultation room, once; False when there is none to close, or the caller may be in it."""
-    if turn.state.room_id is None or turn.state.room_closing or turn.state.caller_away:
+    there_is_none = turn.state.room_id is None and not turn.state.room_doubtful
+    if there_is_none or turn.state.room_closing or turn.state.caller_away:
         return False
     turn.state.room_closing = True
-    turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id)
+    turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id, key=turn.state.id)
     return True
 
 
 def end(turn: Turn) -> None:
     """Say how it ended, naming what could not be confirmed."""
+    turn.state.room_doubtful |= turn.state.awaits("create_room")
     if turn.state.pending:
         turn.note(unconfirmed=", ".join(sorted({each.kind for each in turn.state.pending.values()})))
     close_room(turn, awaited=False)
@@ -158,8 +160,10 @@ def room_closed(turn: Turn, event: RoomClosed) -> None:
 
 
 def late_room(turn: Turn, event: RoomCreated) -> None:
-    """The room turned up after all: close it."""
-    turn.state.room_id = event.room_id
+    """The room turned up after all: close it, and again if it was closed before anybody knew which it is."""
+    if turn.state.room_id is None:
+        turn.state.room_closing = False
+    turn.state.room_id, turn.state.room_doubtful = event.room_id, False
     if turn.state.stage is Stage.UNWINDING:
         settle(turn)
     else:

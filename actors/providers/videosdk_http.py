@@ -96,17 +96,22 @@ class Http:
         deadline = loop.time() + budget_s
         # One silence must not eat the time of a second try, where a second try is allowed.
         try_s = budget_s / 2 if ask.harmless_twice else budget_s
-        tries = doubts = 0
+        tries, doubts = 0, list[Doubtful]()
         while True:
             tries += 1
             try:
                 return await self._once(ask, read, min(deadline, loop.time() + try_s))
-            except (RateLimited, NotSent, Doubtful) as error:
-                doubts += isinstance(error, Doubtful)
+            except Gone:
+                raise
+            except (RateLimited, NotSent, NotDone, Doubtful) as error:
+                doubts += [error] if isinstance(error, Doubtful) else []
                 pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
                 spent = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
-                if spent or (doubts and not ask.harmless_twice) or doubts >= MAX_DOUBTFUL_TRIES:
-                    raise _final(ask, error) from error
+                spent = spent or len(doubts) >= MAX_DOUBTFUL_TRIES or isinstance(error, NotDone)
+                if spent or (doubts and not ask.harmless_twice):
+                    # It speaks for its own try only: an earlier one may have been carried out.
+                    told = error if ask.question or not doubts else doubts[-1]
+                    raise _final(ask, told) from error
             await asyncio.sleep(pause_s)
 
     async def aclose(self) -> None:
@@ -206,10 +211,12 @@ def _refuse(ask: Ask, status: int, retry_after: str, content: bytes) -> NoReturn
     raise NotDone(whole, status=status)
 
 
-def _final(ask: Ask, error: RateLimited | NotSent | Doubtful) -> Exception:
+def _final(ask: Ask, error: RateLimited | NotSent | NotDone | Doubtful) -> Exception:
     """What the asker meets when we have stopped trying."""
     if isinstance(error, Doubtful):
         return Unanswered(str(error), status=error.status) if ask.question else error
+    if isinstance(error, NotDone):
+        return error
     # Whoever tries again from the start shall not do so at once.
     error.after_s = max(error.after_s, AGAIN_AFTER_S)
     return error

@@ -165,6 +165,11 @@ KINDS = (
     "close_room",
 )
 
+FAULTS = {
+    "switch_caller": tuple(Fault),
+    "return_caller": tuple(Fault),
+    "create_room": (Fault.REFUSED, Fault.UNKNOWN, Fault.BROKEN),
+}
 LOST_DEADLINE = "a deadline is given up"
 BREAKS = {"an event is given up": "event", LOST_DEADLINE: "timeout"}
 """What could be read and not be handled. Nothing counts on it."""
@@ -236,11 +241,7 @@ SYMBOLS: list[Symbol] = [
     ),
     answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
     answer("close_room", "room closed", lambda c: RoomClosed(command_id=c)),
-    *(
-        symbol
-        for kind in KINDS
-        for symbol in failure(kind, *(Fault if kind in ("switch_caller", "return_caller") else ()))
-    ),
+    *(symbol for kind in KINDS for symbol in failure(kind, *FAULTS.get(kind, ()))),
     *(overdue(kind) for kind in KINDS),
     Symbol("time: stage over", _stage_over, is_time=True),
     Symbol("time: look at the legs", _time_for_a_look, is_time=True),

@@ -53,7 +53,7 @@ class House:
     def _room(self, world: World) -> Iterator[Move]:
         if "create_room" in world.sent:
             yield Move("the gateway opens the room", world._replace(room="open"))
-        if "close_room" in world.sent and world.room == "open":
+        if "close_room" in world.sent and world.room != "closed":
             thrown_out = world.caller == "consultation"
             yield Move(
                 "the gateway closes the room",

@@ -88,6 +88,10 @@ def _close_anyway(turn: Turn, *, awaited: bool = True) -> bool:
     return True
 
 
+def _close_only_what_is_known(turn: Turn, *, awaited: bool = True) -> bool:
+    return turn.state.room_id is not None and _close_room(turn, awaited=awaited)
+
+
 def _only_when_over(turn: Turn) -> None:
     if turn.state.stage.ended and not turn.state.caller_away:
         unwinding.end_leg(turn, awaited=False)
@@ -108,6 +112,7 @@ def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
 
 
 _unanswered = mishaps._unanswered
+_close_room = unwinding.close_room
 OVER = (Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED)
 
 MUTATIONS = [
@@ -156,6 +161,11 @@ MUTATIONS = [
         "the room is closed wherever the caller is",
         "the room was closed",
         patches=(_replaced(unwinding, "close_room", _close_anyway),),
+    ),
+    Mutation(
+        "a room that nobody told of is nobody's",
+        "I16",
+        patches=(_replaced(unwinding, "close_room", _close_only_what_is_known),),
     ),
     Mutation(
         "the supervisor is hung up on wherever the caller is",

@@ -26,6 +26,7 @@ NEVER: Fact = lambda house, world: False  # noqa: E731
 TRUE_WHEN: dict[str, Fact] = {
     "held": lambda house, world: world.proxy in ("holding", "let_go", "closed"),
     "room created": lambda house, world: world.room != "none",
+    "create_room failed: refused": lambda house, world: world.room == "none",
     "agent joined": lambda house, world: world.agent == "in",
     "dialed": lambda house, world: world.dial in ("made", "late", "twice"),
     "supervisor heard": lambda house, world: world.leg in ("up", "down"),
@@ -82,7 +83,11 @@ RETURN_ANSWERED = frozenset(
     }
 )
 """What settles a `ReturnCaller`: nobody owes an answer to it any more."""
-assert {symbol.name for symbol in SYMBOLS} > RETURN_ANSWERED
+SETTLED = {**dict.fromkeys(RETURN_ANSWERED, "return_caller"), "create_room failed: refused": "create_room"}
+assert {symbol.name for symbol in SYMBOLS} > SETTLED.keys()
+
+UNSURE = frozenset({"dialed", "room created"})
+"""Answers that a gateway which dies never gives, nor anybody for it."""
 
 EFFECTIVE = frozenset(
     {
@@ -113,7 +118,8 @@ class Effect(NamedTuple):
     loss: bool = False
     sighting: bool = False
     hang_up: bool = False
-    return_answered: bool = False
+    settled: str = ""
+    """The command that is answered for good: nobody owes an answer to it any more, nor will act on it."""
 
 
 class Telling:
@@ -159,7 +165,7 @@ class Telling:
             return not now.told_gone
         if name in RETURN_ANSWERED:
             return "return_caller" in now.sent
-        return name != "dialed" and name not in BREAKS
+        return name not in UNSURE and name not in BREAKS
 
     def _untellable(self, world: int) -> frozenset[str]:
         if world not in self._untold:
@@ -179,7 +185,7 @@ class Telling:
                 loss=step.symbol.name in LOSSES,
                 sighting=step.symbol.name in SIGHTINGS,
                 hang_up=step.symbol.name in HANG_UPS,
-                return_answered=step.symbol.name in RETURN_ANSWERED,
+                settled=SETTLED.get(step.symbol.name, ""),
             )
         return self._effects[id(step)]
 
@@ -192,7 +198,7 @@ class Telling:
     def _applied(self, world: World, effect: Effect) -> World:
         stage = effect.stage
         after = world._replace(
-            sent=(world.sent - {"return_caller"} if effect.return_answered else world.sent) | effect.sent,
+            sent=(world.sent - {effect.settled}) | effect.sent,
             timer=effect.sets_timer or (world.timer and not effect.fires_timer and not stage.ended),
             stage=stage,
             told_lost=(world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost,

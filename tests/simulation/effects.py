@@ -101,8 +101,7 @@ def given_back(world: World, story: Story) -> Iterator[str]:
 def nothing_left(world: World, story: Story) -> Iterator[str]:
     """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room.
 
-    A room of which no answer ever told is empty, and the provider's own to clear away; so is one that it
-    refused to close.
+    A room that the provider refused to close is its own to clear away.
     """
     if story.ended_at is None:
         return
@@ -115,9 +114,8 @@ def nothing_left(world: World, story: Story) -> Iterator[str]:
         return
     if f"wxa-{story.id}" in room.guests:
         yield "I16: the briefing agent is still in the room"
-    known = any(record.state.room_id for _, record in story.records)
     refused = ("close_room", story.id) in world.cloud.refused
-    if room.open and known and not kept and not refused:
+    if room.open and not kept and not refused:
         yield "I16: the room is still open"
 
 

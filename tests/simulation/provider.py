@@ -17,6 +17,7 @@ from warmxfer.actors.providers import (
     Dialed,
     DialOrder,
     Doubtful,
+    Gone,
     NotDone,
     Notice,
     NotSent,
@@ -145,13 +146,18 @@ class SimProvider:
         deadline = loop.time() + self._limit_s(within_s)
         share = 1.0 if after == (RateLimited,) else 0.5
         try_s = share * (deadline - loop.time())
+        doubt: Doubtful | None = None
         for left in reversed(range(MAX_TRIES)):
             try:
                 return await once(min(try_s, deadline - loop.time()))
-            except after as error:
+            except Gone:
+                raise
+            except (NotDone, *after) as error:
+                doubt = error if isinstance(error, Doubtful) else doubt
                 pause_s = error.after_s if isinstance(error, RateLimited) else PAUSE_S
-                if not left or loop.time() + pause_s >= deadline:
-                    raise
+                if isinstance(error, NotDone) or not left or loop.time() + pause_s >= deadline:
+                    # It speaks for its own try only: an earlier one may have been carried out.
+                    raise doubt or error from error
             await asyncio.sleep(pause_s)
         raise AssertionError("the last try returns or raises")
 

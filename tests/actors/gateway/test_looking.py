@@ -116,6 +116,17 @@ async def test_a_room_is_closed_and_a_closed_one_too(office: Office) -> None:
     assert [entry["roomId"] for entry in await office.executed("room_deactivated")] == [room]
 
 
+async def test_a_room_that_nobody_knows_is_closed_by_its_key(office: Office) -> None:
+    """The answer was lost: the room stayed open, for as long as the cloud keeps rooms."""
+    await office.cloud.break_once("execute_then_reset", ROOMS, times=0)
+    asked = CreateRoom(key=office.id, **office.within(2.0))
+    assert (await office.ask(asked, CommandFailed)).fault is Fault.UNKNOWN
+    await office.cloud.http.delete("/sandbox/faults")
+    await office.ask(CloseRoom(room_id=None, key=office.id, **office.within()), RoomClosed)
+    again = await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
+    assert [entry["roomId"] for entry in await office.executed("room_deactivated")] == [again.room_id]
+
+
 async def test_a_question_nobody_waits_for_is_not_asked(office: Office) -> None:
     late = CreateRoom(key=office.id, **office.within(-30.0))
     await office.tell(late)

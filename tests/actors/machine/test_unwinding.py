@@ -8,6 +8,7 @@ from warmxfer.schemas import (
     CallEnded,
     CancelRequested,
     CloseRoom,
+    CreateRoom,
     EndCall,
     Fault,
     HoldCaller,
@@ -21,7 +22,7 @@ from warmxfer.schemas import (
     WarmTransferResult,
 )
 
-from .story import CONSULTATION, SUPERVISOR_CALL, Story
+from .story import CONSULTATION, PREPARATIONS, SUPERVISOR_CALL, Story
 
 STOP = CancelRequested(reason="stop")
 SENTENCE = "room_id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."
@@ -149,3 +150,37 @@ def test_the_first_verdict_stands() -> None:
     story.fail("release_caller")
     assert story.clear_away().result.outcome is Outcome.CANCELLED
     assert story.sent(HoldCaller)[0].fence < story.sent(ReleaseCaller)[0].fence
+
+
+def test_a_room_in_doubt_is_asked_for_once_more() -> None:
+    story = Story().begin().fail("create_room", Fault.UNKNOWN)
+    assert story.stage is Stage.PREPARING
+    assert [command.key for command in story.sent(CreateRoom)] == ["t1", "t1"]
+    story.answer(*PREPARATIONS)
+    assert story.stage is Stage.RINGING
+
+
+def test_a_room_that_may_be_open_is_closed_though_nobody_knows_which_it_is() -> None:
+    """Nobody was told of it, and nobody closed it."""
+    story = Story().begin().fail("create_room", Fault.UNKNOWN).fail("create_room", Fault.UNKNOWN)
+    story.clear_away()
+    (closing,) = story.sent(CloseRoom)
+    assert (closing.room_id, closing.key) == (None, "t1")
+    assert story.result.outcome is Outcome.ROOM_FAILED
+
+
+def test_a_room_that_nobody_told_of_in_time_is_closed() -> None:
+    story = Story().begin().answer("find_caller_call", "summarize", "hold_caller").wait_for(Stage.UNWINDING)
+    story.clear_away()
+    assert [command.room_id for command in story.sent(CloseRoom)] == [None]
+
+
+def test_a_room_told_of_after_it_was_closed_by_its_key_is_closed_for_certain() -> None:
+    story = Story().begin().fail("create_room", Fault.UNKNOWN).fail("create_room", Fault.UNKNOWN).clear_away()
+    again = [RoomCreated(command_id="t1-2", room_id=CONSULTATION)] * 2
+    closed = [[command.room_id for command in story.tell(room)] for room in again]
+    assert closed == [[CONSULTATION], []]
+
+
+def test_a_room_that_was_refused_is_not_closed() -> None:
+    assert not Story().begin().fail("create_room", Fault.REFUSED).clear_away().sent(CloseRoom)

@@ -169,6 +169,16 @@ async def test_a_refusal_is_final_and_says_why(
     assert (str(error.value), error.value.status, len(script.asked)) == (sentence, answer.status, 1)
 
 
+@pytest.mark.parametrize("last", [Answer(422), Answer(429, headers={"retry-after": "9"})])
+async def test_a_refusal_after_a_doubt_leaves_the_doubt(
+    videosdk: VideoSDK, script: Script, last: Answer
+) -> None:
+    """Found by simulation: the first try had opened a room, which nobody was told of and nobody closed."""
+    script.answers = [Answer(500), last]
+    with pytest.raises(Doubtful):
+        await room(videosdk)
+
+
 async def test_a_cloud_that_cannot_be_reached_was_asked_nothing() -> None:
     client = provider("http://127.0.0.1:1")
     try:
