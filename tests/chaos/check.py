@@ -13,7 +13,15 @@ from warmxfer.actors.machine import Ignored, Record, Stage, Transfer, step
 from warmxfer.actors.machine.record import record_decoder
 from warmxfer.actors.machine.table import TABLE
 from warmxfer.bus import Bus, Stored, subjects
-from warmxfer.schemas import PhaseChanged, WarmTransferResult, decode_phase, decode_result, encode
+from warmxfer.schemas import (
+    AnyEvent,
+    CommandFailed,
+    PhaseChanged,
+    WarmTransferResult,
+    decode_phase,
+    decode_result,
+    encode,
+)
 
 MAX_RECORDS = 1_000
 MAX_PHASES = 100
@@ -55,14 +63,22 @@ def broken_promises(story: Story) -> Iterator[str]:
         yield f"I22: given up: {letter[:200]}"
 
 
+def began_at(story: Story) -> float:
+    """When its first record was written, in epoch seconds; 0 where there is none."""
+    return story.records[0].at if story.records else 0.0
+
+
 def told(story: Story) -> str:
     """Its way, for whoever has to find out what went wrong: events, and the stages they led to."""
-    began = story.records[0].at if story.records else 0.0
-    way = [
-        f"{each.at - began:.2f} {type(each.event).__name__} > {each.state.stage.value}"
-        for each in story.records
-    ]
+    began = began_at(story)
+    way = [f"{each.at - began:.2f} {_named(each.event)} > {each.state.stage.value}" for each in story.records]
     return ", ".join(way)
+
+
+def _named(event: AnyEvent) -> str:
+    """A failure says what failed; of everything else the name is enough."""
+    name = type(event).__name__
+    return f"{name} ({event.detail})" if isinstance(event, CommandFailed) else name
 
 
 def _one_end(story: Story) -> Iterator[str]:

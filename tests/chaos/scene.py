@@ -18,7 +18,7 @@ from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import WarmTransferPhase, decode_phase
 
 from ..whole.stage import Call, Stage
-from .check import broken_promises, executed, read, told
+from .check import began_at, broken_promises, executed, read, told
 from .row import CUT_OFF, Row
 from .wire import Wire, free_ports
 
@@ -93,6 +93,14 @@ class Scene:
             promised = any(count for what, count in happened.items() if what not in row.unpromised)
             evidence = row.problems if promised else row.notes
             evidence += [f"{about}: {await call.verdict()}", f"{about}: {told(story)}"]
+            evidence.append(f"{about}: the caller: {await self._travels(call, began_at(story))}")
+
+    async def _travels(self, call: Call, since: float) -> str:
+        """What the cloud did with the caller's leg."""
+        entries = [each for each in await self.house.ledger() if each["callId"] == call.caller.call_id]
+        return ", ".join(
+            f"{each['at'] - since:.2f} {each['kind']}" for each in entries if each["kind"] != "speech"
+        )
 
     async def phase_of(self, call: Call) -> WarmTransferPhase | None:
         """The last phase the stream holds of a transfer."""
