@@ -30,8 +30,8 @@ from .clock import BrokerClock
 LOOK_PAUSES_S = (0.2, 0.5)
 LOOK_PAUSE_S = 1.0
 """After the first pauses, one look a second."""
-MIN_LOOK_S, MAX_LOOK_S = 0.3, 3.0
-"""The time one look may take."""
+MIN_LOOK_S, FIRST_LOOK_S, MAX_LOOK_S = 0.3, 3.0, 12.0
+"""The time one look may take: twice as long after each that got no answer, which may be on its way."""
 
 Outcome = Literal["refused", "doubtful"]
 T = TypeVar("T")
@@ -146,12 +146,14 @@ async def look_until(look: Callable[[float], Awaitable[T | None]], until: float)
     """
     loop = asyncio.get_running_loop()
     pauses = itertools.chain(LOOK_PAUSES_S, itertools.repeat(LOOK_PAUSE_S))
+    look_s = FIRST_LOOK_S
     while True:
         left_s = until - loop.time()
         try:
-            found = await look(max(MIN_LOOK_S, min(MAX_LOOK_S, left_s)))
+            found = await look(max(MIN_LOOK_S, min(look_s, left_s)))
         except (Retry, NotDone) as error:
             log.info("look_up_unanswered", cause=type(error).__name__)
+            look_s = min(2 * look_s, MAX_LOOK_S)
             found = None
         if found is not None:
             return found

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 
 from warmxfer.actors.providers import CallRecord, Doubtful, NotDone, Undone
-from warmxfer.schemas import Answer, CallerSwitched, CommandFailed, Fault, Retry, SwitchCaller
+from warmxfer.schemas import Answer, CallerSwitched, CommandFailed, Fault, SwitchCaller
 
 from .answers import failed, refused
 from .desk import LOOK_UP_RESERVE_S, Desk, in_s, left_s
 from .effects import Turn, look_until
 from .standing import SWITCH, Stand, has_hung_up, stand
 
+UNSEEN = "The provider did not say whether both are still on the phone; the caller was not moved."
 LATE_STATUSES = frozenset({408, 504})
 """Answers of somebody between us and the provider who stopped waiting: the request may still be at work."""
+
+Legs = tuple[CallRecord | None, CallRecord | None]
+"""The caller's and the supervisor's; None: gone."""
 
 
 async def switch_caller(desk: Desk, transfer_id: str, command: SwitchCaller) -> Answer:
@@ -48,17 +52,17 @@ async def switch_caller(desk: Desk, transfer_id: str, command: SwitchCaller) -> 
 
 async def _check(desk: Desk, transfer_id: str, command: SwitchCaller) -> Turn | CommandFailed:
     """The move's turn, when both legs are up; else the answer that says which one is not."""
-    within_s = left_s(desk.answer_by(command) - LOOK_UP_RESERVE_S)
-    if within_s <= 0:
+    # The other half of the time is the move's.
+    time_s = left_s(desk.answer_by(command) - LOOK_UP_RESERVE_S) / 2
+    if time_s <= 0:
         return await desk.effects.forbid(transfer_id, SWITCH, command)
-    try:
-        caller, supervisor = await asyncio.gather(
-            desk.provider.look_up_call(command.caller_call_id, within_s=within_s),
-            desk.provider.look_up_call(command.supervisor_call_id, within_s=within_s),
-        )
-    except (Retry, NotDone) as error:
+    legs = await look_until(lambda within_s: _legs(desk, command, within_s), in_s(time_s))
+    if legs is None or isinstance(legs, NotDone):
         turn = await desk.effects.forbid(transfer_id, SWITCH, command)
-        return refused(command, error) if turn.off else turn
+        if not turn.off:
+            return turn
+        return refused(command, legs) if legs else failed(command, Fault.REFUSED, UNSEEN)
+    caller, supervisor = legs
     if caller is None or not caller.up:
         return _caller_gone(command)
     if supervisor is None or not supervisor.up:
@@ -72,6 +76,17 @@ async def _check(desk: Desk, transfer_id: str, command: SwitchCaller) -> Turn | 
         moves_done=caller.moves_done,
         moves_failed=caller.moves_failed,
     )
+
+
+async def _legs(desk: Desk, command: SwitchCaller, within_s: float) -> Legs | NotDone:
+    try:
+        return await asyncio.gather(
+            desk.provider.look_up_call(command.caller_call_id, within_s=within_s),
+            desk.provider.look_up_call(command.supervisor_call_id, within_s=within_s),
+        )
+    except NotDone as error:
+        # Asking again will not help.
+        return error
 
 
 async def _find_moved(

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from warmxfer.actors.gateway.switching import UNSEEN
 from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, Fault
 
 from .office import Bridge, Office
 
+LOOK_UP = {"method": "GET", "path": "/v2/sip/call/*"}
 SWITCH = {"method": "POST", "path": "/v2/sip/call/switch-room"}
 
 
@@ -110,10 +112,20 @@ async def test_a_move_nobody_waits_for_is_called_off(office: Office, bridge: Bri
     assert await office.executed("switch") == []
 
 
+async def test_a_caller_is_put_through_though_the_provider_was_away_for_a_moment(
+    office: Office, bridge: Bridge
+) -> None:
+    """The supervisor had said yes, and one question without an answer ended it all."""
+    await office.cloud.break_once("status", LOOK_UP, 6, status=503)
+    await switch(office, bridge, CallerSwitched)
+
+
 async def test_a_provider_that_is_away_moves_nobody_later(office: Office, bridge: Bridge) -> None:
-    await office.cloud.break_once("status", {"method": "GET", "path": "/v2/sip/call/*"}, 6, status=503)
-    answer = await switch(office, bridge, CommandFailed)
-    assert answer.fault is Fault.REFUSED
+    await office.cloud.break_once("status", LOOK_UP, times=0, status=503)
+    command = office.switch(bridge.caller, bridge.supervisor, bridge.consult, within_s=3.0)
+    answer = await office.ask(command, CommandFailed)
+    assert (answer.fault, answer.detail) == (Fault.REFUSED, UNSEEN)
+    await office.cloud.http.delete("/sandbox/faults")
     again = await switch(office, bridge, CommandFailed)
     assert again.fault is Fault.CALLED_OFF
 
