@@ -16,6 +16,7 @@ import structlog
 
 from warmxfer.schemas import PhaseChanged, Turn, WarmTransferPhase
 
+from .closing import closing
 from .convert import to_payload
 from .ears import Ears
 from .framework import context_of, events_of, model_of, pipeline_of, room_id_of, room_of
@@ -93,8 +94,9 @@ class AgentSessionAdapter:
         context = context_of(self.session)
         try:
             if pipeline_of(self.session) is not None:
-                async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await self.session.leave()
+                with closing():
+                    async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                        await self.session.leave()
         finally:
             if context is not None:
                 self._begin("shutdown", self._shut_down(context), SHUTDOWN_TIMEOUT_S)
@@ -133,7 +135,8 @@ class AgentSessionAdapter:
 
     async def _shut_down(self, context: Any) -> None:
         await self.told_all()
-        await context.shutdown()
+        with closing():
+            await context.shutdown()
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None], timeout_s: float | None) -> None:
         task = asyncio.create_task(self._finish(name, work, timeout_s), name=f"warmxfer-{name}")

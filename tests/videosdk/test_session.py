@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -251,6 +252,23 @@ async def test_h21_a_component_that_will_not_close_does_not_keep_the_call(call, 
         await AgentSessionAdapter(live.session).leave()
     live.mouth.hangs_on_close = False
     await until(lambda: live.meeting.left)
+
+
+async def test_the_other_calls_are_heard_while_one_is_left(call) -> None:
+    collections = []
+    gc.callbacks.append(note := lambda moment, told: collections.append((moment, told["generation"])))
+    live = await call()
+    gc.disable()
+    try:
+        collections.clear()
+        await AgentSessionAdapter(live.session).leave()
+        await until(lambda: live.meeting.left)
+        assert collections == [], "the framework would collect for each part it closes"
+        gc.collect()
+        assert ("start", 2) in collections, "who asks for it otherwise gets it"
+    finally:
+        gc.enable()
+        gc.callbacks.remove(note)
 
 
 async def test_nothing_happens_to_a_session_that_has_closed(call) -> None:
