@@ -17,6 +17,7 @@ from warmxfer.actors.voices import (
     RoomEvent,
     Seat,
     Voice,
+    VoiceSettings,
     open_voice,
     ticket_from,
 )
@@ -79,9 +80,9 @@ async def _join(voice: Voice) -> Presence:
 
 
 class CloudMouth(Mouth):
-    """Says it in the room as well."""
+    """Says it in the room as well, once it has a voice there."""
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: Voice | None = None) -> None:
         super().__init__()
         self.voice = voice
 
@@ -89,7 +90,8 @@ class CloudMouth(Mouth):
         before = len(self.said)
         await super().synthesize(text)
         for line in self.said[before:]:
-            await self.voice.say(line)
+            if self.voice is not None:
+                await self.voice.say(line)
 
 
 @asynccontextmanager
@@ -97,7 +99,7 @@ async def seated(house: House, caller: Caller) -> AsyncIterator[Voice]:
     """The AI's seat beside `caller`."""
     async with await Bus.connect(BusSettings(url=house.nats_url), name="test") as bus:
         voice = open_voice(
-            "sandbox",
+            VoiceSettings(),
             Seat(caller.room_id, OUR_ID, "Agent", ticket_from(bus, caller.room_id, OUR_ID)),
         )
         yield voice

@@ -11,7 +11,8 @@ sys.modules["videosdk"] = None  # whoever imports it now fails
 for room in ("schemas", "bus", "actors", "sandbox"):
     package = importlib.import_module(f"warmxfer.{room}")
     for module in pkgutil.walk_packages(package.__path__, f"warmxfer.{room}.", onerror=print):
-        if not module.name.startswith("warmxfer.actors.videosdk") and not module.name.endswith("__main__"):
+        theirs = ("warmxfer.actors.videosdk", "warmxfer.actors.voices.videosdk")
+        if not module.name.startswith(theirs) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 print(sorted(name for name in sys.modules if name.split(".")[0] == "videosdk"))
 """

@@ -1,0 +1,163 @@
+"""What the original and we both stand on: the framework offline, the sandbox for a cloud, an agent that asks.
+
+The original is given the sandbox by replacing the addresses it has written down, and nothing else of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import jwt
+import requests
+from videosdk.agents import JobContext, LLMResponse, Pipeline, function_tool
+from videosdk.agents.llm.chat_context import ChatContext, ChatRole
+from videosdk.agents.metrics.analytics import AnalyticsClient
+from videosdk.agents.room import _sip_manager
+from videosdk.agents.room.room import VideoSDK
+from videosdk.agents.warm_transfer import WarmTransferConfig, WarmTransferError
+
+from warmxfer.actors.house import API_KEY, Caller, House
+from warmxfer.actors.videosdk import install
+from warmxfer.actors.voices import Seat, Voice, VoiceSettings, open_voice, ticket_from
+from warmxfer.bus import Bus
+
+from .cloud import CloudMeeting, CloudMouth
+from .offline import Call, Ear, Helper, Meeting, Mind, Mouth, making, open_call
+
+TOKEN_LIFE_S = 600
+
+
+@contextmanager
+def framework_offline() -> Iterator[None]:
+    """The framework with meetings of ours, and nothing posted to its makers."""
+    with (
+        patch.object(VideoSDK, "init_meeting", lambda **config: making.get()(**config)),
+        patch.object(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None),
+    ):
+        yield
+
+
+@contextmanager
+def original_cloud(house: House) -> Iterator[None]:
+    """The sandbox in place of the addresses the original has written down."""
+
+    def create_room(token: str, _: str = "") -> str:
+        answer = requests.post(f"{house.sandbox_url}/v2/rooms", headers={"Authorization": token}, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["roomId"]
+
+    with (
+        patch.object(_sip_manager, "FETCH_CALL_INFO_URL", f"{house.sandbox_url}/v2/sip/call"),
+        patch.object(_sip_manager, "MAKE_OUTBOUND_CALL_URL", f"{house.sandbox_url}/v2/sip/call"),
+        patch.object(_sip_manager, "SWITCH_ROOM_URL", f"{house.sandbox_url}/v2/sip/call/switch-room"),
+        patch.object(JobContext, "create_room_static", staticmethod(create_room)),
+        patch.dict(os.environ, {"VIDEOSDK_API_KEY": API_KEY, "VIDEOSDK_SECRET_KEY": house.secret}),
+    ):
+        yield
+
+
+def token_for(house: House) -> str:
+    """What the original asks the cloud with."""
+    claims = {"apikey": API_KEY, "permissions": ["allow_join"], "version": 2}
+    return jwt.encode({**claims, "exp": int(time.time()) + TOKEN_LIFE_S}, house.secret, algorithm="HS256")
+
+
+class Asking(Helper):
+    """A user's agent, whose tool asks for the transfer."""
+
+    def __init__(self, config: WarmTransferConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.ending: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    @function_tool
+    async def escalate(self) -> str:
+        """Get a human supervisor on the line."""
+        try:
+            self.ending.set_result(await self.session.warm_transfer(self.config))
+        except WarmTransferError as error:
+            self.ending.set_result(error)
+        return "Done."
+
+
+class Briefer(Mind):
+    """The original's briefing agent's model: narrates, then takes a yes or a no by its tools."""
+
+    async def chat(self, messages: ChatContext, *_: Any, **__: Any) -> AsyncIterator[LLMResponse]:
+        last = messages.to_dict()["items"][-1]
+        heard = str(last.get("content")).lower() if last.get("role") == "user" else ""
+        tool = "done_briefing" if "yes" in heard else "decline_transfer" if "can't take" in heard else None
+        if tool is None:
+            said = "Ann was charged twice. Are you ready to take the call?"
+            yield LLMResponse(content=said, role=ChatRole.ASSISTANT)
+        else:
+            call = {"name": tool, "arguments": {"reason": "busy"} if tool == "decline_transfer" else {}}
+            yield LLMResponse(content="", role=ChatRole.ASSISTANT, metadata={"function_call": call})
+
+
+class Seats:
+    """Where one session's AI sits: beside the caller, and, for the original, beside the supervisor.
+
+    Beside a supervisor it is a real seat over a socket: that is who has to be spoken with. Beside the caller
+    it is one too, unless `in_memory`.
+    """
+
+    def __init__(self, bus: Bus, caller: Caller, *, in_memory: bool = False) -> None:
+        self._bus = bus
+        self.caller = caller
+        self._voices: list[Voice] = []
+        self._own = None if in_memory else self._voice(caller.room_id, "agent-1")
+        self._briefing: tuple[Ear, CloudMouth] | None = None
+        self.mouth = CloudMouth(self._own) if self._own else Mouth()
+
+    def pipeline(self) -> Pipeline:
+        """For the original's `briefing_pipeline_factory`: its voice is seated when its room is made."""
+        self._briefing = Ear(), CloudMouth()
+        return Pipeline(stt=self._briefing[0], llm=Briefer(), tts=self._briefing[1])
+
+    def meeting(self, ear: Ear, **config: Any) -> Meeting:
+        """For `open_call`."""
+        if config["meeting_id"] == self.caller.room_id:
+            return CloudMeeting(self._own, ear, **config) if self._own else Meeting(**config)
+        assert self._briefing is not None
+        listener, mouth = self._briefing
+        mouth.voice = voice = self._voice(config["meeting_id"], config["participant_id"])
+        return CloudMeeting(voice, listener, **config)
+
+    async def leave(self) -> None:
+        await asyncio.gather(*(voice.leave() for voice in self._voices))
+
+    def _voice(self, room_id: str, id: str) -> Voice:
+        voice = open_voice(VoiceSettings(), Seat(room_id, id, "Agent", ticket_from(self._bus, room_id, id)))
+        self._voices.append(voice)
+        return voice
+
+
+async def open_asking(house: House, agent: Asking, seats: Seats, *, ours: bool, **own: Any) -> Call:
+    """A call whose AI asks for its transfer as soon as its caller speaks; `own` goes to `install`."""
+    if not ours:
+        agent.config.briefing_pipeline_factory = seats.pipeline
+    return await open_call(
+        seats.caller.room_id,
+        agent=lambda: agent,
+        mind=Mind(("escalate", {})),
+        mouth=seats.mouth,
+        meeting=seats.meeting,
+        on_session=(lambda session: install(session, house.nats_url, **own)) if ours else None,
+        caller=None,
+        auth_token=token_for(house),
+    )
+
+
+async def close(live: Call, seats: Seats) -> None:
+    """Whatever is still going on there, goes."""
+    if live.session._warm_transfer_task is not None:
+        live.session._warm_transfer_task.cancel()
+    await live.hang_up()
+    await seats.leave()

@@ -1,0 +1,365 @@
+"""The briefing agent's presence in a room of VideoSDK: the real framework, an offline meeting."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy
+import pytest
+from videosdk.agents import Pipeline
+
+from warmxfer.actors.voices import (
+    AudioEnabled,
+    Closed,
+    Closing,
+    Heard,
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
+    Presence,
+    SpeechEnded,
+    Voice,
+    VoicemailNoticed,
+)
+from warmxfer.schemas import Refused, Retry
+
+from .consulting import AGENT, SUPERVISOR, TICKET, Consultation, joined, offline, until
+from .offline import Ear, Meeting, Mind, Mouth, Realtime
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Consultation:
+    return offline(monkeypatch, Consultation())
+
+
+# ── the door ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_it_joins_as_who_it_was_told_to_be_with_the_token_of_that_room(scene: Consultation) -> None:
+    config: dict[str, Any] = {}
+
+    def opened(given: dict[str, Any]) -> Meeting:
+        config.update(given)
+        return Meeting(**given)
+
+    scene.opens = opened
+    async with joined(scene) as (_, presence, _):
+        assert presence == Presence("room-1", "session-room-1", ())
+        assert (config["meeting_id"], config["participant_id"]) == ("room-1", AGENT)
+        assert (config["token"], config["signaling_base_url"]) == (TICKET.token, "api.videosdk.live")
+    assert scene.meeting.left
+
+
+async def test_h5_a_supervisor_who_was_there_first_is_seen_and_heard(scene: Consultation) -> None:
+    class Early(Meeting):
+        async def async_join(self) -> None:
+            self.joins(SUPERVISOR)
+            await super().async_join()
+
+    scene.opens = lambda config: Early(**config)
+    async with joined(scene) as (_, presence, notes):
+        assert presence.participants == (Participant(SUPERVISOR, "Ann", audible=True),)
+        await scene.ear.hears("Hello?")
+        await notes.wait_for(Heard(SUPERVISOR, "Hello?"))
+
+
+async def test_a_door_that_does_not_open_is_worth_a_retry(
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Shut(Meeting):
+        async def async_join(self) -> None:
+            self._tell("on_error", "Failed to Join in the Meeting")
+
+    class Silent(Meeting):
+        async def async_join(self) -> None:
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr("warmxfer.actors.voices.videosdk.JOIN_TIMEOUT_S", 0.2)
+    voice = scene.voice()
+    for kind in (Shut, Silent):
+        scene.opens = lambda config, kind=kind: kind(**config)
+        with pytest.raises(Retry, match="room-1"):
+            await voice.join()
+        assert scene.meeting.left
+    scene.opens = lambda config: Meeting(**config)
+    assert await voice.join() == Presence("room-1", "session-room-1", ())
+    await voice.leave()
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (dict, "'ours:briefing', which returned a dict; return a videosdk Pipeline"),
+        (lambda: 1 / 0, "'ours:briefing', which raised ZeroDivisionError"),
+        (lambda: Pipeline(llm=Realtime()), "'ours:briefing', whose pipeline does not say what it is told"),
+        (lambda: Pipeline(stt=Ear(), llm=Mind()), "give it an stt and a tts"),
+    ],
+)
+async def test_a_factory_that_makes_no_fit_pipeline_is_refused(
+    scene: Consultation, made: Any, sentence: str
+) -> None:
+    scene.made = made
+    voice = scene.voice()
+    with pytest.raises(Refused) as refusal:
+        await voice.join()
+    assert str(refusal.value).startswith("WARMXFER_BRIEFING_PIPELINE is ")
+    assert sentence in str(refusal.value)
+    assert scene.meetings == [], "nobody was in the room"
+    await voice.leave()
+
+
+async def test_every_session_is_one_of_its_own(scene: Consultation) -> None:
+    async with joined(scene) as (_, _, notes):
+        first, ear = scene.meeting, scene.ear
+        async with joined(scene) as (_, _, others):
+            scene.meeting.joins(SUPERVISOR)
+            await others.wait_for(AudioEnabled(SUPERVISOR))
+            await ear.hears("In the first room.")
+            await scene.ear.hears("In the second.")
+            await others.wait_for(Heard(SUPERVISOR, "In the second."))
+        assert notes.seen == [Heard(SUPERVISOR, "In the first room.")]
+        assert not first.left
+
+
+# ── who is there ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_who_comes_is_heard_and_goes_is_told_in_that_order(scene: Consultation) -> None:
+    async with joined(scene) as (_, _, notes):
+        scene.meeting.joins(SUPERVISOR, "Sue", heard=False)
+        scene.meeting.is_heard(SUPERVISOR)
+        scene.meeting.leaves(SUPERVISOR)
+        scene.meeting.joins(SUPERVISOR, "Sue", heard=False)
+        came = ParticipantJoined(Participant(SUPERVISOR, "Sue"))
+        await until(lambda: len(notes.seen) == 4)
+        assert notes.seen == [came, AudioEnabled(SUPERVISOR), ParticipantLeft(SUPERVISOR), came]
+
+
+class Spoken:
+    """A track with frames in it."""
+
+    def __init__(self, audio: bytes) -> None:
+        self.audio = audio
+
+    async def recv(self) -> Any:
+        await asyncio.sleep(0.01)
+        return self
+
+    def to_ndarray(self) -> Any:
+        return numpy.frombuffer(self.audio, dtype=numpy.int16).reshape(1, -1)
+
+    sample_rate = 48_000
+    layout = SimpleNamespace(channels=(1,), nb_channels=1)
+
+
+async def test_h11_h12_only_the_supervisor_is_listened_to_whatever_anybody_is_called(
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speech = {f"audio-{SUPERVISOR}": b"\x01\x02" * 480, "audio-stranger": b"\x03\x04" * 480}
+
+    def heard(self: Meeting, id: str) -> None:
+        stream = type(
+            "Stream", (), {"id": f"audio-{id}", "kind": "audio", "track": Spoken(speech[f"audio-{id}"])}
+        )
+        for handler in self.participants[id].handlers:
+            self._context.run(handler.on_stream_enabled, stream)
+
+    monkeypatch.setattr(Meeting, "is_heard", heard)
+    async with joined(scene) as (_, _, notes):
+        scene.meeting.joins("stranger", "Ann")
+        scene.meeting.joins(SUPERVISOR, "Agent Smith")
+        await notes.wait_for(AudioEnabled(SUPERVISOR))
+        await until(lambda: len(scene.ear.audio) > 3)
+        assert set(scene.ear.audio) == {speech[f"audio-{SUPERVISOR}"]}
+        scene.meeting.leaves(SUPERVISOR)
+        await asyncio.sleep(0.05)
+        heard_so_far = len(scene.ear.audio)
+        await asyncio.sleep(0.05)
+        assert len(scene.ear.audio) == heard_so_far, "who left is not listened to"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [(("on_meeting_left", {}), Closing.REPLACED), (("on_error", "Internal socket Error"), Closing.LOST)],
+)
+async def test_being_put_out_and_losing_the_line_are_the_last_event(
+    scene: Consultation, told: tuple[str, Any], reason: Closing
+) -> None:
+    async with joined(scene) as (voice, _, notes):
+        scene.meeting._tell("on_error", "Not Able to Start Transcription")
+        talking = voice.say("Still here.")
+        scene.meeting._tell(*told)
+        await asyncio.wait_for(notes.reading, 2)
+        assert notes.seen == [SpeechEnded(talking.id, True), Closed(reason)]
+        assert await voice.say("Anybody?") is True
+
+
+# ── speaking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_lines_are_said_one_after_the_other_to_their_end(scene: Consultation) -> None:
+    scene.mouth = Mouth(speech_s=0.05)
+    async with joined(scene) as (voice, _, notes):
+        first, second = voice.say("Good morning."), voice.say("Ann was charged twice.")
+        assert (await second, first.ended.done()) == (False, True)
+        assert scene.mouth.has_said("Good morning.")
+        assert scene.mouth.has_said("Ann was charged twice.")
+        assert notes.seen == [SpeechEnded(first.id, False), SpeechEnded(second.id, False)]
+
+
+async def test_interrupting_cuts_what_may_be_cut_and_drops_what_was_behind(scene: Consultation) -> None:
+    scene.mouth = Mouth(speech_s=0.3)
+    async with joined(scene) as (voice, _, _):
+        spoken, waiting, firm = voice.say("One."), voice.say("Two."), voice.say("Three.", interruptible=False)
+        await until(lambda: scene.mouth.said == ["One."])
+        began_s = time.monotonic()
+        voice.interrupt()
+        assert (spoken.ended.result(), waiting.ended.result()) == (True, True)
+        assert await firm is False
+        assert time.monotonic() - began_s < 0.55, "nothing was waited for that was cut"
+        assert scene.mouth.said == ["One.", "Three."]
+
+
+async def test_a_supervisor_may_talk_over_a_line_again_and_again_but_not_over_a_firm_one(
+    scene: Consultation,
+) -> None:
+    scene.mouth = Mouth(speech_s=30.0)
+    async with joined(scene) as (voice, _, notes):
+        scene.meeting.joins(SUPERVISOR)
+        for line in ("First.", "Second."):
+            talking = voice.say(line)
+            await until(lambda line=line: scene.mouth.has_said(line))
+            await scene.ear.hears("Hold on please wait.")
+            assert await talking is True
+        scene.mouth.speech_s = 1.0
+        firm = voice.say("Stand by.", interruptible=False)
+        await until(lambda: scene.mouth.has_said("Stand by."))
+        await scene.ear.hears("I am still talking.")
+        assert await firm is False
+        assert notes.seen.count(Heard(SUPERVISOR, "Hold on please wait.")) == 2
+        assert Heard(SUPERVISOR, "I am still talking.") in notes.seen
+
+
+async def test_a_line_whose_end_nobody_tells_ends_all_the_same(
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.voices.utterances.UTTERANCE_LIMIT_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.voices.utterances.UTTERANCE_LIMIT_PER_WORD_S", 0.0)
+    scene.mouth = Mouth(speech_s=60.0)
+    async with joined(scene) as (voice, _, _):
+        assert await voice.say("For ever.") is True
+        scene.mouth.speech_s = 0.0
+        assert await voice.say("And on.") is False
+
+
+async def test_a_mouth_that_fails_interrupts_its_line_and_no_other(scene: Consultation) -> None:
+    class Hoarse(Mouth):
+        async def synthesize(self, text: Any, voice_id: str | None = None, **_: Any) -> None:
+            if not self.said:
+                self.said.append("")
+                raise ConnectionError("no voice today")
+            await super().synthesize(text)
+
+    scene.mouth = Hoarse()
+    async with joined(scene) as (voice, _, _):
+        assert await voice.say("Hello.") is True
+        assert await voice.say("Hello again.") is False
+
+
+# ── hearing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_is_heard_is_told_and_never_answered(scene: Consultation) -> None:
+    scene.mind = Mind("no")
+    async with joined(scene) as (_, _, notes):
+        scene.meeting.joins(SUPERVISOR)
+        await scene.ear.hears("Yes.")
+        await notes.wait_for(Heard(SUPERVISOR, "Yes."))
+        await asyncio.sleep(0.1)
+        assert (scene.mouth.said, scene.mind.asked) == ([], [])
+
+
+async def test_closed_ears_hear_nothing(scene: Consultation) -> None:
+    async with joined(scene) as (voice, _, notes):
+        voice.listen(False)
+        await voice.say("Speaking does not open them.")
+        await scene.ear.hears("Is this on?")
+        voice.listen(True)
+        await scene.ear.hears("Hello?")
+        await notes.wait_for(Heard(SUPERVISOR, "Hello?"))
+        assert Heard(SUPERVISOR, "Is this on?") not in notes.seen
+
+
+@pytest.mark.parametrize(("verdict", "noticed"), [("yes", True), ("no", False)])
+async def test_h20_the_frameworks_detector_notices_a_machine(
+    scene: Consultation, verdict: str, noticed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.voices.videosdk_session.DETECT_AFTER_S", 0.05)
+    scene.mind = Mind(verdict)
+    async with joined(scene) as (_, _, notes):
+        scene.meeting.joins(SUPERVISOR)
+        await scene.ear.hears("The person you are calling is not available.")
+        await until(lambda: len(scene.mind.asked) == 1 if scene.mind else False)
+        await asyncio.sleep(0.05)
+        assert (VoicemailNoticed(SUPERVISOR) in notes.seen) is noticed
+
+
+async def test_without_an_llm_nothing_judges_and_nothing_detects(scene: Consultation) -> None:
+    scene.mind = None
+    async with joined(scene) as (voice, _, notes):
+        assert voice.model is None
+        await scene.ear.hears("Leave a message after the tone.")
+        await notes.wait_for(Heard(SUPERVISOR, "Leave a message after the tone."))
+
+
+# ── leaving ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_h21_a_component_that_hangs_does_not_keep_us_in_the_room(
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.voices.videosdk_session.CLOSE_TIMEOUT_S", 0.1)
+    scene.mouth.hangs_on_close = True
+    async with joined(scene) as (voice, _, notes):
+        talking = voice.say("Goodbye.")
+        began_s = time.monotonic()
+        await voice.leave()
+        assert time.monotonic() - began_s < 2
+        assert scene.meeting.left
+        assert talking.ended.result() is True
+        await asyncio.wait_for(notes.reading, 1)
+        assert Closed not in {type(event) for event in notes.seen}
+
+
+async def test_leaving_twice_or_before_joining_does_nothing_and_leaves_nothing_behind(
+    scene: Consultation,
+) -> None:
+    voice: Voice = scene.voice()
+    await voice.leave()
+    voice = scene.voice()
+    before = asyncio.all_tasks()
+    await voice.join()
+    scene.meeting.joins(SUPERVISOR)
+    await voice.leave()
+    await voice.leave()
+    await until(lambda: asyncio.all_tasks() <= before)
+    assert not scene.mouth.audio_track
+    gc.collect()
+
+
+async def test_a_joining_that_is_called_off_leaves_the_room(scene: Consultation) -> None:
+    class Slow(Meeting):
+        async def async_join(self) -> None:
+            await asyncio.sleep(5)
+
+    scene.opens = lambda config: Slow(**config)
+    joining = asyncio.create_task(scene.voice().join())
+    await until(lambda: bool(scene.meetings))
+    joining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await joining
+    assert scene.meeting.left
