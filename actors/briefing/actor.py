@@ -9,6 +9,7 @@ import structlog
 
 from warmxfer.actors.answering import publish_answer
 from warmxfer.actors.llm import open_model
+from warmxfer.actors.voices import VoiceSettings
 from warmxfer.bus import Bus, Delivery, Park, Worker
 from warmxfer.schemas import CommandFailed, Fault, JoinConsultation, Undecodable, decode_command
 
@@ -23,11 +24,11 @@ log = structlog.get_logger(__name__)
 
 
 class Briefer:
-    """Holds consultations in rooms of `kind`."""
+    """Holds consultations, in rooms that are entered as `voice` says."""
 
-    def __init__(self, bus: Bus, kind: str, judges: Judges) -> None:
+    def __init__(self, bus: Bus, voice: VoiceSettings, judges: Judges) -> None:
         self._bus = bus
-        self._kind = kind
+        self._voice = voice
         self._judges = judges
 
     async def handle(self, delivery: Delivery) -> None:
@@ -39,7 +40,7 @@ class Briefer:
             seq=delivery.seq,
             budget_s=max(command.deadline_at - delivery.at, MIN_JOIN_S),
         )
-        await Consultation(self._bus, task, self._kind, self._judges).hold()
+        await Consultation(self._bus, task, self._voice, self._judges).hold()
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""
@@ -66,7 +67,9 @@ async def run(bus: Bus, settings: BriefingSettings) -> None:
     )
     try:
         async with worker:
-            log.info("briefing_serves", jobs=settings.jobs, voice=settings.voice, model=model is not None)
+            log.info(
+                "briefing_serves", jobs=settings.jobs, voice=settings.voice.kind, model=model is not None
+            )
             await asyncio.Event().wait()
     finally:
         if model is not None:

@@ -63,7 +63,7 @@ class Task:
 class Consultation:
     """Holds one consultation for its whole life; `hold` may be called once."""
 
-    def __init__(self, bus: Bus, task: Task, kind: str, judges: Judges) -> None:
+    def __init__(self, bus: Bus, task: Task, voice: voices.VoiceSettings, judges: Judges) -> None:
         self._bus = bus
         self._task = task
         self._judges = judges
@@ -71,7 +71,8 @@ class Consultation:
         self._reporter = Reporter(bus, task.transfer_id, task.join)
         room_id, participant_id = task.join.room_id, task.join.participant_id
         ticket = voices.ticket_from(bus, room_id, participant_id)
-        self._voice = voices.open_voice(kind, voices.Seat(room_id, participant_id, NAME, ticket))
+        seat = voices.Seat(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
+        self._voice = voices.open_voice(voice, seat)
         self._inbox: asyncio.Queue[Happened] = asyncio.Queue(MAX_UNTAKEN)
         self._others: set[str] = set()
 
@@ -136,7 +137,8 @@ class Consultation:
     ) -> LeaveConsultation | None:
         """Be there until told to leave (then that order), or until the room is no more (then None)."""
         supervisor_id = self._task.join.supervisor_participant_id
-        teller = Teller(self._voice, self._judges, self._reporter, supervisor_id, self._note)
+        judges = self._judges.helped_by(self._voice.model)
+        teller = Teller(self._voice, judges, self._reporter, supervisor_id, self._note)
         pumps = (
             asyncio.create_task(_pump(self._voice.events(), self._inbox)),
             asyncio.create_task(_pump(_each(orders), self._inbox)),

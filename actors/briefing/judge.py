@@ -86,6 +86,10 @@ class Judges:
     def __init__(self, model: ChatModel | None = None) -> None:
         self._model = model
 
+    def helped_by(self, model: ChatModel | None) -> Judges:
+        """These judges; with `model` where they have none."""
+        return Judges(self._model or model)
+
     async def judge(self, question: str, turn: str) -> Judgement:
         """What `turn` means as an answer to `question`; never raises, within `JUDGE_TIMEOUT_S`."""
         own = classify(turn)
@@ -110,7 +114,7 @@ class Judges:
         try:
             reply = await self._model.reply(asked, deadline_s=JUDGE_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS)
         except (Retry, Refused) as error:
-            log.warning("answer_failed", why=str(error))
+            log.warning("question_unanswered", why=str(error))
             return speech.ONLY_THE_CALL
         return reply.text.strip() or speech.NOT_SAID
 

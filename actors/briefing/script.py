@@ -8,7 +8,8 @@ The law of this file, whoever judges and whatever the summary says:
 
 - ready needs a turn of the supervisor that was heard after the question had ended, and that the built-in
   rules allow to be a yes;
-- a refusal counts from the greeting on, an answering machine at any time;
+- a refusal counts from the greeting on, an answering machine at any time; what a detector takes for one,
+  until the question was asked: from then on what is heard is judged as an answer;
 - the first decision is the only one.
 """
 
@@ -181,6 +182,10 @@ class Script:
         self.stage = Stage.JUDGING
         self._ticket += 1
         return [Judge(self._turn, self._ticket)]
+
+    def machine_noticed(self) -> list[Action]:
+        """A detector of the cloud's takes the supervisor for an answering machine."""
+        return [] if self._asked or self.stage is Stage.DECIDED else self._decide(Verdict.VOICEMAIL, "")
 
     def judged(self, ticket: int, verdict: Verdict, reason: str = "") -> list[Action]:
         """What the turn means. A yes is one only if the built-in rules allow it to be."""

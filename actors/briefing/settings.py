@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from warmxfer.actors.llm import ModelSettings
-from warmxfer.actors.voices import voice_kind
+from warmxfer.actors.voices import VoiceSettings
 from warmxfer.schemas import Refused
 
 JOBS: Final = "WARMXFER_BRIEFING_JOBS"
@@ -18,7 +18,7 @@ MAX_JOBS: Final = 512
 class BriefingSettings:
     """`jobs` consultations are held at once at most; `voice` is whose rooms they are in."""
 
-    voice: str = "sandbox"
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
     model: ModelSettings | None = None
     jobs: int = 50
 
@@ -28,4 +28,4 @@ class BriefingSettings:
         said = env.get(JOBS, "").strip() or "50"
         if not said.isdecimal() or not 1 <= int(said) <= MAX_JOBS:
             raise Refused(f"{JOBS} is {said[:40]!r}; give a whole number from 1 to {MAX_JOBS}", field=JOBS)
-        return cls(voice_kind(env), ModelSettings.from_env(env), int(said))
+        return cls(VoiceSettings.from_env(env), ModelSettings.from_env(env), int(said))

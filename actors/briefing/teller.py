@@ -94,6 +94,8 @@ class Teller:
             case voices.Heard(who, text) if who == supervisor:
                 # The turn first: what they said, they said before they could hear us.
                 return [*script.heard(text), *self._live()]
+            case voices.VoicemailNoticed(who) if who == supervisor:
+                return script.machine_noticed()
             case voices.SpeechEnded(_, interrupted):
                 return script.ended(interrupted=interrupted)
             case BriefSupervisor():

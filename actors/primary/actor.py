@@ -9,7 +9,7 @@ import asyncio
 
 import structlog
 
-from warmxfer.actors.voices import Seat, open_voice, ticket_from
+from warmxfer.actors.voices import Seat, VoiceSettings, open_voice, ticket_from
 from warmxfer.bus import Bus, Retry
 from warmxfer.schemas import WarmTransferError
 
@@ -32,7 +32,7 @@ async def run(bus: Bus, settings: PrimarySettings) -> None:
 
 async def _serve(bus: Bus, settings: PrimarySettings, room_id: str) -> None:
     who = agent_id(room_id)
-    voice = open_voice(settings.voice, Seat(room_id, who, "Agent", ticket_from(bus, room_id, who)))
+    voice = open_voice(VoiceSettings(), Seat(room_id, who, "Agent", ticket_from(bus, room_id, who)))
     session = SandboxSession(room_id, voice)
     try:
         await _join(session)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from warmxfer.actors.voices import voice_kind
+from warmxfer.actors.voices import VOICE, voice_kind
 from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number
 
 from .lease import DEFAULT_LEASE_S, MAX_LEASE_S, MIN_LEASE_S
@@ -20,13 +20,18 @@ class PrimarySettings(Struct, frozen=True, kw_only=True):
 
     room_ids: tuple[str, ...]
     lease_s: float = DEFAULT_LEASE_S
-    voice: str = "sandbox"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> PrimarySettings:
         """Raises `Refused` with the variable, its value and the remedy."""
         lease_s = env_number(env, "WARMXFER_HOLD_LEASE_S", float, DEFAULT_LEASE_S, MIN_LEASE_S, MAX_LEASE_S)
-        return cls(room_ids=_room_ids(env), lease_s=lease_s, voice=voice_kind(env))
+        if (kind := voice_kind(env)) != "sandbox":
+            raise Refused(
+                f"{VOICE} is {kind!r}, but these AI sessions live in the sandbox: unset it here, and put a "
+                "session of your own on the bus in its own process (docs/migration.md)",
+                field=VOICE,
+            )
+        return cls(room_ids=_room_ids(env), lease_s=lease_s)
 
 
 def _room_ids(env: Mapping[str, str]) -> tuple[str, ...]:

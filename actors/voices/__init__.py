@@ -1,7 +1,7 @@
 """How an agent is present in a room: the port, and one file for each cloud that has rooms.
 
     ticket = ticket_from(bus, room_id, participant_id)
-    voice = open_voice("sandbox", Seat(room_id, participant_id, "Briefing", ticket))
+    voice = open_voice(VoiceSettings.from_env(os.environ), Seat(room_id, participant_id, "Briefing", ticket))
     presence = await voice.join()
     interrupted = await voice.say("Hello.")
 
@@ -10,11 +10,6 @@ files and to nobody else.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import Final
-
-from warmxfer.schemas import Refused
 
 from .port import (
     MAX_UTTERANCE_CHARS,
@@ -32,12 +27,15 @@ from .port import (
     Ticket,
     Utterance,
     Voice,
+    VoicemailNoticed,
 )
 from .sandbox import SandboxVoice
+from .settings import VOICE, VOICE_KINDS, VoiceSettings, voice_kind
 from .token import ticket_from
 
 __all__ = [
     "MAX_UTTERANCE_CHARS",
+    "VOICE",
     "VOICE_KINDS",
     "AudioEnabled",
     "Closed",
@@ -53,25 +51,19 @@ __all__ = [
     "Ticket",
     "Utterance",
     "Voice",
+    "VoiceSettings",
+    "VoicemailNoticed",
     "open_voice",
     "ticket_from",
     "voice_kind",
 ]
 
-_KINDS: Final[Mapping[str, Callable[[Seat], Voice]]] = {"sandbox": SandboxVoice}
-VOICE_KINDS: Final = tuple(_KINDS)
 
+def open_voice(settings: VoiceSettings, seat: Seat) -> Voice:
+    """A presence that has yet to `join`."""
+    if settings.pipeline is None:
+        return SandboxVoice(seat)
+    # Only now: the framework takes seconds to import, and is an extra.
+    from .videosdk import VideoSDKVoice
 
-def open_voice(kind: str, seat: Seat) -> Voice:
-    """A presence of `kind` (one of `VOICE_KINDS`) that has yet to `join`."""
-    return _KINDS[kind](seat)
-
-
-def voice_kind(env: Mapping[str, str]) -> str:
-    """`WARMXFER_VOICE`, "sandbox" when unset; raises `Refused` for one that nobody speaks."""
-    kind = env.get("WARMXFER_VOICE") or "sandbox"
-    if kind not in _KINDS:
-        raise Refused(
-            f"WARMXFER_VOICE is {kind[:40]!r}; use one of {', '.join(VOICE_KINDS)}", field="WARMXFER_VOICE"
-        )
-    return kind
+    return VideoSDKVoice(seat, settings.pipeline)

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from warmxfer.actors.llm import ChatModel
 from warmxfer.schemas import RoomToken
 
 MAX_UTTERANCE_CHARS = 4_000
@@ -28,12 +29,17 @@ Ticket = Callable[[], Awaitable[RoomToken]]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where to be, as whom. The same participant id twice: the later one takes the place of the first."""
+    """Where to be, as whom. The same participant id twice: the later one takes the place of the first.
+
+    `listens_to` is the one whose words the agent is there for. A cloud that tells speakers apart lets all of
+    them be heard; where they would be one voice, only this one is listened to.
+    """
 
     room_id: str
     participant_id: str
     name: str
     ticket: Ticket
+    listens_to: str | None = None
 
 
 class Participant(Struct, frozen=True):
@@ -75,6 +81,12 @@ class Heard(Struct, frozen=True):
     text: str
 
 
+class VoicemailNoticed(Struct, frozen=True):
+    """The cloud's own detector takes this participant for an answering machine."""
+
+    participant_id: str
+
+
 class SpeechEnded(Struct, frozen=True):
     """One utterance of our own is over; `interrupted`: not said to its end."""
 
@@ -99,7 +111,9 @@ class Closed(Struct, frozen=True):
     reason: Closing
 
 
-RoomEvent = ParticipantJoined | ParticipantLeft | AudioEnabled | Heard | SpeechEnded | Closed
+RoomEvent = (
+    ParticipantJoined | ParticipantLeft | AudioEnabled | Heard | VoicemailNoticed | SpeechEnded | Closed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,11 @@ class Utterance:
 
 class Voice(Protocol):
     """One presence in one room. Everything but `join` and `leave` returns at once and never raises."""
+
+    @property
+    def model(self) -> ChatModel | None:
+        """The chat model that came with this presence, if any: from `join` on, until `leave`."""
+        ...
 
     async def join(self) -> Presence:
         """Enter. Raises `Refused` when the door stays shut, `Retry` when nobody came to it in time."""

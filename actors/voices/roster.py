@@ -18,6 +18,10 @@ class Roster:
     def __init__(self) -> None:
         self._others: dict[str, Participant] = {}
 
+    @property
+    def others(self) -> tuple[Participant, ...]:
+        return tuple(self._others.values())
+
     def meet(self, found: Iterable[Participant]) -> list[RoomEvent]:
         """Take `found` for everybody who is here now; returns what must have happened since the last look."""
         now = {participant.id: participant for participant in found}

@@ -8,7 +8,6 @@ what is to be written waits in one queue. A lost connection is had back under th
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -20,18 +19,11 @@ from websockets.exceptions import ConnectionClosed
 from warmxfer.schemas import Refused, Retry
 
 from . import sandbox_frames as frames
-from .port import (
-    MAX_UTTERANCE_CHARS,
-    Closed,
-    Closing,
-    Presence,
-    RoomEvent,
-    Seat,
-    SpeechEnded,
-    Utterance,
-)
+from .events import Events
+from .port import Closing, Presence, RoomEvent, Seat, Utterance
 from .roster import Roster
 from .sandbox_door import enter, hang_up
+from .utterances import Utterances
 
 JOIN_TIMEOUT_S: Final = 5.0
 SEND_TIMEOUT_S: Final = 5.0
@@ -39,12 +31,7 @@ LEAVE_TIMEOUT_S: Final = 2.0
 REJOIN_WITHIN_S: Final = 15.0
 REJOIN_PAUSE_S: Final = 0.05
 REJOIN_PAUSE_MAX_S: Final = 1.0
-MAX_UNREAD_EVENTS: Final = 1_000
 MAX_UNSENT_FRAMES: Final = 1_000
-MAX_QUEUED_UTTERANCES: Final = 64
-UTTERANCE_LIMIT_S: Final = 30.0
-UTTERANCE_LIMIT_PER_WORD_S: Final = 1.0
-"""An utterance whose end is not told within these (times what it waits behind) ends as interrupted."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,15 +39,15 @@ log = structlog.get_logger(__name__)
 class SandboxVoice:
     """`Voice` for `WARMXFER_VOICE=sandbox`."""
 
+    model = None
+
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._roster = Roster()
-        self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS + 2)
+        self._events = Events()
+        self._utterances = Utterances(self._events.tell)
         self._outbox: asyncio.Queue[frames.Frame] = asyncio.Queue(MAX_UNSENT_FRAMES)
-        self._speaking: dict[str, tuple[Utterance, bool, asyncio.TimerHandle]] = {}
-        self._numbers = itertools.count(1)
         self._listening = True
-        self._over = False
         self._living: asyncio.Task[None] | None = None
 
     async def join(self) -> Presence:
@@ -69,21 +56,12 @@ class SandboxVoice:
         self._living = asyncio.create_task(self._live(socket), name=f"voice-{self._seat.participant_id}")
         return presence
 
-    async def events(self) -> AsyncIterator[RoomEvent]:
-        while (event := await self._events.get()) is not None:
-            yield event
+    def events(self) -> AsyncIterator[RoomEvent]:
+        return self._events.read()
 
     def say(self, text: str, *, interruptible: bool = True) -> Utterance:
-        text = text.strip()[:MAX_UTTERANCE_CHARS]
-        utterance = Utterance(f"u{next(self._numbers)}", asyncio.get_running_loop().create_future())
-        limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (
-            1 + len(self._speaking)
-        )
-        timer = asyncio.get_running_loop().call_later(limit_s, self._finish, utterance.id, True)
-        self._speaking[utterance.id] = (utterance, interruptible, timer)
-        if self._over or not text or len(self._speaking) > MAX_QUEUED_UTTERANCES:
-            self._finish(utterance.id, interrupted=True)
-        else:
+        utterance, text = self._utterances.begin(text, interruptible=interruptible)
+        if not utterance.ended.done():
             said = {
                 "type": "say",
                 "id": utterance.id,
@@ -96,9 +74,8 @@ class SandboxVoice:
 
     def interrupt(self) -> None:
         # One frame cuts one utterance, and the next one queued begins: as many frames as may be cut.
-        for _, interruptible, _ in tuple(self._speaking.values()):
-            if interruptible:
-                self._send({"type": "interrupt"})
+        for _ in self._utterances.interruptible:
+            self._send({"type": "interrupt"})
 
     def listen(self, enabled: bool) -> None:
         self._listening = enabled
@@ -174,7 +151,6 @@ class SandboxVoice:
             if frame.get("type") == "closed":
                 return frames.closing(frame)
             if not self._take(frame):
-                log.warning("voice_reader_too_slow", unread=MAX_UNREAD_EVENTS)
                 return Closing.LOST
 
     async def _rejoin(self) -> ClientConnection | None:
@@ -195,7 +171,7 @@ class SandboxVoice:
             log.warning("voice_lost", room=self._seat.room_id, why=str(error) or "timeout")
             return None
         missed = self._roster.meet(presence.participants)
-        if all(self._tell(event) for event in missed):
+        if all(self._events.tell(event) for event in missed):
             return socket
         await hang_up(socket)
         return None
@@ -215,45 +191,23 @@ class SandboxVoice:
         """Tell what `frame` says; False when the reader is too far behind."""
         match frame:
             case {"type": "said", "id": str(utterance_id), "interrupted": bool(interrupted)}:
-                return self._finish(utterance_id, interrupted)
+                return self._utterances.finish(utterance_id, interrupted)
             case {"type": "error"}:
                 log.warning("voice_frame_refused", room=self._seat.room_id)
                 return True
-        return all(self._tell(event) for event in self._roster.note(frames.event(frame)))
-
-    def _finish(self, utterance_id: str, interrupted: bool) -> bool:
-        spoken = self._speaking.pop(utterance_id, None)
-        if spoken is None:
-            return True
-        utterance, _, timer = spoken
-        timer.cancel()
-        if not utterance.ended.done():
-            utterance.ended.set_result(interrupted)
-        return self._tell(SpeechEnded(utterance_id, interrupted))
-
-    def _tell(self, event: RoomEvent) -> bool:
-        if self._over or self._events.qsize() >= MAX_UNREAD_EVENTS:
-            return False
-        self._events.put_nowait(event)
-        return True
+        return all(self._events.tell(event) for event in self._roster.note(frames.event(frame)))
 
     def _forget_speech(self) -> None:
         """The connection is gone, and with it what was being said and what was not yet written."""
         self._outbox = asyncio.Queue(MAX_UNSENT_FRAMES)
-        for utterance_id in tuple(self._speaking):
-            self._finish(utterance_id, True)
+        self._utterances.drop()
 
     def _end(self, closing: Closing | None) -> None:
-        if self._over:
-            return
-        self._forget_speech()
-        self._over = True
-        if closing is not None:
-            self._events.put_nowait(Closed(closing))
-        self._events.put_nowait(None)
+        self._utterances.close()
+        self._events.end(closing)
 
     def _send(self, frame: frames.Frame) -> None:
-        if self._over:
+        if self._events.over:
             return
         if self._outbox.full():
             log.warning("voice_frame_dropped", room=self._seat.room_id, unsent=MAX_UNSENT_FRAMES)

@@ -31,6 +31,8 @@ UNSEEN_S = 4.0
 class SimVoice:
     """One presence in one room."""
 
+    model = None
+
     def __init__(self, world: World, seat: Seat) -> None:
         self._world = world
         self._seat = seat

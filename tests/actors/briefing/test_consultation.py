@@ -9,6 +9,7 @@ import pytest
 
 from warmxfer.actors.briefing import BriefingSettings, speech
 from warmxfer.actors.llm import ModelSettings
+from warmxfer.actors.voices import VoiceSettings
 from warmxfer.bus import BusSettings, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -319,7 +320,7 @@ async def test_an_order_nobody_can_read_does_no_harm(desk: Desk, settings: BusSe
 
 
 def test_settings_come_from_the_environment() -> None:
-    assert BriefingSettings.from_env({}) == BriefingSettings("sandbox", None, 50)
+    assert BriefingSettings.from_env({}) == BriefingSettings(VoiceSettings("sandbox"), None, 50)
     with pytest.raises(Refused, match="WARMXFER_BRIEFING_JOBS is 'many'"):
         BriefingSettings.from_env({"WARMXFER_BRIEFING_JOBS": "many"})
     with pytest.raises(Refused, match="WARMXFER_VOICE"):

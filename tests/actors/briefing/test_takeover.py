@@ -13,7 +13,7 @@ import pytest_asyncio
 from warmxfer.actors.briefing.consultation import Consultation
 from warmxfer.actors.briefing.past import Past, fold
 from warmxfer.actors.briefing.reporter import UNWATCHED
-from warmxfer.actors.voices import Seat, open_voice
+from warmxfer.actors.voices import Seat, VoiceSettings, open_voice
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -157,7 +157,7 @@ async def test_who_loses_the_seat_waits_and_comes_back_when_it_is_free(
     async with worker(fresh_bus.settings):
         await begin(desk)
         seat = Seat(desk.room_id, desk.agent, "Other", cloud.ticket(desk.room_id, desk.agent))
-        other = open_voice("sandbox", seat)
+        other = open_voice(VoiceSettings(), seat)
         await other.join()
         await asyncio.sleep(0.2)
         assert await other.say("I sit here now.") is False

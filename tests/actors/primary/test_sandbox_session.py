@@ -159,6 +159,7 @@ async def test_several_rooms_and_one_that_does_not_exist(
             "WARMXFER_HOLD_LEASE_S is '0'",
         ),
         ({"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "horn"}, "WARMXFER_VOICE is 'horn'; use one of sandbox"),
+        ({"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "videosdk"}, "WARMXFER_VOICE is 'videosdk', but these"),
     ],
 )
 def test_bad_settings_are_one_sentence(env: dict[str, str], sentence: str) -> None:

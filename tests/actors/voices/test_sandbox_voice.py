@@ -19,8 +19,8 @@ from warmxfer.actors.voices import (
     Seat,
     SpeechEnded,
     Voice,
+    VoiceSettings,
     open_voice,
-    voice_kind,
 )
 from warmxfer.schemas import Refused, Retry, RoomToken
 
@@ -58,7 +58,7 @@ class Notebook:
 
 def seated(cloud: Cloud, room_id: str, participant_id: str) -> Voice:
     return open_voice(
-        "sandbox", Seat(room_id, participant_id, participant_id, cloud.ticket(room_id, participant_id))
+        VoiceSettings(), Seat(room_id, participant_id, participant_id, cloud.ticket(room_id, participant_id))
     )
 
 
@@ -173,7 +173,7 @@ async def test_lost_connection_is_had_back_and_what_was_missed_is_told(cloud: Cl
     room_id = await cloud.open_room()
     async with Wire(cloud.url) as wire:
         voice = open_voice(
-            "sandbox", Seat(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
+            VoiceSettings(), Seat(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
         )
         other = seated(cloud, room_id, "other")
         await voice.join()
@@ -202,7 +202,7 @@ async def test_connection_that_cannot_be_had_back_is_lost(
     room_id = await cloud.open_room()
     async with Wire(cloud.url) as wire:
         voice = open_voice(
-            "sandbox", Seat(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
+            VoiceSettings(), Seat(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
         )
         await voice.join()
         notes = Notebook(voice)
@@ -227,7 +227,7 @@ async def test_nobody_at_the_address_is_worth_a_retry(cloud: Cloud) -> None:
         return RoomToken(token="secret-token", signaling_url="http://127.0.0.1:1")
 
     with pytest.raises(Retry) as error:
-        await open_voice("sandbox", Seat("room", "agent", "Agent", ticket)).join()
+        await open_voice(VoiceSettings(), Seat("room", "agent", "Agent", ticket)).join()
     assert "secret-token" not in str(error.value)
 
 
@@ -236,7 +236,7 @@ async def test_an_address_that_is_none_is_refused() -> None:
         return RoomToken(token="t", signaling_url="ftp://example.com")
 
     with pytest.raises(Refused, match="signaling_url"):
-        await open_voice("sandbox", Seat("room", "agent", "Agent", ticket)).join()
+        await open_voice(VoiceSettings(), Seat("room", "agent", "Agent", ticket)).join()
 
 
 async def test_the_token_is_in_no_log_line(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
@@ -262,9 +262,3 @@ async def test_leaving_twice_or_before_joining_does_nothing(cloud: Cloud) -> Non
     await voice.leave()
     await voice.leave()
     assert [entry["reason"] for entry in await cloud.ledger(room_id, "left")] == ["user-left"]
-
-
-def test_kind_is_read_from_the_environment() -> None:
-    assert voice_kind({}) == "sandbox"
-    with pytest.raises(Refused, match="WARMXFER_VOICE is 'zoom'; use one of sandbox"):
-        voice_kind({"WARMXFER_VOICE": "zoom"})

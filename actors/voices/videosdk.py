@@ -1,0 +1,150 @@
+"""A presence in a room of VideoSDK: a session of the framework behind the port.
+
+The law of this file: one line is said at a time, by one task; it is over when its utterance is, whoever
+ended it. A session is made anew for each attempt to join, and closed when the attempt fails. A connection
+that is lost is not had back here: another worker, or this one again, takes the seat.
+"""
+
+# pyright: reportMissingImports=false
+# The extra is not installed where the rest of the house is type-checked.
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import structlog
+from videosdk.agents import UtteranceHandle
+
+from warmxfer.actors.llm import ChatModel
+from warmxfer.schemas import Retry
+
+from .events import Events
+from .port import Closed, Closing, Heard, Presence, RoomEvent, Seat, Utterance, VoicemailNoticed
+from .roster import Roster
+from .settings import PipelineFactory
+from .utterances import Utterances
+from .videosdk_model import FrameworkModel
+from .videosdk_session import Hearing, Session
+
+JOIN_TIMEOUT_S = 10.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class VideoSDKVoice:
+    """`Voice` for `WARMXFER_VOICE=videosdk`."""
+
+    def __init__(self, seat: Seat, factory: PipelineFactory) -> None:
+        self._seat = seat
+        self._factory = factory
+        self._roster = Roster()
+        self._events = Events()
+        self._utterances = Utterances(self._events.tell)
+        self._lines: asyncio.Queue[tuple[Utterance, str, bool]] = asyncio.Queue()
+        self._context = contextvars.copy_context()
+        self._session: Session | None = None
+        self._speaking: asyncio.Task[None] | None = None
+
+    @property
+    def model(self) -> ChatModel | None:
+        llm = self._session.llm if self._session else None
+        return FrameworkModel(llm) if llm is not None else None
+
+    async def join(self) -> Presence:
+        self._context = contextvars.copy_context()
+        self._roster = Roster()
+        return await self._begin(self._enter())
+
+    def events(self) -> AsyncIterator[RoomEvent]:
+        return self._events.read()
+
+    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+        utterance, text = self._utterances.begin(text, interruptible=interruptible)
+        if not utterance.ended.done():
+            self._lines.put_nowait((utterance, text, interruptible))
+        return utterance
+
+    def interrupt(self) -> None:
+        for utterance_id in self._utterances.interruptible:
+            self._utterances.finish(utterance_id, True)
+
+    def listen(self, enabled: bool) -> None:
+        if self._session is not None:
+            self._session.listen(enabled)
+
+    async def leave(self) -> None:
+        session, self._session = self._session, None
+        self._end(None)
+        if self._speaking is not None:
+            self._speaking.cancel()
+            await asyncio.gather(self._speaking, return_exceptions=True)
+        if session is not None:
+            await self._begin(session.close())
+
+    # ── the life of a session ────────────────────────────────────────────────────────────────────
+
+    async def _begin(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` in the session's context; cancelling it cancels the work."""
+        return await asyncio.create_task(work, context=self._context)
+
+    async def _enter(self) -> Presence:
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                session = await self._opened()
+        except TimeoutError:
+            raise Retry(f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s") from None
+        self._session = session
+        self._speaking = asyncio.create_task(self._speak(session), name=f"voice-{self._seat.participant_id}")
+        return Presence(self._seat.room_id, session.session_id, self._roster.others)
+
+    async def _opened(self) -> Session:
+        ticket = await self._seat.ticket()
+        hearing = Hearing(self._notice, self._heard, self._machine)
+        session = Session(self._seat, ticket, self._factory, hearing)
+        try:
+            await session.enter()
+        except BaseException:
+            await session.close()
+            raise
+        return session
+
+    async def _speak(self, session: Session) -> None:
+        while True:
+            utterance, text, interruptible = await self._lines.get()
+            if utterance.ended.done():
+                continue
+            line = UtteranceHandle(utterance.id, interruptible=interruptible)
+            utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
+            self._utterances.finish(utterance.id, await session.say(text, line))
+
+    def _end(self, closing: Closing | None) -> None:
+        self._utterances.close()
+        self._events.end(closing)
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+
+    def _notice(self, event: RoomEvent) -> None:
+        """Take note; what happened before we were all there is in the presence that `join` returns."""
+        if isinstance(event, Closed):
+            self._end(event.reason)
+            return
+        for news in self._roster.note(event):
+            if self._session is not None:
+                self._tell(news)
+
+    def _heard(self, text: str) -> None:
+        if self._seat.listens_to is not None:
+            self._tell(Heard(self._seat.listens_to, text))
+
+    def _machine(self) -> None:
+        if self._seat.listens_to is not None:
+            self._tell(VoicemailNoticed(self._seat.listens_to))
+
+    def _tell(self, event: RoomEvent) -> None:
+        if not self._events.tell(event):
+            self._end(Closing.LOST)
