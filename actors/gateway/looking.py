@@ -24,6 +24,7 @@ from .answers import failed, refused
 from .desk import CLEAN_UP_S, Desk, left_s
 
 GONE = "gone"
+OCCUPIED_RETRY_S = 1.0
 
 
 async def find_caller_call(desk: Desk, transfer_id: str, command: FindCallerCall) -> Answer | None:
@@ -61,13 +62,18 @@ async def create_room(desk: Desk, transfer_id: str, command: CreateRoom) -> Answ
 async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer:
     """A room that is gone already is closed. A provider that does not answer is asked again later.
 
-    Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed.
+    Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed. Closing
+    hangs up on whoever is there, so a room with a caller in it stays: a move may come later than anything.
     """
     by = desk.answer_by(command, at_least_s=CLEAN_UP_S)
     try:
         room_id = command.room_id
         if room_id is None:
             room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
+        if await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None:
+            raise Retry(
+                "A caller is in the room; it is closed when they have left it", after_s=OCCUPIED_RETRY_S
+            )
         await desk.provider.close_room(room_id, within_s=left_s(by))
     except Gone:
         return RoomClosed(command_id=command.command_id)

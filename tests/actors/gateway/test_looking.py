@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from warmxfer.actors.gateway import actor
@@ -114,6 +116,18 @@ async def test_a_room_is_closed_and_a_closed_one_too(office: Office) -> None:
     await office.ask(CloseRoom(room_id=room, **office.within()), RoomClosed)
     await office.ask(CloseRoom(room_id="never-there", **office.within()), RoomClosed)
     assert [entry["roomId"] for entry in await office.executed("room_deactivated")] == [room]
+
+
+async def test_no_caller_is_hung_up_on_who_was_moved_into_the_room_after_all(office: Office) -> None:
+    """The provider had the order to move them for longer than anybody waited."""
+    arrived = await office.caller()
+    room = arrived["roomId"]
+    command = CloseRoom(room_id=room, **office.within())
+    await office.tell(command)
+    await asyncio.sleep(1.0)
+    assert await office.executed("room_deactivated") == []
+    await office.cloud.hang_up(arrived["participantId"])
+    assert isinstance(await office.answer(command), RoomClosed)
 
 
 async def test_a_room_that_nobody_knows_is_closed_by_its_key(office: Office) -> None:
