@@ -41,7 +41,10 @@ class Session(Protocol):
         ...
 
     async def restore_auto_end(self) -> None:
-        """Undo `suspend_auto_end`, and look again: when everybody has left meanwhile, end now."""
+        """Undo `suspend_auto_end`, and look again: when everybody has left meanwhile, end, but not at once.
+
+        A caller who was moved away and is brought back may come a few seconds after this.
+        """
         ...
 
     async def say(self, text: str, *, interruptible: bool) -> None:

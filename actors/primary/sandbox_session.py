@@ -26,6 +26,9 @@ from warmxfer.schemas import MAX_TURNS, PhaseChanged, Turn
 from .brain import GREETING, Brain
 from .proxy import Attachment
 
+RETURN_GRACE_S = 5.0
+"""Whoever was held may have been moved away and be brought back: they come a moment after the release."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -46,6 +49,8 @@ class SandboxSession:
         self._saying: dict[str, str] = {}
         self._muted = False
         self._stays_alone = False
+        self._grace_s = 0.0
+        self._leaving: asyncio.Task[None] | None = None
 
     @property
     def caller_participant_id(self) -> str | None:
@@ -99,9 +104,20 @@ class SandboxSession:
         self._saying[utterance.id] = text
         return utterance
 
+    @property
+    def _may_leave(self) -> bool:
+        return not self._others and not self._stays_alone
+
     def _leave_if_alone(self) -> None:
-        if not self._others and not self._stays_alone:
-            self._leaving = asyncio.create_task(self._voice.leave(), name="session-leaving")
+        if self._may_leave:
+            if self._leaving:
+                self._leaving.cancel()
+            self._leaving = asyncio.create_task(self._leave_unless_they_return(), name="session-leaving")
+
+    async def _leave_unless_they_return(self) -> None:
+        await asyncio.sleep(self._grace_s)
+        if self._may_leave:
+            await self._voice.leave()
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────
 
@@ -118,7 +134,7 @@ class SandboxSession:
 
     async def restore_auto_end(self) -> None:
         if self._stays_alone:
-            self._stays_alone = False
+            self._stays_alone, self._grace_s = False, RETURN_GRACE_S
             self._leave_if_alone()
 
     async def say(self, text: str, *, interruptible: bool) -> None:

@@ -51,6 +51,11 @@ class Cloud:
         }
         return (await self._post("/v2/sip/call", order))["data"]["callId"]
 
+    async def switch(self, call_id: str, room_id: str, participant_id: str) -> None:
+        """Move a caller into another room, under another name."""
+        order = {"callId": call_id, "roomId": room_id, "participantId": participant_id}
+        await self._post("/v2/sip/call/switch-room", order)
+
     async def say(self, participant_id: str, text: str) -> None:
         """Make a person speak."""
         await self._post(f"/sandbox/people/{participant_id}/say", {"text": text})

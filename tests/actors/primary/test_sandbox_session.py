@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from warmxfer.actors.primary import PrimarySettings, run
+from warmxfer.actors.primary import PrimarySettings, run, sandbox_session
 from warmxfer.actors.primary.brain import GREETING, REPLIES
 from warmxfer.bus import Bus, Heard, NoOneAnswered, subjects
 from warmxfer.schemas import (
@@ -121,7 +121,11 @@ async def test_held_it_is_deaf_and_released_it_hears_again(
 
 
 async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_release(
-    bus: Bus, tokens: None, http: httpx.AsyncClient, transfer_id: str
+    bus: Bus,
+    tokens: None,
+    http: httpx.AsyncClient,
+    transfer_id: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caller = await call(http, number="+14155550202")
     room_id = caller["roomId"]
@@ -134,10 +138,35 @@ async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_re
         assert isinstance(left, ParticipantLeft)
         assert (left.room_id, left.participant_id) == (room_id, caller["participantId"])
         assert not agents.done(), "auto-end is suspended"
+        monkeypatch.setattr(sandbox_session, "RETURN_GRACE_S", 0.1)
         await boss.send(boss.release(line=None))
         await boss.hears()
         async with asyncio.timeout(5.0):
             await agents
+
+
+async def test_a_caller_who_is_brought_back_a_moment_after_the_release_finds_the_ai(
+    bus: Bus, tokens: None, cloud: Cloud, transfer_id: str
+) -> None:
+    caller = await call(cloud.http)
+    room_id, other_room = caller["roomId"], await cloud.open_room()
+    await cloud.dial(other_room, "somebody")
+    await cloud.wait_ledger(other_room, "joined", 1)
+    async with agents_in(bus, room_id), bus.listen(subjects.event(transfer_id)) as heard:
+        boss = Boss(bus, room_id, transfer_id, heard)
+        await turns(bus, room_id, 1)
+        await boss.send(boss.hold())
+        await boss.hears()
+        await cloud.switch(caller["callId"], other_room, "away")
+        assert isinstance(await boss.hears(), ParticipantLeft)
+        await boss.send(boss.release(line=None))
+        assert isinstance(await boss.hears(), CallerReleased)
+        await asyncio.sleep(0.2)
+        await cloud.switch(caller["callId"], room_id, "back")
+        await cloud.wait_ledger(room_id, "joined", 3)
+        assert set(await participants(cloud.http, room_id)) == {f"agent-{room_id}", "back"}
+        await cloud.say("back", "Are you still there?")
+        assert Turn("caller", "Are you still there?") in await turns(bus, room_id, 3)
 
 
 async def test_several_rooms_and_one_that_does_not_exist(
