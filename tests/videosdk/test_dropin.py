@@ -156,7 +156,7 @@ async def until_no_leg_is_up(house: House, room_id: str | None) -> None:
 @pytest.mark.parametrize(
     ("number", "reason"), [(DECLINES, "declined"), (BUSY, "supervisor_busy"), (VOICEMAIL, "voicemail")]
 )
-async def test_a_caller_nobody_takes_is_given_back_to_the_ai(
+async def test_h20_a_caller_nobody_takes_is_given_back_to_the_ai(
     house: House, phone: Phone, number: str, reason: str
 ) -> None:
     agent = Support(number)

@@ -40,7 +40,7 @@ async def assert_all_complete(calls: list[Call]) -> None:
 
 
 @pytest.mark.parametrize("role", ["coordinator", "gateway", "summarizer", "briefing", "primary"])
-async def test_a_killed_actor_strands_nobody_and_dials_nobody_twice(stage: Stage, role: str) -> None:
+async def test_h22_a_killed_actor_strands_nobody_and_dials_nobody_twice(stage: Stage, role: str) -> None:
     calls = await at_three_points(stage)
     await stage.house.kill(role)
     rooms = [call.caller.room_id for call in calls] if role == "primary" else []

@@ -160,7 +160,7 @@ async def test_the_caller_hears_what_the_original_says(played: dict[str, Played]
 
 
 @pytest.mark.parametrize("name", list(PLAYED))
-async def test_no_leg_is_left_where_the_original_leaves_one_ringing(
+async def test_h1_h2_no_leg_is_left_where_the_original_leaves_one_ringing(
     played: dict[str, Played], name: str
 ) -> None:
     assert played[name].verdict["supervisorLegsUp"] == (1 if played[name].result.success else 0)

@@ -137,7 +137,7 @@ async def test_a_supervisor_who_walks_off_is_told(desk: Desk, settings: BusSetti
     assert decisions(await desk.events()) == []
 
 
-async def test_only_the_supervisors_own_words_count(desk: Desk, settings: BusSettings) -> None:
+async def test_h11_h12_only_the_supervisors_own_words_count(desk: Desk, settings: BusSettings) -> None:
     async with worker(settings):
         await desk.join()
         await desk.wait_for(ConsultationJoined)

@@ -52,7 +52,7 @@ async def test_a_doubt_that_does_not_clear_is_unknown(office: Office, kind: str,
     assert await office.executed("dial") == []
 
 
-async def test_a_rate_limit_is_waited_out(office: Office) -> None:
+async def test_h9_a_rate_limit_is_waited_out(office: Office) -> None:
     room = await office.cloud.open_room()
     await office.cloud.break_once("status", DIAL, times=2, status=429, retryAfterS=0.05)
     await office.ask(office.dial(room), SupervisorDialed)
@@ -118,7 +118,7 @@ async def test_a_dial_nobody_waits_for_is_called_off(office: Office) -> None:
     assert await office.executed("dial") == []
 
 
-async def test_the_end_before_the_dial_forbids_it(office: Office) -> None:
+async def test_h15_the_end_before_the_dial_forbids_it(office: Office) -> None:
     room = await office.cloud.open_room()
     ended = await office.ask(office.end(room), CallEnded)
     assert (ended.attempt, ended.existed) == (1, False)

@@ -35,7 +35,7 @@ async def test_the_caller_is_found_in_the_room(office: Office) -> None:
     assert (await office.ask(command, CallerCallFound)).call_id == arrived["callId"]
 
 
-async def test_the_caller_is_found_behind_sixty_calls_that_are_over(office: Office) -> None:
+async def test_h10_the_caller_is_found_behind_sixty_calls_that_are_over(office: Office) -> None:
     arrived = await office.caller()
     room = arrived["roomId"]
     for number in range(60):

@@ -22,12 +22,27 @@ from warmxfer.schemas import (
     ReturnCaller,
     SupervisorCallEnded,
     SupervisorDialed,
+    SwitchCaller,
     WarmTransferResult,
 )
 
 from .story import CALLER_CALL, CONSULTATION, PRIMARY, SUPERVISOR_CALL, Story
 
 HUNG_UP = SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP)
+
+
+def test_h3_a_supervisor_who_never_says_yes_is_given_no_caller() -> None:
+    story = Story().until(Stage.BRIEFING).wait_for(Stage.UNWINDING)
+    assert story.sent(SwitchCaller) == []
+    assert story.clear_away().result.outcome is Outcome.BRIEFING_TIMEOUT
+    assert (len(story.sent(ReleaseCaller)), len(story.sent(EndCall))) == (1, 1)
+
+
+def test_h7_a_caller_who_never_arrives_is_brought_back_and_it_is_no_success() -> None:
+    story = Story().until(Stage.ARRIVING).wait_for(Stage.RETURNING)
+    assert (len(story.sent(ReturnCaller)), story.sent(LeaveCall)) == (1, [])
+    assert story.answer("return_caller").clear_away().result.outcome is Outcome.CALLER_NEVER_ARRIVED
+    assert len(story.sent(EndCall)) == 1
 
 
 def test_the_ai_leaves_only_with_the_record_that_says_complete() -> None:
@@ -72,7 +87,7 @@ def test_the_providers_word_that_the_supervisor_is_gone_counts_more_than_that_th
 @pytest.mark.parametrize(
     ("fault", "outcome"), [(Fault.UNKNOWN, Outcome.SWITCH_FAILED), (Fault.BROKEN, Outcome.BROKEN)]
 )
-def test_a_switch_that_may_have_happened_is_taken_back_before_anything_is_said(
+def test_h8_a_switch_that_may_have_happened_is_taken_back_before_anything_is_said(
     fault: Fault, outcome: Outcome
 ) -> None:
     story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)

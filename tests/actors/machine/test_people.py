@@ -56,7 +56,7 @@ def test_a_cancel_after_the_end_changes_nothing(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", LIVE)
-def test_a_caller_who_hangs_up_in_any_stage_ends_it_without_an_apology_to_nobody(stage: Stage) -> None:
+def test_h4_a_caller_who_hangs_up_in_any_stage_ends_it_without_an_apology_to_nobody(stage: Stage) -> None:
     story = Story(caller_call_id=CALLER_CALL).until(stage)
     story.tell(CallerCallEnded(call_id=CALLER_CALL))
     finish(story)
@@ -74,7 +74,7 @@ def test_another_callers_hang_up_is_not_ours(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING, *TALKING_WITH_THE_SUPERVISOR])
-def test_a_supervisor_who_hangs_up_in_any_stage_never_leaves_the_caller_with_nobody(stage: Stage) -> None:
+def test_h6_a_supervisor_who_hangs_up_in_any_stage_never_leaves_the_caller_with_nobody(stage: Stage) -> None:
     story = Story().until(stage)
     story.tell(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP))
     finish(story)

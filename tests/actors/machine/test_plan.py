@@ -79,7 +79,7 @@ def test_the_briefing_begins_when_the_last_of_voice_agent_and_summary_is_there(l
     assert brief.summary == SUMMARY
 
 
-def test_a_voice_heard_before_the_dials_own_answer_counts() -> None:
+def test_h5_a_voice_heard_before_the_dials_own_answer_counts() -> None:
     """The room may be faster than the provider's HTTP answer; the original loses such a supervisor."""
     story = Story().until(Stage.RINGING).supervisor_heard()
     assert "supervisor_joined" not in story.phase_names

@@ -111,7 +111,9 @@ async def test_one_silence_does_not_eat_the_second_try(videosdk: VideoSDK, scrip
 
 
 @pytest.mark.parametrize("ask", [dial, switch, look_up, room, end])
-async def test_a_rate_limit_is_waited_out_for_anything(videosdk: VideoSDK, script: Script, ask: Do) -> None:
+async def test_h9_a_rate_limit_is_waited_out_for_anything(
+    videosdk: VideoSDK, script: Script, ask: Do
+) -> None:
     good = {**CALL, "roomId": "r1"}
     script.answers = [Answer(429, headers={"Retry-After": "0.2"}), Answer(200, good)]
     began = time.monotonic()
