@@ -11,7 +11,7 @@ import importlib.metadata
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -29,13 +29,18 @@ CANCEL_AGAIN_S = 0.1
 READY_FD = "WARMXFER_READY_FD"
 
 S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def run_actor(
-    role: str, actor: Callable[[Bus, S], Awaitable[None]], settings: S, env: Mapping[str, str] = os.environ
-) -> None:
+class Actor(Protocol[S_contra]):
+    """What each of the five has as `run`: serves until cancelled, and calls `ready` once it is at work."""
+
+    def __call__(self, bus: Bus, settings: S_contra, /, *, ready: Callable[..., None]) -> Awaitable[None]: ...
+
+
+def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = os.environ) -> None:
     """Run `actor` as this process until it is told to stop.
 
     Raises `Refused` (settings, credentials, an unfit broker), `Retry` (no broker) and `Broken` (the actor
@@ -76,9 +81,7 @@ def on_stop(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, told)
 
 
-async def _live(
-    role: str, actor: Callable[[Bus, S], Awaitable[None]], settings: S, env: Mapping[str, str]
-) -> None:
+async def _live(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     on_stop(stop)
     bus_settings = BusSettings.from_env(env)
@@ -89,11 +92,14 @@ async def _live(
     async with bus, probe(env, lambda: bus.connected and not stop.is_set()):
         await _ensure(bus, role)
         await bus.announce(f"warmxfer-{role}", importlib.metadata.version("warmxfer"), f"warmxfer {role}")
-        working = asyncio.ensure_future(actor(bus, settings))
-        tell_ready()
-        log.info("actor_started")
+        working = asyncio.ensure_future(actor(bus, settings, ready=_started))
         await _until_over(bus, working, stop)
         log.info("actor_stopped")
+
+
+def _started(*_: object) -> None:
+    tell_ready()
+    log.info("actor_started")
 
 
 async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus | None:

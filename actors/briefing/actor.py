@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -52,8 +53,8 @@ class Briefer:
         await publish_answer(self._bus, delivery.transfer_id, failed)
 
 
-async def run(bus: Bus, settings: BriefingSettings) -> None:
-    """Serve until cancelled."""
+async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until cancelled; `ready` is called once it does."""
     model = open_model(settings.model)
     briefer = Briefer(bus, settings.voice, Judges(model))
     worker = Worker(
@@ -70,6 +71,7 @@ async def run(bus: Bus, settings: BriefingSettings) -> None:
             log.info(
                 "briefing_serves", jobs=settings.jobs, voice=settings.voice.kind, model=model is not None
             )
+            ready()
             await asyncio.Event().wait()
     finally:
         if model is not None:

@@ -16,7 +16,7 @@ class Role(StrEnum):
     PRIMARY = "primary"
 
 
-def load(role: Role) -> tuple[Callable[[Any, Any], Awaitable[None]], Any]:
-    """The actor of `role` (`run(bus, settings)`) and its settings' class (`from_env`)."""
+def load(role: Role) -> tuple[Callable[..., Awaitable[None]], Any]:
+    """The actor of `role` (`run(bus, settings, ready=...)`) and its settings' class (`from_env`)."""
     module = importlib.import_module(f"warmxfer.actors.{role}")
     return module.run, getattr(module, f"{role.capitalize()}Settings")

@@ -10,6 +10,7 @@ memory.py       a hint that saves reads
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from warmxfer.bus import Bus, Worker, subjects
 
@@ -19,8 +20,8 @@ from .settings import CoordinatorSettings
 __all__ = ["Coordinator", "CoordinatorSettings", "run"]
 
 
-async def run(bus: Bus, settings: CoordinatorSettings) -> None:
-    """Serve until cancelled."""
+async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until cancelled; `ready` is called once it does."""
     coordinator = Coordinator(bus)
     worker = Worker(
         bus,
@@ -32,4 +33,5 @@ async def run(bus: Bus, settings: CoordinatorSettings) -> None:
         on_unaddressed=coordinator.refuse_unaddressed,
     )
     async with bus.serve(subjects.ASK_PULSE, coordinator.answer_pulse, queue="coordinator"), worker:
+        ready()
         await asyncio.Event().wait()

@@ -6,6 +6,7 @@ In a product of your own this file is your voice agent, and all it takes from he
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -23,14 +24,25 @@ LEAVE_TIMEOUT_S = 3.0
 log = structlog.get_logger(__name__)
 
 
-async def run(bus: Bus, settings: PrimarySettings) -> None:
-    """Serve every room until cancelled, or until all calls are over. One room's failure is its own."""
+async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve every room until cancelled, or until all calls are over. One room's failure is its own.
+
+    `ready` is called once there is no room any more whose session is still on its way in.
+    """
+    on_the_way = set(settings.room_ids)
+
+    def arrived(room_id: str) -> None:
+        if room_id in on_the_way:
+            on_the_way.remove(room_id)
+            if not on_the_way:
+                ready()
+
     async with asyncio.TaskGroup() as rooms:
         for room_id in settings.room_ids:
-            rooms.create_task(_serve(bus, settings, room_id), name=f"session-{room_id}")
+            rooms.create_task(_serve(bus, settings, room_id, arrived), name=f"session-{room_id}")
 
 
-async def _serve(bus: Bus, settings: PrimarySettings, room_id: str) -> None:
+async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, arrived: Callable[[str], None]) -> None:
     who = agent_id(room_id)
     voice = open_voice(VoiceSettings(), Seat(room_id, who, "Agent", ticket_from(bus, room_id, who)))
     session = SandboxSession(room_id, voice)
@@ -38,9 +50,11 @@ async def _serve(bus: Bus, settings: PrimarySettings, room_id: str) -> None:
         await _join(session)
         async with attach(bus, session, lease_s=settings.lease_s) as attachment:
             log.info("session_attached", session=attachment.name)
+            arrived(room_id)
             await session.converse(attachment)
     except WarmTransferError as error:
         log.error("session_failed", room_id=room_id, error=str(error))
+        arrived(room_id)
     finally:
         async with asyncio.timeout(LEAVE_TIMEOUT_S):
             await voice.leave()

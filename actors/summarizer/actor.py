@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, Literal
 
 import structlog
@@ -146,8 +147,8 @@ class Summarizer:
         await publish_answer(self._bus, transfer_id, answer)
 
 
-async def run(bus: Bus, settings: SummarizerSettings) -> None:
-    """Serve until cancelled."""
+async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until cancelled; `ready` is called once it does."""
     model = open_model(settings.model)
     summarizer = Summarizer(bus, model)
     worker = Worker(
@@ -156,6 +157,7 @@ async def run(bus: Bus, settings: SummarizerSettings) -> None:
     try:
         async with worker:
             log.info("summarizer_serves", jobs=settings.jobs, model=model is not None)
+            ready()
             await asyncio.Event().wait()
     finally:
         if model is not None:

@@ -12,8 +12,10 @@ import httpx
 import pytest
 
 from warmxfer.actors.child import Child, last_words
-from warmxfer.bus import Bus
-from warmxfer.schemas import Retry
+from warmxfer.bus import Bus, Heard, subjects
+from warmxfer.schemas import AskHistory, AskToken, History, Retry, decode_as, encode
+
+from .conftest import Cloud
 
 RUN = [sys.executable, "-m", "warmxfer.actors.cli", "run"]
 
@@ -36,6 +38,28 @@ async def test_it_works_when_it_says_so_and_drains_when_told(bus: Bus, nats_url:
     await child.stop()
     assert await child.wait() == 0
     assert '"actor_stopped"' in last_words(log_path)
+
+
+async def test_a_caller_can_be_held_as_soon_as_their_primary_says_that_it_is_at_work(
+    bus: Bus, nats_url: str, cloud: Cloud, tmp_path: Path
+) -> None:
+    """It said so when it had begun to look for the door: a hold sent then was answered late, or never."""
+    caller = (await cloud.http.post("/sandbox/calls", json={"from": "+14155550201"})).json()["roomId"]
+
+    async def token(asked: Heard) -> bytes:
+        ask = decode_as(AskToken, asked.data)
+        return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
+
+    rooms = env(nats_url, WARMXFER_ROOM_ID=f"no-such-room,{caller}")
+    async with bus.serve(subjects.ASK_TOKEN, token):
+        child = await Child.spawn("primary", [*RUN, "primary"], rooms, tmp_path / "log")
+        try:
+            assert decode_as(History, await bus.ask(subjects.ask_history(caller), encode(AskHistory()), 2.0))
+            assert [each["participantId"] for each in await cloud.ledger(caller, "joined")][1:] == [
+                f"agent-{caller}"
+            ]
+        finally:
+            await child.stop()
 
 
 async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
