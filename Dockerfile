@@ -12,7 +12,11 @@ COPY schemas schemas
 COPY bus bus
 COPY actors actors
 COPY sandbox sandbox
-RUN pip install --no-deps . && useradd --create-home warmxfer
+# A briefing agent with a voice on VideoSDK needs the framework as well, which the lock does not hold:
+# docker build --build-arg EXTRA='[videosdk]' .
+ARG EXTRA=
+RUN if [ -n "$EXTRA" ]; then pip install ".$EXTRA"; else pip install --no-deps .; fi \
+    && useradd --create-home warmxfer
 
 USER warmxfer
 ENTRYPOINT ["warmxfer"]

@@ -41,19 +41,13 @@ class Room(VideoSDKHandler):
         """Done once we are in; fails with `Retry` when we will not be."""
         self._notice = notice
         self._listens_to = listens_to
-        self._met: set[str] = set()
 
     def on_meeting_joined(self, data: Any) -> None:
         super().on_meeting_joined(data)
-        for participant in self.meeting.participants.values():
-            self.on_participant_joined(participant)
         if not self.entered.done():
             self.entered.set_result(None)
 
     def on_participant_joined(self, participant: Any) -> None:
-        if participant.id in self._met or participant.id == self.agent_participant_id:
-            return
-        self._met.add(participant.id)
         self._tell(ParticipantJoined(Participant(participant.id, participant.display_name or "")))
 
         def enabled(stream: Any) -> None:
@@ -66,11 +60,8 @@ class Room(VideoSDKHandler):
                 self._hear(participant.id, None)
 
         participant.add_event_listener(ParticipantHandler(participant.id, enabled, disabled))
-        for stream in tuple(participant.streams.values()):
-            enabled(stream)
 
     def on_participant_left(self, participant: Any) -> None:
-        self._met.discard(participant.id)
         self._hear(participant.id, None)
         self._tell(ParticipantLeft(participant.id))
 

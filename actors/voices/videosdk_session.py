@@ -21,7 +21,7 @@ import structlog
 from videosdk.agents import Agent, AgentSession, JobContext, Pipeline, RoomOptions, VoiceMailDetector
 from videosdk.agents.job import _enter_session_scope, _set_current_job_context
 
-from warmxfer.schemas import Refused, RoomToken
+from warmxfer.schemas import Refused, Retry, RoomToken
 
 from .port import RoomEvent, Seat
 from .settings import PipelineFactory, refused
@@ -75,12 +75,15 @@ class Session:
 
     async def enter(self) -> None:
         """Be in the room, with open ears. Raises `Retry`; how long it may take is the caller's to say."""
-        await self._context.connect()
-        await self.room.entered
-        await self._agent_session.start()
-        orchestrator = self._pipeline.orchestrator
-        orchestrator._process_final_transcript = _leave_unanswered
-        orchestrator.speech_understanding.on("transcript_final", self._hear)
+        try:
+            await self._context.connect()
+            await self.room.entered
+            await self._agent_session.start()
+        except (Retry, TimeoutError):
+            raise
+        except Exception as error:  # a vendor's component: it may fail in any way
+            raise Retry(f"Room {self.room.meeting_id} was not entered ({type(error).__name__})") from error
+        self._pipeline.orchestrator.speech_understanding.on("transcript_final", self._hear)
 
     @property
     def session_id(self) -> str | None:
@@ -138,10 +141,6 @@ class _Silent(Agent):
 
     async def on_exit(self) -> None:
         """Goodbyes, too."""
-
-
-async def _leave_unanswered(text: str) -> None:
-    """In place of the framework's next turn, which would put its own utterance over the one being said."""
 
 
 async def _within(part: str, stopping: Callable[[], Awaitable[None]]) -> None:

@@ -34,6 +34,7 @@ from videosdk.agents.stt.stt import SpeechData, SpeechEventType
 
 OUR_ID = "agent-1"
 CALLER = "caller-1"
+SUMMARY = "Ann was charged twice and wants a refund."
 
 making: contextvars.ContextVar[Callable[..., Meeting]] = contextvars.ContextVar("making")
 """How the call that is being opened makes its meeting."""
@@ -112,9 +113,9 @@ class Ear(STT):
     async def process_audio(self, audio_frames: bytes, language: str | None = None, **_: Any) -> None:
         self.audio.append(audio_frames)
 
-    async def hears(self, text: str) -> None:
+    async def hears(self, text: str, kind: SpeechEventType = SpeechEventType.FINAL) -> None:
         assert self._transcript_callback is not None
-        heard = STTResponse(event_type=SpeechEventType.FINAL, data=SpeechData(text=text, confidence=1.0))
+        heard = STTResponse(event_type=kind, data=SpeechData(text=text, confidence=1.0))
         await asyncio.create_task(self._transcript_callback(heard), context=self._context.copy())
 
 
@@ -132,7 +133,7 @@ class Mind(LLM):
         if self._hangs:
             await asyncio.Event().wait()
         if "transcript" in str(self.asked[-1][-1].get("content")):
-            yield LLMResponse(content="Ann was charged twice and wants a refund.", role=ChatRole.ASSISTANT)
+            yield LLMResponse(content=SUMMARY, role=ChatRole.ASSISTANT)
             return
         step = self.script.popleft() if self.script else "I see."
         if isinstance(step, tuple):
@@ -148,9 +149,10 @@ class Mind(LLM):
 class Mouth(TTS):
     """Writes down what it says, and takes `speech_s` for it. The framework's chunker eats some blanks."""
 
-    def __init__(self, speech_s: float = 0.0) -> None:
+    def __init__(self, speech_s: float = 0.0, first_byte_s: float = 0.0) -> None:
         super().__init__()
         self.speech_s = speech_s
+        self.first_byte_s = first_byte_s
         self.said: list[str] = []
         self.hangs_on_close = False
 
@@ -165,6 +167,7 @@ class Mouth(TTS):
         if not said:
             return
         self.said.append(said)
+        await asyncio.sleep(self.first_byte_s)
         if self._first_audio_callback is not None:
             await self._first_audio_callback()
         await asyncio.sleep(self.speech_s)
@@ -254,6 +257,8 @@ async def _open(
     room_id: str,
     *,
     agent: Callable[[], Agent] = Helper,
+    session: Callable[[Pipeline], AgentSession] | None = None,
+    ear: Ear | None = None,
     mind: Mind | None = None,
     mouth: Mouth | None = None,
     realtime: Realtime | None = None,
@@ -275,16 +280,16 @@ async def _open(
     context = JobContext(room_options=room_options)
     _set_current_job_context(context)
     making.set(lambda **config: meeting(ear, **config))
-    ear, mind, mouth = Ear(), mind or Mind(), mouth or Mouth()
+    ear, mind, mouth = ear or Ear(), mind or Mind(), mouth or Mouth()
     pipeline = Pipeline(llm=realtime) if realtime else Pipeline(stt=ear, llm=mind, tts=mouth)
-    session = AgentSession(agent=agent(), pipeline=pipeline)
+    live = session(pipeline) if session else AgentSession(agent=agent(), pipeline=pipeline)
     if on_session:
-        on_session(session)
+        on_session(live)
     await context.connect()
     assert isinstance(context.room, VideoSDKHandler)
-    call = Call(session, context, context.room.meeting, ear, mind, mouth, realtime)
+    call = Call(live, context, context.room.meeting, ear, mind, mouth, realtime)
     context.room.setup_session_end_callback(call.ended.append)
     if caller:
         call.meeting.joins(CALLER, caller)
-    await session.start()
+    await live.start()
     return call

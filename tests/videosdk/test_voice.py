@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 import pytest
 from videosdk.agents import Pipeline
+from videosdk.agents.stt.stt import SpeechEventType
 
 from warmxfer.actors.voices import (
     AudioEnabled,
@@ -77,9 +78,13 @@ async def test_a_door_that_does_not_open_is_worth_a_retry(
         async def async_join(self) -> None:
             await asyncio.sleep(0)
 
+    class Broken(Meeting):
+        async def async_join(self) -> None:
+            raise ConnectionError("no signal today")
+
     monkeypatch.setattr("warmxfer.actors.voices.videosdk.JOIN_TIMEOUT_S", 0.2)
     voice = scene.voice()
-    for kind in (Shut, Silent):
+    for kind in (Shut, Silent, Broken):
         scene.opens = lambda config, kind=kind: kind(**config)
         with pytest.raises(Retry, match="room-1"):
             await voice.join()
@@ -223,24 +228,34 @@ async def test_interrupting_cuts_what_may_be_cut_and_drops_what_was_behind(scene
         assert scene.mouth.said == ["One.", "Three."]
 
 
-async def test_a_supervisor_may_talk_over_a_line_again_and_again_but_not_over_a_firm_one(
-    scene: Consultation,
-) -> None:
+async def test_a_supervisor_may_talk_over_one_line_and_over_the_next(scene: Consultation) -> None:
     scene.mouth = Mouth(speech_s=30.0)
-    async with joined(scene) as (voice, _, notes):
+    async with joined(scene) as (voice, _, _):
         scene.meeting.joins(SUPERVISOR)
         for line in ("First.", "Second."):
             talking = voice.say(line)
             await until(lambda line=line: scene.mouth.has_said(line))
-            await scene.ear.hears("Hold on please wait.")
-            assert await talking is True
-        scene.mouth.speech_s = 1.0
+            await scene.ear.hears("Hold on please", SpeechEventType.INTERIM)
+            async with asyncio.timeout(1):
+                assert await talking is True
+        assert scene.mouth.said == ["First.", "Second."]
+
+
+async def test_a_firm_line_is_not_talked_over_not_even_before_it_is_heard(scene: Consultation) -> None:
+    scene.mouth = Mouth(speech_s=1.0, first_byte_s=0.8)
+    async with joined(scene) as (voice, _, notes):
+        scene.meeting.joins(SUPERVISOR)
+        began_s = time.monotonic()
         firm = voice.say("Stand by.", interruptible=False)
-        await until(lambda: scene.mouth.has_said("Stand by."))
-        await scene.ear.hears("I am still talking.")
+        await scene.ear.hears("Before the first byte.")
+        await notes.wait_for(Heard(SUPERVISOR, "Before the first byte."))
+        assert time.monotonic() - began_s < 0.8
+        await asyncio.sleep(0.4)
+        await scene.ear.hears("While it is said.", SpeechEventType.INTERIM)
+        await scene.ear.hears("While it is said.")
         assert await firm is False
-        assert notes.seen.count(Heard(SUPERVISOR, "Hold on please wait.")) == 2
-        assert Heard(SUPERVISOR, "I am still talking.") in notes.seen
+        assert time.monotonic() - began_s >= 1.8, "to its last word"
+        await notes.wait_for(Heard(SUPERVISOR, "While it is said."))
 
 
 async def test_a_line_whose_end_nobody_tells_ends_all_the_same(
@@ -278,6 +293,21 @@ async def test_what_is_heard_is_told_and_never_answered(scene: Consultation) -> 
         scene.meeting.joins(SUPERVISOR)
         await scene.ear.hears("Yes.")
         await notes.wait_for(Heard(SUPERVISOR, "Yes."))
+        await asyncio.sleep(0.1)
+        assert (scene.mouth.said, scene.mind.asked) == ([], [])
+
+
+async def test_an_ear_that_makes_the_framework_think_ahead_gets_no_answer_either(
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ear, "enable_preemptive_generation", True, raising=False)
+    monkeypatch.setattr("warmxfer.actors.voices.videosdk_session.DETECT_AFTER_S", 60.0)
+    scene.mind = Mind("Let me connect you.")
+    async with joined(scene) as (_, _, notes):
+        await scene.ear.hears("Yes please.", SpeechEventType.PREFLIGHT)
+        await asyncio.sleep(0.1)
+        await scene.ear.hears("Yes please.")
+        await notes.wait_for(Heard(SUPERVISOR, "Yes please."))
         await asyncio.sleep(0.1)
         assert (scene.mouth.said, scene.mind.asked) == ([], [])
 

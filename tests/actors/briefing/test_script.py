@@ -277,8 +277,22 @@ def test_nothing_to_tell_is_told_honestly() -> None:
     assert stagehand.said == ["Hi.", speech.NO_SUMMARY, "Ready?"]
 
 
+def test_a_detector_is_believed_until_the_question_was_asked() -> None:
+    early, late = Stagehand(), Stagehand()
+    for stagehand in (early, late):
+        stagehand.do(stagehand.script.live())
+        stagehand.do(stagehand.script.brief(BRIEFING))
+    early.do(early.script.machine_noticed())
+    assert early.done[-2:] == [Hush(), Decide(Verdict.VOICEMAIL)]
+    assert early.script.machine_noticed() == [], "once"
+    late.finish_speaking()
+    assert late.script.machine_noticed() == []
+    late.hear("Yes.")
+    assert late.decisions == [Decide(Verdict.READY)]
+
+
 EVENTS = st.one_of(
-    st.sampled_from(["live", "brief", "delayed", "silent", "end", "cut"]),
+    st.sampled_from(["live", "brief", "delayed", "silent", "machine", "end", "cut"]),
     st.tuples(
         st.just("hear"),
         st.sampled_from(["Yes.", "Hello?", "Who is it?", "Hold on.", "Go ahead.", "Hmm"]),
@@ -306,6 +320,8 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
                 actions = script.delayed()
             case "silent":
                 actions = script.silent()
+            case "machine":
+                actions = script.machine_noticed()
             case "end" | "cut":
                 line = speaking.pop(0) if speaking else None
                 asked |= event == "end" and line == BRIEFING.question
