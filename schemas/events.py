@@ -155,10 +155,12 @@ class CallerReturned(Answer, frozen=True, kw_only=True):
 
 
 class CallEnded(Answer, frozen=True, kw_only=True):
-    """The supervisor's leg is down for good. `existed` False: it never was, and now never can be."""
+    """The supervisor's leg is down for good. `existed` False: there is none, and nobody can begin one."""
 
     attempt: int
     existed: bool
+    doubtful: bool = False
+    """One was begun and is not to be seen: the provider may still make it, later than anybody waits."""
 
 
 class LegSeen(Struct, frozen=True, kw_only=True):

@@ -146,7 +146,7 @@ class Coordinator:
         state = moved.state
         record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=moved.outbox)
         was_armed = known is not None and known.record.state.armed_at is not None
-        cancel = subjects.timer(state.id, TIMER) if was_armed and state.stage.ended else None
+        cancel = subjects.timer(state.id, TIMER) if was_armed and state.armed_at is None else None
         try:
             seq = await self._log.append(
                 state.id, encode(record), known.seq if known else 0, _record_id(delivery), cancel

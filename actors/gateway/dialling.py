@@ -63,7 +63,7 @@ async def dial_supervisor(desk: Desk, transfer_id: str, command: DialSupervisor)
 
 
 async def end_call(desk: Desk, transfer_id: str, command: EndCall) -> Answer:
-    """See to it that no leg of the attempt is up, nor will be. Raises `Retry` for as long as that is open."""
+    """See to it that no leg of the attempt is up or is begun. Raises `Retry` for as long as that is open."""
     turn = await desk.effects.forbid(transfer_id, _effect(command.attempt), command)
     if turn.off:
         return CallEnded(command_id=command.command_id, attempt=command.attempt, existed=False)
@@ -80,7 +80,12 @@ async def end_call(desk: Desk, transfer_id: str, command: EndCall) -> Answer:
     existed = bool(legs) or command.call_id is not None
     if not existed and left_s(desk.here(turn.quiet_at)) > 0:
         raise Retry("The leg is not there, but may still come up", after_s=LATE_LEG_RETRY_S)
-    return CallEnded(command_id=command.command_id, attempt=command.attempt, existed=existed)
+    return CallEnded(
+        command_id=command.command_id,
+        attempt=command.attempt,
+        existed=existed,
+        doubtful=not existed and turn.ending != "refused",
+    )
 
 
 async def _hang_up(desk: Desk, call_id: str, by: float) -> None:

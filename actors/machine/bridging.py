@@ -18,7 +18,6 @@ from warmxfer.schemas import (
     LegsChecked,
     Outcome,
     ParticipantJoined,
-    ReturnCaller,
     SupervisorCallEnded,
     SwitchCaller,
     WarmTransferPhase,
@@ -27,7 +26,7 @@ from warmxfer.schemas import (
 from . import policy
 from .state import Stage
 from .turn import Turn
-from .unwinding import conclude, unwind
+from .unwinding import bring_back, conclude, unwind
 
 
 def begin_switch(turn: Turn) -> None:
@@ -158,14 +157,7 @@ def go_back(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
 def ask_for_return(turn: Turn) -> None:
     """Asking again does no harm: the gateway looks first, and moves the caller at most once."""
     turn.state.check_due_at = None
-    turn.send(
-        ReturnCaller,
-        patience=policy.EFFECT_PATIENCE,
-        room_id=turn.request.room_id,
-        caller_call_id=turn.state.caller_call_id,
-        participant_id=turn.state.caller_return_id,
-        from_room_id=turn.state.room_id,
-    )
+    bring_back(turn)
 
 
 def caller_returned(turn: Turn, event: CallerReturned) -> None:

@@ -11,7 +11,7 @@ from .people import check_legs
 from .preparing import summarized
 from .state import Stage
 from .turn import Turn
-from .unwinding import end, end_leg, settle, unwind
+from .unwinding import end, end_leg, settle, sweep, unwind
 
 
 def command_failed(turn: Turn, event: CommandFailed) -> None:
@@ -111,8 +111,7 @@ def deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
     if turn.state.stage_due_at is not None and turn.state.stage_due_at <= turn.now:
         STAGE_OVER[turn.state.stage](turn)
     if turn.state.check_due_at is not None and turn.state.check_due_at <= turn.now:
-        look = bridging.ask_for_return if turn.state.stage is Stage.RETURNING else check_legs
-        look(turn)
+        LOOK.get(turn.state.stage, check_legs)(turn)
 
 
 def _unanswered(turn: Turn, kind: str) -> None:
@@ -174,3 +173,10 @@ STAGE_OVER: Mapping[Stage, Callable[[Turn], None]] = {
     Stage.UNWINDING: end,
 }
 """What happens when a stage has used up its time: every live stage has an entry."""
+
+LOOK: Mapping[Stage, Callable[[Turn], None]] = {
+    Stage.RETURNING: bridging.ask_for_return,
+    Stage.CANCELLED: sweep,
+    Stage.FAILED: sweep,
+}
+"""What a look at the provider is for, where it is not for the legs of a consultation."""

@@ -29,6 +29,10 @@ RING_MARGIN_S = 5
 UNWIND_PATIENCE = 6.0
 """Clearing away may last this many command timeouts; what is then still open is named in the evidence."""
 
+SWEEP_PATIENCE = 3.0
+SWEEPS_PATIENCE = 18.0
+"""A leg in doubt is looked for this many command timeouts apart, until so many after the end."""
+
 FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
 
 
@@ -42,6 +46,13 @@ def schedule_check(turn: Turn) -> None:
     wait_s = min(CHECK_LONGEST_S, CHECK_FIRST_S * CHECK_GROWTH**turn.state.checks)
     turn.state.checks += 1
     turn.state.check_due_at = turn.now + wait_s
+
+
+def schedule_sweep(turn: Turn) -> None:
+    """Set when an ended transfer looks for its leg again, if it still does."""
+    unit_s, ended_at = turn.config.command_timeout_s, turn.state.ended_at or turn.now
+    goes_on = turn.now < ended_at + SWEEPS_PATIENCE * unit_s
+    turn.state.check_due_at = turn.now + SWEEP_PATIENCE * unit_s if goes_on else None
 
 
 def preparing_timeout_s(command_timeout_s: float, summary_timeout_s: float) -> float:

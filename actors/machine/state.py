@@ -117,7 +117,10 @@ class Transfer(Struct, kw_only=True):
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
     supervisor_heard: bool = False
+    leg_doubtful: bool = False
+    """It was to be ended, and may be up or come up yet: nobody has seen it come or go."""
 
+    ended_at: float | None = None
     summary: str = ""
     verdict: Verdict | None = None
 

@@ -78,11 +78,11 @@ def _disarm(turn: Turn, event: DeadlinePassed) -> None:
 def _arm(turn: Turn) -> None:
     """Keep the one durable timer set to the earliest of all waits; a later one is left to fire early."""
     state = turn.state
-    if state.stage.ended:
-        state.armed_at = None
-        return
     waits = [each.due_at for each in state.pending.values()]
     waits += [due for due in (state.stage_due_at, state.check_due_at) if due is not None]
+    if not waits:
+        state.armed_at = None
+        return
     due_at = min(waits)
     if state.armed_at is None or due_at < state.armed_at - REARM_SLACK_S:
         state.armed_at = due_at

@@ -223,6 +223,7 @@ _on(
         HANDING_OVER: (HANDING_OVER, COMPLETED),
         RETURNING: (RETURNING, UNWINDING),
         UNWINDING: OVER,
+        **_stay(CANCELLED, FAILED),
     },
 )
 _on(

@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     Outcome,
     ParticipantJoined,
     ReleaseCaller,
+    ReturnCaller,
     RoomClosed,
     RoomCreated,
     SupervisorDialed,
@@ -60,6 +61,7 @@ def _release(turn: Turn) -> None:
 
 def end_leg(turn: Turn, *, awaited: bool = True) -> None:
     """See to it that the supervisor's leg is down, whether or not it is known to be up."""
+    turn.state.leg_doubtful = True
     turn.send(
         EndCall,
         patience=policy.EFFECT_PATIENCE,
@@ -68,6 +70,19 @@ def end_leg(turn: Turn, *, awaited: bool = True) -> None:
         room_id=turn.state.room_id,
         participant_id=turn.state.supervisor_participant_id,
         call_id=turn.state.supervisor_call_id,
+    )
+
+
+def bring_back(turn: Turn, *, awaited: bool = True) -> None:
+    """See to it that the caller is in the primary room, where the AI is."""
+    turn.send(
+        ReturnCaller,
+        patience=policy.EFFECT_PATIENCE,
+        awaited=awaited,
+        room_id=turn.request.room_id,
+        caller_call_id=turn.state.caller_call_id,
+        participant_id=turn.state.caller_return_id,
+        from_room_id=turn.state.room_id,
     )
 
 
@@ -96,6 +111,14 @@ def end(turn: Turn) -> None:
         turn.note(unconfirmed=", ".join(sorted({each.kind for each in turn.state.pending.values()})))
     close_room(turn, awaited=False)
     conclude(turn)
+    if turn.state.leg_doubtful:
+        policy.schedule_sweep(turn)
+
+
+def sweep(turn: Turn) -> None:
+    """Look again for a leg that the provider may have made when nobody waited for it any more, and end it."""
+    end_leg(turn, awaited=False)
+    policy.schedule_sweep(turn)
 
 
 def conclude(turn: Turn) -> None:
@@ -120,7 +143,7 @@ def conclude(turn: Turn) -> None:
         )
         turn.phase(phase, reason=outcome.value, detail=verdict.detail, **identifiers)
     turn.enter(stage, None)
-    turn.state.pending = {}
+    turn.state.pending, turn.state.ended_at = {}, turn.now
     turn.out.append(
         WarmTransferResult(
             success=outcome is Outcome.COMPLETE,
@@ -148,6 +171,7 @@ def caller_released(turn: Turn, event: CallerReleased) -> None:
 
 
 def call_ended(turn: Turn, event: CallEnded) -> None:
+    turn.state.leg_doubtful = event.doubtful
     settle(turn)
 
 
@@ -177,9 +201,12 @@ def late_dial(turn: Turn, event: SupervisorDialed) -> None:
 
 
 def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
-    """A supervisor turns up in a consultation that is over: hang up on them."""
+    """Somebody turns up in a consultation that is over: hang up on the supervisor, bring the caller back."""
     if event.participant_id == turn.state.supervisor_participant_id:
         _hang_up_again(turn)
+    elif event.participant_id == turn.state.caller_consult_id and not turn.state.caller_gone:
+        turn.state.caller_moved = True
+        bring_back(turn, awaited=False)
 
 
 def _hang_up_again(turn: Turn) -> None:
@@ -204,6 +231,6 @@ def _clear_after_the_caller(turn: Turn) -> None:
     """What was left up for the caller's sake can come down."""
     if turn.state.caller_away:
         turn.state.caller_moved = False
-        end_leg(turn, awaited=not turn.state.stage.ended)
+        _hang_up_again(turn)
         if turn.state.stage.ended:
             close_room(turn, awaited=False)

@@ -239,6 +239,11 @@ SYMBOLS: list[Symbol] = [
         "call ended: there was none",
         lambda c: CallEnded(command_id=c, attempt=1, existed=False),
     ),
+    answer(
+        "end_call",
+        "call ended: none to be seen",
+        lambda c: CallEnded(command_id=c, attempt=1, existed=False, doubtful=True),
+    ),
     answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
     answer("close_room", "room closed", lambda c: RoomClosed(command_id=c)),
     *(symbol for kind in KINDS for symbol in failure(kind, *FAULTS.get(kind, ()))),

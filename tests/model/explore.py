@@ -103,7 +103,7 @@ class Explorer:
                 raise Violation(at, move.broken, move)
             self._lead(at, transfer, then, move, not move.people)
         for step in self._machine.steps(transfer):
-            for then in self._telling.decided(world, step, self._machine.states[step.target].stage):
+            for then in self._telling.decided(world, step, self._machine.states[step.target]):
                 if step.broken:
                     raise Violation(at, step.broken, step)
                 self._taken[id(step)] = (self._machine.states[transfer].stage, step)

@@ -36,7 +36,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.tags import snake_case
 
-from .events import BRIDGE, FAR, HANG_UPS, LOSSES, SIGHTINGS, START, SYMBOLS, Symbol
+from .events import BRIDGE, FAR, HANG_UPS, LOSSES, NOW, SIGHTINGS, START, SYMBOLS, Symbol
 
 UNREAD: dict[str, Any] = {
     "done": [],
@@ -69,6 +69,7 @@ def abstract(transfer: Transfer) -> Transfer:
         stage_due_at=None if transfer.stage_due_at is None else FAR,
         check_due_at=None if transfer.check_due_at is None else FAR,
         armed_at=None if transfer.armed_at is None else FAR,
+        ended_at=None if transfer.ended_at is None else NOW,
         summary="",
         verdict=_abstract_verdict(transfer.verdict),
     )
@@ -177,13 +178,15 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
     if before.stage.ended:
         if after.stage is not before.stage:
             return "I11: a final phase changed"
-        if set(outbox) - {"end_call", "close_room"}:
+        if set(outbox) - {"end_call", "close_room", "return_caller", "arm_timer"}:
             return f"I17: something late did more than clear away: {outbox}"
         return ""
     if (len(finals), outbox.count("result")) != (after.stage.ended, after.stage.ended):
         return f"I11: not exactly one final phase and one result at the end: {outbox}"
     if not after.stage.ended and (after.stage_due_at is None or after.armed_at is None):
         return "I18: a live state without a deadline"
-    if after.stage.ended and (after.armed_at is not None or after.pending or after.stage_due_at):
+    if after.stage.ended and (after.pending or after.stage_due_at):
         return "I18: an ended transfer still waits"
+    if after.stage.ended and (after.armed_at is None) is not (after.check_due_at is None):
+        return "I18: an ended transfer has a deadline for nothing, or none to look for its leg"
     return ""

@@ -23,7 +23,7 @@ def broken(transfer: Transfer, world: World) -> str:
         return "I6: the provider dialled twice"
     if "twice" in (world.switch, world.back):
         return "I7: the provider moved the caller twice"
-    if not stage.ended and not world.timer:
+    if transfer.armed_at is not None and not world.timer:
         return "I14, L1: committed, and no timer was set: nothing will ever wake it"
     if stage is Stage.COMPLETED:
         return _not_complete(transfer, world)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from warmxfer.actors.machine import Stage
+from warmxfer.actors.machine import Stage, Transfer
 
 from .events import BREAKS, BRIDGE, HANG_UPS, LOSSES, LOST_DEADLINE, SIGHTINGS, SYMBOLS
 from .house import House
 from .machine import Step
 from .tidy import tidy
-from .world import Move, World
+from .world import UNDER_WAY, Move, World
 
 Fact = Callable[[House, World], bool]
 
@@ -54,7 +54,10 @@ TRUE_WHEN: dict[str, Fact] = {
     "session closed": lambda house, world: world.proxy in ("closed", "closed_early"),
     "call ended": lambda house, world: world.leg_down,
     "call ended: there was none": lambda house, world: (
-        world.dial == "late" or (world.leg == "none" and house.leg_is_down(world))
+        world.leg == "none" and world.dial not in ("lost", *UNDER_WAY) and house.leg_is_down(world)
+    ),
+    "call ended: none to be seen": lambda house, world: (
+        world.dial in ("lost", "late") or (world.dial in UNDER_WAY and house.leg_is_down(world))
     ),
     "agent left": lambda house, world: world.agent == "left",
     "room closed": lambda house, world: world.room == "closed",
@@ -86,8 +89,8 @@ RETURN_ANSWERED = frozenset(
 SETTLED = {**dict.fromkeys(RETURN_ANSWERED, "return_caller"), "create_room failed: refused": "create_room"}
 assert {symbol.name for symbol in SYMBOLS} > SETTLED.keys()
 
-UNSURE = frozenset({"dialed", "room created"})
-"""Answers that a gateway which dies never gives, nor anybody for it."""
+UNSURE = frozenset({"dialed", "room created", *SIGHTINGS})
+"""What a gateway that dies never tells, nor anybody for it; and what only a webhook would."""
 
 EFFECTIVE = frozenset(
     {
@@ -114,7 +117,8 @@ class Effect(NamedTuple):
     sent: frozenset[str]
     stage: Stage
     sets_timer: bool = False
-    fires_timer: bool = False
+    spends_timer: bool = False
+    """It fired, or is cancelled."""
     loss: bool = False
     sighting: bool = False
     hang_up: bool = False
@@ -146,11 +150,11 @@ class Telling:
             self._moves[world] = [(move, self._number(move.world)) for move in moves]
         return self._moves[world]
 
-    def decided(self, world: int, step: Step, stage: Stage) -> tuple[int, ...]:
-        """The worlds that may come of a record, written because of something told, which led to `stage`."""
+    def decided(self, world: int, step: Step, led_to: Transfer) -> tuple[int, ...]:
+        """The worlds that may come of a record, written because of something told."""
         if step.symbol.name in self._untellable(world):
             return ()
-        effect = self._effect(step, stage)
+        effect = self._effect(step, led_to)
         if self._house.habits.outbox_is_sent_again or not step.outbox:
             return (self._apply(world, effect),)
         unsent = effect._replace(sent=frozenset(), sets_timer=False)
@@ -159,8 +163,6 @@ class Telling:
     def obliged(self, world: int, step: Step) -> bool:
         """True when this will be told sooner or later; what was told once may never be told again."""
         now, name = self.worlds[world], step.symbol.name
-        if name in SIGHTINGS:
-            return not now.told_up
         if name in HANG_UPS:
             return not now.told_gone
         if name in RETURN_ANSWERED:
@@ -175,13 +177,15 @@ class Telling:
             self._untold[world] = frozenset(untrue if now.timer else untrue | timers)
         return self._untold[world]
 
-    def _effect(self, step: Step, stage: Stage) -> Effect:
+    def _effect(self, step: Step, led_to: Transfer) -> Effect:
         if id(step) not in self._effects:
             self._effects[id(step)] = Effect(
                 sent=EFFECTIVE.intersection(step.outbox),
-                stage=stage,
+                stage=led_to.stage,
                 sets_timer="arm_timer" in step.outbox,
-                fires_timer=step.symbol.is_time or step.symbol.name == LOST_DEADLINE,
+                spends_timer=led_to.armed_at is None
+                or step.symbol.is_time
+                or step.symbol.name == LOST_DEADLINE,
                 loss=step.symbol.name in LOSSES,
                 sighting=step.symbol.name in SIGHTINGS,
                 hang_up=step.symbol.name in HANG_UPS,
@@ -199,7 +203,7 @@ class Telling:
         stage = effect.stage
         after = world._replace(
             sent=(world.sent - {effect.settled}) | effect.sent,
-            timer=effect.sets_timer or (world.timer and not effect.fires_timer and not stage.ended),
+            timer=effect.sets_timer or (world.timer and not effect.spends_timer),
             stage=stage,
             told_lost=(world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost,
             told_up=world.told_up or effect.sighting,

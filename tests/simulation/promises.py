@@ -91,12 +91,14 @@ def rising_fences(world: World, story: Story) -> Iterator[str]:
 def one_deadline(world: World, story: Story) -> Iterator[str]:
     """I18: every live state has a durable deadline, an ended one none; no deadline is acted on too early."""
     for _, record in story.records:
-        if record.state.stage.ended is (record.state.armed_at is not None):
+        waits = not record.state.stage.ended or record.state.check_due_at is not None
+        if waits is not (record.state.armed_at is not None):
             stage = record.state.stage.value
             yield f"I18: record {record.state.seq} in {stage} is armed for {record.state.armed_at}"
         if isinstance(record.event, DeadlinePassed) and record.at < record.event.due_at - EARLY_S:
             yield f"I18: a deadline was acted on {record.event.due_at - record.at:.3f} s early"
-    if story.ended_at is not None and story.timer_subject in world.stream.timers:
+    over = story.ended_at is not None and story.records[-1][1].state.armed_at is None
+    if over and story.timer_subject in world.stream.timers:
         yield "I16: the timer is still set"
 
 

@@ -6,6 +6,7 @@ from warmxfer.actors.machine import Stage
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CallEnded,
+    CallerReturned,
     CancelRequested,
     CloseRoom,
     CreateRoom,
@@ -16,13 +17,14 @@ from warmxfer.schemas import (
     Outcome,
     ParticipantJoined,
     ReleaseCaller,
+    ReturnCaller,
     RoomCreated,
     SupervisorDialed,
     TransferRefused,
     WarmTransferResult,
 )
 
-from .story import CONSULTATION, PREPARATIONS, SUPERVISOR_CALL, Story
+from .story import CONSULTATION, PREPARATIONS, PRIMARY, SUPERVISOR_CALL, Story
 
 STOP = CancelRequested(reason="stop")
 SENTENCE = "room_id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."
@@ -106,6 +108,23 @@ def test_a_leg_seen_while_it_is_being_ended_is_ended_whatever_an_earlier_answer_
     assert story.clear_away().stage is Stage.CANCELLED
 
 
+def test_a_caller_who_is_moved_after_all_is_brought_back_before_the_room_is_closed() -> None:
+    """The provider carried the move out when nobody waited for it any more: it was hung up on them."""
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED)
+    story.tell(story.seen(ParticipantJoined, "wxc-t1"))
+    (back,) = story.sent(ReturnCaller)
+    assert (back.room_id, back.participant_id, back.from_room_id) == (PRIMARY, "wxr-t1", CONSULTATION)
+    assert story.clear_away().stage is Stage.FAILED
+    assert story.sent(CloseRoom) == []
+    story.tell(CallerReturned(command_id=back.command_id, caller_up=True))
+    assert [command.room_id for command in story.sent(CloseRoom)] == [CONSULTATION]
+
+
+def test_a_caller_who_is_moved_when_all_is_over_is_brought_back() -> None:
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED).clear_away()
+    assert [type(each) for each in story.tell(story.seen(ParticipantJoined, "wxc-t1"))] == [ReturnCaller]
+
+
 def test_a_dial_answered_while_unwinding_is_ended_by_its_call_id() -> None:
     story = Story().until(Stage.RINGING)
     dialing = story.awaited("dial_supervisor")
@@ -184,3 +203,27 @@ def test_a_room_told_of_after_it_was_closed_by_its_key_is_closed_for_certain() -
 
 def test_a_room_that_was_refused_is_not_closed() -> None:
     assert not Story().begin().fail("create_room", Fault.REFUSED).clear_away().sent(CloseRoom)
+
+
+def test_a_leg_that_nobody_saw_is_looked_for_after_the_end_and_not_for_ever() -> None:
+    """The provider may ring the supervisor when nobody waits for it any more."""
+    story = Story().until(Stage.RINGING).fail("dial_supervisor", Fault.UNKNOWN)
+    story.tell(CallEnded(command_id=story.awaited("end_call"), attempt=1, existed=False, doubtful=True))
+    story.clear_away()
+    ended_at, asked = story.now, len(story.sent(EndCall))
+    while story.transfer.armed_at is not None:
+        story.let_time_pass()
+    assert story.stage is Stage.FAILED
+    assert len(story.sent(EndCall)) - asked == 6
+    assert 175.0 < story.now - ended_at < 185.0
+    assert len(story.sent(WarmTransferResult)) == 1
+
+
+def test_a_leg_that_was_seen_down_is_not_looked_for() -> None:
+    story = Story().until(Stage.UNWINDING).clear_away()
+    assert (story.transfer.armed_at, story.transfer.leg_doubtful) == (None, False)
+
+
+def test_a_leg_that_could_not_be_ended_is_looked_for() -> None:
+    story = Story().until(Stage.UNWINDING).fail("end_call", Fault.BROKEN).clear_away()
+    assert story.wait_until_asked_again(EndCall).stage.ended
