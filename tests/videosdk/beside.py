@@ -11,14 +11,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
 from warmxfer.actors.house import Caller, House
 from warmxfer.bus import Bus, BusSettings
 
 from .offline import Call, Mind
-from .stage import Asking, Seats, close, framework_offline, open_asking, original_cloud
+from .stage import Asking, Seats, close, framework_offline, open_asking, original_cloud, sandbox
 from .stalls import Stalls
 
 HOLD_LINE = "Please hold while I connect you with a supervisor."
@@ -157,12 +156,6 @@ async def _read_the_world(house: House, caller: Caller, ending: Ending) -> None:
     if not ending.success:
         return
     ending.legs_up = 0  # a supervisor who talks with the caller is meant to be up
-
-
-async def sandbox(house: House, method: str, path: str) -> dict[str, Any]:
-    """A request of the tester's hand."""
-    async with httpx.AsyncClient(base_url=house.sandbox_url, timeout=10, trust_env=False) as http:
-        return (await http.request(method, path)).raise_for_status().json()
 
 
 def _config(trouble: Trouble) -> WarmTransferConfig:

@@ -29,7 +29,7 @@ from warmxfer.actors.house import House
 from warmxfer.bus import Bus, BusSettings
 
 from .offline import Call
-from .stage import Asking, Seats, close, framework_offline, open_asking, original_cloud
+from .stage import Asking, Seats, close, framework_offline, open_asking, original_cloud, sandbox
 from .stalls import Stall, Stalls, of_ours
 
 MAX_OF_OURS_S = 0.1
@@ -54,7 +54,7 @@ class Crowding:
     worst_of_ours: Stall = field(default_factory=Stall)
     threads: list[str] = field(default_factory=list)
     """The threads that were started meanwhile by code of ours."""
-    executor: bool = False
+    pool: bool = False
     """Whether the loop has a pool of threads now that it had not before."""
     places: list[tuple[str, float]] = field(default_factory=list)
     troubles: set[str] = field(default_factory=set)
@@ -62,7 +62,7 @@ class Crowding:
     @property
     def well(self) -> bool:
         """Whether all is as it is promised."""
-        kept = self.worst_of_ours.ours_s <= MAX_OF_OURS_S and not self.threads and not self.executor
+        kept = self.worst_of_ours.ours_s <= MAX_OF_OURS_S and not self.threads and not self.pool
         return self.completed == self.sessions and kept
 
     def row(self) -> str:
@@ -70,7 +70,7 @@ class Crowding:
         parts_s = (longest.long_s, longest.waiting_s, longest.collecting_s, self.worst_of_ours.ours_s)
         ms = [f"{1000 * part_s:.0f}" for part_s in parts_s]
         cells = [self.who, self.sessions, self.completed, f"{self.took_s:.1f}", *ms, len(self.threads)]
-        return "| " + " | ".join(map(str, [*cells, "yes" if self.executor else "no"])) + " |"
+        return "| " + " | ".join(map(str, [*cells, "yes" if self.pool else "no"])) + " |"
 
 
 HEAD = (
@@ -93,7 +93,7 @@ async def crowd(sessions: int, *, ours: bool = True) -> Crowding:
                 await asyncio.gather(*(live.ear.hears("Get me a supervisor.") for live, _ in calls))
                 await _end(seen, calls)
         seen.took_s = time.monotonic() - began
-        seen.executor = not had_pool and loop._default_executor is not None
+        seen.pool = not had_pool and loop._default_executor is not None
         seen.longest, seen.worst_of_ours = stalls.longest, stalls.worst_of_ours
         seen.places = sorted(stalls.places.items(), key=lambda place: -place[1])[:PLACES_SHOWN]
     return seen
@@ -127,11 +127,14 @@ async def _calls(house: House, sessions: int, ours: bool) -> AsyncIterator[list[
             await Bus.connect(BusSettings(url=house.nats_url), name="crowd")
         )
         calls: list[tuple[Call, Asking]] = []
-        for _ in range(sessions):
-            seats, agent = Seats(bus, await house.call(), in_memory=True), Asking(_config())
+        callers = [await house.call() for _ in range(sessions)]
+        known = (await sandbox(house, "GET", "/sandbox/state"))["calls"]
+        session_ids = {each["callId"]: each["sessionId"] for each in known}
+        for caller in callers:
+            seats, agent = Seats(bus, caller, session_ids[caller.call_id]), Asking(_config())
             live = await open_asking(house, agent, seats, ours=ours, command_timeout_s=PATIENCE_S)
             stack.push_async_callback(close, live, seats)
-            _put_in_the_room(live, seats.caller.participant_id)
+            _put_in_the_room(live, caller.participant_id)
             calls.append((live, agent))
         yield calls
 

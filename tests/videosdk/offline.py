@@ -258,7 +258,7 @@ async def _open(
     *,
     agent: Callable[[], Agent] = Helper,
     session: Callable[[Pipeline], AgentSession] | None = None,
-    ear: Ear | None = None,
+    ear: Callable[[], Ear] = Ear,
     mind: Mind | None = None,
     mouth: Mouth | None = None,
     realtime: Realtime | None = None,
@@ -279,15 +279,15 @@ async def _open(
     )
     context = JobContext(room_options=room_options)
     _set_current_job_context(context)
-    making.set(lambda **config: meeting(ear, **config))
-    ear, mind, mouth = ear or Ear(), mind or Mind(), mouth or Mouth()
-    pipeline = Pipeline(llm=realtime) if realtime else Pipeline(stt=ear, llm=mind, tts=mouth)
+    making.set(lambda **config: meeting(hearing, **config))
+    hearing, mind, mouth = ear(), mind or Mind(), mouth or Mouth()
+    pipeline = Pipeline(llm=realtime) if realtime else Pipeline(stt=hearing, llm=mind, tts=mouth)
     live = session(pipeline) if session else AgentSession(agent=agent(), pipeline=pipeline)
     if on_session:
         on_session(live)
     await context.connect()
     assert isinstance(context.room, VideoSDKHandler)
-    call = Call(live, context, context.room.meeting, ear, mind, mouth, realtime)
+    call = Call(live, context, context.room.meeting, hearing, mind, mouth, realtime)
     context.room.setup_session_end_callback(call.ended.append)
     if caller:
         call.meeting.joins(CALLER, caller)

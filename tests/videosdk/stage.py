@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import jwt
 import requests
-from videosdk.agents import JobContext, LLMResponse, Pipeline, function_tool
+from videosdk.agents import Agent, AgentSession, JobContext, LLMResponse, Pipeline, function_tool
 from videosdk.agents.llm.chat_context import ChatContext, ChatRole
 from videosdk.agents.metrics.analytics import AnalyticsClient
 from videosdk.agents.room import _sip_manager
@@ -28,9 +29,10 @@ from warmxfer.actors.voices import Seat, Voice, VoiceSettings, open_voice, ticke
 from warmxfer.bus import Bus
 
 from .cloud import CloudMeeting, CloudMouth
-from .offline import Call, Ear, Helper, Meeting, Mind, Mouth, making, open_call
+from .offline import SUMMARY, Call, Ear, Helper, Meeting, Mind, making, open_call
 
 TOKEN_LIFE_S = 600
+QUESTION = "Ann was charged twice. Are you ready to take the call?"
 
 
 @contextmanager
@@ -62,6 +64,12 @@ def original_cloud(house: House) -> Iterator[None]:
         yield
 
 
+async def sandbox(house: House, method: str, path: str) -> dict[str, Any]:
+    """A request of the tester's hand."""
+    async with httpx.AsyncClient(base_url=house.sandbox_url, timeout=10, trust_env=False) as http:
+        return (await http.request(method, path)).raise_for_status().json()
+
+
 def token_for(house: House) -> str:
     """What the original asks the cloud with."""
     claims = {"apikey": API_KEY, "permissions": ["allow_join"], "version": 2}
@@ -86,49 +94,63 @@ class Asking(Helper):
         return "Done."
 
 
-class Briefer(Mind):
-    """The original's briefing agent's model: narrates, then takes a yes or a no by its tools."""
+class Wits(Mind):
+    """A model that goes by what it hears: beside a caller it escalates, beside a supervisor it briefs."""
+
+    TOOLS = (
+        ("get me a supervisor", "escalate", {}),
+        ("ready", "done_briefing", {}),
+        ("can't take", "decline_transfer", {"reason": "busy"}),
+    )
 
     async def chat(self, messages: ChatContext, *_: Any, **__: Any) -> AsyncIterator[LLMResponse]:
         last = messages.to_dict()["items"][-1]
         heard = str(last.get("content")).lower() if last.get("role") == "user" else ""
-        tool = "done_briefing" if "yes" in heard else "decline_transfer" if "can't take" in heard else None
-        if tool is None:
-            said = "Ann was charged twice. Are you ready to take the call?"
-            yield LLMResponse(content=said, role=ChatRole.ASSISTANT)
-        else:
-            call = {"name": tool, "arguments": {"reason": "busy"} if tool == "decline_transfer" else {}}
-            yield LLMResponse(content="", role=ChatRole.ASSISTANT, metadata={"function_call": call})
+        for words, tool, arguments in self.TOOLS:
+            if words in heard:
+                call = {"name": tool, "arguments": arguments}
+                yield LLMResponse(content="", role=ChatRole.ASSISTANT, metadata={"function_call": call})
+                return
+        yield LLMResponse(content=SUMMARY if "transcript" in heard else QUESTION, role=ChatRole.ASSISTANT)
 
 
 class Seats:
     """Where one session's AI sits: beside the caller, and, for the original, beside the supervisor.
 
     Beside a supervisor it is a real seat over a socket: that is who has to be spoken with. Beside the caller
-    it is one too, unless `in_memory`.
+    it is one too, unless their `session_id` is given: then the two meet in memory. The original makes the
+    parts of its second pipeline by calling the classes of the first one's: what is made last sits there.
     """
 
-    def __init__(self, bus: Bus, caller: Caller, *, in_memory: bool = False) -> None:
+    def __init__(self, bus: Bus, caller: Caller, session_id: str | None = None) -> None:
         self._bus = bus
         self.caller = caller
+        self._session_id = session_id
         self._voices: list[Voice] = []
-        self._own = None if in_memory else self._voice(caller.room_id, "agent-1")
-        self._briefing: tuple[Ear, CloudMouth] | None = None
-        self.mouth = CloudMouth(self._own) if self._own else Mouth()
+        ears, mouths = list[Ear](), list[CloudMouth]()
 
-    def pipeline(self) -> Pipeline:
-        """For the original's `briefing_pipeline_factory`: its voice is seated when its room is made."""
-        self._briefing = Ear(), CloudMouth()
-        return Pipeline(stt=self._briefing[0], llm=Briefer(), tts=self._briefing[1])
+        class SeatedEar(Ear):
+            def __init__(self) -> None:
+                super().__init__()
+                ears.append(self)
 
-    def meeting(self, ear: Ear, **config: Any) -> Meeting:
+        class SeatedMouth(CloudMouth):
+            def __init__(self) -> None:
+                super().__init__()
+                mouths.append(self)
+
+        self._ears, self._mouths = ears, mouths
+        self.ear, self.mouth = SeatedEar, SeatedMouth()
+
+    def meeting(self, _: Ear, **config: Any) -> Meeting:
         """For `open_call`."""
-        if config["meeting_id"] == self.caller.room_id:
-            return CloudMeeting(self._own, ear, **config) if self._own else Meeting(**config)
-        assert self._briefing is not None
-        listener, mouth = self._briefing
-        mouth.voice = voice = self._voice(config["meeting_id"], config["participant_id"])
-        return CloudMeeting(voice, listener, **config)
+        if config["meeting_id"] == self.caller.room_id and self._session_id:
+            meeting = Meeting(**config)
+            meeting.session_id = self._session_id
+            return meeting
+        ear, mouth = self._ears[-1], self._mouths[-1]
+        mouth.voice = self._voice(config["meeting_id"], config["participant_id"])
+        return CloudMeeting(mouth.voice, ear, **config)
 
     async def leave(self) -> None:
         await asyncio.gather(*(voice.leave() for voice in self._voices))
@@ -139,17 +161,27 @@ class Seats:
         return voice
 
 
-async def open_asking(house: House, agent: Asking, seats: Seats, *, ours: bool, **own: Any) -> Call:
+async def open_asking(house: House, agent: Agent, seats: Seats, *, ours: bool, **own: Any) -> Call:
     """A call whose AI asks for its transfer as soon as its caller speaks; `own` goes to `install`."""
-    if not ours:
-        agent.config.briefing_pipeline_factory = seats.pipeline
+
+    def session(pipeline: Pipeline) -> AgentSession:
+        made = AgentSession(agent=agent, pipeline=pipeline)
+        if ours:
+            install(made, house.nats_url, **own)
+        return made
+
+    return await open_seated(house, seats, session)
+
+
+async def open_seated(house: House, seats: Seats, session: Callable[[Pipeline], AgentSession]) -> Call:
+    """A call of the session that `session` makes, with the AI in `seats`."""
     return await open_call(
         seats.caller.room_id,
-        agent=lambda: agent,
-        mind=Mind(("escalate", {})),
+        session=session,
+        ear=seats.ear,
+        mind=Wits(),
         mouth=seats.mouth,
         meeting=seats.meeting,
-        on_session=(lambda session: install(session, house.nats_url, **own)) if ours else None,
         caller=None,
         auth_token=token_for(house),
     )

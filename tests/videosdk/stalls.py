@@ -3,8 +3,8 @@
 A task beats; when a beat is late, a thread beside the loop looks at the loop's stack again and again. What
 one call into C takes is seen right after it, on the stack of whoever made it. The time between two looks
 counts as ours when any frame of ours is on the stack: also what others do for us. Two things do not count:
-the time in which the machine gave the loop no processor, and what Python's collector takes when nobody asked
-for it, for that comes to whoever makes the next object. Both are told beside it.
+the time in which the machine gave the loop, or the one who looks at it, no processor; and what Python's
+collector takes when nobody asked for it, for that comes to whoever makes the next object.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ ROOMS = tuple(f"{HOUSE / room}{os.sep}" for room in ("schemas", "bus", "actors")
 
 @dataclass(frozen=True)
 class Stall:
-    """One time the loop was away, in seconds; the others are parts of `long_s`, and do not overlap."""
+    """One time the loop was away, in seconds; the others are parts of `long_s`."""
 
     long_s: float = 0.0
     waiting_s: float = 0.0
     """Without a processor."""
     collecting_s: float = 0.0
-    """In the collector, unasked."""
+    """In the collector, asked or not."""
     ours_s: float = 0.0
 
 
@@ -88,50 +88,76 @@ class Stalls:
             self._beat_at, self._waiting_s, self._collecting_s, self._ours_s = now, 0.0, 0.0, 0.0
 
     def _watch(self, thread: int, native: int) -> None:
-        looked_at, waited_s = time.monotonic(), _waited_s(native)
+        loop, me = _Processor(native), _Processor(threading.get_native_id())
+        looked_at = time.monotonic()
         while not self._over.wait(BEAT_S):
-            now, waited_before_s = time.monotonic(), waited_s
-            waited_s, collected_s = _waited_s(native), self._collector.taken_s()
+            now = time.monotonic()
+            (ran_s, waited_s), (_, kept_s) = loop.since(), me.since()
+            collected_s, unasked_s = self._collector.take()
             if now - self._beat_at > LATE_S and (frame := sys._current_frames().get(thread)):
                 since_s = now - max(looked_at, self._beat_at)
-                collecting_s = min(since_s, collected_s)
-                waiting_s = min(since_s - collecting_s, waited_s - waited_before_s)
-                self._waiting_s += waiting_s
-                self._collecting_s += collecting_s
-                self._count(frame, since_s - collecting_s - waiting_s)
+                self._collecting_s += min(since_s, collected_s)
+                self._waiting_s += min(since_s, waited_s)
+                # The interpreter's lock is with us while we are kept waiting: the loop stands still then.
+                stood_s = max(0.0, since_s - ran_s - waited_s - kept_s)
+                self._count(frame, min(since_s, ran_s) + stood_s - unasked_s)
             looked_at = now
 
     def _count(self, frame: FrameType, busy_s: float) -> None:
-        if own := of_ours(frame):
+        if busy_s > 0.0 and (own := of_ours(frame)):
             self._ours_s += busy_s
             self.places[f"{_place(own)}, in {_place(frame)}"] += busy_s
 
 
+class _Processor:
+    """What one thread of this process got of the machine's processors, and how long it waited for one."""
+
+    def __init__(self, native: int) -> None:
+        self._path = Path(f"/proc/self/task/{native}/schedstat")
+        self._last_s = self._read_s()
+
+    def since(self) -> tuple[float, float]:
+        """Seconds it ran and seconds it waited since this was asked last."""
+        before_s, self._last_s = self._last_s, self._read_s()
+        return self._last_s[0] - before_s[0], self._last_s[1] - before_s[1]
+
+    def _read_s(self) -> tuple[float, float]:
+        """Both nothing where the system does not tell: then all of a stall counts."""
+        if not self._path.exists():
+            return 0.0, 0.0
+        ran_ns, waited_ns, _ = self._path.read_text().split()
+        return int(ran_ns) / 1e9, int(waited_ns) / 1e9
+
+
 class _Collector:
-    """Counts what the collector takes unasked; one of `gc.callbacks`."""
+    """Counts what the collector takes; one of `gc.callbacks`."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._taken_s = 0.0
+        self._asked = False
+        self._taken_s = self._unasked_s = 0.0
 
     def __call__(self, moment: str, _: dict[str, Any]) -> None:
-        if moment == "stop":
+        if moment == "start":
+            self._asked = _asks(sys._getframe(1))
+            self._since = time.monotonic()
+        else:
             self._count()
             self._since = None
-        elif not _asked(sys._getframe(1)):
-            self._since = time.monotonic()
 
-    def taken_s(self) -> float:
-        """Seconds since this was asked last; one may be running, for what is collected may run code."""
+    def take(self) -> tuple[float, float]:
+        """Seconds since this was asked last, and how many of them nobody had asked for."""
         self._count()
-        taken_s, self._taken_s = self._taken_s, 0.0
-        return taken_s
+        taken, self._taken_s, self._unasked_s = (self._taken_s, self._unasked_s), 0.0, 0.0
+        return taken
 
     def _count(self) -> None:
+        """Up to now: a collection may be under way, for what is collected may run code."""
         if self._since is not None:
             now = time.monotonic()
-            self._taken_s += now - self._since
-            self._since = now
+            took_s, self._since = now - self._since, now
+            self._taken_s += took_s
+            self._unasked_s += 0.0 if self._asked else took_s
 
 
 def of_ours(frame: FrameType | None) -> FrameType | None:
@@ -141,17 +167,9 @@ def of_ours(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def _asked(frame: FrameType) -> bool:
-    """Whether this code is of the kind that asks for it."""
+def _asks(frame: FrameType) -> bool:
+    """Whether this code is of the kind that asks for a collection."""
     return {"gc", "collect"} <= {*frame.f_code.co_names}
-
-
-def _waited_s(native: int) -> float:
-    """How long this thread has waited for a processor so far; 0 where the system does not tell."""
-    try:
-        return int(Path(f"/proc/self/task/{native}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
 
 
 def _place(frame: FrameType) -> str:

@@ -1,4 +1,7 @@
-"""Each hazard, first with the original, where it happens, then with us, where it does not."""
+"""The hazards that cost a caller most, first with the original, where they happen, then with us.
+
+All that can be played: `python -m tests.videosdk.comparison`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from warmxfer.actors.house import House
 from .beside import TIME_SCALE, Trouble, play
 from .troubles import TROUBLES
 
+COSTLIEST = ("H3", "H4", "H6", "H13")
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -21,7 +26,9 @@ async def house() -> AsyncIterator[House]:
         yield house
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.id)
+@pytest.mark.parametrize(
+    "trouble", [each for each in TROUBLES if each.id in COSTLIEST], ids=lambda trouble: trouble.id
+)
 async def test_it_happens_to_the_original_and_not_to_us(house: House, trouble: Trouble) -> None:
     original = await play(house, trouble, ours=False)
     ours = await play(house, trouble, ours=True)

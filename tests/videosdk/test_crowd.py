@@ -12,4 +12,4 @@ async def test_twenty_sessions_of_one_process_are_transferred_at_once() -> None:
     print(f"\n{seen.row()}")
     assert (seen.completed, seen.troubles) == (SESSIONS, set())
     assert seen.worst_of_ours.ours_s <= MAX_OF_OURS_S, seen.places
-    assert (seen.threads, seen.executor) == ([], False)
+    assert (seen.threads, seen.pool) == ([], False)

@@ -7,8 +7,9 @@ from typing import Any
 
 from warmxfer.actors.house import House
 
-from .beside import Play, Trouble, sandbox
+from .beside import Play, Trouble
 from .offline import Mind
+from .stage import sandbox
 
 NO_ANSWER, DECLINES, SILENT = "+14155550103", "+14155550106", "+14155550111"
 
