@@ -8,6 +8,7 @@ a limit, and every error is one of Retry, Refused or Broken (`errors.py`).
 from __future__ import annotations
 
 from . import subjects, timers
+from .clock import BrokerClock
 from .connection import Bus
 from .errors import (
     AccessDenied,
@@ -33,6 +34,7 @@ __all__ = [
     "AccessDenied",
     "Answering",
     "Broken",
+    "BrokerClock",
     "Bus",
     "BusSettings",
     "Claim",

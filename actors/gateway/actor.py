@@ -16,7 +16,7 @@ import structlog
 
 from warmxfer.actors.answering import publish_answer
 from warmxfer.actors.providers import Doubtful, NotDone, Provider
-from warmxfer.bus import Bus, Delivery, Park, Worker
+from warmxfer.bus import BrokerClock, Bus, Delivery, Park, Worker
 from warmxfer.schemas import (
     Answer,
     Broken,
@@ -39,7 +39,6 @@ from warmxfer.schemas import (
 )
 
 from . import server
-from .clock import BrokerClock
 from .desk import Desk
 from .dialling import dial_supervisor, end_call
 from .effects import Effects

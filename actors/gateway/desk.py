@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass
 
 from warmxfer.actors.providers import Provider
+from warmxfer.bus import BrokerClock
 from warmxfer.schemas import Command
 
-from .clock import BrokerClock
 from .effects import Effects
 from .policy import Policy
 

@@ -22,10 +22,8 @@ import structlog
 from msgspec import Struct
 
 from warmxfer.actors.providers import NotDone
-from warmxfer.bus import Bus, claim, subjects
+from warmxfer.bus import BrokerClock, Bus, claim, subjects
 from warmxfer.schemas import Command, Retry, decode_as, encode
-
-from .clock import BrokerClock
 
 LOOK_PAUSES_S = (0.2, 0.5)
 LOOK_PAUSE_S = 1.0

@@ -11,7 +11,7 @@ import structlog
 
 from warmxfer.actors.answering import publish_answer
 from warmxfer.actors.llm import ChatModel, open_model
-from warmxfer.bus import Bus, Delivery, Park, Worker, subjects
+from warmxfer.bus import BrokerClock, Bus, Delivery, Park, Worker, subjects
 from warmxfer.schemas import (
     SUMMARY_MAX_CHARS,
     Answer,
@@ -39,9 +39,6 @@ from .settings import SummarizerSettings
 
 STATIC: Final = "Caller escalated; no conversation summary is available."
 
-CLOCK_SKEW_S: Final = 2.0
-"""How far our clock may be off the broker's before time that did not pass is held against a command."""
-
 FALLBACK_MARGIN_S: Final = 0.5
 """Kept back from the model, so that the fallback is still in time."""
 
@@ -64,12 +61,14 @@ class Summarizer:
     def __init__(self, bus: Bus, model: ChatModel | None) -> None:
         self._bus = bus
         self._model = model
+        self._clock = BrokerClock()
 
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue."""
         command = _read(delivery)
         started_s = time.monotonic()
-        budget_s = _budget_s(command.deadline_at, delivery.at, time.time())
+        self._clock.saw(delivery.at)
+        budget_s = max(command.deadline_at - self._clock.now(), LATE_BUDGET_S)
         summary, source = await self._summarize(command, budget_s)
         ready = SummaryReady(command_id=command.command_id, summary=summary, source=source)
         await self._answer(delivery.transfer_id, ready)
@@ -172,9 +171,3 @@ def _read(delivery: Delivery) -> Summarize:
     if not isinstance(command, Summarize):
         raise Park(f"{type(command).__name__} is no command for a summarizer")
     return command
-
-
-def _budget_s(deadline_at: float, stored_at: float, now: float) -> float:
-    """Seconds left for a command stored at `stored_at`, however wrong our clock is within its skew."""
-    waited_s = max(0.0, now - stored_at - CLOCK_SKEW_S)
-    return max(deadline_at - stored_at - waited_s, LATE_BUDGET_S)

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from warmxfer.actors import voices
 from warmxfer.actors.briefing import actor as briefing_actor
-from warmxfer.actors.gateway.clock import BrokerClock
 from warmxfer.actors.summarizer import actor as summarizer_actor
-from warmxfer.bus import dead, worker
+from warmxfer.bus import BrokerClock, dead, worker
 
 from .loop import CURRENT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmxfer.actors.gateway.clock import WINDOW_S, BrokerClock
+from warmxfer.bus.clock import WINDOW_S, BrokerClock
 
 
 class Here:
