@@ -57,8 +57,8 @@ async def f3() -> AsyncIterator[Row]:
 
 
 async def _outslept(here: Scene, calls: list[Call]) -> None:
-    """Sessions that sleep longer than their lease let go as they wake, and find commands of transfers that
-    ended meanwhile: every other one is called off."""
+    """Sessions that sleep longer than their lease must not let go of who is still being transferred, and find
+    late commands of transfers that have ended: every other one is called off meanwhile."""
     pids = [child.pid for child in here.house.running("primary")]
     _signal(pids, signal.SIGSTOP)
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..whole.stage import BUSY, DECLINES, GONE_MID_BRIEFING, READY, VOICEMAIL
 from .row import Row
-from .scene import Scene, scene
+from .scene import TIME_SCALE, Scene, scene
 
 LEAVES_ON_HOLD = "+14155550202"
 PATIENT = "+14155550201"
@@ -24,8 +24,8 @@ OPERATIONS = {
     "end": {"method": "POST", "path": "/v2/sip/call/end"},
     "look-up": {"method": "GET", "path": "/v2/sip/call*"},
 }
-LATE_S, HOLD_S, SLOW_S = 50.0, 20.0, 10.0
-"""Simulated: 5 s, 2 s and 1 s."""
+LATE_S, VERY_LATE_S, HOLD_S, SLOW_S = 50.0, 300.0, 20.0, 10.0
+"""Simulated: 5 s, 30 s, 2 s and 1 s."""
 
 PROVIDER: dict[str, tuple[str, dict[str, Any]]] = {
     "429": ("status", {"status": 429, "retryAfterS": 1}),
@@ -34,7 +34,8 @@ PROVIDER: dict[str, tuple[str, dict[str, Any]]] = {
     "reset": ("reset", {}),
     "execute_then_reset": ("execute_then_reset", {}),
     "execute_then_timeout": ("execute_then_timeout", {"holdS": HOLD_S}),
-    "execute_late": ("execute_late", {"delayS": LATE_S, "holdS": HOLD_S}),
+    "execute_late by 5 s": ("execute_late", {"delayS": LATE_S, "holdS": HOLD_S}),
+    "execute_late by 30 s": ("execute_late", {"delayS": VERY_LATE_S, "holdS": HOLD_S}),
     "execute_twice": ("execute_twice", {}),
     "garbage": ("garbage", {}),
     "wrong_schema": ("wrong_schema", {}),
@@ -54,7 +55,10 @@ async def f12(chance: random.Random) -> AsyncIterator[Row]:
             chance.shuffle(supervisors)
             for match in OPERATIONS.values():
                 await here.stage.fault(kind, match, **more)
-            await _transfers(here, row, supervisors, times=2 if kind == "execute_twice" else 1)
+            # What comes late is waited for: there must be something to look at.
+            late_s = more.get("delayS", 0.0) * TIME_SCALE if kind == "execute_late" else 0.0
+            times = 2 if kind == "execute_twice" else 1
+            await _transfers(here, row, supervisors, times=times, late_s=late_s)
             left = [fault["match"] for fault in await _faults(here)]
             row.cells = len(OPERATIONS) - len(left)
             row.notes += [f"never struck: {match}" for match in left]
@@ -93,9 +97,16 @@ async def f13() -> AsyncIterator[Row]:
 
 
 async def _transfers(
-    here: Scene, row: Row, supervisors: list[str], *, times: int = 1, leaves: bool = False
+    here: Scene,
+    row: Row,
+    supervisors: list[str],
+    *,
+    times: int = 1,
+    leaves: bool = False,
+    late_s: float = 0.0,
 ) -> None:
-    """One transfer to each of `supervisors`, all at once; with `leaves` the last caller does."""
+    """One transfer to each of `supervisors`, all at once; with `leaves` the last caller does. Judged when
+    they have ended, and `late_s` more have passed."""
     numbers = [PATIENT] * len(supervisors)
     if leaves:
         numbers[-1] = LEAVES_ON_HOLD
@@ -104,6 +115,8 @@ async def _transfers(
     calls = await asyncio.gather(
         *(here.stage.begin(*pair, **CONFIG) for pair in zip(callers, supervisors, strict=True))
     )
+    await here.ended(calls)
+    await asyncio.sleep(late_s)
     await here.judge(row, calls, times=times)
 
 

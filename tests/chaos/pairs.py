@@ -26,8 +26,8 @@ APART_S = 0.5
 
 CONFIG = {"command_timeout_s": 20, "supervisor_join_timeout_s": 30, "briefing_timeout_s": 30}
 STRIKES_AT = tuple(phase for phase in Phase if not phase.final)
-ONCE = tuple(name for name in PROVIDER if name != "execute_twice")
-"""What makes the cloud itself do a thing twice would hide that we did."""
+SEEN = frozenset(PROVIDER) - {"execute_twice", "execute_late by 30 s"}
+"""What makes the cloud itself do a thing twice would hide that we did, and what outlasts a pair is not seen."""
 
 Blow = Callable[[Scene, list[Call]], Awaitable[None]]
 
@@ -109,7 +109,7 @@ KINDS: tuple[dict[str, Blow], ...] = (
     {"caller hangs up": _caller_gone, "supervisor hangs up": _supervisor_gone},
     {f"{role} killed": _killed(role) for role in (*ROLES, "primary")},
     {f"{role} frozen": _frozen(role) for role in (*ROLES, "primary")},
-    {f"provider {name}": _provider(name) for name in ONCE},
+    {f"provider {name}": _provider(name) for name in SEEN},
     {f"webhooks {kind}": _webhooks(kind) for kind in ("drop", "duplicate", "reorder")},
 )
 BLOWS = {name: blow for kind in KINDS for name, blow in kind.items()}

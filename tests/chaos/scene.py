@@ -55,11 +55,15 @@ class Scene:
         so they are judged by the ledger alone, and need not have a result.
         """
         if not forgotten:
-            await asyncio.gather(*(self._ended(call.transfer.id) for call in calls))
+            await self.ended(calls)
         until = time.monotonic() + (FORGOTTEN_S if forgotten else CLEAN_S)
         for call in calls:
             await self._judge(row, call, times, until, forgotten)
         row.transfers += len(calls)
+
+    async def ended(self, calls: Sequence[Call]) -> None:
+        """Return when all have a result, or have taken too long."""
+        await asyncio.gather(*(self._ended(call.transfer.id) for call in calls))
 
     async def _ended(self, id: str) -> None:
         """Return when there is a result, or when it has taken too long."""
