@@ -27,7 +27,7 @@ APART_S = 0.5
 CONFIG = {"command_timeout_s": 20, "supervisor_join_timeout_s": 30, "briefing_timeout_s": 30}
 STRIKES_AT = tuple(phase for phase in Phase if not phase.final)
 SEEN = frozenset(PROVIDER) - {"execute_twice", "execute_late by 30 s"}
-"""What makes the cloud itself do a thing twice would hide that we did, and what outlasts a pair is not seen."""
+"""A cloud that itself does things twice would hide that we did; what outlasts its pair is not looked at."""
 
 Blow = Callable[[Scene, list[Call]], Awaitable[None]]
 

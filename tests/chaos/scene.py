@@ -24,7 +24,7 @@ from .wire import Wire, free_ports
 
 TIME_SCALE = 0.1
 ACK_WAIT_S = 2.0
-RESULT_S = 90.0
+RESULT_S = 180.0
 CLEAN_S = 15.0
 """How long after its result a transfer's last leg may take to go: a late dial is ended as it turns up."""
 FORGOTTEN_S = 25.0
