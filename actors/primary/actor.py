@@ -43,6 +43,14 @@ async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] 
 
 
 async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, arrived: Callable[[str], None]) -> None:
+    """Be with the caller of one room; a connection that is lost for good is no reason to leave them alone."""
+    while await _converse(bus, settings, room_id, arrived):
+        log.warning("session_begins_again", room_id=room_id)
+
+
+async def _converse(
+    bus: Bus, settings: PrimarySettings, room_id: str, arrived: Callable[[str], None]
+) -> bool:
     who = agent_id(room_id)
     voice = open_voice(VoiceSettings(), Seat(room_id, who, "Agent", ticket_from(bus, room_id, who)))
     session = SandboxSession(room_id, voice)
@@ -51,10 +59,11 @@ async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, arrived: Cal
         async with attach(bus, session, lease_s=settings.lease_s) as attachment:
             log.info("session_attached", session=attachment.name)
             arrived(room_id)
-            await session.converse(attachment)
+            return await session.converse(attachment)
     except WarmTransferError as error:
         log.error("session_failed", room_id=room_id, error=str(error))
         arrived(room_id)
+        return False
     finally:
         async with asyncio.timeout(LEAVE_TIMEOUT_S):
             await voice.leave()

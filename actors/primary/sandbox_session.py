@@ -13,6 +13,7 @@ import structlog
 from warmxfer.actors.voices import (
     AudioEnabled,
     Closed,
+    Closing,
     Heard,
     ParticipantJoined,
     ParticipantLeft,
@@ -64,15 +65,17 @@ class SandboxSession:
         # A predecessor that was killed may have left these ears closed.
         self._voice.listen(True)
 
-    async def converse(self, attachment: Attachment) -> None:
-        """Talk with the caller until the room closes, or we leave it."""
+    async def converse(self, attachment: Attachment) -> bool:
+        """Talk with the caller until the room closes, or we leave it. True: we lost a caller who is there."""
         if self._others and not attachment.holding:
             self._speak(GREETING)
+        event = None
         try:
             async for event in self._voice.events():
                 self._notice(event, attachment)
         finally:
             attachment.closed()
+        return event == Closed(Closing.LOST) and bool(self._others)
 
     def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
         match event:

@@ -21,12 +21,13 @@ from warmxfer.schemas import (
     History,
     ParticipantLeft,
     Refused,
+    Retry,
     Turn,
     decode_as,
     encode,
 )
 
-from ..conftest import Cloud
+from ..conftest import Cloud, Wire
 from .conftest import Boss
 
 STORY_S = 10.0
@@ -167,6 +168,32 @@ async def test_a_caller_who_is_brought_back_a_moment_after_the_release_finds_the
         assert set(await participants(cloud.http, room_id)) == {f"agent-{room_id}", "back"}
         await cloud.say("back", "Are you still there?")
         assert Turn("caller", "Are you still there?") in await turns(bus, room_id, 3)
+
+
+async def test_a_caller_whose_ai_lost_the_room_for_long_is_not_left_alone(
+    bus: Bus, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every gateway was away, so nobody gave out the token to come back with."""
+    monkeypatch.setattr("warmxfer.actors.voices.sandbox.REJOIN_WITHIN_S", 0.2)
+    room_id = (await call(cloud.http))["roomId"]
+    away = asyncio.Event()
+    async with Wire(cloud.url) as wire:
+
+        async def mint(asked: Heard) -> bytes:
+            if away.is_set():
+                raise Retry("No gateway is there")
+            ask = decode_as(AskToken, asked.data)
+            return encode(await cloud.ticket(ask.room_id, ask.participant_id, wire.url)())
+
+        async with bus.serve(subjects.ASK_TOKEN, mint), agents_in(bus, room_id):
+            await turns(bus, room_id, 1)
+            away.set()
+            wire.cut()
+            assert len(await cloud.wait_ledger(room_id, "left", 1)) == 1
+            await asyncio.sleep(0.5)
+            away.clear()
+            await cloud.wait_ledger(room_id, "joined", 3)
+            assert await turns(bus, room_id, 1)
 
 
 async def test_several_rooms_and_one_that_does_not_exist(
