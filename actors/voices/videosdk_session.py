@@ -12,13 +12,23 @@ room first: whatever hangs behind it, nobody is left talking to us.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from videosdk.agents import Agent, AgentSession, JobContext, Pipeline, RoomOptions, VoiceMailDetector
+from videosdk.agents import (
+    Agent,
+    AgentSession,
+    JobContext,
+    MetricsOptions,
+    Pipeline,
+    RoomOptions,
+    TracesOptions,
+    VoiceMailDetector,
+)
 from videosdk.agents.job import _enter_session_scope, _set_current_job_context
 
 from warmxfer.schemas import Refused, Retry, RoomToken
@@ -30,6 +40,12 @@ from .videosdk_room import Room
 CLOSE_TIMEOUT_S = 2.0
 DETECT_AFTER_S = 2.0
 """How long the framework's detector listens before it decides whether a machine is speaking."""
+
+UNWATCHED = {"metrics": MetricsOptions(enabled=False), "traces": TracesOptions(enabled=False)}
+"""What the supervisor says goes to the pipeline's own components and to nobody's dashboard."""
+
+# The framework quotes what it heard in its warnings.
+logging.getLogger("videosdk.agents").setLevel(logging.ERROR)
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +86,8 @@ class Session:
             auto_end_session=False,
             no_participant_timeout_seconds=None,
             owns_session_metrics=False,
+            metrics_options=UNWATCHED["metrics"],
+            traces_options=UNWATCHED["traces"],
             signaling_base_url=self._context.room_options.signaling_base_url,
         )
 
@@ -162,6 +180,7 @@ def _options(seat: Seat, ticket: RoomToken) -> Any:
         agent_participant_id=seat.participant_id,
         signaling_base_url=host,
         playground=False,
+        **UNWATCHED,
         join_meeting=False,  # the framework would make a room of its own kind
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import numpy
 import pytest
-from videosdk.agents import Pipeline
+from videosdk.agents import EOUConfig, Pipeline
 from videosdk.agents.stt.stt import SpeechEventType
 
 from warmxfer.actors.voices import (
@@ -345,6 +346,24 @@ async def test_without_an_llm_nothing_judges_and_nothing_detects(scene: Consulta
         await notes.wait_for(Heard(SUPERVISOR, "Leave a message after the tone."))
 
 
+async def test_what_is_said_stands_in_no_log_line(
+    scene: Consultation, caplog: pytest.LogCaptureFixture
+) -> None:
+    def made() -> Pipeline:
+        scene.ear = Ear()
+        eou = EOUConfig(stt_silence_timeout=0.1)
+        return Pipeline(stt=scene.ear, llm=scene.mind, tts=scene.mouth, eou_config=eou)
+
+    scene.made = made
+    caplog.set_level(logging.DEBUG)
+    async with joined(scene) as (voice, _, notes):
+        await voice.say("The caller is Ann Marmalade.")
+        await scene.ear.hears("Speaking of Pineapple", SpeechEventType.INTERIM)
+        await notes.wait_for(Heard(SUPERVISOR, "Speaking of Pineapple"))
+    logged = " ".join(record.getMessage() for record in caplog.records)
+    assert [word for word in ("Marmalade", "Pineapple", TICKET.token) if word in logged] == []
+
+
 # ── leaving ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -365,8 +384,14 @@ async def test_h21_a_component_that_hangs_does_not_keep_us_in_the_room(
 
 
 async def test_leaving_twice_or_before_joining_does_nothing_and_leaves_nothing_behind(
-    scene: Consultation,
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    closed: list[Mind] = []
+
+    async def close(mind: Mind) -> None:
+        closed.append(mind)
+
+    monkeypatch.setattr(Mind, "aclose", close)
     voice: Voice = scene.voice()
     await voice.leave()
     voice = scene.voice()
@@ -375,6 +400,7 @@ async def test_leaving_twice_or_before_joining_does_nothing_and_leaves_nothing_b
     scene.meeting.joins(SUPERVISOR)
     await voice.leave()
     await voice.leave()
+    assert closed == [scene.mind], "the one that was taken out of the pipeline, too"
     await until(lambda: asyncio.all_tasks() <= before)
 
 

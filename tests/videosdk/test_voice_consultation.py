@@ -181,6 +181,7 @@ async def test_after_the_question_the_detector_is_not_believed(
     await floor.asked()
     await asyncio.sleep(0.1)
     await floor.scene.ear.hears("Could you say that again?")
+    await until(lambda: "Text to classify" in str(floor.scene.mind and floor.scene.mind.asked))
     await floor.asked(ASKED_AGAIN)
     assert decisions(await floor.end()) == []
 
