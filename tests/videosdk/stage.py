@@ -99,7 +99,7 @@ class Wits(Mind):
 
     TOOLS = (
         ("get me a supervisor", "escalate", {}),
-        ("ready", "done_briefing", {}),
+        ("i'm ready", "done_briefing", {}),
         ("can't take", "decline_transfer", {"reason": "busy"}),
     )
 
