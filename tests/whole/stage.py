@@ -14,7 +14,7 @@ from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
 RESULT_TIMEOUT_S = 60.0
-STEADY_LOOKS = 5
+STEADY_LOOKS, MAX_LOOKS = 5, 60
 
 READY = "+14155550101"
 BUSY = "+14155550102"
@@ -89,12 +89,15 @@ class Call:
         return "\n".join((f"{self.transfer.id}: {verdict}", *map(str, ledger), *logs))
 
     async def _settled(self) -> dict[str, Any]:
-        """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later."""
+        """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later.
+
+        On a busy machine an AI that listens again may be half a second late; its lease would be 20 s.
+        """
         verdict, same = await self.verdict(), 0
-        for _ in range(60):
+        for _ in range(MAX_LOOKS):
             await asyncio.sleep(0.05)
             again = await self.verdict()
-            same = same + 1 if again == verdict else 0
+            same = same + 1 if again == verdict and not again["callerHeld"] else 0
             if same == STEADY_LOOKS:
                 break
             verdict = again
