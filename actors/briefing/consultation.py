@@ -6,7 +6,7 @@ it is not. It ends in one of these ways:
     told to leave                    ConsultationLeft, done
     the door stays shut              CommandFailed(refused), and the order to leave is still answered
     the room closes, or we are out   the order to leave is still answered, done
-    nobody else for a long time      done; so too at the end of a bounded life
+    nobody else, and it is over      done; so too after a long time alone, and at the end of a bounded life
     another worker sits in our seat  Retry: the message is the other one's, and ours only should that one die
     the line is lost for good        Retry: anybody may take over
 """
@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 
 from warmxfer.actors import voices
+from warmxfer.actors.pulse import OVER_TWICE, pulse
 from warmxfer.bus import Bus
 from warmxfer.schemas import BriefSupervisor, JoinConsultation, LeaveConsultation, Refused, Retry
 
@@ -39,6 +40,9 @@ JOIN_PAUSE_S: Final = 0.1
 JOIN_PAUSE_MAX_S: Final = 1.0
 STAND_BY_S: Final = 30.0
 ALONE_S: Final = 600.0
+PULSE_S: Final = 10.0
+PULSE_TIMEOUT_S: Final = 2.0
+"""Who is alone in the room asks so often whether the transfer is still going on."""
 MAX_LIFE_S: Final = 3_600.0
 MAX_UNTAKEN: Final = 1_000
 LOST_RETRY_S: Final = 0.2
@@ -174,9 +178,18 @@ class Consultation:
             await teller.take(joined)
 
     async def _next(self) -> Happened:
-        """What happens next; raises `TimeoutError` when we have been alone for too long."""
-        async with asyncio.timeout(None if self._others else ALONE_S):
-            return await self._inbox.get()
+        """What happens next; raises `TimeoutError` when we are alone, and for too long, or for nobody."""
+        now = asyncio.get_running_loop().time
+        since, over = now(), 0
+        while True:
+            try:
+                async with asyncio.timeout(None if self._others else PULSE_S):
+                    return await self._inbox.get()
+            except TimeoutError:
+                live = await pulse(self._bus, self._task.transfer_id, PULSE_TIMEOUT_S)
+                over = over + 1 if live is False else 0
+                if over >= OVER_TWICE or now() - since >= ALONE_S:
+                    raise
 
     async def _take(self, teller: Teller, happened: Happened) -> None:
         match happened:

@@ -12,18 +12,13 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-import structlog
-
-from warmxfer.bus import Bus, Refused, Retry, subjects
-from warmxfer.schemas import AskPulse, Pulse, Undecodable, decode_as, encode
+from warmxfer.actors.pulse import OVER_TWICE, pulse
+from warmxfer.bus import Bus
 
 DEFAULT_LEASE_S = 20.0
 MIN_LEASE_S = 1.0
 MAX_LEASE_S = 600.0
 ASKS_PER_LEASE = 4
-OVER_TWICE = 2
-
-log = structlog.get_logger(__name__)
 
 
 class Lease:
@@ -53,16 +48,3 @@ async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> None:
         live = await pulse(bus, transfer_id, pause_s)
         if live is not None:
             lease.heard(live, began_s)
-
-
-async def pulse(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
-    """Is a coordinator in charge of `transfer_id`? None: nobody could say."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            answer = await bus.ask(subjects.ASK_PULSE, encode(AskPulse(transfer_id)), timeout_s)
-        return decode_as(Pulse, answer).live
-    except (Retry, TimeoutError):
-        return None
-    except (Refused, Undecodable) as error:
-        log.error("pulse_not_understood", transfer_id=transfer_id, error=str(error))
-        return None

@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import structlog
 
 from warmxfer.actors.looking import looks
+from warmxfer.actors.pulse import pulse
 from warmxfer.bus import Bus, Heard, Listener, Refused, Retry, subjects
 from warmxfer.schemas import (
     HoldCaller,
@@ -33,7 +34,7 @@ from warmxfer.schemas import (
 
 from .background import Background
 from .keeper import Keeper
-from .lease import ASKS_PER_LEASE, DEFAULT_LEASE_S, pulse
+from .lease import ASKS_PER_LEASE, DEFAULT_LEASE_S
 from .port import Session
 from .questions import tell_history, tell_summary
 from .reporter import Reporter

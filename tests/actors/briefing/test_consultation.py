@@ -10,7 +10,7 @@ import pytest
 from warmxfer.actors.briefing import BriefingSettings, speech
 from warmxfer.actors.llm import ModelSettings
 from warmxfer.actors.voices import VoiceSettings
-from warmxfer.bus import BusSettings, subjects
+from warmxfer.bus import BusSettings, Heard, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CommandFailed,
@@ -20,10 +20,12 @@ from warmxfer.schemas import (
     Fault,
     ParticipantJoined,
     ParticipantLeft,
+    Pulse,
     Refused,
     SupervisorDeclined,
     SupervisorReady,
     VoicemailDetected,
+    encode,
 )
 
 from .conftest import CONNECTING, GREETING, QUESTION, SUMMARY, TIME_SCALE, Desk, worker
@@ -261,9 +263,32 @@ async def test_nobody_stays_alone_for_ever(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.actors.briefing.consultation.ALONE_S", 0.2)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.PULSE_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.PULSE_TIMEOUT_S", 0.1)
     monkeypatch.setattr("warmxfer.actors.briefing.consultation.STAND_BY_S", 0.1)
     async with worker(settings):
         await desk.join()
+        gone = await desk.cloud.wait_ledger(desk.room_id, "left", 1)
+    assert gone[0]["participantId"] == desk.agent
+
+
+async def test_an_agent_whose_order_to_leave_is_lost_leaves_when_the_transfer_is_over(
+    desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited alone in the room for ten minutes, and its place was taken from others for as long."""
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.PULSE_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.STAND_BY_S", 0.1)
+    live = True
+
+    async def feel_pulse(_: Heard) -> bytes:
+        return encode(Pulse(live))
+
+    async with desk.bus.serve(subjects.ASK_PULSE, feel_pulse), worker(settings):
+        await desk.join()
+        await desk.wait_for(ConsultationJoined)
+        await asyncio.sleep(0.5)
+        assert await desk.cloud.ledger(desk.room_id, "left") == []
+        live = False
         gone = await desk.cloud.wait_ledger(desk.room_id, "left", 1)
     assert gone[0]["participantId"] == desk.agent
 
@@ -320,7 +345,7 @@ async def test_an_order_nobody_can_read_does_no_harm(desk: Desk, settings: BusSe
 
 
 def test_settings_come_from_the_environment() -> None:
-    assert BriefingSettings.from_env({}) == BriefingSettings(VoiceSettings("sandbox"), None, 50)
+    assert BriefingSettings.from_env({}) == BriefingSettings(VoiceSettings(), None, 50)
     with pytest.raises(Refused, match="WARMXFER_BRIEFING_JOBS is 'many'"):
         BriefingSettings.from_env({"WARMXFER_BRIEFING_JOBS": "many"})
     with pytest.raises(Refused, match="WARMXFER_VOICE"):
