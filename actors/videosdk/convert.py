@@ -15,8 +15,8 @@ from . import framework
 from .framework import OriginalError
 
 FACTORY_STAYS_HERE = (
-    "config.briefing_pipeline_factory cannot travel to the briefing worker, which has a voice of its own "
-    "(WARMXFER_VOICE); leave it out."
+    "config.briefing_pipeline_factory cannot travel to the briefing worker; leave it out here, and name the "
+    "function to that worker: WARMXFER_BRIEFING_PIPELINE=module:function."
 )
 
 

@@ -30,19 +30,22 @@ class PipelineFactory:
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
-    """Whose rooms they are. `pipeline` hears and speaks there, where the cloud does not do so itself."""
+    """In rooms of VideoSDK with a `pipeline` that hears and speaks there; without one, in the sandbox's."""
 
-    kind: str = "sandbox"
     pipeline: PipelineFactory | None = None
+
+    @property
+    def kind(self) -> str:
+        return "sandbox" if self.pipeline is None else "videosdk"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> VoiceSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
         kind, named = voice_kind(env), env.get(PIPELINE, "").strip()
-        if kind != "videosdk":
-            return cls(kind)
+        if kind == "sandbox":
+            return cls()
         _require_extra()
-        return cls(kind, _factory(named))
+        return cls(_factory(named))
 
 
 def voice_kind(env: Mapping[str, str]) -> str:

@@ -40,7 +40,7 @@ class Consultation:
 
     @property
     def settings(self) -> VoiceSettings:
-        return VoiceSettings("videosdk", PipelineFactory("ours:briefing", lambda: self.made()))
+        return VoiceSettings(PipelineFactory("ours:briefing", lambda: self.made()))
 
     def pipeline(self) -> Pipeline:
         self.ear = Ear()  # hears in the context of the session it is made in

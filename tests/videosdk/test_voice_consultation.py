@@ -30,7 +30,7 @@ from warmxfer.schemas import (
 
 from ..actors.briefing.conftest import CONNECTING, GREETING, QUESTION, Desk
 from .consulting import TICKET, Consultation, offline, until
-from .offline import Mind, Mouth
+from .offline import Meeting, Mind, Mouth
 
 DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 ASKED_AGAIN = 2
@@ -95,6 +95,15 @@ async def floor(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> 
         yield Floor(desk, scene)
         working.cancel()
         await asyncio.wait((working,), timeout=5)
+
+
+def _with_supervisor(id: str, config: dict[str, Any]) -> Meeting:
+    class Busy(Meeting):
+        async def async_join(self) -> None:
+            self.joins(id)
+            await super().async_join()
+
+    return Busy(**config)
 
 
 def decisions(events: list[Fact]) -> list[Fact]:
@@ -191,6 +200,21 @@ async def test_a_supervisor_who_hangs_up_is_told_of(floor: Floor) -> None:
     floor.scene.meeting.leaves(floor.desk.supervisor)
     assert await floor.desk.wait_for(ParticipantLeft, participant_id=floor.desk.supervisor)
     await floor.end()
+
+
+async def test_a_line_that_is_lost_is_had_back_and_the_briefing_told_again(floor: Floor) -> None:
+    await floor.begin()
+    await floor.asked()
+    lost = floor.scene.meeting
+    floor.scene.opens = lambda config: _with_supervisor(floor.desk.supervisor, config)
+    lost._tell("on_error", "Internal socket Error")
+    await floor.asked(ASKED_AGAIN)
+    assert lost.left
+    assert floor.scene.meeting is not lost
+    await asyncio.sleep(0.1)
+    await floor.scene.ear.hears("Yes, put them through.")
+    await floor.desk.wait_for(SupervisorReady)
+    assert decisions(await floor.end()) == [SupervisorReady()]
 
 
 async def test_h21_a_component_that_hangs_does_not_keep_the_transfer_from_its_end(

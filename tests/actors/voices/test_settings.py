@@ -62,8 +62,10 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("factories")
 def test_a_function_is_found_by_its_name() -> None:
-    factory = chosen("our_factories:Makers.make").pipeline
+    settings = chosen("our_factories:Makers.make")
+    factory = settings.pipeline
     assert factory is not None
+    assert settings.kind == "videosdk"
     assert (factory.name, factory.make()) == ("our_factories:Makers.make", None)
 
 
