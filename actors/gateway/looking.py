@@ -22,8 +22,10 @@ from warmxfer.schemas import (
 
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, Desk, left_s
+from .effects import look_until
 
 GONE = "gone"
+UNANSWERED = "The provider did not say in time whether the caller is on the phone."
 OCCUPIED_RETRY_S = 1.0
 
 
@@ -31,19 +33,27 @@ async def find_caller_call(desk: Desk, transfer_id: str, command: FindCallerCall
     """The caller's leg must be up: one that is known is checked, any other is searched for in the room."""
     if desk.expired(command):
         return None
-    within_s = left_s(desk.answer_by(command))
+    match await look_until(lambda within_s: _caller(desk, command, within_s), desk.answer_by(command)):
+        case None:
+            return failed(command, Fault.REFUSED, UNANSWERED)
+        case NotDone() as error:
+            return refused(command, error)
+        case (CallRecord(up=True) as found,):
+            return CallerCallFound(
+                command_id=command.command_id, call_id=found.call_id, participant_id=found.participant_id
+            )
+        case _:
+            return failed(command, Fault.REFUSED, _no_caller(command))
+
+
+async def _caller(desk: Desk, command: FindCallerCall, within_s: float) -> tuple[CallRecord | None] | NotDone:
+    """What the provider says of the caller's leg, or why it says nothing, however often it is asked."""
     try:
         if command.call_id is None:
-            found = await desk.provider.find_caller_call(command.room_id, within_s=within_s)
-        else:
-            found = await desk.provider.look_up_call(command.call_id, within_s=within_s)
-    except (Retry, NotDone) as error:
-        return refused(command, error)
-    if found is None or not found.up:
-        return failed(command, Fault.REFUSED, _no_caller(command))
-    return CallerCallFound(
-        command_id=command.command_id, call_id=found.call_id, participant_id=found.participant_id
-    )
+            return (await desk.provider.find_caller_call(command.room_id, within_s=within_s),)
+        return (await desk.provider.look_up_call(command.call_id, within_s=within_s),)
+    except NotDone as error:
+        return error
 
 
 async def create_room(desk: Desk, transfer_id: str, command: CreateRoom) -> Answer | None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from warmxfer.actors.gateway import actor
+from warmxfer.actors.gateway.looking import UNANSWERED
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     CallCause,
@@ -64,6 +65,21 @@ async def test_a_known_call_must_be_up(office: Office) -> None:
     await office.cloud.hang_up(arrived["participantId"])
     gone = FindCallerCall(room_id=arrived["roomId"], call_id=arrived["callId"], **office.within())
     assert (await office.ask(gone, CommandFailed)).fault is Fault.REFUSED
+
+
+async def test_a_caller_is_found_though_the_provider_was_away_for_a_moment(office: Office) -> None:
+    arrived = await office.caller()
+    await office.cloud.break_once("status", {"method": "GET", "path": "/v2/sip/call"}, 6, status=503)
+    command = FindCallerCall(room_id=arrived["roomId"], call_id=None, **office.within())
+    assert (await office.ask(command, CallerCallFound)).call_id == arrived["callId"]
+
+
+async def test_of_a_provider_that_stays_away_nobody_says_that_there_is_no_caller(office: Office) -> None:
+    arrived = await office.caller()
+    await office.cloud.break_once("status", {"method": "GET", "path": "/v2/sip/call"}, 0, status=503)
+    command = FindCallerCall(room_id=arrived["roomId"], call_id=None, **office.within(2.0))
+    answer = await office.ask(command, CommandFailed)
+    assert (answer.fault, answer.detail) == (Fault.REFUSED, UNANSWERED)
 
 
 async def test_the_same_key_gives_the_same_room(office: Office) -> None:
