@@ -26,6 +26,8 @@ OPERATIONS = {
 }
 LATE_S, VERY_LATE_S, HOLD_S, SLOW_S = 50.0, 300.0, 20.0, 10.0
 """Simulated: 5 s, 30 s, 2 s and 1 s."""
+MOVED_LATE_S, CLEARED_LATE_S = 80.0, 100.0
+CLOSE = {"method": "POST", "path": "/v2/rooms/deactivate"}
 
 PROVIDER: dict[str, tuple[str, dict[str, Any]]] = {
     "429": ("status", {"status": 429, "retryAfterS": 1}),
@@ -64,6 +66,21 @@ async def f12(chance: random.Random) -> AsyncIterator[Row]:
             row.notes += [f"never struck: {match}" for match in left]
             await here.calm()
             yield row
+        yield await _moved_too_late(here)
+
+
+async def _moved_too_late(here: Scene) -> Row:
+    """Each caller is moved after the gateway has looked and taken the move for not done, and before it has
+    cleared away the supervisor and the room: a provider that answers questions and is slow to act."""
+    row = Row("F12", "provider moves late, clears away later", cells=1)
+    supervisors = [READY] * 5
+    moves_late = {"delayS": MOVED_LATE_S, "holdS": HOLD_S}
+    await here.stage.fault("execute_late", OPERATIONS["switch"], times=len(supervisors), **moves_late)
+    for match in (OPERATIONS["end"], CLOSE):
+        await here.stage.fault("delay", match, times=len(supervisors), delayS=CLEARED_LATE_S)
+    await _transfers(here, row, supervisors, late_s=CLEARED_LATE_S * TIME_SCALE)
+    await here.calm()
+    return row
 
 
 async def f8() -> AsyncIterator[Row]:
