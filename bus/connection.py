@@ -107,6 +107,10 @@ class Bus:
         """The oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
         return await reading.history(self._link, subject, limit, after, deadline_s)
 
+    async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
+        """On how many subjects that match `subject` something is stored."""
+        return await inspection.count(self._link, subject, deadline_s)
+
     def listen(self, subject: str, *, max_pending: int = listening.MAX_PENDING) -> Listener:
         """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
 

@@ -54,6 +54,12 @@ async def inspect(link: Link, deadline_s: float) -> Inspection:
     )
 
 
+async def count(link: Link, subject: str, deadline_s: float) -> int:
+    """On how many subjects that match `subject` something is stored."""
+    found = await link.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
+    return len(found["state"].get("subjects") or {})
+
+
 async def _found(link: Link, verb: str, deadline_s: float) -> dict[str, Any] | None:
     try:
         return await link.api(verb, deadline_s=deadline_s)

@@ -194,6 +194,11 @@ def timer(id: str, name: str) -> str:
     return f"{ROOT}.{checked(id)}.timer.{checked(name, 'timer')}"
 
 
+def any_timer(name: str) -> str:
+    """Timer `name` of every transfer."""
+    return f"{ROOT}.*.timer.{checked(name, 'timer')}"
+
+
 def intent(id: str, effect: str) -> str:
     return f"{ROOT}.{checked(id)}.intent.{checked(effect, 'effect')}"
 

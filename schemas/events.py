@@ -14,6 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from .fields import ReasonText, SummaryText
+from .outcomes import Outcome
 from .tags import snake_case
 from .transfer import WarmTransferRequest
 
@@ -40,10 +41,15 @@ class TransferRequested(Fact, frozen=True, kw_only=True):
 
 
 class TransferRefused(Fact, frozen=True, kw_only=True):
-    """A request that did not: `detail` is the sentence for its author."""
+    """A request that did not: `detail` is the sentence for its author.
+
+    `outcome` is `too_busy` for one with nothing wrong with it, which may come again `retry_after_s` later.
+    """
 
     transfer_id: str
     detail: str
+    outcome: Outcome = Outcome.INVALID_REQUEST
+    retry_after_s: float | None = None
 
 
 class CancelRequested(Fact, frozen=True, kw_only=True):

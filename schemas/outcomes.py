@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     # what could not be done
     INVALID_REQUEST = "invalid_request"
+    TOO_BUSY = "too_busy"
     CALLER_IN_TRANSFER = "caller_in_transfer"
     CALLER_NOT_FOUND = "caller_not_found"
     ROOM_FAILED = "room_failed"

@@ -4,6 +4,7 @@ coordinator.py  one trigger in, one record written, its outbox sent
 triggers.py     what an arriving message means
 outbox.py       where each piece of an outbox goes
 claims.py       one caller, one transfer
+admission.py    not more transfers at once than allowed
 memory.py       a hint that saves reads
 """
 
@@ -22,7 +23,7 @@ __all__ = ["Coordinator", "CoordinatorSettings", "run"]
 
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; `ready` is called once it does."""
-    coordinator = Coordinator(bus)
+    coordinator = Coordinator(bus, max_transfers=settings.max_transfers)
     worker = Worker(
         bus,
         "coordinator",

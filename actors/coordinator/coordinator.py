@@ -29,9 +29,11 @@ from warmxfer.schemas import (
     encode,
 )
 
+from .admission import Admission
 from .claims import claim_caller
 from .memory import Known, Memory
 from .outbox import TIMER, outgoing
+from .settings import DEFAULT_MAX_TRANSFERS
 from .triggers import event_of
 
 MAX_RACES = 25
@@ -45,13 +47,15 @@ log = structlog.get_logger(__name__)
 class Coordinator:
     """Moves transfers. Any number of processes may run one; the log decides between them."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS) -> None:
         self._bus = bus
+        self._admission = Admission(bus, max_transfers)
         self._log = Log(bus)
         self._memory = Memory()
 
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
+        self._admission.saw(delivery.at)
         await self._apply(event_of(delivery), delivery)
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:
@@ -131,6 +135,9 @@ class Coordinator:
     async def _begin(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """The first event of a transfer, which has to be its request."""
         if isinstance(event, TransferRequested):
+            refusal = await self._admission.refusal(event.transfer_id, delivery.at)
+            if refusal is not None:
+                return refusal
             held_by = await claim_caller(
                 self._bus, event.request.session_name, event.transfer_id, delivery.at, self.is_live
             )

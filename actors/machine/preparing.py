@@ -42,7 +42,8 @@ def requested(turn: Turn, event: TransferRequested) -> None:
 
 
 def refused(turn: Turn, event: TransferRefused) -> None:
-    turn.judge(Outcome.INVALID_REQUEST, event.detail)
+    evidence = {} if event.retry_after_s is None else {"retry_after_s": event.retry_after_s}
+    turn.judge(event.outcome, event.detail, **evidence)
     end(turn)
 
 

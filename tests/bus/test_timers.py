@@ -94,3 +94,13 @@ def test_a_time_that_is_none_is_refused(at_s: float) -> None:
 def test_a_lifetime_that_is_none_is_refused() -> None:
     with pytest.raises(Refused, match=r"^ttl_s is 0; give whole seconds from 1$"):
         timers.schedule("a", "ring", 1.0, b"", 0)
+
+
+async def test_pending_timers_are_counted(fresh_bus: Bus) -> None:
+    """By them it is known how many transfers are running."""
+    far = time.time() + 60.0
+    await fresh_bus.publish_all([timers.schedule(id, "deadline", far, b"{}") for id in ("t-a", "t-b")])
+    await fresh_bus.publish_all([timers.schedule("t-c", "another", far, b"{}")])
+    assert await fresh_bus.count(subjects.any_timer("deadline")) == 2
+    await fresh_bus.publish(subjects.log("t-a"), b"{}", headers=timers.cancel_headers("t-a", "deadline"))
+    assert await fresh_bus.count(subjects.any_timer("deadline")) == 1

@@ -137,6 +137,7 @@ def test_the_machine_says_these_lines(outcome: Outcome) -> None:
 UNHEARD = {
     Outcome.COMPLETE: "the caller talks with the supervisor",
     Outcome.INVALID_REQUEST: "nobody was held",
+    Outcome.TOO_BUSY: "nobody was held",
     Outcome.CALLER_IN_TRANSFER: "nobody was held by this transfer",
     Outcome.CALLER_LEFT: "the caller is gone",
     Outcome.SESSION_RELEASED: "the session has spoken for itself",

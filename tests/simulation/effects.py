@@ -166,7 +166,7 @@ def let_go_in_silence(world: World, story: Story) -> Iterator[str]:
 
 def _ran(story: Story) -> bool:
     """Whether it ever had the caller."""
-    refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER)
+    refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER, Outcome.TOO_BUSY)
     return bool(story.records) and not (story.result is not None and story.result.outcome in refused)
 
 

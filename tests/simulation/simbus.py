@@ -198,6 +198,11 @@ class SimBus(Wire):
             deadline_s,
         )
 
+    async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
+        return await self.patiently(
+            lambda timeout_s: self.call(lambda: len(self.world.stream.timers), timeout_s), deadline_s
+        )
+
     def listen(self, subject: str, *, max_pending: int = 1_024) -> SimListener:
         return SimListener(self, subject, max_pending)
 

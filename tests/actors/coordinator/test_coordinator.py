@@ -10,12 +10,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
+from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.machine import Moved, Record, Stage, record_decoder, step
 from warmxfer.actors.machine.table import TABLE, Rule
 from warmxfer.bus import Bus, BusSettings, Delivery, Stored, Worker, subjects
 from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
     AskPulse,
     CancelRequested,
+    HoldCaller,
     Outcome,
     Pulse,
     SupervisorDialed,
@@ -23,6 +27,7 @@ from warmxfer.schemas import (
     TransferBroken,
     VoicemailDetected,
     WarmTransferPhase,
+    WarmTransferResult,
     decode_as,
     decode_phase,
     decode_result,
@@ -321,6 +326,60 @@ async def test_what_a_stranger_writes_ends_nobodys_transfer(fresh_bus: Bus) -> N
         cast = Cast(fresh_bus, "t-robust")
         await fresh_bus.publish(subjects.event("t-robust"), b"{")
         assert (await asyncio.wait_for(cast.play(request("room-a")), 10)).success
+
+
+async def test_one_transfer_too_many_is_refused_with_when_to_ask_again(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their callers waited for minutes, and nobody told them why."""
+
+    def without_hold(command: AnyCommand) -> list[AnyEvent]:
+        return [] if isinstance(command, HoldCaller) else answers(command)
+
+    monkeypatch.setattr("warmxfer.actors.coordinator.admission.COUNT_EVERY_S", 0.0)
+    inside: list[asyncio.Task[WarmTransferResult]] = []
+    running = asyncio.create_task(run(fresh_bus, CoordinatorSettings(max_transfers=2)))
+    try:
+        inside = [
+            asyncio.create_task(Cast(fresh_bus, f"t-in-{n}", without_hold).play(request(f"room-{n}")))
+            for n in range(2)
+        ]
+        for n in range(2):
+            await _until_stored(fresh_bus, subjects.timer(f"t-in-{n}", TIMER))
+        cast = Cast(fresh_bus, "t-out")
+        result = await asyncio.wait_for(cast.play(request("room-out")), 10)
+        assert (result.outcome, result.evidence) == (Outcome.TOO_BUSY, {"retry_after_s": 5.0})
+        assert result.detail == (
+            "2 transfers are running, WARMXFER_MAX_TRANSFERS allows 2; "
+            "ask again in 5 s, or start more coordinators."
+        )
+        assert cast.told == []
+        await fresh_bus.publish(subjects.cancel("t-in-0"), b"{}")
+        assert (await asyncio.wait_for(inside[0], 10)).outcome is Outcome.CANCELLED
+        assert (await asyncio.wait_for(Cast(fresh_bus, "t-later").play(request("room-out")), 10)).success
+    finally:
+        for task in (running, *inside):
+            task.cancel()
+        await asyncio.gather(running, *inside, return_exceptions=True)
+
+
+async def test_a_request_that_lay_in_the_queue_too_long_is_refused(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.coordinator.admission.MAX_WAITED_S", 0.5)
+    await fresh_bus.publish(subjects.request("t-old"), request("room-a"))
+    await asyncio.sleep(1.0)
+    await fresh_bus.publish(subjects.request("t-new"), request("room-b"))
+    coordinator = Coordinator(fresh_bus)
+    for id in ("t-new", "t-old"):
+        stored = await fresh_bus.last(subjects.request(id))
+        assert stored is not None
+        await coordinator.handle(
+            Delivery(id, "request", "", stored.subject, stored.data, stored.seq, stored.at, 1, stored.headers)
+        )
+    told = await _until_stored(fresh_bus, subjects.result("t-old"))
+    assert decode_result(told.data).outcome is Outcome.TOO_BUSY
+    assert await fresh_bus.last(subjects.result("t-new")) is None
 
 
 async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:

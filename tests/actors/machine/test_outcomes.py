@@ -111,6 +111,14 @@ TALES: dict[Outcome, tuple[Tale, dict[str, Any]]] = {
         lambda story: story.tell(TransferRefused(transfer_id="t1", detail="room_id is missing; add it.")),
         {},
     ),
+    Outcome.TOO_BUSY: (
+        lambda story: story.tell(
+            TransferRefused(
+                transfer_id="t1", detail="5 are running.", outcome=Outcome.TOO_BUSY, retry_after_s=5.0
+            )
+        ),
+        {"retry_after_s": 5.0},
+    ),
     Outcome.CALLER_IN_TRANSFER: (_held_by_another, {"held_by": "t0"}),
     Outcome.CALLER_NOT_FOUND: (
         _fail(Stage.PREPARING, "find_caller_call"),
@@ -172,7 +180,7 @@ def test_the_caller_hears_the_apology_for_what_happened_and_only_once(outcome: O
     TALES[outcome][0](story)
     story.clear_away()
     released = story.sent(ReleaseCaller)
-    if outcome in (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER):
+    if outcome in (Outcome.INVALID_REQUEST, Outcome.TOO_BUSY, Outcome.CALLER_IN_TRANSFER):
         assert released == [], "nobody was held"
         return
     (release,) = released
