@@ -84,16 +84,27 @@ async def _moved_too_late(here: Scene) -> Row:
 
 
 async def f8() -> AsyncIterator[Row]:
-    """F8 and F10: webhooks that never come, come twice, come in another order."""
+    """Webhooks that come twice, or in another order."""
     async with scene() as here:
-        for kind in ("drop", "duplicate", "reorder"):
-            row = Row("F8", f"webhooks {kind}", cells=4)
-            await here.stage.fault(kind, {"webhook": "*"}, times=0)
-            await _transfers(here, row, [READY, BUSY, GONE_MID_BRIEFING, READY], leaves=True)
-            if not sum(fault["struck"] for fault in await _faults(here)):
-                row.problems.append(f"{row.struck}: no webhook was sent")
-            await here.calm()
-            yield row
+        for kind in ("duplicate", "reorder"):
+            yield await _webhooks(here, Row("F8", f"webhooks {kind}"), kind)
+
+
+async def f10() -> AsyncIterator[Row]:
+    """Webhooks that never come."""
+    async with scene() as here:
+        yield await _webhooks(here, Row("F10", "webhooks drop"), "drop")
+
+
+async def _webhooks(here: Scene, row: Row, kind: str) -> Row:
+    supervisors = [READY, BUSY, GONE_MID_BRIEFING, READY]
+    row.cells = len(supervisors)
+    await here.stage.fault(kind, {"webhook": "*"}, times=0)
+    await _transfers(here, row, supervisors, leaves=True)
+    if not sum(fault["struck"] for fault in await _faults(here)):
+        row.problems.append(f"{row.struck}: no webhook was sent")
+    await here.calm()
+    return row
 
 
 async def f13() -> AsyncIterator[Row]:

@@ -42,6 +42,7 @@ def faults(seed: int, in_flight: int) -> dict[str, Fault]:
         "F6": cluster.f6,
         "F7": cut.f7,
         "F8": cloud.f8,
+        "F10": cloud.f10,
         "F11": clocks.f11,
         "F12": lambda: cloud.f12(random.Random(seed)),
         "F13": cloud.f13,
