@@ -80,23 +80,6 @@ async def fresh_bus(fresh_server: EmbeddedServer) -> AsyncIterator[Bus]:
         yield bus
 
 
-@pytest_asyncio.fixture
-async def crowded(fresh_server: EmbeddedServer) -> AsyncIterator[Crowded]:
-    """Writes that a broker has heard, and takes a while to store: many are before them."""
-    async with await Bus.connect(BusSettings(url=fresh_server.url), name="crowd") as bus:
-        await bus.ensure()
-
-        async def write(subject: str, data: bytes) -> asyncio.Task[list[int]]:
-            crowd = [Outgoing(subjects.event("crowd"), bytes(CROWD_BYTES)) for _ in range(CROWD)]
-            writing = asyncio.create_task(bus.publish_all([*crowd, Outgoing(subject, data)]))
-            async with bus.listen(subject) as heard:
-                # Whoever listens before the write hears it when the broker does.
-                assert await heard.next(CROWD_PATIENCE_S) is not None
-            return writing
-
-        yield write
-
-
 async def _container() -> AsyncIterator[str]:
     docker = pytest.importorskip("docker")
     container_module = pytest.importorskip("testcontainers.core.container")
