@@ -47,6 +47,7 @@ class VideoSDKVoice:
         self._utterances = Utterances(self._events.tell)
         self._lines: asyncio.Queue[tuple[Utterance, str, bool]] = asyncio.Queue()
         self._context = contextvars.copy_context()
+        self._listening = True
         self._session: Session | None = None
         self._speaking: asyncio.Task[None] | None = None
 
@@ -74,6 +75,7 @@ class VideoSDKVoice:
             self._utterances.finish(utterance_id, True)
 
     def listen(self, enabled: bool) -> None:
+        self._listening = enabled
         if self._session is not None:
             self._session.listen(enabled)
 
@@ -98,6 +100,7 @@ class VideoSDKVoice:
                 session = await self._opened()
         except TimeoutError:
             raise Retry(f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s") from None
+        session.listen(self._listening)
         self._session = session
         self._speaking = asyncio.create_task(self._speak(session), name=f"voice-{self._seat.participant_id}")
         return Presence(self._seat.room_id, session.session_id, self._roster.others)
@@ -114,13 +117,17 @@ class VideoSDKVoice:
         return session
 
     async def _speak(self, session: Session) -> None:
-        while True:
-            utterance, text, interruptible = await self._lines.get()
-            if utterance.ended.done():
-                continue
-            line = UtteranceHandle(utterance.id, interruptible=interruptible)
-            utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
-            self._utterances.finish(utterance.id, await session.say(text, line))
+        try:
+            while True:
+                utterance, text, interruptible = await self._lines.get()
+                if utterance.ended.done():
+                    continue
+                line = UtteranceHandle(utterance.id, interruptible=interruptible)
+                utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
+                self._utterances.finish(utterance.id, await session.say(text, line))
+        except Exception:
+            log.exception("voice_broke", room=self._seat.room_id)
+            self._end(Closing.LOST)
 
     def _end(self, closing: Closing | None) -> None:
         self._utterances.close()

@@ -79,9 +79,12 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def joined(scene: Consultation) -> AsyncIterator[tuple[Voice, Presence, Notes]]:
+async def joined(
+    scene: Consultation, *, listening: bool = True
+) -> AsyncIterator[tuple[Voice, Presence, Notes]]:
     """A voice in the room, and what it found there."""
     voice = scene.voice()
+    voice.listen(listening)
     presence = await voice.join()
     notes = Notes(voice)
     try:

@@ -217,7 +217,7 @@ async def test_lines_are_said_one_after_the_other_to_their_end(scene: Consultati
 
 
 async def test_interrupting_cuts_what_may_be_cut_and_drops_what_was_behind(scene: Consultation) -> None:
-    scene.mouth = Mouth(speech_s=0.3)
+    scene.mouth = Mouth(speech_s=1.0)
     async with joined(scene) as (voice, _, _):
         spoken, waiting, firm = voice.say("One."), voice.say("Two."), voice.say("Three.", interruptible=False)
         await until(lambda: scene.mouth.said == ["One."])
@@ -225,7 +225,7 @@ async def test_interrupting_cuts_what_may_be_cut_and_drops_what_was_behind(scene
         voice.interrupt()
         assert (spoken.ended.result(), waiting.ended.result()) == (True, True)
         assert await firm is False
-        assert time.monotonic() - began_s < 0.55, "nothing was waited for that was cut"
+        assert time.monotonic() - began_s < 1.8, "nothing was waited for that was cut"
         assert scene.mouth.said == ["One.", "Three."]
 
 
@@ -243,19 +243,19 @@ async def test_a_supervisor_may_talk_over_one_line_and_over_the_next(scene: Cons
 
 
 async def test_a_firm_line_is_not_talked_over_not_even_before_it_is_heard(scene: Consultation) -> None:
-    scene.mouth = Mouth(speech_s=1.0, first_byte_s=0.8)
+    scene.mouth = Mouth(speech_s=1.0, first_byte_s=1.5)
     async with joined(scene) as (voice, _, notes):
         scene.meeting.joins(SUPERVISOR)
         began_s = time.monotonic()
         firm = voice.say("Stand by.", interruptible=False)
         await scene.ear.hears("Before the first byte.")
         await notes.wait_for(Heard(SUPERVISOR, "Before the first byte."))
-        assert time.monotonic() - began_s < 0.8
-        await asyncio.sleep(0.4)
+        assert time.monotonic() - began_s < 1.5
+        await asyncio.sleep(1.2)
         await scene.ear.hears("While it is said.", SpeechEventType.INTERIM)
         await scene.ear.hears("While it is said.")
         assert await firm is False
-        assert time.monotonic() - began_s >= 1.8, "to its last word"
+        assert time.monotonic() - began_s >= 2.5, "to its last word"
         await notes.wait_for(Heard(SUPERVISOR, "While it is said."))
 
 
@@ -283,6 +283,13 @@ async def test_a_mouth_that_fails_interrupts_its_line_and_no_other(scene: Consul
     async with joined(scene) as (voice, _, _):
         assert await voice.say("Hello.") is True
         assert await voice.say("Hello again.") is False
+
+
+async def test_a_session_that_was_taken_away_ends_the_presence(scene: Consultation) -> None:
+    async with joined(scene) as (voice, _, notes):
+        voice._session._pipeline.orchestrator = None  # type: ignore[attr-defined]
+        assert await voice.say("Hello?") is True
+        await notes.wait_for(Closed(Closing.LOST))
 
 
 # ── hearing ──────────────────────────────────────────────────────────────────────────────────────
@@ -314,8 +321,7 @@ async def test_an_ear_that_makes_the_framework_think_ahead_gets_no_answer_either
 
 
 async def test_closed_ears_hear_nothing(scene: Consultation) -> None:
-    async with joined(scene) as (voice, _, notes):
-        voice.listen(False)
+    async with joined(scene, listening=False) as (voice, _, notes):
         await voice.say("Speaking does not open them.")
         await scene.ear.hears("Is this on?")
         voice.listen(True)
@@ -381,6 +387,25 @@ async def test_h21_a_component_that_hangs_does_not_keep_us_in_the_room(
         assert talking.ended.result() is True
         await asyncio.wait_for(notes.reading, 1)
         assert Closed not in {type(event) for event in notes.seen}
+
+
+async def test_h21_nor_one_that_does_not_heed_being_cancelled(
+    scene: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stubborn(Mouth):
+        async def aclose(self) -> None:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await asyncio.sleep(60)
+
+    monkeypatch.setattr("warmxfer.actors.voices.videosdk_session.CLOSE_TIMEOUT_S", 0.1)
+    scene.mouth = Stubborn()
+    voice = scene.voice()
+    await voice.join()
+    async with asyncio.timeout(2):
+        await voice.leave()
+    assert scene.meeting.left
 
 
 async def test_leaving_twice_or_before_joining_does_nothing_and_leaves_nothing_behind(
