@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -14,6 +12,7 @@ from ..whole.stage import Call
 from .parking import at_every_phase, at_first_words
 from .row import Row
 from .scene import ACK_WAIT_S, Scene, rooms, scene
+from .still import stopped
 
 ROLES = ("coordinator", "gateway", "summarizer", "briefing", "primary")
 FROZEN_ACK_WAITS = 2
@@ -42,14 +41,10 @@ async def f3() -> AsyncIterator[Row]:
         for role in ROLES:
 
             async def frozen(here: Scene, calls: list[Call], role: str = role) -> None:
-                pids = [child.pid for child in here.house.running(role)]
-                _signal(pids, signal.SIGSTOP)
-                try:
+                with stopped(here.house.running(role)):
                     if role != "primary":
                         await here.house.start(role)
                     await asyncio.sleep(FROZEN_ACK_WAITS * ACK_WAIT_S)
-                finally:
-                    _signal(pids, signal.SIGCONT)
 
             yield await _struck(here, Row("F3", f"SIGSTOP {role}"), frozen, role)
     async with scene(env={"WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}"}) as here:
@@ -59,14 +54,10 @@ async def f3() -> AsyncIterator[Row]:
 async def _outslept(here: Scene, calls: list[Call]) -> None:
     """Sessions that sleep longer than their lease must not let go of who is still being transferred, and find
     late commands of transfers that have ended: every other one is called off meanwhile."""
-    pids = [child.pid for child in here.house.running("primary")]
-    _signal(pids, signal.SIGSTOP)
-    try:
+    with stopped(here.house.running("primary")):
         for call in calls[::2]:
             await call.transfer.cancel("the caller changed their mind")
         await asyncio.sleep(2 * LEASE_S)
-    finally:
-        _signal(pids, signal.SIGCONT)
 
 
 async def f4() -> AsyncIterator[Row]:
@@ -90,8 +81,3 @@ async def _struck(here: Scene, row: Row, blow: Blow, role: str) -> Row:
             await here.judge(row, calls)
         await here.calm()
     return row
-
-
-def _signal(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        os.kill(pid, number)

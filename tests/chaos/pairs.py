@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from warmxfer.actors.house import ROLES
@@ -16,6 +14,7 @@ from .cloud import OPERATIONS, PROVIDER
 from .people import gone
 from .row import Row
 from .scene import Scene, rooms, scene
+from .still import stopped
 
 PAIRS = 12
 TRANSFERS = 3
@@ -60,16 +59,8 @@ def _killed(role: str) -> Blow:
 
 def _frozen(role: str) -> Blow:
     async def blow(here: Scene, calls: list[Call]) -> None:
-        children = here.house.running(role)
-        for child in children:
-            os.kill(child.pid, signal.SIGSTOP)
-        try:
+        with stopped(here.house.running(role)):
             await asyncio.sleep(FROZEN_S)
-        finally:
-            # Another blow may have killed it meanwhile.
-            for child in children:
-                if child.running:
-                    os.kill(child.pid, signal.SIGCONT)
 
     return blow
 

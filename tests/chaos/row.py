@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -42,10 +43,11 @@ class Row:
             count for what, count in self.happened.items() if what not in self.unpromised
         )
 
-    def recovered(self, recovery_s: float | None) -> None:
-        """Keep the longest recovery of those measured."""
-        if recovery_s is not None:
-            self.recovery_s = max(recovery_s, self.recovery_s or 0.0)
+    def recovered(self, recovery_s: float) -> None:
+        """Keep the longest recovery of those measured; one without an end is a broken promise."""
+        self.recovery_s = max(recovery_s, self.recovery_s or 0.0)
+        if recovery_s == math.inf:
+            self.problems.append(f"{self.fault} {self.struck}: what was in the stream is not worked off")
 
     def all_complete(self) -> None:
         """Nothing stood in the way of any of them: where one is not complete, that is a broken promise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -30,7 +31,7 @@ CLEAN_S = 15.0
 FORGOTTEN_S = 25.0
 """The same for a transfer that the stream may have lost: nobody but the sessions knows of its caller."""
 
-WORKED_OFF_S = 60.0
+WORKED_OFF_S = 90.0
 VERDICT_S = 60.0
 LOOK_EVERY_S = 0.1
 BETWEEN_LOOKS_S = 0.25
@@ -113,17 +114,20 @@ class Scene:
         return decode_phase(stored.data).phase if stored else None
 
     async def recovery(self, struck_at: float, *roles: str) -> float:
-        """Seconds from `struck_at` until all that is stored by now is worked off by `roles`."""
-        async with asyncio.timeout(WORKED_OFF_S):
-            link = await nats.connect(self.url.split(","), connect_timeout=5, max_reconnect_attempts=-1)
+        """Seconds from `struck_at` until all that is stored by now is worked off by `roles`; infinite when
+        that takes longer than `WORKED_OFF_S`."""
         try:
-            js = link.jetstream(timeout=5)
             async with asyncio.timeout(WORKED_OFF_S):
-                last = await _last(js)
-                while not all([await _worked_off(js, role, last) for role in roles]):
-                    await asyncio.sleep(LOOK_EVERY_S)
-        finally:
-            await link.close()
+                link = await nats.connect(self.url.split(","), connect_timeout=5, max_reconnect_attempts=-1)
+                try:
+                    js = link.jetstream(timeout=5)
+                    last = await _last(js)
+                    while not all([await _worked_off(js, role, last) for role in roles]):
+                        await asyncio.sleep(LOOK_EVERY_S)
+                finally:
+                    await link.close()
+        except TimeoutError:
+            return math.inf
         return time.monotonic() - struck_at
 
     async def calm(self) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from warmxfer.actors.child import Child
 from warmxfer.actors.house import ROLES
 
 from .parking import at_every_phase
 from .row import Row
 from .scene import Scene, scene
+from .still import stopped
 
 STARVED_S = 20.0
 TURN_S = 1.0
@@ -29,40 +30,29 @@ async def f16() -> AsyncIterator[Row]:
     async with scene() as here:
         row = Row("F16", f"every worker stopped for {1 - SHARE:.0%} of {STARVED_S:g} s")
         async with at_every_phase(here, row) as calls:
-            await _doled_out(_pids(here))
+            await _doled_out(_workers(here))
             await here.judge(row, calls)
         yield row
         await here.calm()
         row = Row("F16", f"every worker niced behind busy programs for {STARVED_S:g} s")
         async with at_every_phase(here, row) as calls:
-            for pid in _pids(here):
-                os.setpriority(os.PRIO_PROCESS, pid, NICEST)
+            for worker in _workers(here):
+                os.setpriority(os.PRIO_PROCESS, worker.pid, NICEST)
             async with _busy():
                 await here.judge(row, calls)
         yield row
 
 
-def _pids(here: Scene) -> list[int]:
-    return [child.pid for role in (*ROLES, "primary") for child in here.house.running(role)]
+def _workers(here: Scene) -> list[Child]:
+    return [child for role in (*ROLES, "primary") for child in here.house.running(role)]
 
 
-async def _doled_out(pids: list[int]) -> None:
+async def _doled_out(workers: list[Child]) -> None:
     until = time.monotonic() + STARVED_S
     while time.monotonic() < until:
-        with _stopped(pids):
+        with stopped(workers):
             await asyncio.sleep(TURN_S * (1 - SHARE))
         await asyncio.sleep(TURN_S * SHARE)
-
-
-@contextmanager
-def _stopped(pids: list[int]) -> Iterator[None]:
-    try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @asynccontextmanager
