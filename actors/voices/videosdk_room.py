@@ -22,6 +22,7 @@ from videosdk.agents.room.room import VideoSDKHandler
 from warmxfer.schemas import Retry
 
 from .port import AudioEnabled, Closed, Closing, Participant, ParticipantJoined, ParticipantLeft, RoomEvent
+from .videosdk_servers import know_servers
 
 AUDIO: Final = "audio"
 LINE_BROKE: Final = "Internal socket Error"
@@ -41,6 +42,10 @@ class Room(VideoSDKHandler):
         """Done once we are in; fails with `Retry` when we will not be."""
         self._notice = notice
         self._listens_to = listens_to
+
+    async def connect(self) -> None:
+        await know_servers(self.meeting_id, self.auth_token, self.signaling_base_url)
+        await super().connect()
 
     def on_meeting_joined(self, data: Any) -> None:
         super().on_meeting_joined(data)

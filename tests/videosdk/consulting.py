@@ -12,7 +12,15 @@ from videosdk.agents import Pipeline
 from videosdk.agents.metrics.analytics import AnalyticsClient
 from videosdk.agents.room.room import VideoSDK
 
-from warmxfer.actors.voices import Presence, RoomEvent, Seat, Voice, VoiceSettings, open_voice
+from warmxfer.actors.voices import (
+    Presence,
+    RoomEvent,
+    Seat,
+    Voice,
+    VoiceSettings,
+    open_voice,
+    videosdk_servers,
+)
 from warmxfer.actors.voices.settings import PipelineFactory
 from warmxfer.schemas import RoomToken
 
@@ -31,6 +39,7 @@ class Consultation:
         self.mind: Mind | None = Mind()
         self.meetings: list[Meeting] = []
         self.made: Callable[[], Any] = self.pipeline
+        self.asked_for_servers: Callable[..., dict[str, Any]] = lambda *_: {"base_url": "nowhere"}
         self.opens: Callable[[dict[str, Any]], Meeting] = lambda config: Meeting(**config)
         vars(self).update(parts)
 
@@ -96,7 +105,8 @@ async def joined(
 
 
 def offline(monkeypatch: pytest.MonkeyPatch, scene: Consultation) -> Consultation:
-    """Let the framework's meetings be the scene's, and its analytics stay here."""
+    """Let the framework's meetings and servers be the scene's, and its analytics stay here."""
     monkeypatch.setattr(VideoSDK, "init_meeting", scene.meet)
+    monkeypatch.setattr(videosdk_servers, "_asked", scene.asked_for_servers)
     monkeypatch.setattr(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None)
     return scene

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
+from videosdk import room_client
 from videosdk.agents import EOUConfig, Pipeline
 from videosdk.agents.stt.stt import SpeechEventType
 
@@ -93,6 +94,39 @@ async def test_a_door_that_does_not_open_is_worth_a_retry(
     scene.opens = lambda config: Meeting(**config)
     assert await voice.join() == Presence("room-1", "session-room-1", ())
     await voice.leave()
+
+
+async def test_h18_the_loop_does_not_wait_for_the_library_to_learn_where_the_room_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def slowly(*about: str) -> dict[str, Any]:
+        asked.append(about)
+        time.sleep(0.5)
+        return {"base_url": "nowhere"}
+
+    class Meticulous(Meeting):
+        async def async_join(self) -> None:
+            """Asks as the library does, on the loop."""
+            room_client.get_server_config("room-1", TICKET.token, "api.videosdk.live")
+            await super().async_join()
+
+    scene = offline(monkeypatch, Consultation(asked_for_servers=slowly))
+    scene.opens = lambda config: Meticulous(**config)
+    stalls: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            stalls.append(time.monotonic() - before)
+
+    watching = asyncio.create_task(watch())
+    async with joined(scene):
+        watching.cancel()
+    assert asked == [("room-1", TICKET.token, "api.videosdk.live")]
+    assert max(stalls) < 0.4
 
 
 @pytest.mark.parametrize(
