@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .crowd import MAX_OF_OURS_S, crowd
+import pytest
+
+from .crowd import LIMIT_S, MAX_OF_OURS_S, crowd
 
 SESSIONS = 20
 
 
+@pytest.mark.timeout(2 * LIMIT_S)
 async def test_twenty_sessions_of_one_process_are_transferred_at_once() -> None:
     seen = await crowd(SESSIONS)
     print(f"\n{seen.row()}")
