@@ -47,9 +47,11 @@ def _fail(turn: Turn, kind: str, event: CommandFailed) -> None:
 
 
 def _room_failed(turn: Turn, event: CommandFailed) -> None:
-    """A room in doubt is asked for once more, or closed when nobody needs it any more."""
-    asked_before = turn.state.room_doubtful
-    turn.state.room_doubtful |= event.fault is not Fault.REFUSED
+    """A room in doubt is asked for once more, or closed when nobody needs it any more.
+
+    A refusal leaves the doubt too: it speaks for its own try, and a gateway before may have opened the room.
+    """
+    asked_before, turn.state.room_doubtful = turn.state.room_doubtful, True
     if turn.state.stage is Stage.UNWINDING:
         settle(turn)
     elif event.fault is Fault.UNKNOWN and not asked_before:

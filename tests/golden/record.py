@@ -80,9 +80,10 @@ def simulate(seed: int, known: set[Way]) -> None:
         raise SystemExit(f"seed {seed}: {'; '.join(problems)}")
     for id, story in world.stories.items():
         led = ways(record for _, record in story.records)
-        if not led <= known:
+        name = f"seed_{seed}_{id}"
+        if not led <= known and not path_of(name).exists():
             known |= led
-            keep(f"seed_{seed}_{id}", (stored.data for stored, _ in story.records))
+            keep(name, (stored.data for stored, _ in story.records))
 
 
 def ways(records: Iterable[Record]) -> set[Way]:

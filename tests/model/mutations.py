@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from warmxfer.actors.machine import Stage, Transfer, bridging, mishaps, unwinding
+from warmxfer.actors.machine import Stage, Transfer, bridging, mishaps, policy, unwinding
 from warmxfer.actors.machine.table import TABLE, Handler, Rule
 from warmxfer.actors.machine.turn import Turn
 from warmxfer.schemas import (
-    AudioStreamEnabled,
     CallerCallEnded,
     CallerSwitched,
     CloseRoom,
@@ -24,9 +23,7 @@ from warmxfer.schemas import (
     Fact,
     LeaveCall,
     Outcome,
-    ParticipantJoined,
     SupervisorCallEnded,
-    SupervisorDialed,
     TransferBroken,
 )
 
@@ -113,7 +110,6 @@ def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
 
 _unanswered = mishaps._unanswered
 _close_room = unwinding.close_room
-OVER = (Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED)
 
 MUTATIONS = [
     # of the gateway
@@ -179,9 +175,9 @@ MUTATIONS = [
     ),
     Mutation("the caller is not released", "I2", patches=(_replaced(unwinding, "_release", _nothing),)),
     Mutation(
-        "a leg that comes up late is nobody's",
+        "nobody looks for a leg in doubt once it is over",
         "I16",
-        patches=(_without((AudioStreamEnabled, ParticipantJoined, SupervisorDialed), *OVER),),
+        patches=(_replaced(policy, "schedule_sweep", _nothing),),
     ),
     Mutation(
         "a leg seen while it is being ended is thought to be ended",

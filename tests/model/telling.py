@@ -26,7 +26,6 @@ NEVER: Fact = lambda house, world: False  # noqa: E731
 TRUE_WHEN: dict[str, Fact] = {
     "held": lambda house, world: world.proxy in ("holding", "let_go", "closed"),
     "room created": lambda house, world: world.room != "none",
-    "create_room failed: refused": lambda house, world: world.room == "none",
     "agent joined": lambda house, world: world.agent == "in",
     "dialed": lambda house, world: world.dial in ("made", "late", "twice"),
     "supervisor heard": lambda house, world: world.leg in ("up", "down"),
@@ -86,8 +85,7 @@ RETURN_ANSWERED = frozenset(
     }
 )
 """What settles a `ReturnCaller`: nobody owes an answer to it any more."""
-SETTLED = {**dict.fromkeys(RETURN_ANSWERED, "return_caller"), "create_room failed: refused": "create_room"}
-assert {symbol.name for symbol in SYMBOLS} > SETTLED.keys()
+assert {symbol.name for symbol in SYMBOLS} > RETURN_ANSWERED
 
 UNSURE = frozenset({"dialed", "room created", *SIGHTINGS})
 """What a gateway that dies never tells, nor anybody for it; and what only a webhook would."""
@@ -122,8 +120,7 @@ class Effect(NamedTuple):
     loss: bool = False
     sighting: bool = False
     hang_up: bool = False
-    settled: str = ""
-    """The command that is answered for good: nobody owes an answer to it any more, nor will act on it."""
+    return_answered: bool = False
 
 
 class Telling:
@@ -189,7 +186,7 @@ class Telling:
                 loss=step.symbol.name in LOSSES,
                 sighting=step.symbol.name in SIGHTINGS,
                 hang_up=step.symbol.name in HANG_UPS,
-                settled=SETTLED.get(step.symbol.name, ""),
+                return_answered=step.symbol.name in RETURN_ANSWERED,
             )
         return self._effects[id(step)]
 
@@ -202,7 +199,7 @@ class Telling:
     def _applied(self, world: World, effect: Effect) -> World:
         stage = effect.stage
         after = world._replace(
-            sent=(world.sent - {effect.settled}) | effect.sent,
+            sent=(world.sent - {"return_caller"} if effect.return_answered else world.sent) | effect.sent,
             timer=effect.sets_timer or (world.timer and not effect.spends_timer),
             stage=stage,
             told_lost=(world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost,

@@ -201,8 +201,10 @@ def test_a_room_told_of_after_it_was_closed_by_its_key_is_closed_for_certain() -
     assert closed == [[CONSULTATION], []]
 
 
-def test_a_room_that_was_refused_is_not_closed() -> None:
-    assert not Story().begin().fail("create_room", Fault.REFUSED).clear_away().sent(CloseRoom)
+def test_a_room_that_was_refused_may_have_been_opened_for_a_gateway_that_died() -> None:
+    """Found by simulation: its answer never came, and the next gateway was refused."""
+    story = Story().begin().fail("create_room", Fault.REFUSED).clear_away()
+    assert [command.room_id for command in story.sent(CloseRoom)] == [None]
 
 
 def test_a_leg_that_nobody_saw_is_looked_for_after_the_end_and_not_for_ever() -> None:
