@@ -7,10 +7,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from warmxfer.actors.house import ROLES, Caller
-from warmxfer.bus import subjects
+from warmxfer.bus import Listener, subjects
 from warmxfer.schemas import WarmTransferPhase as Phase
+from warmxfer.schemas import decode_phase
 
 from ..whole.stage import READY, Call
 from .parking import SLOW_TO_SAY_YES
@@ -21,10 +23,12 @@ CALLERS_A_PRIMARY = 50
 TWO_OF_EACH = dict.fromkeys(ROLES, 2)
 PATIENCE = {"command_timeout_s": 60, "summary_timeout_s": 60}
 TENTH = 10
-THINKING_S = 400.0
+ASKED_AT_ONCE = 50
+THINKING_S = 600.0
 """Simulated. Long enough for all to be under way at once."""
 UNDER_WAY_S = 60.0
-LOOK_EVERY_S = 0.5
+HEAR_S = 0.5
+PHASES, MAX_HEARD = "warmxfer.*.phase", 20_000
 BRIEFED = tuple(Phase)[tuple(Phase).index(Phase.BRIEFING_STARTED) :]
 FLOOD = 200
 FLOOD_S = 1.0
@@ -35,13 +39,18 @@ async def f2(in_flight: int) -> AsyncIterator[Row]:
     """kill -9 of every worker at once, and as many new ones. Most supervisors think it over at that moment,
     and every tenth transfer has just been asked for."""
     row = Row("F2", f"kill -9 all workers, {in_flight} in flight")
-    async with scene(counts=TWO_OF_EACH) as here:
+    async with _roomy(in_flight) as here, here.bus.listen(PHASES, max_pending=MAX_HEARD) as heard:
         await here.stage.person(SLOW_TO_SAY_YES, script="ready", replyS=THINKING_S)
         callers = await _many_callers(here, in_flight)
         calls = await _begun(here, callers[: -in_flight // TENTH])
-        await _under_way(here, calls)
+        said: dict[str, Phase] = {}
+        until = time.monotonic() + UNDER_WAY_S
+        while time.monotonic() < until and not all(said.get(each.transfer.id) in BRIEFED for each in calls):
+            await _hear(heard, said)
         calls += await _begun(here, callers[len(calls) :])
-        met = Counter([phase.value if phase else "not heard of" for phase in await _phases(here, calls)])
+        await _hear(heard, said)
+        phases = [said.get(each.transfer.id) for each in calls]
+        met = Counter(phase.value if phase else "just asked for" for phase in phases)
         row.cells = len(met)
         row.facts.append("at the blow: " + ", ".join(f"{count} {name}" for name, count in met.most_common()))
         struck_at = time.monotonic()
@@ -57,27 +66,27 @@ async def f2(in_flight: int) -> AsyncIterator[Row]:
 
 
 async def _begun(here: Scene, callers: Sequence[Caller]) -> list[Call]:
-    begun = (here.stage.begin(caller, SLOW_TO_SAY_YES, **PATIENCE) for caller in callers)
-    return await asyncio.gather(*begun)
+    turns = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def begun(caller: Caller) -> Call:
+        async with turns:
+            return await here.stage.begin(caller, SLOW_TO_SAY_YES, **PATIENCE)
+
+    return await asyncio.gather(*(begun(caller) for caller in callers))
 
 
-async def _phases(here: Scene, calls: Sequence[Call]) -> list[Phase | None]:
-    return await asyncio.gather(*(here.phase_of(call) for call in calls))
-
-
-async def _under_way(here: Scene, calls: Sequence[Call]) -> None:
-    """Return when every supervisor is being briefed, or when that has taken too long."""
-    until = time.monotonic() + UNDER_WAY_S
-    while time.monotonic() < until:
-        if all(phase in BRIEFED for phase in await _phases(here, calls)):
-            return
-        await asyncio.sleep(LOOK_EVERY_S)
+async def _hear(heard: Listener, said: dict[str, Phase]) -> None:
+    """Keep the last phase of each transfer, of those that are told of within `HEAR_S`."""
+    until = time.monotonic() + HEAR_S
+    while (left_s := until - time.monotonic()) > 0:
+        if message := await heard.next(left_s):
+            said[subjects.parse(message.subject).id] = decode_phase(message.data).phase
 
 
 async def f18() -> AsyncIterator[Row]:
     """Many requests in one second, and messages nobody can read among them."""
     row = Row("F18", f"{FLOOD} requests in {FLOOD_S:g} s, one poisoned", cells=1)
-    async with scene(counts=TWO_OF_EACH) as here:
+    async with _roomy(FLOOD) as here:
         callers = await _many_callers(here, FLOOD)
         began = time.monotonic()
 
@@ -96,6 +105,11 @@ async def f18() -> AsyncIterator[Row]:
         if letter is None or not json.loads(letter.data)["cause"]:
             row.problems.append("I22: the poison was not parked with its cause")
     yield row
+
+
+def _roomy(transfers: int) -> AbstractAsyncContextManager[Scene]:
+    """A scene with two of every worker, of whom one could hold all the consultations."""
+    return scene(counts=TWO_OF_EACH, env={"WARMXFER_BRIEFING_JOBS": str(transfers)})
 
 
 async def _many_callers(here: Scene, count: int) -> list[Caller]:

@@ -111,7 +111,7 @@ def _header(args: argparse.Namespace, where: str, rows: list[Row], broken: int, 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
     parser.add_argument("--only", type=lambda text: text.split(","), help="such as F1,F4")
-    parser.add_argument("--in-flight", type=int, default=500, help="transfers under way in F2")
+    parser.add_argument("--in-flight", type=int, default=500, help="transfers under way in F2, 512 at most")
     parser.add_argument("--seed", type=int, default=1, help="for what is left to chance")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     args = parser.parse_args()
