@@ -16,6 +16,7 @@ from warmxfer.actors.primary.fence import Fences, Standing
 from warmxfer.bus import Claim
 
 from .borrowed import BORROWED, borrowed
+from .cloud import Cloud
 from .world import simulate
 
 MAX_SEEDS = 400
@@ -33,8 +34,9 @@ def claims_nothing(patch: Patch) -> None:
 
 
 def ends_no_leg(patch: Patch) -> None:
-    """The transfer is over, and the supervisor's phone goes on ringing."""
+    """The transfer is over, and the supervisor's phone goes on ringing: closing a room ends no call here."""
     patch.setattr(unwinding, "end_leg", lambda turn, **_: None)
+    patch.setattr(Cloud, "close_room", lambda self, room_id: setattr(self.room(room_id), "open", False))
 
 
 def obeys_anything(patch: Patch) -> None:
