@@ -26,7 +26,7 @@ TENTH = 10
 ASKED_AT_ONCE = 50
 THINKING_S = 600.0
 """Simulated. Long enough for all to be under way at once."""
-UNDER_WAY_S = 60.0
+UNDER_WAY_S = 90.0
 HEAR_S = 0.5
 PHASES, MAX_HEARD = "warmxfer.*.phase", 20_000
 BRIEFED = tuple(Phase)[tuple(Phase).index(Phase.BRIEFING_STARTED) :]
