@@ -204,7 +204,7 @@ def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
     """Somebody turns up in a consultation that is over: hang up on the supervisor, bring the caller back."""
     if event.participant_id == turn.state.supervisor_participant_id:
         _hang_up_again(turn)
-    elif event.participant_id == turn.state.caller_consult_id and not turn.state.caller_gone:
+    elif _is_our_caller(turn, event):
         turn.state.caller_moved = True
         bring_back(turn, awaited=False)
 
@@ -214,6 +214,12 @@ def _hang_up_again(turn: Turn) -> None:
     if turn.state.room_id is not None and not turn.state.caller_away:
         turn.forget("end_call")
         end_leg(turn, awaited=not turn.state.stage.ended)
+
+
+def _is_our_caller(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> bool:
+    """Whether it is the caller, in the consultation room: a room there has to be."""
+    seen = (event.room_id, event.participant_id) == (turn.state.room_id, turn.state.caller_consult_id)
+    return seen and not turn.state.caller_gone
 
 
 def late_return(turn: Turn, event: CallerReturned) -> None:

@@ -201,6 +201,16 @@ def test_a_room_told_of_after_it_was_closed_by_its_key_is_closed_for_certain() -
     assert closed == [[CONSULTATION], []]
 
 
+def test_a_caller_seen_in_a_room_that_never_opened_keeps_no_late_room_open() -> None:
+    story = Story().begin()
+    story.tell(STOP)
+    story.answer("release_caller")
+    assert story.tell(story.seen(ParticipantJoined, "wxc-t1")) == []
+    story.answer("create_room")
+    assert story.stage is Stage.UNWINDING
+    assert [command.room_id for command in story.sent(CloseRoom)] == [CONSULTATION]
+
+
 def test_a_room_that_was_refused_may_have_been_opened_for_a_gateway_that_died() -> None:
     """Found by simulation: its answer never came, and the next gateway was refused."""
     story = Story().begin().fail("create_room", Fault.REFUSED).clear_away()
