@@ -11,6 +11,8 @@ from .check import CONFIGS, sound, told
 from .events import SYMBOLS
 from .explore import Explorer, Report
 
+pytestmark = pytest.mark.model
+
 NEVER_ANSWERED = {
     f"return_caller failed: {fault}" for fault in ("caller_gone", "supervisor_gone", "called_off")
 }

@@ -10,7 +10,7 @@ from .check import mutated
 from .mutations import MUTATIONS, Mutation
 
 
-@pytest.mark.mutations
+@pytest.mark.model
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.mistake)
 def test_every_known_mistake_is_found(mutation: Mutation) -> None:
     report = mutated(mutation)
