@@ -1,4 +1,5 @@
-"""How an actor answers: one event, under a name that makes a repeat harmless.
+"""How an actor takes the one kind of command that is its own, and answers: one event, under a name that
+makes a repeat harmless.
 
 Names (`Msg-Id`) count across the whole stream, and users name their requests by transfer ids; so every name
 of ours has a colon in it, which no id can.
@@ -6,10 +7,14 @@ of ours has a colon in it, which no id can.
 
 from __future__ import annotations
 
-from warmxfer.bus import Bus, subjects
-from warmxfer.schemas import Answer, Fact, encode
+from typing import TypeVar
+
+from warmxfer.bus import Bus, Delivery, Park, subjects
+from warmxfer.schemas import Answer, Command, CommandFailed, Fact, Fault, Undecodable, decode_command, encode
 
 DEADLINE_S = 5.0
+
+C = TypeVar("C", bound=Command)
 
 
 def kind_of(fact: Fact) -> str:
@@ -29,3 +34,24 @@ async def publish_answer(
     await bus.publish(
         subjects.event(transfer_id), encode(answer), msg_id=name_of(answer), deadline_s=deadline_s
     )
+
+
+def read_command(delivery: Delivery, kind: type[C], actor: str) -> C:
+    """The command in `delivery`; raises `Park` for what is none, or none for `actor`."""
+    try:
+        command = decode_command(delivery.data)
+    except Undecodable as error:
+        raise Park(f"No command could be read: {error}") from error
+    if not isinstance(command, kind):
+        raise Park(f"{type(command).__name__} is no command for a {actor}")
+    return command
+
+
+async def answer_dead(bus: Bus, delivery: Delivery, kind: type[Command], cause: str) -> None:
+    """A command became a dead letter: tell whoever waits for its answer. Of what is none, nobody waits."""
+    try:
+        command = read_command(delivery, kind, "")
+    except Park:
+        return
+    failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
+    await publish_answer(bus, delivery.transfer_id, failed)

@@ -8,11 +8,11 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors.answering import publish_answer
+from warmxfer.actors.answering import answer_dead, read_command
 from warmxfer.actors.llm import open_model
 from warmxfer.actors.voices import VoiceSettings
-from warmxfer.bus import Bus, Delivery, Park, Worker
-from warmxfer.schemas import CommandFailed, Fault, JoinConsultation, Undecodable, decode_command
+from warmxfer.bus import Bus, Delivery, Worker
+from warmxfer.schemas import JoinConsultation
 
 from .consultation import MIN_JOIN_S, Consultation, Task
 from .judge import Judges
@@ -34,7 +34,7 @@ class Briefer:
 
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue; returns when the consultation is over."""
-        command = _read(delivery)
+        command = read_command(delivery, JoinConsultation, "briefing agent")
         task = Task(
             transfer_id=delivery.transfer_id,
             join=command,
@@ -45,12 +45,7 @@ class Briefer:
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""
-        try:
-            command = _read(delivery)
-        except Park:
-            return
-        failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
-        await publish_answer(self._bus, delivery.transfer_id, failed)
+        await answer_dead(self._bus, delivery, JoinConsultation, cause)
 
 
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -76,13 +71,3 @@ async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None]
     finally:
         if model is not None:
             await model.aclose()
-
-
-def _read(delivery: Delivery) -> JoinConsultation:
-    try:
-        command = decode_command(delivery.data)
-    except Undecodable as error:
-        raise Park(f"No command could be read: {error}") from error
-    if not isinstance(command, JoinConsultation):
-        raise Park(f"{type(command).__name__} is no command for a briefing agent")
-    return command

@@ -9,16 +9,14 @@ from typing import Final, Literal
 
 import structlog
 
-from warmxfer.actors.answering import publish_answer
+from warmxfer.actors.answering import answer_dead, publish_answer, read_command
 from warmxfer.actors.llm import ChatModel, open_model
-from warmxfer.bus import BrokerClock, Bus, Delivery, Park, Worker, subjects
+from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
     SUMMARY_MAX_CHARS,
     Answer,
     AskHistory,
     AskSummary,
-    CommandFailed,
-    Fault,
     History,
     OwnSummary,
     Refused,
@@ -26,10 +24,8 @@ from warmxfer.schemas import (
     Summarize,
     SummaryReady,
     Turn,
-    Undecodable,
     WarmTransferError,
     decode_as,
-    decode_command,
     encode,
 )
 
@@ -65,7 +61,7 @@ class Summarizer:
 
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue."""
-        command = _read(delivery)
+        command = read_command(delivery, Summarize, "summarizer")
         started_s = time.monotonic()
         self._clock.saw(delivery.at)
         budget_s = max(command.deadline_at - self._clock.now(), LATE_BUDGET_S)
@@ -82,12 +78,7 @@ class Summarizer:
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""
-        try:
-            command = _read(delivery)
-        except Park:
-            return
-        failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
-        await self._answer(delivery.transfer_id, failed)
+        await answer_dead(self._bus, delivery, Summarize, cause)
 
     async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
         deadline = asyncio.get_running_loop().time() + budget_s
@@ -161,13 +152,3 @@ async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], Non
     finally:
         if model is not None:
             await model.aclose()
-
-
-def _read(delivery: Delivery) -> Summarize:
-    try:
-        command = decode_command(delivery.data)
-    except Undecodable as error:
-        raise Park(f"No command could be read: {error}") from error
-    if not isinstance(command, Summarize):
-        raise Park(f"{type(command).__name__} is no command for a summarizer")
-    return command
