@@ -1,5 +1,8 @@
 """One script of a user's, run twice: as it was written for the original, and with two lines more for us.
 
+In the original's own pacing: with ours, what does not depend on each other is prepared side by side, so the
+room may be there before the summary is, and then a payload names it earlier than the original can.
+
 Real people of the sandbox are on the phone both times. The same phases come with the same payloads, and the
 tool gets the same result or the same error; where we differ on purpose, `ON_PURPOSE` says so.
 """
@@ -27,7 +30,7 @@ FILE = Path(__file__).with_name("user_script.py")
 ORIGINAL = FILE.read_text()
 WITH = "from videosdk.agents.warm_transfer import"
 MADE = "    session = AgentSession("
-OURS = ["from warmxfer.actors.videosdk import install\n", "    install(session)\n"]
+OURS = ["from warmxfer.actors.videosdk import install\n", '    install(session, pacing="sequential")\n']
 READY, DECLINES = "+14155550101", "+14155550106"
 NO_BALANCE = {"match": {"method": "POST", "path": "/v2/sip/call"}, "kind": "status", "status": 402}
 ENDS_S = 40.0
@@ -114,7 +117,7 @@ async def test_a_users_script_sees_the_same(
         await house.post("/sandbox/faults", {**fault, "times": 2})
     theirs = await run(house, ORIGINAL, supervisor)
     ours = await run(house, moved_over(ORIGINAL), supervisor)
-    assert sorted(ours.names) == sorted(theirs.names)
+    assert ours.names == theirs.names
     assert ours.names[0] == theirs.names[0] == "started"
     assert ours.last == theirs.last
     assert [each["phase"] for each in ours.everywhere] == ours.names
