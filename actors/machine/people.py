@@ -14,8 +14,11 @@ from warmxfer.schemas import (
 )
 
 from . import bridging, consulting
+from .state import Verdict
 from .turn import Turn
 from .unwinding import unwind
+
+CALLER_HUNG_UP = "The caller hung up."
 
 
 class Who(StrEnum):
@@ -65,6 +68,14 @@ def left_during_the_bridge(turn: Turn, event: ParticipantLeft) -> None:
             pass
 
 
+def left_before_they_were_found(turn: Turn, event: ParticipantLeft) -> None:
+    """The provider knew before the room that the caller was gone: their leg was looked for, and not there."""
+    verdict = turn.state.verdict
+    not_found = verdict is not None and verdict.outcome is Outcome.CALLER_NOT_FOUND
+    if not_found and who(turn, event.room_id, event.participant_id) is Who.CALLER_IN_PRIMARY:
+        turn.state.verdict = Verdict(Outcome.CALLER_LEFT, CALLER_HUNG_UP, {"source": "room"})
+
+
 def caller_hung_up(turn: Turn, event: CallerCallEnded) -> None:
     if event.call_id == turn.state.caller_call_id:
         _caller_left(turn, "webhook")
@@ -77,7 +88,7 @@ def caller_hung_up_in_the_bridge(turn: Turn, event: CallerCallEnded) -> None:
 
 def _caller_left(turn: Turn, source: str) -> None:
     turn.state.caller_gone = True
-    unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.", source=source)
+    unwind(turn, Outcome.CALLER_LEFT, CALLER_HUNG_UP, source=source)
 
 
 def cancelled(turn: Turn, event: CancelRequested) -> None:

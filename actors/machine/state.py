@@ -68,7 +68,8 @@ class Pending(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """How the transfer ends, once that is decided. The first verdict stands."""
+    """How the transfer ends, once that is decided. The first verdict stands, but for who was looked for, not
+    found, and is then seen to have left."""
 
     outcome: Outcome
     detail: str

@@ -151,6 +151,7 @@ _on(
         HANDING_OVER: (HANDING_OVER, RETURNING, UNWINDING),
     },
 )
+_on(ParticipantLeft, people.left_before_they_were_found, _stay(UNWINDING))
 _on(
     CallerCallEnded,
     people.caller_hung_up,

@@ -68,6 +68,18 @@ def test_h4_a_caller_who_hangs_up_in_any_stage_ends_it_without_an_apology_to_nob
     assert len(story.sent(EndCall)) == (stage is not Stage.PREPARING)
 
 
+def test_who_was_not_found_because_they_had_just_hung_up_has_left() -> None:
+    """The asker was told that there is no phone call, of a caller who had been on it a moment ago."""
+    story = Story().begin().answer("hold_caller", "create_room").fail("find_caller_call")
+    assert story.transfer.verdict is not None
+    assert story.transfer.verdict.outcome is Outcome.CALLER_NOT_FOUND
+    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="somebody-else"))
+    assert story.transfer.verdict.outcome is Outcome.CALLER_NOT_FOUND
+    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
+    assert finish(story).result.outcome is Outcome.CALLER_LEFT
+    assert story.result.evidence["source"] == "room"
+
+
 @pytest.mark.parametrize("stage", LIVE)
 def test_another_callers_hang_up_is_not_ours(stage: Stage) -> None:
     assert Story().until(stage).tell(CallerCallEnded(call_id="call-other")) == []
