@@ -15,8 +15,9 @@ import pytest
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, leash, subjects
 
 CHILD = """
-import asyncio, sys
+import asyncio, signal
 from warmxfer.bus import EmbeddedServer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits a deaf ear
 async def main():
     server = await EmbeddedServer().start()
     print(server.pid, flush=True)
