@@ -29,3 +29,4 @@ MAX_SIMULATED_S: Final = 3_600.0
 """The longest delay a fault, a person or a ringing timeout may ask for."""
 DEFAULT_PER_PAGE: Final = 10
 MAX_PER_PAGE: Final = 100
+MAX_EPOCH_MS: Final = 10_000_000_000_000

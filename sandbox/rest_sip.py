@@ -9,7 +9,7 @@ from . import fields
 from .calls import DEFAULT_RINGING_TIMEOUT_S, Call
 from .cloud import Cloud
 from .errors import Refused
-from .limits import DEFAULT_PER_PAGE, MAX_CALLS, MAX_PER_PAGE, MAX_URL_CHARS
+from .limits import DEFAULT_PER_PAGE, MAX_CALLS, MAX_EPOCH_MS, MAX_PER_PAGE, MAX_URL_CHARS
 from .signing import public_key_pem
 from .tokens import check_api_token, check_join_token
 
@@ -135,6 +135,8 @@ def _matching(cloud: Cloud, request: Request) -> list[Call]:
     direction = query.get("type")
     if direction not in (None, "inbound", "outbound"):
         raise Refused(400, "type must be inbound or outbound.")
+    since_ms = fields.whole(query, "startDate", 1, MAX_EPOCH_MS)
+    until_ms = fields.whole(query, "endDate", MAX_EPOCH_MS, MAX_EPOCH_MS)
     calls: Iterable[Call] = cloud.calls if room_id is None else cloud.calls.of_room(room_id)
     found = [
         call
@@ -142,6 +144,7 @@ def _matching(cloud: Cloud, request: Request) -> list[Call]:
         if session_id in (None, call.session_id)
         and call_id in (None, call.id)
         and direction in (None, call.direction)
+        and since_ms <= call.started_at_s * 1_000 <= until_ms
     ]
     found.sort(key=lambda call: call.started_at_s, reverse=True)
     return found

@@ -43,6 +43,7 @@ from .desk import Desk
 from .dialling import dial_supervisor, end_call
 from .effects import Effects
 from .looking import check_legs, close_room, create_room, find_caller_call
+from .reconciling import Reconciler
 from .returning import return_caller
 from .settings import GatewaySettings
 from .switching import switch_caller
@@ -119,14 +120,17 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None
         provider, url = await _open(bus, settings, stack)
         clock = BrokerClock()
         effects = Effects(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
-        gateway = Gateway(bus, Desk(provider, settings.policy, clock, effects))
+        gateway = Gateway(bus, Desk(provider, settings.policy, clock, effects, settings.house))
         await stack.enter_async_context(serve_tokens(bus, provider))
         worker = Worker(bus, ROLE, gateway.handle, jobs=settings.jobs, progress=True, on_dead=gateway.on_dead)
         await stack.enter_async_context(worker)
         await _take_notices(provider)
         if ready is not None:
             ready(url)
-        await asyncio.Event().wait()
+        if settings.house is None:
+            await asyncio.Event().wait()
+        else:
+            await Reconciler(bus, provider, settings.house, settings.reconcile_s).run()
 
 
 async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:

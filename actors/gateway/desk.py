@@ -29,6 +29,8 @@ class Desk:
     policy: Policy
     clock: BrokerClock
     effects: Effects
+    house: str | None = None
+    """The name that legs dialled from here carry."""
 
     def expired(self, command: Command) -> bool:
         """Nobody waits for the answer any more, even if our idea of the time is a little ahead."""

@@ -52,7 +52,7 @@ async def dial_supervisor(desk: Desk, transfer_id: str, command: DialSupervisor)
         return await _find(desk, transfer_id, command, desk.here(turn.quiet_at), None)
     send_by = min(turn.send_by, desk.answer_by(command) - LOOK_UP_RESERVE_S)
     try:
-        dialed = await desk.provider.dial(_order(transfer_id, command), within_s=left_s(send_by))
+        dialed = await desk.provider.dial(_order(transfer_id, command, desk.house), within_s=left_s(send_by))
     except Undone as error:
         await desk.effects.ended(transfer_id, effect, "refused")
         return refused(command, error)
@@ -130,13 +130,13 @@ def _dialed(command: DialSupervisor, call_id: str, response: dict[str, Any]) -> 
     )
 
 
-def _order(transfer_id: str, command: DialSupervisor) -> DialOrder:
+def _order(transfer_id: str, command: DialSupervisor, house: str | None) -> DialOrder:
     return DialOrder(
         room_id=command.room_id,
         participant_id=command.participant_id,
         ringing_timeout_s=command.ringing_timeout_s,
         destination=command.destination,
-        marks=names.marks(transfer_id, command.attempt),
+        marks=names.marks(transfer_id, command.attempt, house),
     )
 
 

@@ -30,13 +30,19 @@ def attempt_key(transfer_id: str, attempt: int) -> str:
     return f"{transfer_id}-{attempt}"
 
 
-def marks(transfer_id: str, attempt: int) -> dict[str, str]:
+def marks(transfer_id: str, attempt: int, house: str | None = None) -> dict[str, str]:
     """The metadata a dialled leg carries."""
     return {
         "warmxferId": transfer_id,
         "attempt": str(attempt),
         "attemptKey": attempt_key(transfer_id, attempt),
+        **(house_marks(house) if house else {}),
     }
+
+
+def house_marks(house: str) -> dict[str, str]:
+    """What all legs that a house dials have in common."""
+    return {"warmxferHouse": house}
 
 
 def whose(participant_id: str) -> Who | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from warmxfer.actors.providers import ChosenProvider, choose_provider
-from warmxfer.schemas import Refused, env_number
+from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number
 
 from .policy import Policy
 
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
+DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S = 60.0, 1.0, 3_600.0
 DEFAULT_WEBHOOK_HOST = "127.0.0.1"
 MAX_URL_CHARS = 512
 
@@ -22,13 +24,16 @@ class GatewaySettings:
     """`webhook_port` None: no webhooks are taken, 0: on any free port.
 
     `webhook_url` is where the provider reaches us; left out, and with a provider on this machine, it is our
-    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned.
+    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned. `house` is
+    the name under which legs are dialled, and forgotten ones looked for; None: they are not.
     """
 
     provider: ChosenProvider
     policy: Policy = field(default_factory=Policy)
     jobs: int = DEFAULT_JOBS
     settle_s: float = DEFAULT_SETTLE_S
+    house: str | None = None
+    reconcile_s: float = DEFAULT_RECONCILE_S
     webhook_port: int | None = None
     webhook_host: str = DEFAULT_WEBHOOK_HOST
     webhook_url: str | None = None
@@ -43,11 +48,23 @@ class GatewaySettings:
             policy=Policy.from_env(env),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
+            house=_house(env.get("WARMXFER_HOUSE", "").strip()),
+            reconcile_s=env_number(
+                env, "WARMXFER_RECONCILE_S", float, DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S
+            ),
             webhook_port=env_number(env, "WARMXFER_WEBHOOK_PORT", int, 0, 0, 65_535) if port else None,
             webhook_host=env.get("WARMXFER_WEBHOOK_HOST") or DEFAULT_WEBHOOK_HOST,
             webhook_url=_url(env.get("WARMXFER_WEBHOOK_URL", "")),
             webhook_key=env.get("WARMXFER_WEBHOOK_PUBLIC_KEY") or None,
         )
+
+
+def _house(text: str) -> str | None:
+    if text and re.fullmatch(TOKEN_PATTERN, text, re.ASCII) is None:
+        raise Refused(
+            f"WARMXFER_HOUSE is {text[:40]!r}; use 1 to 64 of A-Z a-z 0-9 _ -", field="WARMXFER_HOUSE"
+        )
+    return text or None
 
 
 def _url(text: str) -> str | None:

@@ -127,6 +127,12 @@ class Provider(Protocol):
         """Every leg dialled under our mark, those that are up first. Empty: the provider has none."""
         ...
 
+    async def find_marked_calls(
+        self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
+    ) -> list[CallRecord]:
+        """Every leg that is up, began no longer ago than that, and was dialled under these marks."""
+        ...
+
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
         """The room of this key: the same key gives the same room, so a doubt is asked again."""
         ...

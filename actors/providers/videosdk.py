@@ -36,7 +36,7 @@ from .videosdk_webhooks import SIGNATURE, read_notice, read_public_key, verify
 
 PER_PAGE = 50
 MAX_PAGES = 40
-"""No more than this many pages of one room are read: 2,000 legs."""
+"""No more than this many pages of one question are read: 2,000 legs."""
 MARK = "warmxferId"
 """The metadata key that every leg dialled by warmxfer carries."""
 FETCH = "fetch"
@@ -103,6 +103,13 @@ class VideoSDK:
             if call.metadata.get("attemptKey") == attempt_key or call.participant_id == participant_id
         ]
         return sorted(ours, key=lambda call: not call.up)
+
+    async def find_marked_calls(
+        self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
+    ) -> list[CallRecord]:
+        since_ms = round((self._tokens.now() - began_within_s) * 1_000)
+        calls = await self._list({"type": "outbound", "startDate": str(since_ms)}, within_s)
+        return [call for call in calls if call.up and marks.items() <= call.metadata.items()]
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
         ask = Ask("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)

@@ -40,7 +40,7 @@ class Tokens:
         """A token with role `crawler`."""
         if self._auth_token:
             return self._auth_token
-        now = self._now()
+        now = self.now()
         if now >= self._renew_at:
             self._rest = self._sign(
                 {"permissions": ["allow_join", "allow_mod"], "roles": ["crawler"]}, REST_TOKEN_LIFE_S
@@ -71,10 +71,11 @@ class Tokens:
         }
         return self._sign(claims, ROOM_TOKEN_LIFE_S)
 
+    def now(self) -> float:
+        """The cloud's time, in epoch seconds."""
+        return time.monotonic() + self._ahead_s
+
     def _sign(self, claims: dict[str, Any], life_s: int) -> str:
-        now = int(self._now())
+        now = int(self.now())
         whole = {"apikey": self._api_key, "version": 2, **claims, "iat": now, "exp": now + life_s}
         return jwt.encode(whole, self._secret, algorithm="HS256")
-
-    def _now(self) -> float:
-        return time.monotonic() + self._ahead_s

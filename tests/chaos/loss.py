@@ -1,8 +1,9 @@
 """F5: the broker's disk put back from an old copy, or lost.
 
-What the stream forgets cannot be finished: nothing here waits for results, the cloud's ledger alone counts.
-No caller stays on hold, for their sessions let them go. A supervisor's leg of which nobody knows stays. Where
-an old copy is put back, what was done since may be done again: that is shown, and not promised.
+What the stream forgets cannot be finished: nothing here waits for results, the ledger of the cloud alone
+counts. No caller stays on hold, for their sessions let them go; no supervisor stays on the phone, for
+the gateways of this house look for those it forgot. Where an old copy is put back, what was done since may
+be done again: that is shown, and not promised.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from .row import CUT_OFF, Row
 from .scene import Scene, scene
 
 LEASE_S = 4.0
+RECONCILE_S = 2.0
 OLD_COPY = "an old copy of the stream put back"
 STRUCK = {
-    OLD_COPY: frozenset(("2nd dials", "2nd switches", "legs left", CUT_OFF)),
-    "the stream deleted": frozenset(("legs left",)),
+    OLD_COPY: frozenset(("2nd dials", "2nd switches", CUT_OFF)),
+    "the stream deleted": frozenset[str](),
 }
 """What is not promised of each."""
 
@@ -32,7 +34,11 @@ async def f5() -> AsyncIterator[Row]:
     """Some transfers know a copy that was made while they ran, others began after it."""
     for struck, unpromised in STRUCK.items():
         with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
-            env = {"WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}"}
+            env = {
+                "WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}",
+                "WARMXFER_HOUSE": "chaos",
+                "WARMXFER_RECONCILE_S": f"{RECONCILE_S:g}",
+            }
             async with scene(directory=Path(directory), env=env) as here:
                 row = Row("F5", struck, unpromised=unpromised)
                 async with at_every_phase(here, row) as known:

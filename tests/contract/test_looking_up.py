@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -65,6 +66,21 @@ async def test_a_call_is_the_same_in_the_list_and_alone(cloud: Cloud, phone: Pho
     assert [entry["status"].lower() for entry in alone["timelog"]][-1] == "answered"
     assert alone["end"] is None
     assert (await cloud.get("/v2/sip/call", roomId=str(call.room_id), type="inbound"))["data"] == []
+
+
+async def test_legs_are_found_by_their_mark_and_by_when_they_began(cloud: Cloud, phone: Phone) -> None:
+    """§3 Looking up: GET /v2/sip/call of the whole project, `startDate` leaves out what began before."""
+    call, other = await phone.talk(), await phone.talk()
+    marks = {"warmxferId": str(call.metadata["warmxferId"])}
+    found = await cloud.provider.find_marked_calls(marks, 600.0)
+    assert [each.call_id for each in found] == [call.call_id]
+    later = {"type": "outbound", "startDate": round((time.time() + 600) * 1_000)}
+    assert (await cloud.get("/v2/sip/call", **later))["data"] == []
+    assert await cloud.provider.find_marked_calls(marks, -600.0) == []
+    await cloud.provider.end(call.call_id)
+    await cloud.until(call.call_id, lambda record: not record.up, "over")
+    assert await cloud.provider.find_marked_calls(marks, 600.0) == []
+    assert (await cloud.provider.look_up_call(other.call_id) or other).up
 
 
 async def test_a_leg_of_ours_is_no_caller(cloud: Cloud, phone: Phone) -> None:
