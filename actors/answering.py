@@ -31,9 +31,14 @@ async def publish_answer(
     bus: Bus, transfer_id: str, answer: Answer, *, deadline_s: float = DEADLINE_S
 ) -> None:
     """Answer a command; a repeat within two minutes is stored once."""
-    await bus.publish(
-        subjects.event(transfer_id), encode(answer), msg_id=name_of(answer), deadline_s=deadline_s
-    )
+    await publish_fact(bus, transfer_id, answer, name_of(answer), deadline_s=deadline_s)
+
+
+async def publish_fact(
+    bus: Bus, transfer_id: str, fact: Fact, name: str, *, deadline_s: float = DEADLINE_S
+) -> None:
+    """Tell what happened; under the same name within two minutes it is stored once."""
+    await bus.publish(subjects.event(transfer_id), encode(fact), msg_id=name, deadline_s=deadline_s)
 
 
 def read_command(delivery: Delivery, kind: type[C], actor: str) -> C:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
-from warmxfer.actors.answering import publish_answer
+from warmxfer.actors.answering import publish_answer, publish_fact
 from warmxfer.actors.providers import Doubtful, NotDone, Provider
 from warmxfer.bus import BrokerClock, Bus, Delivery, Park, Worker
 from warmxfer.schemas import (
@@ -120,7 +121,8 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None
         provider, url = await _open(bus, settings, stack)
         clock = BrokerClock()
         effects = Effects(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
-        gateway = Gateway(bus, Desk(provider, settings.policy, clock, effects, settings.house))
+        tell = partial(publish_fact, bus)
+        gateway = Gateway(bus, Desk(provider, settings.policy, clock, effects, tell, settings.house))
         await stack.enter_async_context(serve_tokens(bus, provider))
         worker = Worker(bus, ROLE, gateway.handle, jobs=settings.jobs, progress=True, on_dead=gateway.on_dead)
         await stack.enter_async_context(worker)

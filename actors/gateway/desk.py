@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from warmxfer.actors.providers import Provider
 from warmxfer.bus import BrokerClock
-from warmxfer.schemas import Command
+from warmxfer.schemas import Command, Fact
 
 from .effects import Effects
 from .policy import Policy
@@ -29,6 +30,8 @@ class Desk:
     policy: Policy
     clock: BrokerClock
     effects: Effects
+    tell: Callable[[str, Fact, str], Awaitable[None]]
+    """`tell(transfer_id, fact, name)`: what was seen beside an answer; stored once under its name."""
     house: str | None = None
     """The name that legs dialled from here carry."""
 

@@ -15,11 +15,13 @@ from warmxfer.schemas import (
     FindCallerCall,
     LegsChecked,
     LegSeen,
+    ParticipantJoined,
     Retry,
     RoomClosed,
     RoomCreated,
 )
 
+from . import names
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, Desk, left_s
 from .effects import look_until
@@ -74,6 +76,7 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
 
     Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed. Closing
     hangs up on whoever is there, so a room with a caller in it stays: a move may come later than anything.
+    It is told, for nobody else may have seen them come: they are to be brought back.
     """
     by = desk.answer_by(command, at_least_s=CLEAN_UP_S)
     try:
@@ -81,6 +84,9 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
         if room_id is None:
             room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
         if await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None:
+            await desk.tell(
+                transfer_id, _moved_after_all(transfer_id, room_id), f"{command.command_id}:occupied"
+            )
             raise Retry(
                 "A caller is in the room; it is closed when they have left it", after_s=OCCUPIED_RETRY_S
             )
@@ -92,6 +98,10 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
     except Doubtful as error:
         raise Retry(str(error)) from error
     return RoomClosed(command_id=command.command_id)
+
+
+def _moved_after_all(transfer_id: str, room_id: str) -> ParticipantJoined:
+    return ParticipantJoined(room_id=room_id, participant_id=names.moved_caller(transfer_id))
 
 
 async def check_legs(desk: Desk, transfer_id: str, command: CheckLegs) -> Answer | None:

@@ -45,6 +45,11 @@ def house_marks(house: str) -> dict[str, str]:
     return {"warmxferHouse": house}
 
 
+def moved_caller(transfer_id: str) -> str:
+    """The caller's participant id in the consultation room."""
+    return f"wxc-{transfer_id}"
+
+
 def whose(participant_id: str) -> Who | None:
     """Read a participant id of ours: wxs-<id>-<n>, wxc-<id>, wxr-<id>, wxa-<id>; None for any other."""
     if found := _SUPERVISOR.fullmatch(participant_id):

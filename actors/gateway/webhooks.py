@@ -20,10 +20,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from warmxfer.actors.answering import kind_of
+from warmxfer.actors.answering import kind_of, publish_fact
 from warmxfer.actors.providers import Forged, Provider
-from warmxfer.bus import Bus, subjects
-from warmxfer.schemas import Refused, Retry, encode
+from warmxfer.bus import Bus
+from warmxfer.schemas import Refused, Retry
 
 from .facts import fact_of
 
@@ -71,12 +71,8 @@ class Webhooks:
             if found is None:
                 return 200, "ignored"
             kind = kind_of(found.fact)
-            await self._bus.publish(
-                subjects.event(found.transfer_id),
-                encode(found.fact),
-                msg_id=f"hook-{hashlib.sha256(body).hexdigest()}",
-                deadline_s=PUBLISH_TIMEOUT_S,
-            )
+            name = f"hook:{hashlib.sha256(body).hexdigest()}"
+            await publish_fact(self._bus, found.transfer_id, found.fact, name, deadline_s=PUBLISH_TIMEOUT_S)
             log.info("webhook_taken", transfer_id=found.transfer_id, fact=kind)
             return 200, "taken"
         except (TimeoutError, ClientDisconnect):

@@ -20,6 +20,7 @@ from warmxfer.schemas import (
     FindCallerCall,
     HoldCaller,
     LegsChecked,
+    ParticipantJoined,
     RoomClosed,
     RoomCreated,
 )
@@ -142,6 +143,10 @@ async def test_no_caller_is_hung_up_on_who_was_moved_into_the_room_after_all(off
     await office.tell(command)
     await asyncio.sleep(1.0)
     assert await office.executed("room_deactivated") == []
+    [told] = [event for event in await office.events() if isinstance(event, ParticipantJoined)]
+    assert (told.room_id, told.participant_id) == (room, f"wxc-{office.id}"), (
+        "for nobody else may have seen it"
+    )
     await office.cloud.hang_up(arrived["participantId"])
     assert isinstance(await office.answer(command), RoomClosed)
 
