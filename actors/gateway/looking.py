@@ -84,9 +84,8 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
         if room_id is None:
             room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
         if await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None:
-            await desk.tell(
-                transfer_id, _moved_after_all(transfer_id, room_id), f"{command.command_id}:occupied"
-            )
+            seen = ParticipantJoined(room_id=room_id, participant_id=names.moved_caller(transfer_id))
+            await desk.tell(transfer_id, seen, f"{command.command_id}:occupied")
             raise Retry(
                 "A caller is in the room; it is closed when they have left it", after_s=OCCUPIED_RETRY_S
             )
@@ -98,10 +97,6 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
     except Doubtful as error:
         raise Retry(str(error)) from error
     return RoomClosed(command_id=command.command_id)
-
-
-def _moved_after_all(transfer_id: str, room_id: str) -> ParticipantJoined:
-    return ParticipantJoined(room_id=room_id, participant_id=names.moved_caller(transfer_id))
 
 
 async def check_legs(desk: Desk, transfer_id: str, command: CheckLegs) -> Answer | None:
