@@ -1,8 +1,8 @@
 """Whether one more transfer may begin: better a sentence at once than a caller who waits for minutes.
 
 The law of this file: the limit is on all coordinators together, and nobody keeps a list. A live transfer has
-exactly one durable timer, so the broker can count them (with those that are over and still look for a leg in
-doubt); between two counts this process adds what it let in.
+exactly one durable timer, so the broker can count them (with those that are over and still look for a leg or
+a room in doubt); between two counts this process adds what it let in.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ def command_failed(turn: Turn, event: CommandFailed) -> None:
         case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
             bridging.complete(turn)
         case "release_caller" | "end_call" | "leave_consultation" | "close_room":
+            turn.state.closing_doubtful |= kind == "close_room"
             turn.note(**{f"{kind}_failed": True})
             settle(turn)
         case "create_room":
@@ -117,8 +118,8 @@ def deadline_passed(turn: Turn, event: DeadlinePassed) -> None:
 
 
 def _unanswered(turn: Turn, kind: str) -> None:
-    if kind == "create_room":
-        turn.state.room_doubtful = True
+    turn.state.room_doubtful |= kind == "create_room"
+    turn.state.closing_doubtful |= kind == "close_room"
     match kind:
         case "summarize":
             summarized(turn, policy.FALLBACK_SUMMARY)

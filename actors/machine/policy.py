@@ -31,7 +31,7 @@ UNWIND_PATIENCE = 6.0
 
 SWEEP_PATIENCE = 3.0
 SWEEPS_PATIENCE = 18.0
-"""A leg in doubt is looked for this many command timeouts apart, until so many after the end."""
+"""A leg or a room in doubt is looked for this many command timeouts apart, until so many after the end."""
 
 FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
 
@@ -49,7 +49,7 @@ def schedule_check(turn: Turn) -> None:
 
 
 def schedule_sweep(turn: Turn) -> None:
-    """Set when an ended transfer looks for its leg again, if it still does."""
+    """Set when an ended transfer looks again for what may still be up, if it still does."""
     unit_s, ended_at = turn.config.command_timeout_s, turn.state.ended_at or turn.now
     goes_on = turn.now < ended_at + SWEEPS_PATIENCE * unit_s
     turn.state.check_due_at = turn.now + SWEEP_PATIENCE * unit_s if goes_on else None

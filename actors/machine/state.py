@@ -115,6 +115,8 @@ class Transfer(Struct, kw_only=True):
     room_doubtful: bool = False
     """It may have been opened, and nobody has told which it is."""
     room_closing: bool = False
+    closing_doubtful: bool = False
+    """It was told to be closed, and may be open: the provider would not, or nobody has told."""
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
     supervisor_heard: bool = False

@@ -187,7 +187,7 @@ _on(
 _on(CallerReleased, unwinding.caller_released, {UNWINDING: OVER})
 _on(CallEnded, unwinding.call_ended, {UNWINDING: OVER})
 _on(ConsultationLeft, unwinding.consultation_left, {UNWINDING: OVER})
-_on(RoomClosed, unwinding.room_closed, {UNWINDING: OVER})
+_on(RoomClosed, unwinding.room_closed, {UNWINDING: OVER, **_stay(CANCELLED, FAILED)})
 
 # what turns up when it is over
 _on(RoomCreated, unwinding.late_room, _stay(*OVER))
@@ -241,5 +241,6 @@ _on(
     },
 )
 
-UNASKED: frozenset[type[Fact]] = frozenset({SupervisorDialed, RoomCreated, CallerReturned})
-"""Answers that matter even when nobody awaits them any more: something may be up that must come down."""
+UNASKED: frozenset[type[Fact]] = frozenset({SupervisorDialed, RoomCreated, CallerReturned, RoomClosed})
+"""Answers that matter even when nobody awaits them any more: something may be up that must come down, or
+nobody has to look for it any longer."""

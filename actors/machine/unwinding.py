@@ -99,7 +99,7 @@ def close_room(turn: Turn, *, awaited: bool = True) -> bool:
     there_is_none = turn.state.room_id is None and not turn.state.room_doubtful
     if there_is_none or turn.state.room_closing or turn.state.caller_away:
         return False
-    turn.state.room_closing = True
+    turn.state.room_closing, turn.state.closing_doubtful = True, not awaited
     turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id, key=turn.state.id)
     return True
 
@@ -107,18 +107,29 @@ def close_room(turn: Turn, *, awaited: bool = True) -> bool:
 def end(turn: Turn) -> None:
     """Say how it ended, naming what could not be confirmed."""
     turn.state.room_doubtful |= turn.state.awaits("create_room")
+    turn.state.closing_doubtful |= turn.state.awaits("close_room")
     if turn.state.pending:
         turn.note(unconfirmed=", ".join(sorted({each.kind for each in turn.state.pending.values()})))
     close_room(turn, awaited=False)
     conclude(turn)
-    if turn.state.leg_doubtful:
+    if turn.state.leg_doubtful or turn.state.closing_doubtful:
         policy.schedule_sweep(turn)
 
 
 def sweep(turn: Turn) -> None:
-    """Look again for a leg that the provider may have made when nobody waited for it any more, and end it."""
-    end_leg(turn, awaited=False)
+    """End again what may be up: a leg that the provider made late, a room that it would not close."""
+    if turn.state.leg_doubtful:
+        end_leg(turn, awaited=False)
+    if turn.state.closing_doubtful:
+        turn.state.room_closing = False
+        close_room(turn, awaited=False)
     policy.schedule_sweep(turn)
+
+
+def _close_when_over(turn: Turn) -> None:
+    """After the end nobody awaits an answer: until one comes, it is asked for again."""
+    if close_room(turn, awaited=False) and turn.state.check_due_at is None:
+        policy.schedule_sweep(turn)
 
 
 def conclude(turn: Turn) -> None:
@@ -180,7 +191,12 @@ def consultation_left(turn: Turn, event: ConsultationLeft) -> None:
 
 
 def room_closed(turn: Turn, event: RoomClosed) -> None:
-    settle(turn)
+    """Nobody has to look for it again."""
+    turn.state.closing_doubtful = False
+    if turn.state.stage is Stage.UNWINDING:
+        settle(turn)
+    elif not turn.state.leg_doubtful:
+        turn.state.check_due_at = None
 
 
 def late_room(turn: Turn, event: RoomCreated) -> None:
@@ -191,7 +207,7 @@ def late_room(turn: Turn, event: RoomCreated) -> None:
     if turn.state.stage is Stage.UNWINDING:
         settle(turn)
     else:
-        close_room(turn, awaited=False)
+        _close_when_over(turn)
 
 
 def late_dial(turn: Turn, event: SupervisorDialed) -> None:
@@ -239,4 +255,4 @@ def _clear_after_the_caller(turn: Turn) -> None:
         turn.state.caller_moved = False
         _hang_up_again(turn)
         if turn.state.stage.ended:
-            close_room(turn, awaited=False)
+            _close_when_over(turn)

@@ -245,7 +245,7 @@ SYMBOLS: list[Symbol] = [
         lambda c: CallEnded(command_id=c, attempt=1, existed=False, doubtful=True),
     ),
     answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
-    answer("close_room", "room closed", lambda c: RoomClosed(command_id=c)),
+    answer("close_room", "room closed", lambda c: RoomClosed(command_id=c), matters_late=True),
     *(symbol for kind in KINDS for symbol in failure(kind, *FAULTS.get(kind, ()))),
     *(overdue(kind) for kind in KINDS),
     Symbol("time: stage over", _stage_over, is_time=True),

@@ -60,6 +60,7 @@ class House:
                 world._replace(room="closed").without("close_room"),
                 broken="the room was closed with the caller in it" if thrown_out else "",
             )
+            yield Move("the provider refuses to close the room", world.without("close_room"), people=True)
 
     def _people(self, world: World) -> Iterator[Move]:
         if world.caller != "hung_up":

@@ -188,5 +188,5 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
     if after.stage.ended and (after.pending or after.stage_due_at):
         return "I18: an ended transfer still waits"
     if after.stage.ended and (after.armed_at is None) is not (after.check_due_at is None):
-        return "I18: an ended transfer has a deadline for nothing, or none to look for its leg"
+        return "I18: an ended transfer has a deadline for nothing, or none to look for what may be up"
     return ""

@@ -94,6 +94,12 @@ def _only_when_over(turn: Turn) -> None:
         unwinding.end_leg(turn, awaited=False)
 
 
+def _look_for_the_leg(turn: Turn) -> None:
+    if turn.state.leg_doubtful:
+        unwinding.end_leg(turn, awaited=False)
+    policy.schedule_sweep(turn)
+
+
 def _complete_at_once(turn: Turn, event: CallerSwitched) -> None:
     turn.state.caller_moved = True
     bridging.complete(turn)
@@ -110,6 +116,7 @@ def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
 
 _unanswered = mishaps._unanswered
 _close_room = unwinding.close_room
+NOT_DONE = (Stage.CANCELLED, Stage.FAILED)
 
 MUTATIONS = [
     # of the gateway
@@ -178,6 +185,11 @@ MUTATIONS = [
         "nobody looks for a leg in doubt once it is over",
         "I16",
         patches=(_replaced(policy, "schedule_sweep", _nothing),),
+    ),
+    Mutation(
+        "a room that could not be closed is closed by nobody",
+        "I16",
+        patches=(lambda: patch.dict(mishaps.LOOK, dict.fromkeys(NOT_DONE, _look_for_the_leg)),),
     ),
     Mutation(
         "a leg seen while it is being ended is thought to be ended",

@@ -75,8 +75,6 @@ class Cloud:
         self.ledger: list[Deed] = []
         self.orders: list[Deed] = []
         """Requests for an effect that reached the cloud, executed or not."""
-        self.refused: set[tuple[str, str]] = set()
-        """What it said no to, and about which transfer."""
         self.on_dialed: Callable[[Call, DialOrder], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 

@@ -99,10 +99,7 @@ def given_back(world: World, story: Story) -> Iterator[str]:
 
 
 def nothing_left(world: World, story: Story) -> Iterator[str]:
-    """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room.
-
-    A room that the provider refused to name or to close is its own to clear away.
-    """
+    """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room."""
     if story.ended_at is None:
         return
     kept = story.complete or _caller(world, story).record.room_id == f"room-{story.id}"
@@ -114,9 +111,7 @@ def nothing_left(world: World, story: Story) -> Iterator[str]:
         return
     if f"wxa-{story.id}" in room.guests:
         yield "I16: the briefing agent is still in the room"
-    refused = ("close_room", story.id) in world.cloud.refused
-    refused = refused or (story.result is not None and "close_room_failed" in story.result.evidence)
-    if room.open and not kept and not refused:
+    if room.open and not kept:
         yield "I16: the room is still open"
 
 

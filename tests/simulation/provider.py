@@ -171,7 +171,6 @@ class SimProvider:
         self._cloud.orders.append(Deed(self._world.now, what, about))
         self._world.trace.add("gateway orders", f"{what} {about}")
         if strikes("cloud_refuses", known):
-            self._cloud.refused.add((what, about))
             await asyncio.sleep(min(trip_s, limit_s))
             raise NotDone("the provider said no", status=422)
         if strikes("cloud_doubtful_undone", known):

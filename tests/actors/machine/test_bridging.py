@@ -2,7 +2,7 @@
 
 import pytest
 
-from warmxfer.actors.machine import Stage
+from warmxfer.actors.machine import ArmTimer, Stage
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -179,14 +179,15 @@ def test_a_return_that_is_never_answered_is_named_in_the_evidence() -> None:
 def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_are_back() -> None:
     story = stranded()
     back = CallerReturned(command_id="t1-11", caller_up=True)
-    assert [type(each) for each in story.tell(back)] == [EndCall, CloseRoom]
+    assert [type(each) for each in story.tell(back)] == [EndCall, CloseRoom, ArmTimer]
     assert story.tell(back) == []
     assert len(story.sent(WarmTransferResult)) == 1
 
 
 def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_hang_up() -> None:
     story = stranded()
-    assert [type(each) for each in story.tell(CallerCallEnded(call_id=CALLER_CALL))] == [EndCall, CloseRoom]
+    out = story.tell(CallerCallEnded(call_id=CALLER_CALL))
+    assert [type(each) for each in out] == [EndCall, CloseRoom, ArmTimer]
 
 
 def test_a_return_answered_while_unwinding_lets_unwinding_finish_the_work() -> None:

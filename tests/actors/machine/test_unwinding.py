@@ -18,6 +18,7 @@ from warmxfer.schemas import (
     ParticipantJoined,
     ReleaseCaller,
     ReturnCaller,
+    RoomClosed,
     RoomCreated,
     SupervisorDialed,
     TransferRefused,
@@ -197,7 +198,7 @@ def test_a_room_that_nobody_told_of_in_time_is_closed() -> None:
 def test_a_room_told_of_after_it_was_closed_by_its_key_is_closed_for_certain() -> None:
     story = Story().begin().fail("create_room", Fault.UNKNOWN).fail("create_room", Fault.UNKNOWN).clear_away()
     again = [RoomCreated(command_id="t1-2", room_id=CONSULTATION)] * 2
-    closed = [[command.room_id for command in story.tell(room)] for room in again]
+    closed = [[each.room_id for each in story.tell(room) if isinstance(each, CloseRoom)] for room in again]
     assert closed == [[CONSULTATION], []]
 
 
@@ -215,6 +216,41 @@ def test_a_room_that_was_refused_may_have_been_opened_for_a_gateway_that_died() 
     """Found by simulation: its answer never came, and the next gateway was refused."""
     story = Story().begin().fail("create_room", Fault.REFUSED).clear_away()
     assert [command.room_id for command in story.sent(CloseRoom)] == [None]
+
+
+def test_a_room_that_the_provider_would_not_close_is_not_left_open_for_good() -> None:
+    """Found by simulation (seed 4060): it said no once, in an outage, and nobody asked it again."""
+    story = Story().until(Stage.UNWINDING).answer("release_caller", "end_call", "leave_consultation")
+    story.fail("close_room")
+    assert story.stage is Stage.CANCELLED
+    story.wait_until_asked_again(CloseRoom)
+    assert [command.room_id for command in story.sent(CloseRoom)] == [CONSULTATION] * 2
+    assert len(story.sent(EndCall)) == 1
+    story.tell(RoomClosed(command_id=story.sent(CloseRoom)[-1].command_id))
+    assert story.transfer.armed_at is None
+
+
+def test_a_room_that_nobody_saw_closed_is_told_to_be_closed_again_and_not_for_ever() -> None:
+    """Every gateway was away, and the final phase did not wait for them."""
+    story = Story().until(Stage.UNWINDING).answer("release_caller", "end_call", "leave_consultation")
+    story.wait_for(Stage.CANCELLED)
+    ended_at, asked = story.now, len(story.sent(CloseRoom))
+    while story.transfer.armed_at is not None:
+        story.let_time_pass()
+    assert len(story.sent(CloseRoom)) - asked == 6
+    assert 175.0 < story.now - ended_at < 195.0
+    assert len(story.sent(WarmTransferResult)) == 1
+
+
+def test_a_caller_who_is_in_a_room_that_could_not_be_closed_is_not_thrown_out() -> None:
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED)
+    story.answer("release_caller", "end_call", "leave_consultation").fail("close_room")
+    story.tell(story.seen(ParticipantJoined, "wxc-t1"))
+    for _ in range(3):
+        story.let_time_pass()
+    assert len(story.sent(CloseRoom)) == 1
+    story.tell(CallerReturned(command_id=story.sent(ReturnCaller)[0].command_id, caller_up=True))
+    assert len(story.sent(CloseRoom)) == 2
 
 
 def test_a_leg_that_nobody_saw_is_looked_for_after_the_end_and_not_for_ever() -> None:
