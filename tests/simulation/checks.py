@@ -21,7 +21,7 @@ def left_over(world: World) -> bool:
     """Whether something still waits for being cleared away, or for being handled."""
     if any(consumer.unsettled for consumer in world.stream.consumers.values()):
         return True
-    world.stories = story.read(world)
+    story.read_on(world)
     return any(
         next(check(world, each), None) for each in world.stories.values() for check in LEFT_OVER_CHECKS
     )
@@ -29,7 +29,7 @@ def left_over(world: World) -> bool:
 
 def broken_promises(world: World) -> list[str]:
     """One sentence for each promise that was not kept."""
-    world.stories = story.read(world)
+    story.read_on(world)
     broken = [
         f"{each.id}: {sentence}"
         for each in world.stories.values()

@@ -75,6 +75,8 @@ def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
     if jobs == 1:
         yield from map(run_seeds, chunks)
         return
+    gc.collect()
+    gc.freeze()  # What is loaded is here to stay: no collection after a run has to look through it.
     with get_context("fork").Pool(jobs, initializer=read_logs, maxtasksperchild=20) as pool:
         yield from pool.imap_unordered(run_seeds, chunks)
 

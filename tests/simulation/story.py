@@ -59,12 +59,12 @@ class Story:
         return {each.msg_id or "": each.subject for _, record in self.records for each in outgoing(record)}
 
 
-def read(world: World) -> dict[str, Story]:
-    """Every transfer's story."""
-    stories = {id: Story(plan) for id, plan in world.plans.items()}
-    for stored in world.stream:
+def read_on(world: World) -> None:
+    """Every transfer's story, from where the last reading ended."""
+    for stored in world.stream.after(world.read_up_to):
+        world.read_up_to = stored.seq
         address = subjects.parse(stored.subject)
-        story = stories.get(address.id)
+        story = world.stories.get(address.id)
         if story is None:
             continue
         match address.kind:
@@ -78,4 +78,3 @@ def read(world: World) -> dict[str, Story]:
                 story.sent.append(stored)
             case "dead":
                 story.dead.append(json.loads(stored.data))
-    return stories

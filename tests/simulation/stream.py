@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from warmxfer.bus import Refused, StaleWrite, Stored
@@ -159,8 +161,9 @@ class Stream:
         assert stored is not None
         return stored
 
-    def __iter__(self) -> Iterator[Stored]:
-        return (stored for stored in self._messages if stored is not None)
+    def after(self, seq: int) -> Iterator[Stored]:
+        """What is stored and was stored later."""
+        return (stored for stored in islice(self._messages, seq + 1, None) if stored is not None)
 
     @property
     def timers(self) -> list[str]:
@@ -204,7 +207,7 @@ class Stream:
 
     def history(self, subject: str, limit: int, after: int) -> list[Stored]:
         if "*" in subject:
-            found = [each for each in self if each.seq > after and matches(subject, each.subject)]
+            found = [each for each in self.after(after) if matches(subject, each.subject)]
         else:
             found = [self[seq] for seq in self._by_subject.get(subject, ()) if seq > after]
         return [each for each in found if self._messages[each.seq]][:limit]
@@ -252,6 +255,7 @@ class Stream:
         self.store(target, stored.data, f"fired-{stored.seq}", None, headers)
 
 
+@lru_cache(maxsize=4_096)
 def matches(pattern: str, subject: str) -> bool:
     """Whether `subject` is one of those that `pattern` (with `*`) names."""
     if pattern == subject:

@@ -88,7 +88,9 @@ class World:
         self.people = People(self)
         self.users = Process("user", "user")
         self.house = House(self, self.plan.skews_s)
-        self.stories: dict[str, Story] = {}
+        self.stories = {id: Story(plan) for id, plan in self.plans.items()}
+        self.read_up_to = 0
+        """The newest message that the stories know."""
 
     # ── what everything in it may ask for ───────────────────────────────────────────────────────
 
@@ -103,7 +105,7 @@ class World:
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Have `act` happen in `delay_s`, in no process."""
-        return self.loop.call_later(delay_s, act, *args, context=self.context)
+        return self.loop.call_at(self.loop.time() + delay_s, act, *args, context=self.context)
 
     def at(self, when: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Have `act` happen at a moment of the loop's clock, in no process."""
