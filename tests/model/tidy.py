@@ -70,6 +70,8 @@ def _spent(world: World, habits: Habits) -> World:
         spent |= {"release_caller", "leave_call"}
     if world.room != "none":
         spent.add("create_room")
+    if world.room == "closed":
+        spent.add("close_room")
     if world.agent != "out":
         spent.add("join_consultation")
     if world.agent == "left":
