@@ -10,7 +10,7 @@ import pytest
 
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.gateway import effects
-from warmxfer.actors.machine import unwinding
+from warmxfer.actors.machine import Stage, mishaps, policy, unwinding
 from warmxfer.actors.primary import keeper
 from warmxfer.actors.primary.fence import Fences, Standing
 from warmxfer.bus import Claim
@@ -37,6 +37,12 @@ def ends_no_leg(patch: Patch) -> None:
     """The transfer is over, and the supervisor's phone goes on ringing: closing a room ends no call here."""
     patch.setattr(unwinding, "end_leg", lambda turn, **_: None)
     patch.setattr(Cloud, "close_room", lambda self, room_id: setattr(self.room(room_id), "open", False))
+
+
+def closes_once(patch: Patch) -> None:
+    """A provider that would not close a room is not asked again."""
+    for stage in (Stage.CANCELLED, Stage.FAILED):
+        patch.setitem(mishaps.LOOK, stage, policy.schedule_sweep)
 
 
 def obeys_anything(patch: Patch) -> None:
@@ -73,6 +79,7 @@ def sends_once(patch: Patch) -> None:
         (claims_nothing, "I6"),
         (claims_nothing, "I7"),
         (ends_no_leg, "I16"),
+        (closes_once, "I16"),
         (obeys_anything, "I15"),
         (holds_for_ever, "I25"),
         (sends_once, "I14"),
