@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 
-from . import control, llm, rest_rooms, rest_sip
+from . import control, llm, rest_recordings, rest_rooms, rest_sip
 from .cloud import Cloud
 from .errors import Refused, refusal, unknown_address
 from .faults import LLM_PATH
@@ -27,6 +27,8 @@ _ROUTES = [
     Route("/v2/sip/call/switch-room", rest_sip.switch_call, methods=["POST"]),
     Route("/v2/sip/call/end", rest_sip.end_call, methods=["POST"]),
     Route("/v2/sip/call/{call_id}", rest_sip.get_call, methods=["GET"]),
+    Route("/v2/recordings/participant/start", rest_recordings.start_recording, methods=["POST"]),
+    Route("/v2/recordings/participant/stop", rest_recordings.stop_recording, methods=["POST"]),
     Route("/v2/sip/webhooks", rest_sip.create_webhook, methods=["POST"]),
     Route("/v2/sip/webhooks", rest_sip.list_webhooks, methods=["GET"]),
     Route("/v2/sip/webhooks/{webhook_id}", rest_sip.delete_webhook, methods=["DELETE"]),

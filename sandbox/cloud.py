@@ -12,6 +12,7 @@ from .news import News
 from .participants import Participant
 from .phonebook import PhoneBook
 from .presence import Presence
+from .recordings import Recordings
 from .rooms import Room, Rooms
 from .settings import Settings
 from .sockets import Sockets
@@ -76,7 +77,8 @@ class Cloud:
         self.ledger = Ledger()
         self.rooms = Rooms(self.ledger)
         self.calls = Calls()
-        self.presence = Presence(self.clock, self.ledger, self.outbox)
+        self.recordings = Recordings(self.clock, self.ledger)
+        self.presence = Presence(self.clock, self.ledger, self.outbox, self.recordings)
         self.sockets = Sockets(self.clock, self.presence)
         news = News(self.outbox, self.rooms)
         self.telephony = Telephony(

@@ -132,7 +132,12 @@ def _room_state(room: Room) -> dict[str, object]:
         "held": room.held,
         "sessionId": room.session.id if room.session else None,
         "participants": [
-            {**who.card(), "listening": who.listening, "speaking": who.mouth.busy}
+            {
+                **who.card(),
+                "listening": who.listening,
+                "speaking": who.mouth.busy,
+                "recorded": who.recorded,
+            }
             for who in room.participants.values()
         ],
     }

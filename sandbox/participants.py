@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .happenings import Listener
+from .ledger import About
 from .speech import Mouth
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Participant:
     metadata: dict[str, Any] | None = None
     audio: bool = False
     listening: bool = True
+    recordable: bool = False
+    recorded: bool = False
     room: Room | None = None
     mouth: Mouth = field(init=False)
 
@@ -41,6 +44,10 @@ class Participant:
     @property
     def call_id(self) -> str | None:
         return self.sip.call_id if self.sip else None
+
+    def about(self, room: Room) -> About:
+        """This participant in that room, for the ledger."""
+        return About(self.call_id, room.id, self.id, self.metadata or None)
 
     def card(self) -> dict[str, Any]:
         """How the others see this participant, on the wire."""

@@ -10,9 +10,10 @@ from typing import Any
 from .clock import Clock, iso, now_s
 from .errors import Refused
 from .happenings import AudioEnabled, Happening, Joined, Left, ListenChanged, Listener, SpeechBegan, Spoke
-from .ledger import About, By, Ledger
+from .ledger import By, Ledger
 from .limits import MAX_LEDGER_TEXT_CHARS, MAX_PARTICIPANTS_PER_ROOM
 from .participants import Participant, SipTag
+from .recordings import Recordings
 from .rooms import Room, Session
 from .speech import Mouth, Utterance
 from .webhooks import Outbox
@@ -21,10 +22,11 @@ from .webhooks import Outbox
 class Presence:
     """Moves participants in and out of rooms and carries sound between those in the same room."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, outbox: Outbox) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, outbox: Outbox, recordings: Recordings) -> None:
         self._clock = clock
         self._ledger = ledger
         self._outbox = outbox
+        self._recordings = recordings
 
     def newcomer(
         self,
@@ -51,7 +53,8 @@ class Presence:
             double.listener.dismiss("replaced")
         room.participants[who.id] = who
         who.room = room
-        self._ledger.note("joined", by, _about(room, who), name=who.name, agent=who.is_agent)
+        self._ledger.note("joined", by, who.about(room), name=who.name, agent=who.is_agent)
+        self._recordings.entered(who)
         self._tell(room, Joined(who), but=who)
         self._outbox.room_event(room, "participant-joined", _webhook_data(room, who))
 
@@ -76,14 +79,15 @@ class Presence:
         if who.room is None or who.listening == listening:
             return
         who.listening = listening
-        self._ledger.note("listen", "api", _about(who.room, who), enabled=listening)
+        self._ledger.note("listen", "api", who.about(who.room), enabled=listening)
         self._tell(who.room, ListenChanged(who), but=who)
 
     def _remove(self, room: Room, who: Participant, reason: str, by: By) -> None:
         who.mouth.silence()
+        self._recordings.left(room, who, by)
         del room.participants[who.id]
         who.room = None
-        self._ledger.note("left", by, _about(room, who), reason=reason)
+        self._ledger.note("left", by, who.about(room), reason=reason)
         self._tell(room, Left(who, reason))
         self._outbox.room_event(room, "participant-left", {**_webhook_data(room, who), "reason": reason})
 
@@ -119,7 +123,7 @@ class Presence:
             hearers = self._tell(who.room, Spoke(who, heard), but=who, only=utterance.to)
             by: By = "api" if who.is_agent else "person"
             said = heard[:MAX_LEDGER_TEXT_CHARS]
-            self._ledger.note("speech", by, _about(who.room, who), text=said, heardBy=hearers)
+            self._ledger.note("speech", by, who.about(who.room), text=said, heardBy=hearers)
         who.listener.said(utterance.id, interrupted)
 
     def _tell(
@@ -135,10 +139,6 @@ class Presence:
         for who in told:
             who.listener.notice(happening)
         return [who.id for who in told]
-
-
-def _about(room: Room, who: Participant) -> About:
-    return About(who.call_id, room.id, who.id, who.metadata or None)
 
 
 def _webhook_data(room: Room, who: Participant) -> dict[str, str | None]:
