@@ -3,6 +3,7 @@
     Retry
     ├── RateLimited      an effect or a question was turned away for now: nothing was done, ask again later
     ├── NotSent          it never left us: nothing was done, ask again
+    ├── NotYet           whom or what it is about is not there yet: nothing was done, ask again
     └── Unanswered       a question got no usable answer; a question changes nothing, ask again
     Refused
     ├── NotDone          the provider said no: nothing was done, and asking again will not help
@@ -40,6 +41,14 @@ class NotSent(Retry):
     status: int | None = None
 
 
+class NotYet(Retry):
+    """Whom or what it is about is not there yet; nothing was done."""
+
+    def __init__(self, sentence: str, *, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
 class Unanswered(Retry):
     """A question got no usable answer. Only for what changes nothing at the provider."""
 
@@ -72,7 +81,7 @@ class Doubtful(WarmTransferError):
         self.status = status
 
 
-Undone = (NotDone, RateLimited, NotSent)
+Undone = (NotDone, RateLimited, NotSent, NotYet)
 """What certainly left the world as it was."""
 
 

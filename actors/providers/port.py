@@ -151,6 +151,13 @@ class Provider(Protocol):
         """Hang up. Ending twice is harmless; `NotDone` when the leg was down already."""
         ...
 
+    async def record_participant(
+        self, room_id: str, participant_id: str, *, within_s: float | None = None
+    ) -> None:
+        """See to it that somebody in a room is recorded until they leave it: being recorded already is done,
+        so a doubt is asked again. `NotYet` when they are not there yet, `Gone` when nobody is there."""
+        ...
+
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         """Deactivate a room; `Gone` when it was not there."""
         ...

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from warmxfer.schemas import Refused, Retry
 
-from .errors import Forged, Gone
+from .errors import Forged, Gone, NotDone
 from .port import CallRecord, ChosenProvider, Dialed, DialOrder, Notice
 from .videosdk_http import Ask, Http
-from .videosdk_orders import dial_body, room_body, switch_body, webhook_body
+from .videosdk_orders import dial_body, recording_body, room_body, switch_body, webhook_body
+from .videosdk_recordings import refusal
 from .videosdk_records import (
     Unreadable,
     read_dialed,
@@ -134,6 +135,17 @@ class VideoSDK:
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         ask = Ask("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
         await self._http.ask(ask, read_nothing, within_s)
+
+    async def record_participant(
+        self, room_id: str, participant_id: str, *, within_s: float | None = None
+    ) -> None:
+        body = recording_body(room_id, participant_id)
+        ask = Ask("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
+        try:
+            await self._http.ask(ask, read_nothing, within_s)
+        except NotDone as error:
+            if (told := refusal(error)) is not None:
+                raise told from error
 
     async def take_notices(self) -> None:
         url = self._webhook_url

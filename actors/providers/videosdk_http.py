@@ -28,6 +28,9 @@ from .videosdk_records import Unreadable
 from .videosdk_tokens import Tokens
 
 MAX_RESPONSE_BYTES = 1024 * 1024
+MAX_SENTENCE_BYTES = 1024
+MARKUP = "<"
+"""A page of somebody's between us and VideoSDK is no sentence of its."""
 MAX_TRIES = 6
 MAX_DOUBTFUL_TRIES = 3
 FIRST_PAUSE_S = 0.1
@@ -181,11 +184,8 @@ def _read(ask: Ask, response: httpx.Response, content: bytes, read: Reader[T]) -
     if not response.is_success:
         _refuse(ask, status, response.headers.get("retry-after", ""), content)
     try:
-        answer: object = msgspec.json.decode(content)
-        if not isinstance(answer, dict):
-            raise Unreadable("an answer that is no object")
-        return read(cast("dict[str, Any]", answer))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unreadable) as error:
+        return read(_object(content))
+    except Unreadable as error:
         raise Doubtful(
             f"{ask.method} {ask.path} answered {status} with something that is not VideoSDK's", status=status
         ) from error
@@ -225,16 +225,26 @@ def _final(ask: Ask, error: RateLimited | NotSent | NotDone | Doubtful) -> Excep
 def _said(content: bytes) -> str:
     """The provider's own words about a failure, made safe to repeat."""
     try:
-        answer: object = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        words = _object(content)
+    except Unreadable:
         return ""
-    if not isinstance(answer, dict):
-        return ""
-    words = cast("dict[str, object]", answer)
     for name in ("message", "error", "msg", "statusMessage"):
         if isinstance(said := words.get(name), str):
             return masked(said)
     return ""
+
+
+def _object(content: bytes) -> Mapping[str, Any]:
+    """An answer as an object; one that is a sentence and nothing else, as of recordings, is its `message`."""
+    try:
+        answer: object = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = content[:MAX_SENTENCE_BYTES].decode(errors="replace").strip()
+    if isinstance(answer, dict):
+        return cast("dict[str, Any]", answer)
+    if not isinstance(answer, str) or answer.startswith(MARKUP):
+        raise Unreadable("an answer that is neither an object nor a sentence")
+    return {"message": answer}
 
 
 def _after_s(retry_after: str) -> float:

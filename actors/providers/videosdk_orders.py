@@ -43,6 +43,11 @@ def room_body(key: str, webhook_url: str | None) -> dict[str, Any]:
     return body
 
 
+def recording_body(room_id: str, participant_id: str) -> dict[str, Any]:
+    """`POST /v2/recordings/participant/start`."""
+    return {"roomId": room_id, "participantId": participant_id}
+
+
 def webhook_body(url: str) -> dict[str, Any]:
     """`POST /v2/sip/webhooks`."""
     return {"url": url, "events": list(CALL_EVENTS)}

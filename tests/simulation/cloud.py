@@ -10,13 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.providers import Arrived, CallRecord, Departed, DialOrder, Gone, LegDown, NotDone, Notice
+from warmxfer.actors.providers import (
+    Arrived,
+    CallRecord,
+    Departed,
+    DialOrder,
+    Gone,
+    LegDown,
+    NotDone,
+    Notice,
+    NotYet,
+)
 from warmxfer.schemas import CallCause
 
 if TYPE_CHECKING:
     from .world import World
 
 MOVE_S = (0.1, 1.5)
+RECORDABLE_S = 1.0
+"""From entering a room until somebody can be recorded there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,8 @@ class Guest:
     participant_id: str
     audible: bool = False
     call: Call | None = None
+    entered_at: float = 0.0
+    recorded: bool = False
     tell: Callable[[str, str, str], None] | None = None
     """(what, participant id, words): joined, left, audible, said, closed."""
 
@@ -119,10 +133,21 @@ class Cloud:
         if before is not None and before.tell is not None:
             before.tell("closed", guest.participant_id, "replaced")
         room.guests[guest.participant_id] = guest
+        guest.entered_at = self._world.now
         self._world.trace.add(room.id, f"enters {guest.participant_id}")
         if before is None:
             self._announce(room, "joined", guest.participant_id, "")
             self._notify(Arrived(room.id, guest.participant_id))
+
+    def record(self, room_id: str, participant_id: str) -> None:
+        """Record somebody until they leave."""
+        guest = self.room(room_id).guests.get(participant_id)
+        if guest is None or self._world.now < guest.entered_at + RECORDABLE_S:
+            raise NotYet(f"{participant_id} is not yet there", status=400)
+        if not guest.recorded:
+            guest.recorded = True
+            call_id = guest.call.record.call_id if guest.call else ""
+            self.enter_ledger("recorded", room_id.removeprefix("room-"), call_id, room_id)
 
     def make_audible(self, room: Room, participant_id: str) -> None:
         guest = room.guests.get(participant_id)

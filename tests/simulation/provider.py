@@ -21,6 +21,7 @@ from warmxfer.actors.providers import (
     NotDone,
     Notice,
     NotSent,
+    NotYet,
     RateLimited,
     Unanswered,
 )
@@ -125,6 +126,12 @@ class SimProvider:
         id = room_id.removeprefix("room-")
         await self._do("close_room", id, lambda: self._cloud.close_room(room_id), within_s, Doubtful)
 
+    async def record_participant(
+        self, room_id: str, participant_id: str, *, within_s: float | None = None
+    ) -> None:
+        id = room_id.removeprefix("room-")
+        await self._do("record", id, lambda: self._cloud.record(room_id, participant_id), within_s, Doubtful)
+
     async def _do(
         self,
         what: str,
@@ -200,7 +207,7 @@ class SimProvider:
         def now() -> None:
             try:
                 answer.set_result(execute())
-            except NotDone as error:
+            except (NotDone, NotYet) as error:
                 answer.set_exception(error)
                 answer.exception()
 

@@ -153,7 +153,9 @@ async def test_a_retry_after_that_says_nothing_is_no_trouble(
             "POST /v2/sip/call answered 401: Token is expired; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET",
         ),
         (Answer(402, {"msg": "Room not found."}), Gone, "POST /v2/sip/call answered 402: Room not found."),
-        (Answer(404, b"nope"), Gone, "POST /v2/sip/call answered 404"),
+        (Answer(404, b"nope"), Gone, "POST /v2/sip/call answered 404: nope"),
+        (Answer(400, "no such rule"), NotDone, "POST /v2/sip/call answered 400: no such rule"),
+        (Answer(404, b"<html>nope</html>"), Gone, "POST /v2/sip/call answered 404"),
         (
             Answer(302, headers={"Location": "http://127.0.0.1:1/steal"}),
             NotDone,
