@@ -126,6 +126,13 @@ class CheckLegs(Command, frozen=True, kw_only=True):
     supervisor_call_id: str | None
 
 
+class RecordParticipant(Command, frozen=True, kw_only=True):
+    """See to it that somebody in `room_id` is being recorded. -> RecordingStarted"""
+
+    room_id: str
+    participant_id: str
+
+
 class CloseRoom(Command, frozen=True, kw_only=True):
     """Deactivate the consultation room. -> RoomClosed"""
 
@@ -176,6 +183,7 @@ ToGateway = (
     | ReturnCaller
     | EndCall
     | CheckLegs
+    | RecordParticipant
     | CloseRoom
 )
 ToBriefing = JoinConsultation

@@ -186,6 +186,12 @@ class LegsChecked(Answer, frozen=True, kw_only=True):
     supervisor: LegSeen | None = None
 
 
+class RecordingStarted(Answer, frozen=True, kw_only=True):
+    """The provider records them, and goes on until they leave the room or it is closed."""
+
+    participant_id: str
+
+
 class RoomClosed(Answer, frozen=True, kw_only=True):
     pass
 
@@ -284,6 +290,7 @@ AnyEvent = (
     | CallerReturned
     | CallEnded
     | LegsChecked
+    | RecordingStarted
     | RoomClosed
     | ConsultationJoined
     | SupervisorReady

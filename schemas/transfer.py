@@ -131,6 +131,8 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How long one of our own actors may take to answer before it counts as absent."""
     pacing: Literal["overlap", "sequential"] = "overlap"
     """`sequential` keeps the original's strict order; `overlap` makes the caller wait least."""
+    record: bool = False
+    """Record the supervisor and the caller in the consultation room, from the moment each is there."""
     lines: SpokenLines = field(default_factory=SpokenLines)
 
 

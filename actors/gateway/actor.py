@@ -30,6 +30,7 @@ from warmxfer.schemas import (
     EndCall,
     Fault,
     FindCallerCall,
+    RecordParticipant,
     Retry,
     ReturnCaller,
     SwitchCaller,
@@ -45,6 +46,7 @@ from .dialling import dial_supervisor, end_call
 from .effects import Effects
 from .looking import check_legs, close_room, create_room, find_caller_call
 from .reconciling import Reconciler
+from .recording import record_participant
 from .returning import return_caller
 from .settings import GatewaySettings
 from .switching import switch_caller
@@ -65,6 +67,7 @@ HANDLERS: Mapping[type[Command], Handler] = {
     ReturnCaller: return_caller,
     EndCall: end_call,
     CheckLegs: check_legs,
+    RecordParticipant: record_participant,
     CloseRoom: close_room,
 }
 

@@ -11,6 +11,7 @@ from warmxfer.schemas import (
     AudioStreamEnabled,
     CallerReturned,
     CallerSwitched,
+    CommandFailed,
     ConsultationLeft,
     Fault,
     LeaveCall,
@@ -18,6 +19,8 @@ from warmxfer.schemas import (
     LegsChecked,
     Outcome,
     ParticipantJoined,
+    RecordingStarted,
+    RecordParticipant,
     SupervisorCallEnded,
     SwitchCaller,
     WarmTransferPhase,
@@ -85,19 +88,42 @@ def legs_checked(turn: Turn, event: LegsChecked) -> None:
 
 
 def hand_over(turn: Turn) -> None:
-    """Both are together; the briefing agent leaves first, so that there is a way back until it has."""
+    """Both are together; the briefing agent leaves first, so that there is a way back until it has.
+
+    The gateway records, so nobody's leaving ends it, and there is nothing the agent would have to stay for.
+    """
     turn.forget("check_legs")
     turn.enter(Stage.HANDING_OVER, turn.config.command_timeout_s)
     turn.send(LeaveConsultation)
+    if turn.config.record:
+        turn.send(RecordParticipant, room_id=turn.state.room_id, participant_id=turn.state.caller_consult_id)
 
 
 def consultation_left(turn: Turn, event: ConsultationLeft) -> None:
-    complete(turn)
+    handed_over(turn)
+
+
+def recording_started(turn: Turn, event: RecordingStarted) -> None:
+    turn.state.recording = "started"
+    handed_over(turn)
+
+
+def recording_failed(turn: Turn, event: CommandFailed) -> None:
+    """Two people who talk are worth more than the file of it: it is told, and ends nothing."""
+    turn.state.recording = f"not started: {event.detail or event.fault.value}"
+    handed_over(turn)
+
+
+def handed_over(turn: Turn) -> None:
+    """Complete as soon as the agent has left, and the caller is recorded or cannot be."""
+    if not (turn.state.awaits("leave_consultation") or turn.state.awaits("record_participant")):
+        complete(turn)
 
 
 def complete(turn: Turn) -> None:
     """The one record that makes it a success: from here on the AI session leaves."""
-    turn.judge(Outcome.COMPLETE, "")
+    recording = {"recording": turn.state.recording or policy.UNRECORDED} if turn.config.record else {}
+    turn.judge(Outcome.COMPLETE, "", **recording)
     conclude(turn)
     turn.send(LeaveCall, awaited=False)
 
@@ -148,7 +174,7 @@ def _not_bridged(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> 
 def go_back(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
     """Move the caller back into the primary room, where the AI still is."""
     turn.judge(outcome, detail, **evidence)
-    turn.forget("switch_caller", "leave_consultation", "check_legs")
+    turn.forget("switch_caller", "leave_consultation", "record_participant", "check_legs")
     turn.state.caller_moved = True
     turn.enter(Stage.RETURNING, policy.UNWIND_PATIENCE * turn.config.command_timeout_s)
     ask_for_return(turn)

@@ -7,6 +7,7 @@ from warmxfer.schemas import (
     CallCause,
     LegsChecked,
     Outcome,
+    RecordParticipant,
     SupervisorCallEnded,
     SupervisorDeclined,
     SupervisorDialed,
@@ -48,6 +49,14 @@ def _supervisor_may_have_joined(turn: Turn) -> None:
     turn.phase(
         WarmTransferPhase.SUPERVISOR_JOINED, supervisor_participant_id=turn.state.supervisor_participant_id
     )
+    if turn.config.record:
+        # Nobody waits for it: a briefing is not held up by a recording.
+        turn.send(
+            RecordParticipant,
+            awaited=False,
+            room_id=turn.state.room_id,
+            participant_id=turn.state.supervisor_participant_id,
+        )
     turn.state.stage_due_at = turn.now + policy.preparing_timeout_s(
         turn.config.command_timeout_s, turn.config.summary_timeout_s
     )

@@ -26,7 +26,9 @@ def command_failed(turn: Turn, event: CommandFailed) -> None:
         case "return_caller":
             bridging.return_failed(turn, event.fault)
         case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
-            bridging.complete(turn)
+            bridging.handed_over(turn)
+        case "record_participant":
+            bridging.recording_failed(turn, event)
         case "release_caller" | "end_call" | "leave_consultation" | "close_room":
             turn.state.closing_doubtful |= kind == "close_room"
             turn.note(**{f"{kind}_failed": True})
@@ -132,8 +134,10 @@ def _unanswered(turn: Turn, kind: str) -> None:
             bridging.go_back(turn, absent.outcome, absent.sentence(kind, _waited_s(turn, kind)))
         case "return_caller":
             bridging.ask_for_return(turn)
+        case "record_participant":
+            bridging.handed_over(turn)
         case "leave_consultation" if turn.state.stage is Stage.HANDING_OVER:
-            bridging.complete(turn)
+            bridging.handed_over(turn)
         case "end_call":
             end_leg(turn)
         case "release_caller" | "leave_consultation" | "close_room" | "create_room" if _unwinding(turn):

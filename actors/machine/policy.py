@@ -33,6 +33,9 @@ SWEEP_PATIENCE = 3.0
 SWEEPS_PATIENCE = 18.0
 """A leg or a room in doubt is looked for this many command timeouts apart, until so many after the end."""
 
+UNRECORDED = "not confirmed: the SIP gateway did not answer in time"
+"""A caller's recording of which nobody told."""
+
 FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
 
 

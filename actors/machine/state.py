@@ -120,6 +120,8 @@ class Transfer(Struct, kw_only=True):
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
     supervisor_heard: bool = False
+    recording: str = ""
+    """What became of the caller's recording in the consultation room, for the evidence; empty: not told."""
     leg_doubtful: bool = False
     """It was to be ended, and may be up or come up yet: nobody has seen it come or go."""
 

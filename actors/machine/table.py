@@ -30,6 +30,7 @@ from warmxfer.schemas import (
     LegsChecked,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingStarted,
     RoomClosed,
     RoomCreated,
     SummaryReady,
@@ -133,7 +134,8 @@ _on(
     bridging.supervisor_call_ended,
     {SWITCHING: (SWITCHING,), **_stay_or(RETURNING, ARRIVING, HANDING_OVER)},
 )
-_on(ConsultationLeft, bridging.consultation_left, {HANDING_OVER: (COMPLETED,)})
+_on(ConsultationLeft, bridging.consultation_left, _stay_or(COMPLETED, HANDING_OVER))
+_on(RecordingStarted, bridging.recording_started, _stay_or(COMPLETED, HANDING_OVER))
 _on(CallerReturned, bridging.caller_returned, {RETURNING: (UNWINDING,)})
 
 # people who leave, and people who change their minds
@@ -207,7 +209,7 @@ _on(
         BRIEFING: (BRIEFING, UNWINDING),
         SWITCHING: (RETURNING, UNWINDING),
         ARRIVING: (ARRIVING,),
-        HANDING_OVER: (COMPLETED,),
+        HANDING_OVER: (HANDING_OVER, COMPLETED),
         RETURNING: (RETURNING, UNWINDING),
         UNWINDING: OVER,
     },

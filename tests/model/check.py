@@ -15,8 +15,8 @@ from .explore import Explorer, Report
 from .habits import Habits
 from .mutations import MUTATIONS, Mutation
 
-CONFIGS: dict[str, dict[str, str]] = {
-    "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel"},
+CONFIGS: dict[str, dict[str, str | bool]] = {
+    "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True},
     "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed"},
 }
 

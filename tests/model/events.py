@@ -30,6 +30,7 @@ from warmxfer.schemas import (
     LegSeen,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingStarted,
     RoomClosed,
     RoomCreated,
     SummaryReady,
@@ -162,6 +163,7 @@ KINDS = (
     "release_caller",
     "end_call",
     "leave_consultation",
+    "record_participant",
     "close_room",
 )
 
@@ -246,6 +248,11 @@ SYMBOLS: list[Symbol] = [
     ),
     answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
     answer("close_room", "room closed", lambda c: RoomClosed(command_id=c), matters_late=True),
+    answer(
+        "record_participant",
+        "the caller is recorded",
+        lambda c: RecordingStarted(command_id=c, participant_id=CALLER_ID),
+    ),
     *(symbol for kind in KINDS for symbol in failure(kind, *FAULTS.get(kind, ()))),
     *(overdue(kind) for kind in KINDS),
     Symbol("time: stage over", _stage_over, is_time=True),
@@ -260,4 +267,7 @@ HANG_UPS = frozenset({"caller's call ended"})
 LOSSES = frozenset({"supervisor left the room", "supervisor's call ended", "legs checked: supervisor gone"})
 """What tells the coordinator that the supervisor is gone."""
 assert {symbol.name for symbol in SYMBOLS} > LOSSES | SIGHTINGS | HANG_UPS
+RECORDED = frozenset({"the caller is recorded", "record_participant failed: broken", LOST_DEADLINE})
+"""What settles whether the caller is recorded; beside time itself."""
+assert {symbol.name for symbol in SYMBOLS} > RECORDED
 BRIDGE = frozenset({Stage.SWITCHING, Stage.ARRIVING, Stage.HANDING_OVER})

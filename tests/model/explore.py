@@ -51,7 +51,7 @@ class Violation(Exception):
 class Explorer:
     """One exploration of one configuration (`config`: fields of `WarmTransferConfig`)."""
 
-    def __init__(self, habits: Habits, **config: str) -> None:
+    def __init__(self, habits: Habits, **config: str | bool) -> None:
         self._machine = Machine(**config)
         self._house = House(habits)
         self._telling = Telling(self._house)

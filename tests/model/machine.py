@@ -6,8 +6,8 @@ Abstracted, and why nothing is lost by it:
 - *times*: only which waits are due matters to `step()`. A deadline is a symbol; the transfer is given times
   at which exactly the chosen one, or every one, is due. So a timer may fire at any moment, in any order.
 - *counters* (`seq`, `phases`, `commands`, `checks`) number things and decide nothing.
-- *texts*: the summary, the detail and the evidence are told on, not read. Of the outcome its phase is kept,
-  of the evidence whether it admits that a dial or a return could not be confirmed.
+- *texts*: the summary, the detail, the evidence and how the recording went are told on, not read. Of the
+  outcome its phase is kept, of the evidence whether it admits that a dial or a return could not be confirmed.
 - what is not read any more once unwinding has begun (`UNREAD`).
 
 `test_abstraction.py` holds this to account: over random walks, a step from the abstract state and a step
@@ -36,7 +36,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.tags import snake_case
 
-from .events import BRIDGE, FAR, HANG_UPS, LOSSES, NOW, SIGHTINGS, START, SYMBOLS, Symbol
+from .events import BRIDGE, FAR, HANG_UPS, LOSSES, NOW, RECORDED, SIGHTINGS, START, SYMBOLS, Symbol
 
 UNREAD: dict[str, Any] = {
     "done": [],
@@ -71,6 +71,7 @@ def abstract(transfer: Transfer) -> Transfer:
         armed_at=None if transfer.armed_at is None else FAR,
         ended_at=None if transfer.ended_at is None else NOW,
         summary="",
+        recording="",
         verdict=_abstract_verdict(transfer.verdict),
     )
     over = transfer.stage.ended or transfer.stage is Stage.UNWINDING
@@ -160,7 +161,8 @@ class Machine:
             noted = noted or (symbol.name in LOSSES and self.states[number].stage in BRIDGE)
             return Step(symbol, event, number, (), "") if noted else None
         outbox = names(outcome.outbox)
-        broken = _broken(self.states[number], outcome.state, outbox)
+        before = self.states[number]
+        broken = _broken(before, outcome.state, outbox) or _unrecorded(before, outcome.state, symbol, outbox)
         return Step(symbol, event, self._number(outcome.state), outbox, broken)
 
     def _number(self, transfer: Transfer) -> int:
@@ -189,4 +191,18 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
         return "I18: an ended transfer still waits"
     if after.stage.ended and (after.armed_at is None) is not (after.check_due_at is None):
         return "I18: an ended transfer has a deadline for nothing, or none to look for what may be up"
+    return ""
+
+
+def _unrecorded(before: Transfer, after: Transfer, symbol: Symbol, outbox: tuple[str, ...]) -> str:
+    """Which promise about recordings one step breaks, if any."""
+    assert after.request is not None
+    if not after.request.config.record:
+        return "I28: recorded, and nobody asked for it" if "record_participant" in outbox else ""
+    begins = after.stage is Stage.HANDING_OVER and before.stage is not Stage.HANDING_OVER
+    if begins and "record_participant" not in outbox:
+        return "I28: handed over, and nobody is told to record the caller"
+    answered = symbol.is_time or symbol.name in RECORDED
+    if after.stage is Stage.COMPLETED and before.awaits("record_participant") and not answered:
+        return "I28: complete, and whether the caller is recorded was not waited for"
     return ""

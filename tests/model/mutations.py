@@ -105,6 +105,11 @@ def _complete_at_once(turn: Turn, event: CallerSwitched) -> None:
     bridging.complete(turn)
 
 
+def _agent_is_gone(turn: Turn) -> None:
+    if not turn.state.awaits("leave_consultation"):
+        bridging.complete(turn)
+
+
 def _forget_the_deadline(turn: Turn, event: TransferBroken) -> None:
     mishaps.given_up(turn, TransferBroken(transfer_id=event.transfer_id, kind="event", cause=event.cause))
 
@@ -149,6 +154,11 @@ MUTATIONS = [
         "a move that was accepted is a success",
         "I3",
         patches=(_handled_by(_complete_at_once, CallerSwitched, Stage.SWITCHING, Stage.COMPLETED),),
+    ),
+    Mutation(
+        "the AI leaves although nobody has told whether the caller is recorded",
+        "I28",
+        patches=(_replaced(bridging, "handed_over", _agent_is_gone),),
     ),
     Mutation(
         "a supervisor who hangs up during the switch is not noticed",

@@ -18,6 +18,7 @@ from .machine import Machine, abstract, names
 walks = st.lists(st.integers(min_value=0, max_value=1_000), min_size=5, max_size=40)
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
+recorded = st.booleans()
 
 Outcome = tuple[Transfer, list[str]] | None
 """The abstract state that an event led to, and what went out; None: the same, and nothing."""
@@ -34,9 +35,11 @@ def tell(transfer: Transfer, symbol: Symbol) -> tuple[Transfer, Outcome]:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts)
-def test_abstract_and_concrete_transfer_walk_together(walk: list[int], pacing: str, timeout: str) -> None:
-    transfer = Machine(pacing=pacing, on_briefing_timeout=timeout).first
+@given(walks, pacings, timeouts, recorded)
+def test_abstract_and_concrete_transfer_walk_together(
+    walk: list[int], pacing: str, timeout: str, record: bool
+) -> None:
+    transfer = Machine(pacing=pacing, on_briefing_timeout=timeout, record=record).first
     for number in walk:
         ways: list[Transfer] = []
         for symbol in SYMBOLS:

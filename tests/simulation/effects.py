@@ -14,6 +14,7 @@ from warmxfer.actors.machine import Stage
 from warmxfer.schemas import Outcome
 
 from .cloud import Call
+from .promises import MODEL_FAULTS
 from .story import Story
 
 if TYPE_CHECKING:
@@ -115,6 +116,23 @@ def nothing_left(world: World, story: Story) -> Iterator[str]:
         yield "I16: the room is still open"
 
 
+def recorded_as_told(world: World, story: Story) -> Iterator[str]:
+    """I28: who was to be recorded is, where the result says so; and it says how it went."""
+    if not story.complete or story.result is None:
+        return
+    told, caller = story.result.evidence.get("recording"), _caller(world, story)
+    if (told is not None) is not story.plan.config["record"]:
+        yield f"I28: the result says of the recording {told}"
+    recorded = [
+        each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("recorded", story.id)
+    ]
+    if told == "started" and caller.record.call_id not in {each.call_id for each in recorded}:
+        yield "I28: the result says that the caller is recorded, who is not"
+    calm = world.weather.allowed <= MODEL_FAULTS and caller.record.up
+    if calm and told not in (None, "started"):
+        yield f"I28: not recorded in fair weather: {told}"
+
+
 def one_transfer_per_caller(world: World, story: Story) -> Iterator[str]:
     """I9: no two transfers of one caller run at the same time."""
     for other in world.stories.values():
@@ -192,6 +210,7 @@ EFFECT_CHECKS = (
     nothing_afterwards,
     success_is_a_fact,
     not_before_the_switch,
+    recorded_as_told,
     one_transfer_per_caller,
     held_for_somebody,
     let_go_in_silence,

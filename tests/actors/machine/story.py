@@ -32,6 +32,7 @@ from warmxfer.schemas import (
     LegsChecked,
     ParticipantJoined,
     PhaseChanged,
+    RecordingStarted,
     RoomClosed,
     RoomCreated,
     SIPDestination,
@@ -69,6 +70,7 @@ ANSWERS: dict[str, Callable[[str], AnyEvent]] = {
     "release_caller": lambda c: CallerReleased(command_id=c),
     "end_call": lambda c: CallEnded(command_id=c, attempt=1, existed=True),
     "leave_consultation": lambda c: ConsultationLeft(command_id=c),
+    "record_participant": lambda c: RecordingStarted(command_id=c, participant_id="wxc-t1"),
     "close_room": lambda c: RoomClosed(command_id=c),
 }
 """What a healthy actor says to each command that is awaited."""

@@ -27,6 +27,7 @@ from .story import Story
 walks = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_size=60)
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
+recorded = st.booleans()
 
 
 def could_come(story: Story) -> list[AnyEvent]:
@@ -53,9 +54,11 @@ def walk(story: Story, numbers: list[int]) -> None:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts)
-def test_whatever_comes_the_rules_of_one_record_hold(numbers: list[int], pacing: str, timeout: str) -> None:
-    story = Story(pacing=pacing, on_briefing_timeout=timeout)
+@given(walks, pacings, timeouts, recorded)
+def test_whatever_comes_the_rules_of_one_record_hold(
+    numbers: list[int], pacing: str, timeout: str, record: bool
+) -> None:
+    story = Story(pacing=pacing, on_briefing_timeout=timeout, record=record)
     walk(story, numbers)
     before: Transfer | None = None
     for number, record in enumerate(story.records, 1):
@@ -88,11 +91,11 @@ def check_record(before: Transfer | None, record: Moved) -> None:
 
 
 @settings(max_examples=150)
-@given(walks, pacings)
+@given(walks, pacings, recorded)
 def test_whatever_came_time_alone_then_ends_it_with_the_caller_given_back(
-    numbers: list[int], pacing: str
+    numbers: list[int], pacing: str, record: bool
 ) -> None:
-    story = Story(pacing=pacing)
+    story = Story(pacing=pacing, record=record)
     walk(story, numbers)
     for _ in range(120):
         if story.stage.ended:
