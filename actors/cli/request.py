@@ -22,6 +22,7 @@ def request(
     to: Annotated[str | None, typer.Option("--to", help="The supervisor: +14155550123 or sip:...")] = None,
     sender: Annotated[str | None, typer.Option("--from", help="The number the supervisor sees.")] = None,
     rule: Annotated[str | None, typer.Option("--rule", help="The provider's routing rule id.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Record the supervisor and the caller.")] = False,
     id: Annotated[str | None, typer.Option("--id", help="Yours to choose; the same twice is one.")] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Follow it; exit 1 without success.")] = False,
     url: Url = None,
@@ -33,6 +34,7 @@ def request(
     _put(raw, ("config", "destination", "sip_call_to"), to)
     _put(raw, ("config", "destination", "sip_call_from"), sender)
     _put(raw, ("config", "destination", "routing_rule_id"), rule)
+    _put(raw, ("config", "record"), record or None)
     success = run_command(lambda: _request(raw, id, wait, url, json))
     if not success:
         raise typer.Exit(UNSUCCESSFUL)
@@ -70,7 +72,7 @@ def _read(file: str) -> Any:
         raise Refused(f"FILE is {file!r}, which is not JSON ({error}); give one JSON object.") from error
 
 
-def _put(raw: Any, path: tuple[str, ...], value: str | None) -> None:
+def _put(raw: Any, path: tuple[str, ...], value: str | bool | None) -> None:
     """Set one field; a request of the wrong shape is left as it is, for the refusal to name."""
     if value is None:
         return

@@ -56,13 +56,22 @@ async def test_a_request_from_flags_is_stored(warmxfer: Warmxfer, bus: Bus, tran
 async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
     body = {"room_id": "room-1", "config": {"briefing_timeout_s": 9, "destination": {"routing_rule_id": "r"}}}
     said = await warmxfer(
-        "request", "-", *FLAGS, "--id", transfer_id, "--room", "room-2", stdin=json.dumps(body)
+        "request",
+        "-",
+        *FLAGS,
+        "--id",
+        transfer_id,
+        "--room",
+        "room-2",
+        "--record",
+        stdin=json.dumps(body),
     )
     assert said.code == 0
     assert f"warmxfer watch {transfer_id}" in said.out
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     request = read_request(stored.data)
-    assert (request.room_id, request.config.briefing_timeout_s) == ("room-2", 9.0)
+    config = request.config
+    assert (request.room_id, config.briefing_timeout_s, config.record) == ("room-2", 9.0, True)
 
 
 @pytest.mark.parametrize(
