@@ -21,7 +21,14 @@ from warmxfer.schemas import WarmTransferResult as OurResult
 
 from .attaching import attach_adapter
 from .convert import WarmTransferError, to_request, to_result
-from .framework import WarmTransferConfig, WarmTransferResult, context_of, model_of, room_of
+from .framework import (
+    WarmTransferConfig,
+    WarmTransferResult,
+    context_of,
+    is_recorded,
+    model_of,
+    room_of,
+)
 from .session import AgentSessionAdapter
 from .sharing import shared_bus
 
@@ -97,6 +104,7 @@ class Desk:
             room_id=adapter.room_id,
             caller=adapter.caller_participant_id,
             by_session=by_session,
+            record=is_recorded(self._session),
             **self._ours,
         )
 

@@ -40,6 +40,11 @@ def room_id_of(session: Any) -> str | None:
     return getattr(room_of(session), "meeting_id", None) or getattr(options, "room_id", None)
 
 
+def is_recorded(session: Any) -> bool:
+    """Whether the room is recorded, however that was asked for: the framework has resolved its options."""
+    return bool(getattr(room_of(session), "recording", False))
+
+
 def pipeline_of(session: Any) -> Any:
     """The session's pipeline; None once it is closed."""
     return getattr(session, "pipeline", None)

@@ -119,6 +119,29 @@ async def test_the_supervisor_gets_the_caller_and_the_ai_leaves(phone: Phone) ->
     await until(lambda: live.meeting.left, 10.0)
 
 
+@pytest.mark.parametrize("recording", [True, False])
+async def test_the_consultation_is_recorded_where_the_room_is(
+    house: House, phone: Phone, monkeypatch: pytest.MonkeyPatch, recording: bool
+) -> None:
+    """The original inherits the room's recording; without it nobody is recorded."""
+    agent = Support()
+    live, _, _ = await phone(agent)
+    live.room.recording = recording
+    monkeypatch.setattr(live.room, "stop_and_merge_recordings", nothing)
+    await asked(live, agent)
+    result = agent.result
+    assert isinstance(result, WarmTransferResult)
+    assert result.success
+    started = await house.ledger(room=result.consultation_room_id or "", kind="recording_started")
+    both = [result.supervisor_participant_id, result.caller_participant_id]
+    assert [each["participantId"] for each in started] == (both if recording else [])
+    await until(lambda: live.meeting.left, 10.0)
+
+
+async def nothing() -> None:
+    """In place of what the framework asks of the real cloud as it leaves."""
+
+
 async def asked(live: Call, agent: Support) -> None:
     """Have the caller ask for a supervisor, and wait until the tool knows the end."""
     await live.ear.hears("Get me a supervisor.")
