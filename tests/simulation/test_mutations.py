@@ -17,6 +17,7 @@ from warmxfer.bus import Claim
 
 from .borrowed import BORROWED, borrowed
 from .cloud import Cloud
+from .provider import SimProvider
 from .world import simulate
 
 MAX_SEEDS = 400
@@ -72,6 +73,15 @@ def sends_once(patch: Patch) -> None:
     patch.setattr(Coordinator, "_read", read)
 
 
+def takes_it_for_recorded(patch: Patch) -> None:
+    """The provider was asked, and what it answers is not waited for."""
+
+    async def ask(self: SimProvider, room_id: str, participant_id: str, **_: Any) -> None:
+        return
+
+    patch.setattr(SimProvider, "record_participant", ask)
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize(
     ("mutation", "promise"),
@@ -83,6 +93,7 @@ def sends_once(patch: Patch) -> None:
         (obeys_anything, "I15"),
         (holds_for_ever, "I25"),
         (sends_once, "I14"),
+        (takes_it_for_recorded, "I28"),
     ],
 )
 def test_it_is_noticed(mutation: Callable[[Patch], None], promise: str, monkeypatch: Patch) -> None:
