@@ -56,6 +56,13 @@ TABLE: tuple[Road, ...] = (
     Road("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
     Road("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
     Road(
+        "do.hosted",
+        "warmxfer.<id>.do.briefing.<session>",
+        "coordinator",
+        "primary",
+        "commands to brief in the session's own process",
+    ),
+    Road(
         "do.primary",
         "warmxfer.<id>.do.primary.<session>",
         "coordinator",
@@ -183,6 +190,16 @@ def primary(id: str, session: str) -> str:
 def any_primary(session: str) -> str:
     """The filter for the level commands of every transfer for one live call."""
     return f"{ROOT}.*.do.primary.{checked(session, 'session')}"
+
+
+def hosted(id: str, session: str) -> str:
+    """Commands of one transfer for the process of `session`, which holds the consultation itself."""
+    return f"{ROOT}.{checked(id)}.do.briefing.{checked(session, 'session')}"
+
+
+def any_hosted(session: str) -> str:
+    """The filter for the same of every transfer."""
+    return f"{ROOT}.*.do.briefing.{checked(session, 'session')}"
 
 
 def consult(id: str) -> str:

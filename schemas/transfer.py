@@ -119,6 +119,8 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     summary_prompt: PromptText | None = None
     summarize_by: Literal["summarizer", "session"] = "summarizer"
     """Whose model writes the summary: the summarizer's, or the primary session's own."""
+    brief_by: Literal["briefing", "session"] = "briefing"
+    """Who holds the consultation: a briefing worker, or the process of the primary session itself."""
     summary_timeout_s: CommandSeconds = 8.0
     supervisor_join_timeout_s: WaitSeconds = 120.0
     briefing_timeout_s: WaitSeconds = 180.0

@@ -18,6 +18,7 @@ from warmxfer.schemas import (
     PhaseChanged,
     ReleaseCaller,
     Summarize,
+    WarmTransferRequest,
     WarmTransferResult,
     encode,
 )
@@ -29,22 +30,22 @@ TIMER = "deadline"
 def outgoing(record: Record) -> list[Outgoing]:
     """Everything `record` sends, in order."""
     id = record.state.id
-    session = record.state.request.session_name if record.state.request else ""
     return [
-        _message(id, session, output, f"{id}:{record.state.seq}:{place}")
+        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{place}")
         for place, output in enumerate(record.outbox)
     ]
 
 
-def _message(id: str, session: str, output: Output, msg_id: str) -> Outgoing:
+def _message(id: str, request: WarmTransferRequest | None, output: Output, msg_id: str) -> Outgoing:
     if isinstance(output, ArmTimer):
         return timers.schedule(
             id, TIMER, output.due_at, encode(DeadlinePassed(due_at=output.due_at)), msg_id=msg_id
         )
-    return Outgoing(_subject(id, session, output), encode(output), msg_id)
+    return Outgoing(_subject(id, request, output), encode(output), msg_id)
 
 
-def _subject(id: str, session: str, output: Output) -> str:
+def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> str:
+    session = request.session_name if request else ""
     match output:
         case PhaseChanged():
             return subjects.phase(id)
@@ -54,6 +55,8 @@ def _subject(id: str, session: str, output: Output) -> str:
             return subjects.primary(id, session)
         case BriefSupervisor() | LeaveConsultation():
             return subjects.consult(id)
+        case JoinConsultation() if request and request.config.brief_by == "session":
+            return subjects.hosted(id, session)
         case JoinConsultation():
             return subjects.do(id, "briefing")
         case Summarize():

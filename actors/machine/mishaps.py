@@ -130,7 +130,7 @@ def _unanswered(turn: Turn, kind: str) -> None:
         case "check_legs":
             policy.schedule_check(turn)
         case "switch_caller":
-            absent = policy.ABSENT[kind]
+            absent = policy.absent(kind, turn.config)
             bridging.go_back(turn, absent.outcome, absent.sentence(kind, _waited_s(turn, kind)))
         case "return_caller":
             bridging.ask_for_return(turn)
@@ -144,7 +144,7 @@ def _unanswered(turn: Turn, kind: str) -> None:
             turn.note(**{f"{kind}_unanswered": True})
             settle(turn)
         case _:
-            absent = policy.ABSENT[kind]
+            absent = policy.absent(kind, turn.config)
             unwind(turn, absent.outcome, absent.sentence(kind, _waited_s(turn, kind)), unanswered=kind)
 
 

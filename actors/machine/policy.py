@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 
-from warmxfer.schemas import CallCause, Outcome
+from warmxfer.schemas import CallCause, Outcome, WarmTransferConfig
 
 from .turn import Turn
 
@@ -82,8 +82,13 @@ _PRIMARY = Absent(
 )
 _GATEWAY = Absent(Outcome.GATEWAY_ABSENT, "SIP gateway", "start one with `warmxfer run gateway`")
 _BRIEFING = Absent(Outcome.BRIEFING_ABSENT, "briefing agent", "start one with `warmxfer run briefing`")
+_HOST = Absent(
+    Outcome.BRIEFING_ABSENT,
+    "process that holds this session (brief_by is session)",
+    "keep it running with `brief_here` open, or set brief_by to briefing",
+)
 
-ABSENT: Mapping[str, Absent] = {
+_ABSENT: Mapping[str, Absent] = {
     "hold_caller": _PRIMARY,
     "find_caller_call": _GATEWAY,
     "create_room": _GATEWAY,
@@ -91,6 +96,13 @@ ABSENT: Mapping[str, Absent] = {
     "switch_caller": _GATEWAY,
     "join_consultation": _BRIEFING,
 }
+
+
+def absent(kind: str, config: WarmTransferConfig) -> Absent:
+    """Who was to do `kind`, which nobody did."""
+    hosted = kind == "join_consultation" and config.brief_by == "session"
+    return _HOST if hosted else _ABSENT[kind]
+
 
 FAILED: Mapping[str, Outcome] = {
     "hold_caller": Outcome.PRIMARY_ABSENT,

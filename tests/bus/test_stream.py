@@ -117,6 +117,7 @@ async def test_each_consumer_gets_its_own_and_nothing_else(fresh_bus: Bus) -> No
     for build in (subjects.log, subjects.phase, subjects.consult):
         await fresh_bus.publish(build("a"), b"")
     await fresh_bus.publish(subjects.primary("a", "s"), b"")
+    await fresh_bus.publish(subjects.hosted("a", "s"), b"")
     for role in subjects.ROLES:
         await fresh_bus.publish(subjects.do("a", role), b"")
     pending = {

@@ -25,6 +25,7 @@ BUILT = {
     "do.summarizer": subjects.do("a", "summarizer"),
     "do.gateway": subjects.do("a", "gateway"),
     "do.briefing": subjects.do("a", "briefing"),
+    "do.hosted": subjects.hosted("a", "s"),
     "do.primary": subjects.primary("a", "s"),
     "do.consult": subjects.consult("a"),
     "timer": subjects.timer("a", "t"),
@@ -84,6 +85,7 @@ def test_no_question_can_ever_be_captured() -> None:
 def test_what_is_built_is_taken_apart_again(id: str, rest: str) -> None:
     assert subjects.parse(subjects.request(id)) == (id, "request", "")
     assert subjects.parse(subjects.primary(id, rest)) == (id, "do", f"primary.{rest}")
+    assert subjects.parse(subjects.hosted(id, rest)) == (id, "do", f"briefing.{rest}")
     assert subjects.parse(subjects.timer(id, rest)) == (id, "timer", rest)
     assert subjects.parse(subjects.do(id, "gateway")) == (id, "do", "gateway")
 

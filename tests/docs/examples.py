@@ -134,6 +134,7 @@ READERS: Mapping[str, Decode] = {
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),
     "do.briefing": _one_of(decode_command, ToBriefing),
+    "do.hosted": _one_of(decode_command, ToBriefing),
     "do.primary": _one_of(decode_command, ToPrimary),
     "do.consult": _one_of(decode_command, ToConsult),
     "timer": _one_of(decode_event, DeadlinePassed),

@@ -67,6 +67,19 @@ async def test_a_whole_transfer(fresh_bus: Bus) -> None:
     assert cast.phases[-1].phase is WarmTransferPhase.TRANSFER_COMPLETE
 
 
+@pytest.mark.parametrize(
+    ("brief_by", "subject"),
+    [("briefing", "warmxfer.t-b.do.briefing"), ("session", "warmxfer.t-b.do.briefing.room-a")],
+)
+async def test_whoever_is_to_brief_is_told(fresh_bus: Bus, brief_by: str, subject: str) -> None:
+    async with coordinating(fresh_bus):
+        await asyncio.wait_for(Cast(fresh_bus, "t-b").play(request("room-a", brief_by=brief_by)), 10)
+    told = await fresh_bus.history("warmxfer.t-b.do.briefing.>", 10) + await fresh_bus.history(
+        "warmxfer.t-b.do.briefing", 10
+    )
+    assert [each.subject for each in told] == [subject]
+
+
 async def test_the_log_replays_to_the_same_state(fresh_bus: Bus) -> None:
     async with coordinating(fresh_bus):
         await asyncio.wait_for(Cast(fresh_bus, "t-replay").play(request("room-a")), 10)

@@ -222,3 +222,12 @@ def test_an_absent_actor_is_named_in_one_sentence_with_the_remedy(outcome: Outco
     story = Story()
     TALES[outcome][0](story)
     assert story.clear_away().result.detail == sentence
+
+
+def test_where_the_sessions_own_process_is_to_brief_no_worker_is_missed() -> None:
+    story = Story(brief_by="session")
+    TALES[Outcome.BRIEFING_ABSENT][0](story)
+    assert story.clear_away().result.detail == (
+        "No process that holds this session (brief_by is session) answered join_consultation within 10 s; "
+        "keep it running with `brief_here` open, or set brief_by to briefing."
+    )
