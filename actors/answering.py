@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from warmxfer.bus import Bus, Delivery, Park, subjects
+from warmxfer.bus import Bus, Delivery, Park, Stored, subjects
 from warmxfer.schemas import Answer, Command, CommandFailed, Fact, Fault, Undecodable, decode_command, encode
 
 DEADLINE_S = 5.0
@@ -41,10 +41,10 @@ async def publish_fact(
     await bus.publish(subjects.event(transfer_id), encode(fact), msg_id=name, deadline_s=deadline_s)
 
 
-def read_command(delivery: Delivery, kind: type[C], actor: str) -> C:
-    """The command in `delivery`; raises `Park` for what is none, or none for `actor`."""
+def read_command(message: Delivery | Stored, kind: type[C], actor: str) -> C:
+    """The command in `message`; raises `Park` for what is none, or none for `actor`."""
     try:
-        command = decode_command(delivery.data)
+        command = decode_command(message.data)
     except Undecodable as error:
         raise Park(f"No command could be read: {error}") from error
     if not isinstance(command, kind):

@@ -6,6 +6,7 @@ files (`verdict`, `script`); what a model wishes is gated by them.
 """
 
 from .actor import Briefer, run
+from .hosted import brief_here
 from .settings import BriefingSettings
 
-__all__ = ["Briefer", "BriefingSettings", "run"]
+__all__ = ["Briefer", "BriefingSettings", "brief_here", "run"]

@@ -14,7 +14,7 @@ from warmxfer.actors.voices import VoiceSettings
 from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
-from .consultation import MIN_JOIN_S, Consultation, Task
+from .consultation import Consultation, Task
 from .judge import Judges
 from .settings import BriefingSettings
 
@@ -35,12 +35,7 @@ class Briefer:
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue; returns when the consultation is over."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
-        task = Task(
-            transfer_id=delivery.transfer_id,
-            join=command,
-            seq=delivery.seq,
-            budget_s=max(command.deadline_at - delivery.at, MIN_JOIN_S),
-        )
+        task = Task.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
         await Consultation(self._bus, task, self._voice, self._judges).hold()
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:

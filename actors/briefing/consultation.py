@@ -56,12 +56,17 @@ Happened = voices.RoomEvent | BriefSupervisor | LeaveConsultation | Note
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One delivery of the command; `budget_s`: for the door."""
+    """The command, to be carried out once; `budget_s`: for the door."""
 
     transfer_id: str
     join: JoinConsultation
     seq: int
     budget_s: float
+
+    @classmethod
+    def stored(cls, transfer_id: str, join: JoinConsultation, seq: int, at: float) -> Task:
+        """`join` as the stream keeps it: under `seq`, since `at`."""
+        return cls(transfer_id, join, seq, max(join.deadline_at - at, MIN_JOIN_S))
 
 
 class Consultation:

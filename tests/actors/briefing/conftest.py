@@ -43,6 +43,8 @@ class Desk:
         self.cloud = cloud
         self.id = transfer_id
         self.room_id = room_id
+        self.session: str | None = None
+        """In whose process the consultation is held; None: a worker's."""
         self.rooms_url: str | None = None
         """Where the tokens say that the rooms are; None: at the cloud itself."""
         self.agent, self.supervisor, self.caller = (f"{kind}-{transfer_id}" for kind in ("wxa", "wxs", "wxc"))
@@ -56,8 +58,12 @@ class Desk:
             supervisor_participant_id=self.supervisor,
             caller_participant_id=self.caller,
         )
-        await self.bus.publish(subjects.do(self.id, "briefing"), encode(command))
+        await self.bus.publish(self.joins_on, encode(command))
         return command.command_id
+
+    @property
+    def joins_on(self) -> str:
+        return subjects.hosted(self.id, self.session) if self.session else subjects.do(self.id, "briefing")
 
     async def brief(self, summary: str = SUMMARY) -> float:
         """Order the briefing; returns when, by the monotonic clock."""
