@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
+from warmxfer.actors.closing import closing
 from warmxfer.schemas import PhaseChanged, Turn, WarmTransferPhase
 
-from .closing import closing
 from .convert import to_payload
 from .ears import Ears
 from .framework import context_of, events_of, model_of, pipeline_of, room_id_of, room_of

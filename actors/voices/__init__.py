@@ -30,7 +30,7 @@ from .port import (
     VoicemailNoticed,
 )
 from .sandbox import SandboxVoice
-from .settings import VOICE, VOICE_KINDS, VoiceSettings, voice_kind
+from .settings import VOICE, VOICE_KINDS, PipelineFactory, VoiceSettings, voice_kind
 from .token import ticket_from
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Participant",
     "ParticipantJoined",
     "ParticipantLeft",
+    "PipelineFactory",
     "Presence",
     "RoomEvent",
     "Seat",

@@ -22,10 +22,15 @@ MAX_SHOWN_CHARS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class PipelineFactory:
-    """A function of the user's that makes the framework's pipeline, anew for each consultation."""
+    """A function that makes the framework's pipeline, anew for each consultation; `setting` named it."""
 
     name: str
     make: Callable[[], Any] = field(repr=False)
+    setting: str = PIPELINE
+
+    def refused(self, trouble: str) -> Refused:
+        """The refusal of this function, or of what it made: which, and what to do about it."""
+        return _refused(self.name, trouble, self.setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class VoiceSettings:
         kind, named = voice_kind(env), env.get(PIPELINE, "").strip()
         if kind == "sandbox":
             return cls()
-        _require_extra()
+        _prepare_framework()
         return cls(_factory(named))
 
 
@@ -56,14 +61,14 @@ def voice_kind(env: Mapping[str, str]) -> str:
     return kind
 
 
-def refused(named: str, trouble: str) -> Refused:
-    """The refusal of a pipeline factory: which, and what to do about it."""
-    return Refused(f"{PIPELINE} is {named[:MAX_SHOWN_CHARS]!r}, {trouble}", field=PIPELINE)
+def _refused(name: str, trouble: str, setting: str = PIPELINE) -> Refused:
+    return Refused(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {trouble}", field=setting)
 
 
-def _require_extra() -> None:
+def _prepare_framework() -> None:
     try:
         import_module(f"{__package__}.videosdk")
+        import_module(f"{__package__}.videosdk_session").quote_nobody()
     except ImportError as error:
         raise Refused(
             f"{VOICE} is 'videosdk', but {error.name or error} cannot be imported; "
@@ -75,16 +80,16 @@ def _require_extra() -> None:
 def _factory(named: str) -> PipelineFactory:
     module, _, path = named.partition(":")
     if not module or not path:
-        raise refused(named, "not a function; write module:function, one that returns a videosdk Pipeline")
+        raise _refused(named, "not a function; write module:function, one that returns a videosdk Pipeline")
     try:
         make = reduce(getattr, path.split("."), import_module(module))
     except ImportError as error:
-        raise refused(named, f"but {error}; install it, or put its folder into PYTHONPATH") from error
+        raise _refused(named, f"but {error}; install it, or put its folder into PYTHONPATH") from error
     except AttributeError:
-        raise refused(named, f"but {module} has no {path}; name a function of that module") from None
+        raise _refused(named, f"but {module} has no {path}; name a function of that module") from None
     except Exception as error:  # a module of the user's: it may fail in any way
         trouble = f"but importing {module} raised {type(error).__name__}; make it importable"
-        raise refused(named, trouble) from error
+        raise _refused(named, trouble) from error
     if not callable(make):
-        raise refused(named, f"but that is a {type(make).__name__}; name a function")
+        raise _refused(named, f"but that is a {type(make).__name__}; name a function")
     return PipelineFactory(named, make)

@@ -31,10 +31,11 @@ from videosdk.agents import (
 )
 from videosdk.agents.job import _enter_session_scope, _set_current_job_context
 
+from warmxfer.actors.closing import closing
 from warmxfer.schemas import Refused, Retry, RoomToken
 
 from .port import RoomEvent, Seat
-from .settings import PipelineFactory, refused
+from .settings import PipelineFactory
 from .videosdk_room import Room
 
 CLOSE_TIMEOUT_S = 2.0
@@ -44,10 +45,12 @@ DETECT_AFTER_S = 2.0
 UNWATCHED = {"metrics": MetricsOptions(enabled=False), "traces": TracesOptions(enabled=False)}
 """What the supervisor says goes to the pipeline's own components and to nobody's dashboard."""
 
-# The framework quotes what it heard in its warnings.
-logging.getLogger("videosdk.agents").setLevel(logging.ERROR)
-
 log = structlog.get_logger(__name__)
+
+
+def quote_nobody() -> None:
+    """For a process that only briefs: the framework quotes what it heard in its warnings."""
+    logging.getLogger("videosdk.agents").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,10 @@ class Session:
     async def close(self) -> None:
         """Leave the room, then let go of everything else; never raises, never hangs."""
         self._pipeline.llm = self.llm
-        await _within("room", self.room.leave)
-        await _within("session", self._agent_session.close)
-        await _within("job", self._context.shutdown)
+        with closing():
+            await _within("room", self.room.leave)
+            await _within("session", self._agent_session.close)
+            await _within("job", self._context.shutdown)
 
     def _hear(self, told: dict[str, Any]) -> None:
         if text := str(told.get("text") or "").strip():
@@ -192,14 +196,11 @@ def _made(factory: PipelineFactory) -> Any:
     try:
         pipeline = factory.make()
     except Exception as error:  # the user's own function: it may fail in any way
-        raise refused(
-            factory.name, f"which raised {type(error).__name__}; make it return a Pipeline"
-        ) from error
+        raise factory.refused(f"which raised {type(error).__name__}; make it return a Pipeline") from error
     if not isinstance(pipeline, Pipeline):
-        raise refused(factory.name, f"which returned a {type(pipeline).__name__}; return a videosdk Pipeline")
+        raise factory.refused(f"which returned a {type(pipeline).__name__}; return a videosdk Pipeline")
     if pipeline.config.is_realtime or pipeline.stt is None or pipeline.tts is None:
-        raise refused(
-            factory.name,
+        raise factory.refused(
             "whose pipeline does not say what it is told word for word; give it an stt and a tts, and an llm "
             "that is no realtime model, if any",
         )

@@ -13,6 +13,7 @@ from videosdk.agents.metrics.analytics import AnalyticsClient
 from videosdk.agents.room.room import VideoSDK
 
 from warmxfer.actors.voices import (
+    PipelineFactory,
     Presence,
     RoomEvent,
     Seat,
@@ -21,7 +22,6 @@ from warmxfer.actors.voices import (
     open_voice,
     videosdk_servers,
 )
-from warmxfer.actors.voices.settings import PipelineFactory
 from warmxfer.schemas import RoomToken
 
 from .offline import Ear, Meeting, Mind, Mouth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from warmxfer.actors.voices import (
     Voice,
     VoicemailNoticed,
 )
+from warmxfer.actors.voices.videosdk_session import quote_nobody
 from warmxfer.schemas import Refused, Retry
 
 from .consulting import AGENT, SUPERVISOR, TICKET, Consultation, joined, offline, until
@@ -394,6 +396,7 @@ async def test_what_is_said_stands_in_no_log_line(
         eou = EOUConfig(stt_silence_timeout=0.1)
         return Pipeline(stt=scene.ear, llm=scene.mind, tts=scene.mouth, eou_config=eou)
 
+    quote_nobody()
     scene.made = made
     caplog.set_level(logging.DEBUG)
     async with joined(scene) as (voice, _, notes):
@@ -440,6 +443,23 @@ async def test_h21_nor_one_that_does_not_heed_being_cancelled(
     async with asyncio.timeout(2):
         await voice.leave()
     assert scene.meeting.left
+
+
+async def test_the_others_of_the_process_are_heard_while_one_is_left(scene: Consultation) -> None:
+    collections: list[str] = []
+    gc.callbacks.append(note := lambda moment, _: collections.append(moment))
+    voice = scene.voice()
+    await voice.join()
+    gc.disable()
+    try:
+        collections.clear()
+        await voice.leave()
+        assert collections == [], "the framework would collect for each part it closes"
+        gc.collect()
+        assert collections == ["start", "stop"], "who asks for it otherwise gets it"
+    finally:
+        gc.enable()
+        gc.callbacks.remove(note)
 
 
 async def test_leaving_twice_or_before_joining_does_nothing_and_leaves_nothing_behind(

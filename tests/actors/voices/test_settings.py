@@ -28,7 +28,7 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "import os; os.environ['NO_SUCH_KEY']", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("warmxfer.actors.voices.settings._require_extra", lambda: None)
+    monkeypatch.setattr("warmxfer.actors.voices.settings._prepare_framework", lambda: None)
 
 
 def chosen(pipeline: str | None) -> VoiceSettings:

@@ -1,4 +1,4 @@
-"""Closing one session without stopping all the others of its process.
+"""Closing one session of VideoSDK's framework without stopping all the others of its process.
 
 The framework collects the garbage of the whole process, on the loop, for every component and every chat
 context that it closes. With fifty live sessions each of these takes some 30 ms, a session takes several, and
