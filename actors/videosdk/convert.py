@@ -14,25 +14,25 @@ from warmxfer.schemas import WarmTransferPhase as Phase
 from . import framework
 from .framework import OriginalError
 
-FACTORY_STAYS_HERE = (
-    "config.briefing_pipeline_factory cannot travel to the briefing worker; leave it out here, and name the "
-    "function to that worker: WARMXFER_BRIEFING_PIPELINE=module:function."
-)
-
 
 class WarmTransferError(OriginalError, OurError):
     """What the drop-in raises: caught by `except` clauses for the original's class and for ours."""
 
 
 def to_request(
-    config: framework.WarmTransferConfig, *, room_id: str, caller: str | None, by_session: bool, **ours: Any
+    config: framework.WarmTransferConfig,
+    *,
+    room_id: str,
+    caller: str | None,
+    by_session: bool,
+    brief_here: bool,
+    **ours: Any,
 ) -> dict[str, Any]:
     """The request for the original's `config`; `ours` are fields of our own configuration.
 
-    Raises `Refused` for what cannot be carried to another process.
+    What cannot travel stays here: `by_session`, the model of the summary; `brief_here`, the pipeline of the
+    briefing. Raises `Refused` for options that are no JSON.
     """
-    if config.briefing_pipeline_factory is not None:
-        raise Refused(FACTORY_STAYS_HERE, field="config.briefing_pipeline_factory")
     destination = config.destination
     return {
         "room_id": room_id,
@@ -47,6 +47,7 @@ def to_request(
             },
             "summary_prompt": config.summary_prompt,
             "summarize_by": "session" if by_session else "summarizer",
+            "brief_by": "session" if brief_here else "briefing",
             "supervisor_join_timeout_s": config.supervisor_join_timeout,
             "briefing_timeout_s": config.briefing_timeout,
             **ours,

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any
 
 import structlog
 
+from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.client import Client, Transfer, new_id
+from warmxfer.actors.voices import PipelineFactory, VoiceSettings
+from warmxfer.bus import Bus
 from warmxfer.schemas import PhaseChanged, Refused, Retry, WarmTransferPhase
 from warmxfer.schemas import WarmTransferError as OurError
 from warmxfer.schemas import WarmTransferResult as OurResult
@@ -29,6 +32,7 @@ from .framework import (
     model_of,
     room_of,
 )
+from .pipelines import pipeline_for
 from .session import AgentSessionAdapter
 from .sharing import shared_bus
 
@@ -49,12 +53,16 @@ log = structlog.get_logger(__name__)
 
 
 class Desk:
-    """`ours` are the fields of our own configuration that the original has no word for."""
+    """`ours` are the fields of our own configuration that the original has no word for.
 
-    def __init__(self, session: Any, nats_url: str | None, ours: dict[str, Any]) -> None:
+    `brief_here`: without a function that makes its pipeline, a briefing is held here all the same.
+    """
+
+    def __init__(self, session: Any, nats_url: str | None, ours: dict[str, Any], *, brief_here: bool) -> None:
         self._session = session
         self._nats_url = nats_url
         self._ours = ours
+        self._brief_here = brief_here
         self._adapter: AgentSessionAdapter | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -88,15 +96,19 @@ class Desk:
         adapter.last_phase = None
         limit_s = config.supervisor_join_timeout + config.briefing_timeout + MARGIN_S
         try:
-            async with shared_bus(self._nats_url) as bus:
-                transfer = await Client(bus).request(self._request(adapter, config), new_id())
+            pipeline = await pipeline_for(self._session, config, brief_here=self._brief_here)
+            request = self._request(adapter, config, brief_here=pipeline is not None)
+            async with shared_bus(self._nats_url) as bus, _briefing(bus, adapter, pipeline):
+                transfer = await Client(bus).request(request, new_id())
                 result = await _follow(transfer, adapter, limit_s)
         except OurError as error:
             _tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
         return to_result(result)
 
-    def _request(self, adapter: AgentSessionAdapter, config: WarmTransferConfig) -> dict[str, Any]:
+    def _request(
+        self, adapter: AgentSessionAdapter, config: WarmTransferConfig, *, brief_here: bool
+    ) -> dict[str, Any]:
         adapter.summary_model = config.summary_llm
         by_session = (config.summary_llm or model_of(self._session)) is not None
         return to_request(
@@ -105,6 +117,7 @@ class Desk:
             caller=adapter.caller_participant_id,
             by_session=by_session,
             record=is_recorded(self._session),
+            brief_here=brief_here,
             **self._ours,
         )
 
@@ -138,6 +151,13 @@ class Desk:
             ready.set_result(None)
             await attachment.detached()
             await adapter.told_all()
+
+
+def _briefing(
+    bus: Bus, adapter: AgentSessionAdapter, pipeline: PipelineFactory | None
+) -> AbstractAsyncContextManager[None]:
+    """The briefing of this session's transfer, where it is held here; else a worker's affair."""
+    return brief_here(bus, adapter.room_id, VoiceSettings(pipeline)) if pipeline else nullcontext()
 
 
 def _note_end(serving: asyncio.Task[None]) -> None:

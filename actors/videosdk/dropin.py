@@ -24,19 +24,23 @@ def install(
     pacing: Literal["overlap", "sequential"] = "overlap",
     on_briefing_timeout: Literal["cancel", "proceed"] = "cancel",
     command_timeout_s: float = 10.0,
+    brief_by: Literal["briefing", "session"] = "briefing",
 ) -> None:
     """Put `warmxfer` in the place of `session.warm_transfer`; nothing is connected before its first call.
 
     `nats_url` None: `NATS_URL` from the environment. `pacing` "sequential" keeps the original's order of
     phases. `on_briefing_timeout` "proceed" is the original's way: the caller is moved to a supervisor who
     never said yes. `command_timeout_s` is how long an actor may take over one thing it is told to do.
+    `brief_by` "session" is the original's way too: the supervisor is briefed in this process, by a pipeline
+    made anew from the classes of the session's. A `config.briefing_pipeline_factory` is called here in any
+    case.
     """
     ours = {
         "pacing": pacing,
         "on_briefing_timeout": on_briefing_timeout,
         "command_timeout_s": command_timeout_s,
     }
-    desk = Desk(session, nats_url, ours)
+    desk = Desk(session, nats_url, ours, brief_here=brief_by == "session")
     setattr(session, DESK, desk)
     session.warm_transfer = desk.warm_transfer
 

@@ -13,15 +13,22 @@ from typing import Any, TypeAlias
 
 import videosdk.agents as agents
 import videosdk.agents.event_bus as event_bus
+import videosdk.agents.job as job
 import videosdk.agents.warm_transfer as warm_transfer
 
 ChatContext: TypeAlias = agents.ChatContext
 ChatRole: TypeAlias = agents.ChatRole
+Pipeline: TypeAlias = agents.Pipeline
 UtteranceHandle: TypeAlias = agents.UtteranceHandle
 WarmTransferConfig: TypeAlias = warm_transfer.WarmTransferConfig
 WarmTransferPhase: TypeAlias = warm_transfer.WarmTransferPhase
 WarmTransferResult: TypeAlias = warm_transfer.WarmTransferResult
 OriginalError: TypeAlias = warm_transfer.WarmTransferError
+
+
+def enter_session_scope() -> None:
+    """In this context, events and metrics are those of a session of its own from now on."""
+    job._enter_session_scope()
 
 
 def context_of(session: Any) -> Any:

@@ -27,6 +27,8 @@ class PipelineFactory:
     name: str
     make: Callable[[], Any] = field(repr=False)
     setting: str = PIPELINE
+    detector: Any = field(default=None, repr=False)
+    """A framework's LLM that tells machines from people in place of the pipeline's own."""
 
     def refused(self, trouble: str) -> Refused:
         """The refusal of this function, or of what it made: which, and what to do about it."""

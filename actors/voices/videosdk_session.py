@@ -74,7 +74,9 @@ class Session:
         self._pipeline = _made(factory)
         self.llm, self._pipeline.llm = self._pipeline.llm, None
         self._agent_session = AgentSession(
-            agent=_Silent(), pipeline=self._pipeline, voice_mail_detector=self._detector()
+            agent=_Silent(),
+            pipeline=self._pipeline,
+            voice_mail_detector=self._detector(factory.detector or self.llm),
         )
         self.room = self._context.room = Room(
             notice=hearing.notice,
@@ -145,11 +147,11 @@ class Session:
         if text := str(told.get("text") or "").strip():
             self._hearing.heard(text)
 
-    def _detector(self) -> Any:
+    def _detector(self, llm: Any) -> Any:
         async def machine() -> None:
             self._hearing.machine()
 
-        return VoiceMailDetector(self.llm, machine, DETECT_AFTER_S) if self.llm is not None else None
+        return VoiceMailDetector(llm, machine, DETECT_AFTER_S) if llm is not None else None
 
 
 class _Silent(Agent):
@@ -195,6 +197,8 @@ def _options(seat: Seat, ticket: RoomToken) -> Any:
 def _made(factory: PipelineFactory) -> Any:
     try:
         pipeline = factory.make()
+    except Refused:
+        raise
     except Exception as error:  # the user's own function: it may fail in any way
         raise factory.refused(f"which raised {type(error).__name__}; make it return a Pipeline") from error
     if not isinstance(pipeline, Pipeline):

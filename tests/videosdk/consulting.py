@@ -39,6 +39,7 @@ class Consultation:
         self.mind: Mind | None = Mind()
         self.meetings: list[Meeting] = []
         self.made: Callable[[], Any] = self.pipeline
+        self.factory = PipelineFactory("ours:briefing", lambda: self.made())
         self.asked_for_servers: Callable[..., dict[str, Any]] = lambda *_: {"base_url": "nowhere"}
         self.opens: Callable[[dict[str, Any]], Meeting] = lambda config: Meeting(**config)
         vars(self).update(parts)
@@ -49,7 +50,7 @@ class Consultation:
 
     @property
     def settings(self) -> VoiceSettings:
-        return VoiceSettings(PipelineFactory("ours:briefing", lambda: self.made()))
+        return VoiceSettings(self.factory)
 
     def pipeline(self) -> Pipeline:
         self.ear = Ear()  # hears in the context of the session it is made in

@@ -25,7 +25,7 @@ from videosdk.agents.warm_transfer import WarmTransferConfig, WarmTransferError
 
 from warmxfer.actors.house import API_KEY, Caller, House
 from warmxfer.actors.videosdk import install
-from warmxfer.actors.voices import Seat, Voice, VoiceSettings, open_voice, ticket_from
+from warmxfer.actors.voices import Seat, Voice, VoiceSettings, open_voice, ticket_from, videosdk_servers
 from warmxfer.bus import Bus
 
 from .cloud import CloudMeeting, CloudMouth
@@ -41,6 +41,7 @@ def framework_offline() -> Iterator[None]:
     with (
         patch.object(VideoSDK, "init_meeting", lambda **config: making.get()(**config)),
         patch.object(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None),
+        patch.object(videosdk_servers, "_asked", lambda *_: {"base_url": "nowhere"}),
     ):
         yield
 
@@ -118,8 +119,9 @@ class Seats:
     """Where one session's AI sits: beside the caller, and, for the original, beside the supervisor.
 
     Beside a supervisor it is a real seat over a socket: that is who has to be spoken with. Beside the caller
-    it is one too, unless their `session_id` is given: then the two meet in memory. The original makes the
-    parts of its second pipeline by calling the classes of the first one's: what is made last sits there.
+    it is one too, unless their `session_id` is given: then the two meet in memory. Whose second pipeline is
+    made in this process, by calling the classes of the first one's or by `briefing`: what is made last sits
+    there.
     """
 
     def __init__(self, bus: Bus, caller: Caller, session_id: str | None = None) -> None:
@@ -127,6 +129,7 @@ class Seats:
         self.caller = caller
         self._session_id = session_id
         self._voices: list[Voice] = []
+        self.briefings = 0
         ears, mouths = list[Ear](), list[CloudMouth]()
 
         class SeatedEar(Ear):
@@ -139,7 +142,7 @@ class Seats:
                 super().__init__()
                 mouths.append(self)
 
-        self._ears, self._mouths = ears, mouths
+        self._ears, self.mouths = ears, mouths
         self.ear, self.mouth = SeatedEar, SeatedMouth()
 
     def meeting(self, _: Ear, **config: Any) -> Meeting:
@@ -148,9 +151,14 @@ class Seats:
             meeting = Meeting(**config)
             meeting.session_id = self._session_id
             return meeting
-        ear, mouth = self._ears[-1], self._mouths[-1]
+        ear, mouth = self._ears[-1], self.mouths[-1]
         mouth.voice = self._voice(config["meeting_id"], config["participant_id"])
         return CloudMeeting(mouth.voice, ear, **config)
+
+    def briefing(self) -> Pipeline:
+        """What a `briefing_pipeline_factory` of the user's makes."""
+        self.briefings += 1
+        return Pipeline(stt=self.ear(), llm=Wits(), tts=type(self.mouth)())
 
     async def leave(self) -> None:
         await asyncio.gather(*(voice.leave() for voice in self._voices))

@@ -61,6 +61,8 @@ class Played:
     connected: list[dict[str, Any]]
     everywhere: list[dict[str, Any]]
     ends: list[WarmTransferResult | WarmTransferError]
+    briefings: int = 0
+    """How often the user's function made a pipeline."""
 
     @property
     def names(self) -> list[str]:
@@ -77,8 +79,11 @@ async def house() -> AsyncIterator[House]:
         yield house
 
 
-async def run(house: House, script: str, supervisor: str) -> Played:
-    """Let `script` serve one caller, who wants to speak to `supervisor`."""
+async def run(house: House, script: str, supervisor: str, *, own_pipeline: bool) -> Played:
+    """Let `script` serve one caller, who wants to speak to `supervisor`.
+
+    `own_pipeline`: the script passes a function that makes the pipeline of the briefing.
+    """
     own: dict[str, Any] = {"__name__": "user_script"}
     exec(compile(script, str(FILE), "exec"), own)
     played = Played(own["phases"], own["connected"], own["everywhere"], own["ends"])
@@ -87,12 +92,14 @@ async def run(house: House, script: str, supervisor: str) -> Played:
         stack.enter_context(original_cloud(house))
         bus = await stack.enter_async_context(await Bus.connect(BusSettings(url=house.nats_url), name="test"))
         seats = Seats(bus, await house.call())
-        live = await open_seated(house, seats, lambda pipeline: own["start"](pipeline, supervisor))
+        factory = seats.briefing if own_pipeline else None
+        live = await open_seated(house, seats, lambda pipeline: own["start"](pipeline, supervisor, factory))
         stack.push_async_callback(close, live, seats)
         await live.ear.hears("Get me a supervisor.")
         async with asyncio.timeout(ENDS_S):
             while not (played.ends and played.last.startswith("transfer_")):
                 await asyncio.sleep(0.01)
+        played.briefings = seats.briefings
     return played
 
 
@@ -105,18 +112,29 @@ def test_moving_over_is_two_lines() -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
-    ("supervisor", "fault"),
-    [(READY, None), (DECLINES, None), (READY, NO_BALANCE)],
-    ids=["ready", "declines", "no balance"],
+    ("supervisor", "fault", "own_pipeline"),
+    [
+        (READY, None, False),
+        (DECLINES, None, False),
+        (READY, NO_BALANCE, False),
+        (READY, None, True),
+        (DECLINES, None, True),
+    ],
+    ids=["ready", "declines", "no balance", "ready, own pipeline", "declines, own pipeline"],
 )
 async def test_a_users_script_sees_the_same(
-    house: House, monkeypatch: pytest.MonkeyPatch, supervisor: str, fault: dict[str, Any] | None
+    house: House,
+    monkeypatch: pytest.MonkeyPatch,
+    supervisor: str,
+    fault: dict[str, Any] | None,
+    own_pipeline: bool,
 ) -> None:
     monkeypatch.setenv("NATS_URL", house.nats_url)
     if fault:
         await house.post("/sandbox/faults", {**fault, "times": 2})
-    theirs = await run(house, ORIGINAL, supervisor)
-    ours = await run(house, moved_over(ORIGINAL), supervisor)
+    theirs = await run(house, ORIGINAL, supervisor, own_pipeline=own_pipeline)
+    ours = await run(house, moved_over(ORIGINAL), supervisor, own_pipeline=own_pipeline)
+    assert ours.briefings == theirs.briefings == int(own_pipeline)
     assert ours.names == theirs.names
     assert ours.names[0] == theirs.names[0] == "started"
     assert ours.last == theirs.last

@@ -10,9 +10,10 @@ ends = []
 
 
 class Support(Agent):
-    def __init__(self, supervisor):
+    def __init__(self, supervisor, briefing):
         super().__init__(instructions="You help callers of a shop.")
         self.supervisor = supervisor
+        self.briefing = briefing
 
     async def on_enter(self):
         pass
@@ -27,7 +28,9 @@ class Support(Agent):
             routing_rule_id="rr_1", sip_call_to=self.supervisor, sip_call_from="+14155550100"
         )
         try:
-            result = await self.session.warm_transfer(WarmTransferConfig(destination=destination))
+            result = await self.session.warm_transfer(
+                WarmTransferConfig(destination=destination, briefing_pipeline_factory=self.briefing)
+            )
         except WarmTransferError as error:
             ends.append(error)
             return "That did not work."
@@ -35,8 +38,8 @@ class Support(Agent):
         return "They are with you." if result.success else f"Nobody could come: {result.error}"
 
 
-def start(pipeline, supervisor):
-    session = AgentSession(agent=Support(supervisor), pipeline=pipeline)
+def start(pipeline, supervisor, briefing=None):
+    session = AgentSession(agent=Support(supervisor, briefing), pipeline=pipeline)
 
     @session.on_warm_transfer()
     def told(payload):
