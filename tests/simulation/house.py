@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.briefing import BriefingSettings
+from warmxfer.actors.briefing import BriefingSettings, brief_here
 from warmxfer.actors.briefing import run as run_briefing
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
@@ -16,6 +16,7 @@ from warmxfer.actors.primary import attach
 from warmxfer.actors.providers import ChosenProvider
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.actors.summarizer import run as run_summarizer
+from warmxfer.actors.voices import VoiceSettings
 from warmxfer.bus import BusSettings
 
 from .loop import Process, spawn
@@ -152,6 +153,10 @@ class House:
             session.holds = before.holds
             if before.muted:
                 before.holds[-1].append(self._world.now)
-        async with attach(bus, session, room_id, lease_s=self._world.plan.lease_s) as attachment:  # type: ignore[arg-type]
+        lease_s = self._world.plan.lease_s
+        async with (
+            brief_here(bus, room_id, VoiceSettings()),  # type: ignore[arg-type]
+            attach(bus, session, room_id, lease_s=lease_s) as attachment,  # type: ignore[arg-type]
+        ):
             session.attachment = attachment
             await attachment.detached()

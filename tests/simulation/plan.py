@@ -140,5 +140,6 @@ def _transfer(chance: random.Random, id: str, session: str, slow: bool) -> Trans
             "pacing": chance.choices(("overlap", "sequential"), (0.7, 0.3))[0],
             "summarize_by": chance.choices(("summarizer", "session"), (0.8, 0.2))[0],
             "record": chance.random() < 0.4,
+            "brief_by": chance.choices(("briefing", "session"), (0.8, 0.2))[0],
         },
     )
