@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
@@ -55,6 +56,14 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=before))
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
+
+
+def trail(error: BaseException) -> str:
+    """The traceback of `error` for a line's `exception`, where the process may be a user's.
+
+    Not `exc_info`: as structlog is set up there, it may show the locals of every frame.
+    """
+    return "".join(traceback.format_exception(error))
 
 
 def withhold(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

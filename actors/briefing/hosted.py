@@ -14,7 +14,6 @@ All tasks begin inside `brief_here`, and so in the context (contextvars) of the 
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -24,6 +23,7 @@ import structlog
 
 from warmxfer.actors.answering import publish_answer, read_command
 from warmxfer.actors.llm import ChatModel
+from warmxfer.actors.logs import trail
 from warmxfer.actors.looking import looks
 from warmxfer.actors.pulse import OVER_TWICE, pulse
 from warmxfer.actors.voices import VoiceSettings
@@ -177,7 +177,4 @@ class _Host:
 
 def _note_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        # Not `exc_info`: in a process of the user's, structlog may show the locals of every frame.
-        log.error(
-            "hosting_failed", task=task.get_name(), exception="".join(traceback.format_exception(error))
-        )
+        log.error("hosting_failed", task=task.get_name(), exception=trail(error))

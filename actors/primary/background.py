@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Coroutine
 from typing import Any
 
 import structlog
+
+from warmxfer.actors.logs import trail
 
 STOP_TIMEOUT_S = 2.0
 
@@ -49,6 +50,4 @@ class Background:
 
 def _note(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        # Not `exc_info`: in a process of the user's, structlog may show the locals of every frame.
-        trail = "".join(traceback.format_exception(error))
-        log.error("background_task_failed", task=task.get_name(), exception=trail)
+        log.error("background_task_failed", task=task.get_name(), exception=trail(error))

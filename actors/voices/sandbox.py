@@ -16,6 +16,7 @@ import structlog
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from warmxfer.actors.logs import trail
 from warmxfer.schemas import Refused, Retry
 
 from . import sandbox_frames as frames
@@ -97,8 +98,8 @@ class SandboxVoice:
         closing: Closing | None = None
         try:
             closing = await self._serve(socket)
-        except Exception:
-            log.exception("voice_broke", room=self._seat.room_id)
+        except Exception as error:
+            log.error("voice_broke", room=self._seat.room_id, exception=trail(error))
             closing = Closing.LOST
         finally:
             self._end(closing)

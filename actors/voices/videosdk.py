@@ -19,6 +19,7 @@ import structlog
 from videosdk.agents import UtteranceHandle
 
 from warmxfer.actors.llm import ChatModel
+from warmxfer.actors.logs import trail
 from warmxfer.schemas import Retry
 
 from .events import Events
@@ -125,8 +126,8 @@ class VideoSDKVoice:
                 line = UtteranceHandle(utterance.id, interruptible=interruptible)
                 utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
                 self._utterances.finish(utterance.id, await session.say(text, line))
-        except Exception:
-            log.exception("voice_broke", room=self._seat.room_id)
+        except Exception as error:
+            log.error("voice_broke", room=self._seat.room_id, exception=trail(error))
             self._end(Closing.LOST)
 
     def _end(self, closing: Closing | None) -> None:

@@ -20,6 +20,7 @@ BROKE = frozenset(
         "background_task_failed",
         "bus_reconnect_hook_failed",
         "handler_failed",
+        "hosting_failed",
         "voice_broke",
     }
 )

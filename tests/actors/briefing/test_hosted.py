@@ -27,10 +27,11 @@ from warmxfer.schemas import (
 )
 
 from ..conftest import Cloud, seen_late
-from .conftest import CONNECTING, GREETING, QUESTION, Desk, open_desk
+from .conftest import CONNECTING, GREETING, QUESTION, SUMMARY, Desk, open_desk
 
 READY, SILENT = "+14155550101", "+14155550111"
 SESSION = "call-7f3a"
+LONG = "Ann was charged twice. " * 12
 SANDBOX = VoiceSettings()
 SOON_S = 0.6
 """Longer than the second look, and the third, for what nobody heard."""
@@ -63,11 +64,11 @@ async def desk(fresh_bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[
         yield desk
 
 
-async def begin(desk: Desk, number: str) -> None:
+async def begin(desk: Desk, number: str, summary: str = SUMMARY) -> None:
     await desk.wait_for(ConsultationJoined)
     await desk.dial(number)
     await desk.wait_for(AudioStreamEnabled)
-    await desk.brief()
+    await desk.brief(summary)
 
 
 async def finish(desk: Desk) -> None:
@@ -183,9 +184,10 @@ async def test_a_process_that_comes_up_again_goes_on_in_the_same_seat(
     monkeypatch.setattr(hosted, "DRAIN_S", 0.1)
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         await desk.join()
-        await begin(desk, SILENT)
+        await begin(desk, SILENT, LONG)
         await desk.wait_said(GREETING)
     assert await entered(desk) == 1
+    assert QUESTION not in await desk.said()
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         await desk.wait_said(GREETING, count=2)
         await desk.wait_said(QUESTION)
