@@ -41,6 +41,11 @@ class Log:
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
+    async def written_after(self, id: str, seq: int) -> frozenset[str]:
+        """The ids of all that is stored of transfer `id` above number `seq`, on any of its subjects."""
+        stored = await self._bus.history(subjects.everything(id), MAX_RECORDS, after=seq)
+        return frozenset(each.msg_id for each in stored if each.msg_id is not None)
+
     async def append(
         self,
         id: str,

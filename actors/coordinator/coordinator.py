@@ -1,7 +1,7 @@
 """The coordinator: one trigger in, one record written, its outbox sent.
 
     1. a worker pulls a trigger (request, cancel, event, timeout); one at a time per transfer
-    2. the newest record is loaded; an outbox that may not have gone out goes out first
+    2. the newest record is loaded; what is missing of an outbox that may not have gone out goes out first
     3. `step(state, event, now)` decides; `now` is when the broker stored the trigger
     4. the new record is appended: the commit, guarded against every other writer
     5. its outbox is sent, every piece under a name that makes a repeat harmless
@@ -12,6 +12,8 @@ when others have been applied since is known by the name under which its record 
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import structlog
 
@@ -78,7 +80,7 @@ class Coordinator:
         known = await (self._read if again else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
             if known is not None and not known.sent:
-                await self._send(known)
+                await self._send_rest(known)
             if known is not None and known.record.trigger == delivery.seq:
                 return
             if known is None:
@@ -168,8 +170,17 @@ class Coordinator:
             log.info("transfer_ended", transfer_id=state.id, outcome=state.verdict.outcome.value)
         return True
 
-    async def _send(self, known: Known) -> None:
-        messages = outgoing(known.record)
+    async def _send_rest(self, known: Known) -> None:
+        """Send what is not in the stream yet of an outbox that somebody may have sent.
+
+        Its names alone do not keep a repeat away: the broker knows them for two minutes, and a transfer
+        stands still for longer while a phone rings, or after its end.
+        """
+        id = known.record.state.id
+        await self._send(known, await self._log.written_after(id, known.seq) if known.record.outbox else ())
+
+    async def _send(self, known: Known, stored: Collection[str] = ()) -> None:
+        messages = [each for each in outgoing(known.record) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)
         known.sent = True

@@ -206,7 +206,7 @@ class Stream:
         )
 
     def history(self, subject: str, limit: int, after: int) -> list[Stored]:
-        if "*" in subject:
+        if "*" in subject or subject.endswith(">"):
             found = [each for each in self.after(after) if matches(subject, each.subject)]
         else:
             found = [self[seq] for seq in self._by_subject.get(subject, ()) if seq > after]
@@ -257,8 +257,10 @@ class Stream:
 
 @lru_cache(maxsize=4_096)
 def matches(pattern: str, subject: str) -> bool:
-    """Whether `subject` is one of those that `pattern` (with `*`) names."""
+    """Whether `subject` is one of those that `pattern` (with `*`, or `>` at its end) names."""
     if pattern == subject:
         return True
+    if pattern.endswith(".>"):
+        return subject.startswith(pattern.removesuffix(">"))
     asked, words = pattern.split("."), subject.split(".")
     return len(asked) == len(words) and all(a in ("*", w) for a, w in zip(asked, words, strict=True))

@@ -14,6 +14,7 @@ from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.machine import Moved, Record, Stage, record_decoder, step
 from warmxfer.actors.machine.table import TABLE, Rule
 from warmxfer.bus import Bus, BusSettings, Delivery, Stored, Worker, subjects
+from warmxfer.bus.stream import STREAM
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -35,6 +36,8 @@ from warmxfer.schemas import (
 )
 
 from .cast import Cast, answers
+
+SHORT_WINDOW_S = 0.2
 
 
 def request(room_id: str, **config: object) -> bytes:
@@ -209,9 +212,9 @@ class Dying(Coordinator):
         await super().handle(delivery)
         self._die_once(delivery.seq, "after")
 
-    async def _send(self, known):  # type: ignore[no-untyped-def]
+    async def _send(self, known, stored=()):  # type: ignore[no-untyped-def]
         self._die_once(known.seq, "committed, nothing sent")
-        await super()._send(known)
+        await super()._send(known, stored)
         self._die_once(known.seq, "sent, not acknowledged")
 
 
@@ -275,10 +278,10 @@ async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh
     trigger in the log and let it go, without sending what its record had to send."""
 
     class Silent(Coordinator):
-        async def _send(self, known):  # type: ignore[no-untyped-def]
+        async def _send(self, known, stored=()):  # type: ignore[no-untyped-def]
             if isinstance(known.record.event, CancelRequested):
                 raise Crash
-            await super()._send(known)
+            await super()._send(known, stored)
 
     async def deliver(coordinator: Coordinator, subject: str, tries: int) -> None:
         stored = await fresh_bus.last(subject)
@@ -301,6 +304,36 @@ async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh
     assert after is not None
     assert b"hold_caller" in before.data
     assert b"release_caller" in after.data
+
+
+async def test_a_transfer_that_has_ended_is_not_told_of_again_by_another_coordinator_minutes_later(
+    fresh_bus: Bus,
+) -> None:
+    """Found by chaos, with five hundred on the phone: a late event of a transfer came to a coordinator who
+    had not ended it, after the broker had forgotten the names of what was sent; so the outbox went out once
+    more, and users read a second final phase and a second result."""
+    await _forget_names_soon(fresh_bus)
+    async with coordinating(fresh_bus):
+        result = await asyncio.wait_for(Cast(fresh_bus, "t-late").play(request("room-a")), 10)
+    assert result.success
+    await asyncio.sleep(3 * SHORT_WINDOW_S)
+    before = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
+    seq = await fresh_bus.publish(subjects.event("t-late"), encode(SupervisorReady()))
+    late = await fresh_bus.last(subjects.event("t-late"))
+    assert late is not None
+    await Coordinator(fresh_bus).handle(
+        Delivery("t-late", "event", "", late.subject, late.data, seq, late.at, 1, late.headers)
+    )
+    after = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
+    assert after == [*before, subjects.event("t-late")]
+    assert after.count(subjects.result("t-late")) == 1
+
+
+async def _forget_names_soon(bus: Bus) -> None:
+    """The broker knows the names of messages for a moment, as it does for two minutes in life."""
+    link = bus._link
+    config = (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
+    await link.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})
 
 
 async def test_a_caller_is_given_back_at_once_when_an_event_breaks_every_coordinator(
