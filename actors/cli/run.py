@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .lean import without_terminal
 from .options import Url
 from .roles import Role, load
 
@@ -28,7 +29,8 @@ def run(
         env["NATS_URL"] = url
     if room:
         env["WARMXFER_ROOM_ID"] = ",".join(room)
-    from warmxfer.actors.process import run_actor
+    with without_terminal():
+        from warmxfer.actors.process import run_actor
 
-    actor, settings = load(role)
+        actor, settings = load(role)
     run_actor(role.value, actor, settings.from_env(env), env)

@@ -1,0 +1,47 @@
+"""What a worker does not load on its start: who waits for it waits for all that it imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from warmxfer.actors.cli.lean import FOR_TERMINALS, without_terminal
+from warmxfer.actors.cli.roles import Role
+
+PROGRAM = """
+import sys
+from warmxfer.actors.cli.app import run
+from warmxfer.actors.cli.roles import Role
+
+def stop(role, actor, settings, env):
+    print(sorted({name.partition(".")[0] for name in sys.modules}))
+
+from warmxfer.actors.cli.lean import without_terminal
+with without_terminal():
+    from warmxfer.actors import process
+process.run_actor = stop
+run.run(Role(sys.argv[1]))
+import rich
+"""
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role])
+def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
+    """With every worker killed at once, all that come after them load it at the same time."""
+    env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, role], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'structlog'" in done.stdout
+    assert not [name for name in FOR_TERMINALS if f"'{name}'" in done.stdout]
+
+
+def test_what_is_loaded_already_stays() -> None:
+    import rich
+
+    with without_terminal():
+        assert sys.modules["rich"] is rich
+    assert sys.modules["rich"] is rich
