@@ -1,6 +1,8 @@
 """Webhooks: signed, in order for each call or room and address, tried three times, never in anybody's way.
 
-Whoever makes an event only queues it. One short-lived task per (address, call) empties that queue.
+An address that did not take the last one is tried once: it may be that of somebody who died, and hundreds of
+events for them are still to come. Whoever makes an event only queues it. One short-lived task per (address,
+call) empties that queue.
 """
 
 import asyncio
@@ -64,6 +66,7 @@ class Outbox:
         self._queues: dict[tuple[str, str], deque[Letter]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
+        self._silent: set[str] = set()
         self.given_up = 0
 
     def register(self, url: str, events: tuple[str, ...]) -> Registration:
@@ -102,6 +105,7 @@ class Outbox:
         """Forget every registration and every event not sent yet."""
         self._registered.clear()
         self._queues.clear()
+        self._silent.clear()
         self._pending = 0
         for task in self._tasks:
             task.cancel()
@@ -161,10 +165,11 @@ class Outbox:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S)
         cause = ""
-        for delay_s in (*RETRY_DELAYS_S, None):
+        for delay_s in (None,) if url in self._silent else (*RETRY_DELAYS_S, None):
             try:
                 answer = await self._client.post(url, content=letter.body, headers=letter.headers)
                 if answer.status_code < 500:
+                    self._silent.discard(url)
                     return
                 cause = f"status {answer.status_code}"
             except httpx.HTTPError as error:
@@ -172,6 +177,8 @@ class Outbox:
             if delay_s is not None:
                 await asyncio.sleep(delay_s)
         self.given_up += 1
+        if len(self._silent) < MAX_WEBHOOKS:
+            self._silent.add(url)
         log.warning("webhook_given_up", webhook=letter.kind, cause=cause)
 
 
