@@ -20,6 +20,9 @@ from .settings import BriefingSettings
 
 DRAIN_S: Final = 1.0
 """A consultation does not end because its worker does: it is given back soon, and held by another."""
+ENTERING_AT_ONCE: Final = 16
+"""Rooms that one worker enters at the same time. One that took over hundreds found each too slow to open, and
+came again and again to all of them."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,12 +34,13 @@ class Briefer:
         self._bus = bus
         self._voice = voice
         self._judges = judges
+        self._door = asyncio.Semaphore(ENTERING_AT_ONCE)
 
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue; returns when the consultation is over."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
         task = Task.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
-        await Consultation(self._bus, task, self._voice, self._judges).hold()
+        await Consultation(self._bus, task, self._voice, self._judges, self._door).hold()
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""

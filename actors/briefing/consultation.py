@@ -14,7 +14,9 @@ it is not. It ends in one of these ways:
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,12 +72,21 @@ class Task:
 
 
 class Consultation:
-    """Holds one consultation for its whole life; `hold` may be called once."""
+    """Holds one consultation for its whole life; `hold` may be called once. Each try at the room's door is
+    made inside `door`, which lets through as many at a time as may enter."""
 
-    def __init__(self, bus: Bus, task: Task, voice: voices.VoiceSettings, judges: Judges) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        task: Task,
+        voice: voices.VoiceSettings,
+        judges: Judges,
+        door: AbstractAsyncContextManager[None],
+    ) -> None:
         self._bus = bus
         self._task = task
         self._judges = judges
+        self._door = door
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
         self._reporter = Reporter(bus, task.transfer_id, task.join)
         room_id, participant_id = task.join.room_id, task.join.participant_id
@@ -121,16 +132,21 @@ class Consultation:
             return None
 
     async def _knock(self) -> voices.Presence:
-        """Try until the time for it is over; raises the last `Retry`, or `Refused` at once."""
+        """Try until the time for it is over; raises the last `Retry`, or `Refused` at once.
+
+        The time runs from our first turn: how many others this worker has to enter for is not ours to pay.
+        """
         now = asyncio.get_running_loop().time
-        deadline, pause_s = now() + self._task.budget_s, JOIN_PAUSE_S
+        deadline, pause_s = math.inf, JOIN_PAUSE_S
         while True:
-            try:
-                return await self._voice.join()
-            except Retry as error:
-                if now() + pause_s >= deadline:
-                    raise
-                self._log.info("consultation_join_waits", why=str(error))
+            async with self._door:
+                deadline = min(deadline, now() + self._task.budget_s)
+                try:
+                    return await self._voice.join()
+                except Retry as error:
+                    if now() + pause_s >= deadline:
+                        raise
+                    self._log.info("consultation_join_waits", why=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 

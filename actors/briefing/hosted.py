@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Final
 
 import structlog
@@ -160,7 +160,8 @@ class _Host:
         try:
             while now() < end:
                 try:
-                    await Consultation(self._bus, task, self._voice, self._judges).hold()
+                    # No more than `MAX_HELD` enter at once: their door needs no keeper.
+                    await Consultation(self._bus, task, self._voice, self._judges, nullcontext()).hold()
                     return
                 except Retry as error:
                     log.warning("consultation_again", transfer_id=task.transfer_id, why=str(error))

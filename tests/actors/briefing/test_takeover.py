@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from warmxfer.actors.briefing.actor import ENTERING_AT_ONCE
 from warmxfer.actors.briefing.consultation import Consultation
 from warmxfer.actors.briefing.past import Past, fold
 from warmxfer.actors.briefing.reporter import UNWATCHED
-from warmxfer.actors.voices import Seat, VoiceSettings, open_voice
+from warmxfer.actors.voices import Presence, Seat, VoiceSettings, open_voice
+from warmxfer.actors.voices.sandbox import SandboxVoice
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     AnyEvent,
     AudioStreamEnabled,
     ConsultationJoined,
     ConsultationLeft,
+    JoinConsultation,
     ParticipantJoined,
     ParticipantLeft,
     SupervisorDeclined,
@@ -33,6 +37,7 @@ from .conftest import CONNECTING, GREETING, QUESTION, Desk, open_desk, worker
 SILENT = "+14155550111"
 LONG = "Ann was charged twice. " * 12
 TAKE_OVER_S = 8.0
+SLOW_DOOR_S = 0.5
 
 
 @pytest_asyncio.fixture
@@ -127,6 +132,41 @@ async def test_who_left_while_nobody_watched_is_told_to_have_left(desk: Desk, fr
         left = await desk.wait_for(ParticipantLeft, participant_id=desk.supervisor)
         assert left.reason == UNWATCHED
         await finish(desk)
+
+
+async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_of_doors_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by chaos: of 450 rooms that two new workers entered at once, none opened in time."""
+    join, inside, most = SandboxVoice.join, 0, 0
+
+    async def counted(self: SandboxVoice) -> Presence:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        try:
+            await asyncio.sleep(SLOW_DOOR_S)
+            return await join(self)
+        finally:
+            inside -= 1
+
+    monkeypatch.setattr(SandboxVoice, "join", counted)
+    commands = [
+        JoinConsultation(
+            command_id=f"{desk.id}-{n}-1",
+            deadline_at=time.time() + 30,
+            room_id=desk.room_id,
+            participant_id=f"agent-{n}",
+            supervisor_participant_id=desk.supervisor,
+            caller_participant_id=desk.caller,
+        )
+        for n in range(2 * ENTERING_AT_ONCE)
+    ]
+    async with worker(desk.bus.settings):
+        for n, command in enumerate(commands):
+            await desk.bus.publish(subjects.do(f"{desk.id}-{n}", "briefing"), encode(command))
+        await desk.cloud.wait_ledger(desk.room_id, "joined", len(commands))
+    assert most == ENTERING_AT_ONCE
 
 
 @pytest.mark.parametrize("who", ["caller", "supervisor"])
