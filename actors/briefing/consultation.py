@@ -72,8 +72,11 @@ class Task:
 
 
 class Consultation:
-    """Holds one consultation for its whole life; `hold` may be called once. Each try at the room's door is
-    made inside `door`, which lets through as many at a time as may enter."""
+    """Holds one consultation for its whole life; `hold` may be called once.
+
+    What is read before the room's door, and each try at it, is done inside `door`, which lets through as many
+    at a time as may enter.
+    """
 
     def __init__(
         self,
@@ -101,7 +104,8 @@ class Consultation:
         async with Orders(self._bus, self._task.transfer_id, self._task.seq) as orders:
             try:
                 # Read before we enter: who comes while we do was never gone.
-                before = await self._reporter.recall(self._task.seq)
+                async with self._door:
+                    before = await self._reporter.recall(self._task.seq)
                 presence = await self._enter(orders)
                 left = None
                 if presence is not None:

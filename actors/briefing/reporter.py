@@ -16,6 +16,7 @@ from warmxfer.actors.answering import name_of
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     Answer,
+    AnyEvent,
     AudioStreamEnabled,
     CommandFailed,
     ConsultationJoined,
@@ -58,17 +59,18 @@ class Reporter:
         self._join = join
         self._ours = (join.supervisor_participant_id, join.caller_participant_id)
         self._past = Past()
+        self._events: list[tuple[int, AnyEvent]] = []
+        self._read_to = 0
 
     async def recall(self, since_seq: int) -> Past:
-        """What is known by now."""
-        stored = await self._bus.history(self._subject, MAX_EVENTS_READ)
-        events = []
-        for message in stored:
+        """What is known by now; a second call reads only what has come since the first."""
+        for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._read_to):
+            self._read_to = message.seq
             try:
-                events.append((message.seq, decode_event(message.data)))
+                self._events.append((message.seq, decode_event(message.data)))
             except Undecodable:
                 continue
-        self._past = fold(events, self._join.room_id, since_seq)
+        self._past = fold(self._events, self._join.room_id, since_seq)
         return self._past
 
     async def joined(self, presence: voices.Presence, before: Past) -> None:

@@ -17,7 +17,7 @@ from warmxfer.actors.briefing.past import Past, fold
 from warmxfer.actors.briefing.reporter import UNWATCHED
 from warmxfer.actors.voices import Presence, Seat, VoiceSettings, open_voice
 from warmxfer.actors.voices.sandbox import SandboxVoice
-from warmxfer.bus import Bus, subjects
+from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
     AudioStreamEnabled,
@@ -167,6 +167,27 @@ async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_o
             await desk.bus.publish(subjects.do(f"{desk.id}-{n}", "briefing"), encode(command))
         await desk.cloud.wait_ledger(desk.room_id, "joined", len(commands))
     assert most == ENTERING_AT_ONCE
+
+
+async def test_nobody_waits_while_the_broker_goes_through_every_story_twice(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by chaos: two new workers who read 450 stories twice over left the broker no time for others."""
+    history, read_after = Bus.history, list[int]()
+
+    async def noted(self: Bus, subject: str, limit: int, **more: Any) -> list[Stored]:
+        if subject == subjects.event(desk.id) and "after" in more:
+            read_after.append(more["after"])
+        return await history(self, subject, limit, **more)
+
+    seq = await desk.bus.publish(
+        subjects.event(desk.id), encode(ParticipantJoined(room_id=desk.room_id, participant_id="somebody"))
+    )
+    monkeypatch.setattr(Bus, "history", noted)
+    async with worker(desk.bus.settings):
+        await desk.join()
+        await desk.wait_for(ConsultationJoined)
+    assert read_after == [0, seq]
 
 
 @pytest.mark.parametrize("who", ["caller", "supervisor"])
