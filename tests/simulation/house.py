@@ -33,6 +33,8 @@ SETTINGS = BusSettings(ack_wait_s=ACK_WAIT_S)
 DOWN_S = (0.3, 8.0)
 STALL_S = (0.5, 2.5 * ACK_WAIT_S)
 UNSEATED_AFTER_S = 4.0
+RECONCILE_S = 20.0
+"""Often enough to meet transfers at every stage: no living one may lose its supervisor by it."""
 
 
 class House:
@@ -144,7 +146,8 @@ class House:
 
     async def _gateway(self, bus: SimBus) -> None:
         provider = ChosenProvider("simulated", lambda url, key: SimProvider(self._world), True, TIMEOUT_S)
-        await run_gateway(bus, GatewaySettings(provider, settle_s=SETTLE_S))  # type: ignore[arg-type]
+        settings = GatewaySettings(provider, settle_s=SETTLE_S, house="simulated", reconcile_s=RECONCILE_S)
+        await run_gateway(bus, settings)  # type: ignore[arg-type]
 
     async def _primary(self, bus: SimBus, room_id: str) -> None:
         before = self.sessions.get(room_id)

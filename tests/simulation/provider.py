@@ -73,6 +73,12 @@ class SimProvider:
         ours = [each for each in found if each.metadata.get("attemptKey") == attempt_key]
         return sorted(ours, key=lambda each: not each.up)
 
+    async def find_marked_calls(
+        self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
+    ) -> list[CallRecord]:
+        found = await self._ask("", within_s)
+        return [each for each in found if each.up and marks.items() <= each.metadata.items()]
+
     async def _ask(self, about: str, within_s: float | None) -> list[CallRecord]:
         """The book of calls, as a look-up is shown it."""
         return await self._again(lambda limit_s: self._ask_once(about, limit_s), within_s, Unanswered)
