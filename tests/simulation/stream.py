@@ -218,11 +218,13 @@ class Stream:
             consumer.dispatch()
 
     def _offer(self, stored: Stored) -> None:
-        words = stored.subject.split(".")
-        if words[2] in TRIGGERS:
-            self.consumers["coordinator"].offer(stored.seq)
-        elif words[2] == "do" and words[3] in ROLES:
-            self.consumers[words[3]].offer(stored.seq)
+        match stored.subject.split(".")[2:]:
+            case [kind] if kind in TRIGGERS:
+                self.consumers["coordinator"].offer(stored.seq)
+            case ["do", role] if role in ROLES:
+                self.consumers[role].offer(stored.seq)
+            case _:
+                return
 
     def _mind_timers(self, stored: Stored) -> None:
         if stored.headers.get("Nats-Schedule-Next") == "purge":
