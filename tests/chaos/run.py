@@ -23,7 +23,7 @@ from .page import machine, report, write
 from .row import Row
 from .scene import ACK_WAIT_S, TIME_SCALE
 
-FAULT_LIMIT_S = 600.0
+FAULT_LIMIT_S = 900.0
 """One fault, all of its rows; what takes longer has hung, and is a broken promise."""
 
 MAX_PROBLEMS_SHOWN = 40

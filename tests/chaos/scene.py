@@ -25,7 +25,7 @@ from .wire import Wire, free_ports
 
 TIME_SCALE = 0.1
 ACK_WAIT_S = 2.0
-RESULT_S = 180.0
+RESULT_S = 330.0
 CLEAN_S = 15.0
 """How long after its result a transfer's last leg may take to go: a late dial is ended as it turns up."""
 FORGOTTEN_S = 25.0
@@ -174,7 +174,9 @@ def rooms(callers: Sequence[Caller | Call]) -> list[str]:
 
 
 @asynccontextmanager
-async def scene(*, url: str | None = None, wire: Wire | None = None, **house: Any) -> AsyncIterator[Scene]:
+async def scene(
+    *, url: str | None = None, wire: Wire | None = None, time_scale: float = TIME_SCALE, **house: Any
+) -> AsyncIterator[Scene]:
     """A house of its own. Its actors and we reach the broker at `url`, or its own one through `wire`."""
     if wire:
         port = free_ports(1)[0]
@@ -185,7 +187,7 @@ async def scene(*, url: str | None = None, wire: Wire | None = None, **house: An
         **house.pop("env", {}),
         **({"NATS_URL": url} if url else {}),
     }
-    async with House(time_scale=TIME_SCALE, env=env, **house) as built:
+    async with House(time_scale=time_scale, env=env, **house) as built:
         here = url or built.nats_url
         async with (
             Client.connect(here, env={}) as client,
