@@ -153,7 +153,8 @@ async def test_a_transfer_is_followed_listed_shown_and_not_cancelled_after_its_e
 async def test_a_running_transfer_is_cancelled_with_its_reason(
     warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
 ) -> None:
-    body = json.dumps({"config": {"command_timeout_s": 3}})
+    # Nobody answers: so long the transfer runs, and a command of ours may take seconds to start.
+    body = json.dumps({"config": {"command_timeout_s": 6}})
     room = f"room-{transfer_id}"
     await warmxfer("request", "-", *FLAGS, "--room", room, "--id", transfer_id, stdin=body)
     said = await warmxfer("cancel", transfer_id, "--reason", "second thoughts", "--json")
