@@ -146,7 +146,9 @@ class Coordinator:
             return TransferRequested(transfer_id=event.transfer_id, request=event.request, held_by=held_by)
         if delivery.kind == "request":
             return event
-        if delivery.tries < EARLY_TRIES:
+        asked_for = await self._bus.last(subjects.request(delivery.transfer_id)) is not None
+        if asked_for or delivery.tries < EARLY_TRIES:
+            # Who was to begin it may have died, and then it is begun when the request comes again.
             raise Retry(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Park(f"there is no transfer {delivery.transfer_id}")
 

@@ -13,7 +13,7 @@ from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.machine import Moved, Record, Stage, record_decoder, step
 from warmxfer.actors.machine.table import TABLE, Rule
-from warmxfer.bus import Bus, BusSettings, Delivery, Stored, Worker, subjects
+from warmxfer.bus import Bus, BusSettings, Delivery, Park, Stored, Worker, subjects
 from warmxfer.bus.stream import STREAM
 from warmxfer.schemas import (
     AnyCommand,
@@ -23,6 +23,7 @@ from warmxfer.schemas import (
     HoldCaller,
     Outcome,
     Pulse,
+    Retry,
     SupervisorDialed,
     SupervisorReady,
     TransferBroken,
@@ -58,6 +59,16 @@ async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
 
 async def records(bus: Bus, id: str) -> list[Record]:
     return [record_decoder.decode(each.data) for each in await bus.history(subjects.log(id), 200)]
+
+
+async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) -> None:
+    """The last message on `subject`, as if it had been delivered so many times."""
+    stored = await bus.last(subject)
+    assert stored is not None
+    _, id, kind = subject.split(".")
+    await coordinator.handle(
+        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, tries, stored.headers)
+    )
 
 
 async def test_a_whole_transfer(fresh_bus: Bus) -> None:
@@ -283,22 +294,14 @@ async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh
                 raise Crash
             await super()._send(known, stored)
 
-    async def deliver(coordinator: Coordinator, subject: str, tries: int) -> None:
-        stored = await fresh_bus.last(subject)
-        assert stored is not None
-        kind = subject.rpartition(".")[2]
-        await coordinator.handle(
-            Delivery("t-told", kind, "", subject, stored.data, stored.seq, stored.at, tries, stored.headers)
-        )
-
     remembers = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.request("t-told"), request("room-a"))
-    await deliver(remembers, subjects.request("t-told"), 1)
+    await deliver(fresh_bus, remembers, subjects.request("t-told"), 1)
     await fresh_bus.publish(subjects.cancel("t-told"), b"{}")
     with pytest.raises(Crash):
-        await deliver(Silent(fresh_bus), subjects.cancel("t-told"), 1)
+        await deliver(fresh_bus, Silent(fresh_bus), subjects.cancel("t-told"), 1)
     before = await fresh_bus.last(subjects.primary("t-told", "room-a"))
-    await deliver(remembers, subjects.cancel("t-told"), 2)
+    await deliver(fresh_bus, remembers, subjects.cancel("t-told"), 2)
     after = await fresh_bus.last(subjects.primary("t-told", "room-a"))
     assert before is not None
     assert after is not None
@@ -318,12 +321,8 @@ async def test_a_transfer_that_has_ended_is_not_told_of_again_by_another_coordin
     assert result.success
     await asyncio.sleep(3 * SHORT_WINDOW_S)
     before = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
-    seq = await fresh_bus.publish(subjects.event("t-late"), encode(SupervisorReady()))
-    late = await fresh_bus.last(subjects.event("t-late"))
-    assert late is not None
-    await Coordinator(fresh_bus).handle(
-        Delivery("t-late", "event", "", late.subject, late.data, seq, late.at, 1, late.headers)
-    )
+    await fresh_bus.publish(subjects.event("t-late"), encode(SupervisorReady()))
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late"), 1)
     after = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
     assert after == [*before, subjects.event("t-late")]
     assert after.count(subjects.result("t-late")) == 1
@@ -334,6 +333,24 @@ async def _forget_names_soon(bus: Bus) -> None:
     link = bus._link
     config = (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
     await link.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})
+
+
+async def test_a_cancel_is_not_lost_when_a_coordinator_dies_with_the_request(fresh_bus: Bus) -> None:
+    """Found by simulation: the supervisor was rung all the same, once the request had come again."""
+    coordinator = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.request("t-early"), request("room-a"))
+    await fresh_bus.publish(subjects.cancel("t-early"), b"{}")
+    with pytest.raises(Retry):
+        await deliver(fresh_bus, coordinator, subjects.cancel("t-early"), 10)
+    await deliver(fresh_bus, coordinator, subjects.request("t-early"), 2)
+    await deliver(fresh_bus, coordinator, subjects.cancel("t-early"), 11)
+    assert (await records(fresh_bus, "t-early"))[-1].state.stage is Stage.UNWINDING
+
+
+async def test_a_cancel_of_what_nobody_asked_for_is_not_kept(fresh_bus: Bus) -> None:
+    await fresh_bus.publish(subjects.cancel("t-nobody"), b"{}")
+    with pytest.raises(Park):
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.cancel("t-nobody"), 10)
 
 
 async def test_a_caller_is_given_back_at_once_when_an_event_breaks_every_coordinator(
