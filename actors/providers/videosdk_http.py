@@ -111,11 +111,14 @@ class Http:
                 pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
                 spent = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
                 spent = spent or len(doubts) >= MAX_DOUBTFUL_TRIES or isinstance(error, NotDone)
+                # It speaks for its own try only: an earlier one may have been carried out.
+                told = error if ask.question or not doubts else doubts[-1]
                 if spent or (doubts and not ask.harmless_twice):
-                    # It speaks for its own try only: an earlier one may have been carried out.
-                    told = error if ask.question or not doubts else doubts[-1]
                     raise _final(ask, told) from error
             await asyncio.sleep(pause_s)
+            if loop.time() >= deadline:
+                # This process stood still meanwhile, and others may have taken it for dead.
+                raise _final(ask, told)
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -171,7 +171,10 @@ class SimProvider:
                 if isinstance(error, NotDone) or not left or loop.time() + pause_s >= deadline:
                     # It speaks for its own try only: an earlier one may have been carried out.
                     raise doubt or error from error
+                told = doubt or error
             await asyncio.sleep(pause_s)
+            if loop.time() >= deadline:
+                raise told
         raise AssertionError("the last try returns or raises")
 
     async def _do_once(self, what: str, about: str, execute: Callable[[], T], limit_s: float) -> T:

@@ -122,6 +122,18 @@ async def test_h9_a_rate_limit_is_waited_out_for_anything(
     assert len(script.asked) == 2
 
 
+async def test_a_caller_is_not_moved_by_a_gateway_that_stood_still_while_it_waited(
+    videosdk: VideoSDK, script: Script
+) -> None:
+    """Found by simulation: by then others had taken it for dead, and had given the caller back."""
+    script.answers = [Answer(429, headers={"Retry-After": "0.2"}), Answer(200, CALL)]
+    asyncio.get_running_loop().call_later(0.1, time.sleep, TIMEOUT_S)
+    with pytest.raises(RateLimited):
+        await switch(videosdk)
+    await asyncio.sleep(0.1)
+    assert len(script.asked) == 1
+
+
 async def test_a_rate_limit_beyond_the_deadline_is_told_at_once(videosdk: VideoSDK, script: Script) -> None:
     script.answers = [Answer(429, headers={"Retry-After": "30"})]
     began = time.monotonic()
