@@ -48,7 +48,9 @@ async def _settled(
     waited for until `quiet`."""
     record = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
     where = _home(record, command, forward)
-    waiting = where in (Stand.THERE, Stand.UNDER_WAY) and left_s(quiet) > 0
+    # They were moved away and are back: that move does not begin any more.
+    over = where is Stand.THERE and record is not None and record.moves_done > forward.intent.moves_done
+    waiting = where in (Stand.THERE, Stand.UNDER_WAY) and not over and left_s(quiet) > 0
     return None if waiting else (where, record)
 
 

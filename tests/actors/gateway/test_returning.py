@@ -38,6 +38,18 @@ async def test_a_caller_who_was_moved_is_moved_back(office: Office, bridge: Brid
     assert (await office.cloud.ledger(bridge.primary, "joined"))[-1]["participantId"] == f"wxr-{office.id}"
 
 
+async def test_a_caller_who_was_moved_back_is_known_to_be_home_at_once(
+    office: Office, bridge: Bridge
+) -> None:
+    """Found by simulation: late news of their move, and the room was kept open for a caller who was home."""
+    await moved(office, bridge)
+    await bring_back(office, bridge)
+    assert (await bring_back(office, bridge)).caller_up
+    claimed = await office.bus.last(subjects.intent(office.id, "switch"))
+    assert claimed is not None
+    assert office.now < claimed.at + TIMEOUT_S + SETTLE_S
+
+
 async def test_a_caller_who_hung_up_is_gone(office: Office, bridge: Bridge) -> None:
     await moved(office, bridge)
     await office.cloud.hang_up(f"wxc-{office.id}")
