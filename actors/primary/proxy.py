@@ -137,7 +137,7 @@ async def _catch_up(bus: Bus, keeper: Keeper, name: str, lease_s: float) -> None
     if read is None or not keeper.is_news(*read):
         return
     transfer_id, command = read
-    if isinstance(command, ReleaseCaller) and keeper.holder == transfer_id:
+    if isinstance(command, ReleaseCaller | LeaveCall) and keeper.holder == transfer_id:
         await keeper.obey(transfer_id, command)
         return
     for _ in range(ASKS_PER_LEASE):

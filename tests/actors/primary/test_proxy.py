@@ -306,9 +306,11 @@ async def test_through_an_outage_of_the_broker(
         assert decode_event(stored[1].data) == CallerReleased(command_id=None, cause="bus_silent")
 
 
-async def test_a_release_sent_while_we_were_cut_off_is_found_on_reconnect(
-    fresh_server: EmbeddedServer, fresh_bus: Bus, room: str
+@pytest.mark.parametrize("word", ["release", "leave"])
+async def test_a_session_that_holds_hears_after_an_outage_what_became_of_its_caller(
+    fresh_server: EmbeddedServer, fresh_bus: Bus, room: str, word: str
 ) -> None:
+    """Found by simulation: told to leave meanwhile, the AI kept an empty room until its lease was over."""
     session = RecordingSession(room)
     async with attach(fresh_bus, session, lease_s=60.0):
         async with (
@@ -322,8 +324,9 @@ async def test_a_release_sent_while_we_were_cut_off_is_found_on_reconnect(
         await until(lambda: not fresh_bus.connected)
         await fresh_server.start()
         async with await Bus.connect(BusSettings(url=fresh_server.url), name="two") as ours:
-            await ours.publish(subjects.primary("t", room), encode(boss.release(line=None)))
-            await until(lambda: not session.muted)
+            told = boss.leave() if word == "leave" else boss.release(line=None)
+            await ours.publish(subjects.primary("t", room), encode(told))
+            await until(lambda: session.gone if word == "leave" else not session.muted)
 
 
 async def test_a_caller_is_held_though_the_hold_was_on_its_way_as_the_session_came(
