@@ -60,6 +60,11 @@ def run_async(work: Awaitable[T]) -> T:
         return runner.run(main())
 
 
+def announced(role: str) -> str:
+    """The name under which a process of `role` answers in `nats service ls`."""
+    return f"warmxfer-{role}"
+
+
 def tell_ready(line: str = "ready") -> None:
     """Tell whoever started this process that it is at work, if they asked for it."""
     fd = os.environ.pop(READY_FD, "")
@@ -91,7 +96,7 @@ async def _live(role: str, actor: Actor[S], settings: S, env: Mapping[str, str])
         return
     async with bus, probe(env, lambda: bus.connected and not stop.is_set()):
         await _ensure(bus, role)
-        await bus.announce(f"warmxfer-{role}", importlib.metadata.version("warmxfer"), f"warmxfer {role}")
+        await bus.announce(announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}")
         working = asyncio.ensure_future(actor(bus, settings, ready=_started))
         await _until_over(bus, working, stop)
         log.info("actor_stopped")

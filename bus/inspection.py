@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+from nats.micro.service import ServiceVerb, control_subject
 
 from .link import ApiError, Link
+from .listening import Listener
 from .stream import CONSUMERS, STREAM
+
+ROLL_CALL_S: Final = 0.5
+"""How long processes have to answer that they are there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One work queue. `waiting`: pulls of idle workers; 0 with nothing `unacked` means that none is there."""
+    """One work queue. `waiting`: pulls of idle workers."""
 
     waiting: int
     pending: int
     """Messages nobody has been given yet."""
     unacked: int
-    """Messages being worked on."""
+    """Messages given to somebody, who works on them or has died with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class Inspection:
     messages: int | None
     replicas: int
     queues: dict[str, Queue | None]
+    present: Counter[str] = field(default_factory=Counter[str])
+    """How many processes of each announced name answered."""
 
 
 async def inspect(link: Link, deadline_s: float) -> Inspection:
@@ -51,6 +62,7 @@ async def inspect(link: Link, deadline_s: float) -> Inspection:
         messages=int(stream["state"]["messages"]) if stream else None,
         replicas=int(stream["config"]["num_replicas"]) if stream else 0,
         queues=queues,
+        present=await _present(link),
     )
 
 
@@ -58,6 +70,19 @@ async def count(link: Link, subject: str, deadline_s: float) -> int:
     """On how many subjects that match `subject` something is stored."""
     found = await link.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
     return len(found["state"].get("subjects") or {})
+
+
+async def _present(link: Link) -> Counter[str]:
+    """Call the roll: whoever is there answers within `ROLL_CALL_S`, and says its name."""
+    inbox, present = link.client.new_inbox(), Counter[str]()
+    until = asyncio.get_running_loop().time() + ROLL_CALL_S
+    async with Listener(link, inbox) as answers:
+        await link.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
+        while (left_s := until - asyncio.get_running_loop().time()) > 0:
+            answer = await answers.next(left_s)
+            if answer is not None and answer.data:  # the broker answers without a word where nobody is
+                present[str(json.loads(answer.data).get("name"))] += 1
+    return present
 
 
 async def _found(link: Link, verb: str, deadline_s: float) -> dict[str, Any] | None:

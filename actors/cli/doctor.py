@@ -65,6 +65,8 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
 
 def stream_findings(found: Inspection) -> list[Finding]:
     """The stream, and whether somebody works at each queue."""
+    from warmxfer.actors.process import announced
+
     if found.messages is None:
         remedy = "start one with `warmxfer run coordinator`"
         return [Finding("stream", "wrong", f"There is no stream: no actor has ever run here; {remedy}.")]
@@ -74,13 +76,13 @@ def stream_findings(found: Inspection) -> list[Finding]:
         if queue is None:
             sentence = f"The queue of the {role} is missing; restart any actor, which makes it."
             findings.append(Finding(role, "wrong", sentence))
-        elif queue.waiting or queue.unacked:
-            findings.append(
-                Finding(role, "ok", f"At work: {queue.unacked} in hand, {queue.pending} waiting.")
-            )
+            continue
+        state = f"{queue.unacked} in hand, {queue.pending} waiting"
+        if queue.waiting or found.present[announced(role)]:
+            findings.append(Finding(role, "ok", f"At work: {state}."))
         else:
-            remedy = f"start one with `warmxfer run {role}`"
-            findings.append(Finding(role, "wrong", f"Nobody is at work, {queue.pending} waiting; {remedy}."))
+            sentence = f"Nobody is at work, {state}; start one with `warmxfer run {role}`."
+            findings.append(Finding(role, "wrong", sentence))
     return findings
 
 

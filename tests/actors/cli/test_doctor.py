@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from warmxfer.actors.cli.doctor import clock_findings, examine, stream_findings
 from warmxfer.bus import Inspection, Queue
 
 IDLE, BUSY, NOBODY = Queue(2, 0, 0), Queue(0, 3, 2), Queue(0, 4, 0)
+NO_ONE, SOMEBODY = Counter[str](), Counter({"warmxfer-gateway": 1})
+REMEDY = "start one with `warmxfer run gateway`."
 
 
 def inspection(
-    messages: int | None = 7, server_time: float | None = 100.0, **queues: Queue | None
+    messages: int | None = 7,
+    server_time: float | None = 100.0,
+    present: Counter[str] = NO_ONE,
+    **queues: Queue | None,
 ) -> Inspection:
-    return Inspection("2.15.1", server_time, messages, 1, queues)
+    return Inspection("2.15.1", server_time, messages, 1, queues, present)
 
 
 @pytest.mark.parametrize(
-    ("queue", "state", "sentence"),
+    ("queue", "present", "state", "sentence"),
     [
-        (IDLE, "ok", "At work: 0 in hand, 0 waiting."),
-        (BUSY, "ok", "At work: 2 in hand, 3 waiting."),
-        (NOBODY, "wrong", "Nobody is at work, 4 waiting; start one with `warmxfer run gateway`."),
-        (None, "wrong", "The queue of the gateway is missing; restart any actor, which makes it."),
+        (IDLE, NO_ONE, "ok", "At work: 0 in hand, 0 waiting."),
+        (BUSY, SOMEBODY, "ok", "At work: 2 in hand, 3 waiting."),
+        (BUSY, NO_ONE, "wrong", f"Nobody is at work, 2 in hand, 3 waiting; {REMEDY}"),
+        (NOBODY, NO_ONE, "wrong", f"Nobody is at work, 0 in hand, 4 waiting; {REMEDY}"),
+        (None, NO_ONE, "wrong", "The queue of the gateway is missing; restart any actor, which makes it."),
     ],
 )
-def test_who_is_at_work(queue: Queue | None, state: str, sentence: str) -> None:
-    stream, found = stream_findings(inspection(gateway=queue))
+def test_who_is_at_work(queue: Queue | None, present: Counter[str], state: str, sentence: str) -> None:
+    """One who died with work in hand is not at work: a supervisor was being briefed by nobody."""
+    stream, found = stream_findings(inspection(gateway=queue, present=present))
     assert (stream.state, stream.sentence) == ("ok", "The stream holds 7 messages, 1 replica.")
     assert (found.about, found.state, found.sentence) == ("gateway", state, sentence)
 
