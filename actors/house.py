@@ -132,6 +132,13 @@ class House:
         """SIGKILL every process of `role`."""
         await asyncio.gather(*(child.kill() for child in self._children.pop(role, [])))
 
+    def fallen(self) -> list[Child]:
+        """The workers that have ended without being told to, each told of once."""
+        found = [child for role in ROLES for child in self._children.get(role, []) if not child.running]
+        for child in found:
+            self._children[child.name].remove(child)
+        return found
+
     def client(self) -> AbstractAsyncContextManager[Client]:
         """A user of this house, whatever the credentials of whoever runs it."""
         return Client.connect(self.nats_url, env={})

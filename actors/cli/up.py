@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 NATS_PORT = 4222
 SANDBOX_PORT = 8090
 ROLE_COUNTS = "coordinator=2,briefing=3"
+LOOK_S = 0.5
+MAX_FALLS, FALLS_WITHIN_S = 5, 30.0
 
 
 def up(
@@ -36,7 +39,8 @@ def up(
 ) -> None:
     """Start everything here: nats-server, the sandbox, every actor, and a caller with an AI.
 
-    Ends with Ctrl-C, and takes everything down with it.
+    An actor that dies is started again: kill one while a transfer runs, and see. Ends with Ctrl-C, and
+    takes everything down with it.
     """
     counts = _counts(scale)
     run_command(lambda: _up(port, sandbox_port, counts, pace, caller, keep, json))
@@ -61,14 +65,18 @@ async def _up(
     )
     async with house:
         _print_house(out, house)
-        calling = asyncio.create_task(_keep_calling(house, number, out, json))
         stopped = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait({calling, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        calling.cancel()
+        keeping = {
+            asyncio.create_task(_keep_calling(house, number, out, json)),
+            asyncio.create_task(_keep_at_work(house, out, json)),
+        }
+        done, _ = await asyncio.wait({stopped, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopped, *keeping):
+            task.cancel()
+        await asyncio.gather(stopped, *keeping, return_exceptions=True)
         out.print("\nstopping", style="dim")
-        if calling in done:
-            calling.result()
+        for task in done & keeping:
+            task.result()
 
 
 async def _keep_calling(house: House, number: str, out: Console, json: bool) -> None:
@@ -81,6 +89,26 @@ async def _keep_calling(house: House, number: str, out: Console, json: bool) -> 
         else:
             _print_caller(out, house, caller)
         await primary.wait()
+
+
+async def _keep_at_work(house: House, out: Console, json: bool) -> None:
+    """Who dies is started again, and what they did goes on; raises `Broken` when they die on and on."""
+    from warmxfer.actors.child import last_words
+    from warmxfer.schemas import Broken
+
+    fell_at = deque[float](maxlen=MAX_FALLS)
+    while True:
+        await asyncio.sleep(LOOK_S)
+        for child in house.fallen():
+            now = asyncio.get_running_loop().time()
+            if len(fell_at) == MAX_FALLS and now - fell_at[0] < FALLS_WITHIN_S:
+                raise Broken(f"Actors die on and on, {child.name} last: {last_words(child.log_path)}")
+            fell_at.append(now)
+            code = await child.wait()
+            await house.start(child.name)
+            out.print(f"\n{child.name} had died (exit code {code}) and was started again", style="yellow")
+            if json:
+                print_json({"started_again": child.name, "exit_code": code})
 
 
 def _facts(house: House, caller: Caller) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`warmxfer up` as anybody runs it: a house, a caller to hand over, the next caller, and Ctrl-C."""
+"""`warmxfer up` as anybody runs it: a house, an actor that dies, a caller to hand over, the next, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 from .conftest import Warmxfer
 
 UP = ("up", "--port", "0", "--sandbox-port", "0", "--pace", "0.05", "--json")
 START_S = 60.0
+
+
+def process_of(parent: int, role: str) -> int:
+    """The process of `role` that `parent` has started, by what it was started with."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    command = f"run\0{role}\0"
+    return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().endswith(command))
 
 
 async def test_a_caller_is_handed_over_and_the_next_one_comes(warmxfer: Warmxfer) -> None:
@@ -21,6 +29,9 @@ async def test_a_caller_is_handed_over_and_the_next_one_comes(warmxfer: Warmxfer
     assert up.stdout is not None
     try:
         first = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
+        os.kill(process_of(up.pid, "briefing"), signal.SIGKILL)
+        again = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
+        assert again == {"started_again": "briefing", "exit_code": -signal.SIGKILL}
         flags = ("--to", "+14155550101", "--from", "+14155550100", "--rule", "demo", "--wait", "--json")
         said = await warmxfer("request", "--room", first["room_id"], *flags, NATS_URL=first["nats"])
         assert (said.code, said.values[-1]["outcome"]) == (0, "complete")
