@@ -158,6 +158,14 @@ def _waited_s(turn: Turn, kind: str) -> float:
 
 
 def _preparing_over(turn: Turn) -> None:
+    """A net under the commands' own deadlines. They come later where the broker was away: it waits for them,
+    but for nobody who asked so long ago that their caller expects it no more."""
+    waits = [each.due_at for each in turn.state.pending.values() if each.kind != "check_legs"]
+    config = turn.config
+    usual_s = policy.preparing_timeout_s(config.command_timeout_s, config.summary_timeout_s)
+    if waits and turn.now < turn.state.started_at + usual_s + policy.OUTAGE_S:
+        turn.state.stage_due_at = max(waits)
+        return
     unwind(turn, Outcome.BROKEN, "Preparing the transfer took too long.", timer="preparing")
 
 

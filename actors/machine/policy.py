@@ -26,6 +26,9 @@ CHECK_LONGEST_S = 15.0
 RING_MARGIN_S = 5
 """Our own timeout fires first; the provider's is the net under it, should all of us be dead."""
 
+OUTAGE_S = 120.0
+"""So much an outage of the broker may add to preparing before the caller is given back instead."""
+
 UNWIND_PATIENCE = 6.0
 """Clearing away may last this many command timeouts; what is then still open is named in the evidence."""
 

@@ -240,3 +240,21 @@ def test_a_request_that_cannot_be_handled_is_answered_all_the_same() -> None:
 def test_a_command_that_is_a_dead_letter_ends_it_as_broken(kind: str) -> None:
     story = Story().begin().fail(kind, Fault.BROKEN, detail="KeyError at looking.py:9").clear_away()
     assert story.result.outcome is Outcome.BROKEN
+
+
+def test_a_broker_that_was_away_while_a_transfer_was_prepared_does_not_end_it() -> None:
+    """Found by simulation: after an outage longer than preparing may take, a caller who was just being put on
+    hold was given back, and told of a problem, though everybody was at work again."""
+    story = Story(pacing="sequential").begin().answer("find_caller_call")
+    story.now += 100.0
+    story.let_time_pass()
+    assert (story.stage, story.awaited("hold_caller")) == (Stage.PREPARING, story.commands[-1].command_id)
+    story.answer("hold_caller", "create_room", "join_consultation")
+    assert story.stage is Stage.RINGING
+
+
+def test_preparing_ends_by_the_deadlines_of_its_commands_all_the_same() -> None:
+    story = Story(pacing="sequential").begin().answer("find_caller_call")
+    story.now += 100.0
+    story.let_time_pass()
+    assert story.wait_for(Stage.UNWINDING).clear_away().result.outcome is Outcome.PRIMARY_ABSENT
