@@ -154,9 +154,9 @@ def supervisor_lost(turn: Turn, *, source: str) -> None:
 
 def caller_lost(turn: Turn, *, source: str) -> None:
     turn.state.caller_gone = True
-    turn.judge(Outcome.CALLER_LEFT, "The caller hung up.", source=source)
+    turn.judge(Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP, source=source)
     if turn.state.stage is not Stage.SWITCHING:
-        unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.")
+        unwind(turn, Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP)
 
 
 def called_off(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:

@@ -122,7 +122,7 @@ def legs_checked(turn: Turn, event: LegsChecked) -> None:
         unwind(
             turn,
             Outcome.CALLER_LEFT,
-            "The caller hung up.",
+            policy.CALLER_HUNG_UP,
             source="provider",
             status=event.caller.status,
         )

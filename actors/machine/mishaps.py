@@ -73,7 +73,7 @@ def _switch_failed(turn: Turn, event: CommandFailed) -> None:
     match event.fault:
         case Fault.CALLER_GONE:
             turn.state.caller_gone = True
-            unwind(turn, Outcome.CALLER_LEFT, "The caller hung up.", source="provider")
+            unwind(turn, Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP, source="provider")
         case Fault.SUPERVISOR_GONE:
             unwind(
                 turn,

@@ -13,12 +13,10 @@ from warmxfer.schemas import (
     ParticipantLeft,
 )
 
-from . import bridging, consulting
+from . import bridging, consulting, policy
 from .state import Verdict
 from .turn import Turn
 from .unwinding import unwind
-
-CALLER_HUNG_UP = "The caller hung up."
 
 
 class Who(StrEnum):
@@ -73,7 +71,7 @@ def left_before_they_were_found(turn: Turn, event: ParticipantLeft) -> None:
     verdict = turn.state.verdict
     not_found = verdict is not None and verdict.outcome is Outcome.CALLER_NOT_FOUND
     if not_found and who(turn, event.room_id, event.participant_id) is Who.CALLER_IN_PRIMARY:
-        turn.state.verdict = Verdict(Outcome.CALLER_LEFT, CALLER_HUNG_UP, {"source": "room"})
+        turn.state.verdict = Verdict(Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP, {"source": "room"})
 
 
 def caller_hung_up(turn: Turn, event: CallerCallEnded) -> None:
@@ -88,7 +86,7 @@ def caller_hung_up_in_the_bridge(turn: Turn, event: CallerCallEnded) -> None:
 
 def _caller_left(turn: Turn, source: str) -> None:
     turn.state.caller_gone = True
-    unwind(turn, Outcome.CALLER_LEFT, CALLER_HUNG_UP, source=source)
+    unwind(turn, Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP, source=source)
 
 
 def cancelled(turn: Turn, event: CancelRequested) -> None:

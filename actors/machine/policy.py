@@ -39,6 +39,7 @@ SWEEPS_PATIENCE = 18.0
 UNRECORDED = "not confirmed: the SIP gateway did not answer in time"
 """A caller's recording of which nobody told."""
 
+CALLER_HUNG_UP = "The caller hung up."
 FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
 
 
