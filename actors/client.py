@@ -39,6 +39,7 @@ from warmxfer.schemas import (
     read_request,
 )
 
+from .looking import pauses
 from .phases import MAX_PHASES, follow
 
 CONNECT_PATIENCE_S = 2.0
@@ -130,10 +131,11 @@ class Transfer:
     async def _result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
         async with self._bus.listen(subject) as heard:
+            quiet_s = pauses(QUIET_S)
             while True:
                 if stored := await self._bus.last(subject):
                     return decode_result(stored.data)
-                if message := await heard.next(QUIET_S):
+                if message := await heard.next(next(quiet_s)):
                     return decode_result(message.data)
 
 

@@ -1,4 +1,4 @@
-"""When to look at what is stored, for whoever acts on the last message of a subject that is heard live too.
+"""When to look at what is stored, for whoever acts on what a subject holds and hears it live too.
 
     async with aclosing(looks(bus)) as again:
         async for _ in again:
@@ -12,13 +12,21 @@ repeats it until it is stored, so looking again a moment later finds it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
 from warmxfer.bus import Bus
 
 SOON_S: Final = 0.25
 LATE_S: Final = 30.0
+
+
+def pauses(longest_s: float) -> Iterator[float]:
+    """How long to listen between two looks, in seconds: `SOON_S`, then ever longer, for ever."""
+    pause_s = SOON_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, longest_s)
 
 
 async def looks(bus: Bus) -> AsyncGenerator[None, None]:
@@ -30,16 +38,15 @@ async def looks(bus: Bus) -> AsyncGenerator[None, None]:
 
     forget = bus.on_reconnect(note)
     try:
-        pause_s = SOON_S
+        pause_s = pauses(LATE_S)
         while True:
             yield
             try:
-                async with asyncio.timeout(pause_s):
+                async with asyncio.timeout(next(pause_s)):
                     await reconnected.wait()
             except TimeoutError:
-                pause_s = min(2 * pause_s, LATE_S)
-            else:
-                reconnected.clear()
-                pause_s = SOON_S
+                continue
+            reconnected.clear()
+            pause_s = pauses(LATE_S)
     finally:
         forget()

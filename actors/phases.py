@@ -14,6 +14,8 @@ import structlog
 from warmxfer.bus import Bus, Retry, subjects
 from warmxfer.schemas import PhaseChanged, Undecodable, decode_phase
 
+from .looking import pauses
+
 QUIET_S = 5.0
 GAP_S = 0.5
 """How long a missing number is waited for before the follower goes on without it."""
@@ -30,7 +32,7 @@ async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGene
     Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id, and
     `Retry` when our own connection is closed: nothing will come, and nothing is left to wait for.
     """
-    seen = after_seq
+    seen, quiet_s = after_seq, pauses(QUIET_S)
     async with bus.listen(subjects.phase(transfer_id)) as heard:
         ahead = _after(seen, await stored_phases(bus, transfer_id))
         while True:
@@ -39,7 +41,7 @@ async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGene
                 yield phase
                 if phase.phase.final:
                     return
-            message = await heard.next(GAP_S if ahead else QUIET_S)
+            message = await heard.next(GAP_S if ahead else next(quiet_s))
             if message is None and heard.ended:
                 raise Retry(
                     f"The connection was closed while transfer {transfer_id} was followed; connect again"
