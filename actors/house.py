@@ -118,7 +118,7 @@ class House:
         added = {"WARMXFER_ROOM_ID": ",".join(rooms)} if rooms else {}
         child = await self._spawn(
             role,
-            [sys.executable, "-m", "warmxfer.actors.cli", "run", role],
+            [sys.executable, "-m", "warmxfer.actors", role],
             {**self.actor_env(role), **added, **(env or {})},
         )
         self._children.setdefault(role, []).append(child)

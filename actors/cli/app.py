@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import typer
 
+from warmxfer.actors.exits import exit_codes
+
 from . import cancel, demo, doctor, listing, request, run, sandbox, show, up, watch
-from .exits import BROKEN, REFUSED, UNAVAILABLE
 
 app = typer.Typer(
     name="warmxfer",
@@ -31,19 +29,5 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command in `sys.argv` and exit."""
-    try:
+    with exit_codes():
         app()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read us (`| head`) has gone; python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        from warmxfer.schemas import Refused, Retry, WarmTransferError
-
-        if not isinstance(error, WarmTransferError):
-            raise
-        print(f"warmxfer: {error}", file=sys.stderr)
-        codes = {Refused: REFUSED, Retry: UNAVAILABLE}
-        sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), BROKEN))

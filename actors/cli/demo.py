@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .exits import UNSUCCESSFUL
+from warmxfer.actors.exits import UNSUCCESSFUL
+
 from .options import Json
 from .output import console, print_json, run_command
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
-from .exits import BROKEN, UNAVAILABLE
+from warmxfer.actors.exits import BROKEN, UNAVAILABLE
+
 from .options import Json, Url
 from .output import console, print_json, run_command
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .lean import without_terminal
+from warmxfer.actors.roles import Role, be
+
 from .options import Url
-from .roles import Role, load
 
 
 def run(
@@ -29,8 +29,4 @@ def run(
         env["NATS_URL"] = url
     if room:
         env["WARMXFER_ROOM_ID"] = ",".join(room)
-    with without_terminal():
-        from warmxfer.actors.process import run_actor
-
-        actor, settings = load(role)
-    run_actor(role.value, actor, settings.from_env(env), env)
+    be(role, env)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .exits import UNSUCCESSFUL
+from warmxfer.actors.exits import UNSUCCESSFUL
+
 from .options import Json, Url
 from .output import console, print_json, run_command
 

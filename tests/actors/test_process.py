@@ -17,7 +17,7 @@ from warmxfer.schemas import AskHistory, AskToken, History, Retry, decode_as, en
 
 from .conftest import Cloud
 
-RUN = [sys.executable, "-m", "warmxfer.actors.cli", "run"]
+RUN = [sys.executable, "-m", "warmxfer.actors"]
 
 
 def env(nats_url: str, **more: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ START_S = 60.0
 def process_of(parent: int, role: str) -> int:
     """The process of `role` that `parent` has started, by what it was started with."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    command = f"run\0{role}\0"
+    command = f"warmxfer.actors\0{role}\0"
     return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().endswith(command))
 
 

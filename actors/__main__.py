@@ -1,0 +1,27 @@
+"""`python -m warmxfer.actors <role>`: one actor as this process, set up by its environment alone.
+
+It is `warmxfer run <role>` without the command line, whose imports are a third of what a worker costs to
+start: who restarts many at once waits for that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from .exits import exit_codes
+from .roles import Role, be
+
+
+def main() -> None:
+    """Be the actor that `sys.argv` names until told to stop."""
+    parser = argparse.ArgumentParser(
+        prog="python -m warmxfer.actors", description="Be one actor, set up by the environment."
+    )
+    parser.add_argument("role", choices=[role.value for role in Role], help="which actor to be")
+    with exit_codes():
+        be(Role(parser.parse_args().role), os.environ)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Exit codes, for scripts, and how an error becomes one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DONE = 0
+UNSUCCESSFUL = 1
+"""The transfer ended cancelled or failed, or a scenario did not end as expected."""
+
+BROKEN = 1
+REFUSED = 2
+"""Wrong usage, or refused: the sentence on stderr says what to write instead."""
+
+UNAVAILABLE = 3
+"""Nothing answered: no broker, no coordinator, or not in time."""
+
+INTERRUPTED = 130
+"""Ctrl-C, as shells count it."""
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """What is raised inside ends this process with one sentence and its code; a bug is raised as it is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read us (`| head`) has gone; python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
+    except Exception as error:
+        from warmxfer.schemas import Refused, Retry, WarmTransferError
+
+        if not isinstance(error, WarmTransferError):
+            raise
+        print(f"warmxfer: {error}", file=sys.stderr)
+        codes = {Refused: REFUSED, Retry: UNAVAILABLE}
+        sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), BROKEN))
