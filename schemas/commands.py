@@ -155,6 +155,8 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     participant_id: str
     supervisor_participant_id: str
     caller_participant_id: str
+    fence: int = 0
+    """Lower than that of every order for this consultation, and higher than those of an earlier one."""
 
 
 class BriefSupervisor(Command, frozen=True, kw_only=True):

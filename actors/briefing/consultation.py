@@ -101,7 +101,7 @@ class Consultation:
 
     async def hold(self) -> None:
         """Returns when it is over; raises `Retry` when another worker shall hold it."""
-        async with Orders(self._bus, self._task.transfer_id, self._task.seq) as orders:
+        async with Orders(self._bus, self._task.transfer_id, self._task.join.fence) as orders:
             try:
                 # Read before we enter: who comes while we do was never gone.
                 async with self._door:

@@ -1,8 +1,8 @@
-"""What the coordinator orders the one who is in the consultation to do: the last order counts.
+"""What the coordinator orders the one who is in the consultation to do: the newest order counts.
 
 Orders are heard live; what was not heard (before we subscribed, while the connection was away, because we
 were slow) is caught up with from the stream, looked at again and again. A rising fence tells which of two
-orders is the newer one.
+orders is the newer one: the order in which they are stored does not, for the bus may bring back an old one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from types import TracebackType
+from typing import Final
 
 import structlog
 
@@ -24,21 +25,24 @@ from warmxfer.schemas import (
     decode_command,
 )
 
+MAX_ORDERS: Final = 1_000
+"""Read at one look; of one transfer there are a handful."""
+
 log = structlog.get_logger(__name__)
 
 
 class Orders:
-    """`async with Orders(bus, transfer_id, since_seq) as orders: await orders.next()`
+    """`async with Orders(bus, transfer_id, fence) as orders: await orders.next()`
 
-    `since_seq`: orders stored before our own command are another consultation's.
+    `fence` is that of our own command: orders with a lower one are another consultation's.
     """
 
-    def __init__(self, bus: Bus, transfer_id: str, since_seq: int) -> None:
+    def __init__(self, bus: Bus, transfer_id: str, fence: int) -> None:
         self._bus = bus
         self._transfer_id = transfer_id
         self._subject = subjects.consult(transfer_id)
-        self._since_seq = since_seq
-        self._fence = -1
+        self._fence = fence
+        self._read_to = 0
         self._newest: ToConsult | None = None
         self._news = asyncio.Event()
         self._listener: Listener | None = None
@@ -89,12 +93,13 @@ class Orders:
 
     async def _catch_up(self) -> None:
         try:
-            last = await self._bus.last(self._subject)
+            stored = await self._bus.history(self._subject, MAX_ORDERS, after=self._read_to)
         except WarmTransferError as error:
             log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
             return
-        if last is not None and last.seq > self._since_seq:
-            self._take(last.data)
+        for each in stored:
+            self._read_to = each.seq
+            self._take(each.data)
 
     def _take(self, data: bytes) -> None:
         try:

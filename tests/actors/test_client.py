@@ -10,7 +10,7 @@ import pytest
 
 from warmxfer.actors import client as client_module
 from warmxfer.actors.client import QUIET_S, Client, NoCoordinator, StillRunning, new_id
-from warmxfer.bus import Bus, Stored, Unavailable, subjects
+from warmxfer.bus import Bus, Unavailable, subjects
 from warmxfer.schemas import (
     CancelRequest,
     Outcome,
@@ -26,6 +26,8 @@ from warmxfer.schemas import (
     encode,
     read_request,
 )
+
+from .conftest import seen_late
 
 STARTED = WarmTransferPhase.STARTED
 HELD = WarmTransferPhase.CALLER_ON_HOLD
@@ -166,31 +168,15 @@ async def test_the_result_is_had_before_and_after_the_end(
 
 
 async def test_what_is_handed_out_and_not_yet_stored_is_found_a_moment_later(
-    client: Client, bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broker hands a message out before it stores it: who comes in between neither hears nor finds it."""
     await move(bus, transfer_id, 1, STARTED)
     expected = await finish(bus, transfer_id, 2)
-    last, history, early = Bus.last, Bus.history, {"last", "history"}
-
-    async def last_but_one(self: Bus, subject: str) -> Stored | None:
-        if "last" in early:
-            return early.discard("last")
-        return await last(self, subject)
-
-    async def all_but_the_last(self: Bus, subject: str, limit: int) -> list[Stored]:
-        stored = await history(self, subject, limit)
-        if "history" in early:
-            early.discard("history")
-            return stored[:-1]
-        return stored
-
-    monkeypatch.setattr(Bus, "last", last_but_one)
-    monkeypatch.setattr(Bus, "history", all_but_the_last)
+    seen_late(bus, monkeypatch)
+    transfer = Client(bus).transfer(transfer_id)
     async with asyncio.timeout(QUIET_S / 2):
-        assert [phase.seq async for phase in client.transfer(transfer_id).phases()] == [1, 2]
-        assert await client.transfer(transfer_id).result() == expected
-    assert not early
+        assert [phase.seq async for phase in transfer.phases()] == [1, 2]
+        assert await transfer.result() == expected
 
 
 async def test_a_result_that_does_not_come_is_one_sentence(

@@ -57,6 +57,7 @@ class Desk:
             participant_id=self.agent,
             supervisor_participant_id=self.supervisor,
             caller_participant_id=self.caller,
+            fence=self._commands,
         )
         await self.bus.publish(self.joins_on, encode(command))
         return command.command_id
