@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from . import blows, clocks, cloud, cluster, crowds, cut, full, loss, pairs, people, rolling, starved
+from . import blows, clocks, cloud, cluster, crowds, cut, echoes, full, loss, pairs, people, rolling, starved
 from .page import machine, report, write
 from .row import Row
 from .scene import ACK_WAIT_S, TIME_SCALE
@@ -41,7 +41,8 @@ def faults(seed: int, in_flight: int) -> dict[str, Fault]:
         "F5": loss.f5,
         "F6": cluster.f6,
         "F7": cut.f7,
-        "F8": cloud.f8,
+        "F8": lambda: _in_turn(echoes.f8(random.Random(seed)), cloud.f8()),
+        "F9": lambda: echoes.f9(random.Random(seed)),
         "F10": cloud.f10,
         "F11": clocks.f11,
         "F12": lambda: cloud.f12(random.Random(seed)),
@@ -53,6 +54,12 @@ def faults(seed: int, in_flight: int) -> dict[str, Fault]:
         "F18": crowds.f18,
         "F19": lambda: pairs.f19(random.Random(seed)),
     }
+
+
+async def _in_turn(*parts: AsyncIterator[Row]) -> AsyncIterator[Row]:
+    for part in parts:
+        async for row in part:
+            yield row
 
 
 async def play(name: str, fault: Fault) -> list[Row]:
