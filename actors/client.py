@@ -32,7 +32,6 @@ from warmxfer.schemas import (
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
-    decode_phase,
     decode_result,
     encode,
     read_cancel,
@@ -40,7 +39,7 @@ from warmxfer.schemas import (
 )
 
 from .looking import pauses
-from .phases import MAX_PHASES, follow
+from .phases import MAX_PHASES, follow, phase_of
 
 CONNECT_PATIENCE_S = 2.0
 START_TIMEOUT_S = 5.0
@@ -59,6 +58,15 @@ class NoCoordinator(Retry):
     def __init__(self) -> None:
         super().__init__(
             f"No coordinator answered within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
+        )
+
+
+class NotBegun(Retry):
+    """It was asked for, and no coordinator has taken it up."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"Transfer {id} is asked for and not begun; start a coordinator with `warmxfer run coordinator`"
         )
 
 
@@ -100,25 +108,26 @@ class Transfer:
     async def phases(self, *, from_start: bool = True) -> AsyncGenerator[PhaseChanged, None]:
         """Every phase once, in order, the final one last; with `from_start` False only those to come.
 
-        Raises `NoCoordinator` when the first of all phases does not come.
+        When the first of all phases does not come, raises `NoCoordinator`, or `NoSuchTransfer` where nobody
+        has asked for one of that id.
         """
         last = None if from_start else await self._bus.last(subjects.phase(self.id))
-        seen = decode_phase(last.data) if last else None
+        seen = phase_of(last)
         if seen and seen.phase.final:
             return
         phases = follow(self._bus, self.id, after_seq=seen.seq if seen else 0)
         async with aclosing(phases):
             if seen is None:
-                yield await _first(phases)
+                yield await self._first(phases)
             async for phase in phases:
                 yield phase
 
     async def result(self, timeout_s: float = RESULT_TIMEOUT_S) -> WarmTransferResult:
-        """How it ended, once it has. Raises `NoCoordinator`, or `StillRunning` after `timeout_s`."""
+        """How it ended, once it has. Raises as `phases` does, or `StillRunning` after `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 async with aclosing(follow(self._bus, self.id)) as phases:
-                    await _first(phases)
+                    await self._first(phases)
                 return await self._result()
         except TimeoutError as error:
             raise StillRunning(f"Transfer {self.id} has not ended within {timeout_s:g} s") from error
@@ -127,6 +136,17 @@ class Transfer:
         """Ask for the caller to be given back to the AI; the transfer then ends `transfer_cancelled`."""
         cancel = read_cancel(encode(CancelRequest(reason)))
         await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}:cancel")
+
+    async def known(self) -> bool:
+        """Whether somebody has asked for it."""
+        return await self._bus.last(subjects.request(self.id)) is not None
+
+    async def _first(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                return await anext(phases)
+        except TimeoutError as error:
+            raise (NoCoordinator() if await self.known() else NoSuchTransfer(self.id)) from error
 
     async def _result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
@@ -166,7 +186,7 @@ class Client:
         The same `id` twice is one transfer; without one it is `new_id()`. Raises `Refused` with the field,
         its value and the remedy, `Retry` when the bus does not answer.
         """
-        transfer = Transfer(self._bus, id or new_id())
+        transfer = Transfer(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
         try:
             await self._bus.publish(subjects.request(transfer.id), data, msg_id=transfer.id)
@@ -185,12 +205,13 @@ class Client:
         """The phases of every transfer from now on, each with its id, as they are heard."""
         async with self._bus.listen(subjects.ANY_PHASE) as heard:
             async for message in heard:
-                yield subjects.parse(message.subject).id, decode_phase(message.data)
+                if phase := phase_of(message):
+                    yield subjects.parse(message.subject).id, phase
 
     async def history(self, id: str) -> Phases:
         """The phases of one transfer so far, in order; empty when there is none of that id."""
         stored = await self._bus.history(subjects.phase(id), MAX_PHASES)
-        by_seq = {phase.seq: phase for phase in (decode_phase(each.data) for each in stored)}
+        by_seq = {phase.seq: phase for each in stored if (phase := phase_of(each))}
         return [by_seq[seq] for seq in sorted(by_seq)]
 
     async def log(self, id: str) -> Records:
@@ -237,18 +258,12 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(5)}"
 
 
-async def _first(phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            return await anext(phases)
-    except TimeoutError as error:
-        raise NoCoordinator from error
-
-
 def _last_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, Listed]:
     last: dict[str, Listed] = {}
     for each in stored:
-        id, phase = subjects.parse(each.subject).id, decode_phase(each.data)
+        if not (phase := phase_of(each)):
+            continue
+        id = subjects.parse(each.subject).id
         if id not in last or phase.seq > last[id].seq:
             last[id] = Listed(id=id, phase=phase.phase, seq=phase.seq, at=phase.timestamp)
     return {id: each for id, each in last.items() if only == "all" or not each.phase.final}

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 
 import structlog
 
-from warmxfer.bus import Bus, Retry, subjects
+from warmxfer.bus import Bus, Heard, Refused, Retry, Stored, subjects
 from warmxfer.schemas import PhaseChanged, Undecodable, decode_phase
 
 from .looking import pauses
@@ -46,7 +46,7 @@ async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGene
                 raise Retry(
                     f"The connection was closed while transfer {transfer_id} was followed; connect again"
                 )
-            live = _read(message.data) if message else None
+            live = phase_of(message)
             ahead |= _after(seen, [live] if live else [])
             if live is None or live.seq > seen + 1:
                 ahead |= _after(seen, await stored_phases(bus, transfer_id))
@@ -62,17 +62,24 @@ async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
     except Retry as error:
         log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
         return []
-    return [phase for each in stored if (phase := _read(each.data))]
+    return [phase for each in stored if (phase := phase_of(each))]
+
+
+def phase_of(message: Stored | Heard | None) -> PhaseChanged | None:
+    """The phase a message tells; None for none, and for what cannot be read.
+
+    That is what a newer version wrote otherwise, what a stranger wrote, and the answer to a request whose id
+    no subject should hold: whoever looks at the phases of all must not fall over the one.
+    """
+    if message is None:
+        return None
+    try:
+        subjects.parse(message.subject)
+        return decode_phase(message.data)
+    except (Refused, Undecodable) as error:
+        log.warning("phase_not_understood", error=str(error))
+        return None
 
 
 def _after(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:
     return {phase.seq: phase for phase in phases if phase.seq > seq}
-
-
-def _read(data: bytes) -> PhaseChanged | None:
-    """None for what a newer version wrote in a way this one cannot read."""
-    try:
-        return decode_phase(data)
-    except Undecodable as error:
-        log.warning("phase_not_understood", error=str(error))
-        return None

@@ -29,9 +29,9 @@ async def _cancel(id: str, reason: str, url: str | None) -> None:
     from warmxfer.schemas import Refused
 
     async with Client.connect(url) as client:
-        phases = await client.history(id)
-        if not phases:
+        transfer, phases = client.transfer(id), await client.history(id)
+        if not phases and not await transfer.known():
             raise NoSuchTransfer(id)
-        if (last := phases[-1].phase).final:
+        if phases and (last := phases[-1].phase).final:
             raise Refused(f"id is {id}, which has ended ({last.value}); there is nothing left to cancel.")
-        await client.transfer(id).cancel(reason)
+        await transfer.cancel(reason)

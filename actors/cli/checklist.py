@@ -11,6 +11,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from .output import plain
+
 if TYPE_CHECKING:
     from warmxfer.schemas import PhaseChanged, WarmTransferResult
 
@@ -93,4 +95,4 @@ def _mark(phase: PhaseChanged) -> tuple[str, str]:
 
 def _verdict(result: WarmTransferResult) -> Text:
     style = "bold green" if result.success else "bold yellow"
-    return Text.assemble("  ", (result.outcome.value, style), f"  {result.detail or ''}".rstrip())
+    return Text.assemble("  ", (result.outcome.value, style), f"  {plain(result.detail or '')}".rstrip())

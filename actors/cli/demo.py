@@ -57,6 +57,8 @@ def demo(
 
 
 async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
+    from rich.text import Text
+
     from warmxfer.actors.house import House
 
     from .checklist import Checklist
@@ -64,7 +66,7 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
     from .stage import play, set_up
 
     out = console(quiet=json)
-    out.print(f"[bold]{scenario.name}[/]: {scenario.shows}\n")
+    out.print(Text.assemble((scenario.name, "bold"), f": {scenario.shows}\n"))
     async with AsyncExitStack() as stack:
         with out.status("starting nats-server, a sandbox cloud and the actors"):
             house = await stack.enter_async_context(House(time_scale=pace, directory=keep))

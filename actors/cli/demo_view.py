@@ -11,6 +11,7 @@ from rich.text import Text
 
 from warmxfer.actors.house import House
 
+from .output import plain
 from .stage import Played
 
 SPEAKERS = {"wxs": "Supervisor", "wxa": "AI", "wxc": "Caller", "wxr": "Caller", "agent": "AI"}
@@ -23,7 +24,7 @@ async def print_talk(out: Console, house: House, room_id: str | None) -> None:
         return
     for entry in await house.ledger(room=room_id, kind="speech"):
         who = speaker(entry["participantId"])
-        out.print(Text.assemble((f"{who:>10}  ", STYLES[who]), entry["text"]))
+        out.print(Text.assemble((f"{who:>10}  ", STYLES[who]), plain(entry["text"])))
     out.print()
 
 
@@ -31,7 +32,7 @@ def print_end(out: Console, played: Played) -> None:
     """The summary, who talks to whom, and the ledger's verdict."""
     result, verdict = played.result, played.verdict
     if result.summary:
-        out.print(Text.assemble(("the supervisor was told  ", "bold"), result.summary.replace("\n", " ")))
+        out.print(Text.assemble(("the supervisor was told  ", "bold"), plain(result.summary)))
     pairs = {frozenset(map(speaker, pair)) for pair in verdict["talking"]}
     for pair in pairs:
         out.print(Text.assemble(("now talking              ", "bold"), " and ".join(sorted(pair))))

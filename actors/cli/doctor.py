@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_SKEW_S = 2.0
 CLOUD_TIMEOUT_S = 5.0
 PATIENCE_S = 3.0
-MARKS = {"ok": "[green]✔[/]", "note": "[yellow]•[/]", "wrong": "[bold red]✘[/]"}
+MARKS = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "bold red")}
 
 
 class Finding(NamedTuple):
@@ -33,13 +33,15 @@ class Finding(NamedTuple):
 
 def doctor(url: Url = None, json: Json = False) -> None:
     """Look at the broker, the stream, who is at work, the provider, the model and the clock."""
+    from rich.text import Text
+
     env = dict(os.environ) | ({"NATS_URL": url} if url else {})
-    findings = run_command(lambda: examine(env))
+    findings, out = run_command(lambda: examine(env)), console()
     for finding in findings:
         if json:
             print_json(finding._asdict())
         else:
-            console().print(f"{MARKS[finding.state]} {finding.about:<12} {finding.sentence}")
+            out.print(Text.assemble(MARKS[finding.state], f" {finding.about:<12} {finding.sentence}"))
     wrong = [finding.about for finding in findings if finding.state == "wrong"]
     if wrong:
         raise typer.Exit(UNAVAILABLE if wrong[0] == "nats" else BROKEN)

@@ -25,11 +25,19 @@ def print_json(value: Any) -> None:
 
 
 def console(*, quiet: bool = False) -> Console:
-    """For text with colours where somebody looks on; `NO_COLOR` is honoured. `quiet` says nothing."""
+    """For text with colours where somebody looks on; `NO_COLOR` is honoured. `quiet` says nothing.
+
+    No brackets in a text are taken for a style: people's words are printed with it.
+    """
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    return Console(highlight=False, quiet=quiet, width=width)
+    return Console(highlight=False, markup=False, quiet=quiet, width=width)
+
+
+def plain(words: str) -> str:
+    """People's words, on one line and without what a terminal would obey."""
+    return "".join(each if each.isprintable() else " " for each in words)
 
 
 def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

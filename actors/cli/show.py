@@ -1,6 +1,7 @@
 """`warmxfer show <id>`: what happened in one transfer, record by record, and what followed from it.
 
-The timeline names messages and never quotes them: what people said is not in it.
+The timeline names messages and never quotes them. Why it ended is said below it, where it may hold what the
+supervisor said, or the reason a user gave.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .options import Json, TransferId, Url
-from .output import console, print_json, run_command
+from .output import console, plain, print_json, run_command
 
 if TYPE_CHECKING:
     from warmxfer.actors.machine import Record
@@ -26,13 +27,13 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 
 async def _records(id: str, url: str | None) -> list[Record]:
-    from warmxfer.actors.client import Client, NoSuchTransfer
+    from warmxfer.actors.client import Client, NoSuchTransfer, NotBegun
     from warmxfer.actors.machine import record_decoder
 
     async with Client.connect(url) as client:
         stored = await client.log(id)
-    if not stored:
-        raise NoSuchTransfer(id)
+        if not stored:
+            raise NotBegun(id) if await client.transfer(id).known() else NoSuchTransfer(id)
     return [record_decoder.decode(each.data) for each in stored]
 
 
@@ -60,10 +61,12 @@ def timeline_line(record: Record, first: Record) -> dict[str, Any]:
 
 def _print(last: Record, lines: list[dict[str, Any]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     state, out = last.state, console()
     room = state.request.room_id if state.request else "?"
-    out.print(f"[bold]transfer {state.id}[/]  room {room}  consultation {state.room_id or '-'}")
+    where = f"  room {room}  consultation {state.room_id or '-'}"
+    out.print(Text.assemble((f"transfer {state.id}", "bold"), where))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("ms", justify="right")
     for title in ("event", "stage", "phases", "commands"):
@@ -79,6 +82,7 @@ def _print(last: Record, lines: list[dict[str, Any]]) -> None:
     out.print(table)
     if state.verdict:
         evidence = "  ".join(f"{name}={value}" for name, value in state.verdict.evidence.items())
-        out.print(f"[bold]{state.verdict.outcome.value}[/]  {state.verdict.detail}  [dim]{evidence}[/]")
+        why = f"  {plain(state.verdict.detail or '')}  "
+        out.print(Text.assemble((state.verdict.outcome.value, "bold"), why, (plain(evidence), "dim")))
     else:
         out.print(f"running, in {state.stage.value}")

@@ -139,7 +139,7 @@ def _print_caller(out: Console, house: House, caller: Caller) -> None:
     request = BY_NAME["ready"].request(caller.room_id)
     body = msgspec.json.encode(request).decode()
     destination = request["config"]["destination"]
-    out.print(f"\na caller talks with the AI in room [bold]{caller.room_id}[/]; hand them over with:")
+    out.print(f"\na caller talks with the AI in room {caller.room_id}; hand them over with:")
     out.print(
         f"  warmxfer request --room {caller.room_id} --rule demo --to {destination['sip_call_to']} "
         f"--from {destination['sip_call_from']} --wait"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from warmxfer.actors import client as client_module
-from warmxfer.actors.client import QUIET_S, Client, NoCoordinator, StillRunning, new_id
+from warmxfer.actors.client import QUIET_S, Client, NoCoordinator, NoSuchTransfer, StillRunning, new_id
 from warmxfer.bus import Bus, Unavailable, subjects
 from warmxfer.schemas import (
     CancelRequest,
@@ -77,6 +77,11 @@ async def test_a_request_is_stored_under_its_id_and_once(client: Client, bus: Bu
         assert (await client.request(REQUEST, id=transfer_id)).id == transfer_id
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     assert read_request(stored.data).config.destination.sip_call_to == "+14155550101"
+
+
+async def test_an_id_left_empty_by_mistake_is_not_another_transfer_each_time(client: Client) -> None:
+    with pytest.raises(Refused, match="id is ''; use 1 to 64"):
+        await client.request(REQUEST, id="")
 
 
 async def test_a_request_may_be_a_struct(client: Client, bus: Bus, transfer_id: str) -> None:
@@ -191,6 +196,8 @@ async def test_without_a_coordinator_it_says_what_to_start(
     client: Client, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "START_TIMEOUT_S", 0.2)
+    with pytest.raises(NoSuchTransfer, match="id is nobody, of which nothing is known"):
+        await anext(client.transfer("nobody").phases())
     transfer = await client.request(REQUEST, id=transfer_id)
     sentence = r"^No coordinator answered within 0\.2 s; start one with `warmxfer run coordinator`$"
     with pytest.raises(NoCoordinator, match=sentence):
@@ -242,6 +249,33 @@ async def test_the_list_shows_who_moved_last_and_how_it_ended(fresh_bus: Bus) ->
     assert [each.id for each in await client.list(1, only="running")] == ["c"]
     with pytest.raises(Refused, match="limit is 0; give 1 to 1000"):
         await client.list(0)
+
+
+async def test_nobody_is_kept_from_the_list_by_what_cannot_be_read(fresh_bus: Bus) -> None:
+    """The answer to a request under an id that no subject should hold, and what strangers wrote."""
+    client, heard = Client(fresh_bus), list[tuple[str, int]]()
+
+    async def listen() -> None:
+        async for id, phase in client.everything():
+            heard.append((id, phase.seq))
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0.1)
+    refused = PhaseChanged(phase=CANCELLED, data={}, timestamp=1.0, consultation_room_id=None, seq=1)
+    await fresh_bus.publish("warmxfer.bad!id.phase", encode(refused))
+    for garbage in (b"\xff", b"[]", b'{"type": "phase_changed"}'):
+        await fresh_bus.publish(subjects.phase("t"), garbage)
+    await move(fresh_bus, "t", 1, STARTED)
+    await fresh_bus.publish(subjects.phase("t"), b"{")
+    assert [each.id for each in await client.list()] == ["t"]
+    assert [each.seq for each in await client.history("t")] == [1]
+    following = client.transfer("t").phases(from_start=False)
+    following_one = asyncio.create_task(anext(following))
+    await finish(fresh_bus, "t", 2)
+    assert (await asyncio.wait_for(following_one, 5)).seq in (1, 2)
+    await following.aclose()
+    listening.cancel()
+    assert heard == [("t", 1), ("t", 2)]
 
 
 async def test_the_list_looks_further_back_until_it_has_enough(fresh_bus: Bus) -> None:

@@ -11,7 +11,7 @@ import pytest
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as coordinate
 from warmxfer.bus import Bus, subjects
-from warmxfer.schemas import read_cancel, read_request
+from warmxfer.schemas import CancelRequest, encode, read_cancel, read_request
 
 from .conftest import InProcess, Warmxfer
 
@@ -179,11 +179,40 @@ def test_doctor_without_a_broker_exits_3(in_process: InProcess) -> None:
     assert said.out.startswith(f"✘ nats         No NATS server answers at {NOWHERE}")
 
 
-def test_watching_where_no_coordinator_is(in_process: InProcess) -> None:
+def test_watching_what_nobody_asked_for(in_process: InProcess) -> None:
     said = in_process("watch", "nobody")
-    assert said.code == 3
+    sentence = "id is nobody, of which nothing is known; see `warmxfer list`"
+    assert (said.code, said.err) == (2, f"warmxfer: {sentence}\n")
+
+
+async def test_what_was_asked_for_and_not_begun_is_told_so_and_can_be_cancelled(
+    warmxfer: Warmxfer, bus: Bus, transfer_id: str
+) -> None:
+    """A coordinator that came within a minute would ring the supervisor."""
+    assert (await warmxfer("request", *FLAGS, "--id", transfer_id)).code == 0
+    watched = await warmxfer("watch", transfer_id)
     sentence = "No coordinator answered within 5 s; start one with `warmxfer run coordinator`"
-    assert said.err == f"warmxfer: {sentence}\n"
+    assert (watched.code, watched.err) == (3, f"warmxfer: {sentence}\n")
+    shown = await warmxfer("show", transfer_id)
+    assert shown.code == 3
+    assert f"Transfer {transfer_id} is asked for and not begun; start a coordinator" in shown.err
+    assert (await warmxfer("cancel", transfer_id)).code == 0
+    assert len(await bus.history(subjects.cancel(transfer_id), 10)) == 1
+
+
+async def test_peoples_words_do_nothing_to_a_terminal(
+    warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
+) -> None:
+    body = json.dumps({"config": {"command_timeout_s": 6}})
+    await warmxfer("request", "-", *FLAGS, "--room", f"r-{transfer_id}", "--id", transfer_id, stdin=body)
+    cancel = encode(CancelRequest("see [/x] [red]\x1b[31m\nred"))
+    await bus.publish(subjects.cancel(transfer_id), cancel)
+    watched = await warmxfer("watch", transfer_id)
+    shown = await warmxfer("show", transfer_id)
+    assert shown.code == 0, shown.err
+    for said in (watched, shown):
+        assert "see [/x] [red] [31m red" in said.out.splitlines()[-1]
+        assert "\x1b" not in said.out
 
 
 async def test_the_scenarios_are_listed(warmxfer: Warmxfer) -> None:
