@@ -41,10 +41,15 @@ class HoldCaller(Command, frozen=True, kw_only=True):
 
 
 class ReleaseCaller(Command, frozen=True, kw_only=True):
-    """Unmute, restore auto-end, say `line` (None: nobody is there to hear it). -> CallerReleased"""
+    """Unmute, restore auto-end, say `line` (None: nobody is there to hear it). -> CallerReleased
+
+    With `stay_s` the caller is away and may yet be brought back: be there for so long, and say `line` and
+    restore auto-end when they come.
+    """
 
     fence: int
     line: str | None
+    stay_s: float = 0.0
 
 
 class LeaveCall(Command, frozen=True, kw_only=True):
@@ -140,6 +145,8 @@ class CloseRoom(Command, frozen=True, kw_only=True):
     """None when it was never told whether there is one: it is the room of `key`."""
     key: str | None = None
     """As in `CreateRoom`."""
+    caller_call_id: str | None = None
+    """The leg on which closing must not hang up."""
 
 
 # ── to the briefing agent ────────────────────────────────────────────────────────────────────────

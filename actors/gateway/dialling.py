@@ -26,6 +26,7 @@ from . import names
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, LOOK_UP_RESERVE_S, Desk, in_s, left_s
 from .effects import look_until
+from .standing import look_up
 
 END_SETTLE_S = 3.0
 """How long a leg may take to be down after it was told to."""
@@ -92,7 +93,7 @@ async def _hang_up(desk: Desk, call_id: str, by: float) -> None:
     """Return when the leg is seen to be down; what the order to end it was answered does not count."""
 
     async def down(within_s: float) -> bool | None:
-        record = await desk.provider.look_up_call(call_id, within_s=within_s)
+        record = await look_up(desk, call_id, within_s)
         return True if record is None or not record.up else None
 
     patience_s = END_SETTLE_S

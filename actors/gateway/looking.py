@@ -25,6 +25,7 @@ from . import names
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, Desk, left_s
 from .effects import look_until
+from .standing import look_up
 
 GONE = "gone"
 UNANSWERED = "The provider did not say in time whether the caller is on the phone."
@@ -53,7 +54,7 @@ async def _caller(desk: Desk, command: FindCallerCall, within_s: float) -> tuple
     try:
         if command.call_id is None:
             return (await desk.provider.find_caller_call(command.room_id, within_s=within_s),)
-        return (await desk.provider.look_up_call(command.call_id, within_s=within_s),)
+        return (await look_up(desk, command.call_id, within_s),)
     except NotDone as error:
         return error
 
@@ -83,7 +84,7 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
         room_id = command.room_id
         if room_id is None:
             room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
-        if await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None:
+        if await _holds_a_caller(desk, room_id, command.caller_call_id, by):
             seen = ParticipantJoined(room_id=room_id, participant_id=names.moved_caller(transfer_id))
             await desk.tell(transfer_id, seen, f"{command.command_id}:occupied")
             raise Retry(
@@ -97,6 +98,22 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
     except Doubtful as error:
         raise Retry(str(error)) from error
     return RoomClosed(command_id=command.command_id)
+
+
+async def _holds_a_caller(desk: Desk, room_id: str, call_id: str | None, by: float) -> bool:
+    """Whether somebody is on the phone in that room: our caller by their own leg, anybody by the room's book.
+
+    Raises `Retry` while our caller is being moved, wherever to.
+    """
+    if call_id is not None:
+        ours = await look_up(desk, call_id, left_s(by))
+        if ours is not None and ours.up and ours.moving:
+            raise Retry(
+                "The caller is being moved; the room is closed when they are", after_s=OCCUPIED_RETRY_S
+            )
+        if ours is not None and ours.up and ours.room_id == room_id:
+            return True
+    return await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None
 
 
 async def check_legs(desk: Desk, transfer_id: str, command: CheckLegs) -> Answer | None:
@@ -114,7 +131,7 @@ async def _seen(desk: Desk, call_id: str | None, within_s: float) -> LegSeen | N
     if call_id is None:
         return None
     try:
-        record = await desk.provider.look_up_call(call_id, within_s=within_s)
+        record = await look_up(desk, call_id, within_s)
     except (Retry, NotDone):
         return None
     return LegSeen(up=False, status=GONE) if record is None else _leg(record)

@@ -16,7 +16,7 @@ from warmxfer.schemas import Answer, CallerReturned, Fault, Retry, ReturnCaller,
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, LOOK_UP_RESERVE_S, Desk, in_s, left_s
 from .effects import Turn, look_until
-from .standing import SWITCH, Stand, has_hung_up, stand
+from .standing import SWITCH, Stand, has_hung_up, look_up, stand
 
 RETURNS = ("return", "return-2", "return-3")
 """The claims under which the caller may be moved back, one after the other."""
@@ -46,7 +46,7 @@ async def _settled(
 ) -> tuple[Stand, CallRecord | None] | None:
     """Where the caller is, once that can be relied on: a move under way, or one that may still begin, is
     waited for until `quiet`."""
-    record = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
+    record = await look_up(desk, command.caller_call_id, within_s)
     where = _home(record, command, forward)
     # They were moved away and are back: that move does not begin any more.
     over = where is Stand.THERE and record is not None and record.moves_done > forward.intent.moves_done
@@ -131,7 +131,7 @@ async def _watch(
 
     async def look(within_s: float) -> tuple[Stand, CallRecord | None] | None:
         quiet = left_s(desk.here(turn.quiet_at)) <= 0
-        record = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
+        record = await look_up(desk, command.caller_call_id, within_s)
         where = stand(record, command.room_id, turn.intent)
         undecided = where is Stand.UNDER_WAY or (where is Stand.ELSEWHERE and not quiet)
         return None if undecided else (where, record)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import Enum, auto
 
 from warmxfer.actors.providers import CallRecord, NotDone
 from warmxfer.schemas import Retry
 
-from .desk import Desk, left_s
-from .effects import Intent
+from .desk import Desk, in_s, left_s
+from .effects import MIN_LOOK_S, Intent
 
 SWITCH = "switch"
 """The caller's move to the supervisor."""
+
+MISSING_AGAIN_S = 1.0
+"""How long after the first look a leg that is not in the book is looked for again."""
 
 
 class Stand(Enum):
@@ -39,10 +43,26 @@ def stand(record: CallRecord | None, room_id: str, before: Intent) -> Stand:
     return Stand.ELSEWHERE
 
 
+async def look_up(desk: Desk, call_id: str, within_s: float) -> CallRecord | None:
+    """A leg's record; None when the provider's book does not hold it, and still not a moment later.
+
+    A book has copies, and one of them may be behind: a caller taken for gone is brought home by nobody.
+    Raises as the provider does, and `Retry` when there is no time for the second look.
+    """
+    by = in_s(within_s)
+    record = await desk.provider.look_up_call(call_id, within_s=within_s)
+    if record is not None:
+        return record
+    if left_s(by) < MISSING_AGAIN_S + MIN_LOOK_S:
+        raise Retry("The call is not in the provider's book, and there is no time to look again")
+    await asyncio.sleep(MISSING_AGAIN_S)
+    return await desk.provider.look_up_call(call_id, within_s=left_s(by))
+
+
 async def has_hung_up(desk: Desk, call_id: str, by: float) -> bool:
     """Whether a leg is seen to be down; False when it is up, or nobody answers."""
     try:
-        record = await desk.provider.look_up_call(call_id, within_s=left_s(by))
+        record = await look_up(desk, call_id, left_s(by))
     except (Retry, NotDone):
         return False
     return record is None or not record.up

@@ -10,7 +10,7 @@ from warmxfer.schemas import Answer, CallerSwitched, CommandFailed, Fault, Switc
 from .answers import failed, refused
 from .desk import LOOK_UP_RESERVE_S, Desk, in_s, left_s
 from .effects import Turn, look_until
-from .standing import SWITCH, Stand, has_hung_up, stand
+from .standing import SWITCH, Stand, has_hung_up, look_up, stand
 
 UNSEEN = "The provider did not say whether both are still on the phone; the caller was not moved."
 LATE_STATUSES = frozenset({408, 504})
@@ -81,8 +81,8 @@ async def _check(desk: Desk, transfer_id: str, command: SwitchCaller) -> Turn | 
 async def _legs(desk: Desk, command: SwitchCaller, within_s: float) -> Legs | NotDone:
     try:
         return await asyncio.gather(
-            desk.provider.look_up_call(command.caller_call_id, within_s=within_s),
-            desk.provider.look_up_call(command.supervisor_call_id, within_s=within_s),
+            look_up(desk, command.caller_call_id, within_s),
+            look_up(desk, command.supervisor_call_id, within_s),
         )
     except NotDone as error:
         # Asking again will not help.
@@ -98,7 +98,7 @@ async def _find_moved(
     async def look(within_s: float) -> CallRecord | Stand | None:
         nonlocal last
         last = Stand.UNDER_WAY
-        record = await desk.provider.look_up_call(command.caller_call_id, within_s=within_s)
+        record = await look_up(desk, command.caller_call_id, within_s)
         last = stand(record, command.room_id, turn.intent)
         if last is Stand.THERE:
             return record

@@ -27,6 +27,7 @@ from warmxfer.schemas import (
 )
 
 from . import policy
+from .looks import check_legs
 from .state import Stage
 from .turn import Turn
 from .unwinding import bring_back, conclude, unwind
@@ -85,6 +86,8 @@ def legs_checked(turn: Turn, event: LegsChecked) -> None:
     elif event.caller is not None and event.caller.room_id == turn.state.room_id:
         turn.state.caller_arrived = True
         hand_over(turn)
+    elif turn.state.last_look:
+        _never_arrived(turn)
 
 
 def hand_over(turn: Turn) -> None:
@@ -129,6 +132,17 @@ def complete(turn: Turn) -> None:
 
 
 def arrival_timed_out(turn: Turn) -> None:
+    """One more look before the caller is taken from a supervisor who waits for them: after an outage the time
+    is over before anybody could tell that they came."""
+    if turn.state.last_look:
+        _never_arrived(turn)
+        return
+    turn.state.last_look = True
+    turn.state.stage_due_at = turn.now + turn.config.command_timeout_s
+    check_legs(turn)
+
+
+def _never_arrived(turn: Turn) -> None:
     go_back(
         turn,
         Outcome.CALLER_NEVER_ARRIVED,

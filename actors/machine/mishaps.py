@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from warmxfer.schemas import CommandFailed, DeadlinePassed, Fault, Outcome, TransferBroken
 
 from . import bridging, consulting, plan, policy
-from .people import check_legs
+from .looks import check_legs
 from .preparing import summarized
 from .state import Stage
 from .turn import Turn

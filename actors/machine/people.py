@@ -8,12 +8,12 @@ from warmxfer.schemas import (
     CallerCallEnded,
     CallerReleased,
     CancelRequested,
-    CheckLegs,
     Outcome,
     ParticipantLeft,
 )
 
 from . import bridging, consulting, policy
+from .looks import check_legs
 from .state import Verdict
 from .turn import Turn
 from .unwinding import unwind
@@ -106,20 +106,8 @@ def session_released(turn: Turn, event: CallerReleased) -> None:
 
 
 def session_released_in_the_bridge(turn: Turn, event: CallerReleased) -> None:
-    """A session that is closed is no place to go back to: then the bridge is all the caller has."""
-    turn.state.caller_free = True
+    """The caller is on their way to a supervisor who said yes, or with them already: no silence of the bus is
+    a reason to take them away again. A session that is closed is no place to go back to either: then the
+    bridge is all the caller has."""
     if event.cause == "session_closed":
-        return
-    bridging.called_off(turn, Outcome.SESSION_RELEASED, _RELEASED.format(event.cause), cause=event.cause)
-
-
-def check_legs(turn: Turn) -> None:
-    """Ask the provider how both legs are; one look at a time, and the next one is set by its answer."""
-    turn.state.check_due_at = None
-    if turn.state.awaits("check_legs"):
-        return
-    turn.send(
-        CheckLegs,
-        caller_call_id=turn.state.caller_call_id,
-        supervisor_call_id=turn.state.supervisor_call_id,
-    )
+        turn.state.caller_free = True

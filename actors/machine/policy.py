@@ -36,6 +36,9 @@ SWEEP_PATIENCE = 3.0
 SWEEPS_PATIENCE = 18.0
 """A leg or a room in doubt is looked for this many command timeouts apart, until so many after the end."""
 
+STAY_PATIENCE = UNWIND_PATIENCE + SWEEPS_PATIENCE
+"""So many command timeouts the AI stays for a caller who may be brought back: as long as that is tried."""
+
 UNRECORDED = "not confirmed: the SIP gateway did not answer in time"
 """A caller's recording of which nobody told."""
 

@@ -110,6 +110,8 @@ class Transfer(Struct, kw_only=True):
     caller_moved: bool = False
     """The provider was asked to move the caller into the consultation room, and may have done so."""
     caller_arrived: bool = False
+    last_look: bool = False
+    """The time to arrive is over, and the provider is asked once more before the caller is moved back."""
 
     room_id: str | None = None
     room_doubtful: bool = False
@@ -126,6 +128,8 @@ class Transfer(Struct, kw_only=True):
     """It was to be ended, and may be up or come up yet: nobody has seen it come or go."""
 
     ended_at: float | None = None
+    late_look: str = ""
+    """The last look at the legs after the end, by its command's id: what an earlier one saw is too old."""
     summary: str = ""
     verdict: Verdict | None = None
 

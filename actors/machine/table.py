@@ -182,7 +182,7 @@ _on(
 _on(
     CallerReleased,
     people.session_released_in_the_bridge,
-    {SWITCHING: (SWITCHING,), **_stay_or(RETURNING, ARRIVING, HANDING_OVER)},
+    _stay(SWITCHING, ARRIVING, HANDING_OVER),
 )
 
 # clearing away
@@ -198,6 +198,8 @@ _on(ParticipantJoined, unwinding.late_leg, _stay(*OVER))
 _on(AudioStreamEnabled, unwinding.late_leg, _stay(*OVER))
 _on(CallerReturned, unwinding.late_return, _stay(*OVER))
 _on(CallerCallEnded, unwinding.late_hang_up, _stay(*OVER))
+_on(SupervisorCallEnded, unwinding.left_alone, _stay(*OVER))
+_on(LegsChecked, unwinding.late_look, _stay(CANCELLED, FAILED))
 
 # what fails, and what takes too long
 _on(
@@ -243,6 +245,8 @@ _on(
     },
 )
 
-UNASKED: frozenset[type[Fact]] = frozenset({SupervisorDialed, RoomCreated, CallerReturned, RoomClosed})
-"""Answers that matter even when nobody awaits them any more: something may be up that must come down, or
-nobody has to look for it any longer."""
+UNASKED: frozenset[type[Fact]] = frozenset(
+    {SupervisorDialed, RoomCreated, CallerReturned, RoomClosed, LegsChecked}
+)
+"""Answers that matter even when nobody awaits them any more: something may be up that must come down, nobody
+has to look for it any longer, or it was asked for after the end."""

@@ -71,11 +71,9 @@ class Turn:
             )
         )
 
-    def send(
-        self, kind: type[Command], *, patience: float = 1.0, awaited: bool = True, **fields: Any
-    ) -> None:
-        """Command an actor, and wait for its answer `patience` times the usual command timeout."""
-        self.send_within(kind, self.config.command_timeout_s * patience, awaited=awaited, **fields)
+    def send(self, kind: type[Command], *, patience: float = 1.0, awaited: bool = True, **fields: Any) -> str:
+        """Command an actor, and wait for its answer `patience` times the usual command timeout. The id."""
+        return self.send_within(kind, self.config.command_timeout_s * patience, awaited=awaited, **fields)
 
     def send_within(
         self,
@@ -85,7 +83,7 @@ class Turn:
         grace_s: float = 0.0,
         awaited: bool = True,
         **fields: Any,
-    ) -> None:
+    ) -> str:
         """Command an actor that has `timeout_s`; its answer is awaited `grace_s` longer."""
         self.state.commands += 1
         command_id = f"{self.state.id}-{self.state.commands}"
@@ -95,6 +93,7 @@ class Turn:
         self.out.append(kind(command_id=command_id, deadline_at=due_at, **fields))  # pyright: ignore[reportArgumentType]
         if awaited:
             self.state.pending[command_id] = Pending(snake_case(kind.__name__), due_at + grace_s)
+        return command_id
 
     # ── what changes ─────────────────────────────────────────────────────────────────────────────
 

@@ -18,18 +18,21 @@ from warmxfer.schemas import (
     ConsultationLeft,
     EndCall,
     LeaveConsultation,
+    LegsChecked,
     Outcome,
     ParticipantJoined,
     ReleaseCaller,
     ReturnCaller,
     RoomClosed,
     RoomCreated,
+    SupervisorCallEnded,
     SupervisorDialed,
     WarmTransferPhase,
     WarmTransferResult,
 )
 
 from . import policy
+from .looks import check_legs_late
 from .state import Stage, Task, Verdict
 from .turn import Turn
 
@@ -56,7 +59,8 @@ def _release(turn: Turn) -> None:
         return
     unheard = turn.state.caller_gone or turn.state.caller_free
     line = None if unheard else turn.apology(turn.state.verdict.outcome)
-    turn.send(ReleaseCaller, awaited=not unheard, line=line)
+    stay_s = policy.STAY_PATIENCE * turn.config.command_timeout_s if turn.state.caller_away else 0.0
+    turn.send(ReleaseCaller, awaited=not unheard, line=line, stay_s=stay_s)
 
 
 def end_leg(turn: Turn, *, awaited: bool = True) -> None:
@@ -100,7 +104,13 @@ def close_room(turn: Turn, *, awaited: bool = True) -> bool:
     if there_is_none or turn.state.room_closing or turn.state.caller_away:
         return False
     turn.state.room_closing, turn.state.closing_doubtful = True, not awaited
-    turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id, key=turn.state.id)
+    turn.send(
+        CloseRoom,
+        awaited=awaited,
+        room_id=turn.state.room_id,
+        key=turn.state.id,
+        caller_call_id=turn.state.caller_call_id,
+    )
     return True
 
 
@@ -112,18 +122,42 @@ def end(turn: Turn) -> None:
         turn.note(unconfirmed=", ".join(sorted({each.kind for each in turn.state.pending.values()})))
     close_room(turn, awaited=False)
     conclude(turn)
-    if turn.state.leg_doubtful or turn.state.closing_doubtful:
+    if turn.state.leg_doubtful or turn.state.closing_doubtful or turn.state.caller_away:
         policy.schedule_sweep(turn)
 
 
 def sweep(turn: Turn) -> None:
-    """End again what may be up: a leg that the provider made late, a room that it would not close."""
+    """Look again for what may be up: a leg that the provider made late, a room that it would not close, a
+    caller whom nobody could bring back."""
     if turn.state.leg_doubtful:
         end_leg(turn, awaited=False)
     if turn.state.closing_doubtful:
         turn.state.room_closing = False
         close_room(turn, awaited=False)
+    if turn.state.caller_away:
+        check_legs_late(turn)
     policy.schedule_sweep(turn)
+
+
+def late_look(turn: Turn, event: LegsChecked) -> None:
+    """A caller who could not be brought back: two who talk are left to it, one who is alone comes home.
+
+    One who is at home may still be moved away: only the return itself can tell, so it is asked for again.
+    """
+    caller, supervisor = event.caller, event.supervisor
+    if not turn.state.caller_away or caller is None or event.command_id != turn.state.late_look:
+        return
+    alone = supervisor is not None and not supervisor.up
+    if not caller.up:
+        _clear_after_the_caller(turn)
+    elif alone or caller.room_id == turn.request.room_id:
+        bring_back(turn, awaited=False)
+
+
+def left_alone(turn: Turn, event: SupervisorCallEnded) -> None:
+    """The supervisor hung up on a caller who could not be brought back."""
+    if event.attempt == turn.state.attempt and turn.state.caller_away:
+        bring_back(turn, awaited=False)
 
 
 def _close_when_over(turn: Turn) -> None:
@@ -220,8 +254,9 @@ def late_leg(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> None:
     """Somebody turns up in a consultation that is over: hang up on the supervisor, bring the caller back."""
     if event.participant_id == turn.state.supervisor_participant_id:
         _hang_up_again(turn)
-    elif _is_our_caller(turn, event):
-        turn.state.caller_moved = True
+    elif (event.room_id, event.participant_id) == (turn.state.room_id, turn.state.caller_consult_id):
+        # Whatever was said of them before: they are here.
+        turn.state.caller_moved, turn.state.caller_gone = True, False
         bring_back(turn, awaited=False)
 
 
@@ -230,12 +265,6 @@ def _hang_up_again(turn: Turn) -> None:
     if turn.state.room_id is not None and not turn.state.caller_away:
         turn.forget("end_call")
         end_leg(turn, awaited=not turn.state.stage.ended)
-
-
-def _is_our_caller(turn: Turn, event: AudioStreamEnabled | ParticipantJoined) -> bool:
-    """Whether it is the caller, in the consultation room: a room there has to be."""
-    seen = (event.room_id, event.participant_id) == (turn.state.room_id, turn.state.caller_consult_id)
-    return seen and not turn.state.caller_gone
 
 
 def late_return(turn: Turn, event: CallerReturned) -> None:

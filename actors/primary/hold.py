@@ -49,13 +49,19 @@ class Hold:
         await self.release()
         raise HoldFailed("The session could not be muted or kept open; the caller talks with the AI again.")
 
-    async def release(self) -> None:
-        """Stop the line, restore auto-end, unmute. Raises nothing but its own cancellation."""
+    async def release(self, *, stay: bool = False) -> None:
+        """Stop the line, restore auto-end unless the session is to `stay`, unmute. Raises nothing but its own
+        cancellation."""
         try:
             await self.hush()
-            await attempt("restore_auto_end", self._session.restore_auto_end, STEP_TIMEOUT_S)
+            if not stay:
+                await self.restore_auto_end()
         finally:
             await self._unmute()
+
+    async def restore_auto_end(self) -> None:
+        """Let the session end by itself again."""
+        await attempt("restore_auto_end", self._session.restore_auto_end, STEP_TIMEOUT_S)
 
     async def leave(self) -> None:
         """Take the session out of the call. Raises nothing but its own cancellation."""

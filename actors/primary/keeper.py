@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Literal
 
 import structlog
 
@@ -33,6 +32,7 @@ from warmxfer.schemas import (
     apology_for,
 )
 
+from .away import SILENT_STAY_S, comes_back
 from .background import Background
 from .fence import Fences, Standing
 from .guard import attempt
@@ -67,6 +67,10 @@ class Keeper:
         self._room_events = 0
         self.holder: str | None = None
         """The transfer that holds the caller."""
+        self.awaited_by: str | None = None
+        """The transfer whose caller is away and may be brought back; the AI stays for them."""
+        self._is_told_who = False
+        """Whether the framework knows the caller: then it also knows when they are away."""
         self.running: str | None = None
         """The transfer that is told what happens in the room."""
         self.ended = asyncio.Event()
@@ -100,7 +104,11 @@ class Keeper:
 
     async def close(self) -> None:
         """The session ends: whoever holds the caller is told, and the caller is given back."""
-        await self._give_back("session_closed", line=None)
+        async with self._turn:
+            self._stop_waiting()
+            if transfer_id := self._let_go():
+                await self._hold.release()
+                self._answer(transfer_id, CallerReleased(command_id=None, cause="session_closed"))
         self._tasks.cancel("lease")
 
     def participant_left(self, participant_id: str, reason: str) -> None:
@@ -118,7 +126,9 @@ class Keeper:
     # ── one command at a time ────────────────────────────────────────────────────────────────────
 
     async def _act(self, transfer_id: str, command: ToPrimary) -> None:
-        another = self.holder not in (None, transfer_id)
+        another = (self.holder or self.awaited_by) not in (None, transfer_id)
+        if not another:
+            self._stop_waiting()
         match command:
             case ReleaseCaller() if another:
                 self._answer(transfer_id, CallerReleased(command_id=command.command_id))
@@ -139,6 +149,7 @@ class Keeper:
             return
         self.holder = self.running = transfer_id
         caller = await attempt("caller_participant_id", self._caller_participant_id, timeout_s=1.0)
+        self._is_told_who = caller is not None and caller.value is not None
         self._answer(
             transfer_id,
             CallerHeld(command_id=command.command_id, caller_participant_id=caller.value if caller else None),
@@ -150,9 +161,11 @@ class Keeper:
     async def _release_caller(self, transfer_id: str, command: ReleaseCaller) -> None:
         self._tasks.cancel("lease")
         self.holder = None
-        await self._hold.release()
+        await self._hold.release(stay=command.stay_s > 0)
         self._answer(transfer_id, CallerReleased(command_id=command.command_id))
-        if command.line:
+        if command.stay_s > 0:
+            self._wait_for_caller(transfer_id, command.stay_s, command.line)
+        if command.line and not (command.stay_s > 0 and self._is_told_who):
             self._hold.say(command.line, interruptible=True)
 
     async def _leave_call(self, transfer_id: str, command: LeaveCall) -> None:
@@ -162,14 +175,41 @@ class Keeper:
         self._answer(transfer_id, CallLeft(command_id=command.command_id))
         self.ended.set()
 
-    async def _give_back(self, cause: Literal["bus_silent", "session_closed"], line: str | None) -> None:
+    async def _give_back(self) -> None:
+        """Nobody is in charge: the caller is given back, and waited for if they are away."""
         async with self._turn:
-            transfer_id, self.holder = self.holder, None
-            if transfer_id is None:
+            away = self._is_told_who and self._session.caller_participant_id is None
+            if (transfer_id := self._let_go()) is None:
                 return
-            await self._hold.release()
-            self._answer(transfer_id, CallerReleased(command_id=None, cause=cause))
-            if line:
+            await self._hold.release(stay=away)
+            self._answer(transfer_id, CallerReleased(command_id=None, cause="bus_silent"))
+            if away:
+                self._wait_for_caller(transfer_id, SILENT_STAY_S, ALONE_LINE)
+            else:
+                self._hold.say(ALONE_LINE, interruptible=True)
+
+    def _let_go(self) -> str | None:
+        transfer_id, self.holder = self.holder, None
+        return transfer_id
+
+    # ── while the caller is away ─────────────────────────────────────────────────────────────────
+
+    def _wait_for_caller(self, transfer_id: str, stay_s: float, line: str | None) -> None:
+        self.awaited_by = transfer_id
+        self._tasks.start("stay", self._stay(stay_s, line))
+
+    def _stop_waiting(self) -> None:
+        self.awaited_by = None
+        self._tasks.cancel("stay")
+
+    async def _stay(self, stay_s: float, line: str | None) -> None:
+        """Until the caller is back, who is then talked to, or nobody will bring them any more."""
+        came = await comes_back(self._session, stay_s)
+        async with self._turn:
+            self.awaited_by = None
+            await self._hold.restore_auto_end()
+            log.info("caller_waited_for", room_id=self._session.room_id, came=came)
+            if line and came:
                 self._hold.say(line, interruptible=True)
 
     # ── while a transfer runs ────────────────────────────────────────────────────────────────────
@@ -177,7 +217,7 @@ class Keeper:
     async def _outlive(self, transfer_id: str) -> None:
         await outlive(self._bus, transfer_id, self._lease_s)
         log.error("caller_released_alone", transfer_id=transfer_id, lease_s=self._lease_s)
-        await self._give_back("bus_silent", ALONE_LINE)
+        await self._give_back()
 
     async def _pass_on_phases(self, transfer_id: str) -> None:
         async for phase in follow(self._bus, transfer_id):

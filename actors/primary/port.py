@@ -25,7 +25,7 @@ class Session(Protocol):
 
     @property
     def caller_participant_id(self) -> str | None:
-        """The caller's participant id in that room, or None when the framework does not know it."""
+        """The caller's participant id in that room; None when they are not in it, or nobody can tell."""
         ...
 
     async def mute(self) -> None:

@@ -137,7 +137,8 @@ async def _catch_up(bus: Bus, keeper: Keeper, name: str, lease_s: float) -> None
     if read is None or not keeper.is_news(*read):
         return
     transfer_id, command = read
-    if isinstance(command, ReleaseCaller | LeaveCall) and keeper.holder == transfer_id:
+    waiting = transfer_id in (keeper.holder, keeper.awaited_by)
+    if isinstance(command, ReleaseCaller | LeaveCall) and waiting:
         await keeper.obey(transfer_id, command)
         return
     for _ in range(ASKS_PER_LEASE):

@@ -92,11 +92,16 @@ def _failed(fault: Fault) -> Callable[[str], AnyEvent]:
 
 
 def legs(name: str, caller: LegSeen | None = None, supervisor: LegSeen | None = None) -> Symbol:
-    return answer(
-        "check_legs",
-        f"legs checked: {name}",
-        lambda command_id: LegsChecked(command_id=command_id, caller=caller, supervisor=supervisor),
-    )
+    """What a look that is awaited has seen, or the last one after the end."""
+
+    def tell(transfer: Transfer) -> Told | None:
+        awaited = [each for each, pending in transfer.pending.items() if pending.kind == "check_legs"]
+        if not awaited and not transfer.late_look:
+            return None
+        look = awaited[0] if awaited else transfer.late_look
+        return transfer, LegsChecked(command_id=look, caller=caller, supervisor=supervisor), NOW
+
+    return Symbol(f"legs checked: {name}", tell)
 
 
 def seen(kind: type[AudioStreamEnabled | ParticipantJoined | ParticipantLeft], name: str, who: str) -> Symbol:
@@ -212,6 +217,8 @@ SYMBOLS: list[Symbol] = [
     legs("nothing new"),
     legs("caller gone", caller=ENDED),
     legs("supervisor gone", supervisor=ENDED),
+    legs("caller at home", caller=LegSeen(up=True, room_id=PRIMARY), supervisor=UP),
+    legs("caller alone", caller=LegSeen(up=True, room_id=CONSULTATION), supervisor=ENDED),
     legs("caller with the supervisor", caller=LegSeen(up=True, room_id=CONSULTATION), supervisor=UP),
     answer("switch_caller", "switched", lambda c: CallerSwitched(command_id=c)),
     seen(ParticipantJoined, "caller seen with the supervisor", CALLER_ID),
@@ -264,7 +271,14 @@ assert len({symbol.name for symbol in SYMBOLS}) == len(SYMBOLS)
 SIGHTINGS = frozenset({"supervisor heard", "supervisor joined the room"})
 """What tells the coordinator that the supervisor is there."""
 HANG_UPS = frozenset({"caller's call ended"})
-LOSSES = frozenset({"supervisor left the room", "supervisor's call ended", "legs checked: supervisor gone"})
+LOSSES = frozenset(
+    {
+        "supervisor left the room",
+        "supervisor's call ended",
+        "legs checked: supervisor gone",
+        "legs checked: caller alone",
+    }
+)
 """What tells the coordinator that the supervisor is gone."""
 assert {symbol.name for symbol in SYMBOLS} > LOSSES | SIGHTINGS | HANG_UPS
 RECORDED = frozenset({"the caller is recorded", "record_participant failed: broken", LOST_DEADLINE})

@@ -72,6 +72,7 @@ def abstract(transfer: Transfer) -> Transfer:
         ended_at=None if transfer.ended_at is None else NOW,
         summary="",
         recording="",
+        late_look="look" if transfer.late_look else "",
         verdict=_abstract_verdict(transfer.verdict),
     )
     over = transfer.stage.ended or transfer.stage is Stage.UNWINDING
@@ -180,7 +181,7 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
     if before.stage.ended:
         if after.stage is not before.stage:
             return "I11: a final phase changed"
-        if set(outbox) - {"end_call", "close_room", "return_caller", "arm_timer"}:
+        if set(outbox) - {"end_call", "close_room", "return_caller", "check_legs", "arm_timer"}:
             return f"I17: something late did more than clear away: {outbox}"
         return ""
     if (len(finals), outbox.count("result")) != (after.stage.ended, after.stage.ended):

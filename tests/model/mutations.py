@@ -16,7 +16,6 @@ from warmxfer.actors.machine import Stage, Transfer, bridging, mishaps, policy, 
 from warmxfer.actors.machine.table import TABLE, Handler, Rule
 from warmxfer.actors.machine.turn import Turn
 from warmxfer.schemas import (
-    CallerCallEnded,
     CallerSwitched,
     CloseRoom,
     DeadlinePassed,
@@ -89,6 +88,13 @@ def _close_only_what_is_known(turn: Turn, *, awaited: bool = True) -> bool:
     return turn.state.room_id is not None and _close_room(turn, awaited=awaited)
 
 
+def _clear_away_instead(turn: Turn, *, awaited: bool = True) -> None:
+    if turn.state.stage.ended:
+        unwinding._clear_after_the_caller(turn)
+    else:
+        _bring_back(turn, awaited=awaited)
+
+
 def _only_when_over(turn: Turn) -> None:
     if turn.state.stage.ended and not turn.state.caller_away:
         unwinding.end_leg(turn, awaited=False)
@@ -119,6 +125,7 @@ def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
     turn.send(LeaveCall, awaited=False)
 
 
+_bring_back = unwinding.bring_back
 _unanswered = mishaps._unanswered
 _close_room = unwinding.close_room
 NOT_DONE = (Stage.CANCELLED, Stage.FAILED)
@@ -197,6 +204,19 @@ MUTATIONS = [
         patches=(_replaced(policy, "schedule_sweep", _nothing),),
     ),
     Mutation(
+        "nobody looks again for a caller who could not be brought back",
+        "I2",
+        patches=(
+            _replaced(unwinding, "check_legs_late", _nothing),
+            _without((SupervisorCallEnded,), *NOT_DONE),
+        ),
+    ),
+    Mutation(
+        "a caller who was at home is taken for one who stays there",
+        "the room was closed",
+        patches=(_replaced(unwinding, "bring_back", _clear_away_instead),),
+    ),
+    Mutation(
         "a room that could not be closed is closed by nobody",
         "I16",
         patches=(lambda: patch.dict(mishaps.LOOK, dict.fromkeys(NOT_DONE, _look_for_the_leg)),),
@@ -205,11 +225,6 @@ MUTATIONS = [
         "a leg seen while it is being ended is thought to be ended",
         "I16",
         patches=(_replaced(unwinding, "_hang_up_again", _only_when_over),),
-    ),
-    Mutation(
-        "a caller who hangs up on the way back is waited for",
-        "I16",
-        patches=(_without((CallerCallEnded,), Stage.RETURNING),),
     ),
     Mutation(
         "what could not be confirmed is not admitted",

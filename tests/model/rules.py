@@ -63,6 +63,8 @@ def unclean(transfer: Transfer, world: World) -> str:
         return ""
     if world.proxy == "holding" and world.caller != "hung_up":
         return "I2: the caller is left on hold"
+    if transfer.caller_away and world.caller == "consultation" and world.leg_down and not world.back_again:
+        return "I2: the caller is alone, and nobody brings them back"
     nobody_can_say = "return_caller" not in world.sent and not world.told_gone
     if transfer.caller_away and (world.caller == "consultation" or nobody_can_say):
         return ""

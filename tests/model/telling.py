@@ -37,6 +37,8 @@ TRUE_WHEN: dict[str, Fact] = {
     "answering machine": lambda house, world: world.said == "machine",
     "legs checked: caller gone": lambda house, world: world.caller == "hung_up",
     "legs checked: supervisor gone": lambda house, world: world.leg_down,
+    "legs checked: caller at home": lambda house, world: world.caller in ("primary", "home"),
+    "legs checked: caller alone": lambda house, world: world.switch == "made" and world.leg_down,
     "legs checked: caller with the supervisor": lambda house, world: world.switch == "made",
     "switched": lambda house, world: world.switch == "made",
     "caller seen with the supervisor": lambda house, world: world.switch == "made",
@@ -87,7 +89,15 @@ RETURN_ANSWERED = frozenset(
 """What settles a `ReturnCaller`: nobody owes an answer to it any more."""
 assert {symbol.name for symbol in SYMBOLS} > RETURN_ANSWERED
 
-UNSURE = frozenset({"dialed", "room created", *SIGHTINGS})
+UNSURE = frozenset(
+    {
+        "dialed",
+        "room created",
+        "caller seen with the supervisor",
+        "caller heard with the supervisor",
+        *SIGHTINGS,
+    }
+)
 """What a gateway that dies never tells, nor anybody for it; and what only a webhook would."""
 
 EFFECTIVE = frozenset(

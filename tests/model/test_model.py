@@ -11,7 +11,7 @@ from .check import CONFIGS, sound, told
 from .events import SYMBOLS
 from .explore import Explorer, Report
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
 NEVER_ANSWERED = {
     f"return_caller failed: {fault}" for fault in ("caller_gone", "supervisor_gone", "called_off")

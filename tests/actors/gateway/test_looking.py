@@ -8,10 +8,12 @@ import pytest
 
 from warmxfer.actors.gateway import actor
 from warmxfer.actors.gateway.looking import UNANSWERED
+from warmxfer.actors.providers.videosdk import VideoSDK
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     CallCause,
     CallerCallFound,
+    CallerSwitched,
     CheckLegs,
     CloseRoom,
     CommandFailed,
@@ -25,7 +27,7 @@ from warmxfer.schemas import (
     RoomCreated,
 )
 
-from .office import Office
+from .office import Bridge, Office
 
 BUSY = "+14155550102"
 ROOMS = {"method": "POST", "path": "/v2/rooms"}
@@ -149,6 +151,34 @@ async def test_no_caller_is_hung_up_on_who_was_moved_into_the_room_after_all(off
     )
     await office.cloud.hang_up(arrived["participantId"])
     assert isinstance(await office.answer(command), RoomClosed)
+
+
+async def test_no_caller_is_hung_up_on_whom_only_their_own_leg_shows_in_the_room(
+    office: Office, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A book has copies: one that is behind shows nobody in the room, and closing hangs up."""
+
+    async def nobody(*_: object, **__: object) -> None:
+        return None
+
+    await office.ask(office.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
+    monkeypatch.setattr(VideoSDK, "find_caller_call", nobody)
+    command = CloseRoom(room_id=bridge.consult, caller_call_id=bridge.caller, **office.within())
+    await office.tell(command)
+    told = await office.event(ParticipantJoined)
+    assert told.room_id == bridge.consult
+    assert await office.executed("room_deactivated") == []
+
+
+async def test_a_leg_that_is_missing_once_is_not_gone(office: Office) -> None:
+    """One wrong word of the provider, and the caller was taken for gone and brought home by nobody."""
+    arrived = await office.caller()
+    one = {"method": "GET", "path": f"/v2/sip/call/{arrived['callId']}"}
+    await office.cloud.break_once("status", one, status=404)
+    command = CheckLegs(caller_call_id=arrived["callId"], supervisor_call_id=None, **office.within())
+    answer = await office.ask(command, LegsChecked)
+    assert answer.caller is not None
+    assert answer.caller.up
 
 
 async def test_a_room_that_nobody_knows_is_closed_by_its_key(office: Office) -> None:

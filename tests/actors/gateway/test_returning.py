@@ -56,6 +56,16 @@ async def test_a_caller_who_hung_up_is_gone(office: Office, bridge: Bridge) -> N
     assert not (await bring_back(office, bridge)).caller_up
 
 
+async def test_a_caller_who_is_missing_once_from_the_providers_book_is_brought_back(
+    office: Office, bridge: Bridge
+) -> None:
+    await moved(office, bridge)
+    one = {"method": "GET", "path": f"/v2/sip/call/{bridge.caller}"}
+    await office.cloud.break_once("status", one, status=404)
+    assert (await bring_back(office, bridge)).caller_up
+    assert await office.room_of(bridge.caller) == bridge.primary
+
+
 async def test_a_move_in_flight_is_waited_for_and_undone(office: Office, bridge: Bridge) -> None:
     """The provider gave no answer, and moves the caller a moment later."""
     await office.cloud.break_once("execute_late", SWITCH, delayS=4.0)

@@ -1,8 +1,10 @@
 """Moving the caller, and moving them back when it does not hold."""
 
+from typing import Any
+
 import pytest
 
-from warmxfer.actors.machine import ArmTimer, Stage
+from warmxfer.actors.machine import Stage
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -10,6 +12,7 @@ from warmxfer.schemas import (
     CancelRequested,
     CheckLegs,
     CloseRoom,
+    DeadlinePassed,
     EndCall,
     Fault,
     LeaveCall,
@@ -82,6 +85,39 @@ def test_the_providers_word_that_the_supervisor_is_gone_counts_more_than_that_th
     legs = {"caller": LegSeen(up=True, room_id=CONSULTATION), "supervisor": LegSeen(up=False)}
     story.tell(LegsChecked(command_id=story.awaited("check_legs"), **legs))
     assert story.stage is Stage.RETURNING
+
+
+def time_to_arrive_is_over() -> Story:
+    """As after an outage: nothing was heard meanwhile, and the deadline is what is handled first."""
+    story = Story().until(Stage.ARRIVING)
+    due_at = story.transfer.stage_due_at
+    assert due_at is not None
+    story.now = due_at
+    story.tell(DeadlinePassed(due_at=due_at))
+    assert story.stage is Stage.ARRIVING
+    return story
+
+
+def test_a_caller_who_talks_with_the_supervisor_is_not_taken_away_because_the_broker_was() -> None:
+    """After an outage their time to arrive was over before anybody could tell that they had come."""
+    story = time_to_arrive_is_over()
+    there = LegSeen(up=True, room_id=CONSULTATION)
+    story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegSeen(up=True)))
+    assert story.stage is Stage.HANDING_OVER
+    assert story.sent(ReturnCaller) == []
+
+
+@pytest.mark.parametrize("seen", [LegSeen(up=True, room_id=PRIMARY), None], ids=["elsewhere", "not told"])
+def test_a_caller_who_is_not_there_at_the_last_look_is_brought_back(seen: LegSeen | None) -> None:
+    story = time_to_arrive_is_over()
+    story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=seen, supervisor=None))
+    assert story.stage is Stage.RETURNING
+    assert story.answer("return_caller").clear_away().result.outcome is Outcome.CALLER_NEVER_ARRIVED
+
+
+def test_a_last_look_that_nobody_answers_is_not_waited_for() -> None:
+    story = time_to_arrive_is_over().wait_for(Stage.RETURNING)
+    assert len(story.sent(CheckLegs)) == 1
 
 
 @pytest.mark.parametrize(
@@ -179,7 +215,7 @@ def test_a_return_that_is_never_answered_is_named_in_the_evidence() -> None:
 def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_are_back() -> None:
     story = stranded()
     back = CallerReturned(command_id="t1-11", caller_up=True)
-    assert [type(each) for each in story.tell(back)] == [EndCall, CloseRoom, ArmTimer]
+    assert [type(each) for each in story.tell(back)] == [EndCall, CloseRoom]
     assert story.tell(back) == []
     assert len(story.sent(WarmTransferResult)) == 1
 
@@ -187,7 +223,84 @@ def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_are_back() 
 def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_hang_up() -> None:
     story = stranded()
     out = story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    assert [type(each) for each in out] == [EndCall, CloseRoom, ArmTimer]
+    assert [type(each) for each in out] == [EndCall, CloseRoom]
+
+
+def test_the_ai_stays_for_a_caller_who_may_be_brought_back() -> None:
+    """It was let go with its apology spoken to an empty room, and left."""
+    (release,) = stranded().sent(ReleaseCaller)
+    assert release.line is not None
+    assert release.stay_s > 200
+
+
+def test_a_caller_who_is_brought_back_in_time_needs_nobody_to_stay() -> None:
+    story = Story().until(Stage.RETURNING).answer("return_caller").clear_away()
+    assert [release.stay_s for release in story.sent(ReleaseCaller)] == [0.0]
+
+
+def looked_at(caller: LegSeen | None, supervisor: LegSeen | None) -> tuple[Story, list[Any]]:
+    """A stranded caller, looked at after the end."""
+    story = stranded().wait_until_asked_again(CheckLegs)
+    look = story.sent(CheckLegs)[-1].command_id
+    return story, story.tell(LegsChecked(command_id=look, caller=caller, supervisor=supervisor))
+
+
+ALONE = LegSeen(up=True, room_id=CONSULTATION)
+
+
+def test_a_caller_who_is_alone_after_the_end_is_brought_back() -> None:
+    """The provider was dark for a minute: nobody looked again, and the AI had gone."""
+    story, out = looked_at(ALONE, LegSeen(up=False))
+    assert [type(each) for each in out] == [ReturnCaller]
+    story.tell(CallerReturned(command_id=out[0].command_id, caller_up=True))
+    assert len(story.sent(CloseRoom)) == 1
+
+
+@pytest.mark.parametrize("supervisor", [LegSeen(up=True), None], ids=["there", "not told"])
+def test_two_who_may_be_talking_after_the_end_are_left_to_it(supervisor: LegSeen | None) -> None:
+    story, out = looked_at(ALONE, supervisor)
+    assert out == []
+    assert story.wait_until_asked_again(CheckLegs).sent(ReturnCaller)[1:] == []
+
+
+def test_a_caller_who_hung_up_after_the_end_needs_no_room() -> None:
+    _, out = looked_at(LegSeen(up=False), LegSeen(up=True))
+    assert [type(each) for each in out] == [EndCall, CloseRoom]
+
+
+def test_a_caller_who_is_home_after_the_end_may_still_be_moved_away_and_is_made_sure_of() -> None:
+    _, out = looked_at(LegSeen(up=True, room_id=PRIMARY), LegSeen(up=True))
+    assert [type(each) for each in out] == [ReturnCaller]
+
+
+def test_what_an_older_look_saw_takes_the_supervisor_from_nobody() -> None:
+    """The caller was still in the primary room then."""
+    story = stranded().wait_until_asked_again(CheckLegs)
+    old = story.sent(CheckLegs)[-1].command_id
+    story.wait_until_asked_again(CheckLegs)
+    home, up = LegSeen(up=True, room_id=PRIMARY), LegSeen(up=True)
+    assert story.tell(LegsChecked(command_id=old, caller=home, supervisor=up)) == []
+
+
+def test_a_supervisor_who_hangs_up_on_a_stranded_caller_after_the_end_has_them_brought_back() -> None:
+    assert [type(each) for each in stranded().tell(HUNG_UP)] == [ReturnCaller]
+
+
+def test_looking_for_a_stranded_caller_ends() -> None:
+    story = stranded()
+    while story.transfer.armed_at is not None:
+        story.let_time_pass()
+    assert 3 <= len(story.sent(CheckLegs)) <= 12
+
+
+def test_a_caller_who_was_thought_gone_and_is_seen_is_brought_back() -> None:
+    """One wrong word of the provider, and they were alone for ever."""
+    story = Story().until(Stage.RETURNING)
+    story.tell(CallerReturned(command_id=story.awaited("return_caller"), caller_up=False))
+    story.clear_away()
+    before = len(story.sent(ReturnCaller))
+    story.caller_seen()
+    assert len(story.sent(ReturnCaller)) == before + 1
 
 
 def test_a_return_answered_while_unwinding_lets_unwinding_finish_the_work() -> None:

@@ -1,5 +1,7 @@
 """People come, go and change their minds, in every stage."""
 
+from typing import Literal
+
 import pytest
 
 from warmxfer.actors.machine import Stage
@@ -137,7 +139,7 @@ def test_somebody_unknown_leaving_the_primary_room_is_looked_into(stage: Stage) 
     assert finish(story).result.outcome is Outcome.CALLER_LEFT
 
 
-@pytest.mark.parametrize("stage", [*BEFORE_THE_BRIDGE, *TALKING_WITH_THE_SUPERVISOR])
+@pytest.mark.parametrize("stage", BEFORE_THE_BRIDGE)
 def test_a_session_that_let_the_caller_go_by_itself_is_followed(stage: Stage) -> None:
     story = Story().until(stage)
     story.tell(CallerReleased(command_id=None, cause="bus_silent"))
@@ -145,11 +147,14 @@ def test_a_session_that_let_the_caller_go_by_itself_is_followed(stage: Stage) ->
     assert (result.outcome, result.evidence["cause"]) == (Outcome.SESSION_RELEASED, "bus_silent")
 
 
+@pytest.mark.parametrize("cause", ["session_closed", "bus_silent"])
 @pytest.mark.parametrize("stage", TALKING_WITH_THE_SUPERVISOR)
-def test_a_caller_is_not_pulled_out_of_a_bridge_back_to_a_session_that_is_closed(stage: Stage) -> None:
-    """The AI session closed while the caller was on the way: they were moved back to an empty room."""
+def test_a_caller_is_not_pulled_out_of_a_bridge_because_the_session_let_go(
+    stage: Stage, cause: Literal["session_closed", "bus_silent"]
+) -> None:
+    """They were moved back to an empty room, or taken from a supervisor who had said yes before an outage."""
     story = Story().until(stage)
-    story.tell(CallerReleased(command_id=None, cause="session_closed"))
+    story.tell(CallerReleased(command_id=None, cause=cause))
     finish_bridge(story)
     assert story.stage is Stage.COMPLETED
     assert story.sent(ReturnCaller) == []

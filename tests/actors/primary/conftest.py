@@ -46,8 +46,10 @@ class Boss:
     def hold(self, line: str = "Please hold.", fence: int | None = None) -> HoldCaller:
         return HoldCaller(line=line, **self._head(fence))
 
-    def release(self, line: str | None = "Sorry.", fence: int | None = None) -> ReleaseCaller:
-        return ReleaseCaller(line=line, **self._head(fence))
+    def release(
+        self, line: str | None = "Sorry.", fence: int | None = None, stay_s: float = 0.0
+    ) -> ReleaseCaller:
+        return ReleaseCaller(line=line, stay_s=stay_s, **self._head(fence))
 
     def leave(self) -> LeaveCall:
         return LeaveCall(**self._head(None))

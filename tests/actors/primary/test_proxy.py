@@ -166,6 +166,96 @@ async def test_without_a_coordinator_the_caller_is_released_alone(bus: Bus, boss
         assert not session.muted
 
 
+async def away(bus: Bus, boss: Boss, session: RecordingSession) -> None:
+    """Held, and then moved to a supervisor."""
+    await boss.send(boss.hold())
+    await boss.hears()
+    session.caller_participant_id = None
+
+
+async def test_the_ai_stays_for_a_caller_who_may_be_brought_back_and_talks_to_them_when_they_are(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    """It restored its auto-end with the caller away, found itself alone, and left."""
+    session = RecordingSession(room)
+    async with attach(bus, session):
+        await away(bus, boss, session)
+        command = boss.release("Sorry about that.", stay_s=30.0)
+        await boss.send(command)
+        assert await boss.hears() == CallerReleased(command_id=command.command_id)
+        await asyncio.sleep(0.5)
+        assert (session.muted, session.auto_end) == (False, False)
+        assert "say softly: Sorry about that." not in session.done, "spoken to an empty room"
+        session.caller_participant_id = "wxr-1"
+        await until(lambda: session.done[-2:] == ["restore_auto_end", "say softly: Sorry about that."])
+
+
+async def test_the_ai_does_not_wait_for_ever_for_a_caller_who_is_away(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session):
+        await away(bus, boss, session)
+        await boss.send(boss.release("Sorry.", stay_s=0.4))
+        await boss.hears()
+        await until(lambda: session.auto_end)
+        assert "say softly: Sorry." not in session.done
+
+
+async def test_a_caller_whom_the_framework_does_not_know_hears_the_apology_at_once(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    session = RecordingSession(room, caller_participant_id=None)
+    async with attach(bus, session):
+        await boss.send(boss.hold())
+        await boss.hears()
+        await boss.send(boss.release("Sorry.", stay_s=30.0))
+        await until(lambda: session.done[-1] == "say softly: Sorry.")
+
+
+async def test_the_ai_stays_when_the_bus_falls_silent_while_the_caller_is_away(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    """The broker was down for longer than the lease: the AI left, and the caller was moved back to nobody."""
+    session = RecordingSession(room)
+    boss.live = None
+    async with attach(bus, session, lease_s=1.0):
+        await away(bus, boss, session)
+        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        await asyncio.sleep(0.5)
+        assert (session.muted, session.auto_end) == (False, False)
+        session.caller_participant_id = "wxr-1"
+        await until(lambda: session.done[-2:] == ["restore_auto_end", f"say softly: {ALONE_LINE}"])
+
+
+async def test_an_ai_that_waits_leaves_when_it_is_told_that_the_caller_stays_with_the_supervisor(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    session = RecordingSession(room)
+    boss.live = None
+    async with attach(bus, session, lease_s=1.0):
+        await away(bus, boss, session)
+        await boss.hears(within_s=4.0)
+        await boss.send(boss.leave())
+        await boss.hears()
+        assert session.gone
+
+
+async def test_a_caller_who_is_away_can_be_taken_by_no_other_transfer(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session), bus.listen(subjects.event(f"{room}-rival")) as heard:
+        await away(bus, boss, session)
+        await boss.send(boss.release("Sorry.", stay_s=30.0))
+        await boss.hears()
+        rival = Boss(bus, room, f"{room}-rival", heard)
+        await rival.send(rival.hold())
+        answer = await rival.hears()
+        assert isinstance(answer, CommandFailed)
+        assert answer.detail == HELD_BY_ANOTHER
+
+
 async def test_a_transfer_that_is_over_lets_go_after_two_noes(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
     boss.live = False

@@ -1,0 +1,22 @@
+"""A caller who is away: moved to a supervisor, and perhaps to be brought back."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .port import Session
+
+SILENT_STAY_S = 600.0
+"""How long the AI stays for a caller who was away when the bus fell silent."""
+LOOK_EVERY_S = 0.25
+
+
+async def comes_back(session: Session, within_s: float) -> bool:
+    """Wait until the caller is in the session's room; False when they did not come `within_s`."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    while loop.time() < until:
+        if session.caller_participant_id is not None:
+            return True
+        await asyncio.sleep(LOOK_EVERY_S)
+    return False
