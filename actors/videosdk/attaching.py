@@ -9,19 +9,16 @@ does runs in tasks that begin here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from warmxfer.actors.primary import Attachment, attach
+from warmxfer.actors.primary import Attachment
 from warmxfer.actors.primary.lease import DEFAULT_LEASE_S
 from warmxfer.bus import Bus
 
-from .framework import events_of, pipeline_of, room_of
-from .people import id_if_here
-from .session import AgentSessionAdapter
-
-CLOSING = "closing"
+from .own import own
+from .place import Place
 
 
 @asynccontextmanager
@@ -30,50 +27,9 @@ async def attach_agent_session(
 ) -> AsyncIterator[Attachment]:
     """`primary.attach` for an `AgentSession`; `name` is the room's id when left out.
 
-    Raises `Refused` when the job is not connected to a room yet.
+    A session that is on the bus already, by hand or by the drop-in, stays where it is, and its attachment is
+    shared. Raises `Refused` when the job is not connected to a room yet, or the session is on the bus under
+    another name, or on another bus.
     """
-    async with attach_adapter(bus, AgentSessionAdapter(session), name, lease_s=lease_s) as attachment:
+    async with own(session, Place).taken(bus, name, lease_s=lease_s) as attachment:
         yield attachment
-
-
-@asynccontextmanager
-async def attach_adapter(
-    bus: Bus, adapter: AgentSessionAdapter, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
-) -> AsyncIterator[Attachment]:
-    """The same, for whoever needs the adapter as well."""
-    async with attach(bus, adapter, name, lease_s=lease_s) as attachment:
-        with _watched(adapter.session, attachment):
-            yield attachment
-
-
-@contextmanager
-def _watched(session: Any, attachment: Attachment) -> Iterator[None]:
-    """Pass on who left, who is heard, and the session's end. The framework calls these on its own loop."""
-    events = events_of(session)
-
-    def on_left(told: dict[str, Any]) -> None:
-        if id := id_if_here(room_of(session), told.get("participant")):
-            attachment.participant_left(id)
-
-    def on_audio(told: dict[str, Any]) -> None:
-        if id := id_if_here(room_of(session), told.get("participant")):
-            attachment.audio_enabled(id)
-
-    def on_state(told: dict[str, Any]) -> None:
-        if told.get("state") == CLOSING:
-            attachment.closed()
-
-    heard = (
-        (events, "PARTICIPANT_LEFT", on_left),
-        (events, "AUDIO_STREAM_ENABLED", on_audio),
-        (session, "agent_state_changed", on_state),
-    )
-    for emitter, event, handler in heard:
-        emitter.on(event, handler)
-    try:
-        if pipeline_of(session) is None:
-            attachment.closed()
-        yield
-    finally:
-        for emitter, event, handler in heard:
-            emitter.off(event, handler)

@@ -22,7 +22,6 @@ from warmxfer.schemas import PhaseChanged, Refused, Retry, WarmTransferPhase
 from warmxfer.schemas import WarmTransferError as OurError
 from warmxfer.schemas import WarmTransferResult as OurResult
 
-from .attaching import attach_adapter
 from .convert import WarmTransferError, to_request, to_result
 from .framework import (
     WarmTransferConfig,
@@ -32,9 +31,11 @@ from .framework import (
     model_of,
     room_of,
 )
+from .own import own
 from .pipelines import pipeline_for
+from .place import Place
 from .session import AgentSessionAdapter
-from .sharing import shared_bus
+from .sharing import settings_for, shared_bus
 
 ONE_AT_A_TIME = "A warm transfer is already in progress for this session."
 NO_ROOM = "Primary session has no active room; cannot perform warm transfer."
@@ -53,18 +54,29 @@ log = structlog.get_logger(__name__)
 
 
 class Desk:
-    """`ours` are the fields of our own configuration that the original has no word for.
+    """Where one session's transfers are asked for: `own(session, Desk)`, never made otherwise."""
 
-    `brief_here`: without a function that makes its pipeline, a briefing is held here all the same.
-    """
-
-    def __init__(self, session: Any, nats_url: str | None, ours: dict[str, Any], *, brief_here: bool) -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
-        self._nats_url = nats_url
+        self._place = own(session, Place)
+        self._nats_url: str | None = None
+        self._ours: dict[str, Any] = {}
+        self._brief_here = False
+        self._serving: asyncio.Task[None] | None = None
+
+    def set_up(self, nats_url: str | None, ours: dict[str, Any], *, brief_here: bool) -> None:
+        """From the next transfer on, go by these.
+
+        `ours` are the fields of our own configuration that the original has no word for. `brief_here`:
+        without a function that makes its pipeline, a briefing is held here all the same. `nats_url` None
+        changes nothing; raises `Refused` for another one than the session is on already.
+        """
+        if nats_url is not None:
+            if self._place.attachment is not None:
+                self._place.agreed(settings_for(nats_url))
+            self._nats_url = nats_url
         self._ours = ours
         self._brief_here = brief_here
-        self._adapter: AgentSessionAdapter | None = None
-        self._serving: asyncio.Task[None] | None = None
 
     async def warm_transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
         """As `AgentSession.warm_transfer`: shielded, one at a time, the original's result and errors."""
@@ -93,12 +105,11 @@ class Desk:
 
     async def _transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
         adapter = await self._attended()
-        adapter.last_phase = None
         limit_s = config.supervisor_join_timeout + config.briefing_timeout + MARGIN_S
         try:
             pipeline = await pipeline_for(self._session, config, brief_here=self._brief_here)
             request = self._request(adapter, config, brief_here=pipeline is not None)
-            async with shared_bus(self._nats_url) as bus, _briefing(bus, adapter, pipeline):
+            async with self._bus() as bus, _briefing(bus, adapter, pipeline):
                 transfer = await Client(bus).request(request, new_id())
                 result = await _follow(transfer, adapter, limit_s)
         except OurError as error:
@@ -125,32 +136,40 @@ class Desk:
 
     async def _attended(self) -> AgentSessionAdapter:
         """The adapter of a session that is on the bus."""
-        if self._adapter is not None and self._serving is not None and not self._serving.done():
-            return self._adapter
-        adapter = self._adapter = AgentSessionAdapter(self._session)
+        adapter = own(self._session, AgentSessionAdapter)
+        adapter.last_phase = None
         try:
             if room_of(self._session) is None:
                 raise Refused(NO_ROOM)
-            ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._serving = asyncio.create_task(self._serve(adapter, ready), name="warmxfer-session")
-            self._serving.add_done_callback(_note_end)
-            await asyncio.wait([self._serving, ready], return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                await self._serving
+            if self._place.attachment is None:
+                await self._take_place(adapter)
+            elif self._nats_url is not None:
+                self._place.agreed(settings_for(self._nats_url))
         except OurError as error:
             _tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
-        context_of(self._session).add_shutdown_callback(self.close)
         return adapter
 
+    async def _take_place(self, adapter: AgentSessionAdapter) -> None:
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._serving = asyncio.create_task(self._serve(adapter, ready), name="warmxfer-session")
+        self._serving.add_done_callback(_note_end)
+        await asyncio.wait([self._serving, ready], return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            await self._serving
+        context_of(self._session).add_shutdown_callback(self.close)
+
     async def _serve(self, adapter: AgentSessionAdapter, ready: asyncio.Future[None]) -> None:
-        async with (
-            shared_bus(self._nats_url) as bus,
-            attach_adapter(bus, adapter) as attachment,
-        ):
+        async with shared_bus(self._nats_url) as bus, self._place.taken(bus) as attachment:
             ready.set_result(None)
             await attachment.detached()
             await adapter.told_all()
+
+    def _bus(self) -> AbstractAsyncContextManager[Bus]:
+        """The connection to ask on: that of whoever put the session on the bus."""
+        if self._place.bus is not None and (self._serving is None or self._serving.done()):
+            return nullcontext(self._place.bus)
+        return shared_bus(self._nats_url)
 
 
 def _briefing(

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from .desk import Desk
 from .framework import WarmTransferConfig, WarmTransferResult
-
-DESK = "_warmxfer_desk"
+from .own import own, owns
 
 
 def install(
@@ -34,14 +33,17 @@ def install(
     `brief_by` "session" is the original's way too: the supervisor is briefed in this process, by a pipeline
     made anew from the classes of the session's. A `config.briefing_pipeline_factory` is called here in any
     case.
+
+    Again on the same session, it sets these anew for the transfers to come; `nats_url` None then leaves it
+    where it is. Raises `Refused` for another `nats_url` than the session is on the bus at already.
     """
     ours = {
         "pacing": pacing,
         "on_briefing_timeout": on_briefing_timeout,
         "command_timeout_s": command_timeout_s,
     }
-    desk = Desk(session, nats_url, ours, brief_here=brief_by == "session")
-    setattr(session, DESK, desk)
+    desk = own(session, Desk)
+    desk.set_up(nats_url, ours, brief_here=brief_by == "session")
     session.warm_transfer = desk.warm_transfer
 
 
@@ -50,6 +52,6 @@ async def warm_transfer(session: Any, config: WarmTransferConfig) -> WarmTransfe
 
     Raises the original's `WarmTransferError`: one is running already, not connected to a room, or failed.
     """
-    if not hasattr(session, DESK):
+    if not owns(session, Desk):
         install(session)
-    return await getattr(session, DESK).warm_transfer(config)
+    return await own(session, Desk).warm_transfer(config)

@@ -22,6 +22,7 @@ from .ears import Ears
 from .framework import context_of, events_of, model_of, pipeline_of, room_id_of, room_of
 from .memory import summarize, turns_of
 from .mouth import say_firmly, say_softly
+from .own import own
 from .people import caller_in
 from .recordings import Recordings
 from .staying import AutoEnd
@@ -48,9 +49,9 @@ class AgentSessionAdapter:
         """What was told last. For the one who asks for a transfer to set None before it."""
         self._room_id = room_id_of(session)
         self._events = events_of(session)
-        self._ears = Ears(session)
-        self._auto_end = AutoEnd(session)
-        self._recordings = Recordings(session)
+        self._ears = own(session, Ears)
+        self._auto_end = own(session, AutoEnd)
+        self._recordings = own(session, Recordings)
         self._told: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_TOLD)
         self._told_all = asyncio.Event()
         self._told_all.set()

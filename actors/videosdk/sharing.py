@@ -23,13 +23,18 @@ class _Shared:
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Shared]] = WeakKeyDictionary()
 
 
+def settings_for(url: str | None) -> BusSettings:
+    """How to reach the bus at `url`, else at `NATS_URL`. Raises `Refused` for what is no address."""
+    return BusSettings.from_env({**os.environ, **({"NATS_URL": url} if url else {})})
+
+
 @asynccontextmanager
 async def shared_bus(url: str | None) -> AsyncIterator[Bus]:
     """This loop's bus at `url`, else at `NATS_URL`; credentials come from the environment.
 
     Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
     """
-    settings = BusSettings.from_env({**os.environ, **({"NATS_URL": url} if url else {})})
+    settings = settings_for(url)
     shared = _shared.setdefault(asyncio.get_running_loop(), {}).setdefault(settings.url, _Shared())
     async with shared.turn:
         if shared.bus is None:
