@@ -21,7 +21,7 @@ from .convert import to_payload
 from .ears import Ears
 from .framework import context_of, events_of, model_of, pipeline_of, room_id_of, room_of
 from .memory import summarize, turns_of
-from .mouth import say_firmly, say_softly
+from .mouth import Mouth
 from .own import own
 from .people import caller_in
 from .recordings import Recordings
@@ -50,6 +50,7 @@ class AgentSessionAdapter:
         self._room_id = room_id_of(session)
         self._events = events_of(session)
         self._ears = own(session, Ears)
+        self._mouth = own(session, Mouth)
         self._auto_end = own(session, AutoEnd)
         self._recordings = own(session, Recordings)
         self._told: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_TOLD)
@@ -69,9 +70,11 @@ class AgentSessionAdapter:
 
     async def mute(self) -> None:
         self._ears.close()
+        self._mouth.hold()
 
     async def unmute(self) -> None:
         self._ears.open()
+        self._mouth.release()
         self._begin("resume-recordings", self._recordings.resume(), RESUME_TIMEOUT_S)
 
     async def suspend_auto_end(self) -> None:
@@ -81,7 +84,7 @@ class AgentSessionAdapter:
         self._auto_end.restore()
 
     async def say(self, text: str, *, interruptible: bool) -> None:
-        await (say_softly if interruptible else say_firmly)(self.session, text)
+        await (self._mouth.say_softly if interruptible else self._mouth.say_firmly)(text)
 
     async def history(self) -> list[Turn]:
         return turns_of(self.session)
@@ -93,6 +96,7 @@ class AgentSessionAdapter:
     async def leave(self) -> None:
         """Close the pipeline, then end the job; the room is left even when the pipeline would not close."""
         context = context_of(self.session)
+        self._mouth.leave()
         try:
             if pipeline_of(self.session) is not None:
                 with closing():

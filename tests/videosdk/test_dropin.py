@@ -33,6 +33,7 @@ from .test_session import until
 READY, BUSY, VOICEMAIL = "+14155550101", "+14155550102", "+14155550105"
 DECLINES, SILENT = "+14155550106", "+14155550111"
 RECORDED = json.loads((Path(__file__).parent.parent / "data" / "original-phases.json").read_text())
+ANSWER = "I opened ticket 123, somebody calls you back."
 FINAL_S = 40.0
 
 
@@ -169,7 +170,7 @@ async def test_h20_a_caller_nobody_takes_is_given_back_to_the_ai(
     house: House, phone: Phone, number: str, reason: str
 ) -> None:
     agent = Support(number)
-    live, _, seen = await phone(agent)
+    live, _, seen = await phone(agent, mind=Mind(("escalate", {}), ANSWER))
     await asked(live, agent)
     assert agent.error is None
     assert agent.result is not None
@@ -177,7 +178,9 @@ async def test_h20_a_caller_nobody_takes_is_given_back_to_the_ai(
     assert agent.result.phase is WarmTransferPhase.TRANSFER_CANCELLED
     assert names(seen)[-1] == "transfer_cancelled"
     assert seen[-1]["data"]["reason"] == reason
-    await until(lambda: live.mouth.has_said(apology_for(Outcome(reason))), 10.0)
+    await until(lambda: live.mouth.has_said(ANSWER), 10.0)
+    assert live.mouth.has_said(apology_for(Outcome(reason))), "before the AI goes on with its tool's answer"
+    assert live.session.agent.chat_context.messages()[-1].content == [ANSWER]
     assert live.session._accept_user_input is True
     assert (live.session._warm_transfer_in_progress, live.room.auto_end_session) == (False, True)
     await until_no_leg_is_up(house, agent.result.consultation_room_id)

@@ -72,9 +72,10 @@ class Installing(Support):
     @function_tool
     async def escalate(self) -> str:
         """Get a human supervisor on the line."""
-        install(self.session, self.nats_url, **self.settings)
+        session: Any = self.session
+        install(session, self.nats_url, **self.settings)
         try:
-            self.result = await self.session.warm_transfer(self.config)
+            self.result = await session.warm_transfer(self.config)
         finally:
             self.finished.set()
         return "Done."

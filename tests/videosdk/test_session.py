@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from videosdk.agents import function_tool
 from videosdk.agents.event_bus import get_current_event_bus
 
 from warmxfer.actors.videosdk import AgentSessionAdapter
 from warmxfer.schemas import PhaseChanged, Turn, WarmTransferPhase
 
-from .offline import CALLER, OUR_ID, Helper, Mind, Mouth, Realtime
+from .offline import CALLER, OUR_ID, Mind, Mouth, Realtime
 
 LOUD = b"\x01\x02" * 480
 SILENT = bytes(len(LOUD))
@@ -147,36 +146,6 @@ async def test_a_realtime_session_says_its_line_to_the_end(call) -> None:
     async with asyncio.timeout(2):
         await AgentSessionAdapter(live.session).say(HOLD, interruptible=False)
     assert live.realtime.told == [HOLD]
-
-
-class Escalating(Helper):
-    """An agent whose tool takes as long as a transfer does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.done = asyncio.Event()
-        self.returned = False
-
-    @function_tool
-    async def get_supervisor(self) -> str:
-        """Get a supervisor."""
-        await self.done.wait()
-        self.returned = True
-        return "They are coming."
-
-
-async def test_a_line_is_heard_while_the_tool_that_asked_for_the_transfer_still_runs(call) -> None:
-    agent = Escalating()
-    live = await call(agent=lambda: agent, mind=Mind(("get_supervisor", {}), "They are on their way."))
-    await live.ear.hears("Get me a supervisor.")
-    await until(lambda: live.session._is_executing_tool)
-    async with asyncio.timeout(2):
-        await AgentSessionAdapter(live.session).say(HOLD, interruptible=False)
-    assert (live.mouth.said, agent.returned) == ([HOLD], False)
-    agent.done.set()
-    await until(lambda: agent.returned and not live.session._is_executing_tool)
-    await AgentSessionAdapter(live.session).say("Sorry.", interruptible=True)
-    assert live.mouth.said == [HOLD, "Sorry."], "the turn that was ended says nothing more"
 
 
 # ── staying and ending ───────────────────────────────────────────────────────────────────────────
