@@ -2,27 +2,28 @@
 
 The law of this file: the session goes on the bus with its first transfer and stays there until it ends, for
 a caller who was given back is still being spoken to, and one who was handed over still has an AI to take
-out of the call. A transfer runs in a task of its own; whoever waits for it may be cancelled.
+out of the call. A transfer runs in a task of its own; whoever waits for it may be cancelled. Cancelling that
+task calls the transfer off.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import structlog
 
 from warmxfer.actors.briefing import brief_here
-from warmxfer.actors.client import Client, Transfer, new_id
+from warmxfer.actors.client import Client, new_id
 from warmxfer.actors.voices import PipelineFactory, VoiceSettings
 from warmxfer.bus import Bus
-from warmxfer.schemas import PhaseChanged, Refused, Retry, WarmTransferPhase
+from warmxfer.schemas import Refused
 from warmxfer.schemas import WarmTransferError as OurError
 from warmxfer.schemas import WarmTransferResult as OurResult
 
 from .convert import WarmTransferError, to_request, to_result
+from .following import end_early, follow, tell_failure
 from .framework import (
     WarmTransferConfig,
     WarmTransferResult,
@@ -43,12 +44,6 @@ MARGIN_S = 180.0
 """What a transfer may take beside ringing and briefing before nobody waits for it any more."""
 
 CLOSE_TIMEOUT_S = 12.0
-NO_IDS = {
-    "consultation_session_id": None,
-    "supervisor_participant_id": None,
-    "caller_participant_id": None,
-    "briefing_agent_participant_id": None,
-}
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +58,7 @@ class Desk:
         self._ours: dict[str, Any] = {}
         self._brief_here = False
         self._serving: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     def set_up(self, nats_url: str | None, ours: dict[str, Any], *, brief_here: bool) -> None:
         """From the next transfer on, go by these.
@@ -96,6 +92,10 @@ class Desk:
             serving.cancel()
 
     def _done(self, task: asyncio.Task[WarmTransferResult]) -> None:
+        if self._ending is not None and not self._ending.done():
+            # One at a time means until the caller is back.
+            self._ending.add_done_callback(lambda _: self._done(task))
+            return
         self._session._warm_transfer_in_progress = False
         self._session._warm_transfer_task = None
         if not task.cancelled() and (error := task.exception()):
@@ -110,12 +110,25 @@ class Desk:
             pipeline = await pipeline_for(self._session, config, brief_here=self._brief_here)
             request = self._request(adapter, config, brief_here=pipeline is not None)
             async with self._bus() as bus, _briefing(bus, adapter, pipeline):
-                transfer = await Client(bus).request(request, new_id())
-                result = await _follow(transfer, adapter, limit_s)
+                result = await self._asked(Client(bus), request, adapter, limit_s)
         except OurError as error:
-            _tell_failure(adapter, str(error))
+            tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
         return to_result(result)
+
+    async def _asked(
+        self, client: Client, request: dict[str, Any], adapter: AgentSessionAdapter, limit_s: float
+    ) -> OurResult:
+        """Ask, and follow to the end. Cancelled, it calls the transfer off, whatever has come of it."""
+        transfer = client.transfer(new_id())
+        try:
+            await client.request(request, transfer.id)
+            return await follow(transfer, adapter, limit_s)
+        except asyncio.CancelledError:
+            # In a task of its own: who cancels twice does not cancel that.
+            self._ending = asyncio.create_task(end_early(transfer, adapter), name="warmxfer-ending")
+            await asyncio.shield(self._ending)
+            raise
 
     def _request(
         self, adapter: AgentSessionAdapter, config: WarmTransferConfig, *, brief_here: bool
@@ -146,7 +159,7 @@ class Desk:
             elif self._nats_url is not None:
                 self._place.agreed(settings_for(self._nats_url))
         except OurError as error:
-            _tell_failure(adapter, str(error))
+            tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
         return adapter
 
@@ -182,36 +195,3 @@ def _briefing(
 def _note_end(serving: asyncio.Task[None]) -> None:
     if not serving.cancelled() and (error := serving.exception()):
         log.error("session_off_the_bus", error=type(error).__name__)
-
-
-async def _follow(transfer: Transfer, adapter: AgentSessionAdapter, limit_s: float) -> OurResult:
-    """Tell every phase, then return the result; a transfer that nobody follows any more is called off."""
-    try:
-        async with asyncio.timeout(limit_s):
-            async with aclosing(transfer.phases()) as phases:
-                async for phase in phases:
-                    adapter.tell(phase)
-            return await transfer.result()
-    except (Retry, TimeoutError) as error:
-        await _call_off(transfer)
-        raise Retry(str(error) or f"The transfer has not ended within {limit_s:g} s.") from error
-
-
-async def _call_off(transfer: Transfer) -> None:
-    try:
-        await transfer.cancel("The voice agent does not wait for it any more.")
-    except Retry as error:
-        log.warning("transfer_not_called_off", transfer_id=transfer.id, error=str(error))
-
-
-def _tell_failure(adapter: AgentSessionAdapter, reason: str) -> None:
-    """What nobody else will tell: that it failed, and before that, as the original does, that it started."""
-    now, last = time.time(), adapter.last_phase
-    if last is None:
-        adapter.tell(_phase(WarmTransferPhase.STARTED, now, start_time=now))
-    if last is None or not last.final:
-        adapter.tell(_phase(WarmTransferPhase.TRANSFER_FAILED, now, reason=reason, **NO_IDS))
-
-
-def _phase(phase: WarmTransferPhase, now: float, **data: Any) -> PhaseChanged:
-    return PhaseChanged(phase=phase, data=data, timestamp=now, consultation_room_id=None, seq=0)

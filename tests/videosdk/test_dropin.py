@@ -193,7 +193,7 @@ async def test_sequential_pacing_tells_the_phases_in_the_originals_order(phone: 
     assert names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
 
 
-async def test_h14_a_cancelled_tool_does_not_cancel_its_transfer(phone: Phone) -> None:
+async def test_a_cancelled_tool_does_not_cancel_its_transfer(phone: Phone) -> None:
     agent = Support()
     live, _, seen = await phone(agent)
     waiting = asyncio.create_task(live.session.warm_transfer(agent.config))
@@ -205,6 +205,34 @@ async def test_h14_a_cancelled_tool_does_not_cancel_its_transfer(phone: Phone) -
         await live.session.warm_transfer(agent.config)
     await until(lambda: names(seen)[-1] == "transfer_complete", FINAL_S)
     await until(lambda: not live.session._warm_transfer_in_progress)
+
+
+@pytest.mark.parametrize("reached", ["", "started", "caller_on_hold", "supervisor_joined"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_h14_a_transfer_whose_task_is_cancelled_gives_the_caller_back(
+    house: House, phone: Phone, reached: str, times: int
+) -> None:
+    agent = Support(SILENT)
+    live, _, seen = await phone(agent)
+    session: Any = live.session
+    waiting = asyncio.create_task(session.warm_transfer(agent.config))
+    await until(lambda: session._warm_transfer_task is not None and (not reached or reached in names(seen)))
+    running = session._warm_transfer_task
+    for _ in range(times):
+        running.cancel()
+        await asyncio.sleep(0.001)
+    assert session._warm_transfer_in_progress or session._accept_user_input, "not at once, but never neither"
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await until(lambda: not session._warm_transfer_in_progress, FINAL_S)
+    assert session._warm_transfer_task is None
+    assert (session._accept_user_input, live.room.auto_end_session) == (True, True)
+    if reached:
+        assert names(seen)[-1] == "transfer_cancelled"
+    if reached == "supervisor_joined":
+        await until_no_leg_is_up(house, seen[-1]["consultation_room_id"])
+    again = await session.warm_transfer(Support(BUSY).config)
+    assert again.error == "supervisor_busy", "and the next one is not in the way of this one"
 
 
 async def test_h17_a_model_that_hangs_keeps_nobody_in_silence(phone: Phone) -> None:
