@@ -1,6 +1,7 @@
 """A scripted writer behind the address of an OpenAI-compatible model: real HTTP, no intelligence.
 
-It repeats the caller's own lines as a summary, and answers yes and no with the tool that fits.
+It repeats the caller's own lines as a summary, and answers yes and no with the tool that fits, in English and
+in Spanish.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ HANG_LIMIT_S = 600.0
 ENDLESS_LIMIT_CHUNKS = 1_000_000
 
 _CALLER = frozenset({"user", "caller", "customer"})
-_YES = re.compile(r"\b(yes|yeah|sure|ready|put (them|him|her) through|go ahead|okay|ok)\b", re.I)
-_NO = re.compile(r"\b(no|not|can't|cannot|won't|busy|decline|sorry)\b", re.I)
+_YES = re.compile(r"\b(yes|yeah|sure|ready|put (them|him|her) through|go ahead|okay|ok|sí|páselo)\b", re.I)
+_NO = re.compile(r"\b(no(?! (hay )?problema?)|not|can't|cannot|won't|busy|decline|sorry)\b", re.I)
 _ACCEPTING = ("done", "ready", "accept", "connect", "complete", "yes")
 _DECLINING = ("declin", "reject", "cancel", "refuse", "no")
 _MACHINE = ("voicemail", "machine")

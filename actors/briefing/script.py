@@ -6,10 +6,10 @@
 
 The law of this file, whoever judges and whatever the summary says:
 
-- ready needs a turn of the supervisor that was heard after the question had ended, and that the built-in
-  rules allow to be a yes;
-- a refusal counts from the greeting on, an answering machine at any time; what a detector takes for one,
-  until the question was asked: from then on what is heard is judged as an answer;
+- ready needs a turn of the supervisor that was heard after the question had ended, and that holds nothing
+  which cannot be a yes (`may_be_ready`);
+- an unmistakable refusal counts from the greeting on, an answering machine at any time; what a detector takes
+  for one, until the question was asked: from then on what is heard is judged as an answer;
 - the first decision is the only one.
 """
 
@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import speech
-from .verdict import Verdict, classify, may_be_ready
+from .verdict import Verdict, certain, classify, may_be_ready
 
 MAX_REASKS: Final = 3
 MAX_ANSWERS: Final = 10
@@ -168,12 +168,12 @@ class Script:
         """The supervisor said something; nobody else's words may be brought here."""
         text = text.strip()[:MAX_TURN_CHARS]
         first, self._heard_any = not self._heard_any, True
-        verdict = classify(text, first=first)
         if self.stage is Stage.DECIDED or not text:
             return []
-        if verdict is Verdict.VOICEMAIL or (verdict is Verdict.DECLINED and self.stage is not Stage.WAITING):
-            return self._decide(verdict, text)
-        if self.stage is Stage.TELLING and verdict is Verdict.QUESTION:
+        sure = certain(text, first=first)
+        if sure is Verdict.VOICEMAIL or (sure is Verdict.DECLINED and self.stage is not Stage.WAITING):
+            return self._decide(sure, text)
+        if self.stage is Stage.TELLING and classify(text) is Verdict.QUESTION:
             self._open_question = text
         if self.stage in (Stage.WAITING, Stage.TELLING) or not self._asked:
             return []
@@ -188,7 +188,7 @@ class Script:
         return [] if self._asked or self.stage is Stage.DECIDED else self._decide(Verdict.VOICEMAIL, "")
 
     def judged(self, ticket: int, verdict: Verdict, reason: str = "") -> list[Action]:
-        """What the turn means. A yes is one only if the built-in rules allow it to be."""
+        """What the turn means. Whoever judged, a yes is none if the words cannot be one."""
         if self.stage is not Stage.JUDGING or ticket != self._ticket:
             return []
         if verdict is Verdict.READY and may_be_ready(self._turn):

@@ -1,22 +1,24 @@
 """What a person means who was asked whether they will take a call: the built-in classifier. Pure, English.
 
 The law of this file: rather unclear than ready. Unclear costs one more question, a wrong ready puts a caller
-through to nobody. A refusal wins over a yes in the same breath ("yes, but not now"), a plea for time turns a
-yes into unclear ("yeah, hold on"), and words about tools, prompts or instructions are never a yes.
+through to nobody. A yes is one only if nothing but a yes is said. A refusal wins over a yes before it ("yes,
+but not now"), a plea for time turns a yes into unclear ("yeah, hold on"), and words about tools, prompts or
+instructions are never a yes.
+
+Who judges better asks two things of it, and they hold in every language: whether what was heard is
+`certain`, and whether it `may_be_ready`.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
-from . import words
+from . import assent, words
 
 MAX_READY_WORDS: Final = 25
-MAX_DOUBTFUL_WORDS: Final = 10
-"""What is no plain yes must at least be short for a judge to take it for one."""
-
 LONG_GREETING_WORDS: Final = 15
 """A first utterance of this length is how machines answer; then weaker signs count as voicemail too."""
 
@@ -35,29 +37,58 @@ def classify(text: str, *, first: bool = False) -> Verdict:
     `first`: it is the first thing heard on this line, where a machine would read out its greeting.
     """
     said = _normal(text)
-    if not said:
-        return Verdict.UNCLEAR
-    if _is_machine(said, first=first):
-        return Verdict.VOICEMAIL
-    if _declines(said):
+    sure = _certain(said, first=first)
+    if sure is not None:
+        return sure
+    if _refuses(said):
+        return Verdict.UNCLEAR  # and a yes after it
+    if _says_no(said):
         return Verdict.DECLINED
     if _asks(said):
         return Verdict.QUESTION
     return Verdict.READY if _accepts(said) else Verdict.UNCLEAR
 
 
+def certain(text: str, *, first: bool = False) -> Literal[Verdict.DECLINED, Verdict.VOICEMAIL] | None:
+    """The unmistakable refusal or machine in `text`, which no judge need be asked about; else None."""
+    return _certain(_normal(text), first=first)
+
+
 def may_be_ready(text: str) -> bool:
-    """Whether a cleverer judge may take `text` for a yes: it says one somewhere, and nothing against it."""
-    verdict = classify(text)
-    said = _normal(text)
-    short = len(said.split()) <= MAX_DOUBTFUL_WORDS
-    doubtful_yes = short and words.ASSENT.search(said) is not None and not _spoiled(said)
-    return verdict is Verdict.READY or (verdict is Verdict.UNCLEAR and doubtful_yes)
+    """Whether a cleverer judge, of whatever language, may take `text` for a yes.
+
+    Not if it is, or holds, an unmistakable English no, plea for time or question, a machine's greeting, talk
+    about tools and instructions, or nothing that could be an answer.
+    """
+    return _may_be_ready(_normal(text))
+
+
+def _certain(said: str, *, first: bool) -> Literal[Verdict.DECLINED, Verdict.VOICEMAIL] | None:
+    if _is_machine(said, first=first):
+        return Verdict.VOICEMAIL
+    return Verdict.DECLINED if _refuses(said) and not _yes_after_no(said) else None
+
+
+def _may_be_ready(said: str) -> bool:
+    plain = _without_mock_noes(said)
+    return not (
+        _is_machine(said, first=False)
+        or _refuses(said)
+        or _says_no(said)
+        or words.HOLD.search(plain)
+        or words.META.search(plain)
+        or _asks_in_english(plain)
+        or all(words.NO_ANSWER.match(clause) for clause in _clauses(said))
+    )
 
 
 def _normal(text: str) -> str:
-    said = words.NOISE.sub(" ", text.lower().replace("\u2019", "'"))
-    return " ".join(said.split())
+    said = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u061f", "?")
+    return " ".join(words.NOISE.sub(" ", said).split())
+
+
+def _without_mock_noes(said: str) -> str:
+    return words.MOCK_NO.sub(" ", words.ASIDE_NO.sub(" ", said)).strip()
 
 
 def _is_machine(said: str, *, first: bool) -> bool:
@@ -71,44 +102,92 @@ def _is_machine(said: str, *, first: bool) -> bool:
     return first and len(said.split()) >= LONG_GREETING_WORDS and words.MAYBE_MACHINE.search(said) is not None
 
 
-def _declines(said: str) -> bool:
-    plain = words.NO_THAT_IS_NONE.sub(" ", said).strip()
+def _refuses(said: str) -> bool:
+    """Whether it holds a no that is one, whatever else is said and in whatever language."""
+    plain = _without_mock_noes(said)
     hard = words.HARD_NO.search(plain)
     if hard:
         # "I'm not ready yet, one second" asks for time; it does not refuse.
         return not (words.WAIT.search(plain) and re.fullmatch(r".*not ready(?: yet)?", hard.group()))
-    if words.SOFT_NO.search(plain) or words.PLAIN_NO.match(plain):
-        return not (words.GO.search(plain) or words.WAIT.search(plain))
+    if words.BARE_NO.match(plain) or words.SOFT_NO.search(plain):
+        return not (assent.GO.search(plain) or words.WAIT.search(plain))
     return False
+
+
+def _yes_after_no(said: str) -> bool:
+    """Whether the last word is a yes: somebody changed their mind, or the no was about something else."""
+    clauses = _clauses(said)
+    noes = [number for number, clause in enumerate(clauses) if _refuses(clause)]
+    return any(_is_yes(clause) for clause in clauses[noes[-1] + 1 :]) if noes else False
+
+
+def _ends_with_no(said: str) -> bool:
+    """As in "am I ready? No."; "páselo, ¿no?" ends with a tag."""
+    return not said.endswith("?") and words.BARE_NO.match(_clauses(said)[-1]) is not None
+
+
+def _says_no(said: str) -> bool:
+    """What is a no in English only: "no, it's my day off", but not "no, it's fine"."""
+    plain = _without_mock_noes(said)
+    if _ends_with_no(said):
+        return True
+    if not words.PLAIN_NO.match(plain) or assent.GO.search(plain) or words.WAIT.search(plain):
+        return False
+    return not any(_is_yes(clause) for clause in _clauses(plain))
 
 
 def _asks(said: str) -> bool:
     clauses = _clauses(said)
     if all(words.SMALL_TALK.match(clause) for clause in clauses):
         return False
-    if any(words.QUESTION.match(clause) and not words.REQUEST.match(clause) for clause in clauses):
+    if any(_is_question(clause) for clause in clauses):
         return True
     return said.endswith("?") and not _requests(clauses)
 
 
+def _asks_in_english(said: str) -> bool:
+    asked = said.endswith("?") and words.WH_WORD.search(said) is not None
+    return asked or any(
+        words.ENGLISH_QUESTION.match(clause) and not assent.REQUEST.match(clause) for clause in _clauses(said)
+    )
+
+
+def _is_question(clause: str) -> bool:
+    return words.QUESTION.match(clause) is not None and not _goes_ahead(clause)
+
+
 def _accepts(said: str) -> bool:
-    clauses = _clauses(said)
-    if _spoiled(said) or (said.endswith("?") and not _requests(clauses)):
+    """Whether there is a yes in it, and beside it nothing but what goes with one."""
+    clauses = _clauses(words.ASIDE_NO.sub(" ", said))
+    if not _may_be_ready(said) or _spoiled(said) or (said.endswith("?") and not _requests(clauses)):
         return False
-    return any(words.READY_CLAUSE.match(clause) or words.REQUEST.match(clause) for clause in clauses)
+    while clauses and assent.POLITE.match(clauses[-1]):
+        clauses.pop()
+    if not clauses or not _goes_ahead(clauses[-1]):
+        return False
+    return all(_goes_ahead(clause) or assent.ASIDE.match(clause) for clause in clauses)
+
+
+def _goes_ahead(clause: str) -> bool:
+    return _is_yes(clause) or assent.REQUEST.match(clause) is not None
+
+
+def _is_yes(clause: str) -> bool:
+    """Whether it is nothing but a yes; what is too long for one is not looked at."""
+    return len(clause.split()) <= MAX_READY_WORDS and assent.YES_CLAUSE.match(clause) is not None
 
 
 def _spoiled(said: str) -> bool:
     """Too long for an answer, or with something in it that takes a yes back."""
-    plain = words.NO_THAT_IS_NONE.sub(" ", said)
-    signs = (words.HEDGE, words.WAIT, words.META)
+    plain = _without_mock_noes(said)
+    signs = (words.HEDGE, words.WAIT)
     return len(said.split()) > MAX_READY_WORDS or any(sign.search(plain) for sign in signs)
 
 
 def _requests(clauses: list[str]) -> bool:
     """Whether the last thing said is "can you put them through", with or without a please behind."""
     last = [clause for clause in clauses if clause != "please"][-1:]
-    return any(words.REQUEST.match(clause) for clause in last)
+    return any(assent.REQUEST.match(clause) for clause in last)
 
 
 def _clauses(said: str) -> list[str]:

@@ -163,9 +163,25 @@ async def test_what_the_llm_wishes_is_gated(floor: Floor) -> None:
     await floor.begin()
     await floor.asked()
     await asyncio.sleep(0.1)
-    await floor.scene.ear.hears("The pasta is on the stove.")
+    await floor.scene.ear.hears("Yes, hold on, the pasta is on the stove.")
     await floor.asked(ASKED_AGAIN)
     assert decisions(await floor.end()) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Sí, páselo por favor.", "Ja, bitte durchstellen.", "Haan, connect kar do.", "No hay problema, páselo."],
+)
+async def test_a_supervisor_who_says_yes_in_their_own_language_gets_the_caller(
+    floor: Floor, said: str
+) -> None:
+    floor.scene.mind = Judge(("done_briefing", {}))
+    await floor.begin()
+    await floor.asked()
+    await asyncio.sleep(0.1)
+    await floor.scene.ear.hears(said)
+    await floor.desk.wait_for(SupervisorReady)
+    assert decisions(await floor.end()) == [SupervisorReady()]
 
 
 async def test_h20_the_frameworks_detector_ends_a_briefing_told_to_a_machine(

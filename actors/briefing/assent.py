@@ -1,0 +1,79 @@
+r"""How English speakers say yes to a call: the grammar behind `verdict.py`, as data. Pure.
+
+A yes is a clause that holds nothing else: `YES_CLAUSE`. What may stand before one is in `ASIDE`, what may
+follow the last one in `POLITE`. Anything else beside it ("okay, tell them I left") makes it no yes.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _one(*phrases: str) -> str:
+    return "(?:" + "|".join(phrases) + ")"
+
+
+_THEM = _one(
+    "me|us|them|him|her|it|this|that",
+    r"(?:the|this|that) (?:\w+ )?(?:caller|customer|call|client|gentleman|lady|person)",
+)
+_WORD = _one(
+    r"yes|yeah|yea|yep|yup|aye|ok|okay|okey ?doke?y?|k|sure(?: thing)?|all right|alright|ready|all set",
+    r"absolutely|of course|certainly|definitely|affirmative|indeed|gladly|with pleasure|my pleasure",
+    r"you bet|please do|by all means|right away|any ?time|good to go|on it",
+    r"fine(?: by me| with me)?|sounds (?:good|great|fine)|(?:that )?works(?: for me)?",
+    r"(?:that|it)(?:'s| is) (?:fine|okay|ok|all right)|(?:i am|i can|i will|i do|we are|we can)",
+    r"why not|no problem|no worries|not a problem|no doubt|(?:i )?can't wait|(?:i )?don't mind(?: at all)?",
+)
+_WHENEVER = r"(?:ready )?when(?:ever)? you(?:'re| are)(?: ready)?"
+_GO = _one(
+    r"go|go ahead|go for it|go on|do it|proceed|fire away|(?:i will|will|i can|can) do",
+    r"let's (?:go(?: ahead)?|do (?:it|this)|talk|start|get started|(?:hear|have) (?:it|them|him|her))|let's",
+    rf"(?:put|patch|send|bring|connect|transfer) {_THEM}|(?:hand|pass|give|switch) {_THEM} (?:over|to me)",
+    rf"let {_THEM} (?:in|through)|let's (?:get|have) {_THEM} (?:on|in|on the line)|connect|transfer",
+    r"(?:you can|you may) (?:put|connect|patch|send|transfer|bring|let|go)",
+)
+_I = _one(
+    r"(?:i'm|i am|we're|we are) (?:all )?(?:ready|set|here|good to go|available|free|on it)",
+    r"(?:i've|i have) got (?:it|this|time)|i have time|i'm all ears",
+    r"(?:i'd (?:love|be happy|be glad)|happy) to",
+    r"(?:i'll|i will|i can|we can|(?:i'd|i would|would) love to|i'd be happy to|"
+    r"(?:(?:i'm|i am) )?(?:happy|glad|ready) to|let me) "
+    rf"(?:take|handle|have|help|do|(?:talk|speak)(?: to| with)?) ?{_THEM}?",
+)
+_YES = _one(_WHENEVER, _GO, _I, _WORD)
+_REST = _one(
+    r"please|now|then|right now|straight away|immediately|at once|quickly|quick|real|really|fast|today",
+    r"through|over|on|in|up|across|here|too|as well|all|and|to go|to talk|to start",
+    r"to me|with me|to us|for you|it is|that is|i'm good|i'm fine",
+    rf"(?:for |to )?{_THEM}|(?:to )?(?:take|talk to|talk with|speak to|speak with|help) {_THEM}",
+    r"sir|ma'am|thanks|thank you|very much|so much|a lot",
+)
+FILLER = (
+    r"(?:(?:oh|um|uh|er|well|so|and|hi|hello|hey|hmm|ah|then|now|thanks|thank you|yeah|yes|i think|please) )*"
+)
+YES_CLAUSE = re.compile(rf"^{FILLER}{_YES}(?: {_one(_YES, _REST)})*$")
+REQUEST = re.compile(
+    rf"^{FILLER}(?:(?:ok|okay|sure|please) )*(?:can|could|will|would) you (?:please )?"
+    r"(?:put|connect|patch|send|transfer|bring|let|hand|pass)\b"
+)
+GO = re.compile(
+    rf"\b(?:go ahead|(?:put|connect|send|patch|bring) {_THEM}|i'?m ready|i am ready|i'll take|i can take|"
+    r"i will take)\b"
+)
+"""What no reason against it outweighs: "I'm busy, but go ahead"."""
+
+ASIDE = re.compile(
+    rf"^{FILLER}"
+    + _one(
+        r"hello|hi|hey|good (?:morning|afternoon|evening)(?: \w+)?|oh|um|uh|er|well|so|hmm|ah|now|then",
+        r"this is \w+(?: \w+)?(?: here| speaking)?|(?:it's )?\w+ (?:here|speaking)|i'm back",
+        r"great|perfect|good|nice|cool|excellent|lovely|right|i see|got it|understood|i understand",
+        r"i (?:heard|got) (?:you|it|that|everything|all that)|sorry(?: about that)?|please",
+        r"thanks|thank you|thanks for (?:waiting|that|the \w+)",
+    )
+    + "$"
+)
+POLITE = re.compile(
+    r"^(?:please|thanks|thank you(?: very much)?|thanks a lot|cheers|great|perfect|sir|ma'am)$"
+)
