@@ -9,6 +9,7 @@ After that an agent written for the original runs unchanged: the same call, the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from .desk import Desk
@@ -24,6 +25,7 @@ def install(
     on_briefing_timeout: Literal["cancel", "proceed"] = "cancel",
     command_timeout_s: float = 10.0,
     brief_by: Literal["briefing", "session"] = "briefing",
+    lines: Mapping[str, Any] | None = None,
 ) -> None:
     """Put `warmxfer` in the place of `session.warm_transfer`; nothing is connected before its first call.
 
@@ -32,7 +34,8 @@ def install(
     never said yes. `command_timeout_s` is how long an actor may take over one thing it is told to do.
     `brief_by` "session" is the original's way too: the supervisor is briefed in this process, by a pipeline
     made anew from the classes of the session's. A `config.briefing_pipeline_factory` is called here in any
-    case.
+    case. `lines` are the sentences that people hear, by the names in `SpokenLines`, for example in another
+    language; what is not named there is said in English.
 
     Again on the same session, it sets these anew for the transfers to come; `nats_url` None then leaves it
     where it is. Raises `Refused` for another `nats_url` than the session is on the bus at already.
@@ -41,6 +44,7 @@ def install(
         "pacing": pacing,
         "on_briefing_timeout": on_briefing_timeout,
         "command_timeout_s": command_timeout_s,
+        "lines": dict(lines or {}),
     }
     desk = own(session, Desk)
     desk.set_up(nats_url, ours, brief_here=brief_by == "session")

@@ -22,7 +22,7 @@ from videosdk.agents.warm_transfer import (
 
 from warmxfer.actors.house import Caller, House
 from warmxfer.actors.videosdk import install
-from warmxfer.schemas import Outcome, apology_for
+from warmxfer.schemas import Outcome, SpokenLines, apology_for
 
 from .cloud import CloudMeeting, CloudMouth, seated
 from .conftest import opened_calls
@@ -35,6 +35,13 @@ DECLINES, SILENT = "+14155550106", "+14155550111"
 RECORDED = json.loads((Path(__file__).parent.parent / "data" / "original-phases.json").read_text())
 ANSWER = "I opened ticket 123, somebody calls you back."
 FINAL_S = 40.0
+
+SPANISH = {
+    "hold": "Un momento, le paso con un supervisor.",
+    "greeting": "Hola, le resumo la llamada.",
+    "question": "¿Puede atender la llamada?",
+    "connecting": "Gracias, le paso la llamada.",
+}
 
 
 class Support(Helper):
@@ -80,12 +87,12 @@ async def phone(house: House, room: str, monkeypatch: pytest.MonkeyPatch) -> Asy
     """A caller from the sandbox talks with `agent`: the call, the caller, and the phases a handler sees."""
     async with AsyncExitStack() as stack, asynccontextmanager(opened_calls)(room, monkeypatch) as opening:
 
-        async def ring(agent: Support, *, pacing: str = "overlap", **parts: Any) -> Any:
+        async def ring(agent: Support, *, ours: dict[str, Any] | None = None, **parts: Any) -> Any:
             caller, seen = await house.call(), []
             voice = await stack.enter_async_context(seated(house, caller))
 
             def on_session(session: Any) -> None:
-                install(session, house.nats_url, pacing=pacing)
+                install(session, house.nats_url, **(ours or {}))
                 session.on_warm_transfer(callback=lambda told: seen.append(told))
 
             live = await opening(
@@ -188,9 +195,30 @@ async def test_h20_a_caller_nobody_takes_is_given_back_to_the_ai(
 
 async def test_sequential_pacing_tells_the_phases_in_the_originals_order(phone: Phone) -> None:
     agent = Support()
-    live, _, seen = await phone(agent, pacing="sequential")
+    live, _, seen = await phone(agent, ours={"pacing": "sequential"})
     await asked(live, agent)
     assert names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
+
+
+async def test_who_speaks_spanish_hears_every_line_in_spanish(house: House, phone: Phone) -> None:
+    agent = Support()
+    live, _, _ = await phone(agent, ours={"lines": SPANISH})
+    await asked(live, agent)
+    assert agent.result is not None
+    assert agent.result.success
+    assert live.mouth.has_said(SPANISH["hold"])
+    entries = await house.ledger(room=agent.result.consultation_room_id or "", kind="speech")
+    heard = [each["text"] for each in entries if each["participantId"].startswith("wxa-")]
+    assert heard[0] == SPANISH["greeting"]
+    assert SPANISH["question"] in heard
+    assert not {SpokenLines().greeting, SpokenLines().question, SpokenLines().connecting} & {*heard}
+
+
+async def test_a_line_that_does_not_exist_is_named(phone: Phone) -> None:
+    agent = Support()
+    live, _, _ = await phone(agent, ours={"lines": {"farewell": "Adiós."}})
+    await asked(live, agent)
+    assert "config.lines has the unknown field 'farewell'" in str(agent.error)
 
 
 async def test_a_cancelled_tool_does_not_cancel_its_transfer(phone: Phone) -> None:
