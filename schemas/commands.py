@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from .fields import SummaryText
 from .tags import snake_case
-from .transfer import SIPDestination
+from .transfer import SIPDestination, SpokenLines
 
 
 class Command(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
@@ -164,6 +164,7 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     caller_participant_id: str
     fence: int = 0
     """Lower than that of every order for this consultation, and higher than those of an earlier one."""
+    one_moment: str = SpokenLines().one_moment
 
 
 class BriefSupervisor(Command, frozen=True, kw_only=True):
@@ -174,6 +175,7 @@ class BriefSupervisor(Command, frozen=True, kw_only=True):
     greeting: str
     question: str
     connecting: str
+    understood: str = SpokenLines().understood
 
 
 class LeaveConsultation(Command, frozen=True, kw_only=True):

@@ -99,12 +99,16 @@ class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fixed sentences people hear. Defaults are the original's, word for word."""
+    """The fixed sentences people hear. Defaults are the original's, word for word, where it has one."""
 
     hold: SpokenLine = "Please hold while I connect you with a supervisor."
     greeting: SpokenLine = "Hi, I'm the AI assistant. Let me bring you up to speed on this call."
     question: SpokenLine = "Are you ready to take the call?"
     connecting: SpokenLine = "Connecting the caller now. Stand by."
+    one_moment: SpokenLine = "One moment please, I am preparing the briefing."
+    """To a supervisor who is there before the summary is."""
+    understood: SpokenLine = "Understood. The caller will be kept with the primary agent."
+    """After a no."""
     apologies: Annotated[
         dict[Outcome, SpokenLine],
         Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),

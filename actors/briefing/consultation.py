@@ -165,9 +165,8 @@ class Consultation:
         self, orders: Orders, presence: voices.Presence, before: Past
     ) -> LeaveConsultation | None:
         """Be there until told to leave (then that order), or until the room is no more (then None)."""
-        supervisor_id = self._task.join.supervisor_participant_id
         judges = self._judges.helped_by(self._voice.model)
-        teller = Teller(self._voice, judges, self._reporter, supervisor_id, self._note)
+        teller = Teller(self._voice, judges, self._reporter, self._task.join, self._note)
         pumps = (
             asyncio.create_task(_pump(self._voice.events(), self._inbox)),
             asyncio.create_task(_pump(_each(orders), self._inbox)),

@@ -51,6 +51,7 @@ class Briefing(Struct, frozen=True):
     greeting: str
     question: str
     connecting: str
+    understood: str
 
 
 class Say(Struct, frozen=True):
@@ -93,9 +94,13 @@ class _Line(Struct, frozen=True):
 
 
 class Script:
-    """One conversation. Every method returns what is to be done now, in order."""
+    """One conversation. Every method returns what is to be done now, in order.
 
-    def __init__(self) -> None:
+    `one_moment` is said to a supervisor who is there before the briefing is ordered.
+    """
+
+    def __init__(self, one_moment: str) -> None:
+        self._one_moment = one_moment
         self.stage = Stage.WAITING
         self._briefing: Briefing | None = None
         self._queue: deque[_Line] = deque()
@@ -144,7 +149,7 @@ class Script:
         if self._excused or not self.kept_waiting:
             return []
         self._excused = True
-        self._queue.append(_Line(speech.ONE_MOMENT))
+        self._queue.append(_Line(self._one_moment))
         return self._advance()
 
     def ended(self, *, interrupted: bool) -> list[Action]:
@@ -259,8 +264,8 @@ class Script:
         decision: list[Action] = [*hush, Decide(verdict, reason)]
         if verdict is Verdict.READY and self._briefing is not None:
             decision.append(Say(self._briefing.connecting))
-        if verdict is Verdict.DECLINED:
-            decision.append(Say(speech.UNDERSTOOD))
+        if verdict is Verdict.DECLINED and self._briefing is not None:
+            decision.append(Say(self._briefing.understood))
         return decision
 
     def _hush(self) -> list[Action]:

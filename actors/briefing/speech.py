@@ -7,10 +7,8 @@ from typing import Final
 
 MAX_SENTENCE_CHARS: Final = 300
 
-ONE_MOMENT: Final = "One moment please, I am preparing the briefing."
 NOT_SAID: Final = "That was not said in the call."
 ONLY_THE_CALL: Final = "I can only tell you what was said in the call."
-UNDERSTOOD: Final = "Understood. The caller will be kept with the primary agent."
 NO_SUMMARY: Final = "Caller escalated; no conversation summary is available."
 
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029*_#`|<>]+")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from warmxfer.actors import voices
-from warmxfer.schemas import BriefSupervisor
+from warmxfer.schemas import BriefSupervisor, JoinConsultation
 
 from .judge import Judgement, Judges
 from .reporter import Reporter
@@ -55,15 +55,15 @@ class Teller:
         voice: voices.Voice,
         judges: Judges,
         reporter: Reporter,
-        supervisor_id: str,
+        join: JoinConsultation,
         note: Callable[[Note], None],
     ) -> None:
         self._voice = voice
         self._judges = judges
         self._reporter = reporter
-        self._supervisor_id = supervisor_id
+        self._supervisor_id = join.supervisor_participant_id
         self._note = note
-        self._script = Script()
+        self._script = Script(join.one_moment)
         self._question = ""
         self._silences = 0
         self._timers: list[asyncio.TimerHandle] = []
@@ -100,8 +100,7 @@ class Teller:
                 return script.ended(interrupted=interrupted)
             case BriefSupervisor():
                 self._question = happened.question
-                told = Briefing(happened.summary, happened.greeting, happened.question, happened.connecting)
-                return script.brief(told)
+                return script.brief(_briefing(happened))
             case PatienceOver():
                 return script.delayed()
             case SilenceOver(number) if number == self._silences:
@@ -149,3 +148,7 @@ class Teller:
         now = asyncio.get_running_loop().time()
         self._timers = [timer for timer in self._timers if not timer.cancelled() and timer.when() > now]
         self._timers.append(asyncio.get_running_loop().call_later(delay_s, self._note, note))
+
+
+def _briefing(order: BriefSupervisor) -> Briefing:
+    return Briefing(order.summary, order.greeting, order.question, order.connecting, order.understood)

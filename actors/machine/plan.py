@@ -86,6 +86,7 @@ def _join(turn: Turn) -> None:
         participant_id=turn.state.agent_participant_id,
         supervisor_participant_id=turn.state.supervisor_participant_id,
         caller_participant_id=turn.state.caller_consult_id,
+        one_moment=turn.config.lines.one_moment,
     )
 
 
@@ -114,6 +115,7 @@ def _brief(turn: Turn) -> None:
         greeting=turn.config.lines.greeting,
         question=turn.config.lines.question,
         connecting=turn.config.lines.connecting,
+        understood=turn.config.lines.understood,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from videosdk.agents import LLMResponse
 
-from warmxfer.actors.briefing import BriefingSettings, run, speech
+from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -28,7 +28,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from ..actors.briefing.conftest import CONNECTING, GREETING, QUESTION, Desk
+from ..actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, Desk
 from .consulting import TICKET, Consultation, offline, until
 from .offline import Meeting, Mind, Mouth
 
@@ -154,7 +154,7 @@ async def test_the_pipelines_llm_judges_what_the_rules_cannot(floor: Floor) -> N
     await floor.scene.ear.hears("The pasta is on the stove.")
     declined = SupervisorDeclined(reason="The supervisor is cooking.")
     assert await floor.desk.wait_for(SupervisorDeclined) == declined
-    await until(lambda: floor.scene.mouth.has_said(speech.UNDERSTOOD))
+    await until(lambda: floor.scene.mouth.has_said(UNDERSTOOD))
     assert decisions(await floor.end()) == [declined]
 
 

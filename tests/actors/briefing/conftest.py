@@ -33,6 +33,8 @@ SUMMARY = "Ann was charged twice. She wants one charge refunded."
 GREETING = "Hi, I'm the AI assistant."
 QUESTION = "Are you ready to take the call?"
 CONNECTING = "Connecting the caller now. Stand by."
+ONE_MOMENT = "Just a moment, the briefing is being written."
+UNDERSTOOD = "All right, the caller stays with me."
 
 
 class Desk:
@@ -58,6 +60,7 @@ class Desk:
             supervisor_participant_id=self.supervisor,
             caller_participant_id=self.caller,
             fence=self._commands,
+            one_moment=ONE_MOMENT,
         )
         await self.bus.publish(self.joins_on, encode(command))
         return command.command_id
@@ -75,6 +78,7 @@ class Desk:
             greeting=GREETING,
             question=QUESTION,
             connecting=CONNECTING,
+            understood=UNDERSTOOD,
         )
         await self.bus.publish(subjects.consult(self.id), encode(command))
         return time.monotonic()

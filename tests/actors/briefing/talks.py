@@ -22,7 +22,7 @@ async def talk(
     model: ChatModel | None, heard: Sequence[str], summary: str = "Ann was charged twice."
 ) -> Talked:
     """Tell `summary`, ask, and let the supervisor say `heard` after the question."""
-    judges, script, talked = Judges(model), Script(), Talked()
+    judges, script, talked = Judges(model), Script("A moment."), Talked()
 
     async def carry_out(actions: list[Action]) -> None:
         for action in actions:
@@ -39,7 +39,7 @@ async def talk(
                     talked.decisions.append(action)
 
     await carry_out(script.live())
-    await carry_out(script.brief(Briefing(summary, "Hi.", "Are you ready?", "Connecting.")))
+    await carry_out(script.brief(Briefing(summary, "Hi.", "Are you ready?", "Connecting.", "Understood.")))
     for turn in heard:
         await carry_out(script.heard(turn))
     return talked

@@ -28,7 +28,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .conftest import CONNECTING, GREETING, QUESTION, SUMMARY, TIME_SCALE, Desk, worker
+from .conftest import CONNECTING, GREETING, ONE_MOMENT, QUESTION, SUMMARY, TIME_SCALE, Desk, worker
 
 READY, NO_ANSWER, VOICEMAIL, DECLINES = (f"+1415555010{n}" for n in (1, 3, 5, 6))
 GONE_MID_BRIEFING, SILENT, CURIOUS, EAGER = (f"+141555501{n}" for n in ("08", "11", "12", "13"))
@@ -181,14 +181,14 @@ async def test_a_late_order_is_excused_once(
         await desk.join()
         await desk.wait_for(ConsultationJoined)
         await desk.dial(SILENT)
-        await desk.wait_said(speech.ONE_MOMENT)
+        await desk.wait_said(ONE_MOMENT)
         await desk.cloud.say(desk.supervisor, "Hello?")
         await asyncio.sleep(0.3)
         await desk.brief()
         await desk.wait_said(GREETING)
         await desk.leave()
         await desk.wait_for(ConsultationLeft)
-    assert (await desk.said())[:2] == [speech.ONE_MOMENT, GREETING]
+    assert (await desk.said())[:2] == [ONE_MOMENT, GREETING]
 
 
 async def test_silence_is_asked_into(

@@ -27,7 +27,9 @@ BRIEFING = Briefing(
     greeting="Hi, I'm the AI assistant.",
     question="Are you ready to take the call?",
     connecting="Connecting the caller now.",
+    understood="All right.",
 )
+ONE_MOMENT = "A moment, please."
 TOLD = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a refund.", BRIEFING.question]
 
 
@@ -35,7 +37,7 @@ class Stagehand:
     """Plays the room: ends every line that is said, and writes down all that is done."""
 
     def __init__(self) -> None:
-        self.script = Script()
+        self.script = Script(ONE_MOMENT)
         self.done: list[Action] = []
         self.speaking = 0
 
@@ -248,17 +250,22 @@ def test_late_order_is_excused_once() -> None:
     stagehand.do(stagehand.script.brief(BRIEFING))
     stagehand.do(stagehand.script.delayed())
     stagehand.finish_speaking()
-    assert stagehand.said == [speech.ONE_MOMENT, *TOLD]
+    assert stagehand.said == [ONE_MOMENT, *TOLD]
 
 
 def test_a_later_order_begins_anew() -> None:
     stagehand = narrating()
     stagehand.end_line()
-    stagehand.do(stagehand.script.brief(Briefing("New.", "Hi again.", "Ready?", "Now.")))
+    stagehand.do(stagehand.script.brief(Briefing("New.", "Hi again.", "Ready?", "Now.", "Fine.")))
     assert Hush() in stagehand.done
     stagehand.finish_speaking()
     assert stagehand.said[-3:] == ["Hi again.", "New.", "Ready?"]
     assert stagehand.script.stage is Stage.LISTENING
+
+
+def test_no_is_told_before_it_is_understood_aloud(room: Stagehand) -> None:
+    room.hear("No, I can't.")
+    assert room.done[-2:] == [Decide(Verdict.DECLINED, "No, I can't."), Say("All right.")]
 
 
 def test_first_decision_is_the_only_one(room: Stagehand) -> None:
@@ -272,7 +279,7 @@ def test_first_decision_is_the_only_one(room: Stagehand) -> None:
 def test_nothing_to_tell_is_told_honestly() -> None:
     stagehand = Stagehand()
     stagehand.do(stagehand.script.live())
-    stagehand.do(stagehand.script.brief(Briefing(" \n", "Hi.", "Ready?", "Now.")))
+    stagehand.do(stagehand.script.brief(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
     stagehand.finish_speaking()
     assert stagehand.said == ["Hi.", speech.NO_SUMMARY, "Ready?"]
 

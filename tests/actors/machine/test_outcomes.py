@@ -7,12 +7,15 @@ import pytest
 
 from warmxfer.actors.machine import Stage
 from warmxfer.schemas import (
+    BriefSupervisor,
     CallCause,
     CallerCallEnded,
     CallerReleased,
     CancelRequested,
     DeadlinePassed,
     Fault,
+    HoldCaller,
+    JoinConsultation,
     Outcome,
     ReleaseCaller,
     SpokenLines,
@@ -192,6 +195,18 @@ def test_a_line_of_the_users_own_takes_the_defaults_place() -> None:
     story = Story(lines=SpokenLines(apologies={Outcome.DECLINED: "Dana is busy."}))
     TALES[Outcome.DECLINED][0](story)
     assert [release.line for release in story.sent(ReleaseCaller)] == ["Dana is busy."]
+
+
+def test_whoever_is_told_anything_is_told_it_in_the_users_words() -> None:
+    names = ("hold", "greeting", "question", "connecting", "one_moment", "understood")
+    assert {*names, "apologies"} == {*SpokenLines.__struct_fields__}
+    story = Story(lines=SpokenLines(**{name: f"Unser Satz: {name}" for name in names}))
+    TALES[Outcome.DECLINED][0](story)
+    (hold,), (join,), (brief,) = (
+        story.sent(kind) for kind in (HoldCaller, JoinConsultation, BriefSupervisor)
+    )
+    told = (hold.line, brief.greeting, brief.question, brief.connecting, join.one_moment, brief.understood)
+    assert told == tuple(f"Unser Satz: {name}" for name in names)
 
 
 def test_words_without_a_line_of_their_own_say_there_was_a_problem() -> None:
