@@ -23,7 +23,8 @@ _WORD = _one(
     r"you bet|please do|by all means|right away|any ?time|good to go|on it",
     r"fine(?: by me| with me)?|sounds (?:good|great|fine)|(?:that )?works(?: for me)?",
     r"(?:that|it)(?:'s| is) (?:fine|okay|ok|all right)|(?:i am|i can|i will|i do|we are|we can)",
-    r"why not|no problem|no worries|not a problem|no doubt|(?:i )?can't wait|(?:i )?don't mind(?: at all)?",
+    r"why not|(?:no|not a) problem(?: at all)?|no worries|no doubt|(?:i )?don't see why not",
+    r"(?:i )?can't wait|(?:i )?don't mind(?: at all)?",
 )
 _WHENEVER = r"(?:ready )?when(?:ever)? you(?:'re| are)(?: ready)?"
 _GO = _one(
@@ -44,7 +45,7 @@ _I = _one(
 _YES = _one(_WHENEVER, _GO, _I, _WORD)
 _REST = _one(
     r"please|now|then|right now|straight away|immediately|at once|quickly|quick|real|really|fast|today",
-    r"through|over|on|in|up|across|here|too|as well|all|and|to go|to talk|to start",
+    r"through|thru|over|on|in|up|across|here|too|as well|all|and|to go|to talk|to start",
     r"to me|with me|to us|for you|it is|that is|i'm good|i'm fine",
     rf"(?:for |to )?{_THEM}|(?:to )?(?:take|talk to|talk with|speak to|speak with|help) {_THEM}",
     r"sir|ma'am|thanks|thank you|very much|so much|a lot",

@@ -104,7 +104,8 @@ PLAIN_NO = re.compile(
 """A no that goes on in English; "no hay problema" does not."""
 
 MOCK_NO = _any(
-    r"no (?:problems?|worries|doubt|need to worry|trouble|issues?)|not a problem|why not",
+    r"(?:no|not a) problems?(?: at all)?|no (?:worries|doubt|need to worry|trouble|issues?)",
+    r"(?:don't see )?why not",
     r"(?:can't|cannot) wait|(?:i )?(?:don't|do not) mind|when(?:ever)? you(?:'re| are)",
     r"let me (?:take|handle|have|(?:talk|speak) (?:to|with)) (?:it|this|them|him|her|the \w+)",
 )

@@ -74,6 +74,9 @@ READY = [
     "Could you bring her on, please?",
     "Yes. Thank you.",
     "Bring them on then.",
+    "No problem at all.",
+    "I don't see why not.",
+    "Ok, put him thru.",
     "I think I'm happy to take it.",
 ]
 DECLINED = [
