@@ -18,7 +18,7 @@ from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.client import Client, new_id
 from warmxfer.actors.voices import PipelineFactory, VoiceSettings
 from warmxfer.bus import Bus
-from warmxfer.schemas import Refused
+from warmxfer.schemas import Refused, WarmTransferRequest, encode, read_request
 from warmxfer.schemas import WarmTransferError as OurError
 from warmxfer.schemas import WarmTransferResult as OurResult
 
@@ -105,45 +105,47 @@ class Desk:
 
     async def _transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
         adapter = await self._attended()
-        limit_s = config.supervisor_join_timeout + config.briefing_timeout + MARGIN_S
         try:
-            pipeline = await pipeline_for(self._session, config, brief_here=self._brief_here)
-            request = self._request(adapter, config, brief_here=pipeline is not None)
-            async with self._bus() as bus, _briefing(bus, adapter, pipeline):
-                result = await self._asked(Client(bus), request, adapter, limit_s)
+            request = self._request(adapter, config)
+            adapter.summary_model = config.summary_llm
+            async with (
+                pipeline_for(self._session, config, brief_here=self._brief_here) as pipeline,
+                self._bus() as bus,
+                _briefing(bus, adapter, pipeline),
+            ):
+                result = await self._asked(Client(bus), request, adapter)
         except OurError as error:
             tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
         return to_result(result)
 
     async def _asked(
-        self, client: Client, request: dict[str, Any], adapter: AgentSessionAdapter, limit_s: float
+        self, client: Client, request: WarmTransferRequest, adapter: AgentSessionAdapter
     ) -> OurResult:
         """Ask, and follow to the end. Cancelled, it calls the transfer off, whatever has come of it."""
         transfer = client.transfer(new_id())
         try:
             await client.request(request, transfer.id)
-            return await follow(transfer, adapter, limit_s)
+            return await follow(transfer, adapter, _limit_s(request))
         except asyncio.CancelledError:
             # In a task of its own: who cancels twice does not cancel that.
             self._ending = asyncio.create_task(end_early(transfer, adapter), name="warmxfer-ending")
             await asyncio.shield(self._ending)
             raise
 
-    def _request(
-        self, adapter: AgentSessionAdapter, config: WarmTransferConfig, *, brief_here: bool
-    ) -> dict[str, Any]:
-        adapter.summary_model = config.summary_llm
+    def _request(self, adapter: AgentSessionAdapter, config: WarmTransferConfig) -> WarmTransferRequest:
+        """What is asked for; raises `Refused` for what nobody could do."""
         by_session = (config.summary_llm or model_of(self._session)) is not None
-        return to_request(
+        request = to_request(
             config,
             room_id=adapter.room_id,
             caller=adapter.caller_participant_id,
             by_session=by_session,
             record=is_recorded(self._session),
-            brief_here=brief_here,
+            brief_here=self._brief_here or config.briefing_pipeline_factory is not None,
             **self._ours,
         )
+        return read_request(encode(request))
 
     # ── the session's place on the bus ───────────────────────────────────────────────────────────
 
@@ -195,3 +197,7 @@ def _briefing(
 def _note_end(serving: asyncio.Task[None]) -> None:
     if not serving.cancelled() and (error := serving.exception()):
         log.error("session_off_the_bus", error=type(error).__name__)
+
+
+def _limit_s(request: WarmTransferRequest) -> float:
+    return request.config.supervisor_join_timeout_s + request.config.briefing_timeout_s + MARGIN_S

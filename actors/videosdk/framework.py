@@ -27,8 +27,12 @@ OriginalError: TypeAlias = warm_transfer.WarmTransferError
 
 
 def enter_session_scope() -> None:
-    """In this context, events and metrics are those of a session of its own from now on."""
+    """In this context, events and metrics are those of a session of its own from now on, and no job's yet.
+
+    What is made in a job's context puts itself in the place of the pipeline that job has.
+    """
     job._enter_session_scope()
+    job._set_current_job_context(None)
 
 
 def context_of(session: Any) -> Any:

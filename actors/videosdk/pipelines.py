@@ -1,25 +1,24 @@
 """What makes the pipeline of a briefing in this process: a function of the user's, or the primary's classes.
 
 Two sessions that talk at the same time cannot share a component. So each class of the primary's is called
-again, without arguments, as the original does when it is given no function. Whether it can be is tried out
-before anybody is rung; what was made for that is closed again. It blocks the loop for as long as that takes.
+again, without arguments, as the original does when it is given no function.
+
+The law of this file: what cannot brief is refused before anybody is rung. The sentence quotes what was
+raised, for it stays in the process of the one who wrote that; it may hold a key, and is logged nowhere.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
-from weakref import WeakSet
 
-import structlog
-
-from warmxfer.actors.closing import closing
 from warmxfer.actors.voices import PipelineFactory
+from warmxfer.actors.voices.videosdk_pipeline import fit
 from warmxfer.schemas import Refused
 
-from .framework import Pipeline, WarmTransferConfig, enter_session_scope, is_realtime, pipeline_of
+from .framework import Pipeline, WarmTransferConfig, is_realtime, pipeline_of
+from .spare import Make, Spare, Stop
 
 GIVEN: Final = "config.briefing_pipeline_factory"
 BRIEF_BY: Final = "brief_by"
@@ -27,39 +26,74 @@ PARTS: Final = ("stt", "llm", "tts", "vad", "turn_detector")
 SPOKEN: Final = ("stt", "tts")
 """Without these nothing is heard, or said word for word."""
 
-CLOSE_TIMEOUT_S: Final = 2.0
 MAX_TROUBLE_CHARS: Final = 200
 
-log = structlog.get_logger(__name__)
 
-_callable = WeakSet[type]()
-"""What could be called without arguments once: not tried again in this process."""
-
-
+@asynccontextmanager
 async def pipeline_for(
     session: Any, config: WarmTransferConfig, *, brief_here: bool
-) -> PipelineFactory | None:
+) -> AsyncIterator[PipelineFactory | None]:
     """What makes the pipeline of each briefing in this process; None: a briefing worker has its own.
 
-    Raises `Refused` for what cannot brief.
+    The first is made already, and closed on leaving if nobody took it. Raises `Refused` for what cannot
+    brief.
     """
-    factory: Any = config.briefing_pipeline_factory
-    if factory is not None:
-        given = PipelineFactory(_name(factory), factory, GIVEN, config.summary_llm)
-        if not callable(factory):
-            raise given.refused("which cannot be called; give a function that returns a videosdk Pipeline")
-        return given
-    if not brief_here:
-        return None
-    classes = _classes(pipeline_of(session))
-    if not _callable.issuperset(classes.values()):
-        await asyncio.create_task(_try_out(classes.values()), context=contextvars.copy_context())
-        _callable.update(classes.values())
-    return PipelineFactory("session", lambda: _anew(classes), BRIEF_BY, config.summary_llm)
+    if config.briefing_pipeline_factory is None and not brief_here:
+        yield None
+        return
+    given: Any = config.briefing_pipeline_factory
+    spare = Spare(_called(given) if given is not None else _anew(pipeline_of(session)))
+    name, setting = ("session", BRIEF_BY) if given is None else (_name(given), GIVEN)
+    factory = PipelineFactory(name, spare.take, setting, config.summary_llm, spare.scope)
+    try:
+        _prepare(spare, factory)
+        yield factory
+    finally:
+        await spare.close()
 
 
-def _name(factory: Any) -> str:
-    return getattr(factory, "__qualname__", type(factory).__name__)
+def _prepare(spare: Spare, factory: PipelineFactory) -> None:
+    try:
+        pipeline = spare.prepare()
+    except Refused:
+        raise
+    except Exception as error:  # the user's own function: it may fail in any way
+        raise factory.refused(f"which raised {_quoted(error)}; make it return a Pipeline") from error
+    fit(factory, pipeline)
+
+
+# ── two ways to make one ─────────────────────────────────────────────────────────────────────────
+
+
+def _called(given: Any) -> Make:
+    if not callable(given):
+        trouble = "which cannot be called; give a function that returns a videosdk Pipeline"
+        raise PipelineFactory(_name(given), given, GIVEN).refused(trouble)
+
+    def make(stops: list[Stop]) -> Any:
+        pipeline = given()
+        if isinstance(pipeline, Pipeline):
+            stops.append(pipeline.cleanup)
+        return pipeline
+
+    return make
+
+
+def _name(given: Any) -> str:
+    return getattr(given, "__qualname__", type(given).__name__)
+
+
+def _anew(primary: Any) -> Make:
+    classes = _classes(primary)
+
+    def make(stops: list[Stop]) -> Any:
+        parts = dict[str, Any]()
+        for part, kind in classes.items():
+            parts[part] = _made(kind)
+            stops.append(parts[part].aclose)
+        return Pipeline(**parts)
+
+    return make
 
 
 def _classes(pipeline: Any) -> Mapping[str, type]:
@@ -72,16 +106,14 @@ def _classes(pipeline: Any) -> Mapping[str, type]:
     return {part: type(component) for part, component in parts.items() if component is not None}
 
 
-def _anew(classes: Mapping[str, type]) -> Any:
-    return Pipeline(**{part: _made(kind) for part, kind in classes.items()})
-
-
 def _made(kind: type) -> Any:
     try:
         return kind()
     except Exception as error:  # a vendor's component: it may fail in any way
-        trouble = f"{type(error).__name__}: {error}"[:MAX_TROUBLE_CHARS]
-        raise _unfit(f"a {kind.__name__} cannot be made without arguments ({trouble})") from error
+        raise _unfit(f"a {kind.__name__} cannot be made without arguments ({_quoted(error)})") from error
+
+
+# ── refusing ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _unfit(trouble: str) -> Refused:
@@ -91,27 +123,7 @@ def _unfit(trouble: str) -> Refused:
     )
 
 
-# ── trying out ───────────────────────────────────────────────────────────────────────────────────
-
-
-async def _try_out(classes: Iterable[type]) -> None:
-    """Make one of each, in a scope of the framework's that is nobody's, and close them."""
-    enter_session_scope()
-    made: list[Any] = []
-    try:
-        for kind in classes:
-            made.append(_made(kind))
-    finally:
-        await _close(part.aclose for part in made)
-
-
-async def _close(stops: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> None:
-    with closing():
-        closings = [asyncio.create_task(stop()) for stop in stops]
-        late = (await asyncio.wait(closings, timeout=CLOSE_TIMEOUT_S))[1] if closings else ()
-    for task in closings:
-        if task in late:
-            task.cancel()
-            log.warning("part_not_closed", timeout_s=CLOSE_TIMEOUT_S)
-        elif error := task.exception():
-            log.warning("part_not_closed", error=type(error).__name__)
+def _quoted(error: Exception) -> str:
+    """What was raised, on one line."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}"[:MAX_TROUBLE_CHARS] if said else type(error).__name__

@@ -7,6 +7,7 @@ supervisor is on the line. Nothing of a cloud's framework is imported unless tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from functools import reduce
 from importlib import import_module
@@ -29,6 +30,8 @@ class PipelineFactory:
     setting: str = PIPELINE
     detector: Any = field(default=None, repr=False)
     """A framework's LLM that tells machines from people in place of the pipeline's own."""
+    scope: Context | None = field(default=None, repr=False)
+    """Where the framework's session begins whose pipelines these are; None: each begins one of its own."""
 
     def refused(self, trouble: str) -> Refused:
         """The refusal of this function, or of what it made: which, and what to do about it."""

@@ -58,7 +58,8 @@ class VideoSDKVoice:
         return FrameworkModel(llm) if llm is not None else None
 
     async def join(self) -> Presence:
-        self._context = contextvars.copy_context()
+        scope = self._factory.scope
+        self._context = scope.copy() if scope is not None else contextvars.copy_context()
         self._roster = Roster()
         return await self._begin(self._enter())
 

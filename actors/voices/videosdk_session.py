@@ -24,7 +24,6 @@ from videosdk.agents import (
     AgentSession,
     JobContext,
     MetricsOptions,
-    Pipeline,
     RoomOptions,
     TracesOptions,
     VoiceMailDetector,
@@ -36,6 +35,7 @@ from warmxfer.schemas import Refused, Retry, RoomToken
 
 from .port import RoomEvent, Seat
 from .settings import PipelineFactory
+from .videosdk_pipeline import made
 from .videosdk_room import Room
 
 CLOSE_TIMEOUT_S = 2.0
@@ -67,11 +67,14 @@ class Session:
 
     def __init__(self, seat: Seat, ticket: RoomToken, factory: PipelineFactory, hearing: Hearing) -> None:
         """Raises `Refused` for a ticket or a factory that will not do."""
-        _enter_session_scope()
+        if factory.scope is None:
+            _enter_session_scope()
         self._hearing = hearing
         self._context = JobContext(room_options=_options(seat, ticket))
         _set_current_job_context(self._context)
-        self._pipeline = _made(factory)
+        self._pipeline = made(factory)
+        # One that was made before there was a job could not put itself down for it.
+        self._context._set_pipeline_internal(self._pipeline)
         self.llm, self._pipeline.llm = self._pipeline.llm, None
         self._agent_session = AgentSession(
             agent=_Silent(),
@@ -192,20 +195,3 @@ def _options(seat: Seat, ticket: RoomToken) -> Any:
         **UNWATCHED,
         join_meeting=False,  # the framework would make a room of its own kind
     )
-
-
-def _made(factory: PipelineFactory) -> Any:
-    try:
-        pipeline = factory.make()
-    except Refused:
-        raise
-    except Exception as error:  # the user's own function: it may fail in any way
-        raise factory.refused(f"which raised {type(error).__name__}; make it return a Pipeline") from error
-    if not isinstance(pipeline, Pipeline):
-        raise factory.refused(f"which returned a {type(pipeline).__name__}; return a videosdk Pipeline")
-    if pipeline.config.is_realtime or pipeline.stt is None or pipeline.tts is None:
-        raise factory.refused(
-            "whose pipeline does not say what it is told word for word; give it an stt and a tts, and an llm "
-            "that is no realtime model, if any",
-        )
-    return pipeline

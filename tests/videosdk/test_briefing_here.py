@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from videosdk.agents import Pipeline
+from videosdk.agents.job import _set_current_job_context
 from videosdk.agents.warm_transfer import (
     SIPDestination,
     WarmTransferConfig,
@@ -18,14 +21,14 @@ from videosdk.agents.warm_transfer import (
 
 from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.house import House
-from warmxfer.actors.videosdk import install, pipelines
+from warmxfer.actors.videosdk import install, pipelines, spare
 from warmxfer.actors.voices import Closed, Closing, PipelineFactory, VoicemailNoticed
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import ConsultationJoined, ConsultationLeft, SpokenLines, SupervisorReady, encode
 
 from ..actors.briefing.conftest import QUESTION, Desk
 from .consulting import SUPERVISOR, TICKET, Consultation, joined, offline, until
-from .offline import Call, Meeting, Mind, Mouth, Realtime
+from .offline import Call, Ear, Meeting, Mind, Mouth, Realtime
 from .stage import Asking, Seats, close, framework_offline, open_asking
 from .stalls import Stalls
 
@@ -170,17 +173,98 @@ async def test_what_is_no_function_is_refused(call: Any, fresh_bus: Bus) -> None
     assert said.startswith("config.briefing_pipeline_factory is 'str', which cannot be called; give a")
 
 
-async def test_what_could_be_made_once_is_not_tried_again(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = await call(mind=Keyless(), mouth=Closable())
+NOT_SAID = "sk-live-51"
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ValueError("no DEEPGRAM_API_KEY"), "ValueError: no DEEPGRAM_API_KEY"),
+        (ValueError("two\nlines\tof it"), "ValueError: two lines of it"),
+        (KeyError(), "KeyError"),
+        (RuntimeError("x" * 500), "RuntimeError: " + "x" * 186),
+    ],
+)
+async def test_a_function_that_raises_rings_nobody_and_says_why(
+    call: Any, fresh_bus: Bus, raised: Exception, told: str
+) -> None:
+    def briefing() -> Any:
+        raise raised
+
+    said = await refusal(call, fresh_bus, config(briefing_pipeline_factory=briefing))
+    assert said.startswith("config.briefing_pipeline_factory is 'test_a_function_that_raises_rings_nobody_")
+    assert said.endswith(f"which raised {told}; make it return a Pipeline")
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (dict, "which returned a dict; return a videosdk Pipeline"),
+        (lambda: Pipeline(llm=Realtime()), "whose pipeline does not say what it is told word for word"),
+    ],
+)
+async def test_a_function_that_makes_no_fit_pipeline_rings_nobody(
+    call: Any, fresh_bus: Bus, made: Any, sentence: str
+) -> None:
+    said = await refusal(call, fresh_bus, config(briefing_pipeline_factory=made))
+    assert sentence in said
+
+
+async def test_what_a_function_raised_stands_in_no_log_line(
+    call: Any, fresh_bus: Bus, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def briefing() -> Any:
+        raise ValueError(NOT_SAID)
+
+    caplog.set_level(logging.DEBUG)
+    assert NOT_SAID in await refusal(call, fresh_bus, config(briefing_pipeline_factory=briefing))
+    assert NOT_SAID not in caplog.text + "".join(capsys.readouterr())
+
+
+async def test_a_wrong_number_is_said_before_a_pipeline_is_made(call: Any, fresh_bus: Bus) -> None:
+    made: list[Any] = []
+    said = await refusal(call, fresh_bus, config("555", briefing_pipeline_factory=lambda: made.append(1)))
+    assert "sip_call_to is '555'" in said
+    assert made == []
+
+
+async def test_what_is_made_ahead_leaves_the_sessions_own_pipeline_in_its_place(call: Any) -> None:
+    """A pipeline puts itself in the place of the one that the job has in whose context it is made."""
+    live = await call()
+    own = live.context._pipeline
+
+    async def ask() -> None:
+        _set_current_job_context(live.context)
+        async with pipelines.pipeline_for(live.session, config(), brief_here=True) as factory:
+            assert factory is not None
+
+    await asyncio.create_task(ask())
+    assert live.context._pipeline is own
+
+
+async def test_a_pipeline_nobody_was_briefed_by_is_closed(call: Any) -> None:
+    live, mouth = await call(), Closable()
     before = Closable.closed
-    for _ in range(2):
-        assert await pipelines.pipeline_for(live.session, config(), brief_here=True)
+    asked = config(briefing_pipeline_factory=lambda: Pipeline(stt=Ear(), tts=mouth))
+    async with pipelines.pipeline_for(live.session, asked, brief_here=False):
+        assert Closable.closed == before
     assert Closable.closed == before + 1
-    factory = await pipelines.pipeline_for(live.session, config(), brief_here=True)
-    monkeypatch.setattr(Keyless, "keys", [])
-    assert factory is not None
-    with pytest.raises(Exception, match="set OUR_KEY"):
-        factory.make()
+
+
+async def test_the_pipeline_made_ahead_is_the_one_that_briefs(call: Any) -> None:
+    live, made = await call(), list[Pipeline]()
+
+    def briefing() -> Pipeline:
+        made.append(Pipeline(stt=Ear(), tts=Mouth()))
+        return made[-1]
+
+    asked = config(briefing_pipeline_factory=briefing)
+    async with pipelines.pipeline_for(live.session, asked, brief_here=False) as factory:
+        assert factory is not None
+        assert len(made) == 1
+        assert factory.make() is made[0]
+        assert factory.make() is made[1], "whoever has to come again needs another"
+    assert made[0].tts is not None, "whoever took it closes it"
 
 
 async def test_a_component_that_will_not_close_does_not_keep_anybody_waiting(
@@ -190,17 +274,19 @@ async def test_a_component_that_will_not_close_does_not_keep_anybody_waiting(
         async def aclose(self) -> None:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(pipelines, "CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(spare, "CLOSE_TIMEOUT_S", 0.05)
     live = await call()
     live.session.pipeline.tts, talking = Hanging(), live.session.pipeline.tts
     async with asyncio.timeout(1):
-        assert await pipelines.pipeline_for(live.session, config(), brief_here=True)
+        async with pipelines.pipeline_for(live.session, config(), brief_here=True) as factory:
+            assert factory is not None
     live.session.pipeline.tts = talking
 
 
 async def test_a_worker_briefs_whoever_does_not_ask_for_more(call: Any) -> None:
     live = await call()
-    assert await pipelines.pipeline_for(live.session, config(), brief_here=False) is None
+    async with pipelines.pipeline_for(live.session, config(), brief_here=False) as factory:
+        assert factory is None
 
 
 # ── the framework's side of it ───────────────────────────────────────────────────────────────────
