@@ -18,11 +18,12 @@ from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.client import Client, new_id
 from warmxfer.actors.voices import PipelineFactory, VoiceSettings
 from warmxfer.bus import Bus
-from warmxfer.schemas import Refused, WarmTransferRequest, encode, read_request
+from warmxfer.schemas import Refused, WarmTransferRequest
 from warmxfer.schemas import WarmTransferError as OurError
 from warmxfer.schemas import WarmTransferResult as OurResult
 
-from .convert import WarmTransferError, to_request, to_result
+from .asked import request_for
+from .convert import WarmTransferError, to_result
 from .following import end_early, follow, tell_failure
 from .framework import (
     WarmTransferConfig,
@@ -135,17 +136,15 @@ class Desk:
 
     def _request(self, adapter: AgentSessionAdapter, config: WarmTransferConfig) -> WarmTransferRequest:
         """What is asked for; raises `Refused` for what nobody could do."""
-        by_session = (config.summary_llm or model_of(self._session)) is not None
-        request = to_request(
+        return request_for(
             config,
             room_id=adapter.room_id,
             caller=adapter.caller_participant_id,
-            by_session=by_session,
+            has_model=model_of(self._session) is not None,
+            brief_here=self._brief_here,
             record=is_recorded(self._session),
-            brief_here=self._brief_here or config.briefing_pipeline_factory is not None,
             **self._ours,
         )
-        return read_request(encode(request))
 
     # ── the session's place on the bus ───────────────────────────────────────────────────────────
 

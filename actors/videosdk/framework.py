@@ -20,6 +20,7 @@ ChatContext: TypeAlias = agents.ChatContext
 ChatRole: TypeAlias = agents.ChatRole
 Pipeline: TypeAlias = agents.Pipeline
 UtteranceHandle: TypeAlias = agents.UtteranceHandle
+SIPDestination: TypeAlias = warm_transfer.SIPDestination
 WarmTransferConfig: TypeAlias = warm_transfer.WarmTransferConfig
 WarmTransferPhase: TypeAlias = warm_transfer.WarmTransferPhase
 WarmTransferResult: TypeAlias = warm_transfer.WarmTransferResult

@@ -327,7 +327,7 @@ async def test_h18_h19_the_loop_never_waits_and_no_thread_is_taken(
     ("number", "config", "sentence"),
     [
         ("555", {}, "config.destination.sip_call_to is '555'; write a number as E.164"),
-        (READY, {"briefing_timeout": 0.0}, "briefing_timeout_s is 0.0; give seconds from 1 to 3600"),
+        (READY, {"briefing_timeout": 0.0}, "config.briefing_timeout is 0.0; give seconds, at least 1."),
     ],
 )
 async def test_what_cannot_be_done_raises_the_originals_error_in_one_sentence(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from videosdk.agents import AgentSession, Pipeline
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError
 
 from warmxfer.actors.videosdk import WarmTransferError as OurError
 from warmxfer.actors.videosdk import install, sharing, warm_transfer
-from warmxfer.bus import EmbeddedServer
+from warmxfer.bus import Bus, EmbeddedServer
 from warmxfer.schemas import WarmTransferError as HouseError
 
 from .offline import Ear, Helper, Mind, Mouth
@@ -49,6 +53,72 @@ async def test_nobody_in_charge_is_said_within_seconds_and_the_request_is_called
     install(live.session, fresh_server.url)
     with pytest.raises(WarmTransferError, match="warmxfer run coordinator"):
         await live.session.warm_transfer(CONFIG)
+    assert live.session._accept_user_input is True
+
+
+class Slow:
+    """A duration of somebody's own kind."""
+
+
+def changed(*, destination: Any = None, **config: Any) -> WarmTransferConfig:
+    destination = {} if destination is None else destination
+    made = replace(CONFIG.destination, **destination) if isinstance(destination, dict) else destination
+    return replace(CONFIG, destination=made, **config)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (None, "config is a NoneType; give a WarmTransferConfig."),
+        (changed(destination="+1415"), "config.destination is a str; give a SIPDestination."),
+        (replace(CONFIG, destination={}), "config.destination is a dict; give a SIPDestination."),
+        (
+            changed(supervisor_join_timeout=None),
+            "config.supervisor_join_timeout is None; give seconds, at least 1.",
+        ),
+        (changed(briefing_timeout="60"), "config.briefing_timeout is '60'; give seconds, at least 1."),
+        (changed(briefing_timeout=math.nan), "config.briefing_timeout is nan; give seconds, at least 1."),
+        (changed(briefing_timeout=True), "config.briefing_timeout is True; give seconds, at least 1."),
+        (changed(summary_prompt=Slow()), "config.summary_prompt is a Slow that is no JSON; write it with"),
+        (changed(summary_prompt="\ud800"), "config.summary_prompt is a str that is no JSON; write it with"),
+        (changed(summary_prompt=7), "config.summary_prompt is 7; use 1 to"),
+        (
+            changed(destination={"extra_options": None}),
+            "config.destination.extra_options is a NoneType; give a dict.",
+        ),
+        (
+            changed(destination={"extra_options": {"metadata": {"a": Slow()}}}),
+            "config.destination.extra_options.metadata is a dict that is no JSON; write it with",
+        ),
+        (
+            changed(destination={"extra_options": {"ringingTimeout": 2**70}}),
+            "config.destination.extra_options.ringingTimeout is ••••••••••••••••••••24; give seconds",
+        ),
+        (
+            changed(destination={"extra_options": {7: 7}}),
+            "config.destination.extra_options has the unknown field '7'",
+        ),
+        (changed(destination={"sip_call_to": None}), "config.destination.sip_call_to is null; write a"),
+        (changed(destination={"sip_call_from": Slow()}), "config.destination.sip_call_from is a Slow that"),
+        (changed(destination={"routing_rule_id": ""}), "config.destination.routing_rule_id is ''; use"),
+        (changed(briefing_pipeline_factory=0), "config.briefing_pipeline_factory is 'int', which cannot be"),
+    ],
+    ids=lambda each: each[:60] if isinstance(each, str) else "",
+)
+async def test_a_malformed_config_is_one_sentence_and_the_handlers_hear_the_end(
+    call: Any, bus: Bus, config: Any, sentence: str
+) -> None:
+    live, seen = await call(), list[Any]()
+    install(live.session, bus.settings.url)
+    live.session.on_warm_transfer(callback=lambda told: seen.append(told))
+    with pytest.raises(WarmTransferError) as refused:
+        await live.session.warm_transfer(config)
+    said = str(refused.value)
+    assert said.startswith(sentence)
+    assert "\n" not in said
+    assert [told["phase"].value for told in seen] == ["started", "transfer_failed"]
+    assert seen[-1]["data"]["reason"] == said
+    assert live.session._warm_transfer_in_progress is False
     assert live.session._accept_user_input is True
 
 
