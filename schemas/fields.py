@@ -22,12 +22,15 @@ Token = Annotated[
     ),
 ]
 
+# Of the parameters a SIP URI may have (RFC 3261, 19.1.1) those that change how it is reached, and not whom:
+# `maddr` would send the call to a host that no list of hosts was asked about.
 SipAddress = Annotated[
     str,
     Meta(
         pattern=(
             r"^(\+[1-9][0-9]{6,14}"
-            r"|sips?:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?)\Z"
+            r"|sips?:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?"
+            r"(;(transport=(udp|tcp|tls|sctp|ws|wss)|user=(phone|ip))){0,2})\Z"
         ),
         extra={
             "pii": True,
@@ -46,14 +49,14 @@ PrintableName = Annotated[
 
 SipHeaders = Annotated[
     dict[
-        Annotated[str, Meta(pattern=r"^[Xx]-[A-Za-z0-9-]{1,62}\Z")],
+        Annotated[str, Meta(pattern=r"^([Xx]-[A-Za-z0-9-]{1,62}|[Uu]ser-[Tt]o-[Uu]ser)\Z")],
         Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,512}\Z")],
     ],
     Meta(
         max_length=10,
         extra={
-            "remedy": "use at most 10 headers named X-..., each value up to 512 printable ASCII "
-            "characters without line breaks"
+            "remedy": "use at most 10 headers named X-... or User-to-User, each value up to 512 printable "
+            "ASCII characters without line breaks"
         },
     ),
 ]
@@ -87,7 +90,7 @@ SpokenLine = Annotated[
 
 PromptText = Annotated[
     str,
-    Meta(min_length=1, max_length=4_000, extra={"remedy": "use 1 to 4000 characters"}),
+    Meta(min_length=1, max_length=8_000, extra={"remedy": "use 1 to 8000 characters"}),
 ]
 
 SUMMARY_MAX_CHARS = 4_000

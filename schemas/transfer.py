@@ -73,7 +73,7 @@ class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
     """`extra_options` of a dial: a closed list, under the provider's own names.
 
     `metadata` is echoed in the provider's call record; `headers` travel to the supervisor's phone, so
-    only `X-` names and printable ASCII values are taken.
+    only `X-` names, `User-to-User` (RFC 7433) and printable ASCII values are taken.
     """
 
     ringing_timeout: RingSeconds | UnsetType = UNSET

@@ -22,6 +22,7 @@ MAX_LISTED = 250
 _NEVER = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PAGER})
 _REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS) | {INTERNATIONAL}
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
+_PARAMETER = re.compile(r"(transport|user)=[a-z]+", re.ASCII)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 
@@ -73,10 +74,13 @@ class Policy:
 
     def _check_uri(self, address: str) -> None:
         scheme, _, rest = address.partition(":")
-        _, at, host = rest.rpartition("@")
-        host = host.partition(":")[0].lower()
+        _, at, rest = rest.partition("@")
+        place, *parameters = rest.split(";")
+        host = place.partition(":")[0].lower()
         if scheme not in ("sip", "sips") or not at or not _HOST.fullmatch(host):
             raise _refused("is neither a number nor a SIP URI", "write +14155550123 or sip:dana@example.com")
+        if not all(_PARAMETER.fullmatch(each) for each in parameters):
+            raise _refused("has a parameter that may lead elsewhere", "use transport= and user= only")
         if host not in self.sip_hosts:
             raise _refused(f"is at {host}", "name the host in WARMXFER_DIAL_SIP_HOSTS to allow it")
 

@@ -17,6 +17,8 @@ MAX_WAIT_S: Final = 3_600.0
 MIN_WAIT_S: Final = 1.0
 MAX_SHOWN_CHARS: Final = 40
 DESTINATION: Final = "config.destination"
+MAPS: Final = frozenset({"headers", "metadata"})
+"""Options that are maps from text to text with us."""
 
 
 def request_for(
@@ -68,8 +70,25 @@ def _destination(destination: Any) -> dict[str, Any]:
 def _options(options: Any) -> dict[str, Any]:
     where = f"{DESTINATION}.extra_options"
     _expect(options, dict, where)
-    given = {name: value for name, value in options.items() if value is not None}
-    return {name: _json(f"{where}.{str(name)[:MAX_SHOWN_CHARS]}", value) for name, value in given.items()}
+    written = {
+        name: _json(f"{where}.{str(name)[:MAX_SHOWN_CHARS]}", value)
+        for name, value in options.items()
+        if value is not None
+    }
+    for name in MAPS & written.keys():
+        written[name] = _texts(written[name])
+    return written
+
+
+def _texts(values: Any) -> Any:
+    """A map with its numbers written out."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        name: encode(value).decode() if isinstance(value, int | float) else value
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _wait_s(config: WarmTransferConfig, name: str) -> float:

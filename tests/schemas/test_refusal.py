@@ -89,9 +89,9 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
         "config.caller_arrival_timeout_s is 61; give seconds from 1 to 60.",
     ),
     (
-        {"config__summary_prompt": "x" * 4_001},
+        {"config__summary_prompt": "x" * 8_001},
         "config.summary_prompt",
-        f"config.summary_prompt is '{'x' * 39}…'; use 1 to 4000 characters.",
+        f"config.summary_prompt is '{'x' * 39}…'; use 1 to 8000 characters.",
     ),
     (
         {"config__lines__hold": ""},
@@ -124,8 +124,8 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"config__destination__extra_options": {"headers": {"From": "x"}}},
         "config.destination.extra_options.headers",
-        'config.destination.extra_options.headers is {"From":"x"}; use at most 10 headers named X-..., '
-        "each value up to 512 printable ASCII characters without line breaks.",
+        'config.destination.extra_options.headers is {"From":"x"}; use at most 10 headers named X-... or '
+        "User-to-User, each value up to 512 printable ASCII characters without line breaks.",
     ),
     (
         {"config__destination__extra_options": {"sipCallTo": NUMBER}},
@@ -173,7 +173,16 @@ def test_a_good_request_is_read_as_it_was_written(full: bool) -> None:
     assert read_request(encode(request)) == request
 
 
-@pytest.mark.parametrize("number", [NUMBER, "sip:dana@example.com", "sips:d.a-n_a+1@pbx.example.com:5061"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        NUMBER,
+        "sip:dana@example.com",
+        "sips:d.a-n_a+1@pbx.example.com:5061",
+        "sip:dana@example.com;transport=tls",
+        "sip:+14155550123@pbx.example.com:5060;user=phone;transport=tcp",
+    ],
+)
 def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
     assert read_request(raw(config__destination__sip_call_to=number)).config.destination.sip_call_to == number
 
@@ -189,7 +198,13 @@ def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
         "+14155550123\n",
         "+14155550123\r\nX-Evil: 1",
         "+14155550123,sip:evil@example.com",
-        "sip:dana@example.com;transport=tcp",
+        "sip:dana@example.com;transport=x",
+        "sip:dana@example.com;transport=tcp\r\nX-Evil: 1",
+        "sip:dana@example.com;transport=tcp;maddr=evil.example.com",
+        "sip:dana@example.com;maddr=evil.example.com",
+        "sip:dana@example.com;user=phone@evil.example.com",
+        "sip:dana@example.com;transport=tcp?Replaces=x",
+        "sip:dana@example.com;",
         "sip:dana@example.com\n",
         "sip:@example.com",
         "sip:dana@-example.com",
@@ -198,6 +213,33 @@ def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
 )
 def test_nothing_else_is_dialled(number: str) -> None:
     assert refused(raw(config__destination__sip_call_to=number)).field == "config.destination.sip_call_to"
+
+
+HEADERS = "config__destination__extra_options__headers"
+
+
+@pytest.mark.parametrize("name", ["User-to-User", "user-to-user", "X-Case"])
+def test_what_a_contact_centre_tells_the_phone_is_taken(name: str) -> None:
+    value = "56a390f3d2b7310023a2;encoding=hex;purpose=isdn-uui"
+    options = read_request(raw(**{HEADERS: {name: value}})).config.destination.extra_options
+    assert options.headers == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("User-to-User", "1\r\nVia: x"),
+        ("User-to-User", "\N{SNOWMAN}"),
+        ("User-to-User", "x" * 513),
+        ("User-to-User2", "1"),
+        ("User-to-User\n", "1"),
+        ("From", "1"),
+        ("Refer-To", "1"),
+    ],
+)
+def test_no_other_header_and_no_line_break_reaches_a_phone(name: str, value: str) -> None:
+    refusal = refused(raw(**{HEADERS: {name: value}}))
+    assert refusal.field == "config.destination.extra_options.headers"
 
 
 # ── cancel ───────────────────────────────────────────────────────────────────────────────────────

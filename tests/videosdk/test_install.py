@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,9 @@ from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, Wa
 
 from warmxfer.actors.videosdk import WarmTransferError as OurError
 from warmxfer.actors.videosdk import install, sharing, warm_transfer
+from warmxfer.actors.videosdk.asked import request_for
 from warmxfer.bus import Bus, EmbeddedServer
+from warmxfer.schemas import Refused, WarmTransferRequest, encode
 from warmxfer.schemas import WarmTransferError as HouseError
 
 from .offline import Ear, Helper, Mind, Mouth
@@ -120,6 +123,70 @@ async def test_a_malformed_config_is_one_sentence_and_the_handlers_hear_the_end(
     assert seen[-1]["data"]["reason"] == said
     assert live.session._warm_transfer_in_progress is False
     assert live.session._accept_user_input is True
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"participant_display_name": ""}, {}),
+        ({"participant_display_name": None}, {}),
+        ({"participant_display_name": "Dana"}, {"participant_display_name": "Dana"}),
+        ({"extra_options": {"recordAudio": None, "dtmf": None}}, {}),
+        (
+            {"extra_options": {"metadata": {"ticket": 42, "vip": True, "rate": 0.5, "note": None}}},
+            {"extra_options": {"metadata": {"ticket": "42", "vip": "true", "rate": "0.5"}}},
+        ),
+        (
+            {"extra_options": {"headers": {"X-Case": 42, "User-to-User": "56a3;encoding=hex"}}},
+            {"extra_options": {"headers": {"X-Case": "42", "User-to-User": "56a3;encoding=hex"}}},
+        ),
+        (
+            {"sip_call_to": "sip:dana@example.com;transport=tls"},
+            {"sip_call_to": "sip:dana@example.com;transport=tls"},
+        ),
+    ],
+)
+def test_a_destination_the_original_dials_is_dialled(given: dict[str, Any], asked: dict[str, Any]) -> None:
+    bare = json.loads(encode(request(changed()).config.destination))
+    assert json.loads(encode(request(changed(destination=given)).config.destination)) == {
+        **bare,
+        **asked,
+        "extra_options": asked.get("extra_options", {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "asked"),
+    [
+        ({"summary_prompt": ""}, "summary_prompt", None),
+        ({"summary_prompt": "x" * 8_000}, "summary_prompt", "x" * 8_000),
+        ({"briefing_timeout": math.inf}, "briefing_timeout_s", 3_600.0),
+        ({"supervisor_join_timeout": 10**400}, "supervisor_join_timeout_s", 3_600.0),
+        ({"supervisor_join_timeout": 60}, "supervisor_join_timeout_s", 60.0),
+    ],
+)
+def test_a_config_the_original_takes_is_taken(given: dict[str, Any], name: str, asked: Any) -> None:
+    assert getattr(request(changed(**given)).config, name) == asked
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sip_call_to": "14155550101"},
+        {"sip_call_to": "sip:dana@example.com;maddr=10.0.0.1"},
+        {"extra_options": {"metadata": {"order": {"id": 7}}}},
+        {"extra_options": {"headers": {"P-Asserted-Identity": "x"}}},
+        {"extra_options": {"somethingNew": True}},
+        {"extra_options": {"sipCallTo": "+14155550102"}},
+    ],
+)
+def test_what_the_migration_page_says_is_refused_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        request(changed(destination=given))
+
+
+def request(config: WarmTransferConfig) -> WarmTransferRequest:
+    return request_for(config, room_id="room-1", caller=None, has_model=True, brief_here=False)
 
 
 async def test_sessions_of_one_loop_share_one_connection(fresh_server: EmbeddedServer) -> None:

@@ -72,7 +72,8 @@ def wrong(path: str, value: Any) -> dict[str, Any]:
 
 NUMBER = "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)."
 HEADERS = (
-    "use at most 10 headers named X-..., each value up to 512 printable ASCII characters without line breaks."
+    "use at most 10 headers named X-... or User-to-User, each value up to 512 printable ASCII "
+    "characters without line breaks."
 )
 WRONG = [
     (wrong("config.destination.sip_call_to", "0041 44 123 45 67"), "sip_call_to", NUMBER),
@@ -97,7 +98,7 @@ WRONG = [
         "supervisor_join_timeout_s is 0",
         "give seconds from 1 to 3600.",
     ),
-    (wrong("config.summary_prompt", "x" * 5_000), "summary_prompt", "use 1 to 4000 characters."),
+    (wrong("config.summary_prompt", "x" * 9_000), "summary_prompt", "use 1 to 8000 characters."),
     (wrong("config.briefing_timeout", 60), "unknown field", "did you mean briefing_timeout_s?"),
     (wrong("room_id", "a room"), "room_id is 'a room'", "use 1 to 64 of A-Z a-z 0-9 _ -."),
     ("{", "not JSON", "send one JSON object."),

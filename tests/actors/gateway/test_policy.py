@@ -32,6 +32,8 @@ def to(address: str) -> SIPDestination:
         (AMERICA, "+18005550199"),
         (AMERICA, "sip:dana@pbx.example.com"),
         (AMERICA, "sips:dana@PBX.example.com:5061"),
+        (AMERICA, "sip:dana@pbx.example.com;transport=tls"),
+        (AMERICA, "sip:dana@pbx.example.com:5060;user=phone;transport=tcp"),
     ],
 )
 def test_may_be_dialled(policy: Policy, address: str) -> None:
@@ -64,6 +66,10 @@ def test_may_be_dialled(policy: Policy, address: str) -> None:
         (AMERICA, "sip:dana@pbx.example.com.evil.net", "is at pbx.example.com.evil.net"),
         (AMERICA, "sip:dana@evil.net?x=@pbx.example.com/..", "neither a number nor a SIP URI"),
         (AMERICA, "sip:pbx.example.com", "neither a number nor a SIP URI"),
+        (AMERICA, "sip:dana@evil.net;transport=tls", "is at evil.net"),
+        (AMERICA, "sip:dana@evil.net;user=@pbx.example.com", "a parameter that may lead elsewhere"),
+        (AMERICA, "sip:dana@evil.net@pbx.example.com", "neither a number nor a SIP URI"),
+        (AMERICA, "sip:dana@pbx.example.com;maddr=evil.net", "a parameter that may lead elsewhere"),
     ],
 )
 def test_may_not_be_dialled(policy: Policy, address: str, why: str) -> None:
@@ -91,7 +97,12 @@ def test_a_wrong_list_is_refused_by_name(name: str, value: str) -> None:
 
 def test_the_schema_lets_nothing_through_that_the_policy_cannot_read() -> None:
     """The two grammars agree: what the schema takes is a number or a URI to the policy."""
-    for address in ("+14155550101", "sip:dana@example.com", "sips:a.b+c@x1-y.example:5060"):
+    for address in (
+        "+14155550101",
+        "sip:dana@example.com",
+        "sips:a.b+c@x1-y.example:5060",
+        "sip:a@x1-y.example:5060;transport=wss;user=ip",
+    ):
         raw = {
             "routing_rule_id": "rr",
             "sip_call_to": address,
