@@ -24,7 +24,7 @@ from .guard import attempt
 from .port import Session
 
 HISTORY_TIMEOUT_S = 2.0
-SUMMARY_TIMEOUT_S = 30.0
+SUMMARY_TIMEOUT_S = 60.0
 """The asker's own deadline is shorter; this one frees the model when nobody waits any more."""
 
 

@@ -24,6 +24,8 @@ def install(
     pacing: Literal["overlap", "sequential"] = "overlap",
     on_briefing_timeout: Literal["cancel", "proceed"] = "cancel",
     command_timeout_s: float = 10.0,
+    summary_timeout_s: float = 15.0,
+    caller_arrival_timeout_s: float = 15.0,
     brief_by: Literal["briefing", "session"] = "briefing",
     lines: Mapping[str, Any] | None = None,
 ) -> None:
@@ -31,7 +33,9 @@ def install(
 
     `nats_url` None: `NATS_URL` from the environment. `pacing` "sequential" keeps the original's order of
     phases. `on_briefing_timeout` "proceed" is the original's way: the caller is moved to a supervisor who
-    never said yes. `command_timeout_s` is how long an actor may take over one thing it is told to do.
+    never said yes. `command_timeout_s` is how long an actor may take over one thing it is told to do;
+    `summary_timeout_s`, the model over the summary, which is written while the phone rings, but before the
+    hold line where `pacing` is "sequential"; `caller_arrival_timeout_s`, the caller to the supervisor's room.
     `brief_by` "session" is the original's way too: the supervisor is briefed in this process, by a pipeline
     made anew from the classes of the session's. A `config.briefing_pipeline_factory` is called here in any
     case. `lines` are the sentences that people hear, by the names in `SpokenLines`, for example in another
@@ -45,6 +49,8 @@ def install(
         "on_briefing_timeout": on_briefing_timeout,
         "command_timeout_s": command_timeout_s,
         "lines": dict(lines or {}),
+        "summary_timeout_s": summary_timeout_s,
+        "caller_arrival_timeout_s": caller_arrival_timeout_s,
     }
     desk = own(session, Desk)
     desk.set_up(nats_url, ours, brief_here=brief_by == "session")

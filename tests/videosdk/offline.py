@@ -122,8 +122,11 @@ class Ear(STT):
 class Mind(LLM):
     """Answers in order from `script`; a tuple is a call of that tool. Summarises when asked to."""
 
-    def __init__(self, *script: str | tuple[str, dict[str, Any]], hangs: bool = False) -> None:
+    def __init__(
+        self, *script: str | tuple[str, dict[str, Any]], hangs: bool = False, thinks_s: float = 0.0
+    ) -> None:
         super().__init__()
+        self._thinks_s = thinks_s
         self.script = deque(script)
         self.asked: list[list[dict[str, Any]]] = []
         self._hangs = hangs
@@ -132,6 +135,7 @@ class Mind(LLM):
         self.asked.append(messages.to_dict()["items"])
         if self._hangs:
             await asyncio.Event().wait()
+        await asyncio.sleep(self._thinks_s)
         if "transcript" in str(self.asked[-1][-1].get("content")):
             yield LLMResponse(content=SUMMARY, role=ChatRole.ASSISTANT)
             return

@@ -36,6 +36,8 @@ DECLINES, SILENT = "+14155550106", "+14155550111"
 RECORDED = json.loads((Path(__file__).parent.parent / "data" / "original-phases.json").read_text())
 ANSWER = "I opened ticket 123, somebody calls you back."
 FINAL_S = 40.0
+THINKS_S = 8.0
+"""Longer than a worker waits for a summary when nobody says how long."""
 
 SPANISH = {
     "hold": "Un momento, le paso con un supervisor.",
@@ -280,6 +282,23 @@ async def test_h17_a_model_that_hangs_keeps_nobody_in_silence(phone: Phone) -> N
     assert agent.result.success
     assert "charged twice" in agent.result.summary, "taken from the call"
     assert asyncio.get_running_loop().time() - began < FINAL_S
+
+
+@pytest.mark.parametrize(
+    ("own", "waited_for"),
+    [({}, True), ({"summary_timeout_s": 0.5}, False)],
+    ids=["as it comes", "as the user sets it"],
+)
+async def test_a_model_that_takes_its_time_is_waited_for_as_long_as_the_user_wants(
+    phone: Phone, own: dict[str, Any], waited_for: bool
+) -> None:
+    agent = Support(summary_llm=Mind(thinks_s=THINKS_S))
+    live, _, _ = await phone(agent, own=own)
+    await live.ear.hears("I am Ann. I was charged twice.")
+    async with asyncio.timeout(FINAL_S):
+        await agent.finished.wait()
+    assert agent.result is not None
+    assert (agent.result.summary == SUMMARY) is waited_for
 
 
 async def test_h21_a_component_that_will_not_close_does_not_keep_the_result(phone: Phone) -> None:
