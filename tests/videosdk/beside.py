@@ -23,6 +23,8 @@ from .stalls import Stalls
 HOLD_LINE = "Please hold while I connect you with a supervisor."
 LIMIT_S = 25.0
 SETTLE_S = 1.0
+SESSION_PATIENCE_S = 5.0
+"""How long the framework lets a session be that its participants have left."""
 OUR_NUMBER = "+14155550100"
 TIME_SCALE = 0.1
 
@@ -42,6 +44,10 @@ class Ending:
     hold_line_heard: bool = False
     let_in: bool = False
     longest_stall_s: float = 0.0
+    thread_wait_s: float = 0.0
+    """How long somebody else's work waited for a thread of the process's pool."""
+    session_goes_on: bool = False
+    """The caller has long hung up, and the session has not ended."""
 
     def __str__(self) -> str:
         parts = ["success" if self.success else f"`{self.said}`"]
@@ -52,8 +58,10 @@ class Ending:
             bool(self.caller_room) and not self.alone
         )
         parts += ["caller let in on hold"] if self.let_in else []
+        parts += ["**the session goes on with nobody in it**"] if self.session_goes_on else []
         parts += [] if self.hold_line_heard else ["no hold line heard"]
         parts += [f"loop stalled {self.longest_stall_s:.1f} s"] if self.longest_stall_s > 1.0 else []
+        parts += [f"others wait {self.thread_wait_s:.1f} s for a thread"] * (self.thread_wait_s > 1.0)
         return ", ".join(parts)
 
 
@@ -68,6 +76,8 @@ class Trouble:
     config: dict[str, Any] = field(default_factory=dict)
     before: Callable[[House], Awaitable[object]] | None = None
     during: Callable[[Play], Awaitable[object]] | None = None
+    settle_s: float = SETTLE_S
+    """How long after the end the world is looked at."""
 
 
 @dataclass
@@ -80,6 +90,8 @@ class Play:
     told: list[dict[str, Any]]
     let_in: bool = False
     """Set by a trouble that saw the caller's words reach the AI on hold."""
+    thread_wait_s: float = 0.0
+    """Set by a trouble that asked for a thread again and again: the longest it waited."""
 
     async def until(self, phase: str) -> dict[str, Any]:
         """Return as soon as `phase` was told of."""
@@ -110,10 +122,10 @@ async def play(house: House, trouble: Trouble, *, ours: bool) -> Ending:
         async with Stalls() as stalls:
             await live.ear.hears("Get me a supervisor.")
             acting = asyncio.create_task(_act(trouble, scene))
-            ending = await _end(house, seats.caller, live, agent)
+            ending = await _end(scene, trouble, agent)
             acting.cancel()
             await asyncio.gather(acting, return_exceptions=True)
-        ending.let_in = scene.let_in
+        ending.let_in, ending.thread_wait_s = scene.let_in, scene.thread_wait_s
         ending.longest_stall_s = stalls.longest.long_s
         return ending
 
@@ -123,7 +135,7 @@ async def _act(trouble: Trouble, scene: Play) -> None:
         await trouble.during(scene)
 
 
-async def _end(house: House, caller: Caller, live: Call, agent: Asking) -> Ending:
+async def _end(scene: Play, trouble: Trouble, agent: Asking) -> Ending:
     ending = Ending()
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -132,9 +144,11 @@ async def _end(house: House, caller: Caller, live: Call, agent: Asking) -> Endin
         ending.said = str(getattr(result, "error", None) or result)[:60]
     except TimeoutError:
         ending.said = f"nothing within {LIMIT_S:g} s"
-    ending.hold_line_heard = live.mouth.has_said(HOLD_LINE)
-    await asyncio.sleep(SETTLE_S)
-    await _read_the_world(house, caller, ending)
+    ending.hold_line_heard = scene.live.mouth.has_said(HOLD_LINE)
+    await asyncio.sleep(trouble.settle_s)
+    await _read_the_world(scene.house, scene.caller, ending)
+    left_alone = trouble.settle_s > SESSION_PATIENCE_S and not ending.caller_up
+    ending.session_goes_on = left_alone and not scene.live.ended
     return ending
 
 
@@ -153,9 +167,8 @@ async def _read_the_world(house: House, caller: Caller, ending: Ending) -> None:
         if any(p["sip"]["callId"] == caller.call_id for p in people):
             ending.caller_room = "ai" if id == caller.room_id else "consultation"
             ending.alone = ending.caller_room == "consultation" and len(people) == 1
-    if not ending.success:
-        return
-    ending.legs_up = 0  # a supervisor who talks with the caller is meant to be up
+    if ending.success or (ending.caller_room == "consultation" and not ending.alone):
+        ending.legs_up = 0  # a supervisor who talks with the caller is meant to be up
 
 
 def _config(trouble: Trouble) -> WarmTransferConfig:

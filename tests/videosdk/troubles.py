@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from warmxfer.actors.house import House
 
-from .beside import Play, Trouble
+from .beside import SESSION_PATIENCE_S, Play, Trouble
 from .offline import Mind
 from .stage import sandbox
 
-NO_ANSWER, DECLINES, SILENT = "+14155550103", "+14155550106", "+14155550111"
+BUSY, NO_ANSWER = "+14155550102", "+14155550103"
+DECLINES, SILENT = "+14155550106", "+14155550111"
 
 
 def fault(kind: str, match: dict[str, Any], **more: Any) -> Any:
@@ -42,6 +44,29 @@ async def speak_on_hold(play: Play) -> None:
     await asyncio.sleep(0.1)
     play.let_in = play.live.session._accept_user_input
     await speaking
+
+
+async def hang_while_closing(play: Play) -> None:
+    play.live.mouth.hangs_on_close = True
+    try:
+        await asyncio.Event().wait()
+    finally:
+        play.live.mouth.hangs_on_close = False
+
+
+async def want_a_thread(play: Play) -> None:
+    """Somebody else's work in a process whose pool has one thread left."""
+    loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+    loop.set_default_executor(pool)
+    try:
+        while True:
+            asked_at = loop.time()
+            await asyncio.to_thread(int)
+            play.thread_wait_s = max(play.thread_wait_s, loop.time() - asked_at)
+            await asyncio.sleep(0.05)
+    finally:
+        loop.set_default_executor(ThreadPoolExecutor())
+        pool.shutdown(wait=False)
 
 
 SWITCH = {"method": "POST", "path": "/v2/sip/call/switch-room"}
@@ -96,6 +121,15 @@ TROUBLES = (
     ),
     Trouble("H13", "the agent speaks on hold", lambda end: end.let_in, during=speak_on_hold),
     Trouble(
+        "H16",
+        "the caller has hung up when they are given back",
+        lambda end: end.session_goes_on,
+        NO_ANSWER,
+        {"supervisor_join_timeout": 2.0},
+        during=hang_up_on_hold,
+        settle_s=SESSION_PATIENCE_S + 2.0,
+    ),
+    Trouble(
         "H17",
         "the model that summarises hangs",
         lambda end: not end.success,
@@ -106,6 +140,26 @@ TROUBLES = (
         "the provider takes 3 s to look up a call",
         lambda end: end.longest_stall_s > 2.0,
         before=fault("delay", {"method": "GET", "path": "/v2/sip/call*"}, delayS=30.0),
+    ),
+    Trouble(
+        "H19",
+        "the provider takes 3 s to dial, and the process has one thread left",
+        lambda end: end.thread_wait_s > 2.0,
+        before=fault("delay", POST_CALL, delayS=30.0),
+        during=want_a_thread,
+    ),
+    Trouble(
+        "H20",
+        "the supervisor is busy",
+        lambda end: end.said != "supervisor_busy",
+        BUSY,
+        {"supervisor_join_timeout": 3.0},
+    ),
+    Trouble(
+        "H21",
+        "a component of the session hangs while it closes",
+        lambda end: not end.success,
+        during=hang_while_closing,
     ),
     Trouble(
         "H23",
