@@ -1,7 +1,8 @@
-"""Which servers a room is on: asked off the loop, before the framework's library asks.
+"""Which servers a room is on: asked without keeping the loop waiting, before the framework's library asks.
 
 The library asks with a blocking request that has no deadline, in the middle of joining, on the loop that
-carries everybody's voice. So we ask before it in a thread; its own question is answered with what is known.
+carries everybody's voice. So the request is made here; when the library makes it, it is handed the answer we
+have, which it reads by itself.
 """
 
 # pyright: reportMissingImports=false
@@ -10,32 +11,48 @@ carries everybody's voice. So we ask before it in a thread; its own question is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
-import videosdk.room_client as room_client
+import httpx
+import videosdk.utils as library
 
-MAX_ASKED_AT_ONCE = 8
+from warmxfer.schemas import Retry
 
-_threads = ThreadPoolExecutor(MAX_ASKED_AT_ONCE, thread_name_prefix="videosdk-servers")
-_known: ContextVar[Mapping[str, Any] | None] = ContextVar("known_servers", default=None)
-_asked = room_client.get_server_config
+ASK_TIMEOUT_S = 5.0
+PATH = "/infra/v1/meetings/server-init-config"
+
+_certificates = httpx.create_ssl_context()
+"""Takes tens of milliseconds to make: once, and before there is a voice to carry."""
+
+_known: ContextVar[httpx.Response | None] = ContextVar("known_servers", default=None)
+_requests = library.requests
 
 
 async def know_servers(room_id: str, token: str, host: str) -> None:
-    """Ask the cloud, and remember the answer in this context. Raises what the library raises.
-
-    Cancelling it stops the waiting, not the request.
-    """
-    asking = asyncio.get_running_loop().run_in_executor(_threads, _asked, room_id, token, host)
-    _known.set(await asking)
-
-
-def _answered(room_id: str, token: str, host: str) -> Any:
-    """In place of the library's question; a context that knows nothing asks as before."""
-    return _known.get() or _asked(room_id, token, host)
+    """Ask the cloud at `host`, and remember the answer in this context. Raises `Retry`."""
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            _known.set(await _answer(room_id, token, host))
+    except (httpx.HTTPError, TimeoutError) as error:
+        why = type(error).__name__
+        raise Retry(f"Nobody said which servers room {room_id} is on ({why})") from error
 
 
-room_client.get_server_config = _answered
+async def _answer(room_id: str, token: str, host: str) -> httpx.Response:
+    async with httpx.AsyncClient(verify=_certificates, timeout=None) as http:
+        url, about = f"https://{host}{PATH}", {"roomId": room_id}
+        return (await http.post(url, headers={"Authorization": token}, json=about)).raise_for_status()
+
+
+class _Requests:
+    """`requests`, as the library uses it; a context that knows nothing asks as before."""
+
+    RequestException = _requests.RequestException
+
+    @staticmethod
+    def post(url: str, **question: Any) -> Any:
+        return _known.get() or _requests.post(url, **question)
+
+
+library.requests = _Requests

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
+from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
 from videosdk.agents import Pipeline
 from videosdk.agents.metrics.analytics import AnalyticsClient
 from videosdk.agents.room.room import VideoSDK
+from videosdk.utils import IV, KEY
 
 from warmxfer.actors.voices import (
     PipelineFactory,
@@ -31,6 +36,17 @@ IN_TIME_S = 5.0
 TICKET = RoomToken(token="room-token", signaling_url="https://api.videosdk.live")
 
 
+def servers(place: str) -> dict[str, Any]:
+    """The cloud's answer to which servers a room is on, as the library wants it."""
+    no_ice = AES.new(KEY, AES.MODE_CBC, IV).encrypt(pad(b"[]", AES.block_size))
+    return {"data": {"baseUrl": place, "iceServers": b64encode(no_ice).decode()}}
+
+
+async def nowhere(*_: str) -> httpx.Response:
+    """That answer; no meeting here goes there."""
+    return httpx.Response(200, json=servers("nowhere"), request=httpx.Request("POST", "https://nowhere"))
+
+
 class Consultation:
     """What the framework is given: a pipeline for each session, and a meeting for each joining."""
 
@@ -40,7 +56,7 @@ class Consultation:
         self.meetings: list[Meeting] = []
         self.made: Callable[[], Any] = self.pipeline
         self.factory = PipelineFactory("ours:briefing", lambda: self.made())
-        self.asked_for_servers: Callable[..., dict[str, Any]] = lambda *_: {"base_url": "nowhere"}
+        self.servers: Callable[[str, str, str], Awaitable[httpx.Response]] = nowhere
         self.opens: Callable[[dict[str, Any]], Meeting] = lambda config: Meeting(**config)
         vars(self).update(parts)
 
@@ -108,6 +124,6 @@ async def joined(
 def offline(monkeypatch: pytest.MonkeyPatch, scene: Consultation) -> Consultation:
     """Let the framework's meetings and servers be the scene's, and its analytics stay here."""
     monkeypatch.setattr(VideoSDK, "init_meeting", scene.meet)
-    monkeypatch.setattr(videosdk_servers, "_asked", scene.asked_for_servers)
+    monkeypatch.setattr(videosdk_servers, "_answer", scene.servers)
     monkeypatch.setattr(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None)
     return scene

@@ -29,6 +29,7 @@ from warmxfer.actors.voices import Seat, Voice, VoiceSettings, open_voice, ticke
 from warmxfer.bus import Bus
 
 from .cloud import CloudMeeting, CloudMouth
+from .consulting import nowhere
 from .offline import SUMMARY, Call, Ear, Helper, Meeting, Mind, making, open_call
 
 TOKEN_LIFE_S = 600
@@ -41,7 +42,7 @@ def framework_offline() -> Iterator[None]:
     with (
         patch.object(VideoSDK, "init_meeting", lambda **config: making.get()(**config)),
         patch.object(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None),
-        patch.object(videosdk_servers, "_asked", lambda *_: {"base_url": "nowhere"}),
+        patch.object(videosdk_servers, "_answer", nowhere),
     ):
         yield
 
