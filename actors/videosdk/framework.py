@@ -62,6 +62,11 @@ def pipeline_of(session: Any) -> Any:
     return getattr(session, "pipeline", None)
 
 
+def is_pipeline(thing: Any) -> bool:
+    """Whether it is one of the framework's."""
+    return isinstance(thing, Pipeline)
+
+
 def is_realtime(pipeline: Any) -> bool:
     """Whether a realtime model stands in for LLM and speech."""
     return bool(getattr(getattr(pipeline, "config", None), "is_realtime", False))

@@ -17,7 +17,7 @@ from warmxfer.actors.voices import PipelineFactory
 from warmxfer.actors.voices.videosdk_pipeline import fit
 from warmxfer.schemas import Refused
 
-from .framework import Pipeline, WarmTransferConfig, is_realtime, pipeline_of
+from .framework import Pipeline, WarmTransferConfig, is_pipeline, is_realtime, pipeline_of
 from .spare import Make, Spare, Stop
 
 GIVEN: Final = "config.briefing_pipeline_factory"
@@ -71,8 +71,8 @@ def _called(given: Any) -> Make:
         raise PipelineFactory(_name(given), given, GIVEN).refused(trouble)
 
     def make(stops: list[Stop]) -> Any:
-        pipeline = given()
-        if isinstance(pipeline, Pipeline):
+        pipeline: Any = given()
+        if is_pipeline(pipeline):
             stops.append(pipeline.cleanup)
         return pipeline
 
