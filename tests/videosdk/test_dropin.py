@@ -285,15 +285,15 @@ async def test_h17_a_model_that_hangs_keeps_nobody_in_silence(phone: Phone) -> N
 
 
 @pytest.mark.parametrize(
-    ("own", "waited_for"),
+    ("ours", "waited_for"),
     [({}, True), ({"summary_timeout_s": 0.5}, False)],
     ids=["as it comes", "as the user sets it"],
 )
 async def test_a_model_that_takes_its_time_is_waited_for_as_long_as_the_user_wants(
-    phone: Phone, own: dict[str, Any], waited_for: bool
+    phone: Phone, ours: dict[str, Any], waited_for: bool
 ) -> None:
     agent = Support(summary_llm=Mind(thinks_s=THINKS_S))
-    live, _, _ = await phone(agent, own=own)
+    live, _, _ = await phone(agent, ours=ours)
     await live.ear.hears("I am Ann. I was charged twice.")
     async with asyncio.timeout(FINAL_S):
         await agent.finished.wait()
