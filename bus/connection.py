@@ -98,8 +98,13 @@ class Bus:
         return await writing.publish_all(self._link, messages, deadline_s)
 
     async def last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
-        """The newest message on `subject` (wildcards allowed) or None; in a cluster, maybe a moment old."""
+        """The last message on `subject` (wildcards allowed) or None, from any replica: maybe a moment old."""
         return await reading.last(self._link, subject, deadline_s)
+
+    async def newest(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+        """As `last`, from the stream's leader: never older than what was acknowledged. For whoever would let
+        something go because of what is not there."""
+        return await reading.newest(self._link, subject, deadline_s)
 
     async def history(
         self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S

@@ -31,7 +31,8 @@ OLDEST_SERVER = (2, 14)
 HOOK_DEADLINE_S = 15.0
 
 _JETSTREAM_OFF = (10039, 10076)
-_NOT_READY = (10008, 10009, 10023)
+_NOT_READY = (10005, 10008, 10009, 10023)
+"""In a cluster that begins, the brokers find each other one by one: at first too few for the stream."""
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
 
 Hook = Callable[[], Awaitable[None]]

@@ -1,12 +1,21 @@
-"""Reading the stream by direct get: the last message of a subject, the next after a number, a history.
+"""Reading the stream: the last message of a subject, the newest one, the next after a number, a history.
 
-Reads go to any replica, so in a cluster one may be a moment old: a read is a hint, and only a write's
-expectation decides. All reads wait out a broker that is away, until their deadline.
+    newest                                      asked of the stream's leader: what was acknowledged is seen
+    last, first_after, numbered, history        direct gets, which any replica answers: maybe a moment old
+
+Of three replicas one that stalls answers as of then, and one that is well is some milliseconds behind. So a
+direct get is a hint: what it shows was written, what it does not show may have been. It is enough where a
+write with an expectation decides, where it is looked again, or where an old answer does no harm. Who lets
+something go for ever because of what is not there reads the newest. It needs a leader, and there is none for
+some seconds after one died; one that was cut off from the others takes itself for it that long.
+
+All reads wait out a broker that is away, until their deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,8 +23,8 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from .errors import Refused
-from .link import Link, is_unanswered
+from .errors import Broken, Refused
+from .link import ApiError, Link, is_unanswered
 from .messages import Stored
 from .patience import Patience
 from .replies import ConnectionLost
@@ -25,6 +34,7 @@ from .wire import unsubscribe
 BATCH = 256
 MAX_HISTORY = 100_000
 NO_STREAM = f"no stream {STREAM} with direct get is there; run ensure()"
+_NO_MESSAGE, _NO_STREAM = 10037, 10059
 
 _DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
 _ENVELOPE = frozenset(
@@ -32,8 +42,28 @@ _ENVELOPE = frozenset(
 )
 
 
+async def newest(link: Link, subject: str, deadline_s: float) -> Stored | None:
+    """The newest message on `subject` (which may hold wildcards) as the leader has it, or None."""
+    try:
+        answer = await link.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
+    except ApiError as error:
+        if error.err_code == _NO_MESSAGE:
+            return None
+        if error.err_code == _NO_STREAM:
+            raise link.unavailable(NO_STREAM) from error
+        raise Broken(f"The broker did not read {subject}: {error.description} ({error.err_code})") from error
+    found: Mapping[str, Any] = answer["message"]
+    return Stored(
+        subject=found["subject"],
+        seq=int(found["seq"]),
+        at=datetime.fromisoformat(found["time"]).timestamp(),
+        data=base64.b64decode(found.get("data", "")),
+        headers=_headers(base64.b64decode(found.get("hdrs", ""))),
+    )
+
+
 async def last(link: Link, subject: str, deadline_s: float) -> Stored | None:
-    """The newest message on `subject` (which may hold wildcards), or None."""
+    """The last message on `subject` (which may hold wildcards) that some replica has, or None."""
     if "*" in subject or ">" in subject:
         return await _get_one(link, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
     return await _get_one(link, f"{_DIRECT_GET}.{subject}", None, deadline_s)
@@ -126,3 +156,10 @@ def _stored(msg: Msg) -> Stored | None:
         data=msg.data,
         headers={name: value for name, value in headers.items() if name not in _ENVELOPE},
     )
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    """The headers in the block that the broker keeps them as; its first line is the version."""
+    lines = block.decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name: value.strip() for name, _, value in pairs}

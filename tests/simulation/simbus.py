@@ -190,6 +190,12 @@ class SimBus(Wire):
             lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
         )
 
+    async def newest(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+        """Asked of the leader: what was acknowledged is seen."""
+        return await self.patiently(
+            lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
+        )
+
     async def history(
         self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
     ) -> list[Stored]:

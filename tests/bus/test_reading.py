@@ -1,0 +1,86 @@
+"""What the stream's leader says is never older than what was acknowledged, whichever replica is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.chaos.cluster import NODES, three_brokers
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Unavailable, subjects
+from warmxfer.bus.stream import STREAM
+
+STALL_S, BREATH_S = 0.1, 0.02
+OLD_LASTS = 10
+MAX_WRITES = 2_000
+"""A new replica begins to answer direct gets some seconds after the stream was made: then some hundred do."""
+
+
+async def test_the_newest_is_the_last_where_there_is_one_broker(bus: Bus, transfer_id: str) -> None:
+    subject = subjects.event(transfer_id)
+    assert await bus.newest(subject) is None
+    await bus.publish(subject, b"one", headers={"X-A": "b: c"})
+    seq = await bus.publish(subject, b"\x00two", msg_id=f"{transfer_id}.2")
+    found = await bus.newest(subject)
+    assert found is not None
+    assert found == await bus.last(subject) == await bus.newest(f"warmxfer.{transfer_id}.>")
+    assert (found.seq, found.data, found.msg_id) == (seq, b"\x00two", f"{transfer_id}.2")
+    await bus.publish(subject, b"", headers={"X-A": "b: c"})
+    assert await bus.newest(subject) == await bus.last(subject)
+
+
+async def test_without_the_stream_it_is_unknown_what_is_the_newest(fresh_bus: Bus) -> None:
+    await fresh_bus._link.api(f"STREAM.DELETE.{STREAM}")
+    with pytest.raises(Unavailable, match=f"no stream {STREAM}"):
+        await fresh_bus.newest(subjects.log("a"), deadline_s=0.5)
+
+
+async def test_while_a_replica_stalls_the_newest_is_never_old() -> None:
+    """Direct gets are: each of the three brokers answers its share of them."""
+    async with three_brokers() as cluster:
+        async with await Bus.connect(BusSettings(url=cluster.url, replicas=NODES), name="test") as bus:
+            await bus.ensure()
+            await cluster.whole()
+        leader, follower, _ = sorted(cluster.servers, key=[await cluster.leader()].count, reverse=True)
+        at_leader = BusSettings(url=cluster.servers[leader].url, replicas=NODES)
+        async with await Bus.connect(at_leader, name="test") as bus, _stalling(cluster.servers[follower]):
+            old_lasts, old_newests = await _old_reads(bus, subjects.log("a"))
+    assert old_newests == 0
+    assert old_lasts == OLD_LASTS, "no replica lagged: this has shown nothing"
+
+
+async def _old_reads(bus: Bus, subject: str) -> tuple[int, int]:
+    """How many reads of either kind did not see what had just been acknowledged to us, until enough."""
+    old_lasts = old_newests = seq = 0
+    for _ in range(MAX_WRITES):
+        if old_lasts == OLD_LASTS:
+            break
+        seq = await bus.publish(subject, b"x" * 300, expect_last=seq)
+        last, newest = await asyncio.gather(bus.last(subject), bus.newest(subject))
+        old_lasts += last is None or last.seq < seq
+        old_newests += newest is None or newest.seq < seq
+    return old_lasts, old_newests
+
+
+@asynccontextmanager
+async def _stalling(server: EmbeddedServer) -> AsyncIterator[None]:
+    """It stands still most of the time."""
+
+    async def stall() -> None:
+        while True:
+            os.killpg(server.pid, signal.SIGSTOP)
+            await asyncio.sleep(STALL_S)
+            os.killpg(server.pid, signal.SIGCONT)
+            await asyncio.sleep(BREATH_S)
+
+    stalling = asyncio.create_task(stall())
+    try:
+        yield
+    finally:
+        stalling.cancel()
+        await asyncio.gather(stalling, return_exceptions=True)
+        os.killpg(server.pid, signal.SIGCONT)
