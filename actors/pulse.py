@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from warmxfer.bus import Bus, Refused, Retry, subjects
+from warmxfer.bus import Broken, Bus, Refused, Retry, subjects
 from warmxfer.schemas import AskPulse, Pulse, Undecodable, decode_as, encode
 
 OVER_TWICE = 2
@@ -16,13 +16,17 @@ log = structlog.get_logger(__name__)
 
 
 async def pulse(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
-    """Is a coordinator in charge of `transfer_id`? None: nobody could say."""
+    """Is a coordinator in charge of `transfer_id`? None: nobody could say.
+
+    Nor can a coordinator that fails at the question, as one that an upgrade was taken back from may fail at a
+    record of the newer version: it is no more in charge than one that is silent.
+    """
     try:
         async with asyncio.timeout(timeout_s):
             answer = await bus.ask(subjects.ASK_PULSE, encode(AskPulse(transfer_id)), timeout_s)
         return decode_as(Pulse, answer).live
     except (Retry, TimeoutError):
         return None
-    except (Refused, Undecodable) as error:
+    except (Refused, Broken, Undecodable) as error:
         log.error("pulse_not_understood", transfer_id=transfer_id, error=str(error))
         return None

@@ -17,10 +17,10 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors.providers import CallRecord, Doubtful, NotDone, Provider
+from warmxfer.actors.providers import CallRecord, Provider
 from warmxfer.actors.pulse import pulse
 from warmxfer.bus import Bus, subjects
-from warmxfer.schemas import Retry, Undecodable, decode_result
+from warmxfer.schemas import Undecodable, WarmTransferError, decode_result
 
 from . import names
 
@@ -50,7 +50,8 @@ class Reconciler:
             try:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
                     await self.look()
-            except (Retry, NotDone, Doubtful, TimeoutError) as error:
+            except (WarmTransferError, TimeoutError) as error:
+                # Whatever it was: a gateway that does not look serves calls all the same.
                 log.warning("legs_not_reconciled", cause=type(error).__name__)
 
     async def look(self) -> None:
@@ -72,7 +73,7 @@ class Reconciler:
 
     async def _succeeded(self, transfer_id: str) -> bool:
         """Whether a success is known; what cannot be read may be one."""
-        stored = await self._bus.last(subjects.result(transfer_id))
+        stored = await self._bus.newest(subjects.result(transfer_id))
         try:
             return stored is not None and decode_result(stored.data).success
         except Undecodable:

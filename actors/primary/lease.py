@@ -1,8 +1,8 @@
 """How long a caller stays on hold when nobody is in charge any more.
 
 While the caller is held, a coordinator is asked for the transfer's pulse four times per lease. No answer at
-all for a whole lease, or twice in a row the answer that the transfer is over, and the hold is let go by the
-proxy itself: no failure of ours, nor of the broker, leaves a caller muted.
+all for a whole lease, or twice in a row the answer that the transfer is over or stands still, and the hold is
+let go by the proxy itself: no failure of ours, nor of the broker, leaves a caller muted.
 
 `Lease` decides and is pure; `outlive` asks.
 """
@@ -12,6 +12,9 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
+import structlog
+
+from warmxfer.actors.logs import trail
 from warmxfer.actors.pulse import OVER_TWICE, pulse
 from warmxfer.bus import Bus
 
@@ -19,6 +22,8 @@ DEFAULT_LEASE_S = 20.0
 MIN_LEASE_S = 1.0
 MAX_LEASE_S = 600.0
 ASKS_PER_LEASE = 4
+
+log = structlog.get_logger(__name__)
 
 
 class Lease:
@@ -40,11 +45,18 @@ class Lease:
 
 
 async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> None:
-    """Return when nobody is in charge of `transfer_id` any more."""
+    """Return when nobody is in charge of `transfer_id` any more.
+
+    Raises nothing but its own cancellation: a hold whose lease had died would never be let go.
+    """
     lease, pause_s = Lease(lease_s, monotonic()), lease_s / ASKS_PER_LEASE
     while not lease.expired(monotonic()):
         await asyncio.sleep(pause_s)
         began_s = monotonic()
-        live = await pulse(bus, transfer_id, pause_s)
+        try:
+            live = await pulse(bus, transfer_id, pause_s)
+        except Exception as error:
+            log.error("pulse_failed", transfer_id=transfer_id, exception=trail(error))
+            live = None
         if live is not None:
             lease.heard(live, began_s)

@@ -21,6 +21,7 @@ BROKE = frozenset(
         "bus_reconnect_hook_failed",
         "handler_failed",
         "hosting_failed",
+        "pulse_failed",
         "voice_broke",
     }
 )

@@ -12,7 +12,7 @@ from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as coordinate
 from warmxfer.actors.gateway.reconciling import Reconciler
 from warmxfer.actors.providers import choose_provider
-from warmxfer.bus import subjects
+from warmxfer.bus import Heard, subjects
 from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmTransferResult, encode
 
 from .office import Office
@@ -118,3 +118,16 @@ async def test_where_no_coordinator_can_say_so_nothing_counts_as_forgotten(
 ) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
     assert await look(HOUSE_NAME) == 1
+
+
+async def test_a_coordinator_that_fails_at_the_question_has_not_said_that_it_is_over(
+    idle_office: Office, look: Look
+) -> None:
+    """Its answer had ended the gateway."""
+
+    async def fail(_: Heard) -> bytes:
+        raise LookupError("a record of a newer version")
+
+    await dial(idle_office, await idle_office.cloud.open_room())
+    async with idle_office.bus.serve(subjects.ASK_PULSE, fail):
+        assert await look(HOUSE_NAME) == 1

@@ -41,6 +41,7 @@ class Boss:
     transfer_id: str
     heard: Listener
     live: bool | None = True
+    fails: bool = False
     fence: int = 0
 
     def hold(self, line: str = "Please hold.", fence: int | None = None) -> HoldCaller:
@@ -75,6 +76,8 @@ class Boss:
         await self.bus.publish(subjects.phase(self.transfer_id), encode(changed))
 
     async def feel_pulse(self, _: Heard) -> bytes:
+        if self.fails:
+            raise LookupError("a record of a newer version")
         if self.live is None:
             await asyncio.sleep(3_600)
         return encode(Pulse(bool(self.live)))

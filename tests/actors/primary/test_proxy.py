@@ -267,6 +267,34 @@ async def test_a_transfer_that_is_over_lets_go_after_two_noes(bus: Bus, boss: Bo
         assert 0.4 < asyncio.get_running_loop().time() - began < 0.95, "two asks of a quarter lease each"
 
 
+async def test_a_coordinator_that_fails_at_the_question_is_in_charge_of_nobody(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    """As one of an older version does at a newer record: the lease died of its answer, at the first ask."""
+    session = RecordingSession(room)
+    boss.fails = True
+    async with attach(bus, session, lease_s=1.0):
+        await boss.send(boss.hold())
+        await boss.hears()
+        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert not session.muted
+
+
+async def test_whatever_becomes_of_the_question_a_lease_ends(
+    bus: Bus, boss: Boss, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: object) -> bool:
+        raise LookupError("nobody thought of this")
+
+    monkeypatch.setattr("warmxfer.actors.primary.lease.pulse", break_down)
+    session = RecordingSession(room)
+    async with attach(bus, session, lease_s=1.0):
+        await boss.send(boss.hold())
+        await boss.hears()
+        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert not session.muted
+
+
 async def test_a_living_transfer_holds_longer_than_a_lease(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
     async with attach(bus, session, lease_s=1.0):
