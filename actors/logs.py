@@ -6,6 +6,7 @@ Lines go to stderr: JSON when nobody looks on, or with `WARMXFER_LOG=json`; `WAR
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -22,6 +23,8 @@ MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 LIBRARY_LEVEL = logging.WARNING
 """httpx, uvicorn and websockets write addresses and headers below it."""
+
+log = structlog.get_logger(__name__)
 
 _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "transcript", "authorization"})
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|(?<![\w.:-])[1-9][0-9]{9,14}(?![\w.:-])")
@@ -64,6 +67,12 @@ def trail(error: BaseException) -> str:
     Not `exc_info`: as structlog is set up there, it may show the locals of every frame.
     """
     return "".join(traceback.format_exception(error))
+
+
+def note_failure(task: asyncio.Task[None]) -> None:
+    """The done callback of a task that nobody awaits for its result: it does not die unheard."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("background_task_failed", task=task.get_name(), exception=trail(error))
 
 
 def withhold(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

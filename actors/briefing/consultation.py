@@ -23,6 +23,7 @@ from typing import Final
 import structlog
 
 from warmxfer.actors import voices
+from warmxfer.actors.logs import note_failure
 from warmxfer.actors.pulse import OVER_TWICE, pulse
 from warmxfer.bus import Bus
 from warmxfer.schemas import BriefSupervisor, JoinConsultation, LeaveConsultation, Refused, Retry
@@ -168,9 +169,11 @@ class Consultation:
         judges = self._judges.helped_by(self._voice.model)
         teller = Teller(self._voice, judges, self._reporter, self._task.join, self._note)
         pumps = (
-            asyncio.create_task(_pump(self._voice.events(), self._inbox)),
-            asyncio.create_task(_pump(_each(orders), self._inbox)),
+            asyncio.create_task(_pump(self._voice.events(), self._inbox), name="consultation-events"),
+            asyncio.create_task(_pump(_each(orders), self._inbox), name="consultation-orders"),
         )
+        for pump in pumps:
+            pump.add_done_callback(note_failure)
         try:
             await self._arrive(teller, presence, before)
             async with asyncio.timeout(MAX_LIFE_S):

@@ -23,7 +23,7 @@ import structlog
 
 from warmxfer.actors.answering import publish_answer, read_command
 from warmxfer.actors.llm import ChatModel
-from warmxfer.actors.logs import trail
+from warmxfer.actors.logs import note_failure
 from warmxfer.actors.looking import looks
 from warmxfer.actors.pulse import OVER_TWICE, pulse
 from warmxfer.actors.voices import VoiceSettings
@@ -62,7 +62,7 @@ async def brief_here(
             asyncio.create_task(host.look(), name=f"hosting-looked-at-{session_name}"),
         )
         for task in serving:
-            task.add_done_callback(_note_end)
+            task.add_done_callback(note_failure)
         try:
             yield
         finally:
@@ -151,7 +151,7 @@ class _Host:
         holding = asyncio.create_task(self._hold(task), name=f"consultation-{task.transfer_id}")
         self._held.add(holding)
         holding.add_done_callback(self._held.discard)
-        holding.add_done_callback(_note_end)
+        holding.add_done_callback(note_failure)
 
     async def _hold(self, task: Task) -> None:
         """Until it is over, or the transfer is; a bounded life, however often it has to begin again."""
@@ -174,8 +174,3 @@ class _Host:
             failed = CommandFailed(command_id=task.join.command_id, fault=Fault.BROKEN, detail=detail)
             await publish_answer(self._bus, task.transfer_id, failed)
             raise
-
-
-def _note_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("hosting_failed", task=task.get_name(), exception=trail(error))

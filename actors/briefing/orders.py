@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from warmxfer.actors.logs import note_failure
 from warmxfer.actors.looking import looks
 from warmxfer.bus import Bus, Listener, subjects
 from warmxfer.schemas import (
@@ -66,6 +67,8 @@ class Orders:
             asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}"),
             asyncio.create_task(self._look(), name=f"orders-looked-at-{self._transfer_id}"),
         )
+        for task in self._tasks:
+            task.add_done_callback(note_failure)
         await self._looked.wait()
         return self
 

@@ -6,13 +6,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-import structlog
-
-from warmxfer.actors.logs import trail
+from warmxfer.actors.logs import note_failure
 
 STOP_TIMEOUT_S = 2.0
-
-log = structlog.get_logger(__name__)
 
 
 class Background:
@@ -25,7 +21,7 @@ class Background:
         """Run `work`, in place of an earlier task of this name."""
         self.cancel(name)
         self._tasks[name] = task = asyncio.create_task(work, name=f"warmxfer-{name}")
-        task.add_done_callback(_note)
+        task.add_done_callback(note_failure)
 
     def cancel(self, name: str) -> None:
         """Stop that task, if it runs; does not wait for its end."""
@@ -46,8 +42,3 @@ class Background:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
-
-
-def _note(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("background_task_failed", task=task.get_name(), exception=trail(error))

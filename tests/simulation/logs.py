@@ -20,7 +20,6 @@ BROKE = frozenset(
         "background_task_failed",
         "bus_reconnect_hook_failed",
         "handler_failed",
-        "hosting_failed",
         "pulse_failed",
         "voice_broke",
     }
