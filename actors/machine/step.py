@@ -20,6 +20,10 @@ from .turn import Turn
 REARM_SLACK_S = 0.05
 """A timer that is set to fire this little later than needed is left as it is."""
 
+LOST_AFTER_S = 10.0
+"""A timer of which nobody heard so long after its time is lost: what happens next sets it again. Should it
+come after all, as it may after an outage, the other one finds nothing left to do."""
+
 
 class Moved(Struct, frozen=True):
     """The event took effect: the new state, and what goes out because of it."""
@@ -56,9 +60,9 @@ def step(state: Transfer | None, event: AnyEvent, now: float) -> Moved | Ignored
     rule.handler(turn, event)
     if turn.state.stage not in rule.to:
         raise Broken(f"{type(event).__name__} led from {stage.value} to {turn.state.stage.value}")
+    _arm(turn)
     if turn.state == state and not turn.out:
         return Ignored(f"{type(event).__name__} says nothing new in {stage.value}")
-    _arm(turn)
     turn.state.seq += 1
     return Moved(turn.state, turn.out)
 
@@ -83,7 +87,10 @@ def _arm(turn: Turn) -> None:
     if not waits:
         state.armed_at = None
         return
-    due_at = min(waits)
-    if state.armed_at is None or due_at < state.armed_at - REARM_SLACK_S:
+    due_at, armed_at = min(waits), state.armed_at
+    if armed_at is not None and turn.now > armed_at + LOST_AFTER_S:
+        # As of now, though it may be long due: or each event until it fires would set it once more.
+        armed_at, due_at = None, max(due_at, turn.now)
+    if armed_at is None or (turn.now < armed_at and due_at < armed_at - REARM_SLACK_S):
         state.armed_at = due_at
         turn.out.append(ArmTimer(due_at))

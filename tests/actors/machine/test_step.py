@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from warmxfer.actors.machine import Ignored, Moved, Stage, step
+from warmxfer.actors.machine import ArmTimer, Ignored, Moved, Stage, step
 from warmxfer.actors.machine.state import Pending
+from warmxfer.actors.machine.step import LOST_AFTER_S
 from warmxfer.actors.machine.table import TABLE, Rule
 from warmxfer.schemas import (
     Broken,
@@ -112,6 +113,36 @@ def test_a_timer_is_never_set_to_the_past_or_it_would_fire_without_end() -> None
         story.let_time_pass()
         assert story.transfer.armed_at is not None
         assert story.transfer.armed_at > story.now - 1.0
+
+
+def test_a_timer_of_which_nobody_heard_is_set_again_by_whatever_happens_next() -> None:
+    """It was let go by who looked at an old record, and nothing moved the transfer ever after."""
+    nothing_new = ParticipantLeft(room_id=PRIMARY, participant_id="stranger")
+    story = Story().until(Stage.BRIEFING)
+    lost = story.transfer.armed_at
+    assert lost is not None
+    story.now = lost + LOST_AFTER_S - 1.0
+    assert story.tell(nothing_new) == [], "it may only be late"
+    story.now = lost + LOST_AFTER_S + 1.0
+    assert story.tell(nothing_new) == [ArmTimer(story.now)]
+    assert story.tell(nothing_new) == [], "once, and not with each event"
+    story.let_time_pass()
+    assert story.transfer.armed_at is not None
+    assert story.transfer.armed_at > story.now
+
+
+def test_a_timer_that_was_late_and_not_lost_is_no_trouble() -> None:
+    story = Story().until(Stage.BRIEFING)
+    late = story.transfer.armed_at
+    assert late is not None
+    story.now = late + LOST_AFTER_S + 1.0
+    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="stranger"))
+    set_again = story.transfer.armed_at
+    asked = story.tell(DeadlinePassed(due_at=late))
+    assert [type(each).__name__ for each in asked] == ["CheckLegs"]
+    assert story.transfer.armed_at == set_again
+    story.let_time_pass()
+    assert story.transfer.armed_at == min(each.due_at for each in story.transfer.pending.values())
 
 
 def test_a_broker_that_was_down_lets_all_overdue_waits_count_at_once() -> None:
