@@ -1,7 +1,7 @@
 """The log of a transfer: one record per transition, the only truth, the only guard against two writers.
 
 The guard is the number of the record the writer decided on. Whoever decided on an older one is refused
-and loads again.
+and loads again. Who decides to write nothing has no such guard: so the newest record is the leader's word.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from . import subjects, timers
 from .connection import WRITE_DEADLINE_S, Bus
-from .messages import NO_HEADERS
+from .messages import NO_HEADERS, Stored
 
 MAX_RECORDS = 1_000
 """Of one transfer; a long one with every check of its legs writes some hundred."""
@@ -31,13 +31,19 @@ class Log:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def last(self, id: str) -> Entry | None:
+    async def newest(self, id: str) -> Entry | None:
         """The newest record of transfer `id`, or None when it has none."""
-        stored = await self._bus.last(subjects.log(id))
-        return None if stored is None else Entry(stored.seq, stored.at, stored.data, stored.msg_id)
+        return _entry(await self._bus.newest(subjects.log(id)))
+
+    async def glance(self, id: str) -> Entry | None:
+        """A record of transfer `id` that was the newest a moment ago, or None: for whom that is enough."""
+        return _entry(await self._bus.last(subjects.log(id)))
 
     async def holds(self, id: str, msg_id: str) -> bool:
-        """Whether any record of transfer `id`, however old, was written under `msg_id`."""
+        """Whether any record of transfer `id`, however old, was written under `msg_id`.
+
+        One of just now may not be seen yet; the broker knows its name, and refuses to append it again.
+        """
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
@@ -65,3 +71,7 @@ class Log:
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )
+
+
+def _entry(stored: Stored | None) -> Entry | None:
+    return None if stored is None else Entry(stored.seq, stored.at, stored.data, stored.msg_id)

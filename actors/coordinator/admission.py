@@ -25,18 +25,14 @@ log = structlog.get_logger(__name__)
 
 
 class Admission:
-    """Lets transfers begin as long as fewer than `limit` are running."""
+    """Lets transfers begin as long as fewer than `limit` are running; `clock` says how long they waited."""
 
-    def __init__(self, bus: Bus, limit: int) -> None:
+    def __init__(self, bus: Bus, limit: int, clock: BrokerClock) -> None:
         self._bus = bus
         self._limit = limit
-        self._clock = BrokerClock()
+        self._clock = clock
         self._live = 0
         self._counted_at = float("-inf")
-
-    def saw(self, at: float) -> None:
-        """The broker stored something at `at`: by this it is known how long requests wait."""
-        self._clock.saw(at)
 
     async def refusal(self, id: str, asked_at: float) -> TransferRefused | None:
         """Why transfer `id` may not begin now; None: it may, and counts from here."""

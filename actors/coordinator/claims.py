@@ -30,7 +30,7 @@ async def claim_caller(
     `is_live` tells whether a transfer is running (None: it has no record).
     """
     for _ in range(MAX_RACES):
-        last = await bus.last(subjects.claim(session))
+        last = await bus.newest(subjects.claim(session))
         if last is not None:
             holder = decode_as(Claimed, last.data).transfer_id
             if holder == id:

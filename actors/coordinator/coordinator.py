@@ -9,6 +9,9 @@
 
 A crash anywhere before 6 brings the trigger back, and step 2 finds what was done; a trigger that comes back
 when others have been applied since is known by the name under which its record was written.
+
+What is written on an old record is refused, so a memory of one is good enough to try. What is ignored is gone
+for good: that is decided on the newest record alone, as the stream's leader has it.
 """
 
 from __future__ import annotations
@@ -18,20 +21,18 @@ from collections.abc import Collection
 import structlog
 
 from warmxfer.actors.machine import Moved, Record, record_decoder, step
-from warmxfer.bus import Bus, Delivery, Heard, Log, Park, Retry, StaleWrite, subjects
+from warmxfer.bus import BrokerClock, Bus, Delivery, Heard, Log, Park, Retry, StaleWrite, subjects
 from warmxfer.schemas import (
     AnyEvent,
-    AskPulse,
     PhaseChanged,
-    Pulse,
     TransferBroken,
     TransferRefused,
     TransferRequested,
-    decode_as,
     encode,
 )
 
 from .admission import Admission
+from .charge import Charge
 from .claims import claim_caller
 from .memory import Known, Memory
 from .outbox import TIMER, outgoing
@@ -51,13 +52,15 @@ class Coordinator:
 
     def __init__(self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS) -> None:
         self._bus = bus
-        self._admission = Admission(bus, max_transfers)
+        self._clock = BrokerClock()
+        self._admission = Admission(bus, max_transfers, self._clock)
+        self._charge = Charge(bus, self._clock)
         self._log = Log(bus)
         self._memory = Memory()
 
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
-        self._admission.saw(delivery.at)
+        self._clock.saw(delivery.at)
         await self._apply(event_of(delivery), delivery)
 
     async def give_up(self, delivery: Delivery, cause: str) -> None:
@@ -70,7 +73,7 @@ class Coordinator:
         except Park:
             return
         id, kind = delivery.transfer_id, delivery.kind
-        if kind == "request" or await self.is_live(id):
+        if kind == "request" or await self._charge.is_live(id):
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
@@ -101,14 +104,9 @@ class Coordinator:
                 known = await self._read(delivery.transfer_id)
         raise Retry(f"{MAX_RACES} races were lost in a row", after_s=0.5)
 
-    async def is_live(self, id: str) -> bool | None:
-        """Whether transfer `id` is running; None when it has no record."""
-        entry = await self._log.last(id)
-        return None if entry is None else not record_decoder.decode(entry.data).state.stage.ended
-
     async def answer_pulse(self, question: Heard) -> bytes:
         """To a session that holds a caller: is anybody in charge of them?"""
-        return encode(Pulse(bool(await self.is_live(decode_as(AskPulse, question.data).transfer_id))))
+        return await self._charge.answer_pulse(question)
 
     async def refuse_unaddressed(self, delivery: Delivery, cause: str) -> None:
         """A request under an id that cannot be worked with is refused where its author listens."""
@@ -126,7 +124,7 @@ class Coordinator:
         return self._memory.recall(id) or await self._read(id)
 
     async def _read(self, id: str) -> Known | None:
-        entry = await self._log.last(id)
+        entry = await self._log.newest(id)
         if entry is None:
             return None
         sent = self._memory.was_sent(id, entry.seq)
@@ -141,12 +139,12 @@ class Coordinator:
             if refusal is not None:
                 return refusal
             held_by = await claim_caller(
-                self._bus, event.request.session_name, event.transfer_id, delivery.at, self.is_live
+                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._charge.is_live
             )
             return TransferRequested(transfer_id=event.transfer_id, request=event.request, held_by=held_by)
         if delivery.kind == "request":
             return event
-        asked_for = await self._bus.last(subjects.request(delivery.transfer_id)) is not None
+        asked_for = await self._bus.newest(subjects.request(delivery.transfer_id)) is not None
         if asked_for or delivery.tries < EARLY_TRIES:
             # Who was to begin it may have died, and then it is begun when the request comes again.
             raise Retry(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)

@@ -22,7 +22,7 @@ class Known:
     seq: int
     sent: bool
     fresh: bool
-    """Just read from the stream, for this very trigger."""
+    """Just read from the stream's leader, for this very trigger."""
 
 
 class Memory:

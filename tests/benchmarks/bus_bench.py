@@ -71,7 +71,7 @@ def rate(name: str, count: int, took_s: float) -> None:
 async def transition(bus: Bus, log: Log, n: int) -> None:
     """What the coordinator does once: load, append, fan out a phase, two commands and a timer."""
     id = f"x{n}"
-    entry = await log.last(id)
+    entry = await log.newest(id)
     seq = await log.append(
         id,
         BODY,
@@ -94,7 +94,7 @@ async def publishing(bus: Bus, count: int) -> None:
     log = Log(bus)
     await one_at_a_time("publish", count, lambda n: bus.publish(subjects.cancel(f"p{n}"), BODY))
     await one_at_a_time("append to a log", count, lambda n: log.append(f"l{n}", BODY, 0, f"l{n}"))
-    await one_at_a_time("last of a log", count, lambda n: log.last(f"l{n}"))
+    await one_at_a_time("last of a log", count, lambda n: log.newest(f"l{n}"))
     await one_at_a_time("transition (load, append, 4 published)", count, lambda n: transition(bus, log, n))
     await one_at_a_time("claim an intent", count // 2, lambda n: claim(bus, f"i{n}", "dial", b"%d" % n))
     together = [Outgoing(subjects.result(f"a{n}"), BODY) for n in range(ROUND)]

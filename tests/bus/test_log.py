@@ -12,10 +12,10 @@ from warmxfer.bus import Bus, Log, StaleWrite, subjects, timers
 
 async def test_a_record_is_appended_after_the_one_it_was_decided_on(bus: Bus, transfer_id: str) -> None:
     log = Log(bus)
-    assert await log.last(transfer_id) is None
+    assert await log.newest(transfer_id) is None
     first = await log.append(transfer_id, b"one", 0, f"{transfer_id}.1")
     second = await log.append(transfer_id, b"two", first, f"{transfer_id}.2")
-    newest = await log.last(transfer_id)
+    newest = await log.newest(transfer_id)
     assert newest is not None
     assert (newest.seq, newest.data, newest.msg_id) == (second, b"two", f"{transfer_id}.2")
     assert abs(newest.at - time.time()) < 5
@@ -30,7 +30,7 @@ async def test_of_many_writers_at_once_exactly_one_wins(bus: Bus, transfer_id: s
     winners = [n for n, result in enumerate(results) if isinstance(result, int)]
     assert len(winners) == 1
     assert all(isinstance(result, StaleWrite) for n, result in enumerate(results) if n not in winners)
-    newest = await log.last(transfer_id)
+    newest = await log.newest(transfer_id)
     assert newest is not None
     assert newest.data == b"%d" % winners[0]
 
@@ -41,7 +41,7 @@ async def test_an_older_expectation_is_refused_and_changes_nothing(bus: Bus, tra
     second = await log.append(transfer_id, b"two", first, f"{transfer_id}.2")
     with pytest.raises(StaleWrite, match=r"wrote to .* first"):
         await log.append(transfer_id, b"late", first, f"{transfer_id}.3")
-    newest = await log.last(transfer_id)
+    newest = await log.newest(transfer_id)
     assert newest is not None
     assert newest.seq == second
 
@@ -59,7 +59,7 @@ async def test_cancelling_a_timer_that_is_not_pending_is_no_error(bus: Bus, tran
     seq = await Log(bus).append(
         transfer_id, b"one", 0, f"{transfer_id}.1", cancel_timer=subjects.timer(transfer_id, "never")
     )
-    newest = await Log(bus).last(transfer_id)
+    newest = await Log(bus).newest(transfer_id)
     assert newest is not None
     assert newest.seq == seq
 

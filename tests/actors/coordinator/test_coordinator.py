@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.outbox import TIMER
-from warmxfer.actors.machine import Moved, Record, Stage, record_decoder, step
+from warmxfer.actors.machine import Moved, Stage, step
 from warmxfer.actors.machine.table import TABLE, Rule
-from warmxfer.bus import Bus, BusSettings, Delivery, Park, Stored, Worker, subjects
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus import Bus, BusSettings, Delivery, Park, Worker, subjects
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -37,38 +34,15 @@ from warmxfer.schemas import (
 )
 
 from .cast import Cast, answers
-
-SHORT_WINDOW_S = 0.2
-
-
-def request(room_id: str, **config: object) -> bytes:
-    destination = {"routing_rule_id": "rr_1", "sip_call_to": "+14155550101", "sip_call_from": "+14155550100"}
-    return json.dumps({"room_id": room_id, "config": {"destination": destination, **config}}).encode()
-
-
-@asynccontextmanager
-async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(run(bus, CoordinatorSettings())) for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def records(bus: Bus, id: str) -> list[Record]:
-    return [record_decoder.decode(each.data) for each in await bus.history(subjects.log(id), 200)]
-
-
-async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) -> None:
-    """The last message on `subject`, as if it had been delivered so many times."""
-    stored = await bus.last(subject)
-    assert stored is not None
-    _, id, kind = subject.split(".")
-    await coordinator.handle(
-        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, tries, stored.headers)
-    )
+from .workbench import (
+    SHORT_WINDOW_S,
+    coordinating,
+    deliver,
+    forget_names_soon,
+    records,
+    request,
+    until_stored,
+)
 
 
 async def test_a_whole_transfer(fresh_bus: Bus) -> None:
@@ -142,7 +116,7 @@ async def test_the_same_request_twice_is_one_transfer(fresh_bus: Bus) -> None:
 async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -> None:
     async with coordinating(fresh_bus):
         first = asyncio.create_task(Cast(fresh_bus, "t-first", lambda _: []).play(request("room-a")))
-        await _until_stored(fresh_bus, subjects.log("t-first"))
+        await until_stored(fresh_bus, subjects.log("t-first"))
         second = await asyncio.wait_for(Cast(fresh_bus, "t-second").play(request("room-a")), 10)
         await fresh_bus.publish(subjects.cancel("t-first"), b"{}")
         await asyncio.sleep(0.5)
@@ -158,14 +132,6 @@ async def test_a_caller_is_free_again_when_their_transfer_is_over(fresh_bus: Bus
         for id in ("t-one", "t-two"):
             result = await asyncio.wait_for(Cast(fresh_bus, id).play(request("room-a")), 10)
             assert result.success
-
-
-async def _until_stored(bus: Bus, subject: str) -> Stored:
-    for _ in range(250):
-        if (stored := await bus.last(subject)) is not None:
-            return stored
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"nothing on {subject}")
 
 
 async def test_a_refused_request_says_why_and_commands_nobody(fresh_bus: Bus) -> None:
@@ -193,7 +159,7 @@ async def test_what_nobody_can_read_is_parked_with_its_cause(fresh_bus: Bus, kin
     async with coordinating(fresh_bus):
         await fresh_bus.publish(f"warmxfer.t-poison.{kind}", body)
         other = await asyncio.wait_for(Cast(fresh_bus, "t-other").play(request("room-b")), 10)
-        dead = await _until_stored(fresh_bus, subjects.dead("t-poison"))
+        dead = await until_stored(fresh_bus, subjects.dead("t-poison"))
     assert other.success
     letter = json.loads(dead.data)
     assert letter["subject"] == f"warmxfer.t-poison.{kind}"
@@ -250,7 +216,7 @@ async def test_a_fact_that_changes_nothing_does_not_keep_a_transfer_busy(fresh_b
     coordinator = Coordinator(fresh_bus)
     async with Worker(fresh_bus, "coordinator", coordinator.handle, jobs=8, keyed=True) as worker:
         await fresh_bus.publish(subjects.request("t-idle"), request("room-a"))
-        await _until_stored(fresh_bus, subjects.log("t-idle"))
+        await until_stored(fresh_bus, subjects.log("t-idle"))
         await fresh_bus.publish(subjects.event("t-idle"), encode(SupervisorReady()))
         async with asyncio.timeout(5):
             while worker.done + worker.failed < 2:
@@ -315,7 +281,7 @@ async def test_a_transfer_that_has_ended_is_not_told_of_again_by_another_coordin
     """Found by chaos, with five hundred on the phone: a late event of a transfer came to a coordinator who
     had not ended it, after the broker had forgotten the names of what was sent; so the outbox went out once
     more, and users read a second final phase and a second result."""
-    await _forget_names_soon(fresh_bus)
+    await forget_names_soon(fresh_bus)
     async with coordinating(fresh_bus):
         result = await asyncio.wait_for(Cast(fresh_bus, "t-late").play(request("room-a")), 10)
     assert result.success
@@ -326,13 +292,6 @@ async def test_a_transfer_that_has_ended_is_not_told_of_again_by_another_coordin
     after = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
     assert after == [*before, subjects.event("t-late")]
     assert after.count(subjects.result("t-late")) == 1
-
-
-async def _forget_names_soon(bus: Bus) -> None:
-    """The broker knows the names of messages for a moment, as it does for two minutes in life."""
-    link = bus._link
-    config = (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
-    await link.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})
 
 
 async def test_a_cancel_is_not_lost_when_a_coordinator_dies_with_the_request(fresh_bus: Bus) -> None:
@@ -408,7 +367,7 @@ async def test_one_transfer_too_many_is_refused_with_when_to_ask_again(
             for n in range(2)
         ]
         for n in range(2):
-            await _until_stored(fresh_bus, subjects.timer(f"t-in-{n}", TIMER))
+            await until_stored(fresh_bus, subjects.timer(f"t-in-{n}", TIMER))
         cast = Cast(fresh_bus, "t-out")
         result = await asyncio.wait_for(cast.play(request("room-out")), 10)
         assert (result.outcome, result.evidence) == (Outcome.TOO_BUSY, {"retry_after_s": 5.0})
@@ -440,7 +399,7 @@ async def test_a_request_that_lay_in_the_queue_too_long_is_refused(
         await coordinator.handle(
             Delivery(id, "request", "", stored.subject, stored.data, stored.seq, stored.at, 1, stored.headers)
         )
-    told = await _until_stored(fresh_bus, subjects.result("t-old"))
+    told = await until_stored(fresh_bus, subjects.result("t-old"))
     assert decode_result(told.data).outcome is Outcome.TOO_BUSY
     assert await fresh_bus.last(subjects.result("t-new")) is None
 
@@ -449,7 +408,7 @@ async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None
     async with coordinating(fresh_bus):
         await asyncio.wait_for(Cast(fresh_bus, "t-over").play(request("room-a")), 10)
         live = asyncio.create_task(Cast(fresh_bus, "t-live", lambda _: []).play(request("room-b")))
-        await _until_stored(fresh_bus, subjects.log("t-live"))
+        await until_stored(fresh_bus, subjects.log("t-live"))
         said = {
             id: decode_as(Pulse, await fresh_bus.ask(subjects.ASK_PULSE, encode(AskPulse(id)), 2)).live
             for id in ("t-over", "t-live", "t-never")
