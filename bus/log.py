@@ -25,6 +25,15 @@ class Entry(NamedTuple):
     msg_id: str | None
 
 
+class Since(NamedTuple):
+    """What is stored of a transfer after one of its records, on any of its subjects."""
+
+    ids: frozenset[str]
+    """The names of all of it."""
+    followed: bool
+    """Another record is among it."""
+
+
 class Log:
     """Reads and appends the records of transfers."""
 
@@ -47,10 +56,11 @@ class Log:
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
-    async def written_after(self, id: str, seq: int) -> frozenset[str]:
-        """The ids of all that is stored of transfer `id` above number `seq`, on any of its subjects."""
+    async def since(self, id: str, seq: int) -> Since:
+        """What is stored of transfer `id` above number `seq`."""
         stored = await self._bus.history(subjects.everything(id), MAX_RECORDS, after=seq)
-        return frozenset(each.msg_id for each in stored if each.msg_id is not None)
+        ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)
+        return Since(ids, any(each.subject == subjects.log(id) for each in stored))
 
     async def append(
         self,

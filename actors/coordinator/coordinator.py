@@ -16,6 +16,7 @@ for good: that is decided on the newest record alone, as the stream's leader has
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 import structlog
@@ -43,6 +44,9 @@ MAX_RACES = 25
 EARLY_TRIES = 4
 EARLY_RETRY_S = 0.25
 """An event may overtake the request it belongs to: it is tried again a few times, then dropped."""
+FROZEN_S = 30.0
+"""A commit that took longer than this was frozen on the way, and others may have gone on from its record. Far
+shorter than the two minutes for which the broker knows the names of what was sent."""
 
 log = structlog.get_logger(__name__)
 
@@ -156,6 +160,8 @@ class Coordinator:
         record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=moved.outbox)
         was_armed = known is not None and known.record.state.armed_at is not None
         cancel = subjects.timer(state.id, TIMER) if was_armed and state.armed_at is None else None
+        clock = asyncio.get_running_loop().time
+        frozen_at = clock() + FROZEN_S
         try:
             seq = await self._log.append(
                 state.id, encode(record), known.seq if known else 0, _record_id(delivery), cancel
@@ -165,7 +171,7 @@ class Coordinator:
             return False
         committed = Known(record, seq, sent=False, fresh=False)
         self._memory.keep(state.id, committed)
-        await self._send(committed)
+        await (self._send if clock() < frozen_at else self._send_rest)(committed)
         if state.stage.ended and state.verdict is not None:
             log.info("transfer_ended", transfer_id=state.id, outcome=state.verdict.outcome.value)
         return True
@@ -174,10 +180,14 @@ class Coordinator:
         """Send what is not in the stream yet of an outbox that somebody may have sent.
 
         Its names alone do not keep a repeat away: the broker knows them for two minutes, and a transfer
-        stands still for longer while a phone rings, or after its end.
+        stands still for longer while a phone rings, or after its end. Where another record follows, its
+        writer has sent all of it; what is not there of it any more, as a timer that was replaced, is over.
         """
-        id = known.record.state.id
-        await self._send(known, await self._log.written_after(id, known.seq) if known.record.outbox else ())
+        since = await self._log.since(known.record.state.id, known.seq) if known.record.outbox else None
+        if since is not None and since.followed:
+            known.sent = True
+        else:
+            await self._send(known, since.ids if since else ())
 
     async def _send(self, known: Known, stored: Collection[str] = ()) -> None:
         messages = [each for each in outgoing(known.record) if each.msg_id not in stored]

@@ -1,4 +1,4 @@
-"""A coordinator that is behind: it reads a slow replica, or was never told that time is up."""
+"""A coordinator that is behind: it reads a slow replica, was frozen, or was never told that time is up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.machine import Stage, step
-from warmxfer.bus import Bus, Park, Retry, Stored, subjects
+from warmxfer.bus import Bus, Log, Park, Retry, Stored, subjects
 from warmxfer.bus.stream import STREAM
 from warmxfer.schemas import (
     AnyCommand,
@@ -17,6 +17,7 @@ from warmxfer.schemas import (
     AskPulse,
     CallerHeld,
     CallerReleased,
+    DeadlinePassed,
     DialSupervisor,
     Outcome,
     Pulse,
@@ -27,10 +28,13 @@ from warmxfer.schemas import (
 
 from .cast import Cast, answers
 from .workbench import (
+    SHORT_WINDOW_S,
     coordinating,
     deliver,
+    forget_names_soon,
     records,
     request,
+    until_stored,
 )
 
 BEHIND_S = 0.5
@@ -135,3 +139,59 @@ async def test_a_caller_whose_transfers_timer_was_lost_is_let_go_and_their_trans
         await cast.tell(CallerReleased(command_id=None, cause="bus_silent"))
         result = await asyncio.wait_for(playing, 10)
     assert result.outcome is Outcome.SESSION_RELEASED
+
+
+# ── a freeze ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Freezing(Log):
+    """Stands still between the commit and what is sent for it, until `thaw`."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.frozen, self.thaw = asyncio.Event(), asyncio.Event()
+
+    async def append(self, *args, **more) -> int:  # type: ignore[no-untyped-def, override]
+        seq = await super().append(*args, **more)
+        self.frozen.set()
+        await self.thaw.wait()
+        return seq
+
+
+@pytest.mark.parametrize("others_go_on", [True, False])
+async def test_who_was_frozen_behind_the_commit_sends_only_what_nobody_else_has_sent(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch, others_go_on: bool
+) -> None:
+    """After two minutes the broker has forgotten the names: every command went out again, and the timer that
+    others had set since was replaced by the old one."""
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.FROZEN_S", SHORT_WINDOW_S)
+    await forget_names_soon(fresh_bus)
+    frozen, others = Coordinator(fresh_bus), Coordinator(fresh_bus)
+    frozen._log = standing = Freezing(fresh_bus)
+    await fresh_bus.publish(subjects.request("t-cold"), request("room-a"))
+    handling = asyncio.create_task(deliver(fresh_bus, frozen, subjects.request("t-cold"), 1))
+    await asyncio.wait_for(standing.frozen.wait(), 5)
+    await deliver(fresh_bus, others, subjects.request("t-cold"), 2)
+    hold = await until_stored(fresh_bus, subjects.primary("t-cold", "room-a"))
+    assert b"hold_caller" in hold.data
+    if others_go_on:
+        due_at = (await records(fresh_bus, "t-cold"))[0].state.armed_at
+        assert due_at is not None
+        await fresh_bus.publish(subjects.timeout("t-cold"), encode(DeadlinePassed(due_at=due_at)))
+        await deliver(fresh_bus, others, subjects.timeout("t-cold"), 1)
+    await asyncio.sleep(3 * SHORT_WINDOW_S)
+    before = await fresh_bus.history(subjects.everything("t-cold"), 500)
+    standing.thaw.set()
+    await asyncio.wait_for(handling, 5)
+    assert await fresh_bus.history(subjects.everything("t-cold"), 500) == before
+
+
+async def test_who_was_frozen_and_is_alone_sends_all_of_it(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.FROZEN_S", 0.0)
+    await fresh_bus.publish(subjects.request("t-alone"), request("room-a"))
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.request("t-alone"), 1)
+    (record,) = await records(fresh_bus, "t-alone")
+    names = {each.msg_id for each in await fresh_bus.history(subjects.everything("t-alone"), 500)}
+    assert {f"t-alone:1:{place}" for place in range(len(record.outbox))} <= names
