@@ -56,7 +56,7 @@ from .commands import (
     ToPrimary,
     ToSummarizer,
 )
-from .environment import env_number
+from .environment import env_number, web_address
 from .errors import Broken, Refused, Retry, WarmTransferError
 from .events import (
     Answer,
@@ -210,4 +210,5 @@ __all__ = [
     "env_number",
     "read_cancel",
     "read_request",
+    "web_address",
 ]

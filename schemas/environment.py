@@ -1,9 +1,10 @@
-"""Numbers that people write into environment variables: checked, and refused in one sentence."""
+"""What people write into environment variables: numbers and addresses, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from .errors import Refused
 
@@ -25,3 +26,13 @@ def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], defa
         shown = repr(text[:MAX_SHOWN_CHARS])
         raise Refused(f"{name} is {shown}; give a number from {low:.10g} to {high:.10g}", field=name)
     return value
+
+
+def web_address(text: str) -> SplitResult | None:
+    """The parts of an http:// or https:// address with a host and no impossible port; None for all else."""
+    try:
+        parts = urlsplit(text)
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if fit and not any(each.isspace() for each in text) else None

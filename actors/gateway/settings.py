@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from warmxfer.actors.providers import ChosenProvider, choose_provider
-from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number
+from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number, web_address
 
 from .policy import Policy
 
@@ -70,8 +69,7 @@ def _house(text: str) -> str | None:
 def _url(text: str) -> str | None:
     if not text:
         return None
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > MAX_URL_CHARS:
+    if web_address(text) is None or len(text) > MAX_URL_CHARS:
         raise Refused(
             f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; give the https:// address the provider reaches us at",
             field="WARMXFER_WEBHOOK_URL",

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from warmxfer.schemas import Refused
+from warmxfer.schemas import Refused, web_address
 
 BASE_URL: Final = "WARMXFER_LLM_BASE_URL"
 API_KEY: Final = "WARMXFER_LLM_API_KEY"
@@ -79,8 +78,8 @@ class ModelSettings:
         base_url = env.get(BASE_URL, "").strip()
         if not base_url:
             return None
-        address = urlsplit(base_url)
-        if address.scheme not in ("http", "https") or not address.hostname or address.username is not None:
+        address = web_address(base_url)
+        if address is None or address.username is not None:
             raise Refused(f"{BASE_URL} is no address; write https://host/v1, the key apart", field=BASE_URL)
         model = env.get(MODEL, "").strip()
         if not model:

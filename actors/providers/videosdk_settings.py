@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from warmxfer.schemas import Refused, env_number
+from warmxfer.schemas import Refused, env_number, web_address
 
 DEFAULT_BASE_URL = "https://api.videosdk.live"
 DEFAULT_TIMEOUT_S = 8.0
@@ -56,13 +56,15 @@ class VideoSDKSettings:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    # A name without a dot is a machine of one's own network, such as a service of a compose file.
-    ours = parts.hostname in LOOPBACK or "." not in (parts.hostname or "")
-    plain = parts.scheme == "http" and ours
-    if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.username:
+    parts = web_address(value)
+    if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _ours(parts)):
         raise Refused(
             f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
             field="VIDEOSDK_BASE_URL",
         )
     return value.rstrip("/")
+
+
+def _ours(parts: SplitResult) -> bool:
+    # A name without a dot is a machine of one's own network, such as a service of a compose file.
+    return parts.hostname in LOOPBACK or "." not in (parts.hostname or "")

@@ -33,6 +33,14 @@ def test_what_is_left_out_has_a_default() -> None:
             {"VIDEOSDK_BASE_URL": "http://api.example.com"},
             "VIDEOSDK_BASE_URL is 'http://api.example.com'; use https://host, or http:// on this machine",
         ),
+        (
+            {"VIDEOSDK_BASE_URL": "https://a.b[/a]"},
+            "VIDEOSDK_BASE_URL is 'https://a.b[/a]'; use https://host, or http:// on this machine",
+        ),
+        (
+            {"VIDEOSDK_BASE_URL": "https://a.b:99999"},
+            "VIDEOSDK_BASE_URL is 'https://a.b:99999'; use https://host, or http:// on this machine",
+        ),
         ({"WARMXFER_PROVIDER": "acme"}, "WARMXFER_PROVIDER is 'acme'; use one of videosdk"),
         (
             {"WARMXFER_PROVIDER_TIMEOUT_S": "0"},
@@ -48,6 +56,10 @@ def test_what_is_left_out_has_a_default() -> None:
         (
             {"WARMXFER_WEBHOOK_URL": "hooks"},
             "WARMXFER_WEBHOOK_URL is 'hooks'; give the https:// address the provider reaches us at",
+        ),
+        (
+            {"WARMXFER_WEBHOOK_URL": "https://a.b[/a]"},
+            "WARMXFER_WEBHOOK_URL is 'https://a.b[/a]'; give the https:// address the provider reaches us at",
         ),
     ],
 )
