@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from warmxfer.schemas import env_number
 
@@ -20,7 +21,10 @@ DEFAULT_URL = "nats://127.0.0.1:4222"
 
 @dataclass(frozen=True, slots=True)
 class BusSettings:
-    """Where the broker is and what is asked of it. `url` may list several servers, comma-separated."""
+    """Where the broker is and what is asked of it. `url` may list several servers, comma-separated.
+
+    Raises `Refused` when `url` is no address.
+    """
 
     url: str = field(default=DEFAULT_URL, repr=False)
     creds: str | None = None
@@ -35,11 +39,15 @@ class BusSettings:
     max_age_s: float = 7 * DAY_S
     max_deliver: int = 5
 
+    def __post_init__(self) -> None:
+        for address in self.url.split(","):
+            _check(address.strip())
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> BusSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and what it may be."""
         return cls(
-            url=_url(env.get("NATS_URL") or DEFAULT_URL),
+            url=env.get("NATS_URL") or DEFAULT_URL,
             creds=env.get("NATS_CREDS") or None,
             user=env.get("NATS_USER") or None,
             password=env.get("NATS_PASSWORD") or None,
@@ -64,8 +72,21 @@ class BusSettings:
         return ",".join(re.sub(r"//[^/@]*@", "//", address) for address in self.servers)
 
 
-def _url(value: str) -> str:
-    for address in value.split(","):
-        if re.fullmatch(r"\s*((nats|tls)://)?[^\s/]+(:\d{1,5})?/?\s*", address) is None:
-            raise Refused("NATS_URL is not an address; write nats://host:4222, several with commas")
-    return value
+def _check(address: str) -> None:
+    """Refuse what nats would stumble over. The address may hold a password, so it is not repeated."""
+    remedy = "write nats://host:4222, several with commas"
+    wrong = Refused(f"NATS_URL is not an address; {remedy}", field="NATS_URL")
+    if re.fullmatch(r"((nats|tls)://)?[^\s/]+/?", address) is None:
+        raise wrong
+    try:
+        parts = urlsplit(address if "//" in address else f"nats://{address}")
+    except ValueError as error:
+        raise wrong from error
+    try:
+        ok = parts.port != 0
+    except ValueError:
+        ok = False
+    if not ok:
+        raise Refused(f"NATS_URL has a port that is not 1 to 65535; {remedy}", field="NATS_URL")
+    if parts.hostname in (None, "none"):  # nats takes `none` for no name
+        raise wrong

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import ssl
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from nats.aio.client import Client
@@ -13,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import BadSubscriptionError, ConnectionClosedError, ConnectionDrainingError
 
-from .errors import Refused
+from .files import check_files, tls
 from .settings import BusSettings
 
 PING_INTERVAL_S = 5
@@ -57,14 +54,8 @@ async def unsubscribe(subscription: Subscription) -> None:
 
 
 def options(settings: BusSettings, name: str) -> dict[str, Any]:
-    """What to connect with; raises `Refused` when the settings ask for what is not installed or not there."""
-    if settings.creds and importlib.util.find_spec("nkeys") is None:
-        raise Refused("NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS")
-    for name_of_file in ("creds", "ca", "cert", "key"):
-        path = getattr(settings, name_of_file)
-        if path and not Path(path).is_file():
-            variable = f"NATS_{name_of_file.upper()}"
-            raise Refused(f"{variable} is {path!r}; there is no such file", field=variable)
+    """What to connect with; raises `Refused` when the settings name files that do not serve."""
+    check_files(settings)
     found: dict[str, Any] = {
         "servers": settings.servers,
         "name": name,
@@ -78,9 +69,6 @@ def options(settings: BusSettings, name: str) -> dict[str, Any]:
         "ping_interval": PING_INTERVAL_S,
         "drain_timeout": DRAIN_TIMEOUT_S,
     }
-    if settings.ca or settings.cert:
-        context = ssl.create_default_context(cafile=settings.ca)
-        if settings.cert:
-            context.load_cert_chain(settings.cert, settings.key)
+    if context := tls(settings):
         found["tls"] = context
     return found

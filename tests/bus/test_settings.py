@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.bus import Bus, BusSettings, Refused
+from warmxfer.bus import BusSettings, Refused
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -54,10 +54,29 @@ def test_a_bad_number_is_one_sentence(name: str, value: str, sentence: str) -> N
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("url", ["http://x", "nats://", "nats://a b:1", "nats://a:1,,nats://b:2"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://x",
+        "nats://",
+        "nats://a b:1",
+        "nats://a:1,,nats://b:2",
+        "nats://[::1",
+        "nats://a[b]:1",
+        "nats://none",
+    ],
+)
 def test_a_bad_address_is_one_sentence_that_does_not_repeat_it(url: str) -> None:
     with pytest.raises(Refused, match=r"^NATS_URL is not an address; write nats://host:4222"):
         BusSettings.from_env({"NATS_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["nats://127.0.0.1:99999", "127.0.0.1:99999", "nats://a:1,nats://b:0", "nats://me:hunter2"]
+)
+def test_a_port_that_is_none_is_one_sentence(url: str) -> None:
+    with pytest.raises(Refused, match=r"^NATS_URL has a port that is not 1 to 65535; write nats://host:4222"):
+        BusSettings(url=url)
 
 
 def test_secrets_are_never_shown() -> None:
@@ -66,9 +85,3 @@ def test_secrets_are_never_shown() -> None:
     for secret in ("hunter", "tok3n"):
         assert secret not in repr(settings)
         assert secret not in settings.shown_url
-
-
-@pytest.mark.parametrize("name", ["ca", "cert", "key"])
-async def test_a_file_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(Refused, match=f"^NATS_{name.upper()} is '/no/such'; there is no such file$"):
-        await Bus.connect(BusSettings(**{name: "/no/such"}), name="test")

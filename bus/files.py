@@ -1,0 +1,68 @@
+"""The files that settings name (credentials, certificates): read before nats does, refused in one sentence.
+
+nats itself looks for the end of a credentials file for ever when it has none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ssl
+from pathlib import Path
+
+from .errors import Refused
+from .settings import BusSettings
+
+MAX_FILE_BYTES = 1 << 20
+CREDS_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
+
+
+def check_files(settings: BusSettings) -> None:
+    """Raises `Refused` for a file that is not there or cannot be read, and for credentials that are none."""
+    for name in ("creds", "ca", "cert", "key"):
+        path = getattr(settings, name)
+        if path:
+            _read(f"NATS_{name.upper()}", path)
+    if settings.creds:
+        if importlib.util.find_spec("nkeys") is None:
+            raise Refused("NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS")
+        held = _read("NATS_CREDS", settings.creds)
+        if any(part not in held for part in CREDS_PARTS):
+            raise _unfit("NATS_CREDS", settings.creds, "credentials file; give the .creds of a NATS user")
+
+
+def tls(settings: BusSettings) -> ssl.SSLContext | None:
+    """How to speak TLS; None when the settings name no certificate. Raises `Refused`."""
+    if not settings.ca and not settings.cert:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+    except ssl.SSLError as error:
+        raise _unfit("NATS_CA", settings.ca, "certificate; give the PEM of the authority") from error
+    if settings.cert:
+        try:
+            context.load_cert_chain(settings.cert, settings.key, password=_no_password)
+        except ssl.SSLError as error:
+            beside = f" with the key {settings.key!r}" if settings.key else ""
+            what = f"certificate{beside}; give both as PEM, without a password, in NATS_CERT and NATS_KEY"
+            raise _unfit("NATS_CERT", settings.cert, what) from error
+    return context
+
+
+def _read(variable: str, path: str) -> bytes:
+    if not Path(path).is_file():
+        raise Refused(f"{variable} is {path!r}; there is no such file", field=variable)
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_FILE_BYTES)
+    except OSError as error:
+        why = f"which cannot be read ({error.strerror}); give a file that this user may read"
+        raise Refused(f"{variable} is {path!r}, {why}", field=variable) from error
+
+
+def _unfit(variable: str, path: str | None, what: str) -> Refused:
+    return Refused(f"{variable} is {path!r}, which is no {what}", field=variable)
+
+
+def _no_password() -> str:
+    """Instead of OpenSSL's own question on the terminal, which a worker would wait at for ever."""
+    return ""
