@@ -11,7 +11,7 @@ import sys
 import structlog
 from uvicorn.loops.auto import auto_loop_factory
 
-from .server import serve
+from .server import Unbindable, serve
 from .settings import Settings
 
 
@@ -24,7 +24,10 @@ def main() -> None:
         parser.error(str(wrong))
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(serve(settings, options.host, options.port, _announce))
+        try:
+            runner.run(serve(settings, options.host, options.port, _announce))
+        except Unbindable as wrong:
+            parser.error(str(wrong))
 
 
 def _announce(base_url: str) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from errno import EADDRNOTAVAIL
 from typing import Any
 
 import uvicorn
@@ -20,6 +21,11 @@ KEEP_ALIVE_S = 30
 STOP_TIMEOUT_S = 1
 """How long requests under way may still take when the server stops."""
 BACKLOG = 1_024
+MAX_PORT = 65_535
+
+
+class Unbindable(ValueError):
+    """The address cannot be had; one sentence says why, and what to give instead."""
 
 
 async def serve(
@@ -33,7 +39,7 @@ async def serve(
     """Serve until SIGTERM, SIGINT or cancellation; `ready(base_url)` is called once connections are taken.
 
     `port` 0 is any free one. With `handle_signals=False` only cancellation stops it, for a process with
-    signal handlers of its own. Raises OSError when the address cannot be bound.
+    signal handlers of its own. Raises Unbindable when `host` or `port` cannot be had.
     """
     bound = _bind(host, port)
     base_url = f"http://{host}:{bound.getsockname()[1]}"
@@ -53,14 +59,23 @@ async def serve(
 
 def _bind(host: str, port: int) -> socket.socket:
     """A bound socket. It must say TCP, or asyncio leaves Nagle on and every answer waits 40 ms."""
+    if not 0 <= port <= MAX_PORT:
+        raise Unbindable(f"port is {port}; give 0 to {MAX_PORT}")
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-    except OSError:
+    except (OSError, UnicodeError) as error:
         bound.close()
-        raise
+        raise Unbindable(_why_not(host, port, error)) from error
     return bound
+
+
+def _why_not(host: str, port: int, error: OSError | UnicodeError) -> str:
+    why = error.strerror if isinstance(error, OSError) else "no name"
+    if not isinstance(error, OSError) or isinstance(error, socket.gaierror) or error.errno == EADDRNOTAVAIL:
+        return f"host is {host!r}, which is no address of this machine ({why}); give one, such as 127.0.0.1"
+    return f"port is {port}, which is not to be had ({why}); give another, or 0 for any free one"
 
 
 class _Server(uvicorn.Server):

@@ -11,7 +11,7 @@ import typer
 
 from warmxfer.actors.exits import UNSUCCESSFUL
 
-from .options import Json
+from .options import MAX_PACE, Json, Keep, within
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ def demo(
     all: Annotated[bool, typer.Option("--all", help="Play every scenario, and print a table.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
     pace: Annotated[
-        float | None, typer.Option("--pace", help="1 is life's pace, 0.1 ten times that.")
+        float | None,
+        typer.Option(
+            "--pace", help="1 is life's pace, 0.1 ten times that.", callback=within("--pace", 0, MAX_PACE)
+        ),
     ] = None,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the stream and every log there.")
-    ] = None,
+    keep: Keep = None,
     json: Json = False,
 ) -> None:
     """Run a whole warm transfer: a real nats-server, a sandbox cloud, every actor a process."""
@@ -49,9 +50,10 @@ def demo(
     if not all and scenario not in BY_NAME:
         raise Refused(f"--scenario is {scenario[:40]!r}; use one of {', '.join(BY_NAME)}")
     if all:
-        good = run_command(lambda: _play_all(list(SCENARIOS), pace or PACE_OF_ALL, keep, json))
+        faster = PACE_OF_ALL if pace is None else pace
+        good = run_command(lambda: _play_all(list(SCENARIOS), faster, keep, json))
     else:
-        good = run_command(lambda: _play_one(BY_NAME[scenario], pace or PACE, keep, json))
+        good = run_command(lambda: _play_one(BY_NAME[scenario], PACE if pace is None else pace, keep, json))
     if not good:
         raise typer.Exit(UNSUCCESSFUL)
 

@@ -56,5 +56,5 @@ async def _serve(room: Any, settings: Any, host: str, port: int, made_up: str | 
 
     try:
         await room.serve(settings, host=host, port=port, ready=ready)
-    except OSError as error:
-        raise Refused(f"--port is {port}, which is not to be had ({error.strerror}); give another") from error
+    except room.Unbindable as error:
+        raise Refused(f"--{error}") from error

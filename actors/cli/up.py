@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json
+from .options import MAX_PACE, Json, Keep, port_of, within
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
@@ -25,16 +25,19 @@ MAX_FALLS, FALLS_WITHIN_S = 5, 30.0
 
 
 def up(
-    port: Annotated[int, typer.Option("--port", help="Of the nats-server; 0: any free one.")] = NATS_PORT,
-    sandbox_port: Annotated[int, typer.Option("--sandbox-port", help="0: any free one.")] = SANDBOX_PORT,
+    port: Annotated[int, port_of("--port", "Of the nats-server; 0: any free one.")] = NATS_PORT,
+    sandbox_port: Annotated[int, port_of("--sandbox-port", "0: any free one.")] = SANDBOX_PORT,
     scale: Annotated[
         str, typer.Option("--scale", metavar=ROLE_COUNTS, help="How many of a role; 1 when left out.")
     ] = "",
-    pace: Annotated[float, typer.Option("--pace", help="Of the sandbox: 0.1 is ten times life's.")] = 1.0,
+    pace: Annotated[
+        float,
+        typer.Option(
+            "--pace", help="Of the sandbox: 0.1 is ten times life's.", callback=within("--pace", 0, MAX_PACE)
+        ),
+    ] = 1.0,
     caller: Annotated[str, typer.Option("--caller", help="Who calls in (docs/sandbox.md).")] = "+14155550201",
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the stream and every log there.")
-    ] = None,
+    keep: Keep = None,
     json: Json = False,
 ) -> None:
     """Start everything here: nats-server, the sandbox, every actor, and a caller with an AI.

@@ -85,3 +85,17 @@ async def test_a_dead_cloud_is_named(nats_url: str) -> None:
         == "VIDEOSDK_BASE_URL is http://127.0.0.1:1, which does not answer (ConnectError)."
     )
     assert about["webhooks"].state == "note"
+
+
+async def test_addresses_that_are_none_are_findings_and_the_rest_is_still_looked_at() -> None:
+    env = {
+        "NATS_URL": "nats://127.0.0.1:99999",
+        "VIDEOSDK_API_KEY": "k",
+        "VIDEOSDK_SECRET": "a-secret-of-at-least-thirty-two-bytes",
+        "VIDEOSDK_BASE_URL": "https://a.b[/a]",
+        "WARMXFER_LLM_BASE_URL": "https://a.b[/a]",
+    }
+    about = {found.about: found.sentence for found in await examine(env)}
+    assert about["nats"].startswith("NATS_URL has a port that is not 1 to 65535; ")
+    assert about["provider"].startswith("VIDEOSDK_BASE_URL is 'https://a.b[/a]'; use https://host")
+    assert about["model"].startswith("WARMXFER_LLM_BASE_URL is no address; ")
