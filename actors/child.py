@@ -57,6 +57,8 @@ class Child:
                 leash.origin,
                 str(os.getpid()),
                 *command,
+                # Of its own session: Ctrl-C reaches us alone, and we say who ends when.
+                start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing if speaks else said,
                 stderr=said,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,20 +68,41 @@ async def _up(
     house = House(
         nats_port=port or None, sandbox_port=sandbox_port, counts=counts, time_scale=pace, directory=keep
     )
-    async with house:
-        _print_house(out, house)
-        stopped = asyncio.create_task(stop.wait())
-        keeping = {
-            asyncio.create_task(_keep_calling(house, number, out, json)),
-            asyncio.create_task(_keep_at_work(house, out, json)),
-        }
-        done, _ = await asyncio.wait({stopped, *keeping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopped, *keeping):
-            task.cancel()
-        await asyncio.gather(stopped, *keeping, return_exceptions=True)
+    async with AsyncExitStack() as stack:
+        if await _unless(stop, stack.enter_async_context(house)):
+            _print_house(out, house)
+            await _unless(stop, _live(house, number, out, json))
         out.print("\nstopping", style="dim")
-        for task in done & keeping:
-            task.result()
+
+
+async def _live(house: House, number: str, out: Console, json: bool) -> None:
+    """Calls come in and actors are kept at work, until one of both cannot go on; raises why."""
+    keeping = {
+        asyncio.create_task(_keep_calling(house, number, out, json)),
+        asyncio.create_task(_keep_at_work(house, out, json)),
+    }
+    try:
+        done, _ = await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in keeping:
+            task.cancel()
+        await asyncio.wait(keeping)
+    for task in done:
+        task.result()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
+    """Whether `work` came to its end before `stop`, which cancels it; raises what it raises."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        working.cancel()
+        stopped.cancel()
+        await asyncio.wait({working, stopped})
+    if not working.cancelled():
+        working.result()
+    return not working.cancelled()
 
 
 async def _keep_calling(house: House, number: str, out: Console, json: bool) -> None:
