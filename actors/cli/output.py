@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,9 +42,16 @@ def plain(words: str) -> str:
 
 
 def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run one asynchronous command, quietly: what went wrong is its sentence, not log lines."""
+    """Run one asynchronous command, quietly: what went wrong is its sentence, not log lines.
+
+    SIGTERM is Ctrl-C: what the command has started is taken down, and what it wrote for a while removed.
+    """
     from warmxfer.actors.logs import configure_logs
     from warmxfer.actors.process import run_async
 
     configure_logs(os.environ, level="error")
-    return run_async(work())
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    try:
+        return run_async(work())
+    finally:
+        signal.signal(signal.SIGTERM, before)
