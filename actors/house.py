@@ -184,6 +184,10 @@ class House:
         """What the sandbox executed, oldest first; `room` and `kind` narrow it down."""
         return (await self._ask("GET", "/sandbox/ledger", params=about))["entries"]
 
+    async def state(self) -> dict[str, Any]:
+        """Who is where in the sandbox, and how often it was asked for anything."""
+        return await self._ask("GET", "/sandbox/state")
+
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A request of the tester's hand; raises `Refused` with the sandbox's own sentence."""
         return await self._ask("POST", path, json=dict(body))

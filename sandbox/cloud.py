@@ -74,6 +74,7 @@ class Cloud:
         self.rooms.clear()
 
     def _begin(self) -> None:
+        self.requests = 0
         self.ledger = Ledger()
         self.rooms = Rooms(self.ledger)
         self.calls = Calls()

@@ -52,7 +52,8 @@ async def state(request: Request) -> Response:
     calls = [
         {"callId": call.id, "participantId": call.participant_id, **call.record()} for call in cloud.calls
     ]
-    return JSONResponse({"rooms": rooms, "calls": calls, "webhooksGivenUp": cloud.outbox.given_up})
+    given_up, requests = cloud.outbox.given_up, cloud.requests
+    return JSONResponse({"rooms": rooms, "calls": calls, "webhooksGivenUp": given_up, "requests": requests})
 
 
 async def verdict(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The gate every HTTP request passes: here faults strike. Without a fault it adds nothing.
+"""The gate every HTTP request passes: here they are counted, and faults strike. Else it adds nothing.
 
 Each fault either lets the request be executed or not, and either way decides what its sender gets to see.
 """
@@ -26,15 +26,18 @@ Cut = Callable[[Any], None]
 
 
 class Gate:
-    """ASGI middleware that carries out the HTTP faults."""
+    """ASGI middleware that counts requests and carries out the HTTP faults."""
 
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
         self._cloud = cloud
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        control = scope["type"] != "http" or scope["path"].startswith("/sandbox")
-        if control or not self._cloud.faults.any_for_http():
+        if scope["type"] == "lifespan" or scope["path"].startswith("/sandbox"):
+            await self._app(scope, receive, send)
+            return
+        self._cloud.requests += 1
+        if scope["type"] != "http" or not self._cloud.faults.any_for_http():
             await self._app(scope, receive, send)
             return
         body = await _read(receive)

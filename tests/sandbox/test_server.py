@@ -14,7 +14,7 @@ import pytest
 import warmxfer.sandbox
 from warmxfer.sandbox import Settings
 
-from .client import API_KEY, DEADLINE_S, SECRET, Mailbox, running, supervisor
+from .client import API_KEY, DEADLINE_S, SECRET, Mailbox, Sandbox, running, supervisor
 
 ROOM = Path(warmxfer.sandbox.__file__).parent
 
@@ -61,6 +61,21 @@ async def test_a_briefing_at_time_scale_zero_unsigned(mailbox: Mailbox) -> None:
     assert not any("videosdk-signature" in headers for headers, _ in mailbox.letters)
     with pytest.raises(OSError, match="Connect"):
         await asyncio.open_connection("127.0.0.1", int(sandbox.base_url.rsplit(":", 1)[1]))
+
+
+async def test_every_request_is_counted_whatever_became_of_it_and_the_testers_are_not(
+    sandbox: Sandbox,
+) -> None:
+    async def requests() -> int:
+        return (await sandbox.ok("GET", "/sandbox/state"))["requests"]
+
+    assert await requests() == 0
+    await sandbox.fault({"path": "/v2/rooms"}, "reset")
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await sandbox.room()
+    await sandbox.room()
+    await sandbox.http.get("/v2/nowhere")
+    assert await requests() == 3
 
 
 def test_sigterm_stops_it_even_while_a_request_hangs() -> None:

@@ -7,13 +7,17 @@ import copy
 import json
 import secrets
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from warmxfer.actors.house import House
 from warmxfer.bus import Bus, BusSettings, subjects
 
+from .conftest import TIME_SCALE
 from .stage import READY, Stage, request_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,6 +43,7 @@ async def test_the_outsider_knows_nothing_of_ours() -> None:
 async def test_a_plain_nats_client_has_a_caller_transferred(stage: Stage) -> None:
     (caller,) = await stage.callers(1)
     await stage.conversation(caller)
+    before = await requests_of(stage.house)
     heard = await outsider(stage.house.nats_url, f"out-{secrets.token_hex(4)}", request_for(caller))
     phases = [each for each in heard if each["subject"].endswith(".phase")]
     assert sorted({phase["seq"] for phase in phases}) == list(range(1, 12))
@@ -47,6 +52,7 @@ async def test_a_plain_nats_client_has_a_caller_transferred(stage: Stage) -> Non
     result = heard[-1]
     assert (result["success"], result["outcome"]) == (True, "complete")
     assert "4417" in result["summary"]
+    assert await requests_of(stage.house) > before
 
 
 def wrong(path: str, value: Any) -> dict[str, Any]:
@@ -105,24 +111,37 @@ WRONG = [
 ]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def quiet_house() -> AsyncIterator[House]:
+    """Nobody has called here: whoever asks the cloud for anything does it for a wrong request."""
+    async with House(time_scale=TIME_SCALE) as house:
+        yield house
+
+
+async def requests_of(house: House) -> int:
+    """How often the cloud was asked for anything."""
+    return (await house.state())["requests"]
+
+
 @pytest.mark.parametrize(("request_", "says", "remedy"), WRONG, ids=[case[1][:30] for case in WRONG])
 async def test_a_wrong_request_fails_with_its_sentence_and_nobody_is_asked_for_anything(
-    stage: Stage, request_: Any, says: str, remedy: str
+    quiet_house: House, request_: Any, says: str, remedy: str
 ) -> None:
-    id = f"bad-{secrets.token_hex(4)}"
-    heard = await outsider(stage.house.nats_url, id, request_)
+    id, before = f"bad-{secrets.token_hex(4)}", await requests_of(quiet_house)
+    heard = await outsider(quiet_house.nats_url, id, request_)
     assert [each.get("phase") for each in heard] == ["transfer_failed", "transfer_failed"]
     detail = heard[0]["data"]["detail"]
     assert says in detail
     assert detail.endswith(remedy)
-    async with await Bus.connect(BusSettings(url=stage.house.nats_url), name="look") as bus:
+    async with await Bus.connect(BusSettings(url=quiet_house.nats_url), name="look") as bus:
         stored = [
             subjects.parse(each.subject).kind for each in await bus.history(subjects.everything(id), 50)
         ]
-    assert sorted(stored) == ["log", "phase", "request", "result"]  # no command: no request leaves the house
+    assert sorted(stored) == ["log", "phase", "request", "result"], "a command went out"
+    assert await requests_of(quiet_house) == before
 
 
-async def test_an_id_that_is_no_safe_token_is_refused_too(stage: Stage) -> None:
-    heard = await outsider(stage.house.nats_url, "bad!id", wrong("room_id", "room-1"))
+async def test_an_id_that_is_no_safe_token_is_refused_too(quiet_house: House) -> None:
+    heard = await outsider(quiet_house.nats_url, "bad!id", wrong("room_id", "room-1"))
     assert heard[0]["phase"] == "transfer_failed"
     assert heard[0]["data"]["detail"] == "id is 'bad!id'; use 1 to 64 of A-Z a-z 0-9 _ -"
