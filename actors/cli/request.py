@@ -10,6 +10,7 @@ import typer
 
 from warmxfer.actors.exits import UNSUCCESSFUL
 
+from .again import called
 from .options import Json, Url
 from .output import console, print_json, run_command
 
@@ -53,7 +54,7 @@ async def _request(raw: Any, id: str | None, wait: bool, url: str | None, json: 
         if json:
             print_json({"id": transfer.id})
         else:
-            console().print(f"{transfer.id}\nfollow it with: warmxfer watch {transfer.id}")
+            console().print(f"{transfer.id}\nfollow it with: {called()} watch {transfer.id}")
         return True
 
 

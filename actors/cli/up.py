@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .again import called
 from .options import MAX_PACE, Json, Keep, port_of, within
 from .output import console, print_json, run_command
 
@@ -153,8 +154,8 @@ def _print_house(out: Console, house: House) -> None:
     out.print(f"logs         {house.directory}")
     out.print("\nin another terminal:", style="bold")
     out.print(f"  export NATS_URL={house.nats_url}")
-    out.print("  nats sub 'warmxfer.*.phase'          # or: warmxfer watch")
-    out.print("  nats service ls                      # or: warmxfer doctor")
+    out.print(f"  nats sub 'warmxfer.*.phase'          # or: {called()} watch")
+    out.print(f"  nats service ls                      # or: {called()} doctor")
 
 
 def _print_caller(out: Console, house: House, caller: Caller) -> None:
@@ -167,8 +168,9 @@ def _print_caller(out: Console, house: House, caller: Caller) -> None:
     destination = request["config"]["destination"]
     out.print(f"\na caller talks with the AI in room {caller.room_id}; hand them over with:")
     out.print(
-        f"  warmxfer request --room {caller.room_id} --rule demo --to {destination['sip_call_to']} "
-        f"--from {destination['sip_call_from']} --wait"
+        f"  {called()} request --room {caller.room_id} --rule demo --to {destination['sip_call_to']} "
+        f"--from {destination['sip_call_from']} --wait",
+        soft_wrap=True,
     )
     out.print(f"  nats pub warmxfer.my-transfer.request '{body}'", soft_wrap=True)
 

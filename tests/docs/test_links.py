@@ -75,6 +75,14 @@ def test_commands_exist(page: Path) -> None:
         assert not unknown, f"{page.name}: `warmxfer {typed}`; {name} has no {', '.join(sorted(unknown))}"
 
 
+def test_the_readme_says_how_a_bare_command_is_found_before_it_writes_one() -> None:
+    """ "command not found" was what the first pasted line said."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    bare = re.search(r"(?:^|`)warmxfer \w", page, re.M)
+    assert bare is not None
+    assert page.index("source .venv/bin/activate") < bare.start()
+
+
 def test_every_command_is_told_of_somewhere() -> None:
     told = {typed.split()[0] for page in PAGES for typed in commands(page)}
     untold = set(our_commands()) - told

@@ -22,6 +22,31 @@ def process_of(parent: int, role: str) -> int:
     return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().endswith(command))
 
 
+async def test_the_command_it_prints_runs_in_another_terminal(tmp_path: Path) -> None:
+    """`warmxfer request ...` was printed, and not found: only an active terminal has it."""
+    console_script = Path(sys.executable).with_name("warmxfer")
+    bare = {name: value for name, value in os.environ.items() if name not in ("UV", "VIRTUAL_ENV")}
+    bare["PATH"] = "/usr/bin:/bin"
+    up = await asyncio.create_subprocess_exec(
+        *(console_script, *UP[:-1]), stdout=asyncio.subprocess.PIPE, env=bare, cwd=console_script.parent
+    )
+    assert up.stdout is not None
+    try:
+        asked, exports = "", ""
+        async with asyncio.timeout(START_S):
+            while " request --room " not in asked:
+                asked = (await up.stdout.readline()).decode()
+                exports += asked if asked.startswith("  export ") else ""
+        terminal = await asyncio.create_subprocess_shell(
+            f"{exports}\n{asked}", stdout=asyncio.subprocess.PIPE, env=bare, cwd=tmp_path
+        )
+        said, _ = await asyncio.wait_for(terminal.communicate(), START_S)
+        assert (terminal.returncode, b"transfer_complete" in said) == (0, True), said.decode()
+    finally:
+        up.send_signal(signal.SIGINT)
+        await asyncio.wait_for(up.wait(), 30.0)
+
+
 async def test_a_caller_is_handed_over_and_the_next_one_comes(warmxfer: Warmxfer) -> None:
     up = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "warmxfer.actors.cli", *UP, stdout=asyncio.subprocess.PIPE
