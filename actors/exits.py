@@ -22,6 +22,10 @@ INTERRUPTED = 130
 """Ctrl-C, as shells count it."""
 
 
+class ReaderGone(Exception):
+    """Whoever read our stdout (`| head`) has seen enough. Typer and rich end an EPIPE of their own with 1."""
+
+
 @contextmanager
 def exit_codes() -> Iterator[None]:
     """What is raised inside ends this process with one sentence and its code; a bug is raised as it is."""
@@ -29,8 +33,8 @@ def exit_codes() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read us (`| head`) has gone; python would complain again when it flushes at exit.
+    except ReaderGone:
+        # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     except Exception as error:

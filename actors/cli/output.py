@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from warmxfer.actors.exits import ReaderGone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,22 +20,30 @@ T = TypeVar("T")
 
 
 def print_json(value: Any) -> None:
-    """One value, one line; structs as the wire has them."""
+    """One value, one line; structs as the wire has them. Raises `ReaderGone`."""
     import msgspec
 
-    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def console(*, quiet: bool = False) -> Console:
     """For text with colours where somebody looks on; `NO_COLOR` is honoured. `quiet` says nothing.
 
     No brackets in a text are taken for a style: people's words are printed with it.
+    What is printed raises `ReaderGone` when nobody reads it any more.
     """
     from rich.console import Console
 
+    class Printer(Console):
+        def on_broken_pipe(self) -> NoReturn:
+            raise ReaderGone
+
     width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    return Console(highlight=False, markup=False, quiet=quiet, width=width)
+    return Printer(highlight=False, markup=False, quiet=quiet, width=width)
 
 
 def plain(words: str) -> str:
