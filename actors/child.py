@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from warmxfer.schemas import Retry
+from warmxfer.schemas import Refused, Retry
 
+from .exits import REFUSED
 from .process import READY_FD
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 20.0
+LINGER_S = 2.0
 MAX_LAST_WORDS_CHARS = 300
 
 
@@ -42,9 +44,10 @@ class Child:
         *,
         speaks: bool = False,
     ) -> Child:
-        """Start `command` and return once it is ready; raises `Retry` with its last words when it is not.
+        """Start `command` and return once it is ready.
 
-        It finds its ready pipe in `WARMXFER_READY_FD`, or with `speaks` as its stdout.
+        Raises with its last words when it is not: `Refused` when it ended as who was refused something,
+        else `Retry`. It finds its ready pipe in `WARMXFER_READY_FD`, or with `speaks` as its stdout.
         """
         leash = find_spec("warmxfer.bus.leash")
         if leash is None or leash.origin is None:
@@ -73,8 +76,8 @@ class Child:
             await child.kill()
             raise
         if not child.ready:
-            await child.kill()
-            raise Retry(f"{name} did not start: {last_words(log_path)}")
+            refused = await child._end() == REFUSED
+            raise (Refused if refused else Retry)(f"{name} did not start: {last_words(log_path)}")
         return child
 
     @property
@@ -101,6 +104,15 @@ class Child:
         if self.running:
             self._process.kill()
         await self._process.wait()
+
+    async def _end(self) -> int | None:
+        """Its exit code, a moment after it let go of its pipe; one that hangs is killed."""
+        try:
+            async with asyncio.timeout(LINGER_S):
+                return await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+            return self._process.returncode
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""

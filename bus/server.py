@@ -10,6 +10,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -226,5 +227,6 @@ def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> 
 
 
 def _last_words(work_dir: Path) -> str:
+    """The last line it wrote, without its `[pid] date time [FTL]`."""
     lines = (work_dir / "errors.log").read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+    return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it said nothing"

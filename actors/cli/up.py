@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from warmxfer.actors.house import Caller, House
 
+HOST = "127.0.0.1"
 NATS_PORT = 4222
 SANDBOX_PORT = 8090
 ROLE_COUNTS = "coordinator=2,briefing=3"
@@ -49,6 +51,8 @@ def up(
     takes everything down with it.
     """
     counts = _counts(scale)
+    for option, number in {"--port": port, "--sandbox-port": sandbox_port}.items():
+        _check_free(option, number)
     run_command(lambda: _up(port, sandbox_port, counts, pace, caller, keep, json))
 
 
@@ -191,3 +195,16 @@ def _counts(scale: str) -> dict[str, int]:
             )
         counts[role] = int(count)
     return counts
+
+
+def _check_free(option: str, port: int) -> None:
+    """Before anything starts, so that the sentence names the option; raises `Refused`."""
+    from warmxfer.schemas import Refused
+
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError as error:
+            what = f"{option} is {port}, which is not to be had ({error.strerror})"
+            raise Refused(f"{what}; give another, or 0 for any free one", field=option) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from warmxfer.actors.house import ROLES, House
+from warmxfer.schemas import Refused
 
 READY = "+14155550101"
 
@@ -56,7 +57,7 @@ async def test_a_directory_that_was_given_is_kept(tmp_path: Path) -> None:
 async def test_a_house_that_cannot_start_takes_down_what_did(tmp_path: Path) -> None:
     one = {role: int(role == "coordinator") for role in ROLES}
     before = set(os.listdir("/proc"))
-    with pytest.raises(Exception, match="did not start: warmxfer: WARMXFER_COORDINATOR_JOBS is 'x'"):
+    with pytest.raises(Refused, match="did not start: warmxfer: WARMXFER_COORDINATOR_JOBS is 'x'"):
         async with House(counts=one, directory=tmp_path, env={"WARMXFER_COORDINATOR_JOBS": "x"}):
             raise AssertionError("started")
     ours = [pid for pid in set(os.listdir("/proc")) - before if _mentions(pid, str(tmp_path))]

@@ -13,7 +13,7 @@ import pytest
 
 from warmxfer.actors.child import Child, last_words
 from warmxfer.bus import Bus, Heard, subjects
-from warmxfer.schemas import AskHistory, AskToken, History, Retry, decode_as, encode
+from warmxfer.schemas import AskHistory, AskToken, History, Refused, Retry, decode_as, encode
 
 from .conftest import Cloud
 
@@ -78,8 +78,10 @@ async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
 
 
 async def test_one_that_cannot_start_is_told_with_its_last_words(tmp_path: Path, nats_url: str) -> None:
-    with pytest.raises(Retry, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
+    with pytest.raises(Refused, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
         await Child.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")
+    with pytest.raises(Retry, match=r"^sleeper did not start: it said nothing$"):
+        await Child.spawn("sleeper", [sys.executable, "-c", "exit(1)"], env(nats_url), tmp_path / "other")
 
 
 SLEEPER = (

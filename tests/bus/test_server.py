@@ -123,7 +123,7 @@ async def test_a_bad_configuration_is_told_in_its_own_words() -> None:
 
 async def test_a_port_that_is_taken_is_told(fresh_server: EmbeddedServer) -> None:
     port = int(fresh_server.url.rpartition(":")[2])
-    with pytest.raises(Refused, match=r"^nats-server does not start: .*address already in use"):
+    with pytest.raises(Refused, match=r"^nats-server does not start: Error .*address already in use"):
         await EmbeddedServer(port=port).__aenter__()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -118,6 +119,19 @@ def test_what_cannot_be_done_is_one_sentence_and_a_code(
     assert said.err.startswith("warmxfer: ")
     assert sentence in said.err
     assert len(said.err.splitlines()) == 1, said.err
+
+
+@pytest.mark.parametrize("option", ["--port", "--sandbox-port"])
+def test_a_port_that_somebody_has_is_named_by_its_option(in_process: InProcess, option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        other = {"--port": "--sandbox-port", "--sandbox-port": "--port"}[option]
+        said = in_process("up", option, str(port), other, "0")
+    sentence = f"{option} is {port}, which is not to be had (Address already in use); give another, or 0"
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"warmxfer: {sentence} for any free one\n"
 
 
 async def test_wrong_usage_exits_2(warmxfer: Warmxfer) -> None:
