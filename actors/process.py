@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from warmxfer.bus import AccessDenied, Bus, BusSettings
-from warmxfer.schemas import Broken
+from warmxfer.schemas import Broken, Refused
 
 from .health import probe
 from .logs import configure_logs
@@ -149,7 +149,8 @@ async def _until_over(bus: Bus, working: asyncio.Future[None], stop: asyncio.Eve
     if was_barred:
         raise Broken("The broker closed the connection for good; see the log lines above")
     if working.done() and not working.cancelled() and (error := working.exception()):
-        log.error("actor_failed", error=type(error).__name__, exc_info=error)
+        if not isinstance(error, Refused):  # whose sentence is all there is to say
+            log.error("actor_failed", error=type(error).__name__, exc_info=error)
         raise error
 
 

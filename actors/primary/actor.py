@@ -6,19 +6,19 @@ In a product of your own this file is your voice agent, and all it takes from he
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from warmxfer.actors.voices import Seat, VoiceSettings, open_voice, ticket_from
-from warmxfer.bus import Bus, Retry
+from warmxfer.actors.voices import Closing, Seat, VoiceSettings, open_voice, ticket_from
+from warmxfer.bus import Bus
 from warmxfer.schemas import WarmTransferError
 
+from .entering import SeatTaken, enter
 from .proxy import attach
 from .sandbox_session import SandboxSession, agent_id
 from .settings import PrimarySettings
 
-RETRY_PAUSE_S = 0.5
 LEAVE_TIMEOUT_S = 3.0
 
 log = structlog.get_logger(__name__)
@@ -27,53 +27,66 @@ log = structlog.get_logger(__name__)
 async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve every room until cancelled, or until all calls are over. One room's failure is its own.
 
-    `ready` is called once there is no room any more whose session is still on its way in.
+    `ready` is called once somebody is served, and there is no room any more whose session is still on its
+    way in. Raises `Refused` when no room could be served at all.
     """
-    on_the_way = set(settings.room_ids)
-
-    def arrived(room_id: str) -> None:
-        if room_id in on_the_way:
-            on_the_way.remove(room_id)
-            if not on_the_way:
-                ready()
-
-    async with asyncio.TaskGroup() as rooms:
+    rooms = _Rooms(settings.room_ids, ready)
+    async with asyncio.TaskGroup() as tasks:
         for room_id in settings.room_ids:
-            rooms.create_task(_serve(bus, settings, room_id, arrived), name=f"session-{room_id}")
+            tasks.create_task(_serve(bus, settings, room_id, rooms), name=f"session-{room_id}")
+    if rooms.failed.keys() >= set(settings.room_ids):
+        raise rooms.failed[settings.room_ids[0]]
 
 
-async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, arrived: Callable[[str], None]) -> None:
+class _Rooms:
+    """How far each room is, and when that makes this process one that is at work."""
+
+    def __init__(self, room_ids: Sequence[str], ready: Callable[[], None]) -> None:
+        self.failed: dict[str, WarmTransferError] = {}
+        self._on_the_way = set(room_ids)
+        self._served = self._told = False
+        self._ready = ready
+
+    def serve(self, room_id: str) -> None:
+        """Its session is on the bus."""
+        self._served = True
+        self.pass_by(room_id)
+
+    def fail(self, room_id: str, error: WarmTransferError) -> None:
+        self.failed[room_id] = error
+        self.pass_by(room_id)
+
+    def pass_by(self, room_id: str) -> None:
+        """It is not waited for before we are ready."""
+        self._on_the_way.discard(room_id)
+        if self._served and not self._on_the_way and not self._told:
+            self._told = True
+            self._ready()
+
+
+async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _Rooms) -> None:
     """Be with the caller of one room; a connection that is lost for good is no reason to leave them alone."""
-    while await _converse(bus, settings, room_id, arrived):
+    while await _converse(bus, settings, room_id, rooms):
         log.warning("session_begins_again", room_id=room_id)
 
 
-async def _converse(
-    bus: Bus, settings: PrimarySettings, room_id: str, arrived: Callable[[str], None]
-) -> bool:
+async def _converse(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _Rooms) -> bool:
     who = agent_id(room_id)
     voice = open_voice(VoiceSettings(), Seat(room_id, who, "Agent", ticket_from(bus, room_id, who)))
     session = SandboxSession(room_id, voice)
     try:
-        await _join(session)
+        await enter(bus, session, lambda: rooms.pass_by(room_id))
         async with attach(bus, session, lease_s=settings.lease_s) as attachment:
             log.info("session_attached", session=attachment.name)
-            arrived(room_id)
-            return await session.converse(attachment)
+            rooms.serve(room_id)
+            end = await session.converse(attachment)
+        if end is Closing.REPLACED:
+            raise SeatTaken(room_id)
+        return end is Closing.LOST and session.caller_participant_id is not None
     except WarmTransferError as error:
         log.error("session_failed", room_id=room_id, error=str(error))
-        arrived(room_id)
+        rooms.fail(room_id, error)
         return False
     finally:
         async with asyncio.timeout(LEAVE_TIMEOUT_S):
             await voice.leave()
-
-
-async def _join(session: SandboxSession) -> None:
-    """Enter the room, however long the gateway takes to come up and give out tokens."""
-    while True:
-        try:
-            return await session.join()
-        except Retry as error:
-            log.warning("session_waits_to_join", room_id=session.room_id, error=str(error))
-            await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))

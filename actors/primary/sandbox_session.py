@@ -65,8 +65,8 @@ class SandboxSession:
         # A predecessor that was killed may have left these ears closed.
         self._voice.listen(True)
 
-    async def converse(self, attachment: Attachment) -> bool:
-        """Talk with the caller until the room closes, or we leave it. True: we lost a caller who is there."""
+    async def converse(self, attachment: Attachment) -> Closing | None:
+        """Talk with the caller until the room closes, which is told why, or until we leave it."""
         if self._others and not attachment.holding:
             self._speak(GREETING)
         event = None
@@ -75,7 +75,7 @@ class SandboxSession:
                 self._notice(event, attachment)
         finally:
             attachment.closed()
-        return event == Closed(Closing.LOST) and bool(self._others)
+        return event.reason if isinstance(event, Closed) else None
 
     def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
         match event:

@@ -18,7 +18,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from warmxfer.actors.llm import ChatModel
-from warmxfer.schemas import RoomToken
+from warmxfer.schemas import Refused, RoomToken
 
 MAX_UTTERANCE_CHARS = 4_000
 """What is longer is cut before it is said."""
@@ -40,6 +40,13 @@ class Seat:
     name: str
     ticket: Ticket
     listens_to: str | None = None
+
+
+class NoSuchRoom(Refused):
+    """Nobody has opened this room yet, or it is forgotten."""
+
+    def __init__(self, room_id: str) -> None:
+        super().__init__(f"There is no room {room_id}; open it, or give another")
 
 
 class Participant(Struct, frozen=True):

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from warmxfer.schemas import Refused, Retry, RoomToken
 
 from . import sandbox_frames as frames
-from .port import Presence, Seat
+from .port import NoSuchRoom, Presence, Seat
 
 OPEN_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 1.0
@@ -80,4 +80,6 @@ def _address(seat: Seat, ticket: RoomToken) -> str:
 def _refusal(seat: Seat, status: int) -> Retry | Refused:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_RETRYING:
         return Retry(f"Room {seat.room_id} answered the join with {status}")
+    if status == HTTPStatus.NOT_FOUND:
+        return NoSuchRoom(seat.room_id)
     return Refused(f"Room {seat.room_id} refused {seat.participant_id} with {status}; check room and token")

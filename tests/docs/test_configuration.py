@@ -13,7 +13,7 @@ from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.gateway import GatewaySettings
 from warmxfer.actors.health import HOST
 from warmxfer.actors.logs import LEVELS
-from warmxfer.actors.primary import PrimarySettings
+from warmxfer.actors.primary import PrimarySettings, entering
 from warmxfer.actors.providers.videosdk_settings import VideoSDKSettings
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.bus import BusSettings
@@ -141,3 +141,7 @@ def _shown(who: str, env: Mapping[str, str]) -> str:
 
 def _list(found: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({where})" for name, where in sorted(found.items()))
+
+
+def test_the_page_says_how_long_a_primary_waits_for_its_room() -> None:
+    assert f"ends after {entering.WAIT_S:g} s with a sentence" in ROWS["WARMXFER_ROOM_ID"]["meaning"]
