@@ -1,0 +1,81 @@
+"""Which broker the tests share: a running one, one in a container, or the embedded binary.
+
+`NATS_URL` names a running one. Else it is a container where a container engine answers, and the embedded
+binary where none does; `WARMXFER_TEST_NATS=container` or `=embedded` leaves no choice.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from typing import Literal
+
+import docker
+import pytest
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from warmxfer.bus import EmbeddedServer
+
+CONTAINER_IMAGE = "nats:2.14-alpine"
+NATS_PORT = 4222
+ENGINE_TIMEOUT_S = 2
+"""How long an engine may take to answer; where there is none, that is known at once."""
+
+Kind = Literal["given", "container", "embedded"]
+
+
+def kind_of_broker(env: Mapping[str, str]) -> Kind:
+    """What the tests will share; raises `UsageError` for a choice that is none."""
+    if env.get("NATS_URL"):
+        return "given"
+    match env.get("WARMXFER_TEST_NATS", ""):
+        case "":
+            return "container" if engine_answers(env) else "embedded"
+        case "container" | "embedded" as chosen:
+            return chosen
+        case other:
+            raise pytest.UsageError(f"WARMXFER_TEST_NATS is {other!r}; use container or embedded")
+
+
+def engine_answers(env: Mapping[str, str]) -> bool:
+    """Whether a container engine is here, found as testcontainers finds it."""
+    try:
+        client = docker.from_env(timeout=ENGINE_TIMEOUT_S, environment=dict(env))
+    except docker.errors.DockerException:
+        return False
+    try:
+        return client.ping()
+    except (docker.errors.DockerException, OSError):
+        return False
+    finally:
+        client.close()
+
+
+@asynccontextmanager
+async def broker(env: Mapping[str, str]) -> AsyncIterator[str]:
+    """The address of the broker, while the context is open."""
+    kind = kind_of_broker(env)
+    with ExitStack() as stack:
+        container = _started(stack, must=bool(env.get("WARMXFER_TEST_NATS"))) if kind == "container" else None
+        if kind == "given":
+            yield env["NATS_URL"]
+        elif container is not None:
+            yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(NATS_PORT)}"
+        else:
+            async with EmbeddedServer() as server:
+                yield server.url
+
+
+def _started(stack: ExitStack, *, must: bool) -> DockerContainer | None:
+    """The container; None, with a warning, where the engine cannot run the image and none `must` be."""
+    container = DockerContainer(CONTAINER_IMAGE).with_command("-js").with_exposed_ports(NATS_PORT)
+    container = container.waiting_for(LogMessageWaitStrategy("Server is ready"))
+    try:
+        return stack.enter_context(container)
+    except (docker.errors.DockerException, OSError) as error:
+        if must:
+            raise
+        warnings.warn(f"{CONTAINER_IMAGE} does not run here, so nats is embedded: {error}", stacklevel=1)
+        return None
