@@ -3,7 +3,7 @@
     from warmxfer.actors.videosdk import install
     install(session)                                # session.warm_transfer(config) is ours from here on
 
-The law of this room: it is imported only by those who ask for it, and needs the extra `warmxfer[videosdk]`.
+The law of this room: it is imported only by those who ask for it, and needs the extra `videosdk`.
 The framework is touched in these files and nowhere else in the house; a live session may close between any
 two lines, so every look into it goes through `framework.py`.
 """

@@ -77,7 +77,7 @@ def _prepare_framework() -> None:
     except ImportError as error:
         raise Refused(
             f"{VOICE} is 'videosdk', but {error.name or error} cannot be imported; "
-            "install the extra: pip install 'warmxfer[videosdk]'",
+            "in the clone, pip install '.[videosdk]' or uv sync --extra videosdk",
             field=VOICE,
         ) from error
 

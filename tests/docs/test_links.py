@@ -75,6 +75,13 @@ def test_commands_exist(page: Path) -> None:
         assert not unknown, f"{page.name}: `warmxfer {typed}`; {name} has no {', '.join(sorted(unknown))}"
 
 
+def test_nobody_is_sent_to_an_index_that_does_not_have_us() -> None:
+    """What is installed is a clone; `pip install 'warmxfer[videosdk]'` found nothing."""
+    rooms = [path for room in ("schemas", "bus", "actors", "sandbox") for path in (ROOT / room).rglob("*.py")]
+    told = [path for path in (*PAGES, *rooms) if re.search(r"install \W*warmxfer", path.read_text("utf-8"))]
+    assert told == []
+
+
 def test_the_readme_says_how_a_bare_command_is_found_before_it_writes_one() -> None:
     """ "command not found" was what the first pasted line said."""
     page = (ROOT / "README.md").read_text(encoding="utf-8")

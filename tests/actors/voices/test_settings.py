@@ -57,7 +57,9 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Refused) as refusal:
         chosen("our_factories:Makers.make")
     assert str(refusal.value).startswith("WARMXFER_VOICE is 'videosdk', but videosdk")
-    assert str(refusal.value).endswith("install the extra: pip install 'warmxfer[videosdk]'")
+    assert str(refusal.value).endswith(
+        "; in the clone, pip install '.[videosdk]' or uv sync --extra videosdk"
+    )
 
 
 @pytest.mark.usefixtures("factories")
