@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from warmxfer.actors.exits import exit_codes
@@ -10,11 +12,29 @@ from . import cancel, demo, doctor, listing, request, run, sandbox, show, up, wa
 
 app = typer.Typer(
     name="warmxfer",
-    help="Warm transfers for voice AI over NATS JetStream: the caller is never stranded.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"warmxfer {version('warmxfer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def warmxfer(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell it, and exit.")
+    ] = False,
+) -> None:
+    """Warm transfers for voice AI over NATS JetStream: the caller is never stranded."""
+
+
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("run")(run.run)

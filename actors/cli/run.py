@@ -9,7 +9,7 @@ import typer
 
 from warmxfer.actors.roles import Role, be
 
-from .options import Url
+from .options import Json, Url
 
 
 def run(
@@ -19,14 +19,17 @@ def run(
         typer.Option("--room", help="primary: a room the AI talks in; may be repeated. $WARMXFER_ROOM_ID"),
     ] = None,
     url: Url = None,
+    json: Json = False,
 ) -> None:
-    """Be one actor until told to stop (SIGTERM drains).
+    """Be one actor until told to stop (SIGTERM drains). What it says are log lines, on stderr.
 
     Settings come from the environment: see docs/configuration.md.
     """
     env = dict(os.environ)
     if url:
         env["NATS_URL"] = url
+    if json:
+        env["WARMXFER_LOG"] = "json"
     if room:
         env["WARMXFER_ROOM_ID"] = ",".join(room)
     be(role, env)

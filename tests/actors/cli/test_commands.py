@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
+import typer
 
+from warmxfer.actors.cli.app import app
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as coordinate
 from warmxfer.bus import Bus, subjects
@@ -45,6 +50,39 @@ async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
         "doctor",
     ):
         assert f"  {command} " in said.out
+
+
+def test_the_version_is_that_of_the_package(in_process: InProcess) -> None:
+    said = in_process("--version")
+    assert (said.code, said.out) == (0, f"warmxfer {importlib.metadata.version('warmxfer')}\n")
+
+
+def test_every_command_takes_json() -> None:
+    cli = typer.main.get_command(app)
+    assert isinstance(cli, typer.core.TyperGroup)
+    without = [
+        name for name, each in cli.commands.items() if all("--json" not in o.opts for o in each.params)
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize(("flags", "is_json"), [((), False), (("--json",), True)])
+async def test_an_actor_run_with_json_logs_json_lines_to_a_terminal_too(
+    flags: tuple[str, ...], is_json: bool
+) -> None:
+    ours, terminal = os.openpty()
+    command = (sys.executable, "-m", "warmxfer.actors.cli", "run", "coordinator", "--url", NOWHERE, *flags)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stderr=terminal)
+        async with asyncio.timeout(30):
+            line = await asyncio.to_thread(os.read, ours, 4_096)
+            process.terminate()
+            assert await process.wait() == 0
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert b"actor_connects" in line
+    assert line.startswith(b'{"') is is_json
 
 
 async def test_a_request_from_flags_is_stored(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
