@@ -23,6 +23,7 @@
     story.py       what the stream tells of one transfer
     promises.py    the invariants that the stream shows
     effects.py     the invariants that the ledger and the sessions show
+    company.py     who the caller is with at the end: the AI, or the supervisor
     checks.py      all of them over one run
     coverage.py    fault class by phase
     run.py         many seeds, on the command line

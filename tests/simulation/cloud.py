@@ -43,6 +43,15 @@ class Deed:
     faulty: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Words said to their end, and the calls of the people who heard them."""
+
+    participant_id: str
+    words: str
+    heard_by: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Call:
     """One leg: its record now, and every record it ever had."""
@@ -89,6 +98,7 @@ class Cloud:
         self.ledger: list[Deed] = []
         self.orders: list[Deed] = []
         """Requests for an effect that reached the cloud, executed or not."""
+        self.spoken: list[Spoken] = []
         self.on_dialed: Callable[[Call, DialOrder], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
@@ -168,9 +178,12 @@ class Cloud:
             return
         self._world.trace.add(room_id, f"{participant_id} says {words}")
         self._announce(room, "said", participant_id, words)
-        for guest in list(room.guests.values()):
-            if guest.call is not None and guest.participant_id != participant_id:
-                self.on_said(guest.call, words)
+        hearers = [
+            each.call for each in room.guests.values() if each.call and each.participant_id != participant_id
+        ]
+        self.spoken.append(Spoken(participant_id, words, tuple(each.record.call_id for each in hearers)))
+        for call in hearers:
+            self.on_said(call, words)
 
     def _announce(self, room: Room, what: str, participant_id: str, words: str) -> None:
         for guest in list(room.guests.values()):

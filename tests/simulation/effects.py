@@ -1,4 +1,4 @@
-"""The invariants that the cloud's ledger and the sessions show: who had the caller, what was done and left.
+"""The invariants that the cloud's ledger and the sessions show: what was done to a caller, and what is left.
 
 Nobody's word is taken: not an actor's, not a phase's. The numbers are those of docs/reliability.md.
 """
@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from warmxfer.actors.gateway.returning import RETURNS
-from warmxfer.actors.machine import Stage
-from warmxfer.schemas import Outcome
 
-from .cloud import Call
+from .company import (
+    caller_of,
+    legs_of,
+    never_thrown_out,
+    not_before_the_switch,
+    ran,
+    with_the_ai,
+    with_the_supervisor,
+)
 from .promises import MODEL_FAULTS
 from .story import Story
 
@@ -51,7 +57,7 @@ def nothing_afterwards(world: World, story: Story) -> Iterator[str]:
     """I8: no dial and no switch is ordered or executed once it has ended. Nobody is moved who has hung up."""
     if story.ended_at is None:
         return
-    hung_up_at = _caller(world, story).ended_at
+    hung_up_at = caller_of(world, story).ended_at
     for each in (*world.cloud.orders, *world.cloud.ledger):
         moves = each.what in ("switch", "return") and (hung_up_at is None or each.at < hung_up_at)
         dials_or_moves = each.what.startswith("dial") or moves
@@ -66,47 +72,19 @@ def success_is_a_fact(world: World, story: Story) -> Iterator[str]:
     moved = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("moved", story.id)]
     if not moved:
         yield "I3: complete, and the caller was never moved"
-    legs = [each for each in _legs(world, story) if not each.twin]
+    legs = [each for each in legs_of(world, story) if not each.twin]
     if not any(each.answered_at is not None and each.answered_at <= story.ended_at for each in legs):
         yield "I3: complete, and no supervisor had answered"
     elif all((each.ended_at or story.ended_at) < story.ended_at - UNSEEN_S for each in legs):
         yield "I3: complete, and the supervisor had long hung up"
 
 
-def never_alone(world: World, story: Story) -> Iterator[str]:
-    """I4: whoever does not end complete has not left a caller in the consultation."""
-    caller, result = _caller(world, story), story.result
-    if result is None or story.complete or not caller.record.up:
-        return
-    if caller.record.room_id == f"room-{story.id}" and "return_fault" not in result.evidence:
-        yield f"I4: {result.outcome.value}, and the caller is in its consultation"
-
-
-def not_before_the_switch(world: World, story: Story) -> Iterator[str]:
-    """I5: the caller is in the consultation only once the machine has decided to move them."""
-    decided = next((s.at for s, record in story.records if record.state.stage is Stage.SWITCHING), None)
-    for each in world.cloud.ledger:
-        if (each.what, each.transfer_id) == ("moved", story.id) and (decided is None or each.at < decided):
-            yield "I5: the caller was moved before anybody decided it"
-
-
-def given_back(world: World, story: Story) -> Iterator[str]:
-    """I2: a caller who is there, and whom no transfer holds, is heard by the AI."""
-    session, caller = world.house.sessions[story.plan.session], _caller(world, story)
-    if not session.live or not caller.record.up or not _may_judge(world, story):
-        return
-    if session.muted:
-        yield "I2: the caller is muted, and no transfer is running"
-    if not session.auto_end:
-        yield "I2: auto-end is not as it was"
-
-
 def nothing_left(world: World, story: Story) -> Iterator[str]:
     """I16: no leg, no agent and no room stays behind; at complete, the two who talk and their room."""
     if story.ended_at is None:
         return
-    kept = story.complete or _caller(world, story).record.room_id == f"room-{story.id}"
-    up = [each.record.call_id for each in _legs(world, story) if each.record.up and (each.twin or not kept)]
+    kept = story.complete or caller_of(world, story).record.room_id == f"room-{story.id}"
+    up = [each.record.call_id for each in legs_of(world, story) if each.record.up and (each.twin or not kept)]
     if up:
         yield f"I16: {', '.join(up)} is still up"
     room = world.cloud.rooms.get(f"room-{story.id}")
@@ -122,7 +100,7 @@ def recorded_as_told(world: World, story: Story) -> Iterator[str]:
     """I28: who was to be recorded is, where the result says so; and it says how it went."""
     if not story.complete or story.result is None:
         return
-    told, caller = story.result.evidence.get("recording"), _caller(world, story)
+    told, caller = story.result.evidence.get("recording"), caller_of(world, story)
     if (told is not None) is not story.plan.config["record"]:
         yield f"I28: the result says of the recording {told}"
     recorded = [
@@ -138,9 +116,7 @@ def recorded_as_told(world: World, story: Story) -> Iterator[str]:
 def one_transfer_per_caller(world: World, story: Story) -> Iterator[str]:
     """I9: no two transfers of one caller run at the same time."""
     for other in world.stories.values():
-        both = (
-            other.plan.session == story.plan.session and other.id < story.id and _ran(other) and _ran(story)
-        )
+        both = other.plan.session == story.plan.session and other.id < story.id and ran(other) and ran(story)
         if not both:
             continue
         apart = (story.ended_at or 9e9) <= other.began_at or (other.ended_at or 9e9) <= story.began_at
@@ -150,9 +126,9 @@ def one_transfer_per_caller(world: World, story: Story) -> Iterator[str]:
 
 def held_for_somebody(world: World, story: Story) -> Iterator[str]:
     """I1, I15, I25: a hold begins after the first record of a transfer, and ends soon after the last."""
-    if not _ran(story):
+    if not ran(story):
         return
-    ours = [each for each in world.stories.values() if each.plan.session == story.plan.session and _ran(each)]
+    ours = [each for each in world.stories.values() if each.plan.session == story.plan.session and ran(each)]
     if story is not ours[0]:
         return
     for began, *ended in world.house.sessions[story.plan.session].holds:
@@ -180,31 +156,7 @@ def let_go_in_silence(world: World, story: Story) -> Iterator[str]:
                 yield f"I25: the caller was muted for {until - away:.1f} s of an outage"
 
 
-def _ran(story: Story) -> bool:
-    """Whether it ever had the caller."""
-    refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER, Outcome.TOO_BUSY)
-    return bool(story.records) and not (story.result is not None and story.result.outcome in refused)
-
-
-def _may_judge(world: World, story: Story) -> bool:
-    """Whether this story is the last that had this caller."""
-    ours = [each for each in world.stories.values() if each.plan.session == story.plan.session and _ran(each)]
-    return _ran(story) and story is max(ours, key=lambda each: each.began_at)
-
-
-def _caller(world: World, story: Story) -> Call:
-    return world.cloud.calls[f"in-{story.plan.session}"]
-
-
-def _legs(world: World, story: Story) -> list[Call]:
-    return [
-        each
-        for each in world.cloud.calls.values()
-        if each.transfer_id == story.id and each.record.direction == "outbound"
-    ]
-
-
-LEFT_OVER_CHECKS = (never_alone, given_back, nothing_left)
+LEFT_OVER_CHECKS = (with_the_ai, with_the_supervisor, nothing_left)
 """What may still be true for a while after the end."""
 
 EFFECT_CHECKS = (
@@ -212,6 +164,7 @@ EFFECT_CHECKS = (
     nothing_afterwards,
     success_is_a_fact,
     not_before_the_switch,
+    never_thrown_out,
     recorded_as_told,
     one_transfer_per_caller,
     held_for_somebody,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .world import World
 
 NOTICE_S = 0.05
+RETURN_GRACE_S = 5.0
+"""As long as the port asks for: who was held may have been moved away, and come back after the release."""
 TURNS = [
     Turn("agent", "Hi, how can I help you today?"),
     Turn("caller", "My name is Ann and I was charged twice for order 4417."),
@@ -34,6 +36,7 @@ class SimSession:
         self.room_id = room_id
         self.muted = False
         self.auto_end = True
+        self._grace_s = 0.0
         self.over = False
         self.attachment: Attachment | None = None
         self.holds: list[list[float]] = []
@@ -43,6 +46,11 @@ class SimSession:
     def live(self) -> bool:
         """Whether the AI is there for the caller."""
         return not self.over and not self._process.dead
+
+    @property
+    def killed(self) -> bool:
+        """Whether its process died, and none has come up in its place."""
+        return self._process.dead
 
     @property
     def caller_participant_id(self) -> str | None:
@@ -65,8 +73,9 @@ class SimSession:
         self.auto_end = False
 
     async def restore_auto_end(self) -> None:
-        self.auto_end = True
-        self._end_if_alone()
+        if not self.auto_end:
+            self.auto_end, self._grace_s = True, RETURN_GRACE_S
+            self._end_if_alone()
 
     async def say(self, text: str, *, interruptible: bool) -> None:
         self._note(f"says {text}")
@@ -105,7 +114,17 @@ class SimSession:
             self._end_if_alone()
 
     def _end_if_alone(self) -> None:
-        if self.auto_end and self.caller_participant_id is None:
+        if self._alone:
+            self._world.loop.call_later(
+                self._grace_s, self._end_unless_they_return, context=self._process.context
+            )
+
+    @property
+    def _alone(self) -> bool:
+        return self.auto_end and not self.over and self.caller_participant_id is None
+
+    def _end_unless_they_return(self) -> None:
+        if self._alone:
             self._note("ends: the caller is not there")
             self._end()
 

@@ -100,6 +100,11 @@ class World:
         return EPOCH_S + self.loop.time()
 
     @property
+    def began_at(self) -> float:
+        """When the run began, by the broker's clock."""
+        return EPOCH_S
+
+    @property
     def broker_down(self) -> bool:
         return self.storm.broker_down
 
