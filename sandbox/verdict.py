@@ -21,15 +21,18 @@ def judge(
     caller = [entry for entry in ledger if entry["callId"] == caller_call_id]
     supervisors = {entry["callId"] for entry in dials}
     over = {entry["callId"] for entry in ledger if entry["kind"] in _OVER}
-    goodbye = next((entry for entry in caller if entry["kind"] in _OVER), None)
+    there = _those_in(ledger, _room_of(caller))
+    up = caller_call_id not in over and any(entry["kind"] == "answered" for entry in caller)
     return {
         "dials": dict(Counter(_attempt(entry) for entry in dials)),
         "switches": _switches(caller, primary_room),
         "supervisorLegsUp": len(supervisors - over),
-        "callerLegUp": goodbye is None and any(entry["kind"] == "answered" for entry in caller),
-        "callerEndedBy": goodbye["by"] if goodbye else None,
+        "supervisorEndedBy": _ended_by(entry for entry in ledger if entry["callId"] in supervisors),
+        "callerLegUp": up,
+        "callerEndedBy": _ended_by(caller),
         "callerRoom": _room_of(caller),
         "callerHeld": _held(ledger, primary_room),
+        "callerAlone": up and not any(_is_company(who, caller_call_id, primary_room) for who in there),
         "talking": _talking(ledger, supervisors | {caller_call_id}),
     }
 
@@ -41,6 +44,10 @@ def _belongs(dial: Entry, transfer_key: str) -> bool:
 
 def _attempt(dial: Entry) -> str:
     return str((dial["metadata"] or {}).get("attemptKey", ""))
+
+
+def _ended_by(entries: Iterable[Entry]) -> str | None:
+    return next((entry["by"] for entry in entries if entry["kind"] in _OVER), None)
 
 
 def _switches(caller: list[Entry], primary_room: str) -> dict[str, int]:
@@ -56,6 +63,24 @@ def _room_of(caller: list[Entry]) -> str | None:
         if entry["kind"] in ("joined", "left"):
             return entry["roomId"] if entry["kind"] == "joined" else None
     return None
+
+
+def _those_in(ledger: list[Entry], room: str | None) -> list[Entry]:
+    """How each of those who are in `room` came in."""
+    there: dict[str, Entry] = {}
+    for entry in ledger:
+        if entry["roomId"] == room and entry["kind"] == "joined":
+            there[entry["participantId"]] = entry
+        elif entry["roomId"] == room and entry["kind"] == "left":
+            there.pop(entry["participantId"], None)
+    return list(there.values()) if room is not None else []
+
+
+def _is_company(who: Entry, caller_call_id: str, primary_room: str) -> bool:
+    """Whether somebody is for the caller to talk to: another phone, or the agent of their own room."""
+    if who["callId"] is None:
+        return who["roomId"] == primary_room
+    return who["callId"] != caller_call_id
 
 
 def _held(ledger: list[Entry], room: str) -> bool:

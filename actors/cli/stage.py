@@ -46,6 +46,8 @@ class Played(Struct, frozen=True, kw_only=True):
             return "hung up"
         if self.verdict["callerRoom"] == self.result.consultation_room_id and self.result.success:
             return "with the supervisor"
+        if self.verdict["callerAlone"]:
+            return "alone"
         return "on hold" if self.verdict["callerHeld"] else "with the AI"
 
 
@@ -124,5 +126,6 @@ def judge(
         must(len(heard) == 2 and all((b, a) in heard for a, b in heard), "the two do not hear each other")
     elif verdict["callerLegUp"]:
         must(verdict["callerRoom"] == caller.room_id, "the caller is not back with the AI")
+        must(not verdict["callerAlone"], "the caller is alone: the AI has left")
         must(not verdict["callerHeld"], "the caller is still on hold")
     return faults

@@ -125,16 +125,20 @@ class Executed:
     second_switches: int
     legs_left: int
     muted: int
+    left_alone: int
     cut_off: int
 
     @property
     def clean(self) -> bool:
         """No leg is left and nobody waits for what will not come."""
-        return not (self.legs_left or self.muted)
+        return not (self.legs_left or self.muted or self.left_alone)
 
 
 def executed(verdict: dict[str, Any], result: WarmTransferResult | None, primary_room: str) -> Executed:
-    """Read the sandbox's verdict; without a result the caller has to be at the AI, or with the supervisor."""
+    """Read the sandbox's verdict; without a result the caller has to be at the AI, or with the supervisor.
+
+    A supervisor who hangs up once the transfer is complete leaves a caller alone by themselves.
+    """
     switches, room = verdict["switches"], verdict["callerRoom"]
     moved = room not in (None, primary_room) and bool(verdict["supervisorLegsUp"])
     success = result.success if result else moved
@@ -147,5 +151,6 @@ def executed(verdict: dict[str, Any], result: WarmTransferResult | None, primary
         second_switches=max(switches["forward"] - 1, 0) + max(switches["back"] - 1, 0),
         legs_left=max(verdict["supervisorLegsUp"] - (1 if success else 0), 0),
         muted=int(verdict["callerLegUp"] and away),
+        left_alone=int(verdict["callerAlone"] and not (success and verdict["supervisorEndedBy"] == "person")),
         cut_off=int(verdict["callerEndedBy"] not in (None, "person")),
     )

@@ -17,14 +17,14 @@ from pathlib import Path
 from warmxfer.actors.house import ROLES
 
 from .parking import at_every_phase
-from .row import CUT_OFF, Row
+from .row import CUT_OFF, LEFT_ALONE, Row
 from .scene import Scene, scene
 
 LEASE_S = 4.0
 RECONCILE_S = 2.0
 OLD_COPY = "an old copy of the stream put back"
 STRUCK = {
-    OLD_COPY: frozenset(("2nd dials", "2nd switches", CUT_OFF)),
+    OLD_COPY: frozenset(("2nd dials", "2nd switches", LEFT_ALONE, CUT_OFF)),
     "the stream deleted": frozenset[str](),
 }
 """What is not promised of each."""

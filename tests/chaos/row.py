@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 PROMISED = ("lost", "2nd dials", "2nd switches", "legs left", "muted")
 """What is promised not to happen, as the columns of the table name it."""
-CUT_OFF = "hung up on"
+CUT_OFF, LEFT_ALONE = "hung up on", "left alone"
 """Promised too, and told below the table where it happened."""
 HEAD = ("fault", "struck", "cells", "transfers", "complete", *PROMISED, "recovery s")
 NOT_MEASURED = "-"

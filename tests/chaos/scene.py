@@ -20,7 +20,7 @@ from warmxfer.schemas import Retry, WarmTransferPhase, decode_phase
 
 from ..whole.stage import Call, Stage
 from .check import began_at, broken_promises, executed, read, told
-from .row import CUT_OFF, Row
+from .row import CUT_OFF, LEFT_ALONE, Row
 from .wire import Wire, free_ports
 
 TIME_SCALE = 0.1
@@ -88,6 +88,7 @@ class Scene:
             "2nd switches": max(found.second_switches + 1 - times, 0),
             "legs left": found.legs_left,
             "muted": found.muted,
+            LEFT_ALONE: found.left_alone,
             CUT_OFF: found.cut_off,
         }
         row.happened.update(happened)

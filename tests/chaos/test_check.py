@@ -15,17 +15,19 @@ AT_THE_AI = {
     "dials": {"t-1": 1},
     "switches": {"forward": 0, "back": 0},
     "supervisorLegsUp": 0,
+    "supervisorEndedBy": None,
     "callerLegUp": True,
     "callerEndedBy": None,
     "callerRoom": PRIMARY,
     "callerHeld": False,
+    "callerAlone": False,
 }
 WITH_SUPERVISOR = AT_THE_AI | {
     "switches": {"forward": 1, "back": 0},
     "supervisorLegsUp": 1,
     "callerRoom": CONSULTATION,
 }
-NOTHING = Executed(second_dials=0, second_switches=0, legs_left=0, muted=0, cut_off=0)
+NOTHING = Executed(second_dials=0, second_switches=0, legs_left=0, muted=0, left_alone=0, cut_off=0)
 
 
 def result(success: bool) -> WarmTransferResult:
@@ -48,6 +50,7 @@ def result(success: bool) -> WarmTransferResult:
         (WITH_SUPERVISOR, result(True)),
         (WITH_SUPERVISOR, None),
         ({**AT_THE_AI, "callerLegUp": False, "callerEndedBy": "person", "callerRoom": None}, result(False)),
+        ({**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "person"}, result(True)),
     ],
 )
 def test_who_is_where_they_should_be_breaks_nothing(
@@ -70,6 +73,13 @@ def test_who_is_where_they_should_be_breaks_nothing(
         ({**WITH_SUPERVISOR, "supervisorLegsUp": 0}, result(False), {"muted": 1}),
         ({**WITH_SUPERVISOR, "supervisorLegsUp": 0}, None, {"muted": 1}),
         (AT_THE_AI, result(True), {"muted": 1}),
+        ({**AT_THE_AI, "callerAlone": True}, result(False), {"left_alone": 1, "muted": 0}),
+        ({**AT_THE_AI, "callerAlone": True}, None, {"left_alone": 1}),
+        (
+            {**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "api"},
+            result(True),
+            {"left_alone": 1},
+        ),
         ({**AT_THE_AI, "callerLegUp": False, "callerEndedBy": "cloud"}, result(False), {"cut_off": 1}),
     ],
 )

@@ -27,9 +27,11 @@ async def test_caller_and_supervisor_end_up_talking(sandbox: Sandbox) -> None:
         "dials": {"t1.1": 1},
         "switches": {"forward": 1, "back": 0},
         "supervisorLegsUp": 1,
+        "supervisorEndedBy": None,
         "callerLegUp": True,
         "callerEndedBy": None,
         "callerRoom": consultation,
         "callerHeld": True,
+        "callerAlone": False,
         "talking": [[caller["participantId"], "sup"], ["sup", caller["participantId"]]],
     }

@@ -33,10 +33,12 @@ def test_an_empty_ledger_claims_nothing() -> None:
         "dials": {},
         "switches": {"forward": 0, "back": 0},
         "supervisorLegsUp": 0,
+        "supervisorEndedBy": None,
         "callerLegUp": False,
         "callerEndedBy": None,
         "callerRoom": None,
         "callerHeld": False,
+        "callerAlone": False,
         "talking": [],
     }
 
@@ -50,6 +52,40 @@ def test_hold_ends_with_the_agent_that_held() -> None:
     assert judge(ledger.entries(), "other", "c1", "t1")["callerHeld"] is False
     ledger.note("left", "api", agent)
     assert judge(ledger.entries(), "primary", "c1", "t1")["callerHeld"] is False
+
+
+def test_a_caller_is_alone_without_the_agent_of_their_room_or_another_phone() -> None:
+    ledger = Ledger()
+    ai, briefer = About(None, "primary", "ai"), About(None, "consult", "briefer")
+    moved, boss = About("c1", "consult", "ann-2"), About("d1", "consult", "sup")
+
+    def alone() -> bool:
+        return judge(ledger.entries(), "primary", "c1", "t1")["callerAlone"]
+
+    ledger.note("answered", "cloud", CALLER)
+    assert alone()
+    ledger.note("joined", "cloud", CALLER)
+    assert alone()
+    ledger.note("joined", "api", ai)
+    assert not alone()
+    ledger.note("left", "cloud", CALLER)
+    ledger.note("joined", "api", briefer)
+    ledger.note("joined", "cloud", moved)
+    assert alone(), "a briefing agent is nobody to talk to"
+    ledger.note("joined", "person", boss)
+    assert not alone()
+    ledger.note("left", "person", boss)
+    assert alone()
+    ledger.note("hangup", "person", moved)
+    assert not alone(), "who hung up is not waiting for anybody"
+
+
+def test_who_ended_the_supervisor() -> None:
+    ledger = Ledger()
+    dial(ledger, "d1", {"attemptKey": "t1.1"})
+    assert judge(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] is None
+    ledger.note("end", "api", About("d1"))
+    assert judge(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] == "api"
 
 
 def test_who_ended_the_caller() -> None:

@@ -53,11 +53,16 @@ class Call:
     async def verdict(self) -> dict[str, Any]:
         return await self.house.verdict(self.caller, self.transfer.id)
 
-    async def assert_nobody_stranded(self, *, dials: int = 1) -> dict[str, Any]:
-        """What holds after every transfer, by the ledger of what was executed alone."""
-        result, verdict = await self.result(), await self._settled()
+    async def assert_nobody_stranded(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
+        """What holds after every transfer, by the ledger of what was executed alone.
+
+        `ai_killed`: the AI's process died, and none took its place: so nobody is there for its caller.
+        """
+        result, verdict = await self.result(), await self._settled(ai_killed)
         try:
             self._judge(result, verdict, dials)
+            hung_up = result.success and verdict["supervisorEndedBy"] == "person"
+            assert not verdict["callerAlone"] or ai_killed or hung_up
         except AssertionError as error:
             error.add_note(await self._evidence(verdict))
             raise
@@ -88,7 +93,7 @@ class Call:
         ]
         return "\n".join((f"{self.transfer.id}: {verdict}", *map(str, ledger), *logs))
 
-    async def _settled(self) -> dict[str, Any]:
+    async def _settled(self, ai_killed: bool) -> dict[str, Any]:
         """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later.
 
         On a busy machine an AI that listens again may be half a second late; its lease would be 20 s.
@@ -97,7 +102,8 @@ class Call:
         for _ in range(MAX_LOOKS):
             await asyncio.sleep(0.05)
             again = await self.verdict()
-            same = same + 1 if again == verdict and not again["callerHeld"] else 0
+            waits = again["callerHeld"] or (again["callerAlone"] and not ai_killed)
+            same = same + 1 if again == verdict and not waits else 0
             if same == STEADY_LOOKS:
                 break
             verdict = again

@@ -54,4 +54,4 @@ async def test_without_another_actor_it_fails_with_the_sentence_that_says_who(
     result = await call.result()
     assert result.phase is WarmTransferPhase.TRANSFER_FAILED
     assert (result.outcome, result.detail) == (outcome, sentence)
-    await call.assert_nobody_stranded()
+    await call.assert_nobody_stranded(ai_killed=missing == "primary")

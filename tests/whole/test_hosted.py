@@ -87,7 +87,7 @@ async def test_a_process_that_dies_leaves_no_leg_behind(stage: Stage) -> None:
         call = await briefed(stage, caller, SILENT, briefing_timeout_s=3, command_timeout_s=2)
         await process.kill()
         assert (await call.result()).outcome is Outcome.BRIEFING_TIMEOUT
-        verdict = await call.assert_nobody_stranded()
+        verdict = await call.assert_nobody_stranded(ai_killed=True)
         assert verdict["callerLegUp"], "the caller is where their AI was"
 
 

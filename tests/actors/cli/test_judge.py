@@ -20,6 +20,7 @@ MOVED = {
     "callerEndedBy": None,
     "callerRoom": "consultation",
     "callerHeld": True,
+    "callerAlone": False,
     "talking": [["wxc-t", "wxs-t-1"], ["wxs-t-1", "wxc-t"]],
 }
 BACK = {
@@ -70,6 +71,7 @@ def test_a_completed_transfer(verdict: dict[str, Any], fault: str | None) -> Non
         ({"supervisorLegsUp": 1}, "1 legs of the supervisor are up"),
         ({"callerRoom": "consultation"}, "the caller is not back with the AI"),
         ({"callerHeld": True}, "the caller is still on hold"),
+        ({"callerAlone": True}, "the caller is alone: the AI has left"),
         ({"callerHeld": True, "callerLegUp": False, "callerEndedBy": "person"}, None),
     ],
 )
