@@ -137,7 +137,8 @@ def held_for_somebody(world: World, story: Story) -> Iterator[str]:
             yield "I25: the caller was held before any transfer was recorded"
             continue
         last = max(each.ended_at or world.now for each in before)
-        until = ended[0] if ended else world.now
+        # Who has hung up is not muted, whether or not anybody is there to take note of it.
+        until = min(ended[0] if ended else world.now, caller_of(world, story).ended_at or world.now)
         if began > last and until - began > OUTDATED_S:
             yield f"I15: a hold came {began - last:.1f} s after the end, and lasted {until - began:.1f} s"
         if until - last > world.plan.lease_s + UNOWNED_S:
