@@ -18,6 +18,7 @@
     people.py      who picks up, what they say, when they hang up
     session.py     the live AI call
     model.py       a chat model that may hang, ramble, refuse
+    mistakes.py, mistakes_with_callers.py    what an ordinary implementation would do instead
     house.py       every process, its crashes and its stalls
     world.py       one run from its first second to its verdict
     story.py       what the stream tells of one transfer
