@@ -99,6 +99,8 @@ class Cloud:
         self.orders: list[Deed] = []
         """Requests for an effect that reached the cloud, executed or not."""
         self.spoken: list[Spoken] = []
+        self.overlooked: set[str] = set()
+        """The calls that the newest look at them did not show."""
         self.on_dialed: Callable[[Call, DialOrder], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
@@ -252,7 +254,8 @@ class Cloud:
         call = self.calls.get(call_id)
         if call is None or not call.record.up:
             raise NotDone("the call is not up", status=400)
-        self.room(room_id)
+        if not self.room(room_id).guests:
+            raise NotDone("Room has no active session: somebody must have joined it first.", status=400)
         call.transfer_id = call.transfer_id or participant_id.partition("-")[2]
         self.enter_ledger("switch", participant_id.partition("-")[2], call_id, room_id)
         self.note(call, moving=True)
@@ -263,7 +266,8 @@ class Cloud:
     def _finish_move(self, call: Call, room_id: str, participant_id: str) -> None:
         if not call.record.up:
             return
-        fails = not self.rooms[room_id].open or self._world.weather.strikes("move_fails", call.transfer_id)
+        nobody_there = not (self.rooms[room_id].open and self.rooms[room_id].guests)
+        fails = nobody_there or self._world.weather.strikes("move_fails", call.transfer_id)
         if fails:
             self.note(call, moving=False, moves_failed=call.record.moves_failed + 1)
             self.enter_ledger("move_failed", call.transfer_id, call.record.call_id, room_id)

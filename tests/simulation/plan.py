@@ -69,8 +69,8 @@ class CallerPlan:
 class Plan:
     """One run.
 
-    `storm_s`: how long faults may strike; `skews_s`: how wrong the wall clocks are, by process; `thinks_s`:
-    how long the model takes.
+    `storm_s`: how long faults may strike, at least; `skews_s`: how wrong the wall clocks are, by process;
+    `thinks_s`: how long the model takes.
     """
 
     callers: tuple[CallerPlan, ...]

@@ -108,7 +108,7 @@ def bounded_life(world: World, story: Story) -> Iterator[str]:
         yield "L1: the request was acknowledged and has no record"
     elif story.ended_at is None:
         yield f"L3: still {story.records[-1][1].state.stage.value}"
-    elif story.ended_at - story.began_at > longest_life_s(story) + world.plan.storm_s:
+    elif story.ended_at - story.began_at > longest_life_s(story) + world.stormed_s:
         yield f"I19: it lived for {story.ended_at - story.began_at:.1f} s"
 
 

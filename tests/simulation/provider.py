@@ -2,8 +2,8 @@
 
 The law of this file: a request does what a real one may do, and nothing else. What is in doubt happens at
 once, within the time a doubt needs to settle, or never; a look-up may be up to `STALE_S` old, or get no
-answer. As the port wants it, what was turned away is sent again, and so is what means the same twice; every
-order that may have an effect is written into the book of orders first.
+answer, or miss a call that is up, once. As the port wants it, what was turned away is sent again, and so is
+what means the same twice; every order that may have an effect is written into the book of orders first.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ MAX_TRIES = 3
 PAUSE_S = 0.2
 TRIP_S = (0.02, 0.25)
 SLOW_S = (0.5, 8.0)
+DARK_TRIP_S = 0.2
 DOUBT_STATUSES = (None, None, 500, 504)
 T = TypeVar("T")
 
@@ -64,7 +65,16 @@ class SimProvider:
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
         found = await self._ask(self._about(call_id), within_s)
-        return next((each for each in found if each.call_id == call_id), None)
+        call = next((each for each in found if each.call_id == call_id), None)
+        return None if call and call.up and self._is_overlooked(call_id) else call
+
+    def _is_overlooked(self, call_id: str) -> bool:
+        """Once in a while a call that is up is "not found"; the next look at it sees it."""
+        if call_id in self._cloud.overlooked:
+            self._cloud.overlooked.remove(call_id)
+        elif self._world.weather.strikes("look_blind", self._known(self._about(call_id))):
+            self._cloud.overlooked.add(call_id)
+        return call_id in self._cloud.overlooked
 
     async def find_calls(
         self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
@@ -85,6 +95,9 @@ class SimProvider:
 
     async def _ask_once(self, about: str, limit_s: float) -> list[CallRecord]:
         strikes = self._world.weather.strikes
+        if self._world.storm.cloud_dark:
+            await asyncio.sleep(min(DARK_TRIP_S, limit_s))
+            raise Unanswered("the cloud is dark", status=503)
         if strikes("look_unanswered", self._known(about)):
             await asyncio.sleep(self._world.weather.between(0.05, limit_s))
             raise Unanswered("no usable answer", status=500)
@@ -180,6 +193,9 @@ class SimProvider:
     async def _do_once(self, what: str, about: str, execute: Callable[[], T], limit_s: float) -> T:
         """Send one order; what is raised tells how much is known of it."""
         strikes, known = self._world.weather.strikes, self._known(about)
+        if self._world.storm.cloud_dark:
+            await asyncio.sleep(min(DARK_TRIP_S, limit_s))
+            raise Doubtful("the cloud is dark", status=503)
         trip_s = self._trip_s(about)
         if strikes("cloud_limits", known):
             await asyncio.sleep(min(trip_s, limit_s))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from warmxfer.bus import BusSettings, Outgoing, Refused, StaleWrite, Stored, Unavailable
 from warmxfer.bus.connection import READ_DEADLINE_S, WRITE_DEADLINE_S
+from warmxfer.bus.log import MAX_RECORDS
 from warmxfer.bus.messages import NO_HEADERS
 from warmxfer.bus.patience import ATTEMPT_TIMEOUT_S
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .world import World
 
 RETRY_PAUSE_S = 0.05
+STALE_S = (0.15, 0.3)
+"""How far a replica is behind that answers too early: so it was measured."""
 T = TypeVar("T")
 
 
@@ -186,9 +189,14 @@ class SimBus(Wire):
         return await self.patiently(once, deadline_s)
 
     async def last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
-        return await self.patiently(
-            lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
-        )
+        def read() -> Stored | None:
+            behind_s = self._behind_s(subject)
+            if not behind_s:
+                return self.world.stream.last(subject)
+            known = self.world.stream.history(subject, MAX_RECORDS, 0)
+            return next((each for each in reversed(known) if each.at <= self.world.now - behind_s), None)
+
+        return await self.patiently(lambda timeout_s: self.call(read, timeout_s), deadline_s)
 
     async def newest(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
         """Asked of the leader: what was acknowledged is seen."""
@@ -199,10 +207,12 @@ class SimBus(Wire):
     async def history(
         self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
     ) -> list[Stored]:
-        return await self.patiently(
-            lambda timeout_s: self.call(lambda: self.world.stream.history(subject, limit, after), timeout_s),
-            deadline_s,
-        )
+        def read() -> list[Stored]:
+            known_at = self.world.now - self._behind_s(subject)
+            known = self.world.stream.history(subject, limit, after)
+            return [each for each in known if each.at <= known_at]
+
+        return await self.patiently(lambda timeout_s: self.call(read, timeout_s), deadline_s)
 
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
         return await self.patiently(
@@ -240,6 +250,15 @@ class SimBus(Wire):
         for bus in self.world.buses:
             for listener in bus.listeners:
                 listener.offer(subject, data)
+
+    def _behind_s(self, subject: str) -> float:
+        """How long ago the replica that answers a read of a log was up to date: any of them may answer."""
+        newest = self.world.stream.last(subject) if subject.endswith(".log") else None
+        fresh = newest is not None and self.world.now - newest.at < STALE_S[0]
+        if not (fresh and self.world.stream.clustered):
+            return 0.0
+        stale = self.world.weather.strikes("read_stale", subject.split(".")[1])
+        return self.world.weather.between(*STALE_S) if stale else 0.0
 
     def _won(self, subject: str, name: str, expect_last: int | None) -> int | None:
         """After a doubtful write: the number of ours, if it is the one that followed the expected."""

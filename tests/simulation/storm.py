@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from .world import World
 
 OUTAGE_S = (0.5, 25.0)
+LONG_OUTAGES_S = {"outage_30_s": 30.0, "outage_60_s": 60.0}
+"""Longer than a session's lease; what is due meanwhile is due all at once afterwards."""
+DARK_S = 75.0
+"""Longer than any stage of a transfer waits for the cloud, and than all tries of one way back."""
 RESET_AT_ONCE = 0.3
 """How many of the connections a reset breaks."""
 POISON = b'{"type": "no_such_thing"}'
@@ -23,12 +27,23 @@ class Storm:
     def __init__(self, world: World) -> None:
         self._world = world
         self.broker_down = False
+        self._lasts_until = self._dark_until = 0.0
         self.outages: list[list[float]] = []
         """When each began, and ended."""
         self.poison: list[tuple[str, int]] = []
         """Transfer and number of what nobody can read."""
         self.poisoned: set[str] = set()
         """The subjects it was written on."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether something is under way that has to be let last as long as it does."""
+        return self._world.loop.time() < self._lasts_until
+
+    @property
+    def cloud_dark(self) -> bool:
+        """Whether the cloud answers no request."""
+        return self._world.loop.time() < self._dark_until
 
     def begin(self) -> None:
         for what in PER_MINUTE:
@@ -54,7 +69,11 @@ class Storm:
             return
         match what:
             case "outage":
-                self._outage_begins()
+                self._outage_begins(what, self._world.weather.between(*OUTAGE_S))
+            case "outage_30_s" | "outage_60_s":
+                self._outage_begins(what, LONG_OUTAGES_S[what])
+            case "cloud_dark":
+                self._cloud_goes_dark()
             case "reset":
                 self._reset()
             case "voice_lost":
@@ -65,15 +84,23 @@ class Storm:
                 self._world.house.strike(what)
         self._schedule(what)
 
-    def _outage_begins(self) -> None:
+    def _cloud_goes_dark(self) -> None:
+        if not self.cloud_dark:
+            self._world.weather.note("cloud_dark")
+            self._dark_until = self._world.loop.time() + DARK_S
+            self._lasts_until = max(self._lasts_until, self._dark_until)
+
+    def _outage_begins(self, what: str, length_s: float) -> None:
         if self.broker_down:
             return
-        self._world.weather.note("outage")
+        self._world.weather.note(what)
+        if what in LONG_OUTAGES_S:
+            self._lasts_until = max(self._lasts_until, self._world.loop.time() + length_s)
         self.broker_down = True
         self.outages.append([self._world.now])
         for bus in self._world.buses:
             bus.break_off()
-        self._world.later(self._world.weather.between(*OUTAGE_S), self.outage_ends)
+        self._world.later(length_s, self.outage_ends)
 
     def _reset(self) -> None:
         """Some connections break, and are had back."""

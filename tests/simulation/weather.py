@@ -24,6 +24,7 @@ PER_ACTION: Mapping[str, float] = {
     "heard_twice": 0.05,
     "question_lost": 0.05,
     "timer_late": 0.10,
+    "read_stale": 0.20,
     # the cloud
     "cloud_slow": 0.08,
     "cloud_refuses": 0.03,
@@ -34,6 +35,7 @@ PER_ACTION: Mapping[str, float] = {
     "cloud_twice": 0.05,
     "look_unanswered": 0.06,
     "look_stale": 0.20,
+    "look_blind": 0.05,
     "move_fails": 0.05,
     "webhook_lost": 0.15,
     "webhook_twice": 0.15,
@@ -49,6 +51,9 @@ PER_ACTION: Mapping[str, float] = {
 
 PER_MINUTE: Mapping[str, float] = {
     "outage": 0.5,
+    "outage_30_s": 0.3,
+    "outage_60_s": 0.3,
+    "cloud_dark": 0.4,
     "reset": 2.0,
     "voice_lost": 0.7,
     "poison": 0.7,

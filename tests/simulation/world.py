@@ -89,6 +89,8 @@ class World:
         self.users = Process("user", "user")
         self.house = House(self, self.plan.skews_s)
         self.stories = {id: Story(plan) for id, plan in self.plans.items()}
+        self.stormed_s = self.plan.storm_s
+        """How long faults could strike: until what lasts long was over, too."""
         self.read_up_to = 0
         """The newest message that the stories know."""
 
@@ -167,7 +169,8 @@ class World:
         self.context.run(self._begin)
         await asyncio.sleep(self.plan.storm_s)
         await self._until(lambda: len(self.phases) == len(self.plans), FOREVER_S)
-        self.weather.calm = True
+        await self._until(lambda: not self.storm.lasting, FOREVER_S)
+        self.weather.calm, self.stormed_s = True, self.loop.time()
         self.trace.add("director", "calm")
         self.house.calm()
         self.storm.outage_ends()
