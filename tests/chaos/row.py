@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-PROMISED = ("lost", "2nd dials", "2nd switches", "legs left", "muted")
+LEFT_ALONE = "left alone"
+PROMISED = ("lost", "2nd dials", "2nd switches", "legs left", "muted", LEFT_ALONE)
 """What is promised not to happen, as the columns of the table name it."""
-CUT_OFF, LEFT_ALONE = "hung up on", "left alone"
+CUT_OFF = "hung up on"
 """Promised too, and told below the table where it happened."""
 HEAD = ("fault", "struck", "cells", "transfers", "complete", *PROMISED, "recovery s")
 NOT_MEASURED = "-"

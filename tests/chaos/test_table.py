@@ -41,7 +41,7 @@ def test_a_run_writes_between_the_marks_and_nowhere_else(tmp_path: Path) -> None
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}\nheader\n")
     assert text.endswith(f"- F0, nothing: it took no time.\n{END}\nafter\n")
-    assert "| 1 (not promised) | 0     | -" in text
+    assert "| 1 (not promised) | 0     | 0          | -" in text
     assert not row.broken
 
 
