@@ -126,6 +126,13 @@ class Script:
         """Nothing more is to be said or decided."""
         self.stage = Stage.DECIDED
 
+    def caller_came(self) -> list[Action]:
+        """The caller is in the room, and what is still to be told is not for their ears."""
+        if self.stage is Stage.DECIDED:
+            return []
+        self.close()
+        return self._hush()
+
     def live(self) -> list[Action]:
         """The supervisor can be heard, so the supervisor can hear."""
         if self._live:

@@ -62,6 +62,7 @@ class Teller:
         self._judges = judges
         self._reporter = reporter
         self._supervisor_id = join.supervisor_participant_id
+        self._caller_id = join.caller_participant_id
         self._note = note
         self._script = Script(join.one_moment)
         self._question = ""
@@ -89,6 +90,8 @@ class Teller:
         match happened:
             case voices.ParticipantJoined(other) if other.id == supervisor and other.audible:
                 return self._live()
+            case voices.ParticipantJoined(other) if other.id == self._caller_id:
+                return script.caller_came()
             case voices.AudioEnabled(who) if who == supervisor:
                 return self._live()
             case voices.Heard(who, text) if who == supervisor:

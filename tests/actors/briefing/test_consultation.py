@@ -139,6 +139,27 @@ async def test_a_supervisor_who_walks_off_is_told(desk: Desk, settings: BusSetti
     assert decisions(await desk.events()) == []
 
 
+async def test_a_caller_who_is_moved_before_all_was_told_does_not_hear_what_was_said_of_them(
+    desk: Desk, settings: BusSettings
+) -> None:
+    """Found by simulation: a briefing that took too long was to go on to the caller, and was told to them."""
+    async with worker(settings):
+        await desk.join()
+        await desk.wait_for(ConsultationJoined)
+        await desk.dial(SILENT)
+        await desk.wait_for(AudioStreamEnabled, participant_id=desk.supervisor)
+        await desk.brief("She wants a refund. " * 20)
+        await desk.wait_said(GREETING)
+        await desk.cloud.dial(desk.room_id, desk.caller, SILENT)
+        await desk.wait_for(ParticipantJoined, participant_id=desk.caller)
+        told = len(await desk.said())
+        await asyncio.sleep(0.5)
+        assert len(await desk.said()) <= told + 1, "the line that was being cut"
+        await desk.leave()
+        await desk.wait_for(ConsultationLeft)
+    assert QUESTION not in await desk.said()
+
+
 async def test_h11_h12_only_the_supervisors_own_words_count(desk: Desk, settings: BusSettings) -> None:
     async with worker(settings):
         await desk.join()

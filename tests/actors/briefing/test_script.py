@@ -347,3 +347,16 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
                 assert yes_after_question
         stagehand.do(actions)
     assert len(stagehand.decisions) <= 1
+
+
+def test_what_is_still_to_be_told_is_not_for_a_callers_ears() -> None:
+    room = Stagehand()
+    room.do([*room.script.live(), *room.script.brief(BRIEFING)])
+    room.end_line()
+    room.do(room.script.caller_came())
+    assert isinstance(room.done[-1], Hush)
+    before = len(room.done)
+    room.finish_speaking()
+    room.hear("Yes, go ahead.")
+    assert room.done[before:] == []
+    assert room.script.caller_came() == []
