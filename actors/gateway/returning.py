@@ -18,9 +18,10 @@ from .desk import CLEAN_UP_S, LOOK_UP_RESERVE_S, Desk, in_s, left_s
 from .effects import Turn, look_until
 from .standing import SWITCH, Stand, has_hung_up, look_up, stand
 
-RETURNS = ("return", "return-2", "return-3")
+RETURNS = ("return", *(f"return-{place}" for place in range(2, 11)))
 """The claims under which the caller may be moved back, one after the other."""
-REFUSED_RETRY_S = 1.0
+REFUSED_RETRY_S, REFUSED_RETRY_MAX_S = 1.0, 15.0
+"""Each refusal is followed by a longer pause: an AI whose process has died takes a while to be back."""
 MIN_MOVE_S = 1.0
 """With less time than this no claim is used up."""
 
@@ -120,7 +121,8 @@ async def _not_moved(
     if await has_hung_up(desk, command.caller_call_id, answer_by):
         return CallerReturned(command_id=command.command_id, caller_up=False)
     if effect != RETURNS[-1]:
-        raise Retry(str(error), after_s=REFUSED_RETRY_S)
+        pause_s = min(REFUSED_RETRY_S * 2 ** RETURNS.index(effect), REFUSED_RETRY_MAX_S)
+        raise Retry(str(error), after_s=pause_s)
     return refused(command, error)
 
 

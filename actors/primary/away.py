@@ -7,7 +7,7 @@ import asyncio
 from .port import Session
 
 SILENT_STAY_S = 600.0
-"""How long the AI stays for a caller who was away when the bus fell silent."""
+"""How long the AI stays when the bus has fallen silent: until it is told what came of its transfer."""
 LOOK_EVERY_S = 0.25
 
 

@@ -175,18 +175,23 @@ class Keeper:
         self._answer(transfer_id, CallLeft(command_id=command.command_id))
         self.ended.set()
 
-    async def _give_back(self) -> None:
-        """Nobody is in charge: the caller is given back, and waited for if they are away."""
+    async def _give_back(self, *, over: bool) -> None:
+        """Nobody is in charge: the caller is given back, and waited for if they are away.
+
+        Unless the transfer is `over`, the session stays whoever is there: once the bus is back the caller may
+        still be moved, and brought back.
+        """
         async with self._turn:
             away = self._is_told_who and self._session.caller_participant_id is None
             if (transfer_id := self._let_go()) is None:
                 return
-            await self._hold.release(stay=away)
+            await self._hold.release(stay=away or not over)
             self._answer(transfer_id, CallerReleased(command_id=None, cause="bus_silent"))
-            if away:
-                self._wait_for_caller(transfer_id, SILENT_STAY_S, ALONE_LINE)
-            else:
+            if not away:
                 self._hold.say(ALONE_LINE, interruptible=True)
+            if away or not over:
+                line = ALONE_LINE if away else None
+                self._wait_for_caller(transfer_id, SILENT_STAY_S, line, to_the_end=not over)
 
     def _let_go(self) -> str | None:
         transfer_id, self.holder = self.holder, None
@@ -194,30 +199,38 @@ class Keeper:
 
     # ── while the caller is away ─────────────────────────────────────────────────────────────────
 
-    def _wait_for_caller(self, transfer_id: str, stay_s: float, line: str | None) -> None:
+    def _wait_for_caller(
+        self, transfer_id: str, stay_s: float, line: str | None, *, to_the_end: bool = False
+    ) -> None:
         self.awaited_by = transfer_id
-        self._tasks.start("stay", self._stay(stay_s, line))
+        self._tasks.start("stay", self._stay(stay_s, line, to_the_end))
 
     def _stop_waiting(self) -> None:
         self.awaited_by = None
         self._tasks.cancel("stay")
 
-    async def _stay(self, stay_s: float, line: str | None) -> None:
-        """Until the caller is back, who is then talked to, or nobody will bring them any more."""
+    async def _stay(self, stay_s: float, line: str | None, to_the_end: bool) -> None:
+        """Until the caller is back, who is then talked to, or nobody will bring them any more.
+
+        `to_the_end`: though they are back, for they may be moved again.
+        """
+        until = asyncio.get_running_loop().time() + stay_s
         came = await comes_back(self._session, stay_s)
+        log.info("caller_waited_for", room_id=self._session.room_id, came=came)
+        if line and came:
+            self._hold.say(line, interruptible=True)
+        if to_the_end:
+            await asyncio.sleep(until - asyncio.get_running_loop().time())
         async with self._turn:
             self.awaited_by = None
             await self._hold.restore_auto_end()
-            log.info("caller_waited_for", room_id=self._session.room_id, came=came)
-            if line and came:
-                self._hold.say(line, interruptible=True)
 
     # ── while a transfer runs ────────────────────────────────────────────────────────────────────
 
     async def _outlive(self, transfer_id: str) -> None:
-        await outlive(self._bus, transfer_id, self._lease_s)
-        log.error("caller_released_alone", transfer_id=transfer_id, lease_s=self._lease_s)
-        await self._give_back()
+        over = await outlive(self._bus, transfer_id, self._lease_s)
+        log.error("caller_released_alone", transfer_id=transfer_id, lease_s=self._lease_s, over=over)
+        await self._give_back(over=over)
 
     async def _pass_on_phases(self, transfer_id: str) -> None:
         async for phase in follow(self._bus, transfer_id):

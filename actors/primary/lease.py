@@ -39,13 +39,18 @@ class Lease:
         self._heard_at_s = now_s
         self._over = 0 if live else self._over + 1
 
+    @property
+    def is_over(self) -> bool:
+        """The transfer is, as far as anybody can say."""
+        return self._over >= OVER_TWICE
+
     def expired(self, now_s: float) -> bool:
         """True when the hold has to be let go."""
-        return self._over >= OVER_TWICE or now_s - self._heard_at_s >= self._lease_s
+        return self.is_over or now_s - self._heard_at_s >= self._lease_s
 
 
-async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> None:
-    """Return when nobody is in charge of `transfer_id` any more.
+async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> bool:
+    """Return when nobody is in charge of `transfer_id` any more: True when it is over, else nobody answered.
 
     Raises nothing but its own cancellation: a hold whose lease had died would never be let go.
     """
@@ -60,3 +65,4 @@ async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> None:
             live = None
         if live is not None:
             lease.heard(live, began_s)
+    return lease.is_over

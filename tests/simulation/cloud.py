@@ -50,6 +50,8 @@ class Spoken:
     participant_id: str
     words: str
     heard_by: tuple[str, ...]
+    at: float
+    """When their last word was said."""
 
 
 @dataclass(slots=True)
@@ -183,7 +185,8 @@ class Cloud:
         hearers = [
             each.call for each in room.guests.values() if each.call and each.participant_id != participant_id
         ]
-        self.spoken.append(Spoken(participant_id, words, tuple(each.record.call_id for each in hearers)))
+        heard_by = tuple(each.record.call_id for each in hearers)
+        self.spoken.append(Spoken(participant_id, words, heard_by, self._world.now))
         for call in hearers:
             self.on_said(call, words)
 

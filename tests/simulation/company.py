@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .world import World
 
 CONNECTING = SpokenLines().connecting
+LAST_WORDS_S = 0.1
+"""So soon after a caller has come in an agent may be at the end of what it was saying."""
 
 
 def with_the_ai(world: World, story: Story) -> Iterator[str]:
@@ -29,6 +31,11 @@ def with_the_ai(world: World, story: Story) -> Iterator[str]:
     if not caller.record.up or session.killed:
         return
     here = caller.record.room_id
+    if here == f"room-{story.id}" and any(
+        each.record.up and each.answered_at is not None for each in legs_of(world, story)
+    ):
+        # It could not be brought about, and came about: the two talk, and are left to it.
+        return
     if here != story.plan.session:
         others = sorted({*world.cloud.rooms[here or ""].guests} - {caller.record.participant_id})
         yield f"I4: {_told(story)}, and the caller is left in {here}, with {', '.join(others) or 'nobody'}"
@@ -74,9 +81,13 @@ def not_before_the_switch(world: World, story: Story) -> Iterator[str]:
         if (each.what, each.transfer_id) == ("moved", story.id) and (decided is None or each.at < decided):
             yield "I5: the caller was moved before anybody decided it"
     caller_id = caller_of(world, story).record.call_id
+    came = [
+        each.at for each in world.cloud.ledger if (each.what, each.room_id) == ("moved", f"room-{story.id}")
+    ]
     for spoken in world.cloud.spoken:
         briefing = spoken.participant_id == f"wxa-{story.id}" and spoken.words != CONNECTING
-        if briefing and caller_id in spoken.heard_by:
+        begun_before = any(at <= spoken.at < at + LAST_WORDS_S for at in came)
+        if briefing and caller_id in spoken.heard_by and not begun_before:
             yield f"I5: the caller heard of the briefing: {spoken.words}"
 
 

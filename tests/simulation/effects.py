@@ -54,12 +54,14 @@ def at_most_once(world: World, story: Story) -> Iterator[str]:
 
 
 def nothing_afterwards(world: World, story: Story) -> Iterator[str]:
-    """I8: no dial and no switch is ordered or executed once it has ended. Nobody is moved who has hung up."""
+    """I8: no dial and no switch is ordered or executed once it has ended: but who could not be brought home
+    before is brought home still. Nobody is moved who has hung up."""
     if story.ended_at is None:
         return
     hung_up_at = caller_of(world, story).ended_at
     for each in (*world.cloud.orders, *world.cloud.ledger):
-        moves = each.what in ("switch", "return") and (hung_up_at is None or each.at < hung_up_at)
+        away = each.what == "switch" and each.room_id != story.plan.session
+        moves = away and (hung_up_at is None or each.at < hung_up_at)
         dials_or_moves = each.what.startswith("dial") or moves
         if each.transfer_id == story.id and dials_or_moves and each.at > story.ended_at and not each.faulty:
             yield f"I8: {each.what} {each.at - story.ended_at:.3f} s after the end"
