@@ -169,7 +169,7 @@ class Consultation:
         judges = self._judges.helped_by(self._voice.model)
         teller = Teller(self._voice, judges, self._reporter, self._task.join, self._note)
         pumps = (
-            asyncio.create_task(_pump(self._voice.events(), self._inbox), name="consultation-events"),
+            asyncio.create_task(_pump(self._seen(teller), self._inbox), name="consultation-events"),
             asyncio.create_task(_pump(_each(orders), self._inbox), name="consultation-orders"),
         )
         for pump in pumps:
@@ -200,9 +200,20 @@ class Consultation:
         await self._reporter.joined(presence, before)
         self._log.info("consultation_joined", others=len(presence.participants), decided=past.decided)
         for participant in presence.participants:
+            if participant.id == self._task.join.caller_participant_id:
+                teller.caller_came()
             joined = voices.ParticipantJoined(participant)
             self._count(joined)
             await teller.take(joined)
+
+    async def _seen(self, teller: Teller) -> AsyncIterator[voices.RoomEvent]:
+        async for event in self._voice.events():
+            match event:
+                case voices.ParticipantJoined(other) if other.id == self._task.join.caller_participant_id:
+                    teller.caller_came()
+                case _:
+                    pass
+            yield event
 
     async def _next(self) -> Happened:
         """What happens next; raises `TimeoutError` when we are alone, and for too long, or for nobody."""

@@ -1,7 +1,7 @@
 """Carries out the script in a room: what it wants said is said, what it wants known is found out.
 
-The law of this file: everything that happens reaches the script from one queue, one thing after the other.
-Timers and judges do not call it; they put what they have to say into that queue.
+The law of this file: everything that happens reaches the script from one queue, one thing after the other,
+but for the caller's coming. Timers and judges do not call it; they put what they have to say into that queue.
 """
 
 from __future__ import annotations
@@ -62,7 +62,6 @@ class Teller:
         self._judges = judges
         self._reporter = reporter
         self._supervisor_id = join.supervisor_participant_id
-        self._caller_id = join.caller_participant_id
         self._note = note
         self._script = Script(join.one_moment)
         self._question = ""
@@ -78,6 +77,13 @@ class Teller:
         for task in self._asking:
             task.cancel()
 
+    def caller_came(self) -> None:
+        """Be silent at once: what is being told is not for their ears. Not by way of the queue, which stands
+        still for as long as the bus is away."""
+        for action in self._script.caller_came():
+            if isinstance(action, Hush):
+                self._voice.interrupt()
+
     async def take(self, happened: voices.RoomEvent | BriefSupervisor | Note) -> None:
         """Let the script decide what is to be done now, and do it."""
         await self._act(self._decide(happened))
@@ -90,8 +96,6 @@ class Teller:
         match happened:
             case voices.ParticipantJoined(other) if other.id == supervisor and other.audible:
                 return self._live()
-            case voices.ParticipantJoined(other) if other.id == self._caller_id:
-                return script.caller_came()
             case voices.AudioEnabled(who) if who == supervisor:
                 return self._live()
             case voices.Heard(who, text) if who == supervisor:

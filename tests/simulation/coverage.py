@@ -36,7 +36,7 @@ CAN_STRIKE: Mapping[str, frozenset[str]] = {
     "receipt_lost": COMMANDED | ENDED,
     "delivered_twice": COMMANDED | ENDED,
     "heard_twice": COMMANDED,
-    "read_stale": COMMANDED | ENDED - {"transfer_complete"},
+    "read_stale": COMMANDED - {"started"} | ENDED - {"transfer_complete"},
     "timer_late": COMMANDED - {"supervisor_joined"},
     "cloud_slow": COMMANDED - {"supervisor_joined"},
     "cloud_refuses": EFFECTIVE,
