@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .again import called
 from .options import Json, TransferId, Url
 from .output import console, print_json, run_command
 
@@ -21,7 +22,7 @@ def cancel(
     if json:
         print_json({"id": id, "cancelled": True})
     else:
-        console().print(f"asked transfer {id} to end; follow it with: warmxfer watch {id}")
+        console().print(f"asked transfer {id} to end; follow it with: {called()} watch {id}")
 
 
 async def _cancel(id: str, reason: str, url: str | None) -> None:
