@@ -128,6 +128,7 @@ class Transfer(Struct, kw_only=True):
     """It was to be ended, and may be up or come up yet: nobody has seen it come or go."""
 
     ended_at: float | None = None
+    """Moved on by outages since, the broker's and the provider's: they do not use up the time for looking."""
     late_look: str = ""
     """The last look at the legs after the end, by its command's id: what an earlier one saw is too old."""
     summary: str = ""

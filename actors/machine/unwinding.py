@@ -128,7 +128,12 @@ def end(turn: Turn) -> None:
 
 def sweep(turn: Turn) -> None:
     """Look again for what may be up: a leg that the provider made late, a room that it would not close, a
-    caller whom nobody could bring back."""
+    caller whom nobody could bring back.
+
+    An outage does not count: as much later as this look comes, as much longer it is looked."""
+    due_at, ended_at = turn.state.check_due_at, turn.state.ended_at
+    if due_at is not None and ended_at is not None and turn.now > due_at + turn.config.command_timeout_s:
+        turn.state.ended_at = ended_at + turn.now - due_at
     if turn.state.leg_doubtful:
         end_leg(turn, awaited=False)
     if turn.state.closing_doubtful:
@@ -145,7 +150,11 @@ def late_look(turn: Turn, event: LegsChecked) -> None:
     One who is at home may still be moved away: only the return itself can tell, so it is asked for again.
     """
     caller, supervisor = event.caller, event.supervisor
-    if not turn.state.caller_away or caller is None or event.command_id != turn.state.late_look:
+    if not turn.state.caller_away or event.command_id != turn.state.late_look:
+        return
+    if caller is None:
+        # The provider could not say: the time for looking begins anew.
+        turn.state.ended_at = min(turn.now, turn.state.started_at + policy.LONGEST_SEARCH_S)
         return
     alone = supervisor is not None and not supervisor.up
     if not caller.up:

@@ -286,6 +286,28 @@ def test_a_supervisor_who_hangs_up_on_a_stranded_caller_after_the_end_has_them_b
     assert [type(each) for each in stranded().tell(HUNG_UP)] == [ReturnCaller]
 
 
+def test_a_stranded_caller_is_looked_for_though_broker_or_provider_were_away_for_long() -> None:
+    """Found by simulation: an outage used up the time in which a caller, a leg or a room was looked for."""
+    story = stranded()
+    story.now += 600.0
+    story.wait_until_asked_again(CheckLegs)
+    for _ in range(20):
+        story.tell(LegsChecked(command_id=story.sent(CheckLegs)[-1].command_id))
+        story.wait_until_asked_again(CheckLegs)
+    look = story.sent(CheckLegs)[-1].command_id
+    out = story.tell(LegsChecked(command_id=look, caller=ALONE, supervisor=LegSeen(up=False)))
+    assert [type(each) for each in out] == [ReturnCaller]
+
+
+def test_a_provider_that_never_says_where_the_caller_is_is_not_asked_for_ever() -> None:
+    story = stranded()
+    while story.transfer.armed_at is not None:
+        story.let_time_pass()
+        if asked := story.sent(CheckLegs):
+            story.tell(LegsChecked(command_id=asked[-1].command_id))
+    assert 3_000 < story.now - story.transfer.started_at < 5_000
+
+
 def test_looking_for_a_stranded_caller_ends() -> None:
     story = stranded()
     while story.transfer.armed_at is not None:
