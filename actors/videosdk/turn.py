@@ -12,7 +12,7 @@ is no other way to it for a turn that began before we were asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from .framework import pipeline_of
@@ -74,7 +74,7 @@ def turn_in_tool(session: Any) -> Turn | None:
     orchestrator = getattr(pipeline_of(session), "orchestrator", None)
     if orchestrator is None or not getattr(session, "_is_executing_tool", False):
         return None
-    tasks = {name: task for task in asyncio.all_tasks() if (name := _part_of(orchestrator, task))}
+    tasks = {name: task for task in _candidates(orchestrator) if (name := _part_of(orchestrator, task))}
     return Turn(orchestrator, tasks[WRITER], tasks[SPEAKER]) if len(tasks) == 2 else None
 
 
@@ -83,6 +83,17 @@ def is_speaking(session: Any) -> bool:
     orchestrator = getattr(pipeline_of(session), "orchestrator", None)
     lock = getattr(getattr(orchestrator, "speech_generation", None), "tts_lock", None)
     return lock is not None and lock.locked()
+
+
+def _candidates(orchestrator: Any) -> Iterable[asyncio.Task[Any]]:
+    """The two parts of the turn that answers the caller; of any other turn, which nobody keeps, all there is.
+
+    To look through all tasks takes as long as there are calls in the process.
+    """
+    turn = getattr(orchestrator, "_current_generation_task", None)
+    if turn is None or turn.done():
+        return asyncio.all_tasks()
+    return [task for task in _locals(turn).values() if isinstance(task, asyncio.Task)]
 
 
 def _part_of(orchestrator: Any, task: asyncio.Task[Any]) -> str | None:
