@@ -37,10 +37,8 @@ SWEEPS_PATIENCE = 18.0
 """A leg or a room in doubt is looked for this many command timeouts apart, until so many after the end."""
 
 LONGEST_SEARCH_S = 3_600.0
-"""After so long nobody asks a provider any more that cannot say where the caller is."""
-
-STAY_PATIENCE = UNWIND_PATIENCE + SWEEPS_PATIENCE
-"""So many command timeouts the AI stays for a caller who may be brought back: as long as that is tried."""
+"""After so long nobody asks a provider any more that cannot say where the caller is. So long the AI stays for
+them, unless they come or are known to have hung up."""
 
 UNRECORDED = "not confirmed: the SIP gateway did not answer in time"
 """A caller's recording of which nobody told."""

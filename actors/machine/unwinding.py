@@ -59,7 +59,7 @@ def _release(turn: Turn) -> None:
         return
     unheard = turn.state.caller_gone or turn.state.caller_free
     line = None if unheard else turn.apology(turn.state.verdict.outcome)
-    stay_s = policy.STAY_PATIENCE * turn.config.command_timeout_s if turn.state.caller_away else 0.0
+    stay_s = policy.LONGEST_SEARCH_S if turn.state.caller_away else 0.0
     turn.send(ReleaseCaller, awaited=not unheard, line=line, stay_s=stay_s)
 
 
@@ -158,7 +158,7 @@ def late_look(turn: Turn, event: LegsChecked) -> None:
         return
     alone = supervisor is not None and not supervisor.up
     if not caller.up:
-        _clear_after_the_caller(turn)
+        _nobody_to_wait_for(turn)
     elif alone or caller.room_id == turn.request.room_id:
         bring_back(turn, awaited=False)
 
@@ -277,14 +277,24 @@ def _hang_up_again(turn: Turn) -> None:
 
 
 def late_return(turn: Turn, event: CallerReturned) -> None:
-    """The caller is accounted for after all."""
-    _clear_after_the_caller(turn)
+    """The caller is accounted for after all; an AI that waits for them sees them come."""
+    if event.caller_up:
+        _clear_after_the_caller(turn)
+    else:
+        _nobody_to_wait_for(turn)
 
 
 def late_hang_up(turn: Turn, event: CallerCallEnded) -> None:
     """A caller who could not be brought back has hung up."""
     if event.call_id == turn.state.caller_call_id:
-        _clear_after_the_caller(turn)
+        _nobody_to_wait_for(turn)
+
+
+def _nobody_to_wait_for(turn: Turn) -> None:
+    """The caller has hung up: an AI that stays for them may go."""
+    if turn.state.caller_away:
+        turn.send(ReleaseCaller, awaited=False, line=None)
+    _clear_after_the_caller(turn)
 
 
 def _clear_after_the_caller(turn: Turn) -> None:

@@ -181,7 +181,14 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
     if before.stage.ended:
         if after.stage is not before.stage:
             return "I11: a final phase changed"
-        if set(outbox) - {"end_call", "close_room", "return_caller", "check_legs", "arm_timer"}:
+        if set(outbox) - {
+            "end_call",
+            "close_room",
+            "return_caller",
+            "release_caller",
+            "check_legs",
+            "arm_timer",
+        }:
             return f"I17: something late did more than clear away: {outbox}"
         return ""
     if (len(finals), outbox.count("result")) != (after.stage.ended, after.stage.ended):

@@ -223,14 +223,14 @@ def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_are_back() 
 def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_hang_up() -> None:
     story = stranded()
     out = story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    assert [type(each) for each in out] == [EndCall, CloseRoom]
+    assert [type(each) for each in out] == [ReleaseCaller, EndCall, CloseRoom]
 
 
 def test_the_ai_stays_for_a_caller_who_may_be_brought_back() -> None:
     """It was let go with its apology spoken to an empty room, and left."""
     (release,) = stranded().sent(ReleaseCaller)
     assert release.line is not None
-    assert release.stay_s > 200
+    assert release.stay_s >= 3_600, "as long as they may be looked for"
 
 
 def test_a_caller_who_is_brought_back_in_time_needs_nobody_to_stay() -> None:
@@ -265,7 +265,8 @@ def test_two_who_may_be_talking_after_the_end_are_left_to_it(supervisor: LegSeen
 
 def test_a_caller_who_hung_up_after_the_end_needs_no_room() -> None:
     _, out = looked_at(LegSeen(up=False), LegSeen(up=True))
-    assert [type(each) for each in out] == [EndCall, CloseRoom]
+    assert [type(each) for each in out] == [ReleaseCaller, EndCall, CloseRoom]
+    assert (out[0].line, out[0].stay_s) == (None, 0.0), "the AI waits no longer"
 
 
 def test_a_caller_who_is_home_after_the_end_may_still_be_moved_away_and_is_made_sure_of() -> None:
