@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -54,14 +55,25 @@ def plain(words: str) -> str:
 def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run one asynchronous command, quietly: what went wrong is its sentence, not log lines.
 
-    SIGTERM is Ctrl-C: what the command has started is taken down, and what it wrote for a while removed.
+    SIGTERM is Ctrl-C: what the command has started is taken down, and what it wrote for a while removed. So
+    it is in a shell's background job too, which is deaf to Ctrl-C itself.
     """
     from warmxfer.actors.logs import configure_logs
     from warmxfer.actors.process import run_async
 
+    told = asyncio.Event()
+
+    async def stoppable() -> T:
+        running = asyncio.current_task()
+        assert running is not None
+        heard = asyncio.get_running_loop().add_signal_handler
+        heard(signal.SIGTERM, lambda: (told.set(), running.cancel()))
+        return await work()
+
     configure_logs(os.environ, level="error")
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
-        return run_async(work())
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return run_async(stoppable())
+    except asyncio.CancelledError:
+        if told.is_set():
+            raise KeyboardInterrupt from None
+        raise

@@ -29,6 +29,7 @@ async def stopped(directory: Path, command: tuple[str, ...], at: str, tell: Call
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=hearing if tell is ctrl_c else deaf,
     )
     try:
         async with asyncio.timeout(START_S):
@@ -52,6 +53,16 @@ def ctrl_c(pid: int) -> None:
 def terminate(pid: int) -> None:
     """As `timeout` and `kill` do it: the command alone gets it."""
     os.kill(pid, signal.SIGTERM)
+
+
+def hearing() -> None:
+    """As a command in the foreground, wherever these tests run."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def deaf() -> None:
+    """As a shell's background job, which does not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.mark.parametrize("at", [WORKER, CALL])
