@@ -37,7 +37,9 @@ async def record_participant(desk: Desk, transfer_id: str, command: RecordPartic
             last = refused(command, error)
             return None
         except Doubtful as error:
-            last = failed(command, Fault.UNKNOWN, str(error), status=error.status)
+            # What it said tells more than that, asked at the last moment, it said nothing.
+            if error.status is not None or last.status is None:
+                last = failed(command, Fault.UNKNOWN, str(error), status=error.status)
             return None
         return RecordingStarted(command_id=command.command_id, participant_id=command.participant_id)
 
