@@ -10,7 +10,7 @@ import asyncio
 import importlib.metadata
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import structlog
@@ -26,6 +26,7 @@ CONNECT_PATIENCE_S = 30.0
 
 DRAIN_S = 15.0
 CANCEL_AGAIN_S = 0.1
+ECHO_S = 0.5
 READY_FD = "WARMXFER_READY_FD"
 
 S = TypeVar("S")
@@ -74,15 +75,26 @@ def tell_ready(line: str = "ready") -> None:
 
 
 def on_stop(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; the second one has its usual effect."""
-    loop = asyncio.get_running_loop()
+    """Set `stop` at the first SIGTERM or SIGINT; a second one has its usual effect."""
+    hear_once((signal.SIGTERM, signal.SIGINT), stop.set)
+
+
+def hear_once(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> None:
+    """Call `act` at the first of these signals. What comes within `ECHO_S` is the same one: `uv run` passes a
+    Ctrl-C on that the terminal has told us too. Later ones have their usual effect."""
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
 
     def told() -> None:
-        stop.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        if not heard.is_set():
+            heard.set()
+            act()
+            loop.call_later(ECHO_S, listen_no_more)
+
+    def listen_no_more() -> None:
+        for number in numbers:
             loop.remove_signal_handler(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         loop.add_signal_handler(number, told)
 
 

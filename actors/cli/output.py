@@ -59,15 +59,16 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     it is in a shell's background job too, which is deaf to Ctrl-C itself.
     """
     from warmxfer.actors.logs import configure_logs
-    from warmxfer.actors.process import run_async
+    from warmxfer.actors.process import hear_once, run_async
 
     told = asyncio.Event()
 
     async def stoppable() -> T:
         running = asyncio.current_task()
         assert running is not None
-        heard = asyncio.get_running_loop().add_signal_handler
-        heard(signal.SIGTERM, lambda: (told.set(), running.cancel()))
+        deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        numbers = (signal.SIGTERM,) if deaf else (signal.SIGTERM, signal.SIGINT)
+        hear_once(numbers, lambda: (told.set(), running.cancel()))
         return await work()
 
     configure_logs(os.environ, level="error")

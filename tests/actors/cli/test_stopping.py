@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,8 +47,10 @@ async def stopped(directory: Path, command: tuple[str, ...], at: str, tell: Call
 
 
 def ctrl_c(pid: int) -> None:
-    """As a terminal does it: everybody of the group gets it."""
+    """As a terminal does it: everybody of the group gets it, and `uv run` passes it on to us once more."""
     os.killpg(pid, signal.SIGINT)
+    time.sleep(0.05)
+    os.kill(pid, signal.SIGINT)
 
 
 def terminate(pid: int) -> None:
