@@ -4,8 +4,9 @@
     install(session)                                # session.warm_transfer(config) is ours from here on
 
 The law of this room: it is imported only by those who ask for it, and needs the extra `videosdk`.
-The framework is touched in these files and nowhere else in the house; a live session may close between any
-two lines, so every look into it goes through `framework.py`.
+Of these files only `framework.py` imports the framework. A live session may close between any two lines, so
+every access to one goes through that file. `actors/voices/videosdk*.py` import the framework too, for the
+briefing agent's room.
 """
 
 from __future__ import annotations
