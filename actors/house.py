@@ -196,10 +196,6 @@ class House:
         """As `post`, for what is put."""
         return await self._ask("PUT", path, json=dict(body))
 
-    async def delete(self, path: str) -> dict[str, Any]:
-        """As `post`, for what is taken away."""
-        return await self._ask("DELETE", path)
-
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         try:
             answer = await self._http.request(method, self.sandbox_url + path, **more)

@@ -22,7 +22,6 @@ from .settings import BusSettings
 CONNECT_PATIENCE_S = 5.0
 WRITE_DEADLINE_S = 5.0
 READ_DEADLINE_S = 5.0
-ANSWER_DEADLINE_S = 10.0
 DRAIN_DEADLINE_S = 10.0
 
 
@@ -116,32 +115,25 @@ class Bus:
         """On how many subjects that match `subject` something is stored."""
         return await inspection.count(self._link, subject, deadline_s)
 
-    def listen(self, subject: str, *, max_pending: int = listening.MAX_PENDING) -> Listener:
+    def listen(self, subject: str) -> Listener:
         """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
 
         What is published while the connection is away is not heard: see `on_reconnect` and `last`. What
         was on its way as listening began is neither heard nor, for a moment, stored: look more than once.
         A write that lost its race is heard too, so listen to subjects that are written after the commit.
         """
-        return Listener(self._link, subject, max_pending)
+        return Listener(self._link, subject)
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Ask and return the answer; raises `NoOneAnswered`, or `Refused`/`Broken` as the other side said."""
         return await listening.ask(self._link, subject, data, timeout_s)
 
-    def serve(
-        self,
-        subject: str,
-        handler: Handler,
-        queue: str | None = None,
-        *,
-        handler_deadline_s: float = ANSWER_DEADLINE_S,
-    ) -> Answering:
+    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Answering:
         """Answer questions on `subject` while the returned async context manager is open.
 
         Of the servers that share a `queue`, one answers. What `handler` raises reaches the asker.
         """
-        return Answering(self._link, subject, handler, queue, handler_deadline_s)
+        return Answering(self._link, subject, handler, queue)
 
     async def announce(self, name: str, version: str, description: str) -> None:
         """Show this process in `nats service ls` until the bus is closed."""

@@ -26,6 +26,7 @@ from .wire import unsubscribe
 
 MAX_PENDING = 1_024
 MAX_ANSWERING = 64
+ANSWER_DEADLINE_S = 10.0
 MAX_SENTENCE_CHARS = 300
 
 ERROR = "Nats-Service-Error"
@@ -39,11 +40,11 @@ log = structlog.get_logger(__name__)
 class Listener:
     """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
 
-    def __init__(self, link: Link, subject: str, max_pending: int = MAX_PENDING) -> None:
+    def __init__(self, link: Link, subject: str) -> None:
         self._link = link
         self._subject = subject
         self._pending: deque[Heard] = deque()
-        self._max_pending = max_pending
+        self._max_pending = MAX_PENDING
         self._wake = asyncio.Event()
         self._ended = False
         self._forget: Callable[[], None] = lambda: None
@@ -110,14 +111,12 @@ class Listener:
 class Answering:
     """`async with bus.serve(subject, handler): ...` answers questions until it is left."""
 
-    def __init__(
-        self, link: Link, subject: str, handler: Handler, queue: str | None, handler_deadline_s: float
-    ) -> None:
+    def __init__(self, link: Link, subject: str, handler: Handler, queue: str | None = None) -> None:
         self._link = link
         self._subject = subject
         self._handler = handler
         self._queue = queue
-        self._deadline_s = handler_deadline_s
+        self._deadline_s = ANSWER_DEADLINE_S
         self._running: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
 

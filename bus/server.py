@@ -1,7 +1,7 @@
 """An embedded nats-server: a real one, on loopback, that lives and dies with this process.
 
 Every acknowledged write is on disk before it is acknowledged (`sync_interval: always`), so a power cut
-loses nothing. The port is the system's choice unless given, and stays the same over `restart`.
+loses nothing. The port is the system's choice unless given, and is the same after `stop` and `start`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ log = structlog.get_logger(__name__)
 class EmbeddedServer:
     """`async with EmbeddedServer() as server: ... server.url`.
 
-    `store_dir` is kept when given; without it a temporary one is made and removed. `monitor` opens the
-    monitoring port. `extra` is added to the configuration as it stands (users, limits).
+    `store_dir` is kept when given; without it a temporary one is made and removed.
     """
 
     def __init__(
@@ -44,17 +43,10 @@ class EmbeddedServer:
         port: int | None = None,
         store_dir: Path | None = None,
         sync_interval: str = "always",
-        jetstream: bool = True,
-        monitor: bool = False,
-        extra: str = "",
     ) -> None:
         self._port = port
-        self._monitor_port: int | None = None
         self._given_store = store_dir
         self._sync_interval = sync_interval
-        self._jetstream = jetstream
-        self._monitor = monitor
-        self._extra = extra
         self._work_dir: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
 
@@ -62,11 +54,6 @@ class EmbeddedServer:
     def url(self) -> str:
         """The address for clients."""
         return f"nats://{HOST}:{self._port}"
-
-    @property
-    def monitor_url(self) -> str:
-        """The address of the monitoring port; only with `monitor`."""
-        return f"http://{HOST}:{self._monitor_port}"
 
     @property
     def pid(self) -> int:
@@ -122,11 +109,6 @@ class EmbeddedServer:
             _signal_all(process, signal.SIGKILL)
             await process.wait()
 
-    async def restart(self, *, kill: bool = False) -> None:
-        """Stop and start again with the same port and store."""
-        await self.stop(kill=kill)
-        await self.start()
-
     async def close(self) -> None:
         """Stop, and remove what was temporary."""
         await self.stop()
@@ -147,18 +129,12 @@ class EmbeddedServer:
         await self.close()
 
     def _config(self, work_dir: Path) -> str:
-        lines = [
-            f'listen: "{HOST}:{self._port or -1}"',
-            f"ports_file_dir: {json.dumps(str(work_dir))}",
-        ]
-        if self._monitor:
-            lines.append(f'http: "{HOST}:{self._monitor_port or -1}"')
-        if self._jetstream:
-            store = self._given_store or work_dir / "store"
-            lines.append(
-                f"jetstream {{ store_dir: {json.dumps(str(store))}, sync_interval: {self._sync_interval} }}"
-            )
-        return "\n".join([*lines, self._extra, ""])
+        store = json.dumps(str(self._given_store or work_dir / "store"))
+        return (
+            f'listen: "{HOST}:{self._port or -1}"\n'
+            f"ports_file_dir: {json.dumps(str(work_dir))}\n"
+            f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
+        )
 
     async def _until_ready(self, work_dir: Path) -> None:
         process = self._process
@@ -182,8 +158,6 @@ class EmbeddedServer:
             except json.JSONDecodeError:
                 return False
             self._port = int(ports["nats"][0].rpartition(":")[2])
-            if self._monitor:
-                self._monitor_port = int(ports["monitoring"][0].rpartition(":")[2])
             return True
         return False
 

@@ -121,8 +121,6 @@ _KINDS = frozenset(road.pattern.split(".")[2] for road in TABLE if road.captured
 ASK_TOKEN = "warmxfer.ask.token"
 ASK_PULSE = "warmxfer.ask.pulse"
 ANY_PHASE = "warmxfer.*.phase"
-ANY_RESULT = "warmxfer.*.result"
-ANY_DEAD = "warmxfer.*.dead"
 
 UNADDRESSED = "unaddressed"
 """Stands for the id in the dead letter of a message whose own subject carries none that is allowed."""

@@ -13,37 +13,30 @@ from . import subjects
 from .errors import Refused
 from .messages import Outgoing
 
-DEFAULT_TTL_S = 86_400
+TTL_S = 86_400
+"""A timer that has fired is kept for one day."""
+
 LATEST_AT_S = 32_503_680_000.0
 """The year 3000: a time beyond it is a mistake of units."""
 
 
-def schedule(
-    id: str, name: str, at_s: float, data: bytes, ttl_s: int = DEFAULT_TTL_S, *, msg_id: str | None = None
-) -> Outgoing:
+def schedule(id: str, name: str, at_s: float, data: bytes, *, msg_id: str | None = None) -> Outgoing:
     """The message that sets, or replaces, timer `name` of transfer `id`.
 
     At `at_s` (epoch seconds by the broker's clock) `data` is published on `warmxfer.<id>.timeout`, where
-    it is kept for `ttl_s` seconds. Raises `Refused` for a time that is none.
+    it is kept for `TTL_S`. Raises `Refused` for a time that is none.
     """
     if not 0 <= at_s <= LATEST_AT_S:
         raise Refused(f"at_s is {at_s!r}; give epoch seconds", field="at_s")
-    if ttl_s < 1:
-        raise Refused(f"ttl_s is {ttl_s!r}; give whole seconds from 1", field="ttl_s")
     moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds")
     headers = {
         "Nats-Schedule": f"@at {moment.replace('+00:00', 'Z')}",
         "Nats-Schedule-Target": subjects.timeout(id),
-        "Nats-Schedule-TTL": f"{ttl_s}s",
+        "Nats-Schedule-TTL": f"{TTL_S}s",
     }
     return Outgoing(subjects.timer(id, name), data, msg_id, headers)
 
 
-def cancel_headers(id: str, name: str) -> dict[str, str]:
-    """Headers for any message of the stream; storing it cancels timer `name` if that is pending."""
-    return cancelling(subjects.timer(id, name))
-
-
 def cancelling(timer_subject: str) -> dict[str, str]:
-    """As `cancel_headers`, for a timer subject built by `subjects.timer`."""
+    """Headers for any message of the stream. Storing it cancels the timer at `timer_subject`, if pending."""
     return {"Nats-Schedule-Next": "purge", "Nats-Scheduler": timer_subject}

@@ -63,7 +63,6 @@ class Worker:
         progress: bool = False,
         on_dead: OnDead | None = None,
         on_unaddressed: OnDead | None = None,
-        window: int | None = None,
         drain_s: float = DRAIN_S,
     ) -> None:
         if not 1 <= jobs <= MAX_JOBS:
@@ -79,35 +78,20 @@ class Worker:
         self._max_deliver = bus.settings.max_deliver
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
-        if window is None:
-            # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
-            # work takes no more than it can begin, so that idle workers elsewhere get the rest.
-            window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
+        # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
+        # work takes no more than it can begin, so that idle workers elsewhere get the rest.
+        window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
         self._held: dict[int, Held] = {}
         self._lanes: Lanes[Held] = Lanes()
         self._runners: set[asyncio.Task[None]] = set()
         self._staffed = 0
         self._ticker: asyncio.Task[None] | None = None
-        self._stopping = False
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
-        self.done = 0
-        self.failed = 0
-        self.dead = 0
 
     @property
     def held(self) -> int:
         """Messages in hand: waiting for their turn, or being handled."""
         return len(self._held)
-
-    @property
-    def busy(self) -> int:
-        """Handlers running now."""
-        return sum(held.running for held in self._held.values())
-
-    @property
-    def quiet_s(self) -> float:
-        """Seconds since the broker was last heard; beyond some 10 s, with room for work, all is not well."""
-        return self._puller.quiet_s
 
     async def start(self) -> None:
         """Begin to take messages."""
@@ -116,7 +100,6 @@ class Worker:
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more, let running handlers end within `drain_s`, give everything else back at once."""
-        self._stopping = True
         self._lanes.close()
         await self._puller.stop()
         for held in list(self._held.values()):
@@ -201,7 +184,6 @@ class Worker:
             log.warning("handler_failed", **self._where(held), cause=cause_of(error))
             await self._again(held, error, self._max_deliver)
         else:
-            self.done += 1
             await self._puller.ack(held.arrival)
         finally:
             del self._held[held.arrival.seq]
@@ -214,7 +196,6 @@ class Worker:
         await self._handler(held.delivery)
 
     async def _again(self, held: Held, error: BaseException, limit: int, after_s: float = 0.0) -> None:
-        self.failed += 1
         tries = held.delivery.tries
         if tries >= limit:
             await self._bury(held, cause_of(error))
@@ -235,7 +216,6 @@ class Worker:
             log.error("dead_letter_failed", **self._where(held), cause=cause_of(error))
             await self._puller.nak(held.arrival, DEAD_RETRY_S)
             return
-        self.dead += 1
         log.error("dead_letter", **self._where(held), cause=cause)
         await self._puller.term(held.arrival)
 

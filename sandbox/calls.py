@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from .clock import Clock, iso, now_s
 from .errors import Refused
-from .ledger import About, By
+from .ledger import About
 from .limits import MAX_CALLS
 from .participants import Participant
 
@@ -41,7 +41,6 @@ class Call:
     session_id: str | None = None
     started_at_s: float = field(default_factory=now_s)
     ended_at_s: float | None = None
-    ended_by: By | None = None
     answered: bool = False
     participant: Participant | None = None
     life: asyncio.Task[None] | None = None

@@ -160,7 +160,7 @@ class Telephony:
     def _finish(self, call: Call, status: str, by: By, **details: str | int) -> None:
         """The one way a call ends, whoever ends it."""
         self._release(call)
-        call.ended_at_s, call.ended_by = now_s(), by
+        call.ended_at_s = now_s()
         self._ledger.note("end" if by == "api" else "hangup", by, call.about, status=status, **details)
         self._news.status(call, status, None, **details)
         if call.participant is not None:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-MAX_ATTEMPT = 999
-
 Role = Literal["supervisor", "caller", "agent"]
 
 _PREFIXES: dict[str, Role] = {"wxs": "supervisor", "wxc": "caller", "wxr": "caller", "wxa": "agent"}

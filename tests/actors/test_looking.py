@@ -11,6 +11,8 @@ import pytest
 from warmxfer.actors import looking
 from warmxfer.bus import Bus, EmbeddedServer
 
+from ..nats_server import restart
+
 
 async def test_the_pauses_grow_up_to_the_longest(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "SOON_S", 0.02)
@@ -31,6 +33,6 @@ async def test_a_reconnect_is_a_reason_to_look_at_once(
     monkeypatch.setattr(looking, "SOON_S", 3_600.0)
     async with asyncio.timeout(10), aclosing(looking.looks(fresh_bus)) as again:
         await anext(again)
-        await fresh_server.restart(kill=True)
+        await restart(fresh_server, kill=True)
         await anext(again)
         assert fresh_bus.connected

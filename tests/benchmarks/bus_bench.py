@@ -126,7 +126,7 @@ async def working(bus: Bus, count: int, keyed: bool) -> None:
             deadline_s=60,
         )
     cpu, started = time.process_time(), time.perf_counter()
-    async with Worker(bus, "gateway", handle, jobs=256, keyed=keyed, window=1_024):
+    async with Worker(bus, "gateway", handle, jobs=256, keyed=keyed):
         async with asyncio.timeout(120):
             await done.wait()
         took_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu

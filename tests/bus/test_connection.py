@@ -21,6 +21,8 @@ from warmxfer.bus import (
     subjects,
 )
 
+from ..nats_server import ConfiguredServer, restart
+
 
 async def fake_server(greeting: str) -> asyncio.Server:
     """A server that greets as an old nats-server would, and answers a ping."""
@@ -57,7 +59,7 @@ async def test_a_broker_that_comes_up_late_is_waited_for() -> None:
 
 
 async def test_wrong_credentials_are_told_at_once_and_not_repeated_back() -> None:
-    async with EmbeddedServer(extra="authorization { user: me, password: right }") as server:
+    async with ConfiguredServer(extra="authorization { user: me, password: right }") as server:
         started = time.monotonic()
         with pytest.raises(AccessDenied, match="refused the credentials; check NATS_CREDS") as caught:
             await Bus.connect(BusSettings(url=server.url, user="me", password="wr0ng"), name="test")
@@ -74,7 +76,7 @@ async def test_a_forbidden_subject_is_told_at_once() -> None:
         'authorization { users: [{ user: u, password: p, permissions: { publish: { deny: "*.*.log" } } }] }'
     )
     async with (
-        EmbeddedServer(extra=users) as server,
+        ConfiguredServer(extra=users) as server,
         await Bus.connect(BusSettings(url=server.url, user="u", password="p"), name="test") as bus,
     ):
         await bus.ensure()
@@ -93,19 +95,19 @@ async def test_an_old_server_is_named_with_its_version() -> None:
 
 
 async def test_jetstream_off_is_one_sentence() -> None:
-    async with EmbeddedServer(jetstream=False) as server:
+    async with ConfiguredServer(jetstream=False) as server:
         with pytest.raises(UnfitServer, match="runs without JetStream; start it with -js"):
             await Bus.connect(BusSettings(url=server.url), name="test")
 
 
 async def test_no_credential_reaches_the_log() -> None:
     password = secrets.token_hex(8)
-    async with EmbeddedServer(extra=f"authorization {{ user: me, password: {password} }}") as server:
+    async with ConfiguredServer(extra=f"authorization {{ user: me, password: {password} }}") as server:
         url = server.url.replace("//", f"//me:{password}@")
         with capture_logs() as logs:
             async with await Bus.connect(BusSettings(url=url), name="test") as bus:
                 await bus.ensure()
-                await server.restart(kill=True)
+                await restart(server, kill=True)
                 await bus.publish(subjects.log("a"), b"")
     assert {"bus_disconnected", "bus_reconnected"} <= {entry["event"] for entry in logs}
     assert password not in repr(logs)

@@ -8,6 +8,8 @@ import pytest
 
 from warmxfer.bus import Bus, EmbeddedServer, Unavailable, claim, subjects
 
+from ..nats_server import restart
+
 
 async def test_the_first_to_claim_owns_the_effect(bus: Bus, transfer_id: str) -> None:
     first = await claim(bus, transfer_id, "dial", b"me")
@@ -39,7 +41,7 @@ async def test_a_claim_survives_a_killed_broker(
     fresh_server: EmbeddedServer, fresh_bus: Bus, transfer_id: str
 ) -> None:
     assert (await claim(fresh_bus, transfer_id, "dial", b"me")).mine
-    await fresh_server.restart(kill=True)
+    await restart(fresh_server, kill=True)
     later = await claim(fresh_bus, transfer_id, "dial", b"you", deadline_s=10)
     assert (later.mine, later.data) == (False, b"me")
 

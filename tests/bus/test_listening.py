@@ -8,7 +8,20 @@ import secrets
 import pytest
 from structlog.testing import capture_logs
 
-from warmxfer.bus import Broken, Bus, EmbeddedServer, Heard, NoOneAnswered, Outgoing, Refused, Retry, subjects
+from warmxfer.bus import (
+    Broken,
+    Bus,
+    EmbeddedServer,
+    Heard,
+    NoOneAnswered,
+    Outgoing,
+    Refused,
+    Retry,
+    listening,
+    subjects,
+)
+
+from ..nats_server import restart
 
 
 @pytest.fixture
@@ -40,10 +53,13 @@ async def test_a_wildcard_hears_every_transfer_of_a_session(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize("max_pending", [1, 4])
-async def test_a_slow_reader_is_told_what_it_lost(bus: Bus, transfer_id: str, max_pending: int) -> None:
+async def test_a_slow_reader_is_told_what_it_lost(
+    bus: Bus, transfer_id: str, max_pending: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_PENDING", max_pending)
     subject = subjects.phase(transfer_id)
     with capture_logs() as logs:
-        async with bus.listen(subject, max_pending=max_pending) as heard:
+        async with bus.listen(subject) as heard:
             await bus.publish_all([Outgoing(subject, b"%d" % n) for n in range(10)])
             await asyncio.sleep(0.1)
             messages = [await heard.next(1) for _ in range(max_pending)]
@@ -57,7 +73,7 @@ async def test_a_listener_hears_again_after_a_killed_broker(
     fresh_server: EmbeddedServer, fresh_bus: Bus, transfer_id: str
 ) -> None:
     async with fresh_bus.listen(subjects.phase(transfer_id)) as heard:
-        await fresh_server.restart(kill=True)
+        await restart(fresh_server, kill=True)
         await fresh_bus.publish(subjects.phase(transfer_id), b"back", deadline_s=10)
         assert await heard.next(2) == Heard(subjects.phase(transfer_id), b"back")
 
@@ -78,12 +94,16 @@ async def test_nobody_there_is_told_at_once(bus: Bus, question: str) -> None:
     assert asyncio.get_running_loop().time() - started < 1
 
 
-async def test_an_answer_too_late_is_no_answer(bus: Bus, question: str) -> None:
+async def test_an_answer_too_late_is_no_answer(
+    bus: Bus, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "ANSWER_DEADLINE_S", 0.3)
+
     async def sleep(_: Heard) -> bytes:
         await asyncio.sleep(30)
         return b""
 
-    async with bus.serve(question, sleep, handler_deadline_s=0.3):
+    async with bus.serve(question, sleep):
         with pytest.raises(NoOneAnswered, match=r"within 0\.1 s"):
             await bus.ask(question, b"", 0.1)
         with pytest.raises(NoOneAnswered, match=r"no answer within 0\.3 s"):

@@ -16,6 +16,8 @@ from warmxfer.bus import (
     subjects,
 )
 
+from ..nats_server import restart
+
 
 async def test_publishing_waits_out_a_killed_broker_and_stores_once(
     fresh_server: EmbeddedServer, fresh_bus: Bus, transfer_id: str
@@ -74,7 +76,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
             group.create_task(write(writer))
         for _ in range(2):
             await asyncio.sleep(0.4)
-            await fresh_server.restart(kill=True)
+            await restart(fresh_server, kill=True)
         await asyncio.sleep(0.6)
         stop.set()
     stored = [s.data.decode() for s in await fresh_bus.history("warmxfer.*.request", 100_000, deadline_s=20)]
@@ -105,7 +107,7 @@ async def test_a_hook_that_fails_or_hangs_holds_up_nobody(
     forgotten = fresh_bus.on_reconnect(fail)
     forgotten()
     with capture_logs() as logs:
-        await fresh_server.restart(kill=True)
+        await restart(fresh_server, kill=True)
         deadline = time.monotonic() + 5
         while await fresh_bus.last(subjects.log("hook")) is None:
             assert time.monotonic() < deadline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, leash, subjects
+
+from ..nats_server import ConfiguredServer, restart
 
 CHILD = """
 import asyncio, signal
@@ -71,7 +72,7 @@ async def test_it_starts_on_a_free_port_and_leaves_nothing_behind() -> None:
 
 
 async def test_no_secret_is_on_its_command_line() -> None:
-    async with EmbeddedServer(extra="authorization { user: me, password: hunter2 }") as server:
+    async with ConfiguredServer(extra="authorization { user: me, password: hunter2 }") as server:
         assert b"nats.conf" in command_line(server.pid)
         assert b"hunter2" not in command_line(server.pid)
 
@@ -99,7 +100,7 @@ async def test_a_restart_keeps_port_and_store_and_changes_the_process() -> None:
         await bus.ensure()
         await bus.publish(subjects.log("a"), b"kept")
         before = (server.url, server.pid)
-        await server.restart(kill=True)
+        await restart(server, kill=True)
         assert server.url == before[0]
         assert server.pid != before[1]
         stored = await bus.last(subjects.log("a"), deadline_s=10)
@@ -107,18 +108,9 @@ async def test_a_restart_keeps_port_and_store_and_changes_the_process() -> None:
         assert stored.data == b"kept"
 
 
-async def test_the_monitoring_port_answers() -> None:
-    async with EmbeddedServer(monitor=True) as server:
-        host, _, port = server.monitor_url.removeprefix("http://").partition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
-        assert b"200" in await reader.readline()
-        writer.close()
-
-
 async def test_a_bad_configuration_is_told_in_its_own_words() -> None:
     with pytest.raises(Refused, match=r"^nats-server does not start: .*nats.conf:4:1: "):
-        await EmbeddedServer(extra="max_payload: many").__aenter__()
+        await ConfiguredServer(extra="max_payload: many").__aenter__()
 
 
 async def test_a_port_that_is_taken_is_told(fresh_server: EmbeddedServer) -> None:

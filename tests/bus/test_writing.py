@@ -10,13 +10,14 @@ from warmxfer.bus import (
     Broken,
     Bus,
     BusSettings,
-    EmbeddedServer,
     Outgoing,
     Refused,
     StaleWrite,
     Unavailable,
     subjects,
 )
+
+from ..nats_server import ConfiguredServer
 
 
 async def test_what_is_published_is_read_back(bus: Bus, transfer_id: str) -> None:
@@ -141,7 +142,7 @@ async def test_a_full_broker_puts_off_what_a_caller_waits_for_and_refuses_none_o
     share = "accounts { a { users: [{ user: a, password: a }], jetstream { max_file: 1MB } } }"
     subject, large = subjects.event(transfer_id), bytes(100_000)
     async with (
-        EmbeddedServer(extra=f"{share}\nno_auth_user: a") as server,
+        ConfiguredServer(extra=f"{share}\nno_auth_user: a") as server,
         await Bus.connect(BusSettings(url=server.url), name="full") as bus,
     ):
         await bus.ensure()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from warmxfer.bus.stream import CONSUMERS
 
+from ..nats_server import restart
 from ..whole.stage import Call
 from .parking import at_every_phase, at_first_words
 from .people import gone
@@ -76,7 +77,7 @@ async def f4() -> AsyncIterator[Row]:
         for how in ("SIGTERM", "kill -9"):
 
             async def restarted(here: Scene, calls: list[Call], how: str = how) -> None:
-                await here.house.nats.restart(kill=how == "kill -9")
+                await restart(here.house.nats, kill=how == "kill -9")
 
             yield await _struck(here, Row("F4", f"{how} broker"), restarted, "coordinator")
         for away_s in AWAY_S:

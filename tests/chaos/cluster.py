@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 
 from warmxfer.bus import EmbeddedServer
 
+from ..nats_server import ConfiguredServer, restart
 from .parking import at_every_phase
 from .row import Row
 from .scene import Scene, scene
@@ -101,7 +102,7 @@ async def _leader_killed(cluster: Cluster) -> None:
 
 async def _rolled(cluster: Cluster) -> None:
     for server in cluster.servers.values():
-        await server.restart()
+        await restart(server)
         await cluster.whole()
 
 
@@ -147,7 +148,7 @@ async def three_brokers() -> AsyncIterator[Cluster]:
                 f'server_name: {name}\ncluster {{ name: chaos, listen: "127.0.0.1:{routes[place]}", '
                 f'advertise: "127.0.0.1:{nowhere}", no_advertise: true, routes: ["{wire.url}"] }}'
             )
-            servers[name] = EmbeddedServer(port=clients[place], extra=extra)
+            servers[name] = ConfiguredServer(port=clients[place], extra=extra)
         for server in servers.values():
             await stack.enter_async_context(server)
         cluster = Cluster(servers, wires)

@@ -9,9 +9,10 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from unittest.mock import patch
 
 from warmxfer.actors.house import ROLES, Caller
-from warmxfer.bus import Listener, subjects
+from warmxfer.bus import Listener, listening, subjects
 from warmxfer.schemas import WarmTransferPhase as Phase
 from warmxfer.schemas import decode_phase
 
@@ -48,7 +49,7 @@ async def f2(in_flight: int) -> AsyncIterator[Row]:
     """kill -9 of every worker at once, and as many new ones. Most supervisors think it over at that moment,
     the phones of a tenth of them ring, and another tenth of the transfers has just been asked for."""
     row = Row("F2", f"kill -9 all workers, {in_flight} in flight")
-    async with _roomy(in_flight, AS_IN_LIFE) as here, here.bus.listen(PHASES, max_pending=MAX_HEARD) as heard:
+    async with _roomy(in_flight, AS_IN_LIFE) as here, _all_phases(here) as heard:
         await here.stage.person(SLOW_TO_SAY_YES, script="ready", replyS=THINKING_S)
         await here.stage.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
         crowd = Crowd(here, heard, await _many_callers(here, in_flight))
@@ -161,6 +162,12 @@ async def f18() -> AsyncIterator[Row]:
         if letter is None or not json.loads(letter.data)["cause"]:
             row.problems.append("I22: the poison was not parked with its cause")
     yield row
+
+
+def _all_phases(here: Scene) -> Listener:
+    """The phases of all transfers, more of them pending than a `Listener` keeps elsewhere."""
+    with patch.object(listening, "MAX_PENDING", MAX_HEARD):
+        return here.bus.listen(PHASES)
 
 
 def _roomy(transfers: int, time_scale: float) -> AbstractAsyncContextManager[Scene]:

@@ -160,6 +160,6 @@ async def _told(here: Scene) -> list[int]:
     await asyncio.sleep(STILL_S)
     return [
         stored.seq
-        for subject in (subjects.ANY_PHASE, subjects.ANY_RESULT, subjects.ANY_DEAD)
+        for subject in (subjects.ANY_PHASE, "warmxfer.*.result", "warmxfer.*.dead")
         for stored in await here.bus.history(subject, MAX_READ)
     ]

@@ -21,6 +21,7 @@ from warmxfer.actors.house import Caller
 from warmxfer.bus import EmbeddedServer
 from warmxfer.schemas import WarmTransferError
 
+from ..nats_server import ConfiguredServer, restart
 from ..whole.stage import Call
 from .parking import at_every_phase
 from .row import Row
@@ -45,7 +46,7 @@ Step = Callable[[], Awaitable[None]]
 
 async def f15() -> AsyncIterator[Row]:
     """The account's share, then a disk of its own where this machine lets us mount one."""
-    async with EmbeddedServer(extra=SHARE) as server, scene(url=server.url) as here:
+    async with ConfiguredServer(extra=SHARE) as server, scene(url=server.url) as here:
         row = Row("F15", f"the broker's share of {SHARE_MB} MB used up for {FULL_S:g} s")
         yield await _struck(here, row, lambda: _use_up(server.url), lambda: _purge(server.url))
     row = Row("F15", f"the broker's disk full for {FULL_S:g} s")
@@ -59,7 +60,7 @@ async def f15() -> AsyncIterator[Row]:
 
             async def emptied() -> None:
                 filling.unlink()
-                await server.restart()
+                await restart(server)
 
             yield await _struck(here, row, lambda: asyncio.to_thread(_fill, filling), emptied)
 

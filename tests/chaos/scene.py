@@ -133,7 +133,7 @@ class Scene:
 
     async def calm(self) -> None:
         """No fault switched on, one process of every role, no primary."""
-        await self.house.delete("/sandbox/faults")
+        await self.stage.clear_faults()
         await self.house.stop("primary")
         for role in ROLES:
             if len(self.house.running(role)) != 1:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from warmxfer.bus import Broken, Heard, NoOneAnswered, Refused, Retry
+from warmxfer.bus.listening import ANSWER_DEADLINE_S, MAX_PENDING
 
 from .stream import matches
 
@@ -23,10 +24,9 @@ HEARD_AGAIN_S = 20.0
 class SimListener:
     """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
 
-    def __init__(self, bus: SimBus, subject: str, max_pending: int) -> None:
+    def __init__(self, bus: SimBus, subject: str) -> None:
         self._bus = bus
         self._subject = subject
-        self._max_pending = max_pending
         self._pending: deque[Heard] = deque()
         self._wake = asyncio.Event()
         self._ended = False
@@ -75,7 +75,7 @@ class SimListener:
 
     def _arrive(self, heard: Heard) -> None:
         lost = 0
-        if len(self._pending) >= self._max_pending:
+        if len(self._pending) >= MAX_PENDING:
             lost = self._pending.popleft().lost + 1
         self._pending.append(Heard(heard.subject, heard.data, lost))
         self._wake.set()
@@ -84,12 +84,9 @@ class SimListener:
 class SimAnswering:
     """`async with bus.serve(subject, handler): ...`"""
 
-    def __init__(
-        self, bus: SimBus, subject: str, handler: Handler, queue: str | None, deadline_s: float
-    ) -> None:
+    def __init__(self, bus: SimBus, subject: str, handler: Handler, queue: str | None) -> None:
         self._bus = bus
         self._handler = handler
-        self._deadline_s = deadline_s
         self._running: set[asyncio.Task[None]] = set()
         self.subject = subject
         self.queue = queue
@@ -113,7 +110,7 @@ class SimAnswering:
     async def _answer(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
         told: bytes | Exception
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(ANSWER_DEADLINE_S):
                 told = await self._handler(question)
         except Refused as error:
             told = Refused(str(error))

@@ -23,10 +23,6 @@ class SimPuller:
         self._asked = 0
         self._pulling = False
 
-    @property
-    def quiet_s(self) -> float:
-        return 0.0
-
     async def start(self) -> None:
         self._pulling = True
         self._bus.pullers.append(self)

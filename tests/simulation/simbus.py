@@ -219,16 +219,14 @@ class SimBus(Wire):
             lambda timeout_s: self.call(lambda: len(self.world.stream.timers), timeout_s), deadline_s
         )
 
-    def listen(self, subject: str, *, max_pending: int = 1_024) -> SimListener:
-        return SimListener(self, subject, max_pending)
+    def listen(self, subject: str) -> SimListener:
+        return SimListener(self, subject)
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         return await ask(self, subject, data, timeout_s)
 
-    def serve(
-        self, subject: str, handler: Handler, queue: str | None = None, *, handler_deadline_s: float = 10.0
-    ) -> SimAnswering:
-        return SimAnswering(self, subject, handler, queue, handler_deadline_s)
+    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> SimAnswering:
+        return SimAnswering(self, subject, handler, queue)
 
     def pull(self, consumer: str, sink: Any, window: int) -> SimPuller:
         return SimPuller(self, consumer, sink, window)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from warmxfer.actors.client import Client, Transfer, new_id
 from warmxfer.actors.house import ROLES, Caller, House
 from warmxfer.bus import Bus, BusSettings, subjects
@@ -168,6 +170,11 @@ class Stage:
     async def fault(self, kind: str, match: dict[str, Any], *, times: int = 1, **more: Any) -> None:
         """Switch a fault of the cloud on."""
         await self.house.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
+
+    async def clear_faults(self) -> None:
+        """Switch all faults of the cloud off."""
+        async with httpx.AsyncClient(base_url=self.house.sandbox_url) as http:
+            (await http.delete("/sandbox/faults")).raise_for_status()
 
     async def person(self, number: str, **script: Any) -> None:
         """Put somebody else behind a number."""

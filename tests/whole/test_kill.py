@@ -8,6 +8,7 @@ import pytest
 
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
+from ..nats_server import restart
 from .stage import READY, Call, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -51,5 +52,5 @@ async def test_h22_a_killed_actor_strands_nobody_and_dials_nobody_twice(stage: S
 @pytest.mark.parametrize("how", ["kill -9", "restart"])
 async def test_a_broker_that_dies_loses_no_transfer(stage: Stage, how: str) -> None:
     calls = await at_three_points(stage)
-    await stage.house.nats.restart(kill=how == "kill -9")
+    await restart(stage.house.nats, kill=how == "kill -9")
     await assert_all_complete(calls)

@@ -109,7 +109,7 @@ async def play(stage: Stage, name: str, caller: Caller) -> Played:
     call = await stage.begin(caller, supervisor, pacing="sequential", command_timeout_s=30, **config)
     result = await call.result()
     if broken:
-        await stage.house.delete("/sandbox/faults")
+        await stage.clear_faults()
     lines = await said_to_the_caller(call, len(recorded_lines(RECORDED[name])))
     return Played(await call.phases(), result, lines, await call.assert_nobody_stranded())
 

@@ -10,6 +10,7 @@ from warmxfer.actors.briefing.orders import Orders
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
 from warmxfer.schemas import BriefSupervisor, LeaveConsultation, encode
 
+from ...nats_server import restart
 from ..conftest import seen_late
 
 
@@ -82,7 +83,7 @@ async def test_what_was_ordered_while_the_broker_was_away_for_us_is_caught_up_wi
         async with await Bus.connect(settings, name="ours") as ours, Orders(ours, transfer_id, 0) as orders:
             await theirs.publish(subjects.consult(transfer_id), brief(1))
             assert await fence_of_next(orders) == 1
-            await fresh_server.restart(kill=True)
+            await restart(fresh_server, kill=True)
             await theirs.publish(subjects.consult(transfer_id), brief(2))
             assert await fence_of_next(orders) == 2
 

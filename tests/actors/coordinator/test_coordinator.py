@@ -33,6 +33,7 @@ from warmxfer.schemas import (
     encode,
 )
 
+from ...counting import CountingHandler
 from .cast import Cast, answers
 from .workbench import (
     SHORT_WINDOW_S,
@@ -213,15 +214,15 @@ async def test_a_coordinator_that_dies_at_every_point_loses_and_repeats_nothing(
 
 async def test_a_fact_that_changes_nothing_does_not_keep_a_transfer_busy(fresh_bus: Bus) -> None:
     """Found by simulation: it was read 25 times over, put off, and ended as a dead letter a minute later."""
-    coordinator = Coordinator(fresh_bus)
-    async with Worker(fresh_bus, "coordinator", coordinator.handle, jobs=8, keyed=True) as worker:
+    counting = CountingHandler(Coordinator(fresh_bus).handle)
+    async with Worker(fresh_bus, "coordinator", counting, jobs=8, keyed=True):
         await fresh_bus.publish(subjects.request("t-idle"), request("room-a"))
         await until_stored(fresh_bus, subjects.log("t-idle"))
         await fresh_bus.publish(subjects.event("t-idle"), encode(SupervisorReady()))
         async with asyncio.timeout(5):
-            while worker.done + worker.failed < 2:
+            while counting.done + counting.failed < 2:
                 await asyncio.sleep(0.02)
-    assert (worker.done, worker.failed) == (2, 0)
+    assert (counting.done, counting.failed) == (2, 0)
     assert len(await records(fresh_bus, "t-idle")) == 1
 
 

@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import pytest
 
-from warmxfer.bus import Bus, Heard, Listener, subjects
+from warmxfer.bus import Bus, Heard, Listener, listening, subjects
 from warmxfer.schemas import (
     AnyEvent,
     HoldCaller,
@@ -87,5 +88,7 @@ class Boss:
 async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
     async with bus.listen(subjects.event(transfer_id)) as heard:
         boss = Boss(bus, room, transfer_id, heard)
-        async with bus.serve(subjects.ASK_PULSE, boss.feel_pulse, handler_deadline_s=1.0):
+        with patch.object(listening, "ANSWER_DEADLINE_S", 1.0):
+            serving = bus.serve(subjects.ASK_PULSE, boss.feel_pulse)
+        async with serving:
             yield boss
