@@ -1,0 +1,198 @@
+"""A change of the wire is noticed, named, and told from an addition."""
+
+from __future__ import annotations
+
+import copy
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from msgspec import Meta, Struct, field
+
+from tests.golden import wire
+from tests.golden.wire_fields import Facts, values
+from tests.golden.wire_rules import (
+    COMMAND,
+    Wire,
+    internal_faults,
+    layout_faults,
+    public_additions,
+    public_faults,
+)
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Inner(Struct):
+    size: Annotated[int, Meta(ge=1)] = 3
+
+
+class Ask(Struct, tag="ask", tag_field="type"):
+    """The message as it was frozen."""
+
+    id: str
+    colour: Colour
+    mode: Literal["fast", "slow"] = "fast"
+    inner: Inner = field(default_factory=Inner)
+
+
+class MoreColour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+    GREEN = "green"
+
+
+class OneColour(StrEnum):
+    RED = "red"
+
+
+class WiderInner(Struct):
+    size: int = 3
+
+
+def facts(ask: type[Struct], colour: type[StrEnum] = Colour) -> Wire:
+    roles = {colour: "colour"}
+    return {"messages": Facts(roles).add([ask]), "values": values(roles)}
+
+
+def made(tag: str = "ask", **changes: Any) -> type[Struct]:
+    """`Ask` under another Python name, with fields changed: to another type and default, or to None, gone."""
+    body: dict[str, Any] = {
+        "id": (str,),
+        "colour": (Colour,),
+        "mode": (Literal["fast", "slow"], "fast"),
+        "inner": (Inner, field(default_factory=Inner)),
+    }
+    kept = {name: how for name, how in (body | changes).items() if how is not None}
+    space: dict[str, Any] = {
+        "__annotations__": {name: how[0] for name, how in kept.items()},
+        "__doc__": "Other words.",
+    }
+    space |= {name: how[1] for name, how in kept.items() if len(how) > 1}
+    kind: Any = type(Struct)
+    return kind("Renamed", (Struct,), space, tag=tag, tag_field="type", kw_only=True)
+
+
+def test_another_python_name_or_docstring_is_not_noticed() -> None:
+    assert facts(made()) == facts(Ask)
+
+
+@pytest.mark.parametrize(
+    ("now", "sentence"),
+    [
+        pytest.param(facts(made(mode=None)), "messages: ask.mode is gone", id="a removed field"),
+        pytest.param(
+            facts(made(id=(int,))),
+            "messages: ask.id was 'string; required' and is 'integer; required'",
+            id="a changed type",
+        ),
+        pytest.param(facts(made("query")), "messages: ask is gone", id="a renamed tag"),
+        pytest.param(
+            facts(made(mode=(Literal["fast", "slow"], "slow"))),
+            "messages: ask.mode was 'one of; default \"fast\"' and is 'one of; default \"slow\"'",
+            id="a changed default",
+        ),
+        pytest.param(
+            facts(made(mode=(Literal["fast"], "fast"))),
+            "messages: ask.mode = slow is gone",
+            id="a removed literal",
+        ),
+        pytest.param(
+            facts(made(colour=(OneColour,)), OneColour), "values: colour = blue is gone", id="a removed value"
+        ),
+        pytest.param(
+            facts(made(colour=(Colour, "red"))), "messages: ask.colour was", id="a field that became optional"
+        ),
+        pytest.param(
+            facts(made(inner=(WiderInner, field(default_factory=WiderInner)))),
+            "messages: ask.inner.size was 'integer ge=1; default 3'",
+            id="a changed limit",
+        ),
+        pytest.param(
+            facts(made(inner=(Inner, field(default_factory=lambda: Inner(5))))),
+            "messages: ask.inner was",
+            id="a changed default of a struct",
+        ),
+        pytest.param(
+            facts(made(more=(str,))),
+            "messages: ask.more is new; it is 'string; required'; give the field a default",
+            id="a new required field",
+        ),
+    ],
+)
+def test_a_change_that_breaks_users_is_named(now: Wire, sentence: str) -> None:
+    was = facts(Ask)
+    assert any(fault.startswith(sentence) for fault in public_faults(was, now)), public_faults(was, now)
+    assert internal_faults(was, now)
+
+
+@pytest.mark.parametrize(
+    ("now", "names"),
+    [
+        pytest.param(facts(made(more=(str, ""))), ["messages: ask.more"], id="a new optional field"),
+        pytest.param(
+            facts(made(mode=(Literal["fast", "slow", "late"], "fast"))),
+            ["messages: ask.mode = late"],
+            id="a new literal",
+        ),
+        pytest.param(
+            facts(made(colour=(MoreColour,)), MoreColour), ["values: colour = green"], id="a new value"
+        ),
+        pytest.param(
+            facts(made(more=(Ask | None, None))) | {"subjects": {"warmxfer.*.more": "stored"}},
+            ["messages: ask.more", "subjects: warmxfer.*.more"],
+            id="a new optional object, and a subject",
+        ),
+    ],
+)
+def test_an_addition_breaks_no_user_but_has_to_be_listed(now: Wire, names: list[str]) -> None:
+    was = facts(Ask)
+    assert public_faults(was, now) == []
+    assert public_additions(was, now) == [
+        f"{name} is new; add it to the public list with: {COMMAND}" for name in names
+    ]
+    assert [fault.split(" is new", 1)[0] for fault in internal_faults(was, now)] == names
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("environment", "NATS_URL"),
+        ("exit codes", "refused"),
+        ("messages", "request.config.destination.extra_options.recordAudio"),
+        ("subjects", "warmxfer.*.result"),
+        ("values", "outcome = declined"),
+    ],
+)
+def test_the_loss_of_a_public_name_is_named(section: str, name: str) -> None:
+    held, found = wire.read(wire.PUBLIC), wire.public()
+    del found[section][name]
+    (fault,) = public_faults(held, found)
+    assert fault.startswith(f"{section}: {name} is gone")
+
+
+def test_the_internal_list_is_written_anew_only_with_the_layout_number() -> None:
+    held = wire.internal()
+    found = copy.deepcopy(held)
+    found["commands"]["create_room.colour"] = 'string; default ""'
+    (fault,) = layout_faults(held, found)
+    assert fault == (
+        "commands: create_room.colour is new; it is 'string; default \"\"'; "
+        "raise LAYOUT in bus/stream.py in the same commit"
+    )
+    found["stream"]["layout"] += 1
+    assert layout_faults(held, found) == []
+
+
+def test_the_public_list_is_not_written_over_a_broken_promise(tmp_path: Path) -> None:
+    path, found = tmp_path / "wire_public.json", wire.public()
+    wire.update(path, found, public_faults)
+    kept = path.read_text()
+    del found["values"]["outcome = declined"]
+    with pytest.raises(SystemExit, match="outcome = declined is gone"):
+        wire.update(path, found, public_faults)
+    assert path.read_text() == kept

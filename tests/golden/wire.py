@@ -1,0 +1,193 @@
+"""The wire, read from the code, and the two lists that freeze it.
+
+    wire_public.json      what users depend on; later work only adds to it
+    wire_internal.json    what the actors say to each other and keep; it changes with the layout number
+
+`python -m tests.golden.wire --write` writes both lists, and refuses what `wire_rules.py` forbids. Renaming a
+Python class or constant changes an import and one line of the tables below, and neither list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import msgspec
+
+from tests.golden.wire_environment import product_variables
+from tests.golden.wire_fields import Facts, values
+from tests.golden.wire_rules import Wire, layout_faults, public_faults
+from warmxfer.actors import exits
+from warmxfer.actors.coordinator.claims import Claimed
+from warmxfer.actors.coordinator.outbox import TIMER
+from warmxfer.actors.gateway import dialling, effects, names, returning, standing
+from warmxfer.actors.machine.record import ArmTimer, Record
+from warmxfer.actors.machine.state import Stage, Task, Transfer
+from warmxfer.bus import BusSettings, dead, stream, subjects
+from warmxfer.bus.messages import Delivery
+from warmxfer.schemas import AnyCommand, AnyEvent, CallCause, Fault, Outcome, asks, transfer
+
+HERE = Path(__file__).parent
+PUBLIC = HERE / "wire_public.json"
+INTERNAL = HERE / "wire_internal.json"
+
+PUBLIC_MESSAGES = {
+    transfer.WarmTransferRequest: "request",
+    transfer.CancelRequest: "cancel",
+    transfer.PhaseChanged: "phase",
+    transfer.WarmTransferResult: "result",
+}
+PUBLIC_VALUES = {Outcome: "outcome", transfer.WarmTransferPhase: "phase"}
+PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
+
+QUERIES = {
+    asks.AskHistory: "query.history",
+    asks.History: "reply.history",
+    asks.Turn: "reply.history.turn",
+    asks.AskSummary: "query.summary",
+    asks.OwnSummary: "reply.summary",
+    asks.AskToken: "query.token",
+    asks.RoomToken: "reply.token",
+    asks.AskPulse: "query.pulse",
+    asks.Pulse: "reply.pulse",
+}
+KEPT = {
+    Record: "record",
+    Transfer: "transfer",
+    Claimed: "claim",
+    effects.Intent: "intent",
+    effects.Ending: "intent.ended",
+}
+INTERNAL_VALUES = {Stage: "stage", Task: "task", CallCause: "call_cause", Fault: "fault"}
+ROLES: dict[type, str] = {
+    **PUBLIC_MESSAGES,
+    transfer.SIPDestination: "request.config.destination",
+    **PUBLIC_VALUES,
+    **QUERIES,
+    **KEPT,
+    **INTERNAL_VALUES,
+}
+
+EXIT_CODES = {
+    "DONE": "done",
+    "UNSUCCESSFUL": "unsuccessful",
+    "BROKEN": "broken",
+    "REFUSED": "refused",
+    "UNAVAILABLE": "unavailable",
+    "INTERRUPTED": "interrupted",
+}
+"""The constants of `exits`, and what the list calls them."""
+
+
+def public() -> Wire:
+    """What users depend on, as the code has it."""
+    return {
+        "messages": Facts(PUBLIC_VALUES | PUBLIC_MESSAGES).add(PUBLIC_MESSAGES),
+        "values": values(PUBLIC_VALUES),
+        "subjects": _subjects(public=True),
+        "environment": dict.fromkeys(product_variables(), "read"),
+        "exit codes": {
+            EXIT_CODES.get(name, name): code
+            for name, code in vars(exits).items()
+            if name.isupper() and isinstance(code, int)
+        },
+    }
+
+
+def internal() -> Wire:
+    """What the actors say to each other and keep, as the code has it."""
+    settings = BusSettings()
+    return {
+        "commands": Facts(ROLES).add(get_args(AnyCommand)),
+        "events": Facts(ROLES).add(get_args(AnyEvent)),
+        "queries": Facts(ROLES).add(_structs(asks)),
+        "kept": Facts(ROLES).add([*KEPT, ArmTimer]),
+        "dead letter": _dead_letter(),
+        "values": values(INTERNAL_VALUES),
+        "subjects": _subjects(public=False),
+        "stream": {"layout": stream.LAYOUT, **_flat(stream.stream_definition(settings))},
+        "consumers": _flat(stream.consumer_definitions(settings)),
+        "names": _names(),
+    }
+
+
+def read(path: Path) -> Wire:
+    return json.loads(path.read_text())
+
+
+def written(wire: Wire) -> str:
+    """A list as it is kept: one fact a line."""
+    return json.dumps(wire, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _structs(module: ModuleType) -> list[type[msgspec.Struct]]:
+    """The structs that `module` defines itself."""
+    classes = (each for each in vars(module).values() if isinstance(each, type))
+    return [c for c in classes if issubclass(c, msgspec.Struct) and c.__module__ == module.__name__]
+
+
+def _subjects(*, public: bool) -> dict[str, str]:
+    rows = (row for row in subjects.TABLE if (row.filter.split(".", 2)[2] in PUBLIC_KINDS) is public)
+    return {row.filter: "stored" if row.captured else "never stored" for row in rows}
+
+
+def _dead_letter() -> dict[str, Any]:
+    delivery = Delivery("ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, tries=1, headers={})
+    letter = dead.letter(delivery, "CAUSE", "CONSUMER")
+    fields: dict[str, Any] = json.loads(letter.data)
+    types = {f"body.{name}": type(value).__name__ for name, value in fields.items()}
+    return {"message id": letter.msg_id, **types}
+
+
+def _names() -> dict[str, Any]:
+    state = Transfer(id="ID", stage=Stage.NEW, started_at=0.0)
+    return {
+        "timer": TIMER,
+        "effect dial": dialling._effect(1),
+        "effect switch": standing.SWITCH,
+        **{f"effect return, attempt {n}": name for n, name in enumerate(returning.RETURNS, start=1)},
+        "effect ended": effects._ending("EFFECT"),
+        "participant supervisor": state.supervisor_participant_id,
+        "participant caller, in the consultation room": state.caller_consult_id,
+        "participant caller, looked for there": names.moved_caller("ID"),
+        "participant caller, back in the primary room": state.caller_return_id,
+        "participant briefing agent": state.agent_participant_id,
+        **{f"call metadata {key}": value for key, value in names.marks("ID", 1, "NAME").items()},
+    }
+
+
+def _flat(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """`tree` with one fact for each leaf, and for each item of a list."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{path}{key}.")
+        elif isinstance(value, list):
+            flat |= {f"{path}{key} = {item}": "listed" for item in value}
+        else:
+            flat[f"{path}{key}"] = value
+    return flat
+
+
+def update(path: Path, found: Wire, faults: Callable[[Wire, Wire], list[str]]) -> None:
+    """Write `found` to `path`, unless what is kept there forbids it."""
+    if path.exists() and (forbidden := faults(read(path), found)):
+        raise SystemExit("\n".join([f"{path.name} was not written:", *forbidden]))
+    path.write_text(written(found))
+    print(f"{path.name}: {sum(len(facts) for facts in found.values())} facts")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.golden.wire", description=__doc__)
+    parser.add_argument("--write", action="store_true", required=True, help="write both lists")
+    parser.parse_args()
+    update(PUBLIC, public(), public_faults)
+    update(INTERNAL, internal(), layout_faults)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The environment variables that the product reads, found in its source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OURS = re.compile(r"(WARMXFER|NATS|VIDEOSDK)(_[A-Z0-9]+)+")
+VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+MAPPINGS = {"env", "environ"}
+"""What a mapping of environment variables is called in the product."""
+
+NOT_SETTINGS = {"PATH", "UV"}
+"""Read only to write the command that the user typed."""
+
+
+@cache
+def trees() -> list[ast.Module]:
+    """The source of every module that ships."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
+    files = sorted({file for folder in packages.values() for file in (ROOT / folder).rglob("*.py")})
+    assert files, "pyproject.toml names no folder with source in it"
+    return [ast.parse(file.read_text()) for file in files]
+
+
+@cache
+def product_variables() -> frozenset[str]:
+    """Every variable that the product reads."""
+    return frozenset(variables(trees()))
+
+
+def variables(modules: list[ast.Module]) -> set[str]:
+    """Every variable that is read: from a mapping called `env` or `environ`, or by an option of the CLI."""
+    everywhere = {name: text for module in modules for name, text in _constants(module)}
+    found: set[str] = set()
+    for module in modules:
+        constants = everywhere | dict(_constants(module))
+        found |= {name for node in ast.walk(module) for name in _read(node, constants)}
+    return {name for name in found if VARIABLE.fullmatch(name)} - NOT_SETTINGS
+
+
+def named(modules: list[ast.Module]) -> set[str]:
+    """Every string of the source that is the name of a variable of ours, read or not."""
+    nodes = (node for module in modules for node in ast.walk(module))
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {text for text in texts if OURS.fullmatch(text)}
+
+
+def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield from ((each.id, value.value) for each in targets if isinstance(each, ast.Name))
+
+
+def _read(node: ast.AST, constants: Mapping[str, str]) -> Iterator[str]:
+    match node:
+        case ast.keyword(arg="envvar", value=value):
+            names = [value]
+        case ast.Call(func=ast.Attribute(value=mapping, attr="get" | "pop"), args=[name, *_]) if _is_env(
+            mapping
+        ):
+            names = [name]
+        case ast.Call(func=ast.Attribute(attr="getenv"), args=[name, *_]):
+            names = [name]
+        case ast.Call(args=[mapping, name, *_]) if _is_env(mapping):
+            names = [name]
+        case ast.Subscript(value=mapping, slice=name, ctx=ast.Load()) if _is_env(mapping):
+            names = [name]
+        case ast.Compare(left=name, comparators=[mapping]) if _is_env(mapping):
+            names = [name]
+        case _:
+            return
+    for name in names:
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            yield name.value
+        elif isinstance(name, ast.Name) and name.id in constants:
+            yield constants[name.id]
+
+
+def _is_env(node: ast.AST) -> bool:
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in MAPPINGS
