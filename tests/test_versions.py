@@ -1,0 +1,103 @@
+"""`uv run` and the image run the same version of every package."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CONSTRAINTS: list[str] = PROJECT["tool"]["uv"]["constraint-dependencies"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+RENEW = "run: uv run --no-project ops/renew_pins.py"
+SYNC = "run: uv sync --group dev"
+
+ASKED_FOR: dict[str, list[str]] = {
+    "the package": PROJECT["project"]["dependencies"],
+    "dev": PROJECT["dependency-groups"]["dev"],
+    "videosdk": PROJECT["project"]["optional-dependencies"]["videosdk"],
+}
+
+
+def applies(requirement: Requirement, extras: Collection[str] = ()) -> bool:
+    """Return whether the requirement counts on this machine."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Return the pinned version of each package on this machine."""
+    read = [each for each in map(Requirement, lines) if applies(each)]
+    return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in read}
+
+
+def locked() -> list[str]:
+    """Return the requirements in requirements.lock without their hashes."""
+    return [line.rstrip("\\ ") for line in LOCK.splitlines() if re.match(r"\w", line)]
+
+
+def installed(asked_for: list[str]) -> dict[str, str]:
+    """Return the installed version of these requirements and of all that they require in turn."""
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    waiting = [each for each in map(Requirement, asked_for) if applies(each)]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        key = f"{name}{sorted(requirement.extras)}"
+        if key not in seen:
+            seen.add(key)
+            found[name] = version(name)
+            further = map(Requirement, requires(name) or [])
+            waiting += [each for each in further if applies(each, requirement.extras)]
+    return found
+
+
+def test_each_constraint_pins_one_version() -> None:
+    loose = [
+        each for each in CONSTRAINTS if not re.fullmatch(r"==[\w.!+]+", str(Requirement(each).specifier))
+    ]
+    assert loose == [], RENEW
+
+
+def test_a_package_has_one_pinned_version_on_one_machine() -> None:
+    counted = [canonicalize_name(each.name) for each in map(Requirement, CONSTRAINTS) if applies(each)]
+    assert sorted(counted) == sorted(set(counted))
+    assert len(counted) > 100
+
+
+def test_the_image_installs_the_pinned_versions() -> None:
+    ours = pins(CONSTRAINTS)
+    assert pins(locked()) == {name: ours.get(name) for name in pins(locked())}, RENEW
+
+
+def test_the_image_installs_what_the_package_requires_and_nothing_else() -> None:
+    assert pins(locked()) == installed(ASKED_FOR["the package"]), f"{RENEW}, then {SYNC}"
+
+
+@pytest.mark.parametrize("part", ASKED_FOR)
+def test_this_environment_holds_the_pinned_versions(part: str) -> None:
+    try:
+        here = installed(ASKED_FOR[part])
+    except PackageNotFoundError as missing:
+        if part != "videosdk":
+            raise
+        pytest.skip(f"{missing.name} is not installed; run: uv sync --group dev --extra videosdk")
+    ours = pins(CONSTRAINTS)
+    assert here == {name: ours.get(name, "has no pin") for name in here}, f"{RENEW}, then {SYNC}"
+
+
+def test_no_file_in_git_names_the_address_of_a_package_index() -> None:
+    assert "/uv.lock" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "://" not in LOCK
+    assert "index-url" not in LOCK
+    assert PROJECT["tool"]["uv"].keys() == {"default-groups", "constraint-dependencies"}
