@@ -8,6 +8,7 @@ seconds (float) by the broker's clock; durations end in `_s`. What users write i
 
 from __future__ import annotations
 
+from . import participant_ids
 from .asks import (
     MAX_TURN_CHARS,
     MAX_TURNS,
@@ -96,7 +97,7 @@ from .events import (
     VoicemailDetected,
 )
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
-from .outcomes import Outcome, apology_for
+from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
 from .refusal import read_cancel, read_request
 from .transfer import (
     FINAL_PHASES,
@@ -112,6 +113,7 @@ from .transfer import (
 )
 
 __all__ = [
+    "FALLBACK_SUMMARY",
     "FINAL_PHASES",
     "MAX_MESSAGE_BYTES",
     "MAX_TURNS",
@@ -208,6 +210,7 @@ __all__ = [
     "decode_result",
     "encode",
     "env_number",
+    "participant_ids",
     "read_cancel",
     "read_request",
     "web_address",

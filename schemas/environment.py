@@ -24,7 +24,8 @@ def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], defa
         value = None
     if value is None or not low <= value <= high:
         shown = repr(text[:MAX_SHOWN_CHARS])
-        raise Refused(f"{name} is {shown}; give a number from {low:.10g} to {high:.10g}", field=name)
+        what = "a whole number" if kind is int else "a number"
+        raise Refused(f"{name} is {shown}; give {what} from {low:.10g} to {high:.10g}", field=name)
     return value
 
 

@@ -65,6 +65,9 @@ _CANCELLED = frozenset(
     }
 )
 
+FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
+"""The summary, when neither a model nor the transcript gives one."""
+
 UNREACHED = "Sorry, I couldn't reach a supervisor; let me continue helping you."
 PROBLEM = "I ran into a problem transferring you. Let me keep helping you."
 INCOMPLETE = "I couldn't complete the transfer; please try again in a moment."

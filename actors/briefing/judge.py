@@ -11,11 +11,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-import msgspec
 import structlog
 from msgspec import Struct
 
-from warmxfer.actors.llm import ChatModel, Message, Tool, ToolCall
+from warmxfer.actors.llm import ChatModel, Message, Tool, ToolCall, as_data
 from warmxfer.schemas import Refused, Retry
 
 from . import speech
@@ -111,7 +110,7 @@ class Judges:
         """One sentence for the supervisor; never raises, within `JUDGE_TIMEOUT_S`."""
         if self._model is None:
             return speech.ONLY_THE_CALL
-        marked = f"<summary>\n{_fenced(summary)}\n</summary>\n<question>{_fenced(question)}</question>"
+        marked = f"<summary>\n{as_data(summary)}\n</summary>\n<question>{as_data(question)}</question>"
         asked = [Message("system", ANSWER_PROMPT), Message("user", marked)]
         try:
             reply = await self._model.reply(asked, deadline_s=JUDGE_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS)
@@ -139,8 +138,3 @@ def gated(call: ToolCall | None, turn: str, own: Verdict) -> Judgement:
 def _undecided(own: Verdict) -> Verdict:
     """To be asked again, after an answer if that is what they want."""
     return Verdict.QUESTION if own is Verdict.QUESTION else Verdict.UNCLEAR
-
-
-def _fenced(text: str) -> str:
-    """`text` as one JSON string that cannot close the marks around it."""
-    return msgspec.json.encode(text).decode().replace("<", r"\u003c").replace(">", r"\u003e")

@@ -22,6 +22,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from warmxfer.schemas import FALLBACK_SUMMARY
+
 from . import speech
 from .verdict import Verdict, certain, classify, may_be_ready
 
@@ -228,7 +230,7 @@ class Script:
         briefing = self._briefing
         if briefing is None or not self._live or self.stage is not Stage.WAITING:
             return []
-        told = speech.sentences(briefing.summary) or [speech.NO_SUMMARY]
+        told = speech.sentences(briefing.summary) or [FALLBACK_SUMMARY]
         self.stage = Stage.TELLING
         self._queue.extend(_Line(text) for text in (briefing.greeting, *told))
         self._ensure_question()

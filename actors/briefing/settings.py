@@ -8,9 +8,10 @@ from typing import Final
 
 from warmxfer.actors.llm import ModelSettings
 from warmxfer.actors.voices import VoiceSettings
-from warmxfer.schemas import Refused
+from warmxfer.schemas import env_number
 
 JOBS: Final = "WARMXFER_BRIEFING_JOBS"
+DEFAULT_JOBS: Final = 50
 MAX_JOBS: Final = 512
 
 
@@ -20,12 +21,10 @@ class BriefingSettings:
 
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     model: ModelSettings | None = None
-    jobs: int = 50
+    jobs: int = DEFAULT_JOBS
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> BriefingSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
-        said = env.get(JOBS, "").strip() or "50"
-        if not said.isdecimal() or not 1 <= int(said) <= MAX_JOBS:
-            raise Refused(f"{JOBS} is {said[:40]!r}; give a whole number from 1 to {MAX_JOBS}", field=JOBS)
-        return cls(VoiceSettings.from_env(env), ModelSettings.from_env(env), int(said))
+        jobs = env_number(env, JOBS, int, DEFAULT_JOBS, 1, MAX_JOBS)
+        return cls(VoiceSettings.from_env(env), ModelSettings.from_env(env), jobs)

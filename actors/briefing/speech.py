@@ -9,7 +9,6 @@ MAX_SENTENCE_CHARS: Final = 300
 
 NOT_SAID: Final = "That was not said in the call."
 ONLY_THE_CALL: Final = "I can only tell you what was said in the call."
-NO_SUMMARY: Final = "Caller escalated; no conversation summary is available."
 
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029*_#`|<>]+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)

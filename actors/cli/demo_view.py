@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,11 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from warmxfer.actors.house import House
+from warmxfer.schemas import participant_ids
+from warmxfer.schemas.participant_ids import Role
 
 from .output import plain
 from .stage import Played
 
-SPEAKERS = {"wxs": "Supervisor", "wxa": "AI", "wxc": "Caller", "wxr": "Caller", "agent": "AI"}
+SPEAKERS: Mapping[Role, str] = {"supervisor": "Supervisor", "agent": "AI", "caller": "Caller"}
+PRIMARY_AGENT = "agent-"
+"""The participant id of the primary agent begins with this."""
+
 STYLES = {"Supervisor": "magenta", "AI": "cyan", "Caller": "yellow"}
 
 
@@ -100,5 +105,7 @@ def as_json(played: Played) -> dict[str, Any]:
 
 
 def speaker(participant_id: str) -> str:
-    """Who that is, by the id we gave them; whoever has none of ours is the caller."""
-    return SPEAKERS.get(participant_id.split("-", 1)[0], "Caller")
+    """Return who speaks. An id that warmxfer did not assign is the caller's or the primary agent's."""
+    if assigned := participant_ids.parse(participant_id):
+        return SPEAKERS[assigned.role]
+    return "AI" if participant_id.startswith(PRIMARY_AGENT) else "Caller"

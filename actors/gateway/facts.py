@@ -14,6 +14,7 @@ from warmxfer.schemas import (
     ParticipantJoined,
     ParticipantLeft,
     SupervisorCallEnded,
+    participant_ids,
 )
 
 from . import names
@@ -30,7 +31,7 @@ def fact_of(notice: Notice) -> FactOf | None:
     """The event to publish for `notice`, or None."""
     if isinstance(notice, LegDown):
         return _leg_down(notice)
-    who = names.whose(notice.participant_id)
+    who = participant_ids.parse(notice.participant_id)
     if who is None:
         return None
     match notice:
@@ -44,7 +45,7 @@ def fact_of(notice: Notice) -> FactOf | None:
 def _leg_down(notice: LegDown) -> FactOf | None:
     """Our mark says whose leg it was; a caller's leg has none, only the name we gave it when we moved it."""
     who = names.marked(notice.metadata) if notice.direction != "inbound" else None
-    who = who or names.whose(notice.participant_id or "")
+    who = who or participant_ids.parse(notice.participant_id or "")
     if who is None:
         return None
     if who.role == "supervisor" and who.attempt is not None:

@@ -19,9 +19,9 @@ from warmxfer.schemas import (
     Retry,
     RoomClosed,
     RoomCreated,
+    participant_ids,
 )
 
-from . import names
 from .answers import failed, refused
 from .desk import CLEAN_UP_S, Desk, left_s
 from .effects import look_until
@@ -85,7 +85,9 @@ async def close_room(desk: Desk, transfer_id: str, command: CloseRoom) -> Answer
         if room_id is None:
             room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
         if await _holds_a_caller(desk, room_id, command.caller_call_id, by):
-            seen = ParticipantJoined(room_id=room_id, participant_id=names.moved_caller(transfer_id))
+            seen = ParticipantJoined(
+                room_id=room_id, participant_id=participant_ids.caller_consult(transfer_id)
+            )
             await desk.tell(transfer_id, seen, f"{command.command_id}:occupied")
             raise Retry(
                 "A caller is in the room; it is closed when they have left it", after_s=OCCUPIED_RETRY_S

@@ -2,12 +2,14 @@
 
 port.py    what an actor asks of a model, and where the model is
 openai.py  the OpenAI-compatible API, spoken by nearly every vendor and by local servers
+prompt_data.py  untrusted text in a prompt, and the question for a summary of a transcript
 """
 
 from __future__ import annotations
 
 from .openai import OpenAIModel
 from .port import API_KEY, BASE_URL, MODEL, ChatModel, Message, ModelSettings, Reply, Tool, ToolCall
+from .prompt_data import as_data, summarize_transcript
 
 __all__ = [
     "API_KEY",
@@ -20,7 +22,9 @@ __all__ = [
     "Reply",
     "Tool",
     "ToolCall",
+    "as_data",
     "open_model",
+    "summarize_transcript",
 ]
 
 

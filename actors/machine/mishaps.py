@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from warmxfer.schemas import CommandFailed, DeadlinePassed, Fault, Outcome, TransferBroken
+from warmxfer.schemas import (
+    FALLBACK_SUMMARY,
+    CommandFailed,
+    DeadlinePassed,
+    Fault,
+    Outcome,
+    TransferBroken,
+)
 
 from . import bridging, consulting, plan, policy
 from .looks import check_legs
@@ -18,7 +25,7 @@ def command_failed(turn: Turn, event: CommandFailed) -> None:
     kind = turn.answered.kind if turn.answered else ""
     match kind:
         case "summarize":
-            summarized(turn, policy.FALLBACK_SUMMARY)
+            summarized(turn, FALLBACK_SUMMARY)
         case "check_legs":
             policy.schedule_check(turn)
         case "switch_caller":
@@ -124,7 +131,7 @@ def _unanswered(turn: Turn, kind: str) -> None:
     turn.state.closing_doubtful |= kind == "close_room"
     match kind:
         case "summarize":
-            summarized(turn, policy.FALLBACK_SUMMARY)
+            summarized(turn, FALLBACK_SUMMARY)
         case "brief_supervisor":
             consulting.briefing_timed_out(turn)
         case "check_legs":

@@ -44,7 +44,6 @@ UNRECORDED = "not confirmed: the SIP gateway did not answer in time"
 """A caller's recording of which nobody told."""
 
 CALLER_HUNG_UP = "The caller hung up."
-FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
 
 
 def ringing_timeout_s(join_timeout_s: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from warmxfer.schemas import (
+    FALLBACK_SUMMARY,
     CallerCallFound,
     CallerHeld,
     ConsultationJoined,
@@ -66,7 +67,7 @@ def room_created(turn: Turn, event: RoomCreated) -> None:
 
 
 def summary_ready(turn: Turn, event: SummaryReady) -> None:
-    summarized(turn, event.summary or policy.FALLBACK_SUMMARY)
+    summarized(turn, event.summary or FALLBACK_SUMMARY)
 
 
 def summarized(turn: Turn, summary: str) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from warmxfer.schemas import Outcome, WarmTransferRequest
+from warmxfer.schemas import Outcome, WarmTransferRequest, participant_ids
 
 
 class Stage(StrEnum):
@@ -136,21 +136,21 @@ class Transfer(Struct, kw_only=True):
 
     @property
     def supervisor_participant_id(self) -> str:
-        return f"wxs-{self.id}-{self.attempt}"
+        return participant_ids.supervisor(self.id, self.attempt)
 
     @property
     def caller_consult_id(self) -> str:
         """The caller's participant id in the consultation room."""
-        return f"wxc-{self.id}"
+        return participant_ids.caller_consult(self.id)
 
     @property
     def caller_return_id(self) -> str:
         """The caller's participant id when moved back into the primary room."""
-        return f"wxr-{self.id}"
+        return participant_ids.caller_return(self.id)
 
     @property
     def agent_participant_id(self) -> str:
-        return f"wxa-{self.id}"
+        return participant_ids.agent(self.id)
 
     @property
     def caller_away(self) -> bool:

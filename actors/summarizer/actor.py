@@ -13,6 +13,7 @@ from warmxfer.actors.answering import answer_dead, publish_answer, read_command
 from warmxfer.actors.llm import ChatModel, open_model
 from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
+    FALLBACK_SUMMARY,
     SUMMARY_MAX_CHARS,
     Answer,
     AskHistory,
@@ -32,8 +33,6 @@ from warmxfer.schemas import (
 from . import prompt
 from .extract import extract
 from .settings import SummarizerSettings
-
-STATIC: Final = "Caller escalated; no conversation summary is available."
 
 FALLBACK_MARGIN_S: Final = 0.5
 """Kept back from the model, so that the fallback is still in time."""
@@ -84,13 +83,13 @@ class Summarizer:
         deadline = asyncio.get_running_loop().time() + budget_s
         turns = await self._history(command.session, min(HISTORY_TIMEOUT_S, budget_s))
         if not turns:
-            return STATIC, "static"
+            return FALLBACK_SUMMARY, "static"
         margin_s = min(FALLBACK_MARGIN_S, MAX_MARGIN_SHARE * budget_s)
         if text := await self._written(command, turns, deadline - margin_s):
             return text, "model"
         if text := extract(turns):
             return text, "extract"
-        return STATIC, "static"
+        return FALLBACK_SUMMARY, "static"
 
     async def _history(self, session: str, timeout_s: float) -> list[Turn]:
         """The call so far; empty when nobody holds the session, or it does not say in time."""

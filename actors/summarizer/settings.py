@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from warmxfer.actors.llm import ModelSettings
-from warmxfer.schemas import Refused
+from warmxfer.schemas import env_number
 
 JOBS: Final = "WARMXFER_SUMMARIZER_JOBS"
+DEFAULT_JOBS: Final = 32
 MAX_JOBS: Final = 512
 
 
@@ -18,12 +19,10 @@ class SummarizerSettings:
     """`model` None: every summary is extractive. `jobs` is how many are written at once."""
 
     model: ModelSettings | None = None
-    jobs: int = 32
+    jobs: int = DEFAULT_JOBS
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> SummarizerSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
-        said = env.get(JOBS, "").strip() or "32"
-        if not said.isdecimal() or not 1 <= int(said) <= MAX_JOBS:
-            raise Refused(f"{JOBS} is {said[:40]!r}; give a whole number from 1 to {MAX_JOBS}", field=JOBS)
-        return cls(ModelSettings.from_env(env), int(said))
+        jobs = env_number(env, JOBS, int, DEFAULT_JOBS, 1, MAX_JOBS)
+        return cls(ModelSettings.from_env(env), jobs)

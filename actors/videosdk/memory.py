@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
-from warmxfer.schemas import SUMMARY_MAX_CHARS, Turn, encode
+from warmxfer.actors.llm import summarize_transcript
+from warmxfer.schemas import SUMMARY_MAX_CHARS, Turn
 
 from .framework import ChatContext, ChatRole
 
-MAX_SUMMARISED_TURNS = 200
 ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assistant": "agent"}
-ASK: Final = "Here is the call transcript, one turn per line as JSON. Summarize it."
 
 
 def turns_of(session: Any) -> list[Turn]:
@@ -25,7 +24,7 @@ async def summarize(model: Any, turns: list[Turn], prompt: str) -> str:
     """What `model` (a framework's LLM) writes about `turns`, cut to `SUMMARY_MAX_CHARS`."""
     context = ChatContext.empty()
     context.add_message(role=ChatRole.SYSTEM, content=prompt)
-    context.add_message(role=ChatRole.USER, content=f"{ASK}\n\n{_fenced(turns)}")
+    context.add_message(role=ChatRole.USER, content=summarize_transcript(turns))
     written = ""
     async with aclosing(_texts(model.chat(context))) as texts:
         async for text in texts:
@@ -46,10 +45,3 @@ def _turn(item: dict[str, Any]) -> Turn | None:
     parts = content if isinstance(content, list) else [content]
     text = " ".join(part for part in parts if isinstance(part, str)).strip()
     return Turn(role, text) if role and text and item.get("type") == "message" else None
-
-
-def _fenced(turns: list[Turn]) -> str:
-    """The transcript as data: no turn can close the fence, or speak on another's line."""
-    lines = [encode(turn).decode() for turn in turns[-MAX_SUMMARISED_TURNS:]]
-    text = "\n".join(lines).replace("<", r"\u003c").replace(">", r"\u003e")
-    return f"<transcript>\n{text}\n</transcript>"

@@ -41,11 +41,11 @@ def test_every_variable_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("WARMXFER_REPLICAS", "0", "WARMXFER_REPLICAS is '0'; give a number from 1 to 5"),
-        ("WARMXFER_REPLICAS", "two", "WARMXFER_REPLICAS is 'two'; give a number from 1 to 5"),
+        ("WARMXFER_REPLICAS", "0", "WARMXFER_REPLICAS is '0'; give a whole number from 1 to 5"),
+        ("WARMXFER_REPLICAS", "two", "WARMXFER_REPLICAS is 'two'; give a whole number from 1 to 5"),
         ("WARMXFER_ACK_WAIT_S", "nan", "WARMXFER_ACK_WAIT_S is 'nan'; give a number from 1 to 300"),
         ("WARMXFER_MAX_AGE_S", "1", "WARMXFER_MAX_AGE_S is '1'; give a number from 3600 to 31536000"),
-        ("WARMXFER_MAX_DELIVER", "1e3", "WARMXFER_MAX_DELIVER is '1e3'; give a number from 1 to 100"),
+        ("WARMXFER_MAX_DELIVER", "1e3", "WARMXFER_MAX_DELIVER is '1e3'; give a whole number from 1 to 100"),
     ],
 )
 def test_a_bad_number_is_one_sentence(name: str, value: str, sentence: str) -> None:

@@ -367,7 +367,7 @@ async def test_an_order_nobody_can_read_does_no_harm(desk: Desk, settings: BusSe
 
 def test_settings_come_from_the_environment() -> None:
     assert BriefingSettings.from_env({}) == BriefingSettings(VoiceSettings(), None, 50)
-    with pytest.raises(Refused, match="WARMXFER_BRIEFING_JOBS is 'many'"):
+    with pytest.raises(Refused, match="WARMXFER_BRIEFING_JOBS is 'many'; give a whole number from 1 to 512"):
         BriefingSettings.from_env({"WARMXFER_BRIEFING_JOBS": "many"})
     with pytest.raises(Refused, match="WARMXFER_VOICE"):
         BriefingSettings.from_env({"WARMXFER_VOICE": "phone"})

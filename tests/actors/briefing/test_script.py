@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmxfer.actors.briefing import speech
 from warmxfer.actors.briefing.script import (
     LINES_AHEAD,
     MAX_REASKS,
@@ -21,6 +20,7 @@ from warmxfer.actors.briefing.script import (
     Stage,
 )
 from warmxfer.actors.briefing.verdict import Verdict, classify
+from warmxfer.schemas import FALLBACK_SUMMARY
 
 BRIEFING = Briefing(
     summary="Ann was charged twice. She wants a refund.",
@@ -281,7 +281,7 @@ def test_nothing_to_tell_is_told_honestly() -> None:
     stagehand.do(stagehand.script.live())
     stagehand.do(stagehand.script.brief(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
     stagehand.finish_speaking()
-    assert stagehand.said == ["Hi.", speech.NO_SUMMARY, "Ready?"]
+    assert stagehand.said == ["Hi.", FALLBACK_SUMMARY, "Ready?"]
 
 
 def test_a_detector_is_believed_until_the_question_was_asked() -> None:

@@ -16,6 +16,7 @@ from warmxfer.schemas import (
     ParticipantLeft,
     SupervisorCallEnded,
 )
+from warmxfer.schemas.participant_ids import ParticipantId
 
 MARKS = {"warmxferId": "t1", "attempt": "2", "attemptKey": "t1-2"}
 
@@ -60,19 +61,7 @@ def test_what_a_notice_means(notice: Notice, fact: FactOf | None) -> None:
     assert fact_of(notice) == fact
 
 
-ids = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
-attempts = st.integers(1, 999)
-
-
-@given(ids, attempts)
-def test_names_come_back_as_they_went(transfer_id: str, attempt: int) -> None:
-    supervisor = names.Who("supervisor", transfer_id, attempt)
-    assert names.whose(f"wxs-{transfer_id}-{attempt}") == supervisor
-    assert names.whose(f"wxc-{transfer_id}") == names.Who("caller", transfer_id)
+@given(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.integers(1, 999))
+def test_marks_come_back_as_they_went(transfer_id: str, attempt: int) -> None:
+    supervisor = ParticipantId("supervisor", transfer_id, attempt)
     assert names.marked(names.marks(transfer_id, attempt)) == supervisor
-
-
-@given(st.text())
-def test_no_name_leads_to_an_id_that_is_no_id(text: str) -> None:
-    who = names.whose(text)
-    assert who is None or (who.transfer_id.isascii() and "." not in who.transfer_id)

@@ -13,9 +13,9 @@ import pytest
 
 from warmxfer.actors.llm import ModelSettings
 from warmxfer.actors.summarizer import SummarizerSettings, run
-from warmxfer.actors.summarizer.actor import STATIC
 from warmxfer.bus import Bus, Heard, subjects
 from warmxfer.schemas import (
+    FALLBACK_SUMMARY,
     AskSummary,
     CommandFailed,
     Fault,
@@ -130,14 +130,14 @@ async def test_without_a_model_it_is_taken_from_the_call(bus: Bus, transfer_id: 
 async def test_nothing_said_is_the_static_line(bus: Bus, transfer_id: str, turns: list[Turn]) -> None:
     async with summarizer(bus, None), session(bus, transfer_id, turns):
         answer = await ask(bus, transfer_id)
-    assert (answer.source, answer.summary) == ("static", STATIC)
+    assert (answer.source, answer.summary) == ("static", FALLBACK_SUMMARY)
 
 
 async def test_nobody_holds_the_session(bus: Bus, transfer_id: str) -> None:
     async with summarizer(bus, None):
         began = time.monotonic()
         answer = await ask(bus, transfer_id)
-    assert (answer.source, answer.summary) == ("static", STATIC)
+    assert (answer.source, answer.summary) == ("static", FALLBACK_SUMMARY)
     assert time.monotonic() - began < 1
 
 
@@ -233,5 +233,5 @@ async def test_no_word_of_the_call_is_logged(
 
 def test_settings_come_from_the_environment() -> None:
     assert SummarizerSettings.from_env({}) == SummarizerSettings(None, 32)
-    with pytest.raises(Refused, match="WARMXFER_SUMMARIZER_JOBS is '0'"):
+    with pytest.raises(Refused, match="WARMXFER_SUMMARIZER_JOBS is '0'; give a whole number from 1 to 512"):
         SummarizerSettings.from_env({"WARMXFER_SUMMARIZER_JOBS": "0"})
