@@ -14,7 +14,7 @@ from types import TracebackType
 
 import structlog
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
+from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError
 
 from .dead import cause_of
@@ -48,7 +48,7 @@ class Listener:
         self._wake = asyncio.Event()
         self._ended = False
         self._forget: Callable[[], None] = lambda: None
-        self._subscription: Subscription | None = None
+        self._subscription: NatsSubscription | None = None
 
     async def __aenter__(self) -> Listener:
         self._forget = self._link.on_close(self.end)
@@ -118,7 +118,7 @@ class Answering:
         self._queue = queue
         self._deadline_s = ANSWER_DEADLINE_S
         self._running: set[asyncio.Task[None]] = set()
-        self._subscription: Subscription | None = None
+        self._subscription: NatsSubscription | None = None
 
     async def __aenter__(self) -> Answering:
         self._subscription = await self._link.client.hear(self._subject, self._arrive, self._queue or "")
