@@ -10,7 +10,7 @@ import argparse
 import os
 
 from .exits import exit_codes
-from .roles import Role, be
+from .roles import Role, run_role
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     )
     parser.add_argument("role", choices=[role.value for role in Role], help="which actor to be")
     with exit_codes():
-        be(Role(parser.parse_args().role), os.environ)
+        run_role(Role(parser.parse_args().role), os.environ)
 
 
 if __name__ == "__main__":

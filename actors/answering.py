@@ -9,33 +9,42 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from warmxfer.bus import Bus, Delivery, Park, Stored, subjects
-from warmxfer.schemas import Answer, Command, CommandFailed, Fact, Fault, Undecodable, decode_command, encode
+from warmxfer.bus import Bus, DeadLetter, Delivery, Stored, subjects
+from warmxfer.schemas import (
+    Command,
+    CommandFailed,
+    CommandReply,
+    DecodeError,
+    Event,
+    FailureKind,
+    decode_command,
+    encode,
+)
 
 DEADLINE_S = 5.0
 
 C = TypeVar("C", bound=Command)
 
 
-def kind_of(fact: Fact) -> str:
+def wire_name(fact: Event) -> str:
     """The word under which `fact` travels."""
     return str(type(fact).__struct_config__.tag)
 
 
-def name_of(answer: Answer) -> str:
+def reply_msg_id(answer: CommandReply) -> str:
     """The same kind of answer to the same command has the same name."""
-    return f"{answer.command_id}:{kind_of(answer)}"
+    return f"{answer.command_id}:{wire_name(answer)}"
 
 
-async def publish_answer(
-    bus: Bus, transfer_id: str, answer: Answer, *, deadline_s: float = DEADLINE_S
+async def publish_reply(
+    bus: Bus, transfer_id: str, answer: CommandReply, *, deadline_s: float = DEADLINE_S
 ) -> None:
     """Answer a command; a repeat within two minutes is stored once."""
-    await publish_fact(bus, transfer_id, answer, name_of(answer), deadline_s=deadline_s)
+    await publish_event(bus, transfer_id, answer, reply_msg_id(answer), deadline_s=deadline_s)
 
 
-async def publish_fact(
-    bus: Bus, transfer_id: str, fact: Fact, name: str, *, deadline_s: float = DEADLINE_S
+async def publish_event(
+    bus: Bus, transfer_id: str, fact: Event, name: str, *, deadline_s: float = DEADLINE_S
 ) -> None:
     """Tell what happened; under the same name within two minutes it is stored once."""
     await bus.publish(subjects.event(transfer_id), encode(fact), msg_id=name, deadline_s=deadline_s)
@@ -45,18 +54,18 @@ def read_command(message: Delivery | Stored, kind: type[C], actor: str) -> C:
     """The command in `message`; raises `Park` for what is none, or none for `actor`."""
     try:
         command = decode_command(message.data)
-    except Undecodable as error:
-        raise Park(f"No command could be read: {error}") from error
+    except DecodeError as error:
+        raise DeadLetter(f"No command could be read: {error}") from error
     if not isinstance(command, kind):
-        raise Park(f"{type(command).__name__} is no command for a {actor}")
+        raise DeadLetter(f"{type(command).__name__} is no command for a {actor}")
     return command
 
 
-async def answer_dead(bus: Bus, delivery: Delivery, kind: type[Command], cause: str) -> None:
+async def reply_to_dead_letter(bus: Bus, delivery: Delivery, kind: type[Command], cause: str) -> None:
     """A command became a dead letter: tell whoever waits for its answer. Of what is none, nobody waits."""
     try:
         command = read_command(delivery, kind, "")
-    except Park:
+    except DeadLetter:
         return
-    failed = CommandFailed(command_id=command.command_id, fault=Fault.BROKEN, detail=cause)
-    await publish_answer(bus, delivery.transfer_id, failed)
+    failed = CommandFailed(command_id=command.command_id, failure=FailureKind.BROKEN, detail=cause)
+    await publish_reply(bus, delivery.transfer_id, failed)

@@ -13,18 +13,18 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .exits import REFUSED
+from .exits import INVALID
 from .process import READY_FD
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 20.0
 LINGER_S = 2.0
-MAX_LAST_WORDS_CHARS = 300
+MAX_LAST_LINE_CHARS = 300
 
 
-class Child:
+class ManagedProcess:
     """A running process. Made by `spawn`."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log_path: Path) -> None:
@@ -43,7 +43,7 @@ class Child:
         log_path: Path,
         *,
         speaks: bool = False,
-    ) -> Child:
+    ) -> ManagedProcess:
         """Start `command` and return once it is ready.
 
         Raises with its last words when it is not: `Refused` when it ended as who was refused something,
@@ -76,8 +76,10 @@ class Child:
             await child.kill()
             raise
         if not child.ready:
-            refused = await child._end() == REFUSED
-            raise (Refused if refused else Retry)(f"{name} did not start: {last_words(log_path)}")
+            refused = await child._end() == INVALID
+            raise (InvalidRequest if refused else RetryableError)(
+                f"{name} did not start: {last_log_line(log_path)}"
+            )
         return child
 
     @property
@@ -119,10 +121,10 @@ class Child:
         return await self._process.wait()
 
 
-def last_words(log_path: Path) -> str:
+def last_log_line(log_path: Path) -> str:
     """The last line a process wrote, cut."""
     lines = log_path.read_text(errors="replace").strip().splitlines()
-    return lines[-1][:MAX_LAST_WORDS_CHARS] if lines else "it said nothing"
+    return lines[-1][:MAX_LAST_LINE_CHARS] if lines else "it said nothing"
 
 
 async def _first_line(reading: int) -> str:

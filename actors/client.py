@@ -25,10 +25,10 @@ from msgspec import Struct
 from warmxfer.bus import Bus, BusSettings, Stored, Unavailable, subjects
 from warmxfer.schemas import (
     CancelRequest,
+    InvalidRequest,
     Outcome,
     PhaseChanged,
-    Refused,
-    Retry,
+    RetryableError,
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
@@ -38,10 +38,10 @@ from warmxfer.schemas import (
     read_request,
 )
 
-from .looking import pauses
-from .phases import MAX_PHASES, follow, phase_of
+from .looking import growing_pauses
+from .phases import MAX_PHASES, follow_phases, phase_of
 
-CONNECT_PATIENCE_S = 2.0
+CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
 QUIET_S = 5.0
@@ -52,7 +52,7 @@ FIRST_WINDOW = 64
 READS_AT_ONCE = 32
 
 
-class NoCoordinator(Retry):
+class NoCoordinator(RetryableError):
     """The request was stored, or could not be, and no coordinator took it up."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class NoCoordinator(Retry):
         )
 
 
-class NotBegun(Retry):
+class NotStarted(RetryableError):
     """It was asked for, and no coordinator has taken it up."""
 
     def __init__(self, id: str) -> None:
@@ -70,18 +70,18 @@ class NotBegun(Retry):
         )
 
 
-class StillRunning(Retry):
+class StillRunning(RetryableError):
     """The transfer has not ended yet. It goes on."""
 
 
-class NoSuchTransfer(Refused):
+class NoSuchTransfer(InvalidRequest):
     """Nothing is known of that id."""
 
     def __init__(self, id: str) -> None:
         super().__init__(f"id is {id}, of which nothing is known; see `warmxfer list`", field="id")
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class TransferSummary(Struct, frozen=True, kw_only=True):
     """One transfer in a list. `outcome` and `detail` are None while it runs."""
 
     id: str
@@ -93,17 +93,17 @@ class Listed(Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
-Listing = list[Listed]
+Listing = list[TransferSummary]
 Phases = list[PhaseChanged]
 Records = list[Stored]
 
 
-class Transfer:
+class TransferHandle:
     """A handle of one transfer; made by `Client.request` and `Client.transfer`."""
 
     def __init__(self, bus: Bus, id: str) -> None:
         self._bus = bus
-        self.id = subjects.checked(id)
+        self.id = subjects.check_token(id)
 
     async def phases(self, *, from_start: bool = True) -> AsyncGenerator[PhaseChanged, None]:
         """Every phase once, in order, the final one last; with `from_start` False only those to come.
@@ -111,11 +111,11 @@ class Transfer:
         When the first of all phases does not come, raises `NoCoordinator`, or `NoSuchTransfer` where nobody
         has asked for one of that id.
         """
-        last = None if from_start else await self._bus.last(subjects.phase(self.id))
+        last = None if from_start else await self._bus.get_last(subjects.phase(self.id))
         seen = phase_of(last)
         if seen and seen.phase.final:
             return
-        phases = follow(self._bus, self.id, after_seq=seen.seq if seen else 0)
+        phases = follow_phases(self._bus, self.id, after_seq=seen.seq if seen else 0)
         async with aclosing(phases):
             if seen is None:
                 yield await self._first(phases)
@@ -126,7 +126,7 @@ class Transfer:
         """How it ended, once it has. Raises as `phases` does, or `StillRunning` after `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
-                async with aclosing(follow(self._bus, self.id)) as phases:
+                async with aclosing(follow_phases(self._bus, self.id)) as phases:
                     await self._first(phases)
                 return await self._result()
         except TimeoutError as error:
@@ -137,23 +137,23 @@ class Transfer:
         cancel = read_cancel(encode(CancelRequest(reason)))
         await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}:cancel")
 
-    async def known(self) -> bool:
+    async def exists(self) -> bool:
         """Whether somebody has asked for it."""
-        return await self._bus.last(subjects.request(self.id)) is not None
+        return await self._bus.get_last(subjects.request(self.id)) is not None
 
     async def _first(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 return await anext(phases)
         except TimeoutError as error:
-            raise (NoCoordinator() if await self.known() else NoSuchTransfer(self.id)) from error
+            raise (NoCoordinator() if await self.exists() else NoSuchTransfer(self.id)) from error
 
     async def _result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
-        async with self._bus.listen(subject) as heard:
-            quiet_s = pauses(QUIET_S)
+        async with self._bus.subscribe(subject) as heard:
+            quiet_s = growing_pauses(QUIET_S)
             while True:
-                if stored := await self._bus.last(subject):
+                if stored := await self._bus.get_last(subject):
                     return decode_result(stored.data)
                 if message := await heard.next(next(quiet_s)):
                     return decode_result(message.data)
@@ -175,18 +175,18 @@ class Client:
         Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
         """
         settings = BusSettings.from_env({**env, **({"NATS_URL": url} if url else {})})
-        async with await Bus.connect(settings, name=name, patience_s=CONNECT_PATIENCE_S) as bus:
+        async with await Bus.connect(settings, name=name, deadline_s=CONNECT_DEADLINE_S) as bus:
             yield cls(bus)
 
     async def request(
         self, request: WarmTransferRequest | Mapping[str, Any], id: str | None = None
-    ) -> Transfer:
+    ) -> TransferHandle:
         """Ask for a transfer and return its handle once the request is stored.
 
         The same `id` twice is one transfer; without one it is `new_id()`. Raises `Refused` with the field,
         its value and the remedy, `Retry` when the bus does not answer.
         """
-        transfer = Transfer(self._bus, new_id() if id is None else id)
+        transfer = TransferHandle(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
         try:
             await self._bus.publish(subjects.request(transfer.id), data, msg_id=transfer.id)
@@ -197,13 +197,13 @@ class Client:
             raise
         return transfer
 
-    def transfer(self, id: str) -> Transfer:
+    def transfer(self, id: str) -> TransferHandle:
         """The handle of a transfer asked for before; raises `Refused` for what cannot be an id."""
-        return Transfer(self._bus, id)
+        return TransferHandle(self._bus, id)
 
-    async def everything(self) -> AsyncGenerator[tuple[str, PhaseChanged], None]:
+    async def all_phases(self) -> AsyncGenerator[tuple[str, PhaseChanged], None]:
         """The phases of every transfer from now on, each with its id, as they are heard."""
-        async with self._bus.listen(subjects.ANY_PHASE) as heard:
+        async with self._bus.subscribe(subjects.ANY_PHASE) as heard:
             async for message in heard:
                 if phase := phase_of(message):
                     yield subjects.parse(message.subject).id, phase
@@ -221,9 +221,9 @@ class Client:
     async def list(self, limit: int = 20, *, only: Literal["running", "all"] = "all") -> Listing:
         """The `limit` transfers that moved last, newest first. Looks back over `MAX_SCANNED` messages."""
         if not 1 <= limit <= MAX_LISTED:
-            raise Refused(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
-        newest = await self._bus.last(subjects.ANY_PHASE)
-        window, found = FIRST_WINDOW * limit, dict[str, Listed]()
+            raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
+        newest = await self._bus.get_last(subjects.ANY_PHASE)
+        window, found = FIRST_WINDOW * limit, dict[str, TransferSummary]()
         while newest and len(found) < limit:
             after = max(0, newest.seq - window)
             stored = await self._bus.history(subjects.ANY_PHASE, MAX_SCANNED, after=after)
@@ -235,15 +235,15 @@ class Client:
         enough = asyncio.Semaphore(READS_AT_ONCE)
         return await asyncio.gather(*(self._with_outcome(each, enough) for each in listed))
 
-    async def _with_outcome(self, listed: Listed, enough: asyncio.Semaphore) -> Listed:
+    async def _with_outcome(self, listed: TransferSummary, enough: asyncio.Semaphore) -> TransferSummary:
         if not listed.phase.final:
             return listed
         async with enough:
-            stored = await self._bus.last(subjects.result(listed.id))
+            stored = await self._bus.get_last(subjects.result(listed.id))
         if stored is None:
             return listed
         result = decode_result(stored.data)
-        return Listed(
+        return TransferSummary(
             id=listed.id,
             phase=listed.phase,
             seq=listed.seq,
@@ -258,12 +258,12 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(5)}"
 
 
-def _last_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, Listed]:
-    last: dict[str, Listed] = {}
+def _last_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:
+    last: dict[str, TransferSummary] = {}
     for each in stored:
         if not (phase := phase_of(each)):
             continue
         id = subjects.parse(each.subject).id
         if id not in last or phase.seq > last[id].seq:
-            last[id] = Listed(id=id, phase=phase.phase, seq=phase.seq, at=phase.timestamp)
+            last[id] = TransferSummary(id=id, phase=phase.phase, seq=phase.seq, at=phase.timestamp)
     return {id: each for id, each in last.items() if only == "all" or not each.phase.final}

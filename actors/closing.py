@@ -19,7 +19,7 @@ _closings = 0
 
 
 @contextmanager
-def closing() -> Iterator[None]:
+def without_gc_collect() -> Iterator[None]:
     """In this task, and in those it begins, `gc.collect()` does nothing; everybody else's does as ever."""
     global _closings
     _closings += 1

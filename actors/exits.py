@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-DONE = 0
+OK = 0
 UNSUCCESSFUL = 1
 """The transfer ended cancelled or failed, or a scenario did not end as expected."""
 
-BROKEN = 1
-REFUSED = 2
+INTERNAL = 1
+INVALID = 2
 """Wrong usage, or refused: the sentence on stderr says what to write instead."""
 
 UNAVAILABLE = 3
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 """Ctrl-C, as shells count it."""
 
 
-class ReaderGone(Exception):
+class BrokenPipe(Exception):
     """Whoever read our stdout (`| head`) has seen enough. Typer and rich end an EPIPE of their own with 1."""
 
 
@@ -33,15 +33,15 @@ def exit_codes() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except ReaderGone:
+    except BrokenPipe:
         # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(DONE)
+        sys.exit(OK)
     except Exception as error:
-        from warmxfer.schemas import Refused, Retry, WarmTransferError
+        from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
-        if not isinstance(error, WarmTransferError):
+        if not isinstance(error, WarmxferError):
             raise
         print(f"warmxfer: {error}", file=sys.stderr)
-        codes = {Refused: REFUSED, Retry: UNAVAILABLE}
-        sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), BROKEN))
+        codes = {InvalidRequest: INVALID, RetryableError: UNAVAILABLE}
+        sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), INTERNAL))

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from warmxfer.schemas import Refused, env_number
+from warmxfer.schemas import InvalidRequest, env_number
 
 HOST = "0.0.0.0"
 REQUEST_TIMEOUT_S = 2.0
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncIterator[int | None]:
+async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncIterator[int | None]:
     """Answer probes while the context is open; yields the port, None when there is none.
 
     `WARMXFER_HEALTH_PORT` 0 is any free port, `WARMXFER_HEALTH_HOST` the address (all by default: a
@@ -48,7 +48,7 @@ async def probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncItera
             answer, env.get("WARMXFER_HEALTH_HOST") or HOST, wanted, limit=MAX_HEAD_BYTES
         )
     except OSError as error:
-        raise Refused(
+        raise InvalidRequest(
             f"WARMXFER_HEALTH_PORT is {wanted}, which is not to be had ({error.strerror}); give another",
             field="WARMXFER_HEALTH_PORT",
         ) from error

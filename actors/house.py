@@ -28,9 +28,9 @@ import httpx
 from msgspec import Struct
 
 from warmxfer.bus import EmbeddedServer
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .child import Child
+from .child import ManagedProcess
 from .client import Client
 
 ROLES = ("coordinator", "gateway", "summarizer", "briefing")
@@ -39,11 +39,11 @@ ROLES = ("coordinator", "gateway", "summarizer", "briefing")
 MAX_OF_A_ROLE = 32
 API_KEY = "sandbox"
 SANDBOX_TIMEOUT_S = 10.0
-PATIENT = "+14155550201"
+DEFAULT_CALLER = "+14155550201"
 _OURS = ("WARMXFER_", "NATS_", "VIDEOSDK_")
 
 
-class Caller(Struct, frozen=True, rename="camel"):
+class PlacedCall(Struct, frozen=True, rename="camel"):
     """Somebody who has called in, and the room where they talk with the AI."""
 
     room_id: str
@@ -51,7 +51,7 @@ class Caller(Struct, frozen=True, rename="camel"):
     participant_id: str
 
 
-class House:
+class LocalStack:
     """Starts with `async with`, and takes everything down with it.
 
     `counts` says how many of a role there are (1 each); `env` is added for every actor; `directory` keeps
@@ -77,7 +77,7 @@ class House:
         self._sync_interval = sync_interval
         self._env = dict(env or {})
         self.secret = secrets.token_hex(32)
-        self._children: dict[str, list[Child]] = {}
+        self._children: dict[str, list[ManagedProcess]] = {}
         self._started = 0
         self._http = httpx.AsyncClient(timeout=SANDBOX_TIMEOUT_S)
         self.directory = Path()
@@ -88,7 +88,7 @@ class House:
         """Where the broker listens."""
         return self.nats.url
 
-    async def __aenter__(self) -> House:
+    async def __aenter__(self) -> LocalStack:
         self.directory = self._given_directory or Path(tempfile.mkdtemp(prefix="warmxfer-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         kept = self._given_directory and self.directory / "stream"
@@ -113,7 +113,7 @@ class House:
 
     async def start(
         self, role: str, *, rooms: Sequence[str] = (), env: Mapping[str, str] | None = None
-    ) -> Child:
+    ) -> ManagedProcess:
         """Start one more of `role` and return once it is at work; `rooms` are those of a `primary`."""
         added = {"WARMXFER_ROOM_ID": ",".join(rooms)} if rooms else {}
         child = await self._spawn(
@@ -132,7 +132,7 @@ class House:
         """SIGKILL every process of `role`."""
         await asyncio.gather(*(child.kill() for child in self._children.pop(role, [])))
 
-    def fallen(self) -> list[Child]:
+    def crashed(self) -> list[ManagedProcess]:
         """The workers that have ended without being told to, each told of once."""
         found = [child for role in ROLES for child in self._children.get(role, []) if not child.running]
         for child in found:
@@ -143,7 +143,7 @@ class House:
         """A user of this house, whatever the credentials of whoever runs it."""
         return Client.connect(self.nats_url, env={})
 
-    def running(self, role: str) -> list[Child]:
+    def running(self, role: str) -> list[ManagedProcess]:
         """The processes of `role` that live."""
         return [child for child in self._children.get(role, []) if child.running]
 
@@ -168,14 +168,14 @@ class House:
 
     # ── the world outside ────────────────────────────────────────────────────────────────────────
 
-    async def call(self, number: str = PATIENT, **more: Any) -> Caller:
+    async def call(self, number: str = DEFAULT_CALLER, **more: Any) -> PlacedCall:
         """Somebody calls in from `number` and is answered in a room of their own."""
         # The sandbox would name them by their number, which has no place in an id.
         who = {"participantId": f"caller-{secrets.token_hex(4)}"}
         answer = await self.post("/sandbox/calls", {"from": number, **who, **more})
-        return Caller(answer["roomId"], answer["callId"], answer["participantId"])
+        return PlacedCall(answer["roomId"], answer["callId"], answer["participantId"])
 
-    async def verdict(self, caller: Caller, transfer_id: str) -> dict[str, Any]:
+    async def report(self, caller: PlacedCall, transfer_id: str) -> dict[str, Any]:
         """What the sandbox's ledger says became of a transfer."""
         about = {"primaryRoom": caller.room_id, "callerCallId": caller.call_id, "transferKey": transfer_id}
         return await self._ask("GET", "/sandbox/verdict", params=about)
@@ -200,11 +200,11 @@ class House:
         try:
             answer = await self._http.request(method, self.sandbox_url + path, **more)
         except httpx.HTTPError as error:
-            raise Retry(
+            raise RetryableError(
                 f"The sandbox does not answer at {self.sandbox_url} ({type(error).__name__})"
             ) from error
         if answer.is_error:
-            raise Refused(f"The sandbox refused {path}: {answer.text[:200]}")
+            raise InvalidRequest(f"The sandbox refused {path}: {answer.text[:200]}")
         return answer.json()
 
     # ── coming and going ─────────────────────────────────────────────────────────────────────────
@@ -218,10 +218,10 @@ class House:
 
     async def _spawn(
         self, name: str, command: Sequence[str], env: Mapping[str, str], *, speaks: bool = False
-    ) -> Child:
+    ) -> ManagedProcess:
         self._started += 1
         log_path = self.directory / f"{name}-{self._started}.log"
-        return await Child.spawn(name, command, env, log_path, speaks=speaks)
+        return await ManagedProcess.spawn(name, command, env, log_path, speaks=speaks)
 
     async def _close(self) -> None:
         """Callers first, the broker last: so everybody can still say goodbye."""

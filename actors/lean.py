@@ -14,7 +14,7 @@ FOR_TERMINALS = ("rich", "pygments")
 
 
 @contextmanager
-def without_terminal() -> Iterator[None]:
+def without_rich() -> Iterator[None]:
     """What is imported inside finds none of `FOR_TERMINALS` that was not there already."""
     hidden = [name for name in FOR_TERMINALS if name not in sys.modules]
     # Python's own mark for a module that is not to be had.

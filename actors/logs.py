@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
 LEVELS = ("debug", "info", "warning", "error")
 MAX_VALUE_CHARS = 2_000
@@ -35,7 +35,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     """Set up structlog and the standard library's logging for this process; raises `Refused`."""
     level = env.get("WARMXFER_LOG_LEVEL", "").strip().lower() or level
     if level not in LEVELS:
-        raise Refused(
+        raise InvalidRequest(
             f"WARMXFER_LOG_LEVEL is {level[:40]!r}; use one of {', '.join(LEVELS)}",
             field="WARMXFER_LOG_LEVEL",
         )
@@ -45,7 +45,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        withhold,
+        redact,
     ]
     renderer = _renderer(env, stream)
     structlog.configure(
@@ -61,7 +61,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
 
 
-def trail(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """The traceback of `error` for a line's `exception`, where the process may be a user's.
 
     Not `exc_info`: as structlog is set up there, it may show the locals of every frame.
@@ -69,13 +69,13 @@ def trail(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def note_failure(task: asyncio.Task[None]) -> None:
+def log_task_failure(task: asyncio.Task[None]) -> None:
     """The done callback of a task that nobody awaits for its result: it does not die unheard."""
     if not task.cancelled() and (error := task.exception()):
-        log.error("background_task_failed", task=task.get_name(), exception=trail(error))
+        log.error("background_task_failed", task=task.get_name(), exception=format_traceback(error))
 
 
-def withhold(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop what is named like a secret or like words of the call, and mask numbers in all the rest."""
     for key in tuple(event):
         if _SECRET_WORDS & set(key.lower().split("_")):

@@ -21,7 +21,7 @@ SOON_S: Final = 0.25
 LATE_S: Final = 30.0
 
 
-def pauses(longest_s: float) -> Iterator[float]:
+def growing_pauses(longest_s: float) -> Iterator[float]:
     """How long to listen between two looks, in seconds: `SOON_S`, then ever longer, for ever."""
     pause_s = SOON_S
     while True:
@@ -29,7 +29,7 @@ def pauses(longest_s: float) -> Iterator[float]:
         pause_s = min(2 * pause_s, longest_s)
 
 
-async def looks(bus: Bus) -> AsyncGenerator[None, None]:
+async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
     """It is time to look: now, then after ever longer pauses, and after a reconnect as at the beginning."""
     reconnected = asyncio.Event()
 
@@ -38,7 +38,7 @@ async def looks(bus: Bus) -> AsyncGenerator[None, None]:
 
     forget = bus.on_reconnect(note)
     try:
-        pause_s = pauses(LATE_S)
+        pause_s = growing_pauses(LATE_S)
         while True:
             yield
             try:
@@ -47,6 +47,6 @@ async def looks(bus: Bus) -> AsyncGenerator[None, None]:
             except TimeoutError:
                 continue
             reconnected.clear()
-            pause_s = pauses(LATE_S)
+            pause_s = growing_pauses(LATE_S)
     finally:
         forget()

@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator
 
 import structlog
 
-from warmxfer.bus import Bus, Heard, Refused, Retry, Stored, subjects
-from warmxfer.schemas import PhaseChanged, Undecodable, decode_phase
+from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Stored, subjects
+from warmxfer.schemas import DecodeError, PhaseChanged, decode_phase
 
-from .looking import pauses
+from .looking import growing_pauses
 
 QUIET_S = 5.0
 GAP_S = 0.5
@@ -26,14 +26,16 @@ MAX_PHASES = 64
 log = structlog.get_logger(__name__)
 
 
-async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGenerator[PhaseChanged, None]:
+async def follow_phases(
+    bus: Bus, transfer_id: str, *, after_seq: int = 0
+) -> AsyncGenerator[PhaseChanged, None]:
     """Yield the phases above `after_seq`, the final one last.
 
     Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id, and
     `Retry` when our own connection is closed: nothing will come, and nothing is left to wait for.
     """
-    seen, quiet_s = after_seq, pauses(QUIET_S)
-    async with bus.listen(subjects.phase(transfer_id)) as heard:
+    seen, quiet_s = after_seq, growing_pauses(QUIET_S)
+    async with bus.subscribe(subjects.phase(transfer_id)) as heard:
         ahead = _after(seen, await stored_phases(bus, transfer_id))
         while True:
             while phase := ahead.pop(seen + 1, None):
@@ -43,7 +45,7 @@ async def follow(bus: Bus, transfer_id: str, *, after_seq: int = 0) -> AsyncGene
                     return
             message = await heard.next(GAP_S if ahead else next(quiet_s))
             if message is None and heard.ended:
-                raise Retry(
+                raise RetryableError(
                     f"The connection was closed while transfer {transfer_id} was followed; connect again"
                 )
             live = phase_of(message)
@@ -59,13 +61,13 @@ async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
     """The phases in the stream, oldest first; empty as well while the bus is away."""
     try:
         stored = await bus.history(subjects.phase(transfer_id), MAX_PHASES)
-    except Retry as error:
+    except RetryableError as error:
         log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
         return []
     return [phase for each in stored if (phase := phase_of(each))]
 
 
-def phase_of(message: Stored | Heard | None) -> PhaseChanged | None:
+def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
     """The phase a message tells; None for none, and for what cannot be read.
 
     That is what a newer version wrote otherwise, what a stranger wrote, and the answer to a request whose id
@@ -76,7 +78,7 @@ def phase_of(message: Stored | Heard | None) -> PhaseChanged | None:
     try:
         subjects.parse(message.subject)
         return decode_phase(message.data)
-    except (Refused, Undecodable) as error:
+    except (InvalidRequest, DecodeError) as error:
         log.warning("phase_not_understood", error=str(error))
         return None
 

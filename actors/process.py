@@ -16,12 +16,12 @@ from typing import Protocol, TypeVar
 import structlog
 
 from warmxfer.bus import AccessDenied, Bus, BusSettings
-from warmxfer.schemas import Broken, Refused
+from warmxfer.schemas import InternalError, InvalidRequest
 
-from .health import probe
+from .health import serve_probe
 from .logs import configure_logs
 
-CONNECT_PATIENCE_S = 30.0
+CONNECT_DEADLINE_S = 30.0
 """In a cluster that starts all at once the broker may come last."""
 
 DRAIN_S = 15.0
@@ -48,7 +48,7 @@ def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = 
     failed, or the broker barred it): what the command line turns into one sentence and an exit code.
     """
     configure_logs(env, role=role)
-    run_async(_live(role, actor, settings, env))
+    run_async(_run(role, actor, settings, env))
 
 
 def run_async(work: Awaitable[T]) -> T:
@@ -66,7 +66,7 @@ def announced(role: str) -> str:
     return f"warmxfer-{role}"
 
 
-def tell_ready(line: str = "ready") -> None:
+def signal_ready(line: str = "ready") -> None:
     """Tell whoever started this process that it is at work, if they asked for it."""
     fd = os.environ.pop(READY_FD, "")
     if fd.isdecimal():
@@ -76,10 +76,10 @@ def tell_ready(line: str = "ready") -> None:
 
 def on_stop(stop: asyncio.Event) -> None:
     """Set `stop` at the first SIGTERM or SIGINT; a second one has its usual effect."""
-    hear_once((signal.SIGTERM, signal.SIGINT), stop.set)
+    on_first_signal((signal.SIGTERM, signal.SIGINT), stop.set)
 
 
-def hear_once(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> None:
+def on_first_signal(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> None:
     """Call `act` at the first of these signals. What comes within `ECHO_S` is the same one: `uv run` passes a
     Ctrl-C on that the terminal has told us too. Later ones have their usual effect."""
     loop, heard = asyncio.get_running_loop(), asyncio.Event()
@@ -98,7 +98,7 @@ def hear_once(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> N
         loop.add_signal_handler(number, told)
 
 
-async def _live(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
+async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     on_stop(stop)
     bus_settings = BusSettings.from_env(env)
@@ -106,23 +106,25 @@ async def _live(role: str, actor: Actor[S], settings: S, env: Mapping[str, str])
     bus = await _connect(role, bus_settings, stop)
     if bus is None:
         return
-    async with bus, probe(env, lambda: bus.connected and not stop.is_set()):
+    async with bus, serve_probe(env, lambda: bus.connected and not stop.is_set()):
         await _ensure(bus, role)
-        await bus.announce(announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}")
+        await bus.register_service(
+            announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
+        )
         working = asyncio.ensure_future(actor(bus, settings, ready=_started))
         await _until_over(bus, working, stop)
         log.info("actor_stopped")
 
 
 def _started(*_: object) -> None:
-    tell_ready()
+    signal_ready()
     log.info("actor_started")
 
 
 async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus | None:
     """The bus, or None when told to stop while it was still waited for."""
     connecting = asyncio.create_task(
-        Bus.connect(settings, name=f"warmxfer-{role}", patience_s=CONNECT_PATIENCE_S)
+        Bus.connect(settings, name=f"warmxfer-{role}", deadline_s=CONNECT_DEADLINE_S)
     )
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,9 +161,9 @@ async def _until_over(bus: Bus, working: asyncio.Future[None], stop: asyncio.Eve
         if not working.done():
             log.warning("drain_cut_short", drain_s=DRAIN_S)
     if was_barred:
-        raise Broken("The broker closed the connection for good; see the log lines above")
+        raise InternalError("The broker closed the connection for good; see the log lines above")
     if working.done() and not working.cancelled() and (error := working.exception()):
-        if not isinstance(error, Refused):  # whose sentence is all there is to say
+        if not isinstance(error, InvalidRequest):  # whose sentence is all there is to say
             log.error("actor_failed", error=type(error).__name__, exc_info=error)
         raise error
 

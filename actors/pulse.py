@@ -6,16 +6,16 @@ import asyncio
 
 import structlog
 
-from warmxfer.bus import Broken, Bus, Refused, Retry, subjects
-from warmxfer.schemas import AskPulse, Pulse, Undecodable, decode_as, encode
+from warmxfer.bus import Bus, InternalError, InvalidRequest, RetryableError, subjects
+from warmxfer.schemas import DecodeError, LivenessQuery, LivenessReply, decode_as, encode
 
-OVER_TWICE = 2
+CONFIRMATIONS = 2
 """One coordinator may know less than another: only what two in a row said counts as the end."""
 
 log = structlog.get_logger(__name__)
 
 
-async def pulse(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
+async def is_live(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
     """Is a coordinator in charge of `transfer_id`? None: nobody could say.
 
     Nor can a coordinator that fails at the question, as one that an upgrade was taken back from may fail at a
@@ -23,10 +23,10 @@ async def pulse(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
     """
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await bus.ask(subjects.ASK_PULSE, encode(AskPulse(transfer_id)), timeout_s)
-        return decode_as(Pulse, answer).live
-    except (Retry, TimeoutError):
+            answer = await bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(transfer_id)), timeout_s)
+        return decode_as(LivenessReply, answer).live
+    except (RetryableError, TimeoutError):
         return None
-    except (Refused, Broken, Undecodable) as error:
+    except (InvalidRequest, InternalError, DecodeError) as error:
         log.error("pulse_not_understood", transfer_id=transfer_id, error=str(error))
         return None

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from .lean import without_terminal
+from .lean import without_rich
 
 
 class Role(StrEnum):
@@ -18,9 +18,9 @@ class Role(StrEnum):
     PRIMARY = "primary"
 
 
-def be(role: Role, env: Mapping[str, str]) -> None:
+def run_role(role: Role, env: Mapping[str, str]) -> None:
     """Be one actor until told to stop, set up by `env`; raises as `run_actor` does."""
-    with without_terminal():
+    with without_rich():
         from .process import run_actor
 
         actor, settings = _load(role)

@@ -12,51 +12,51 @@ from .clock import BrokerClock
 from .connection import Bus
 from .errors import (
     AccessDenied,
-    Broken,
-    NoOneAnswered,
-    Park,
-    Refused,
-    Retry,
+    DeadLetter,
+    InternalError,
+    InvalidRequest,
+    NoReply,
+    RetryableError,
     StaleWrite,
     Unavailable,
-    UnfitServer,
+    UnsupportedServer,
 )
-from .inspection import Inspection, Queue
-from .intents import Claim, claim
-from .listening import Answering, Listener
-from .log import Entry, Log
-from .messages import Delivery, Heard, Outgoing, Stored
+from .inspection import BrokerReport, ConsumerBacklog
+from .intents import ClaimResult, claim_effect
+from .listening import Responder, Subscription
+from .log import LogEntry, TransferLog
+from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .server import EmbeddedServer
 from .settings import BusSettings
 from .worker import Worker
 
 __all__ = [
     "AccessDenied",
-    "Answering",
-    "Broken",
     "BrokerClock",
+    "BrokerReport",
     "Bus",
     "BusSettings",
-    "Claim",
+    "ClaimResult",
+    "ConsumerBacklog",
+    "DeadLetter",
     "Delivery",
     "EmbeddedServer",
-    "Entry",
-    "Heard",
-    "Inspection",
-    "Listener",
-    "Log",
-    "NoOneAnswered",
+    "InternalError",
+    "InvalidRequest",
+    "LiveMessage",
+    "LogEntry",
+    "NoReply",
     "Outgoing",
-    "Park",
-    "Queue",
-    "Refused",
-    "Retry",
+    "Responder",
+    "RetryableError",
     "StaleWrite",
     "Stored",
+    "Subscription",
+    "TransferLog",
     "Unavailable",
-    "UnfitServer",
+    "UnsupportedServer",
     "Worker",
-    "claim",
+    "claim_effect",
     "subjects",
     "timers",
 ]

@@ -22,7 +22,7 @@ class BrokerClock:
         self._bound = self._older_bound = float("-inf")
         self._window_began = monotonic()
 
-    def saw(self, at: float) -> None:
+    def observe(self, at: float) -> None:
         """The broker had stored something at `at` (epoch seconds), and we know of it now."""
         here = self._monotonic()
         if here - self._window_began > WINDOW_S:

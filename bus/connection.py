@@ -12,14 +12,14 @@ from types import TracebackType
 from nats.micro.service import Service, ServiceConfig
 
 from . import inspection, listening, reading, stream, writing
-from .inspection import Inspection
-from .link import Link
-from .listening import Answering, Handler, Listener
+from .inspection import BrokerReport
+from .link import Connection
+from .listening import Handler, Responder, Subscription
 from .messages import NO_HEADERS, Outgoing, Stored
-from .puller import Puller, Sink
+from .puller import MessageSink, PullConsumer
 from .settings import BusSettings
 
-CONNECT_PATIENCE_S = 5.0
+CONNECT_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 5.0
 READ_DEADLINE_S = 5.0
 DRAIN_DEADLINE_S = 10.0
@@ -28,39 +28,39 @@ DRAIN_DEADLINE_S = 10.0
 class Bus:
     """One connection to the broker. It reconnects for ever; close it with `drain` or `async with`."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     @classmethod
     async def connect(
-        cls, settings: BusSettings, *, name: str, patience_s: float = CONNECT_PATIENCE_S
+        cls, settings: BusSettings, *, name: str, deadline_s: float = CONNECT_DEADLINE_S
     ) -> Bus:
         """Connect as `name`, trying for `patience_s` while nothing listens.
 
         Raises `Unavailable` (nothing listens), `AccessDenied` (credentials), `UnfitServer` (older than
         2.14, or JetStream off), each with one sentence.
         """
-        link = Link(settings, name)
-        await link.open(patience_s)
+        link = Connection(settings, name)
+        await link.open(deadline_s)
         return cls(link)
 
     @property
     def settings(self) -> BusSettings:
         """The settings this bus was connected with."""
-        return self._link.settings
+        return self._connection.settings
 
     @property
     def connected(self) -> bool:
         """Whether the broker can be reached now, as far as is known."""
-        return self._link.connected
+        return self._connection.connected
 
     async def ensure(self) -> None:
         """Create or upgrade the stream and its consumers; safe from any number of processes at once."""
-        await stream.ensure(self._link, self.settings)
+        await stream.ensure(self._connection, self.settings)
 
-    async def inspect(self, *, deadline_s: float = READ_DEADLINE_S) -> Inspection:
+    async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
         """What the broker says about the stream, its queues and itself."""
-        return await inspection.inspect(self._link, deadline_s)
+        return await inspection.diagnose(self._connection, deadline_s)
 
     async def publish(
         self,
@@ -83,7 +83,7 @@ class Bus:
         `Refused` (too large, not allowed).
         """
         return await writing.publish(
-            self._link, Outgoing(subject, data, msg_id, headers), expect_last, deadline_s
+            self._connection, Outgoing(subject, data, msg_id, headers), expect_last, deadline_s
         )
 
     async def publish_all(
@@ -94,70 +94,72 @@ class Bus:
         What was not stored is written again, in order, until `deadline_s`. One that is refused does not
         hold up the others; the first refusal is raised once all were tried.
         """
-        return await writing.publish_all(self._link, messages, deadline_s)
+        return await writing.publish_all(self._connection, messages, deadline_s)
 
-    async def last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+    async def get_last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
         """The last message on `subject` (wildcards allowed) or None, from any replica: maybe a moment old."""
-        return await reading.last(self._link, subject, deadline_s)
+        return await reading.get_last(self._connection, subject, deadline_s)
 
-    async def newest(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+    async def get_last_from_leader(
+        self, subject: str, *, deadline_s: float = READ_DEADLINE_S
+    ) -> Stored | None:
         """As `last`, from the stream's leader: never older than what was acknowledged. For whoever would let
         something go because of what is not there."""
-        return await reading.newest(self._link, subject, deadline_s)
+        return await reading.get_last_from_leader(self._connection, subject, deadline_s)
 
     async def history(
         self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
     ) -> list[Stored]:
         """The oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
-        return await reading.history(self._link, subject, limit, after, deadline_s)
+        return await reading.history(self._connection, subject, limit, after, deadline_s)
 
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
         """On how many subjects that match `subject` something is stored."""
-        return await inspection.count(self._link, subject, deadline_s)
+        return await inspection.count(self._connection, subject, deadline_s)
 
-    def listen(self, subject: str) -> Listener:
+    def subscribe(self, subject: str) -> Subscription:
         """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
 
         What is published while the connection is away is not heard: see `on_reconnect` and `last`. What
         was on its way as listening began is neither heard nor, for a moment, stored: look more than once.
         A write that lost its race is heard too, so listen to subjects that are written after the commit.
         """
-        return Listener(self._link, subject)
+        return Subscription(self._connection, subject)
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Ask and return the answer; raises `NoOneAnswered`, or `Refused`/`Broken` as the other side said."""
-        return await listening.ask(self._link, subject, data, timeout_s)
+        return await listening.request(self._connection, subject, data, timeout_s)
 
-    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Answering:
+    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Responder:
         """Answer questions on `subject` while the returned async context manager is open.
 
         Of the servers that share a `queue`, one answers. What `handler` raises reaches the asker.
         """
-        return Answering(self._link, subject, handler, queue)
+        return Responder(self._connection, subject, handler, queue)
 
-    async def announce(self, name: str, version: str, description: str) -> None:
+    async def register_service(self, name: str, version: str, description: str) -> None:
         """Show this process in `nats service ls` until the bus is closed."""
-        await Service(self._link.client, ServiceConfig(name, version, description)).start()
+        await Service(self._connection.client, ServiceConfig(name, version, description)).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Call `hook` after each reconnect, to catch up; returns what unregisters it."""
-        return self._link.on_reconnect(hook)
+        return self._connection.on_reconnect(hook)
 
-    def pull(self, consumer: str, sink: Sink, window: int) -> Puller:
+    def pull(self, consumer: str, sink: MessageSink, window: int) -> PullConsumer:
         """The raw flow of one durable consumer; `Worker` is built on it, actors use that."""
-        return Puller(self._link, consumer, sink, window)
+        return PullConsumer(self._connection, consumer, sink, window)
 
     async def wait_closed(self) -> None:
         """Return when the connection is gone for good (closed by us, or barred by the broker)."""
-        await self._link.wait_closed()
+        await self._connection.wait_closed()
 
     async def drain(self, deadline_s: float = DRAIN_DEADLINE_S) -> None:
         """Finish what was begun, write what is pending, close; cut short at `deadline_s`."""
-        await self._link.drain(deadline_s)
+        await self._connection.drain(deadline_s)
 
     async def close(self) -> None:
         """Close at once."""
-        await self._link.close()
+        await self._connection.close()
 
     async def __aenter__(self) -> Bus:
         return self

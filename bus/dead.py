@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from warmxfer.schemas import WarmTransferError
+from warmxfer.schemas import WarmxferError
 
 from . import subjects
 from .messages import Delivery, Outgoing
@@ -13,23 +13,25 @@ from .messages import Delivery, Outgoing
 MAX_CAUSE_CHARS = 300
 
 
-def letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:
+def dead_letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:
     """The dead letter of `delivery`; writing it again within two minutes adds nothing."""
     body = {
         "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
         "seq": delivery.seq,
         "cause": cause,
-        "tries": delivery.tries,
+        "tries": delivery.delivery_count,
         "consumer": consumer,
     }
     return Outgoing(
-        subjects.dead(delivery.transfer_id), json.dumps(body).encode(), f"dead.{consumer}.{delivery.seq}"
+        subjects.dead_letter(delivery.transfer_id),
+        json.dumps(body).encode(),
+        f"dead.{consumer}.{delivery.seq}",
     )
 
 
-def cause_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Why, for people. Our own sentences are written to be read; another's text may quote the payload."""
-    if isinstance(error, WarmTransferError):
+    if isinstance(error, WarmxferError):
         return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

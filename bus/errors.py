@@ -15,43 +15,43 @@ The roots are the house's own (`warmxfer.schemas`). Nothing of nats leaves this 
 
 from __future__ import annotations
 
-from warmxfer.schemas import Broken, Refused, Retry
+from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
 __all__ = [
     "AccessDenied",
-    "Broken",
-    "NoOneAnswered",
-    "Park",
-    "Refused",
-    "Retry",
+    "DeadLetter",
+    "InternalError",
+    "InvalidRequest",
+    "NoReply",
+    "RetryableError",
     "StaleWrite",
     "Unavailable",
-    "UnfitServer",
+    "UnsupportedServer",
 ]
 
 
-class Unavailable(Retry):
+class Unavailable(RetryableError):
     """The broker did not answer within the deadline. What was being written may have been stored."""
 
 
-class StaleWrite(Retry):
+class StaleWrite(RetryableError):
     """An optimistic write lost its race; nothing was stored. Load again, decide again."""
 
     def __init__(self, sentence: str, *, after_s: float = 0.0) -> None:
         super().__init__(sentence, after_s=after_s)
 
 
-class NoOneAnswered(Retry):
+class NoReply(RetryableError):
     """Nobody listens on the subject of a question, or nobody answered before its deadline."""
 
 
-class AccessDenied(Refused):
+class AccessDenied(InvalidRequest):
     """The broker refused the credentials, or this user may not do what was asked."""
 
 
-class UnfitServer(Refused):
+class UnsupportedServer(InvalidRequest):
     """The broker lacks what warmxfer is built on; the sentence says what and how to get it."""
 
 
-class Park(Refused):
+class DeadLetter(InvalidRequest):
     """Raised by a handler for what can never be handled (undecodable): dead letter without a second try."""

@@ -9,7 +9,7 @@ import importlib.util
 import ssl
 from pathlib import Path
 
-from .errors import Refused
+from .errors import InvalidRequest
 from .settings import BusSettings
 
 MAX_FILE_BYTES = 1 << 20
@@ -24,7 +24,9 @@ def check_files(settings: BusSettings) -> None:
             _read(f"NATS_{name.upper()}", path)
     if settings.creds:
         if importlib.util.find_spec("nkeys") is None:
-            raise Refused("NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS")
+            raise InvalidRequest(
+                "NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS"
+            )
         held = _read("NATS_CREDS", settings.creds)
         if any(part not in held for part in CREDS_PARTS):
             raise _unfit("NATS_CREDS", settings.creds, "credentials file; give the .creds of a NATS user")
@@ -50,17 +52,17 @@ def tls(settings: BusSettings) -> ssl.SSLContext | None:
 
 def _read(variable: str, path: str) -> bytes:
     if not Path(path).is_file():
-        raise Refused(f"{variable} is {path!r}; there is no such file", field=variable)
+        raise InvalidRequest(f"{variable} is {path!r}; there is no such file", field=variable)
     try:
         with open(path, "rb") as file:
             return file.read(MAX_FILE_BYTES)
     except OSError as error:
         why = f"which cannot be read ({error.strerror}); give a file that this user may read"
-        raise Refused(f"{variable} is {path!r}, {why}", field=variable) from error
+        raise InvalidRequest(f"{variable} is {path!r}, {why}", field=variable) from error
 
 
-def _unfit(variable: str, path: str | None, what: str) -> Refused:
-    return Refused(f"{variable} is {path!r}, which is no {what}", field=variable)
+def _unfit(variable: str, path: str | None, what: str) -> InvalidRequest:
+    return InvalidRequest(f"{variable} is {path!r}, which is no {what}", field=variable)
 
 
 def _no_password() -> str:

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from . import subjects
-from .errors import Refused
-from .messages import Arrival, Delivery
+from .errors import InvalidRequest
+from .messages import ConsumerMessage, Delivery
 
 
-class Held:
+class InFlight:
     """`arrival` is the newest receipt of it; `unaddressed` why its subject is no address."""
 
-    __slots__ = ("arrival", "delivery", "running", "unaddressed")
+    __slots__ = ("delivery", "invalid_subject", "message", "running")
 
-    def __init__(self, arrival: Arrival) -> None:
-        self.arrival = arrival
+    def __init__(self, arrival: ConsumerMessage) -> None:
+        self.message = arrival
         self.running = False
-        self.unaddressed = ""
+        self.invalid_subject = ""
         try:
             address = subjects.parse(arrival.subject)
-        except Refused as error:
-            address = subjects.Address(subjects.UNADDRESSED, "", "")
-            self.unaddressed = str(error)
+        except InvalidRequest as error:
+            address = subjects.Address(subjects.INVALID_ID, "", "")
+            self.invalid_subject = str(error)
         self.delivery = Delivery(
             *address,
             subject=arrival.subject,
             data=arrival.data,
             seq=arrival.seq,
             at=arrival.at,
-            tries=arrival.tries,
+            delivery_count=arrival.delivery_count,
             headers=arrival.headers,
         )

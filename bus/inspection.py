@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from nats.micro.service import ServiceVerb, control_subject
 
-from .link import ApiError, Link
-from .listening import Listener
+from .link import Connection, JetStreamApiError
+from .listening import Subscription
 from .stream import CONSUMERS, STREAM
 
-ROLL_CALL_S: Final = 0.5
+PING_WAIT_S: Final = 0.5
 """How long processes have to answer that they are there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class ConsumerBacklog:
     """One work queue. `waiting`: pulls of idle workers."""
 
     waiting: int
@@ -31,7 +31,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class BrokerReport:
     """`messages` None: there is no stream. A queue that is None was never created."""
 
     server_version: str
@@ -39,44 +39,46 @@ class Inspection:
     """Epoch seconds by the broker's clock when it answered; None when there is no stream to ask."""
     messages: int | None
     replicas: int
-    queues: dict[str, Queue | None]
-    present: Counter[str] = field(default_factory=Counter[str])
+    queues: dict[str, ConsumerBacklog | None]
+    services: Counter[str] = field(default_factory=Counter[str])
     """How many processes of each announced name answered."""
 
 
-async def inspect(link: Link, deadline_s: float) -> Inspection:
+async def diagnose(link: Connection, deadline_s: float) -> BrokerReport:
     """Ask the broker; raises `Unavailable` and `AccessDenied`."""
     server = link.client.connected_server_version
     stream = await _found(link, f"STREAM.INFO.{STREAM}", deadline_s)
-    queues: dict[str, Queue | None] = {}
+    queues: dict[str, ConsumerBacklog | None] = {}
     for name in CONSUMERS:
         found = await _found(link, f"CONSUMER.INFO.{STREAM}.{name}", deadline_s) if stream else None
         queues[name] = (
-            Queue(int(found["num_waiting"]), int(found["num_pending"]), int(found["num_ack_pending"]))
+            ConsumerBacklog(
+                int(found["num_waiting"]), int(found["num_pending"]), int(found["num_ack_pending"])
+            )
             if found
             else None
         )
-    return Inspection(
+    return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
         server_time=datetime.fromisoformat(stream["ts"]).timestamp() if stream else None,
         messages=int(stream["state"]["messages"]) if stream else None,
         replicas=int(stream["config"]["num_replicas"]) if stream else 0,
         queues=queues,
-        present=await _present(link),
+        services=await _ping_services(link),
     )
 
 
-async def count(link: Link, subject: str, deadline_s: float) -> int:
+async def count(link: Connection, subject: str, deadline_s: float) -> int:
     """On how many subjects that match `subject` something is stored."""
     found = await link.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
     return len(found["state"].get("subjects") or {})
 
 
-async def _present(link: Link) -> Counter[str]:
+async def _ping_services(link: Connection) -> Counter[str]:
     """Call the roll: whoever is there answers within `ROLL_CALL_S`, and says its name."""
     inbox, present = link.client.new_inbox(), Counter[str]()
-    until = asyncio.get_running_loop().time() + ROLL_CALL_S
-    async with Listener(link, inbox) as answers:
+    until = asyncio.get_running_loop().time() + PING_WAIT_S
+    async with Subscription(link, inbox) as answers:
         await link.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
         while (left_s := until - asyncio.get_running_loop().time()) > 0:
             answer = await answers.next(left_s)
@@ -85,8 +87,8 @@ async def _present(link: Link) -> Counter[str]:
     return present
 
 
-async def _found(link: Link, verb: str, deadline_s: float) -> dict[str, Any] | None:
+async def _found(link: Connection, verb: str, deadline_s: float) -> dict[str, Any] | None:
     try:
         return await link.api(verb, deadline_s=deadline_s)
-    except ApiError:
+    except JetStreamApiError:
         return None

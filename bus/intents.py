@@ -18,40 +18,40 @@ from .messages import Stored
 REREAD_S = 0.05
 
 
-class Claim(NamedTuple):
+class ClaimResult(NamedTuple):
     """Whether the effect is ours to cause; when and with what words it was claimed."""
 
-    mine: bool
+    granted: bool
     at: float
     data: bytes
 
 
-async def claim(
+async def claim_effect(
     bus: Bus, id: str, effect: str, data: bytes, *, deadline_s: float = WRITE_DEADLINE_S
-) -> Claim:
+) -> ClaimResult:
     """Claim `effect` of transfer `id`, or learn who did.
 
     `data` must hold a token that is new for this attempt: by it a claim whose acknowledgement was lost
     recognises itself, and a later attempt of the same worker does not take an earlier one for its own.
     Raises `Unavailable`: then it is unknown whether the effect was claimed.
     """
-    subject = subjects.intent(id, effect)
+    subject = subjects.effect_claim(id, effect)
     deadline = asyncio.get_running_loop().time() + deadline_s
     msg_id = f"{id}.{effect}.{hashlib.sha256(data).hexdigest()[:24]}"
     try:
         await bus.publish(subject, data, msg_id=msg_id, expect_last=0, deadline_s=deadline_s)
     except StaleWrite:
-        first = await _first(bus, subject, deadline)
-        return Claim(first.data == data, first.at, first.data)
-    first = await _first(bus, subject, deadline)
-    return Claim(True, first.at, data)
+        first = await _first_claim(bus, subject, deadline)
+        return ClaimResult(first.data == data, first.at, first.data)
+    first = await _first_claim(bus, subject, deadline)
+    return ClaimResult(True, first.at, data)
 
 
-async def _first(bus: Bus, subject: str, deadline: float) -> Stored:
+async def _first_claim(bus: Bus, subject: str, deadline: float) -> Stored:
     """The claim that stands; waits for a replica that has not seen it yet."""
     while True:
         remaining_s = deadline - asyncio.get_running_loop().time()
-        first = await bus.last(subject, deadline_s=max(REREAD_S, remaining_s))
+        first = await bus.get_last(subject, deadline_s=max(REREAD_S, remaining_s))
         if first is not None:
             return first
         if remaining_s <= 0:

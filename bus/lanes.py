@@ -12,17 +12,17 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Lanes(Generic[T]):
+class KeyedQueue(Generic[T]):
     """`put` things in, `take` the next one that may go, say `done` with its key when it is over."""
 
     def __init__(self) -> None:
-        self._lanes: dict[Hashable, deque[T]] = {}
+        self._queues: dict[Hashable, deque[T]] = {}
         self._ready: deque[Hashable] = deque()
         self._closed = False
 
     def __len__(self) -> int:
         """Lanes that something is in, or out of."""
-        return len(self._lanes)
+        return len(self._queues)
 
     @property
     def ready(self) -> bool:
@@ -31,25 +31,25 @@ class Lanes(Generic[T]):
 
     def put(self, key: Hashable, thing: T) -> None:
         """Queue `thing` behind whatever has the same key."""
-        lane = self._lanes.get(key)
+        lane = self._queues.get(key)
         if lane is not None:
             lane.append(thing)
             return
-        self._lanes[key] = deque((thing,))
+        self._queues[key] = deque((thing,))
         if not self._closed:
             self._ready.append(key)
 
     def take(self) -> tuple[Hashable, T]:
         """The next one, with its key; its lane stands still until `done`. `IndexError`: none is ready."""
         key = self._ready.popleft()
-        return key, self._lanes[key][0]
+        return key, self._queues[key][0]
 
     def done(self, key: Hashable) -> None:
         """What was taken of this lane is over."""
-        lane = self._lanes[key]
+        lane = self._queues[key]
         lane.popleft()
         if not lane:
-            del self._lanes[key]
+            del self._queues[key]
         elif not self._closed:
             self._ready.append(key)
 

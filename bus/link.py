@@ -18,14 +18,14 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error
 
-from .dead import cause_of
-from .errors import AccessDenied, Refused, Unavailable, UnfitServer
-from .patience import Patience
-from .replies import ConnectionLost, Replies
+from .dead import describe_error
+from .errors import AccessDenied, InvalidRequest, Unavailable, UnsupportedServer
+from .patience import RetryLoop
+from .replies import ConnectionLost, ReplyInbox
 from .settings import BusSettings
-from .wire import Wire, options
+from .wire import NatsClient, connect_options
 
-OLDEST_SERVER = (2, 14)
+MIN_SERVER_VERSION = (2, 14)
 """The first nats-server with message schedules that a header of another message can cancel."""
 
 HOOK_DEADLINE_S = 15.0
@@ -39,7 +39,7 @@ Hook = Callable[[], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
-class ApiError(Exception):
+class JetStreamApiError(Exception):
     """The broker's own refusal of a management request; caught within this room."""
 
     def __init__(self, err_code: int, description: str) -> None:
@@ -48,13 +48,13 @@ class ApiError(Exception):
         self.description = description
 
 
-class Link:
+class Connection:
     """The connection of one process. `open` it once; it comes back by itself until `close`."""
 
     def __init__(self, settings: BusSettings, name: str) -> None:
         self.settings = settings
-        self.client = Wire()
-        self.replies = Replies(self.client)
+        self.client = NatsClient()
+        self.replies = ReplyInbox(self.client)
         self._name = name
         self._opening = True
         self._closing = False
@@ -64,11 +64,11 @@ class Link:
         self._closed = asyncio.Event()
         self._hooks: list[Hook] = []
         self._running_hooks: set[asyncio.Task[None]] = set()
-        self._enders: list[Callable[[], None]] = []
+        self._close_callbacks: list[Callable[[], None]] = []
 
     async def open(self, patience_s: float) -> None:
         """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
-        wanted = options(self.settings, self._name) | self._callbacks()
+        wanted = connect_options(self.settings, self._name) | self._callbacks()
         try:
             async with asyncio.timeout(patience_s):
                 await self.client.connect(**wanted)
@@ -85,8 +85,8 @@ class Link:
             ) from error
         except (OSError, Error, ValueError) as error:
             await self.close()
-            raise Refused(f"Cannot connect to {self.settings.shown_url}: {error}") from error
-        except (Refused, Unavailable):
+            raise InvalidRequest(f"Cannot connect to {self.settings.shown_url}: {error}") from error
+        except (InvalidRequest, Unavailable):
             await self.close()
             raise
 
@@ -143,21 +143,21 @@ class Link:
 
     def on_close(self, end: Callable[[], None]) -> Callable[[], None]:
         """Call `end` once the connection is gone for good; returns what unregisters it."""
-        self._enders.append(end)
-        return lambda: self._enders.remove(end)
+        self._close_callbacks.append(end)
+        return lambda: self._close_callbacks.remove(end)
 
     async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
         """One management request (`$JS.API.<verb>`); raises `ApiError`, `Unavailable`, `AccessDenied`."""
         data = b"" if body is None else json.dumps(body).encode()
-        patience = Patience(self, deadline_s)
+        patience = RetryLoop(self, deadline_s)
         while True:
-            timeout_s = await patience.begin()
+            timeout_s = await patience.next_attempt()
             try:
                 reply = await self.replies.call(f"$JS.API.{verb}", data, None, timeout_s)
             except (TimeoutError, ConnectionLost) as error:
                 why = str(error) or "timeout"
             else:
-                if is_unanswered(reply):
+                if has_no_responders(reply):
                     why = "JetStream is not ready"
                 else:
                     answer = json.loads(reply.data)
@@ -166,40 +166,40 @@ class Link:
                         return answer
                     why = str(failure.get("description", ""))
                     if failure.get("err_code") not in _NOT_READY:
-                        raise ApiError(int(failure.get("err_code", 0)), why)
-            await patience.again(why)
+                        raise JetStreamApiError(int(failure.get("err_code", 0)), why)
+            await patience.back_off(why)
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version
-        if (version.major, version.minor) < OLDEST_SERVER:
-            wanted = ".".join(map(str, OLDEST_SERVER))
-            raise UnfitServer(
+        if (version.major, version.minor) < MIN_SERVER_VERSION:
+            wanted = ".".join(map(str, MIN_SERVER_VERSION))
+            raise UnsupportedServer(
                 f"The NATS server at {self.settings.shown_url} is version {version.major}.{version.minor}; "
                 f"warmxfer needs {wanted} or newer (message schedules)"
             )
 
     async def _check_jetstream(self, patience_s: float) -> None:
-        off = UnfitServer(
+        off = UnsupportedServer(
             f"The NATS server at {self.settings.shown_url} runs without JetStream; "
             "start it with -js, or enable JetStream for this account"
         )
-        patience = Patience(self, patience_s)
+        patience = RetryLoop(self, patience_s)
         while True:
-            timeout_s = await patience.begin()
+            timeout_s = await patience.next_attempt()
             try:
                 reply = await self.replies.call("$JS.API.INFO", b"", None, timeout_s)
             except (TimeoutError, ConnectionLost, AccessDenied):
                 # A user without the right to ask may still have every right it needs.
                 log.debug("jetstream_not_checked")
                 return
-            if is_unanswered(reply):
+            if has_no_responders(reply):
                 raise off
             code = json.loads(reply.data).get("error", {}).get("err_code")
             if code in _JETSTREAM_OFF:
                 raise off
             if code is None:
                 return
-            await patience.again("JetStream is not ready")
+            await patience.back_off("JetStream is not ready")
 
     def _callbacks(self) -> dict[str, Any]:
         return {
@@ -234,7 +234,7 @@ class Link:
             return
         self._connected.clear()
         self._lost_at = time.monotonic()
-        self.replies.lose()
+        self.replies.fail_all()
         log.warning("bus_disconnected", error=self._last_error)
 
     async def _on_reconnect(self) -> None:
@@ -251,20 +251,20 @@ class Link:
             async with asyncio.timeout(HOOK_DEADLINE_S):
                 await hook()
         except Exception as error:
-            log.error("bus_reconnect_hook_failed", cause=cause_of(error))
+            log.error("bus_reconnect_hook_failed", cause=describe_error(error))
 
     async def _on_close(self) -> None:
         if self._closed.is_set():
             return
         self._connected.clear()
-        self.replies.lose()
+        self.replies.fail_all()
         self._closed.set()
-        for end in tuple(self._enders):
+        for end in tuple(self._close_callbacks):
             end()
         if not self._closing and not self._opening:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
 
 
-def is_unanswered(reply: Msg) -> bool:
+def has_no_responders(reply: Msg) -> bool:
     """True when the broker says that nobody listens on the subject of a request."""
     return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data

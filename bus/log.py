@@ -16,7 +16,7 @@ MAX_RECORDS = 1_000
 """Of one transfer; a long one with every check of its legs writes some hundred."""
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """The newest record: its number in the stream, when it was stored, its body, its writer's id for it."""
 
     seq: int
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     msg_id: str | None
 
 
-class Since(NamedTuple):
+class LogTail(NamedTuple):
     """What is stored of a transfer after one of its records, on any of its subjects."""
 
     ids: frozenset[str]
@@ -34,21 +34,21 @@ class Since(NamedTuple):
     """Another record is among it."""
 
 
-class Log:
+class TransferLog:
     """Reads and appends the records of transfers."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def newest(self, id: str) -> Entry | None:
+    async def get_last_from_leader(self, id: str) -> LogEntry | None:
         """The newest record of transfer `id`, or None when it has none."""
-        return _entry(await self._bus.newest(subjects.log(id)))
+        return _entry(await self._bus.get_last_from_leader(subjects.log(id)))
 
-    async def glance(self, id: str) -> Entry | None:
+    async def get_last(self, id: str) -> LogEntry | None:
         """A record of transfer `id` that was the newest a moment ago, or None: for whom that is enough."""
-        return _entry(await self._bus.last(subjects.log(id)))
+        return _entry(await self._bus.get_last(subjects.log(id)))
 
-    async def holds(self, id: str, msg_id: str) -> bool:
+    async def contains(self, id: str, msg_id: str) -> bool:
         """Whether any record of transfer `id`, however old, was written under `msg_id`.
 
         One of just now may not be seen yet; the broker knows its name, and refuses to append it again.
@@ -56,11 +56,11 @@ class Log:
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
-    async def since(self, id: str, seq: int) -> Since:
+    async def since(self, id: str, seq: int) -> LogTail:
         """What is stored of transfer `id` above number `seq`."""
-        stored = await self._bus.history(subjects.everything(id), MAX_RECORDS, after=seq)
+        stored = await self._bus.history(subjects.all_of(id), MAX_RECORDS, after=seq)
         ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)
-        return Since(ids, any(each.subject == subjects.log(id) for each in stored))
+        return LogTail(ids, any(each.subject == subjects.log(id) for each in stored))
 
     async def append(
         self,
@@ -77,11 +77,11 @@ class Log:
         `cancel_timer` names a timer subject that this very write cancels, at no cost; one that is not
         pending is no error. Raises `StaleWrite` when `after` is not the last any more.
         """
-        headers = NO_HEADERS if cancel_timer is None else timers.cancelling(cancel_timer)
+        headers = NO_HEADERS if cancel_timer is None else timers.cancel_headers(cancel_timer)
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )
 
 
-def _entry(stored: Stored | None) -> Entry | None:
-    return None if stored is None else Entry(stored.seq, stored.at, stored.data, stored.msg_id)
+def _entry(stored: Stored | None) -> LogEntry | None:
+    return None if stored is None else LogEntry(stored.seq, stored.at, stored.data, stored.msg_id)

@@ -42,7 +42,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LiveMessage:
     """A message heard live. `lost` messages before it were dropped because the reader was slow."""
 
     subject: str
@@ -51,7 +51,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ConsumerMessage:
     """A message a consumer handed out; it comes back until it is acknowledged through `receipt`."""
 
     subject: str
@@ -59,8 +59,8 @@ class Arrival:
     headers: Mapping[str, str]
     seq: int
     at: float
-    tries: int
-    receipt: str
+    delivery_count: int
+    ack_subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +74,5 @@ class Delivery:
     data: bytes
     seq: int
     at: float
-    tries: int
+    delivery_count: int
     headers: Mapping[str, str]

@@ -11,10 +11,10 @@ from .errors import Unavailable
 ATTEMPT_TIMEOUT_S = 2.0
 BACKOFF_MIN_S = 0.02
 BACKOFF_MAX_S = 0.5
-LEAST_S = 0.05
+MIN_ATTEMPT_S = 0.05
 
 
-class Away(Protocol):
+class Reconnecting(Protocol):
     """The connection, as far as waiting for it goes."""
 
     async def wait_connected(self, deadline: float) -> None: ...
@@ -22,10 +22,10 @@ class Away(Protocol):
     def unavailable(self, why: str) -> Unavailable: ...
 
 
-class Patience:
+class RetryLoop:
     """`begin` before each attempt, `again` after each that failed; raises `Unavailable` at the deadline."""
 
-    def __init__(self, link: Away, deadline_s: float) -> None:
+    def __init__(self, link: Reconnecting, deadline_s: float) -> None:
         self._link = link
         self._deadline = asyncio.get_running_loop().time() + deadline_s
         self._backoff_s = BACKOFF_MIN_S
@@ -33,14 +33,14 @@ class Patience:
     @property
     def left_s(self) -> float:
         """Seconds until the deadline, never less than the least that makes an attempt worth while."""
-        return max(LEAST_S, self._deadline - asyncio.get_running_loop().time())
+        return max(MIN_ATTEMPT_S, self._deadline - asyncio.get_running_loop().time())
 
-    async def begin(self) -> float:
+    async def next_attempt(self) -> float:
         """Wait for the connection; returns the seconds this attempt may take."""
         await self._link.wait_connected(self._deadline)
         return min(ATTEMPT_TIMEOUT_S, self.left_s)
 
-    async def again(self, why: str) -> None:
+    async def back_off(self, why: str) -> None:
         """Wait a growing while before the next attempt; `why` the last one failed ends in the error."""
         if asyncio.get_running_loop().time() + self._backoff_s >= self._deadline:
             raise self._link.unavailable(why)

@@ -18,8 +18,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
 
-from .link import Link
-from .messages import NO_HEADERS, Arrival
+from .link import Connection
+from .messages import NO_HEADERS, ConsumerMessage
 from .stream import STREAM
 from .wire import unsubscribe
 
@@ -37,23 +37,23 @@ _ACK, _NAK, _TERM, _PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
 log = structlog.get_logger(__name__)
 
 
-class Sink(Protocol):
+class MessageSink(Protocol):
     """Where arrivals go: the worker."""
 
-    def accept(self, arrival: Arrival) -> None:
+    def accept(self, arrival: ConsumerMessage) -> None:
         """Take one message; it counts as held until it is settled."""
         ...
 
     @property
-    def held(self) -> int:
+    def in_flight(self) -> int:
         """How many messages are held now."""
         ...
 
 
-class Puller:
+class PullConsumer:
     """Pulls while `start`ed; `pump` asks for more when there is room."""
 
-    def __init__(self, link: Link, consumer: str, sink: Sink, window: int) -> None:
+    def __init__(self, link: Connection, consumer: str, sink: MessageSink, window: int) -> None:
         self._link = link
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
         self._consumer = consumer
@@ -71,7 +71,7 @@ class Puller:
         self._forget: Callable[[], None] | None = None
 
     @property
-    def quiet_s(self) -> float:
+    def idle_s(self) -> float:
         """Seconds since the broker was last heard on this consumer; for liveness probes."""
         return asyncio.get_running_loop().time() - self._heard_at
 
@@ -96,11 +96,11 @@ class Puller:
             await self._leave(self._subscription)
             self._subscription = None
 
-    async def pump(self) -> None:
+    async def request_more(self) -> None:
         """Ask for as much as there is room for, unless that is too little to be worth a request."""
         if not self._pulling or self._paused_until is not None or not self._link.connected:
             return
-        room = self._window - self._sink.held - self._asked
+        room = self._window - self._sink.in_flight - self._asked
         if room < self._refill:
             return
         if self._asked == 0:
@@ -109,22 +109,22 @@ class Puller:
         pull = {"batch": room, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
         await self._send(self._subject, json.dumps(pull).encode(), self._inbox)
 
-    async def ack(self, arrival: Arrival) -> None:
+    async def ack(self, arrival: ConsumerMessage) -> None:
         """Done: never deliver it again. If this is lost it comes again, so handlers repeat harmlessly."""
-        await self._send(arrival.receipt, _ACK)
+        await self._send(arrival.ack_subject, _ACK)
 
-    async def nak(self, arrival: Arrival, delay_s: float = 0.0) -> None:
+    async def nak(self, arrival: ConsumerMessage, delay_s: float = 0.0) -> None:
         """Not done: deliver it again after `delay_s`."""
         data = _NAK if delay_s <= 0 else b'%s {"delay": %d}' % (_NAK, int(delay_s * _NS))
-        await self._send(arrival.receipt, data)
+        await self._send(arrival.ack_subject, data)
 
-    async def progress(self, arrival: Arrival) -> None:
+    async def progress(self, arrival: ConsumerMessage) -> None:
         """Still at it: start its `ack_wait` anew."""
-        await self._send(arrival.receipt, _PROGRESS)
+        await self._send(arrival.ack_subject, _PROGRESS)
 
-    async def term(self, arrival: Arrival) -> None:
+    async def term(self, arrival: ConsumerMessage) -> None:
         """Given up: never deliver it again."""
-        await self._send(arrival.receipt, _TERM)
+        await self._send(arrival.ack_subject, _TERM)
 
     async def _arrive(self, msg: Msg) -> None:
         self._heard_at = asyncio.get_running_loop().time()
@@ -132,10 +132,10 @@ class Puller:
         if msg.reply.startswith("$JS.ACK."):
             self._asked = max(0, self._asked - 1)
             self._pause_s = PAUSE_MIN_S
-            self._sink.accept(_arrival(msg))
+            self._sink.accept(_consumer_message(msg))
         elif msg.subject == self._inbox:
             self._on_status(msg.headers or {})
-        await self.pump()
+        await self.request_more()
 
     def _on_status(self, headers: dict[str, str]) -> None:
         status, text = headers.get("Status", ""), headers.get("Description", "")
@@ -161,10 +161,10 @@ class Puller:
                 if now >= self._paused_until:
                     await self._restart()
             elif self._asked and now - self._heard_at > SILENCE_S:
-                log.warning("pull_went_silent", consumer=self._consumer, silent_s=round(self.quiet_s, 1))
+                log.warning("pull_went_silent", consumer=self._consumer, silent_s=round(self.idle_s, 1))
                 await self._restart()
             else:
-                await self.pump()
+                await self.request_more()
 
     async def _restart(self) -> None:
         """Throw the inbox away, and every pull on it, and start counting anew."""
@@ -175,8 +175,8 @@ class Puller:
             return
         self._asked, self._paused_until = 0, None
         self._inbox = self._link.client.new_inbox()
-        self._subscription = await self._link.client.hear(self._inbox, self._arrive)
-        await self.pump()
+        self._subscription = await self._link.client.subscribe_callback(self._inbox, self._arrive)
+        await self.request_more()
 
     async def _leave(self, subscription: Subscription) -> None:
         try:
@@ -193,16 +193,16 @@ class Puller:
             log.warning("not_sent_to_consumer", consumer=self._consumer, error=str(error))
 
 
-def _arrival(msg: Msg) -> Arrival:
+def _consumer_message(msg: Msg) -> ConsumerMessage:
     # $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<tries>.<seq>.<consumer seq>.<time>.<pending>[.<token>]
     words = msg.reply.split(".")
     at = 7 if len(words) == 9 else 9
-    return Arrival(
+    return ConsumerMessage(
         subject=msg.subject,
         data=msg.data,
         headers=msg.headers or NO_HEADERS,
         seq=int(words[at - 2]),
         at=int(words[at]) // 1000 / _US,
-        tries=int(words[at - 3]),
-        receipt=msg.reply,
+        delivery_count=int(words[at - 3]),
+        ack_subject=msg.reply,
     )

@@ -23,10 +23,10 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from .errors import Broken, Refused
-from .link import ApiError, Link, is_unanswered
+from .errors import InternalError, InvalidRequest
+from .link import Connection, JetStreamApiError, has_no_responders
 from .messages import Stored
-from .patience import Patience
+from .patience import RetryLoop
 from .replies import ConnectionLost
 from .stream import STREAM
 from .wire import unsubscribe
@@ -42,16 +42,18 @@ _ENVELOPE = frozenset(
 )
 
 
-async def newest(link: Link, subject: str, deadline_s: float) -> Stored | None:
+async def get_last_from_leader(link: Connection, subject: str, deadline_s: float) -> Stored | None:
     """The newest message on `subject` (which may hold wildcards) as the leader has it, or None."""
     try:
         answer = await link.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
-    except ApiError as error:
+    except JetStreamApiError as error:
         if error.err_code == _NO_MESSAGE:
             return None
         if error.err_code == _NO_STREAM:
             raise link.unavailable(NO_STREAM) from error
-        raise Broken(f"The broker did not read {subject}: {error.description} ({error.err_code})") from error
+        raise InternalError(
+            f"The broker did not read {subject}: {error.description} ({error.err_code})"
+        ) from error
     found: Mapping[str, Any] = answer["message"]
     return Stored(
         subject=found["subject"],
@@ -62,38 +64,38 @@ async def newest(link: Link, subject: str, deadline_s: float) -> Stored | None:
     )
 
 
-async def last(link: Link, subject: str, deadline_s: float) -> Stored | None:
+async def get_last(link: Connection, subject: str, deadline_s: float) -> Stored | None:
     """The last message on `subject` (which may hold wildcards) that some replica has, or None."""
     if "*" in subject or ">" in subject:
         return await _get_one(link, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
     return await _get_one(link, f"{_DIRECT_GET}.{subject}", None, deadline_s)
 
 
-async def first_after(link: Link, subject: str, seq: int, deadline_s: float) -> Stored | None:
+async def first_after(link: Connection, subject: str, seq: int, deadline_s: float) -> Stored | None:
     """The oldest message on `subject` with a number above `seq`, or None."""
     return await _get_one(link, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
 
 
-async def numbered(link: Link, seq: int, deadline_s: float) -> Stored | None:
+async def numbered(link: Connection, seq: int, deadline_s: float) -> Stored | None:
     """The message with number `seq`, or None."""
     return await _get_one(link, _DIRECT_GET, {"seq": seq}, deadline_s)
 
 
-async def history(link: Link, subject: str, limit: int, after: int, deadline_s: float) -> list[Stored]:
+async def history(link: Connection, subject: str, limit: int, after: int, deadline_s: float) -> list[Stored]:
     """The oldest `limit` messages on `subject` (which may hold wildcards) above number `after`, in order."""
     if not 1 <= limit <= MAX_HISTORY:
-        raise Refused(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
-    patience = Patience(link, deadline_s)
+        raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
+    patience = RetryLoop(link, deadline_s)
     found: list[Stored] = []
     while len(found) < limit:
         seq = (found[-1].seq if found else after) + 1
         wanted = min(BATCH, limit - len(found))
-        timeout_s = await patience.begin()
+        timeout_s = await patience.next_attempt()
         try:
             async with asyncio.timeout(timeout_s):
                 batch, pending = await _get_batch(link, subject, seq, wanted)
         except (TimeoutError, ConnectionLost) as error:
-            await patience.again(str(error) or "timeout")
+            await patience.back_off(str(error) or "timeout")
             continue
         found += batch
         if not pending:
@@ -102,24 +104,24 @@ async def history(link: Link, subject: str, limit: int, after: int, deadline_s: 
 
 
 async def _get_one(
-    link: Link, subject: str, body: Mapping[str, Any] | None, deadline_s: float
+    link: Connection, subject: str, body: Mapping[str, Any] | None, deadline_s: float
 ) -> Stored | None:
     data = b"" if body is None else json.dumps(body).encode()
-    patience = Patience(link, deadline_s)
+    patience = RetryLoop(link, deadline_s)
     while True:
-        timeout_s = await patience.begin()
+        timeout_s = await patience.next_attempt()
         try:
             reply = await link.replies.call(subject, data, None, timeout_s)
         except (TimeoutError, ConnectionLost) as error:
             why = str(error) or "timeout"
         else:
-            if not is_unanswered(reply):
+            if not has_no_responders(reply):
                 return _stored(reply)
             why = NO_STREAM
-        await patience.again(why)
+        await patience.back_off(why)
 
 
-async def _get_batch(link: Link, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
+async def _get_batch(link: Connection, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
     """At most `wanted` messages from number `seq` on, and how many are left after them."""
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
 
@@ -127,14 +129,14 @@ async def _get_batch(link: Link, subject: str, seq: int, wanted: int) -> tuple[l
         arrived.put_nowait(msg)
 
     inbox = link.client.new_inbox()
-    subscription = await link.client.hear(inbox, arrive)
+    subscription = await link.client.subscribe_callback(inbox, arrive)
     body = json.dumps({"seq": seq, "next_by_subj": subject, "batch": wanted}).encode()
     batch: list[Stored] = []
     try:
         await link.client.publish(_DIRECT_GET, body, reply=inbox)
         while True:
             msg = await arrived.get()
-            if is_unanswered(msg):
+            if has_no_responders(msg):
                 raise ConnectionLost(NO_STREAM)
             stored = _stored(msg)
             if stored is None:

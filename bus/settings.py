@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from warmxfer.schemas import env_number
 
-from .errors import Refused
+from .errors import InvalidRequest
 
 DAY_S = 86_400.0
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -75,7 +75,7 @@ class BusSettings:
 def _check(address: str) -> None:
     """Refuse what nats would stumble over. The address may hold a password, so it is not repeated."""
     remedy = "write nats://host:4222, several with commas"
-    wrong = Refused(f"NATS_URL is not an address; {remedy}", field="NATS_URL")
+    wrong = InvalidRequest(f"NATS_URL is not an address; {remedy}", field="NATS_URL")
     if re.fullmatch(r"((nats|tls)://)?[^\s/]+/?", address) is None:
         raise wrong
     try:
@@ -87,6 +87,6 @@ def _check(address: str) -> None:
     except ValueError:
         ok = False
     if not ok:
-        raise Refused(f"NATS_URL has a port that is not 1 to 65535; {remedy}", field="NATS_URL")
+        raise InvalidRequest(f"NATS_URL has a port that is not 1 to 65535; {remedy}", field="NATS_URL")
     if parts.hostname in (None, "none"):  # nats takes `none` for no name
         raise wrong

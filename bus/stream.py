@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from .errors import Refused
-from .link import ApiError, Link
+from .errors import InvalidRequest
+from .link import Connection, JetStreamApiError
 from .settings import BusSettings
 from .subjects import ROLES, STREAM_SUBJECTS
 
@@ -77,7 +77,7 @@ def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
     }
 
 
-async def ensure(link: Link, settings: BusSettings) -> None:
+async def ensure(link: Connection, settings: BusSettings) -> None:
     """Create the stream and its consumers, or update them; raises `Refused` for what cannot be updated."""
     if await _ensure_stream(link, stream_definition(settings)):
         for definition in consumer_definitions(settings).values():
@@ -89,17 +89,19 @@ def _filters() -> dict[str, tuple[str, ...]]:
     return {COORDINATOR: triggers, **{role: (f"warmxfer.*.do.{role}",) for role in ROLES}}
 
 
-async def _ensure_stream(link: Link, wanted: dict[str, Any]) -> bool:
+async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
     """Returns False when a newer release owns the stream, which is then left as it is."""
-    found = await _found(link)
+    found = await _stream_config(link)
     if found is None:
         try:
             await link.api(f"STREAM.CREATE.{STREAM}", wanted)
-        except ApiError as error:
+        except JetStreamApiError as error:
             # Lost a race against a process with other settings: verify what it made.
             if error.err_code != _NAME_IN_USE:
-                raise Refused(f"The broker refused to create stream {STREAM}: {error.description}") from error
-            found = await _found(link)
+                raise InvalidRequest(
+                    f"The broker refused to create stream {STREAM}: {error.description}"
+                ) from error
+            found = await _stream_config(link)
         else:
             log.info("stream_created", stream=STREAM, replicas=wanted["num_replicas"])
     if found is None:
@@ -108,14 +110,14 @@ async def _ensure_stream(link: Link, wanted: dict[str, Any]) -> bool:
     if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
         log.warning("stream_left_alone", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
         return False
-    changed = changes(found, wanted)
+    changed = diff(found, wanted)
     if not changed:
         return True
     try:
         await link.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed})
-    except ApiError as error:
+    except JetStreamApiError as error:
         fields = ", ".join(f"{name}={found.get(name)!r}" for name in changed if name != "subjects")
-        raise Refused(
+        raise InvalidRequest(
             f"Stream {STREAM} has {fields or 'other subjects'} and cannot be changed in place "
             f"({error.description}); back it up, delete it (nats stream rm {STREAM}) and start again"
         ) from error
@@ -123,7 +125,7 @@ async def _ensure_stream(link: Link, wanted: dict[str, Any]) -> bool:
     return True
 
 
-def changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def diff(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What of `wanted` differs from `found` and is to be written; see the law of this file."""
     changed = {name: value for name, value in wanted.items() if found.get(name) != value}
     subjects: list[str] = list(found.get("subjects") or ())
@@ -141,22 +143,22 @@ def changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, An
     return changed
 
 
-async def _found(link: Link) -> dict[str, Any] | None:
+async def _stream_config(link: Connection) -> dict[str, Any] | None:
     try:
         return (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
-    except ApiError as error:
+    except JetStreamApiError as error:
         if error.err_code == _STREAM_NOT_FOUND:
             return None
-        raise Refused(f"The broker does not show stream {STREAM}: {error.description}") from error
+        raise InvalidRequest(f"The broker does not show stream {STREAM}: {error.description}") from error
 
 
-async def _ensure_consumer(link: Link, wanted: dict[str, Any]) -> None:
+async def _ensure_consumer(link: Connection, wanted: dict[str, Any]) -> None:
     name = wanted["name"]
     try:
         # Creating what is there updates it; the same definition twice is no error.
         await link.api(f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted})
-    except ApiError as error:
-        raise Refused(
+    except JetStreamApiError as error:
+        raise InvalidRequest(
             f"Consumer {name} of stream {STREAM} cannot be changed in place ({error.description}); "
             f"delete it while no worker runs (nats consumer rm {STREAM} {name}) and start again"
         ) from error

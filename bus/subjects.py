@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from warmxfer.schemas.fields import TOKEN_PATTERN
 
-from .errors import Refused
+from .errors import InvalidRequest
 
 ROOT = "warmxfer"
 ROLES = ("summarizer", "gateway", "briefing")
@@ -27,7 +27,7 @@ MAX_SUBJECT_CHARS = 256
 _TOKEN = re.compile(TOKEN_PATTERN, re.ASCII)
 
 
-class Road(NamedTuple):
+class SubjectSpec(NamedTuple):
     """One row of the table: what travels on which subject, from whom to whom."""
 
     name: str
@@ -43,55 +43,55 @@ class Road(NamedTuple):
         return re.sub(r"<\w+>", "*", self.pattern)
 
 
-TABLE: tuple[Road, ...] = (
-    Road("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest"),
-    Road("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
-    Road("phase", "warmxfer.<id>.phase", "coordinator", "users, board, primary", "PhaseChanged"),
-    Road("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
-    Road("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "answers and facts"),
-    Road("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a deadline that passed"),
-    Road("log", "warmxfer.<id>.log", "coordinator", "coordinator, board", "one record per transition"),
-    Road("dead", "warmxfer.<id>.dead", "workers", "operators", "what was given up, and why"),
-    Road("do.summarizer", "warmxfer.<id>.do.summarizer", "coordinator", "summarizer", "commands"),
-    Road("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
-    Road("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
-    Road(
+SUBJECTS: tuple[SubjectSpec, ...] = (
+    SubjectSpec("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest"),
+    SubjectSpec("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
+    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, board, primary", "PhaseChanged"),
+    SubjectSpec("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
+    SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "answers and facts"),
+    SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a deadline that passed"),
+    SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, board", "one record per transition"),
+    SubjectSpec("dead", "warmxfer.<id>.dead", "workers", "operators", "what was given up, and why"),
+    SubjectSpec("do.summarizer", "warmxfer.<id>.do.summarizer", "coordinator", "summarizer", "commands"),
+    SubjectSpec("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
+    SubjectSpec("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
+    SubjectSpec(
         "do.hosted",
         "warmxfer.<id>.do.briefing.<session>",
         "coordinator",
         "primary",
         "commands to brief in the session's own process",
     ),
-    Road(
+    SubjectSpec(
         "do.primary",
         "warmxfer.<id>.do.primary.<session>",
         "coordinator",
         "primary",
         "level commands: the last one counts",
     ),
-    Road(
+    SubjectSpec(
         "do.consult",
         "warmxfer.<id>.do.consult",
         "coordinator",
         "briefing",
         "level commands: the last one counts",
     ),
-    Road("timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a deadline to come"),
-    Road(
+    SubjectSpec("timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a deadline to come"),
+    SubjectSpec(
         "intent",
         "warmxfer.<id>.intent.<effect>",
         "gateway",
         "gateway",
         "an effect at the provider was begun, or forbidden",
     ),
-    Road(
+    SubjectSpec(
         "claim",
         "warmxfer.<session>.claim",
         "coordinator",
         "coordinator",
         "which transfer owns this caller",
     ),
-    Road(
+    SubjectSpec(
         "ask.history",
         "warmxfer.ask.history.<session>",
         "summarizer",
@@ -99,7 +99,7 @@ TABLE: tuple[Road, ...] = (
         "the conversation so far, never stored",
         captured=False,
     ),
-    Road(
+    SubjectSpec(
         "ask.summary",
         "warmxfer.ask.summary.<session>",
         "summarizer",
@@ -107,22 +107,24 @@ TABLE: tuple[Road, ...] = (
         "the session's own summary, never stored",
         captured=False,
     ),
-    Road(
+    SubjectSpec(
         "ask.token", "warmxfer.ask.token", "briefing, primary", "gateway", "a key to one room", captured=False
     ),
-    Road("ask.pulse", "warmxfer.ask.pulse", "primary", "coordinator", "is anyone there", captured=False),
+    SubjectSpec(
+        "ask.pulse", "warmxfer.ask.pulse", "primary", "coordinator", "is anyone there", captured=False
+    ),
 )
 
-STREAM_SUBJECTS: tuple[str, ...] = tuple(road.filter for road in TABLE if road.captured)
+STREAM_SUBJECTS: tuple[str, ...] = tuple(road.filter for road in SUBJECTS if road.captured)
 """What the stream captures, named one by one: a subject that is not in the table is not stored."""
 
-_KINDS = frozenset(road.pattern.split(".")[2] for road in TABLE if road.captured)
+_KINDS = frozenset(road.pattern.split(".")[2] for road in SUBJECTS if road.captured)
 
-ASK_TOKEN = "warmxfer.ask.token"
-ASK_PULSE = "warmxfer.ask.pulse"
+ASK_ROOM_TOKEN = "warmxfer.ask.token"
+ASK_LIVENESS = "warmxfer.ask.pulse"
 ANY_PHASE = "warmxfer.*.phase"
 
-UNADDRESSED = "unaddressed"
+INVALID_ID = "unaddressed"
 """Stands for the id in the dead letter of a message whose own subject carries none that is allowed."""
 
 
@@ -134,116 +136,118 @@ class Address(NamedTuple):
     rest: str
 
 
-def checked(value: str, field: str = "id") -> str:
+def check_token(value: str, field: str = "id") -> str:
     """`value` itself when it may stand between two dots; else raises `Refused`."""
     if _TOKEN.fullmatch(value) is None:
-        raise Refused(f"{field} is {_show(value)}; use 1 to 64 of A-Z a-z 0-9 _ -", field=field)
+        raise InvalidRequest(f"{field} is {_show(value)}; use 1 to 64 of A-Z a-z 0-9 _ -", field=field)
     return value
 
 
 def request(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.request"
+    return f"{ROOT}.{check_token(id)}.request"
 
 
 def cancel(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.cancel"
+    return f"{ROOT}.{check_token(id)}.cancel"
 
 
 def phase(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.phase"
+    return f"{ROOT}.{check_token(id)}.phase"
 
 
 def result(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.result"
+    return f"{ROOT}.{check_token(id)}.result"
 
 
 def event(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.event"
+    return f"{ROOT}.{check_token(id)}.event"
 
 
 def timeout(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.timeout"
+    return f"{ROOT}.{check_token(id)}.timeout"
 
 
 def log(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.log"
+    return f"{ROOT}.{check_token(id)}.log"
 
 
-def dead(id: str) -> str:
-    return f"{ROOT}.{checked(id)}.dead"
+def dead_letter(id: str) -> str:
+    return f"{ROOT}.{check_token(id)}.dead"
 
 
-def do(id: str, role: str) -> str:
+def work_queue(id: str, role: str) -> str:
     """Commands for the work queue of `role` (one of `ROLES`)."""
     if role not in ROLES:
-        raise Refused(f"role is {_show(role)}; use one of {', '.join(ROLES)}", field="role")
-    return f"{ROOT}.{checked(id)}.do.{role}"
+        raise InvalidRequest(f"role is {_show(role)}; use one of {', '.join(ROLES)}", field="role")
+    return f"{ROOT}.{check_token(id)}.do.{role}"
 
 
 def primary(id: str, session: str) -> str:
     """Level commands of one transfer for one live call."""
-    return f"{ROOT}.{checked(id)}.do.primary.{checked(session, 'session')}"
+    return f"{ROOT}.{check_token(id)}.do.primary.{check_token(session, 'session')}"
 
 
 def any_primary(session: str) -> str:
     """The filter for the level commands of every transfer for one live call."""
-    return f"{ROOT}.*.do.primary.{checked(session, 'session')}"
+    return f"{ROOT}.*.do.primary.{check_token(session, 'session')}"
 
 
-def hosted(id: str, session: str) -> str:
+def session_briefing(id: str, session: str) -> str:
     """Commands of one transfer for the process of `session`, which holds the consultation itself."""
-    return f"{ROOT}.{checked(id)}.do.briefing.{checked(session, 'session')}"
+    return f"{ROOT}.{check_token(id)}.do.briefing.{check_token(session, 'session')}"
 
 
-def any_hosted(session: str) -> str:
+def any_session_briefing(session: str) -> str:
     """The filter for the same of every transfer."""
-    return f"{ROOT}.*.do.briefing.{checked(session, 'session')}"
+    return f"{ROOT}.*.do.briefing.{check_token(session, 'session')}"
 
 
 def consult(id: str) -> str:
     """Level commands for whoever is in the consultation of this transfer."""
-    return f"{ROOT}.{checked(id)}.do.consult"
+    return f"{ROOT}.{check_token(id)}.do.consult"
 
 
 def timer(id: str, name: str) -> str:
-    return f"{ROOT}.{checked(id)}.timer.{checked(name, 'timer')}"
+    return f"{ROOT}.{check_token(id)}.timer.{check_token(name, 'timer')}"
 
 
 def any_timer(name: str) -> str:
     """Timer `name` of every transfer."""
-    return f"{ROOT}.*.timer.{checked(name, 'timer')}"
+    return f"{ROOT}.*.timer.{check_token(name, 'timer')}"
 
 
-def intent(id: str, effect: str) -> str:
-    return f"{ROOT}.{checked(id)}.intent.{checked(effect, 'effect')}"
+def effect_claim(id: str, effect: str) -> str:
+    return f"{ROOT}.{check_token(id)}.intent.{check_token(effect, 'effect')}"
 
 
-def claim(session: str) -> str:
-    return f"{ROOT}.{checked(session, 'session')}.claim"
+def caller_lock(session: str) -> str:
+    return f"{ROOT}.{check_token(session, 'session')}.claim"
 
 
 def ask_history(session: str) -> str:
-    return f"{ROOT}.ask.history.{checked(session, 'session')}"
+    return f"{ROOT}.ask.history.{check_token(session, 'session')}"
 
 
 def ask_summary(session: str) -> str:
-    return f"{ROOT}.ask.summary.{checked(session, 'session')}"
+    return f"{ROOT}.ask.summary.{check_token(session, 'session')}"
 
 
-def everything(id: str) -> str:
+def all_of(id: str) -> str:
     """The filter for all that was ever stored about one transfer."""
-    return f"{ROOT}.{checked(id)}.>"
+    return f"{ROOT}.{check_token(id)}.>"
 
 
 def parse(subject: str) -> Address:
     """Take a captured subject apart; raises `Refused` for any other, and for ids that are not allowed."""
     words = subject.split(".", 3)
     if len(words) < 3 or len(subject) > MAX_SUBJECT_CHARS or words[0] != ROOT or words[2] not in _KINDS:
-        raise Refused(f"subject is {_show(subject)}; it is none of the subjects of warmxfer", field="subject")
-    return Address(checked(words[1]), words[2], words[3] if len(words) == 4 else "")
+        raise InvalidRequest(
+            f"subject is {_show(subject)}; it is none of the subjects of warmxfer", field="subject"
+        )
+    return Address(check_token(words[1]), words[2], words[3] if len(words) == 4 else "")
 
 
-def beside(subject: str, kind: str) -> str | None:
+def sibling_subject(subject: str, kind: str) -> str | None:
     """The subject of `kind` for the id on `subject`, checked or not: where whoever wrote there will read.
 
     Only to tell the author of a refused id about it. None when nobody can be told: no request's subject,

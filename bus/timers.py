@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from . import subjects
-from .errors import Refused
+from .errors import InvalidRequest
 from .messages import Outgoing
 
 TTL_S = 86_400
@@ -27,7 +27,7 @@ def schedule(id: str, name: str, at_s: float, data: bytes, *, msg_id: str | None
     it is kept for `TTL_S`. Raises `Refused` for a time that is none.
     """
     if not 0 <= at_s <= LATEST_AT_S:
-        raise Refused(f"at_s is {at_s!r}; give epoch seconds", field="at_s")
+        raise InvalidRequest(f"at_s is {at_s!r}; give epoch seconds", field="at_s")
     moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds")
     headers = {
         "Nats-Schedule": f"@at {moment.replace('+00:00', 'Z')}",
@@ -37,6 +37,6 @@ def schedule(id: str, name: str, at_s: float, data: bytes, *, msg_id: str | None
     return Outgoing(subjects.timer(id, name), data, msg_id, headers)
 
 
-def cancelling(timer_subject: str) -> dict[str, str]:
+def cancel_headers(timer_subject: str) -> dict[str, str]:
     """Headers for any message of the stream. Storing it cancels the timer at `timer_subject`, if pending."""
     return {"Nats-Schedule-Next": "purge", "Nats-Scheduler": timer_subject}

@@ -18,10 +18,10 @@ RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 2
 DRAIN_TIMEOUT_S = 10
 
-Hear = Callable[[Msg], Awaitable[None]]
+MessageCallback = Callable[[Msg], Awaitable[None]]
 
 
-class Wire(Client):
+class NatsClient(Client):
     """A nats client that a subject which is not UTF-8 cannot kill.
 
     The server stores such a subject. Decoding it strictly would end the read loop of every reader, so that
@@ -40,7 +40,7 @@ class Wire(Client):
             _sid=sid,
         )
 
-    async def hear(self, subject: str, hear: Hear, queue: str = "") -> Subscription:
+    async def subscribe_callback(self, subject: str, hear: MessageCallback, queue: str = "") -> Subscription:
         """Subscribe `hear` to `subject`; the subscription survives reconnects."""
         return await self.subscribe(subject, queue=queue, cb=hear)  # pyright: ignore[reportUnknownMemberType]
 
@@ -53,7 +53,7 @@ async def unsubscribe(subscription: Subscription) -> None:
         return
 
 
-def options(settings: BusSettings, name: str) -> dict[str, Any]:
+def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
     """What to connect with; raises `Refused` when the settings name files that do not serve."""
     check_files(settings)
     found: dict[str, Any] = {

@@ -27,11 +27,11 @@ from types import TracebackType
 import structlog
 
 from .connection import Bus
-from .dead import cause_of, letter
-from .errors import Park, Refused, Retry
-from .held import Held
-from .lanes import Lanes
-from .messages import Arrival, Delivery
+from .dead import dead_letter, describe_error
+from .errors import DeadLetter, InvalidRequest, RetryableError
+from .held import InFlight
+from .lanes import KeyedQueue
+from .messages import ConsumerMessage, Delivery
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
@@ -39,13 +39,13 @@ KEYED_WINDOW_PER_JOB = 4
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
 DEAD_RETRY_S = 1.0
-PATIENCE = 4
+HANDLER_ACK_WAITS = 4
 """`Retry`, and deaths of the worker itself, may happen this many times `max_deliver`."""
 
 DRAIN_S = 10.0
 
 Handle = Callable[[Delivery], Awaitable[None]]
-OnDead = Callable[[Delivery, str], Awaitable[None]]
+OnDeadLetter = Callable[[Delivery, str], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
@@ -61,35 +61,35 @@ class Worker:
         jobs: int,
         keyed: bool = False,
         progress: bool = False,
-        on_dead: OnDead | None = None,
-        on_unaddressed: OnDead | None = None,
+        on_dead_letter: OnDeadLetter | None = None,
+        on_invalid_subject: OnDeadLetter | None = None,
         drain_s: float = DRAIN_S,
     ) -> None:
         if not 1 <= jobs <= MAX_JOBS:
-            raise Refused(f"jobs is {jobs}; give 1 to {MAX_JOBS}", field="jobs")
+            raise InvalidRequest(f"jobs is {jobs}; give 1 to {MAX_JOBS}", field="jobs")
         self._bus = bus
         self._consumer = consumer
         self._handler = handler
         self._jobs = jobs
         self._keyed = keyed
         self._progress = progress
-        self._on_dead = on_dead
-        self._on_unaddressed = on_unaddressed
+        self._on_dead_letter = on_dead_letter
+        self._on_invalid_subject = on_invalid_subject
         self._max_deliver = bus.settings.max_deliver
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
         # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
         # work takes no more than it can begin, so that idle workers elsewhere get the rest.
         window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
-        self._held: dict[int, Held] = {}
-        self._lanes: Lanes[Held] = Lanes()
+        self._held: dict[int, InFlight] = {}
+        self._lanes: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
         self._staffed = 0
         self._ticker: asyncio.Task[None] | None = None
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
 
     @property
-    def held(self) -> int:
+    def in_flight(self) -> int:
         """Messages in hand: waiting for their turn, or being handled."""
         return len(self._held)
 
@@ -104,7 +104,7 @@ class Worker:
         await self._puller.stop()
         for held in list(self._held.values()):
             if not held.running:
-                await self._give_back(held)
+                await self._nack(held)
         if self._runners:
             patience_s = self._drain_s if drain_s is None else drain_s
             _, late = await asyncio.wait(self._runners, timeout=patience_s)
@@ -127,18 +127,18 @@ class Worker:
     ) -> None:
         await self.stop()
 
-    def accept(self, arrival: Arrival) -> None:
+    def accept(self, arrival: ConsumerMessage) -> None:
         """Called by the puller for each message, in the order they come."""
         again = self._held.get(arrival.seq)
         if again is not None:
             # Our own message came again (a receipt was lost, a broker restarted): answer the newer receipt.
-            again.arrival = arrival
+            again.message = arrival
             return
-        held = self._held[arrival.seq] = Held(arrival)
+        held = self._held[arrival.seq] = InFlight(arrival)
         self._lanes.put(held.delivery.transfer_id if self._keyed else arrival.seq, held)
-        self._staff()
+        self._start_runner()
 
-    def _staff(self) -> None:
+    def _start_runner(self) -> None:
         """One more runner if there is work for it. They end when none is ready: idle costs no task."""
         if self._lanes.ready and self._staffed < self._jobs:
             # Counted here and in `_run`, not by the tasks: one that has ended is done only a moment later,
@@ -155,73 +155,75 @@ class Worker:
                 await self._next()
         finally:
             self._staffed -= 1
-            self._staff()
+            self._start_runner()
 
     async def _next(self) -> None:
         key, held = self._lanes.take()
         try:
-            await self._settle(held)
+            await self._process(held)
         finally:
             self._lanes.done(key)
-        await self._puller.pump()
+        await self._puller.request_more()
 
-    async def _settle(self, held: Held) -> None:
+    async def _process(self, held: InFlight) -> None:
         held.running = True
         try:
             await self._handle(held)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
                 # Something the handler awaited was cancelled, not this runner: a failure like any other.
-                await self._again(held, error, self._max_deliver)
+                await self._retry(held, error, self._max_deliver)
                 return
-            await self._puller.nak(held.arrival)
+            await self._puller.nak(held.message)
             raise
-        except Park as error:
-            await self._bury(held, cause_of(error))
-        except Retry as error:
-            await self._again(held, error, self._max_deliver * PATIENCE, error.after_s)
+        except DeadLetter as error:
+            await self._dead_letter(held, describe_error(error))
+        except RetryableError as error:
+            await self._retry(held, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
         except Exception as error:
-            log.warning("handler_failed", **self._where(held), cause=cause_of(error))
-            await self._again(held, error, self._max_deliver)
+            log.warning("handler_failed", **self._where(held), cause=describe_error(error))
+            await self._retry(held, error, self._max_deliver)
         else:
-            await self._puller.ack(held.arrival)
+            await self._puller.ack(held.message)
         finally:
-            del self._held[held.arrival.seq]
+            del self._held[held.message.seq]
 
-    async def _handle(self, held: Held) -> None:
-        if held.unaddressed:
-            raise Park(held.unaddressed)
-        if held.delivery.tries > self._max_deliver * PATIENCE:
-            raise Park(f"was begun {held.delivery.tries - 1} times and never ended: it may kill its worker")
+    async def _handle(self, held: InFlight) -> None:
+        if held.invalid_subject:
+            raise DeadLetter(held.invalid_subject)
+        if held.delivery.delivery_count > self._max_deliver * HANDLER_ACK_WAITS:
+            raise DeadLetter(
+                f"was begun {held.delivery.delivery_count - 1} times and never ended: it may kill its worker"
+            )
         await self._handler(held.delivery)
 
-    async def _again(self, held: Held, error: BaseException, limit: int, after_s: float = 0.0) -> None:
-        tries = held.delivery.tries
+    async def _retry(self, held: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
+        tries = held.delivery.delivery_count
         if tries >= limit:
-            await self._bury(held, cause_of(error))
+            await self._dead_letter(held, describe_error(error))
             return
         growing_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
-        await self._puller.nak(held.arrival, max(after_s, growing_s * random.uniform(0.75, 1.0)))
+        await self._puller.nak(held.message, max(after_s, growing_s * random.uniform(0.75, 1.0)))
 
-    async def _bury(self, held: Held, cause: str) -> None:
+    async def _dead_letter(self, held: InFlight, cause: str) -> None:
         """Dead letter, then the callback, then let go: a crash in between repeats, and loses nothing."""
         delivery = held.delivery
-        out = letter(delivery, cause, self._consumer)
+        out = dead_letter(delivery, cause, self._consumer)
         try:
             await self._bus.publish(out.subject, out.data, msg_id=out.msg_id)
-            tell = self._on_unaddressed if held.unaddressed else self._on_dead
+            tell = self._on_invalid_subject if held.invalid_subject else self._on_dead_letter
             if tell is not None:
                 await tell(delivery, cause)
         except Exception as error:
-            log.error("dead_letter_failed", **self._where(held), cause=cause_of(error))
-            await self._puller.nak(held.arrival, DEAD_RETRY_S)
+            log.error("dead_letter_failed", **self._where(held), cause=describe_error(error))
+            await self._puller.nak(held.message, DEAD_RETRY_S)
             return
         log.error("dead_letter", **self._where(held), cause=cause)
-        await self._puller.term(held.arrival)
+        await self._puller.term(held.message)
 
-    async def _give_back(self, held: Held) -> None:
-        del self._held[held.arrival.seq]
-        await self._puller.nak(held.arrival)
+    async def _nack(self, held: InFlight) -> None:
+        del self._held[held.message.seq]
+        await self._puller.nak(held.message)
 
     async def _tick(self) -> None:
         """Tell the broker, twice in every `ack_wait`, which messages are still in our hands."""
@@ -229,16 +231,16 @@ class Worker:
             await asyncio.sleep(self._ack_wait_s / 2)
             for held in list(self._held.values()):
                 if self._progress or not held.running:
-                    await self._puller.progress(held.arrival)
+                    await self._puller.progress(held.message)
 
-    def _where(self, held: Held) -> dict[str, object]:
+    def _where(self, held: InFlight) -> dict[str, object]:
         delivery = held.delivery
         return {
             "consumer": self._consumer,
             "transfer_id": delivery.transfer_id,
             "kind": delivery.kind,
             "seq": delivery.seq,
-            "tries": delivery.tries,
+            "tries": delivery.delivery_count,
         }
 
 

@@ -16,15 +16,15 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from .errors import Broken, Refused, StaleWrite
-from .link import Link, is_unanswered
+from .errors import InternalError, InvalidRequest, StaleWrite
+from .link import Connection, has_no_responders
 from .messages import MSG_ID, Outgoing
-from .patience import Patience
+from .patience import RetryLoop
 from .reading import first_after, numbered
 from .replies import ConnectionLost
 from .stream import MAX_MESSAGE_BYTES
 
-MAX_TOGETHER = 1_000
+MAX_IN_FLIGHT_WRITES = 1_000
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST = (10071, 10164)
@@ -38,15 +38,15 @@ class _NotStored(Exception):
     """The broker said no for now: nothing was stored, try again."""
 
 
-async def publish(link: Link, message: Outgoing, expect_last: int | None, deadline_s: float) -> int:
+async def publish(link: Connection, message: Outgoing, expect_last: int | None, deadline_s: float) -> int:
     """Store one message and return its number; see `Bus.publish`."""
     headers = _headers(message)
     if expect_last is not None:
         headers[_EXPECTED] = str(expect_last)
-    patience = Patience(link, deadline_s)
+    patience = RetryLoop(link, deadline_s)
     doubtful = False
     while True:
-        timeout_s = await patience.begin()
+        timeout_s = await patience.next_attempt()
         try:
             reply = await link.replies.call(message.subject, message.data, headers, timeout_s)
             seq, repeated = _stored(reply, message.subject)
@@ -67,27 +67,29 @@ async def publish(link: Link, message: Outgoing, expect_last: int | None, deadli
                 raise
             # The replica that answered is behind the one that refused: ask again.
             why = "a replica is behind"
-        await patience.again(why)
+        await patience.back_off(why)
 
 
-async def publish_all(link: Link, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
+async def publish_all(link: Connection, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
     """Store many messages, written in order before the first answer is awaited; see `Bus.publish_all`."""
-    if len(messages) > MAX_TOGETHER:
-        raise Broken(f"{len(messages)} messages at once; publish at most {MAX_TOGETHER} together")
-    patience = Patience(link, deadline_s)
+    if len(messages) > MAX_IN_FLIGHT_WRITES:
+        raise InternalError(
+            f"{len(messages)} messages at once; publish at most {MAX_IN_FLIGHT_WRITES} together"
+        )
+    patience = RetryLoop(link, deadline_s)
     frames = [(message, _headers(message)) for message in messages]
     numbers: dict[int, int] = {}
     while len(numbers) < len(frames):
-        timeout_s = await patience.begin()
+        timeout_s = await patience.next_attempt()
         missing = [index for index in range(len(frames)) if index not in numbers]
         why = await _write_round(link, frames, missing, numbers, timeout_s)
         if len(numbers) < len(frames):
-            await patience.again(why)
+            await patience.back_off(why)
     return [numbers[index] for index in range(len(frames))]
 
 
 async def _write_round(
-    link: Link,
+    link: Connection,
     frames: Sequence[tuple[Outgoing, dict[str, str]]],
     missing: Sequence[int],
     numbers: dict[int, int],
@@ -99,7 +101,7 @@ async def _write_round(
     try:
         for index in missing:
             message, headers = frames[index]
-            posted[index] = await link.replies.post(message.subject, message.data, headers)
+            posted[index] = await link.replies.send(message.subject, message.data, headers)
     except ConnectionLost as error:
         why = str(error)
     if posted:
@@ -114,7 +116,7 @@ async def _write_round(
             numbers[index], _ = _stored(future.result(), frames[index][0].subject)
         except (ConnectionLost, _NotStored) as error:
             why = str(error)
-        except (Refused, Broken, StaleWrite) as error:
+        except (InvalidRequest, InternalError, StaleWrite) as error:
             refusal = refusal or error
     if refusal is not None:
         raise refusal
@@ -127,28 +129,30 @@ def _headers(message: Outgoing) -> dict[str, str]:
     return headers
 
 
-async def _check_own(link: Link, message: Outgoing, seq: int, deadline_s: float) -> None:
+async def _check_own(link: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
     """Raise `Broken` when the repeat the broker saw was of a message on another subject, and `StaleWrite`
     when it was another message under the same id.
 
     Ids count in the whole stream: a record dropped for the id of something else would be a record lost. And a
     cluster looks at the id before the expectation: whoever lost the race hears of a repeat, not of a refusal.
     """
-    patience = Patience(link, deadline_s)
+    patience = RetryLoop(link, deadline_s)
     while True:
         first = await numbered(link, seq, patience.left_s)
         if first is not None:
             break
-        await patience.again("a replica is behind")
+        await patience.back_off("a replica is behind")
     if first.subject != message.subject:
-        raise Broken(f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before")
+        raise InternalError(
+            f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before"
+        )
     if first.data != message.data:
         raise StaleWrite(f"Somebody wrote to {message.subject} under this id first; load again, decide again")
 
 
 def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
     """The number under which the broker stored a message, and whether it had it already."""
-    if is_unanswered(reply):
+    if has_no_responders(reply):
         raise _NotStored("no stream captures the subject, or its leader is away")
     answer: dict[str, Any] = json.loads(reply.data)
     failure = answer.get("error")
@@ -158,7 +162,9 @@ def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
     if code in _WRONG_LAST:
         raise StaleWrite(f"Somebody wrote to {subject} first ({description}); load again, decide again")
     if code == _TOO_LARGE:
-        raise Refused(f"A message for {subject} is too large; the stream takes {MAX_MESSAGE_BYTES} bytes")
+        raise InvalidRequest(
+            f"A message for {subject} is too large; the stream takes {MAX_MESSAGE_BYTES} bytes"
+        )
     if code in _TRY_AGAIN or failure.get("code") == 503:
         raise _NotStored(description)
-    raise Broken(f"The broker refused a message for {subject}: {description} ({code})")
+    raise InternalError(f"The broker refused a message for {subject}: {description} ({code})")

@@ -5,7 +5,7 @@ the only difference between it and the real cloud. What it executed is in its le
 """
 
 from .app import create_app
-from .server import Unbindable, serve
+from .server import CannotBind, serve
 from .settings import Settings
 
-__all__ = ["Settings", "Unbindable", "create_app", "serve"]
+__all__ = ["CannotBind", "Settings", "create_app", "serve"]

@@ -11,7 +11,7 @@ import sys
 import structlog
 from uvicorn.loops.auto import auto_loop_factory
 
-from .server import Unbindable, serve
+from .server import CannotBind, serve
 from .settings import Settings
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         try:
             runner.run(serve(settings, options.host, options.port, _announce))
-        except Unbindable as wrong:
+        except CannotBind as wrong:
             parser.error(str(wrong))
 
 

@@ -10,9 +10,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from . import control, llm, rest_recordings, rest_rooms, rest_sip
 from .cloud import Cloud
-from .errors import Refused, refusal, unknown_address
+from .errors import HttpError, error_response, unknown_address
 from .faults import LLM_PATH
-from .gate import Gate
+from .gate import FaultMiddleware
 from .settings import Settings
 from .signing import public_key_pem
 
@@ -61,8 +61,8 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=_ROUTES,
-        middleware=[Middleware(Gate, cloud=cloud)],
-        exception_handlers={Refused: refusal, HTTPException: unknown_address},
+        middleware=[Middleware(FaultMiddleware, cloud=cloud)],
+        exception_handlers={HttpError: error_response, HTTPException: unknown_address},
         lifespan=lifespan,
     )
     app.state.cloud = cloud

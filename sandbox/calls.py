@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from .clock import Clock, iso, now_s
-from .errors import Refused
+from .errors import HttpError
 from .ledger import About
 from .limits import MAX_CALLS
 from .participants import Participant
@@ -139,7 +139,7 @@ class Calls:
         """The call with this id. Raises Refused 404."""
         call = self._by_id.get(call_id)
         if call is None:
-            raise Refused(404, "Call not found.")
+            raise HttpError(404, "Call not found.")
         return call
 
     def of_room(self, room_id: str) -> list[Call]:
@@ -158,7 +158,7 @@ class Calls:
     def _forget_one(self) -> None:
         ended = next((call for call in self if call.over), None)
         if ended is None:
-            raise Refused(429, f"The sandbox carries {MAX_CALLS} calls: end some.")
+            raise HttpError(429, f"The sandbox carries {MAX_CALLS} calls: end some.")
         del self._by_id[ended.id]
         self._drop_from_room(ended)
 

@@ -6,19 +6,19 @@ from typing import Any
 
 from .calls import Calls
 from .clock import Clock
-from .faults import FaultBook
+from .faults import FaultRegistry
 from .ledger import Ledger
-from .news import News
+from .news import CallStatus
 from .participants import Participant
 from .phonebook import PhoneBook
-from .presence import Presence
+from .presence import RoomActivity
 from .recordings import Recordings
 from .rooms import Room, Rooms
 from .settings import Settings
 from .sockets import Sockets
-from .switching import Switchboard
-from .telephony import Telephony
-from .webhooks import Outbox
+from .switching import RoomSwitch
+from .telephony import CallEngine
+from .webhooks import WebhookSender
 
 
 class Cloud:
@@ -27,9 +27,9 @@ class Cloud:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = Clock(settings.time_scale)
-        self.faults = FaultBook()
+        self.faults = FaultRegistry()
         self.phonebook = PhoneBook()
-        self.outbox = Outbox(settings, self.clock, self.faults)
+        self.outbox = WebhookSender(settings, self.clock, self.faults)
         self._late: set[asyncio.Task[None]] = set()
         self._begin()
 
@@ -79,10 +79,10 @@ class Cloud:
         self.rooms = Rooms(self.ledger)
         self.calls = Calls()
         self.recordings = Recordings(self.clock, self.ledger)
-        self.presence = Presence(self.clock, self.ledger, self.outbox, self.recordings)
+        self.presence = RoomActivity(self.clock, self.ledger, self.outbox, self.recordings)
         self.sockets = Sockets(self.clock, self.presence)
-        news = News(self.outbox, self.rooms)
-        self.telephony = Telephony(
+        news = CallStatus(self.outbox, self.rooms)
+        self.telephony = CallEngine(
             self.clock, self.ledger, self.presence, self.rooms, self.calls, self.phonebook, news
         )
-        self.switchboard = Switchboard(self.clock, self.ledger, self.faults, self.presence, self.calls, news)
+        self.switchboard = RoomSwitch(self.clock, self.ledger, self.faults, self.presence, self.calls, news)

@@ -6,13 +6,13 @@ from starlette.responses import JSONResponse, Response
 from . import fields
 from .calls import Call
 from .cloud import Cloud
-from .errors import Refused
+from .errors import HttpError
 from .limits import MAX_TEXT_CHARS
 from .rooms import Room
 from .speech import Utterance
-from .verdict import judge
+from .verdict import report
 
-LINE_OF_THE_HOUSE = "+14155550100"
+CALLEE_NUMBER = "+14155550100"
 """The number every caller has dialled."""
 
 
@@ -28,7 +28,7 @@ async def create_caller(request: Request) -> Response:
         room = cloud.rooms.create("cloud", room_id=room_id)
     else:
         room = cloud.rooms.open(room_id)
-    call = Call("inbound", caller, LINE_OF_THE_HOUSE, room.id, participant_id, name)
+    call = Call("inbound", caller, CALLEE_NUMBER, room.id, participant_id, name)
     cloud.telephony.arrive(call, room)
     ids = {
         "callId": call.id,
@@ -61,7 +61,7 @@ async def verdict(request: Request) -> Response:
     query = request.query_params
     for name in ("primaryRoom", "callerCallId", "transferKey"):
         fields.text(query, name)
-    found = judge(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
+    found = report(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
     return JSONResponse(found)
 
 
@@ -107,7 +107,7 @@ async def force_say(request: Request) -> Response:
     calls = _calls_of(cloud, request.path_params["who"])
     for call in calls:
         if call.participant is not None:
-            call.participant.mouth.say(Utterance("forced", spoken))
+            call.participant.speech.say(Utterance("forced", spoken))
     return JSONResponse({"saying": [call.id for call in calls]})
 
 
@@ -121,7 +121,7 @@ def _calls_of(cloud: Cloud, participant_id: str) -> list[Call]:
     """The live calls of somebody. Raises Refused 404 when there is none."""
     calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.over]
     if not calls:
-        raise Refused(404, f"Nobody is on the phone as {participant_id}.")
+        raise HttpError(404, f"Nobody is on the phone as {participant_id}.")
     return calls
 
 
@@ -136,7 +136,7 @@ def _room_state(room: Room) -> dict[str, object]:
             {
                 **who.card(),
                 "listening": who.listening,
-                "speaking": who.mouth.busy,
+                "speaking": who.speech.busy,
                 "recorded": who.recorded,
             }
             for who in room.participants.values()

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 
-class Refused(Exception):
+class HttpError(Exception):
     """The request is its sender's mistake; `message` names the field, value or state, and the remedy."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -24,7 +24,7 @@ def unknown_address(request: Request, error: Exception) -> Response:
     return JSONResponse({"statusCode": error.status_code, "message": error.detail}, error.status_code)
 
 
-def refusal(request: Request, error: Exception) -> Response:
+def error_response(request: Request, error: Exception) -> Response:
     """The answer to a refused request."""
-    assert isinstance(error, Refused)
+    assert isinstance(error, HttpError)
     return error.answer()

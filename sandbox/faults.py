@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from . import fields
-from .errors import Refused
+from .errors import HttpError
 from .limits import MAX_FAULTS
 
 LLM_PATH: Final = "/v1/chat/completions"
@@ -72,7 +72,7 @@ class Fault:
         }
 
 
-class FaultBook:
+class FaultRegistry:
     """The switches that are on, oldest first; the first that matches strikes."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class FaultBook:
     def add(self, body: fields.Body) -> Fault:
         """Switch a fault on. Raises Refused 400 for what cannot be understood."""
         if len(self._faults) >= MAX_FAULTS:
-            raise Refused(400, f"{MAX_FAULTS} faults are on: switch some off (DELETE /sandbox/faults).")
+            raise HttpError(400, f"{MAX_FAULTS} faults are on: switch some off (DELETE /sandbox/faults).")
         fault = _read(body)
         self._faults.append(fault)
         return fault
@@ -138,15 +138,15 @@ def _read(body: fields.Body) -> Fault:
     place = _place(wanted)
     kind = fields.text(body, "kind")
     if kind not in _PLACES[place]:
-        raise Refused(
+        raise HttpError(
             400, f"kind {kind} does not exist for this match: choose {', '.join(sorted(_PLACES[place]))}."
         )
     times = body.get("times", 1)
     if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-        raise Refused(400, "times must be a whole number; 0 is for ever.")
+        raise HttpError(400, "times must be a whole number; 0 is for ever.")
     status = body.get("status", 500)
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
-        raise Refused(400, "status must be an HTTP status from 200 to 599.")
+        raise HttpError(400, "status must be an HTTP status from 200 to 599.")
     return Fault(
         place,
         kind,

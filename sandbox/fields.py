@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from .errors import Refused
+from .errors import HttpError
 from .limits import MAX_BODY_BYTES, MAX_ID_CHARS, MAX_SIMULATED_S
 
 Body = dict[str, Any]
@@ -23,13 +23,13 @@ async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Body:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > max_bytes:
-            raise Refused(413, f"Body is larger than {max_bytes} bytes.")
+            raise HttpError(413, f"Body is larger than {max_bytes} bytes.")
     try:
         body = json.loads(raw or b"{}")
     except ValueError:
-        raise Refused(400, "Body is not JSON.") from None
+        raise HttpError(400, "Body is not JSON.") from None
     if not isinstance(body, dict):
-        raise Refused(400, "Body must be a JSON object.")
+        raise HttpError(400, "Body must be a JSON object.")
     return body
 
 
@@ -37,9 +37,9 @@ def text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> s
     """A required, non-empty string."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise Refused(400, f"{name} is required.")
+        raise HttpError(400, f"{name} is required.")
     if len(value) > max_chars:
-        raise Refused(400, f"{name} is longer than {max_chars} characters.")
+        raise HttpError(400, f"{name} is longer than {max_chars} characters.")
     return value
 
 
@@ -52,7 +52,7 @@ def chosen_id(body: Mapping[str, Any], name: str) -> str | None:
     """An id that somebody chose: plain characters only."""
     value = optional_text(body, name)
     if value is not None and not _ID.fullmatch(value):
-        raise Refused(400, f"{name} may hold letters, digits and _ . @ : + - only.")
+        raise HttpError(400, f"{name} may hold letters, digits and _ . @ : + - only.")
     return value
 
 
@@ -60,7 +60,7 @@ def destination(body: Mapping[str, Any], name: str) -> str:
     """A number to call, E.164 or SIP URI."""
     value = text(body, name, 300)
     if not _E164.fullmatch(value) and not _SIP_URI.fullmatch(value):
-        raise Refused(400, f"{name} must be an E.164 number (+14155550101) or a SIP URI (sip:a@b).")
+        raise HttpError(400, f"{name} must be an E.164 number (+14155550101) or a SIP URI (sip:a@b).")
     return value
 
 
@@ -68,7 +68,7 @@ def seconds(body: Mapping[str, Any], name: str, default: float) -> float:
     """A duration in simulated seconds, 0 to MAX_SIMULATED_S."""
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SIMULATED_S:
-        raise Refused(400, f"{name} must be a number of seconds from 0 to {MAX_SIMULATED_S:g}.")
+        raise HttpError(400, f"{name} must be a number of seconds from 0 to {MAX_SIMULATED_S:g}.")
     return float(value)
 
 
@@ -78,7 +78,7 @@ def optional_object(body: Mapping[str, Any], name: str) -> Body:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refused(400, f"{name} must be an object.")
+        raise HttpError(400, f"{name} must be an object.")
     return value
 
 
@@ -88,7 +88,7 @@ def strings(body: Mapping[str, Any], name: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Refused(400, f"{name} must be a list of strings.")
+        raise HttpError(400, f"{name} must be a list of strings.")
     return value
 
 
@@ -98,5 +98,5 @@ def whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
     if raw is None:
         return default
     if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= most:
-        raise Refused(400, f"{name} must be a whole number from 1 to {most}.")
+        raise HttpError(400, f"{name} must be a whole number from 1 to {most}.")
     return int(raw)

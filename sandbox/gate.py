@@ -25,7 +25,7 @@ Cut = Callable[[Any], None]
 """Aborts the connection of a client address at once; serve() provides it."""
 
 
-class Gate:
+class FaultMiddleware:
     """ASGI middleware that counts requests and carries out the HTTP faults."""
 
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:

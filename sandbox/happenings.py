@@ -67,24 +67,24 @@ class ListenChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ParticipantMoved:
     """The one who notices this was switched into another room and has just arrived there."""
 
     def frame(self) -> Frame | None:
         return None
 
 
-Happening = Joined | Left | AudioEnabled | SpeechBegan | Spoke | ListenChanged | Moved
+RoomEvent = Joined | Left | AudioEnabled | SpeechBegan | Spoke | ListenChanged | ParticipantMoved
 
 
-class Listener(Protocol):
+class RoomObserver(Protocol):
     """What stands behind a participant: a socket, or a person with a phone."""
 
-    def notice(self, happening: Happening) -> None:
+    def notice(self, happening: RoomEvent) -> None:
         """Take note of something in the room; returns at once."""
         ...
 
-    def said(self, utterance_id: str, interrupted: bool) -> None:
+    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         """An utterance of this participant's own has ended."""
         ...
 

@@ -34,7 +34,7 @@ class Ledger:
     def dropped(self) -> int:
         return self._written - len(self._entries)
 
-    def note(self, kind: str, by: By, about: About, **facts: object) -> None:
+    def record(self, kind: str, by: By, about: About, **facts: object) -> None:
         """Write one entry: its number, time, kind, doer, whom it is about, and further facts in camelCase."""
         self._written += 1
         self._entries.append(

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 
 from .calls import Call
 from .clock import Clock
-from .happenings import Happening
+from .happenings import RoomEvent
 from .limits import MAX_UNHEARD
 from .rooms import Room
 from .speech import Utterance
 
 if TYPE_CHECKING:
-    from .telephony import Telephony
+    from .telephony import CallEngine
 
 
-class Line:
+class Phone:
     """One person's end of one call, and the listener behind its participant."""
 
-    def __init__(self, call: Call, clock: Clock, telephony: Telephony) -> None:
+    def __init__(self, call: Call, clock: Clock, telephony: CallEngine) -> None:
         self._call = call
         self._clock = clock
         self._telephony = telephony
-        self._ear: asyncio.Queue[Happening] = asyncio.Queue(MAX_UNHEARD)
+        self._ear: asyncio.Queue[RoomEvent] = asyncio.Queue(MAX_UNHEARD)
         self._spoken: dict[str, asyncio.Future[None]] = {}
         self._said_so_far = 0
 
-    async def happenings(self) -> AsyncIterator[Happening]:
+    async def happenings(self) -> AsyncIterator[RoomEvent]:
         """What happens around this person, one thing after the other, as long as the line is up."""
         while not self._call.over:
             yield await self._ear.get()
@@ -44,7 +44,7 @@ class Line:
         self._said_so_far += 1
         utterance = Utterance(f"p{self._said_so_far}", text)
         done = self._spoken[utterance.id] = asyncio.get_running_loop().create_future()
-        if who.mouth.say(utterance):
+        if who.speech.say(utterance):
             await done
         self._spoken.pop(utterance.id, None)
 
@@ -53,7 +53,7 @@ class Line:
         who = self._call.participant
         if who is not None and who.room is not None:
             self._said_so_far += 1
-            who.mouth.say(Utterance(f"p{self._said_so_far}", text))
+            who.speech.say(Utterance(f"p{self._said_so_far}", text))
 
     def hang_up(self) -> None:
         self._telephony.hang_up(self._call, "person")
@@ -73,13 +73,13 @@ class Line:
 
     @property
     def i_am_speaking(self) -> bool:
-        return self._call.participant is not None and self._call.participant.mouth.busy
+        return self._call.participant is not None and self._call.participant.speech.busy
 
     @property
     def agent_is_speaking(self) -> bool:
         """Is an agent in this room saying something, or about to go on?"""
         room = self._room
-        return room is not None and any(agent.mouth.busy for agent in room.agents)
+        return room is not None and any(agent.speech.busy for agent in room.agents)
 
     @property
     def somebody_to_talk_to(self) -> bool:
@@ -91,11 +91,11 @@ class Line:
     def _room(self) -> Room | None:
         return self._call.participant.room if self._call.participant else None
 
-    def notice(self, happening: Happening) -> None:
+    def notice(self, happening: RoomEvent) -> None:
         if not self._ear.full():
             self._ear.put_nowait(happening)
 
-    def said(self, utterance_id: str, interrupted: bool) -> None:
+    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         done = self._spoken.pop(utterance_id, None)
         if done is not None and not done.done():
             done.set_result(None)

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from . import fields
 from .cloud import Cloud
-from .errors import Refused
+from .errors import HttpError
 from .faults import Fault
 from .limits import MAX_LLM_BODY_BYTES, MAX_TEXT_CHARS
 
@@ -39,11 +39,11 @@ async def complete(request: Request) -> Response:
     """POST /v1/chat/completions, streamed or not; any Bearer key will do."""
     cloud: Cloud = request.app.state.cloud
     if not request.headers.get("authorization", "").startswith("Bearer "):
-        raise Refused(401, "Authorization must be: Bearer <any key>.")
+        raise HttpError(401, "Authorization must be: Bearer <any key>.")
     body = await fields.read_json(request, MAX_LLM_BODY_BYTES)
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-        raise Refused(400, "messages must be a list of at least one message.")
+        raise HttpError(400, "messages must be a list of at least one message.")
     fault: Fault | None = getattr(request.state, "fault", None)
     match fault.kind if fault else None:
         case "hang":

@@ -4,7 +4,7 @@ from typing import Final
 
 from .calls import Call
 from .rooms import Room, Rooms
-from .webhooks import Outbox
+from .webhooks import WebhookSender
 
 _WEBHOOKS: Final = {
     "initiated": "call-started",
@@ -19,10 +19,10 @@ _WEBHOOKS: Final = {
 _ANY_OTHER_END: Final = "call-hangup"
 
 
-class News:
+class CallStatus:
     """Marks statuses and sends the webhooks that go with them."""
 
-    def __init__(self, outbox: Outbox, rooms: Rooms) -> None:
+    def __init__(self, outbox: WebhookSender, rooms: Rooms) -> None:
         self._outbox = outbox
         self._rooms = rooms
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .happenings import Listener
+from .happenings import RoomObserver
 from .ledger import About
-from .speech import Mouth
+from .speech import SpeechQueue
 
 if TYPE_CHECKING:
     from .rooms import Room
@@ -27,7 +27,7 @@ class Participant:
 
     id: str
     name: str
-    listener: Listener
+    listener: RoomObserver
     sip: SipTag | None
     metadata: dict[str, Any] | None = None
     audio: bool = False
@@ -35,7 +35,7 @@ class Participant:
     recordable: bool = False
     recorded: bool = False
     room: Room | None = None
-    mouth: Mouth = field(init=False)
+    speech: SpeechQueue = field(init=False)
 
     @property
     def is_agent(self) -> bool:

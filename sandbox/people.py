@@ -9,8 +9,17 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Final
 
-from .happenings import AudioEnabled, Happening, Joined, Left, ListenChanged, Moved, SpeechBegan, Spoke
-from .lines import Line
+from .happenings import (
+    AudioEnabled,
+    Joined,
+    Left,
+    ListenChanged,
+    ParticipantMoved,
+    RoomEvent,
+    SpeechBegan,
+    Spoke,
+)
+from .lines import Phone
 
 
 class Pickup(Enum):
@@ -28,7 +37,7 @@ class Person:
     """`ring_s` until something happens to the phone, `audio_s` until heard, `reply_s` to think."""
 
     script: str
-    talk: "Talk"
+    behaviour: "Behaviour"
     pickup: Pickup = Pickup.ANSWERS
     ring_s: float = 1.0
     audio_s: float = 0.2
@@ -36,7 +45,7 @@ class Person:
     greeting: str = "Hello?"
 
 
-Talk = Callable[[Line, Person], Coroutine[Any, Any, None]]
+Behaviour = Callable[[Phone, Person], Coroutine[Any, Any, None]]
 
 YES: Final = "Yes, I'm ready, put them through."
 NO: Final = "No, sorry, I can't take this call right now, I am in a meeting."
@@ -56,7 +65,7 @@ REFUND: Final = (
 # Supervisors
 
 
-async def supervise(line: Line, me: Person, *answers: str, until: str | None = None) -> None:
+async def supervise(line: Phone, me: Person, *answers: str, until: str | None = None) -> None:
     """Greet, answer each question with the next answer (the last one for ever), and greet a caller who comes.
 
     Returns once `until` has been said.
@@ -78,7 +87,7 @@ async def supervise(line: Line, me: Person, *answers: str, until: str | None = N
                 return
 
 
-async def _asked(line: Line, me: Person, heard: Spoke) -> bool:
+async def _asked(line: Phone, me: Person, heard: Spoke) -> bool:
     """Was that a question, and is it still ours to answer after a moment's thought?"""
     if not heard.text.rstrip().endswith("?") or line.agent_is_speaking:
         return False
@@ -86,25 +95,25 @@ async def _asked(line: Line, me: Person, heard: Spoke) -> bool:
     return not line.agent_is_speaking
 
 
-async def ready(line: Line, me: Person) -> None:
+async def ready(line: Phone, me: Person) -> None:
     await supervise(line, me, YES)
 
 
-async def declines(line: Line, me: Person) -> None:
+async def declines(line: Phone, me: Person) -> None:
     await supervise(line, me, NO)
 
 
-async def curious(line: Line, me: Person) -> None:
+async def curious(line: Phone, me: Person) -> None:
     await supervise(line, me, "Who is the caller?", YES)
 
 
-async def yes_then_gone(line: Line, me: Person) -> None:
+async def yes_then_gone(line: Phone, me: Person) -> None:
     await supervise(line, me, YES, until=YES)
     await line.wait(0.05)
     line.hang_up()
 
 
-async def gone_mid_briefing(line: Line, me: Person) -> None:
+async def gone_mid_briefing(line: Phone, me: Person) -> None:
     await line.say(me.greeting)
     async for happening in line.happenings():
         if isinstance(happening, SpeechBegan) and happening.speaker.is_agent:
@@ -113,7 +122,7 @@ async def gone_mid_briefing(line: Line, me: Person) -> None:
             return
 
 
-async def eager(line: Line, me: Person) -> None:
+async def eager(line: Phone, me: Person) -> None:
     """Says yes into the narration, where it must not count, and again when asked."""
     await line.say(me.greeting)
     async for happening in line.happenings():
@@ -124,11 +133,11 @@ async def eager(line: Line, me: Person) -> None:
     await supervise(line, replace(me, greeting=""), "Yes.")
 
 
-async def silent(line: Line, me: Person) -> None:
+async def silent(line: Phone, me: Person) -> None:
     """Is there and never says a word."""
 
 
-async def voicemail(line: Line, me: Person) -> None:
+async def voicemail(line: Phone, me: Person) -> None:
     await line.say(VOICEMAIL)
     await line.wait(VOICEMAIL_TAPE_S)
     line.hang_up()
@@ -136,11 +145,11 @@ async def voicemail(line: Line, me: Person) -> None:
 
 # Callers
 
-Reaction = Callable[[Line], None]
+Reaction = Callable[[Phone], None]
 
 
 async def converse(
-    line: Line,
+    line: Phone,
     me: Person,
     on_hold: Reaction | None = None,
     on_moved: Reaction | None = None,
@@ -159,7 +168,7 @@ async def converse(
                 was_held = line.held
                 if was_held and on_hold is not None:
                     on_hold(line)
-            case Moved():
+            case ParticipantMoved():
                 moved, was_held = True, line.held
                 if on_moved is not None:
                     on_moved(line)
@@ -170,27 +179,29 @@ async def converse(
             line.speak(TO_SUPERVISOR)
 
 
-def _may_greet(line: Line, happening: Happening) -> bool:
-    return isinstance(happening, Moved | Joined | AudioEnabled | Spoke) and line.somebody_to_talk_to
+def _may_greet(line: Phone, happening: RoomEvent) -> bool:
+    return (
+        isinstance(happening, ParticipantMoved | Joined | AudioEnabled | Spoke) and line.somebody_to_talk_to
+    )
 
 
-async def patient(line: Line, me: Person) -> None:
+async def patient(line: Phone, me: Person) -> None:
     await converse(line, me)
 
 
-async def leaves_on_hold(line: Line, me: Person) -> None:
+async def leaves_on_hold(line: Phone, me: Person) -> None:
     await converse(line, me, on_hold=lambda line: line.later(1.5, line.hang_up))
 
 
-async def leaves_on_answer(line: Line, me: Person) -> None:
+async def leaves_on_answer(line: Phone, me: Person) -> None:
     await converse(line, me, on_hold=lambda line: line.when_supervisor_answers(line.hang_up))
 
 
-async def leaves_on_switch(line: Line, me: Person) -> None:
+async def leaves_on_switch(line: Phone, me: Person) -> None:
     await converse(line, me, on_moved=lambda line: line.later(0.2, line.hang_up))
 
 
-async def talks_on_hold(line: Line, me: Person) -> None:
+async def talks_on_hold(line: Phone, me: Person) -> None:
     def ask_again() -> None:
         if line.held:
             line.speak(STILL_THERE)
@@ -222,4 +233,4 @@ CALLERS: Final = {
     "+14155550205": Person("talks_on_hold", talks_on_hold),
 }
 SCRIPTS: Final = {person.script: person for person in (*SUPERVISORS.values(), *CALLERS.values())}
-ANYBODY: Final = {"outbound": SUPERVISORS["+14155550101"], "inbound": CALLERS["+14155550201"]}
+DEFAULT_PERSON: Final = {"outbound": SUPERVISORS["+14155550101"], "inbound": CALLERS["+14155550201"]}

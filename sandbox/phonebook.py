@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from . import fields
 from .calls import Call
-from .errors import Refused
+from .errors import HttpError
 from .limits import MAX_OVERRIDES, MAX_TEXT_CHARS
-from .people import ANYBODY, CALLERS, SCRIPTS, SUPERVISORS, Person
+from .people import CALLERS, DEFAULT_PERSON, SCRIPTS, SUPERVISORS, Person
 
 _DURATIONS = {"ringS": "ring_s", "audioS": "audio_s", "replyS": "reply_s"}
 
@@ -20,22 +20,22 @@ class PhoneBook:
     def who_has(self, call: Call) -> Person:
         """The person at the far end: overridden, by number, or anybody."""
         table = SUPERVISORS if call.direction == "outbound" else CALLERS
-        return self._overrides.get(call.number) or table.get(call.number) or ANYBODY[call.direction]
+        return self._overrides.get(call.number) or table.get(call.number) or DEFAULT_PERSON[call.direction]
 
     def override(self, number: str, body: fields.Body) -> Person:
         """Put another person, or the same one with other delays, behind a number. Raises Refused 400."""
         unknown = body.keys() - {"script", "greeting", *_DURATIONS}
         if unknown:
-            raise Refused(
+            raise HttpError(
                 400, f"{min(unknown)} is unknown: script, greeting, {', '.join(_DURATIONS)} can be set."
             )
         if number not in self._overrides and len(self._overrides) >= MAX_OVERRIDES:
-            raise Refused(400, f"{MAX_OVERRIDES} numbers are overridden: POST /sandbox/reset first.")
+            raise HttpError(400, f"{MAX_OVERRIDES} numbers are overridden: POST /sandbox/reset first.")
         script = fields.optional_text(body, "script")
         known = self._overrides.get(number) or SUPERVISORS.get(number) or CALLERS.get(number)
-        person = SCRIPTS.get(script) if script else known or ANYBODY["outbound"]
+        person = SCRIPTS.get(script) if script else known or DEFAULT_PERSON["outbound"]
         if person is None:
-            raise Refused(400, f"script {script} does not exist: choose {', '.join(SCRIPTS)}.")
+            raise HttpError(400, f"script {script} does not exist: choose {', '.join(SCRIPTS)}.")
         durations = {
             ours: fields.seconds(body, name, getattr(person, ours)) for name, ours in _DURATIONS.items()
         }

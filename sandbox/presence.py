@@ -8,21 +8,21 @@ from functools import partial
 from typing import Any
 
 from .clock import Clock, iso, now_s
-from .errors import Refused
-from .happenings import AudioEnabled, Happening, Joined, Left, ListenChanged, Listener, SpeechBegan, Spoke
+from .errors import HttpError
+from .happenings import AudioEnabled, Joined, Left, ListenChanged, RoomEvent, RoomObserver, SpeechBegan, Spoke
 from .ledger import By, Ledger
 from .limits import MAX_LEDGER_TEXT_CHARS, MAX_PARTICIPANTS_PER_ROOM
 from .participants import Participant, SipTag
 from .recordings import Recordings
-from .rooms import Room, Session
-from .speech import Mouth, Utterance
-from .webhooks import Outbox
+from .rooms import Room, RoomSession
+from .speech import SpeechQueue, Utterance
+from .webhooks import WebhookSender
 
 
-class Presence:
+class RoomActivity:
     """Moves participants in and out of rooms and carries sound between those in the same room."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, outbox: Outbox, recordings: Recordings) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, outbox: WebhookSender, recordings: Recordings) -> None:
         self._clock = clock
         self._ledger = ledger
         self._outbox = outbox
@@ -32,20 +32,20 @@ class Presence:
         self,
         participant_id: str,
         name: str,
-        listener: Listener,
+        listener: RoomObserver,
         sip: SipTag | None,
         metadata: dict[str, Any] | None = None,
     ) -> Participant:
         """Somebody at the door. Agents are heard from the moment they enter, phones a little later."""
         who = Participant(participant_id, name, listener, sip, metadata, audio=sip is None)
-        who.mouth = Mouth(self._clock, partial(self._began, who), partial(self._ended, who))
+        who.speech = SpeechQueue(self._clock, partial(self._began, who), partial(self._ended, who))
         return who
 
     def enter(self, room: Room, who: Participant, by: By) -> None:
         """Come in; one who is there under the same id has to go. Raises Refused when the room is full."""
         double = room.participants.get(who.id)
         if double is None and len(room.participants) >= MAX_PARTICIPANTS_PER_ROOM:
-            raise Refused(403, f"Room holds {MAX_PARTICIPANTS_PER_ROOM} participants and is full.")
+            raise HttpError(403, f"Room holds {MAX_PARTICIPANTS_PER_ROOM} participants and is full.")
         if room.session is None:
             self._open_session(room)
         if double is not None:
@@ -53,9 +53,9 @@ class Presence:
             double.listener.dismiss("replaced")
         room.participants[who.id] = who
         who.room = room
-        self._ledger.note("joined", by, who.about(room), name=who.name, agent=who.is_agent)
+        self._ledger.record("joined", by, who.about(room), name=who.name, agent=who.is_agent)
         self._recordings.entered(who)
-        self._tell(room, Joined(who), but=who)
+        self._notify(room, Joined(who), but=who)
         self._outbox.room_event(room, "participant-joined", _webhook_data(room, who))
 
     def leave(self, who: Participant, reason: str, by: By) -> None:
@@ -72,27 +72,27 @@ class Presence:
         if who.room is None or who.audio:
             return
         who.audio = True
-        self._tell(who.room, AudioEnabled(who), but=who)
+        self._notify(who.room, AudioEnabled(who), but=who)
 
     def set_listening(self, who: Participant, listening: bool) -> None:
         """Open or close this agent's ears; closed ears get no speech. No change: nothing happens."""
         if who.room is None or who.listening == listening:
             return
         who.listening = listening
-        self._ledger.note("listen", "api", who.about(who.room), enabled=listening)
-        self._tell(who.room, ListenChanged(who), but=who)
+        self._ledger.record("listen", "api", who.about(who.room), enabled=listening)
+        self._notify(who.room, ListenChanged(who), but=who)
 
     def _remove(self, room: Room, who: Participant, reason: str, by: By) -> None:
-        who.mouth.silence()
+        who.speech.silence()
         self._recordings.left(room, who, by)
         del room.participants[who.id]
         who.room = None
-        self._ledger.note("left", by, who.about(room), reason=reason)
-        self._tell(room, Left(who, reason))
+        self._ledger.record("left", by, who.about(room), reason=reason)
+        self._notify(room, Left(who, reason))
         self._outbox.room_event(room, "participant-left", {**_webhook_data(room, who), "reason": reason})
 
     def _open_session(self, room: Room) -> None:
-        room.session = Session(secrets.token_hex(12), now_s())
+        room.session = RoomSession(secrets.token_hex(12), now_s())
         started = {
             "sessionId": room.session.id,
             "meetingId": room.id,
@@ -116,18 +116,18 @@ class Presence:
 
     def _began(self, who: Participant, utterance: Utterance) -> None:
         if who.room is not None and who.audio:
-            self._tell(who.room, SpeechBegan(who), but=who, only=utterance.to)
+            self._notify(who.room, SpeechBegan(who), but=who, only=utterance.to)
 
     def _ended(self, who: Participant, utterance: Utterance, heard: str, interrupted: bool) -> None:
         if who.room is not None and who.audio and heard:
-            hearers = self._tell(who.room, Spoke(who, heard), but=who, only=utterance.to)
+            hearers = self._notify(who.room, Spoke(who, heard), but=who, only=utterance.to)
             by: By = "api" if who.is_agent else "person"
             said = heard[:MAX_LEDGER_TEXT_CHARS]
-            self._ledger.note("speech", by, who.about(who.room), text=said, heardBy=hearers)
-        who.listener.said(utterance.id, interrupted)
+            self._ledger.record("speech", by, who.about(who.room), text=said, heardBy=hearers)
+        who.listener.utterance_ended(utterance.id, interrupted)
 
-    def _tell(
-        self, room: Room, happening: Happening, *, but: Participant | None = None, only: str | None = None
+    def _notify(
+        self, room: Room, happening: RoomEvent, *, but: Participant | None = None, only: str | None = None
     ) -> list[str]:
         """Let everybody in the room notice, and return who did."""
         deaf_to_it = isinstance(happening, Spoke | SpeechBegan)

@@ -6,7 +6,7 @@ Nobody else's leaving ends it, and there is no file: the ledger says from when u
 from typing import Final
 
 from .clock import Clock
-from .errors import Refused
+from .errors import HttpError
 from .ledger import By, Ledger
 from .participants import Participant
 from .rooms import Room
@@ -34,15 +34,15 @@ class Recordings:
         """Record somebody from now on. Raises Refused 403 (no session) or 400 (not there, already)."""
         who = self._present(room, participant_id)
         if who.recorded:
-            raise Refused(400, "participant recording is already started")
+            raise HttpError(400, "participant recording is already started")
         who.recorded = True
-        self._ledger.note("recording_started", "api", who.about(room))
+        self._ledger.record("recording_started", "api", who.about(room))
 
     def stop(self, room: Room, participant_id: str) -> None:
         """Record somebody no longer. Raises Refused 403 (no session) or 400 (not there, not recorded)."""
         who = self._present(room, participant_id)
         if not who.recorded:
-            raise Refused(400, "participant recording is not started yet")
+            raise HttpError(400, "participant recording is not started yet")
         self._over(room, who, "api")
 
     def left(self, room: Room, who: Participant, by: By) -> None:
@@ -52,12 +52,12 @@ class Recordings:
 
     def _present(self, room: Room, participant_id: str) -> Participant:
         if room.session is None:
-            raise Refused(403, "No active session found")
+            raise HttpError(403, "No active session found")
         who = room.participants.get(participant_id)
         if who is None or not who.recordable:
-            raise Refused(400, "participant is not yet joined the meeting")
+            raise HttpError(400, "participant is not yet joined the meeting")
         return who
 
     def _over(self, room: Room, who: Participant, by: By) -> None:
         who.recorded = False
-        self._ledger.note("recording_stopped", by, who.about(room))
+        self._ledger.record("recording_stopped", by, who.about(room))

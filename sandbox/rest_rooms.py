@@ -8,7 +8,7 @@ from starlette.websockets import WebSocket
 
 from . import fields
 from .cloud import Cloud
-from .errors import Refused
+from .errors import HttpError
 from .limits import MAX_URL_CHARS
 from .rooms import Hook, Room
 from .tokens import check_api_token, check_join_token
@@ -32,7 +32,7 @@ async def get_room(request: Request) -> Response:
     cloud = _admitted(request)
     room = cloud.rooms.find_either(request.path_params["room_id"])
     if room is None:
-        raise Refused(404, "Room not found.")
+        raise HttpError(404, "Room not found.")
     return JSONResponse(_record(request, room))
 
 
@@ -42,9 +42,9 @@ async def validate_room(request: Request) -> Response:
     room_id = request.path_params["room_id"]
     room = cloud.rooms.find_either(room_id)
     if room is None and not _ROOM_ID.fullmatch(room_id):
-        raise Refused(400, "RoomId is invalid.")
+        raise HttpError(400, "RoomId is invalid.")
     if room is None or room.disabled:
-        raise Refused(402, "Room not found.")
+        raise HttpError(402, "Room not found.")
     return JSONResponse(_record(request, room))
 
 
@@ -53,7 +53,7 @@ async def deactivate_room(request: Request) -> Response:
     cloud = _admitted(request)
     room = cloud.rooms.find(fields.text(await fields.read_json(request), "roomId"))
     if room is None:
-        raise Refused(402, "Room not found.")
+        raise HttpError(402, "Room not found.")
     cloud.deactivate(room)
     return JSONResponse(_record(request, room))
 
@@ -65,17 +65,17 @@ async def join_room(websocket: WebSocket) -> None:
         room_id, query = websocket.path_params["room_id"], websocket.query_params
         participant_id = fields.chosen_id(query, "participantId")
         if participant_id is None:
-            raise Refused(400, "participantId is required.")
+            raise HttpError(400, "participantId is required.")
         name = fields.optional_text(query, "name") or participant_id
         token = query.get("token") or websocket.headers.get("authorization")
         check_join_token(token, cloud.settings, room_id, participant_id)
         fault = cloud.faults.for_join(participant_id, room_id)
         if fault is not None and fault.kind == "refuse":
-            raise Refused(503, "Refused by a fault.")
+            raise HttpError(503, "Refused by a fault.")
         if fault is not None:
             await cloud.clock.sleep(fault.delay_s)
-        socket = cloud.sockets.seat(websocket, cloud.rooms.open(room_id), participant_id, name)
-    except Refused as refused:
+        socket = cloud.sockets.admit(websocket, cloud.rooms.open(room_id), participant_id, name)
+    except HttpError as refused:
         await websocket.send_denial_response(refused.answer())
         return
     await cloud.sockets.serve(socket)

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from . import fields
 from .calls import DEFAULT_RINGING_TIMEOUT_S, Call
 from .cloud import Cloud
-from .errors import Refused
+from .errors import HttpError
 from .limits import DEFAULT_PER_PAGE, MAX_CALLS, MAX_EPOCH_MS, MAX_PER_PAGE, MAX_URL_CHARS
 from .signing import public_key_pem
 from .tokens import check_api_token, check_join_token
@@ -76,7 +76,7 @@ async def create_webhook(request: Request) -> Response:
     body = await fields.read_json(request)
     url, events = fields.text(body, "url", MAX_URL_CHARS), fields.strings(body, "events")
     if not url.startswith(("http://", "https://")):
-        raise Refused(400, "url must start with http:// or https://.")
+        raise HttpError(400, "url must start with http:// or https://.")
     return JSONResponse(cloud.outbox.register(url, tuple(events)).record())
 
 
@@ -88,7 +88,7 @@ async def list_webhooks(request: Request) -> Response:
 async def delete_webhook(request: Request) -> Response:
     cloud = _admitted(request)
     if not cloud.outbox.unregister(request.path_params["webhook_id"]):
-        raise Refused(404, "Webhook not found.")
+        raise HttpError(404, "Webhook not found.")
     return JSONResponse({"message": "Webhook deleted successfully"})
 
 
@@ -109,7 +109,7 @@ def _order(cloud: Cloud, body: fields.Body) -> Call:
     participant = fields.optional_object(body, "participant")
     metadata = fields.optional_object(body, "metadata") or fields.optional_object(participant, "metadata")
     if len(str(metadata)) > MAX_METADATA_CHARS:
-        raise Refused(400, f"metadata is longer than {MAX_METADATA_CHARS} characters.")
+        raise HttpError(400, f"metadata is longer than {MAX_METADATA_CHARS} characters.")
     ringing_s = fields.seconds(body, "ringingTimeout", DEFAULT_RINGING_TIMEOUT_S)
     longest_s = fields.seconds(body, "maxCallDuration", 0.0)
     room_id = fields.optional_text(body, "destinationRoomId")
@@ -134,7 +134,7 @@ def _matching(cloud: Cloud, request: Request) -> list[Call]:
     room_id, session_id, call_id = query.get("roomId"), query.get("sessionId"), query.get("id")
     direction = query.get("type")
     if direction not in (None, "inbound", "outbound"):
-        raise Refused(400, "type must be inbound or outbound.")
+        raise HttpError(400, "type must be inbound or outbound.")
     since_ms = fields.whole(query, "startDate", 1, MAX_EPOCH_MS)
     until_ms = fields.whole(query, "endDate", MAX_EPOCH_MS, MAX_EPOCH_MS)
     calls: Iterable[Call] = cloud.calls if room_id is None else cloud.calls.of_room(room_id)
@@ -154,5 +154,5 @@ def _check_switch_token(cloud: Cloud, token: str, room_id: str, participant_id: 
     """A bad token in the body is a bad field, not a bad credential."""
     try:
         check_join_token(token, cloud.settings, room_id, participant_id)
-    except Refused as refused:
-        raise Refused(400, f"token does not admit to this room: {refused.message}") from None
+    except HttpError as refused:
+        raise HttpError(400, f"token does not admit to this room: {refused.message}") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import iso, now_s
-from .errors import Refused
+from .errors import HttpError
 from .ledger import About, By, Ledger
 from .limits import MAX_ROOMS
 from .participants import Participant
@@ -23,7 +23,7 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class RoomSession:
     """The life of a room from the first one in to the last one out."""
 
     id: str
@@ -40,7 +40,7 @@ class Room:
     updated_at_s: float = field(default_factory=now_s)
     record_id: str = field(default_factory=lambda: secrets.token_hex(12))
     disabled: bool = False
-    session: Session | None = None
+    session: RoomSession | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
 
     @property
@@ -107,7 +107,7 @@ class Rooms:
         self._by_id[room.id] = room
         if custom_id is not None:
             self._by_custom_id[custom_id] = room
-        self._ledger.note("room_created", by, About(room_id=room.id), customRoomId=custom_id)
+        self._ledger.record("room_created", by, About(room_id=room.id), customRoomId=custom_id)
         return room
 
     def find(self, room_id: str) -> Room | None:
@@ -122,9 +122,9 @@ class Rooms:
         """The room with this roomId, open for business. Raises Refused 404 or 400."""
         room = self._by_id.get(room_id)
         if room is None:
-            raise Refused(404, "Room not found.")
+            raise HttpError(404, "Room not found.")
         if room.disabled:
-            raise Refused(400, "Room is deactivated.")
+            raise HttpError(400, "Room is deactivated.")
         return room
 
     def disable(self, room: Room) -> None:
@@ -132,7 +132,7 @@ class Rooms:
         if not room.disabled:
             room.disabled = True
             room.updated_at_s = now_s()
-            self._ledger.note("room_deactivated", "api", About(room_id=room.id))
+            self._ledger.record("room_deactivated", "api", About(room_id=room.id))
 
     def clear(self) -> None:
         """Forget every room; whoever was in one is nowhere now."""
@@ -145,7 +145,7 @@ class Rooms:
     def _forget_one(self) -> None:
         empty = next((room for room in self if room.session is None), None)
         if empty is None:
-            raise Refused(429, f"The sandbox holds {MAX_ROOMS} rooms with somebody in them: close some.")
+            raise HttpError(429, f"The sandbox holds {MAX_ROOMS} rooms with somebody in them: close some.")
         del self._by_id[empty.id]
         if empty.custom_id is not None:
             del self._by_custom_id[empty.custom_id]

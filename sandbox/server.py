@@ -24,7 +24,7 @@ BACKLOG = 1_024
 MAX_PORT = 65_535
 
 
-class Unbindable(ValueError):
+class CannotBind(ValueError):
     """The address cannot be had; one sentence says why, and what to give instead."""
 
 
@@ -39,12 +39,12 @@ async def serve(
     """Serve until SIGTERM, SIGINT or cancellation; `ready(base_url)` is called once connections are taken.
 
     `port` 0 is any free one. With `handle_signals=False` only cancellation stops it, for a process with
-    signal handlers of its own. Raises Unbindable when `host` or `port` cannot be had.
+    signal handlers of its own. Raises CannotBind when `host` or `port` cannot be had.
     """
     bound = _bind(host, port)
     base_url = f"http://{host}:{bound.getsockname()[1]}"
     app = create_app(settings)
-    server = _Server(_config(app), (lambda: ready(base_url)) if ready else None)
+    server = _SandboxServer(_config(app), (lambda: ready(base_url)) if ready else None)
     app.state.cut = server.cut
     running = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
     stops: AbstractContextManager[None] = _stopped_by_signals(server) if handle_signals else nullcontext()
@@ -60,14 +60,14 @@ async def serve(
 def _bind(host: str, port: int) -> socket.socket:
     """A bound socket. It must say TCP, or asyncio leaves Nagle on and every answer waits 40 ms."""
     if not 0 <= port <= MAX_PORT:
-        raise Unbindable(f"port is {port}; give 0 to {MAX_PORT}")
+        raise CannotBind(f"port is {port}; give 0 to {MAX_PORT}")
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
     except (OSError, UnicodeError) as error:
         bound.close()
-        raise Unbindable(_why_not(host, port, error)) from error
+        raise CannotBind(_why_not(host, port, error)) from error
     return bound
 
 
@@ -78,7 +78,7 @@ def _why_not(host: str, port: int, error: OSError | UnicodeError) -> str:
     return f"port is {port}, which is not to be had ({why}); give another, or 0 for any free one"
 
 
-class _Server(uvicorn.Server):
+class _SandboxServer(uvicorn.Server):
     """Uvicorn, with a word when it is ready, and with signals left to serve()."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:

@@ -12,11 +12,11 @@ from typing import Any, Final
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .clock import Clock
-from .errors import Refused
-from .happenings import Frame, Happening
+from .errors import HttpError
+from .happenings import Frame, RoomEvent
 from .limits import MAX_ID_CHARS, MAX_QUEUED_FRAMES, MAX_TEXT_CHARS
 from .participants import Participant
-from .presence import Presence
+from .presence import RoomActivity
 from .rooms import Room
 from .speech import Utterance
 
@@ -33,12 +33,12 @@ class Socket:
         self._writing: asyncio.Task[None] | None = None
         self._deaf = False
 
-    def notice(self, happening: Happening) -> None:
+    def notice(self, happening: RoomEvent) -> None:
         frame = happening.frame()
         if frame is not None:
             self.send(frame)
 
-    def said(self, utterance_id: str, interrupted: bool) -> None:
+    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         self.send({"type": "said", "id": utterance_id, "interrupted": interrupted})
 
     def dismiss(self, reason: str) -> None:
@@ -75,13 +75,13 @@ class Socket:
 class Sockets:
     """Seats agents in rooms, keeps the seat of one who dropped, and carries out what they send."""
 
-    def __init__(self, clock: Clock, presence: Presence) -> None:
+    def __init__(self, clock: Clock, presence: RoomActivity) -> None:
         self._clock = clock
         self._presence = presence
         self._seated: dict[Socket, Participant] = {}
         self._dropped: dict[Participant, asyncio.TimerHandle] = {}
 
-    def seat(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> Socket:
+    def admit(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> Socket:
         """A place in the room, new or taken over. Raises Refused 403 when the room is full."""
         socket = Socket(websocket)
         who = room.participants.get(participant_id)
@@ -125,14 +125,14 @@ class Sockets:
         timer = self._dropped.pop(who, None)
         if timer is not None:
             timer.cancel()
-        who.mouth.silence()
+        who.speech.silence()
         who.listener.dismiss("replaced")
         who.listener = socket
 
     def _lost(self, who: Participant, socket: Socket) -> None:
         """The socket is closed: keep the seat for a while, unless it was left or taken over."""
         if who.room is not None and who.listener is socket:
-            who.mouth.silence()
+            who.speech.silence()
             self._dropped[who] = self._clock.later(GRACE_S, partial(self._give_up, who))
 
     def _give_up(self, who: Participant) -> None:
@@ -147,7 +147,7 @@ class Sockets:
                 continue
             try:
                 self._obey(who, _parse(raw))
-            except Refused as refused:
+            except HttpError as refused:
                 socket.send({"type": "error", "message": refused.message})
             if who.room is None:
                 await socket.websocket.close(NORMAL_CLOSURE)
@@ -157,16 +157,16 @@ class Sockets:
         """Do what one frame says. Raises Refused."""
         match frame.get("type"):
             case "say":
-                if not who.mouth.say(_utterance(frame)):
-                    raise Refused(429, "Too much is waiting to be said: wait for the frame said.")
+                if not who.speech.say(_utterance(frame)):
+                    raise HttpError(429, "Too much is waiting to be said: wait for the frame said.")
             case "interrupt":
-                who.mouth.interrupt()
+                who.speech.interrupt()
             case "listen":
                 self._presence.set_listening(who, _enabled(frame))
             case "leave":
                 self._presence.leave(who, "user-left", "api")
             case other:
-                raise Refused(400, f"type {other!r} is unknown: send say, interrupt, listen or leave.")
+                raise HttpError(400, f"type {other!r} is unknown: send say, interrupt, listen or leave.")
 
 
 def _welcome(room: Room) -> Frame:
@@ -182,25 +182,25 @@ def _parse(raw: str) -> dict[str, Any]:
     try:
         frame = json.loads(raw)
     except ValueError:
-        raise Refused(400, "Frame is not JSON.") from None
+        raise HttpError(400, "Frame is not JSON.") from None
     if not isinstance(frame, dict):
-        raise Refused(400, "Frame must be a JSON object.")
+        raise HttpError(400, "Frame must be a JSON object.")
     return frame
 
 
 def _enabled(frame: dict[str, Any]) -> bool:
     enabled = frame.get("enabled")
     if not isinstance(enabled, bool):
-        raise Refused(400, "listen.enabled must be true or false.")
+        raise HttpError(400, "listen.enabled must be true or false.")
     return enabled
 
 
 def _utterance(frame: dict[str, Any]) -> Utterance:
     spoken, name, to = frame.get("text"), frame.get("id"), frame.get("to")
     if not isinstance(spoken, str) or not spoken.strip() or len(spoken) > MAX_TEXT_CHARS:
-        raise Refused(400, f"say.text must be 1 to {MAX_TEXT_CHARS} characters.")
+        raise HttpError(400, f"say.text must be 1 to {MAX_TEXT_CHARS} characters.")
     if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_CHARS:
-        raise Refused(400, f"say.id must be 1 to {MAX_ID_CHARS} characters.")
+        raise HttpError(400, f"say.id must be 1 to {MAX_ID_CHARS} characters.")
     if to is not None and not isinstance(to, str):
-        raise Refused(400, "say.to must be a participantId or null.")
+        raise HttpError(400, "say.to must be a participantId or null.")
     return Utterance(name, spoken, frame.get("interruptible") is not False, to)

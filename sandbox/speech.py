@@ -26,7 +26,7 @@ class Utterance:
         return max(len(self.text.split()) * SECONDS_PER_WORD, MIN_UTTERANCE_S)
 
 
-class Mouth:
+class SpeechQueue:
     """Calls `began(utterance)` when one starts, `ended(utterance, heard, interrupted)` when it is over."""
 
     def __init__(

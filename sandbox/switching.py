@@ -8,12 +8,12 @@ from typing import Final
 
 from .calls import Call, Calls
 from .clock import Clock
-from .errors import Refused
-from .faults import FaultBook
-from .happenings import Moved
+from .errors import HttpError
+from .faults import FaultRegistry
+from .happenings import ParticipantMoved
 from .ledger import About, Ledger
-from .news import News
-from .presence import Presence
+from .news import CallStatus
+from .presence import RoomActivity
 from .rooms import Room
 
 SWITCH_S: Final = 0.3
@@ -22,11 +22,17 @@ AUDIO_S: Final = 0.2
 """From arriving in the new room until the caller is heard there."""
 
 
-class Switchboard:
+class RoomSwitch:
     """Moves calls between rooms."""
 
     def __init__(
-        self, clock: Clock, ledger: Ledger, faults: FaultBook, presence: Presence, calls: Calls, news: News
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        faults: FaultRegistry,
+        presence: RoomActivity,
+        calls: Calls,
+        news: CallStatus,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -38,12 +44,12 @@ class Switchboard:
     def switch(self, call: Call, room: Room, participant_id: str) -> None:
         """Begin to move an active call into `room` as `participant_id`. Raises Refused 400."""
         if not call.active:
-            raise Refused(400, f"Call is not active but {call.status}: only answered calls switch rooms.")
+            raise HttpError(400, f"Call is not active but {call.status}: only answered calls switch rooms.")
         if room.session is None:
-            raise Refused(400, "Room has no active session: somebody must have joined it first.")
+            raise HttpError(400, "Room has no active session: somebody must have joined it first.")
         here = call.participant.room if call.participant else None
         about = About(call.id, room.id, participant_id, call.metadata or None)
-        self._ledger.note("switch", "api", about, fromRoomId=here.id if here else None)
+        self._ledger.record("switch", "api", about, fromRoomId=here.id if here else None)
         if call.moving is not None:
             call.moving.cancel()
         self._news.status(call, "switch-room-initiated", room)
@@ -81,7 +87,7 @@ class Switchboard:
         who = self._presence.newcomer(participant_id, before.name, before.listener, before.sip, call.metadata)
         try:
             self._presence.enter(room, who, "cloud")
-        except Refused as full:
+        except HttpError as full:
             self._fail(call, room, full.message)
             return
         call.participant, call.participant_id = who, participant_id
@@ -89,15 +95,15 @@ class Switchboard:
         self._calls.move(call, room.id)
         call.after(self._clock, AUDIO_S, partial(self._presence.enable_audio, who))
         self._complete(call, room)
-        who.listener.notice(Moved())
+        who.listener.notice(ParticipantMoved())
 
     def _complete(self, call: Call, room: Room) -> None:
-        self._ledger.note("switch_completed", "cloud", call.about)
+        self._ledger.record("switch_completed", "cloud", call.about)
         self._news.status(call, "switch-room-completed", room)
         self._news.update(call)
 
     def _fail(self, call: Call, room: Room, reason: str) -> None:
         call.moving = None
         about = About(call.id, room.id, call.participant_id, call.metadata or None)
-        self._ledger.note("switch_failed", "cloud", about, reason=reason)
+        self._ledger.record("switch_failed", "cloud", about, reason=reason)
         self._news.status(call, "switch-room-failed", room, reason=reason)

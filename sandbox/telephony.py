@@ -12,14 +12,14 @@ import structlog
 
 from .calls import Call, Calls
 from .clock import Clock, now_s
-from .errors import Refused
+from .errors import HttpError
 from .ledger import By, Ledger
-from .lines import Line
-from .news import News
+from .lines import Phone
+from .news import CallStatus
 from .participants import SipTag
 from .people import Person, Pickup
 from .phonebook import PhoneBook
-from .presence import Presence
+from .presence import RoomActivity
 from .rooms import Room, Rooms
 
 log = structlog.get_logger(__name__)
@@ -28,18 +28,18 @@ SETUP_S: Final = 0.05
 """From the order to dial until the far phone rings."""
 
 
-class Telephony:
+class CallEngine:
     """Carries every call of the sandbox from its first ring to its end."""
 
     def __init__(
         self,
         clock: Clock,
         ledger: Ledger,
-        presence: Presence,
+        presence: RoomActivity,
         rooms: Rooms,
         calls: Calls,
         phonebook: PhoneBook,
-        news: News,
+        news: CallStatus,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -53,25 +53,25 @@ class Telephony:
     def dial(self, call: Call) -> None:
         """Call somebody's phone; returns at once, the rest happens by itself."""
         self._calls.add(call)
-        self._ledger.note("dial", "api", call.about, to=call.callee)
+        self._ledger.record("dial", "api", call.about, to=call.callee)
         self._news.status(call, "initiated")
         self._begin(call, self._outbound(call, self._phonebook.who_has(call)))
 
     def arrive(self, call: Call, room: Room) -> None:
         """Somebody calls in and is answered at once, in `room`."""
         self._calls.add(call)
-        self._ledger.note("incoming", "person", call.about, to=call.callee)
+        self._ledger.record("incoming", "person", call.about, to=call.callee)
         self._news.status(call, "incoming")
         line = self._answer(call, room, "cloud")
         if line is not None and call.participant is not None:
             self._presence.enable_audio(call.participant)
             person = self._phonebook.who_has(call)
-            self._begin(call, person.talk(line, person))
+            self._begin(call, person.behaviour(line, person))
 
     def end(self, call: Call) -> None:
         """Hang up by order of the API. Raises Refused 400 when it is over already."""
         if call.over:
-            raise Refused(400, "Call has already ended.")
+            raise HttpError(400, "Call has already ended.")
         self._finish(call, "ended", "api")
 
     def hang_up(self, call: Call, by: By) -> None:
@@ -112,7 +112,7 @@ class Telephony:
         if line is not None and call.participant is not None:
             await self._clock.sleep(person.audio_s)
             self._presence.enable_audio(call.participant)
-            await person.talk(line, person)
+            await person.behaviour(line, person)
 
     async def _ring(self, call: Call, person: Person) -> None:
         """Until somebody picks up, or the call is over."""
@@ -131,18 +131,18 @@ class Telephony:
         elif person.pickup is Pickup.DROPS:
             self._finish(call, "abandoned", "person", reason="callee-gone")
 
-    def _answer(self, call: Call, room: Room, by: By) -> Line | None:
+    def _answer(self, call: Call, room: Room, by: By) -> Phone | None:
         """Somebody is on the line: into the room with them. None: the room took nobody in."""
         call.answered = True
-        self._ledger.note("answered", by, call.about)
+        self._ledger.record("answered", by, call.about)
         self._news.status(call, "answered")
         if call.max_duration_s is not None:
             call.after(self._clock, call.max_duration_s, partial(self.hang_up, call, "cloud"))
-        line, tag = Line(call, self._clock, self), SipTag(call.id, call.direction)
+        line, tag = Phone(call, self._clock, self), SipTag(call.id, call.direction)
         who = self._presence.newcomer(call.participant_id, call.participant_name, line, tag, call.metadata)
         try:
             self._presence.enter(room, who, by)
-        except Refused as full:
+        except HttpError as full:
             self._finish(call, "failed", "cloud", reason=full.message)
             return None
         call.participant = who
@@ -161,7 +161,7 @@ class Telephony:
         """The one way a call ends, whoever ends it."""
         self._release(call)
         call.ended_at_s = now_s()
-        self._ledger.note("end" if by == "api" else "hangup", by, call.about, status=status, **details)
+        self._ledger.record("end" if by == "api" else "hangup", by, call.about, status=status, **details)
         self._news.status(call, status, None, **details)
         if call.participant is not None:
             self._presence.leave(call.participant, "user-left", by)

@@ -4,7 +4,7 @@ from typing import Any
 
 import jwt
 
-from .errors import Refused
+from .errors import HttpError
 from .settings import Settings
 
 Claims = dict[str, Any]
@@ -14,9 +14,9 @@ def check_api_token(token: str | None, settings: Settings) -> Claims:
     """The claims of a token that may use the REST API. Raises Refused 401, or 403 for a join-only token."""
     claims = _verified(token, settings)
     if claims.get("version") != 2:
-        raise Refused(401, "Token has no claim version: 2, which the v2 API requires.")
+        raise HttpError(401, "Token has no claim version: 2, which the v2 API requires.")
     if "crawler" not in _roles(claims):
-        raise Refused(403, 'Token has roles ["rtc"]: it may join rooms, not use the API.')
+        raise HttpError(403, 'Token has roles ["rtc"]: it may join rooms, not use the API.')
     return claims
 
 
@@ -26,29 +26,29 @@ def check_join_token(
     """The claims of a token that may join `room_id` as `participant_id`. Raises Refused 401 or 403."""
     claims = _verified(token, settings)
     if "rtc" not in _roles(claims):
-        raise Refused(403, 'Token has roles ["crawler"]: it may use the API, not join rooms.')
+        raise HttpError(403, 'Token has roles ["crawler"]: it may use the API, not join rooms.')
     if "allow_join" not in claims.get("permissions", ()):
-        raise Refused(403, "Token has no permission allow_join.")
+        raise HttpError(403, "Token has no permission allow_join.")
     if claims.get("roomId") not in (None, room_id):
-        raise Refused(403, "Token is for another room.")
+        raise HttpError(403, "Token is for another room.")
     if participant_id is not None and claims.get("participantId") not in (None, participant_id):
-        raise Refused(403, "Token is for another participant.")
+        raise HttpError(403, "Token is for another participant.")
     return claims
 
 
 def _verified(token: str | None, settings: Settings) -> Claims:
     if not token:
-        raise Refused(401, "Token is missing: send the raw JWT in the Authorization header.")
+        raise HttpError(401, "Token is missing: send the raw JWT in the Authorization header.")
     try:
         claims = jwt.decode(
             token, settings.secret, algorithms=["HS256"], options={"require": ["exp", "apikey"]}
         )
     except jwt.ExpiredSignatureError:
-        raise Refused(401, "Token is expired.") from None
+        raise HttpError(401, "Token is expired.") from None
     except jwt.InvalidTokenError:
-        raise Refused(401, "Token is invalid: it must be a raw HS256 JWT with apikey and exp.") from None
+        raise HttpError(401, "Token is invalid: it must be a raw HS256 JWT with apikey and exp.") from None
     if claims["apikey"] != settings.api_key:
-        raise Refused(401, "Token is for another apikey.")
+        raise HttpError(401, "Token is for another apikey.")
     return claims
 
 

@@ -12,7 +12,7 @@ from .ledger import Entry
 _OVER = frozenset({"end", "hangup"})
 
 
-def judge(
+def report(
     entries: Iterable[Entry], primary_room: str, caller_call_id: str, transfer_key: str
 ) -> dict[str, Any]:
     """The facts that the invariants of a transfer are about; docs/sandbox.md explains each."""

@@ -17,8 +17,8 @@ import httpx
 import structlog
 
 from .clock import Clock, iso, now_s
-from .errors import Refused
-from .faults import FaultBook
+from .errors import HttpError
+from .faults import FaultRegistry
 from .limits import MAX_PENDING_WEBHOOKS, MAX_WEBHOOKS
 from .rooms import Hook, Room
 from .settings import Settings
@@ -48,22 +48,22 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class QueuedWebhook:
     kind: str
     body: bytes
     headers: dict[str, str]
 
 
-class Outbox:
+class WebhookSender:
     """Sends every event to whom it concerns."""
 
-    def __init__(self, settings: Settings, clock: Clock, faults: FaultBook) -> None:
+    def __init__(self, settings: Settings, clock: Clock, faults: FaultRegistry) -> None:
         self._settings = settings
         self._clock = clock
         self._faults = faults
         self._client: httpx.AsyncClient | None = None
         self._registered: dict[str, Registration] = {}
-        self._queues: dict[tuple[str, str], deque[Letter]] = {}
+        self._queues: dict[tuple[str, str], deque[QueuedWebhook]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
         self._silent: set[str] = set()
@@ -72,7 +72,7 @@ class Outbox:
     def register(self, url: str, events: tuple[str, ...]) -> Registration:
         """Send call events to `url` from now on. Raises Refused 429 when there are too many."""
         if len(self._registered) >= MAX_WEBHOOKS:
-            raise Refused(429, f"The project has {MAX_WEBHOOKS} webhooks: delete some.")
+            raise HttpError(429, f"The project has {MAX_WEBHOOKS} webhooks: delete some.")
         registration = Registration(url, events)
         self._registered[registration.id] = registration
         return registration
@@ -120,11 +120,11 @@ class Outbox:
         headers = {"content-type": "application/json"}
         if self._settings.sign_webhooks:
             headers["videosdk-signature"] = sign(body)
-        letter = Letter(kind, body, headers)
+        letter = QueuedWebhook(kind, body, headers)
         for url in dict.fromkeys(urls):
             self._queue(url, key, letter)
 
-    def _queue(self, url: str, key: str, letter: Letter) -> None:
+    def _queue(self, url: str, key: str, letter: QueuedWebhook) -> None:
         if self._pending >= MAX_PENDING_WEBHOOKS:
             self.given_up += 1
             return
@@ -138,7 +138,7 @@ class Outbox:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _empty(self, url: str, key: str, queue: deque[Letter]) -> None:
+    async def _empty(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
         """Send one queue's letters, oldest first, until none is left."""
         while queue:
             letter = queue.popleft()
@@ -161,7 +161,7 @@ class Outbox:
         if self._queues.get((url, key)) is queue:
             del self._queues[url, key]
 
-    async def _send(self, url: str, letter: Letter) -> None:
+    async def _send(self, url: str, letter: QueuedWebhook) -> None:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S)
         cause = ""

@@ -15,36 +15,36 @@ MAX_TURN_CHARS = 2_000
 TurnText = Annotated[str, Meta(max_length=MAX_TURN_CHARS, extra={"pii": True})]
 
 
-class Turn(Struct, frozen=True):
+class TranscriptTurn(Struct, frozen=True):
     """One utterance of the call, oldest first in any list of them."""
 
     role: Literal["caller", "agent"]
     text: TurnText
 
 
-class AskHistory(Struct, frozen=True):
+class HistoryQuery(Struct, frozen=True):
     """To the primary-session proxy, on `warmxfer.ask.history.<session>`."""
 
 
 class History(Struct, frozen=True):
     """The newest `MAX_TURNS` turns of the session."""
 
-    turns: list[Turn] = field(default_factory=list[Turn])
+    turns: list[TranscriptTurn] = field(default_factory=list[TranscriptTurn])
 
 
-class AskSummary(Struct, frozen=True):
+class SummaryQuery(Struct, frozen=True):
     """To the proxy, on `warmxfer.ask.summary.<session>`: let the session's own model write it."""
 
     prompt: str
 
 
-class OwnSummary(Struct, frozen=True):
+class SessionSummary(Struct, frozen=True):
     """Empty when the session has no model of its own, or it failed."""
 
     text: str
 
 
-class AskToken(Struct, frozen=True):
+class RoomTokenQuery(Struct, frozen=True):
     """To the SIP gateway, on `warmxfer.ask.token`: may this participant join this room?"""
 
     room_id: str
@@ -59,13 +59,13 @@ class RoomToken(Struct, frozen=True):
     """The base URL of the cloud whose rooms the token opens."""
 
 
-class AskPulse(Struct, frozen=True):
+class LivenessQuery(Struct, frozen=True):
     """To any coordinator, on `warmxfer.ask.pulse`: is somebody in charge of this transfer?"""
 
     transfer_id: str
 
 
-class Pulse(Struct, frozen=True):
+class LivenessReply(Struct, frozen=True):
     """`live` False: the transfer is over, or was never there."""
 
     live: bool

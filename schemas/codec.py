@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .commands import AnyCommand
-from .errors import WarmTransferError
+from .errors import WarmxferError
 from .events import AnyEvent
 from .transfer import PhaseChanged, WarmTransferResult
 
@@ -32,7 +32,7 @@ _phase = msgspec.json.Decoder(PhaseChanged)
 _result = msgspec.json.Decoder(WarmTransferResult)
 
 
-class Undecodable(WarmTransferError):
+class DecodeError(WarmxferError):
     """Bytes that are no message of ours. The text says what was expected, never what stood there."""
 
 
@@ -43,11 +43,11 @@ def encode(message: Any) -> bytes:
 
 def _decode(decoder: msgspec.json.Decoder[M], data: bytes) -> M:
     if len(data) > MAX_MESSAGE_BYTES:
-        raise Undecodable(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
+        raise DecodeError(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Undecodable(_STOOD_THERE.sub("…", str(error))) from error
+        raise DecodeError(_STOOD_THERE.sub("…", str(error))) from error
 
 
 def decode_command(data: bytes) -> AnyCommand:

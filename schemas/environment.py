@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from .errors import Refused
+from .errors import InvalidRequest
 
 MAX_SHOWN_CHARS = 40
 
@@ -25,11 +25,11 @@ def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], defa
     if value is None or not low <= value <= high:
         shown = repr(text[:MAX_SHOWN_CHARS])
         what = "a whole number" if kind is int else "a number"
-        raise Refused(f"{name} is {shown}; give {what} from {low:.10g} to {high:.10g}", field=name)
+        raise InvalidRequest(f"{name} is {shown}; give {what} from {low:.10g} to {high:.10g}", field=name)
     return value
 
 
-def web_address(text: str) -> SplitResult | None:
+def parse_http_url(text: str) -> SplitResult | None:
     """The parts of an http:// or https:// address with a host and no impossible port; None for all else."""
     try:
         parts = urlsplit(text)

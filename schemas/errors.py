@@ -12,11 +12,11 @@ that vendor is known.
 from __future__ import annotations
 
 
-class WarmTransferError(Exception):
+class WarmxferError(Exception):
     """A warm transfer cannot be performed, or failed on the way."""
 
 
-class Retry(WarmTransferError):
+class RetryableError(WarmxferError):
     """Nobody's mistake: the same call may succeed after `after_s` seconds."""
 
     def __init__(self, sentence: str, *, after_s: float = 1.0) -> None:
@@ -24,7 +24,7 @@ class Retry(WarmTransferError):
         self.after_s = after_s
 
 
-class Refused(WarmTransferError):
+class InvalidRequest(WarmxferError):
     """The asker's mistake. The message is one sentence that names field, value and remedy."""
 
     def __init__(self, sentence: str, *, field: str = "") -> None:
@@ -32,5 +32,5 @@ class Refused(WarmTransferError):
         self.field = field
 
 
-class Broken(WarmTransferError):
+class InternalError(WarmxferError):
     """A bug of ours: two things that cannot both be true were."""

@@ -19,11 +19,11 @@ from .tags import snake_case
 from .transfer import WarmTransferRequest
 
 
-class Fact(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
+class Event(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
     """The base of all events; never sent itself."""
 
 
-class Answer(Fact, frozen=True, kw_only=True):
+class CommandReply(Event, frozen=True, kw_only=True):
     """The base of events that answer a command."""
 
     command_id: str
@@ -32,15 +32,15 @@ class Answer(Fact, frozen=True, kw_only=True):
 # ── the beginning and the end, from users ────────────────────────────────────────────────────────
 
 
-class TransferRequested(Fact, frozen=True, kw_only=True):
+class TransferRequested(Event, frozen=True, kw_only=True):
     """A request that passed every check. `held_by` names a running transfer of the same caller, if any."""
 
     transfer_id: str
     request: WarmTransferRequest
-    held_by: str | None = None
+    conflicting_transfer_id: str | None = field(name="held_by", default=None)
 
 
-class TransferRefused(Fact, frozen=True, kw_only=True):
+class TransferRefused(Event, frozen=True, kw_only=True):
     """A request that did not: `detail` is the sentence for its author.
 
     `outcome` is `too_busy` for one with nothing wrong with it, which may come again `retry_after_s` later.
@@ -52,7 +52,7 @@ class TransferRefused(Fact, frozen=True, kw_only=True):
     retry_after_s: float | None = None
 
 
-class CancelRequested(Fact, frozen=True, kw_only=True):
+class CancelRequested(Event, frozen=True, kw_only=True):
     """The asker wants the caller back."""
 
     reason: ReasonText
@@ -61,7 +61,7 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
 # ── from the coordinator, about itself ───────────────────────────────────────────────────────────
 
 
-class TransferBroken(Fact, frozen=True, kw_only=True):
+class TransferBroken(Event, frozen=True, kw_only=True):
     """A message of this transfer could be read and not be handled, however often it was tried.
 
     `kind` is where it came in (`request`, `cancel`, `event` or `timeout`), `cause` its dead letter's.
@@ -75,27 +75,27 @@ class TransferBroken(Fact, frozen=True, kw_only=True):
 # ── from the primary-session proxy ───────────────────────────────────────────────────────────────
 
 
-class CallerHeld(Answer, frozen=True, kw_only=True):
+class CallerHeld(CommandReply, frozen=True, kw_only=True):
     """The caller is muted and hears the hold line."""
 
     caller_participant_id: str | None = None
 
 
-class CallerReleased(Fact, frozen=True, kw_only=True):
+class CallerReleased(Event, frozen=True, kw_only=True):
     """The caller talks with the AI again: told to (`command_id`), or by the proxy's own decision (None)."""
 
     command_id: str | None
     cause: Literal["commanded", "bus_silent", "session_closed"] = "commanded"
 
 
-class CallLeft(Answer, frozen=True, kw_only=True):
+class CallLeft(CommandReply, frozen=True, kw_only=True):
     """The AI session has left the call."""
 
 
 # ── from the summarizer ──────────────────────────────────────────────────────────────────────────
 
 
-class SummaryReady(Answer, frozen=True, kw_only=True):
+class SummaryReady(CommandReply, frozen=True, kw_only=True):
     """`source`: written by a model, taken from the transcript as it stands, or a static line."""
 
     summary: SummaryText
@@ -105,16 +105,16 @@ class SummaryReady(Answer, frozen=True, kw_only=True):
 # ── from the SIP gateway ─────────────────────────────────────────────────────────────────────────
 
 
-class CallerCallFound(Answer, frozen=True, kw_only=True):
+class CallerCallFound(CommandReply, frozen=True, kw_only=True):
     call_id: str
     participant_id: str | None = None
 
 
-class RoomCreated(Answer, frozen=True, kw_only=True):
+class RoomCreated(CommandReply, frozen=True, kw_only=True):
     room_id: str
 
 
-class SupervisorDialed(Answer, frozen=True, kw_only=True):
+class SupervisorDialed(CommandReply, frozen=True, kw_only=True):
     """The provider has the call. `response` is its answer as it came, or what the look-up found."""
 
     attempt: int
@@ -133,7 +133,7 @@ class CallCause(StrEnum):
     HUNG_UP = "hung_up"
 
 
-class SupervisorCallEnded(Fact, frozen=True, kw_only=True):
+class SupervisorCallEnded(Event, frozen=True, kw_only=True):
     """The supervisor's leg went down by itself (webhook)."""
 
     attempt: int
@@ -142,34 +142,34 @@ class SupervisorCallEnded(Fact, frozen=True, kw_only=True):
     sip_code: int | None = None
 
 
-class CallerCallEnded(Fact, frozen=True, kw_only=True):
+class CallerCallEnded(Event, frozen=True, kw_only=True):
     """The caller's leg went down (webhook)."""
 
     call_id: str
 
 
-class CallerSwitched(Answer, frozen=True, kw_only=True):
+class CallerSwitched(CommandReply, frozen=True, kw_only=True):
     """The provider accepted the move; whether the caller arrives is seen in the room."""
 
     response: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-class CallerReturned(Answer, frozen=True, kw_only=True):
+class CallerReturned(CommandReply, frozen=True, kw_only=True):
     """The caller's leg is in the primary room, or gone (`caller_up` False)."""
 
     caller_up: bool
 
 
-class CallEnded(Answer, frozen=True, kw_only=True):
+class CallEnded(CommandReply, frozen=True, kw_only=True):
     """The supervisor's leg is down for good. `existed` False: there is none, and nobody can begin one."""
 
     attempt: int
     existed: bool
-    doubtful: bool = False
+    outcome_unknown: bool = field(name="doubtful", default=False)
     """One was begun and is not to be seen: the provider may still make it, later than anybody waits."""
 
 
-class LegSeen(Struct, frozen=True, kw_only=True):
+class LegReport(Struct, frozen=True, kw_only=True):
     """One leg as the provider's call record has it."""
 
     up: bool
@@ -179,50 +179,50 @@ class LegSeen(Struct, frozen=True, kw_only=True):
     sip_code: int | None = None
 
 
-class LegsChecked(Answer, frozen=True, kw_only=True):
+class LegsChecked(CommandReply, frozen=True, kw_only=True):
     """None: not asked, or the provider could not be reached."""
 
-    caller: LegSeen | None = None
-    supervisor: LegSeen | None = None
+    caller: LegReport | None = None
+    supervisor: LegReport | None = None
 
 
-class RecordingStarted(Answer, frozen=True, kw_only=True):
+class RecordingStarted(CommandReply, frozen=True, kw_only=True):
     """The provider records them, and goes on until they leave the room or it is closed."""
 
     participant_id: str
 
 
-class RoomClosed(Answer, frozen=True, kw_only=True):
+class RoomClosed(CommandReply, frozen=True, kw_only=True):
     pass
 
 
 # ── from the briefing agent ──────────────────────────────────────────────────────────────────────
 
 
-class ConsultationJoined(Answer, frozen=True, kw_only=True):
+class ConsultationJoined(CommandReply, frozen=True, kw_only=True):
     session_id: str | None = None
 
 
-class SupervisorReady(Fact, frozen=True, kw_only=True):
+class SupervisorReady(Event, frozen=True, kw_only=True):
     """The supervisor said yes, after the narration, in their own leg."""
 
 
-class SupervisorDeclined(Fact, frozen=True, kw_only=True):
+class SupervisorDeclined(Event, frozen=True, kw_only=True):
     reason: ReasonText = ""
 
 
-class VoicemailDetected(Fact, frozen=True, kw_only=True):
+class VoicemailDetected(Event, frozen=True, kw_only=True):
     """An answering machine took the call."""
 
 
-class ConsultationLeft(Answer, frozen=True, kw_only=True):
+class ConsultationLeft(CommandReply, frozen=True, kw_only=True):
     pass
 
 
 # ── from rooms ───────────────────────────────────────────────────────────────────────────────────
 
 
-class AudioStreamEnabled(Fact, frozen=True, kw_only=True, tag="AUDIO_STREAM_ENABLED"):
+class AudioStreamEnabled(Event, frozen=True, kw_only=True, tag="AUDIO_STREAM_ENABLED"):
     """A participant can be heard."""
 
     room_id: str
@@ -230,12 +230,12 @@ class AudioStreamEnabled(Fact, frozen=True, kw_only=True, tag="AUDIO_STREAM_ENAB
     kind: str = "audio"
 
 
-class ParticipantJoined(Fact, frozen=True, kw_only=True, tag="PARTICIPANT_JOINED"):
+class ParticipantJoined(Event, frozen=True, kw_only=True, tag="PARTICIPANT_JOINED"):
     room_id: str
     participant_id: str
 
 
-class ParticipantLeft(Fact, frozen=True, kw_only=True, tag="PARTICIPANT_LEFT"):
+class ParticipantLeft(Event, frozen=True, kw_only=True, tag="PARTICIPANT_LEFT"):
     room_id: str
     participant_id: str
     reason: str = ""
@@ -244,13 +244,13 @@ class ParticipantLeft(Fact, frozen=True, kw_only=True, tag="PARTICIPANT_LEFT"):
 # ── from time, and from what went wrong ──────────────────────────────────────────────────────────
 
 
-class DeadlinePassed(Fact, frozen=True, kw_only=True):
+class DeadlinePassed(Event, frozen=True, kw_only=True):
     """The durable timer fired. `due_at` is when it was to."""
 
     due_at: float
 
 
-class Fault(StrEnum):
+class FailureKind(StrEnum):
     """Why a command failed, by what may be true in the world afterwards."""
 
     REFUSED = "refused"
@@ -265,8 +265,8 @@ class Fault(StrEnum):
     """A bug, or a message nobody could read."""
 
 
-class CommandFailed(Answer, frozen=True, kw_only=True):
-    fault: Fault
+class CommandFailed(CommandReply, frozen=True, kw_only=True):
+    failure: FailureKind = field(name="fault")
     detail: ReasonText = ""
     status: int | None = None
     """The provider's HTTP status, where there was one."""

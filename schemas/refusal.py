@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from .codec import MAX_MESSAGE_BYTES
-from .errors import Refused
+from .errors import InvalidRequest
 from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
 MAX_SHOWN_CHARS = 40
@@ -33,7 +33,7 @@ _STEP = re.compile(r"\.([A-Za-z_]\w*)")
 def read_request(data: bytes) -> WarmTransferRequest:
     """The request in `data`; raises `Refused` with the sentence for its author."""
     raw = _read_json(data)
-    _refuse_reserved(raw)
+    _reject_reserved(raw)
     return _convert(raw, WarmTransferRequest)
 
 
@@ -44,20 +44,20 @@ def read_cancel(data: bytes) -> CancelRequest:
 
 def _read_json(data: bytes) -> Any:
     if len(data) > MAX_MESSAGE_BYTES:
-        raise Refused(f"The message is {len(data)} bytes long; send at most {MAX_MESSAGE_BYTES}.")
+        raise InvalidRequest(f"The message is {len(data)} bytes long; send at most {MAX_MESSAGE_BYTES}.")
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(f"The message is not JSON ({error}); send one JSON object.") from error
+        raise InvalidRequest(f"The message is not JSON ({error}); send one JSON object.") from error
 
 
-def _refuse_reserved(raw: Any) -> None:
+def _reject_reserved(raw: Any) -> None:
     options = _walk(raw, ["config", "destination", "extra_options"])
     if not isinstance(options, dict):
         return
     for key in cast("dict[str, Any]", options):
         if _camel(key) in RESERVED_OPTIONS:
-            raise Refused(
+            raise InvalidRequest(
                 f"config.destination.extra_options has {_show(key)}, which warmxfer sets itself; "
                 "remove it and use the fields of config.destination.",
                 field="config.destination.extra_options",
@@ -68,28 +68,28 @@ def _convert(raw: Any, kind: type[R]) -> R:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), raw, kind) from error
+        raise _validation_error(str(error), raw, kind) from error
 
 
-def _refusal(said: str, raw: Any, kind: type) -> Refused:
+def _validation_error(said: str, raw: Any, kind: type) -> InvalidRequest:
     at = _AT.search(said)
     complaint = said[: at.start()] if at else said
     path = _path(at["path"]) if at else []
     where = ".".join(path) or "the message"
     if unknown := _UNKNOWN.search(complaint):
         hint = _nearest(unknown["name"], kind, path)
-        return Refused(
+        return InvalidRequest(
             f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
             field=".".join([*path, _cut(_masked(unknown["name"]))]),
         )
     if missing := _MISSING.search(complaint):
         name = ".".join([*path, missing["name"]])
-        return Refused(
-            f"{name} is missing; {_remedy(kind, [*path, missing['name']]) or 'add it'}.", field=name
+        return InvalidRequest(
+            f"{name} is missing; {_hint(kind, [*path, missing['name']]) or 'add it'}.", field=name
         )
     value = _show(_walk(raw, path))
-    remedy = _remedy(kind, path) or complaint[0].lower() + complaint[1:]
-    return Refused(f"{where} is {value}; {remedy}.", field=where)
+    remedy = _hint(kind, path) or complaint[0].lower() + complaint[1:]
+    return InvalidRequest(f"{where} is {value}; {remedy}.", field=where)
 
 
 def _path(said: str) -> list[str]:
@@ -149,7 +149,7 @@ def _field(info: inspect.Type | None, name: str) -> inspect.Field | None:
     return next((each for each in info.fields if each.encode_name == name), None)
 
 
-def _remedy(kind: type, path: list[str]) -> str | None:
+def _hint(kind: type, path: list[str]) -> str | None:
     """What the deepest field on `path` that knows one says to write instead."""
     for length in range(len(path), 0, -1):
         struct = _struct_at(kind, path[: length - 1])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from warmxfer.bus.server import find_binary
+from warmxfer.bus.server import find_nats_server
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ def test_the_brokers_configuration_is_one_that_it_takes() -> None:
     path = ROOT / "ops" / "nats.conf"
     assert f"./{path.relative_to(ROOT)}:/etc/nats/nats.conf:ro" in SERVICES["nats"]["volumes"]
     checked = subprocess.run(
-        [find_binary(), "-t", "-c", str(path)], capture_output=True, text=True, timeout=20, check=False
+        [find_nats_server(), "-t", "-c", str(path)], capture_output=True, text=True, timeout=20, check=False
     )
     assert checked.returncode == 0, checked.stderr
     assert "sync_interval: always" in path.read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ counts only from the supervisor's own leg, after the question. What the supervis
 files (`verdict`, `script`); what a model wishes is gated by them.
 """
 
-from .actor import Briefer, run
+from .actor import BriefingActor, run
 from .hosted import brief_here
 from .settings import BriefingSettings
 
-__all__ = ["Briefer", "BriefingSettings", "brief_here", "run"]
+__all__ = ["BriefingActor", "BriefingSettings", "brief_here", "run"]

@@ -8,56 +8,56 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors.answering import answer_dead, read_command
+from warmxfer.actors.answering import read_command, reply_to_dead_letter
 from warmxfer.actors.llm import open_model
-from warmxfer.actors.voices import VoiceSettings
+from warmxfer.actors.voices import RoomSettings
 from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
-from .consultation import Consultation, Task
-from .judge import Judges
+from .consultation import Consultation, ConsultationTask
+from .judge import ReplyClassifier
 from .settings import BriefingSettings
 
 DRAIN_S: Final = 1.0
 """A consultation does not end because its worker does: it is given back soon, and held by another."""
-ENTERING_AT_ONCE: Final = 16
+MAX_CONCURRENT_JOINS: Final = 16
 """Rooms that one worker enters at the same time. One that took over hundreds found each too slow to open, and
 came again and again to all of them."""
 
 log = structlog.get_logger(__name__)
 
 
-class Briefer:
+class BriefingActor:
     """Holds consultations, in rooms that are entered as `voice` says."""
 
-    def __init__(self, bus: Bus, voice: VoiceSettings, judges: Judges) -> None:
+    def __init__(self, bus: Bus, voice: RoomSettings, judges: ReplyClassifier) -> None:
         self._bus = bus
         self._voice = voice
         self._judges = judges
-        self._door = asyncio.Semaphore(ENTERING_AT_ONCE)
+        self._door = asyncio.Semaphore(MAX_CONCURRENT_JOINS)
 
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue; returns when the consultation is over."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
-        task = Task.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
+        task = ConsultationTask.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
         await Consultation(self._bus, task, self._voice, self._judges, self._door).hold()
 
-    async def give_up(self, delivery: Delivery, cause: str) -> None:
+    async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""
-        await answer_dead(self._bus, delivery, JoinConsultation, cause)
+        await reply_to_dead_letter(self._bus, delivery, JoinConsultation, cause)
 
 
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; `ready` is called once it does."""
     model = open_model(settings.model)
-    briefer = Briefer(bus, settings.voice, Judges(model))
+    briefer = BriefingActor(bus, settings.voice, ReplyClassifier(model))
     worker = Worker(
         bus,
         "briefing",
         briefer.handle,
         jobs=settings.jobs,
         progress=True,
-        on_dead=briefer.give_up,
+        on_dead_letter=briefer.on_dead_letter,
         drain_s=DRAIN_S,
     )
     try:

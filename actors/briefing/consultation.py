@@ -23,16 +23,22 @@ from typing import Final
 import structlog
 
 from warmxfer.actors import voices
-from warmxfer.actors.logs import note_failure
-from warmxfer.actors.pulse import OVER_TWICE, pulse
+from warmxfer.actors.logs import log_task_failure
+from warmxfer.actors.pulse import CONFIRMATIONS, is_live
 from warmxfer.bus import Bus
-from warmxfer.schemas import BriefSupervisor, JoinConsultation, LeaveConsultation, Refused, Retry
+from warmxfer.schemas import (
+    BriefSupervisor,
+    InvalidRequest,
+    JoinConsultation,
+    LeaveConsultation,
+    RetryableError,
+)
 
-from .judge import Judges
-from .orders import Orders
-from .past import Past
-from .reporter import Reporter
-from .teller import Note, Teller
+from .judge import ReplyClassifier
+from .orders import ConsultCommands
+from .past import ConsultationHistory
+from .reporter import ConsultationEvents
+from .teller import DialogueRunner, DialogueSignal
 
 NAME: Final = "Warm Transfer Agent"
 
@@ -41,24 +47,24 @@ MIN_JOIN_S: Final = 5.0
 
 JOIN_PAUSE_S: Final = 0.1
 JOIN_PAUSE_MAX_S: Final = 1.0
-STAND_BY_S: Final = 30.0
+LEAVE_WAIT_S: Final = 30.0
 ALONE_S: Final = 600.0
-PULSE_S: Final = 10.0
-PULSE_TIMEOUT_S: Final = 2.0
+LIVENESS_EVERY_S: Final = 10.0
+LIVENESS_TIMEOUT_S: Final = 2.0
 """Who is alone in the room asks so often whether the transfer is still going on."""
 MAX_LIFE_S: Final = 3_600.0
-MAX_UNTAKEN: Final = 1_000
+MAX_QUEUED_INPUTS: Final = 1_000
 LOST_RETRY_S: Final = 0.2
 REPLACED_RETRY_ACK_WAITS: Final = 2.0
 """The holder's own progress renews the message long before that."""
 
 log = structlog.get_logger(__name__)
 
-Happened = voices.RoomEvent | BriefSupervisor | LeaveConsultation | Note
+ConsultationInput = voices.RoomEvent | BriefSupervisor | LeaveConsultation | DialogueSignal
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ConsultationTask:
     """The command, to be carried out once; `budget_s`: for the door."""
 
     transfer_id: str
@@ -67,7 +73,7 @@ class Task:
     budget_s: float
 
     @classmethod
-    def stored(cls, transfer_id: str, join: JoinConsultation, seq: int, at: float) -> Task:
+    def stored(cls, transfer_id: str, join: JoinConsultation, seq: int, at: float) -> ConsultationTask:
         """`join` as the stream keeps it: under `seq`, since `at`."""
         return cls(transfer_id, join, seq, max(join.deadline_at - at, MIN_JOIN_S))
 
@@ -82,9 +88,9 @@ class Consultation:
     def __init__(
         self,
         bus: Bus,
-        task: Task,
-        voice: voices.VoiceSettings,
-        judges: Judges,
+        task: ConsultationTask,
+        voice: voices.RoomSettings,
+        judges: ReplyClassifier,
         door: AbstractAsyncContextManager[None],
     ) -> None:
         self._bus = bus
@@ -92,37 +98,37 @@ class Consultation:
         self._judges = judges
         self._door = door
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
-        self._reporter = Reporter(bus, task.transfer_id, task.join)
+        self._reporter = ConsultationEvents(bus, task.transfer_id, task.join)
         room_id, participant_id = task.join.room_id, task.join.participant_id
-        ticket = voices.ticket_from(bus, room_id, participant_id)
-        seat = voices.Seat(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
-        self._voice = voices.open_voice(voice, seat)
-        self._inbox: asyncio.Queue[Happened] = asyncio.Queue(MAX_UNTAKEN)
+        ticket = voices.token_source(bus, room_id, participant_id)
+        seat = voices.JoinOptions(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
+        self._voice = voices.open_room_client(voice, seat)
+        self._inbox: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
         self._others: set[str] = set()
 
     async def hold(self) -> None:
         """Returns when it is over; raises `Retry` when another worker shall hold it."""
-        async with Orders(self._bus, self._task.transfer_id, self._task.join.fence) as orders:
+        async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as orders:
             try:
                 # Read before we enter: who comes while we do was never gone.
                 async with self._door:
-                    before = await self._reporter.recall(self._task.seq)
+                    before = await self._reporter.load_history(self._task.seq)
                 presence = await self._enter(orders)
                 left = None
                 if presence is not None:
-                    left = await self._attend(orders, presence, before)
+                    left = await self._run_in_room(orders, presence, before)
             finally:
                 await self._voice.leave()
-            leave = left or await self._stand_by(orders)
+            leave = left or await self._wait_for_leave(orders)
             if leave is not None:
                 await self._reporter.left(leave.command_id)
         self._log.info("consultation_over", told_to_leave=leave is not None)
 
     # ── the door ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _enter(self, orders: Orders) -> voices.Presence | None:
+    async def _enter(self, orders: ConsultCommands) -> voices.RoomSnapshot | None:
         """The room, or None: we were told to leave, or failed and said so."""
-        joining = asyncio.create_task(self._knock())
+        joining = asyncio.create_task(self._join_with_retry())
         try:
             await asyncio.wait((joining, orders.leave), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -131,12 +137,12 @@ class Consultation:
             await asyncio.gather(joining, return_exceptions=True)
         try:
             return None if orders.leave.done() else joining.result()
-        except (Retry, Refused) as error:
+        except (RetryableError, InvalidRequest) as error:
             self._log.warning("consultation_not_joined", why=str(error))
             await self._reporter.failed(str(error))
             return None
 
-    async def _knock(self) -> voices.Presence:
+    async def _join_with_retry(self) -> voices.RoomSnapshot:
         """Try until the time for it is over; raises the last `Retry`, or `Refused` at once.
 
         The time runs from our first turn: how many others this worker has to enter for is not ours to pay.
@@ -148,32 +154,32 @@ class Consultation:
                 deadline = min(deadline, now() + self._task.budget_s)
                 try:
                     return await self._voice.join()
-                except Retry as error:
+                except RetryableError as error:
                     if now() + pause_s >= deadline:
                         raise
                     self._log.info("consultation_join_waits", why=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 
-    async def _stand_by(self, orders: Orders) -> LeaveConsultation | None:
+    async def _wait_for_leave(self, orders: ConsultCommands) -> LeaveConsultation | None:
         """Wait for the order to leave, which is answered though we are out already."""
-        await asyncio.wait((orders.leave,), timeout=STAND_BY_S)
+        await asyncio.wait((orders.leave,), timeout=LEAVE_WAIT_S)
         return orders.leave.result() if orders.leave.done() else None
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _attend(
-        self, orders: Orders, presence: voices.Presence, before: Past
+    async def _run_in_room(
+        self, orders: ConsultCommands, presence: voices.RoomSnapshot, before: ConsultationHistory
     ) -> LeaveConsultation | None:
         """Be there until told to leave (then that order), or until the room is no more (then None)."""
         judges = self._judges.helped_by(self._voice.model)
-        teller = Teller(self._voice, judges, self._reporter, self._task.join, self._note)
+        teller = DialogueRunner(self._voice, judges, self._reporter, self._task.join, self._note)
         pumps = (
             asyncio.create_task(_pump(self._seen(teller), self._inbox), name="consultation-events"),
             asyncio.create_task(_pump(_each(orders), self._inbox), name="consultation-orders"),
         )
         for pump in pumps:
-            pump.add_done_callback(note_failure)
+            pump.add_done_callback(log_task_failure)
         try:
             await self._arrive(teller, presence, before)
             async with asyncio.timeout(MAX_LIFE_S):
@@ -181,7 +187,7 @@ class Consultation:
                     happened = await self._next()
                     if isinstance(happened, LeaveConsultation):
                         return happened
-                    if isinstance(happened, voices.Closed):
+                    if isinstance(happened, voices.Disconnected):
                         return self._closed(happened.reason)
                     await self._take(teller, happened)
         except TimeoutError:
@@ -193,8 +199,10 @@ class Consultation:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
-    async def _arrive(self, teller: Teller, presence: voices.Presence, before: Past) -> None:
-        past = await self._reporter.recall(self._task.seq)
+    async def _arrive(
+        self, teller: DialogueRunner, presence: voices.RoomSnapshot, before: ConsultationHistory
+    ) -> None:
+        past = await self._reporter.load_history(self._task.seq)
         if past.decided:
             teller.close()
         await self._reporter.joined(presence, before)
@@ -202,72 +210,72 @@ class Consultation:
         for participant in presence.participants:
             if participant.id == self._task.join.caller_participant_id:
                 teller.caller_came()
-            joined = voices.ParticipantJoined(participant)
+            joined = voices.ParticipantJoinedRoom(participant)
             self._count(joined)
             await teller.take(joined)
 
-    async def _seen(self, teller: Teller) -> AsyncIterator[voices.RoomEvent]:
+    async def _seen(self, teller: DialogueRunner) -> AsyncIterator[voices.RoomEvent]:
         async for event in self._voice.events():
             match event:
-                case voices.ParticipantJoined(other) if other.id == self._task.join.caller_participant_id:
+                case voices.ParticipantJoinedRoom(other) if other.id == self._task.join.caller_participant_id:
                     teller.caller_came()
                 case _:
                     pass
             yield event
 
-    async def _next(self) -> Happened:
+    async def _next(self) -> ConsultationInput:
         """What happens next; raises `TimeoutError` when we are alone, and for too long, or for nobody."""
         now = asyncio.get_running_loop().time
         since, over = now(), 0
         while True:
             try:
-                async with asyncio.timeout(None if self._others else PULSE_S):
+                async with asyncio.timeout(None if self._others else LIVENESS_EVERY_S):
                     return await self._inbox.get()
             except TimeoutError:
-                live = await pulse(self._bus, self._task.transfer_id, PULSE_TIMEOUT_S)
+                live = await is_live(self._bus, self._task.transfer_id, LIVENESS_TIMEOUT_S)
                 over = over + 1 if live is False else 0
-                if over >= OVER_TWICE or now() - since >= ALONE_S:
+                if over >= CONFIRMATIONS or now() - since >= ALONE_S:
                     raise
 
-    async def _take(self, teller: Teller, happened: Happened) -> None:
+    async def _take(self, teller: DialogueRunner, happened: ConsultationInput) -> None:
         match happened:
-            case voices.ParticipantJoined() | voices.ParticipantLeft() | voices.AudioEnabled():
+            case voices.ParticipantJoinedRoom() | voices.ParticipantLeftRoom() | voices.AudioStarted():
                 self._count(happened)
                 await self._reporter.room_event(happened)
         if not isinstance(happened, LeaveConsultation):
             await teller.take(happened)
 
-    def _note(self, note: Note) -> None:
+    def _note(self, note: DialogueSignal) -> None:
         if self._inbox.full():
-            self._log.warning("note_dropped", untaken=MAX_UNTAKEN)
+            self._log.warning("note_dropped", untaken=MAX_QUEUED_INPUTS)
             return
         self._inbox.put_nowait(note)
 
     def _count(self, event: voices.RoomEvent) -> None:
         match event:
-            case voices.ParticipantJoined(other):
+            case voices.ParticipantJoinedRoom(other):
                 self._others.add(other.id)
-            case voices.ParticipantLeft(who):
+            case voices.ParticipantLeftRoom(who):
                 self._others.discard(who)
             case _:
                 pass
 
-    def _closed(self, reason: voices.Closing) -> None:
+    def _closed(self, reason: voices.DisconnectReason) -> None:
         self._log.warning("consultation_closed", reason=reason.value)
-        if reason is voices.Closing.REPLACED:
-            raise Retry(
+        if reason is voices.DisconnectReason.REPLACED:
+            raise RetryableError(
                 "Another worker took the seat",
                 after_s=REPLACED_RETRY_ACK_WAITS * self._bus.settings.ack_wait_s,
             )
-        if reason is voices.Closing.LOST:
-            raise Retry("The connection to the room was lost", after_s=LOST_RETRY_S)
+        if reason is voices.DisconnectReason.LOST:
+            raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
 
 
-async def _pump(source: AsyncIterator[Happened], inbox: asyncio.Queue[Happened]) -> None:
+async def _pump(source: AsyncIterator[ConsultationInput], inbox: asyncio.Queue[ConsultationInput]) -> None:
     async for happened in source:
         await inbox.put(happened)
 
 
-async def _each(orders: Orders) -> AsyncIterator[Happened]:
+async def _each(orders: ConsultCommands) -> AsyncIterator[ConsultationInput]:
     while True:
         yield await orders.next()

@@ -21,19 +21,19 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors.answering import publish_answer, read_command
+from warmxfer.actors.answering import publish_reply, read_command
 from warmxfer.actors.llm import ChatModel
-from warmxfer.actors.logs import note_failure
-from warmxfer.actors.looking import looks
-from warmxfer.actors.pulse import OVER_TWICE, pulse
-from warmxfer.actors.voices import VoiceSettings
-from warmxfer.bus import Bus, Listener, Retry, Stored, subjects
-from warmxfer.schemas import CommandFailed, Fault, JoinConsultation, WarmTransferError
+from warmxfer.actors.logs import log_task_failure
+from warmxfer.actors.looking import poll_ticks
+from warmxfer.actors.pulse import CONFIRMATIONS, is_live
+from warmxfer.actors.voices import RoomSettings
+from warmxfer.bus import Bus, RetryableError, Stored, Subscription, subjects
+from warmxfer.schemas import CommandFailed, FailureKind, JoinConsultation, WarmxferError
 
-from .consultation import MAX_LIFE_S, PULSE_TIMEOUT_S, Consultation, Task
-from .judge import Judges
+from .consultation import LIVENESS_TIMEOUT_S, MAX_LIFE_S, Consultation, ConsultationTask
+from .judge import ReplyClassifier
 
-MAX_HELD: Final = 8
+MAX_CONSULTATIONS: Final = 8
 """A session has one transfer at a time; those before it may still be taking their leave."""
 MAX_KNOWN: Final = 64
 STORE_PAUSE_S: Final = 0.02
@@ -48,21 +48,23 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def brief_here(
-    bus: Bus, session_name: str, voice: VoiceSettings, model: ChatModel | None = None
+    bus: Bus, session_name: str, voice: RoomSettings, model: ChatModel | None = None
 ) -> AsyncIterator[None]:
     """Serve the session's consultations while the context is open; `model` judges in place of the voice's.
 
     On leaving, a consultation has `DRAIN_S` to come to its end; then its room is left. Raises `Refused` for
     a name that no subject can hold.
     """
-    host = _Host(bus, subjects.any_hosted(session_name), voice, Judges(model))
-    async with bus.listen(subjects.any_hosted(session_name)) as heard:
+    host = _InSessionBriefings(
+        bus, subjects.any_session_briefing(session_name), voice, ReplyClassifier(model)
+    )
+    async with bus.subscribe(subjects.any_session_briefing(session_name)) as heard:
         serving = (
-            asyncio.create_task(host.hear(heard), name=f"hosting-{session_name}"),
-            asyncio.create_task(host.look(), name=f"hosting-looked-at-{session_name}"),
+            asyncio.create_task(host.follow(heard), name=f"hosting-{session_name}"),
+            asyncio.create_task(host.poll(), name=f"hosting-looked-at-{session_name}"),
         )
         for task in serving:
-            task.add_done_callback(note_failure)
+            task.add_done_callback(log_task_failure)
         try:
             yield
         finally:
@@ -72,10 +74,10 @@ async def brief_here(
             await host.close()
 
 
-class _Host:
+class _InSessionBriefings:
     """`filter` is where the commands are. Held is what is not over yet; known, what is not to begin again."""
 
-    def __init__(self, bus: Bus, filter: str, voice: VoiceSettings, judges: Judges) -> None:
+    def __init__(self, bus: Bus, filter: str, voice: RoomSettings, judges: ReplyClassifier) -> None:
         self._bus = bus
         self._filter = filter
         self._voice = voice
@@ -83,23 +85,23 @@ class _Host:
         self._held: set[asyncio.Task[None]] = set()
         self._known: deque[str] = deque(maxlen=MAX_KNOWN)
 
-    async def hear(self, heard: Listener) -> None:
+    async def follow(self, heard: Subscription) -> None:
         async for message in heard:
             try:
                 stored = await self._stored(message.subject)
                 if stored is not None:
                     await self._take(stored, is_news=True)
-            except WarmTransferError as error:
+            except WarmxferError as error:
                 log.warning("consultation_not_looked_up", why=str(error))
 
-    async def look(self) -> None:
-        async with aclosing(looks(self._bus)) as again:
+    async def poll(self) -> None:
+        async with aclosing(poll_ticks(self._bus)) as again:
             async for _ in again:
                 try:
-                    stored = await self._bus.last(self._filter)
+                    stored = await self._bus.get_last(self._filter)
                     if stored is not None:
                         await self._take(stored, is_news=False)
-                except WarmTransferError as error:
+                except WarmxferError as error:
                     log.warning("consultation_not_looked_up", why=str(error))
 
     async def close(self) -> None:
@@ -118,7 +120,7 @@ class _Host:
         """What was heard on `subject`, once it is stored; `look` finds what takes longer."""
         pause_s = STORE_PAUSE_S
         for _ in range(STORE_LOOKS):
-            if (stored := await self._bus.last(subject)) is not None:
+            if (stored := await self._bus.get_last(subject)) is not None:
                 return stored
             await asyncio.sleep(pause_s)
             pause_s *= 2
@@ -128,32 +130,32 @@ class _Host:
         """Begin the consultation, once; what was found and not heard may be long over."""
         join = read_command(stored, JoinConsultation, "session that briefs")
         transfer_id = subjects.parse(stored.subject).id
-        if join.command_id in self._known or len(self._held) >= MAX_HELD:
+        if join.command_id in self._known or len(self._held) >= MAX_CONSULTATIONS:
             return
-        live = is_news or await self._lives(transfer_id)
+        live = is_news or await self._is_live(transfer_id)
         if live is None or join.command_id in self._known:
             return
         self._known.append(join.command_id)
         if live:
-            self._begin(Task.stored(transfer_id, join, stored.seq, stored.at))
+            self._begin(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
 
-    async def _lives(self, transfer_id: str) -> bool | None:
+    async def _is_live(self, transfer_id: str) -> bool | None:
         """Whether the transfer goes on; None: nobody could say."""
-        for _ in range(OVER_TWICE):
-            live = await pulse(self._bus, transfer_id, PULSE_TIMEOUT_S)
+        for _ in range(CONFIRMATIONS):
+            live = await is_live(self._bus, transfer_id, LIVENESS_TIMEOUT_S)
             if live is not False:
                 return live
         return False
 
     # ── one consultation ─────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, task: Task) -> None:
+    def _begin(self, task: ConsultationTask) -> None:
         holding = asyncio.create_task(self._hold(task), name=f"consultation-{task.transfer_id}")
         self._held.add(holding)
         holding.add_done_callback(self._held.discard)
-        holding.add_done_callback(note_failure)
+        holding.add_done_callback(log_task_failure)
 
-    async def _hold(self, task: Task) -> None:
+    async def _hold(self, task: ConsultationTask) -> None:
         """Until it is over, or the transfer is; a bounded life, however often it has to begin again."""
         now = asyncio.get_running_loop().time
         end = now() + MAX_LIFE_S
@@ -163,14 +165,14 @@ class _Host:
                     # No more than `MAX_HELD` enter at once: their door needs no keeper.
                     await Consultation(self._bus, task, self._voice, self._judges, nullcontext()).hold()
                     return
-                except Retry as error:
+                except RetryableError as error:
                     log.warning("consultation_again", transfer_id=task.transfer_id, why=str(error))
                     await asyncio.sleep(error.after_s)
-                if await self._lives(task.transfer_id) is False:
+                if await self._is_live(task.transfer_id) is False:
                     return
         except Exception as error:
             # No dead letter tells whoever waits for the answer: so it is told here.
             detail = f"The consultation could not be held ({type(error).__name__})."
-            failed = CommandFailed(command_id=task.join.command_id, fault=Fault.BROKEN, detail=detail)
-            await publish_answer(self._bus, task.transfer_id, failed)
+            failed = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
+            await publish_reply(self._bus, task.transfer_id, failed)
             raise

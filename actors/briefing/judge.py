@@ -15,17 +15,17 @@ import structlog
 from msgspec import Struct
 
 from warmxfer.actors.llm import ChatModel, Message, Tool, ToolCall, as_data
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from . import speech
-from .verdict import Verdict, certain, classify, may_be_ready
+from .verdict import ReplyIntent, classify, could_be_yes, unambiguous
 
-JUDGE_TIMEOUT_S: Final = 3.0
-MAX_JUDGEMENT_CHARS: Final = 1_000
+CLASSIFY_TIMEOUT_S: Final = 3.0
+MAX_CLASSIFICATION_CHARS: Final = 1_000
 MAX_ANSWER_CHARS: Final = 300
 MAX_REASON_CHARS: Final = 500
 
-JUDGE_PROMPT: Final = (
+CLASSIFY_PROMPT: Final = (
     "You are an AI assistant in a private consultation room. You have briefed a human supervisor about a "
     "caller and asked whether they are ready to take the call. Call exactly ONE tool in response to what the "
     "supervisor says back to you, in whatever language they speak:\n"
@@ -45,7 +45,7 @@ ANSWER_PROMPT: Final = (
 )
 
 
-class Wish(StrEnum):
+class ToolName(StrEnum):
     """The tools of the judging model, under the original's names."""
 
     DONE = "done_briefing"
@@ -55,9 +55,9 @@ class Wish(StrEnum):
 
 _NOTHING: Final = {"type": "object", "properties": {}}
 TOOLS: Final = (
-    Tool(Wish.DONE, "Signal that the supervisor confirmed they're ready to take the call.", _NOTHING),
+    Tool(ToolName.DONE, "Signal that the supervisor confirmed they're ready to take the call.", _NOTHING),
     Tool(
-        Wish.DECLINE,
+        ToolName.DECLINE,
         "Record that the supervisor declined to take the call.",
         {
             "type": "object",
@@ -70,41 +70,41 @@ TOOLS: Final = (
             "required": ["reason"],
         },
     ),
-    Tool(Wish.VOICEMAIL, "The consultation line reached voicemail or an answering machine.", _NOTHING),
+    Tool(ToolName.VOICEMAIL, "The consultation line reached voicemail or an answering machine.", _NOTHING),
 )
 
 log = structlog.get_logger(__name__)
 
 
-class Judgement(Struct, frozen=True):
-    verdict: Verdict
+class Classification(Struct, frozen=True):
+    intent: ReplyIntent
     reason: str = ""
 
 
-class Judges:
+class ReplyClassifier:
     """The built-in rules, helped by `model` if there is one."""
 
     def __init__(self, model: ChatModel | None = None) -> None:
         self._model = model
 
-    def helped_by(self, model: ChatModel | None) -> Judges:
+    def helped_by(self, model: ChatModel | None) -> ReplyClassifier:
         """These judges; with `model` where they have none."""
-        return Judges(self._model or model)
+        return ReplyClassifier(self._model or model)
 
-    async def judge(self, question: str, turn: str) -> Judgement:
+    async def classify(self, question: str, turn: str) -> Classification:
         """What `turn` means as an answer to `question`; never raises, within `JUDGE_TIMEOUT_S`."""
         own = classify(turn)
-        if self._model is None or certain(turn):
-            return Judgement(own, turn[:MAX_REASON_CHARS])
-        heard = [Message("system", JUDGE_PROMPT), Message("assistant", question), Message("user", turn)]
+        if self._model is None or unambiguous(turn):
+            return Classification(own, turn[:MAX_REASON_CHARS])
+        heard = [Message("system", CLASSIFY_PROMPT), Message("assistant", question), Message("user", turn)]
         try:
             reply = await self._model.reply(
-                heard, tools=TOOLS, deadline_s=JUDGE_TIMEOUT_S, max_chars=MAX_JUDGEMENT_CHARS
+                heard, tools=TOOLS, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_CLASSIFICATION_CHARS
             )
-        except (Retry, Refused) as error:
+        except (RetryableError, InvalidRequest) as error:
             log.warning("judge_failed", why=str(error))
-            return Judgement(own, turn[:MAX_REASON_CHARS])
-        return gated(reply.call, turn, own)
+            return Classification(own, turn[:MAX_REASON_CHARS])
+        return apply_rules(reply.call, turn, own)
 
     async def answer(self, question: str, summary: str) -> str:
         """One sentence for the supervisor; never raises, within `JUDGE_TIMEOUT_S`."""
@@ -113,28 +113,28 @@ class Judges:
         marked = f"<summary>\n{as_data(summary)}\n</summary>\n<question>{as_data(question)}</question>"
         asked = [Message("system", ANSWER_PROMPT), Message("user", marked)]
         try:
-            reply = await self._model.reply(asked, deadline_s=JUDGE_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS)
-        except (Retry, Refused) as error:
+            reply = await self._model.reply(asked, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS)
+        except (RetryableError, InvalidRequest) as error:
             log.warning("question_unanswered", why=str(error))
             return speech.ONLY_THE_CALL
         return reply.text.strip() or speech.NOT_SAID
 
 
-def gated(call: ToolCall | None, turn: str, own: Verdict) -> Judgement:
+def apply_rules(call: ToolCall | None, turn: str, own: ReplyIntent) -> Classification:
     """What the model's wish comes to: `own`, the verdict of the rules, counts where it has none. Pure."""
     match call:
-        case ToolCall(name=Wish.DONE):
-            return Judgement(Verdict.READY if may_be_ready(turn) else _undecided(own))
-        case ToolCall(name=Wish.DECLINE, arguments=arguments):
+        case ToolCall(name=ToolName.DONE):
+            return Classification(ReplyIntent.READY if could_be_yes(turn) else _undecided(own))
+        case ToolCall(name=ToolName.DECLINE, arguments=arguments):
             reason = arguments.get("reason")
             said = reason if isinstance(reason, str) and reason.strip() else turn
-            return Judgement(Verdict.DECLINED, said.strip()[:MAX_REASON_CHARS])
-        case ToolCall(name=Wish.VOICEMAIL):
-            return Judgement(Verdict.VOICEMAIL)
+            return Classification(ReplyIntent.DECLINED, said.strip()[:MAX_REASON_CHARS])
+        case ToolCall(name=ToolName.VOICEMAIL):
+            return Classification(ReplyIntent.VOICEMAIL)
         case _:
-            return Judgement(Verdict.READY if own is Verdict.READY else _undecided(own))
+            return Classification(ReplyIntent.READY if own is ReplyIntent.READY else _undecided(own))
 
 
-def _undecided(own: Verdict) -> Verdict:
+def _undecided(own: ReplyIntent) -> ReplyIntent:
     """To be asked again, after an answer if that is what they want."""
-    return Verdict.QUESTION if own is Verdict.QUESTION else Verdict.UNCLEAR
+    return ReplyIntent.QUESTION if own is ReplyIntent.QUESTION else ReplyIntent.UNCLEAR

@@ -14,25 +14,25 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors.logs import note_failure
-from warmxfer.actors.looking import looks
-from warmxfer.bus import Bus, Listener, subjects
+from warmxfer.actors.logs import log_task_failure
+from warmxfer.actors.looking import poll_ticks
+from warmxfer.bus import Bus, Subscription, subjects
 from warmxfer.schemas import (
     BriefSupervisor,
+    DecodeError,
     LeaveConsultation,
     ToConsult,
-    Undecodable,
-    WarmTransferError,
+    WarmxferError,
     decode_command,
 )
 
-MAX_ORDERS: Final = 1_000
+MAX_COMMANDS: Final = 1_000
 """Read at one look; of one transfer there are a handful."""
 
 log = structlog.get_logger(__name__)
 
 
-class Orders:
+class ConsultCommands:
     """`async with Orders(bus, transfer_id, fence) as orders: await orders.next()`
 
     `fence` is that of our own command: orders with a lower one are another consultation's.
@@ -46,7 +46,7 @@ class Orders:
         self._read_to = 0
         self._newest: ToConsult | None = None
         self._news = asyncio.Event()
-        self._listener: Listener | None = None
+        self._listener: Subscription | None = None
         self._looked = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
@@ -60,15 +60,15 @@ class Orders:
         order, self._newest = self._newest, None
         return order
 
-    async def __aenter__(self) -> Orders:
-        self._listener = self._bus.listen(self._subject)
+    async def __aenter__(self) -> ConsultCommands:
+        self._listener = self._bus.subscribe(self._subject)
         await self._listener.__aenter__()
         self._tasks = (
             asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}"),
-            asyncio.create_task(self._look(), name=f"orders-looked-at-{self._transfer_id}"),
+            asyncio.create_task(self._poll(), name=f"orders-looked-at-{self._transfer_id}"),
         )
         for task in self._tasks:
-            task.add_done_callback(note_failure)
+            task.add_done_callback(log_task_failure)
         await self._looked.wait()
         return self
 
@@ -82,22 +82,22 @@ class Orders:
             await self._listener.__aexit__(kind, error, trace)
         self.leave.cancel()
 
-    async def _read(self, listener: Listener) -> None:
+    async def _read(self, listener: Subscription) -> None:
         async for heard in listener:
             self._take(heard.data)
             if heard.lost:
                 await self._catch_up()
 
-    async def _look(self) -> None:
-        async with aclosing(looks(self._bus)) as again:
+    async def _poll(self) -> None:
+        async with aclosing(poll_ticks(self._bus)) as again:
             async for _ in again:
                 await self._catch_up()
                 self._looked.set()
 
     async def _catch_up(self) -> None:
         try:
-            stored = await self._bus.history(self._subject, MAX_ORDERS, after=self._read_to)
-        except WarmTransferError as error:
+            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._read_to)
+        except WarmxferError as error:
             log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
             return
         for each in stored:
@@ -107,7 +107,7 @@ class Orders:
     def _take(self, data: bytes) -> None:
         try:
             order = decode_command(data)
-        except Undecodable as error:
+        except DecodeError as error:
             log.warning("order_unreadable", transfer_id=self._transfer_id, why=str(error))
             return
         if not isinstance(order, BriefSupervisor | LeaveConsultation) or order.fence <= self._fence:

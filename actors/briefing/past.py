@@ -26,7 +26,7 @@ DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 
 
 @dataclass(slots=True)
-class Past:
+class ConsultationHistory:
     """`departures` counts by participant id; `present` are those who came and were not seen leaving."""
 
     decided: bool = False
@@ -34,9 +34,9 @@ class Past:
     departures: Counter[str] = field(default_factory=Counter[str])
 
 
-def fold(events: Iterable[tuple[int, AnyEvent]], room_id: str, since_seq: int) -> Past:
+def from_events(events: Iterable[tuple[int, AnyEvent]], room_id: str, since_seq: int) -> ConsultationHistory:
     """The past of `room_id` out of all events of the transfer; decisions count from `since_seq` on."""
-    past = Past()
+    past = ConsultationHistory()
     for seq, event in events:
         match event:
             case ParticipantJoined() | AudioStreamEnabled() if event.room_id == room_id:

@@ -25,24 +25,24 @@ from msgspec.structs import replace
 from warmxfer.schemas import FALLBACK_SUMMARY
 
 from . import speech
-from .verdict import Verdict, certain, classify, may_be_ready
+from .verdict import ReplyIntent, classify, could_be_yes, unambiguous
 
 MAX_REASKS: Final = 3
 MAX_ANSWERS: Final = 10
 MAX_REPEATS: Final = 3
 """How often a line is said again that was cut off, other than by us."""
 
-MAX_TURN_CHARS: Final = 500
+MAX_REPLY_CHARS: Final = 500
 LINES_AHEAD: Final = 2
 """Lines handed over at once: the next one follows without a gap, and little has to be taken back."""
 
 
-class Stage(Enum):
+class DialogueState(Enum):
     WAITING = auto()
-    TELLING = auto()
+    NARRATING = auto()
     LISTENING = auto()
-    JUDGING = auto()
-    LOOKING_UP = auto()
+    CLASSIFYING = auto()
+    ANSWERING = auto()
     DECIDED = auto()
 
 
@@ -60,25 +60,25 @@ class Say(Struct, frozen=True):
     text: str
 
 
-class Hush(Struct, frozen=True):
+class StopSpeaking(Struct, frozen=True):
     """Stop speaking, and drop what was handed over."""
 
 
 class Decide(Struct, frozen=True):
     """Tell the others; `reason` in the supervisor's words, for a refusal."""
 
-    verdict: Verdict
+    intent: ReplyIntent
     reason: str = ""
 
 
-class Judge(Struct, frozen=True):
+class ClassifyReply(Struct, frozen=True):
     """Find out what `text` means, and say so to `judged` with the `ticket`."""
 
     text: str
     ticket: int
 
 
-class LookUp(Struct, frozen=True):
+class AnswerQuestion(Struct, frozen=True):
     """Find the answer to `question` in `summary`, and give it to `looked_up` with the `ticket`."""
 
     question: str
@@ -86,7 +86,7 @@ class LookUp(Struct, frozen=True):
     ticket: int
 
 
-Action = Say | Hush | Decide | Judge | LookUp
+Action = Say | StopSpeaking | Decide | ClassifyReply | AnswerQuestion
 
 
 class _Line(Struct, frozen=True):
@@ -95,7 +95,7 @@ class _Line(Struct, frozen=True):
     said: int = 0
 
 
-class Script:
+class Dialogue:
     """One conversation. Every method returns what is to be done now, in order.
 
     `one_moment` is said to a supervisor who is there before the briefing is ordered.
@@ -103,7 +103,7 @@ class Script:
 
     def __init__(self, one_moment: str) -> None:
         self._one_moment = one_moment
-        self.stage = Stage.WAITING
+        self.stage = DialogueState.WAITING
         self._briefing: Briefing | None = None
         self._queue: deque[_Line] = deque()
         self._spoken: deque[_Line] = deque()
@@ -122,20 +122,20 @@ class Script:
     @property
     def kept_waiting(self) -> bool:
         """The supervisor is there, and there is nothing to tell yet."""
-        return self._live and self.stage is Stage.WAITING and self._briefing is None
+        return self._live and self.stage is DialogueState.WAITING and self._briefing is None
 
     def close(self) -> None:
         """Nothing more is to be said or decided."""
-        self.stage = Stage.DECIDED
+        self.stage = DialogueState.DECIDED
 
     def caller_came(self) -> list[Action]:
         """The caller is in the room, and what is still to be told is not for their ears."""
-        if self.stage is Stage.DECIDED:
+        if self.stage is DialogueState.DECIDED:
             return []
         self.close()
-        return self._hush()
+        return self._stop_speaking()
 
-    def live(self) -> list[Action]:
+    def supervisor_connected(self) -> list[Action]:
         """The supervisor can be heard, so the supervisor can hear."""
         if self._live:
             return []
@@ -144,10 +144,10 @@ class Script:
 
     def brief(self, briefing: Briefing) -> list[Action]:
         """The order to brief; a later one begins anew."""
-        if self.stage is Stage.DECIDED:
+        if self.stage is DialogueState.DECIDED:
             return []
-        hush = self._hush() if self.stage is not Stage.WAITING else []
-        self.stage, self._briefing = Stage.WAITING, briefing
+        hush = self._stop_speaking() if self.stage is not DialogueState.WAITING else []
+        self.stage, self._briefing = DialogueState.WAITING, briefing
         self._asked = False
         self._open_question = ""
         self._reasks = self._answers = 0
@@ -171,8 +171,8 @@ class Script:
         line = self._spoken.popleft()
         if interrupted and line.said < MAX_REPEATS:
             self._cut.append(replace(line, said=line.said + 1))
-        elif line.asks and not interrupted and self.stage is Stage.TELLING and not self._queue:
-            self.stage, self._asked = Stage.LISTENING, True
+        elif line.asks and not interrupted and self.stage is DialogueState.NARRATING and not self._queue:
+            self.stage, self._asked = DialogueState.LISTENING, True
         if self._cut and not self._spoken:
             self._queue.extendleft(reversed(self._cut))
             self._cut.clear()
@@ -180,58 +180,66 @@ class Script:
 
     def heard(self, text: str) -> list[Action]:
         """The supervisor said something; nobody else's words may be brought here."""
-        text = text.strip()[:MAX_TURN_CHARS]
+        text = text.strip()[:MAX_REPLY_CHARS]
         first, self._heard_any = not self._heard_any, True
-        if self.stage is Stage.DECIDED or not text:
+        if self.stage is DialogueState.DECIDED or not text:
             return []
-        sure = certain(text, first=first)
-        if sure is Verdict.VOICEMAIL or (sure is Verdict.DECLINED and self.stage is not Stage.WAITING):
+        sure = unambiguous(text, first=first)
+        if sure is ReplyIntent.VOICEMAIL or (
+            sure is ReplyIntent.DECLINED and self.stage is not DialogueState.WAITING
+        ):
             return self._decide(sure, text)
-        if self.stage is Stage.TELLING and classify(text) is Verdict.QUESTION:
+        if self.stage is DialogueState.NARRATING and classify(text) is ReplyIntent.QUESTION:
             self._open_question = text
-        if self.stage in (Stage.WAITING, Stage.TELLING) or not self._asked:
+        if self.stage in (DialogueState.WAITING, DialogueState.NARRATING) or not self._asked:
             return []
         # More is said before the first part was judged: both are one turn.
-        self._turn = f"{self._turn}. {text}"[-MAX_TURN_CHARS:] if self.stage is Stage.JUDGING else text
-        self.stage = Stage.JUDGING
+        self._turn = (
+            f"{self._turn}. {text}"[-MAX_REPLY_CHARS:] if self.stage is DialogueState.CLASSIFYING else text
+        )
+        self.stage = DialogueState.CLASSIFYING
         self._ticket += 1
-        return [Judge(self._turn, self._ticket)]
+        return [ClassifyReply(self._turn, self._ticket)]
 
-    def machine_noticed(self) -> list[Action]:
+    def voicemail_suspected(self) -> list[Action]:
         """A detector of the cloud's takes the supervisor for an answering machine."""
-        return [] if self._asked or self.stage is Stage.DECIDED else self._decide(Verdict.VOICEMAIL, "")
+        return (
+            []
+            if self._asked or self.stage is DialogueState.DECIDED
+            else self._decide(ReplyIntent.VOICEMAIL, "")
+        )
 
-    def judged(self, ticket: int, verdict: Verdict, reason: str = "") -> list[Action]:
+    def reply_classified(self, ticket: int, verdict: ReplyIntent, reason: str = "") -> list[Action]:
         """What the turn means. Whoever judged, a yes is none if the words cannot be one."""
-        if self.stage is not Stage.JUDGING or ticket != self._ticket:
+        if self.stage is not DialogueState.CLASSIFYING or ticket != self._ticket:
             return []
-        if verdict is Verdict.READY and may_be_ready(self._turn):
+        if verdict is ReplyIntent.READY and could_be_yes(self._turn):
             return self._decide(verdict, "")
-        if verdict in (Verdict.DECLINED, Verdict.VOICEMAIL):
+        if verdict in (ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL):
             return self._decide(verdict, reason or self._turn)
-        if verdict is Verdict.QUESTION and self._answers < MAX_ANSWERS:
-            return self._look_up(self._turn)
+        if verdict is ReplyIntent.QUESTION and self._answers < MAX_ANSWERS:
+            return self._answer_question(self._turn)
         return self._ask_again()
 
-    def looked_up(self, ticket: int, answer: str) -> list[Action]:
+    def question_answered(self, ticket: int, answer: str) -> list[Action]:
         """The answer to a question of the supervisor's; then ours is asked again."""
-        if self.stage is not Stage.LOOKING_UP or ticket != self._ticket:
+        if self.stage is not DialogueState.ANSWERING or ticket != self._ticket:
             return []
-        self.stage = Stage.TELLING
+        self.stage = DialogueState.NARRATING
         self._queue.extendleft(_Line(sentence) for sentence in reversed(speech.sentences(answer)))
         self._ensure_question()
         return self._advance()
 
     def silent(self) -> list[Action]:
         """Nothing was said for a while after the question."""
-        return self._ask_again() if self.stage is Stage.LISTENING else []
+        return self._ask_again() if self.stage is DialogueState.LISTENING else []
 
     def _begin(self) -> list[Action]:
         briefing = self._briefing
-        if briefing is None or not self._live or self.stage is not Stage.WAITING:
+        if briefing is None or not self._live or self.stage is not DialogueState.WAITING:
             return []
         told = speech.sentences(briefing.summary) or [FALLBACK_SUMMARY]
-        self.stage = Stage.TELLING
+        self.stage = DialogueState.NARRATING
         self._queue.extend(_Line(text) for text in (briefing.greeting, *told))
         self._ensure_question()
         return self._advance()
@@ -241,25 +249,25 @@ class Script:
         said: list[Action] = []
         while self._queue and not self._cut and len(self._spoken) < LINES_AHEAD:
             if self._queue[0].asks and self._open_question and self._answers < MAX_ANSWERS:
-                return said if self._spoken else said + self._look_up(self._open_question)
+                return said if self._spoken else said + self._answer_question(self._open_question)
             line = self._queue.popleft()
             self._spoken.append(line)
             said.append(Say(line.text))
         return said
 
-    def _look_up(self, question: str) -> list[Action]:
-        self.stage = Stage.LOOKING_UP
+    def _answer_question(self, question: str) -> list[Action]:
+        self.stage = DialogueState.ANSWERING
         self._open_question = ""
         self._answers += 1
         self._ticket += 1
-        return [LookUp(question, self._briefing.summary if self._briefing else "", self._ticket)]
+        return [AnswerQuestion(question, self._briefing.summary if self._briefing else "", self._ticket)]
 
     def _ask_again(self) -> list[Action]:
         if self._reasks >= MAX_REASKS:
-            self.stage = Stage.LISTENING
+            self.stage = DialogueState.LISTENING
             return []
         self._reasks += 1
-        self.stage = Stage.TELLING
+        self.stage = DialogueState.NARRATING
         self._ensure_question()
         return self._advance()
 
@@ -267,20 +275,20 @@ class Script:
         if self._briefing is not None and not any(line.asks for line in self._queue):
             self._queue.append(_Line(self._briefing.question, asks=True))
 
-    def _decide(self, verdict: Verdict, reason: str) -> list[Action]:
-        hush = self._hush()
-        self.stage = Stage.DECIDED
+    def _decide(self, verdict: ReplyIntent, reason: str) -> list[Action]:
+        hush = self._stop_speaking()
+        self.stage = DialogueState.DECIDED
         decision: list[Action] = [*hush, Decide(verdict, reason)]
-        if verdict is Verdict.READY and self._briefing is not None:
+        if verdict is ReplyIntent.READY and self._briefing is not None:
             decision.append(Say(self._briefing.connecting))
-        if verdict is Verdict.DECLINED and self._briefing is not None:
+        if verdict is ReplyIntent.DECLINED and self._briefing is not None:
             decision.append(Say(self._briefing.understood))
         return decision
 
-    def _hush(self) -> list[Action]:
+    def _stop_speaking(self) -> list[Action]:
         self._queue.clear()
         self._cut.clear()
         self._dropped += len(self._spoken)
         speaking = bool(self._spoken)
         self._spoken.clear()
-        return [Hush()] if speaking else []
+        return [StopSpeaking()] if speaking else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from warmxfer.actors.llm import ModelSettings
-from warmxfer.actors.voices import VoiceSettings
+from warmxfer.actors.voices import RoomSettings
 from warmxfer.schemas import env_number
 
 JOBS: Final = "WARMXFER_BRIEFING_JOBS"
@@ -19,7 +19,7 @@ MAX_JOBS: Final = 512
 class BriefingSettings:
     """`jobs` consultations are held at once at most; `voice` is whose rooms they are in."""
 
-    voice: VoiceSettings = field(default_factory=VoiceSettings)
+    voice: RoomSettings = field(default_factory=RoomSettings)
     model: ModelSettings | None = None
     jobs: int = DEFAULT_JOBS
 
@@ -27,4 +27,4 @@ class BriefingSettings:
     def from_env(cls, env: Mapping[str, str]) -> BriefingSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
         jobs = env_number(env, JOBS, int, DEFAULT_JOBS, 1, MAX_JOBS)
-        return cls(VoiceSettings.from_env(env), ModelSettings.from_env(env), jobs)
+        return cls(RoomSettings.from_env(env), ModelSettings.from_env(env), jobs)

@@ -15,55 +15,65 @@ from msgspec import Struct
 from warmxfer.actors import voices
 from warmxfer.schemas import BriefSupervisor, JoinConsultation
 
-from .judge import Judgement, Judges
-from .reporter import Reporter
-from .script import Action, Briefing, Decide, Hush, Judge, LookUp, Say, Script, Stage
+from .judge import Classification, ReplyClassifier
+from .reporter import ConsultationEvents
+from .script import (
+    Action,
+    AnswerQuestion,
+    Briefing,
+    ClassifyReply,
+    Decide,
+    Dialogue,
+    DialogueState,
+    Say,
+    StopSpeaking,
+)
 
-PATIENCE_S: Final = 2.0
+FIRST_WORDS_AFTER_S: Final = 2.0
 """How long a supervisor who is there hears nothing before being asked for patience."""
 
 SILENCE_S: Final = 8.0
 """How long we listen into silence before asking again."""
 
 
-class PatienceOver(Struct, frozen=True):
+class FirstWordsDue(Struct, frozen=True):
     pass
 
 
-class SilenceOver(Struct, frozen=True):
+class SilenceElapsed(Struct, frozen=True):
     number: int
 
 
-class Judged(Struct, frozen=True):
+class ReplyClassified(Struct, frozen=True):
     ticket: int
-    judgement: Judgement
+    classification: Classification
 
 
-class LookedUp(Struct, frozen=True):
+class QuestionAnswered(Struct, frozen=True):
     ticket: int
     answer: str
 
 
-Note = PatienceOver | SilenceOver | Judged | LookedUp
+DialogueSignal = FirstWordsDue | SilenceElapsed | ReplyClassified | QuestionAnswered
 
 
-class Teller:
+class DialogueRunner:
     """Briefs one supervisor. `note` puts what turns up later into the queue that feeds `take`."""
 
     def __init__(
         self,
-        voice: voices.Voice,
-        judges: Judges,
-        reporter: Reporter,
+        voice: voices.RoomClient,
+        judges: ReplyClassifier,
+        reporter: ConsultationEvents,
         join: JoinConsultation,
-        note: Callable[[Note], None],
+        note: Callable[[DialogueSignal], None],
     ) -> None:
         self._voice = voice
         self._judges = judges
         self._reporter = reporter
         self._supervisor_id = join.supervisor_participant_id
         self._note = note
-        self._script = Script(join.one_moment)
+        self._script = Dialogue(join.one_moment)
         self._question = ""
         self._silences = 0
         self._timers: list[asyncio.TimerHandle] = []
@@ -81,49 +91,49 @@ class Teller:
         """Be silent at once: what is being told is not for their ears. Not by way of the queue, which stands
         still for as long as the bus is away."""
         for action in self._script.caller_came():
-            if isinstance(action, Hush):
+            if isinstance(action, StopSpeaking):
                 self._voice.interrupt()
 
-    async def take(self, happened: voices.RoomEvent | BriefSupervisor | Note) -> None:
+    async def take(self, happened: voices.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
         """Let the script decide what is to be done now, and do it."""
         await self._act(self._decide(happened))
-        if self._script.stage is Stage.LISTENING and not isinstance(happened, SilenceOver):
+        if self._script.stage is DialogueState.LISTENING and not isinstance(happened, SilenceElapsed):
             self._silences += 1
-            self._later(SILENCE_S, SilenceOver(self._silences))
+            self._later(SILENCE_S, SilenceElapsed(self._silences))
 
-    def _decide(self, happened: voices.RoomEvent | BriefSupervisor | Note) -> list[Action]:
+    def _decide(self, happened: voices.RoomEvent | BriefSupervisor | DialogueSignal) -> list[Action]:
         script, supervisor = self._script, self._supervisor_id
         match happened:
-            case voices.ParticipantJoined(other) if other.id == supervisor and other.audible:
-                return self._live()
-            case voices.AudioEnabled(who) if who == supervisor:
-                return self._live()
-            case voices.Heard(who, text) if who == supervisor:
+            case voices.ParticipantJoinedRoom(other) if other.id == supervisor and other.audible:
+                return self._supervisor_connected()
+            case voices.AudioStarted(who) if who == supervisor:
+                return self._supervisor_connected()
+            case voices.UtteranceHeard(who, text) if who == supervisor:
                 # The turn first: what they said, they said before they could hear us.
-                return [*script.heard(text), *self._live()]
-            case voices.VoicemailNoticed(who) if who == supervisor:
-                return script.machine_noticed()
+                return [*script.heard(text), *self._supervisor_connected()]
+            case voices.VoicemailSuspected(who) if who == supervisor:
+                return script.voicemail_suspected()
             case voices.SpeechEnded(_, interrupted):
                 return script.ended(interrupted=interrupted)
             case BriefSupervisor():
                 self._question = happened.question
                 return script.brief(_briefing(happened))
-            case PatienceOver():
+            case FirstWordsDue():
                 return script.delayed()
-            case SilenceOver(number) if number == self._silences:
+            case SilenceElapsed(number) if number == self._silences:
                 return script.silent()
-            case Judged(ticket, judgement):
-                return script.judged(ticket, judgement.verdict, judgement.reason)
-            case LookedUp(ticket, answer):
-                return script.looked_up(ticket, answer)
+            case ReplyClassified(ticket, judgement):
+                return script.reply_classified(ticket, judgement.intent, judgement.reason)
+            case QuestionAnswered(ticket, answer):
+                return script.question_answered(ticket, answer)
             case _:
                 return []
 
-    def _live(self) -> list[Action]:
+    def _supervisor_connected(self) -> list[Action]:
         known = self._script.kept_waiting
-        actions = self._script.live()
+        actions = self._script.supervisor_connected()
         if self._script.kept_waiting and not known:
-            self._later(PATIENCE_S, PatienceOver())
+            self._later(FIRST_WORDS_AFTER_S, FirstWordsDue())
         return actions
 
     async def _act(self, actions: list[Action]) -> None:
@@ -131,27 +141,27 @@ class Teller:
             match action:
                 case Say(text):
                     self._voice.say(text)
-                case Hush():
+                case StopSpeaking():
                     self._voice.interrupt()
                 case Decide():
                     await self._reporter.decided(action)
-                case Judge(turn, ticket):
+                case ClassifyReply(turn, ticket):
                     self._ask(self._judge(turn, ticket))
-                case LookUp(question, summary, ticket):
+                case AnswerQuestion(question, summary, ticket):
                     self._ask(self._look_up(question, summary, ticket))
 
     async def _judge(self, turn: str, ticket: int) -> None:
-        self._note(Judged(ticket, await self._judges.judge(self._question, turn)))
+        self._note(ReplyClassified(ticket, await self._judges.classify(self._question, turn)))
 
     async def _look_up(self, question: str, summary: str, ticket: int) -> None:
-        self._note(LookedUp(ticket, await self._judges.answer(question, summary)))
+        self._note(QuestionAnswered(ticket, await self._judges.answer(question, summary)))
 
     def _ask(self, asking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(asking)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    def _later(self, delay_s: float, note: Note) -> None:
+    def _later(self, delay_s: float, note: DialogueSignal) -> None:
         now = asyncio.get_running_loop().time()
         self._timers = [timer for timer in self._timers if not timer.cancelled() and timer.when() > now]
         self._timers.append(asyncio.get_running_loop().call_later(delay_s, self._note, note))

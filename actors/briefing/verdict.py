@@ -23,7 +23,7 @@ LONG_GREETING_WORDS: Final = 15
 """A first utterance of this length is how machines answer; then weaker signs count as voicemail too."""
 
 
-class Verdict(StrEnum):
+class ReplyIntent(StrEnum):
     READY = "ready"
     DECLINED = "declined"
     VOICEMAIL = "voicemail"
@@ -31,52 +31,54 @@ class Verdict(StrEnum):
     UNCLEAR = "unclear"
 
 
-def classify(text: str, *, first: bool = False) -> Verdict:
+def classify(text: str, *, first: bool = False) -> ReplyIntent:
     """What `text` means as an answer to "are you ready to take the call?".
 
     `first`: it is the first thing heard on this line, where a machine would read out its greeting.
     """
     said = _normal(text)
-    sure = _certain(said, first=first)
+    sure = _unambiguous(said, first=first)
     if sure is not None:
         return sure
     if _refuses(said):
-        return Verdict.UNCLEAR  # and a yes after it
+        return ReplyIntent.UNCLEAR  # and a yes after it
     if _says_no(said):
-        return Verdict.DECLINED
+        return ReplyIntent.DECLINED
     if _asks(said):
-        return Verdict.QUESTION
-    return Verdict.READY if _accepts(said) else Verdict.UNCLEAR
+        return ReplyIntent.QUESTION
+    return ReplyIntent.READY if _accepts(said) else ReplyIntent.UNCLEAR
 
 
-def certain(text: str, *, first: bool = False) -> Literal[Verdict.DECLINED, Verdict.VOICEMAIL] | None:
+def unambiguous(
+    text: str, *, first: bool = False
+) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
     """The unmistakable refusal or machine in `text`, which no judge need be asked about; else None."""
-    return _certain(_normal(text), first=first)
+    return _unambiguous(_normal(text), first=first)
 
 
-def may_be_ready(text: str) -> bool:
+def could_be_yes(text: str) -> bool:
     """Whether a cleverer judge, of whatever language, may take `text` for a yes.
 
     Not if it is, or holds, an unmistakable English no, plea for time or question, a machine's greeting, talk
     about tools and instructions, or nothing that could be an answer.
     """
-    return _may_be_ready(_normal(text))
+    return _could_be_yes(_normal(text))
 
 
-def _certain(said: str, *, first: bool) -> Literal[Verdict.DECLINED, Verdict.VOICEMAIL] | None:
+def _unambiguous(said: str, *, first: bool) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
     if _is_machine(said, first=first):
-        return Verdict.VOICEMAIL
-    return Verdict.DECLINED if _refuses(said) and not _yes_after_no(said) else None
+        return ReplyIntent.VOICEMAIL
+    return ReplyIntent.DECLINED if _refuses(said) and not _yes_after_no(said) else None
 
 
-def _may_be_ready(said: str) -> bool:
+def _could_be_yes(said: str) -> bool:
     plain = _without_mock_noes(said)
     return not (
         _is_machine(said, first=False)
         or _refuses(said)
         or _says_no(said)
         or words.HOLD.search(plain)
-        or words.META.search(plain)
+        or words.PROMPT_INJECTION.search(plain)
         or _asks_in_english(plain)
         or all(words.NO_ANSWER.match(clause) for clause in _clauses(said))
     )
@@ -88,13 +90,13 @@ def _normal(text: str) -> str:
 
 
 def _without_mock_noes(said: str) -> str:
-    return words.MOCK_NO.sub(" ", words.ASIDE_NO.sub(" ", said)).strip()
+    return words.FALSE_NO.sub(" ", words.ASIDE_NO.sub(" ", said)).strip()
 
 
 def _is_machine(said: str, *, first: bool) -> bool:
     if words.MACHINE.search(said):
         # "I'm not available" alone is what a person says; with a beep or a message in it, a machine.
-        return not words.AWAY.search(said) or words.RECORDER.search(said) is not None
+        return not words.UNAVAILABLE_SELF.search(said) or words.RECORDER.search(said) is not None
     if words.HUMAN.search(said):
         return False
     if words.REACHED.search(said):
@@ -159,7 +161,7 @@ def _is_question(clause: str) -> bool:
 def _accepts(said: str) -> bool:
     """Whether there is a yes in it, and beside it nothing but what goes with one."""
     clauses = _clauses(words.ASIDE_NO.sub(" ", said))
-    if not _may_be_ready(said) or _spoiled(said) or (said.endswith("?") and not _requests(clauses)):
+    if not _could_be_yes(said) or _spoiled(said) or (said.endswith("?") and not _requests(clauses)):
         return False
     while clauses and assent.POLITE.match(clauses[-1]):
         clauses.pop()

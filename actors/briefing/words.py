@@ -33,7 +33,7 @@ MACHINE = _any(
     r"(?:get|getting) back to you as soon as",
     r"(?:can't|cannot|can not) (?:come to|get to|answer) (?:the|my|your) (?:phone|call)",
 )
-AWAY = _any(r"(?:i'm|i am|we're|we are) (?:not available|unavailable)")
+UNAVAILABLE_SELF = _any(r"(?:i'm|i am|we're|we are) (?:not available|unavailable)")
 RECORDER = _any(r"beep|tone|message|mailbox|voice ?mail")
 REACHED = re.compile(r"\byou(?:'ve| have)? reached\b")
 MAYBE_MACHINE = _any(
@@ -103,7 +103,7 @@ PLAIN_NO = re.compile(
 )
 """A no that goes on in English; "no hay problema" does not."""
 
-MOCK_NO = _any(
+FALSE_NO = _any(
     r"(?:no|not a) problems?(?: at all)?|no (?:worries|doubt|need to worry|trouble|issues?)",
     r"(?:don't see )?why not",
     r"(?:can't|cannot) wait|(?:i )?(?:don't|do not) mind|when(?:ever)? you(?:'re| are)",
@@ -125,7 +125,7 @@ HEDGE = _any(
     r"if|unless|except|although|though|depends|maybe|perhaps|might|not sure|unsure|later|before|first|"
     r"until|when|after|not|never|can't|cannot|won't|don't|isn't|no|tomorrow|rather|instead"
 )
-META = _any(
+PROMPT_INJECTION = _any(
     r"instructions?|prompts?|system|tools?|function|done_briefing|done briefing|decline_transfer|assistant|"
     r"ignore|override|confirmation|translate|execute|repeat after|base64|"
     r"(?:said|says|say|saying|answered|replied|confirmed|confirms|means?) '?(?:yes|ready|ok|okay)|"

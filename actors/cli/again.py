@@ -12,7 +12,7 @@ from pathlib import Path
 NAME = "warmxfer"
 
 
-def called(env: Mapping[str, str] = os.environ) -> str:
+def command_line(env: Mapping[str, str] = os.environ) -> str:
     """`warmxfer` where a shell finds it, else as this process was called itself.
 
     `uv run` puts its environment on the PATH of what it runs alone, so another terminal goes by uv too.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .again import called
+from .again import command_line
 from .options import Json, TransferId, Url
 from .output import console, print_json, run_command
 
@@ -22,17 +22,19 @@ def cancel(
     if json:
         print_json({"id": id, "cancelled": True})
     else:
-        console().print(f"asked transfer {id} to end; follow it with: {called()} watch {id}")
+        console().print(f"asked transfer {id} to end; follow it with: {command_line()} watch {id}")
 
 
 async def _cancel(id: str, reason: str, url: str | None) -> None:
     from warmxfer.actors.client import Client, NoSuchTransfer
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     async with Client.connect(url) as client:
         transfer, phases = client.transfer(id), await client.history(id)
-        if not phases and not await transfer.known():
+        if not phases and not await transfer.exists():
             raise NoSuchTransfer(id)
         if phases and (last := phases[-1].phase).final:
-            raise Refused(f"id is {id}, which has ended ({last.value}); there is nothing left to cancel.")
+            raise InvalidRequest(
+                f"id is {id}, which has ended ({last.value}); there is nothing left to cancel."
+            )
         await transfer.cancel(reason)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REFRESH_PER_S = 8
 
 
-class Checklist:
+class ProgressView:
     """On a terminal it redraws in place; into a file or pipe it prints each line once."""
 
     def __init__(self, console: Console, title: str) -> None:
@@ -33,7 +33,7 @@ class Checklist:
             else None
         )
 
-    def __enter__(self) -> Checklist:
+    def __enter__(self) -> ProgressView:
         if self._live:
             self._live.start()
         else:
@@ -56,7 +56,7 @@ class Checklist:
         """How it ended."""
         self._result = result
         if not self._live:
-            self._console.print(_verdict(result))
+            self._console.print(_outcome_line(result))
 
     def _draw(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
@@ -64,7 +64,7 @@ class Checklist:
         for number in range(len(self._phases)):
             table.add_row(self._line(number))
         if self._result:
-            table.add_row(_verdict(self._result))
+            table.add_row(_outcome_line(self._result))
         else:
             table.add_row(Spinner("dots", Text("…", style="dim")))
         return table
@@ -93,6 +93,6 @@ def _mark(phase: PhaseChanged) -> tuple[str, str]:
     return "✔", "green"
 
 
-def _verdict(result: WarmTransferResult) -> Text:
+def _outcome_line(result: WarmTransferResult) -> Text:
     style = "bold green" if result.success else "bold yellow"
     return Text.assemble("  ", (result.outcome.value, style), f"  {plain(result.detail or '')}".rstrip())

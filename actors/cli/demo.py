@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PACE = 0.2
 PACE_OF_ALL = 0.1
-WHOLE_TALK = 9
-A_FEW_WORDS = 3
+FULL_CONVERSATION_TURNS = 9
+SHORT_CONVERSATION_TURNS = 3
 
 
 def demo(
@@ -39,7 +39,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run a whole warm transfer: a real nats-server, a sandbox cloud, every actor a process."""
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     from .scenarios import BY_NAME, SCENARIOS
 
@@ -48,7 +48,7 @@ def demo(
             print_json(each) if json else console().print(f"{each.name:<29} {each.shows}")
         return
     if not all and scenario not in BY_NAME:
-        raise Refused(f"--scenario is {scenario[:40]!r}; use one of {', '.join(BY_NAME)}")
+        raise InvalidRequest(f"--scenario is {scenario[:40]!r}; use one of {', '.join(BY_NAME)}")
     if all:
         faster = PACE_OF_ALL if pace is None else pace
         good = run_command(lambda: _play_all(list(SCENARIOS), faster, keep, json))
@@ -61,23 +61,23 @@ def demo(
 async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
     from rich.text import Text
 
-    from warmxfer.actors.house import House
+    from warmxfer.actors.house import LocalStack
 
-    from .checklist import Checklist
+    from .checklist import ProgressView
     from .demo_view import as_json, print_end, print_talk
-    from .stage import play, set_up
+    from .stage import place_calls, play
 
     out = console(quiet=json)
     out.print(Text.assemble((scenario.name, "bold"), f": {scenario.shows}\n"))
     async with AsyncExitStack() as stack:
         with out.status("starting nats-server, a sandbox cloud and the actors"):
-            house = await stack.enter_async_context(House(time_scale=pace, directory=keep))
+            house = await stack.enter_async_context(LocalStack(time_scale=pace, directory=keep))
             client = await stack.enter_async_context(house.client())
         out.print(f"nats-server {house.nats_url}   cloud {house.sandbox_url}\n", style="dim")
         with out.status("the caller talks with the AI"):
-            (caller,) = await set_up(house, [scenario], WHOLE_TALK)
+            (caller,) = await place_calls(house, [scenario], FULL_CONVERSATION_TURNS)
         await print_talk(out, house, caller.room_id)
-        with Checklist(out, "to the supervisor") as checklist:
+        with ProgressView(out, "to the supervisor") as checklist:
             played = await play(house, client, scenario, caller, checklist.add)
             checklist.end(played.result)
         out.print()
@@ -87,23 +87,23 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
         print_json(as_json(played))
     if keep:
         out.print(f"kept in {keep}", style="dim")
-    return not played.faults
+    return not played.problems
 
 
 async def _play_all(scenarios: list[Scenario], pace: float, keep: Path | None, json: bool) -> bool:
-    from warmxfer.actors.house import House
+    from warmxfer.actors.house import LocalStack
 
     from .demo_view import as_json, print_table
-    from .stage import play, set_up
+    from .stage import place_calls, play
 
     out = console(quiet=json)
     with out.status(f"playing {len(scenarios)} scenarios at once"):
-        async with House(time_scale=pace, directory=keep) as house, house.client() as client:
-            callers = await set_up(house, scenarios, A_FEW_WORDS)
+        async with LocalStack(time_scale=pace, directory=keep) as house, house.client() as client:
+            callers = await place_calls(house, scenarios, SHORT_CONVERSATION_TURNS)
             together = zip(scenarios, callers, strict=True)
             played = await asyncio.gather(*(play(house, client, *each) for each in together))
     print_table(out, played)
     if json:
         for each in played:
             print_json(as_json(each))
-    return not any(each.faults for each in played)
+    return not any(each.problems for each in played)

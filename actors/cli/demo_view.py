@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 from warmxfer.schemas import participant_ids
 from warmxfer.schemas.participant_ids import Role
 
 from .output import plain
-from .stage import Played
+from .stage import ScenarioResult
 
 SPEAKERS: Mapping[Role, str] = {"supervisor": "Supervisor", "agent": "AI", "caller": "Caller"}
 PRIMARY_AGENT = "agent-"
@@ -23,7 +23,7 @@ PRIMARY_AGENT = "agent-"
 STYLES = {"Supervisor": "magenta", "AI": "cyan", "Caller": "yellow"}
 
 
-async def print_talk(out: Console, house: House, room_id: str | None) -> None:
+async def print_talk(out: Console, house: LocalStack, room_id: str | None) -> None:
     """Everything that was said in a room, in order."""
     if room_id is None:
         return
@@ -33,9 +33,9 @@ async def print_talk(out: Console, house: House, room_id: str | None) -> None:
     out.print()
 
 
-def print_end(out: Console, played: Played) -> None:
+def print_end(out: Console, played: ScenarioResult) -> None:
     """The summary, who talks to whom, and the ledger's verdict."""
-    result, verdict = played.result, played.verdict
+    result, verdict = played.result, played.report
     if result.summary:
         out.print(Text.assemble(("the supervisor was told  ", "bold"), plain(result.summary)))
     pairs = {frozenset(map(speaker, pair)) for pair in verdict["talking"]}
@@ -49,11 +49,11 @@ def print_end(out: Console, played: Played) -> None:
     )
     out.print(Text.assemble(("the cloud executed       ", "bold"), ledger))
     print_faults(out, [played])
-    if not played.faults:
+    if not played.problems:
         out.print(Text("all is as it must be", style="bold green"))
 
 
-def print_table(out: Console, played: Sequence[Played]) -> None:
+def print_table(out: Console, played: Sequence[ScenarioResult]) -> None:
     """One line a scenario."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("scenario", "expected", "outcome"):
@@ -64,31 +64,31 @@ def print_table(out: Console, played: Sequence[Played]) -> None:
     table.add_column("s", justify="right")
     table.add_column("")
     for each in played:
-        verdict, outcome = each.verdict, each.result.outcome
+        verdict, outcome = each.report, each.result.outcome
         table.add_row(
             each.scenario.name,
             "\nor ".join(each.scenario.expected),
-            Text(outcome.value, style="bold red" if each.faults else "bold green"),
+            Text(outcome.value, style="bold red" if each.problems else "bold green"),
             str(sum(verdict["dials"].values())),
             str(verdict["switches"]["forward"]),
             str(verdict["switches"]["back"]),
             str(verdict["supervisorLegsUp"]),
             each.caller_where,
             f"{each.took_s:.1f}",
-            Text("✘", style="bold red") if each.faults else Text("✔", style="green"),
+            Text("✘", style="bold red") if each.problems else Text("✔", style="green"),
         )
     out.print(table)
     print_faults(out, played)
 
 
-def print_faults(out: Console, played: Sequence[Played]) -> None:
+def print_faults(out: Console, played: Sequence[ScenarioResult]) -> None:
     """Every sentence about what is not as it must be."""
     for each in played:
-        for fault in each.faults:
+        for fault in each.problems:
             out.print(Text.assemble((f"{each.scenario.name}: ", "bold red"), fault))
 
 
-def as_json(played: Played) -> dict[str, Any]:
+def as_json(played: ScenarioResult) -> dict[str, Any]:
     """What scripts get."""
     return {
         "scenario": played.scenario.name,
@@ -97,10 +97,10 @@ def as_json(played: Played) -> dict[str, Any]:
         "outcome": played.result.outcome,
         "caller": played.caller_where,
         "took_s": round(played.took_s, 3),
-        "faults": played.faults,
+        "faults": played.problems,
         "phases": played.phases,
         "result": played.result,
-        "verdict": played.verdict,
+        "verdict": played.report,
     }
 
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
-from warmxfer.actors.exits import BROKEN, UNAVAILABLE
+from warmxfer.actors.exits import INTERNAL, UNAVAILABLE
 
 from .options import Json, Url
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
-    from warmxfer.bus import Inspection
+    from warmxfer.bus import BrokerReport
 
 MAX_SKEW_S = 2.0
 CLOUD_TIMEOUT_S = 5.0
-PATIENCE_S = 3.0
+CONNECT_DEADLINE_S = 3.0
 MARKS = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "bold red")}
 
 
@@ -44,7 +44,7 @@ def doctor(url: Url = None, json: Json = False) -> None:
             out.print(Text.assemble(MARKS[finding.state], f" {finding.about:<12} {finding.sentence}"))
     wrong = [finding.about for finding in findings if finding.state == "wrong"]
     if wrong:
-        raise typer.Exit(UNAVAILABLE if wrong[0] == "nats" else BROKEN)
+        raise typer.Exit(UNAVAILABLE if wrong[0] == "nats" else INTERNAL)
 
 
 async def examine(env: Mapping[str, str]) -> list[Finding]:
@@ -54,19 +54,19 @@ async def examine(env: Mapping[str, str]) -> list[Finding]:
 
 async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
     from warmxfer.bus import Bus, BusSettings
-    from warmxfer.schemas import WarmTransferError
+    from warmxfer.schemas import WarmxferError
 
     try:
         settings = BusSettings.from_env(env)
-        async with await Bus.connect(settings, name="warmxfer-doctor", patience_s=PATIENCE_S) as bus:
-            found, now = await bus.inspect(), time.time()
-    except WarmTransferError as error:
+        async with await Bus.connect(settings, name="warmxfer-doctor", deadline_s=CONNECT_DEADLINE_S) as bus:
+            found, now = await bus.diagnose(), time.time()
+    except WarmxferError as error:
         return [Finding("nats", "wrong", f"{error}.")]
     reached = f"nats-server {found.server_version} with JetStream answers at {settings.shown_url}."
     return [Finding("nats", "ok", reached), *stream_findings(found), *clock_findings(found, now)]
 
 
-def stream_findings(found: Inspection) -> list[Finding]:
+def stream_findings(found: BrokerReport) -> list[Finding]:
     """The stream, and whether somebody works at each queue."""
     from warmxfer.actors.process import announced
 
@@ -81,7 +81,7 @@ def stream_findings(found: Inspection) -> list[Finding]:
             findings.append(Finding(role, "wrong", sentence))
             continue
         state = f"{queue.unacked} in hand, {queue.pending} waiting"
-        if queue.waiting or found.present[announced(role)]:
+        if queue.waiting or found.services[announced(role)]:
             findings.append(Finding(role, "ok", f"At work: {state}."))
         else:
             sentence = f"Nobody is at work, {state}; start one with `warmxfer run {role}`."
@@ -89,7 +89,7 @@ def stream_findings(found: Inspection) -> list[Finding]:
     return findings
 
 
-def clock_findings(found: Inspection, now: float) -> list[Finding]:
+def clock_findings(found: BrokerReport, now: float) -> list[Finding]:
     """This machine's clock beside the broker's, the only one that deadlines go by."""
     if found.server_time is None:
         return []
@@ -105,11 +105,11 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
     import httpx
 
     from warmxfer.actors.gateway import GatewaySettings
-    from warmxfer.schemas import WarmTransferError
+    from warmxfer.schemas import WarmxferError
 
     try:
         settings = GatewaySettings.from_env(env)
-    except WarmTransferError as error:
+    except WarmxferError as error:
         where = "the gateway needs this in its own environment"
         return [Finding("provider", "note", f"{error} ({where}).")]
     findings = [Finding("provider", "ok", "The provider's credentials are set here.")]
@@ -129,11 +129,11 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
 
 def _model_finding(env: Mapping[str, str]) -> Finding:
     from warmxfer.actors.summarizer import SummarizerSettings
-    from warmxfer.schemas import WarmTransferError
+    from warmxfer.schemas import WarmxferError
 
     try:
         model = SummarizerSettings.from_env(env).model
-    except WarmTransferError as error:
+    except WarmxferError as error:
         return Finding("model", "wrong", f"{error}.")
     if model is None:
         return Finding(

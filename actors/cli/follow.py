@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .checklist import Checklist
+from .checklist import ProgressView
 from .output import console, print_json
 
 if TYPE_CHECKING:
-    from warmxfer.actors.client import Transfer
+    from warmxfer.actors.client import TransferHandle
 
 RESULT_TIMEOUT_S = 60.0
 """How long after the final phase the result may take: it comes when nothing is outstanding."""
 
 
-async def follow_one(transfer: Transfer, json: bool) -> bool:
+async def follow_one(transfer: TransferHandle, json: bool) -> bool:
     """Show every phase, then the result; returns whether it succeeded."""
     if json:
         async for phase in transfer.phases():
@@ -22,7 +22,7 @@ async def follow_one(transfer: Transfer, json: bool) -> bool:
         result = await transfer.result(RESULT_TIMEOUT_S)
         print_json(result)
         return result.success
-    with Checklist(console(), transfer.id) as checklist:
+    with ProgressView(console(), transfer.id) as checklist:
         async for phase in transfer.phases():
             checklist.add(phase)
         result = await transfer.result(RESULT_TIMEOUT_S)

@@ -11,7 +11,7 @@ from .options import Json, Url
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
-    from warmxfer.actors.client import Listed
+    from warmxfer.actors.client import TransferSummary
 
 
 def listing(
@@ -31,14 +31,14 @@ def listing(
         console().print("no transfers")
 
 
-async def _list(limit: int, running: bool, url: str | None) -> list[Listed]:
+async def _list(limit: int, running: bool, url: str | None) -> list[TransferSummary]:
     from warmxfer.actors.client import Client
 
     async with Client.connect(url) as client:
         return await client.list(limit, only="running" if running else "all")
 
 
-def _print_table(listed: list[Listed]) -> None:
+def _print_table(listed: list[TransferSummary]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

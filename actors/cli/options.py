@@ -17,10 +17,10 @@ def within(option: str, low: float, high: float) -> Callable[[float | None], flo
     """A check of what was given for `option`: raises `Refused` for a number that is not `low` to `high`."""
 
     def check(value: float | None) -> float | None:
-        from warmxfer.schemas import Refused
+        from warmxfer.schemas import InvalidRequest
 
         if value is not None and not low <= value <= high:
-            raise Refused(f"{option} is {value}; give {low:g} to {high:g}", field=option)
+            raise InvalidRequest(f"{option} is {value}; give {low:g} to {high:g}", field=option)
         return value
 
     return check
@@ -33,14 +33,14 @@ def port_of(option: str, help: str) -> Any:
 
 def _made(directory: Path | None) -> Path | None:
     """The directory, there and to be written in: what is to be kept is not lost for want of it."""
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     try:
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
-        raise Refused(
+        raise InvalidRequest(
             f"--keep is {str(directory)!r}, which cannot be written in ({error.strerror}); "
             "give a directory that is yours",
             field="--keep",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from warmxfer.actors.exits import ReaderGone
+from warmxfer.actors.exits import BrokenPipe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ def print_json(value: Any) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
         sys.stdout.flush()
     except BrokenPipeError as error:
-        raise ReaderGone from error
+        raise BrokenPipe from error
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -41,7 +41,7 @@ def console(*, quiet: bool = False) -> Console:
 
     class Printer(Console):
         def on_broken_pipe(self) -> NoReturn:
-            raise ReaderGone
+            raise BrokenPipe
 
     width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
     return Printer(highlight=False, markup=False, quiet=quiet, width=width)
@@ -59,7 +59,7 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     it is in a shell's background job too, which is deaf to Ctrl-C itself.
     """
     from warmxfer.actors.logs import configure_logs
-    from warmxfer.actors.process import hear_once, run_async
+    from warmxfer.actors.process import on_first_signal, run_async
 
     told = asyncio.Event()
 
@@ -68,7 +68,7 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         assert running is not None
         deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         numbers = (signal.SIGTERM,) if deaf else (signal.SIGTERM, signal.SIGINT)
-        hear_once(numbers, lambda: (told.set(), running.cancel()))
+        on_first_signal(numbers, lambda: (told.set(), running.cancel()))
         return await work()
 
     configure_logs(os.environ, level="error")

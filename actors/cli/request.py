@@ -10,7 +10,7 @@ import typer
 
 from warmxfer.actors.exits import UNSUCCESSFUL
 
-from .again import called
+from .again import command_line
 from .options import Json, Url
 from .output import console, print_json, run_command
 
@@ -54,24 +54,26 @@ async def _request(raw: Any, id: str | None, wait: bool, url: str | None, json: 
         if json:
             print_json({"id": transfer.id})
         else:
-            console().print(f"{transfer.id}\nfollow it with: {called()} watch {transfer.id}")
+            console().print(f"{transfer.id}\nfollow it with: {command_line()} watch {transfer.id}")
         return True
 
 
 def _read(file: str) -> Any:
     import msgspec
 
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return msgspec.json.decode(data)
     except OSError as error:
-        raise Refused(
+        raise InvalidRequest(
             f"FILE is {file!r}, which cannot be read ({error.strerror}); give a JSON file."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"FILE is {file!r}, which is not JSON ({error}); give one JSON object.") from error
+        raise InvalidRequest(
+            f"FILE is {file!r}, which is not JSON ({error}); give one JSON object."
+        ) from error
 
 
 def _put(raw: Any, path: tuple[str, ...], value: str | bool | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from warmxfer.actors.roles import Role, be
+from warmxfer.actors.roles import Role, run_role
 
 from .options import Json, Url
 
@@ -32,4 +32,4 @@ def run(
         env["WARMXFER_LOG"] = "json"
     if room:
         env["WARMXFER_ROOM_ID"] = ",".join(room)
-    be(role, env)
+    run_role(role, env)

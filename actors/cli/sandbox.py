@@ -28,19 +28,19 @@ def sandbox(
     json: Json = False,
 ) -> None:
     """Be a VideoSDK cloud on this machine: rooms, phones, people, webhooks, faults (docs/sandbox.md)."""
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     room: Any = importlib.import_module("warmxfer.sandbox")
     made_up = None if secret else secrets.token_hex(16)
     try:
         settings = room.Settings(api_key, secret or made_up, webhook_url, time_scale)
     except ValueError as error:
-        raise Refused(str(error)) from error
+        raise InvalidRequest(str(error)) from error
     run_command(lambda: _serve(room, settings, host, port, made_up, json))
 
 
 async def _serve(room: Any, settings: Any, host: str, port: int, made_up: str | None, json: bool) -> None:
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     def ready(base_url: str) -> None:
         env = {"VIDEOSDK_BASE_URL": base_url, "VIDEOSDK_API_KEY": settings.api_key}
@@ -56,5 +56,5 @@ async def _serve(room: Any, settings: Any, host: str, port: int, made_up: str | 
 
     try:
         await room.serve(settings, host=host, port=port, ready=ready)
-    except room.Unbindable as error:
-        raise Refused(f"--{error}") from error
+    except room.CannotBind as error:
+        raise InvalidRequest(f"--{error}") from error

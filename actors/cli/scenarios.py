@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
-HOUSE_NUMBER = "+14155550100"
+CALLER_ID = "+14155550100"
 SUPERVISOR = "+141555501{:02}"
 CALLER = "+141555502{:02}"
 
@@ -29,7 +29,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         destination = {
             "routing_rule_id": "demo",
             "sip_call_to": self.supervisor,
-            "sip_call_from": HOUSE_NUMBER,
+            "sip_call_from": CALLER_ID,
         }
         return {"room_id": room_id, "config": {"destination": destination, **self.config}}
 

@@ -27,13 +27,13 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 
 async def _records(id: str, url: str | None) -> list[Record]:
-    from warmxfer.actors.client import Client, NoSuchTransfer, NotBegun
+    from warmxfer.actors.client import Client, NoSuchTransfer, NotStarted
     from warmxfer.actors.machine import record_decoder
 
     async with Client.connect(url) as client:
         stored = await client.log(id)
         if not stored:
-            raise NotBegun(id) if await client.transfer(id).known() else NoSuchTransfer(id)
+            raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
     return [record_decoder.decode(each.data) for each in stored]
 
 
@@ -41,7 +41,7 @@ def timeline_line(record: Record, first: Record) -> dict[str, Any]:
     """One record as it is shown: milliseconds since the first, the event, where it led, what went out."""
     from msgspec.inspect import StructType, type_info
 
-    from warmxfer.actors.machine import ArmTimer
+    from warmxfer.actors.machine import SetTimer
     from warmxfer.schemas import Command, PhaseChanged
 
     def tag(message: Any) -> str:
@@ -55,7 +55,7 @@ def timeline_line(record: Record, first: Record) -> dict[str, Any]:
         "stage": record.state.stage.value,
         "phases": [each.phase.value for each in record.outbox if isinstance(each, PhaseChanged)],
         "commands": [tag(each) for each in record.outbox if isinstance(each, Command)],
-        "timer": any(isinstance(each, ArmTimer) for each in record.outbox),
+        "timer": any(isinstance(each, SetTimer) for each in record.outbox),
     }
 
 
@@ -80,9 +80,9 @@ def _print(last: Record, lines: list[dict[str, Any]]) -> None:
             "\n".join(line["commands"]),
         )
     out.print(table)
-    if state.verdict:
-        evidence = "  ".join(f"{name}={value}" for name, value in state.verdict.evidence.items())
-        why = f"  {plain(state.verdict.detail or '')}  "
-        out.print(Text.assemble((state.verdict.outcome.value, "bold"), why, (plain(evidence), "dim")))
+    if state.decision:
+        evidence = "  ".join(f"{name}={value}" for name, value in state.decision.evidence.items())
+        why = f"  {plain(state.decision.detail or '')}  "
+        out.print(Text.assemble((state.decision.outcome.value, "bold"), why, (plain(evidence), "dim")))
     else:
         out.print(f"running, in {state.stage.value}")

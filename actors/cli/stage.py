@@ -14,8 +14,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from warmxfer.actors.client import Client, Transfer
-from warmxfer.actors.house import Caller, House
+from warmxfer.actors.client import Client, TransferHandle
+from warmxfer.actors.house import LocalStack, PlacedCall
 from warmxfer.schemas import PhaseChanged, WarmTransferResult
 
 from .scenarios import Scenario
@@ -23,35 +23,35 @@ from .scenarios import Scenario
 TALK_TIMEOUT_S = 60.0
 RESULT_TIMEOUT_S = 120.0
 SETTLE_S = 10.0
-LOOK_S = 0.1
+POLL_S = 0.1
 
 OnPhase = Callable[[PhaseChanged], None]
 
 
-class Played(Struct, frozen=True, kw_only=True):
+class ScenarioResult(Struct, frozen=True, kw_only=True):
     """One scenario as it went. `faults` is empty when all is as it must be."""
 
     scenario: Scenario
     id: str
     phases: list[PhaseChanged]
     result: WarmTransferResult
-    verdict: dict[str, Any]
+    report: dict[str, Any]
     took_s: float
-    faults: list[str]
+    problems: list[str]
 
     @property
     def caller_where(self) -> str:
         """Where the caller ended up, in words."""
-        if not self.verdict["callerLegUp"]:
+        if not self.report["callerLegUp"]:
             return "hung up"
-        if self.verdict["callerRoom"] == self.result.consultation_room_id and self.result.success:
+        if self.report["callerRoom"] == self.result.consultation_room_id and self.result.success:
             return "with the supervisor"
-        if self.verdict["callerAlone"]:
+        if self.report["callerAlone"]:
             return "alone"
-        return "on hold" if self.verdict["callerHeld"] else "with the AI"
+        return "on hold" if self.report["callerHeld"] else "with the AI"
 
 
-async def set_up(house: House, scenarios: list[Scenario], utterances: int) -> list[Caller]:
+async def place_calls(house: LocalStack, scenarios: list[Scenario], utterances: int) -> list[PlacedCall]:
     """A caller for each scenario, in talk with the AI: `utterances` have been said in every room."""
     callers = [await house.call(scenario.caller) for scenario in scenarios]
     await house.start("primary", rooms=[caller.room_id for caller in callers])
@@ -61,31 +61,33 @@ async def set_up(house: House, scenarios: list[Scenario], utterances: int) -> li
 
 
 async def play(
-    house: House, client: Client, scenario: Scenario, caller: Caller, on_phase: OnPhase | None = None
-) -> Played:
+    house: LocalStack, client: Client, scenario: Scenario, caller: PlacedCall, on_phase: OnPhase | None = None
+) -> ScenarioResult:
     """Make one transfer, follow it to its end, and judge it."""
     began = monotonic()
     transfer = await client.request(scenario.request(caller.room_id))
     phases = await _follow(transfer, scenario, on_phase)
     result = await transfer.result(RESULT_TIMEOUT_S)
     took_s = monotonic() - began
-    deadline, verdict = monotonic() + SETTLE_S, await house.verdict(caller, transfer.id)
+    deadline, verdict = monotonic() + SETTLE_S, await house.report(caller, transfer.id)
     # People need a moment to greet each other, and a line that is being said to end.
-    while (faults := judge(scenario, caller, result, verdict)) and monotonic() < deadline:
-        await asyncio.sleep(LOOK_S)
-        verdict = await house.verdict(caller, transfer.id)
-    return Played(
+    while (faults := check_result(scenario, caller, result, verdict)) and monotonic() < deadline:
+        await asyncio.sleep(POLL_S)
+        verdict = await house.report(caller, transfer.id)
+    return ScenarioResult(
         scenario=scenario,
         id=transfer.id,
         phases=phases,
         result=result,
-        verdict=verdict,
+        report=verdict,
         took_s=took_s,
-        faults=faults,
+        problems=faults,
     )
 
 
-async def _follow(transfer: Transfer, scenario: Scenario, on_phase: OnPhase | None) -> list[PhaseChanged]:
+async def _follow(
+    transfer: TransferHandle, scenario: Scenario, on_phase: OnPhase | None
+) -> list[PhaseChanged]:
     phases: list[PhaseChanged] = []
     async with asyncio.timeout(RESULT_TIMEOUT_S), aclosing(transfer.phases()) as following:
         async for phase in following:
@@ -97,13 +99,13 @@ async def _follow(transfer: Transfer, scenario: Scenario, on_phase: OnPhase | No
     return phases
 
 
-async def _have_talked(house: House, room_id: str, utterances: int) -> None:
+async def _have_talked(house: LocalStack, room_id: str, utterances: int) -> None:
     while len(await house.ledger(room=room_id, kind="speech")) < utterances:  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
 
 
-def judge(
-    scenario: Scenario, caller: Caller, result: WarmTransferResult, verdict: dict[str, Any]
+def check_result(
+    scenario: Scenario, caller: PlacedCall, result: WarmTransferResult, verdict: dict[str, Any]
 ) -> list[str]:
     """What is not as it must be, one sentence each. Pure."""
     complete, faults = result.success, list[str]()

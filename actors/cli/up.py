@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .again import called
+from .again import command_line
 from .options import MAX_PACE, Json, Keep, port_of, within
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from warmxfer.actors.house import Caller, House
+    from warmxfer.actors.house import LocalStack, PlacedCall
 
 HOST = "127.0.0.1"
 NATS_PORT = 4222
 SANDBOX_PORT = 8090
 ROLE_COUNTS = "coordinator=2,briefing=3"
-LOOK_S = 0.5
+POLL_S = 0.5
 MAX_FALLS, FALLS_WITHIN_S = 5, 30.0
 
 
@@ -65,22 +65,22 @@ async def _up(
     keep: Path | None,
     json: bool,
 ) -> None:
-    from warmxfer.actors.house import House
+    from warmxfer.actors.house import LocalStack
     from warmxfer.actors.process import on_stop
 
     stop, out = asyncio.Event(), console(quiet=json)
     on_stop(stop)
-    house = House(
+    house = LocalStack(
         nats_port=port or None, sandbox_port=sandbox_port, counts=counts, time_scale=pace, directory=keep
     )
     async with AsyncExitStack() as stack:
         if await _unless(stop, stack.enter_async_context(house)):
-            _print_house(out, house)
+            _print_services(out, house)
             await _unless(stop, _live(house, number, out, json))
         out.print("\nstopping", style="dim")
 
 
-async def _live(house: House, number: str, out: Console, json: bool) -> None:
+async def _live(house: LocalStack, number: str, out: Console, json: bool) -> None:
     """Calls come in and actors are kept at work, until one of both cannot go on; raises why."""
     keeping = {
         asyncio.create_task(_keep_calling(house, number, out, json)),
@@ -110,7 +110,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
     return not working.cancelled()
 
 
-async def _keep_calling(house: House, number: str, out: Console, json: bool) -> None:
+async def _keep_calling(house: LocalStack, number: str, out: Console, json: bool) -> None:
     """There is always somebody on the line: when one call is over, the next one comes."""
     while True:
         caller = await house.call(number)
@@ -122,18 +122,20 @@ async def _keep_calling(house: House, number: str, out: Console, json: bool) -> 
         await primary.wait()
 
 
-async def _keep_at_work(house: House, out: Console, json: bool) -> None:
+async def _keep_at_work(house: LocalStack, out: Console, json: bool) -> None:
     """Who dies is started again, and what they did goes on; raises `Broken` when they die on and on."""
-    from warmxfer.actors.child import last_words
-    from warmxfer.schemas import Broken
+    from warmxfer.actors.child import last_log_line
+    from warmxfer.schemas import InternalError
 
     fell_at = deque[float](maxlen=MAX_FALLS)
     while True:
-        await asyncio.sleep(LOOK_S)
-        for child in house.fallen():
+        await asyncio.sleep(POLL_S)
+        for child in house.crashed():
             now = asyncio.get_running_loop().time()
             if len(fell_at) == MAX_FALLS and now - fell_at[0] < FALLS_WITHIN_S:
-                raise Broken(f"Actors die on and on, {child.name} last: {last_words(child.log_path)}")
+                raise InternalError(
+                    f"Actors die on and on, {child.name} last: {last_log_line(child.log_path)}"
+                )
             fell_at.append(now)
             code = await child.wait()
             await house.start(child.name)
@@ -142,7 +144,7 @@ async def _keep_at_work(house: House, out: Console, json: bool) -> None:
                 print_json({"started_again": child.name, "exit_code": code})
 
 
-def _facts(house: House, caller: Caller) -> dict[str, Any]:
+def _facts(house: LocalStack, caller: PlacedCall) -> dict[str, Any]:
     return {
         "nats": house.nats_url,
         "sandbox": house.sandbox_url,
@@ -152,17 +154,17 @@ def _facts(house: House, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _print_house(out: Console, house: House) -> None:
+def _print_services(out: Console, house: LocalStack) -> None:
     out.print(f"nats-server  {house.nats_url}")
     out.print(f"cloud        {house.sandbox_url}")
     out.print(f"logs         {house.directory}")
     out.print("\nin another terminal:", style="bold")
     out.print(f"  export NATS_URL={house.nats_url}")
-    out.print(f"  nats sub 'warmxfer.*.phase'          # or: {called()} watch")
-    out.print(f"  nats service ls                      # or: {called()} doctor")
+    out.print(f"  nats sub 'warmxfer.*.phase'          # or: {command_line()} watch")
+    out.print(f"  nats service ls                      # or: {command_line()} doctor")
 
 
-def _print_caller(out: Console, house: House, caller: Caller) -> None:
+def _print_caller(out: Console, house: LocalStack, caller: PlacedCall) -> None:
     import msgspec
 
     from .scenarios import BY_NAME
@@ -172,7 +174,7 @@ def _print_caller(out: Console, house: House, caller: Caller) -> None:
     destination = request["config"]["destination"]
     out.print(f"\na caller talks with the AI in room {caller.room_id}; hand them over with:")
     out.print(
-        f"  {called()} request --room {caller.room_id} --rule demo --to {destination['sip_call_to']} "
+        f"  {command_line()} request --room {caller.room_id} --rule demo --to {destination['sip_call_to']} "
         f"--from {destination['sip_call_from']} --wait",
         soft_wrap=True,
     )
@@ -182,13 +184,13 @@ def _print_caller(out: Console, house: House, caller: Caller) -> None:
 def _counts(scale: str) -> dict[str, int]:
     """`coordinator=2,briefing=3` as numbers; raises `Refused`."""
     from warmxfer.actors.house import MAX_OF_A_ROLE, ROLES
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     counts: dict[str, int] = {}
     for each in filter(None, scale.split(",")):
         role, _, count = each.partition("=")
         if role not in ROLES or not count.isdecimal() or int(count) > MAX_OF_A_ROLE:
-            raise Refused(
+            raise InvalidRequest(
                 f"--scale has {each[:40]!r}; write role=number with one of {', '.join(ROLES)} "
                 f"and at most {MAX_OF_A_ROLE}",
                 field="scale",
@@ -199,7 +201,7 @@ def _counts(scale: str) -> dict[str, int]:
 
 def _check_free(option: str, port: int) -> None:
     """Before anything starts, so that the sentence names the option; raises `Refused`."""
-    from warmxfer.schemas import Refused
+    from warmxfer.schemas import InvalidRequest
 
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -207,4 +209,4 @@ def _check_free(option: str, port: int) -> None:
             trial.bind((HOST, port))
         except OSError as error:
             what = f"{option} is {port}, which is not to be had ({error.strerror})"
-            raise Refused(f"{what}; give another, or 0 for any free one", field=option) from error
+            raise InvalidRequest(f"{what}; give another, or 0 for any free one", field=option) from error

@@ -40,7 +40,7 @@ async def _watch_all(url: str | None, json: bool) -> None:
     if not json:
         out.print("waiting for phases; Ctrl-C ends it", style="dim")
     async with Client.connect(url) as client:
-        async for id, phase in client.everything():
+        async for id, phase in client.all_phases():
             if json:
                 print_json({"id": id, "phase": phase})
             else:

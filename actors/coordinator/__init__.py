@@ -31,9 +31,9 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         coordinator.handle,
         jobs=settings.jobs,
         keyed=True,
-        on_dead=coordinator.give_up,
-        on_unaddressed=coordinator.refuse_unaddressed,
+        on_dead_letter=coordinator.on_dead_letter,
+        on_invalid_subject=coordinator.reject_invalid_id,
     )
-    async with bus.serve(subjects.ASK_PULSE, coordinator.answer_pulse, queue="coordinator"), worker:
+    async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue="coordinator"), worker:
         ready()
         await asyncio.Event().wait()

@@ -11,7 +11,7 @@ import asyncio
 
 import structlog
 
-from warmxfer.bus import BrokerClock, Bus, Retry, subjects
+from warmxfer.bus import BrokerClock, Bus, RetryableError, subjects
 from warmxfer.schemas import Outcome, TransferRefused
 
 from .outbox import TIMER
@@ -34,7 +34,7 @@ class Admission:
         self._live = 0
         self._counted_at = float("-inf")
 
-    async def refusal(self, id: str, asked_at: float) -> TransferRefused | None:
+    async def rejection(self, id: str, asked_at: float) -> TransferRefused | None:
         """Why transfer `id` may not begin now; None: it may, and counts from here."""
         waited_s = self._clock.now() - asked_at
         if waited_s > MAX_WAITED_S:
@@ -54,7 +54,7 @@ class Admission:
         self._counted_at = now
         try:
             self._live = await self._bus.count(subjects.any_timer(TIMER))
-        except Retry as error:
+        except RetryableError as error:
             log.warning("transfers_not_counted", known=self._live, why=str(error))
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import structlog
 
 from warmxfer.actors.machine import Transfer, record_decoder
-from warmxfer.bus import BrokerClock, Bus, Entry, Heard, Log
-from warmxfer.schemas import AskPulse, Pulse, decode_as, encode
+from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
+from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
 OVERDUE_S = 60.0
 """Longer than it takes to work off what an outage left behind, or a crash of all workers in a full house."""
@@ -19,35 +19,37 @@ OVERDUE_S = 60.0
 log = structlog.get_logger(__name__)
 
 
-class Charge:
+class TransferLiveness:
     """Reads what the log says; `clock` is the broker's, as far as this process knows it."""
 
     def __init__(self, bus: Bus, clock: BrokerClock) -> None:
-        self._log = Log(bus)
+        self._log = TransferLog(bus)
         self._clock = clock
 
     async def is_live(self, id: str) -> bool | None:
         """Whether transfer `id` has not ended; None when it has no record."""
-        entry = await self._log.newest(id)
+        entry = await self._log.get_last_from_leader(id)
         return None if entry is None else not _state(entry).stage.ended
 
-    async def answer_pulse(self, question: Heard) -> bytes:
+    async def answer_liveness(self, question: LiveMessage) -> bytes:
         """To a session that holds a caller: is anybody in charge of them?"""
-        id = decode_as(AskPulse, question.data).transfer_id
-        moves = self._moves(await self._log.glance(id)) or self._moves(await self._log.newest(id))
-        return encode(Pulse(moves))
+        id = decode_as(LivenessQuery, question.data).transfer_id
+        moves = self._is_progressing(await self._log.get_last(id)) or self._is_progressing(
+            await self._log.get_last_from_leader(id)
+        )
+        return encode(LivenessReply(moves))
 
-    def _moves(self, entry: Entry | None) -> bool:
+    def _is_progressing(self, entry: LogEntry | None) -> bool:
         """Whether it has not ended, and its timer has fired or may do so yet."""
         if entry is None or (state := _state(entry)).stage.ended:
             return False
         if self._clock.now() < entry.at:
-            self._clock.saw(entry.at)
-        late_s = 0.0 if state.armed_at is None else self._clock.now() - state.armed_at
+            self._clock.observe(entry.at)
+        late_s = 0.0 if state.timer_due_at is None else self._clock.now() - state.timer_due_at
         if late_s > OVERDUE_S:
             log.error("transfer_stands_still", transfer_id=state.id, stage=state.stage.value, late_s=late_s)
         return late_s <= OVERDUE_S
 
 
-def _state(entry: Entry) -> Transfer:
+def _state(entry: LogEntry) -> Transfer:
     return record_decoder.decode(entry.data).state

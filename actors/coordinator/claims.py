@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from warmxfer.bus import Bus, Retry, StaleWrite, Stored, subjects
+from warmxfer.bus import Bus, RetryableError, StaleWrite, Stored, subjects
 from warmxfer.schemas import decode_as, encode
 
 MAX_RACES = 10
-UNBORN_S = 60.0
+UNSTARTED_LOCK_S = 60.0
 """A claim whose transfer has no record yet counts this long: its coordinator may be about to write it."""
 
 
-class Claimed(Struct, frozen=True):
+class CallerLock(Struct, frozen=True):
     transfer_id: str
 
 
-async def claim_caller(
+async def lock_caller(
     bus: Bus, session: str, id: str, now: float, is_live: Callable[[str], Awaitable[bool | None]]
 ) -> str | None:
     """Claim the caller of `session` for transfer `id`; returns the transfer that holds them instead.
@@ -30,25 +30,25 @@ async def claim_caller(
     `is_live` tells whether a transfer is running (None: it has no record).
     """
     for _ in range(MAX_RACES):
-        last = await bus.newest(subjects.claim(session))
+        last = await bus.get_last_from_leader(subjects.caller_lock(session))
         if last is not None:
-            holder = decode_as(Claimed, last.data).transfer_id
+            holder = decode_as(CallerLock, last.data).transfer_id
             if holder == id:
                 return None
             if await _holds(last, holder, now, is_live):
                 return holder
         try:
             await bus.publish(
-                subjects.claim(session), encode(Claimed(id)), expect_last=last.seq if last else 0
+                subjects.caller_lock(session), encode(CallerLock(id)), expect_last=last.seq if last else 0
             )
         except StaleWrite:
             continue
         return None
-    raise Retry(f"The caller of session {session} was claimed {MAX_RACES} times at once")
+    raise RetryableError(f"The caller of session {session} was claimed {MAX_RACES} times at once")
 
 
 async def _holds(
     last: Stored, holder: str, now: float, is_live: Callable[[str], Awaitable[bool | None]]
 ) -> bool:
     live = await is_live(holder)
-    return now - last.at < UNBORN_S if live is None else live
+    return now - last.at < UNSTARTED_LOCK_S if live is None else live

@@ -21,8 +21,18 @@ from collections.abc import Collection
 
 import structlog
 
-from warmxfer.actors.machine import Moved, Record, record_decoder, step
-from warmxfer.bus import BrokerClock, Bus, Delivery, Heard, Log, Park, Retry, StaleWrite, subjects
+from warmxfer.actors.machine import Applied, Record, record_decoder, step
+from warmxfer.bus import (
+    BrokerClock,
+    Bus,
+    DeadLetter,
+    Delivery,
+    LiveMessage,
+    RetryableError,
+    StaleWrite,
+    TransferLog,
+    subjects,
+)
 from warmxfer.schemas import (
     AnyEvent,
     PhaseChanged,
@@ -33,18 +43,18 @@ from warmxfer.schemas import (
 )
 
 from .admission import Admission
-from .charge import Charge
-from .claims import claim_caller
-from .memory import Known, Memory
+from .charge import TransferLiveness
+from .claims import lock_caller
+from .memory import CachedRecord, RecordCache
 from .outbox import TIMER, outgoing
 from .settings import DEFAULT_MAX_TRANSFERS
-from .triggers import event_of
+from .triggers import decode_trigger
 
 MAX_RACES = 25
 EARLY_TRIES = 4
 EARLY_RETRY_S = 0.25
 """An event may overtake the request it belongs to: it is tried again a few times, then dropped."""
-FROZEN_S = 30.0
+PAUSED_PROCESS_S = 30.0
 """A commit that took longer than this was frozen on the way, and others may have gone on from its record. Far
 shorter than the two minutes for which the broker knows the names of what was sent."""
 
@@ -58,23 +68,23 @@ class Coordinator:
         self._bus = bus
         self._clock = BrokerClock()
         self._admission = Admission(bus, max_transfers, self._clock)
-        self._charge = Charge(bus, self._clock)
-        self._log = Log(bus)
-        self._memory = Memory()
+        self._charge = TransferLiveness(bus, self._clock)
+        self._log = TransferLog(bus)
+        self._memory = RecordCache()
 
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
-        self._clock.saw(delivery.at)
-        await self._apply(event_of(delivery), delivery)
+        self._clock.observe(delivery.at)
+        await self._apply(decode_trigger(delivery), delivery)
 
-    async def give_up(self, delivery: Delivery, cause: str) -> None:
+    async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """A trigger became a dead letter: its transfer ends at once, and does not wait for its deadlines.
 
         What nobody can read is let go: it tells of nothing, and whoever writes it shall not end a transfer.
         """
         try:
-            event_of(delivery)
-        except Park:
+            decode_trigger(delivery)
+        except DeadLetter:
             return
         id, kind = delivery.transfer_id, delivery.kind
         if kind == "request" or await self._charge.is_live(id):
@@ -82,19 +92,19 @@ class Coordinator:
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
         """Move the transfer by `event`; its record bears the delivery's name, whatever it was read as."""
-        again = delivery.tries > 1
+        again = delivery.delivery_count > 1
         # What was done the first time is not in the memory of whoever did not do it.
         known = await (self._read if again else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
             if known is not None and not known.sent:
-                await self._send_rest(known)
+                await self._send_missing(known)
             if known is not None and known.record.trigger == delivery.seq:
                 return
             if known is None:
-                event = await self._begin(event, delivery)
+                event = await self._first_event(event, delivery)
             outcome = step(known.record.state if known else None, event, delivery.at)
-            if isinstance(outcome, Moved):
-                if again and await self._log.holds(delivery.transfer_id, _record_id(delivery)):
+            if isinstance(outcome, Applied):
+                if again and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
                     return
                 if await self._commit(known, outcome, event, delivery):
                     return
@@ -106,77 +116,81 @@ class Coordinator:
             else:
                 # Nothing is ignored on the strength of a memory.
                 known = await self._read(delivery.transfer_id)
-        raise Retry(f"{MAX_RACES} races were lost in a row", after_s=0.5)
+        raise RetryableError(f"{MAX_RACES} races were lost in a row", after_s=0.5)
 
-    async def answer_pulse(self, question: Heard) -> bytes:
+    async def answer_liveness(self, question: LiveMessage) -> bytes:
         """To a session that holds a caller: is anybody in charge of them?"""
-        return await self._charge.answer_pulse(question)
+        return await self._charge.answer_liveness(question)
 
-    async def refuse_unaddressed(self, delivery: Delivery, cause: str) -> None:
+    async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
         """A request under an id that cannot be worked with is refused where its author listens."""
         detail = cause.partition(": ")[2] or cause
-        outcome = step(None, TransferRefused(transfer_id=subjects.UNADDRESSED, detail=detail), delivery.at)
-        for output in outcome.outbox if isinstance(outcome, Moved) else ():
+        outcome = step(None, TransferRefused(transfer_id=subjects.INVALID_ID, detail=detail), delivery.at)
+        for output in outcome.outbox if isinstance(outcome, Applied) else ():
             kind = "phase" if isinstance(output, PhaseChanged) else "result"
-            subject = subjects.beside(delivery.subject, kind)
+            subject = subjects.sibling_subject(delivery.subject, kind)
             if subject is not None:
                 await self._bus.publish(subject, encode(output), msg_id=f"{delivery.seq}:{kind}")
 
     # ── one trigger ──────────────────────────────────────────────────────────────────────────────
 
-    async def _load(self, id: str) -> Known | None:
-        return self._memory.recall(id) or await self._read(id)
+    async def _load(self, id: str) -> CachedRecord | None:
+        return self._memory.get(id) or await self._read(id)
 
-    async def _read(self, id: str) -> Known | None:
-        entry = await self._log.newest(id)
+    async def _read(self, id: str) -> CachedRecord | None:
+        entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
-        sent = self._memory.was_sent(id, entry.seq)
-        known = Known(record_decoder.decode(entry.data), entry.seq, sent, fresh=True)
-        self._memory.keep(id, known)
+        sent = self._memory.mark_sent(id, entry.seq)
+        known = CachedRecord(record_decoder.decode(entry.data), entry.seq, sent, fresh=True)
+        self._memory.put(id, known)
         return known
 
-    async def _begin(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
+    async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """The first event of a transfer, which has to be its request."""
         if isinstance(event, TransferRequested):
-            refusal = await self._admission.refusal(event.transfer_id, delivery.at)
+            refusal = await self._admission.rejection(event.transfer_id, delivery.at)
             if refusal is not None:
                 return refusal
-            held_by = await claim_caller(
+            held_by = await lock_caller(
                 self._bus, event.request.session_name, event.transfer_id, delivery.at, self._charge.is_live
             )
-            return TransferRequested(transfer_id=event.transfer_id, request=event.request, held_by=held_by)
+            return TransferRequested(
+                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=held_by
+            )
         if delivery.kind == "request":
             return event
-        asked_for = await self._bus.newest(subjects.request(delivery.transfer_id)) is not None
-        if asked_for or delivery.tries < EARLY_TRIES:
+        asked_for = await self._bus.get_last_from_leader(subjects.request(delivery.transfer_id)) is not None
+        if asked_for or delivery.delivery_count < EARLY_TRIES:
             # Who was to begin it may have died, and then it is begun when the request comes again.
-            raise Retry(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
-        raise Park(f"there is no transfer {delivery.transfer_id}")
+            raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
+        raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
 
-    async def _commit(self, known: Known | None, moved: Moved, event: AnyEvent, delivery: Delivery) -> bool:
+    async def _commit(
+        self, known: CachedRecord | None, moved: Applied, event: AnyEvent, delivery: Delivery
+    ) -> bool:
         """Append the record and send its outbox; False when somebody else wrote first."""
         state = moved.state
         record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=moved.outbox)
-        was_armed = known is not None and known.record.state.armed_at is not None
-        cancel = subjects.timer(state.id, TIMER) if was_armed and state.armed_at is None else None
+        was_armed = known is not None and known.record.state.timer_due_at is not None
+        cancel = subjects.timer(state.id, TIMER) if was_armed and state.timer_due_at is None else None
         clock = asyncio.get_running_loop().time
-        frozen_at = clock() + FROZEN_S
+        frozen_at = clock() + PAUSED_PROCESS_S
         try:
             seq = await self._log.append(
                 state.id, encode(record), known.seq if known else 0, _record_id(delivery), cancel
             )
         except StaleWrite:
-            self._memory.forget(state.id)
+            self._memory.drop(state.id)
             return False
-        committed = Known(record, seq, sent=False, fresh=False)
-        self._memory.keep(state.id, committed)
-        await (self._send if clock() < frozen_at else self._send_rest)(committed)
-        if state.stage.ended and state.verdict is not None:
-            log.info("transfer_ended", transfer_id=state.id, outcome=state.verdict.outcome.value)
+        committed = CachedRecord(record, seq, sent=False, fresh=False)
+        self._memory.put(state.id, committed)
+        await (self._send if clock() < frozen_at else self._send_missing)(committed)
+        if state.stage.ended and state.decision is not None:
+            log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
         return True
 
-    async def _send_rest(self, known: Known) -> None:
+    async def _send_missing(self, known: CachedRecord) -> None:
         """Send what is not in the stream yet of an outbox that somebody may have sent.
 
         Its names alone do not keep a repeat away: the broker knows them for two minutes, and a transfer
@@ -189,7 +203,7 @@ class Coordinator:
         else:
             await self._send(known, since.ids if since else ())
 
-    async def _send(self, known: Known, stored: Collection[str] = ()) -> None:
+    async def _send(self, known: CachedRecord, stored: Collection[str] = ()) -> None:
         messages = [each for each in outgoing(known.record) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)

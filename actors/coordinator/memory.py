@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from warmxfer.actors.machine import Record
 
-MAX_REMEMBERED = 4_096
+MAX_CACHED = 4_096
 
 
 @dataclass(slots=True)
-class Known:
+class CachedRecord:
     """A record, its number in the stream, and whether its outbox is known to have gone out."""
 
     record: Record
@@ -25,32 +25,32 @@ class Known:
     """Just read from the stream's leader, for this very trigger."""
 
 
-class Memory:
+class RecordCache:
     """The newest records of the transfers that moved last."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._known: OrderedDict[str, CachedRecord] = OrderedDict()
 
-    def recall(self, id: str) -> Known | None:
+    def get(self, id: str) -> CachedRecord | None:
         known = self._known.get(id)
         if known is not None:
             self._known.move_to_end(id)
             known.fresh = False
         return known
 
-    def was_sent(self, id: str, seq: int) -> bool:
+    def mark_sent(self, id: str, seq: int) -> bool:
         """Whether this process saw to it that the outbox of record number `seq` went out."""
         known = self._known.get(id)
         return known is not None and known.seq == seq and known.sent
 
-    def keep(self, id: str, known: Known) -> None:
+    def put(self, id: str, known: CachedRecord) -> None:
         if known.record.state.stage.ended:
             self._known.pop(id, None)
             return
         self._known[id] = known
         self._known.move_to_end(id)
-        if len(self._known) > MAX_REMEMBERED:
+        if len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
 
-    def forget(self, id: str) -> None:
+    def drop(self, id: str) -> None:
         self._known.pop(id, None)

@@ -6,7 +6,7 @@ outbox goes out, each piece is stored once.
 
 from __future__ import annotations
 
-from warmxfer.actors.machine import ArmTimer, Output, Record
+from warmxfer.actors.machine import Output, Record, SetTimer
 from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -37,7 +37,7 @@ def outgoing(record: Record) -> list[Outgoing]:
 
 
 def _message(id: str, request: WarmTransferRequest | None, output: Output, msg_id: str) -> Outgoing:
-    if isinstance(output, ArmTimer):
+    if isinstance(output, SetTimer):
         return timers.schedule(
             id, TIMER, output.due_at, encode(DeadlinePassed(due_at=output.due_at)), msg_id=msg_id
         )
@@ -56,10 +56,10 @@ def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> st
         case BriefSupervisor() | LeaveConsultation():
             return subjects.consult(id)
         case JoinConsultation() if request and request.config.brief_by == "session":
-            return subjects.hosted(id, session)
+            return subjects.session_briefing(id, session)
         case JoinConsultation():
-            return subjects.do(id, "briefing")
+            return subjects.work_queue(id, "briefing")
         case Summarize():
-            return subjects.do(id, "summarizer")
+            return subjects.work_queue(id, "summarizer")
         case _:
-            return subjects.do(id, "gateway")
+            return subjects.work_queue(id, "gateway")

@@ -7,7 +7,7 @@ here names a vendor: that is `warmxfer.actors.providers`.
 from __future__ import annotations
 
 from .actor import run
-from .policy import Policy
+from .policy import DialPolicy
 from .settings import GatewaySettings
 
-__all__ = ["GatewaySettings", "Policy", "run"]
+__all__ = ["DialPolicy", "GatewaySettings", "run"]

@@ -15,47 +15,47 @@ from typing import Any
 import msgspec
 import structlog
 
-from warmxfer.actors.answering import publish_answer, publish_fact
-from warmxfer.actors.providers import Doubtful, NotDone, Provider
-from warmxfer.bus import BrokerClock, Bus, Delivery, Park, Worker
+from warmxfer.actors.answering import publish_event, publish_reply
+from warmxfer.actors.providers import OutcomeUnknown, Provider, Rejected
+from warmxfer.bus import BrokerClock, Bus, DeadLetter, Delivery, Worker
 from warmxfer.schemas import (
-    Answer,
-    Broken,
     CheckLegs,
     CloseRoom,
     Command,
     CommandFailed,
+    CommandReply,
     CreateRoom,
+    DecodeError,
     DialSupervisor,
     EndCall,
-    Fault,
+    FailureKind,
     FindCallerCall,
+    InternalError,
     RecordParticipant,
-    Retry,
+    RetryableError,
     ReturnCaller,
     SwitchCaller,
-    Undecodable,
-    WarmTransferError,
+    WarmxferError,
     decode_as,
     decode_command,
 )
 
 from . import server
-from .desk import Desk
+from .desk import GatewayContext
 from .dialling import dial_supervisor, end_call
-from .effects import Effects
+from .effects import EffectClaims
 from .looking import check_legs, close_room, create_room, find_caller_call
-from .reconciling import Reconciler
+from .reconciling import OrphanCallReaper
 from .recording import record_participant
 from .returning import return_caller
 from .settings import GatewaySettings
 from .switching import switch_caller
-from .tokens import serve_tokens
+from .tokens import serve_room_tokens
 from .webhooks import Webhooks, path_of
 
 ROLE = "gateway"
 
-Handler = Callable[[Desk, str, Any], Awaitable[Answer | None]]
+Handler = Callable[[GatewayContext, str, Any], Awaitable[CommandReply | None]]
 Ready = Callable[[str | None], None]
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ HANDLERS: Mapping[type[Command], Handler] = {
 }
 
 
-class _Named(msgspec.Struct):
+class CommandId(msgspec.Struct):
     """As much of a broken command as is needed to say that it is broken."""
 
     command_id: str
@@ -81,40 +81,40 @@ class _Named(msgspec.Struct):
 class Gateway:
     """Takes commands off the bus, one `handle` each."""
 
-    def __init__(self, bus: Bus, desk: Desk) -> None:
+    def __init__(self, bus: Bus, desk: GatewayContext) -> None:
         self._bus = bus
         self._desk = desk
 
     async def handle(self, delivery: Delivery) -> None:
         """Carry out one command and publish its answer."""
-        self._desk.clock.saw(delivery.at)
+        self._desk.clock.observe(delivery.at)
         try:
             command = decode_command(delivery.data)
-        except Undecodable as error:
-            raise Park("The message is no command") from error
+        except DecodeError as error:
+            raise DeadLetter("The message is no command") from error
         handler = HANDLERS.get(type(command))
         if handler is None:
-            raise Park(f"{type(command).__name__} is no command for the {ROLE}")
+            raise DeadLetter(f"{type(command).__name__} is no command for the {ROLE}")
         try:
             answer = await handler(self._desk, delivery.transfer_id, command)
-        except WarmTransferError:
+        except WarmxferError:
             raise
         except Exception as error:
-            raise Broken(f"{type(command).__name__} met {type(error).__name__}") from error
+            raise InternalError(f"{type(command).__name__} met {type(error).__name__}") from error
         kind = type(answer).__name__
         log.info("command_handled", transfer_id=delivery.transfer_id, command=command.command_id, answer=kind)
         if answer is not None:
-            await publish_answer(self._bus, delivery.transfer_id, answer)
+            await publish_reply(self._bus, delivery.transfer_id, answer)
 
-    async def on_dead(self, delivery: Delivery, cause: str) -> None:
+    async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """A command was given up: whoever waits for its answer is told, if it has a name at all."""
         try:
-            named = decode_as(_Named, delivery.data)
-        except Undecodable:
+            named = decode_as(CommandId, delivery.data)
+        except DecodeError:
             log.warning("dead_command_without_a_name", transfer_id=delivery.transfer_id)
             return
-        answer = CommandFailed(command_id=named.command_id, fault=Fault.BROKEN, detail=cause[:500])
-        await publish_answer(self._bus, delivery.transfer_id, answer)
+        answer = CommandFailed(command_id=named.command_id, failure=FailureKind.BROKEN, detail=cause[:500])
+        await publish_reply(self._bus, delivery.transfer_id, answer)
 
 
 async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None) -> None:
@@ -123,19 +123,28 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None
     async with AsyncExitStack() as stack:
         provider, url = await _open(bus, settings, stack)
         clock = BrokerClock()
-        effects = Effects(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
-        tell = partial(publish_fact, bus)
-        gateway = Gateway(bus, Desk(provider, settings.policy, clock, effects, tell, settings.house))
-        await stack.enter_async_context(serve_tokens(bus, provider))
-        worker = Worker(bus, ROLE, gateway.handle, jobs=settings.jobs, progress=True, on_dead=gateway.on_dead)
+        effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
+        tell = partial(publish_event, bus)
+        gateway = Gateway(
+            bus, GatewayContext(provider, settings.policy, clock, effects, tell, settings.deployment)
+        )
+        await stack.enter_async_context(serve_room_tokens(bus, provider))
+        worker = Worker(
+            bus,
+            ROLE,
+            gateway.handle,
+            jobs=settings.jobs,
+            progress=True,
+            on_dead_letter=gateway.on_dead_letter,
+        )
         await stack.enter_async_context(worker)
-        await _take_notices(provider)
+        await _register_webhooks(provider)
         if ready is not None:
             ready(url)
-        if settings.house is None:
+        if settings.deployment is None:
             await asyncio.Event().wait()
         else:
-            await Reconciler(bus, provider, settings.house, settings.reconcile_s).run()
+            await OrphanCallReaper(bus, provider, settings.deployment, settings.reconcile_s).run()
 
 
 async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:
@@ -157,9 +166,9 @@ async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> t
     return provider, url
 
 
-async def _take_notices(provider: Provider) -> None:
+async def _register_webhooks(provider: Provider) -> None:
     """Ask to be told about calls. Without it everything still works, by looking, seconds later."""
     try:
-        await provider.take_notices()
-    except (Retry, NotDone, Doubtful) as error:
+        await provider.register_webhooks()
+    except (RetryableError, Rejected, OutcomeUnknown) as error:
         log.warning("webhooks_not_registered", cause=str(error))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from warmxfer.schemas import Command, CommandFailed, Fault, WarmTransferError
+from warmxfer.schemas import Command, CommandFailed, FailureKind, WarmxferError
 
 MAX_DETAIL_CHARS = 500
 
 
-def failed(command: Command, fault: Fault, detail: str, *, status: int | None = None) -> CommandFailed:
+def command_failed(
+    command: Command, fault: FailureKind, detail: str, *, status: int | None = None
+) -> CommandFailed:
     """`command` was not carried out; `fault` says what may be true in the world now."""
     return CommandFailed(
-        command_id=command.command_id, fault=fault, detail=detail[:MAX_DETAIL_CHARS], status=status
+        command_id=command.command_id, failure=fault, detail=detail[:MAX_DETAIL_CHARS], status=status
     )
 
 
-def refused(command: Command, error: WarmTransferError) -> CommandFailed:
+def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
     """Certainly not done; the error's sentence says why."""
-    return failed(command, Fault.REFUSED, str(error), status=getattr(error, "status", None))
+    return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from warmxfer.actors.providers import Provider
 from warmxfer.bus import BrokerClock
-from warmxfer.schemas import Command, Fact
+from warmxfer.schemas import Command, Event
 
-from .effects import Effects
-from .policy import Policy
+from .effects import EffectClaims
+from .policy import DialPolicy
 
-ANSWER_MARGIN_S = 0.5
+REPLY_MARGIN_S = 0.5
 """An answer leaves this long before its command's deadline, to be there in time."""
 LOOK_UP_RESERVE_S = 1.5
 """Of a command's time, what an effect's request may not use: a doubt must still be looked up."""
@@ -23,28 +23,28 @@ SKEW_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class GatewayContext:
     """One for the whole process; it keeps nothing of any transfer."""
 
     provider: Provider
-    policy: Policy
+    policy: DialPolicy
     clock: BrokerClock
-    effects: Effects
-    tell: Callable[[str, Fact, str], Awaitable[None]]
+    claims: EffectClaims
+    publish_event: Callable[[str, Event, str], Awaitable[None]]
     """`tell(transfer_id, fact, name)`: what was seen beside an answer; stored once under its name."""
-    house: str | None = None
+    deployment: str | None = None
     """The name that legs dialled from here carry."""
 
     def expired(self, command: Command) -> bool:
         """Nobody waits for the answer any more, even if our idea of the time is a little ahead."""
         return self.clock.now() > command.deadline_at + SKEW_S
 
-    def answer_by(self, command: Command, *, at_least_s: float = 0.0) -> float:
+    def reply_deadline(self, command: Command, *, at_least_s: float = 0.0) -> float:
         """By the loop's clock: when the answer to `command` has to leave."""
-        left_s = command.deadline_at - self.clock.now() - ANSWER_MARGIN_S
+        left_s = command.deadline_at - self.clock.now() - REPLY_MARGIN_S
         return asyncio.get_running_loop().time() + max(left_s, at_least_s)
 
-    def here(self, at: float) -> float:
+    def to_loop_time(self, at: float) -> float:
         """A moment of the broker's clock by the loop's clock."""
         return asyncio.get_running_loop().time() + at - self.clock.now()
 

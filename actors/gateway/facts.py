@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from warmxfer.actors.providers import Arrived, Departed, LegDown, Notice
+from warmxfer.actors.providers import CallEndedNotice, Notice, ParticipantJoinedNotice, ParticipantLeftNotice
 from warmxfer.schemas import (
     CallerCallEnded,
-    Fact,
+    Event,
     ParticipantJoined,
     ParticipantLeft,
     SupervisorCallEnded,
@@ -20,31 +20,33 @@ from warmxfer.schemas import (
 from . import names
 
 
-class FactOf(NamedTuple):
+class TransferEvent(NamedTuple):
     """A fact, and the transfer whose fact it is."""
 
     transfer_id: str
-    fact: Fact
+    event: Event
 
 
-def fact_of(notice: Notice) -> FactOf | None:
+def to_event(notice: Notice) -> TransferEvent | None:
     """The event to publish for `notice`, or None."""
-    if isinstance(notice, LegDown):
+    if isinstance(notice, CallEndedNotice):
         return _leg_down(notice)
     who = participant_ids.parse(notice.participant_id)
     if who is None:
         return None
     match notice:
-        case Arrived(room_id, participant_id):
-            return FactOf(who.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id))
-        case Departed(room_id, participant_id, reason):
+        case ParticipantJoinedNotice(room_id, participant_id):
+            return TransferEvent(
+                who.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id)
+            )
+        case ParticipantLeftNotice(room_id, participant_id, reason):
             left = ParticipantLeft(room_id=room_id, participant_id=participant_id, reason=reason)
-            return FactOf(who.transfer_id, left)
+            return TransferEvent(who.transfer_id, left)
 
 
-def _leg_down(notice: LegDown) -> FactOf | None:
+def _leg_down(notice: CallEndedNotice) -> TransferEvent | None:
     """Our mark says whose leg it was; a caller's leg has none, only the name we gave it when we moved it."""
-    who = names.marked(notice.metadata) if notice.direction != "inbound" else None
+    who = names.parse_call_metadata(notice.metadata) if notice.direction != "inbound" else None
     who = who or participant_ids.parse(notice.participant_id or "")
     if who is None:
         return None
@@ -52,7 +54,7 @@ def _leg_down(notice: LegDown) -> FactOf | None:
         ended = SupervisorCallEnded(
             attempt=who.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
         )
-        return FactOf(who.transfer_id, ended)
+        return TransferEvent(who.transfer_id, ended)
     if who.role == "caller":
-        return FactOf(who.transfer_id, CallerCallEnded(call_id=notice.call_id))
+        return TransferEvent(who.transfer_id, CallerCallEnded(call_id=notice.call_id))
     return None

@@ -18,22 +18,22 @@ def attempt_key(transfer_id: str, attempt: int) -> str:
     return f"{transfer_id}-{attempt}"
 
 
-def marks(transfer_id: str, attempt: int, house: str | None = None) -> dict[str, str]:
+def call_metadata(transfer_id: str, attempt: int, house: str | None = None) -> dict[str, str]:
     """The metadata a dialled leg carries."""
     return {
         "warmxferId": transfer_id,
         "attempt": str(attempt),
         "attemptKey": attempt_key(transfer_id, attempt),
-        **(house_marks(house) if house else {}),
+        **(deployment_metadata(house) if house else {}),
     }
 
 
-def house_marks(house: str) -> dict[str, str]:
+def deployment_metadata(house: str) -> dict[str, str]:
     """What all legs that a house dials have in common."""
     return {"warmxferHouse": house}
 
 
-def marked(metadata: Mapping[str, Any]) -> ParticipantId | None:
+def parse_call_metadata(metadata: Mapping[str, Any]) -> ParticipantId | None:
     """Read the metadata of a dialled leg; None when it is not one of ours."""
     transfer_id, attempt = metadata.get("warmxferId"), metadata.get("attempt")
     if not isinstance(transfer_id, str) or not isinstance(attempt, str):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
-from warmxfer.schemas import Refused, SIPDestination
+from warmxfer.schemas import InvalidRequest, SIPDestination
 
 FIELD = "config.destination.sip_call_to"
 INTERNATIONAL = "001"
@@ -27,7 +27,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class DialPolicy:
     """`regions` empty: every region but `001`. `sip_hosts` empty: no SIP URI at all."""
 
     regions: frozenset[str] = frozenset()
@@ -35,7 +35,7 @@ class Policy:
     sip_hosts: frozenset[str] = frozenset()
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Policy:
+    def from_env(cls, env: Mapping[str, str]) -> DialPolicy:
         """WARMXFER_DIAL_REGIONS, WARMXFER_DIAL_DENY_PREFIXES, WARMXFER_DIAL_SIP_HOSTS, each a list with
         commas; raises `Refused`."""
         regions = _list(env, "WARMXFER_DIAL_REGIONS", _REGIONS.__contains__, "ISO regions such as US,CA")
@@ -85,15 +85,15 @@ class Policy:
             raise _refused(f"is at {host}", "name the host in WARMXFER_DIAL_SIP_HOSTS to allow it")
 
 
-def _refused(what: str, remedy: str) -> Refused:
-    return Refused(f"{FIELD} {what}; {remedy}.", field=FIELD)
+def _refused(what: str, remedy: str) -> InvalidRequest:
+    return InvalidRequest(f"{FIELD} {what}; {remedy}.", field=FIELD)
 
 
 def _list(env: Mapping[str, str], name: str, fits: Callable[[str], object], remedy: str) -> list[str]:
     words = [word.strip() for word in env.get(name, "").split(",") if word.strip()]
     for word in words:
         if not fits(word):
-            raise Refused(f"{name} holds {word[:40]!r}; give {remedy}", field=name)
+            raise InvalidRequest(f"{name} holds {word[:40]!r}; give {remedy}", field=name)
     if len(words) > MAX_LISTED:
-        raise Refused(f"{name} holds {len(words)} entries; give at most {MAX_LISTED}", field=name)
+        raise InvalidRequest(f"{name} holds {len(words)} entries; give at most {MAX_LISTED}", field=name)
     return words

@@ -18,14 +18,14 @@ from typing import Final
 import structlog
 
 from warmxfer.actors.providers import CallRecord, Provider
-from warmxfer.actors.pulse import pulse
+from warmxfer.actors.pulse import is_live
 from warmxfer.bus import Bus, subjects
-from warmxfer.schemas import Undecodable, WarmTransferError, decode_result
+from warmxfer.schemas import DecodeError, WarmxferError, decode_result
 
 from . import names
 
-LOOK_TIMEOUT_S: Final = 60.0
-PULSE_TIMEOUT_S: Final = 2.0
+SCAN_TIMEOUT_S: Final = 60.0
+LIVENESS_TIMEOUT_S: Final = 2.0
 LOOK_BACK_S: Final = 7_200.0
 """Legs that began earlier are not looked for: the book would grow without end."""
 MAX_LEGS: Final = 2_000
@@ -33,7 +33,7 @@ MAX_LEGS: Final = 2_000
 log = structlog.get_logger(__name__)
 
 
-class Reconciler:
+class OrphanCallReaper:
     """Looks every `every_s`, at a moment of its own: several gateways of a house do not look at once."""
 
     def __init__(self, bus: Bus, provider: Provider, house: str, every_s: float) -> None:
@@ -48,40 +48,40 @@ class Reconciler:
         while True:
             await asyncio.sleep(self._every_s * random.uniform(0.75, 1.0))
             try:
-                async with asyncio.timeout(LOOK_TIMEOUT_S):
-                    await self.look()
-            except (WarmTransferError, TimeoutError) as error:
+                async with asyncio.timeout(SCAN_TIMEOUT_S):
+                    await self.scan()
+            except (WarmxferError, TimeoutError) as error:
                 # Whatever it was: a gateway that does not look serves calls all the same.
                 log.warning("legs_not_reconciled", cause=type(error).__name__)
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """Read the book once; end what was forgotten the last time, too."""
-        legs = await self._provider.find_marked_calls(names.house_marks(self._house), LOOK_BACK_S)
-        forgotten = [leg for leg in legs[:MAX_LEGS] if await self._is_forgotten(leg)]
+        legs = await self._provider.find_marked_calls(names.deployment_metadata(self._house), LOOK_BACK_S)
+        forgotten = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
         known, self._suspects = self._suspects, {leg.call_id for leg in forgotten}
         for leg in forgotten:
             if leg.call_id in known:
                 await self._end(leg)
 
-    async def _is_forgotten(self, leg: CallRecord) -> bool:
-        whose = names.marked(leg.metadata)
+    async def _is_orphan(self, leg: CallRecord) -> bool:
+        whose = names.parse_call_metadata(leg.metadata)
         if whose is None or leg.room_id is None or await self._succeeded(whose.transfer_id):
             return False
-        if await pulse(self._bus, whose.transfer_id, PULSE_TIMEOUT_S) is not False:
+        if await is_live(self._bus, whose.transfer_id, LIVENESS_TIMEOUT_S) is not False:
             return False
         return await self._provider.find_caller_call(leg.room_id) is None
 
     async def _succeeded(self, transfer_id: str) -> bool:
         """Whether a success is known; what cannot be read may be one."""
-        stored = await self._bus.newest(subjects.result(transfer_id))
+        stored = await self._bus.get_last_from_leader(subjects.result(transfer_id))
         try:
             return stored is not None and decode_result(stored.data).success
-        except Undecodable:
+        except DecodeError:
             return True
 
     async def _end(self, leg: CallRecord) -> None:
         """Hang up, and close the room: an agent of ours may still sit in it."""
-        whose = names.marked(leg.metadata)
+        whose = names.parse_call_metadata(leg.metadata)
         log.error("forgotten_leg_ends", transfer_id=whose and whose.transfer_id)
         await self._provider.end(leg.call_id)
         if leg.room_id is not None:

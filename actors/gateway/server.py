@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
 BACKLOG = 256
 MAX_CONCURRENT = 256
@@ -18,7 +18,7 @@ KEEP_ALIVE_S = 10
 STOP_TIMEOUT_S = 2
 
 
-class _Server(uvicorn.Server):
+class _WebhookServer(uvicorn.Server):
     """Uvicorn, with signals left to whoever runs the process."""
 
     @contextlib.contextmanager
@@ -31,7 +31,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
-        raise Refused(
+        raise InvalidRequest(
             f"WARMXFER_WEBHOOK_PORT is {port}, not to be had on {host} ({error.strerror}); give another",
             field="WARMXFER_WEBHOOK_PORT",
         ) from error
@@ -58,7 +58,7 @@ async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
-    server = _Server(config)
+    server = _WebhookServer(config)
     running = asyncio.create_task(server.serve(sockets=[bound]), name="webhooks")
     try:
         yield

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from warmxfer.actors.providers import ChosenProvider, choose_provider
-from warmxfer.schemas import TOKEN_PATTERN, Refused, env_number, web_address
+from warmxfer.actors.providers import ProviderConfig, choose_provider
+from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
 
-from .policy import Policy
+from .policy import DialPolicy
 
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
@@ -27,11 +27,11 @@ class GatewaySettings:
     the name under which legs are dialled, and forgotten ones looked for; None: they are not.
     """
 
-    provider: ChosenProvider
-    policy: Policy = field(default_factory=Policy)
+    provider: ProviderConfig
+    policy: DialPolicy = field(default_factory=DialPolicy)
     jobs: int = DEFAULT_JOBS
     settle_s: float = DEFAULT_SETTLE_S
-    house: str | None = None
+    deployment: str | None = None
     reconcile_s: float = DEFAULT_RECONCILE_S
     webhook_port: int | None = None
     webhook_host: str = DEFAULT_WEBHOOK_HOST
@@ -44,10 +44,10 @@ class GatewaySettings:
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
         return cls(
             provider=choose_provider(env),
-            policy=Policy.from_env(env),
+            policy=DialPolicy.from_env(env),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
-            house=_house(env.get("WARMXFER_HOUSE", "").strip()),
+            deployment=_deployment(env.get("WARMXFER_HOUSE", "").strip()),
             reconcile_s=env_number(
                 env, "WARMXFER_RECONCILE_S", float, DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S
             ),
@@ -58,9 +58,9 @@ class GatewaySettings:
         )
 
 
-def _house(text: str) -> str | None:
+def _deployment(text: str) -> str | None:
     if text and re.fullmatch(TOKEN_PATTERN, text, re.ASCII) is None:
-        raise Refused(
+        raise InvalidRequest(
             f"WARMXFER_HOUSE is {text[:40]!r}; use 1 to 64 of A-Z a-z 0-9 _ -", field="WARMXFER_HOUSE"
         )
     return text or None
@@ -69,8 +69,8 @@ def _house(text: str) -> str | None:
 def _url(text: str) -> str | None:
     if not text:
         return None
-    if web_address(text) is None or len(text) > MAX_URL_CHARS:
-        raise Refused(
+    if parse_http_url(text) is None or len(text) > MAX_URL_CHARS:
+        raise InvalidRequest(
             f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; give the https:// address the provider reaches us at",
             field="WARMXFER_WEBHOOK_URL",
         )

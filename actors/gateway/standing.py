@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from enum import Enum, auto
 
-from warmxfer.actors.providers import CallRecord, NotDone
-from warmxfer.schemas import Retry
+from warmxfer.actors.providers import CallRecord, Rejected
+from warmxfer.schemas import RetryableError
 
-from .desk import Desk, in_s, left_s
-from .effects import MIN_LOOK_S, Intent
+from .desk import GatewayContext, in_s, left_s
+from .effects import MIN_LOOK_S, ClaimRecord
 
 SWITCH = "switch"
 """The caller's move to the supervisor."""
@@ -18,7 +18,7 @@ MISSING_AGAIN_S = 1.0
 """How long after the first look a leg that is not in the book is looked for again."""
 
 
-class Stand(Enum):
+class LegPosition(Enum):
     """How a leg stands to a move into a room."""
 
     GONE = auto()
@@ -30,20 +30,20 @@ class Stand(Enum):
     ELSEWHERE = auto()
 
 
-def stand(record: CallRecord | None, room_id: str, before: Intent) -> Stand:
+def leg_position(record: CallRecord | None, room_id: str, before: ClaimRecord) -> LegPosition:
     """Judge a leg's record against the intent to move it into `room_id`. Pure."""
     if record is None or not record.up:
-        return Stand.GONE
+        return LegPosition.GONE
     if record.moving:
-        return Stand.UNDER_WAY
-    if record.room_id == room_id or (record.room_id is None and record.moves_done > before.moves_done):
-        return Stand.THERE
-    if record.moves_failed > before.moves_failed:
-        return Stand.FAILED
-    return Stand.ELSEWHERE
+        return LegPosition.UNDER_WAY
+    if record.room_id == room_id or (record.room_id is None and record.completed_moves > before.moves_done):
+        return LegPosition.THERE
+    if record.failed_moves > before.moves_failed:
+        return LegPosition.FAILED
+    return LegPosition.ELSEWHERE
 
 
-async def look_up(desk: Desk, call_id: str, within_s: float) -> CallRecord | None:
+async def look_up(desk: GatewayContext, call_id: str, within_s: float) -> CallRecord | None:
     """A leg's record; None when the provider's book does not hold it, and still not a moment later.
 
     A book has copies, and one of them may be behind: a caller taken for gone is brought home by nobody.
@@ -54,15 +54,15 @@ async def look_up(desk: Desk, call_id: str, within_s: float) -> CallRecord | Non
     if record is not None:
         return record
     if left_s(by) < MISSING_AGAIN_S + MIN_LOOK_S:
-        raise Retry("The call is not in the provider's book, and there is no time to look again")
+        raise RetryableError("The call is not in the provider's book, and there is no time to look again")
     await asyncio.sleep(MISSING_AGAIN_S)
     return await desk.provider.look_up_call(call_id, within_s=left_s(by))
 
 
-async def has_hung_up(desk: Desk, call_id: str, by: float) -> bool:
+async def is_down(desk: GatewayContext, call_id: str, by: float) -> bool:
     """Whether a leg is seen to be down; False when it is up, or nobody answers."""
     try:
         record = await look_up(desk, call_id, left_s(by))
-    except (Retry, NotDone):
+    except (RetryableError, Rejected):
         return False
     return record is None or not record.up

@@ -20,12 +20,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from warmxfer.actors.answering import kind_of, publish_fact
-from warmxfer.actors.providers import Forged, Provider
+from warmxfer.actors.answering import publish_event, wire_name
+from warmxfer.actors.providers import InvalidWebhookSignature, Provider
 from warmxfer.bus import Bus
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .facts import fact_of
+from .facts import to_event
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_S = 5.0
@@ -66,25 +66,25 @@ class Webhooks:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _body(request)
-            notice = await self._provider.read_notice(request.headers, body)
-            found = None if notice is None else fact_of(notice)
+            notice = await self._provider.parse_webhook(request.headers, body)
+            found = None if notice is None else to_event(notice)
             if found is None:
                 return 200, "ignored"
-            kind = kind_of(found.fact)
+            kind = wire_name(found.event)
             name = f"hook:{hashlib.sha256(body).hexdigest()}"
-            await publish_fact(self._bus, found.transfer_id, found.fact, name, deadline_s=PUBLISH_TIMEOUT_S)
+            await publish_event(self._bus, found.transfer_id, found.event, name, deadline_s=PUBLISH_TIMEOUT_S)
             log.info("webhook_taken", transfer_id=found.transfer_id, fact=kind)
             return 200, "taken"
         except (TimeoutError, ClientDisconnect):
             return 408, "too_slow"
         except TooLarge:
             return 413, "too_large"
-        except Forged:
+        except InvalidWebhookSignature:
             log.warning("webhook_forged")
             return 401, "forged"
-        except Refused:
+        except InvalidRequest:
             return 400, "unreadable"
-        except Retry as error:
+        except RetryableError as error:
             log.warning("webhook_put_off", cause=type(error).__name__)
             return 503, "put_off"
 

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from .port import API_KEY, BASE_URL, MODEL, Message, ModelSettings, Reply, Tool, ToolCall
 
@@ -73,7 +73,7 @@ class OpenAIModel:
     async def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
     ) -> Reply:
-        answer = _Answer(max_chars)
+        answer = _StreamedReply(max_chars)
         try:
             async with (
                 asyncio.timeout(deadline_s),
@@ -86,11 +86,11 @@ class OpenAIModel:
                     if answer.begun:
                         patience.reschedule(None)
         except TimeoutError:
-            raise Retry(f"The model did not answer within {deadline_s:.3g} s") from None
+            raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
         except httpx.HTTPError as error:
-            raise Retry(f"The model could not be asked ({type(error).__name__})") from None
+            raise RetryableError(f"The model could not be asked ({type(error).__name__})") from None
         except msgspec.DecodeError:
-            raise Retry("The model answered with something that is no chat completion") from None
+            raise RetryableError("The model answered with something that is no chat completion") from None
         return answer.reply()
 
     async def aclose(self) -> None:
@@ -107,7 +107,7 @@ class OpenAIModel:
         return body
 
 
-class _Answer:
+class _StreamedReply:
     """Chunks put together, no further than `max_chars`."""
 
     def __init__(self, max_chars: int) -> None:
@@ -133,13 +133,13 @@ class _Answer:
                     self._tool += call.function.name or ""
                     self._arguments += call.function.arguments or ""
         if len(self._text) + len(self._tool) + len(self._arguments) > self._max_chars:
-            raise Refused(f"The model said more than {self._max_chars} characters")
+            raise InvalidRequest(f"The model said more than {self._max_chars} characters")
 
     def reply(self) -> Reply:
         if self._refused:
-            raise Refused("The model refused to answer")
+            raise InvalidRequest("The model refused to answer")
         if not self._ended:
-            raise Retry("The model stopped in the middle of its answer")
+            raise RetryableError("The model stopped in the middle of its answer")
         if not self._tool:
             return Reply(self._text)
         try:
@@ -152,11 +152,11 @@ class _Answer:
 def _check(response: httpx.Response) -> None:
     status = response.status_code
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY:
-        raise Retry(f"The model answered {status}", after_s=_after_s(response))
+        raise RetryableError(f"The model answered {status}", after_s=_after_s(response))
     if status != HTTPStatus.OK:
-        raise Refused(f"The model answered {status}; check {BASE_URL}, {API_KEY} and {MODEL}")
+        raise InvalidRequest(f"The model answered {status}; check {BASE_URL}, {API_KEY} and {MODEL}")
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
-        raise Retry("The model answered with something that is no stream")
+        raise RetryableError("The model answered with something that is no stream")
 
 
 def _after_s(response: httpx.Response) -> float:
@@ -170,7 +170,7 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[_Chunk]:
     async for piece in response.aiter_bytes():
         taken += len(piece)
         if taken > MAX_ANSWER_BYTES:
-            raise Refused(f"The model sent more than {MAX_ANSWER_BYTES} bytes")
+            raise InvalidRequest(f"The model sent more than {MAX_ANSWER_BYTES} bytes")
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             if not line.startswith(_DATA):

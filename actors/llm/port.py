@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from warmxfer.schemas import Refused, web_address
+from warmxfer.schemas import InvalidRequest, parse_http_url
 
 BASE_URL: Final = "WARMXFER_LLM_BASE_URL"
 API_KEY: Final = "WARMXFER_LLM_API_KEY"
@@ -78,10 +78,14 @@ class ModelSettings:
         base_url = env.get(BASE_URL, "").strip()
         if not base_url:
             return None
-        address = web_address(base_url)
+        address = parse_http_url(base_url)
         if address is None or address.username is not None:
-            raise Refused(f"{BASE_URL} is no address; write https://host/v1, the key apart", field=BASE_URL)
+            raise InvalidRequest(
+                f"{BASE_URL} is no address; write https://host/v1, the key apart", field=BASE_URL
+            )
         model = env.get(MODEL, "").strip()
         if not model:
-            raise Refused(f"{MODEL} is empty while {BASE_URL} is set; name the model to use", field=MODEL)
+            raise InvalidRequest(
+                f"{MODEL} is empty while {BASE_URL} is set; name the model to use", field=MODEL
+            )
         return cls(base_url.rstrip("/"), model, env.get(API_KEY, "").strip())

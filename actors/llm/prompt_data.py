@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from warmxfer.schemas import Turn, encode
+from warmxfer.schemas import TranscriptTurn, encode
 
 MAX_TRANSCRIPT_CHARS: Final = 32_000
 """Of a longer call the newest turns are shown: the last one always."""
@@ -25,7 +25,7 @@ def as_data(value: Any) -> str:
     return encode(value).decode().replace("<", r"\u003c").replace(">", r"\u003e")
 
 
-def summarize_transcript(turns: Sequence[Turn]) -> str:
+def summarize_transcript(turns: Sequence[TranscriptTurn]) -> str:
     """Return the user message that asks for a summary of `turns`, of which the newest are shown."""
     lines: list[str] = []
     left = MAX_TRANSCRIPT_CHARS

@@ -16,22 +16,22 @@ The law: this folder imports schemas only, awaits nothing, and knows no time but
 
 from __future__ import annotations
 
-from .record import ArmTimer, Output, Record, record_decoder
-from .state import ENDED, Pending, Stage, Task, Transfer, Verdict
-from .step import Ignored, Moved, step
+from .record import Output, Record, SetTimer, record_decoder
+from .state import ENDED, Decision, PendingCommand, PreparationTask, Stage, Transfer
+from .step import Applied, Ignored, step
 
 __all__ = [
     "ENDED",
-    "ArmTimer",
+    "Applied",
+    "Decision",
     "Ignored",
-    "Moved",
     "Output",
-    "Pending",
+    "PendingCommand",
+    "PreparationTask",
     "Record",
+    "SetTimer",
     "Stage",
-    "Task",
     "Transfer",
-    "Verdict",
     "record_decoder",
     "step",
 ]

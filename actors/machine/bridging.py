@@ -13,7 +13,7 @@ from warmxfer.schemas import (
     CallerSwitched,
     CommandFailed,
     ConsultationLeft,
-    Fault,
+    FailureKind,
     LeaveCall,
     LeaveConsultation,
     LegsChecked,
@@ -29,16 +29,16 @@ from warmxfer.schemas import (
 from . import policy
 from .looks import check_legs
 from .state import Stage
-from .turn import Turn
-from .unwinding import bring_back, conclude, unwind
+from .turn import StepContext
+from .unwinding import finish, send_return, start_cleanup
 
 
-def begin_switch(turn: Turn) -> None:
-    turn.forget("check_legs", "brief_supervisor")
-    turn.enter(Stage.SWITCHING, policy.EFFECT_PATIENCE * turn.config.command_timeout_s + 1.0)
+def begin_switch(turn: StepContext) -> None:
+    turn.stop_waiting_for("check_legs", "brief_supervisor")
+    turn.enter_stage(Stage.SWITCHING, policy.EFFECT_TIMEOUT_FACTOR * turn.config.command_timeout_s + 1.0)
     turn.send(
         SwitchCaller,
-        patience=policy.EFFECT_PATIENCE,
+        timeout_factor=policy.EFFECT_TIMEOUT_FACTOR,
         room_id=turn.state.room_id,
         caller_call_id=turn.state.caller_call_id,
         supervisor_call_id=turn.state.supervisor_call_id,
@@ -46,37 +46,37 @@ def begin_switch(turn: Turn) -> None:
     )
 
 
-def caller_switched(turn: Turn, event: CallerSwitched) -> None:
+def caller_switched(turn: StepContext, event: CallerSwitched) -> None:
     turn.state.caller_moved = True
-    turn.phase(
+    turn.publish_phase(
         WarmTransferPhase.CALL_SWITCHED,
         caller_call_id=turn.state.caller_call_id,
         consultation_room_id=turn.state.room_id,
         caller_participant_id=turn.state.caller_consult_id,
         response=event.response,
     )
-    verdict = turn.state.verdict
+    verdict = turn.state.decision
     if turn.state.caller_gone:
-        unwind(turn, Outcome.CALLER_LEFT, "The caller hung up during the switch.")
+        start_cleanup(turn, Outcome.CALLER_LEFT, "The caller hung up during the switch.")
     elif verdict is not None:
-        go_back(turn, verdict.outcome, verdict.detail)
+        return_caller(turn, verdict.outcome, verdict.detail)
     elif turn.state.caller_arrived:
-        hand_over(turn)
+        start_handover(turn)
     else:
-        turn.enter(Stage.ARRIVING, turn.config.caller_arrival_timeout_s)
+        turn.enter_stage(Stage.ARRIVING, turn.config.caller_arrival_timeout_s)
         policy.schedule_check(turn)
 
 
-def seen_in_consultation(turn: Turn, event: ParticipantJoined | AudioStreamEnabled) -> None:
+def seen_in_consultation(turn: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
     """The caller is there: before the switch's own answer, or after."""
     if event.room_id != turn.state.room_id or event.participant_id != turn.state.caller_consult_id:
         return
     turn.state.caller_arrived = True
     if turn.state.stage is Stage.ARRIVING:
-        hand_over(turn)
+        start_handover(turn)
 
 
-def legs_checked(turn: Turn, event: LegsChecked) -> None:
+def legs_checked(turn: StepContext, event: LegsChecked) -> None:
     """The provider's own word on where the caller is, in case the room's was lost."""
     policy.schedule_check(turn)
     if event.caller is not None and not event.caller.up:
@@ -85,65 +85,67 @@ def legs_checked(turn: Turn, event: LegsChecked) -> None:
         supervisor_lost(turn, source="provider")
     elif event.caller is not None and event.caller.room_id == turn.state.room_id:
         turn.state.caller_arrived = True
-        hand_over(turn)
-    elif turn.state.last_look:
+        start_handover(turn)
+    elif turn.state.arrival_rechecked:
         _never_arrived(turn)
 
 
-def hand_over(turn: Turn) -> None:
+def start_handover(turn: StepContext) -> None:
     """Both are together; the briefing agent leaves first, so that there is a way back until it has.
 
     The gateway records, so nobody's leaving ends it, and there is nothing the agent would have to stay for.
     """
-    turn.forget("check_legs")
-    turn.enter(Stage.HANDING_OVER, turn.config.command_timeout_s)
+    turn.stop_waiting_for("check_legs")
+    turn.enter_stage(Stage.HANDING_OVER, turn.config.command_timeout_s)
     turn.send(LeaveConsultation)
     if turn.config.record:
         turn.send(RecordParticipant, room_id=turn.state.room_id, participant_id=turn.state.caller_consult_id)
 
 
-def consultation_left(turn: Turn, event: ConsultationLeft) -> None:
+def consultation_left(turn: StepContext, event: ConsultationLeft) -> None:
     handed_over(turn)
 
 
-def recording_started(turn: Turn, event: RecordingStarted) -> None:
+def recording_started(turn: StepContext, event: RecordingStarted) -> None:
     turn.state.recording = "started"
     handed_over(turn)
 
 
-def recording_failed(turn: Turn, event: CommandFailed) -> None:
+def recording_failed(turn: StepContext, event: CommandFailed) -> None:
     """Two people who talk are worth more than the file of it: it is told, and ends nothing."""
-    turn.state.recording = f"not started: {event.detail or event.fault.value}"
+    turn.state.recording = f"not started: {event.detail or event.failure.value}"
     handed_over(turn)
 
 
-def handed_over(turn: Turn) -> None:
+def handed_over(turn: StepContext) -> None:
     """Complete as soon as the agent has left, and the caller is recorded or cannot be."""
     if not (turn.state.awaits("leave_consultation") or turn.state.awaits("record_participant")):
         complete(turn)
 
 
-def complete(turn: Turn) -> None:
+def complete(turn: StepContext) -> None:
     """The one record that makes it a success: from here on the AI session leaves."""
-    recording = {"recording": turn.state.recording or policy.UNRECORDED} if turn.config.record else {}
-    turn.judge(Outcome.COMPLETE, "", **recording)
-    conclude(turn)
+    recording = (
+        {"recording": turn.state.recording or policy.RECORDING_UNCONFIRMED} if turn.config.record else {}
+    )
+    turn.decide(Outcome.COMPLETE, "", **recording)
+    finish(turn)
     turn.send(LeaveCall, awaited=False)
 
 
-def arrival_timed_out(turn: Turn) -> None:
+def arrival_timed_out(turn: StepContext) -> None:
     """One more look before the caller is taken from a supervisor who waits for them: after an outage the time
     is over before anybody could tell that they came."""
-    if turn.state.last_look:
+    if turn.state.arrival_rechecked:
         _never_arrived(turn)
         return
-    turn.state.last_look = True
+    turn.state.arrival_rechecked = True
     turn.state.stage_due_at = turn.now + turn.config.command_timeout_s
     check_legs(turn)
 
 
-def _never_arrived(turn: Turn) -> None:
-    go_back(
+def _never_arrived(turn: StepContext) -> None:
+    return_caller(
         turn,
         Outcome.CALLER_NEVER_ARRIVED,
         f"The caller did not arrive with the supervisor within {turn.config.caller_arrival_timeout_s:g} s.",
@@ -151,12 +153,12 @@ def _never_arrived(turn: Turn) -> None:
     )
 
 
-def supervisor_call_ended(turn: Turn, event: SupervisorCallEnded) -> None:
+def supervisor_call_ended(turn: StepContext, event: SupervisorCallEnded) -> None:
     if event.attempt == turn.state.attempt:
         supervisor_lost(turn, source="webhook")
 
 
-def supervisor_lost(turn: Turn, *, source: str) -> None:
+def supervisor_lost(turn: StepContext, *, source: str) -> None:
     """The supervisor is gone although they said yes: the caller must not be left alone."""
     _not_bridged(
         turn,
@@ -166,63 +168,63 @@ def supervisor_lost(turn: Turn, *, source: str) -> None:
     )
 
 
-def caller_lost(turn: Turn, *, source: str) -> None:
+def caller_lost(turn: StepContext, *, source: str) -> None:
     turn.state.caller_gone = True
-    turn.judge(Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP, source=source)
+    turn.decide(Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP, source=source)
     if turn.state.stage is not Stage.SWITCHING:
-        unwind(turn, Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP)
+        start_cleanup(turn, Outcome.CALLER_LEFT, policy.CALLER_HUNG_UP)
 
 
-def called_off(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
+def cancelled_during_bridge(turn: StepContext, outcome: Outcome, detail: str, **evidence: str) -> None:
     """Somebody wants the caller back while the bridge is being made."""
     _not_bridged(turn, outcome, detail, **evidence)
 
 
-def _not_bridged(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
+def _not_bridged(turn: StepContext, outcome: Outcome, detail: str, **evidence: str) -> None:
     if turn.state.stage is Stage.SWITCHING:
-        turn.judge(outcome, detail, **evidence)  # acted on as soon as the switch's outcome is known
+        turn.decide(outcome, detail, **evidence)  # acted on as soon as the switch's outcome is known
     else:
-        go_back(turn, outcome, detail, **evidence)
+        return_caller(turn, outcome, detail, **evidence)
 
 
-def go_back(turn: Turn, outcome: Outcome, detail: str, **evidence: str) -> None:
+def return_caller(turn: StepContext, outcome: Outcome, detail: str, **evidence: str) -> None:
     """Move the caller back into the primary room, where the AI still is."""
-    turn.judge(outcome, detail, **evidence)
-    turn.forget("switch_caller", "leave_consultation", "record_participant", "check_legs")
+    turn.decide(outcome, detail, **evidence)
+    turn.stop_waiting_for("switch_caller", "leave_consultation", "record_participant", "check_legs")
     turn.state.caller_moved = True
-    turn.enter(Stage.RETURNING, policy.UNWIND_PATIENCE * turn.config.command_timeout_s)
+    turn.enter_stage(Stage.RETURNING, policy.UNWINDING_TIMEOUT_FACTOR * turn.config.command_timeout_s)
     ask_for_return(turn)
 
 
-def ask_for_return(turn: Turn) -> None:
+def ask_for_return(turn: StepContext) -> None:
     """Asking again does no harm: the gateway looks first, and moves the caller at most once."""
     turn.state.check_due_at = None
-    bring_back(turn)
+    send_return(turn)
 
 
-def caller_returned(turn: Turn, event: CallerReturned) -> None:
+def caller_returned(turn: StepContext, event: CallerReturned) -> None:
     turn.state.caller_gone = not event.caller_up
     turn.state.caller_moved = False
-    _let_the_verdict_stand(turn)
+    _unwind_with_decision(turn)
 
 
-def return_failed(turn: Turn, fault: Fault) -> None:
+def return_failed(turn: StepContext, fault: FailureKind) -> None:
     """Where the caller is could not be told: look again, for as long as the stage lasts."""
-    if fault is Fault.UNKNOWN:
+    if fault is FailureKind.UNKNOWN:
         policy.schedule_check(turn)
     else:
         give_up_return(turn, return_fault=fault.value)
 
 
-def give_up_return(turn: Turn, **evidence: str) -> None:
+def give_up_return(turn: StepContext, **evidence: str) -> None:
     """The caller may still be with the supervisor, so neither leg nor room is touched until it is known."""
-    turn.note(**evidence)
-    _let_the_verdict_stand(turn)
+    turn.add_evidence(**evidence)
+    _unwind_with_decision(turn)
 
 
-def _let_the_verdict_stand(turn: Turn) -> None:
-    verdict = turn.state.verdict
+def _unwind_with_decision(turn: StepContext) -> None:
+    verdict = turn.state.decision
     if verdict is None:
-        unwind(turn, Outcome.BROKEN, "The caller was moved back without a reason.")
+        start_cleanup(turn, Outcome.BROKEN, "The caller was moved back without a reason.")
     else:
-        unwind(turn, verdict.outcome, verdict.detail)
+        start_cleanup(turn, verdict.outcome, verdict.detail)

@@ -18,24 +18,24 @@ from warmxfer.schemas import (
 
 from . import plan, policy
 from .bridging import begin_switch
-from .state import Stage, Task
-from .turn import Turn
-from .unwinding import unwind
+from .state import PreparationTask, Stage
+from .turn import StepContext
+from .unwinding import start_cleanup
 
 
-def supervisor_dialed(turn: Turn, event: SupervisorDialed) -> None:
+def supervisor_dialed(turn: StepContext, event: SupervisorDialed) -> None:
     turn.state.supervisor_call_id = event.call_id
-    turn.phase(
+    turn.publish_phase(
         WarmTransferPhase.SUPERVISOR_DIALED,
         supervisor_call_id=event.call_id,
         consultation_room_id=turn.state.room_id,
         response=event.response,
     )
-    turn.finish(Task.DIAL)
+    turn.mark_done(PreparationTask.DIAL)
     _supervisor_may_have_joined(turn)
 
 
-def audio_enabled(turn: Turn, event: AudioStreamEnabled) -> None:
+def audio_enabled(turn: StepContext, event: AudioStreamEnabled) -> None:
     """The supervisor is live; the room may tell so before the dial's own answer does."""
     is_supervisor = event.participant_id == turn.state.supervisor_participant_id
     if is_supervisor and event.room_id == turn.state.room_id and event.kind == "audio":
@@ -43,10 +43,12 @@ def audio_enabled(turn: Turn, event: AudioStreamEnabled) -> None:
         _supervisor_may_have_joined(turn)
 
 
-def _supervisor_may_have_joined(turn: Turn) -> None:
-    if turn.has(Task.VOICE) or not (turn.has(Task.DIAL) and turn.state.supervisor_heard):
+def _supervisor_may_have_joined(turn: StepContext) -> None:
+    if turn.is_done(PreparationTask.VOICE) or not (
+        turn.is_done(PreparationTask.DIAL) and turn.state.supervisor_heard
+    ):
         return
-    turn.phase(
+    turn.publish_phase(
         WarmTransferPhase.SUPERVISOR_JOINED, supervisor_participant_id=turn.state.supervisor_participant_id
     )
     if turn.config.record:
@@ -60,31 +62,31 @@ def _supervisor_may_have_joined(turn: Turn) -> None:
     turn.state.stage_due_at = turn.now + policy.preparing_timeout_s(
         turn.config.command_timeout_s, turn.config.summary_timeout_s
     )
-    turn.finish(Task.VOICE)
-    plan.advance(turn)
+    turn.mark_done(PreparationTask.VOICE)
+    plan.start_ready_tasks(turn)
 
 
-def supervisor_ready(turn: Turn, event: SupervisorReady) -> None:
-    turn.phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="ready")
+def supervisor_ready(turn: StepContext, event: SupervisorReady) -> None:
+    turn.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="ready")
     begin_switch(turn)
 
 
-def supervisor_declined(turn: Turn, event: SupervisorDeclined) -> None:
+def supervisor_declined(turn: StepContext, event: SupervisorDeclined) -> None:
     _briefing_over(turn, Outcome.DECLINED)
-    unwind(turn, Outcome.DECLINED, "The supervisor declined.", said=event.reason)
+    start_cleanup(turn, Outcome.DECLINED, "The supervisor declined.", said=event.reason)
 
 
-def voicemail_detected(turn: Turn, event: VoicemailDetected) -> None:
+def voicemail_detected(turn: StepContext, event: VoicemailDetected) -> None:
     _briefing_over(turn, Outcome.VOICEMAIL)
-    unwind(turn, Outcome.VOICEMAIL, "An answering machine took the call.")
+    start_cleanup(turn, Outcome.VOICEMAIL, "An answering machine took the call.")
 
 
-def briefing_timed_out(turn: Turn) -> None:
-    turn.phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="timeout")
+def briefing_timed_out(turn: StepContext) -> None:
+    turn.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="timeout")
     if turn.config.on_briefing_timeout == "proceed":
         begin_switch(turn)
         return
-    unwind(
+    start_cleanup(
         turn,
         Outcome.BRIEFING_TIMEOUT,
         f"The supervisor said neither yes nor no within {turn.config.briefing_timeout_s:g} s.",
@@ -92,11 +94,13 @@ def briefing_timed_out(turn: Turn) -> None:
     )
 
 
-def ringing_timed_out(turn: Turn) -> None:
-    if turn.has(Task.VOICE):
-        unwind(turn, Outcome.BRIEFING_FAILED, "The supervisor was there, the briefing could not begin.")
+def ringing_timed_out(turn: StepContext) -> None:
+    if turn.is_done(PreparationTask.VOICE):
+        start_cleanup(
+            turn, Outcome.BRIEFING_FAILED, "The supervisor was there, the briefing could not begin."
+        )
         return
-    unwind(
+    start_cleanup(
         turn,
         Outcome.SUPERVISOR_JOIN_TIMEOUT,
         f"The supervisor was not heard within {turn.config.supervisor_join_timeout_s:g} s.",
@@ -104,22 +108,22 @@ def ringing_timed_out(turn: Turn) -> None:
     )
 
 
-def supervisor_call_ended(turn: Turn, event: SupervisorCallEnded) -> None:
+def supervisor_call_ended(turn: StepContext, event: SupervisorCallEnded) -> None:
     if event.attempt == turn.state.attempt:
         supervisor_lost(turn, event.cause, event.sip_code, source="webhook")
 
 
-def supervisor_left(turn: Turn) -> None:
+def supervisor_left(turn: StepContext) -> None:
     """Seen leaving the consultation room."""
     supervisor_lost(turn, CallCause.HUNG_UP, None, source="room")
 
 
-def legs_checked(turn: Turn, event: LegsChecked) -> None:
+def legs_checked(turn: StepContext, event: LegsChecked) -> None:
     """What the provider says of both legs, asked for in case a webhook was lost."""
     policy.schedule_check(turn)
     if event.caller is not None and not event.caller.up:
         turn.state.caller_gone = True
-        unwind(
+        start_cleanup(
             turn,
             Outcome.CALLER_LEFT,
             policy.CALLER_HUNG_UP,
@@ -132,13 +136,13 @@ def legs_checked(turn: Turn, event: LegsChecked) -> None:
         )
 
 
-def supervisor_lost(turn: Turn, cause: CallCause, sip_code: int | None, *, source: str) -> None:
+def supervisor_lost(turn: StepContext, cause: CallCause, sip_code: int | None, *, source: str) -> None:
     """The supervisor's leg is down before the switch was asked for."""
     heard = turn.state.supervisor_heard
-    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else policy.UNREACHED[cause]
+    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else policy.OUTCOME_BY_CALL_CAUSE[cause]
     if turn.state.stage is Stage.BRIEFING:
         _briefing_over(turn, outcome)
-    unwind(
+    start_cleanup(
         turn,
         outcome,
         "The supervisor hung up." if heard else f"The supervisor could not be reached: {cause.value}.",
@@ -148,6 +152,6 @@ def supervisor_lost(turn: Turn, cause: CallCause, sip_code: int | None, *, sourc
     )
 
 
-def _briefing_over(turn: Turn, outcome: Outcome) -> None:
+def _briefing_over(turn: StepContext, outcome: Outcome) -> None:
     if turn.state.stage is Stage.BRIEFING:
-        turn.phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution=outcome.value)
+        turn.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution=outcome.value)

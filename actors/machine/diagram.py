@@ -9,7 +9,7 @@ from __future__ import annotations
 from warmxfer.schemas.tags import snake_case
 
 from .state import ENDED, Stage
-from .table import TABLE
+from .table import TRANSITIONS
 
 INDENT = "    "
 
@@ -27,7 +27,7 @@ def diagram() -> str:
 
 def _arrows() -> dict[tuple[Stage, Stage], list[str]]:
     found: dict[tuple[Stage, Stage], list[str]] = {}
-    for (source, event), rule in TABLE.items():
+    for (source, event), rule in TRANSITIONS.items():
         for target in rule.to - {source}:
             found.setdefault((source, target), []).append(snake_case(event.__name__))
     order = list(Stage)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from warmxfer.schemas import CheckLegs
 
-from .turn import Turn
+from .turn import StepContext
 
 
-def check_legs(turn: Turn) -> None:
+def check_legs(turn: StepContext) -> None:
     """Ask the provider how both legs are; one look at a time, and the next one is set by its answer."""
     turn.state.check_due_at = None
     if not turn.state.awaits("check_legs"):
         _ask(turn, awaited=True)
 
 
-def check_legs_late(turn: Turn) -> None:
+def check_legs_after_end(turn: StepContext) -> None:
     """The same after the end, when nobody waits any more."""
-    turn.state.late_look = _ask(turn, awaited=False)
+    turn.state.last_leg_check_id = _ask(turn, awaited=False)
 
 
-def _ask(turn: Turn, *, awaited: bool) -> str:
+def _ask(turn: StepContext, *, awaited: bool) -> str:
     return turn.send(
         CheckLegs,
         awaited=awaited,

@@ -21,49 +21,49 @@ from warmxfer.schemas import (
 )
 
 from . import policy
-from .state import Stage, Task
-from .turn import Turn
+from .state import PreparationTask, Stage
+from .turn import StepContext
 
-NEEDS: Mapping[str, Mapping[Task, tuple[Task, ...]]] = {
+PREREQUISITES: Mapping[str, Mapping[PreparationTask, tuple[PreparationTask, ...]]] = {
     "overlap": {
-        Task.HOLD: (),
-        Task.FIND: (),
-        Task.ROOM: (),
-        Task.SUMMARY: (),
-        Task.JOIN: (Task.ROOM,),
-        Task.DIAL: (Task.HOLD, Task.FIND, Task.ROOM),
-        Task.BRIEF: (Task.VOICE, Task.JOIN, Task.SUMMARY),
+        PreparationTask.HOLD: (),
+        PreparationTask.FIND: (),
+        PreparationTask.ROOM: (),
+        PreparationTask.SUMMARY: (),
+        PreparationTask.JOIN: (PreparationTask.ROOM,),
+        PreparationTask.DIAL: (PreparationTask.HOLD, PreparationTask.FIND, PreparationTask.ROOM),
+        PreparationTask.BRIEF: (PreparationTask.VOICE, PreparationTask.JOIN, PreparationTask.SUMMARY),
     },
     "sequential": {
-        Task.FIND: (),
-        Task.SUMMARY: (Task.FIND,),
-        Task.HOLD: (Task.SUMMARY,),
-        Task.ROOM: (Task.HOLD,),
-        Task.JOIN: (Task.ROOM,),
-        Task.DIAL: (Task.JOIN,),
-        Task.BRIEF: (Task.VOICE, Task.JOIN, Task.SUMMARY),
+        PreparationTask.FIND: (),
+        PreparationTask.SUMMARY: (PreparationTask.FIND,),
+        PreparationTask.HOLD: (PreparationTask.SUMMARY,),
+        PreparationTask.ROOM: (PreparationTask.HOLD,),
+        PreparationTask.JOIN: (PreparationTask.ROOM,),
+        PreparationTask.DIAL: (PreparationTask.JOIN,),
+        PreparationTask.BRIEF: (PreparationTask.VOICE, PreparationTask.JOIN, PreparationTask.SUMMARY),
     },
 }
 
 
-def advance(turn: Turn) -> None:
+def start_ready_tasks(turn: StepContext) -> None:
     """Begin every task whose time has come."""
-    for task, needs in NEEDS[turn.config.pacing].items():
-        if not turn.has_begun(task) and all(turn.has(need) for need in needs):
+    for task, needs in PREREQUISITES[turn.config.pacing].items():
+        if not turn.is_started(task) and all(turn.is_done(need) for need in needs):
             turn.state.begun.append(task)
-            BEGIN[task](turn)
+            START[task](turn)
 
 
-def _hold(turn: Turn) -> None:
+def _hold(turn: StepContext) -> None:
     turn.send(HoldCaller, line=turn.config.lines.hold)
 
 
-def _find(turn: Turn) -> None:
+def _find(turn: StepContext) -> None:
     turn.send(FindCallerCall, room_id=turn.request.room_id, call_id=turn.request.caller_call_id)
 
 
-def _summarize(turn: Turn) -> None:
-    turn.phase(WarmTransferPhase.SUMMARY_GENERATING)
+def _summarize(turn: StepContext) -> None:
+    turn.publish_phase(WarmTransferPhase.SUMMARY_GENERATING)
     turn.send_within(
         Summarize,
         turn.config.summary_timeout_s,
@@ -74,12 +74,12 @@ def _summarize(turn: Turn) -> None:
     )
 
 
-def create_room(turn: Turn) -> None:
+def create_room(turn: StepContext) -> None:
     """Asked for twice it is the same room."""
     turn.send(CreateRoom, key=turn.state.id)
 
 
-def _join(turn: Turn) -> None:
+def _join(turn: StepContext) -> None:
     turn.send(
         JoinConsultation,
         room_id=turn.state.room_id,
@@ -90,12 +90,12 @@ def _join(turn: Turn) -> None:
     )
 
 
-def _dial(turn: Turn) -> None:
-    turn.enter(Stage.RINGING, turn.config.supervisor_join_timeout_s)
+def _dial(turn: StepContext) -> None:
+    turn.enter_stage(Stage.RINGING, turn.config.supervisor_join_timeout_s)
     policy.schedule_check(turn)
     turn.send(
         DialSupervisor,
-        patience=policy.EFFECT_PATIENCE,
+        timeout_factor=policy.EFFECT_TIMEOUT_FACTOR,
         attempt=turn.state.attempt,
         room_id=turn.state.room_id,
         participant_id=turn.state.supervisor_participant_id,
@@ -104,10 +104,10 @@ def _dial(turn: Turn) -> None:
     )
 
 
-def _brief(turn: Turn) -> None:
-    turn.enter(Stage.BRIEFING, turn.config.briefing_timeout_s)
+def _brief(turn: StepContext) -> None:
+    turn.enter_stage(Stage.BRIEFING, turn.config.briefing_timeout_s)
     policy.schedule_check(turn)
-    turn.phase(WarmTransferPhase.BRIEFING_STARTED)
+    turn.publish_phase(WarmTransferPhase.BRIEFING_STARTED)
     turn.send_within(
         BriefSupervisor,
         turn.config.briefing_timeout_s,
@@ -119,12 +119,12 @@ def _brief(turn: Turn) -> None:
     )
 
 
-BEGIN: Mapping[Task, Callable[[Turn], None]] = {
-    Task.HOLD: _hold,
-    Task.FIND: _find,
-    Task.SUMMARY: _summarize,
-    Task.ROOM: create_room,
-    Task.JOIN: _join,
-    Task.DIAL: _dial,
-    Task.BRIEF: _brief,
+START: Mapping[PreparationTask, Callable[[StepContext], None]] = {
+    PreparationTask.HOLD: _hold,
+    PreparationTask.FIND: _find,
+    PreparationTask.SUMMARY: _summarize,
+    PreparationTask.ROOM: create_room,
+    PreparationTask.JOIN: _join,
+    PreparationTask.DIAL: _dial,
+    PreparationTask.BRIEF: _brief,
 }

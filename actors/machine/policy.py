@@ -10,9 +10,9 @@ from math import ceil
 
 from warmxfer.schemas import CallCause, Outcome, WarmTransferConfig
 
-from .turn import Turn
+from .turn import StepContext
 
-EFFECT_PATIENCE = 2.0
+EFFECT_TIMEOUT_FACTOR = 2.0
 """Dial, switch, return and end may need a look-up after a doubtful answer: twice the usual wait."""
 
 SUMMARY_GRACE_S = 2.0
@@ -26,21 +26,21 @@ CHECK_LONGEST_S = 15.0
 RING_MARGIN_S = 5
 """Our own timeout fires first; the provider's is the net under it, should all of us be dead."""
 
-OUTAGE_S = 120.0
+MAX_OUTAGE_S = 120.0
 """So much an outage of the broker may add to preparing before the caller is given back instead."""
 
-UNWIND_PATIENCE = 6.0
+UNWINDING_TIMEOUT_FACTOR = 6.0
 """Clearing away may last this many command timeouts; what is then still open is named in the evidence."""
 
-SWEEP_PATIENCE = 3.0
-SWEEPS_PATIENCE = 18.0
+CLEANUP_CHECK_FACTOR = 3.0
+CLEANUP_CHECKS_END_FACTOR = 18.0
 """A leg or a room in doubt is looked for this many command timeouts apart, until so many after the end."""
 
-LONGEST_SEARCH_S = 3_600.0
+MAX_CALLER_SEARCH_S = 3_600.0
 """After so long nobody asks a provider any more that cannot say where the caller is. So long the AI stays for
 them, unless they come or are known to have hung up."""
 
-UNRECORDED = "not confirmed: the SIP gateway did not answer in time"
+RECORDING_UNCONFIRMED = "not confirmed: the SIP gateway did not answer in time"
 """A caller's recording of which nobody told."""
 
 CALLER_HUNG_UP = "The caller hung up."
@@ -51,18 +51,18 @@ def ringing_timeout_s(join_timeout_s: float) -> int:
     return min(600, ceil(join_timeout_s) + RING_MARGIN_S)
 
 
-def schedule_check(turn: Turn) -> None:
+def schedule_check(turn: StepContext) -> None:
     """Set when the legs are looked at next; each wait is longer than the one before."""
     wait_s = min(CHECK_LONGEST_S, CHECK_FIRST_S * CHECK_GROWTH**turn.state.checks)
     turn.state.checks += 1
     turn.state.check_due_at = turn.now + wait_s
 
 
-def schedule_sweep(turn: Turn) -> None:
+def schedule_cleanup_check(turn: StepContext) -> None:
     """Set when an ended transfer looks again for what may still be up, if it still does."""
     unit_s, ended_at = turn.config.command_timeout_s, turn.state.ended_at or turn.now
-    goes_on = turn.now < ended_at + SWEEPS_PATIENCE * unit_s
-    turn.state.check_due_at = turn.now + SWEEP_PATIENCE * unit_s if goes_on else None
+    goes_on = turn.now < ended_at + CLEANUP_CHECKS_END_FACTOR * unit_s
+    turn.state.check_due_at = turn.now + CLEANUP_CHECK_FACTOR * unit_s if goes_on else None
 
 
 def preparing_timeout_s(command_timeout_s: float, summary_timeout_s: float) -> float:
@@ -70,32 +70,32 @@ def preparing_timeout_s(command_timeout_s: float, summary_timeout_s: float) -> f
     return 6 * command_timeout_s + summary_timeout_s + SUMMARY_GRACE_S
 
 
-class Absent:
+class MissingActor:
     """Who did not answer, and how to start them."""
 
     def __init__(self, outcome: Outcome, who: str, remedy: str) -> None:
         self.outcome = outcome
-        self.who = who
+        self.actor = who
         self.remedy = remedy
 
     def sentence(self, kind: str, waited_s: float) -> str:
-        return f"No {self.who} answered {kind} within {waited_s:g} s; {self.remedy}."
+        return f"No {self.actor} answered {kind} within {waited_s:g} s; {self.remedy}."
 
 
-_PRIMARY = Absent(
+_PRIMARY = MissingActor(
     Outcome.PRIMARY_ABSENT,
     "primary session",
     "attach the session in its voice-agent process, or start `warmxfer run primary`",
 )
-_GATEWAY = Absent(Outcome.GATEWAY_ABSENT, "SIP gateway", "start one with `warmxfer run gateway`")
-_BRIEFING = Absent(Outcome.BRIEFING_ABSENT, "briefing agent", "start one with `warmxfer run briefing`")
-_HOST = Absent(
+_GATEWAY = MissingActor(Outcome.GATEWAY_ABSENT, "SIP gateway", "start one with `warmxfer run gateway`")
+_BRIEFING = MissingActor(Outcome.BRIEFING_ABSENT, "briefing agent", "start one with `warmxfer run briefing`")
+_SESSION = MissingActor(
     Outcome.BRIEFING_ABSENT,
     "process that holds this session (brief_by is session)",
     "keep it running with `brief_here` open, or set brief_by to briefing",
 )
 
-_ABSENT: Mapping[str, Absent] = {
+_ABSENT: Mapping[str, MissingActor] = {
     "hold_caller": _PRIMARY,
     "find_caller_call": _GATEWAY,
     "create_room": _GATEWAY,
@@ -105,10 +105,10 @@ _ABSENT: Mapping[str, Absent] = {
 }
 
 
-def absent(kind: str, config: WarmTransferConfig) -> Absent:
+def missing_actor(kind: str, config: WarmTransferConfig) -> MissingActor:
     """Who was to do `kind`, which nobody did."""
     hosted = kind == "join_consultation" and config.brief_by == "session"
-    return _HOST if hosted else _ABSENT[kind]
+    return _SESSION if hosted else _ABSENT[kind]
 
 
 FAILED: Mapping[str, Outcome] = {
@@ -122,7 +122,7 @@ FAILED: Mapping[str, Outcome] = {
 }
 """What it means for the transfer when an actor answers that it could not."""
 
-UNREACHED: Mapping[CallCause, Outcome] = {
+OUTCOME_BY_CALL_CAUSE: Mapping[CallCause, Outcome] = {
     CallCause.BUSY: Outcome.SUPERVISOR_BUSY,
     CallCause.NO_ANSWER: Outcome.SUPERVISOR_NO_ANSWER,
     CallCause.REJECTED: Outcome.SUPERVISOR_REJECTED,

@@ -16,72 +16,72 @@ from warmxfer.schemas import (
 )
 
 from . import plan, policy
-from .state import Stage, Task
-from .turn import Turn
-from .unwinding import end
+from .state import PreparationTask, Stage
+from .turn import StepContext
+from .unwinding import finish_now
 
 
-def requested(turn: Turn, event: TransferRequested) -> None:
+def requested(turn: StepContext, event: TransferRequested) -> None:
     turn.state.request = event.request
     turn.state.caller_call_id = event.request.caller_call_id
     turn.state.caller_participant_id = event.request.caller_participant_id
-    if event.held_by is not None:
-        turn.judge(
+    if event.conflicting_transfer_id is not None:
+        turn.decide(
             Outcome.CALLER_IN_TRANSFER,
-            f"session {event.request.session_name} is already being transferred by {event.held_by}; "
-            "wait for that transfer to end, or cancel it.",
-            held_by=event.held_by,
+            f"session {event.request.session_name} is already being transferred by "
+            f"{event.conflicting_transfer_id}; wait for that transfer to end, or cancel it.",
+            held_by=event.conflicting_transfer_id,
         )
-        end(turn)
+        finish_now(turn)
         return
     config = turn.config
-    turn.enter(
+    turn.enter_stage(
         Stage.PREPARING, policy.preparing_timeout_s(config.command_timeout_s, config.summary_timeout_s)
     )
-    turn.phase(WarmTransferPhase.STARTED, start_time=turn.now)
-    plan.advance(turn)
+    turn.publish_phase(WarmTransferPhase.STARTED, start_time=turn.now)
+    plan.start_ready_tasks(turn)
 
 
-def refused(turn: Turn, event: TransferRefused) -> None:
+def refused(turn: StepContext, event: TransferRefused) -> None:
     evidence = {} if event.retry_after_s is None else {"retry_after_s": event.retry_after_s}
-    turn.judge(event.outcome, event.detail, **evidence)
-    end(turn)
+    turn.decide(event.outcome, event.detail, **evidence)
+    finish_now(turn)
 
 
-def caller_held(turn: Turn, event: CallerHeld) -> None:
+def caller_held(turn: StepContext, event: CallerHeld) -> None:
     turn.state.caller_participant_id = event.caller_participant_id or turn.state.caller_participant_id
-    turn.phase(WarmTransferPhase.CALLER_ON_HOLD)
-    _done(turn, Task.HOLD)
+    turn.publish_phase(WarmTransferPhase.CALLER_ON_HOLD)
+    _done(turn, PreparationTask.HOLD)
 
 
-def caller_call_found(turn: Turn, event: CallerCallFound) -> None:
+def caller_call_found(turn: StepContext, event: CallerCallFound) -> None:
     turn.state.caller_call_id = event.call_id
     turn.state.caller_participant_id = turn.state.caller_participant_id or event.participant_id
-    _done(turn, Task.FIND)
+    _done(turn, PreparationTask.FIND)
 
 
-def room_created(turn: Turn, event: RoomCreated) -> None:
+def room_created(turn: StepContext, event: RoomCreated) -> None:
     turn.state.room_id, turn.state.room_doubtful = event.room_id, False
-    turn.phase(WarmTransferPhase.CONSULTATION_ROOM_CREATED, consultation_room_id=event.room_id)
-    _done(turn, Task.ROOM)
+    turn.publish_phase(WarmTransferPhase.CONSULTATION_ROOM_CREATED, consultation_room_id=event.room_id)
+    _done(turn, PreparationTask.ROOM)
 
 
-def summary_ready(turn: Turn, event: SummaryReady) -> None:
+def summary_ready(turn: StepContext, event: SummaryReady) -> None:
     summarized(turn, event.summary or FALLBACK_SUMMARY)
 
 
-def summarized(turn: Turn, summary: str) -> None:
+def summarized(turn: StepContext, summary: str) -> None:
     """The summary is there, from whichever source: a missing summary never stops a transfer."""
     turn.state.summary = summary
-    turn.phase(WarmTransferPhase.SUMMARY_READY, summary=summary)
-    _done(turn, Task.SUMMARY)
+    turn.publish_phase(WarmTransferPhase.SUMMARY_READY, summary=summary)
+    _done(turn, PreparationTask.SUMMARY)
 
 
-def consultation_joined(turn: Turn, event: ConsultationJoined) -> None:
+def consultation_joined(turn: StepContext, event: ConsultationJoined) -> None:
     turn.state.consultation_session_id = event.session_id
-    _done(turn, Task.JOIN)
+    _done(turn, PreparationTask.JOIN)
 
 
-def _done(turn: Turn, task: Task) -> None:
-    turn.finish(task)
-    plan.advance(turn)
+def _done(turn: StepContext, task: PreparationTask) -> None:
+    turn.mark_done(task)
+    plan.start_ready_tasks(turn)

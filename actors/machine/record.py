@@ -10,18 +10,17 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult
-from warmxfer.schemas.tags import snake_case
 
 from .state import Transfer
 
 
-class ArmTimer(Struct, frozen=True, tag=snake_case, tag_field="type"):
+class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
     """Set the transfer's one timer to `due_at`, in place of whatever it was set to."""
 
     due_at: float
 
 
-Output = PhaseChanged | WarmTransferResult | AnyCommand | ArmTimer
+Output = PhaseChanged | WarmTransferResult | AnyCommand | SetTimer
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ class Stage(StrEnum):
 ENDED = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
 
 
-class Task(StrEnum):
+class PreparationTask(StrEnum):
     """What has to be done before the supervisor can be asked; in which order is a matter of pacing."""
 
     HOLD = "hold"
@@ -59,7 +59,7 @@ class Task(StrEnum):
     BRIEF = "brief"
 
 
-class Pending(Struct, frozen=True):
+class PendingCommand(Struct, frozen=True):
     """A command whose answer is awaited."""
 
     kind: str
@@ -67,7 +67,7 @@ class Pending(Struct, frozen=True):
     due_at: float
 
 
-class Verdict(Struct, frozen=True):
+class Decision(Struct, frozen=True):
     """How the transfer ends, once that is decided. The first verdict stands, but for who was looked for, not
     found, and is then seen to have left."""
 
@@ -92,13 +92,13 @@ class Transfer(Struct, kw_only=True):
     phases: int = 0
     commands: int = 0
 
-    done: list[Task] = field(default_factory=list[Task])
-    begun: list[Task] = field(default_factory=list[Task])
-    pending: dict[str, Pending] = field(default_factory=dict[str, Pending])
+    done: list[PreparationTask] = field(default_factory=list[PreparationTask])
+    begun: list[PreparationTask] = field(default_factory=list[PreparationTask])
+    pending: dict[str, PendingCommand] = field(default_factory=dict[str, PendingCommand])
     stage_due_at: float | None = None
     check_due_at: float | None = None
     checks: int = 0
-    armed_at: float | None = None
+    timer_due_at: float | None = field(name="armed_at", default=None)
     """When the one durable timer of this transfer is set to fire; None: not set."""
 
     attempt: int = 1
@@ -110,7 +110,7 @@ class Transfer(Struct, kw_only=True):
     caller_moved: bool = False
     """The provider was asked to move the caller into the consultation room, and may have done so."""
     caller_arrived: bool = False
-    last_look: bool = False
+    arrival_rechecked: bool = field(name="last_look", default=False)
     """The time to arrive is over, and the provider is asked once more before the caller is moved back."""
 
     room_id: str | None = None
@@ -129,10 +129,10 @@ class Transfer(Struct, kw_only=True):
 
     ended_at: float | None = None
     """Moved on by outages since, the broker's and the provider's: they do not use up the time for looking."""
-    late_look: str = ""
+    last_leg_check_id: str = field(name="late_look", default="")
     """The last look at the legs after the end, by its command's id: what an earlier one saw is too old."""
     summary: str = ""
-    verdict: Verdict | None = None
+    decision: Decision | None = field(name="verdict", default=None)
 
     @property
     def supervisor_participant_id(self) -> str:

@@ -26,7 +26,7 @@ from warmxfer.schemas import (
     ConsultationJoined,
     ConsultationLeft,
     DeadlinePassed,
-    Fact,
+    Event,
     LegsChecked,
     ParticipantJoined,
     ParticipantLeft,
@@ -50,7 +50,7 @@ from .state import Stage
 Handler = Callable[[Any, Any], None]
 
 
-class Rule(Struct, frozen=True):
+class Transition(Struct, frozen=True):
     """`to` lists every stage the handler may lead to, its own included where it may stay."""
 
     handler: Handler
@@ -64,16 +64,16 @@ COMPLETED, CANCELLED, FAILED = Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED
 
 Rows = dict[Stage, tuple[Stage, ...]]
 
-TALKING = (RINGING, BRIEFING)
+CONSULTING = (RINGING, BRIEFING)
 OVER = (UNWINDING, CANCELLED, FAILED)
 """Decided against; the last two are final."""
 
-TABLE: dict[tuple[Stage, type[Fact]], Rule] = {}
+TRANSITIONS: dict[tuple[Stage, type[Event]], Transition] = {}
 
 
-def _on(event: type[Fact], handler: Handler, rows: Rows) -> None:
+def _on(event: type[Event], handler: Handler, rows: Rows) -> None:
     for stage, to in rows.items():
-        TABLE[stage, event] = Rule(handler, frozenset(to))
+        TRANSITIONS[stage, event] = Transition(handler, frozenset(to))
 
 
 def _stay_or(leave: Stage, *stages: Stage) -> Rows:
@@ -106,14 +106,14 @@ _on(
 # the consultation
 _on(SupervisorDialed, consulting.supervisor_dialed, {RINGING: (RINGING, BRIEFING)})
 _on(AudioStreamEnabled, consulting.audio_enabled, {RINGING: (RINGING, BRIEFING)})
-_on(SupervisorCallEnded, consulting.supervisor_call_ended, _stay_or(UNWINDING, *TALKING))
-_on(VoicemailDetected, consulting.voicemail_detected, _all_to(UNWINDING, *TALKING))
+_on(SupervisorCallEnded, consulting.supervisor_call_ended, _stay_or(UNWINDING, *CONSULTING))
+_on(VoicemailDetected, consulting.voicemail_detected, _all_to(UNWINDING, *CONSULTING))
 _on(SupervisorReady, consulting.supervisor_ready, {BRIEFING: (SWITCHING,)})
-_on(SupervisorDeclined, consulting.supervisor_declined, _all_to(UNWINDING, *TALKING))
+_on(SupervisorDeclined, consulting.supervisor_declined, _all_to(UNWINDING, *CONSULTING))
 _on(
     LegsChecked,
     consulting.legs_checked,
-    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *TALKING)},
+    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *CONSULTING)},
 )
 
 # the bridge
@@ -142,7 +142,7 @@ _on(CallerReturned, bridging.caller_returned, {RETURNING: (UNWINDING,)})
 _on(
     ParticipantLeft,
     people.left_before_the_bridge,
-    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *TALKING)},
+    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *CONSULTING)},
 )
 _on(
     ParticipantLeft,
@@ -157,7 +157,7 @@ _on(ParticipantLeft, people.left_before_they_were_found, _stay(UNWINDING))
 _on(
     CallerCallEnded,
     people.caller_hung_up,
-    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *TALKING)},
+    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *CONSULTING)},
 )
 _on(
     CallerCallEnded,
@@ -167,7 +167,7 @@ _on(
 _on(
     CancelRequested,
     people.cancelled,
-    {PREPARING: (UNWINDING, CANCELLED), **_all_to(UNWINDING, *TALKING)},
+    {PREPARING: (UNWINDING, CANCELLED), **_all_to(UNWINDING, *CONSULTING)},
 )
 _on(
     CancelRequested,
@@ -177,7 +177,7 @@ _on(
 _on(
     CallerReleased,
     people.session_released,
-    {PREPARING: (UNWINDING, FAILED), **_all_to(UNWINDING, *TALKING)},
+    {PREPARING: (UNWINDING, FAILED), **_all_to(UNWINDING, *CONSULTING)},
 )
 _on(
     CallerReleased,
@@ -198,7 +198,7 @@ _on(ParticipantJoined, unwinding.late_leg, _stay(*OVER))
 _on(AudioStreamEnabled, unwinding.late_leg, _stay(*OVER))
 _on(CallerReturned, unwinding.late_return, _stay(*OVER))
 _on(CallerCallEnded, unwinding.late_hang_up, _stay(*OVER))
-_on(SupervisorCallEnded, unwinding.left_alone, _stay(*OVER))
+_on(SupervisorCallEnded, unwinding.supervisor_left_caller_behind, _stay(*OVER))
 _on(LegsChecked, unwinding.late_look, _stay(CANCELLED, FAILED))
 
 # what fails, and what takes too long
@@ -233,11 +233,11 @@ _on(
 )
 _on(
     TransferBroken,
-    mishaps.given_up,
+    mishaps.transfer_broken,
     {
         NEW: (FAILED,),
         PREPARING: (UNWINDING, FAILED),
-        **_all_to(UNWINDING, *TALKING),
+        **_all_to(UNWINDING, *CONSULTING),
         **_all_to(RETURNING, SWITCHING, ARRIVING),
         HANDING_OVER: (HANDING_OVER, COMPLETED),
         **_stay_or(UNWINDING, RETURNING),
@@ -245,7 +245,7 @@ _on(
     },
 )
 
-UNASKED: frozenset[type[Fact]] = frozenset(
+ACCEPTED_WHEN_LATE: frozenset[type[Event]] = frozenset(
     {SupervisorDialed, RoomCreated, CallerReturned, RoomClosed, LegsChecked}
 )
 """Answers that matter even when nobody awaits them any more: something may be up that must come down, nobody

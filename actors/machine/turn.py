@@ -18,14 +18,14 @@ from warmxfer.schemas import (
     WarmTransferRequest,
     apology_for,
 )
-from warmxfer.schemas.errors import Broken
+from warmxfer.schemas.errors import InternalError
 from warmxfer.schemas.tags import snake_case
 
 from .record import Output
-from .state import Pending, Stage, Task, Transfer, Verdict
+from .state import Decision, PendingCommand, PreparationTask, Stage, Transfer
 
 
-class Turn:
+class StepContext:
     """`now` is the broker's time of the event being handled."""
 
     def __init__(self, state: Transfer, now: float) -> None:
@@ -34,34 +34,34 @@ class Turn:
         self.state.begun = list(state.begun)
         self.state.pending = dict(state.pending)
         self.now = now
-        self.answered: Pending | None = None
+        self.replied_to: PendingCommand | None = None
         """The command that the event being handled answers."""
-        self.out: list[Output] = []
+        self.outbox: list[Output] = []
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
     @property
     def request(self) -> WarmTransferRequest:
         if self.state.request is None:
-            raise Broken(f"transfer {self.state.id} acts without a request in {self.state.stage}")
+            raise InternalError(f"transfer {self.state.id} acts without a request in {self.state.stage}")
         return self.state.request
 
     @property
     def config(self) -> WarmTransferConfig:
         return self.request.config
 
-    def has(self, task: Task) -> bool:
+    def is_done(self, task: PreparationTask) -> bool:
         return task in self.state.done
 
-    def has_begun(self, task: Task) -> bool:
+    def is_started(self, task: PreparationTask) -> bool:
         return task in self.state.begun
 
     # ── what goes out ────────────────────────────────────────────────────────────────────────────
 
-    def phase(self, phase: WarmTransferPhase, **data: Any) -> None:
+    def publish_phase(self, phase: WarmTransferPhase, **data: Any) -> None:
         """Tell the users."""
         self.state.phases += 1
-        self.out.append(
+        self.outbox.append(
             PhaseChanged(
                 phase=phase,
                 data=data,
@@ -71,9 +71,13 @@ class Turn:
             )
         )
 
-    def send(self, kind: type[Command], *, patience: float = 1.0, awaited: bool = True, **fields: Any) -> str:
+    def send(
+        self, kind: type[Command], *, timeout_factor: float = 1.0, awaited: bool = True, **fields: Any
+    ) -> str:
         """Command an actor, and wait for its answer `patience` times the usual command timeout. The id."""
-        return self.send_within(kind, self.config.command_timeout_s * patience, awaited=awaited, **fields)
+        return self.send_within(
+            kind, self.config.command_timeout_s * timeout_factor, awaited=awaited, **fields
+        )
 
     def send_within(
         self,
@@ -90,41 +94,41 @@ class Turn:
         if "fence" in kind.__struct_fields__:
             fields["fence"] = self.state.commands
         due_at = self.now + timeout_s
-        self.out.append(kind(command_id=command_id, deadline_at=due_at, **fields))  # pyright: ignore[reportArgumentType]
+        self.outbox.append(kind(command_id=command_id, deadline_at=due_at, **fields))  # pyright: ignore[reportArgumentType]
         if awaited:
-            self.state.pending[command_id] = Pending(snake_case(kind.__name__), due_at + grace_s)
+            self.state.pending[command_id] = PendingCommand(snake_case(kind.__name__), due_at + grace_s)
         return command_id
 
     # ── what changes ─────────────────────────────────────────────────────────────────────────────
 
-    def enter(self, stage: Stage, timeout_s: float | None) -> None:
+    def enter_stage(self, stage: Stage, timeout_s: float | None) -> None:
         """Move to `stage`, which may last `timeout_s`."""
         self.state.stage = stage
         self.state.stage_due_at = None if timeout_s is None else self.now + timeout_s
         self.state.check_due_at = None
         self.state.checks = 0
 
-    def finish(self, task: Task) -> None:
+    def mark_done(self, task: PreparationTask) -> None:
         """Tick off a task."""
         if task not in self.state.done:
             self.state.done.append(task)
 
-    def forget(self, *kinds: str) -> None:
+    def stop_waiting_for(self, *kinds: str) -> None:
         """Stop waiting for answers of these kinds."""
         self.state.pending = {
             each: pending for each, pending in self.state.pending.items() if pending.kind not in kinds
         }
 
-    def judge(self, outcome: Outcome, detail: str, **evidence: str | int | float | bool | None) -> None:
+    def decide(self, outcome: Outcome, detail: str, **evidence: str | int | float | bool | None) -> None:
         """Decide how this ends. The first verdict stands."""
-        if self.state.verdict is None:
-            self.state.verdict = Verdict(outcome, detail, evidence)
+        if self.state.decision is None:
+            self.state.decision = Decision(outcome, detail, evidence)
 
-    def note(self, **evidence: str | int | float | bool | None) -> None:
+    def add_evidence(self, **evidence: str | int | float | bool | None) -> None:
         """Add what was seen on the way to the verdict's evidence."""
-        if verdict := self.state.verdict:
+        if verdict := self.state.decision:
             known = {**verdict.evidence, **evidence}
-            self.state.verdict = Verdict(verdict.outcome, verdict.detail, known)
+            self.state.decision = Decision(verdict.outcome, verdict.detail, known)
 
     def apology(self, outcome: Outcome) -> str:
         """What the caller hears on being given back."""

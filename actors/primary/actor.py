@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from warmxfer.actors.voices import Closing, Seat, VoiceSettings, open_voice, ticket_from
+from warmxfer.actors.voices import DisconnectReason, JoinOptions, RoomSettings, open_room_client, token_source
 from warmxfer.bus import Bus
-from warmxfer.schemas import WarmTransferError
+from warmxfer.schemas import WarmxferError
 
-from .entering import SeatTaken, enter
+from .entering import RoomTaken, join_room
 from .proxy import attach
 from .sandbox_session import SandboxSession, agent_id
 from .settings import PrimarySettings
@@ -30,7 +30,7 @@ async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] 
     `ready` is called once somebody is served, and there is no room any more whose session is still on its
     way in. Raises `Refused` when no room could be served at all.
     """
-    rooms = _Rooms(settings.room_ids, ready)
+    rooms = _SandboxAgents(settings.room_ids, ready)
     async with asyncio.TaskGroup() as tasks:
         for room_id in settings.room_ids:
             tasks.create_task(_serve(bus, settings, room_id, rooms), name=f"session-{room_id}")
@@ -38,11 +38,11 @@ async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] 
         raise rooms.failed[settings.room_ids[0]]
 
 
-class _Rooms:
+class _SandboxAgents:
     """How far each room is, and when that makes this process one that is at work."""
 
     def __init__(self, room_ids: Sequence[str], ready: Callable[[], None]) -> None:
-        self.failed: dict[str, WarmTransferError] = {}
+        self.failed: dict[str, WarmxferError] = {}
         self._on_the_way = set(room_ids)
         self._served = self._told = False
         self._ready = ready
@@ -52,7 +52,7 @@ class _Rooms:
         self._served = True
         self.pass_by(room_id)
 
-    def fail(self, room_id: str, error: WarmTransferError) -> None:
+    def fail(self, room_id: str, error: WarmxferError) -> None:
         self.failed[room_id] = error
         self.pass_by(room_id)
 
@@ -64,26 +64,28 @@ class _Rooms:
             self._ready()
 
 
-async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _Rooms) -> None:
+async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _SandboxAgents) -> None:
     """Be with the caller of one room; a connection that is lost for good is no reason to leave them alone."""
     while await _converse(bus, settings, room_id, rooms):
         log.warning("session_begins_again", room_id=room_id)
 
 
-async def _converse(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _Rooms) -> bool:
+async def _converse(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _SandboxAgents) -> bool:
     who = agent_id(room_id)
-    voice = open_voice(VoiceSettings(), Seat(room_id, who, "Agent", ticket_from(bus, room_id, who)))
+    voice = open_room_client(
+        RoomSettings(), JoinOptions(room_id, who, "Agent", token_source(bus, room_id, who))
+    )
     session = SandboxSession(room_id, voice)
     try:
-        await enter(bus, session, lambda: rooms.pass_by(room_id))
+        await join_room(bus, session, lambda: rooms.pass_by(room_id))
         async with attach(bus, session, lease_s=settings.lease_s) as attachment:
             log.info("session_attached", session=attachment.name)
             rooms.serve(room_id)
             end = await session.converse(attachment)
-        if end is Closing.REPLACED:
-            raise SeatTaken(room_id)
-        return end is Closing.LOST and session.caller_participant_id is not None
-    except WarmTransferError as error:
+        if end is DisconnectReason.REPLACED:
+            raise RoomTaken(room_id)
+        return end is DisconnectReason.LOST and session.caller_participant_id is not None
+    except WarmxferError as error:
         log.error("session_failed", room_id=room_id, error=str(error))
         rooms.fail(room_id, error)
         return False

@@ -8,15 +8,15 @@ from .port import Session
 
 SILENT_STAY_S = 600.0
 """How long the AI stays when the bus has fallen silent: until it is told what came of its transfer."""
-LOOK_EVERY_S = 0.25
+POLL_EVERY_S = 0.25
 
 
-async def comes_back(session: Session, within_s: float) -> bool:
+async def wait_for_return(session: Session, within_s: float) -> bool:
     """Wait until the caller is in the session's room; False when they did not come `within_s`."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
     while loop.time() < until:
         if session.caller_participant_id is not None:
             return True
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(POLL_EVERY_S)
     return False

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from warmxfer.actors.logs import note_failure
+from warmxfer.actors.logs import log_task_failure
 
 STOP_TIMEOUT_S = 2.0
 
 
-class Background:
+class NamedTasks:
     """The tasks of one attachment. They inherit the context (contextvars) in which `start` is called."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Background:
         """Run `work`, in place of an earlier task of this name."""
         self.cancel(name)
         self._tasks[name] = task = asyncio.create_task(work, name=f"warmxfer-{name}")
-        task.add_done_callback(note_failure)
+        task.add_done_callback(log_task_failure)
 
     def cancel(self, name: str) -> None:
         """Stop that task, if it runs; does not wait for its end."""

@@ -14,7 +14,7 @@ REPLIES = (
 LATER = "I'm still here with you."
 
 
-class Brain:
+class ScriptedReplies:
     """One conversation. It answers in order, whatever is said."""
 
     def __init__(self) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import structlog
 
-from warmxfer.actors.looking import pauses
+from warmxfer.actors.looking import growing_pauses
 from warmxfer.actors.voices import NoSuchRoom
-from warmxfer.bus import AccessDenied, Bus, NoOneAnswered, Retry, subjects
-from warmxfer.schemas import AskHistory, Refused, encode
+from warmxfer.bus import AccessDenied, Bus, NoReply, RetryableError, subjects
+from warmxfer.schemas import HistoryQuery, InvalidRequest, encode
 
 from .sandbox_session import SandboxSession
 
@@ -28,7 +28,7 @@ RETRY_PAUSE_S = 0.5
 log = structlog.get_logger(__name__)
 
 
-class SeatTaken(Refused):
+class RoomTaken(InvalidRequest):
     """Another process is the AI of this room."""
 
     def __init__(self, room_id: str) -> None:
@@ -39,22 +39,22 @@ class SeatTaken(Refused):
         )
 
 
-async def enter(bus: Bus, session: SandboxSession, held_up: Callable[[], None]) -> None:
+async def join_room(bus: Bus, session: SandboxSession, held_up: Callable[[], None]) -> None:
     """Enter the room, however long the gateway takes to come up.
 
     `held_up` is called where the room itself is what is waited for, `WAIT_S` at most; raises `Refused` then.
     """
-    clock, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, pauses(MAX_PAUSE_S)
+    clock, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
     until = clock() + WAIT_S
     while True:
         try:
             if await _is_taken(bus, room_id):
-                raise SeatTaken(room_id)
+                raise RoomTaken(room_id)
             return await session.join()
-        except Retry as error:
+        except RetryableError as error:
             log.warning("session_waits_to_join", room_id=room_id, error=str(error))
             await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
-        except (NoSuchRoom, SeatTaken) as error:
+        except (NoSuchRoom, RoomTaken) as error:
             held_up()
             wait_s = next(pause_s)
             if clock() + wait_s > until:
@@ -66,8 +66,8 @@ async def enter(bus: Bus, session: SandboxSession, held_up: Callable[[], None]) 
 async def _is_taken(bus: Bus, room_id: str) -> bool:
     """Does a session of this room answer? One that was killed, or hangs, does not."""
     try:
-        await bus.ask(subjects.ask_history(room_id), encode(AskHistory()), ASK_TIMEOUT_S)
-    except NoOneAnswered:
+        await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
+    except NoReply:
         return False
     except AccessDenied:
         log.info("seat_not_asked_for", room_id=room_id)
@@ -75,8 +75,8 @@ async def _is_taken(bus: Bus, room_id: str) -> bool:
     return True
 
 
-def _given_up(room_id: str) -> Refused:
-    return Refused(
+def _given_up(room_id: str) -> InvalidRequest:
+    return InvalidRequest(
         f"WARMXFER_ROOM_ID has {room_id!r}, and no such room was opened within {WAIT_S:g} s; "
         "let somebody call in there, or give another",
         field="WARMXFER_ROOM_ID",

@@ -10,13 +10,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from warmxfer.schemas import Fact, ToPrimary
+from warmxfer.schemas import Event, ToPrimary
 
 MAX_TRANSFERS = 64
 """How many transfers of one session are remembered; a session sees one at a time."""
 
 
-class Standing(Enum):
+class Freshness(Enum):
     """How a command stands to what was acted on before."""
 
     NEW = auto()
@@ -28,37 +28,37 @@ class Standing(Enum):
 class _Acted:
     fence: int
     command_id: str
-    answer: Fact | None = None
+    answer: Event | None = None
 
 
-class Fences:
+class FencingTokens:
     """The memory of one session. A session that restarts begins without one, see `proxy.py`."""
 
     def __init__(self) -> None:
         self._acted: OrderedDict[str, _Acted] = OrderedDict()
 
-    def judge(self, transfer_id: str, command: ToPrimary) -> Standing:
+    def check(self, transfer_id: str, command: ToPrimary) -> Freshness:
         """How `command` stands; changes nothing."""
         acted = self._acted.get(transfer_id)
         if acted is None or command.fence > acted.fence:
-            return Standing.NEW
+            return Freshness.NEW
         if command.fence == acted.fence and command.command_id == acted.command_id:
-            return Standing.REPEAT
-        return Standing.OLD
+            return Freshness.REPEAT
+        return Freshness.OLD
 
-    def pass_by(self, transfer_id: str, command: ToPrimary) -> None:
+    def skip(self, transfer_id: str, command: ToPrimary) -> None:
         """From now on `command` and all before it are old, or a repeat."""
         self._acted[transfer_id] = _Acted(command.fence, command.command_id)
         self._acted.move_to_end(transfer_id)
         while len(self._acted) > MAX_TRANSFERS:
             self._acted.popitem(last=False)
 
-    def answered(self, transfer_id: str, answer: Fact) -> None:
+    def reply_to(self, transfer_id: str, answer: Event) -> None:
         """What a repeat is told: the newest fact about the caller of this transfer."""
         if acted := self._acted.get(transfer_id):
             acted.answer = answer
 
-    def answer(self, transfer_id: str) -> Fact | None:
+    def record_reply(self, transfer_id: str) -> Event | None:
         """The newest fact told about this transfer, if any."""
         acted = self._acted.get(transfer_id)
         return acted.answer if acted else None

@@ -24,7 +24,7 @@ class Done(Generic[T]):
     value: T
 
 
-async def attempt(step: str, call: Callable[[], Awaitable[T]], timeout_s: float) -> Done[T] | None:
+async def guarded_call(step: str, call: Callable[[], Awaitable[T]], timeout_s: float) -> Done[T] | None:
     """`await call()` within `timeout_s`; None when it was late or raised, which is logged under `step`."""
     try:
         async with asyncio.timeout(timeout_s):

@@ -11,10 +11,10 @@ import asyncio
 
 import structlog
 
-from warmxfer.schemas import WarmTransferError
+from warmxfer.schemas import WarmxferError
 
-from .background import Background
-from .guard import attempt
+from .background import NamedTasks
+from .guard import guarded_call
 from .port import Session
 
 STEP_TIMEOUT_S = 2.0
@@ -28,21 +28,21 @@ UNMUTE_PAUSE_S = 0.2
 log = structlog.get_logger(__name__)
 
 
-class HoldFailed(WarmTransferError):
+class HoldFailed(WarmxferError):
     """The session could not be muted or kept open; the caller was given back to the AI."""
 
 
-class Hold:
+class CallerHold:
     """What the proxy does to one session. Not for two commands at once: its owner calls in turn."""
 
-    def __init__(self, session: Session, tasks: Background) -> None:
+    def __init__(self, session: Session, tasks: NamedTasks) -> None:
         self._session = session
         self._tasks = tasks
 
     async def enter(self) -> None:
         """Mute first, then keep the session from ending by itself; raises `HoldFailed` with both undone."""
         session = self._session
-        if await attempt("mute", session.mute, STEP_TIMEOUT_S) and await attempt(
+        if await guarded_call("mute", session.mute, STEP_TIMEOUT_S) and await guarded_call(
             "suspend_auto_end", session.suspend_auto_end, STEP_TIMEOUT_S
         ):
             return
@@ -53,7 +53,7 @@ class Hold:
         """Stop the line, restore auto-end unless the session is to `stay`, unmute. Raises nothing but its own
         cancellation."""
         try:
-            await self.hush()
+            await self.stop_line()
             if not stay:
                 await self.restore_auto_end()
         finally:
@@ -61,28 +61,30 @@ class Hold:
 
     async def restore_auto_end(self) -> None:
         """Let the session end by itself again."""
-        await attempt("restore_auto_end", self._session.restore_auto_end, STEP_TIMEOUT_S)
+        await guarded_call("restore_auto_end", self._session.restore_auto_end, STEP_TIMEOUT_S)
 
     async def leave(self) -> None:
         """Take the session out of the call. Raises nothing but its own cancellation."""
-        await self.hush()
-        await attempt("leave", self._session.leave, LEAVE_TIMEOUT_S)
+        await self.stop_line()
+        await guarded_call("leave", self._session.leave, LEAVE_TIMEOUT_S)
 
     def say(self, text: str, *, interruptible: bool) -> None:
         """Begin to speak `text`, and hold on to the task until it was said or `hush` stops it."""
 
         async def speak() -> None:
-            await attempt("say", lambda: self._session.say(text, interruptible=interruptible), LINE_TIMEOUT_S)
+            await guarded_call(
+                "say", lambda: self._session.say(text, interruptible=interruptible), LINE_TIMEOUT_S
+            )
 
         self._tasks.start("line", speak())
 
-    async def hush(self) -> None:
+    async def stop_line(self) -> None:
         """Stop our line, if one is being said."""
         await self._tasks.stop("line")
 
     async def _unmute(self) -> None:
         for left in reversed(range(UNMUTE_TRIES)):
-            if await attempt("unmute", self._session.unmute, STEP_TIMEOUT_S):
+            if await guarded_call("unmute", self._session.unmute, STEP_TIMEOUT_S):
                 return
             if left:
                 await asyncio.sleep(UNMUTE_PAUSE_S)

@@ -14,8 +14,8 @@ from time import monotonic
 
 import structlog
 
-from warmxfer.actors.logs import trail
-from warmxfer.actors.pulse import OVER_TWICE, pulse
+from warmxfer.actors.logs import format_traceback
+from warmxfer.actors.pulse import CONFIRMATIONS, is_live
 from warmxfer.bus import Bus
 
 DEFAULT_LEASE_S = 20.0
@@ -26,7 +26,7 @@ ASKS_PER_LEASE = 4
 log = structlog.get_logger(__name__)
 
 
-class Lease:
+class HoldLease:
     """Pure: fed with what was heard and when (seconds of one monotonic clock), says whether it still runs."""
 
     def __init__(self, lease_s: float, now_s: float) -> None:
@@ -42,26 +42,26 @@ class Lease:
     @property
     def is_over(self) -> bool:
         """The transfer is, as far as anybody can say."""
-        return self._over >= OVER_TWICE
+        return self._over >= CONFIRMATIONS
 
     def expired(self, now_s: float) -> bool:
         """True when the hold has to be let go."""
         return self.is_over or now_s - self._heard_at_s >= self._lease_s
 
 
-async def outlive(bus: Bus, transfer_id: str, lease_s: float) -> bool:
+async def wait_until_expired(bus: Bus, transfer_id: str, lease_s: float) -> bool:
     """Return when nobody is in charge of `transfer_id` any more: True when it is over, else nobody answered.
 
     Raises nothing but its own cancellation: a hold whose lease had died would never be let go.
     """
-    lease, pause_s = Lease(lease_s, monotonic()), lease_s / ASKS_PER_LEASE
+    lease, pause_s = HoldLease(lease_s, monotonic()), lease_s / ASKS_PER_LEASE
     while not lease.expired(monotonic()):
         await asyncio.sleep(pause_s)
         began_s = monotonic()
         try:
-            live = await pulse(bus, transfer_id, pause_s)
+            live = await is_live(bus, transfer_id, pause_s)
         except Exception as error:
-            log.error("pulse_failed", transfer_id=transfer_id, exception=trail(error))
+            log.error("pulse_failed", transfer_id=transfer_id, exception=format_traceback(error))
             live = None
         if live is not None:
             lease.heard(live, began_s)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from warmxfer.schemas import PhaseChanged, Turn
+from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
 
 class Session(Protocol):
@@ -55,7 +55,7 @@ class Session(Protocol):
         """
         ...
 
-    async def history(self) -> list[Turn]:
+    async def history(self) -> list[TranscriptTurn]:
         """What the two said so far, oldest first; nothing of tools and prompts."""
         ...
 

@@ -19,25 +19,25 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import structlog
 
-from warmxfer.actors.looking import looks
-from warmxfer.actors.pulse import pulse
-from warmxfer.bus import Bus, Heard, Listener, Refused, Retry, subjects
+from warmxfer.actors.looking import poll_ticks
+from warmxfer.actors.pulse import is_live
+from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Subscription, subjects
 from warmxfer.schemas import (
+    DecodeError,
     HoldCaller,
     LeaveCall,
     ReleaseCaller,
     ToPrimary,
-    Undecodable,
-    WarmTransferError,
+    WarmxferError,
     decode_command,
 )
 
-from .background import Background
-from .keeper import Keeper
+from .background import NamedTasks
+from .keeper import SessionController
 from .lease import ASKS_PER_LEASE, DEFAULT_LEASE_S
 from .port import Session
-from .questions import tell_history, tell_summary
-from .reporter import Reporter
+from .questions import answer_history, answer_summary
+from .reporter import EventQueue
 
 CATCH_UP_TIMEOUT_S = 2.0
 DRAIN_TIMEOUT_S = 3.0
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 class Attachment:
     """The session's end of the bus: the framework says here what happens in the room. Nothing waits."""
 
-    def __init__(self, name: str, keeper: Keeper) -> None:
+    def __init__(self, name: str, keeper: SessionController) -> None:
         self.name = name
         self._keeper = keeper
 
@@ -84,69 +84,69 @@ async def attach(
     is held is given back. `lease_s`: how long a caller stays on hold while nobody in charge can be reached.
     Raises `Refused` for a name that no subject can hold.
     """
-    name = subjects.checked(name or session.room_id, "session")
-    tasks, reporter = Background(), Reporter(bus)
-    keeper = Keeper(bus, session, reporter, tasks, lease_s)
+    name = subjects.check_token(name or session.room_id, "session")
+    tasks, reporter = NamedTasks(), EventQueue(bus)
+    keeper = SessionController(bus, session, reporter, tasks, lease_s)
     attachment = Attachment(name, keeper)
 
-    async def answer_history(_: Heard) -> bytes:
-        return await tell_history(session)
+    async def reply_history(_: LiveMessage) -> bytes:
+        return await answer_history(session)
 
-    async def answer_summary(asked: Heard) -> bytes:
-        return await tell_summary(session, asked.data)
+    async def reply_summary(asked: LiveMessage) -> bytes:
+        return await answer_summary(session, asked.data)
 
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(bus.serve(subjects.ask_history(name), answer_history))
-        await stack.enter_async_context(bus.serve(subjects.ask_summary(name), answer_summary))
-        heard = await stack.enter_async_context(bus.listen(subjects.any_primary(name)))
+        await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
+        await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
+        heard = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
         caught_up = asyncio.Event()
         stack.push_async_callback(_detach, keeper, reporter, tasks)
         tasks.start("reporter", reporter.run())
-        tasks.start("commands", _obey_all(keeper, heard))
-        tasks.start("catch-up", _catch_up_always(bus, keeper, name, lease_s, caught_up))
+        tasks.start("commands", _handle_commands(keeper, heard))
+        tasks.start("catch-up", _poll_commands(bus, keeper, name, lease_s, caught_up))
         tasks.start("end", _close_at_end(keeper))
         await _wait(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
 
 
-async def _obey_all(keeper: Keeper, heard: Listener) -> None:
+async def _handle_commands(keeper: SessionController, heard: Subscription) -> None:
     async for message in heard:
         if read := _read(message.subject, message.data):
-            await keeper.obey(*read)
+            await keeper.apply(*read)
 
 
-async def _catch_up_always(
-    bus: Bus, keeper: Keeper, name: str, lease_s: float, caught_up: asyncio.Event
+async def _poll_commands(
+    bus: Bus, keeper: SessionController, name: str, lease_s: float, caught_up: asyncio.Event
 ) -> None:
-    async with aclosing(looks(bus)) as again:
+    async with aclosing(poll_ticks(bus)) as again:
         async for _ in again:
             try:
                 await _catch_up(bus, keeper, name, lease_s)
-            except Retry as error:
+            except RetryableError as error:
                 log.info("catch_up_put_off", session=name, error=str(error))
                 continue
-            except WarmTransferError as error:
+            except WarmxferError as error:
                 log.error("catch_up_refused", session=name, error=str(error))
             caught_up.set()
 
 
-async def _catch_up(bus: Bus, keeper: Keeper, name: str, lease_s: float) -> None:
+async def _catch_up(bus: Bus, keeper: SessionController, name: str, lease_s: float) -> None:
     """Act on the last command that was sent to this session, if it was missed and still counts."""
-    stored = await bus.last(subjects.any_primary(name))
+    stored = await bus.get_last(subjects.any_primary(name))
     read = _read(stored.subject, stored.data) if stored else None
-    if read is None or not keeper.is_news(*read):
+    if read is None or not keeper.is_newer(*read):
         return
     transfer_id, command = read
     waiting = transfer_id in (keeper.holder, keeper.awaited_by)
     if isinstance(command, ReleaseCaller | LeaveCall) and waiting:
-        await keeper.obey(transfer_id, command)
+        await keeper.apply(transfer_id, command)
         return
     for _ in range(ASKS_PER_LEASE):
         began_s = asyncio.get_running_loop().time()
-        live = await pulse(bus, transfer_id, lease_s / ASKS_PER_LEASE)
+        live = await is_live(bus, transfer_id, lease_s / ASKS_PER_LEASE)
         if live is not None:
             log.info("caught_up", transfer_id=transfer_id, command_id=command.command_id, live=live)
-            await (keeper.obey if live else keeper.pass_by)(transfer_id, command)
+            await (keeper.apply if live else keeper.skip)(transfer_id, command)
             return
         await asyncio.sleep(began_s + lease_s / ASKS_PER_LEASE - asyncio.get_running_loop().time())
     log.warning("catch_up_given_up", transfer_id=transfer_id, command_id=command.command_id)
@@ -160,12 +160,12 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
         log.warning("not_caught_up_yet", timeout_s=timeout_s)
 
 
-async def _close_at_end(keeper: Keeper) -> None:
+async def _close_at_end(keeper: SessionController) -> None:
     await keeper.ended.wait()
     await keeper.close()
 
 
-async def _detach(keeper: Keeper, reporter: Reporter, tasks: Background) -> None:
+async def _detach(keeper: SessionController, reporter: EventQueue, tasks: NamedTasks) -> None:
     tasks.cancel("commands")
     tasks.cancel("catch-up")
     await keeper.close()
@@ -177,7 +177,7 @@ def _read(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
     """None for what is no command to a session; it is logged, never raised: the next one may be."""
     try:
         transfer_id, command = subjects.parse(subject).id, decode_command(data)
-    except (Undecodable, Refused) as error:
+    except (DecodeError, InvalidRequest) as error:
         log.error("command_not_understood", error=str(error))
         return None
     if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):

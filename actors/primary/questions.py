@@ -12,15 +12,15 @@ from warmxfer.schemas import (
     MAX_TURN_CHARS,
     MAX_TURNS,
     SUMMARY_MAX_CHARS,
-    AskSummary,
     History,
-    OwnSummary,
-    Turn,
+    SessionSummary,
+    SummaryQuery,
+    TranscriptTurn,
     decode_as,
     encode,
 )
 
-from .guard import attempt
+from .guard import guarded_call
 from .port import Session
 
 HISTORY_TIMEOUT_S = 2.0
@@ -28,9 +28,9 @@ SUMMARY_TIMEOUT_S = 60.0
 """The asker's own deadline is shorter; this one frees the model when nobody waits any more."""
 
 
-def newest(turns: list[Turn]) -> History:
+def newest_turns(turns: list[TranscriptTurn]) -> History:
     """The end of the conversation, as much of it as one message holds: whole turns, each cut to its limit."""
-    kept: list[Turn] = []
+    kept: list[TranscriptTurn] = []
     bytes_left = MAX_MESSAGE_BYTES - len(encode(History()))
     for turn in reversed(turns[-MAX_TURNS:]):
         cut = msgspec.structs.replace(turn, text=turn.text[:MAX_TURN_CHARS])
@@ -41,14 +41,14 @@ def newest(turns: list[Turn]) -> History:
     return History(kept[::-1])
 
 
-async def tell_history(session: Session) -> bytes:
+async def answer_history(session: Session) -> bytes:
     """A `History`; empty when the session cannot tell in time."""
-    told = await attempt("history", session.history, HISTORY_TIMEOUT_S)
-    return encode(newest(told.value) if told else History())
+    told = await guarded_call("history", session.history, HISTORY_TIMEOUT_S)
+    return encode(newest_turns(told.value) if told else History())
 
 
-async def tell_summary(session: Session, asked: bytes) -> bytes:
+async def answer_summary(session: Session, asked: bytes) -> bytes:
     """An `OwnSummary`; empty when the session has no model, or it failed. Raises `Undecodable`."""
-    prompt = decode_as(AskSummary, asked).prompt
-    told = await attempt("summarize", lambda: session.summarize(prompt), SUMMARY_TIMEOUT_S)
-    return encode(OwnSummary(((told and told.value) or "")[:SUMMARY_MAX_CHARS]))
+    prompt = decode_as(SummaryQuery, asked).prompt
+    told = await guarded_call("summarize", lambda: session.summarize(prompt), SUMMARY_TIMEOUT_S)
+    return encode(SessionSummary(((told and told.value) or "")[:SUMMARY_MAX_CHARS]))

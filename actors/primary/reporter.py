@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import structlog
 
-from warmxfer.bus import Bus, Retry, subjects
-from warmxfer.schemas import Fact, WarmTransferError, encode
+from warmxfer.bus import Bus, RetryableError, subjects
+from warmxfer.schemas import Event, WarmxferError, encode
 
-MAX_UNTOLD = 256
+MAX_QUEUED_EVENTS = 256
 MAX_AGE_S = 3_600.0
 """A fact that could not be told for this long is about a transfer that has long been unwound."""
 
@@ -23,26 +23,28 @@ PUBLISH_TIMEOUT_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-class _Told(NamedTuple):
+class _QueuedEvent(NamedTuple):
     transfer_id: str
-    fact: Fact
+    event: Event
     msg_id: str
     at_s: float
 
 
-class Reporter:
+class EventQueue:
     """Run `run` as a task; call `tell` from anywhere on the loop."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._untold: asyncio.Queue[_Told] = asyncio.Queue(MAX_UNTOLD)
+        self._untold: asyncio.Queue[_QueuedEvent] = asyncio.Queue(MAX_QUEUED_EVENTS)
 
-    def tell(self, transfer_id: str, fact: Fact, msg_id: str) -> None:
+    def enqueue(self, transfer_id: str, fact: Event, msg_id: str) -> None:
         """Have `fact` stored as an event of the transfer, once per `msg_id`. A full queue drops it."""
         try:
-            self._untold.put_nowait(_Told(transfer_id, fact, msg_id, monotonic()))
+            self._untold.put_nowait(_QueuedEvent(transfer_id, fact, msg_id, monotonic()))
         except asyncio.QueueFull:
-            log.error("fact_dropped", transfer_id=transfer_id, fact=type(fact).__name__, limit=MAX_UNTOLD)
+            log.error(
+                "fact_dropped", transfer_id=transfer_id, fact=type(fact).__name__, limit=MAX_QUEUED_EVENTS
+            )
 
     async def run(self) -> None:
         """Publish what is told until cancelled."""
@@ -50,7 +52,7 @@ class Reporter:
             told = await self._untold.get()
             try:
                 await self._publish(told)
-            except WarmTransferError as error:
+            except WarmxferError as error:
                 log.error("fact_refused", transfer_id=told.transfer_id, error=str(error))
             finally:
                 self._untold.task_done()
@@ -63,12 +65,12 @@ class Reporter:
         except TimeoutError:
             log.warning("facts_untold", count=self._untold.qsize() + 1, timeout_s=timeout_s)
 
-    async def _publish(self, told: _Told) -> None:
-        subject, data = subjects.event(told.transfer_id), encode(told.fact)
+    async def _publish(self, told: _QueuedEvent) -> None:
+        subject, data = subjects.event(told.transfer_id), encode(told.event)
         while monotonic() - told.at_s < MAX_AGE_S:
             try:
                 await self._bus.publish(subject, data, msg_id=told.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
                 return
-            except Retry as error:
+            except RetryableError as error:
                 await asyncio.sleep(error.after_s)
-        log.error("fact_too_old", transfer_id=told.transfer_id, fact=type(told.fact).__name__)
+        log.error("fact_too_old", transfer_id=told.transfer_id, fact=type(told.event).__name__)

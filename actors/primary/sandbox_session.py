@@ -11,20 +11,20 @@ from collections import deque
 import structlog
 
 from warmxfer.actors.voices import (
-    AudioEnabled,
-    Closed,
-    Closing,
-    Heard,
-    ParticipantJoined,
-    ParticipantLeft,
+    AudioStarted,
+    Disconnected,
+    DisconnectReason,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    QueuedUtterance,
+    RoomClient,
     RoomEvent,
     SpeechEnded,
-    Utterance,
-    Voice,
+    UtteranceHeard,
 )
-from warmxfer.schemas import MAX_TURNS, PhaseChanged, Turn
+from warmxfer.schemas import MAX_TURNS, PhaseChanged, TranscriptTurn
 
-from .brain import GREETING, Brain
+from .brain import GREETING, ScriptedReplies
 from .proxy import Attachment
 
 RETURN_GRACE_S = 5.0
@@ -41,12 +41,12 @@ def agent_id(room_id: str) -> str:
 class SandboxSession:
     """`Session` over a `Voice`. `join`, attach, then `converse` until the call is over."""
 
-    def __init__(self, room_id: str, voice: Voice) -> None:
+    def __init__(self, room_id: str, voice: RoomClient) -> None:
         self.room_id = room_id
         self._voice = voice
-        self._brain = Brain()
+        self._brain = ScriptedReplies()
         self._others: dict[str, None] = {}
-        self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
+        self._turns: deque[TranscriptTurn] = deque(maxlen=MAX_TURNS)
         self._saying: dict[str, str] = {}
         self._muted = False
         self._stays_alone = False
@@ -65,7 +65,7 @@ class SandboxSession:
         # A predecessor that was killed may have left these ears closed.
         self._voice.listen(True)
 
-    async def converse(self, attachment: Attachment) -> Closing | None:
+    async def converse(self, attachment: Attachment) -> DisconnectReason | None:
         """Talk with the caller until the room closes, which is told why, or until we leave it."""
         if self._others and not attachment.holding:
             self._speak(GREETING)
@@ -75,33 +75,33 @@ class SandboxSession:
                 self._notice(event, attachment)
         finally:
             attachment.closed()
-        return event.reason if isinstance(event, Closed) else None
+        return event.reason if isinstance(event, Disconnected) else None
 
     def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
         match event:
-            case Heard(text=text) if not self._muted:
-                self._turns.append(Turn("caller", text))
+            case UtteranceHeard(text=text) if not self._muted:
+                self._turns.append(TranscriptTurn("caller", text))
                 self._speak(self._brain.reply())
             case SpeechEnded(utterance_id=said, interrupted=cut):
                 text = self._saying.pop(said, "")
                 if text and not cut:
-                    self._turns.append(Turn("agent", text))
-            case ParticipantJoined(participant=who):
+                    self._turns.append(TranscriptTurn("agent", text))
+            case ParticipantJoinedRoom(participant=who):
                 self._others[who.id] = None
                 if len(self._others) == 1 and not self._turns:
                     self._speak(GREETING)
-            case AudioEnabled(participant_id=who):
+            case AudioStarted(participant_id=who):
                 attachment.audio_enabled(who)
-            case ParticipantLeft(participant_id=who, reason=reason):
+            case ParticipantLeftRoom(participant_id=who, reason=reason):
                 self._others.pop(who, None)
                 attachment.participant_left(who, reason)
                 self._leave_if_alone()
-            case Closed(reason=reason):
+            case Disconnected(reason=reason):
                 log.info("session_closed", room_id=self.room_id, reason=str(reason))
             case _:
                 pass
 
-    def _speak(self, text: str) -> Utterance:
+    def _speak(self, text: str) -> QueuedUtterance:
         # Always cuttable by ourselves; what keeps the caller from cutting a line is that we do not listen.
         utterance = self._voice.say(text, interruptible=True)
         self._saying[utterance.id] = text
@@ -148,7 +148,7 @@ class SandboxSession:
             self._voice.interrupt()
             raise
 
-    async def history(self) -> list[Turn]:
+    async def history(self) -> list[TranscriptTurn]:
         return list(self._turns)
 
     async def summarize(self, prompt: str) -> str | None:

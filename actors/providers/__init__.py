@@ -7,67 +7,67 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
 from . import videosdk
 from .errors import (
-    Doubtful,
-    Forged,
-    Gone,
-    NotDone,
+    NOTHING_DONE,
+    InvalidWebhookSignature,
+    NotFound,
+    NotReady,
     NotSent,
-    NotYet,
+    OutcomeUnknown,
     RateLimited,
+    Rejected,
     Unanswered,
-    Undone,
 )
 from .port import (
-    Arrived,
+    CallEndedNotice,
     CallRecord,
-    ChosenProvider,
-    Departed,
     Dialed,
-    DialOrder,
-    LegDown,
+    DialRequest,
     Notice,
+    ParticipantJoinedNotice,
+    ParticipantLeftNotice,
     Provider,
+    ProviderConfig,
 )
 
 __all__ = [
+    "NOTHING_DONE",
     "PROVIDERS",
-    "Arrived",
+    "CallEndedNotice",
     "CallRecord",
-    "ChosenProvider",
-    "Departed",
-    "DialOrder",
+    "DialRequest",
     "Dialed",
-    "Doubtful",
-    "Forged",
-    "Gone",
-    "LegDown",
-    "NotDone",
+    "InvalidWebhookSignature",
+    "NotFound",
+    "NotReady",
     "NotSent",
-    "NotYet",
     "Notice",
+    "OutcomeUnknown",
+    "ParticipantJoinedNotice",
+    "ParticipantLeftNotice",
     "Provider",
+    "ProviderConfig",
     "RateLimited",
+    "Rejected",
     "Unanswered",
-    "Undone",
     "choose_provider",
 ]
 
-DEFAULT_PROVIDER = videosdk.VideoSDK.name
+DEFAULT_PROVIDER = videosdk.VideoSDKProvider.name
 
-PROVIDERS: Mapping[str, Callable[[Mapping[str, str]], ChosenProvider]] = {
-    DEFAULT_PROVIDER: videosdk.choose,
+PROVIDERS: Mapping[str, Callable[[Mapping[str, str]], ProviderConfig]] = {
+    DEFAULT_PROVIDER: videosdk.from_env,
 }
 
 
-def choose_provider(env: Mapping[str, str]) -> ChosenProvider:
+def choose_provider(env: Mapping[str, str]) -> ProviderConfig:
     """The provider that WARMXFER_PROVIDER names (videosdk by default); raises `Refused`."""
     name = env.get("WARMXFER_PROVIDER") or DEFAULT_PROVIDER
     if name not in PROVIDERS:
-        raise Refused(
+        raise InvalidRequest(
             f"WARMXFER_PROVIDER is {name[:40]!r}; use one of {', '.join(PROVIDERS)}",
             field="WARMXFER_PROVIDER",
         )

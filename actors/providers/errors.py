@@ -20,28 +20,28 @@ from __future__ import annotations
 
 import re
 
-from warmxfer.schemas import Refused, Retry, WarmTransferError
+from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
-MAX_SAID_CHARS = 200
+MAX_SENTENCE_CHARS = 200
 MAX_AFTER_S = 60.0
 
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}", re.ASCII)
 _SECRET = re.compile(r"\beyJ[\w-]*(?:\.[\w-]*)*|[\w-]{40,}", re.ASCII)
 
 
-class RateLimited(Retry):
+class RateLimited(RetryableError):
     """Too many requests; nothing was done."""
 
     status = 429
 
 
-class NotSent(Retry):
+class NotSent(RetryableError):
     """The request never reached the provider; nothing was done."""
 
     status: int | None = None
 
 
-class NotYet(Retry):
+class NotReady(RetryableError):
     """Whom or what it is about is not there yet; nothing was done."""
 
     def __init__(self, sentence: str, *, status: int | None = None) -> None:
@@ -49,7 +49,7 @@ class NotYet(Retry):
         self.status = status
 
 
-class Unanswered(Retry):
+class Unanswered(RetryableError):
     """A question got no usable answer. Only for what changes nothing at the provider."""
 
     def __init__(self, sentence: str, *, status: int | None = None, after_s: float = 1.0) -> None:
@@ -57,7 +57,7 @@ class Unanswered(Retry):
         self.status = status
 
 
-class NotDone(Refused):
+class Rejected(InvalidRequest):
     """The provider refused; nothing was done."""
 
     def __init__(self, sentence: str, *, status: int | None = None) -> None:
@@ -65,15 +65,15 @@ class NotDone(Refused):
         self.status = status
 
 
-class Gone(NotDone):
+class NotFound(Rejected):
     """The call or the room is not there."""
 
 
-class Forged(Refused):
+class InvalidWebhookSignature(InvalidRequest):
     """A webhook that its provider did not sign."""
 
 
-class Doubtful(WarmTransferError):
+class OutcomeUnknown(WarmxferError):
     """The effect may have happened, or may still happen."""
 
     def __init__(self, sentence: str, *, status: int | None = None) -> None:
@@ -81,11 +81,11 @@ class Doubtful(WarmTransferError):
         self.status = status
 
 
-Undone = (NotDone, RateLimited, NotSent, NotYet)
+NOTHING_DONE = (Rejected, RateLimited, NotSent, NotReady)
 """What certainly left the world as it was."""
 
 
 def masked(said: str) -> str:
     """What a provider said, on one line, cut, without long numbers and without anything like a token."""
     line = _SECRET.sub("…", " ".join(said.split()))
-    return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SAID_CHARS]
+    return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SENTENCE_CHARS]

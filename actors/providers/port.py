@@ -27,8 +27,8 @@ class CallRecord:
     participant_id: str | None = None
     moving: bool = False
     """A switch to another room was accepted and has neither completed nor failed."""
-    moves_done: int = 0
-    moves_failed: int = 0
+    completed_moves: int = 0
+    failed_moves: int = 0
     """How many switches completed and failed in the life of the call: they only ever grow, so a number
     taken before a switch tells afterwards, without any clock, whether *that* switch came through."""
     cause: CallCause | None = None
@@ -41,14 +41,14 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class DialOrder:
+class DialRequest:
     """A call to place: ring `destination` into `room_id`, where it appears as `participant_id`."""
 
     room_id: str
     participant_id: str
     ringing_timeout_s: int
     destination: SIPDestination = field(repr=False)
-    marks: Mapping[str, str]
+    metadata: Mapping[str, str]
     """Metadata of ours, by which the call is found again. It wins over the destination's own."""
 
 
@@ -64,7 +64,7 @@ class Dialed:
 
 
 @dataclass(frozen=True, slots=True)
-class LegDown:
+class CallEndedNotice:
     """A leg ended."""
 
     call_id: str
@@ -76,7 +76,7 @@ class LegDown:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ParticipantJoinedNotice:
     """Somebody entered a room."""
 
     room_id: str
@@ -84,7 +84,7 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Departed:
+class ParticipantLeftNotice:
     """Somebody left a room."""
 
     room_id: str
@@ -92,7 +92,7 @@ class Departed:
     reason: str
 
 
-Notice = LegDown | Arrived | Departed
+Notice = CallEndedNotice | ParticipantJoinedNotice | ParticipantLeftNotice
 
 
 class Provider(Protocol):
@@ -137,7 +137,7 @@ class Provider(Protocol):
         """The room of this key: the same key gives the same room, so a doubt is asked again."""
         ...
 
-    async def dial(self, order: DialOrder, *, within_s: float | None = None) -> Dialed:
+    async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         """Place a call. Sent at most once."""
         ...
 
@@ -162,7 +162,7 @@ class Provider(Protocol):
         """Deactivate a room; `Gone` when it was not there."""
         ...
 
-    async def take_notices(self) -> None:
+    async def register_webhooks(self) -> None:
         """Have what happens to calls told to the webhook address, if there is one; told already is fine."""
         ...
 
@@ -170,7 +170,7 @@ class Provider(Protocol):
         """A key to one room for one participant, for minutes. A secret."""
         ...
 
-    async def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """What a webhook says, None when it does not concern us.
 
         `headers` are lower case. Raises `Forged` (not signed by the provider), `Refused` (unreadable) and
@@ -184,7 +184,7 @@ class Provider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenProvider:
+class ProviderConfig:
     """A provider that is set up and not yet opened."""
 
     name: str

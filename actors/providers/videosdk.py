@@ -14,13 +14,13 @@ from typing import Any
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .errors import Forged, Gone, NotDone
-from .port import CallRecord, ChosenProvider, Dialed, DialOrder, Notice
-from .videosdk_http import Ask, Http
+from .errors import InvalidWebhookSignature, NotFound, Rejected
+from .port import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
+from .videosdk_http import ApiRequest, HttpClient
 from .videosdk_orders import dial_body, recording_body, room_body, switch_body, webhook_body
-from .videosdk_recordings import refusal
+from .videosdk_recordings import recording_error
 from .videosdk_records import (
     Unreadable,
     read_dialed,
@@ -33,7 +33,7 @@ from .videosdk_records import (
 )
 from .videosdk_settings import VideoSDKSettings
 from .videosdk_tokens import Tokens
-from .videosdk_webhooks import SIGNATURE, read_notice, read_public_key, verify
+from .videosdk_webhooks import SIGNATURE, parse_webhook, read_public_key, verify
 
 PER_PAGE = 50
 MAX_PAGES = 40
@@ -47,7 +47,7 @@ REFETCH_S = 60.0
 log = structlog.get_logger(__name__)
 
 
-class VideoSDK:
+class VideoSDKProvider:
     """One VideoSDK project.
 
     `webhook_url` is given to every room we create; `webhook_key` is a PEM, the word `fetch`, or None: then
@@ -62,7 +62,7 @@ class VideoSDK:
         self._settings = settings
         self._webhook_url = webhook_url
         self._tokens = Tokens(settings.api_key, settings.secret, settings.auth_token)
-        self._http = Http(settings.base_url, self._tokens, settings.timeout_s)
+        self._http = HttpClient(settings.base_url, self._tokens, settings.timeout_s)
         self._fetches_key = webhook_key == FETCH
         self._signed = webhook_key is not None
         self._key: rsa.RSAPublicKey | None = None
@@ -88,10 +88,10 @@ class VideoSDK:
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
         try:
-            return await self._http.ask(
-                Ask("GET", "/v2/sip/call/{call_id}", ids={"call_id": call_id}), read_one, within_s
+            return await self._http.request(
+                ApiRequest("GET", "/v2/sip/call/{call_id}", ids={"call_id": call_id}), read_one, within_s
             )
-        except Gone:
+        except NotFound:
             return None
 
     async def find_calls(
@@ -113,55 +113,59 @@ class VideoSDK:
         return [call for call in calls if call.up and marks.items() <= call.metadata.items()]
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
-        ask = Ask("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
-        return await self._http.ask(ask, read_room, within_s)
+        ask = ApiRequest("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
+        return await self._http.request(ask, read_room, within_s)
 
-    async def dial(self, order: DialOrder, *, within_s: float | None = None) -> Dialed:
-        return await self._http.ask(Ask("POST", "/v2/sip/call", body=dial_body(order)), read_dialed, within_s)
+    async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
+        return await self._http.request(
+            ApiRequest("POST", "/v2/sip/call", body=dial_body(order)), read_dialed, within_s
+        )
 
     async def switch(
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> dict[str, Any]:
         token = self.mint_token(room_id, participant_id)
-        ask = Ask(
+        ask = ApiRequest(
             "POST", "/v2/sip/call/switch-room", body=switch_body(call_id, room_id, participant_id, token)
         )
-        return await self._http.ask(ask, read_switched, within_s)
+        return await self._http.request(ask, read_switched, within_s)
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        ask = Ask("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
-        await self._http.ask(ask, read_nothing, within_s)
+        ask = ApiRequest("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
+        await self._http.request(ask, read_nothing, within_s)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
-        ask = Ask("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
-        await self._http.ask(ask, read_nothing, within_s)
+        ask = ApiRequest("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
+        await self._http.request(ask, read_nothing, within_s)
 
     async def record_participant(
         self, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> None:
         body = recording_body(room_id, participant_id)
-        ask = Ask("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
+        ask = ApiRequest("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
         try:
-            await self._http.ask(ask, read_nothing, within_s)
-        except NotDone as error:
-            if (told := refusal(error)) is not None:
+            await self._http.request(ask, read_nothing, within_s)
+        except Rejected as error:
+            if (told := recording_error(error)) is not None:
                 raise told from error
 
-    async def take_notices(self) -> None:
+    async def register_webhooks(self) -> None:
         url = self._webhook_url
-        if url is None or url in await self._http.ask(Ask("GET", "/v2/sip/webhooks"), read_webhooks):
+        if url is None or url in await self._http.request(
+            ApiRequest("GET", "/v2/sip/webhooks"), read_webhooks
+        ):
             return
-        ask = Ask("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
-        await self._http.ask(ask, read_nothing)
+        ask = ApiRequest("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
+        await self._http.request(ask, read_nothing)
         log.info("webhooks_registered")
 
     def mint_token(self, room_id: str, participant_id: str) -> str:
         return self._tokens.for_room(room_id, participant_id)
 
-    async def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         if self._signed:
             await self._check_signature(headers.get(SIGNATURE, ""), body)
-        return read_notice(body)
+        return parse_webhook(body)
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -172,8 +176,8 @@ class VideoSDK:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self.timeout_s if within_s is None else within_s)
         for page in range(1, MAX_PAGES + 1):
-            ask = Ask("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
-            calls, last = await self._http.ask(ask, read_page, deadline - loop.time())
+            ask = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
+            calls, last = await self._http.request(ask, read_page, deadline - loop.time())
             found.update((call.call_id, call) for call in calls)
             # A server that tells no last page has none left when a page comes back empty.
             if not calls or (last is not None and page >= last):
@@ -183,13 +187,13 @@ class VideoSDK:
 
     async def _check_signature(self, signature: str, body: bytes) -> None:
         if not signature:
-            raise Forged("The webhook carries no signature")
+            raise InvalidWebhookSignature("The webhook carries no signature")
         key = self._key or await self._fetch_key()
         if key is None:
-            raise Retry("The key that webhooks are signed with could not be fetched yet")
+            raise RetryableError("The key that webhooks are signed with could not be fetched yet")
         try:
             verify(key, signature, body)
-        except Forged:
+        except InvalidWebhookSignature:
             newer = await self._fetch_key()
             if newer is None:
                 raise
@@ -201,18 +205,18 @@ class VideoSDK:
         if not self._fetches_key or now - self._fetched_at < REFETCH_S:
             return None
         self._fetched_at = now
-        self._key = await self._http.ask(Ask("GET", "/v2/public/rsa-public-key"), _read_key)
+        self._key = await self._http.request(ApiRequest("GET", "/v2/public/rsa-public-key"), _read_key)
         return self._key
 
 
-def choose(env: Mapping[str, str]) -> ChosenProvider:
+def from_env(env: Mapping[str, str]) -> ProviderConfig:
     """VideoSDK with its settings in `env`; raises `Refused`."""
     settings = VideoSDKSettings.from_env(env)
-    return ChosenProvider(
-        name=VideoSDK.name,
+    return ProviderConfig(
+        name=VideoSDKProvider.name,
         local=settings.local,
         timeout_s=settings.timeout_s,
-        open=lambda webhook_url, webhook_key: VideoSDK(
+        open=lambda webhook_url, webhook_key: VideoSDKProvider(
             settings, webhook_url=webhook_url, webhook_key=webhook_key
         ),
     )
@@ -221,5 +225,5 @@ def choose(env: Mapping[str, str]) -> ChosenProvider:
 def _read_key(answer: Mapping[str, Any]) -> rsa.RSAPublicKey:
     try:
         return read_public_key(str(answer.get("publicKey", "")))
-    except Refused as error:
+    except InvalidRequest as error:
         raise Unreadable(str(error)) from error

@@ -23,7 +23,7 @@ import httpx
 import msgspec
 import structlog
 
-from .errors import MAX_AFTER_S, Doubtful, Gone, NotDone, NotSent, RateLimited, Unanswered, masked
+from .errors import MAX_AFTER_S, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected, Unanswered, masked
 from .videosdk_records import Unreadable
 from .videosdk_tokens import Tokens
 
@@ -32,7 +32,7 @@ MAX_SENTENCE_BYTES = 1024
 MARKUP = "<"
 """A page of somebody's between us and VideoSDK is no sentence of its."""
 MAX_TRIES = 6
-MAX_DOUBTFUL_TRIES = 3
+MAX_UNKNOWN_TRIES = 3
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 2.0
 AGAIN_AFTER_S = 1.0
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ApiRequest:
     """One request: `path` is a template whose `{words}` are filled, percent-encoded, from `ids`."""
 
     method: str
@@ -64,7 +64,7 @@ class Ask:
         return self.method == "GET"
 
     @property
-    def harmless_twice(self) -> bool:
+    def idempotent(self) -> bool:
         return self.question or self.repeatable
 
     @property
@@ -73,7 +73,7 @@ class Ask:
         return self.path.format(**ids)
 
 
-class Http:
+class HttpClient:
     """A pool of connections to one base URL."""
 
     def __init__(self, base_url: str, tokens: Tokens, timeout_s: float) -> None:
@@ -90,7 +90,7 @@ class Http:
             ),
         )
 
-    async def ask(self, ask: Ask, read: Reader[T], within_s: float | None = None) -> T:
+    async def request(self, ask: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
         """Send `ask` and read its answer, all within one deadline; raises what `errors.py` lists."""
         budget_s = min(self._timeout_s, self._timeout_s if within_s is None else within_s)
         if budget_s <= 0:
@@ -98,22 +98,22 @@ class Http:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + budget_s
         # One silence must not eat the time of a second try, where a second try is allowed.
-        try_s = budget_s / 2 if ask.harmless_twice else budget_s
-        tries, doubts = 0, list[Doubtful]()
+        try_s = budget_s / 2 if ask.idempotent else budget_s
+        tries, doubts = 0, list[OutcomeUnknown]()
         while True:
             tries += 1
             try:
                 return await self._once(ask, read, min(deadline, loop.time() + try_s))
-            except Gone:
+            except NotFound:
                 raise
-            except (RateLimited, NotSent, NotDone, Doubtful) as error:
-                doubts += [error] if isinstance(error, Doubtful) else []
+            except (RateLimited, NotSent, Rejected, OutcomeUnknown) as error:
+                doubts += [error] if isinstance(error, OutcomeUnknown) else []
                 pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
                 spent = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
-                spent = spent or len(doubts) >= MAX_DOUBTFUL_TRIES or isinstance(error, NotDone)
+                spent = spent or len(doubts) >= MAX_UNKNOWN_TRIES or isinstance(error, Rejected)
                 # It speaks for its own try only: an earlier one may have been carried out.
                 told = error if ask.question or not doubts else doubts[-1]
-                if spent or (doubts and not ask.harmless_twice):
+                if spent or (doubts and not ask.idempotent):
                     raise _final(ask, told) from error
             await asyncio.sleep(pause_s)
             if loop.time() >= deadline:
@@ -123,7 +123,7 @@ class Http:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _once(self, ask: Ask, read: Reader[T], deadline: float) -> T:
+    async def _once(self, ask: ApiRequest, read: Reader[T], deadline: float) -> T:
         loop = asyncio.get_running_loop()
         began = loop.time()
         status: int | None = None
@@ -132,7 +132,7 @@ class Http:
             async with asyncio.timeout_at(deadline):
                 response, content = await self._send(ask)
             status = response.status_code
-            if self._tokens.saw(response.headers.get("date", "")) and status in (401, 403):
+            if self._tokens.observe(response.headers.get("date", "")) and status in (401, 403):
                 raise NotSent("The clock of this machine is wrong, and the token was refused", after_s=0.0)
             request_id = next(
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
@@ -143,8 +143,8 @@ class Http:
             raise NotSent(f"VideoSDK could not be reached ({ended})", after_s=0.0) from error
         except (httpx.HTTPError, TimeoutError) as error:
             ended = type(error).__name__
-            raise Doubtful(f"{ask.method} {ask.path} was sent and got no answer ({ended})") from error
-        except (RateLimited, NotDone, Doubtful) as error:
+            raise OutcomeUnknown(f"{ask.method} {ask.path} was sent and got no answer ({ended})") from error
+        except (RateLimited, Rejected, OutcomeUnknown) as error:
             ended = type(error).__name__
             raise
         finally:
@@ -158,7 +158,7 @@ class Http:
                 request_id=request_id[:64],
             )
 
-    async def _send(self, ask: Ask) -> tuple[httpx.Response, bytes]:
+    async def _send(self, ask: ApiRequest) -> tuple[httpx.Response, bytes]:
         """The answer and its body, cut off where no honest answer goes on."""
         request = self._client.build_request(
             ask.method,
@@ -173,7 +173,7 @@ class Http:
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
-                    raise Doubtful(
+                    raise OutcomeUnknown(
                         f"{ask.method} {ask.path} answered more than {MAX_RESPONSE_BYTES} bytes",
                         status=response.status_code,
                     )
@@ -182,50 +182,50 @@ class Http:
             await response.aclose()
 
 
-def _read(ask: Ask, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
+def _read(ask: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
     status = response.status_code
     if not response.is_success:
-        _refuse(ask, status, response.headers.get("retry-after", ""), content)
+        _raise_for_status(ask, status, response.headers.get("retry-after", ""), content)
     try:
         return read(_object(content))
     except Unreadable as error:
-        raise Doubtful(
+        raise OutcomeUnknown(
             f"{ask.method} {ask.path} answered {status} with something that is not VideoSDK's", status=status
         ) from error
 
 
-def _refuse(ask: Ask, status: int, retry_after: str, content: bytes) -> NoReturn:
+def _raise_for_status(ask: ApiRequest, status: int, retry_after: str, content: bytes) -> NoReturn:
     """Translate a status that is no success."""
     what = f"{ask.method} {ask.path} answered {status}"
-    said = _said(content)
+    said = _provider_sentence(content)
     whole = f"{what}: {said}" if said else what
     if status == 429:
         raise RateLimited(
             f"VideoSDK has no room for more requests now; {what}", after_s=_after_s(retry_after)
         )
     if status in (402, 404):
-        raise Gone(whole, status=status)
+        raise NotFound(whole, status=status)
     if status in (401, 403):
-        raise NotDone(f"{whole}; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET", status=status)
+        raise Rejected(f"{whole}; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET", status=status)
     if status < 400:
-        raise NotDone(f"{what}, a redirect, which is not followed; check VIDEOSDK_BASE_URL", status=status)
+        raise Rejected(f"{what}, a redirect, which is not followed; check VIDEOSDK_BASE_URL", status=status)
     if status >= 500 or status == 408:
-        raise Doubtful(whole, status=status)
-    raise NotDone(whole, status=status)
+        raise OutcomeUnknown(whole, status=status)
+    raise Rejected(whole, status=status)
 
 
-def _final(ask: Ask, error: RateLimited | NotSent | NotDone | Doubtful) -> Exception:
+def _final(ask: ApiRequest, error: RateLimited | NotSent | Rejected | OutcomeUnknown) -> Exception:
     """What the asker meets when we have stopped trying."""
-    if isinstance(error, Doubtful):
+    if isinstance(error, OutcomeUnknown):
         return Unanswered(str(error), status=error.status) if ask.question else error
-    if isinstance(error, NotDone):
+    if isinstance(error, Rejected):
         return error
     # Whoever tries again from the start shall not do so at once.
     error.after_s = max(error.after_s, AGAIN_AFTER_S)
     return error
 
 
-def _said(content: bytes) -> str:
+def _provider_sentence(content: bytes) -> str:
     """The provider's own words about a failure, made safe to repeat."""
     try:
         words = _object(content)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .port import DialOrder
+from .port import DialRequest
 
 ROOM_EVENTS = ("participant-joined", "participant-left")
 """What a room of ours tells our webhook."""
@@ -18,14 +18,14 @@ CALL_EVENTS = ("call-hangup", "call-missed", "call-update")
 """What the project tells our webhook about its calls."""
 
 
-def dial_body(order: DialOrder) -> dict[str, Any]:
+def dial_body(order: DialRequest) -> dict[str, Any]:
     """`POST /v2/sip/call`."""
     destination = order.destination
     options: dict[str, Any] = msgspec.to_builtins(destination.extra_options)
     ringing_timeout_s = min(options.get("ringingTimeout", order.ringing_timeout_s), order.ringing_timeout_s)
     return {
         **options,
-        "metadata": {**options.get("metadata", {}), **order.marks},
+        "metadata": {**options.get("metadata", {}), **order.metadata},
         "ringingTimeout": ringing_timeout_s,
         "participant": {"id": order.participant_id, "name": destination.participant_display_name},
         "destinationRoomId": order.room_id,

@@ -6,19 +6,19 @@ it was moved), and of somebody who is being recorded already.
 
 from __future__ import annotations
 
-from .errors import Gone, NotDone, NotYet
+from .errors import NotFound, NotReady, Rejected
 
 _NOT_YET = "not yet joined"
 _NO_SESSION = "no active session"
 
 
-def refusal(error: NotDone) -> NotDone | NotYet | None:
+def recording_error(error: Rejected) -> Rejected | NotReady | None:
     """What to tell the asker; None: they are recorded."""
     said = str(error).partition(": ")[2].lower()
     if "already" in said and ("record" in said or "start" in said):
         return None
     if _NOT_YET in said:
-        return NotYet(str(error), status=error.status)
+        return NotReady(str(error), status=error.status)
     if _NO_SESSION in said:
-        return Gone("POST /v2/recordings/participant/start found nobody in the room", status=error.status)
+        return NotFound("POST /v2/recordings/participant/start found nobody in the room", status=error.status)
     return error

@@ -87,8 +87,8 @@ def read_call(raw: Json) -> CallRecord:
         or (_text(cast("Json", participant), "id") if isinstance(participant, Mapping) else "")
         or None,
         moving=status == _MOVING,
-        moves_done=_count(log, status, _MOVED),
-        moves_failed=_count(log, status, _STAYED),
+        completed_moves=_count(log, status, _MOVED),
+        failed_moves=_count(log, status, _STAYED),
         cause=None if up else cause_of(status, log),
         sip_code=sip_code_of(log, raw),
         started=_text(raw, "start"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from warmxfer.schemas import Refused, env_number, web_address
+from warmxfer.schemas import InvalidRequest, env_number, parse_http_url
 
 DEFAULT_BASE_URL = "https://api.videosdk.live"
 DEFAULT_TIMEOUT_S = 8.0
@@ -32,9 +32,9 @@ class VideoSDKSettings:
         auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
         if bool(api_key) != bool(secret):
             missing = "VIDEOSDK_SECRET" if api_key else "VIDEOSDK_API_KEY"
-            raise Refused(f"{missing} is empty; set it beside its other half", field=missing)
+            raise InvalidRequest(f"{missing} is empty; set it beside its other half", field=missing)
         if not api_key and not auth_token:
-            raise Refused(
+            raise InvalidRequest(
                 "VIDEOSDK_API_KEY is empty; set it and VIDEOSDK_SECRET, or VIDEOSDK_AUTH_TOKEN alone",
                 field="VIDEOSDK_API_KEY",
             )
@@ -56,9 +56,9 @@ class VideoSDKSettings:
 
 
 def _base_url(value: str) -> str:
-    parts = web_address(value)
+    parts = parse_http_url(value)
     if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _ours(parts)):
-        raise Refused(
+        raise InvalidRequest(
             f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
             field="VIDEOSDK_BASE_URL",
         )

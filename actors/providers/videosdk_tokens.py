@@ -48,7 +48,7 @@ class Tokens:
             self._renew_at = now + REST_TOKEN_LIFE_S - REST_TOKEN_RENEW_S
         return self._rest
 
-    def saw(self, date: str) -> bool:
+    def observe(self, date: str) -> bool:
         """The cloud's `Date`, just read; True if we were so wrong that a token may be refused for it."""
         try:
             ahead_s = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() - time.monotonic()

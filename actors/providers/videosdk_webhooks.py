@@ -16,10 +16,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from warmxfer.schemas import CallCause, Refused
+from warmxfer.schemas import CallCause, InvalidRequest
 
-from .errors import Forged
-from .port import Arrived, Departed, LegDown, Notice
+from .errors import InvalidWebhookSignature
+from .port import CallEndedNotice, Notice, ParticipantJoinedNotice, ParticipantLeftNotice
 from .videosdk_records import DOWN, Unreadable, read_call
 
 SIGNATURE = "videosdk-signature"
@@ -37,9 +37,11 @@ def read_public_key(pem: str) -> rsa.RSAPublicKey:
         # Environment files carry a PEM on one line, with its line breaks spelled out.
         key = serialization.load_pem_public_key(pem.replace("\\n", "\n").encode())
     except ValueError as error:
-        raise Refused("The webhook key is not a public key in PEM; give one, or the word fetch") from error
+        raise InvalidRequest(
+            "The webhook key is not a public key in PEM; give one, or the word fetch"
+        ) from error
     if not isinstance(key, rsa.RSAPublicKey):
-        raise Refused("The webhook key is not an RSA key; give VideoSDK's own, or the word fetch")
+        raise InvalidRequest("The webhook key is not an RSA key; give VideoSDK's own, or the word fetch")
     return key
 
 
@@ -49,17 +51,17 @@ def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
         raw = base64.b64decode(signature[:MAX_SIGNATURE_CHARS], validate=True)
         key.verify(raw, body, padding.PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, binascii.Error, ValueError) as error:
-        raise Forged("The webhook is not signed by VideoSDK") from error
+        raise InvalidWebhookSignature("The webhook is not signed by VideoSDK") from error
 
 
-def read_notice(body: bytes) -> Notice | None:
+def parse_webhook(body: bytes) -> Notice | None:
     """What a webhook says; None when it is about nothing of ours. Raises `Refused` when it is unreadable."""
     try:
         letter: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("The webhook is not JSON") from error
+        raise InvalidRequest("The webhook is not JSON") from error
     if not isinstance(letter, dict):
-        raise Refused("The webhook is not a JSON object")
+        raise InvalidRequest("The webhook is not a JSON object")
     words = cast("dict[str, Any]", letter)
     kind = words.get("webhookType") or words.get("type")
     inner = words.get("data")
@@ -71,15 +73,15 @@ def read_notice(body: bytes) -> Notice | None:
     return None
 
 
-def _leg_down(kind: str, data: Mapping[str, Any]) -> LegDown | None:
+def _leg_down(kind: str, data: Mapping[str, Any]) -> CallEndedNotice | None:
     try:
         record = read_call(data)
     except Unreadable as error:
-        raise Refused("The webhook names no call") from error
+        raise InvalidRequest("The webhook names no call") from error
     if record.up and kind in _STATUS_WORDS:
         return None
     cause = record.cause or (CallCause.NO_ANSWER if kind == "call-missed" else DOWN["ended"])
-    return LegDown(
+    return CallEndedNotice(
         call_id=record.call_id,
         participant_id=record.participant_id,
         direction=record.direction,
@@ -92,7 +94,7 @@ def _leg_down(kind: str, data: Mapping[str, Any]) -> LegDown | None:
 def _room_notice(kind: str, data: Mapping[str, Any]) -> Notice:
     room_id, participant_id = data.get("meetingId") or data.get("roomId"), data.get("participantId")
     if not isinstance(room_id, str) or not isinstance(participant_id, str):
-        raise Refused("The webhook names no room or no participant")
+        raise InvalidRequest("The webhook names no room or no participant")
     if kind == "participant-joined":
-        return Arrived(room_id, participant_id)
-    return Departed(room_id, participant_id, str(data.get("reason") or "")[:MAX_REASON_CHARS])
+        return ParticipantJoinedNotice(room_id, participant_id)
+    return ParticipantLeftNotice(room_id, participant_id, str(data.get("reason") or "")[:MAX_REASON_CHARS])

@@ -9,23 +9,23 @@ from typing import Final, Literal
 
 import structlog
 
-from warmxfer.actors.answering import answer_dead, publish_answer, read_command
+from warmxfer.actors.answering import publish_reply, read_command, reply_to_dead_letter
 from warmxfer.actors.llm import ChatModel, open_model
 from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
     FALLBACK_SUMMARY,
     SUMMARY_MAX_CHARS,
-    Answer,
-    AskHistory,
-    AskSummary,
+    CommandReply,
     History,
-    OwnSummary,
-    Refused,
-    Retry,
+    HistoryQuery,
+    InvalidRequest,
+    RetryableError,
+    SessionSummary,
     Summarize,
+    SummaryQuery,
     SummaryReady,
-    Turn,
-    WarmTransferError,
+    TranscriptTurn,
+    WarmxferError,
     decode_as,
     encode,
 )
@@ -62,7 +62,7 @@ class Summarizer:
         """One delivery of the work queue."""
         command = read_command(delivery, Summarize, "summarizer")
         started_s = time.monotonic()
-        self._clock.saw(delivery.at)
+        self._clock.observe(delivery.at)
         budget_s = max(command.deadline_at - self._clock.now(), LATE_BUDGET_S)
         summary, source = await self._summarize(command, budget_s)
         ready = SummaryReady(command_id=command.command_id, summary=summary, source=source)
@@ -75,9 +75,9 @@ class Summarizer:
             took_ms=round(1000 * (time.monotonic() - started_s)),
         )
 
-    async def give_up(self, delivery: Delivery, cause: str) -> None:
+    async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""
-        await answer_dead(self._bus, delivery, Summarize, cause)
+        await reply_to_dead_letter(self._bus, delivery, Summarize, cause)
 
     async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
         deadline = asyncio.get_running_loop().time() + budget_s
@@ -91,16 +91,16 @@ class Summarizer:
             return text, "extract"
         return FALLBACK_SUMMARY, "static"
 
-    async def _history(self, session: str, timeout_s: float) -> list[Turn]:
+    async def _history(self, session: str, timeout_s: float) -> list[TranscriptTurn]:
         """The call so far; empty when nobody holds the session, or it does not say in time."""
         try:
-            told = await self._bus.ask(subjects.ask_history(session), encode(AskHistory()), timeout_s)
+            told = await self._bus.request(subjects.ask_history(session), encode(HistoryQuery()), timeout_s)
             return decode_as(History, told).turns
-        except WarmTransferError as error:
+        except WarmxferError as error:
             log.warning("history_unavailable", session=session, why=type(error).__name__)
             return []
 
-    async def _written(self, command: Summarize, turns: list[Turn], deadline: float) -> str | None:
+    async def _written(self, command: Summarize, turns: list[TranscriptTurn], deadline: float) -> str | None:
         """What a model makes of the call by `deadline` (of the loop's clock), if any does."""
         if command.summarize_by == "session":
             return await self._written_by_session(command, deadline)
@@ -117,23 +117,23 @@ class Summarizer:
                 if text := prompt.read(reply.text):
                     return text
                 why = "nothing that could be used"
-            except (Retry, Refused) as error:
+            except (RetryableError, InvalidRequest) as error:
                 why = str(error)
             log.warning("model_failed", session=command.session, why=why)
         return None
 
     async def _written_by_session(self, command: Summarize, deadline: float) -> str | None:
-        question = encode(AskSummary(prompt=prompt.instructions(command.prompt)))
+        question = encode(SummaryQuery(prompt=prompt.instructions(command.prompt)))
         left_s = deadline - asyncio.get_running_loop().time()
         try:
-            told = await self._bus.ask(subjects.ask_summary(command.session), question, max(left_s, 0.0))
-            return prompt.read(decode_as(OwnSummary, told).text)
-        except WarmTransferError as error:
+            told = await self._bus.request(subjects.ask_summary(command.session), question, max(left_s, 0.0))
+            return prompt.read(decode_as(SessionSummary, told).text)
+        except WarmxferError as error:
             log.warning("own_model_failed", session=command.session, why=type(error).__name__)
             return None
 
-    async def _answer(self, transfer_id: str, answer: Answer) -> None:
-        await publish_answer(self._bus, transfer_id, answer)
+    async def _answer(self, transfer_id: str, answer: CommandReply) -> None:
+        await publish_reply(self._bus, transfer_id, answer)
 
 
 async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -141,7 +141,12 @@ async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], Non
     model = open_model(settings.model)
     summarizer = Summarizer(bus, model)
     worker = Worker(
-        bus, "summarizer", summarizer.handle, jobs=settings.jobs, progress=True, on_dead=summarizer.give_up
+        bus,
+        "summarizer",
+        summarizer.handle,
+        jobs=settings.jobs,
+        progress=True,
+        on_dead_letter=summarizer.on_dead_letter,
     )
     try:
         async with worker:

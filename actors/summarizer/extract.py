@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from warmxfer.schemas import Turn
+from warmxfer.schemas import TranscriptTurn
 
 from .prompt import clean
 
@@ -34,7 +34,7 @@ _DEED = re.compile(
 )
 
 
-def extract(turns: Sequence[Turn]) -> str:
+def extract(turns: Sequence[TranscriptTurn]) -> str:
     """What was said, in up to six sentences; "" when the caller said nothing."""
     said = [(turn.role, text) for turn in turns if (text := clean(turn.text))]
     caller = [text for role, text in said if role == "caller"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from warmxfer.actors.llm import Message, summarize_transcript
-from warmxfer.schemas import SUMMARY_MAX_CHARS, Turn
+from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
 MAX_REFUSAL_CHARS: Final = 240
 
@@ -41,7 +41,7 @@ def instructions(prompt: str | None) -> str:
     return f"{prompt or DEFAULT_PROMPT}\n\n{GUARD}"
 
 
-def messages(turns: Sequence[Turn], prompt: str | None) -> list[Message]:
+def messages(turns: Sequence[TranscriptTurn], prompt: str | None) -> list[Message]:
     """The question for the model."""
     return [
         Message("system", instructions(prompt)),

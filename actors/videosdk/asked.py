@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from warmxfer.schemas import Refused, WarmTransferRequest, encode, read_request
+from warmxfer.schemas import InvalidRequest, WarmTransferRequest, encode, read_request
 
 from .framework import SIPDestination, WarmTransferConfig
 
@@ -21,7 +21,7 @@ MAPS: Final = frozenset({"headers", "metadata"})
 """Options that are maps from text to text with us."""
 
 
-def request_for(
+def to_request(
     config: WarmTransferConfig,
     *,
     room_id: str,
@@ -95,13 +95,15 @@ def _wait_s(config: WarmTransferConfig, name: str) -> float:
     """Seconds to wait; NaN is none."""
     value = getattr(config, name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= MIN_WAIT_S:
-        raise Refused(f"config.{name} is {_shown(value)}; give seconds, at least 1.", field=f"config.{name}")
+        raise InvalidRequest(
+            f"config.{name} is {_shown(value)}; give seconds, at least 1.", field=f"config.{name}"
+        )
     return min(value, MAX_WAIT_S)
 
 
 def _expect(value: Any, kind: type, field: str) -> None:
     if not isinstance(value, kind):
-        raise Refused(f"{field} is a {type(value).__name__}; give a {kind.__name__}.", field=field)
+        raise InvalidRequest(f"{field} is a {type(value).__name__}; give a {kind.__name__}.", field=field)
 
 
 def _json(field: str, value: Any) -> Any:
@@ -109,7 +111,7 @@ def _json(field: str, value: Any) -> Any:
     try:
         encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Refused(
+        raise InvalidRequest(
             f"{field} is a {type(value).__name__} that is no JSON; "
             "write it with strings, numbers, true, false, lists and objects.",
             field=field,

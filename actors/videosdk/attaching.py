@@ -17,8 +17,8 @@ from warmxfer.actors.primary import Attachment
 from warmxfer.actors.primary.lease import DEFAULT_LEASE_S
 from warmxfer.bus import Bus
 
-from .own import own
-from .place import Place
+from .own import per_session
+from .place import BusRegistration
 
 
 @asynccontextmanager
@@ -31,5 +31,5 @@ async def attach_agent_session(
     shared. Raises `Refused` when the job is not connected to a room yet, or the session is on the bus under
     another name, or on another bus.
     """
-    async with own(session, Place).taken(bus, name, lease_s=lease_s) as attachment:
+    async with per_session(session, BusRegistration).register(bus, name, lease_s=lease_s) as attachment:
         yield attachment

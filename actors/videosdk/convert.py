@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult
-from warmxfer.schemas import WarmTransferError as OurError
 from warmxfer.schemas import WarmTransferPhase as Phase
+from warmxfer.schemas import WarmxferError as OurError
 
 from . import framework
 from .framework import OriginalError

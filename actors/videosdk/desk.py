@@ -16,15 +16,15 @@ import structlog
 
 from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.client import Client, new_id
-from warmxfer.actors.voices import PipelineFactory, VoiceSettings
+from warmxfer.actors.voices import PipelineFactory, RoomSettings
 from warmxfer.bus import Bus
-from warmxfer.schemas import Refused, WarmTransferRequest
-from warmxfer.schemas import WarmTransferError as OurError
+from warmxfer.schemas import InvalidRequest, WarmTransferRequest
 from warmxfer.schemas import WarmTransferResult as OurResult
+from warmxfer.schemas import WarmxferError as OurError
 
-from .asked import request_for
+from .asked import to_request
 from .convert import WarmTransferError, to_result
-from .following import end_early, follow, tell_failure
+from .following import end_early, relay_phases, tell_failure
 from .framework import (
     WarmTransferConfig,
     WarmTransferResult,
@@ -33,9 +33,9 @@ from .framework import (
     model_of,
     room_of,
 )
-from .own import own
+from .own import per_session
 from .pipelines import pipeline_for
-from .place import Place
+from .place import BusRegistration
 from .session import AgentSessionAdapter
 from .sharing import settings_for, shared_bus
 
@@ -49,19 +49,19 @@ CLOSE_TIMEOUT_S = 12.0
 log = structlog.get_logger(__name__)
 
 
-class Desk:
+class SessionTransfers:
     """Where one session's transfers are asked for: `own(session, Desk)`, never made otherwise."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._place = own(session, Place)
+        self._place = per_session(session, BusRegistration)
         self._nats_url: str | None = None
         self._ours: dict[str, Any] = {}
         self._brief_here = False
         self._serving: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
 
-    def set_up(self, nats_url: str | None, ours: dict[str, Any], *, brief_here: bool) -> None:
+    def configure(self, nats_url: str | None, ours: dict[str, Any], *, brief_here: bool) -> None:
         """From the next transfer on, go by these.
 
         `ours` are the fields of our own configuration that the original has no word for. `brief_here`:
@@ -70,7 +70,7 @@ class Desk:
         """
         if nats_url is not None:
             if self._place.attachment is not None:
-                self._place.agreed(settings_for(nats_url))
+                self._place.check_same(settings_for(nats_url))
             self._nats_url = nats_url
         self._ours = ours
         self._brief_here = brief_here
@@ -105,7 +105,7 @@ class Desk:
     # ── one transfer ─────────────────────────────────────────────────────────────────────────────
 
     async def _transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
-        adapter = await self._attended()
+        adapter = await self._ensure_attached()
         try:
             request = self._request(adapter, config)
             adapter.summary_model = config.summary_llm
@@ -114,20 +114,20 @@ class Desk:
                 self._bus() as bus,
                 _briefing(bus, adapter, pipeline),
             ):
-                result = await self._asked(Client(bus), request, adapter)
+                result = await self._to_request(Client(bus), request, adapter)
         except OurError as error:
             tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
         return to_result(result)
 
-    async def _asked(
+    async def _to_request(
         self, client: Client, request: WarmTransferRequest, adapter: AgentSessionAdapter
     ) -> OurResult:
         """Ask, and follow to the end. Cancelled, it calls the transfer off, whatever has come of it."""
         transfer = client.transfer(new_id())
         try:
             await client.request(request, transfer.id)
-            return await follow(transfer, adapter, _limit_s(request))
+            return await relay_phases(transfer, adapter, _limit_s(request))
         except asyncio.CancelledError:
             # In a task of its own: who cancels twice does not cancel that.
             self._ending = asyncio.create_task(end_early(transfer, adapter), name="warmxfer-ending")
@@ -136,7 +136,7 @@ class Desk:
 
     def _request(self, adapter: AgentSessionAdapter, config: WarmTransferConfig) -> WarmTransferRequest:
         """What is asked for; raises `Refused` for what nobody could do."""
-        return request_for(
+        return to_request(
             config,
             room_id=adapter.room_id,
             caller=adapter.caller_participant_id,
@@ -148,17 +148,17 @@ class Desk:
 
     # ── the session's place on the bus ───────────────────────────────────────────────────────────
 
-    async def _attended(self) -> AgentSessionAdapter:
+    async def _ensure_attached(self) -> AgentSessionAdapter:
         """The adapter of a session that is on the bus."""
-        adapter = own(self._session, AgentSessionAdapter)
+        adapter = per_session(self._session, AgentSessionAdapter)
         adapter.last_phase = None
         try:
             if room_of(self._session) is None:
-                raise Refused(NO_ROOM)
+                raise InvalidRequest(NO_ROOM)
             if self._place.attachment is None:
                 await self._take_place(adapter)
             elif self._nats_url is not None:
-                self._place.agreed(settings_for(self._nats_url))
+                self._place.check_same(settings_for(self._nats_url))
         except OurError as error:
             tell_failure(adapter, str(error))
             raise WarmTransferError(str(error)) from error
@@ -174,10 +174,10 @@ class Desk:
         context_of(self._session).add_shutdown_callback(self.close)
 
     async def _serve(self, adapter: AgentSessionAdapter, ready: asyncio.Future[None]) -> None:
-        async with shared_bus(self._nats_url) as bus, self._place.taken(bus) as attachment:
+        async with shared_bus(self._nats_url) as bus, self._place.register(bus) as attachment:
             ready.set_result(None)
             await attachment.detached()
-            await adapter.told_all()
+            await adapter.wait_phases_emitted()
 
     def _bus(self) -> AbstractAsyncContextManager[Bus]:
         """The connection to ask on: that of whoever put the session on the bus."""
@@ -190,7 +190,7 @@ def _briefing(
     bus: Bus, adapter: AgentSessionAdapter, pipeline: PipelineFactory | None
 ) -> AbstractAsyncContextManager[None]:
     """The briefing of this session's transfer, where it is held here; else a worker's affair."""
-    return brief_here(bus, adapter.room_id, VoiceSettings(pipeline)) if pipeline else nullcontext()
+    return brief_here(bus, adapter.room_id, RoomSettings(pipeline)) if pipeline else nullcontext()
 
 
 def _note_end(serving: asyncio.Task[None]) -> None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .desk import Desk
+from .desk import SessionTransfers
 from .framework import WarmTransferConfig, WarmTransferResult
-from .own import own, owns
+from .own import has_per_session, per_session
 
 
 def install(
@@ -52,8 +52,8 @@ def install(
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
     }
-    desk = own(session, Desk)
-    desk.set_up(nats_url, ours, brief_here=brief_by == "session")
+    desk = per_session(session, SessionTransfers)
+    desk.configure(nats_url, ours, brief_here=brief_by == "session")
     session.warm_transfer = desk.warm_transfer
 
 
@@ -62,6 +62,6 @@ async def warm_transfer(session: Any, config: WarmTransferConfig) -> WarmTransfe
 
     Raises the original's `WarmTransferError`: one is running already, not connected to a room, or failed.
     """
-    if not owns(session, Desk):
+    if not has_per_session(session, SessionTransfers):
         install(session)
-    return await own(session, Desk).warm_transfer(config)
+    return await per_session(session, SessionTransfers).warm_transfer(config)

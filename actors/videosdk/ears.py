@@ -19,13 +19,13 @@ from .framework import is_realtime, pipeline_of
 FLAG = "_accept_user_input"
 WAKE_UP = "_reset_wake_up_timer"
 INPUT = "on_audio_delta"
-WORN_OVER = "_warmxfer_worn_over"
+MUTED_CLASS_NAME = "_warmxfer_worn_over"
 MAX_KINDS = 64
 
 Hearing = Callable[[bytes], Awaitable[None]]
 
 
-class Ears:
+class InputMute:
     """The ears of one session. Closing or opening twice does nothing."""
 
     def __init__(self, session: Any) -> None:
@@ -33,18 +33,18 @@ class Ears:
         self._plugged: Any = None
         self._replaced: Any = None
 
-    def close(self) -> None:
+    def mute(self) -> None:
         """Take no input, and ask nobody whether they are still there. Raises `TypeError` if it cannot."""
         if not on_hold(self._session):
             self._session._pause_wake_up_timer()
-            self._session.__class__ = _veil(type(self._session))
+            self._session.__class__ = _muted_class(type(self._session))
         self._plug()
 
-    def open(self) -> None:
+    def unmute(self) -> None:
         """Take input again as the framework wants it by now."""
         self._unplug()
         if on_hold(self._session):
-            self._session.__class__ = getattr(type(self._session), WORN_OVER)
+            self._session.__class__ = getattr(type(self._session), MUTED_CLASS_NAME)
             self._session._reset_wake_up_timer("released")
 
     def _plug(self) -> None:
@@ -67,7 +67,7 @@ class Ears:
 
 def on_hold(session: Any) -> bool:
     """Whether the session wears the veil."""
-    return hasattr(type(session), WORN_OVER)
+    return hasattr(type(session), MUTED_CLASS_NAME)
 
 
 def goes_to_model(pipeline: Any) -> bool:
@@ -77,7 +77,7 @@ def goes_to_model(pipeline: Any) -> bool:
 
 
 @lru_cache(MAX_KINDS)
-def _veil(kind: type) -> type:
+def _muted_class(kind: type) -> type:
     def read(self: Any) -> bool:
         return False
 
@@ -90,7 +90,7 @@ def _veil(kind: type) -> type:
     return type(
         kind.__name__,
         (kind,),
-        {FLAG: property(read, write), WAKE_UP: sleep_on, WORN_OVER: kind, "__doc__": kind.__doc__},
+        {FLAG: property(read, write), WAKE_UP: sleep_on, MUTED_CLASS_NAME: kind, "__doc__": kind.__doc__},
     )
 
 

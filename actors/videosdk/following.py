@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from warmxfer.actors.client import Transfer
-from warmxfer.schemas import PhaseChanged, Retry, WarmTransferPhase, WarmTransferResult
+from warmxfer.actors.client import TransferHandle
+from warmxfer.schemas import PhaseChanged, RetryableError, WarmTransferPhase, WarmTransferResult
 
 from .session import AgentSessionAdapter
 
@@ -31,25 +31,27 @@ NO_IDS = {
 log = structlog.get_logger(__name__)
 
 
-async def follow(transfer: Transfer, adapter: AgentSessionAdapter, limit_s: float) -> WarmTransferResult:
+async def relay_phases(
+    transfer: TransferHandle, adapter: AgentSessionAdapter, limit_s: float
+) -> WarmTransferResult:
     """Tell every phase, then return the result. Raises `Retry` after `limit_s`, or when the bus is lost."""
     try:
         async with asyncio.timeout(limit_s):
             await _tell_phases(transfer, adapter)
             return await transfer.result()
-    except (Retry, TimeoutError) as error:
-        await _call_off(transfer, "The voice agent does not wait for it any more.")
-        raise Retry(str(error) or f"The transfer has not ended within {limit_s:g} s.") from error
+    except (RetryableError, TimeoutError) as error:
+        await _cancel(transfer, "The voice agent does not wait for it any more.")
+        raise RetryableError(str(error) or f"The transfer has not ended within {limit_s:g} s.") from error
 
 
-async def end_early(transfer: Transfer, adapter: AgentSessionAdapter) -> None:
+async def end_early(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
     """Call `transfer` off, and return when its caller is back, or after `ENDING_TIMEOUT_S`."""
-    if not await _call_off(transfer, "The voice agent's own task for it was cancelled."):
+    if not await _cancel(transfer, "The voice agent's own task for it was cancelled."):
         return
     try:
         async with asyncio.timeout(ENDING_TIMEOUT_S):
             await _tell_phases(transfer, adapter)
-    except (Retry, TimeoutError) as error:
+    except (RetryableError, TimeoutError) as error:
         log.warning("transfer_end_unseen", transfer_id=transfer.id, error=type(error).__name__)
 
 
@@ -57,21 +59,21 @@ def tell_failure(adapter: AgentSessionAdapter, reason: str) -> None:
     """What nobody else will tell: that it failed, and before that, as the original does, that it started."""
     now, last = time.time(), adapter.last_phase
     if last is None:
-        adapter.tell(_phase(WarmTransferPhase.STARTED, now, start_time=now))
+        adapter.emit_phase(_phase(WarmTransferPhase.STARTED, now, start_time=now))
     if last is None or not last.final:
-        adapter.tell(_phase(WarmTransferPhase.TRANSFER_FAILED, now, reason=reason, **NO_IDS))
+        adapter.emit_phase(_phase(WarmTransferPhase.TRANSFER_FAILED, now, reason=reason, **NO_IDS))
 
 
-async def _tell_phases(transfer: Transfer, adapter: AgentSessionAdapter) -> None:
+async def _tell_phases(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
     async with aclosing(transfer.phases()) as phases:
         async for phase in phases:
-            adapter.tell(phase)
+            adapter.emit_phase(phase)
 
 
-async def _call_off(transfer: Transfer, reason: str) -> bool:
+async def _cancel(transfer: TransferHandle, reason: str) -> bool:
     try:
         await transfer.cancel(reason)
-    except Retry as error:
+    except RetryableError as error:
         log.warning("transfer_not_called_off", transfer_id=transfer.id, error=str(error))
         return False
     return True

@@ -7,20 +7,20 @@ from contextlib import aclosing
 from typing import Any, Final, Literal
 
 from warmxfer.actors.llm import summarize_transcript
-from warmxfer.schemas import SUMMARY_MAX_CHARS, Turn
+from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
 from .framework import ChatContext, ChatRole
 
 ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assistant": "agent"}
 
 
-def turns_of(session: Any) -> list[Turn]:
+def turns_of(session: Any) -> list[TranscriptTurn]:
     """The turns so far, oldest first; empty once the session is closed."""
     items = session.get_context_history(include_function_calls=False, include_system_messages=False)
     return [turn for item in items if (turn := _turn(item))]
 
 
-async def summarize(model: Any, turns: list[Turn], prompt: str) -> str:
+async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
     """What `model` (a framework's LLM) writes about `turns`, cut to `SUMMARY_MAX_CHARS`."""
     context = ChatContext.empty()
     context.add_message(role=ChatRole.SYSTEM, content=prompt)
@@ -39,9 +39,9 @@ async def _texts(chunks: AsyncIterator[Any]) -> AsyncGenerator[str, None]:
         yield getattr(chunk, "content", None) or ""
 
 
-def _turn(item: dict[str, Any]) -> Turn | None:
+def _turn(item: dict[str, Any]) -> TranscriptTurn | None:
     role = ROLES.get(item.get("role", ""))
     content = item.get("content")
     parts = content if isinstance(content, list) else [content]
     text = " ".join(part for part in parts if isinstance(part, str)).strip()
-    return Turn(role, text) if role and text and item.get("type") == "message" else None
+    return TranscriptTurn(role, text) if role and text and item.get("type") == "message" else None

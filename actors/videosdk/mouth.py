@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from .framework import ChatRole, UtteranceHandle, pipeline_of
-from .turn import Turn, is_speaking, turn_in_tool
+from .turn import ToolTurn, is_speaking, turn_in_tool
 
 PLAY_OUT_TIMEOUT_S = 20.0
 """How long what is being said may take before our line no longer waits for its end."""
@@ -29,7 +29,7 @@ PAUSE_S = 0.05
 log = structlog.get_logger(__name__)
 
 
-class Mouth:
+class SpeechOutput:
     """The mouth of one session. One of ours speaks at a time."""
 
     def __init__(self, session: Any) -> None:
@@ -53,7 +53,7 @@ class Mouth:
         self._left = True
         self._free.set()
 
-    async def say_firmly(self, text: str) -> None:
+    async def say_uninterruptible(self, text: str) -> None:
         """Say `text` behind what is being said; return when it was said. Cancelling stops it."""
         session = self._session
         async with self._line:
@@ -64,7 +64,7 @@ class Mouth:
             agent.chat_context.add_message(role=ChatRole.ASSISTANT, content=text)
             await self._say(text, interruptible=False)
 
-    async def say_softly(self, text: str) -> None:
+    async def say_interruptible(self, text: str) -> None:
         """Say `text` as the session itself would; return when it was said or cut. Cancelling stops it."""
         session = self._session
         async with self._line:
@@ -107,7 +107,7 @@ class Mouth:
                 while is_speaking(self._session):
                     if turn := turn_in_tool(self._session):
                         self._begin_rest(turn)
-                        await turn.part()
+                        await turn.split()
                     else:
                         await asyncio.sleep(PAUSE_S)
         except TimeoutError:
@@ -115,7 +115,7 @@ class Mouth:
 
     # ── what a turn has left to say ──────────────────────────────────────────────────────────────
 
-    def _begin_rest(self, turn: Turn) -> None:
+    def _begin_rest(self, turn: ToolTurn) -> None:
         task = asyncio.create_task(self._say_rest(turn), name="warmxfer-rest")
         self._rests.add(task)
         task.add_done_callback(self._end_rest)
@@ -125,7 +125,7 @@ class Mouth:
         if not task.cancelled() and (error := task.exception()):
             log.error("rest_not_said", error=type(error).__name__)
 
-    async def _say_rest(self, turn: Turn) -> None:
+    async def _say_rest(self, turn: ToolTurn) -> None:
         text = await turn.rest()
         await self._free.wait()
         await asyncio.sleep(APOLOGY_FIRST_S)

@@ -19,14 +19,14 @@ class Kind(Protocol[T_co]):
     def __call__(self, session: Any, /) -> T_co: ...
 
 
-def own(session: Any, kind: Kind[T_co]) -> T_co:
+def per_session(session: Any, kind: Kind[T_co]) -> T_co:
     """The session's `kind`, made when it is asked for first."""
-    if not owns(session, kind):
+    if not has_per_session(session, kind):
         setattr(session, _name(kind), kind(session))
     return getattr(session, _name(kind))
 
 
-def owns(session: Any, kind: Kind[Any]) -> bool:
+def has_per_session(session: Any, kind: Kind[Any]) -> bool:
     """Whether that was made yet."""
     return _name(kind) in vars(session)
 

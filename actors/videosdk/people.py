@@ -19,7 +19,7 @@ def caller_in(room: Any) -> str | None:
     return None
 
 
-def anybody_there(room: Any) -> bool:
+def has_people(room: Any) -> bool:
     """Whether a person is in the room."""
     return bool(_people(room))
 

@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from warmxfer.actors.voices import PipelineFactory
-from warmxfer.actors.voices.videosdk_pipeline import fit
-from warmxfer.schemas import Refused
+from warmxfer.actors.voices.videosdk_pipeline import check_pipeline
+from warmxfer.schemas import InvalidRequest
 
 from .framework import Pipeline, WarmTransferConfig, is_pipeline, is_realtime, pipeline_of
-from .spare import Make, Spare, Stop
+from .spare import Make, PrebuiltPipeline, Stop
 
 GIVEN: Final = "config.briefing_pipeline_factory"
 BRIEF_BY: Final = "brief_by"
@@ -42,7 +42,7 @@ async def pipeline_for(
         yield None
         return
     given: Any = config.briefing_pipeline_factory
-    spare = Spare(_called(given) if given is not None else _anew(pipeline_of(session)))
+    spare = PrebuiltPipeline(_called(given) if given is not None else _anew(pipeline_of(session)))
     name, setting = ("session", BRIEF_BY) if given is None else (_name(given), GIVEN)
     factory = PipelineFactory(name, spare.take, setting, config.summary_llm, spare.scope)
     try:
@@ -52,14 +52,14 @@ async def pipeline_for(
         await spare.close()
 
 
-def _prepare(spare: Spare, factory: PipelineFactory) -> None:
+def _prepare(spare: PrebuiltPipeline, factory: PipelineFactory) -> None:
     try:
         pipeline = spare.prepare()
-    except Refused:
+    except InvalidRequest:
         raise
     except Exception as error:  # the user's own function: it may fail in any way
         raise factory.refused(f"which raised {_quoted(error)}; make it return a Pipeline") from error
-    fit(factory, pipeline)
+    check_pipeline(factory, pipeline)
 
 
 # ── two ways to make one ─────────────────────────────────────────────────────────────────────────
@@ -116,8 +116,8 @@ def _made(kind: type) -> Any:
 # ── refusing ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _unfit(trouble: str) -> Refused:
-    return Refused(
+def _unfit(trouble: str) -> InvalidRequest:
+    return InvalidRequest(
         f"{BRIEF_BY} is 'session', but {trouble}; pass a function that makes its pipeline: {GIVEN}.",
         field=BRIEF_BY,
     )

@@ -15,14 +15,14 @@ from typing import Any
 from warmxfer.actors.primary import Attachment, attach
 from warmxfer.actors.primary.lease import DEFAULT_LEASE_S
 from warmxfer.bus import Bus, BusSettings
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
-from .own import own
+from .own import per_session
 from .session import AgentSessionAdapter
-from .watching import watched
+from .watching import relay_room_events
 
 
-class Place:
+class BusRegistration:
     """Where one session is on the bus: `own(session, Place)`, never made otherwise."""
 
     def __init__(self, session: Any) -> None:
@@ -33,7 +33,7 @@ class Place:
         self.attachment: Attachment | None = None
 
     @asynccontextmanager
-    async def taken(
+    async def register(
         self, bus: Bus, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
     ) -> AsyncIterator[Attachment]:
         """Be on `bus` as `name`, the room's id when left out.
@@ -44,21 +44,21 @@ class Place:
             async with self._opening:
                 if self.attachment is None:
                     await stack.enter_async_context(self._opened(bus, name, lease_s))
-                attachment = self.agreed(bus.settings, name)
+                attachment = self.check_same(bus.settings, name)
             yield attachment
 
-    def agreed(self, settings: BusSettings, name: str | None = None) -> Attachment:
+    def check_same(self, settings: BusSettings, name: str | None = None) -> Attachment:
         """The attachment, when these are its terms; raises `Refused` when not. Only for a place taken."""
         assert self.attachment is not None
         assert self.bus is not None
         if name not in (None, self.attachment.name):
-            raise Refused(
+            raise InvalidRequest(
                 f"name is {name!r}, but the session is on the bus already, as {self.attachment.name!r}: "
                 "it cannot have two names; leave one out.",
                 field="name",
             )
         if settings.url != self.bus.settings.url:
-            raise Refused(
+            raise InvalidRequest(
                 f"nats_url is {settings.shown_url}, but the session is on {self.bus.settings.shown_url} "
                 "already: it cannot be on two; leave one out.",
                 field="nats_url",
@@ -67,9 +67,9 @@ class Place:
 
     @asynccontextmanager
     async def _opened(self, bus: Bus, name: str | None, lease_s: float) -> AsyncIterator[None]:
-        adapter = own(self._session, AgentSessionAdapter)
+        adapter = per_session(self._session, AgentSessionAdapter)
         async with attach(bus, adapter, name, lease_s=lease_s) as attachment:
-            with watched(self._session, attachment):
+            with relay_room_events(self._session, attachment):
                 self.bus, self.attachment = bus, attachment
                 try:
                     yield

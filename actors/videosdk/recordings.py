@@ -19,7 +19,7 @@ CLOSE_TIMEOUT_S = 8.0
 log = structlog.get_logger(__name__)
 
 
-class Recordings:
+class CallerRecordings:
     """The recordings of the people in one session's room, without the agent's own."""
 
     def __init__(self, session: Any) -> None:

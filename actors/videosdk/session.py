@@ -14,17 +14,17 @@ from typing import Any
 
 import structlog
 
-from warmxfer.actors.closing import closing
-from warmxfer.schemas import PhaseChanged, Turn, WarmTransferPhase
+from warmxfer.actors.closing import without_gc_collect
+from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase
 
 from .convert import to_payload
-from .ears import Ears
+from .ears import InputMute
 from .framework import context_of, events_of, model_of, pipeline_of, room_id_of, room_of
 from .memory import summarize, turns_of
-from .mouth import Mouth
-from .own import own
+from .mouth import SpeechOutput
+from .own import per_session
 from .people import caller_in
-from .recordings import Recordings
+from .recordings import CallerRecordings
 from .staying import AutoEnd
 
 LEAVE_TIMEOUT_S = 5.0
@@ -33,7 +33,7 @@ LAST_PHASE_TIMEOUT_S = 5.0
 
 SHUTDOWN_TIMEOUT_S = 60.0
 RESUME_TIMEOUT_S = 15.0
-MAX_TOLD = 64
+MAX_EMITTED = 64
 
 log = structlog.get_logger(__name__)
 
@@ -49,11 +49,11 @@ class AgentSessionAdapter:
         """What was told last. For the one who asks for a transfer to set None before it."""
         self._room_id = room_id_of(session)
         self._events = events_of(session)
-        self._ears = own(session, Ears)
-        self._mouth = own(session, Mouth)
-        self._auto_end = own(session, AutoEnd)
-        self._recordings = own(session, Recordings)
-        self._told: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_TOLD)
+        self._ears = per_session(session, InputMute)
+        self._mouth = per_session(session, SpeechOutput)
+        self._auto_end = per_session(session, AutoEnd)
+        self._recordings = per_session(session, CallerRecordings)
+        self._told: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_EMITTED)
         self._told_all = asyncio.Event()
         self._told_all.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,11 +69,11 @@ class AgentSessionAdapter:
         return caller_in(room_of(self.session))
 
     async def mute(self) -> None:
-        self._ears.close()
+        self._ears.mute()
         self._mouth.hold()
 
     async def unmute(self) -> None:
-        self._ears.open()
+        self._ears.unmute()
         self._mouth.release()
         self._begin("resume-recordings", self._recordings.resume(), RESUME_TIMEOUT_S)
 
@@ -84,9 +84,9 @@ class AgentSessionAdapter:
         self._auto_end.restore()
 
     async def say(self, text: str, *, interruptible: bool) -> None:
-        await (self._mouth.say_softly if interruptible else self._mouth.say_firmly)(text)
+        await (self._mouth.say_interruptible if interruptible else self._mouth.say_uninterruptible)(text)
 
-    async def history(self) -> list[Turn]:
+    async def history(self) -> list[TranscriptTurn]:
         return turns_of(self.session)
 
     async def summarize(self, prompt: str) -> str | None:
@@ -99,7 +99,7 @@ class AgentSessionAdapter:
         self._mouth.leave()
         try:
             if pipeline_of(self.session) is not None:
-                with closing():
+                with without_gc_collect():
                     async with asyncio.timeout(LEAVE_TIMEOUT_S):
                         await self.session.leave()
         finally:
@@ -107,11 +107,11 @@ class AgentSessionAdapter:
                 self._begin("shutdown", self._shut_down(context), SHUTDOWN_TIMEOUT_S)
 
     async def on_phase(self, phase: PhaseChanged) -> None:
-        self.tell(phase)
+        self.emit_phase(phase)
 
     # ── the framework's own events ───────────────────────────────────────────────────────────────
 
-    def tell(self, phase: PhaseChanged) -> None:
+    def emit_phase(self, phase: PhaseChanged) -> None:
         """Emit `phase` as the original does: on the session, and as `WARM_TRANSFER` on its event bus.
 
         Once each: the proxy follows a transfer from the hold on, the drop-in from the request on.
@@ -130,7 +130,7 @@ class AgentSessionAdapter:
         if phase.phase.final:
             self._told_all.set()
 
-    async def told_all(self) -> None:
+    async def wait_phases_emitted(self) -> None:
         """Return when the last phase of a running transfer was told, or is not going to be in time."""
         try:
             async with asyncio.timeout(LAST_PHASE_TIMEOUT_S):
@@ -139,8 +139,8 @@ class AgentSessionAdapter:
             log.warning("last_phase_untold", room_id=self.room_id, timeout_s=LAST_PHASE_TIMEOUT_S)
 
     async def _shut_down(self, context: Any) -> None:
-        await self.told_all()
-        with closing():
+        await self.wait_phases_emitted()
+        with without_gc_collect():
             await context.shutdown()
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None], timeout_s: float | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from warmxfer.actors.closing import closing
+from warmxfer.actors.closing import without_gc_collect
 
 from .framework import enter_session_scope
 
@@ -26,7 +26,7 @@ Make = Callable[[list[Stop]], Any]
 log = structlog.get_logger(__name__)
 
 
-class Spare:
+class PrebuiltPipeline:
     """What `make` makes, the first one ahead, in a session of the framework's that is yet to begin."""
 
     def __init__(self, make: Make) -> None:
@@ -56,7 +56,7 @@ class Spare:
 
 
 async def _close(stops: list[Stop]) -> None:
-    with closing():
+    with without_gc_collect():
         closings = [asyncio.create_task(stop()) for stop in stops]
         late = (await asyncio.wait(closings, timeout=CLOSE_TIMEOUT_S))[1]
     for task in closings:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from .framework import room_of
-from .people import anybody_there
+from .people import has_people
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class AutoEnd:
             return
         room._transfer_in_progress = False
         room.auto_end_session = self._ends_by_itself
-        if anybody_there(room):
+        if has_people(room):
             return
         if self._nobody_came_yet:
             room._no_participant_timeout_task = asyncio.create_task(room._no_participant_timeout_handler())

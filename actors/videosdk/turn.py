@@ -21,7 +21,7 @@ WRITER, SPEAKER = "collector", "tts_consumer"
 """The two coroutines, by the names they have in the framework's `PipelineOrchestrator`."""
 
 
-class Turn:
+class ToolTurn:
     """One turn. To be parted once."""
 
     def __init__(self, orchestrator: Any, writer: asyncio.Task[Any], speaker: asyncio.Task[Any]) -> None:
@@ -34,7 +34,7 @@ class Turn:
         self._speaker = speaker
         self._parting: asyncio.Task[None] | None = None
 
-    async def part(self) -> None:
+    async def split(self) -> None:
         """End the text before the tool; return when it was said. Cancelling leaves it parted."""
         self._parting = asyncio.create_task(self._words.put(None))
         await asyncio.wait([self._speaker])
@@ -69,13 +69,13 @@ class Turn:
         return "".join(part for part in parts if isinstance(part, str))
 
 
-def turn_in_tool(session: Any) -> Turn | None:
+def turn_in_tool(session: Any) -> ToolTurn | None:
     """The turn that holds the synthesiser while it waits for its tool; None when there is none."""
     orchestrator = getattr(pipeline_of(session), "orchestrator", None)
     if orchestrator is None or not getattr(session, "_is_executing_tool", False):
         return None
     tasks = {name: task for task in _candidates(orchestrator) if (name := _part_of(orchestrator, task))}
-    return Turn(orchestrator, tasks[WRITER], tasks[SPEAKER]) if len(tasks) == 2 else None
+    return ToolTurn(orchestrator, tasks[WRITER], tasks[SPEAKER]) if len(tasks) == 2 else None
 
 
 def is_speaking(session: Any) -> bool:

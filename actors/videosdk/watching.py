@@ -15,7 +15,7 @@ CLOSING = "closing"
 
 
 @contextmanager
-def watched(session: Any, attachment: Attachment) -> Iterator[None]:
+def relay_room_events(session: Any, attachment: Attachment) -> Iterator[None]:
     """Tell `attachment` what the framework tells us. It does so on its own loop."""
     events = events_of(session)
 

@@ -13,60 +13,60 @@ from __future__ import annotations
 
 from .port import (
     MAX_UTTERANCE_CHARS,
-    AudioEnabled,
-    Closed,
-    Closing,
-    Heard,
+    AudioStarted,
+    Disconnected,
+    DisconnectReason,
+    JoinOptions,
     NoSuchRoom,
-    Participant,
-    ParticipantJoined,
-    ParticipantLeft,
-    Presence,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    QueuedUtterance,
+    RoomClient,
     RoomEvent,
-    Seat,
+    RoomParticipant,
+    RoomSnapshot,
     SpeechEnded,
-    Ticket,
-    Utterance,
-    Voice,
-    VoicemailNoticed,
+    TokenSource,
+    UtteranceHeard,
+    VoicemailSuspected,
 )
-from .sandbox import SandboxVoice
-from .settings import VOICE, VOICE_KINDS, PipelineFactory, VoiceSettings, voice_kind
-from .token import ticket_from
+from .sandbox import SandboxRoomClient
+from .settings import ROOM_KIND_VARIABLE, ROOM_KINDS, PipelineFactory, RoomSettings, room_kind
+from .token import token_source
 
 __all__ = [
     "MAX_UTTERANCE_CHARS",
-    "VOICE",
-    "VOICE_KINDS",
-    "AudioEnabled",
-    "Closed",
-    "Closing",
-    "Heard",
+    "ROOM_KINDS",
+    "ROOM_KIND_VARIABLE",
+    "AudioStarted",
+    "DisconnectReason",
+    "Disconnected",
+    "JoinOptions",
     "NoSuchRoom",
-    "Participant",
-    "ParticipantJoined",
-    "ParticipantLeft",
+    "ParticipantJoinedRoom",
+    "ParticipantLeftRoom",
     "PipelineFactory",
-    "Presence",
+    "QueuedUtterance",
+    "RoomClient",
     "RoomEvent",
-    "Seat",
+    "RoomParticipant",
+    "RoomSettings",
+    "RoomSnapshot",
     "SpeechEnded",
-    "Ticket",
-    "Utterance",
-    "Voice",
-    "VoiceSettings",
-    "VoicemailNoticed",
-    "open_voice",
-    "ticket_from",
-    "voice_kind",
+    "TokenSource",
+    "UtteranceHeard",
+    "VoicemailSuspected",
+    "open_room_client",
+    "room_kind",
+    "token_source",
 ]
 
 
-def open_voice(settings: VoiceSettings, seat: Seat) -> Voice:
+def open_room_client(settings: RoomSettings, seat: JoinOptions) -> RoomClient:
     """A presence that has yet to `join`."""
     if settings.pipeline is None:
-        return SandboxVoice(seat)
+        return SandboxRoomClient(seat)
     # Only now: the framework takes seconds to import, and is an extra.
-    from .videosdk import VideoSDKVoice
+    from .videosdk import VideoSDKRoomClient
 
-    return VideoSDKVoice(seat, settings.pipeline)
+    return VideoSDKRoomClient(seat, settings.pipeline)

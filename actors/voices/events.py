@@ -8,14 +8,14 @@ from typing import Final
 
 import structlog
 
-from .port import Closed, Closing, RoomEvent
+from .port import Disconnected, DisconnectReason, RoomEvent
 
 MAX_UNREAD_EVENTS: Final = 1_000
 
 log = structlog.get_logger(__name__)
 
 
-class Events:
+class RoomEventQueue:
     """`Voice.events`: filled by one presence, read by one reader."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Events:
         while (event := await self._unread.get()) is not None:
             yield event
 
-    def tell(self, event: RoomEvent) -> bool:
+    def put(self, event: RoomEvent) -> bool:
         """Queue `event`; False when it is over, or the reader has fallen too far behind."""
         if self.over:
             return False
@@ -36,11 +36,11 @@ class Events:
         self._unread.put_nowait(event)
         return True
 
-    def end(self, closing: Closing | None) -> None:
+    def end(self, closing: DisconnectReason | None) -> None:
         """The last event, if the room ended it; nothing is told after it. Twice: nothing happens."""
         if self.over:
             return
         self.over = True
         if closing is not None:
-            self._unread.put_nowait(Closed(closing))
+            self._unread.put_nowait(Disconnected(closing))
         self._unread.put_nowait(None)

@@ -18,17 +18,17 @@ from typing import Protocol
 from msgspec import Struct
 
 from warmxfer.actors.llm import ChatModel
-from warmxfer.schemas import Refused, RoomToken
+from warmxfer.schemas import InvalidRequest, RoomToken
 
 MAX_UTTERANCE_CHARS = 4_000
 """What is longer is cut before it is said."""
 
-Ticket = Callable[[], Awaitable[RoomToken]]
+TokenSource = Callable[[], Awaitable[RoomToken]]
 """Gives a fresh token for this seat; asked again before every new connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class JoinOptions:
     """Where to be, as whom. The same participant id twice: the later one takes the place of the first.
 
     `listens_to` is the one whose words the agent is there for. A cloud that tells speakers apart lets all of
@@ -38,18 +38,18 @@ class Seat:
     room_id: str
     participant_id: str
     name: str
-    ticket: Ticket
+    token_source: TokenSource
     listens_to: str | None = None
 
 
-class NoSuchRoom(Refused):
+class NoSuchRoom(InvalidRequest):
     """Nobody has opened this room yet, or it is forgotten."""
 
     def __init__(self, room_id: str) -> None:
         super().__init__(f"There is no room {room_id}; open it, or give another")
 
 
-class Participant(Struct, frozen=True):
+class RoomParticipant(Struct, frozen=True):
     """Somebody else in the room."""
 
     id: str
@@ -57,38 +57,38 @@ class Participant(Struct, frozen=True):
     audible: bool = False
 
 
-class Presence(Struct, frozen=True):
+class RoomSnapshot(Struct, frozen=True):
     """The room as it was found on entering; `participants` are the others."""
 
     room_id: str
     session_id: str | None
-    participants: tuple[Participant, ...]
+    participants: tuple[RoomParticipant, ...]
 
 
-class ParticipantJoined(Struct, frozen=True):
-    participant: Participant
+class ParticipantJoinedRoom(Struct, frozen=True):
+    participant: RoomParticipant
 
 
-class ParticipantLeft(Struct, frozen=True):
+class ParticipantLeftRoom(Struct, frozen=True):
     participant_id: str
     reason: str = ""
 
 
-class AudioEnabled(Struct, frozen=True):
+class AudioStarted(Struct, frozen=True):
     """From now on this participant can be heard."""
 
     participant_id: str
     kind: str = "audio"
 
 
-class Heard(Struct, frozen=True):
+class UtteranceHeard(Struct, frozen=True):
     """One whole utterance of somebody else, told when it ended."""
 
     participant_id: str
     text: str
 
 
-class VoicemailNoticed(Struct, frozen=True):
+class VoicemailSuspected(Struct, frozen=True):
     """The cloud's own detector takes this participant for an answering machine."""
 
     participant_id: str
@@ -101,7 +101,7 @@ class SpeechEnded(Struct, frozen=True):
     interrupted: bool
 
 
-class Closing(StrEnum):
+class DisconnectReason(StrEnum):
     """Why a presence ended that did not leave by itself."""
 
     REPLACED = "replaced"
@@ -112,19 +112,25 @@ class Closing(StrEnum):
     """The connection went down and could not be had back, or the reader fell too far behind."""
 
 
-class Closed(Struct, frozen=True):
+class Disconnected(Struct, frozen=True):
     """Always the last event."""
 
-    reason: Closing
+    reason: DisconnectReason
 
 
 RoomEvent = (
-    ParticipantJoined | ParticipantLeft | AudioEnabled | Heard | VoicemailNoticed | SpeechEnded | Closed
+    ParticipantJoinedRoom
+    | ParticipantLeftRoom
+    | AudioStarted
+    | UtteranceHeard
+    | VoicemailSuspected
+    | SpeechEnded
+    | Disconnected
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class QueuedUtterance:
     """Something being said, or waiting to be said. Await it for its end: True when it was interrupted."""
 
     id: str
@@ -134,7 +140,7 @@ class Utterance:
         return asyncio.shield(self.ended).__await__()
 
 
-class Voice(Protocol):
+class RoomClient(Protocol):
     """One presence in one room. Everything but `join` and `leave` returns at once and never raises."""
 
     @property
@@ -142,7 +148,7 @@ class Voice(Protocol):
         """The chat model that came with this presence, if any: from `join` on, until `leave`."""
         ...
 
-    async def join(self) -> Presence:
+    async def join(self) -> RoomSnapshot:
         """Enter. Raises `Refused` when the door stays shut, `Retry` when nobody came to it in time."""
         ...
 
@@ -153,7 +159,7 @@ class Voice(Protocol):
         """
         ...
 
-    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+    def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
         """Speak, after what is being said already. Its end is certain: a limit in seconds sees to it."""
         ...
 

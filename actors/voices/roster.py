@@ -9,50 +9,50 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .port import AudioEnabled, Participant, ParticipantJoined, ParticipantLeft, RoomEvent
+from .port import AudioStarted, ParticipantJoinedRoom, ParticipantLeftRoom, RoomEvent, RoomParticipant
 
 
 class Roster:
     """The others in one room, by participant id."""
 
     def __init__(self) -> None:
-        self._others: dict[str, Participant] = {}
+        self._others: dict[str, RoomParticipant] = {}
 
     @property
-    def others(self) -> tuple[Participant, ...]:
+    def others(self) -> tuple[RoomParticipant, ...]:
         return tuple(self._others.values())
 
-    def meet(self, found: Iterable[Participant]) -> list[RoomEvent]:
+    def replace_all(self, found: Iterable[RoomParticipant]) -> list[RoomEvent]:
         """Take `found` for everybody who is here now; returns what must have happened since the last look."""
         now = {participant.id: participant for participant in found}
         events: list[RoomEvent] = [
-            ParticipantLeft(gone, "left while the connection was down")
+            ParticipantLeftRoom(gone, "left while the connection was down")
             for gone in self._others
             if gone not in now
         ]
         for participant in now.values():
             before = self._others.get(participant.id)
             if before is None:
-                events.append(ParticipantJoined(participant))
+                events.append(ParticipantJoinedRoom(participant))
             elif participant.audible and not before.audible:
-                events.append(AudioEnabled(participant.id))
+                events.append(AudioStarted(participant.id))
         self._others = now
         return events
 
-    def note(self, event: RoomEvent | None) -> list[RoomEvent]:
+    def apply(self, event: RoomEvent | None) -> list[RoomEvent]:
         """Take one event into account; returns it, or nothing when it is no news."""
         match event:
             case None:
                 return []
-            case ParticipantJoined(participant):
+            case ParticipantJoinedRoom(participant):
                 if participant.id in self._others:
                     return []
                 self._others[participant.id] = participant
-            case ParticipantLeft(participant_id):
+            case ParticipantLeftRoom(participant_id):
                 if self._others.pop(participant_id, None) is None:
                     return []
-            case AudioEnabled(participant_id):
-                known = self._others.get(participant_id, Participant(participant_id))
+            case AudioStarted(participant_id):
+                known = self._others.get(participant_id, RoomParticipant(participant_id))
                 self._others[participant_id] = msgspec.structs.replace(known, audible=True)
             case _:
                 pass

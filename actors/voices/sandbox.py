@@ -16,15 +16,15 @@ import structlog
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from warmxfer.actors.logs import trail
-from warmxfer.schemas import Refused, Retry
+from warmxfer.actors.logs import format_traceback
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from . import sandbox_frames as frames
-from .events import Events
-from .port import Closing, Presence, RoomEvent, Seat, Utterance
+from .events import RoomEventQueue
+from .port import DisconnectReason, JoinOptions, QueuedUtterance, RoomEvent, RoomSnapshot
 from .roster import Roster
-from .sandbox_door import enter, hang_up
-from .utterances import Utterances
+from .sandbox_door import close_connection, open_connection
+from .utterances import UtteranceQueue
 
 JOIN_TIMEOUT_S: Final = 5.0
 SEND_TIMEOUT_S: Final = 5.0
@@ -37,30 +37,30 @@ MAX_UNSENT_FRAMES: Final = 1_000
 log = structlog.get_logger(__name__)
 
 
-class SandboxVoice:
+class SandboxRoomClient:
     """`Voice` for `WARMXFER_VOICE=sandbox`."""
 
     model = None
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: JoinOptions) -> None:
         self._seat = seat
         self._roster = Roster()
-        self._events = Events()
-        self._utterances = Utterances(self._events.tell)
+        self._events = RoomEventQueue()
+        self._utterances = UtteranceQueue(self._events.put)
         self._outbox: asyncio.Queue[frames.Frame] = asyncio.Queue(MAX_UNSENT_FRAMES)
         self._listening = True
         self._living: asyncio.Task[None] | None = None
 
-    async def join(self) -> Presence:
+    async def join(self) -> RoomSnapshot:
         socket, presence = await self._connect()
-        self._roster.meet(presence.participants)
+        self._roster.replace_all(presence.participants)
         self._living = asyncio.create_task(self._live(socket), name=f"voice-{self._seat.participant_id}")
         return presence
 
     def events(self) -> AsyncIterator[RoomEvent]:
         return self._events.read()
 
-    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+    def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
         utterance, text = self._utterances.begin(text, interruptible=interruptible)
         if not utterance.ended.done():
             said = {
@@ -95,16 +95,16 @@ class SandboxVoice:
     # ── the life of the connection ───────────────────────────────────────────────────────────────
 
     async def _live(self, socket: ClientConnection) -> None:
-        closing: Closing | None = None
+        closing: DisconnectReason | None = None
         try:
             closing = await self._serve(socket)
         except Exception as error:
-            log.error("voice_broke", room=self._seat.room_id, exception=trail(error))
-            closing = Closing.LOST
+            log.error("voice_broke", room=self._seat.room_id, exception=format_traceback(error))
+            closing = DisconnectReason.LOST
         finally:
             self._end(closing)
 
-    async def _serve(self, socket: ClientConnection) -> Closing | None:
+    async def _serve(self, socket: ClientConnection) -> DisconnectReason | None:
         """Serve connection after connection; returns why the room ended it, or None when we left."""
         while True:
             over, closing = await self._converse(socket)
@@ -113,11 +113,11 @@ class SandboxVoice:
             self._forget_speech()
             again = await self._rejoin()
             if again is None:
-                return Closing.LOST
+                return DisconnectReason.LOST
             socket = again
             self.listen(self._listening)
 
-    async def _converse(self, socket: ClientConnection) -> tuple[bool, Closing | None]:
+    async def _converse(self, socket: ClientConnection) -> tuple[bool, DisconnectReason | None]:
         """Read and write until the connection ends. Is the presence over, and why (None: we left)?"""
         writing = asyncio.create_task(self._write(socket))
         reading = asyncio.create_task(self._read(socket))
@@ -131,7 +131,7 @@ class SandboxVoice:
             writing.cancel()
             reading.cancel()
             await asyncio.gather(writing, reading, return_exceptions=True)
-            await hang_up(socket)
+            await close_connection(socket)
 
     async def _write(self, socket: ClientConnection) -> None:
         """Send what is queued; returns once goodbye was said. Raises when the connection does not take it."""
@@ -142,7 +142,7 @@ class SandboxVoice:
             if frame["type"] == "leave":
                 return
 
-    async def _read(self, socket: ClientConnection) -> Closing | None:
+    async def _read(self, socket: ClientConnection) -> DisconnectReason | None:
         """Turn frames into events; returns why the presence is over, or None when only the line broke."""
         while True:
             try:
@@ -150,9 +150,9 @@ class SandboxVoice:
             except ConnectionClosed:
                 return None
             if frame.get("type") == "closed":
-                return frames.closing(frame)
+                return frames.disconnect_reason(frame)
             if not self._take(frame):
-                return Closing.LOST
+                return DisconnectReason.LOST
 
     async def _rejoin(self) -> ClientConnection | None:
         """The connection again, with what was missed told as events; None when it cannot be had back."""
@@ -162,29 +162,31 @@ class SandboxVoice:
                 while True:
                     try:
                         socket, presence = await self._connect()
-                    except Retry as error:
+                    except RetryableError as error:
                         log.info("voice_rejoin_waits", room=self._seat.room_id, why=str(error))
                         await asyncio.sleep(pause_s)
                         pause_s = min(2 * pause_s, REJOIN_PAUSE_MAX_S)
                         continue
                     break
-        except (TimeoutError, Refused) as error:
+        except (TimeoutError, InvalidRequest) as error:
             log.warning("voice_lost", room=self._seat.room_id, why=str(error) or "timeout")
             return None
-        missed = self._roster.meet(presence.participants)
-        if all(self._events.tell(event) for event in missed):
+        missed = self._roster.replace_all(presence.participants)
+        if all(self._events.put(event) for event in missed):
             return socket
-        await hang_up(socket)
+        await close_connection(socket)
         return None
 
-    async def _connect(self) -> tuple[ClientConnection, Presence]:
+    async def _connect(self) -> tuple[ClientConnection, RoomSnapshot]:
         """A connection that was welcomed. Raises `Refused` and `Retry`."""
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
-                ticket = await self._seat.ticket()
-                return await enter(self._seat, ticket)
+                ticket = await self._seat.token_source()
+                return await open_connection(self._seat, ticket)
         except TimeoutError:
-            raise Retry(f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s") from None
+            raise RetryableError(
+                f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
+            ) from None
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────
 
@@ -196,14 +198,14 @@ class SandboxVoice:
             case {"type": "error"}:
                 log.warning("voice_frame_refused", room=self._seat.room_id)
                 return True
-        return all(self._events.tell(event) for event in self._roster.note(frames.event(frame)))
+        return all(self._events.put(event) for event in self._roster.apply(frames.event(frame)))
 
     def _forget_speech(self) -> None:
         """The connection is gone, and with it what was being said and what was not yet written."""
         self._outbox = asyncio.Queue(MAX_UNSENT_FRAMES)
         self._utterances.drop()
 
-    def _end(self, closing: Closing | None) -> None:
+    def _end(self, closing: DisconnectReason | None) -> None:
         self._utterances.close()
         self._events.end(closing)
 

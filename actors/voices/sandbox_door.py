@@ -10,10 +10,10 @@ from urllib.parse import quote, urlencode, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from warmxfer.schemas import Refused, Retry, RoomToken
+from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
 
 from . import sandbox_frames as frames
-from .port import NoSuchRoom, Presence, Seat
+from .port import JoinOptions, NoSuchRoom, RoomSnapshot
 
 OPEN_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 1.0
@@ -32,7 +32,7 @@ _socket_log = logging.getLogger(f"{__name__}.socket")
 _socket_log.setLevel(logging.WARNING)
 
 
-async def enter(seat: Seat, ticket: RoomToken) -> tuple[ClientConnection, Presence]:
+async def open_connection(seat: JoinOptions, ticket: RoomToken) -> tuple[ClientConnection, RoomSnapshot]:
     """A connection that was welcomed. Raises `Refused` and `Retry`; neither quotes the token."""
     try:
         socket = await connect(
@@ -49,37 +49,39 @@ async def enter(seat: Seat, ticket: RoomToken) -> tuple[ClientConnection, Presen
     except InvalidStatus as error:
         raise _refusal(seat, error.response.status_code) from None
     except (InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
-        raise Retry(f"Room {seat.room_id} could not be reached ({type(error).__name__})") from None
+        raise RetryableError(f"Room {seat.room_id} could not be reached ({type(error).__name__})") from None
     try:
-        presence = frames.presence(frames.parse(await socket.recv()), seat.participant_id)
+        presence = frames.snapshot(frames.parse(await socket.recv()), seat.participant_id)
     except ConnectionClosed:
         presence = None
     except BaseException:
-        await hang_up(socket)
+        await close_connection(socket)
         raise
     if presence is None:
-        await hang_up(socket)
-        raise Retry(f"Room {seat.room_id} opened without a welcome")
+        await close_connection(socket)
+        raise RetryableError(f"Room {seat.room_id} opened without a welcome")
     return socket, presence
 
 
-async def hang_up(socket: ClientConnection) -> None:
+async def close_connection(socket: ClientConnection) -> None:
     """Close the connection, within `CLOSE_TIMEOUT_S` or by force; a closed one stays closed."""
     await socket.close()
 
 
-def _address(seat: Seat, ticket: RoomToken) -> str:
+def _address(seat: JoinOptions, ticket: RoomToken) -> str:
     base = urlsplit(ticket.signaling_url)
     if base.scheme not in _SCHEMES or not base.netloc:
-        raise Refused("signaling_url is no http(s) address; set the gateway's provider base URL")
+        raise InvalidRequest("signaling_url is no http(s) address; set the gateway's provider base URL")
     query = urlencode({"participantId": seat.participant_id, "name": seat.name, "token": ticket.token})
     path = f"{base.path.rstrip('/')}/v2/rooms/{quote(seat.room_id, safe='')}/join"
     return f"{_SCHEMES[base.scheme]}://{base.netloc}{path}?{query}"
 
 
-def _refusal(seat: Seat, status: int) -> Retry | Refused:
+def _refusal(seat: JoinOptions, status: int) -> RetryableError | InvalidRequest:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_RETRYING:
-        return Retry(f"Room {seat.room_id} answered the join with {status}")
+        return RetryableError(f"Room {seat.room_id} answered the join with {status}")
     if status == HTTPStatus.NOT_FOUND:
         return NoSuchRoom(seat.room_id)
-    return Refused(f"Room {seat.room_id} refused {seat.participant_id} with {status}; check room and token")
+    return InvalidRequest(
+        f"Room {seat.room_id} refused {seat.participant_id} with {status}; check room and token"
+    )

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from .port import (
-    AudioEnabled,
-    Closing,
-    Heard,
-    Participant,
-    ParticipantJoined,
-    ParticipantLeft,
-    Presence,
+    AudioStarted,
+    DisconnectReason,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
     RoomEvent,
+    RoomParticipant,
+    RoomSnapshot,
+    UtteranceHeard,
 )
 
 Frame = dict[str, Any]
@@ -30,13 +30,13 @@ def parse(raw: str | bytes) -> Frame:
         return {}
 
 
-def presence(frame: Frame, own_id: str) -> Presence | None:
+def snapshot(frame: Frame, own_id: str) -> RoomSnapshot | None:
     """The room as the welcome shows it, without ourselves; None when this is no welcome."""
     match frame:
         case {"type": "welcome", "roomId": str(room_id), "participants": list(cards)}:
             others = tuple(other for card in cards if (other := _participant(card)) and other.id != own_id)
             session_id = frame.get("sessionId")
-            return Presence(room_id, session_id if isinstance(session_id, str) else None, others)
+            return RoomSnapshot(room_id, session_id if isinstance(session_id, str) else None, others)
     return None
 
 
@@ -44,24 +44,28 @@ def event(frame: Frame) -> RoomEvent | None:
     """What the frame tells, or None."""
     match frame:
         case {"type": "participant-joined", "participant": card} if other := _participant(card):
-            return ParticipantJoined(other)
+            return ParticipantJoinedRoom(other)
         case {"type": "participant-left", "participantId": str(participant_id)}:
-            return ParticipantLeft(participant_id, str(frame.get("reason") or ""))
+            return ParticipantLeftRoom(participant_id, str(frame.get("reason") or ""))
         case {"type": "audio-stream-enabled", "participantId": str(participant_id)}:
-            return AudioEnabled(participant_id, str(frame.get("kind") or "audio"))
+            return AudioStarted(participant_id, str(frame.get("kind") or "audio"))
         case {"type": "speech", "participantId": str(participant_id), "text": str(text)}:
-            return Heard(participant_id, text)
+            return UtteranceHeard(participant_id, text)
     return None
 
 
-def closing(frame: Frame) -> Closing:
+def disconnect_reason(frame: Frame) -> DisconnectReason:
     """Why the room closed on us; a word nobody knows counts as having been put out."""
     reason = frame.get("reason")
-    return Closing(reason) if reason in (Closing.REPLACED, Closing.DEACTIVATED) else Closing.KICKED
+    return (
+        DisconnectReason(reason)
+        if reason in (DisconnectReason.REPLACED, DisconnectReason.DEACTIVATED)
+        else DisconnectReason.KICKED
+    )
 
 
-def _participant(card: Any) -> Participant | None:
+def _participant(card: Any) -> RoomParticipant | None:
     match card:
         case {"id": str(participant_id), "name": str(name), "audio": bool(audible)}:
-            return Participant(participant_id, name, audible)
+            return RoomParticipant(participant_id, name, audible)
     return None

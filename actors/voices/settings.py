@@ -13,11 +13,11 @@ from functools import reduce
 from importlib import import_module
 from typing import Any, Final
 
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
-VOICE: Final = "WARMXFER_VOICE"
-PIPELINE: Final = "WARMXFER_BRIEFING_PIPELINE"
-VOICE_KINDS: Final = ("sandbox", "videosdk")
+ROOM_KIND_VARIABLE: Final = "WARMXFER_VOICE"
+PIPELINE_VARIABLE: Final = "WARMXFER_BRIEFING_PIPELINE"
+ROOM_KINDS: Final = ("sandbox", "videosdk")
 MAX_SHOWN_CHARS: Final = 80
 
 
@@ -27,19 +27,19 @@ class PipelineFactory:
 
     name: str
     make: Callable[[], Any] = field(repr=False)
-    setting: str = PIPELINE
+    setting: str = PIPELINE_VARIABLE
     detector: Any = field(default=None, repr=False)
     """A framework's LLM that tells machines from people in place of the pipeline's own."""
     scope: Context | None = field(default=None, repr=False)
     """Where the framework's session begins whose pipelines these are; None: each begins one of its own."""
 
-    def refused(self, trouble: str) -> Refused:
+    def refused(self, trouble: str) -> InvalidRequest:
         """The refusal of this function, or of what it made: which, and what to do about it."""
         return _refused(self.name, trouble, self.setting)
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceSettings:
+class RoomSettings:
     """In rooms of VideoSDK with a `pipeline` that hears and speaks there; without one, in the sandbox's."""
 
     pipeline: PipelineFactory | None = None
@@ -49,25 +49,28 @@ class VoiceSettings:
         return "sandbox" if self.pipeline is None else "videosdk"
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> VoiceSettings:
+    def from_env(cls, env: Mapping[str, str]) -> RoomSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
-        kind, named = voice_kind(env), env.get(PIPELINE, "").strip()
+        kind, named = room_kind(env), env.get(PIPELINE_VARIABLE, "").strip()
         if kind == "sandbox":
             return cls()
         _prepare_framework()
         return cls(_factory(named))
 
 
-def voice_kind(env: Mapping[str, str]) -> str:
+def room_kind(env: Mapping[str, str]) -> str:
     """`WARMXFER_VOICE`, "sandbox" when unset; raises `Refused` for one that nobody speaks."""
-    kind = env.get(VOICE) or "sandbox"
-    if kind not in VOICE_KINDS:
-        raise Refused(f"{VOICE} is {kind[:40]!r}; use one of {', '.join(VOICE_KINDS)}", field=VOICE)
+    kind = env.get(ROOM_KIND_VARIABLE) or "sandbox"
+    if kind not in ROOM_KINDS:
+        raise InvalidRequest(
+            f"{ROOM_KIND_VARIABLE} is {kind[:40]!r}; use one of {', '.join(ROOM_KINDS)}",
+            field=ROOM_KIND_VARIABLE,
+        )
     return kind
 
 
-def _refused(name: str, trouble: str, setting: str = PIPELINE) -> Refused:
-    return Refused(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {trouble}", field=setting)
+def _refused(name: str, trouble: str, setting: str = PIPELINE_VARIABLE) -> InvalidRequest:
+    return InvalidRequest(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {trouble}", field=setting)
 
 
 def _prepare_framework() -> None:
@@ -75,10 +78,10 @@ def _prepare_framework() -> None:
         import_module(f"{__package__}.videosdk")
         import_module(f"{__package__}.videosdk_session").quote_nobody()
     except ImportError as error:
-        raise Refused(
-            f"{VOICE} is 'videosdk', but {error.name or error} cannot be imported; "
+        raise InvalidRequest(
+            f"{ROOM_KIND_VARIABLE} is 'videosdk', but {error.name or error} cannot be imported; "
             "in the clone, pip install '.[videosdk]' or uv sync --extra videosdk",
-            field=VOICE,
+            field=ROOM_KIND_VARIABLE,
         ) from error
 
 

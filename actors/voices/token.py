@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from warmxfer.bus import Bus, subjects
-from warmxfer.schemas import AskToken, RoomToken, decode_as, encode
+from warmxfer.schemas import RoomToken, RoomTokenQuery, decode_as, encode
 
-from .port import Ticket
+from .port import TokenSource
 
 ASK_TIMEOUT_S: Final = 3.0
 
 
-def ticket_from(bus: Bus, room_id: str, participant_id: str) -> Ticket:
+def token_source(bus: Bus, room_id: str, participant_id: str) -> TokenSource:
     """A ticket that asks the SIP gateway; it raises `NoOneAnswered` (a `Retry`) when no gateway is there."""
-    question = encode(AskToken(room_id=room_id, participant_id=participant_id))
+    question = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
 
     async def ticket() -> RoomToken:
-        return decode_as(RoomToken, await bus.ask(subjects.ASK_TOKEN, question, ASK_TIMEOUT_S))
+        return decode_as(RoomToken, await bus.request(subjects.ASK_ROOM_TOKEN, question, ASK_TIMEOUT_S))
 
     return ticket

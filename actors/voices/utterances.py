@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
-from .port import MAX_UTTERANCE_CHARS, RoomEvent, SpeechEnded, Utterance
+from .port import MAX_UTTERANCE_CHARS, QueuedUtterance, RoomEvent, SpeechEnded
 
 MAX_QUEUED_UTTERANCES: Final = 64
 UTTERANCE_LIMIT_S: Final = 30.0
@@ -18,20 +18,20 @@ UTTERANCE_LIMIT_PER_WORD_S: Final = 1.0
 """An utterance whose end is not told within these (times what it waits behind) ends as interrupted."""
 
 
-class Utterances:
+class UtteranceQueue:
     """`tell` is given the end of each."""
 
     def __init__(self, tell: Callable[[RoomEvent], bool]) -> None:
         self._tell = tell
-        self._open: dict[str, tuple[Utterance, bool, asyncio.TimerHandle]] = {}
+        self._open: dict[str, tuple[QueuedUtterance, bool, asyncio.TimerHandle]] = {}
         self._numbers = itertools.count(1)
         self._closed = False
 
-    def begin(self, text: str, *, interruptible: bool) -> tuple[Utterance, str]:
+    def begin(self, text: str, *, interruptible: bool) -> tuple[QueuedUtterance, str]:
         """A new one, and what is to be said of `text`; already ended if nothing is."""
         loop = asyncio.get_running_loop()
         text = text.strip()[:MAX_UTTERANCE_CHARS]
-        utterance = Utterance(f"u{next(self._numbers)}", loop.create_future())
+        utterance = QueuedUtterance(f"u{next(self._numbers)}", loop.create_future())
         limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (1 + len(self._open))
         timer = loop.call_later(limit_s, self.finish, utterance.id, True)
         self._open[utterance.id] = (utterance, interruptible, timer)

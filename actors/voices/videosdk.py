@@ -19,16 +19,25 @@ import structlog
 from videosdk.agents import UtteranceHandle
 
 from warmxfer.actors.llm import ChatModel
-from warmxfer.actors.logs import trail
-from warmxfer.schemas import Retry
+from warmxfer.actors.logs import format_traceback
+from warmxfer.schemas import RetryableError
 
-from .events import Events
-from .port import Closed, Closing, Heard, Presence, RoomEvent, Seat, Utterance, VoicemailNoticed
+from .events import RoomEventQueue
+from .port import (
+    Disconnected,
+    DisconnectReason,
+    JoinOptions,
+    QueuedUtterance,
+    RoomEvent,
+    RoomSnapshot,
+    UtteranceHeard,
+    VoicemailSuspected,
+)
 from .roster import Roster
 from .settings import PipelineFactory
-from .utterances import Utterances
-from .videosdk_model import FrameworkModel
-from .videosdk_session import Hearing, Session
+from .utterances import UtteranceQueue
+from .videosdk_model import FrameworkChatModel
+from .videosdk_session import SessionCallbacks, SilentAgentSession
 
 JOIN_TIMEOUT_S = 10.0
 
@@ -37,27 +46,27 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class VideoSDKVoice:
+class VideoSDKRoomClient:
     """`Voice` for `WARMXFER_VOICE=videosdk`."""
 
-    def __init__(self, seat: Seat, factory: PipelineFactory) -> None:
+    def __init__(self, seat: JoinOptions, factory: PipelineFactory) -> None:
         self._seat = seat
         self._factory = factory
         self._roster = Roster()
-        self._events = Events()
-        self._utterances = Utterances(self._events.tell)
-        self._lines: asyncio.Queue[tuple[Utterance, str, bool]] = asyncio.Queue()
+        self._events = RoomEventQueue()
+        self._utterances = UtteranceQueue(self._events.put)
+        self._lines: asyncio.Queue[tuple[QueuedUtterance, str, bool]] = asyncio.Queue()
         self._context = contextvars.copy_context()
         self._listening = True
-        self._session: Session | None = None
+        self._session: SilentAgentSession | None = None
         self._speaking: asyncio.Task[None] | None = None
 
     @property
     def model(self) -> ChatModel | None:
         llm = self._session.llm if self._session else None
-        return FrameworkModel(llm) if llm is not None else None
+        return FrameworkChatModel(llm) if llm is not None else None
 
-    async def join(self) -> Presence:
+    async def join(self) -> RoomSnapshot:
         scope = self._factory.scope
         self._context = scope.copy() if scope is not None else contextvars.copy_context()
         self._roster = Roster()
@@ -66,7 +75,7 @@ class VideoSDKVoice:
     def events(self) -> AsyncIterator[RoomEvent]:
         return self._events.read()
 
-    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+    def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
         utterance, text = self._utterances.begin(text, interruptible=interruptible)
         if not utterance.ended.done():
             self._lines.put_nowait((utterance, text, interruptible))
@@ -96,21 +105,23 @@ class VideoSDKVoice:
         """Run `work` in the session's context; cancelling it cancels the work."""
         return await asyncio.create_task(work, context=self._context)
 
-    async def _enter(self) -> Presence:
+    async def _enter(self) -> RoomSnapshot:
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
                 session = await self._opened()
         except TimeoutError:
-            raise Retry(f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s") from None
+            raise RetryableError(
+                f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
+            ) from None
         session.listen(self._listening)
         self._session = session
         self._speaking = asyncio.create_task(self._speak(session), name=f"voice-{self._seat.participant_id}")
-        return Presence(self._seat.room_id, session.session_id, self._roster.others)
+        return RoomSnapshot(self._seat.room_id, session.session_id, self._roster.others)
 
-    async def _opened(self) -> Session:
-        ticket = await self._seat.ticket()
-        hearing = Hearing(self._notice, self._heard, self._machine)
-        session = Session(self._seat, ticket, self._factory, hearing)
+    async def _opened(self) -> SilentAgentSession:
+        ticket = await self._seat.token_source()
+        hearing = SessionCallbacks(self._notice, self._heard, self._machine)
+        session = SilentAgentSession(self._seat, ticket, self._factory, hearing)
         try:
             await session.enter()
         except BaseException:
@@ -118,7 +129,7 @@ class VideoSDKVoice:
             raise
         return session
 
-    async def _speak(self, session: Session) -> None:
+    async def _speak(self, session: SilentAgentSession) -> None:
         try:
             while True:
                 utterance, text, interruptible = await self._lines.get()
@@ -128,10 +139,10 @@ class VideoSDKVoice:
                 utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
                 self._utterances.finish(utterance.id, await session.say(text, line))
         except Exception as error:
-            log.error("voice_broke", room=self._seat.room_id, exception=trail(error))
-            self._end(Closing.LOST)
+            log.error("voice_broke", room=self._seat.room_id, exception=format_traceback(error))
+            self._end(DisconnectReason.LOST)
 
-    def _end(self, closing: Closing | None) -> None:
+    def _end(self, closing: DisconnectReason | None) -> None:
         self._utterances.close()
         self._events.end(closing)
 
@@ -139,21 +150,21 @@ class VideoSDKVoice:
 
     def _notice(self, event: RoomEvent) -> None:
         """Take note; what happened before we were all there is in the presence that `join` returns."""
-        if isinstance(event, Closed):
+        if isinstance(event, Disconnected):
             self._end(event.reason)
             return
-        for news in self._roster.note(event):
+        for news in self._roster.apply(event):
             if self._session is not None:
                 self._tell(news)
 
     def _heard(self, text: str) -> None:
         if self._seat.listens_to is not None:
-            self._tell(Heard(self._seat.listens_to, text))
+            self._tell(UtteranceHeard(self._seat.listens_to, text))
 
     def _machine(self) -> None:
         if self._seat.listens_to is not None:
-            self._tell(VoicemailNoticed(self._seat.listens_to))
+            self._tell(VoicemailSuspected(self._seat.listens_to))
 
     def _tell(self, event: RoomEvent) -> None:
-        if not self._events.tell(event):
-            self._end(Closing.LOST)
+        if not self._events.put(event):
+            self._end(DisconnectReason.LOST)

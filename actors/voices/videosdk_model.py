@@ -18,12 +18,12 @@ from videosdk.agents import ChatContext, ChatRole, function_tool
 from videosdk.agents.utils import get_tool_info
 
 from warmxfer.actors.llm import Message, Reply, Tool, ToolCall
-from warmxfer.schemas import Refused, Retry, WarmTransferError
+from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
 ROLES = {"system": ChatRole.SYSTEM, "user": ChatRole.USER, "assistant": ChatRole.ASSISTANT}
 
 
-class FrameworkModel:
+class FrameworkChatModel:
     """`ChatModel` over a framework's LLM, which whoever made it closes."""
 
     def __init__(self, llm: Any) -> None:
@@ -36,11 +36,11 @@ class FrameworkModel:
             async with asyncio.timeout(deadline_s):
                 return await self._ask(messages, tools, max_chars)
         except TimeoutError:
-            raise Retry(f"The model did not answer within {deadline_s:.3g} s") from None
-        except WarmTransferError:
+            raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
+        except WarmxferError:
             raise
         except Exception as error:  # a vendor's client: it may fail in any way
-            raise Retry(f"The model could not be asked ({type(error).__name__})") from error
+            raise RetryableError(f"The model could not be asked ({type(error).__name__})") from error
 
     async def aclose(self) -> None:
         """Nothing of ours is open."""
@@ -56,7 +56,7 @@ class FrameworkModel:
                 text += chunk.content or ""
                 call = call or _called(chunk.metadata)
                 if len(text) > max_chars:
-                    raise Refused(f"The model said more than {max_chars} characters")
+                    raise InvalidRequest(f"The model said more than {max_chars} characters")
         return Reply(text, call)
 
 

@@ -12,7 +12,7 @@ from videosdk.agents import Pipeline
 from .settings import PipelineFactory
 
 
-def fit(factory: PipelineFactory, pipeline: Any) -> Any:
+def check_pipeline(factory: PipelineFactory, pipeline: Any) -> Any:
     """`pipeline`, which `factory` made; raises `Refused` for one that cannot brief."""
     if not isinstance(pipeline, Pipeline):
         raise factory.refused(f"which returned a {type(pipeline).__name__}; return a videosdk Pipeline")
@@ -24,10 +24,10 @@ def fit(factory: PipelineFactory, pipeline: Any) -> Any:
     return pipeline
 
 
-def made(factory: PipelineFactory) -> Any:
+def make_pipeline(factory: PipelineFactory) -> Any:
     """What `factory` makes now; raises `Refused`, which travels: it does not repeat what was raised."""
     try:
         pipeline = factory.make()
     except Exception as error:  # the user's own function: it may fail in any way
         raise factory.refused(f"which raised {type(error).__name__}; make it return a Pipeline") from error
-    return fit(factory, pipeline)
+    return check_pipeline(factory, pipeline)

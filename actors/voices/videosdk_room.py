@@ -19,19 +19,27 @@ import structlog
 from videosdk.agents.room.participant_event_handler import ParticipantHandler
 from videosdk.agents.room.room import VideoSDKHandler
 
-from warmxfer.schemas import Retry
+from warmxfer.schemas import RetryableError
 
-from .port import AudioEnabled, Closed, Closing, Participant, ParticipantJoined, ParticipantLeft, RoomEvent
-from .videosdk_servers import know_servers
+from .port import (
+    AudioStarted,
+    Disconnected,
+    DisconnectReason,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    RoomEvent,
+    RoomParticipant,
+)
+from .videosdk_servers import prefetch_servers
 
 AUDIO: Final = "audio"
-LINE_BROKE: Final = "Internal socket Error"
+CONNECTION_LOST: Final = "Internal socket Error"
 """The one error of the library's after which its connection is gone."""
 
 log = structlog.get_logger(__name__)
 
 
-class Room(VideoSDKHandler):
+class FrameworkRoom(VideoSDKHandler):
     """Tells `notice` what happens; feeds `listens_to` to the pipeline. `options`: the handler's own."""
 
     def __init__(
@@ -44,7 +52,7 @@ class Room(VideoSDKHandler):
         self._listens_to = listens_to
 
     async def connect(self) -> None:
-        await know_servers(self.meeting_id, self.auth_token, self.signaling_base_url)
+        await prefetch_servers(self.meeting_id, self.auth_token, self.signaling_base_url)
         await super().connect()
 
     def on_meeting_joined(self, data: Any) -> None:
@@ -53,11 +61,11 @@ class Room(VideoSDKHandler):
             self.entered.set_result(None)
 
     def on_participant_joined(self, participant: Any) -> None:
-        self._tell(ParticipantJoined(Participant(participant.id, participant.display_name or "")))
+        self._tell(ParticipantJoinedRoom(RoomParticipant(participant.id, participant.display_name or "")))
 
         def enabled(stream: Any) -> None:
             if stream.kind == AUDIO:
-                self._tell(AudioEnabled(participant.id))
+                self._tell(AudioStarted(participant.id))
                 self._hear(participant.id, stream)
 
         def disabled(stream: Any) -> None:
@@ -68,23 +76,23 @@ class Room(VideoSDKHandler):
 
     def on_participant_left(self, participant: Any) -> None:
         self._hear(participant.id, None)
-        self._tell(ParticipantLeft(participant.id))
+        self._tell(ParticipantLeftRoom(participant.id))
 
     def on_meeting_left(self, data: Any) -> None:
         """Put out, and not told why: what is right when the seat was taken is right in every case."""
-        self._over(Closing.REPLACED)
+        self._over(DisconnectReason.REPLACED)
 
     def on_error(self, data: Any) -> None:
-        if data == LINE_BROKE or not self.entered.done():
-            self._over(Closing.LOST)
+        if data == CONNECTION_LOST or not self.entered.done():
+            self._over(DisconnectReason.LOST)
         else:
             log.warning("room_error", room=self.meeting_id)
 
-    def _over(self, reason: Closing) -> None:
+    def _over(self, reason: DisconnectReason) -> None:
         if self.entered.done():
-            self._tell(Closed(reason))
+            self._tell(Disconnected(reason))
         else:
-            self.entered.set_exception(Retry(f"Room {self.meeting_id} could not be entered"))
+            self.entered.set_exception(RetryableError(f"Room {self.meeting_id} could not be entered"))
 
     def _tell(self, event: RoomEvent) -> None:
         if not self._left:

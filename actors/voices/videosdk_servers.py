@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import videosdk.utils as library
 
-from warmxfer.schemas import Retry
+from warmxfer.schemas import RetryableError
 
 ASK_TIMEOUT_S = 5.0
 PATH = "/infra/v1/meetings/server-init-config"
@@ -29,14 +29,14 @@ _known: ContextVar[httpx.Response | None] = ContextVar("known_servers", default=
 _requests = library.requests
 
 
-async def know_servers(room_id: str, token: str, host: str) -> None:
+async def prefetch_servers(room_id: str, token: str, host: str) -> None:
     """Ask the cloud at `host`, and remember the answer in this context. Raises `Retry`."""
     try:
         async with asyncio.timeout(ASK_TIMEOUT_S):
             _known.set(await _answer(room_id, token, host))
     except (httpx.HTTPError, TimeoutError) as error:
         why = type(error).__name__
-        raise Retry(f"Nobody said which servers room {room_id} is on ({why})") from error
+        raise RetryableError(f"Nobody said which servers room {room_id} is on ({why})") from error
 
 
 async def _answer(room_id: str, token: str, host: str) -> httpx.Response:

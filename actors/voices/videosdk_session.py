@@ -30,13 +30,13 @@ from videosdk.agents import (
 )
 from videosdk.agents.job import _enter_session_scope, _set_current_job_context
 
-from warmxfer.actors.closing import closing
-from warmxfer.schemas import Refused, Retry, RoomToken
+from warmxfer.actors.closing import without_gc_collect
+from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
 
-from .port import RoomEvent, Seat
+from .port import JoinOptions, RoomEvent
 from .settings import PipelineFactory
-from .videosdk_pipeline import made
-from .videosdk_room import Room
+from .videosdk_pipeline import make_pipeline
+from .videosdk_room import FrameworkRoom
 
 CLOSE_TIMEOUT_S = 2.0
 DETECT_AFTER_S = 2.0
@@ -48,13 +48,13 @@ UNWATCHED = {"metrics": MetricsOptions(enabled=False), "traces": TracesOptions(e
 log = structlog.get_logger(__name__)
 
 
-def quote_nobody() -> None:
+def silence_framework_logs() -> None:
     """For a process that only briefs: the framework quotes what it heard in its warnings."""
     logging.getLogger("videosdk.agents").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class SessionCallbacks:
     """Whom to tell: what happens in the room, a turn that was heard, a voice that is a machine's."""
 
     notice: Callable[[RoomEvent], None]
@@ -62,17 +62,19 @@ class Hearing:
     machine: Callable[[], None]
 
 
-class Session:
+class SilentAgentSession:
     """Built, entered and closed in the task context that first touches it."""
 
-    def __init__(self, seat: Seat, ticket: RoomToken, factory: PipelineFactory, hearing: Hearing) -> None:
+    def __init__(
+        self, seat: JoinOptions, ticket: RoomToken, factory: PipelineFactory, hearing: SessionCallbacks
+    ) -> None:
         """Raises `Refused` for a ticket or a factory that will not do."""
         if factory.scope is None:
             _enter_session_scope()
         self._hearing = hearing
         self._context = JobContext(room_options=_options(seat, ticket))
         _set_current_job_context(self._context)
-        self._pipeline = made(factory)
+        self._pipeline = make_pipeline(factory)
         # One that was made before there was a job could not put itself down for it.
         self._context._set_pipeline_internal(self._pipeline)
         self.llm, self._pipeline.llm = self._pipeline.llm, None
@@ -81,7 +83,7 @@ class Session:
             pipeline=self._pipeline,
             voice_mail_detector=self._detector(factory.detector or self.llm),
         )
-        self.room = self._context.room = Room(
+        self.room = self._context.room = FrameworkRoom(
             notice=hearing.notice,
             listens_to=seat.listens_to,
             meeting_id=seat.room_id,
@@ -105,10 +107,12 @@ class Session:
             await self._context.connect()
             await self.room.entered
             await self._agent_session.start()
-        except (Retry, TimeoutError):
+        except (RetryableError, TimeoutError):
             raise
         except Exception as error:  # a vendor's component: it may fail in any way
-            raise Retry(f"Room {self.room.meeting_id} was not entered ({type(error).__name__})") from error
+            raise RetryableError(
+                f"Room {self.room.meeting_id} was not entered ({type(error).__name__})"
+            ) from error
         self._pipeline.orchestrator.speech_understanding.on("transcript_final", self._hear)
 
     @property
@@ -141,7 +145,7 @@ class Session:
     async def close(self) -> None:
         """Leave the room, then let go of everything else; never raises, never hangs."""
         self._pipeline.llm = self.llm
-        with closing():
+        with without_gc_collect():
             await _within("room", self.room.leave)
             await _within("session", self._agent_session.close)
             await _within("job", self._context.shutdown)
@@ -181,10 +185,10 @@ async def _within(part: str, stop: Callable[[], Coroutine[Any, Any, None]]) -> N
         log.warning("closing_failed", part=part, error=type(error).__name__)
 
 
-def _options(seat: Seat, ticket: RoomToken) -> Any:
+def _options(seat: JoinOptions, ticket: RoomToken) -> Any:
     host = urlsplit(ticket.signaling_url).netloc
     if not host:
-        raise Refused("signaling_url is no http(s) address; set the gateway's provider base URL")
+        raise InvalidRequest("signaling_url is no http(s) address; set the gateway's provider base URL")
     return RoomOptions(
         room_id=seat.room_id,
         auth_token=ticket.token,

@@ -182,7 +182,7 @@ def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     It hands a message to those who listen before it stores it, so who begins to listen in between is not
     handed it either. With 150 writes ahead of it that was measured to last 30 ms.
     """
-    looked, last, history = set[str](), bus.last, bus.history
+    looked, last, history = set[str](), bus.get_last, bus.history
 
     async def late(subject: str, *, deadline_s: float = WAIT_S) -> Stored | None:
         if subject not in looked:
@@ -199,5 +199,5 @@ def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
             return stored[:-1]
         return stored
 
-    monkeypatch.setattr(bus, "last", late)
+    monkeypatch.setattr(bus, "get_last", late)
     monkeypatch.setattr(bus, "history", all_but_the_last)

@@ -13,10 +13,10 @@ from warmxfer.actors.client import QUIET_S, Client, NoCoordinator, NoSuchTransfe
 from warmxfer.bus import Bus, Unavailable, subjects
 from warmxfer.schemas import (
     CancelRequest,
+    InvalidRequest,
     Outcome,
     PhaseChanged,
-    Refused,
-    Retry,
+    RetryableError,
     SIPDestination,
     WarmTransferConfig,
     WarmTransferPhase,
@@ -80,7 +80,7 @@ async def test_a_request_is_stored_under_its_id_and_once(client: Client, bus: Bu
 
 
 async def test_an_id_left_empty_by_mistake_is_not_another_transfer_each_time(client: Client) -> None:
-    with pytest.raises(Refused, match="id is ''; use 1 to 64"):
+    with pytest.raises(InvalidRequest, match="id is ''; use 1 to 64"):
         await client.request(REQUEST, id="")
 
 
@@ -97,11 +97,13 @@ async def test_a_bad_request_is_refused_in_one_sentence_and_not_published(
 ) -> None:
     bad = copy.deepcopy(REQUEST)
     bad["config"]["destination"]["sip_call_to"] = "5550101"
-    with pytest.raises(Refused, match=r"^config\.destination\.sip_call_to is .*; write a number as E\.164"):
+    with pytest.raises(
+        InvalidRequest, match=r"^config\.destination\.sip_call_to is .*; write a number as E\.164"
+    ):
         await client.request(bad, id=transfer_id)
-    with pytest.raises(Refused, match=r"^id is 'a\.b'; use 1 to 64 of"):
+    with pytest.raises(InvalidRequest, match=r"^id is 'a\.b'; use 1 to 64 of"):
         await client.request(REQUEST, id="a.b")
-    assert await bus.history(subjects.everything(transfer_id), 10) == []
+    assert await bus.history(subjects.all_of(transfer_id), 10) == []
 
 
 async def test_phases_come_from_the_start_in_order_without_repeats(
@@ -216,7 +218,7 @@ async def test_a_cancel_carries_its_reason_and_is_checked(client: Client, bus: B
     await client.transfer(transfer_id).cancel("The caller changed their mind.")
     (stored,) = await bus.history(subjects.cancel(transfer_id), 10)
     assert decode_as(CancelRequest, stored.data).reason == "The caller changed their mind."
-    with pytest.raises(Refused, match="reason"):
+    with pytest.raises(InvalidRequest, match="reason"):
         await client.transfer(transfer_id).cancel("x" * 501)
 
 
@@ -247,7 +249,7 @@ async def test_the_list_shows_who_moved_last_and_how_it_ended(fresh_bus: Bus) ->
         ("b", STARTED, None),
     ]
     assert [each.id for each in await client.list(1, only="running")] == ["c"]
-    with pytest.raises(Refused, match="limit is 0; give 1 to 1000"):
+    with pytest.raises(InvalidRequest, match="limit is 0; give 1 to 1000"):
         await client.list(0)
 
 
@@ -256,7 +258,7 @@ async def test_nobody_is_kept_from_the_list_by_what_cannot_be_read(fresh_bus: Bu
     client, heard = Client(fresh_bus), asyncio.Queue[tuple[str, int]]()
 
     async def listen() -> None:
-        async for id, phase in client.everything():
+        async for id, phase in client.all_phases():
             heard.put_nowait((id, phase.seq))
 
     listening = asyncio.create_task(listen())
@@ -286,7 +288,7 @@ async def test_the_list_looks_further_back_until_it_has_enough(fresh_bus: Bus) -
 
 def test_ids_sort_by_time_and_fit_a_subject() -> None:
     ids = [new_id() for _ in range(3)]
-    assert all(subjects.checked(id) == id for id in ids)
+    assert all(subjects.check_token(id) == id for id in ids)
     assert new_id()[:12] >= ids[0][:12]
     assert len(set(ids)) == 3
 
@@ -300,5 +302,5 @@ async def test_closing_the_client_ends_whoever_still_follows_a_transfer(nats_url
         following = asyncio.ensure_future(anext(phases))
         await asyncio.sleep(0)
     # It used to ask a closed connection over and over, and froze the process it ran in.
-    with pytest.raises(Retry, match="The connection was closed while transfer"):
+    with pytest.raises(RetryableError, match="The connection was closed while transfer"):
         await asyncio.wait_for(following, 5)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.actors.house import ROLES, House
-from warmxfer.schemas import Refused
+from warmxfer.actors.house import ROLES, LocalStack
+from warmxfer.schemas import InvalidRequest
 
 READY = "+14155550101"
 
@@ -16,7 +16,7 @@ READY = "+14155550101"
 async def test_a_house_lives_loses_an_actor_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOSDK_SECRET", "the real one")
     monkeypatch.setenv("NATS_CREDS", "/real/creds")
-    async with House(time_scale=0.05) as house:
+    async with LocalStack(time_scale=0.05) as house:
         children = [child for role in ROLES for child in house.running(role)]
         assert len(children) == len(ROLES)
         caller = await house.call()
@@ -38,7 +38,7 @@ async def test_a_house_lives_loses_an_actor_and_leaves_nothing(monkeypatch: pyte
                 {"room_id": caller.room_id, "config": {"destination": destination}}
             )
             assert (await transfer.result(60.0)).success
-        verdict = await house.verdict(caller, transfer.id)
+        verdict = await house.report(caller, transfer.id)
         assert (verdict["dials"], verdict["switches"]["forward"]) == ({f"{transfer.id}-1": 1}, 1)
         assert await primary.wait() == 0, "its call is over"
         directory = house.directory
@@ -49,7 +49,7 @@ async def test_a_house_lives_loses_an_actor_and_leaves_nothing(monkeypatch: pyte
 
 
 async def test_a_directory_that_was_given_is_kept(tmp_path: Path) -> None:
-    async with House(counts=dict.fromkeys(ROLES, 0), directory=tmp_path / "house") as house:
+    async with LocalStack(counts=dict.fromkeys(ROLES, 0), directory=tmp_path / "house") as house:
         assert house.nats.running
     assert (tmp_path / "house" / "stream").is_dir()
 
@@ -57,8 +57,8 @@ async def test_a_directory_that_was_given_is_kept(tmp_path: Path) -> None:
 async def test_a_house_that_cannot_start_takes_down_what_did(tmp_path: Path) -> None:
     one = {role: int(role == "coordinator") for role in ROLES}
     before = set(os.listdir("/proc"))
-    with pytest.raises(Refused, match="did not start: warmxfer: WARMXFER_COORDINATOR_JOBS is 'x'"):
-        async with House(counts=one, directory=tmp_path, env={"WARMXFER_COORDINATOR_JOBS": "x"}):
+    with pytest.raises(InvalidRequest, match="did not start: warmxfer: WARMXFER_COORDINATOR_JOBS is 'x'"):
+        async with LocalStack(counts=one, directory=tmp_path, env={"WARMXFER_COORDINATOR_JOBS": "x"}):
             raise AssertionError("started")
     ours = [pid for pid in set(os.listdir("/proc")) - before if _mentions(pid, str(tmp_path))]
     assert ours == []

@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from warmxfer.actors.lean import FOR_TERMINALS, without_terminal
+from warmxfer.actors.lean import FOR_TERMINALS, without_rich
 from warmxfer.actors.roles import Role
 
 NOT_LOADED = (*FOR_TERMINALS, "typer", "pydantic")
 PROGRAM = """
 import runpy, sys
-from warmxfer.actors.lean import without_terminal
+from warmxfer.actors.lean import without_rich
 
 def stop(role, actor, settings, env):
     print(sorted({name.partition(".")[0] for name in sys.modules}))
 
-with without_terminal():
+with without_rich():
     from warmxfer.actors import process
 process.run_actor = stop
 runpy.run_module("warmxfer.actors", run_name="__main__", alter_sys=True)
@@ -41,6 +41,6 @@ def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
 def test_what_is_loaded_already_stays() -> None:
     import rich
 
-    with without_terminal():
+    with without_rich():
         assert sys.modules["rich"] is rich
     assert sys.modules["rich"] is rich

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from warmxfer.actors.llm import ChatModel, Message, ModelSettings, Tool, ToolCall, open_model
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from .conftest import Cloud
 
@@ -52,7 +52,7 @@ async def test_a_called_tool_comes_with_its_arguments(model: ChatModel) -> None:
 async def test_too_long_an_answer_is_refused_while_it_still_comes(model: ChatModel, cloud: Cloud) -> None:
     await cloud.break_once("endless", PATH)
     began = time.monotonic()
-    with pytest.raises(Refused, match="more than 300 characters"):
+    with pytest.raises(InvalidRequest, match="more than 300 characters"):
         await model.reply(ASKED, deadline_s=5, max_chars=300)
     assert time.monotonic() - began < 2
 
@@ -60,7 +60,7 @@ async def test_too_long_an_answer_is_refused_while_it_still_comes(model: ChatMod
 async def test_a_silent_model_is_given_up_at_the_deadline(model: ChatModel, cloud: Cloud) -> None:
     await cloud.break_once("hang", PATH)
     began = time.monotonic()
-    with pytest.raises(Retry, match=r"did not answer within 0\.3 s"):
+    with pytest.raises(RetryableError, match=r"did not answer within 0\.3 s"):
         await model.reply(ASKED, deadline_s=0.3, max_chars=300)
     assert 0.25 < time.monotonic() - began < 1
 
@@ -71,21 +71,21 @@ async def test_a_first_word_has_a_deadline_of_its_own(
     monkeypatch.setattr("warmxfer.actors.llm.openai.FIRST_TOKEN_TIMEOUT_S", 0.2)
     await cloud.break_once("hang", PATH)
     async with asyncio.timeout(1):
-        with pytest.raises(Retry):
+        with pytest.raises(RetryableError):
             await model.reply(ASKED, deadline_s=60, max_chars=300)
 
 
 @pytest.mark.parametrize(
     ("kind", "more", "raised"),
     [
-        ("status", {"status": 500}, Retry),
-        ("status", {"status": 429, "retryAfterS": 7}, Retry),
-        ("status", {"status": 401}, Refused),
-        ("status", {"status": 302}, Refused),
-        ("garbage", {}, Retry),
-        ("reset", {}, Retry),
-        ("execute_then_reset", {}, Retry),
-        ("wrong_schema", {}, Retry),
+        ("status", {"status": 500}, RetryableError),
+        ("status", {"status": 429, "retryAfterS": 7}, RetryableError),
+        ("status", {"status": 401}, InvalidRequest),
+        ("status", {"status": 302}, InvalidRequest),
+        ("garbage", {}, RetryableError),
+        ("reset", {}, RetryableError),
+        ("execute_then_reset", {}, RetryableError),
+        ("wrong_schema", {}, RetryableError),
     ],
 )
 async def test_errors_say_what_to_do(
@@ -96,14 +96,14 @@ async def test_errors_say_what_to_do(
         await model.reply(ASKED, deadline_s=2, max_chars=300)
     assert "charged twice" not in str(error.value)
     if "retryAfterS" in more:
-        assert isinstance(error.value, Retry)
+        assert isinstance(error.value, RetryableError)
         assert error.value.after_s == 7
 
 
 async def test_nobody_there_is_worth_a_retry() -> None:
     model = open_model(ModelSettings("http://127.0.0.1:1/v1", "small"))
     assert model is not None
-    with pytest.raises(Retry, match="ConnectError"):
+    with pytest.raises(RetryableError, match="ConnectError"):
         await model.reply(ASKED, deadline_s=2, max_chars=300)
     await model.aclose()
 
@@ -125,6 +125,6 @@ def test_settings_come_from_the_environment_and_hide_the_key() -> None:
     ],
 )
 def test_half_a_set_up_is_refused(wrong: dict[str, str], named: str) -> None:
-    with pytest.raises(Refused, match=named) as error:
+    with pytest.raises(InvalidRequest, match=named) as error:
         ModelSettings.from_env({**GOOD, **wrong})
     assert "pass" not in str(error.value)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from warmxfer.actors.logs import configure_logs, withhold
-from warmxfer.schemas import Refused
+from warmxfer.actors.logs import configure_logs, redact
+from warmxfer.schemas import InvalidRequest
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ from warmxfer.schemas import Refused
     ],
 )
 def test_withholds(given: dict[str, Any], kept: dict[str, Any]) -> None:
-    assert withhold(None, "info", dict(given)) == kept
+    assert redact(None, "info", dict(given)) == kept
 
 
 def test_a_long_value_is_cut() -> None:
-    assert len(withhold(None, "info", {"event": "x" * 9_999})["event"]) == 2_001
+    assert len(redact(None, "info", {"event": "x" * 9_999})["event"]) == 2_001
 
 
 @pytest.fixture
@@ -80,6 +80,6 @@ def test_a_traceback_is_masked(restored: None, capsys: pytest.CaptureFixture[str
 
 def test_a_bad_level_is_one_sentence() -> None:
     with pytest.raises(
-        Refused, match=r"^WARMXFER_LOG_LEVEL is 'loud'; use one of debug, info, warning, error$"
+        InvalidRequest, match=r"^WARMXFER_LOG_LEVEL is 'loud'; use one of debug, info, warning, error$"
     ):
         configure_logs({"WARMXFER_LOG_LEVEL": "loud"})

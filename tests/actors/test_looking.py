@@ -18,7 +18,7 @@ async def test_the_pauses_grow_up_to_the_longest(bus: Bus, monkeypatch: pytest.M
     monkeypatch.setattr(looking, "SOON_S", 0.02)
     monkeypatch.setattr(looking, "LATE_S", 0.1)
     now, at_s = asyncio.get_running_loop().time, list[float]()
-    async with asyncio.timeout(5), aclosing(looking.looks(bus)) as again:
+    async with asyncio.timeout(5), aclosing(looking.poll_ticks(bus)) as again:
         async for _ in again:
             at_s.append(now())
             if len(at_s) == 6:
@@ -31,7 +31,7 @@ async def test_a_reconnect_is_a_reason_to_look_at_once(
     fresh_server: EmbeddedServer, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looking, "SOON_S", 3_600.0)
-    async with asyncio.timeout(10), aclosing(looking.looks(fresh_bus)) as again:
+    async with asyncio.timeout(10), aclosing(looking.poll_ticks(fresh_bus)) as again:
         await anext(again)
         await restart(fresh_server, kill=True)
         await anext(again)

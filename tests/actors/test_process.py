@@ -11,9 +11,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from warmxfer.actors.child import Child, last_words
-from warmxfer.bus import Bus, Heard, subjects
-from warmxfer.schemas import AskHistory, AskToken, History, Refused, Retry, decode_as, encode
+from warmxfer.actors.child import ManagedProcess, last_log_line
+from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.schemas import (
+    History,
+    HistoryQuery,
+    InvalidRequest,
+    RetryableError,
+    RoomTokenQuery,
+    decode_as,
+    encode,
+)
 
 from .conftest import Cloud
 
@@ -27,17 +35,17 @@ def env(nats_url: str, **more: str) -> dict[str, str]:
 async def test_it_works_when_it_says_so_and_drains_when_told(bus: Bus, nats_url: str, tmp_path: Path) -> None:
     probe = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
     log_path = tmp_path / "log"
-    child = await Child.spawn("coordinator", [*RUN, "coordinator"], env(nats_url, **probe), log_path)
+    child = await ManagedProcess.spawn("coordinator", [*RUN, "coordinator"], env(nats_url, **probe), log_path)
     assert child.ready == "ready"
     port = next(line for line in log_path.read_text().splitlines() if "probe_listens" in line)
     number = port.partition('"port": ')[2].partition(",")[0]
     async with httpx.AsyncClient() as http:
         assert (await http.get(f"http://127.0.0.1:{number}/readyz")).status_code == 200
-    reply = await bus.ask("$SRV.PING.warmxfer-coordinator", b"", 5.0)
+    reply = await bus.request("$SRV.PING.warmxfer-coordinator", b"", 5.0)
     assert b'"warmxfer-coordinator"' in reply
     await child.stop()
     assert await child.wait() == 0
-    assert '"actor_stopped"' in last_words(log_path)
+    assert '"actor_stopped"' in last_log_line(log_path)
 
 
 async def test_a_caller_can_be_held_as_soon_as_their_primary_says_that_it_is_at_work(
@@ -46,15 +54,17 @@ async def test_a_caller_can_be_held_as_soon_as_their_primary_says_that_it_is_at_
     """It said so when it had begun to look for the door: a hold sent then was answered late, or never."""
     caller = (await cloud.http.post("/sandbox/calls", json={"from": "+14155550201"})).json()["roomId"]
 
-    async def token(asked: Heard) -> bytes:
-        ask = decode_as(AskToken, asked.data)
+    async def token(asked: LiveMessage) -> bytes:
+        ask = decode_as(RoomTokenQuery, asked.data)
         return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
 
     rooms = env(nats_url, WARMXFER_ROOM_ID=f"no-such-room,{caller}")
-    async with bus.serve(subjects.ASK_TOKEN, token):
-        child = await Child.spawn("primary", [*RUN, "primary"], rooms, tmp_path / "log")
+    async with bus.serve(subjects.ASK_ROOM_TOKEN, token):
+        child = await ManagedProcess.spawn("primary", [*RUN, "primary"], rooms, tmp_path / "log")
         try:
-            assert decode_as(History, await bus.ask(subjects.ask_history(caller), encode(AskHistory()), 2.0))
+            assert decode_as(
+                History, await bus.request(subjects.ask_history(caller), encode(HistoryQuery()), 2.0)
+            )
             assert [each["participantId"] for each in await cloud.ledger(caller, "joined")][1:] == [
                 f"agent-{caller}"
             ]
@@ -78,10 +88,12 @@ async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
 
 
 async def test_one_that_cannot_start_is_told_with_its_last_words(tmp_path: Path, nats_url: str) -> None:
-    with pytest.raises(Refused, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
-        await Child.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")
-    with pytest.raises(Retry, match=r"^sleeper did not start: it said nothing$"):
-        await Child.spawn("sleeper", [sys.executable, "-c", "exit(1)"], env(nats_url), tmp_path / "other")
+    with pytest.raises(InvalidRequest, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
+        await ManagedProcess.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")
+    with pytest.raises(RetryableError, match=r"^sleeper did not start: it said nothing$"):
+        await ManagedProcess.spawn(
+            "sleeper", [sys.executable, "-c", "exit(1)"], env(nats_url), tmp_path / "other"
+        )
 
 
 SLEEPER = (
@@ -89,11 +101,11 @@ SLEEPER = (
 )
 PARENT = """
 import asyncio, os, pathlib, sys
-from warmxfer.actors.child import Child
+from warmxfer.actors.child import ManagedProcess
 
 async def main():
     command = [sys.executable, "-c", sys.argv[1]]
-    child = await Child.spawn("sleeper", command, dict(os.environ), pathlib.Path(sys.argv[2]))
+    child = await ManagedProcess.spawn("sleeper", command, dict(os.environ), pathlib.Path(sys.argv[2]))
     print(child.pid, flush=True)
     await asyncio.sleep(60)
 

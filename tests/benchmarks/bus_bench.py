@@ -21,10 +21,10 @@ from warmxfer.bus import (
     BusSettings,
     Delivery,
     EmbeddedServer,
-    Log,
     Outgoing,
+    TransferLog,
     Worker,
-    claim,
+    claim_effect,
     subjects,
     timers,
 )
@@ -68,10 +68,10 @@ def rate(name: str, count: int, took_s: float) -> None:
     print(f"{name:<44} {count / took_s:>9,.0f}/s")
 
 
-async def transition(bus: Bus, log: Log, n: int) -> None:
+async def transition(bus: Bus, log: TransferLog, n: int) -> None:
     """What the coordinator does once: load, append, fan out a phase, two commands and a timer."""
     id = f"x{n}"
-    entry = await log.newest(id)
+    entry = await log.get_last_from_leader(id)
     seq = await log.append(
         id,
         BODY,
@@ -82,8 +82,8 @@ async def transition(bus: Bus, log: Log, n: int) -> None:
     await bus.publish_all(
         [
             Outgoing(subjects.phase(id), BODY, f"{id}.{seq}.phase"),
-            Outgoing(subjects.do(id, "gateway"), BODY, f"{id}.{seq}.gateway"),
-            Outgoing(subjects.do(id, "summarizer"), BODY, f"{id}.{seq}.summarizer"),
+            Outgoing(subjects.work_queue(id, "gateway"), BODY, f"{id}.{seq}.gateway"),
+            Outgoing(subjects.work_queue(id, "summarizer"), BODY, f"{id}.{seq}.summarizer"),
             timers.schedule(id, "deadline", time.time() + 3_600, b"{}", msg_id=f"{id}.{seq}.timer"),
         ]
     )
@@ -91,12 +91,14 @@ async def transition(bus: Bus, log: Log, n: int) -> None:
 
 async def publishing(bus: Bus, count: int) -> None:
     """Figures of writing and reading."""
-    log = Log(bus)
+    log = TransferLog(bus)
     await one_at_a_time("publish", count, lambda n: bus.publish(subjects.cancel(f"p{n}"), BODY))
     await one_at_a_time("append to a log", count, lambda n: log.append(f"l{n}", BODY, 0, f"l{n}"))
-    await one_at_a_time("last of a log", count, lambda n: log.newest(f"l{n}"))
+    await one_at_a_time("last of a log", count, lambda n: log.get_last_from_leader(f"l{n}"))
     await one_at_a_time("transition (load, append, 4 published)", count, lambda n: transition(bus, log, n))
-    await one_at_a_time("claim an intent", count // 2, lambda n: claim(bus, f"i{n}", "dial", b"%d" % n))
+    await one_at_a_time(
+        "claim an intent", count // 2, lambda n: claim_effect(bus, f"i{n}", "dial", b"%d" % n)
+    )
     together = [Outgoing(subjects.result(f"a{n}"), BODY) for n in range(ROUND)]
     started = time.perf_counter()
     await bus.publish_all(together, deadline_s=30)
@@ -122,7 +124,10 @@ async def working(bus: Bus, count: int, keyed: bool) -> None:
 
     for first in range(0, count, ROUND):
         await bus.publish_all(
-            [Outgoing(subjects.do(f"t{n % 500}", "gateway"), BODY) for n in range(first, first + ROUND)],
+            [
+                Outgoing(subjects.work_queue(f"t{n % 500}", "gateway"), BODY)
+                for n in range(first, first + ROUND)
+            ],
             deadline_s=60,
         )
     cpu, started = time.process_time(), time.perf_counter()

@@ -26,7 +26,7 @@ def test_never_ahead_and_as_good_as_the_promptest_message(
     clock = BrokerClock(here)
     for pause_s, late_s in messages:
         here.s += pause_s
-        clock.saw(here.s + offset - late_s)
+        clock.observe(here.s + offset - late_s)
     behind_s = here.s + offset - clock.now()
     assert -1e-3 <= behind_s <= max(late_s for _, late_s in messages) + 1e-3
 
@@ -38,8 +38,8 @@ def test_before_anything_was_seen_no_deadline_has_passed() -> None:
 def test_a_clock_that_runs_fast_here_is_corrected() -> None:
     here = Here()
     clock = BrokerClock(here)
-    clock.saw(1_000.0)
+    clock.observe(1_000.0)
     for window in range(1, 4):
         here.s = window * (WINDOW_S + 1)
-        clock.saw(1_000.0 + here.s - window)
+        clock.observe(1_000.0 + here.s - window)
     assert clock.now() == 1_000.0 + here.s - 2, "an hour-old bound does not count for ever"

@@ -17,7 +17,7 @@ from warmxfer.bus import (
     BusSettings,
     EmbeddedServer,
     Unavailable,
-    UnfitServer,
+    UnsupportedServer,
     subjects,
 )
 
@@ -43,7 +43,7 @@ async def test_nothing_listens() -> None:
         url = f"nats://127.0.0.1:{unused.getsockname()[1]}"
         sentence = rf"^No NATS server answers at {url} \(connection refused\); start one, or set NATS_URL$"
         with pytest.raises(Unavailable, match=sentence):
-            await Bus.connect(BusSettings(url=url), name="test", patience_s=0.4)
+            await Bus.connect(BusSettings(url=url), name="test", deadline_s=0.4)
 
 
 async def test_a_broker_that_comes_up_late_is_waited_for() -> None:
@@ -51,7 +51,7 @@ async def test_a_broker_that_comes_up_late_is_waited_for() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     connecting = asyncio.create_task(
-        Bus.connect(BusSettings(url=f"nats://127.0.0.1:{port}"), name="test", patience_s=10)
+        Bus.connect(BusSettings(url=f"nats://127.0.0.1:{port}"), name="test", deadline_s=10)
     )
     await asyncio.sleep(0.3)
     async with EmbeddedServer(port=port), await connecting as bus:
@@ -90,13 +90,13 @@ async def test_an_old_server_is_named_with_its_version() -> None:
     async with server:
         url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         sentence = rf"^The NATS server at {url} is version 2\.10; warmxfer needs 2\.14 or newer"
-        with pytest.raises(UnfitServer, match=sentence):
+        with pytest.raises(UnsupportedServer, match=sentence):
             await Bus.connect(BusSettings(url=url), name="test")
 
 
 async def test_jetstream_off_is_one_sentence() -> None:
     async with ConfiguredServer(jetstream=False) as server:
-        with pytest.raises(UnfitServer, match="runs without JetStream; start it with -js"):
+        with pytest.raises(UnsupportedServer, match="runs without JetStream; start it with -js"):
             await Bus.connect(BusSettings(url=server.url), name="test")
 
 
@@ -115,7 +115,7 @@ async def test_no_credential_reaches_the_log() -> None:
 
 async def test_an_actor_shows_in_the_list_of_services(bus: Bus, nats_url: str) -> None:
     name = f"test-{secrets.token_hex(4)}"
-    await bus.announce(name, "1.2.3", "a test")
+    await bus.register_service(name, "1.2.3", "a test")
     client = Client()
     await client.connect(nats_url)
     try:
@@ -128,7 +128,7 @@ async def test_an_actor_shows_in_the_list_of_services(bus: Bus, nats_url: str) -
 
 async def test_closing_ends_listeners_and_is_seen(nats_url: str) -> None:
     bus = await Bus.connect(BusSettings(url=nats_url), name="test")
-    async with bus.listen("warmxfer.*.phase") as heard:
+    async with bus.subscribe("warmxfer.*.phase") as heard:
         await bus.drain()
         async with asyncio.timeout(2):
             assert [message async for message in heard] == []

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from warmxfer.bus import Bus, BusSettings, Refused
+from warmxfer.bus import Bus, BusSettings, InvalidRequest
 from warmxfer.bus.files import tls
 
 
@@ -48,25 +48,31 @@ def certificate(directory: Path, password: bytes | None = None) -> tuple[str, st
 
 @pytest.mark.parametrize("name", ["creds", "ca", "cert", "key"])
 async def test_a_file_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(Refused, match=f"^NATS_{name.upper()} is '/no/such'; there is no such file$"):
+    with pytest.raises(InvalidRequest, match=f"^NATS_{name.upper()} is '/no/such'; there is no such file$"):
         await Bus.connect(BusSettings(**{name: "/no/such"}), name="test")
 
 
 async def test_an_authority_that_is_no_certificate_is_named(other: str) -> None:
-    with pytest.raises(Refused, match=r"^NATS_CA is '.*shopping.txt', which is no certificate; give the PEM"):
+    with pytest.raises(
+        InvalidRequest, match=r"^NATS_CA is '.*shopping.txt', which is no certificate; give the PEM"
+    ):
         await Bus.connect(BusSettings(ca=other), name="test")
 
 
 async def test_a_certificate_or_a_key_that_is_none_is_named(other: str, tmp_path: Path) -> None:
     cert, _ = certificate(tmp_path)
     for settings in (BusSettings(cert=other, key=other), BusSettings(cert=cert, key=other)):
-        with pytest.raises(Refused, match=r"^NATS_CERT is '.*', which is no certificate with the key '.*'; "):
+        with pytest.raises(
+            InvalidRequest, match=r"^NATS_CERT is '.*', which is no certificate with the key '.*'; "
+        ):
             await Bus.connect(settings, name="test")
 
 
 async def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, b"hunter2")
-    with pytest.raises(Refused, match="give both as PEM, without a password, in NATS_CERT and NATS_KEY"):
+    with pytest.raises(
+        InvalidRequest, match="give both as PEM, without a password, in NATS_CERT and NATS_KEY"
+    ):
         await Bus.connect(BusSettings(cert=cert, key=key), name="test")
 
 
@@ -78,5 +84,7 @@ def test_what_serves_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(30)
 async def test_credentials_that_are_none_are_named_and_nats_does_not_read_on_for_ever(other: str) -> None:
-    with pytest.raises(Refused, match=r"^NATS_CREDS is '.*', which is no credentials file; give the .creds"):
+    with pytest.raises(
+        InvalidRequest, match=r"^NATS_CREDS is '.*', which is no credentials file; give the .creds"
+    ):
         await Bus.connect(BusSettings(creds=other), name="test")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.bus.lanes import Lanes
+from warmxfer.bus.lanes import KeyedQueue
 
 
-def taken(lanes: Lanes[str]) -> list[str]:
+def taken(lanes: KeyedQueue[str]) -> list[str]:
     """What may go now, all taken at once."""
     out: list[str] = []
     while lanes.ready:
@@ -16,7 +16,7 @@ def taken(lanes: Lanes[str]) -> list[str]:
 
 
 def test_of_one_lane_the_second_waits_until_the_first_is_done() -> None:
-    lanes: Lanes[str] = Lanes()
+    lanes: KeyedQueue[str] = KeyedQueue()
     for thing in ("a1", "a2", "b1"):
         lanes.put(thing[0], thing)
     assert taken(lanes) == ["a1", "b1"]
@@ -27,7 +27,7 @@ def test_of_one_lane_the_second_waits_until_the_first_is_done() -> None:
 
 
 def test_a_long_lane_does_not_keep_a_short_one_waiting() -> None:
-    lanes: Lanes[str] = Lanes()
+    lanes: KeyedQueue[str] = KeyedQueue()
     for thing in ("a1", "a2", "a3", "b1"):
         lanes.put(thing[0], thing)
     order: list[str] = []
@@ -39,7 +39,7 @@ def test_a_long_lane_does_not_keep_a_short_one_waiting() -> None:
 
 
 def test_a_lane_that_ran_empty_begins_anew() -> None:
-    lanes: Lanes[str] = Lanes()
+    lanes: KeyedQueue[str] = KeyedQueue()
     for _ in range(2):
         lanes.put("a", "again")
         assert taken(lanes) == ["again"]
@@ -47,7 +47,7 @@ def test_a_lane_that_ran_empty_begins_anew() -> None:
 
 
 def test_once_closed_nothing_goes() -> None:
-    lanes: Lanes[str] = Lanes()
+    lanes: KeyedQueue[str] = KeyedQueue()
     lanes.put("a", "a1")
     lanes.put("a", "a2")
     lanes.take()

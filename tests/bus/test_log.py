@@ -7,22 +7,22 @@ import time
 
 import pytest
 
-from warmxfer.bus import Bus, Log, StaleWrite, subjects, timers
+from warmxfer.bus import Bus, StaleWrite, TransferLog, subjects, timers
 
 
 async def test_a_record_is_appended_after_the_one_it_was_decided_on(bus: Bus, transfer_id: str) -> None:
-    log = Log(bus)
-    assert await log.newest(transfer_id) is None
+    log = TransferLog(bus)
+    assert await log.get_last_from_leader(transfer_id) is None
     first = await log.append(transfer_id, b"one", 0, f"{transfer_id}.1")
     second = await log.append(transfer_id, b"two", first, f"{transfer_id}.2")
-    newest = await log.newest(transfer_id)
+    newest = await log.get_last_from_leader(transfer_id)
     assert newest is not None
     assert (newest.seq, newest.data, newest.msg_id) == (second, b"two", f"{transfer_id}.2")
     assert abs(newest.at - time.time()) < 5
 
 
 async def test_of_many_writers_at_once_exactly_one_wins(bus: Bus, transfer_id: str) -> None:
-    log = Log(bus)
+    log = TransferLog(bus)
     results = await asyncio.gather(
         *(log.append(transfer_id, b"%d" % n, 0, f"{transfer_id}.{n}") for n in range(10)),
         return_exceptions=True,
@@ -30,18 +30,18 @@ async def test_of_many_writers_at_once_exactly_one_wins(bus: Bus, transfer_id: s
     winners = [n for n, result in enumerate(results) if isinstance(result, int)]
     assert len(winners) == 1
     assert all(isinstance(result, StaleWrite) for n, result in enumerate(results) if n not in winners)
-    newest = await log.newest(transfer_id)
+    newest = await log.get_last_from_leader(transfer_id)
     assert newest is not None
     assert newest.data == b"%d" % winners[0]
 
 
 async def test_an_older_expectation_is_refused_and_changes_nothing(bus: Bus, transfer_id: str) -> None:
-    log = Log(bus)
+    log = TransferLog(bus)
     first = await log.append(transfer_id, b"one", 0, f"{transfer_id}.1")
     second = await log.append(transfer_id, b"two", first, f"{transfer_id}.2")
     with pytest.raises(StaleWrite, match=r"wrote to .* first"):
         await log.append(transfer_id, b"late", first, f"{transfer_id}.3")
-    newest = await log.newest(transfer_id)
+    newest = await log.get_last_from_leader(transfer_id)
     assert newest is not None
     assert newest.seq == second
 
@@ -49,17 +49,17 @@ async def test_an_older_expectation_is_refused_and_changes_nothing(bus: Bus, tra
 async def test_appending_cancels_a_pending_timer(bus: Bus, transfer_id: str) -> None:
     timer = timers.schedule(transfer_id, "deadline", time.time() + 0.6, b"due")
     await bus.publish_all([timer])
-    await Log(bus).append(transfer_id, b"one", 0, f"{transfer_id}.1", cancel_timer=timer.subject)
-    assert await bus.last(timer.subject) is None
+    await TransferLog(bus).append(transfer_id, b"one", 0, f"{transfer_id}.1", cancel_timer=timer.subject)
+    assert await bus.get_last(timer.subject) is None
     await asyncio.sleep(1.2)
-    assert await bus.last(subjects.timeout(transfer_id)) is None
+    assert await bus.get_last(subjects.timeout(transfer_id)) is None
 
 
 async def test_cancelling_a_timer_that_is_not_pending_is_no_error(bus: Bus, transfer_id: str) -> None:
-    seq = await Log(bus).append(
+    seq = await TransferLog(bus).append(
         transfer_id, b"one", 0, f"{transfer_id}.1", cancel_timer=subjects.timer(transfer_id, "never")
     )
-    newest = await Log(bus).newest(transfer_id)
+    newest = await TransferLog(bus).get_last_from_leader(transfer_id)
     assert newest is not None
     assert newest.seq == seq
 
@@ -67,8 +67,8 @@ async def test_cancelling_a_timer_that_is_not_pending_is_no_error(bus: Bus, tran
 async def test_a_refused_append_does_not_cancel_the_timer(bus: Bus, transfer_id: str) -> None:
     timer = timers.schedule(transfer_id, "deadline", time.time() + 30, b"due")
     await bus.publish_all([timer])
-    log = Log(bus)
+    log = TransferLog(bus)
     await log.append(transfer_id, b"one", 0, f"{transfer_id}.1")
     with pytest.raises(StaleWrite):
         await log.append(transfer_id, b"late", 0, f"{transfer_id}.2", cancel_timer=timer.subject)
-    assert await bus.last(timer.subject) is not None
+    assert await bus.get_last(timer.subject) is not None

@@ -53,7 +53,7 @@ async def test_a_broker_that_stays_away_is_unavailable_at_the_deadline(
     with pytest.raises(Unavailable):
         await fresh_bus.publish(subjects.log("a"), b"", deadline_s=0.5)
     with pytest.raises(Unavailable):
-        await fresh_bus.last(subjects.log("a"), deadline_s=0.5)
+        await fresh_bus.get_last(subjects.log("a"), deadline_s=0.5)
     assert 0.9 < time.monotonic() - started < 3
 
 
@@ -109,7 +109,7 @@ async def test_a_hook_that_fails_or_hangs_holds_up_nobody(
     with capture_logs() as logs:
         await restart(fresh_server, kill=True)
         deadline = time.monotonic() + 5
-        while await fresh_bus.last(subjects.log("hook")) is None:
+        while await fresh_bus.get_last(subjects.log("hook")) is None:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
     assert sorted(called) == ["fail", "hang", "work"]

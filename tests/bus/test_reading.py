@@ -22,21 +22,21 @@ MAX_WRITES = 2_000
 
 async def test_the_newest_is_the_last_where_there_is_one_broker(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
-    assert await bus.newest(subject) is None
+    assert await bus.get_last_from_leader(subject) is None
     await bus.publish(subject, b"one", headers={"X-A": "b: c"})
     seq = await bus.publish(subject, b"\x00two", msg_id=f"{transfer_id}.2")
-    found = await bus.newest(subject)
+    found = await bus.get_last_from_leader(subject)
     assert found is not None
-    assert found == await bus.last(subject) == await bus.newest(f"warmxfer.{transfer_id}.>")
+    assert found == await bus.get_last(subject) == await bus.get_last_from_leader(f"warmxfer.{transfer_id}.>")
     assert (found.seq, found.data, found.msg_id) == (seq, b"\x00two", f"{transfer_id}.2")
     await bus.publish(subject, b"", headers={"X-A": "b: c"})
-    assert await bus.newest(subject) == await bus.last(subject)
+    assert await bus.get_last_from_leader(subject) == await bus.get_last(subject)
 
 
 async def test_without_the_stream_it_is_unknown_what_is_the_newest(fresh_bus: Bus) -> None:
-    await fresh_bus._link.api(f"STREAM.DELETE.{STREAM}")
+    await fresh_bus._connection.api(f"STREAM.DELETE.{STREAM}")
     with pytest.raises(Unavailable, match=f"no stream {STREAM}"):
-        await fresh_bus.newest(subjects.log("a"), deadline_s=0.5)
+        await fresh_bus.get_last_from_leader(subjects.log("a"), deadline_s=0.5)
 
 
 async def test_while_a_replica_stalls_the_newest_is_never_old() -> None:
@@ -60,7 +60,7 @@ async def _old_reads(bus: Bus, subject: str) -> tuple[int, int]:
         if old_lasts == OLD_LASTS:
             break
         seq = await bus.publish(subject, b"x" * 300, expect_last=seq)
-        last, newest = await asyncio.gather(bus.last(subject), bus.newest(subject))
+        last, newest = await asyncio.gather(bus.get_last(subject), bus.get_last_from_leader(subject))
         old_lasts += last is None or last.seq < seq
         old_newests += newest is None or newest.seq < seq
     return old_lasts, old_newests

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, leash, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, leash, subjects
 
 from ..nats_server import ConfiguredServer, restart
 
@@ -103,19 +103,19 @@ async def test_a_restart_keeps_port_and_store_and_changes_the_process() -> None:
         await restart(server, kill=True)
         assert server.url == before[0]
         assert server.pid != before[1]
-        stored = await bus.last(subjects.log("a"), deadline_s=10)
+        stored = await bus.get_last(subjects.log("a"), deadline_s=10)
         assert stored is not None
         assert stored.data == b"kept"
 
 
 async def test_a_bad_configuration_is_told_in_its_own_words() -> None:
-    with pytest.raises(Refused, match=r"^nats-server does not start: .*nats.conf:4:1: "):
+    with pytest.raises(InvalidRequest, match=r"^nats-server does not start: .*nats.conf:4:1: "):
         await ConfiguredServer(extra="max_payload: many").__aenter__()
 
 
 async def test_a_port_that_is_taken_is_told(fresh_server: EmbeddedServer) -> None:
     port = int(fresh_server.url.rpartition(":")[2])
-    with pytest.raises(Refused, match=r"^nats-server does not start: Error .*address already in use"):
+    with pytest.raises(InvalidRequest, match=r"^nats-server does not start: Error .*address already in use"):
         await EmbeddedServer(port=port).__aenter__()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.bus import BusSettings, Refused
+from warmxfer.bus import BusSettings, InvalidRequest
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -49,7 +49,7 @@ def test_every_variable_is_read() -> None:
     ],
 )
 def test_a_bad_number_is_one_sentence(name: str, value: str, sentence: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         BusSettings.from_env({name: value})
     assert str(caught.value) == sentence
 
@@ -67,7 +67,7 @@ def test_a_bad_number_is_one_sentence(name: str, value: str, sentence: str) -> N
     ],
 )
 def test_a_bad_address_is_one_sentence_that_does_not_repeat_it(url: str) -> None:
-    with pytest.raises(Refused, match=r"^NATS_URL is not an address; write nats://host:4222"):
+    with pytest.raises(InvalidRequest, match=r"^NATS_URL is not an address; write nats://host:4222"):
         BusSettings.from_env({"NATS_URL": url})
 
 
@@ -75,7 +75,9 @@ def test_a_bad_address_is_one_sentence_that_does_not_repeat_it(url: str) -> None
     "url", ["nats://127.0.0.1:99999", "127.0.0.1:99999", "nats://a:1,nats://b:0", "nats://me:hunter2"]
 )
 def test_a_port_that_is_none_is_one_sentence(url: str) -> None:
-    with pytest.raises(Refused, match=r"^NATS_URL has a port that is not 1 to 65535; write nats://host:4222"):
+    with pytest.raises(
+        InvalidRequest, match=r"^NATS_URL has a port that is not 1 to 65535; write nats://host:4222"
+    ):
         BusSettings(url=url)
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, subjects
 from warmxfer.bus.stream import CONSUMERS, STREAM, stream_definition
 
 
 async def api(bus: Bus, verb: str, body: Any = None) -> Any:
-    return await bus._link.api(verb, body)
+    return await bus._connection.api(verb, body)
 
 
 async def config(bus: Bus) -> dict[str, Any]:
@@ -66,7 +66,7 @@ async def test_messages_survive_an_update(fresh_server: EmbeddedServer) -> None:
         await bus.publish(subjects.log("a"), b"kept")
     async with await connect(fresh_server, max_age_s=7200.0) as bus:
         await bus.ensure()
-        stored = await bus.last(subjects.log("a"))
+        stored = await bus.get_last(subjects.log("a"))
         assert stored is not None
         assert stored.data == b"kept"
 
@@ -95,7 +95,9 @@ async def test_what_cannot_be_changed_is_one_sentence_with_the_remedy(fresh_serv
     async with await connect(fresh_server) as bus:
         wrong = {**stream_definition(bus.settings), "storage": "memory"}
         await api(bus, f"STREAM.CREATE.{STREAM}", wrong)
-        with pytest.raises(Refused, match=r"has storage='memory' and cannot be changed .*nats stream rm"):
+        with pytest.raises(
+            InvalidRequest, match=r"has storage='memory' and cannot be changed .*nats stream rm"
+        ):
             await bus.ensure()
 
 
@@ -107,7 +109,9 @@ async def test_a_consumer_that_cannot_be_changed_is_one_sentence_with_the_remedy
         await api(bus, f"CONSUMER.DELETE.{STREAM}.gateway")
         other = {"name": "gateway", "durable_name": "gateway", "ack_policy": "all", "max_waiting": 7}
         await api(bus, f"CONSUMER.CREATE.{STREAM}.gateway", {"stream_name": STREAM, "config": other})
-        with pytest.raises(Refused, match=r"^Consumer gateway .*\(nats consumer rm WARMXFER gateway\)"):
+        with pytest.raises(
+            InvalidRequest, match=r"^Consumer gateway .*\(nats consumer rm WARMXFER gateway\)"
+        ):
             await bus.ensure()
 
 
@@ -117,9 +121,9 @@ async def test_each_consumer_gets_its_own_and_nothing_else(fresh_bus: Bus) -> No
     for build in (subjects.log, subjects.phase, subjects.consult):
         await fresh_bus.publish(build("a"), b"")
     await fresh_bus.publish(subjects.primary("a", "s"), b"")
-    await fresh_bus.publish(subjects.hosted("a", "s"), b"")
+    await fresh_bus.publish(subjects.session_briefing("a", "s"), b"")
     for role in subjects.ROLES:
-        await fresh_bus.publish(subjects.do("a", role), b"")
+        await fresh_bus.publish(subjects.work_queue("a", role), b"")
     pending = {
         name: (await api(fresh_bus, f"CONSUMER.INFO.{STREAM}.{name}"))["num_pending"] for name in CONSUMERS
     }
@@ -127,9 +131,9 @@ async def test_each_consumer_gets_its_own_and_nothing_else(fresh_bus: Bus) -> No
 
 
 def test_replicas_are_raised_and_never_lowered() -> None:
-    from warmxfer.bus.stream import changes
+    from warmxfer.bus.stream import diff
 
     one, three = (stream_definition(BusSettings(replicas=n)) for n in (1, 3))
-    assert changes(one, three) == {"num_replicas": 3}
-    assert changes(three, one) == {}
+    assert diff(one, three) == {"num_replicas": 3}
+    assert diff(three, one) == {}
     assert json.dumps(one)

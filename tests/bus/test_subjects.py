@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmxfer.bus import Refused, subjects
+from warmxfer.bus import InvalidRequest, subjects
 
 ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 IDS = st.from_regex(ALLOWED, fullmatch=True)
@@ -21,20 +21,20 @@ BUILT = {
     "event": subjects.event("a"),
     "timeout": subjects.timeout("a"),
     "log": subjects.log("a"),
-    "dead": subjects.dead("a"),
-    "do.summarizer": subjects.do("a", "summarizer"),
-    "do.gateway": subjects.do("a", "gateway"),
-    "do.briefing": subjects.do("a", "briefing"),
-    "do.hosted": subjects.hosted("a", "s"),
+    "dead": subjects.dead_letter("a"),
+    "do.summarizer": subjects.work_queue("a", "summarizer"),
+    "do.gateway": subjects.work_queue("a", "gateway"),
+    "do.briefing": subjects.work_queue("a", "briefing"),
+    "do.hosted": subjects.session_briefing("a", "s"),
     "do.primary": subjects.primary("a", "s"),
     "do.consult": subjects.consult("a"),
     "timer": subjects.timer("a", "t"),
-    "intent": subjects.intent("a", "dial"),
-    "claim": subjects.claim("s"),
+    "intent": subjects.effect_claim("a", "dial"),
+    "claim": subjects.caller_lock("s"),
     "ask.history": subjects.ask_history("s"),
     "ask.summary": subjects.ask_summary("s"),
-    "ask.token": subjects.ASK_TOKEN,
-    "ask.pulse": subjects.ASK_PULSE,
+    "ask.token": subjects.ASK_ROOM_TOKEN,
+    "ask.pulse": subjects.ASK_LIVENESS,
 }
 
 
@@ -55,15 +55,15 @@ def overlap(one: str, other: str) -> bool:
 
 
 def test_every_road_has_a_builder_and_every_builder_a_road() -> None:
-    assert {road.name for road in subjects.TABLE} == set(BUILT)
-    for road in subjects.TABLE:
+    assert {road.name for road in subjects.SUBJECTS} == set(BUILT)
+    for road in subjects.SUBJECTS:
         assert matches(road.filter, BUILT[road.name]), road.name
 
 
 def test_the_stream_captures_exactly_the_captured_roads() -> None:
-    assert sorted(subjects.STREAM_SUBJECTS) == sorted(r.filter for r in subjects.TABLE if r.captured)
+    assert sorted(subjects.STREAM_SUBJECTS) == sorted(r.filter for r in subjects.SUBJECTS if r.captured)
     assert len(set(subjects.STREAM_SUBJECTS)) == len(subjects.STREAM_SUBJECTS)
-    for road in subjects.TABLE:
+    for road in subjects.SUBJECTS:
         captured = any(matches(pattern, BUILT[road.name]) for pattern in subjects.STREAM_SUBJECTS)
         assert captured == road.captured, road.name
 
@@ -75,7 +75,7 @@ def test_no_two_captured_patterns_overlap() -> None:
 
 
 def test_no_question_can_ever_be_captured() -> None:
-    questions = [road.filter for road in subjects.TABLE if not road.captured]
+    questions = [road.filter for road in subjects.SUBJECTS if not road.captured]
     assert len(questions) == 4
     clashes = [(q, s) for q in questions for s in subjects.STREAM_SUBJECTS if overlap(q, s)]
     assert clashes == []
@@ -85,14 +85,14 @@ def test_no_question_can_ever_be_captured() -> None:
 def test_what_is_built_is_taken_apart_again(id: str, rest: str) -> None:
     assert subjects.parse(subjects.request(id)) == (id, "request", "")
     assert subjects.parse(subjects.primary(id, rest)) == (id, "do", f"primary.{rest}")
-    assert subjects.parse(subjects.hosted(id, rest)) == (id, "do", f"briefing.{rest}")
+    assert subjects.parse(subjects.session_briefing(id, rest)) == (id, "do", f"briefing.{rest}")
     assert subjects.parse(subjects.timer(id, rest)) == (id, "timer", rest)
-    assert subjects.parse(subjects.do(id, "gateway")) == (id, "do", "gateway")
+    assert subjects.parse(subjects.work_queue(id, "gateway")) == (id, "do", "gateway")
 
 
 @given(st.text().filter(lambda text: ALLOWED.fullmatch(text) is None))
 def test_any_other_id_is_refused_in_one_short_sentence(id: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         subjects.request(id)
     sentence = str(caught.value)
     assert sentence.startswith("id is ")
@@ -111,16 +111,18 @@ def test_every_part_of_a_subject_is_checked(name: str, id: str) -> None:
         "id": subjects.log,
         "session": subjects.ask_history,
         "timer": lambda value: subjects.timer("a", value),
-        "effect": lambda value: subjects.intent("a", value),
+        "effect": lambda value: subjects.effect_claim("a", value),
     }[name]
-    with pytest.raises(Refused, match=f"^{name} is ") as caught:
+    with pytest.raises(InvalidRequest, match=f"^{name} is ") as caught:
         build(id)
     assert caught.value.field == name
 
 
 def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(Refused, match=r"^role is 'primary'; use one of summarizer, gateway, briefing$"):
-        subjects.do("a", "primary")
+    with pytest.raises(
+        InvalidRequest, match=r"^role is 'primary'; use one of summarizer, gateway, briefing$"
+    ):
+        subjects.work_queue("a", "primary")
 
 
 @pytest.mark.parametrize(
@@ -128,5 +130,5 @@ def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
     ["warmxfer", "warmxfer.a", "other.a.log", "warmxfer.a.no", "warmxfer.a b.log", "warmxfer.\ufffd.log"],
 )
 def test_a_subject_that_is_none_of_ours_is_refused(subject: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         subjects.parse(subject)

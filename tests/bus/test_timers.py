@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from warmxfer.bus import Bus, EmbeddedServer, Refused, Stored, subjects, timers
+from warmxfer.bus import Bus, EmbeddedServer, InvalidRequest, Stored, subjects, timers
 
 
 async def fired(bus: Bus, id: str, within_s: float) -> list[Stored]:
@@ -27,7 +27,7 @@ async def test_a_timer_fires_once_at_its_time_and_not_before(bus: Bus, transfer_
     (stored,) = await fired(bus, transfer_id, 3)
     assert stored.data == b"due"
     assert 0 <= stored.at - at_s < 1
-    assert await bus.last(subjects.timer(transfer_id, "ring")) is None
+    assert await bus.get_last(subjects.timer(transfer_id, "ring")) is None
     await asyncio.sleep(0.5)
     assert len(await bus.history(subjects.timeout(transfer_id), 10)) == 1
 
@@ -58,7 +58,7 @@ async def test_timers_of_other_names_and_transfers_are_left_alone(bus: Bus, tran
             timers.schedule(f"{transfer_id}-2", "ring", now + 0.4, b"other"),
         ]
     )
-    cancel = timers.cancelling(subjects.timer(transfer_id, "ring"))
+    cancel = timers.cancel_headers(subjects.timer(transfer_id, "ring"))
     await bus.publish(subjects.event(transfer_id), b"", headers=cancel)
     (stored,) = await fired(bus, transfer_id, 3)
     assert stored.data == b"brief"
@@ -88,7 +88,7 @@ async def test_a_timer_survives_a_killed_broker(
 
 @pytest.mark.parametrize("at_s", [float("nan"), float("inf"), -1.0, 1_795_383_138_535.8])
 def test_a_time_that_is_none_is_refused(at_s: float) -> None:
-    with pytest.raises(Refused, match=r"^at_s is .*; give epoch seconds$"):
+    with pytest.raises(InvalidRequest, match=r"^at_s is .*; give epoch seconds$"):
         timers.schedule("a", "ring", at_s, b"")
 
 
@@ -98,6 +98,6 @@ async def test_pending_timers_are_counted(fresh_bus: Bus) -> None:
     await fresh_bus.publish_all([timers.schedule(id, "deadline", far, b"{}") for id in ("t-a", "t-b")])
     await fresh_bus.publish_all([timers.schedule("t-c", "another", far, b"{}")])
     assert await fresh_bus.count(subjects.any_timer("deadline")) == 2
-    cancel = timers.cancelling(subjects.timer("t-a", "deadline"))
+    cancel = timers.cancel_headers(subjects.timer("t-a", "deadline"))
     await fresh_bus.publish(subjects.log("t-a"), b"{}", headers=cancel)
     assert await fresh_bus.count(subjects.any_timer("deadline")) == 1

@@ -15,19 +15,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from warmxfer.bus import (
-    Broken,
     Bus,
     BusSettings,
+    DeadLetter,
     Delivery,
     EmbeddedServer,
+    InternalError,
+    InvalidRequest,
     Outgoing,
-    Park,
-    Refused,
-    Retry,
+    RetryableError,
     Worker,
     subjects,
 )
-from warmxfer.bus.messages import Arrival
+from warmxfer.bus.messages import ConsumerMessage
 
 from ..counting import CountingHandler
 from ..nats_server import restart
@@ -46,7 +46,7 @@ async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
 
 async def unsettled(bus: Bus, consumer: str) -> int:
     """How many messages the broker still has for `consumer`: to deliver, or to be acknowledged."""
-    info = await bus._link.api(f"CONSUMER.INFO.WARMXFER.{consumer}")
+    info = await bus._connection.api(f"CONSUMER.INFO.WARMXFER.{consumer}")
     never_delivered = info["delivered"]["consumer_seq"] == 0
     return info["num_pending"] + info["num_ack_pending"] + never_delivered
 
@@ -64,7 +64,7 @@ def busy(worker: Worker) -> int:
 
 
 async def dead_letters(bus: Bus, id: str) -> list[dict[str, Any]]:
-    return [json.loads(stored.data) for stored in await bus.history(subjects.dead(id), 100)]
+    return [json.loads(stored.data) for stored in await bus.history(subjects.dead_letter(id), 100)]
 
 
 @contextlib.asynccontextmanager
@@ -79,17 +79,19 @@ async def test_a_delivery_says_where_it_comes_from(fresh_bus: Bus) -> None:
     async def handle(delivery: Delivery) -> None:
         got.append(delivery)
 
-    seq = await fresh_bus.publish(subjects.do("t1", "gateway"), b"{}", msg_id="m1", headers={"X-A": "b"})
+    seq = await fresh_bus.publish(
+        subjects.work_queue("t1", "gateway"), b"{}", msg_id="m1", headers={"X-A": "b"}
+    )
     counting = CountingHandler(handle)
     async with Worker(fresh_bus, "gateway", counting, jobs=2) as worker:
         await settled(fresh_bus, "gateway")
-        assert (counting.done, counting.failed, worker.held) == (1, 0, 0)
+        assert (counting.done, counting.failed, worker.in_flight) == (1, 0, 0)
     assert await dead_letters(fresh_bus, "t1") == []
     (delivery,) = got
     assert (delivery.transfer_id, delivery.kind, delivery.rest) == ("t1", "do", "gateway")
-    assert (delivery.data, delivery.seq, delivery.tries) == (b"{}", seq, 1)
+    assert (delivery.data, delivery.seq, delivery.delivery_count) == (b"{}", seq, 1)
     assert delivery.headers == {"X-A": "b", "Nats-Msg-Id": "m1"}
-    stored = await fresh_bus.last(subjects.do("t1", "gateway"))
+    stored = await fresh_bus.get_last(subjects.work_queue("t1", "gateway"))
     assert stored is not None
     assert delivery.at == stored.at
 
@@ -146,7 +148,7 @@ async def test_never_more_than_jobs_run_and_idle_workers_get_the_rest(fresh_bus:
     async def handle(_: Delivery) -> None:
         await gate.wait()
 
-    await fresh_bus.publish_all([Outgoing(subjects.do(f"t{n}", "briefing"), b"") for n in range(6)])
+    await fresh_bus.publish_all([Outgoing(subjects.work_queue(f"t{n}", "briefing"), b"") for n in range(6)])
     async with (
         other_bus(fresh_bus) as other,
         Worker(fresh_bus, "briefing", handle, jobs=2, progress=True) as one,
@@ -154,7 +156,7 @@ async def test_never_more_than_jobs_run_and_idle_workers_get_the_rest(fresh_bus:
         await until(lambda: busy(one) == 2)
         async with Worker(other, "briefing", handle, jobs=4, progress=True) as two:
             await until(lambda: busy(two) == 4)
-            assert (busy(one), one.held, two.held) == (2, 2, 4)
+            assert (busy(one), one.in_flight, two.in_flight) == (2, 2, 4)
             gate.set()
             await settled(fresh_bus, "briefing")
 
@@ -163,10 +165,10 @@ async def test_long_work_is_held_by_progress_and_done_once(fresh_bus: Bus) -> No
     calls: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
-        calls.append(delivery.tries)
+        calls.append(delivery.delivery_count)
         await asyncio.sleep(2.5 * ACK_WAIT_S)
 
-    await fresh_bus.publish(subjects.do("t1", "briefing"), b"")
+    await fresh_bus.publish(subjects.work_queue("t1", "briefing"), b"")
     async with (
         other_bus(fresh_bus) as other,
         Worker(fresh_bus, "briefing", handle, jobs=1, progress=True),
@@ -180,7 +182,7 @@ async def test_what_waits_for_its_turn_is_not_delivered_again(fresh_bus: Bus) ->
     calls: list[tuple[bytes, int]] = []
 
     async def handle(delivery: Delivery) -> None:
-        calls.append((delivery.data, delivery.tries))
+        calls.append((delivery.data, delivery.delivery_count))
         await asyncio.sleep(0.8 * ACK_WAIT_S)
 
     await fresh_bus.publish_all([Outgoing(subjects.event("t1"), b"%d" % n) for n in range(4)])
@@ -196,9 +198,9 @@ async def test_a_worker_that_dies_leaves_its_work_to_another(fresh_bus: Bus) -> 
         await asyncio.Event().wait()
 
     async def handle(delivery: Delivery) -> None:
-        done.append((delivery.transfer_id, delivery.tries))
+        done.append((delivery.transfer_id, delivery.delivery_count))
 
-    await fresh_bus.publish(subjects.do("t1", "briefing"), b"")
+    await fresh_bus.publish(subjects.work_queue("t1", "briefing"), b"")
     dying = await Bus.connect(fresh_bus.settings, name="dying")
     worker = Worker(dying, "briefing", hang, jobs=1, progress=True)
     await worker.start()
@@ -217,8 +219,8 @@ async def test_retry_comes_again_no_sooner_than_it_asked(fresh_bus: Bus) -> None
 
     async def handle(delivery: Delivery) -> None:
         at.append(time.monotonic())
-        if delivery.tries < 3:
-            raise Retry("not yet", after_s=0.3)
+        if delivery.delivery_count < 3:
+            raise RetryableError("not yet", after_s=0.3)
 
     await fresh_bus.publish(subjects.event("t1"), b"")
     counting = CountingHandler(handle)
@@ -233,8 +235,11 @@ async def test_retry_comes_again_no_sooner_than_it_asked(fresh_bus: Bus) -> None
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (Refused("number is '+1…23'; name another"), "Refused: number is '+1…23'; name another"),
-        (Broken("two states at once"), "Broken: two states at once"),
+        (
+            InvalidRequest("number is '+1…23'; name another"),
+            "InvalidRequest: number is '+1…23'; name another",
+        ),
+        (InternalError("two states at once"), "InternalError: two states at once"),
         (ValueError("the caller said: my pin is 1234"), "ValueError at test_worker.py:"),
         (asyncio.CancelledError(), "CancelledError at test_worker.py:"),
     ],
@@ -246,7 +251,7 @@ async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_cause(
     tries: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
-        tries.append(delivery.tries)
+        tries.append(delivery.delivery_count)
         raise error
 
     async def on_dead(delivery: Delivery, cause: str) -> None:
@@ -256,8 +261,8 @@ async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_cause(
     with capture_logs() as logs:
         async with await Bus.connect(settings, name="test") as bus:
             await bus.ensure()
-            seq = await bus.publish(subjects.do("t1", "gateway"), b"secret payload")
-            async with Worker(bus, "gateway", handle, jobs=1, on_dead=on_dead):
+            seq = await bus.publish(subjects.work_queue("t1", "gateway"), b"secret payload")
+            async with Worker(bus, "gateway", handle, jobs=1, on_dead_letter=on_dead):
                 await settled(bus, "gateway")
             (letter,) = await dead_letters(bus, "t1")
     assert tries == [1, 2, 3]
@@ -274,15 +279,15 @@ async def test_park_is_a_dead_letter_at_once(fresh_bus: Bus) -> None:
     tries: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
-        tries.append(delivery.tries)
-        raise Park("not JSON")
+        tries.append(delivery.delivery_count)
+        raise DeadLetter("not JSON")
 
     await fresh_bus.publish(subjects.event("t1"), b"\xff")
     async with Worker(fresh_bus, "coordinator", handle, jobs=1):
         await settled(fresh_bus, "coordinator")
     assert tries == [1]
     (letter,) = await dead_letters(fresh_bus, "t1")
-    assert letter["cause"] == "Park: not JSON"
+    assert letter["cause"] == "DeadLetter: not JSON"
 
 
 async def test_poison_blocks_nobody(fresh_bus: Bus) -> None:
@@ -309,7 +314,7 @@ async def test_a_subject_that_is_hostile_is_put_aside(fresh_bus: Bus) -> None:
     async def handle(delivery: Delivery) -> None:
         done.append(delivery.transfer_id)
 
-    transport = fresh_bus._link.client._transport
+    transport = fresh_bus._connection.client._transport
     assert transport is not None
     for id in (b"\xff\xfe", b"a\xc2\xa0b", b"x" * 100, b"+14155550123"):
         transport.write(b"PUB warmxfer." + id + b".event 0\r\n\r\n")
@@ -318,21 +323,21 @@ async def test_a_subject_that_is_hostile_is_put_aside(fresh_bus: Bus) -> None:
     never: list[Delivery] = []
 
     async def on_unaddressed(delivery: Delivery, cause: str) -> None:
-        assert cause.startswith("Park: id is ")
+        assert cause.startswith("DeadLetter: id is ")
         told.append(delivery)
 
     async def on_dead(delivery: Delivery, _: str) -> None:
         never.append(delivery)
 
     async with Worker(
-        fresh_bus, "coordinator", handle, jobs=1, on_dead=on_dead, on_unaddressed=on_unaddressed
+        fresh_bus, "coordinator", handle, jobs=1, on_dead_letter=on_dead, on_invalid_subject=on_unaddressed
     ):
         await settled(fresh_bus, "coordinator")
     assert done == ["good"]
-    assert ([delivery.transfer_id for delivery in told], never) == ([subjects.UNADDRESSED] * 4, [])
-    letters = await dead_letters(fresh_bus, subjects.UNADDRESSED)
+    assert ([delivery.transfer_id for delivery in told], never) == ([subjects.INVALID_ID] * 4, [])
+    letters = await dead_letters(fresh_bus, subjects.INVALID_ID)
     assert len(letters) == 4
-    assert all(letter["cause"].startswith("Park: id is ") for letter in letters)
+    assert all(letter["cause"].startswith("DeadLetter: id is ") for letter in letters)
 
 
 async def test_a_stored_header_cannot_pass_for_the_brokers_word(fresh_bus: Bus) -> None:
@@ -352,7 +357,7 @@ async def test_a_message_that_kills_its_worker_is_given_up(fresh_server: Embedde
     begun: list[int] = []
 
     async def die(delivery: Delivery) -> None:
-        begun.append(delivery.tries)
+        begun.append(delivery.delivery_count)
         await asyncio.Event().wait()
 
     async with await Bus.connect(settings, name="test") as bus:
@@ -369,22 +374,22 @@ async def test_a_message_that_kills_its_worker_is_given_up(fresh_server: Embedde
             await settled(bus, "coordinator")
         (letter,) = await dead_letters(bus, "t1")
     assert begun == [1, 2, 3, 4]
-    assert letter["cause"] == "Park: was begun 4 times and never ended: it may kill its worker"
+    assert letter["cause"] == "DeadLetter: was begun 4 times and never ended: it may kill its worker"
 
 
 async def test_when_telling_of_the_dead_fails_it_is_told_again(fresh_bus: Bus) -> None:
     told: list[int] = []
 
     async def handle(_: Delivery) -> None:
-        raise Park("no")
+        raise DeadLetter("no")
 
     async def on_dead(delivery: Delivery, _: str) -> None:
-        told.append(delivery.tries)
+        told.append(delivery.delivery_count)
         if len(told) == 1:
-            raise Retry("later")
+            raise RetryableError("later")
 
     await fresh_bus.publish(subjects.event("t1"), b"")
-    async with Worker(fresh_bus, "coordinator", handle, jobs=1, on_dead=on_dead):
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1, on_dead_letter=on_dead):
         await settled(fresh_bus, "coordinator", 8)
     assert told == [1, 2]
     assert len(await dead_letters(fresh_bus, "t1")) == 1
@@ -399,17 +404,17 @@ async def test_stopping_lets_running_work_end_and_gives_the_rest_back_at_once(fr
         ended.append(delivery.data)
 
     async def handle_later(delivery: Delivery) -> None:
-        later.append((delivery.data, delivery.tries))
+        later.append((delivery.data, delivery.delivery_count))
 
     await fresh_bus.publish_all([Outgoing(subjects.event("t1"), b"%d" % n) for n in range(4)])
     worker = Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True)
     await worker.start()
-    await until(lambda: worker.held == 4)
+    await until(lambda: worker.in_flight == 4)
     stopping = asyncio.create_task(worker.stop(5))
     await asyncio.sleep(0.05)
     gate.set()
     await stopping
-    assert (ended, worker.held) == ([b"0"], 0)
+    assert (ended, worker.in_flight) == ([b"0"], 0)
     started = time.monotonic()
     async with Worker(fresh_bus, "coordinator", handle_later, jobs=1, keyed=True):
         await settled(fresh_bus, "coordinator")
@@ -429,9 +434,9 @@ async def test_stopping_cuts_what_does_not_end_in_time_and_gives_it_back(fresh_b
     done: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
-        done.append(delivery.tries)
+        done.append(delivery.delivery_count)
 
-    await fresh_bus.publish(subjects.do("t1", "briefing"), b"")
+    await fresh_bus.publish(subjects.work_queue("t1", "briefing"), b"")
     worker = Worker(fresh_bus, "briefing", hang, jobs=1, progress=True)
     await worker.start()
     await until(lambda: busy(worker) == 1)
@@ -477,7 +482,7 @@ async def test_a_worker_begins_before_the_stream_is_there(fresh_server: Embedded
     ):
         await asyncio.sleep(0.1)
         await bus.ensure()
-        await bus.publish(subjects.do("t1", "gateway"), b"")
+        await bus.publish(subjects.work_queue("t1", "gateway"), b"")
         await until(lambda: done == ["t1"])
 
 
@@ -492,15 +497,15 @@ class OneInHand:
     def pull(self, consumer: str, sink: object, window: int) -> OneInHand:
         return self
 
-    async def pump(self) -> None:
+    async def request_more(self) -> None:
         while self.coming:
             asyncio.get_running_loop().call_soon(self.bring, self.coming.pop())
 
     def bring(self, seq: int) -> None:
         assert self.worker is not None
-        self.worker.accept(Arrival(subjects.event(f"t{seq}"), b"", {}, seq, 0.0, 1, ""))
+        self.worker.accept(ConsumerMessage(subjects.event(f"t{seq}"), b"", {}, seq, 0.0, 1, ""))
 
-    async def ack(self, arrival: Arrival) -> None:
+    async def ack(self, arrival: ConsumerMessage) -> None:
         pass
 
 
@@ -541,7 +546,7 @@ async def test_ten_thousand_messages_leave_no_task_and_no_lane() -> None:
                 most = max(most, len(asyncio.all_tasks()))
                 await asyncio.sleep(0.01)
             await settled(bus, "coordinator")
-            assert (len(worker._lanes), worker._lanes.ready, worker.held) == (0, False, 0)
+            assert (len(worker._lanes), worker._lanes.ready, worker.in_flight) == (0, False, 0)
         assert most <= before + 64 + 4
         assert len(asyncio.all_tasks()) == before
 
@@ -551,5 +556,5 @@ async def test_a_number_of_jobs_that_is_none_is_refused(bus: Bus, jobs: int) -> 
     async def handle(_: Delivery) -> None:
         pass
 
-    with pytest.raises(Refused, match=rf"^jobs is {jobs}; give 1 to 1024$"):
+    with pytest.raises(InvalidRequest, match=rf"^jobs is {jobs}; give 1 to 1024$"):
         Worker(bus, "gateway", handle, jobs=jobs)

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from warmxfer.bus import (
-    Broken,
     Bus,
     BusSettings,
+    InternalError,
+    InvalidRequest,
     Outgoing,
-    Refused,
     StaleWrite,
     Unavailable,
     subjects,
@@ -22,9 +22,9 @@ from ..nats_server import ConfiguredServer
 
 async def test_what_is_published_is_read_back(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
-    assert await bus.last(subject) is None
+    assert await bus.get_last(subject) is None
     seq = await bus.publish(subject, b"one", msg_id=f"{transfer_id}.1", headers={"X-A": "b"})
-    stored = await bus.last(subject)
+    stored = await bus.get_last(subject)
     assert stored is not None
     assert (stored.subject, stored.seq, stored.data) == (subject, seq, b"one")
     assert (stored.msg_id, stored.headers["X-A"]) == (f"{transfer_id}.1", "b")
@@ -40,7 +40,7 @@ async def test_a_repeat_is_stored_once(bus: Bus, transfer_id: str) -> None:
 
 async def test_an_id_used_on_another_subject_loses_no_guarded_record(bus: Bus, transfer_id: str) -> None:
     await bus.publish(subjects.event(transfer_id), b"one", msg_id=transfer_id)
-    with pytest.raises(Broken, match=r"was used on warmxfer\..*\.event before"):
+    with pytest.raises(InternalError, match=r"was used on warmxfer\..*\.event before"):
         await bus.publish(subjects.log(transfer_id), b"two", msg_id=transfer_id, expect_last=0)
 
 
@@ -48,7 +48,7 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The acknowledgement of the first attempt is lost; the second is refused by our own first."""
-    subject, replies = subjects.log(transfer_id), bus._link.replies
+    subject, replies = subjects.log(transfer_id), bus._connection.replies
     real_call, calls = replies.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
@@ -67,7 +67,7 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
 async def test_a_doubtful_write_that_lost_its_race_is_stale(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject, replies = subjects.log(transfer_id), bus._link.replies
+    subject, replies = subjects.log(transfer_id), bus._connection.replies
     real_call, calls = replies.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
@@ -96,7 +96,7 @@ async def test_many_are_stored_in_the_order_given(bus: Bus, transfer_id: str) ->
 async def test_one_refused_message_does_not_hold_up_the_others(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     large = Outgoing(subject, b"x" * 200_000)
-    with pytest.raises(Refused, match="too large; the stream takes 131072 bytes"):
+    with pytest.raises(InvalidRequest, match="too large; the stream takes 131072 bytes"):
         await bus.publish_all([Outgoing(subject, b"before"), large, Outgoing(subject, b"after")])
     assert [stored.data for stored in await bus.history(subject, 10)] == [b"before", b"after"]
 
@@ -111,7 +111,7 @@ async def test_a_long_history_of_large_messages_is_whole(bus: Bus, transfer_id: 
 async def test_history_crosses_subjects_in_the_order_of_the_stream(bus: Bus, transfer_id: str) -> None:
     written = [subjects.request(transfer_id), subjects.log(transfer_id), subjects.event(transfer_id)]
     await bus.publish_all([Outgoing(subject, b"") for subject in written])
-    assert [s.subject for s in await bus.history(subjects.everything(transfer_id), 10)] == written
+    assert [s.subject for s in await bus.history(subjects.all_of(transfer_id), 10)] == written
 
 
 async def test_a_subject_nobody_captures_is_unavailable_in_time(bus: Bus) -> None:

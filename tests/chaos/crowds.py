@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from unittest.mock import patch
 
-from warmxfer.actors.house import ROLES, Caller
-from warmxfer.bus import Listener, listening, subjects
+from warmxfer.actors.house import ROLES, PlacedCall
+from warmxfer.bus import Subscription, listening, subjects
 from warmxfer.schemas import WarmTransferPhase as Phase
 from warmxfer.schemas import decode_phase
 
@@ -96,7 +96,7 @@ class Crowd:
     """Transfers of many callers, begun no faster than they get ahead: so that what is measured is the blow,
     and not how long a machine takes to carry everybody to their supervisor at once."""
 
-    def __init__(self, here: Scene, heard: Listener, callers: Sequence[Caller]) -> None:
+    def __init__(self, here: Scene, heard: Subscription, callers: Sequence[PlacedCall]) -> None:
         self.calls: list[Call] = []
         self._here = here
         self._heard = heard
@@ -147,7 +147,7 @@ async def f18() -> AsyncIterator[Row]:
         callers = await _many_callers(here, FLOOD)
         began = time.monotonic()
 
-        async def asked(place: int, caller: Caller) -> Call:
+        async def asked(place: int, caller: PlacedCall) -> Call:
             await asyncio.sleep(place * FLOOD_S / FLOOD)
             return await here.stage.begin(caller, READY, **PATIENCE)
 
@@ -158,16 +158,16 @@ async def f18() -> AsyncIterator[Row]:
         row.notes.append(f"asked within {time.monotonic() - began:.1f} s")
         await here.judge(row, calls)
         row.notes.append(f"all ended and looked at after {time.monotonic() - began:.1f} s")
-        letter = await here.bus.last(subjects.dead("poisoned"))
+        letter = await here.bus.get_last(subjects.dead_letter("poisoned"))
         if letter is None or not json.loads(letter.data)["cause"]:
             row.problems.append("I22: the poison was not parked with its cause")
     yield row
 
 
-def _all_phases(here: Scene) -> Listener:
+def _all_phases(here: Scene) -> Subscription:
     """The phases of all transfers, more of them pending than a `Listener` keeps elsewhere."""
     with patch.object(listening, "MAX_PENDING", MAX_HEARD):
-        return here.bus.listen(PHASES)
+        return here.bus.subscribe(PHASES)
 
 
 def _roomy(transfers: int, time_scale: float) -> AbstractAsyncContextManager[Scene]:
@@ -176,8 +176,8 @@ def _roomy(transfers: int, time_scale: float) -> AbstractAsyncContextManager[Sce
     return scene(counts=TWO_OF_EACH, time_scale=time_scale, env=jobs)
 
 
-async def _many_callers(here: Scene, count: int) -> list[Caller]:
-    callers: list[Caller] = []
+async def _many_callers(here: Scene, count: int) -> list[PlacedCall]:
+    callers: list[PlacedCall] = []
     while len(callers) < count:
         callers += await here.stage.callers(min(CALLERS_A_PRIMARY, count - len(callers)))
     return callers

@@ -17,9 +17,9 @@ from pathlib import Path
 import nats
 from nats.js.errors import APIError
 
-from warmxfer.actors.house import Caller
+from warmxfer.actors.house import PlacedCall
 from warmxfer.bus import EmbeddedServer
-from warmxfer.schemas import WarmTransferError
+from warmxfer.schemas import WarmxferError
 
 from ..nats_server import ConfiguredServer, restart
 from ..whole.stage import Call
@@ -81,11 +81,11 @@ async def _struck(here: Scene, row: Row, fill: Step, empty: Step) -> Row:
     return row
 
 
-async def _asked(here: Scene, caller: Caller) -> Call | None:
+async def _asked(here: Scene, caller: PlacedCall) -> Call | None:
     """None: there was no room for the request, and whoever asked was told."""
     try:
         return await here.stage.begin(caller)
-    except WarmTransferError:
+    except WarmxferError:
         return None
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from warmxfer.actors.house import Caller
+from warmxfer.actors.house import PlacedCall
 from warmxfer.schemas import WarmTransferPhase as Phase
 
 from ..whole.stage import READY, Call
@@ -44,7 +44,7 @@ PARKED = 7
 """Transfers that `parked` needs a caller for."""
 
 
-async def parked(scene: Scene, callers: list[Caller]) -> list[Call]:
+async def parked(scene: Scene, callers: list[PlacedCall]) -> list[Call]:
     """One transfer at each phase at which it is possible to stand still."""
     stage = scene.stage
     await stage.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
@@ -84,7 +84,7 @@ async def at_first_words(scene: Scene, row: Row) -> AsyncIterator[list[Call]]:
     yield calls
 
 
-async def _at(scene: Scene, caller: Caller, phase: Phase, supervisor: str = READY) -> Call:
+async def _at(scene: Scene, caller: PlacedCall, phase: Phase, supervisor: str = READY) -> Call:
     call = await scene.stage.begin(caller, supervisor, **PATIENCE)
     await call.until(phase)
     return call

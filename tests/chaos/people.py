@@ -6,8 +6,8 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 
-from warmxfer.actors.house import Caller
-from warmxfer.schemas import Refused
+from warmxfer.actors.house import PlacedCall
+from warmxfer.schemas import InvalidRequest
 from warmxfer.schemas import WarmTransferPhase as Phase
 
 from ..whole.stage import READY, Call
@@ -50,7 +50,7 @@ async def f14(chance: random.Random) -> AsyncIterator[Row]:
             yield row
 
 
-async def _hung_up(here: Scene, who: str, caller: Caller, phase: Phase, wait_s: float) -> Call:
+async def _hung_up(here: Scene, who: str, caller: PlacedCall, phase: Phase, wait_s: float) -> Call:
     call = await here.stage.begin(caller, READY, **CONFIG)
     try:
         await call.until(phase)
@@ -75,5 +75,5 @@ async def _hang_up(here: Scene, name: str) -> None:
     """Whoever is not on the phone under this name, yet or any more, cannot hang up."""
     try:
         await here.house.post(f"/sandbox/people/{name}/hangup", {})
-    except Refused:
+    except InvalidRequest:
         return

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from warmxfer.actors.house import ROLES, Caller
+from warmxfer.actors.house import ROLES, PlacedCall
 
 from ..whole.stage import Call
 from .crowds import PATIENCE, TWO_OF_EACH
@@ -42,7 +42,7 @@ async def f17() -> AsyncIterator[Row]:
         yield row
 
 
-async def _steady(here: Scene, callers: list[Caller], over: asyncio.Event) -> list[Call]:
+async def _steady(here: Scene, callers: list[PlacedCall], over: asyncio.Event) -> list[Call]:
     """One transfer after another is begun until `over`, or until there is no caller left."""
     calls: list[Call] = []
     for caller in callers:

@@ -14,9 +14,9 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 
 from warmxfer.actors.client import Client
-from warmxfer.actors.house import ROLES, Caller, House
+from warmxfer.actors.house import ROLES, LocalStack, PlacedCall
 from warmxfer.bus import Bus, BusSettings, subjects
-from warmxfer.schemas import Retry, WarmTransferPhase, decode_phase
+from warmxfer.schemas import RetryableError, WarmTransferPhase, decode_phase
 
 from ..whole.stage import Call, Stage
 from .check import began_at, broken_promises, executed, read, told
@@ -70,7 +70,7 @@ class Scene:
         """Return when there is a result, or when it has taken too long."""
         until = time.monotonic() + RESULT_S
         while time.monotonic() < until:
-            if await self.bus.last(subjects.result(id), deadline_s=RESULT_S):
+            if await self.bus.get_last(subjects.result(id), deadline_s=RESULT_S):
                 return
             await asyncio.sleep(BETWEEN_LOOKS_S)
 
@@ -111,7 +111,7 @@ class Scene:
 
     async def phase_of(self, call: Call) -> WarmTransferPhase | None:
         """The last phase the stream holds of a transfer."""
-        stored = await self.bus.last(subjects.phase(call.transfer.id))
+        stored = await self.bus.get_last(subjects.phase(call.transfer.id))
         return decode_phase(stored.data).phase if stored else None
 
     async def recovery(self, struck_at: float, *roles: str) -> float:
@@ -147,7 +147,7 @@ async def _verdict(call: Call) -> dict[str, Any]:
         while True:
             try:
                 return await call.verdict()
-            except Retry:
+            except RetryableError:
                 await asyncio.sleep(BETWEEN_LOOKS_S)
 
 
@@ -169,7 +169,7 @@ async def _worked_off(js: JetStreamContext, role: str, last: int) -> bool:
     return waiting == 0 or (found.ack_floor is not None and found.ack_floor.stream_seq >= last)
 
 
-def rooms(callers: Sequence[Caller | Call]) -> list[str]:
+def rooms(callers: Sequence[PlacedCall | Call]) -> list[str]:
     """The primary rooms of these, as a `primary` is told them."""
     return [each.caller.room_id if isinstance(each, Call) else each.room_id for each in callers]
 
@@ -188,7 +188,7 @@ async def scene(
         **house.pop("env", {}),
         **({"NATS_URL": url} if url else {}),
     }
-    async with House(time_scale=time_scale, env=env, **house) as built:
+    async with LocalStack(time_scale=time_scale, env=env, **house) as built:
         here = url or built.nats_url
         async with (
             Client.connect(here, env={}) as client,

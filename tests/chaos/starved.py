@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from warmxfer.actors.child import Child
+from warmxfer.actors.child import ManagedProcess
 from warmxfer.actors.house import ROLES
 
 from .parking import at_every_phase
@@ -43,11 +43,11 @@ async def f16() -> AsyncIterator[Row]:
         yield row
 
 
-def _workers(here: Scene) -> list[Child]:
+def _workers(here: Scene) -> list[ManagedProcess]:
     return [child for role in (*ROLES, "primary") for child in here.house.running(role)]
 
 
-async def _doled_out(workers: list[Child]) -> None:
+async def _doled_out(workers: list[ManagedProcess]) -> None:
     until = time.monotonic() + STARVED_S
     while time.monotonic() < until:
         with stopped(workers):

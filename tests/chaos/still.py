@@ -7,11 +7,11 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from warmxfer.actors.child import Child
+from warmxfer.actors.child import ManagedProcess
 
 
 @contextmanager
-def stopped(children: Sequence[Child]) -> Iterator[None]:
+def stopped(children: Sequence[ManagedProcess]) -> Iterator[None]:
     """They stand still inside; one that was killed there is left alone."""
     try:
         _signal(children, signal.SIGSTOP)
@@ -20,7 +20,7 @@ def stopped(children: Sequence[Child]) -> Iterator[None]:
         _signal(children, signal.SIGCONT)
 
 
-def _signal(children: Sequence[Child], number: signal.Signals) -> None:
+def _signal(children: Sequence[ManagedProcess], number: signal.Signals) -> None:
     for child in children:
         if child.running:
             os.kill(child.pid, number)

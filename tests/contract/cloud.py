@@ -14,8 +14,8 @@ import httpx
 import jwt
 import structlog
 
-from warmxfer.actors.providers import CallRecord, NotDone, Provider, choose_provider
-from warmxfer.schemas import WarmTransferError
+from warmxfer.actors.providers import CallRecord, Provider, Rejected, choose_provider
+from warmxfer.schemas import WarmxferError
 
 from .target import Target
 
@@ -93,9 +93,9 @@ class Cloud:
             for each in ids:
                 try:
                     await undo(each)
-                except NotDone as gone:
+                except Rejected as gone:
                     log.debug("gone_already", status=gone.status)
-                except WarmTransferError as error:
+                except WarmxferError as error:
                     left.append(error)
         if left:
             raise ExceptionGroup(f"{self.target.url} may still hold calls or rooms of this test", left)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from warmxfer.actors.providers import CallRecord, DialOrder
+from warmxfer.actors.providers import CallRecord, DialRequest
 from warmxfer.schemas import SIPDestination, SIPOptions
 
 from .cloud import Cloud, new_key
@@ -24,10 +24,12 @@ class Phone:
     cloud: Cloud
     line: Line
 
-    def order(self, room_id: str, key: str = "", to: str = "", ringing_timeout_s: int = RING_S) -> DialOrder:
+    def order(
+        self, room_id: str, key: str = "", to: str = "", ringing_timeout_s: int = RING_S
+    ) -> DialRequest:
         """A call into `room_id`, where whoever answers appears as `sup-<key>`."""
         key = key or new_key()
-        return DialOrder(
+        return DialRequest(
             room_id=room_id,
             participant_id=f"sup-{key}",
             ringing_timeout_s=ringing_timeout_s,
@@ -37,7 +39,7 @@ class Phone:
                 self.line.caller,
                 extra_options=SIPOptions(max_call_duration=MAX_CALL_S),
             ),
-            marks={"warmxferId": key, "attempt": "1", "attemptKey": f"{key}-1"},
+            metadata={"warmxferId": key, "attempt": "1", "attemptKey": f"{key}-1"},
         )
 
     def wire_order(self, room_id: str, **more: Any) -> dict[str, Any]:
@@ -46,7 +48,7 @@ class Phone:
         limits = {"ringingTimeout": RING_S, "maxCallDuration": MAX_CALL_S}
         return {**line, "destinationRoomId": room_id, **limits, **more}
 
-    async def dial(self, order: DialOrder) -> str:
+    async def dial(self, order: DialRequest) -> str:
         """Place the call; it is ended with the test."""
         call_id = (await self.cloud.provider.dial(order)).call_id
         self.cloud.calls.append(call_id)

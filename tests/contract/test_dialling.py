@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from warmxfer.actors.providers import NotDone
+from warmxfer.actors.providers import Rejected
 from warmxfer.schemas import CallCause
 
 from .cloud import NOT_THERE, Cloud, new_key
@@ -30,7 +30,7 @@ async def test_our_provider_hears_a_refusal_as_one(cloud: Cloud) -> None:
     """§2 Dialling: a refused dial was not done, and nothing is listed."""
     room_id = await cloud.room()
     order = Phone(cloud, NO_RULE).order(room_id, to="nobody")
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.dial(order)
     assert refusal.value.status == 400
     assert await cloud.provider.find_calls(room_id, order.participant_id, "") == []
@@ -58,7 +58,7 @@ async def test_a_dial_is_answered(cloud: Cloud, phone: Phone) -> None:
     record = await cloud.until(call_id, lambda call: call.status == "answered", "answered")
     assert (record.up, record.cause, record.direction) == (True, None, "outbound")
     assert record.room_id == order.room_id
-    assert order.marks.items() <= record.metadata.items()
+    assert order.metadata.items() <= record.metadata.items()
 
 
 async def test_nobody_is_dialled_into_a_room_that_is_not_there(cloud: Cloud, phone: Phone) -> None:
@@ -66,7 +66,7 @@ async def test_nobody_is_dialled_into_a_room_that_is_not_there(cloud: Cloud, pho
     closed = await cloud.room()
     await cloud.provider.close_room(closed)
     for room_id in (closed, "zzzz-zzzz-zzzz"):
-        with pytest.raises(NotDone) as refusal:
+        with pytest.raises(Rejected) as refusal:
             await phone.dial(phone.order(room_id))
         assert refusal.value.status in {400, *NOT_THERE}
 

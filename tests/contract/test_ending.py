@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.actors.providers import NotDone
+from warmxfer.actors.providers import Rejected
 from warmxfer.schemas import CallCause
 
 from .cloud import NOT_THERE, Cloud
@@ -14,7 +14,7 @@ from .phone import Phone
 async def test_nothing_is_not_ended(cloud: Cloud) -> None:
     """§5 Ending: a missing field is 400, an unknown call is refused."""
     assert await cloud.refusal("POST", "/v2/sip/call/end", {}) == 400
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.end("0" * 32)
     assert refusal.value.status in {400, *NOT_THERE}
 
@@ -42,6 +42,6 @@ async def test_an_ended_call_is_not_ended_again(cloud: Cloud, phone: Phone) -> N
     call = await phone.talk()
     await cloud.provider.end(call.call_id)
     await cloud.until(call.call_id, lambda now: not now.up, "down")
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.end(call.call_id)
     assert refusal.value.status in {400, 409, *NOT_THERE}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from warmxfer.actors.providers import NotDone, RateLimited
+from warmxfer.actors.providers import RateLimited, Rejected
 
 from .cloud import Cloud, new_key
 from .hand import Hand
@@ -69,6 +69,6 @@ async def test_a_refusal_says_why(cloud: Cloud) -> None:
     assert 400 <= answer.status_code < 500
     said = answer.json()
     sentence = next(said[name] for name in ("message", "error", "msg", "statusMessage") if said.get(name))
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.close_room("")
     assert sentence in str(refusal.value)

@@ -51,8 +51,8 @@ async def test_more_calls_than_one_page_holds(
     assert {call["callId"] for call in first["data"] + second["data"]} == set(cloud.calls)
     monkeypatch.setattr(videosdk, "PER_PAGE", 5)
     for order in (orders[0], orders[-1]):
-        [found] = await cloud.provider.find_calls(room_id, "", order.marks["attemptKey"])
-        assert found.metadata["warmxferId"] == order.marks["warmxferId"]
+        [found] = await cloud.provider.find_calls(room_id, "", order.metadata["attemptKey"])
+        assert found.metadata["warmxferId"] == order.metadata["warmxferId"]
 
 
 async def test_a_call_is_the_same_in_the_list_and_alone(cloud: Cloud, phone: Phone) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from warmxfer.actors.providers import NotDone, NotYet
+from warmxfer.actors.providers import NotReady, Rejected
 
 from .cloud import NOT_THERE, Cloud, new_key
 from .hand import Hand
@@ -21,7 +21,7 @@ async def record(cloud: Cloud, room_id: str, participant_id: str) -> None:
         while True:
             try:
                 return await cloud.provider.record_participant(room_id, participant_id)
-            except NotYet:
+            except NotReady:
                 await asyncio.sleep(cloud.target.pause_s)
 
 
@@ -45,14 +45,14 @@ async def test_an_order_with_a_hole_is_refused(cloud: Cloud, missing: str) -> No
 
 async def test_in_a_room_without_a_session_nobody_is_recorded(cloud: Cloud) -> None:
     """§9 Recording: no session is 403, and asking again will not help."""
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.record_participant(await cloud.room(), new_key())
     assert refusal.value.status in {403, *NOT_THERE}
 
 
 async def test_somebody_who_is_not_there_is_not_recorded_yet(cloud: Cloud, phone: Phone) -> None:
     """§9 Recording: 400 that says so in a live room; they may come."""
-    with pytest.raises(NotYet) as refusal:
+    with pytest.raises(NotReady) as refusal:
         await cloud.provider.record_participant(await phone.live_room(), new_key())
     assert refusal.value.status == 400
 
@@ -78,7 +78,7 @@ async def test_who_was_moved_is_recorded_under_the_new_name(cloud: Cloud, phone:
     """§9 Recording: a moved call is recorded where it came to, a moment after the record has it there."""
     target, call = await phone.live_room(), await phone.talk()
     await cloud.provider.switch(call.call_id, target, name := new_key())
-    await cloud.until(call.call_id, lambda now: now.moves_done == 1, "moved")
+    await cloud.until(call.call_id, lambda now: now.completed_moves == 1, "moved")
     await record(cloud, target, name)
 
 

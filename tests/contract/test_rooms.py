@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from warmxfer.actors.providers import Gone
+from warmxfer.actors.providers import NotFound
 
 from .cloud import NOT_THERE, Cloud, new_key
 from .phone import Phone
@@ -69,7 +69,7 @@ async def test_what_is_not_there_cannot_be_closed(cloud: Cloud) -> None:
     key = new_key()
     cloud.rooms.append(await cloud.provider.create_room(key))
     for room_id in (UNKNOWN_ROOM, key):
-        with pytest.raises(Gone) as refusal:
+        with pytest.raises(NotFound) as refusal:
             await cloud.provider.close_room(room_id)
         assert refusal.value.status in NOT_THERE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.actors.providers import Arrived, NotDone
+from warmxfer.actors.providers import ParticipantJoinedNotice, Rejected
 
 from .cloud import NOT_THERE, Cloud, new_key
 from .hand import Hand
@@ -24,7 +24,7 @@ async def test_an_order_with_a_hole_is_refused(cloud: Cloud, missing: str) -> No
 
 async def test_an_unknown_call_does_not_move(cloud: Cloud) -> None:
     """§4 Switching: an unknown call is refused."""
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.switch("0" * 32, await cloud.room(), new_key())
     assert refusal.value.status in {400, *NOT_THERE}
 
@@ -34,8 +34,8 @@ async def test_a_switch_is_taken_on_and_then_done(cloud: Cloud, phone: Phone) ->
     target, call = await phone.live_room(), await phone.talk()
     accepted = await cloud.provider.switch(call.call_id, target, "moved")
     assert (accepted["data"]["callId"], accepted["data"]["status"].lower()) == (call.call_id, "answered")
-    record = await cloud.until(call.call_id, lambda now: now.moves_done == 1, "moved")
-    assert (record.up, record.moving, record.moves_failed) == (True, False, 0)
+    record = await cloud.until(call.call_id, lambda now: now.completed_moves == 1, "moved")
+    assert (record.up, record.moving, record.failed_moves) == (True, False, 0)
     assert (record.room_id, record.call_id) == (target, call.call_id)
 
 
@@ -43,7 +43,7 @@ async def test_a_moved_call_is_listed_where_it_is(cloud: Cloud, phone: Phone) ->
     """§4 Switching: after it the call belongs to the new room, and to no other."""
     target, call = await phone.live_room(), await phone.talk()
     await cloud.provider.switch(call.call_id, target, "moved")
-    await cloud.until(call.call_id, lambda now: now.moves_done == 1, "moved")
+    await cloud.until(call.call_id, lambda now: now.completed_moves == 1, "moved")
     there = (await cloud.get("/v2/sip/call", roomId=target))["data"]
     assert call.call_id in {each["callId"] for each in there}
     assert (await cloud.get("/v2/sip/call", roomId=str(call.room_id)))["data"] == []
@@ -72,7 +72,9 @@ async def test_who_was_moved_arrives_under_our_name(cloud: Cloud, phone: Phone, 
         call = await phone.talk()
         await cloud.provider.switch(call.call_id, target, name)
         letter = await letterbox.until("participant-joined", participantId=name)
-        assert await telling.read_notice(letter.headers, letter.body) == Arrived(target, name)
+        assert await telling.parse_webhook(letter.headers, letter.body) == ParticipantJoinedNotice(
+            target, name
+        )
     finally:
         await telling.aclose()
 
@@ -80,12 +82,17 @@ async def test_who_was_moved_arrives_under_our_name(cloud: Cloud, phone: Phone, 
 async def test_nobody_is_moved_into_a_room_without_a_session(cloud: Cloud, phone: Phone) -> None:
     """§4 Switching: the target room must be active; else the call stays where it is."""
     empty, call = await cloud.room(), await phone.talk()
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.switch(call.call_id, empty, "moved")
     assert refusal.value.status == 400
     record = await cloud.provider.look_up_call(call.call_id)
     assert record is not None
-    assert (record.up, record.room_id, record.moves_done, record.moving) == (True, call.room_id, 0, False)
+    assert (record.up, record.room_id, record.completed_moves, record.moving) == (
+        True,
+        call.room_id,
+        0,
+        False,
+    )
 
 
 async def test_an_ended_call_does_not_move(cloud: Cloud, phone: Phone) -> None:
@@ -93,7 +100,7 @@ async def test_an_ended_call_does_not_move(cloud: Cloud, phone: Phone) -> None:
     target, call = await phone.live_room(), await phone.talk()
     await cloud.provider.end(call.call_id)
     await cloud.until(call.call_id, lambda now: not now.up, "down")
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(Rejected) as refusal:
         await cloud.provider.switch(call.call_id, target, "moved")
     assert refusal.value.status in {400, 409, *NOT_THERE}
 
@@ -103,5 +110,5 @@ async def test_a_switch_that_fails_is_counted(cloud: Cloud, phone: Phone, hand: 
     target, call = await phone.live_room(), await phone.talk()
     await hand.break_it("fails", {"switch": True, "callId": call.call_id})
     await cloud.provider.switch(call.call_id, target, "moved")
-    record = await cloud.until(call.call_id, lambda now: now.moves_failed == 1, "told to have failed")
-    assert (record.up, record.room_id, record.moves_done) == (True, call.room_id, 0)
+    record = await cloud.until(call.call_id, lambda now: now.failed_moves == 1, "told to have failed")
+    assert (record.up, record.room_id, record.completed_moves) == (True, call.room_id, 0)

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from warmxfer.actors.providers import NotDone
+from warmxfer.actors.providers import Rejected
 
 from .cloud import Cloud, new_key
 from .hand import Hand
@@ -77,7 +77,7 @@ async def test_our_provider_says_which_key_to_check(cloud: Cloud) -> None:
     """§6 Tokens: a wrong secret is not done, with the remedy, without the secret."""
     mistaken = cloud.open_provider(VIDEOSDK_SECRET=STRANGER)
     try:
-        with pytest.raises(NotDone, match="check VIDEOSDK_API_KEY and VIDEOSDK_SECRET") as refusal:
+        with pytest.raises(Rejected, match="check VIDEOSDK_API_KEY and VIDEOSDK_SECRET") as refusal:
             await mistaken.create_room(new_key())
         assert refusal.value.status == 401
         assert STRANGER not in str(refusal.value)

@@ -12,7 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from warmxfer.actors.gateway import names
 from warmxfer.actors.gateway.webhooks import Webhooks, path_of
-from warmxfer.actors.providers import Arrived, Departed, Forged, LegDown, Provider
+from warmxfer.actors.providers import (
+    CallEndedNotice,
+    InvalidWebhookSignature,
+    ParticipantJoinedNotice,
+    ParticipantLeftNotice,
+    Provider,
+)
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import CallCause, SupervisorCallEnded, decode_event
 
@@ -29,7 +35,7 @@ async def telling(cloud: Cloud, letterbox: Letterbox) -> AsyncIterator[Provider]
     """Our provider with its webhooks registered at the cloud; afterwards they are not."""
     provider = cloud.open_provider(letterbox.url)
     try:
-        await provider.take_notices()
+        await provider.register_webhooks()
         yield provider
     finally:
         for hook in (await cloud.get("/v2/sip/webhooks"))["data"]:
@@ -56,7 +62,7 @@ async def test_the_signing_key_is_public(cloud: Cloud) -> None:
 
 async def test_an_address_is_registered_once(cloud: Cloud, telling: Provider, letterbox: Letterbox) -> None:
     """§7 Webhooks: POST, GET and DELETE /v2/sip/webhooks; told again, our provider registers nothing."""
-    await telling.take_notices()
+    await telling.register_webhooks()
     [hook] = [h for h in (await cloud.get("/v2/sip/webhooks"))["data"] if h["url"] == letterbox.url]
     assert hook["events"] == ["call-hangup", "call-missed", "call-update"]
     assert (await cloud.http.delete(f"/v2/sip/webhooks/{hook['id']}")).is_success
@@ -69,8 +75,8 @@ async def test_a_hang_up_is_told_and_signed(
 ) -> None:
     """§7 Webhooks: call-hangup carries the call and our metadata; its signature verifies."""
     call_id, letter = await hung_up(cloud, phone, letterbox, transfer_id)
-    notice = await telling.read_notice(letter.headers, letter.body)
-    assert isinstance(notice, LegDown)
+    notice = await telling.parse_webhook(letter.headers, letter.body)
+    assert isinstance(notice, CallEndedNotice)
     assert (notice.call_id, notice.cause, notice.direction) == (call_id, CallCause.HUNG_UP, "outbound")
     assert notice.metadata["warmxferId"] == transfer_id
 
@@ -87,8 +93,8 @@ async def test_another_body_or_signature_is_forged(
         ({**letter.headers, SIGNATURE: other.headers[SIGNATURE]}, letter.body),
         (unsigned, letter.body),
     ):
-        with pytest.raises(Forged):
-            await telling.read_notice(headers, body)
+        with pytest.raises(InvalidWebhookSignature):
+            await telling.parse_webhook(headers, body)
 
 
 async def test_a_room_tells_who_comes_and_goes(
@@ -100,10 +106,10 @@ async def test_a_room_tells_who_comes_and_goes(
     joined = await letterbox.until("participant-joined", participantId=order.participant_id)
     await cloud.provider.end(call_id)
     left = await letterbox.until("participant-left", participantId=order.participant_id)
-    arrived = await telling.read_notice(joined.headers, joined.body)
-    departed = await telling.read_notice(left.headers, left.body)
-    assert arrived == Arrived(order.room_id, order.participant_id)
-    assert isinstance(departed, Departed)
+    arrived = await telling.parse_webhook(joined.headers, joined.body)
+    departed = await telling.parse_webhook(left.headers, left.body)
+    assert arrived == ParticipantJoinedNotice(order.room_id, order.participant_id)
+    assert isinstance(departed, ParticipantLeftNotice)
     assert (departed.room_id, departed.participant_id) == (order.room_id, order.participant_id)
 
 
@@ -111,7 +117,7 @@ async def test_a_replayed_letter_is_one_fact(
     cloud: Cloud, phone: Phone, telling: Provider, letterbox: Letterbox, bus: Bus, transfer_id: str
 ) -> None:
     """§7 Webhooks: the signature covers no time, so a letter known already is no news."""
-    assert names.marks(transfer_id, 1).items() == phone.order("", transfer_id).marks.items()
+    assert names.call_metadata(transfer_id, 1).items() == phone.order("", transfer_id).metadata.items()
     call_id, letter = await hung_up(cloud, phone, letterbox, transfer_id)
     app = httpx.ASGITransport(Webhooks(bus, telling).app)
     path = path_of(telling.name)

@@ -14,27 +14,27 @@ from typing import Any, get_args
 
 import msgspec
 
-from warmxfer.actors.coordinator.claims import Claimed
-from warmxfer.actors.gateway.effects import Ending, Intent
+from warmxfer.actors.coordinator.claims import CallerLock
+from warmxfer.actors.gateway.effects import ClaimRecord, EffectEnd
 from warmxfer.actors.machine import record_decoder
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     AnyEvent,
-    AskHistory,
-    AskPulse,
-    AskSummary,
-    AskToken,
     DeadlinePassed,
     History,
-    OwnSummary,
-    Pulse,
+    HistoryQuery,
+    LivenessQuery,
+    LivenessReply,
     RoomToken,
+    RoomTokenQuery,
+    SessionSummary,
+    SummaryQuery,
     ToBriefing,
     ToConsult,
     ToGateway,
     ToPrimary,
     ToSummarizer,
-    WarmTransferError,
+    WarmxferError,
     decode_as,
     decode_command,
     decode_event,
@@ -84,7 +84,7 @@ class Example:
     def message(self) -> Any:
         try:
             return self.decode(self.block.text.encode())
-        except (WarmTransferError, msgspec.DecodeError) as error:
+        except (WarmxferError, msgspec.DecodeError) as error:
             raise AssertionError(f"{self.name} is no message of {self.subject}: {error}") from error
 
     @property
@@ -94,7 +94,7 @@ class Example:
         if self.answer:
             return as_kind(ANSWERS[self.road])
         if self.road == "intent" and self.subject.endswith("-ended"):
-            return as_kind(Ending)
+            return as_kind(EffectEnd)
         return READERS[self.road]
 
 
@@ -138,25 +138,25 @@ READERS: Mapping[str, Decode] = {
     "do.primary": _one_of(decode_command, ToPrimary),
     "do.consult": _one_of(decode_command, ToConsult),
     "timer": _one_of(decode_event, DeadlinePassed),
-    "intent": as_kind(Intent),
-    "claim": as_kind(Claimed),
-    "ask.history": as_kind(AskHistory),
-    "ask.summary": as_kind(AskSummary),
-    "ask.token": as_kind(AskToken),
-    "ask.pulse": as_kind(AskPulse),
+    "intent": as_kind(ClaimRecord),
+    "claim": as_kind(CallerLock),
+    "ask.history": as_kind(HistoryQuery),
+    "ask.summary": as_kind(SummaryQuery),
+    "ask.token": as_kind(RoomTokenQuery),
+    "ask.pulse": as_kind(LivenessQuery),
 }
 ANSWERS: Mapping[str, type[Any]] = {
     "ask.history": History,
-    "ask.summary": OwnSummary,
+    "ask.summary": SessionSummary,
     "ask.token": RoomToken,
-    "ask.pulse": Pulse,
+    "ask.pulse": LivenessReply,
 }
 INSIDE: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _FROM_USERS)}
 
 
 def road_of(subject: str) -> str:
     """The name of the row of `bus.subjects.TABLE` that `subject`, real or a pattern, belongs to."""
-    for road in subjects.TABLE:
+    for road in subjects.SUBJECTS:
         shape = "".join(
             r"[\w<>-]{1,64}" if part.startswith("<") else re.escape(part)
             for part in re.split(r"(<\w+>)", road.pattern)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from warmxfer.actors.machine import Moved, Transfer, step
+from warmxfer.actors.machine import Applied, Transfer, step
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -49,7 +49,7 @@ def tell(first: AnyEvent, *, twist: Twist | None = None) -> list[Output]:
         if not waiting:
             return told
         moved = step(state, waiting.popleft(), NOW)
-        if not isinstance(moved, Moved):
+        if not isinstance(moved, Applied):
             continue
         state = moved.state
         told += moved.outbox

@@ -17,7 +17,7 @@ from warmxfer.actors.primary import PrimarySettings, entering
 from warmxfer.actors.providers.videosdk_settings import VideoSDKSettings
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.bus import BusSettings
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
 from .environment import Recorder, mentioned_in_source, read_in_source
 from .pages import DOCS, code, read_page
@@ -127,7 +127,7 @@ def _range(kind: Any, name: str) -> str:
     """What a refusal of nonsense says about the range; empty where any text will do, or no number will."""
     try:
         kind.from_env({**ENOUGH, name: "nonsense"})
-    except Refused as refusal:
+    except InvalidRequest as refusal:
         found = RANGE.search(str(refusal))
         return f"{found[1]} to {found[2].rstrip('.')}" if found else ""
     return ""

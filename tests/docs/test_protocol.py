@@ -8,9 +8,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from warmxfer.actors.machine import ArmTimer
+from warmxfer.actors.machine import SetTimer
 from warmxfer.bus import Delivery, subjects
-from warmxfer.bus.dead import letter
+from warmxfer.bus.dead import dead_letter
 from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult, encode
 
 from .contract import all_field_names, facts, tag_of
@@ -51,7 +51,7 @@ def test_every_message_has_an_example(kind: type[msgspec.Struct]) -> None:
     )
 
 
-@pytest.mark.parametrize("road", [road.name for road in subjects.TABLE])
+@pytest.mark.parametrize("road", [road.name for road in subjects.SUBJECTS])
 def test_every_subject_has_an_example(road: str) -> None:
     shown = {(example.road, example.answer) for example in examples()}
     assert road in READERS, f"tests/docs/examples.py does not know what travels on {road}: add it to READERS"
@@ -62,7 +62,7 @@ def test_every_subject_has_an_example(road: str) -> None:
 
 def test_the_log_example_shows_a_timer_being_set() -> None:
     records = [each.message for each in examples() if each.road == "log" and not each.inside]
-    assert any(isinstance(out, ArmTimer) for record in records for out in record.outbox)
+    assert any(isinstance(out, SetTimer) for record in records for out in record.outbox)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -95,7 +95,7 @@ def test_dead_letters_are_as_shown() -> None:
     delivery = Delivery(
         "refund-4417", "cancel", "", "warmxfer.refund-4417.cancel", b"{", 4711, 1_781_532_000.0, 1, {}
     )
-    real = msgspec.json.decode(letter(delivery, "Park: why", "coordinator").data, type=DeadLetter)
+    real = msgspec.json.decode(dead_letter(delivery, "Park: why", "coordinator").data, type=DeadLetter)
     shown = [each.message for each in examples() if each.road == "dead"]
     assert [(each.subject, each.seq, each.consumer) for each in shown] == [
         (real.subject, real.seq, real.consumer)

@@ -15,7 +15,7 @@ from warmxfer.schemas import (
     MAX_TURNS,
     SUMMARY_MAX_CHARS,
     CallCause,
-    Fault,
+    FailureKind,
 )
 
 from . import story
@@ -28,14 +28,14 @@ def test_subjects_are_the_table_of_the_bus() -> None:
     rows = page().find("Subjects").table("subject", "who writes", "who reads", "what", "stored").rows
     real = [
         (road.pattern, road.writer, road.readers, road.carries, "yes" if road.captured else "no")
-        for road in subjects.TABLE
+        for road in subjects.SUBJECTS
     ]
     assert [(code(row["subject"]), *list(row.values())[1:]) for row in rows] == real
 
 
 def test_faults_and_causes_are_all_there() -> None:
     rows = page().find("command_failed").table("fault", "meaning").rows
-    assert [code(row["fault"]) for row in rows] == [fault.value for fault in Fault]
+    assert [code(row["fault"]) for row in rows] == [fault.value for fault in FailureKind]
     rows = page().find("supervisor_call_ended").table("field", "type", "meaning").rows
     assert codes([row["meaning"] for row in rows if row["field"] == "`cause`"]) == {
         c.value for c in CallCause

@@ -13,8 +13,8 @@ from warmxfer.schemas import (
     CallerCallEnded,
     CallerReleased,
     CancelRequest,
+    InvalidRequest,
     Outcome,
-    Refused,
     SIPDestination,
     SIPOptions,
     SpokenLines,
@@ -77,7 +77,7 @@ def test_what_only_warmxfer_sets_is_listed() -> None:
 
 @pytest.mark.parametrize("row", page().find("Refusals").table("field", "value", "the sentence").rows, ids=str)
 def test_refusals_say_exactly_this(row: dict[str, str]) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         read_request(_request_with(code(row["field"]), code(row["value"])))
     assert row["the sentence"] == str(refusal.value)
 

@@ -21,14 +21,14 @@ from tests.simulation.borrowed import borrowed
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
 from warmxfer.actors.cli.scenarios import SCENARIOS, Scenario
-from warmxfer.actors.cli.stage import play, set_up
-from warmxfer.actors.house import House
+from warmxfer.actors.cli.stage import place_calls, play
+from warmxfer.actors.house import LocalStack
 from warmxfer.actors.machine import Record, Stage, record_decoder
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.bus.log import MAX_RECORDS
-from warmxfer.schemas import Fact
+from warmxfer.schemas import Event
 
-Way = tuple[Stage, type[Fact], Stage]
+Way = tuple[Stage, type[Event], Stage]
 
 HERE = Path(__file__).parent
 PACE = 0.2
@@ -59,11 +59,11 @@ def keep(name: str, records: Iterable[bytes]) -> None:
 async def record(scenarios: list[Scenario]) -> None:
     """Play each in a house of its own, and keep its log if all went as it must."""
     for scenario in scenarios:
-        async with House(time_scale=PACE) as house, house.client() as client:
-            (caller,) = await set_up(house, [scenario], TALK)
+        async with LocalStack(time_scale=PACE) as house, house.client() as client:
+            (caller,) = await place_calls(house, [scenario], TALK)
             played = await play(house, client, scenario, caller)
-            if played.faults:
-                raise SystemExit(f"{scenario.name}: {'; '.join(played.faults)}")
+            if played.problems:
+                raise SystemExit(f"{scenario.name}: {'; '.join(played.problems)}")
             async with await Bus.connect(BusSettings(url=house.nats_url), name="recorder") as bus:
                 stored = await bus.history(subjects.log(played.id), MAX_RECORDS)
                 keep(scenario.name, (each.data for each in stored))

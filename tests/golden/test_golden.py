@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from warmxfer.actors.cli.scenarios import SCENARIOS
-from warmxfer.actors.machine import Moved, Transfer, record_decoder, step
+from warmxfer.actors.machine import Applied, Transfer, record_decoder, step
 from warmxfer.schemas import encode
 
 from .record import logs, path_of, read, ways
@@ -34,7 +34,7 @@ def test_a_caller_whose_transfer_an_older_version_began_is_served_the_same(path:
     state: Transfer | None = None
     for record, line in zip(read(path), path.read_bytes().splitlines(), strict=True):
         moved = step(state, record.event, record.at)
-        assert isinstance(moved, Moved), f"record {record.state.seq}: {moved.why}"
+        assert isinstance(moved, Applied), f"record {record.state.seq}: {moved.why}"
         assert moved.state == record.state
         sent: list[dict[str, Any]] = [json.loads(encode(each)) for each in moved.outbox]
         was_sent: list[dict[str, Any]] = json.loads(line)["outbox"]

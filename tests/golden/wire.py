@@ -22,14 +22,23 @@ from tests.golden.wire_environment import product_variables
 from tests.golden.wire_fields import Facts, values
 from tests.golden.wire_rules import Wire, layout_faults, public_faults
 from warmxfer.actors import exits
-from warmxfer.actors.coordinator.claims import Claimed
+from warmxfer.actors.coordinator.claims import CallerLock
 from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.gateway import dialling, effects, names, returning, standing
-from warmxfer.actors.machine.record import ArmTimer, Record
-from warmxfer.actors.machine.state import Stage, Task, Transfer
+from warmxfer.actors.machine.record import Record, SetTimer
+from warmxfer.actors.machine.state import PreparationTask, Stage, Transfer
 from warmxfer.bus import BusSettings, dead, stream, subjects
 from warmxfer.bus.messages import Delivery
-from warmxfer.schemas import AnyCommand, AnyEvent, CallCause, Fault, Outcome, asks, transfer
+from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
+    CallCause,
+    FailureKind,
+    Outcome,
+    asks,
+    participant_ids,
+    transfer,
+)
 
 HERE = Path(__file__).parent
 PUBLIC = HERE / "wire_public.json"
@@ -45,24 +54,24 @@ PUBLIC_VALUES = {Outcome: "outcome", transfer.WarmTransferPhase: "phase"}
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {
-    asks.AskHistory: "query.history",
+    asks.HistoryQuery: "query.history",
     asks.History: "reply.history",
-    asks.Turn: "reply.history.turn",
-    asks.AskSummary: "query.summary",
-    asks.OwnSummary: "reply.summary",
-    asks.AskToken: "query.token",
+    asks.TranscriptTurn: "reply.history.turn",
+    asks.SummaryQuery: "query.summary",
+    asks.SessionSummary: "reply.summary",
+    asks.RoomTokenQuery: "query.token",
     asks.RoomToken: "reply.token",
-    asks.AskPulse: "query.pulse",
-    asks.Pulse: "reply.pulse",
+    asks.LivenessQuery: "query.pulse",
+    asks.LivenessReply: "reply.pulse",
 }
 KEPT = {
     Record: "record",
     Transfer: "transfer",
-    Claimed: "claim",
-    effects.Intent: "intent",
-    effects.Ending: "intent.ended",
+    CallerLock: "claim",
+    effects.ClaimRecord: "intent",
+    effects.EffectEnd: "intent.ended",
 }
-INTERNAL_VALUES = {Stage: "stage", Task: "task", CallCause: "call_cause", Fault: "fault"}
+INTERNAL_VALUES = {Stage: "stage", PreparationTask: "task", CallCause: "call_cause", FailureKind: "fault"}
 ROLES: dict[type, str] = {
     **PUBLIC_MESSAGES,
     transfer.SIPDestination: "request.config.destination",
@@ -73,10 +82,10 @@ ROLES: dict[type, str] = {
 }
 
 EXIT_CODES = {
-    "DONE": "done",
+    "OK": "done",
     "UNSUCCESSFUL": "unsuccessful",
-    "BROKEN": "broken",
-    "REFUSED": "refused",
+    "INTERNAL": "broken",
+    "INVALID": "refused",
     "UNAVAILABLE": "unavailable",
     "INTERRUPTED": "interrupted",
 }
@@ -105,7 +114,7 @@ def internal() -> Wire:
         "commands": Facts(ROLES).add(get_args(AnyCommand)),
         "events": Facts(ROLES).add(get_args(AnyEvent)),
         "queries": Facts(ROLES).add(_structs(asks)),
-        "kept": Facts(ROLES).add([*KEPT, ArmTimer]),
+        "kept": Facts(ROLES).add([*KEPT, SetTimer]),
         "dead letter": _dead_letter(),
         "values": values(INTERNAL_VALUES),
         "subjects": _subjects(public=False),
@@ -131,13 +140,15 @@ def _structs(module: ModuleType) -> list[type[msgspec.Struct]]:
 
 
 def _subjects(*, public: bool) -> dict[str, str]:
-    rows = (row for row in subjects.TABLE if (row.filter.split(".", 2)[2] in PUBLIC_KINDS) is public)
+    rows = (row for row in subjects.SUBJECTS if (row.filter.split(".", 2)[2] in PUBLIC_KINDS) is public)
     return {row.filter: "stored" if row.captured else "never stored" for row in rows}
 
 
 def _dead_letter() -> dict[str, Any]:
-    delivery = Delivery("ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, tries=1, headers={})
-    letter = dead.letter(delivery, "CAUSE", "CONSUMER")
+    delivery = Delivery(
+        "ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, delivery_count=1, headers={}
+    )
+    letter = dead.dead_letter(delivery, "CAUSE", "CONSUMER")
     fields: dict[str, Any] = json.loads(letter.data)
     types = {f"body.{name}": type(value).__name__ for name, value in fields.items()}
     return {"message id": letter.msg_id, **types}
@@ -149,14 +160,14 @@ def _names() -> dict[str, Any]:
         "timer": TIMER,
         "effect dial": dialling._effect(1),
         "effect switch": standing.SWITCH,
-        **{f"effect return, attempt {n}": name for n, name in enumerate(returning.RETURNS, start=1)},
+        **{f"effect return, attempt {n}": name for n, name in enumerate(returning.RETURN_EFFECTS, start=1)},
         "effect ended": effects._ending("EFFECT"),
         "participant supervisor": state.supervisor_participant_id,
         "participant caller, in the consultation room": state.caller_consult_id,
-        "participant caller, looked for there": names.moved_caller("ID"),
+        "participant caller, looked for there": participant_ids.caller_consult("ID"),
         "participant caller, back in the primary room": state.caller_return_id,
         "participant briefing agent": state.agent_participant_id,
-        **{f"call metadata {key}": value for key, value in names.marks("ID", 1, "NAME").items()},
+        **{f"call metadata {key}": value for key, value in names.call_metadata("ID", 1, "NAME").items()},
     }
 
 

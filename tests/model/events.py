@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from warmxfer.actors.machine import Stage, Transfer
-from warmxfer.actors.machine.state import Pending
+from warmxfer.actors.machine.state import PendingCommand
 from warmxfer.schemas import (
     AnyEvent,
     AudioStreamEnabled,
@@ -25,9 +25,9 @@ from warmxfer.schemas import (
     ConsultationJoined,
     ConsultationLeft,
     DeadlinePassed,
-    Fault,
+    FailureKind,
+    LegReport,
     LegsChecked,
-    LegSeen,
     ParticipantJoined,
     ParticipantLeft,
     RecordingStarted,
@@ -80,25 +80,26 @@ def answer(kind: str, name: str, make: Callable[[str], AnyEvent], *, matters_lat
     return Symbol(name, tell)
 
 
-def failure(kind: str, *faults: Fault) -> list[Symbol]:
+def failure(kind: str, *faults: FailureKind) -> list[Symbol]:
     """`CommandFailed`, for each fault that makes a difference."""
     return [
-        answer(kind, f"{kind} failed: {fault.value}", _failed(fault)) for fault in faults or (Fault.BROKEN,)
+        answer(kind, f"{kind} failed: {fault.value}", _failed(fault))
+        for fault in faults or (FailureKind.BROKEN,)
     ]
 
 
-def _failed(fault: Fault) -> Callable[[str], AnyEvent]:
-    return lambda command_id: CommandFailed(command_id=command_id, fault=fault)
+def _failed(fault: FailureKind) -> Callable[[str], AnyEvent]:
+    return lambda command_id: CommandFailed(command_id=command_id, failure=fault)
 
 
-def legs(name: str, caller: LegSeen | None = None, supervisor: LegSeen | None = None) -> Symbol:
+def legs(name: str, caller: LegReport | None = None, supervisor: LegReport | None = None) -> Symbol:
     """What a look that is awaited has seen, or the last one after the end."""
 
     def tell(transfer: Transfer) -> Told | None:
         awaited = [each for each, pending in transfer.pending.items() if pending.kind == "check_legs"]
-        if not awaited and not transfer.late_look:
+        if not awaited and not transfer.last_leg_check_id:
             return None
-        look = awaited[0] if awaited else transfer.late_look
+        look = awaited[0] if awaited else transfer.last_leg_check_id
         return transfer, LegsChecked(command_id=look, caller=caller, supervisor=supervisor), NOW
 
     return Symbol(f"legs checked: {name}", tell)
@@ -120,17 +121,19 @@ def overdue(kind: str) -> Symbol:
     return Symbol(f"time: {kind} unanswered", tell, is_time=True)
 
 
-def _at(transfer: Transfer, due: Callable[[Pending], bool], *, stage: bool, check: bool) -> Told | None:
+def _at(
+    transfer: Transfer, due: Callable[[PendingCommand], bool], *, stage: bool, check: bool
+) -> Told | None:
     """The transfer with exactly these waits due now, and its timer firing."""
-    if transfer.armed_at is None:
+    if transfer.timer_due_at is None:
         return None
     waits = transfer.pending.items()
     timed = msgspec.structs.replace(
         transfer,
-        pending={each: Pending(wait.kind, NOW if due(wait) else FAR) for each, wait in waits},
+        pending={each: PendingCommand(wait.kind, NOW if due(wait) else FAR) for each, wait in waits},
         stage_due_at=None if transfer.stage_due_at is None else NOW if stage else FAR,
         check_due_at=None if transfer.check_due_at is None else NOW if check else FAR,
-        armed_at=NOW,
+        timer_due_at=NOW,
     )
     return timed, DeadlinePassed(due_at=NOW), NOW
 
@@ -153,7 +156,7 @@ def _everything_due(transfer: Transfer) -> Told | None:
     return _at(transfer, lambda _: True, stage=True, check=True)
 
 
-ENDED, UP = LegSeen(up=False, status="ended"), LegSeen(up=True)
+ENDED, UP = LegReport(up=False, status="ended"), LegReport(up=True)
 KINDS = (
     "hold_caller",
     "find_caller_call",
@@ -173,9 +176,9 @@ KINDS = (
 )
 
 FAULTS = {
-    "switch_caller": tuple(Fault),
-    "return_caller": tuple(Fault),
-    "create_room": (Fault.REFUSED, Fault.UNKNOWN, Fault.BROKEN),
+    "switch_caller": tuple(FailureKind),
+    "return_caller": tuple(FailureKind),
+    "create_room": (FailureKind.REFUSED, FailureKind.UNKNOWN, FailureKind.BROKEN),
 }
 LOST_DEADLINE = "a deadline is given up"
 BREAKS = {"an event is given up": "event", LOST_DEADLINE: "timeout"}
@@ -217,9 +220,9 @@ SYMBOLS: list[Symbol] = [
     legs("nothing new"),
     legs("caller gone", caller=ENDED),
     legs("supervisor gone", supervisor=ENDED),
-    legs("caller at home", caller=LegSeen(up=True, room_id=PRIMARY), supervisor=UP),
-    legs("caller alone", caller=LegSeen(up=True, room_id=CONSULTATION), supervisor=ENDED),
-    legs("caller with the supervisor", caller=LegSeen(up=True, room_id=CONSULTATION), supervisor=UP),
+    legs("caller at home", caller=LegReport(up=True, room_id=PRIMARY), supervisor=UP),
+    legs("caller alone", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=ENDED),
+    legs("caller with the supervisor", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=UP),
     answer("switch_caller", "switched", lambda c: CallerSwitched(command_id=c)),
     seen(ParticipantJoined, "caller seen with the supervisor", CALLER_ID),
     seen(AudioStreamEnabled, "caller heard with the supervisor", CALLER_ID),
@@ -251,7 +254,7 @@ SYMBOLS: list[Symbol] = [
     answer(
         "end_call",
         "call ended: none to be seen",
-        lambda c: CallEnded(command_id=c, attempt=1, existed=False, doubtful=True),
+        lambda c: CallEnded(command_id=c, attempt=1, existed=False, outcome_unknown=True),
     ),
     answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
     answer("close_room", "room closed", lambda c: RoomClosed(command_id=c), matters_late=True),

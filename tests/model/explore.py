@@ -21,7 +21,7 @@ from .rules import broken, unclean
 from .telling import Telling
 from .world import Move, World
 
-UNSAID = ("arm_timer", "result")
+UNSAID = ("set_timer", "result")
 MAX_STATES = 2_000_000
 MAX_WORLDS = 1 << 24
 

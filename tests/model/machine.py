@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from warmxfer.actors.machine import Ignored, Stage, Transfer, Verdict, step
+from warmxfer.actors.machine import Decision, Ignored, Stage, Transfer, step
 from warmxfer.actors.machine.record import Output
-from warmxfer.actors.machine.state import Pending
+from warmxfer.actors.machine.state import PendingCommand
 from warmxfer.schemas import (
     AnyEvent,
-    Broken,
+    InternalError,
     Outcome,
     PhaseChanged,
     SIPDestination,
@@ -65,29 +65,29 @@ def abstract(transfer: Transfer) -> Transfer:
         checks=0,
         done=sorted(transfer.done),
         begun=sorted(transfer.begun),
-        pending={kind: Pending(kind, FAR) for kind in kinds},
+        pending={kind: PendingCommand(kind, FAR) for kind in kinds},
         stage_due_at=None if transfer.stage_due_at is None else FAR,
         check_due_at=None if transfer.check_due_at is None else FAR,
-        armed_at=None if transfer.armed_at is None else FAR,
+        timer_due_at=None if transfer.timer_due_at is None else FAR,
         ended_at=None if transfer.ended_at is None else NOW,
         summary="",
         recording="",
-        late_look="look" if transfer.late_look else "",
-        verdict=_abstract_verdict(transfer.verdict),
+        last_leg_check_id="check" if transfer.last_leg_check_id else "",
+        decision=_abstract_verdict(transfer.decision),
     )
     over = transfer.stage.ended or transfer.stage is Stage.UNWINDING
     return msgspec.structs.replace(same, **UNREAD) if over else same
 
 
-def _abstract_verdict(verdict: Verdict | None) -> Verdict | None:
+def _abstract_verdict(verdict: Decision | None) -> Decision | None:
     if verdict is None:
         return None
     complete = verdict.outcome is Outcome.COMPLETE
     word = verdict.outcome if complete else WORDS[verdict.outcome.cancelled]
-    return Verdict(word, "", dict.fromkeys(sorted(admits(verdict)), True))
+    return Decision(word, "", dict.fromkeys(sorted(admits(verdict)), True))
 
 
-def admits(verdict: Verdict) -> set[str]:
+def admits(verdict: Decision) -> set[str]:
     """Which effects at the provider the evidence admits not to have seen the end of."""
     said: set[str] = set()
     unconfirmed = str(verdict.evidence.get("unconfirmed", ""))
@@ -155,7 +155,7 @@ class Machine:
         event = type(told[1])
         try:
             outcome = step(*told)
-        except (Broken, KeyError, ValueError) as error:
+        except (InternalError, KeyError, ValueError) as error:
             return Step(symbol, event, number, (), f"step() raises {error!r}")
         if isinstance(outcome, Ignored):
             noted = symbol.name in SIGHTINGS | HANG_UPS
@@ -187,17 +187,17 @@ def _broken(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
             "return_caller",
             "release_caller",
             "check_legs",
-            "arm_timer",
+            "set_timer",
         }:
             return f"I17: something late did more than clear away: {outbox}"
         return ""
     if (len(finals), outbox.count("result")) != (after.stage.ended, after.stage.ended):
         return f"I11: not exactly one final phase and one result at the end: {outbox}"
-    if not after.stage.ended and (after.stage_due_at is None or after.armed_at is None):
+    if not after.stage.ended and (after.stage_due_at is None or after.timer_due_at is None):
         return "I18: a live state without a deadline"
     if after.stage.ended and (after.pending or after.stage_due_at):
         return "I18: an ended transfer still waits"
-    if after.stage.ended and (after.armed_at is None) is not (after.check_due_at is None):
+    if after.stage.ended and (after.timer_due_at is None) is not (after.check_due_at is None):
         return "I18: an ended transfer has a deadline for nothing, or none to look for what may be up"
     return ""
 

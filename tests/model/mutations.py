@@ -13,13 +13,13 @@ from typing import Any
 from unittest.mock import patch
 
 from warmxfer.actors.machine import Stage, Transfer, bridging, mishaps, policy, unwinding
-from warmxfer.actors.machine.table import TABLE, Handler, Rule
-from warmxfer.actors.machine.turn import Turn
+from warmxfer.actors.machine.table import TRANSITIONS, Handler, Transition
+from warmxfer.actors.machine.turn import StepContext
 from warmxfer.schemas import (
     CallerSwitched,
     CloseRoom,
     DeadlinePassed,
-    Fact,
+    Event,
     LeaveCall,
     Outcome,
     SupervisorCallEnded,
@@ -57,26 +57,26 @@ def _replaced(module: Any, name: str, value: Any) -> Patch:
     return lambda: patch.object(module, name, value)
 
 
-def _without(events: tuple[type[Fact], ...], *stages: Stage) -> Patch:
+def _without(events: tuple[type[Event], ...], *stages: Stage) -> Patch:
     """These rows are missing from the table."""
-    kept = {key: rule for key, rule in TABLE.items() if key[0] not in stages or key[1] not in events}
-    return lambda: patch.dict(TABLE, kept, clear=True)
+    kept = {key: rule for key, rule in TRANSITIONS.items() if key[0] not in stages or key[1] not in events}
+    return lambda: patch.dict(TRANSITIONS, kept, clear=True)
 
 
-def _handled_by(handler: Handler, event: type[Fact], stage: Stage, *more: Stage) -> Patch:
+def _handled_by(handler: Handler, event: type[Event], stage: Stage, *more: Stage) -> Patch:
     """One row is handled otherwise, and may lead to `more` stages."""
-    to = TABLE[stage, event].to | set(more)
-    return lambda: patch.dict(TABLE, {(stage, event): Rule(handler, to)})
+    to = TRANSITIONS[stage, event].to | set(more)
+    return lambda: patch.dict(TRANSITIONS, {(stage, event): Transition(handler, to)})
 
 
-def _give_up_at_once(turn: Turn, kind: str) -> None:
+def _give_up_at_once(turn: StepContext, kind: str) -> None:
     if kind == "switch_caller":
-        unwinding.unwind(turn, Outcome.GATEWAY_ABSENT, "No answer.")
+        unwinding.start_cleanup(turn, Outcome.GATEWAY_ABSENT, "No answer.")
     else:
         _unanswered(turn, kind)
 
 
-def _close_anyway(turn: Turn, *, awaited: bool = True) -> bool:
+def _close_anyway(turn: StepContext, *, awaited: bool = True) -> bool:
     if turn.state.room_id is None or turn.state.room_closing:
         return False
     turn.state.room_closing = True
@@ -84,49 +84,51 @@ def _close_anyway(turn: Turn, *, awaited: bool = True) -> bool:
     return True
 
 
-def _close_only_what_is_known(turn: Turn, *, awaited: bool = True) -> bool:
+def _close_only_what_is_known(turn: StepContext, *, awaited: bool = True) -> bool:
     return turn.state.room_id is not None and _close_room(turn, awaited=awaited)
 
 
-def _clear_away_instead(turn: Turn, *, awaited: bool = True) -> None:
+def _clear_away_instead(turn: StepContext, *, awaited: bool = True) -> None:
     if turn.state.stage.ended:
         unwinding._clear_after_the_caller(turn)
     else:
         _bring_back(turn, awaited=awaited)
 
 
-def _only_when_over(turn: Turn) -> None:
+def _only_when_over(turn: StepContext) -> None:
     if turn.state.stage.ended and not turn.state.caller_away:
-        unwinding.end_leg(turn, awaited=False)
+        unwinding.end_supervisor_leg(turn, awaited=False)
 
 
-def _look_for_the_leg(turn: Turn) -> None:
+def _look_for_the_leg(turn: StepContext) -> None:
     if turn.state.leg_doubtful:
-        unwinding.end_leg(turn, awaited=False)
-    policy.schedule_sweep(turn)
+        unwinding.end_supervisor_leg(turn, awaited=False)
+    policy.schedule_cleanup_check(turn)
 
 
-def _complete_at_once(turn: Turn, event: CallerSwitched) -> None:
+def _complete_at_once(turn: StepContext, event: CallerSwitched) -> None:
     turn.state.caller_moved = True
     bridging.complete(turn)
 
 
-def _agent_is_gone(turn: Turn) -> None:
+def _agent_is_gone(turn: StepContext) -> None:
     if not turn.state.awaits("leave_consultation"):
         bridging.complete(turn)
 
 
-def _forget_the_deadline(turn: Turn, event: TransferBroken) -> None:
-    mishaps.given_up(turn, TransferBroken(transfer_id=event.transfer_id, kind="event", cause=event.cause))
+def _forget_the_deadline(turn: StepContext, event: TransferBroken) -> None:
+    mishaps.transfer_broken(
+        turn, TransferBroken(transfer_id=event.transfer_id, kind="event", cause=event.cause)
+    )
 
 
-def _leave_at_once(turn: Turn, event: CallerSwitched) -> None:
+def _leave_at_once(turn: StepContext, event: CallerSwitched) -> None:
     bridging.caller_switched(turn, event)
     turn.send(LeaveCall, awaited=False)
 
 
-_bring_back = unwinding.bring_back
-_unanswered = mishaps._unanswered
+_bring_back = unwinding.send_return
+_unanswered = mishaps._command_timed_out
 _close_room = unwinding.close_room
 NOT_DONE = (Stage.CANCELLED, Stage.FAILED)
 
@@ -147,13 +149,16 @@ MUTATIONS = [
     Mutation(
         "unwinding does not end the supervisor's leg",
         "I8",
-        patches=(_replaced(unwinding, "end_leg", _nothing), _replaced(mishaps, "end_leg", _nothing)),
+        patches=(
+            _replaced(unwinding, "end_supervisor_leg", _nothing),
+            _replaced(mishaps, "end_supervisor_leg", _nothing),
+        ),
     ),
     Mutation(
         "a switch nobody answered is given up at once",
         "I8",
         patches=(
-            _replaced(mishaps, "_unanswered", _give_up_at_once),
+            _replaced(mishaps, "_command_timed_out", _give_up_at_once),
             _handled_by(mishaps.deadline_passed, DeadlinePassed, Stage.SWITCHING, Stage.UNWINDING),
         ),
     ),
@@ -201,25 +206,25 @@ MUTATIONS = [
     Mutation(
         "nobody looks for a leg in doubt once it is over",
         "I16",
-        patches=(_replaced(policy, "schedule_sweep", _nothing),),
+        patches=(_replaced(policy, "schedule_cleanup_check", _nothing),),
     ),
     Mutation(
         "nobody looks again for a caller who could not be brought back",
         "I2",
         patches=(
-            _replaced(unwinding, "check_legs_late", _nothing),
+            _replaced(unwinding, "check_legs_after_end", _nothing),
             _without((SupervisorCallEnded,), *NOT_DONE),
         ),
     ),
     Mutation(
         "a caller who was at home is taken for one who stays there",
         "the room was closed",
-        patches=(_replaced(unwinding, "bring_back", _clear_away_instead),),
+        patches=(_replaced(unwinding, "send_return", _clear_away_instead),),
     ),
     Mutation(
         "a room that could not be closed is closed by nobody",
         "I16",
-        patches=(lambda: patch.dict(mishaps.LOOK, dict.fromkeys(NOT_DONE, _look_for_the_leg)),),
+        patches=(lambda: patch.dict(mishaps.ON_CHECK_DUE, dict.fromkeys(NOT_DONE, _look_for_the_leg)),),
     ),
     Mutation(
         "a leg seen while it is being ended is thought to be ended",
@@ -229,6 +234,6 @@ MUTATIONS = [
     Mutation(
         "what could not be confirmed is not admitted",
         "I8",
-        patches=(_replaced(Turn, "note", _nothing),),
+        patches=(_replaced(StepContext, "add_evidence", _nothing),),
     ),
 ]

@@ -18,12 +18,12 @@ NOT_DONE = frozenset({Stage.CANCELLED, Stage.FAILED})
 def broken(transfer: Transfer, world: World) -> str:
     """The promise that this state breaks, or nothing."""
     stage = transfer.stage
-    admitted = admits(transfer.verdict) if transfer.verdict else set[str]()
+    admitted = admits(transfer.decision) if transfer.decision else set[str]()
     if world.dial == "twice":
         return "I6: the provider dialled twice"
     if "twice" in (world.switch, world.back):
         return "I7: the provider moved the caller twice"
-    if transfer.armed_at is not None and not world.timer:
+    if transfer.timer_due_at is not None and not world.timer:
         return "I14, L1: committed, and no timer was set: nothing will ever wake it"
     if stage is Stage.COMPLETED:
         return _not_complete(transfer, world)

@@ -189,8 +189,8 @@ class Telling:
             self._effects[id(step)] = Effect(
                 sent=EFFECTIVE.intersection(step.outbox),
                 stage=led_to.stage,
-                sets_timer="arm_timer" in step.outbox,
-                spends_timer=led_to.armed_at is None
+                sets_timer="set_timer" in step.outbox,
+                spends_timer=led_to.timer_due_at is None
                 or step.symbol.is_time
                 or step.symbol.name == LOST_DEADLINE,
                 loss=step.symbol.name in LOSSES,

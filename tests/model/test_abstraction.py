@@ -29,7 +29,7 @@ def tell(transfer: Transfer, symbol: Symbol) -> tuple[Transfer, Outcome]:
     result = None if told is None else step(*told)
     if result is None or isinstance(result, Ignored):
         return transfer, None
-    sent = [name for name in names(result.outbox) if name != "arm_timer"]
+    sent = [name for name in names(result.outbox) if name != "set_timer"]
     after = abstract(result.state)
     return result.state, (after, sent) if sent or after != abstract(transfer) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warmxfer.actors.machine import Stage
-from warmxfer.actors.machine.table import TABLE
+from warmxfer.actors.machine.table import TRANSITIONS
 
 from .check import CONFIGS, sound, told
 from .events import SYMBOLS
@@ -45,7 +45,7 @@ def test_every_way_the_table_shows_is_taken_and_no_other(
     taken = {way for explorer, _ in explored.values() for way in explorer.taken}
     shown = {
         (stage, event, to)
-        for (stage, event), rule in TABLE.items()
+        for (stage, event), rule in TRANSITIONS.items()
         for to in rule.to
         if stage is not to and stage is not Stage.NEW
     }

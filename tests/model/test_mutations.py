@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.actors.machine.table import TABLE
+from warmxfer.actors.machine.table import TRANSITIONS
 
 from .check import mutated
 from .mutations import MUTATIONS, Mutation
@@ -19,8 +19,8 @@ def test_every_known_mistake_is_found(mutation: Mutation) -> None:
 
 
 def test_a_mutation_leaves_the_product_as_it_was() -> None:
-    before = dict(TABLE)
+    before = dict(TRANSITIONS)
     for mutation in MUTATIONS:
         with mutation.made():
             pass
-    assert before == TABLE
+    assert before == TRANSITIONS

@@ -4,7 +4,7 @@ from typing import Any
 
 from warmxfer.sandbox.ledger import About, Ledger
 from warmxfer.sandbox.limits import MAX_LEDGER_ENTRIES
-from warmxfer.sandbox.verdict import judge
+from warmxfer.sandbox.verdict import report
 
 from .client import Sandbox, supervisor
 
@@ -12,7 +12,7 @@ CALLER = About("c1", "primary", "ann")
 
 
 def dial(ledger: Ledger, call_id: str, metadata: dict[str, Any] | None) -> None:
-    ledger.note("dial", "api", About(call_id, "consult", "sup", metadata))
+    ledger.record("dial", "api", About(call_id, "consult", "sup", metadata))
 
 
 def test_dials_are_counted_by_attempt_and_only_ours() -> None:
@@ -22,14 +22,14 @@ def test_dials_are_counted_by_attempt_and_only_ours() -> None:
     dial(ledger, "d3", {"transferKey": "t1", "attemptKey": "t1.2"})
     dial(ledger, "d4", {"transferKey": "t2", "attemptKey": "t2.1"})
     dial(ledger, "d5", None)
-    ledger.note("hangup", "person", About("d1"))
-    verdict = judge(ledger.entries(), "primary", "c1", "t1")
+    ledger.record("hangup", "person", About("d1"))
+    verdict = report(ledger.entries(), "primary", "c1", "t1")
     assert verdict["dials"] == {"t1.1": 2, "t1.2": 1}
     assert verdict["supervisorLegsUp"] == 2
 
 
 def test_an_empty_ledger_claims_nothing() -> None:
-    assert judge([], "primary", "c1", "t1") == {
+    assert report([], "primary", "c1", "t1") == {
         "dials": {},
         "switches": {"forward": 0, "back": 0},
         "supervisorLegsUp": 0,
@@ -46,12 +46,12 @@ def test_an_empty_ledger_claims_nothing() -> None:
 def test_hold_ends_with_the_agent_that_held() -> None:
     ledger = Ledger()
     agent = About(None, "primary", "ai")
-    ledger.note("joined", "api", agent)
-    ledger.note("listen", "api", agent, enabled=False)
-    assert judge(ledger.entries(), "primary", "c1", "t1")["callerHeld"] is True
-    assert judge(ledger.entries(), "other", "c1", "t1")["callerHeld"] is False
-    ledger.note("left", "api", agent)
-    assert judge(ledger.entries(), "primary", "c1", "t1")["callerHeld"] is False
+    ledger.record("joined", "api", agent)
+    ledger.record("listen", "api", agent, enabled=False)
+    assert report(ledger.entries(), "primary", "c1", "t1")["callerHeld"] is True
+    assert report(ledger.entries(), "other", "c1", "t1")["callerHeld"] is False
+    ledger.record("left", "api", agent)
+    assert report(ledger.entries(), "primary", "c1", "t1")["callerHeld"] is False
 
 
 def test_a_caller_is_alone_without_the_agent_of_their_room_or_another_phone() -> None:
@@ -60,48 +60,48 @@ def test_a_caller_is_alone_without_the_agent_of_their_room_or_another_phone() ->
     moved, boss = About("c1", "consult", "ann-2"), About("d1", "consult", "sup")
 
     def alone() -> bool:
-        return judge(ledger.entries(), "primary", "c1", "t1")["callerAlone"]
+        return report(ledger.entries(), "primary", "c1", "t1")["callerAlone"]
 
-    ledger.note("answered", "cloud", CALLER)
+    ledger.record("answered", "cloud", CALLER)
     assert alone()
-    ledger.note("joined", "cloud", CALLER)
+    ledger.record("joined", "cloud", CALLER)
     assert alone()
-    ledger.note("joined", "api", ai)
+    ledger.record("joined", "api", ai)
     assert not alone()
-    ledger.note("left", "cloud", CALLER)
-    ledger.note("joined", "api", briefer)
-    ledger.note("joined", "cloud", moved)
+    ledger.record("left", "cloud", CALLER)
+    ledger.record("joined", "api", briefer)
+    ledger.record("joined", "cloud", moved)
     assert alone(), "a briefing agent is nobody to talk to"
-    ledger.note("joined", "person", boss)
+    ledger.record("joined", "person", boss)
     assert not alone()
-    ledger.note("left", "person", boss)
+    ledger.record("left", "person", boss)
     assert alone()
-    ledger.note("hangup", "person", moved)
+    ledger.record("hangup", "person", moved)
     assert not alone(), "who hung up is not waiting for anybody"
 
 
 def test_who_ended_the_supervisor() -> None:
     ledger = Ledger()
     dial(ledger, "d1", {"attemptKey": "t1.1"})
-    assert judge(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] is None
-    ledger.note("end", "api", About("d1"))
-    assert judge(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] == "api"
+    assert report(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] is None
+    ledger.record("end", "api", About("d1"))
+    assert report(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] == "api"
 
 
 def test_who_ended_the_caller() -> None:
     ledger = Ledger()
-    ledger.note("answered", "cloud", CALLER)
-    ledger.note("joined", "cloud", CALLER)
-    ledger.note("end", "api", CALLER)
-    ledger.note("left", "api", CALLER)
-    verdict = judge(ledger.entries(), "primary", "c1", "t1")
+    ledger.record("answered", "cloud", CALLER)
+    ledger.record("joined", "cloud", CALLER)
+    ledger.record("end", "api", CALLER)
+    ledger.record("left", "api", CALLER)
+    verdict = report(ledger.entries(), "primary", "c1", "t1")
     assert (verdict["callerLegUp"], verdict["callerEndedBy"], verdict["callerRoom"]) == (False, "api", None)
 
 
 def test_the_ledger_is_bounded_and_says_so() -> None:
     ledger = Ledger()
     for _ in range(MAX_LEDGER_ENTRIES + 3):
-        ledger.note("joined", "api", CALLER)
+        ledger.record("joined", "api", CALLER)
     entries = ledger.entries()
     assert (len(entries), ledger.dropped) == (MAX_LEDGER_ENTRIES, 3)
     assert (entries[0]["n"], entries[-1]["n"]) == (4, MAX_LEDGER_ENTRIES + 3)

@@ -13,16 +13,16 @@ from msgspec import UnsetType
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
-    AskHistory,
-    AskPulse,
-    AskSummary,
-    AskToken,
     CancelRequest,
     History,
-    OwnSummary,
+    HistoryQuery,
+    LivenessQuery,
+    LivenessReply,
     PhaseChanged,
-    Pulse,
     RoomToken,
+    RoomTokenQuery,
+    SessionSummary,
+    SummaryQuery,
     WarmTransferRequest,
     WarmTransferResult,
     fields,
@@ -39,7 +39,16 @@ JSON = st.recursive(
 
 COMMANDS = get_args(AnyCommand)
 EVENTS = get_args(AnyEvent)
-ASKS = (AskHistory, History, AskSummary, OwnSummary, AskToken, RoomToken, AskPulse, Pulse)
+ASKS = (
+    HistoryQuery,
+    History,
+    SummaryQuery,
+    SessionSummary,
+    RoomTokenQuery,
+    RoomToken,
+    LivenessQuery,
+    LivenessReply,
+)
 SAID = (WarmTransferRequest, CancelRequest, PhaseChanged, WarmTransferResult)
 
 WORDS: dict[Any, Any] = {

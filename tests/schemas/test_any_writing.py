@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from warmxfer.schemas import Refused, SIPOptions, encode, read_cancel, read_request
+from warmxfer.schemas import InvalidRequest, SIPOptions, encode, read_cancel, read_request
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
 from .examples import JSON, quickly
@@ -39,23 +39,23 @@ PLACES = st.sampled_from(
 @quickly
 @given(JSON)
 def test_no_json_raises_anything_but_refused(value: Any) -> None:
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(InvalidRequest):
         read_request(json.dumps(value).encode())
 
 
 @quickly
 @given(PLACES, JSON)
 def test_no_value_in_any_field_raises_anything_but_refused(place: str, value: Any) -> None:
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(InvalidRequest):
         read_request(raw(**{place: value}))
 
 
 @quickly
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_but_refused(data: bytes) -> None:
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(InvalidRequest):
         read_request(data)
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(InvalidRequest):
         read_cancel(data)
 
 
@@ -96,7 +96,7 @@ def test_only_the_closed_list_of_options_gets_through(option: str, value: Any) -
     known = {field.encode_name for field in msgspec.structs.fields(SIPOptions)}
     try:
         request = read_request(raw(config__destination__extra_options={option: value}))
-    except Refused:
+    except InvalidRequest:
         return
     assert option in known
     assert not set(json.loads(encode(request.config.destination.extra_options))) & RESERVED_OPTIONS

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
     CancelRequested,
+    DecodeError,
     PhaseChanged,
-    Undecodable,
     WarmTransferResult,
     decode_as,
     decode_command,
@@ -77,8 +77,8 @@ def test_a_message_that_lacks_a_field_names_it(kind: type) -> None:
         if not field.required:
             continue
         whole = json.loads(encode(example(kind, full=False)))
-        del whole[field.name]
-        with pytest.raises(Undecodable, match=f"missing required field `{field.name}`"):
+        del whole[field.encode_name]
+        with pytest.raises(DecodeError, match=f"missing required field `{field.encode_name}`"):
             decoder_of(kind)(json.dumps(whole).encode())
 
 
@@ -86,7 +86,7 @@ def test_a_message_that_lacks_a_field_names_it(kind: type) -> None:
 @quickly
 @given(data=st.binary(max_size=400))
 def test_no_bytes_raise_anything_but_undecodable(decode: Any, data: bytes) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodeError):
         decode(data)
 
 
@@ -98,17 +98,17 @@ TAGS = st.sampled_from([snake_case(kind.__name__) for kind in (*COMMANDS, *EVENT
 @given(value=JSON, tag=TAGS)
 def test_no_json_raises_anything_but_undecodable(decode: Any, value: Any, tag: str) -> None:
     tagged = value | {"type": tag} if isinstance(value, dict) else value
-    with contextlib.suppress(Undecodable):
+    with contextlib.suppress(DecodeError):
         decode(json.dumps(tagged).encode())
 
 
 def test_a_message_too_large_is_not_even_read() -> None:
-    with pytest.raises(Undecodable, match=f"message of {MAX_MESSAGE_BYTES + 1} bytes is larger than 65536"):
+    with pytest.raises(DecodeError, match=f"message of {MAX_MESSAGE_BYTES + 1} bytes is larger than 65536"):
         decode_event(b"{" + b" " * MAX_MESSAGE_BYTES)
 
 
 def test_nesting_without_end_is_refused_and_not_followed() -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodeError):
         decode_event(b'{"type":"caller_switched","response":' + b'{"a":' * 10_000)
 
 
@@ -129,11 +129,11 @@ NUMBER = "+14155550123"
 )
 def test_what_cannot_be_read_is_not_repeated(decode: Any, message: Any) -> None:
     """`Undecodable` reaches logs and dead letters: a number in the wrong field was shown there."""
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(DecodeError) as caught:
         decode(json.dumps(message).encode())
     assert "4155" not in str(caught.value)
 
 
 def test_the_limits_hold_between_actors_too() -> None:
-    with pytest.raises(Undecodable, match="length <= 500"):
+    with pytest.raises(DecodeError, match="length <= 500"):
         decode_event(encode(CancelRequested(reason="x" * 501)))

@@ -7,7 +7,7 @@ import pytest
 
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
-    Refused,
+    InvalidRequest,
     WarmTransferRequest,
     encode,
     read_cancel,
@@ -251,7 +251,7 @@ def test_a_cancel_needs_no_reason(data: bytes) -> None:
 
 
 def test_a_cancel_is_read_as_strictly() -> None:
-    with pytest.raises(Refused, match=r"has the unknown field 'reasn'; did you mean reason\?"):
+    with pytest.raises(InvalidRequest, match=r"has the unknown field 'reasn'; did you mean reason\?"):
         read_cancel(b'{"reasn":"x"}')
-    with pytest.raises(Refused, match=r"reason is 'x{39}…'; use at most 500 characters"):
+    with pytest.raises(InvalidRequest, match=r"reason is 'x{39}…'; use at most 500 characters"):
         read_cancel(json.dumps({"reason": "x" * 501}).encode())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from warmxfer.schemas import Refused, read_request
+from warmxfer.schemas import InvalidRequest, read_request
 
 NUMBER = "+14155550123"
 GONE = Ellipsis
@@ -39,15 +39,15 @@ def raw(**changes: Any) -> bytes:
     return json.dumps(whole).encode()
 
 
-def refused(data: bytes) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refused(data: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
         read_request(data)
     return caught.value
 
 
-def complaint(data: bytes) -> Refused | None:
+def complaint(data: bytes) -> InvalidRequest | None:
     try:
         read_request(data)
-    except Refused as error:
+    except InvalidRequest as error:
         return error
     return None

@@ -78,7 +78,7 @@ def borrowed() -> Iterator[Borrowed]:
         uuid: BORROWED.uuid,
         time.monotonic: BORROWED.time.monotonic,
         time.time: BORROWED.time.time,
-        voices.open_voice: lambda settings, seat: BORROWED._world.open_voice(seat),
+        voices.open_room_client: lambda settings, seat: BORROWED._world.open_voice(seat),
         summarizer_actor.open_model: lambda settings: BORROWED._world.open_model(),
     }
     undo: list[tuple[ModuleType, str, object]] = []

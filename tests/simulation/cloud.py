@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from warmxfer.actors.providers import (
-    Arrived,
+    CallEndedNotice,
     CallRecord,
-    Departed,
-    DialOrder,
-    Gone,
-    LegDown,
-    NotDone,
+    DialRequest,
+    NotFound,
     Notice,
-    NotYet,
+    NotReady,
+    ParticipantJoinedNotice,
+    ParticipantLeftNotice,
+    Rejected,
 )
 from warmxfer.schemas import CallCause
 
@@ -103,7 +103,7 @@ class Cloud:
         self.spoken: list[Spoken] = []
         self.overlooked: set[str] = set()
         """The calls that the newest look at them did not show."""
-        self.on_dialed: Callable[[Call, DialOrder], None] = lambda call, order: None
+        self.on_dialed: Callable[[Call, DialRequest], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
     def enter_ledger(
@@ -120,7 +120,7 @@ class Cloud:
         """Raises `Gone` for one that is not open."""
         room = self.rooms.get(room_id)
         if room is None or not room.open:
-            raise Gone(f"room {room_id} is not there", status=404)
+            raise NotFound(f"room {room_id} is not there", status=404)
         return room
 
     def open_room(self, key: str) -> str:
@@ -151,13 +151,13 @@ class Cloud:
         self._world.trace.add(room.id, f"enters {guest.participant_id}")
         if before is None:
             self._announce(room, "joined", guest.participant_id, "")
-            self._notify(Arrived(room.id, guest.participant_id))
+            self._notify(ParticipantJoinedNotice(room.id, guest.participant_id))
 
     def record(self, room_id: str, participant_id: str) -> None:
         """Record somebody until they leave."""
         guest = self.room(room_id).guests.get(participant_id)
         if guest is None or self._world.now < guest.entered_at + RECORDABLE_S:
-            raise NotYet(f"{participant_id} is not yet there", status=400)
+            raise NotReady(f"{participant_id} is not yet there", status=400)
         if not guest.recorded:
             guest.recorded = True
             call_id = guest.call.record.call_id if guest.call else ""
@@ -173,7 +173,7 @@ class Cloud:
         if room.guests.pop(participant_id, None) is not None:
             self._world.trace.add(room.id, f"leaves {participant_id}: {reason}")
             self._announce(room, "left", participant_id, reason)
-            self._notify(Departed(room.id, participant_id, reason))
+            self._notify(ParticipantLeftNotice(room.id, participant_id, reason))
 
     def say(self, room_id: str, participant_id: str, words: str) -> None:
         """Somebody said something to its end; agents hear it as words, people as people do."""
@@ -212,8 +212,8 @@ class Cloud:
         self.enter(room, Guest(participant_id, audible=True, call=call))
         return call
 
-    def dial(self, order: DialOrder, *, twin: bool = False) -> Call:
-        transfer_id = order.marks["warmxferId"]
+    def dial(self, order: DialRequest, *, twin: bool = False) -> Call:
+        transfer_id = order.metadata["warmxferId"]
         self.room(order.room_id)
         call = self._new_call(
             CallRecord(
@@ -223,7 +223,7 @@ class Cloud:
                 "outbound",
                 order.room_id,
                 order.participant_id,
-                metadata=dict(order.marks),
+                metadata=dict(order.metadata),
                 started=f"{self._world.now:.6f}",
             ),
             transfer_id,
@@ -256,9 +256,9 @@ class Cloud:
         """Accept a move, and carry it out or fail at it a moment later."""
         call = self.calls.get(call_id)
         if call is None or not call.record.up:
-            raise NotDone("the call is not up", status=400)
+            raise Rejected("the call is not up", status=400)
         if not self.room(room_id).guests:
-            raise NotDone("Room has no active session: somebody must have joined it first.", status=400)
+            raise Rejected("Room has no active session: somebody must have joined it first.", status=400)
         call.transfer_id = call.transfer_id or participant_id.partition("-")[2]
         self.enter_ledger("switch", participant_id.partition("-")[2], call_id, room_id)
         self.note(call, moving=True)
@@ -272,7 +272,7 @@ class Cloud:
         nobody_there = not (self.rooms[room_id].open and self.rooms[room_id].guests)
         fails = nobody_there or self._world.weather.strikes("move_fails", call.transfer_id)
         if fails:
-            self.note(call, moving=False, moves_failed=call.record.moves_failed + 1)
+            self.note(call, moving=False, failed_moves=call.record.failed_moves + 1)
             self.enter_ledger("move_failed", call.transfer_id, call.record.call_id, room_id)
             return
         before = self.rooms[call.record.room_id or ""]
@@ -280,7 +280,7 @@ class Cloud:
         self.note(
             call,
             moving=False,
-            moves_done=call.record.moves_done + 1,
+            completed_moves=call.record.completed_moves + 1,
             room_id=room_id,
             participant_id=participant_id,
         )
@@ -291,7 +291,7 @@ class Cloud:
     def end(self, call_id: str) -> None:
         call = self.calls.get(call_id)
         if call is None or not call.record.up:
-            raise Gone("the call is not up", status=404)
+            raise NotFound("the call is not up", status=404)
         self.enter_ledger("end", call.transfer_id, call_id)
         self.hang_up(call, CallCause.HUNG_UP if call.answered_at is not None else CallCause.ABANDONED)
 
@@ -309,7 +309,9 @@ class Cloud:
             if guest is not None and guest.call is call:
                 self.leave(room, record.participant_id or "", cause.value)
         self._notify(
-            LegDown(record.call_id, record.participant_id, record.direction, record.metadata, cause, sip_code)
+            CallEndedNotice(
+                record.call_id, record.participant_id, record.direction, record.metadata, cause, sip_code
+            )
         )
 
     def _notify(self, notice: Notice) -> None:

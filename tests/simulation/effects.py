@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.gateway.returning import RETURNS
+from warmxfer.actors.gateway.returning import RETURN_EFFECTS
 
 from .company import (
     caller_of,
@@ -46,7 +46,7 @@ def at_most_once(world: World, story: Story) -> Iterator[str]:
             yield f"{'I6' if what.startswith('dial') else 'I7'}: {what} was ordered {count} times"
     home = [each for each in world.cloud.ledger if each.what == "moved" and each.transfer_id == story.id]
     home = [each for each in home if each.room_id == story.plan.session]
-    if ordered["return"] > len(RETURNS) or len(home) > 1:
+    if ordered["return"] > len(RETURN_EFFECTS) or len(home) > 1:
         yield f"I7: a return was ordered {ordered['return']} times, and executed {len(home)} times"
     dials = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("dial", story.id)]
     if sum(not each.faulty for each in dials) > 1:

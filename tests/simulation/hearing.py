@@ -7,15 +7,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from warmxfer.bus import Broken, Heard, NoOneAnswered, Refused, Retry
-from warmxfer.bus.listening import ANSWER_DEADLINE_S, MAX_PENDING
+from warmxfer.bus import InternalError, InvalidRequest, LiveMessage, NoReply, RetryableError
+from warmxfer.bus.listening import MAX_PENDING, REPLY_DEADLINE_S
 
 from .stream import matches
 
 if TYPE_CHECKING:
     from .simbus import SimBus
 
-Handler = Callable[[Heard], Awaitable[bytes]]
+Handler = Callable[[LiveMessage], Awaitable[bytes]]
 
 HEARD_AGAIN_S = 20.0
 """Whoever cannot be sure that an outbox went out sends it again, and whoever listens hears it again."""
@@ -27,22 +27,22 @@ class SimListener:
     def __init__(self, bus: SimBus, subject: str) -> None:
         self._bus = bus
         self._subject = subject
-        self._pending: deque[Heard] = deque()
+        self._pending: deque[LiveMessage] = deque()
         self._wake = asyncio.Event()
         self._ended = False
 
     async def __aenter__(self) -> SimListener:
-        self._bus.subscribe(self)
+        self._bus.register(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.end()
-        self._bus.unsubscribe(self)
+        self._bus.unregister(self)
 
     def __aiter__(self) -> SimListener:
         return self
 
-    async def __anext__(self) -> Heard:
+    async def __anext__(self) -> LiveMessage:
         while not self._pending:
             if self._ended:
                 raise StopAsyncIteration
@@ -50,7 +50,7 @@ class SimListener:
             await self._wake.wait()
         return self._pending.popleft()
 
-    async def next(self, timeout_s: float) -> Heard | None:
+    async def next(self, timeout_s: float) -> LiveMessage | None:
         try:
             async with asyncio.timeout(timeout_s):
                 return await anext(self, None)
@@ -68,16 +68,16 @@ class SimListener:
     def offer(self, subject: str, data: bytes) -> None:
         """At the broker: somebody published `subject`."""
         if self._bus.connected and matches(self._subject, subject):
-            self._bus.receive(self._arrive, Heard(subject, data))
+            self._bus.receive(self._arrive, LiveMessage(subject, data))
             if self._bus.world.weather.strikes("heard_twice", subject.split(".")[1]):
                 late_s = self._bus.world.weather.between(0.0, HEARD_AGAIN_S)
-                self._bus.world.later(late_s, self._bus.receive, self._arrive, Heard(subject, data))
+                self._bus.world.later(late_s, self._bus.receive, self._arrive, LiveMessage(subject, data))
 
-    def _arrive(self, heard: Heard) -> None:
+    def _arrive(self, heard: LiveMessage) -> None:
         lost = 0
         if len(self._pending) >= MAX_PENDING:
             lost = self._pending.popleft().lost + 1
-        self._pending.append(Heard(heard.subject, heard.data, lost))
+        self._pending.append(LiveMessage(heard.subject, heard.data, lost))
         self._wake.set()
 
 
@@ -92,32 +92,32 @@ class SimAnswering:
         self.queue = queue
 
     async def __aenter__(self) -> SimAnswering:
-        self._bus.subscribe(self)
+        self._bus.register(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._bus.unsubscribe(self)
+        self._bus.unregister(self)
 
-    def offer(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
+    def offer(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
         """At the broker: a question for us; `answer` is called at the broker with what comes of it."""
         self._bus.receive(self._begin, question, answer)
 
-    def _begin(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
+    def _begin(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(question, answer))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, question: Heard, answer: Callable[[bytes | Exception], None]) -> None:
+    async def _answer(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
         told: bytes | Exception
         try:
-            async with asyncio.timeout(ANSWER_DEADLINE_S):
+            async with asyncio.timeout(REPLY_DEADLINE_S):
                 told = await self._handler(question)
-        except Refused as error:
-            told = Refused(str(error))
-        except (Retry, TimeoutError) as error:
-            told = NoOneAnswered(f"{self.subject}: {error}")
+        except InvalidRequest as error:
+            told = InvalidRequest(str(error))
+        except (RetryableError, TimeoutError) as error:
+            told = NoReply(f"{self.subject}: {error}")
         except Exception as error:
-            told = Broken(f"{self.subject}: the answering side failed with {type(error).__name__}")
+            told = InternalError(f"{self.subject}: the answering side failed with {type(error).__name__}")
         if self._bus.connected:
             self._bus.send(answer, told)
 
@@ -140,16 +140,16 @@ async def ask(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes
             each for one in world.buses if one.connected for each in one.answerings if each.subject == subject
         ]
         if not servers:
-            bus.receive(settle, NoOneAnswered(f"Nobody listens on {subject}"))
+            bus.receive(settle, NoReply(f"Nobody listens on {subject}"))
             return
-        world.chance.choice(servers).offer(Heard(subject, data), lambda told: bus.receive(settle, told))
+        world.chance.choice(servers).offer(LiveMessage(subject, data), lambda told: bus.receive(settle, told))
 
     if not bus.connected:
-        raise NoOneAnswered(f"The connection broke while waiting on {subject}")
+        raise NoReply(f"The connection broke while waiting on {subject}")
     if not world.weather.strikes("question_lost"):
         bus.send(route)
     giving_up = world.loop.call_later(
-        timeout_s, settle, NoOneAnswered(f"Nobody answered on {subject} within {timeout_s:g} s")
+        timeout_s, settle, NoReply(f"Nobody answered on {subject} within {timeout_s:g} s")
     )
     try:
         return await future

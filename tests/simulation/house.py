@@ -13,10 +13,10 @@ from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.actors.gateway import GatewaySettings
 from warmxfer.actors.gateway import run as run_gateway
 from warmxfer.actors.primary import attach
-from warmxfer.actors.providers import ChosenProvider
+from warmxfer.actors.providers import ProviderConfig
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.actors.summarizer import run as run_summarizer
-from warmxfer.actors.voices import VoiceSettings
+from warmxfer.actors.voices import RoomSettings
 from warmxfer.bus import BusSettings
 
 from .loop import Process, spawn
@@ -145,8 +145,10 @@ class House:
         return actors[role]
 
     async def _gateway(self, bus: SimBus) -> None:
-        provider = ChosenProvider("simulated", lambda url, key: SimProvider(self._world), True, TIMEOUT_S)
-        settings = GatewaySettings(provider, settle_s=SETTLE_S, house="simulated", reconcile_s=RECONCILE_S)
+        provider = ProviderConfig("simulated", lambda url, key: SimProvider(self._world), True, TIMEOUT_S)
+        settings = GatewaySettings(
+            provider, settle_s=SETTLE_S, deployment="simulated", reconcile_s=RECONCILE_S
+        )
         await run_gateway(bus, settings)  # type: ignore[arg-type]
 
     async def _primary(self, bus: SimBus, room_id: str) -> None:
@@ -158,7 +160,7 @@ class House:
                 before.holds[-1].append(self._world.now)
         lease_s = self._world.plan.lease_s
         async with (
-            brief_here(bus, room_id, VoiceSettings()),  # type: ignore[arg-type]
+            brief_here(bus, room_id, RoomSettings()),  # type: ignore[arg-type]
             attach(bus, session, room_id, lease_s=lease_s) as attachment,  # type: ignore[arg-type]
         ):
             session.attachment = attachment

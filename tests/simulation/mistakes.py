@@ -16,8 +16,8 @@ from warmxfer.actors.coordinator import Coordinator, coordinator
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway import effects, reconciling
 from warmxfer.actors.machine import Stage, mishaps, policy, step, unwinding
-from warmxfer.actors.machine.turn import Turn
-from warmxfer.bus import Claim, Worker
+from warmxfer.actors.machine.turn import StepContext
+from warmxfer.bus import ClaimResult, Worker
 from warmxfer.schemas import DialSupervisor, Outcome
 
 from . import mistakes_with_callers as callers
@@ -35,26 +35,26 @@ SLOW_TO_DIAL_S = 30.0
 def claims_nothing(patch: Patch) -> None:
     """Every gateway that gets the command believes it is the first."""
 
-    async def claim(bus: Any, id: str, effect: str, data: bytes, **_: Any) -> Claim:
+    async def claim(bus: Any, id: str, effect: str, data: bytes, **_: Any) -> ClaimResult:
         assert BORROWED.world is not None
-        return Claim(True, BORROWED.world.now, data)
+        return ClaimResult(True, BORROWED.world.now, data)
 
-    patch.setattr(effects, "claim", claim)
+    patch.setattr(effects, "claim_effect", claim)
 
 
 def ends_no_leg(patch: Patch) -> None:
     """The transfer is over, and the supervisor's phone goes on ringing: closing a room ends no call here, and
     no gateway looks for legs that were forgotten."""
-    patch.setattr(unwinding, "end_leg", lambda turn, **_: None)
-    patch.setattr(mishaps, "end_leg", lambda turn, **_: None)
+    patch.setattr(unwinding, "end_supervisor_leg", lambda turn, **_: None)
+    patch.setattr(mishaps, "end_supervisor_leg", lambda turn, **_: None)
     patch.setattr(Cloud, "close_room", lambda self, room_id: setattr(self.room(room_id), "open", False))
-    patch.setattr(reconciling.Reconciler, "look", _nothing)
+    patch.setattr(reconciling.OrphanCallReaper, "scan", _nothing)
 
 
 def closes_once(patch: Patch) -> None:
     """A provider that would not close a room is not asked again."""
     for stage in (Stage.CANCELLED, Stage.FAILED):
-        patch.setitem(mishaps.LOOK, stage, policy.schedule_sweep)
+        patch.setitem(mishaps.ON_CHECK_DUE, stage, policy.schedule_cleanup_check)
 
 
 def dials_when_it_likes(patch: Patch) -> None:
@@ -65,12 +65,14 @@ def dials_when_it_likes(patch: Patch) -> None:
         await asyncio.sleep(BORROWED.random.uniform(0.0, SLOW_TO_DIAL_S))
         return await dial(desk, transfer_id, command)
 
-    async def forbid(self: effects.Effects, transfer_id: str, effect: str, command: Any) -> effects.Turn:
-        begun = await self.seen(transfer_id, effect)
-        return begun or effects.Turn(effects.Intent(command_id="", token=""), False, True, 0.0)
+    async def forbid(
+        self: effects.EffectClaims, transfer_id: str, effect: str, command: Any
+    ) -> effects.EffectClaim:
+        begun = await self.record_seen(transfer_id, effect)
+        return begun or effects.EffectClaim(effects.ClaimRecord(command_id="", token=""), False, True, 0.0)
 
     patch.setattr(effects, "_is_off", lambda intent, at: False)
-    patch.setattr(effects.Effects, "forbid", forbid)
+    patch.setattr(effects.EffectClaims, "forbid", forbid)
     patch.setitem(gateway.HANDLERS, DialSupervisor, late)
 
 
@@ -89,13 +91,13 @@ def names_nothing_it_says(patch: Patch) -> None:
 
 def counts_no_phase(patch: Patch) -> None:
     """Every phase is the first."""
-    real = Turn.phase
+    real = StepContext.publish_phase
 
-    def phase(self: Turn, phase: Any, **data: Any) -> None:
+    def phase(self: StepContext, phase: Any, **data: Any) -> None:
         real(self, phase, **data)
         self.state.phases = 0
 
-    patch.setattr(Turn, "phase", phase)
+    patch.setattr(StepContext, "publish_phase", phase)
 
 
 def decides_by_its_own_clock(patch: Patch) -> None:
@@ -106,7 +108,7 @@ def decides_by_its_own_clock(patch: Patch) -> None:
 
 def sets_no_timer(patch: Patch) -> None:
     """What is waited for comes, sooner or later."""
-    patch.setattr(sys.modules[step.__module__], "_arm", lambda turn: None)
+    patch.setattr(sys.modules[step.__module__], "_schedule_timer", lambda turn: None)
 
 
 def sends_once(patch: Patch) -> None:
@@ -129,8 +131,8 @@ def forgets_what_it_has_done(patch: Patch) -> None:
 
 def waits_for_ever(patch: Patch) -> None:
     """A supervisor who says nothing is waited for."""
-    patch.setitem(mishaps.STAGE_OVER, Stage.BRIEFING, lambda turn: None)
-    patch.setattr(mishaps, "_unanswered", lambda turn, kind: None)
+    patch.setitem(mishaps.ON_STAGE_TIMEOUT, Stage.BRIEFING, lambda turn: None)
+    patch.setattr(mishaps, "_command_timed_out", lambda turn, kind: None)
 
 
 # ── of messages ──────────────────────────────────────────────────────────────────────────────────
@@ -153,14 +155,14 @@ def drops_what_it_cannot_read(patch: Patch) -> None:
     async def bury(self: Worker, held: Any, cause: str) -> None:
         await self._puller.term(held.arrival)
 
-    patch.setattr(Worker, "_bury", bury)
+    patch.setattr(Worker, "_dead_letter", bury)
 
 
 def needs_a_summary(patch: Patch) -> None:
     """Without a summary there is no transfer."""
 
     def summarized(turn: Any, summary: str) -> None:
-        unwinding.unwind(turn, Outcome.BROKEN, "summarize failed")
+        unwinding.start_cleanup(turn, Outcome.BROKEN, "summarize failed")
 
     patch.setattr(mishaps, "summarized", summarized)
 

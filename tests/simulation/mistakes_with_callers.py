@@ -12,11 +12,11 @@ from warmxfer.actors.briefing import script
 from warmxfer.actors.coordinator import coordinator
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.machine import Stage, bridging, mishaps, unwinding
-from warmxfer.actors.machine.table import TABLE, Rule
+from warmxfer.actors.machine.table import TRANSITIONS, Transition
 from warmxfer.actors.primary import keeper
-from warmxfer.actors.primary.fence import Fences, Standing
-from warmxfer.actors.primary.hold import Hold
-from warmxfer.schemas import CallerSwitched, CloseRoom, CommandFailed, Fault, ReturnCaller
+from warmxfer.actors.primary.fence import FencingTokens, Freshness
+from warmxfer.actors.primary.hold import CallerHold
+from warmxfer.schemas import CallerSwitched, CloseRoom, CommandFailed, FailureKind, ReturnCaller
 
 from .provider import SimProvider
 
@@ -26,27 +26,29 @@ Mistake = Callable[[Patch], None]
 
 def leaves_after_letting_go(patch: Patch) -> None:
     """The AI takes the release for the end of its call."""
-    real = Hold.release
+    real = CallerHold.release
 
-    async def release(self: Hold) -> None:
+    async def release(self: CallerHold) -> None:
         await real(self)
         await self._session.leave()
 
-    patch.setattr(Hold, "release", release)
+    patch.setattr(CallerHold, "release", release)
 
 
 def gives_up_the_way_back(patch: Patch) -> None:
     """A way back is not looked at again once it has failed, and it fails at once."""
 
     async def give_up(desk: Any, transfer_id: str, command: Any) -> CommandFailed:
-        return CommandFailed(command_id=command.command_id, fault=Fault.REFUSED, detail="not this time")
+        return CommandFailed(
+            command_id=command.command_id, failure=FailureKind.REFUSED, detail="not this time"
+        )
 
     patch.setitem(gateway.HANDLERS, ReturnCaller, give_up)
 
 
 def never_unmutes(patch: Patch) -> None:
     """The hold is over in the books only."""
-    patch.setattr(Hold, "_unmute", _nothing)
+    patch.setattr(CallerHold, "_unmute", _nothing)
 
 
 def takes_the_order_for_the_deed(patch: Patch) -> None:
@@ -56,8 +58,8 @@ def takes_the_order_for_the_deed(patch: Patch) -> None:
         turn.state.caller_arrived = True
         bridging.caller_switched(turn, event)
 
-    rule = TABLE[Stage.SWITCHING, CallerSwitched]
-    patch.setitem(TABLE, (Stage.SWITCHING, CallerSwitched), Rule(switched, rule.to))
+    rule = TRANSITIONS[Stage.SWITCHING, CallerSwitched]
+    patch.setitem(TRANSITIONS, (Stage.SWITCHING, CallerSwitched), Transition(switched, rule.to))
 
 
 def hangs_up_on_the_helper(patch: Patch) -> None:
@@ -66,21 +68,21 @@ def hangs_up_on_the_helper(patch: Patch) -> None:
 
     def complete(turn: Any) -> None:
         real(turn)
-        unwinding.end_leg(turn, awaited=False)
+        unwinding.end_supervisor_leg(turn, awaited=False)
 
     patch.setattr(bridging, "complete", complete)
-    patch.setitem(mishaps.STAGE_OVER, Stage.HANDING_OVER, complete)  # type: ignore[arg-type]
+    patch.setitem(mishaps.ON_STAGE_TIMEOUT, Stage.HANDING_OVER, complete)  # type: ignore[arg-type]
 
 
 def sums_up_for_both(patch: Patch) -> None:
     """The agent says once more what it was told, when the caller may be there already."""
-    real = script.Script._decide
+    real = script.Dialogue._decide
 
-    def decide(self: script.Script, verdict: Any, reason: str) -> list[script.Action]:
+    def decide(self: script.Dialogue, verdict: Any, reason: str) -> list[script.Action]:
         told = self._briefing.summary if self._briefing else ""
         return [*real(self, verdict, reason), script.Say(told)]
 
-    patch.setattr(script.Script, "_decide", decide)
+    patch.setattr(script.Dialogue, "_decide", decide)
 
 
 def clears_away_at_once(patch: Patch) -> None:
@@ -104,17 +106,17 @@ def holds_for_ever(patch: Patch) -> None:
     async def outlive(*_: object) -> None:
         await asyncio.Event().wait()
 
-    patch.setattr(keeper, "outlive", outlive)
+    patch.setattr(keeper, "wait_until_expired", outlive)
 
 
 def obeys_anything(patch: Patch) -> None:
     """A hold that comes late holds a caller who was released."""
-    patch.setattr(Fences, "judge", lambda self, transfer_id, command: Standing.NEW)
+    patch.setattr(FencingTokens, "check", lambda self, transfer_id, command: Freshness.NEW)
 
 
 def asks_nobody_whose_caller_it_is(patch: Patch) -> None:
     """Every transfer may have any caller."""
-    patch.setattr(coordinator, "claim_caller", _nothing)
+    patch.setattr(coordinator, "lock_caller", _nothing)
 
 
 async def _nothing(*_: Any, **__: Any) -> None:

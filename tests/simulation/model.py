@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from warmxfer.actors.llm import Message, Reply, Tool, ToolCall
-from warmxfer.schemas import Refused, Retry
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 if TYPE_CHECKING:
     from .world import World
@@ -26,17 +26,17 @@ class SimModel:
         strikes = self._world.weather.strikes
         if strikes("model_hangs"):
             await asyncio.sleep(deadline_s)
-            raise Retry("the model did not answer in time")
+            raise RetryableError("the model did not answer in time")
         thinks_s = self._world.chance.uniform(*self._world.plan.thinks_s)
         if strikes("model_endless"):
             await asyncio.sleep(min(deadline_s, 2 * thinks_s))
-            raise Refused(f"the model said more than {max_chars} characters")
+            raise InvalidRequest(f"the model said more than {max_chars} characters")
         if thinks_s > deadline_s:
             await asyncio.sleep(deadline_s)
-            raise Retry("the model did not answer in time")
+            raise RetryableError("the model did not answer in time")
         await asyncio.sleep(thinks_s)
         if strikes("model_fails"):
-            raise Retry("the model answered 500")
+            raise RetryableError("the model answered 500")
         if strikes("model_refuses"):
             return Reply(REFUSAL)
         if tools:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.providers import DialOrder
+from warmxfer.actors.providers import DialRequest
 from warmxfer.schemas import CallCause
 
 from .cloud import Call
@@ -29,7 +29,7 @@ class People:
         world.cloud.on_dialed = self.phone_rings
         world.cloud.on_said = self.hears
 
-    def phone_rings(self, call: Call, order: DialOrder) -> None:
+    def phone_rings(self, call: Call, order: DialRequest) -> None:
         plan, later = self._world.plans[call.transfer_id], self._world.later
         later(order.ringing_timeout_s, self._rang_out, call)
         if call.twin or plan.supervisor == "no_answer":

@@ -12,9 +12,16 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from warmxfer.actors import voices
-from warmxfer.actors.providers import Gone
-from warmxfer.actors.voices import Closing, Participant, Presence, RoomEvent, Seat, Utterance
-from warmxfer.schemas import Refused, Retry
+from warmxfer.actors.providers import NotFound
+from warmxfer.actors.voices import (
+    DisconnectReason,
+    JoinOptions,
+    QueuedUtterance,
+    RoomEvent,
+    RoomParticipant,
+    RoomSnapshot,
+)
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from .cloud import Guest, Room
 from .loop import CURRENT, Process
@@ -33,7 +40,7 @@ class SimVoice:
 
     model = None
 
-    def __init__(self, world: World, seat: Seat) -> None:
+    def __init__(self, world: World, seat: JoinOptions) -> None:
         self._world = world
         self._seat = seat
         self._process: Process = CURRENT.get()  # type: ignore[assignment]
@@ -41,32 +48,32 @@ class SimVoice:
         self._guest: Guest | None = None
         self._room: Room | None = None
         self._clear_at = 0.0
-        self._lines: deque[tuple[Utterance, str]] = deque()
+        self._lines: deque[tuple[QueuedUtterance, str]] = deque()
         self._speaking: asyncio.TimerHandle | None = None
         self._said = 0
 
-    async def join(self) -> Presence:
-        await self._seat.ticket()
+    async def join(self) -> RoomSnapshot:
+        await self._seat.token_source()
         about = self._seat.room_id.removeprefix("room-")
         if self._world.weather.strikes("door_shut", about):
             await asyncio.sleep(self._world.weather.between(0.1, 2.0))
             if self._world.chance.random() < 0.2:
-                raise Refused("the door stays shut")
-            raise Retry("nobody came to the door", after_s=0.5)
+                raise InvalidRequest("the door stays shut")
+            raise RetryableError("nobody came to the door", after_s=0.5)
         await asyncio.sleep(self._world.chance.uniform(*DOOR_S))
         try:
             room = self._world.cloud.room(self._seat.room_id)
-        except Gone as error:
-            raise Refused("there is no such room") from error
+        except NotFound as error:
+            raise InvalidRequest("there is no such room") from error
         others = tuple(
-            Participant(guest.participant_id, audible=guest.audible)
+            RoomParticipant(guest.participant_id, audible=guest.audible)
             for guest in room.guests.values()
             if guest.participant_id != self._seat.participant_id
         )
         self._room, self._guest = room, Guest(self._seat.participant_id, audible=True, tell=self._tell)
         self._world.cloud.enter(room, self._guest)
         self._world.voices.append(self)
-        return Presence(room.id, f"session-{room.id}", others)
+        return RoomSnapshot(room.id, f"session-{room.id}", others)
 
     async def events(self) -> AsyncIterator[RoomEvent]:
         while True:
@@ -74,12 +81,12 @@ class SimVoice:
             if event is None:
                 return
             yield event
-            if isinstance(event, voices.Closed):
+            if isinstance(event, voices.Disconnected):
                 return
 
-    def say(self, text: str, *, interruptible: bool = True) -> Utterance:
+    def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
         self._said += 1
-        utterance = Utterance(f"u{self._said}", asyncio.get_running_loop().create_future())
+        utterance = QueuedUtterance(f"u{self._said}", asyncio.get_running_loop().create_future())
         self._lines.append((utterance, text))
         if self._room is None:
             self._end_line(interrupted=True)
@@ -103,7 +110,7 @@ class SimVoice:
     def lose(self) -> None:
         """The line to the room is gone for good."""
         if self._guest is not None:
-            self._tell("closed", self._seat.participant_id, Closing.LOST.value)
+            self._tell("closed", self._seat.participant_id, DisconnectReason.LOST.value)
             self._go("connection lost")
 
     @property
@@ -128,20 +135,20 @@ class SimVoice:
         event: RoomEvent
         match what:
             case "joined":
-                event = voices.ParticipantJoined(Participant(participant_id))
+                event = voices.ParticipantJoinedRoom(RoomParticipant(participant_id))
             case "left":
-                event = voices.ParticipantLeft(participant_id, words)
+                event = voices.ParticipantLeftRoom(participant_id, words)
             case "audible":
-                event = voices.AudioEnabled(participant_id)
+                event = voices.AudioStarted(participant_id)
             case "said":
-                event = voices.Heard(participant_id, words)
+                event = voices.UtteranceHeard(participant_id, words)
             case _:
-                event = voices.Closed(Closing(words))
+                event = voices.Disconnected(DisconnectReason(words))
         self._clear_at = max(self._clear_at, self._world.loop.time() + HEAR_S)
         self._world.loop.call_at(self._clear_at, self._hear, event, context=self._process.context)
 
     def _hear(self, event: RoomEvent) -> None:
-        if isinstance(event, voices.Closed):
+        if isinstance(event, voices.Disconnected):
             self._go(event.reason.value)
         self._events.put_nowait(event)
 

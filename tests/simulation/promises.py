@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from warmxfer.actors.machine import Ignored, Stage, Transfer, step
-from warmxfer.actors.machine.table import TABLE
+from warmxfer.actors.machine.table import TRANSITIONS
 from warmxfer.schemas import DeadlinePassed, Outcome, decode_command, encode
 
 from .story import Story
@@ -48,7 +48,7 @@ def one_path(world: World, story: Story) -> Iterator[str]:
         yield f"I20: a trigger took effect twice: {triggers}"
     before = Stage.NEW
     for _, record in story.records:
-        rule = TABLE.get((before, type(record.event)))
+        rule = TRANSITIONS.get((before, type(record.event)))
         if rule is None or record.state.stage not in rule.to:
             yield f"I12: {type(record.event).__name__} led from {before.value} to {record.state.stage.value}"
         before = record.state.stage
@@ -92,12 +92,12 @@ def one_deadline(world: World, story: Story) -> Iterator[str]:
     """I18: every live state has a durable deadline, an ended one none; no deadline is acted on too early."""
     for _, record in story.records:
         waits = not record.state.stage.ended or record.state.check_due_at is not None
-        if waits is not (record.state.armed_at is not None):
+        if waits is not (record.state.timer_due_at is not None):
             stage = record.state.stage.value
-            yield f"I18: record {record.state.seq} in {stage} is armed for {record.state.armed_at}"
+            yield f"I18: record {record.state.seq} in {stage} is armed for {record.state.timer_due_at}"
         if isinstance(record.event, DeadlinePassed) and record.at < record.event.due_at - EARLY_S:
             yield f"I18: a deadline was acted on {record.event.due_at - record.at:.3f} s early"
-    over = story.ended_at is not None and story.records[-1][1].state.armed_at is None
+    over = story.ended_at is not None and story.records[-1][1].state.timer_due_at is None
     if over and story.timer_subject in world.stream.timers:
         yield "I16: the timer is still set"
 

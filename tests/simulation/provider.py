@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from warmxfer.actors.providers import (
     CallRecord,
     Dialed,
-    DialOrder,
-    Doubtful,
-    Gone,
-    NotDone,
+    DialRequest,
+    NotFound,
     Notice,
+    NotReady,
     NotSent,
-    NotYet,
+    OutcomeUnknown,
     RateLimited,
+    Rejected,
     Unanswered,
 )
 
@@ -114,10 +114,10 @@ class SimProvider:
     # ── effects ──────────────────────────────────────────────────────────────────────────────────
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
-        return await self._do("open_room", key, lambda: self._cloud.open_room(key), within_s, Doubtful)
+        return await self._do("open_room", key, lambda: self._cloud.open_room(key), within_s, OutcomeUnknown)
 
-    async def dial(self, order: DialOrder, *, within_s: float | None = None) -> Dialed:
-        id = order.marks["warmxferId"]
+    async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
+        id = order.metadata["warmxferId"]
         twice = self._world.weather.strikes("cloud_twice", id)
 
         def execute() -> str:
@@ -126,7 +126,7 @@ class SimProvider:
                 self._cloud.dial(order, twin=True)
             return call.record.call_id
 
-        call_id = await self._do(f"dial-{order.marks['attempt']}", id, execute, within_s)
+        call_id = await self._do(f"dial-{order.metadata['attempt']}", id, execute, within_s)
         return Dialed(call_id, {"data": {"callId": call_id}})
 
     async def switch(
@@ -139,17 +139,19 @@ class SimProvider:
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
         about = self._about(call_id)
-        await self._do("end", about, lambda: self._cloud.end(call_id), within_s, Doubtful)
+        await self._do("end", about, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         id = room_id.removeprefix("room-")
-        await self._do("close_room", id, lambda: self._cloud.close_room(room_id), within_s, Doubtful)
+        await self._do("close_room", id, lambda: self._cloud.close_room(room_id), within_s, OutcomeUnknown)
 
     async def record_participant(
         self, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> None:
         id = room_id.removeprefix("room-")
-        await self._do("record", id, lambda: self._cloud.record(room_id, participant_id), within_s, Doubtful)
+        await self._do(
+            "record", id, lambda: self._cloud.record(room_id, participant_id), within_s, OutcomeUnknown
+        )
 
     async def _do(
         self,
@@ -172,16 +174,16 @@ class SimProvider:
         deadline = loop.time() + self._limit_s(within_s)
         share = 1.0 if after == (RateLimited,) else 0.5
         try_s = share * (deadline - loop.time())
-        doubt: Doubtful | None = None
+        doubt: OutcomeUnknown | None = None
         for left in reversed(range(MAX_TRIES)):
             try:
                 return await once(min(try_s, deadline - loop.time()))
-            except Gone:
+            except NotFound:
                 raise
-            except (NotDone, *after) as error:
-                doubt = error if isinstance(error, Doubtful) else doubt
+            except (Rejected, *after) as error:
+                doubt = error if isinstance(error, OutcomeUnknown) else doubt
                 pause_s = error.after_s if isinstance(error, RateLimited) else PAUSE_S
-                if isinstance(error, NotDone) or not left or loop.time() + pause_s >= deadline:
+                if isinstance(error, Rejected) or not left or loop.time() + pause_s >= deadline:
                     # It speaks for its own try only: an earlier one may have been carried out.
                     raise doubt or error from error
                 told = doubt or error
@@ -195,7 +197,7 @@ class SimProvider:
         strikes, known = self._world.weather.strikes, self._known(about)
         if self._world.storm.cloud_dark:
             await asyncio.sleep(min(DARK_TRIP_S, limit_s))
-            raise Doubtful("the cloud is dark", status=503)
+            raise OutcomeUnknown("the cloud is dark", status=503)
         trip_s = self._trip_s(about)
         if strikes("cloud_limits", known):
             await asyncio.sleep(min(trip_s, limit_s))
@@ -204,7 +206,7 @@ class SimProvider:
         self._world.trace.add("gateway orders", f"{what} {about}")
         if strikes("cloud_refuses", known):
             await asyncio.sleep(min(trip_s, limit_s))
-            raise NotDone("the provider said no", status=422)
+            raise Rejected("the provider said no", status=422)
         if strikes("cloud_doubtful_undone", known):
             return await self._doubt(limit_s)
         if strikes("cloud_doubtful_done", known):
@@ -223,7 +225,7 @@ class SimProvider:
 
     async def _doubt(self, limit_s: float, wait_s: float | None = None) -> Any:
         await asyncio.sleep(self._world.weather.between(0.01, limit_s) if wait_s is None else wait_s)
-        raise Doubtful("the answer did not come", status=self._world.chance.choice(DOUBT_STATUSES))
+        raise OutcomeUnknown("the answer did not come", status=self._world.chance.choice(DOUBT_STATUSES))
 
     def _later(self, delay_s: float, execute: Callable[[], T]) -> asyncio.Future[T]:
         """Execute in the cloud, whatever becomes of the one who asked."""
@@ -232,7 +234,7 @@ class SimProvider:
         def now() -> None:
             try:
                 answer.set_result(execute())
-            except (NotDone, NotYet) as error:
+            except (Rejected, NotReady) as error:
                 answer.set_exception(error)
                 answer.exception()
 
@@ -261,11 +263,11 @@ class SimProvider:
     def mint_token(self, room_id: str, participant_id: str) -> str:
         return f"token-{room_id}-{participant_id}"
 
-    async def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Notices come in by `webhooks.py`."""
         return None
 
-    async def take_notices(self) -> None:
+    async def register_webhooks(self) -> None:
         """They are taken anyway."""
 
     async def aclose(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from warmxfer.actors.primary import Attachment
-from warmxfer.schemas import PhaseChanged, Turn
+from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
 from .cloud import Guest
 from .loop import CURRENT, Process
@@ -21,9 +21,9 @@ NOTICE_S = 0.05
 RETURN_GRACE_S = 5.0
 """As long as the port asks for: who was held may have been moved away, and come back after the release."""
 TURNS = [
-    Turn("agent", "Hi, how can I help you today?"),
-    Turn("caller", "My name is Ann and I was charged twice for order 4417."),
-    Turn("agent", "I can see both charges. Let me get a supervisor for you."),
+    TranscriptTurn("agent", "Hi, how can I help you today?"),
+    TranscriptTurn("caller", "My name is Ann and I was charged twice for order 4417."),
+    TranscriptTurn("agent", "I can see both charges. Let me get a supervisor for you."),
 ]
 
 
@@ -81,7 +81,7 @@ class SimSession:
         self._note(f"says {text}")
         await asyncio.sleep(0.2 + 0.02 * len(text))
 
-    async def history(self) -> list[Turn]:
+    async def history(self) -> list[TranscriptTurn]:
         return TURNS
 
     async def summarize(self, prompt: str) -> str | None:

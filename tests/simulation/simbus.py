@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from warmxfer.bus import BusSettings, Outgoing, Refused, StaleWrite, Stored, Unavailable
+from warmxfer.bus import BusSettings, InvalidRequest, Outgoing, StaleWrite, Stored, Unavailable
 from warmxfer.bus.connection import READ_DEADLINE_S, WRITE_DEADLINE_S
 from warmxfer.bus.log import MAX_RECORDS
 from warmxfer.bus.messages import NO_HEADERS
@@ -42,12 +42,12 @@ class SimBus(Wire):
         self._wanted: list[SimListener | SimAnswering] = []
         world.buses.append(self)
 
-    def subscribe(self, who: SimListener | SimAnswering) -> None:
+    def register(self, who: SimListener | SimAnswering) -> None:
         """From the broker's hearing of it on, and after every reconnect."""
         self._wanted.append(who)
         self.send(self._enlist, who)
 
-    def unsubscribe(self, who: SimListener | SimAnswering) -> None:
+    def unregister(self, who: SimListener | SimAnswering) -> None:
         self._wanted.remove(who)
         for known in (self.listeners, self.answerings):
             if who in known:
@@ -90,7 +90,7 @@ class SimBus(Wire):
     def _carry_out(self, act: Callable[[], T], future: asyncio.Future[T], heard: bool) -> None:
         try:
             value = act()
-        except (StaleWrite, Refused) as error:
+        except (StaleWrite, InvalidRequest) as error:
             if heard:
                 self.receive(_fail, future, error)
         else:
@@ -188,7 +188,7 @@ class SimBus(Wire):
 
         return await self.patiently(once, deadline_s)
 
-    async def last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+    async def get_last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
         def read() -> Stored | None:
             behind_s = self._behind_s(subject)
             if not behind_s:
@@ -198,7 +198,9 @@ class SimBus(Wire):
 
         return await self.patiently(lambda timeout_s: self.call(read, timeout_s), deadline_s)
 
-    async def newest(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
+    async def get_last_from_leader(
+        self, subject: str, *, deadline_s: float = READ_DEADLINE_S
+    ) -> Stored | None:
         """Asked of the leader: what was acknowledged is seen."""
         return await self.patiently(
             lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
@@ -219,10 +221,10 @@ class SimBus(Wire):
             lambda timeout_s: self.call(lambda: len(self.world.stream.timers), timeout_s), deadline_s
         )
 
-    def listen(self, subject: str) -> SimListener:
+    def subscribe(self, subject: str) -> SimListener:
         return SimListener(self, subject)
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         return await ask(self, subject, data, timeout_s)
 
     def serve(self, subject: str, handler: Handler, queue: str | None = None) -> SimAnswering:
@@ -235,7 +237,7 @@ class SimBus(Wire):
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook)
 
-    async def announce(self, name: str, version: str, description: str) -> None:
+    async def register_service(self, name: str, version: str, description: str) -> None:
         """Nobody looks."""
 
     async def ensure(self) -> None:

@@ -126,7 +126,7 @@ class Storm:
         id = self._world.chance.choice(running)
         self._world.weather.note("poison", id)
         subject = self._world.chance.choice(
-            (subjects.event(id), subjects.cancel(id), subjects.do(id, "gateway"))
+            (subjects.event(id), subjects.cancel(id), subjects.work_queue(id, "gateway"))
         )
         seq, _ = self._world.stream.store(subject, POISON, self._world.token(), None, {})
         self.poisoned.add(subject)

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from warmxfer.bus import Refused, StaleWrite, Stored
-from warmxfer.bus.messages import MSG_ID, Arrival
+from warmxfer.bus import InvalidRequest, StaleWrite, Stored
+from warmxfer.bus.messages import MSG_ID, ConsumerMessage
 from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
 from warmxfer.bus.subjects import ROLES
 
@@ -34,7 +34,7 @@ TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
 class Taker(Protocol):
     """Whoever pulls from a consumer."""
 
-    def give(self, arrival: Arrival) -> None:
+    def give(self, arrival: ConsumerMessage) -> None:
         """Send one message on its way."""
         ...
 
@@ -95,7 +95,9 @@ class Consumer:
         stored = self._world.stream[seq]
         self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {given.tries}")
         taker.give(
-            Arrival(stored.subject, stored.data, stored.headers, seq, stored.at, given.tries, str(seq))
+            ConsumerMessage(
+                stored.subject, stored.data, stored.headers, seq, stored.at, given.tries, str(seq)
+            )
         )
 
     def _wait(self, seq: int, given: _Given, wait_s: float) -> None:
@@ -185,7 +187,7 @@ class Stream:
         if repeated and known:
             return known[0], True
         if len(data) > MAX_MESSAGE_BYTES:
-            raise Refused(f"A message for {subject} is too large")
+            raise InvalidRequest(f"A message for {subject} is too large")
         stored = Stored(subject, len(self._messages), now, data, {**headers, MSG_ID: msg_id})
         self._messages.append(stored)
         numbers.append(stored.seq)

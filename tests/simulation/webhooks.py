@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.answering import kind_of
-from warmxfer.actors.gateway.facts import FactOf, fact_of
+from warmxfer.actors.answering import wire_name
+from warmxfer.actors.gateway.facts import TransferEvent, to_event
 from warmxfer.actors.providers import Notice
-from warmxfer.bus import Retry, subjects
+from warmxfer.bus import RetryableError, subjects
 from warmxfer.schemas import encode
 
 from .loop import spawn
@@ -31,7 +31,7 @@ class Webhooks:
         self._count = 0
 
     def send(self, notice: Notice) -> None:
-        found = fact_of(notice)
+        found = to_event(notice)
         if found is None:
             return
         strikes, between = self._world.weather.strikes, self._world.weather.between
@@ -44,7 +44,7 @@ class Webhooks:
             trip_s = self._world.chance.uniform(*TRIP_S)
             self._world.later(late_s + trip_s, self._deliver, found, msg_id, 1)
 
-    def _deliver(self, found: FactOf, msg_id: str, sending: int) -> None:
+    def _deliver(self, found: TransferEvent, msg_id: str, sending: int) -> None:
         doors = [bus for bus in self._world.buses if bus.process.role == "gateway" and not bus.process.frozen]
         if doors:
             bus = self._world.chance.choice(doors)
@@ -52,18 +52,18 @@ class Webhooks:
         else:
             self._again(found, msg_id, sending)
 
-    async def _take(self, bus: SimBus, found: FactOf, msg_id: str, sending: int) -> None:
-        self._world.trace.add("webhook", f"{found.transfer_id} {kind_of(found.fact)}")
+    async def _take(self, bus: SimBus, found: TransferEvent, msg_id: str, sending: int) -> None:
+        self._world.trace.add("webhook", f"{found.transfer_id} {wire_name(found.event)}")
         try:
             await bus.publish(
                 subjects.event(found.transfer_id),
-                encode(found.fact),
+                encode(found.event),
                 msg_id=msg_id,
                 deadline_s=PUBLISH_TIMEOUT_S,
             )
-        except Retry:
+        except RetryableError:
             self._again(found, msg_id, sending)
 
-    def _again(self, found: FactOf, msg_id: str, sending: int) -> None:
+    def _again(self, found: TransferEvent, msg_id: str, sending: int) -> None:
         if sending < MAX_SENDINGS:
             self._world.later(AGAIN_S * sending, self._deliver, found, msg_id, sending + 1)

@@ -12,8 +12,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from warmxfer.actors.voices import Seat
-from warmxfer.bus import Retry, Stored, subjects
+from warmxfer.actors.voices import JoinOptions
+from warmxfer.bus import RetryableError, Stored, subjects
 from warmxfer.schemas import CallCause, decode_phase, encode
 
 from . import checks
@@ -121,7 +121,7 @@ class World:
     def token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"
 
-    def open_voice(self, seat: Seat) -> SimVoice:
+    def open_voice(self, seat: JoinOptions) -> SimVoice:
         return SimVoice(self, seat)
 
     def open_model(self) -> SimModel | None:
@@ -210,7 +210,7 @@ class World:
             try:
                 await bus.publish(subject, data, msg_id=msg_id)
                 return
-            except Retry:
+            except RetryableError:
                 await asyncio.sleep(1.0)
 
     def _caller_hangs_up(self, session: str, call: Any) -> None:

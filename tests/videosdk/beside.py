@@ -13,7 +13,7 @@ from typing import Any
 
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
-from warmxfer.actors.house import Caller, House
+from warmxfer.actors.house import LocalStack, PlacedCall
 from warmxfer.bus import Bus, BusSettings
 
 from .offline import Call, Mind
@@ -74,7 +74,7 @@ class Trouble:
     wrong: Callable[[Ending], bool]
     number: str = "+14155550101"
     config: dict[str, Any] = field(default_factory=dict)
-    before: Callable[[House], Awaitable[object]] | None = None
+    before: Callable[[LocalStack], Awaitable[object]] | None = None
     during: Callable[[Play], Awaitable[object]] | None = None
     settle_s: float = SETTLE_S
     """How long after the end the world is looked at."""
@@ -84,9 +84,9 @@ class Trouble:
 class Play:
     """A transfer under way."""
 
-    house: House
+    house: LocalStack
     live: Call
-    caller: Caller
+    caller: PlacedCall
     told: list[dict[str, Any]]
     let_in: bool = False
     """Set by a trouble that saw the caller's words reach the AI on hold."""
@@ -103,7 +103,7 @@ class Play:
                 await asyncio.sleep(0.005)
 
 
-async def play(house: House, trouble: Trouble, *, ours: bool) -> Ending:
+async def play(house: LocalStack, trouble: Trouble, *, ours: bool) -> Ending:
     """Go through `trouble` once."""
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
@@ -152,7 +152,7 @@ async def _end(scene: Play, trouble: Trouble, agent: Asking) -> Ending:
     return ending
 
 
-async def _read_the_world(house: House, caller: Caller, ending: Ending) -> None:
+async def _read_the_world(house: LocalStack, caller: PlacedCall, ending: Ending) -> None:
     """From the sandbox's ledger of what was executed, since this caller called."""
     entries = await house.ledger()
     start = next(i for i, each in enumerate(entries) if each.get("callId") == caller.call_id)

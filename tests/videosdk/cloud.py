@@ -7,22 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from warmxfer.actors.house import Caller, House
+from warmxfer.actors.house import LocalStack, PlacedCall
 from warmxfer.actors.voices import (
-    AudioEnabled,
-    Heard,
-    ParticipantJoined,
-    ParticipantLeft,
-    Presence,
+    AudioStarted,
+    JoinOptions,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    RoomClient,
     RoomEvent,
-    Seat,
-    Voice,
-    VoiceSettings,
-    open_voice,
-    ticket_from,
+    RoomSettings,
+    RoomSnapshot,
+    UtteranceHeard,
+    open_room_client,
+    token_source,
 )
 from warmxfer.bus import Bus, BusSettings
-from warmxfer.schemas import Retry
+from warmxfer.schemas import RetryableError
 
 from .offline import OUR_ID, Ear, Meeting, Mouth
 
@@ -32,7 +32,7 @@ JOIN_TIMEOUT_S = 20.0
 class CloudMeeting(Meeting):
     """`Meeting` over a `Voice`; `listener` hears what people say."""
 
-    def __init__(self, voice: Voice, listener: Ear, **config: Any) -> None:
+    def __init__(self, voice: RoomClient, listener: Ear, **config: Any) -> None:
         super().__init__(**config)
         self._voice = voice
         self._listener = listener
@@ -57,32 +57,32 @@ class CloudMeeting(Meeting):
 
     async def _notice(self, event: RoomEvent) -> None:
         match event:
-            case ParticipantJoined(participant=who):
+            case ParticipantJoinedRoom(participant=who):
                 self.joins(who.id, who.name, heard=who.audible)
-            case AudioEnabled(participant_id=id) if id in self.participants:
+            case AudioStarted(participant_id=id) if id in self.participants:
                 self.is_heard(id)
-            case ParticipantLeft(participant_id=id) if id in self.participants:
+            case ParticipantLeftRoom(participant_id=id) if id in self.participants:
                 self.leaves(id)
-            case Heard(text=text) if self._listener._transcript_callback is not None:
+            case UtteranceHeard(text=text) if self._listener._transcript_callback is not None:
                 await self._listener.hears(text)
             case _:
                 pass
 
 
-async def _join(voice: Voice) -> Presence:
+async def _join(voice: RoomClient) -> RoomSnapshot:
     """Enter, however long the gateway takes to come up and give out tokens."""
     async with asyncio.timeout(JOIN_TIMEOUT_S):
         while True:
             try:
                 return await voice.join()
-            except Retry as error:
+            except RetryableError as error:
                 await asyncio.sleep(min(error.after_s, 0.2))
 
 
 class CloudMouth(Mouth):
     """Says it in the room as well, once it has a voice there."""
 
-    def __init__(self, voice: Voice | None = None) -> None:
+    def __init__(self, voice: RoomClient | None = None) -> None:
         super().__init__()
         self.voice = voice
 
@@ -95,12 +95,12 @@ class CloudMouth(Mouth):
 
 
 @asynccontextmanager
-async def seated(house: House, caller: Caller) -> AsyncIterator[Voice]:
+async def seated(house: LocalStack, caller: PlacedCall) -> AsyncIterator[RoomClient]:
     """The AI's seat beside `caller`."""
     async with await Bus.connect(BusSettings(url=house.nats_url), name="test") as bus:
-        voice = open_voice(
-            VoiceSettings(),
-            Seat(caller.room_id, OUR_ID, "Agent", ticket_from(bus, caller.room_id, OUR_ID)),
+        voice = open_room_client(
+            RoomSettings(),
+            JoinOptions(caller.room_id, OUR_ID, "Agent", token_source(bus, caller.room_id, OUR_ID)),
         )
         yield voice
         await voice.leave()

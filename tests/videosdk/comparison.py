@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 
 from .beside import TIME_SCALE, play
 from .troubles import TROUBLES
@@ -26,7 +26,7 @@ BEGIN, END = "<!-- played: python -m tests.videosdk.comparison -->\n", "<!-- end
 async def played() -> tuple[list[str], list[str]]:
     """The table, a row for each trouble, and the troubles that were not shown."""
     lines, not_shown = ["| | trouble | the original | here |", "|---|---|---|---|"], []
-    async with House(time_scale=TIME_SCALE) as house:
+    async with LocalStack(time_scale=TIME_SCALE) as house:
         for trouble in TROUBLES:
             original = await play(house, trouble, ours=False)
             ours = await play(house, trouble, ours=True)

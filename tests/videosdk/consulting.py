@@ -18,13 +18,13 @@ from videosdk.agents.room.room import VideoSDK
 from videosdk.utils import IV, KEY
 
 from warmxfer.actors.voices import (
+    JoinOptions,
     PipelineFactory,
-    Presence,
+    RoomClient,
     RoomEvent,
-    Seat,
-    Voice,
-    VoiceSettings,
-    open_voice,
+    RoomSettings,
+    RoomSnapshot,
+    open_room_client,
     videosdk_servers,
 )
 from warmxfer.schemas import RoomToken
@@ -65,18 +65,20 @@ class Consultation:
         return self.meetings[-1]
 
     @property
-    def settings(self) -> VoiceSettings:
-        return VoiceSettings(self.factory)
+    def settings(self) -> RoomSettings:
+        return RoomSettings(self.factory)
 
     def pipeline(self) -> Pipeline:
         self.ear = Ear()  # hears in the context of the session it is made in
         return Pipeline(stt=self.ear, llm=self.mind, tts=self.mouth)
 
-    def voice(self, listens_to: str | None = SUPERVISOR) -> Voice:
+    def voice(self, listens_to: str | None = SUPERVISOR) -> RoomClient:
         async def ticket() -> RoomToken:
             return TICKET
 
-        return open_voice(self.settings, Seat("room-1", AGENT, "Warm Transfer Agent", ticket, listens_to))
+        return open_room_client(
+            self.settings, JoinOptions("room-1", AGENT, "Warm Transfer Agent", ticket, listens_to)
+        )
 
     def meet(self, **config: Any) -> Meeting:
         self.meetings.append(self.opens(config))
@@ -86,11 +88,11 @@ class Consultation:
 class Notes:
     """Reads a voice's events in the background."""
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: RoomClient) -> None:
         self.seen: list[RoomEvent] = []
         self.reading = asyncio.create_task(self._read(voice))
 
-    async def _read(self, voice: Voice) -> None:
+    async def _read(self, voice: RoomClient) -> None:
         async for event in voice.events():
             self.seen.append(event)
 
@@ -107,7 +109,7 @@ async def until(true: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def joined(
     scene: Consultation, *, listening: bool = True
-) -> AsyncIterator[tuple[Voice, Presence, Notes]]:
+) -> AsyncIterator[tuple[RoomClient, RoomSnapshot, Notes]]:
     """A voice in the room, and what it found there."""
     voice = scene.voice()
     voice.listen(listening)

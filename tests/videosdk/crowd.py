@@ -25,7 +25,7 @@ from unittest.mock import patch
 import structlog
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 from warmxfer.bus import Bus, BusSettings
 
 from .offline import Call
@@ -87,7 +87,7 @@ async def crowd(sessions: int, *, ours: bool = True) -> Crowding:
     """Open `sessions` calls, have all of them ask at once, and watch until each is over and left."""
     seen = Crowding(ours, sessions)
     async with (
-        House(time_scale=TIME_SCALE, env=ROOM_FOR_ALL) as house,
+        LocalStack(time_scale=TIME_SCALE, env=ROOM_FOR_ALL) as house,
         _calls(house, sessions, ours) as calls,
     ):
         loop: Any = asyncio.get_running_loop()
@@ -123,7 +123,7 @@ async def _end(seen: Crowding, calls: list[tuple[Call, Asking]]) -> None:
 
 
 @asynccontextmanager
-async def _calls(house: House, sessions: int, ours: bool) -> AsyncIterator[list[tuple[Call, Asking]]]:
+async def _calls(house: LocalStack, sessions: int, ours: bool) -> AsyncIterator[list[tuple[Call, Asking]]]:
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(original_cloud(house))

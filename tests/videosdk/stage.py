@@ -23,9 +23,16 @@ from videosdk.agents.room import _sip_manager
 from videosdk.agents.room.room import VideoSDK
 from videosdk.agents.warm_transfer import WarmTransferConfig, WarmTransferError
 
-from warmxfer.actors.house import API_KEY, Caller, House
+from warmxfer.actors.house import API_KEY, LocalStack, PlacedCall
 from warmxfer.actors.videosdk import install
-from warmxfer.actors.voices import Seat, Voice, VoiceSettings, open_voice, ticket_from, videosdk_servers
+from warmxfer.actors.voices import (
+    JoinOptions,
+    RoomClient,
+    RoomSettings,
+    open_room_client,
+    token_source,
+    videosdk_servers,
+)
 from warmxfer.bus import Bus
 
 from .cloud import CloudMeeting, CloudMouth
@@ -48,7 +55,7 @@ def framework_offline() -> Iterator[None]:
 
 
 @contextmanager
-def original_cloud(house: House) -> Iterator[None]:
+def original_cloud(house: LocalStack) -> Iterator[None]:
     """The sandbox in place of the addresses the original has written down."""
 
     def create_room(token: str, _: str = "") -> str:
@@ -66,13 +73,13 @@ def original_cloud(house: House) -> Iterator[None]:
         yield
 
 
-async def sandbox(house: House, method: str, path: str) -> dict[str, Any]:
+async def sandbox(house: LocalStack, method: str, path: str) -> dict[str, Any]:
     """A request of the tester's hand."""
     async with httpx.AsyncClient(base_url=house.sandbox_url, timeout=10, trust_env=False) as http:
         return (await http.request(method, path)).raise_for_status().json()
 
 
-def token_for(house: House) -> str:
+def token_for(house: LocalStack) -> str:
     """What the original asks the cloud with."""
     claims = {"apikey": API_KEY, "permissions": ["allow_join"], "version": 2}
     return jwt.encode({**claims, "exp": int(time.time()) + TOKEN_LIFE_S}, house.secret, algorithm="HS256")
@@ -125,11 +132,11 @@ class Seats:
     there.
     """
 
-    def __init__(self, bus: Bus, caller: Caller, session_id: str | None = None) -> None:
+    def __init__(self, bus: Bus, caller: PlacedCall, session_id: str | None = None) -> None:
         self._bus = bus
         self.caller = caller
         self._session_id = session_id
-        self._voices: list[Voice] = []
+        self._voices: list[RoomClient] = []
         self.briefings = 0
         ears, mouths = list[Ear](), list[CloudMouth]()
 
@@ -164,13 +171,15 @@ class Seats:
     async def leave(self) -> None:
         await asyncio.gather(*(voice.leave() for voice in self._voices))
 
-    def _voice(self, room_id: str, id: str) -> Voice:
-        voice = open_voice(VoiceSettings(), Seat(room_id, id, "Agent", ticket_from(self._bus, room_id, id)))
+    def _voice(self, room_id: str, id: str) -> RoomClient:
+        voice = open_room_client(
+            RoomSettings(), JoinOptions(room_id, id, "Agent", token_source(self._bus, room_id, id))
+        )
         self._voices.append(voice)
         return voice
 
 
-async def open_asking(house: House, agent: Agent, seats: Seats, *, ours: bool, **own: Any) -> Call:
+async def open_asking(house: LocalStack, agent: Agent, seats: Seats, *, ours: bool, **own: Any) -> Call:
     """A call whose AI asks for its transfer as soon as its caller speaks; `own` goes to `install`."""
 
     def session(pipeline: Pipeline) -> AgentSession:
@@ -182,7 +191,7 @@ async def open_asking(house: House, agent: Agent, seats: Seats, *, ours: bool, *
     return await open_seated(house, seats, session)
 
 
-async def open_seated(house: House, seats: Seats, session: Callable[[Pipeline], AgentSession]) -> Call:
+async def open_seated(house: LocalStack, seats: Seats, session: Callable[[Pipeline], AgentSession]) -> Call:
     """A call of the session that `session` makes, with the AI in `seats`."""
     return await open_call(
         seats.caller.room_id,

@@ -8,16 +8,16 @@ import pytest
 from videosdk.agents import AgentSession, Pipeline
 
 from warmxfer.actors.videosdk import attach_agent_session
-from warmxfer.bus import Bus, Refused, subjects
+from warmxfer.bus import Bus, InvalidRequest, subjects
 from warmxfer.schemas import (
-    AskHistory,
     AudioStreamEnabled,
     CallerHeld,
     CallerReleased,
     CallLeft,
     History,
+    HistoryQuery,
     ParticipantLeft,
-    Turn,
+    TranscriptTurn,
     WarmTransferPhase,
     decode_as,
     encode,
@@ -93,12 +93,12 @@ async def test_the_transcript_is_told_on_request(bus: Bus, room: str, call) -> N
     live = await call()
     live.session.agent.chat_context.add_message(role="user", content="I was charged twice.")
     async with attach_agent_session(bus, live.session, "a-name"):
-        answer = await bus.ask(subjects.ask_history("a-name"), encode(AskHistory()), 2.0)
-    assert decode_as(History, answer) == History([Turn("caller", "I was charged twice.")])
+        answer = await bus.request(subjects.ask_history("a-name"), encode(HistoryQuery()), 2.0)
+    assert decode_as(History, answer) == History([TranscriptTurn("caller", "I was charged twice.")])
 
 
 async def test_a_session_without_a_room_is_refused(bus: Bus, call) -> None:
     session = AgentSession(agent=Helper(), pipeline=Pipeline(stt=Ear(), llm=Mind(), tts=Mouth()))
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         async with attach_agent_session(bus, session):
             pass

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 
 from .beside import TIME_SCALE, Trouble, play
 from .troubles import TROUBLES
@@ -21,15 +21,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
-    async with House(time_scale=TIME_SCALE) as house:
+async def house() -> AsyncIterator[LocalStack]:
+    async with LocalStack(time_scale=TIME_SCALE) as house:
         yield house
 
 
 @pytest.mark.parametrize(
     "trouble", [each for each in TROUBLES if each.id in COSTLIEST], ids=lambda trouble: trouble.id
 )
-async def test_it_happens_to_the_original_and_not_to_us(house: House, trouble: Trouble) -> None:
+async def test_it_happens_to_the_original_and_not_to_us(house: LocalStack, trouble: Trouble) -> None:
     original = await play(house, trouble, ours=False)
     ours = await play(house, trouble, ours=True)
     print(f"\n{trouble.id}: {original} | {ours}")

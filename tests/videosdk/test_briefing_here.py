@@ -17,8 +17,8 @@ from videosdk.agents.warm_transfer import (
 )
 
 from warmxfer.actors.briefing import brief_here
-from warmxfer.actors.house import House
-from warmxfer.actors.voices import Closed, Closing, PipelineFactory, VoicemailNoticed
+from warmxfer.actors.house import LocalStack
+from warmxfer.actors.voices import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import ConsultationJoined, ConsultationLeft, SpokenLines, SupervisorReady, encode
 
@@ -43,14 +43,14 @@ def config(number: str = READY, **more: Any) -> WarmTransferConfig:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
+async def house() -> AsyncIterator[LocalStack]:
     """Nobody briefs here but sessions."""
-    async with House(counts={"briefing": 0}, time_scale=0.1) as house:
+    async with LocalStack(counts={"briefing": 0}, time_scale=0.1) as house:
         yield house
 
 
 @asynccontextmanager
-async def asking(house: House, number: str, *, factory: bool, **own: Any) -> AsyncIterator[Any]:
+async def asking(house: LocalStack, number: str, *, factory: bool, **own: Any) -> AsyncIterator[Any]:
     """A caller whose AI asks for `number`: the agent, its seats, the live call."""
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
@@ -73,7 +73,7 @@ async def ending(agent: Asking, live: Call) -> Any:
 @pytest.mark.parametrize("factory", [True, False], ids=["by the user's function", "by the classes"])
 @pytest.mark.parametrize("number", [READY, DECLINES])
 async def test_whoever_is_ready_gets_the_caller_and_no_loop_waits(
-    house: House, number: str, factory: bool
+    house: LocalStack, number: str, factory: bool
 ) -> None:
     own = {} if factory else {"brief_by": "session"}
     async with asking(house, number, factory=factory, **own) as (agent, seats, live), Stalls() as stalls:
@@ -91,7 +91,7 @@ async def test_whoever_is_ready_gets_the_caller_and_no_loop_waits(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_function_that_fails_is_one_sentence_to_the_tool(house: House) -> None:
+async def test_a_function_that_fails_is_one_sentence_to_the_tool(house: LocalStack) -> None:
     async with asking(house, READY, factory=True) as (agent, _, live):
         agent.config.briefing_pipeline_factory = dict
         error = await ending(agent, live)
@@ -123,7 +123,7 @@ async def test_a_line_that_is_lost_is_had_back(
         return encode(TICKET)
 
     async with (
-        bus.serve(subjects.ASK_TOKEN, token, queue="gateway"),
+        bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"),
         brief_here(bus, desk.session, scene.settings),
     ):
         await desk.join()
@@ -152,5 +152,5 @@ async def test_the_summarys_llm_tells_machines_from_people(monkeypatch: pytest.M
     async with joined(scene) as (voice, _, notes):
         assert voice.model is None, "it judges nothing else"
         await scene.ear.hears("Leave a message after the tone.")
-        await notes.wait_for(VoicemailNoticed(SUPERVISOR))
-        assert Closed(Closing.LOST) not in notes.seen
+        await notes.wait_for(VoicemailSuspected(SUPERVISOR))
+        assert Disconnected(DisconnectReason.LOST) not in notes.seen

@@ -21,7 +21,7 @@ from videosdk.agents.warm_transfer import (
     WarmTransferResult,
 )
 
-from warmxfer.actors.house import Caller, House
+from warmxfer.actors.house import LocalStack, PlacedCall
 from warmxfer.actors.videosdk import install
 from warmxfer.schemas import Outcome, SpokenLines, apology_for
 
@@ -77,18 +77,18 @@ class Support(Helper):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
-    async with House(time_scale=0.1) as house:
+async def house() -> AsyncIterator[LocalStack]:
+    async with LocalStack(time_scale=0.1) as house:
         yield house
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Phone = Callable[..., Awaitable[tuple[Call, Caller, list[dict[str, Any]]]]]
+Phone = Callable[..., Awaitable[tuple[Call, PlacedCall, list[dict[str, Any]]]]]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def phone(house: House, room: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Phone]:
+async def phone(house: LocalStack, room: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Phone]:
     """A caller from the sandbox talks with `agent`: the call, the caller, and the phases a handler sees."""
     async with AsyncExitStack() as stack, asynccontextmanager(opened_calls)(room, monkeypatch) as opening:
 
@@ -134,7 +134,7 @@ async def test_the_supervisor_gets_the_caller_and_the_ai_leaves(phone: Phone) ->
 
 @pytest.mark.parametrize("recording", [True, False])
 async def test_the_consultation_is_recorded_where_the_room_is(
-    house: House, phone: Phone, monkeypatch: pytest.MonkeyPatch, recording: bool
+    house: LocalStack, phone: Phone, monkeypatch: pytest.MonkeyPatch, recording: bool
 ) -> None:
     """The original inherits the room's recording; without it nobody is recorded."""
     agent = Support()
@@ -162,7 +162,7 @@ async def asked(live: Call, agent: Support) -> None:
         await agent.finished.wait()
 
 
-async def until_no_leg_is_up(house: House, room_id: str | None) -> None:
+async def until_no_leg_is_up(house: LocalStack, room_id: str | None) -> None:
     """H1, H2: every phone that was rung is down again."""
     async with asyncio.timeout(FINAL_S):
         while True:
@@ -179,7 +179,7 @@ async def until_no_leg_is_up(house: House, room_id: str | None) -> None:
     ("number", "reason"), [(DECLINES, "declined"), (BUSY, "supervisor_busy"), (VOICEMAIL, "voicemail")]
 )
 async def test_h20_a_caller_nobody_takes_is_given_back_to_the_ai(
-    house: House, phone: Phone, number: str, reason: str
+    house: LocalStack, phone: Phone, number: str, reason: str
 ) -> None:
     agent = Support(number)
     live, _, seen = await phone(agent, mind=Mind(("escalate", {}), ANSWER))
@@ -205,7 +205,7 @@ async def test_sequential_pacing_tells_the_phases_in_the_originals_order(phone: 
     assert names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
 
 
-async def test_who_speaks_spanish_hears_every_line_in_spanish(house: House, phone: Phone) -> None:
+async def test_who_speaks_spanish_hears_every_line_in_spanish(house: LocalStack, phone: Phone) -> None:
     agent = Support()
     live, _, _ = await phone(agent, ours={"lines": SPANISH})
     await asked(live, agent)
@@ -243,7 +243,7 @@ async def test_a_cancelled_tool_does_not_cancel_its_transfer(phone: Phone) -> No
 @pytest.mark.parametrize("reached", ["", "started", "caller_on_hold", "supervisor_joined"])
 @pytest.mark.parametrize("times", [1, 3])
 async def test_h14_a_transfer_whose_task_is_cancelled_gives_the_caller_back(
-    house: House, phone: Phone, reached: str, times: int
+    house: LocalStack, phone: Phone, reached: str, times: int
 ) -> None:
     agent = Support(SILENT)
     live, _, seen = await phone(agent)
@@ -312,7 +312,7 @@ async def test_h21_a_component_that_will_not_close_does_not_keep_the_result(phon
     live.mouth.hangs_on_close = False
 
 
-async def test_a_job_that_is_shut_down_on_hold_ends_its_transfer(house: House, phone: Phone) -> None:
+async def test_a_job_that_is_shut_down_on_hold_ends_its_transfer(house: LocalStack, phone: Phone) -> None:
     agent = Support(SILENT)
     live, _, seen = await phone(agent)
     waiting = asyncio.create_task(live.session.warm_transfer(agent.config))

@@ -13,10 +13,10 @@ from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, Wa
 
 from warmxfer.actors.videosdk import WarmTransferError as OurError
 from warmxfer.actors.videosdk import install, sharing, warm_transfer
-from warmxfer.actors.videosdk.asked import request_for
+from warmxfer.actors.videosdk.asked import to_request
 from warmxfer.bus import Bus, EmbeddedServer
-from warmxfer.schemas import Refused, WarmTransferRequest, encode
-from warmxfer.schemas import WarmTransferError as HouseError
+from warmxfer.schemas import InvalidRequest, WarmTransferRequest, encode
+from warmxfer.schemas import WarmxferError as HouseError
 
 from .offline import Ear, Helper, Mind, Mouth
 
@@ -181,12 +181,12 @@ def test_a_config_the_original_takes_is_taken(given: dict[str, Any], name: str, 
     ],
 )
 def test_what_the_migration_page_says_is_refused_is_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         request(changed(destination=given))
 
 
 def request(config: WarmTransferConfig) -> WarmTransferRequest:
-    return request_for(config, room_id="room-1", caller=None, has_model=True, brief_here=False)
+    return to_request(config, room_id="room-1", caller=None, has_model=True, brief_here=False)
 
 
 async def test_sessions_of_one_loop_share_one_connection(fresh_server: EmbeddedServer) -> None:

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from videosdk.agents import function_tool
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 from warmxfer.actors.videosdk import AgentSessionAdapter, attach_agent_session, install
-from warmxfer.bus import Bus, BusSettings, Refused
+from warmxfer.bus import Bus, BusSettings, InvalidRequest
 from warmxfer.schemas import Outcome, apology_for
 
 from .conftest import opened_calls
@@ -28,13 +28,13 @@ Phone = Callable[..., Awaitable[tuple[Call, list[dict[str, Any]]]]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
-    async with House(time_scale=0.1) as house:
+async def house() -> AsyncIterator[LocalStack]:
+    async with LocalStack(time_scale=0.1) as house:
         yield house
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def phone(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Phone]:
+async def phone(house: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Phone]:
     """A caller of the sandbox in the room of `agent`, who meet in memory: the call, and the phases told."""
     async with AsyncExitStack() as stack:
 
@@ -56,7 +56,7 @@ async def phone(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def bus(house: House) -> AsyncIterator[Bus]:
+async def bus(house: LocalStack) -> AsyncIterator[Bus]:
     async with await Bus.connect(BusSettings(url=house.nats_url), name="test") as bus:
         yield bus
 
@@ -94,7 +94,7 @@ async def assert_everything_was_once(live: Call, seen: list[dict[str, Any]]) -> 
 
 
 async def test_a_tool_that_installs_each_time_lets_nobody_hear_everything_twice(
-    house: House, phone: Phone
+    house: LocalStack, phone: Phone
 ) -> None:
     agent = Installing(BUSY, house.nats_url)
     live, seen = await phone(agent)
@@ -107,7 +107,7 @@ async def test_a_tool_that_installs_each_time_lets_nobody_hear_everything_twice(
 
 
 async def test_an_attachment_by_hand_beside_the_drop_in_lets_nobody_hear_everything_twice(
-    house: House, phone: Phone, bus: Bus
+    house: LocalStack, phone: Phone, bus: Bus
 ) -> None:
     agent = Installing(BUSY)
     live, seen = await phone(agent)
@@ -119,7 +119,7 @@ async def test_an_attachment_by_hand_beside_the_drop_in_lets_nobody_hear_everyth
 
 
 async def test_installing_again_changes_the_settings_of_the_transfers_to_come(
-    house: House, phone: Phone
+    house: LocalStack, phone: Phone
 ) -> None:
     agent = Installing(READY, pacing="sequential")
     live, seen = await phone(agent)
@@ -129,13 +129,17 @@ async def test_installing_again_changes_the_settings_of_the_transfers_to_come(
 
 
 async def test_a_session_is_not_put_on_a_second_bus_or_under_a_second_name(
-    house: House, phone: Phone, bus: Bus
+    house: LocalStack, phone: Phone, bus: Bus
 ) -> None:
     live, _ = await phone(Support(BUSY))
     async with attach_agent_session(bus, live.session):
-        with pytest.raises(Refused, match=r"nats_url is nats://127\.0\.0\.1:1, but the session is on nats:"):
+        with pytest.raises(
+            InvalidRequest, match=r"nats_url is nats://127\.0\.0\.1:1, but the session is on nats:"
+        ):
             install(live.session, "nats://127.0.0.1:1")
-        with pytest.raises(Refused, match="name is 'another', but the session is on the bus already, as '"):
+        with pytest.raises(
+            InvalidRequest, match="name is 'another', but the session is on the bus already, as '"
+        ):
             async with attach_agent_session(bus, live.session, "another"):
                 pass
     async with attach_agent_session(bus, live.session, "another") as attachment:

@@ -12,7 +12,7 @@ import pytest
 from videosdk.agents.event_bus import get_current_event_bus
 
 from warmxfer.actors.videosdk import AgentSessionAdapter
-from warmxfer.schemas import PhaseChanged, Turn, WarmTransferPhase
+from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase
 
 from .offline import CALLER, OUR_ID, Mind, Mouth, Realtime
 
@@ -270,8 +270,8 @@ async def test_history_is_what_the_two_said(call) -> None:
     adapter = AgentSessionAdapter(live.session)
     await until(lambda: len(live.session.get_context_history()) == 2)
     assert await adapter.history() == [
-        Turn("caller", "I was charged twice."),
-        Turn("agent", "When were you charged?"),
+        TranscriptTurn("caller", "I was charged twice."),
+        TranscriptTurn("agent", "When were you charged?"),
     ]
 
 

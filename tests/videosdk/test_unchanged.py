@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 from videosdk.agents.warm_transfer import WarmTransferError, WarmTransferResult
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 from warmxfer.bus import Bus, BusSettings
 
 from .stage import Seats, close, framework_offline, open_seated, original_cloud
@@ -74,12 +74,12 @@ class Played:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[House]:
-    async with House(time_scale=0.1) as house:
+async def house() -> AsyncIterator[LocalStack]:
+    async with LocalStack(time_scale=0.1) as house:
         yield house
 
 
-async def run(house: House, script: str, supervisor: str, *, own_pipeline: bool) -> Played:
+async def run(house: LocalStack, script: str, supervisor: str, *, own_pipeline: bool) -> Played:
     """Let `script` serve one caller, who wants to speak to `supervisor`.
 
     `own_pipeline`: the script passes a function that makes the pipeline of the briefing.
@@ -123,7 +123,7 @@ def test_moving_over_is_two_lines() -> None:
     ids=["ready", "declines", "no balance", "ready, own pipeline", "declines, own pipeline"],
 )
 async def test_a_users_script_sees_the_same(
-    house: House,
+    house: LocalStack,
     monkeypatch: pytest.MonkeyPatch,
     supervisor: str,
     fault: dict[str, Any] | None,

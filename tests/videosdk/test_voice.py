@@ -17,20 +17,20 @@ from videosdk.agents import EOUConfig, Pipeline
 from videosdk.agents.stt.stt import SpeechEventType
 
 from warmxfer.actors.voices import (
-    AudioEnabled,
-    Closed,
-    Closing,
-    Heard,
-    Participant,
-    ParticipantJoined,
-    ParticipantLeft,
-    Presence,
+    AudioStarted,
+    Disconnected,
+    DisconnectReason,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    RoomClient,
+    RoomParticipant,
+    RoomSnapshot,
     SpeechEnded,
-    Voice,
-    VoicemailNoticed,
+    UtteranceHeard,
+    VoicemailSuspected,
 )
-from warmxfer.actors.voices.videosdk_session import quote_nobody
-from warmxfer.schemas import Refused, Retry
+from warmxfer.actors.voices.videosdk_session import silence_framework_logs
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from .consulting import AGENT, SUPERVISOR, TICKET, Consultation, joined, nowhere, offline, until
 from .offline import Ear, Meeting, Mind, Mouth, Realtime
@@ -53,7 +53,7 @@ async def test_it_joins_as_who_it_was_told_to_be_with_the_token_of_that_room(sce
 
     scene.opens = opened
     async with joined(scene) as (_, presence, _):
-        assert presence == Presence("room-1", "session-room-1", ())
+        assert presence == RoomSnapshot("room-1", "session-room-1", ())
         assert (config["meeting_id"], config["participant_id"]) == ("room-1", AGENT)
         assert (config["token"], config["signaling_base_url"]) == (TICKET.token, "api.videosdk.live")
     assert scene.meeting.left
@@ -67,9 +67,9 @@ async def test_h5_a_supervisor_who_was_there_first_is_seen_and_heard(scene: Cons
 
     scene.opens = lambda config: Early(**config)
     async with joined(scene) as (_, presence, notes):
-        assert presence.participants == (Participant(SUPERVISOR, "Ann", audible=True),)
+        assert presence.participants == (RoomParticipant(SUPERVISOR, "Ann", audible=True),)
         await scene.ear.hears("Hello?")
-        await notes.wait_for(Heard(SUPERVISOR, "Hello?"))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Hello?"))
 
 
 async def test_a_door_that_does_not_open_is_worth_a_retry(
@@ -91,11 +91,11 @@ async def test_a_door_that_does_not_open_is_worth_a_retry(
     voice = scene.voice()
     for kind in (Shut, Silent, Broken):
         scene.opens = lambda config, kind=kind: kind(**config)
-        with pytest.raises(Retry, match="room-1"):
+        with pytest.raises(RetryableError, match="room-1"):
             await voice.join()
         assert scene.meeting.left
     scene.opens = lambda config: Meeting(**config)
-    assert await voice.join() == Presence("room-1", "session-room-1", ())
+    assert await voice.join() == RoomSnapshot("room-1", "session-room-1", ())
     await voice.leave()
 
 
@@ -136,7 +136,7 @@ async def test_a_factory_that_makes_no_fit_pipeline_is_refused(
 ) -> None:
     scene.made = made
     voice = scene.voice()
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         await voice.join()
     assert str(refusal.value).startswith("WARMXFER_BRIEFING_PIPELINE is ")
     assert sentence in str(refusal.value)
@@ -149,11 +149,11 @@ async def test_every_session_is_one_of_its_own(scene: Consultation) -> None:
         first, ear = scene.meeting, scene.ear
         async with joined(scene) as (_, _, others):
             scene.meeting.joins(SUPERVISOR)
-            await others.wait_for(AudioEnabled(SUPERVISOR))
+            await others.wait_for(AudioStarted(SUPERVISOR))
             await ear.hears("In the first room.")
             await scene.ear.hears("In the second.")
-            await others.wait_for(Heard(SUPERVISOR, "In the second."))
-        assert notes.seen == [Heard(SUPERVISOR, "In the first room.")]
+            await others.wait_for(UtteranceHeard(SUPERVISOR, "In the second."))
+        assert notes.seen == [UtteranceHeard(SUPERVISOR, "In the first room.")]
         assert not first.left
 
 
@@ -166,9 +166,9 @@ async def test_who_comes_is_heard_and_goes_is_told_in_that_order(scene: Consulta
         scene.meeting.is_heard(SUPERVISOR)
         scene.meeting.leaves(SUPERVISOR)
         scene.meeting.joins(SUPERVISOR, "Sue", heard=False)
-        came = ParticipantJoined(Participant(SUPERVISOR, "Sue"))
+        came = ParticipantJoinedRoom(RoomParticipant(SUPERVISOR, "Sue"))
         await until(lambda: len(notes.seen) == 4)
-        assert notes.seen == [came, AudioEnabled(SUPERVISOR), ParticipantLeft(SUPERVISOR), came]
+        assert notes.seen == [came, AudioStarted(SUPERVISOR), ParticipantLeftRoom(SUPERVISOR), came]
 
 
 class Spoken:
@@ -204,7 +204,7 @@ async def test_h11_h12_only_the_supervisor_is_listened_to_whatever_anybody_is_ca
     async with joined(scene) as (_, _, notes):
         scene.meeting.joins("stranger", "Ann")
         scene.meeting.joins(SUPERVISOR, "Agent Smith")
-        await notes.wait_for(AudioEnabled(SUPERVISOR))
+        await notes.wait_for(AudioStarted(SUPERVISOR))
         await until(lambda: len(scene.ear.audio) > 3)
         assert set(scene.ear.audio) == {speech[f"audio-{SUPERVISOR}"]}
         scene.meeting.leaves(SUPERVISOR)
@@ -216,17 +216,20 @@ async def test_h11_h12_only_the_supervisor_is_listened_to_whatever_anybody_is_ca
 
 @pytest.mark.parametrize(
     ("told", "reason"),
-    [(("on_meeting_left", {}), Closing.REPLACED), (("on_error", "Internal socket Error"), Closing.LOST)],
+    [
+        (("on_meeting_left", {}), DisconnectReason.REPLACED),
+        (("on_error", "Internal socket Error"), DisconnectReason.LOST),
+    ],
 )
 async def test_being_put_out_and_losing_the_line_are_the_last_event(
-    scene: Consultation, told: tuple[str, Any], reason: Closing
+    scene: Consultation, told: tuple[str, Any], reason: DisconnectReason
 ) -> None:
     async with joined(scene) as (voice, _, notes):
         scene.meeting._tell("on_error", "Not Able to Start Transcription")
         talking = voice.say("Still here.")
         scene.meeting._tell(*told)
         await asyncio.wait_for(notes.reading, 2)
-        assert notes.seen == [SpeechEnded(talking.id, True), Closed(reason)]
+        assert notes.seen == [SpeechEnded(talking.id, True), Disconnected(reason)]
         assert await voice.say("Anybody?") is True
 
 
@@ -276,14 +279,14 @@ async def test_a_firm_line_is_not_talked_over_not_even_before_it_is_heard(scene:
         began_s = time.monotonic()
         firm = voice.say("Stand by.", interruptible=False)
         await scene.ear.hears("Before the first byte.")
-        await notes.wait_for(Heard(SUPERVISOR, "Before the first byte."))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Before the first byte."))
         assert time.monotonic() - began_s < 1.5
         await asyncio.sleep(1.2)
         await scene.ear.hears("While it is said.", SpeechEventType.INTERIM)
         await scene.ear.hears("While it is said.")
         assert await firm is False
         assert time.monotonic() - began_s >= 2.5, "to its last word"
-        await notes.wait_for(Heard(SUPERVISOR, "While it is said."))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "While it is said."))
 
 
 async def test_a_line_whose_end_nobody_tells_ends_all_the_same(
@@ -316,7 +319,7 @@ async def test_a_session_that_was_taken_away_ends_the_presence(scene: Consultati
     async with joined(scene) as (voice, _, notes):
         voice._session._pipeline.orchestrator = None  # type: ignore[attr-defined]
         assert await voice.say("Hello?") is True
-        await notes.wait_for(Closed(Closing.LOST))
+        await notes.wait_for(Disconnected(DisconnectReason.LOST))
 
 
 # ── hearing ──────────────────────────────────────────────────────────────────────────────────────
@@ -327,7 +330,7 @@ async def test_what_is_heard_is_told_and_never_answered(scene: Consultation) -> 
     async with joined(scene) as (_, _, notes):
         scene.meeting.joins(SUPERVISOR)
         await scene.ear.hears("Yes.")
-        await notes.wait_for(Heard(SUPERVISOR, "Yes."))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Yes."))
         await asyncio.sleep(0.1)
         assert (scene.mouth.said, scene.mind.asked) == ([], [])
 
@@ -342,7 +345,7 @@ async def test_an_ear_that_makes_the_framework_think_ahead_gets_no_answer_either
         await scene.ear.hears("Yes please.", SpeechEventType.PREFLIGHT)
         await asyncio.sleep(0.1)
         await scene.ear.hears("Yes please.")
-        await notes.wait_for(Heard(SUPERVISOR, "Yes please."))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Yes please."))
         await asyncio.sleep(0.1)
         assert (scene.mouth.said, scene.mind.asked) == ([], [])
 
@@ -353,8 +356,8 @@ async def test_closed_ears_hear_nothing(scene: Consultation) -> None:
         await scene.ear.hears("Is this on?")
         voice.listen(True)
         await scene.ear.hears("Hello?")
-        await notes.wait_for(Heard(SUPERVISOR, "Hello?"))
-        assert Heard(SUPERVISOR, "Is this on?") not in notes.seen
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Hello?"))
+        assert UtteranceHeard(SUPERVISOR, "Is this on?") not in notes.seen
 
 
 @pytest.mark.parametrize(("verdict", "noticed"), [("yes", True), ("no", False)])
@@ -368,7 +371,7 @@ async def test_h20_the_frameworks_detector_notices_a_machine(
         await scene.ear.hears("The person you are calling is not available.")
         await until(lambda: len(scene.mind.asked) == 1 if scene.mind else False)
         await asyncio.sleep(0.05)
-        assert (VoicemailNoticed(SUPERVISOR) in notes.seen) is noticed
+        assert (VoicemailSuspected(SUPERVISOR) in notes.seen) is noticed
 
 
 async def test_without_an_llm_nothing_judges_and_nothing_detects(scene: Consultation) -> None:
@@ -376,7 +379,7 @@ async def test_without_an_llm_nothing_judges_and_nothing_detects(scene: Consulta
     async with joined(scene) as (voice, _, notes):
         assert voice.model is None
         await scene.ear.hears("Leave a message after the tone.")
-        await notes.wait_for(Heard(SUPERVISOR, "Leave a message after the tone."))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Leave a message after the tone."))
 
 
 async def test_what_is_said_stands_in_no_log_line(
@@ -387,13 +390,13 @@ async def test_what_is_said_stands_in_no_log_line(
         eou = EOUConfig(stt_silence_timeout=0.1)
         return Pipeline(stt=scene.ear, llm=scene.mind, tts=scene.mouth, eou_config=eou)
 
-    quote_nobody()
+    silence_framework_logs()
     scene.made = made
     caplog.set_level(logging.DEBUG)
     async with joined(scene) as (voice, _, notes):
         await voice.say("The caller is Ann Marmalade.")
         await scene.ear.hears("Speaking of Pineapple", SpeechEventType.INTERIM)
-        await notes.wait_for(Heard(SUPERVISOR, "Speaking of Pineapple"))
+        await notes.wait_for(UtteranceHeard(SUPERVISOR, "Speaking of Pineapple"))
     logged = " ".join(record.getMessage() for record in caplog.records)
     assert [word for word in ("Marmalade", "Pineapple", TICKET.token) if word in logged] == []
 
@@ -414,7 +417,7 @@ async def test_h21_a_component_that_hangs_does_not_keep_us_in_the_room(
         assert scene.meeting.left
         assert talking.ended.result() is True
         await asyncio.wait_for(notes.reading, 1)
-        assert Closed not in {type(event) for event in notes.seen}
+        assert Disconnected not in {type(event) for event in notes.seen}
 
 
 async def test_h21_nor_one_that_does_not_heed_being_cancelled(
@@ -462,7 +465,7 @@ async def test_leaving_twice_or_before_joining_does_nothing_and_leaves_nothing_b
         closed.append(mind)
 
     monkeypatch.setattr(Mind, "aclose", close)
-    voice: Voice = scene.voice()
+    voice: RoomClient = scene.voice()
     await voice.leave()
     voice = scene.voice()
     before = asyncio.all_tasks()

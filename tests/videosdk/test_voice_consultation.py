@@ -18,8 +18,8 @@ from warmxfer.schemas import (
     CommandFailed,
     ConsultationJoined,
     ConsultationLeft,
-    Fact,
-    Fault,
+    Event,
+    FailureKind,
     ParticipantJoined,
     ParticipantLeft,
     SupervisorDeclined,
@@ -67,7 +67,7 @@ class Floor:
     async def asked(self, count: int = 1) -> None:
         await until(lambda: len([said for said in self.said if _bare(said) == _bare(QUESTION)]) >= count)
 
-    async def end(self) -> list[Fact]:
+    async def end(self) -> list[Event]:
         """Leave; returns everything that was told."""
         left = await self.desk.leave()
         assert (await self.desk.wait_for(ConsultationLeft)).command_id == left
@@ -88,7 +88,7 @@ async def floor(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> 
         return encode(TICKET)
 
     async with (
-        bus.serve(subjects.ASK_TOKEN, token, queue="gateway"),
+        bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"),
         await Bus.connect(bus.settings, name="briefing") as own,
     ):
         working = asyncio.create_task(run(own, BriefingSettings(voice=scene.settings)))
@@ -106,7 +106,7 @@ def _with_supervisor(id: str, config: dict[str, Any]) -> Meeting:
     return Busy(**config)
 
 
-def decisions(events: list[Fact]) -> list[Fact]:
+def decisions(events: list[Event]) -> list[Event]:
     return [event for event in events if isinstance(event, DECISIONS)]
 
 
@@ -247,7 +247,7 @@ async def test_a_factory_that_fails_is_one_sentence_to_whoever_asked(floor: Floo
     floor.scene.made = dict
     command = await floor.desk.join()
     failed = await floor.desk.wait_for(CommandFailed)
-    assert (failed.command_id, failed.fault) == (command, Fault.REFUSED)
+    assert (failed.command_id, failed.failure) == (command, FailureKind.REFUSED)
     assert failed.detail.startswith("WARMXFER_BRIEFING_PIPELINE is 'ours:briefing', which returned a dict")
     left = await floor.desk.leave()
     assert (await floor.desk.wait_for(ConsultationLeft)).command_id == left

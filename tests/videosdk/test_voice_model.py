@@ -13,8 +13,8 @@ from videosdk.agents.utils import build_openai_schema
 
 from warmxfer.actors.briefing.judge import TOOLS
 from warmxfer.actors.llm import Message, Reply, ToolCall
-from warmxfer.actors.voices.videosdk_model import FrameworkModel
-from warmxfer.schemas import Refused, Retry
+from warmxfer.actors.voices.videosdk_model import FrameworkChatModel
+from warmxfer.schemas import InvalidRequest, RetryableError
 
 from .offline import Mind
 
@@ -44,7 +44,7 @@ class Broken(Mind):
 
 async def test_it_is_asked_with_our_messages_and_our_tools() -> None:
     mind = Recorder("Yes, they are.")
-    reply = await FrameworkModel(mind).reply(ASKED, tools=TOOLS, deadline_s=1, max_chars=100)
+    reply = await FrameworkChatModel(mind).reply(ASKED, tools=TOOLS, deadline_s=1, max_chars=100)
     assert reply == Reply("Yes, they are.")
     asked = [(item["role"], item["content"]) for item in mind.asked[0]]
     assert asked == [("system", ["Judge."]), ("assistant", ["Are you ready?"]), ("user", ["Yes."])]
@@ -66,21 +66,23 @@ async def test_it_is_asked_with_our_messages_and_our_tools() -> None:
 )
 async def test_a_called_tool_is_a_wish(called: Any, wish: ToolCall) -> None:
     mind = Mind(("decline_transfer", called))
-    reply = await FrameworkModel(mind).reply(ASKED, tools=TOOLS, deadline_s=1, max_chars=100)
+    reply = await FrameworkChatModel(mind).reply(ASKED, tools=TOOLS, deadline_s=1, max_chars=100)
     assert reply == Reply("", wish)
 
 
 async def test_silence_a_fault_and_babble_are_told_apart() -> None:
-    with pytest.raises(Retry, match=r"did not answer within 0\.05 s"):
-        await FrameworkModel(Mind(hangs=True)).reply(ASKED, deadline_s=0.05, max_chars=100)
-    with pytest.raises(Retry, match=r"could not be asked \(ConnectionError\)"):
-        await FrameworkModel(Broken()).reply(ASKED, deadline_s=1, max_chars=100)
-    with pytest.raises(Refused, match="more than 10 characters"):
-        await FrameworkModel(Mind("I could go on and on.")).reply(ASKED, deadline_s=1, max_chars=10)
+    with pytest.raises(RetryableError, match=r"did not answer within 0\.05 s"):
+        await FrameworkChatModel(Mind(hangs=True)).reply(ASKED, deadline_s=0.05, max_chars=100)
+    with pytest.raises(RetryableError, match=r"could not be asked \(ConnectionError\)"):
+        await FrameworkChatModel(Broken()).reply(ASKED, deadline_s=1, max_chars=100)
+    with pytest.raises(InvalidRequest, match="more than 10 characters"):
+        await FrameworkChatModel(Mind("I could go on and on.")).reply(ASKED, deadline_s=1, max_chars=10)
 
 
 async def test_whoever_asks_may_be_called_off() -> None:
-    asking = asyncio.create_task(FrameworkModel(Mind(hangs=True)).reply(ASKED, deadline_s=60, max_chars=100))
+    asking = asyncio.create_task(
+        FrameworkChatModel(Mind(hangs=True)).reply(ASKED, deadline_s=60, max_chars=100)
+    )
     await asyncio.sleep(0.01)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

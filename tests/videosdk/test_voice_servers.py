@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from videosdk import room_client
 
 from warmxfer.actors.voices import videosdk_servers
-from warmxfer.schemas import Retry
+from warmxfer.schemas import RetryableError
 
 from .consulting import servers
 
@@ -118,14 +118,14 @@ async def test_h18_a_cloud_that_is_slow_keeps_no_loop_waiting_and_takes_no_threa
             stalls.append(time.monotonic() - before)
 
     watching = asyncio.create_task(watch())
-    await videosdk_servers.know_servers("room-1", "token", cloud.host)
+    await videosdk_servers.prefetch_servers("room-1", "token", cloud.host)
     watching.cancel()
     assert max(stalls) < 0.2
     assert threading.active_count() == threads
 
 
 async def test_the_library_reads_the_answer_and_asks_nobody_itself(cloud: Cloud) -> None:
-    await videosdk_servers.know_servers("room-1", "token", cloud.host)
+    await videosdk_servers.prefetch_servers("room-1", "token", cloud.host)
     told = room_client.get_server_config("room-1", "token", cloud.host)
     assert (told["base_url"], told["ice_servers"]) == ("rtc.example", [])
     (asked,) = cloud.asked
@@ -141,8 +141,8 @@ async def test_a_cloud_that_does_not_say_is_asked_again_later(
 ) -> None:
     monkeypatch.setattr(videosdk_servers, "ASK_TIMEOUT_S", 0.2)
     cloud.answer = answer
-    with pytest.raises(Retry, match=rf"which servers room room-1 is on \({why}\)"):
-        await videosdk_servers.know_servers("room-1", "token", cloud.host)
+    with pytest.raises(RetryableError, match=rf"which servers room room-1 is on \({why}\)"):
+        await videosdk_servers.prefetch_servers("room-1", "token", cloud.host)
 
 
 async def test_h19_however_many_hang_the_next_one_is_answered(cloud: Cloud) -> None:
@@ -151,7 +151,7 @@ async def test_h19_however_many_hang_the_next_one_is_answered(cloud: Cloud) -> N
     for _ in range(9):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await videosdk_servers.know_servers("room-1", "token", cloud.host)
+                await videosdk_servers.prefetch_servers("room-1", "token", cloud.host)
     cloud.answer = well
     async with asyncio.timeout(2):
-        await videosdk_servers.know_servers("room-1", "token", cloud.host)
+        await videosdk_servers.prefetch_servers("room-1", "token", cloud.host)

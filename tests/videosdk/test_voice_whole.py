@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.briefing import BriefingSettings, run
-from warmxfer.actors.house import Caller, House
-from warmxfer.actors.voices import Seat, VoiceSettings, open_voice, ticket_from
+from warmxfer.actors.house import LocalStack, PlacedCall
+from warmxfer.actors.voices import JoinOptions, RoomSettings, open_room_client, token_source
 from warmxfer.bus import Bus, BusSettings
 from warmxfer.schemas import Outcome, SpokenLines
 
@@ -34,14 +34,14 @@ ENDS = {
 
 
 @asynccontextmanager
-async def briefed_by(house: House, scene: Consultation) -> AsyncIterator[None]:
+async def briefed_by(house: LocalStack, scene: Consultation) -> AsyncIterator[None]:
     """A briefing worker in this process, whose framework sits in the house's rooms."""
     async with await Bus.connect(BusSettings(url=house.nats_url), name="briefing") as bus:
 
         def entered(config: dict[str, Any]) -> Meeting:
             room_id, who = config["meeting_id"], config["participant_id"]
-            seat = Seat(room_id, who, config["name"], ticket_from(bus, room_id, who))
-            scene.mouth.voice = voice = open_voice(VoiceSettings(), seat)
+            seat = JoinOptions(room_id, who, config["name"], token_source(bus, room_id, who))
+            scene.mouth.voice = voice = open_room_client(RoomSettings(), seat)
             return CloudMeeting(voice, scene.ear, **config)
 
         scene.opens = entered
@@ -51,18 +51,18 @@ async def briefed_by(house: House, scene: Consultation) -> AsyncIterator[None]:
         await asyncio.wait((working,), timeout=5)
 
 
-async def transferred(house: House, caller: Caller, number: str) -> tuple[Outcome, dict[str, Any]]:
+async def transferred(house: LocalStack, caller: PlacedCall, number: str) -> tuple[Outcome, dict[str, Any]]:
     """How the transfer to `number` ended, and what the cloud's ledger says of it."""
     destination = {"routing_rule_id": "rr_1", "sip_call_to": number, "sip_call_from": "+14155550100"}
     async with asyncio.timeout(WITHIN_S), house.client() as client:
         transfer = await client.request({"room_id": caller.room_id, "config": {"destination": destination}})
         result = await transfer.result()
-    return result.outcome, await house.verdict(caller, transfer.id)
+    return result.outcome, await house.report(caller, transfer.id)
 
 
 async def test_one_is_ready_one_declines_and_one_is_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = offline(monkeypatch, Consultation(mind=None, mouth=CloudMouth()))
-    async with House(counts={"briefing": 0}, time_scale=TIME_SCALE) as house, briefed_by(house, scene):
+    async with LocalStack(counts={"briefing": 0}, time_scale=TIME_SCALE) as house, briefed_by(house, scene):
         callers = [await house.call() for _ in ENDS]
         await house.start("primary", rooms=[caller.room_id for caller in callers])
         for caller, (number, expected) in zip(callers, ENDS.items(), strict=True):

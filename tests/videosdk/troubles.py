@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 
 from .beside import SESSION_PATIENCE_S, Play, Trouble
 from .offline import Mind
@@ -17,7 +17,7 @@ DECLINES, SILENT = "+14155550106", "+14155550111"
 
 
 def fault(kind: str, match: dict[str, Any], **more: Any) -> Any:
-    async def switch_on(house: House) -> None:
+    async def switch_on(house: LocalStack) -> None:
         await house.post("/sandbox/faults", {"match": match, "kind": kind, "times": 1, **more})
 
     return switch_on

@@ -11,7 +11,7 @@ import sys
 from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.primary import PrimarySettings, run
 from warmxfer.actors.process import READY_FD
-from warmxfer.actors.voices import VoiceSettings
+from warmxfer.actors.voices import RoomSettings
 from warmxfer.bus import Bus, BusSettings
 
 
@@ -25,7 +25,7 @@ async def main(url: str, room_id: str) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     async with (
         await Bus.connect(BusSettings(url=url), name="agent") as bus,
-        brief_here(bus, room_id, VoiceSettings()),
+        brief_here(bus, room_id, RoomSettings()),
     ):
         await run(bus, PrimarySettings(room_ids=(room_id,)), ready=ready)
 

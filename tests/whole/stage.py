@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from warmxfer.actors.client import Client, Transfer, new_id
-from warmxfer.actors.house import ROLES, Caller, House
+from warmxfer.actors.client import Client, TransferHandle, new_id
+from warmxfer.actors.house import ROLES, LocalStack, PlacedCall
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
@@ -33,9 +33,9 @@ PATIENT = "+14155550201"
 class Call:
     """A transfer under way, or over, with its caller."""
 
-    house: House
-    caller: Caller
-    transfer: Transfer
+    house: LocalStack
+    caller: PlacedCall
+    transfer: TransferHandle
 
     async def phases(self) -> list[PhaseChanged]:
         async with asyncio.timeout(RESULT_TIMEOUT_S):
@@ -53,7 +53,7 @@ class Call:
         return await self.transfer.result(RESULT_TIMEOUT_S)
 
     async def verdict(self) -> dict[str, Any]:
-        return await self.house.verdict(self.caller, self.transfer.id)
+        return await self.house.report(self.caller, self.transfer.id)
 
     async def assert_nobody_stranded(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
         """What holds after every transfer, by the ledger of what was executed alone.
@@ -112,7 +112,7 @@ class Call:
         return verdict
 
 
-def request_for(caller: Caller, supervisor: str = READY, **config: Any) -> dict[str, Any]:
+def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> dict[str, Any]:
     """A request as a user would write it; `destination` in `config` is added to."""
     destination = {
         "routing_rule_id": "rr_1",
@@ -126,18 +126,18 @@ def request_for(caller: Caller, supervisor: str = READY, **config: Any) -> dict[
 class Stage:
     """One house, one client, any number of calls."""
 
-    def __init__(self, house: House, client: Client) -> None:
+    def __init__(self, house: LocalStack, client: Client) -> None:
         self.house = house
         self.client = client
         self._calls = 0
 
-    async def callers(self, count: int, number: str = PATIENT) -> list[Caller]:
+    async def callers(self, count: int, number: str = PATIENT) -> list[PlacedCall]:
         """`count` people on the phone with an AI each, all in one primary process."""
         callers = [await self.house.call(number) for _ in range(count)]
         await self.house.start("primary", rooms=[caller.room_id for caller in callers])
         return callers
 
-    async def conversation(self, caller: Caller, lines: int = 9) -> None:
+    async def conversation(self, caller: PlacedCall, lines: int = 9) -> None:
         """Return once caller and AI have said so many lines to each other."""
         for _ in range(300):
             if len(await self.house.ledger(room=caller.room_id, kind="speech")) >= lines:
@@ -146,13 +146,13 @@ class Stage:
         raise AssertionError("the caller and the AI did not talk")
 
     async def begin(
-        self, caller: Caller, supervisor: str = READY, *, id: str | None = None, **config: Any
+        self, caller: PlacedCall, supervisor: str = READY, *, id: str | None = None, **config: Any
     ) -> Call:
         """Ask for a transfer of `caller`."""
         request = request_for(caller, supervisor, **config)
         return Call(self.house, caller, await self.client.request(request, id))
 
-    async def begin_unchecked(self, caller: Caller, config: dict[str, Any]) -> Call:
+    async def begin_unchecked(self, caller: PlacedCall, config: dict[str, Any]) -> Call:
         """Ask as somebody who does not use our client: nothing is checked before it is published."""
         id = new_id()
         async with await Bus.connect(BusSettings(url=self.house.nats_url), name="user") as bus:
@@ -184,5 +184,5 @@ class Stage:
 @asynccontextmanager
 async def staged(**house: Any) -> AsyncIterator[Stage]:
     """A house with a client in it."""
-    async with House(**house) as built, Client.connect(built.nats_url) as client:
+    async with LocalStack(**house) as built, Client.connect(built.nats_url) as client:
         yield Stage(built, client)

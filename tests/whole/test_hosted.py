@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.actors.child import Child
-from warmxfer.actors.house import Caller
+from warmxfer.actors.child import ManagedProcess
+from warmxfer.actors.house import PlacedCall
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
 from .stage import DECLINES, READY, SILENT, Call, Stage
@@ -24,16 +24,16 @@ SLOW_TO_SAY_YES = "+14155550123"
 class Agent:
     """The process of one caller's AI."""
 
-    def __init__(self, stage: Stage, caller: Caller) -> None:
+    def __init__(self, stage: Stage, caller: PlacedCall) -> None:
         self._stage = stage
         self._caller = caller
-        self._child: Child | None = None
+        self._child: ManagedProcess | None = None
 
     async def start(self) -> None:
         house = self._stage.house
         log_path = house.directory / f"primary-{self._caller.room_id}.log"
         command = [sys.executable, str(PROGRAM), house.nats_url, self._caller.room_id]
-        self._child = await Child.spawn("agent", command, house.actor_env("primary"), log_path)
+        self._child = await ManagedProcess.spawn("agent", command, house.actor_env("primary"), log_path)
 
     async def kill(self) -> None:
         assert self._child is not None
@@ -45,7 +45,7 @@ class Agent:
 
 
 @asynccontextmanager
-async def agent(stage: Stage) -> AsyncIterator[tuple[Agent, Caller]]:
+async def agent(stage: Stage) -> AsyncIterator[tuple[Agent, PlacedCall]]:
     """A caller on the phone with such an AI; no worker briefs anybody."""
     await stage.house.stop("briefing")
     caller = await stage.house.call()
@@ -57,7 +57,7 @@ async def agent(stage: Stage) -> AsyncIterator[tuple[Agent, Caller]]:
         await agent.stop()
 
 
-async def briefed(stage: Stage, caller: Caller, supervisor: str, **config: object) -> Call:
+async def briefed(stage: Stage, caller: PlacedCall, supervisor: str, **config: object) -> Call:
     call = await stage.begin(caller, supervisor, brief_by="session", **config)
     await call.until(WarmTransferPhase.BRIEFING_STARTED)
     return call

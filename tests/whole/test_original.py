@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from warmxfer.actors.house import Caller
+from warmxfer.actors.house import PlacedCall
 from warmxfer.schemas import PhaseChanged, WarmTransferResult
 
 from .stage import DECLINES, GONE_MID_BRIEFING, NO_ANSWER, READY, SILENT, VOICEMAIL, Call, Stage
@@ -102,7 +102,7 @@ class Played:
     verdict: dict[str, Any]
 
 
-async def play(stage: Stage, name: str, caller: Caller) -> Played:
+async def play(stage: Stage, name: str, caller: PlacedCall) -> Played:
     supervisor, config, broken = PLAYED[name]
     if broken:
         await stage.fault("status", broken, times=0, status=500)

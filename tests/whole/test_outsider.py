@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from warmxfer.actors.house import House
+from warmxfer.actors.house import LocalStack
 from warmxfer.bus import Bus, BusSettings, subjects
 
 from .conftest import TIME_SCALE
@@ -112,20 +112,20 @@ WRONG = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def quiet_house() -> AsyncIterator[House]:
+async def quiet_house() -> AsyncIterator[LocalStack]:
     """Nobody has called here: whoever asks the cloud for anything does it for a wrong request."""
-    async with House(time_scale=TIME_SCALE) as house:
+    async with LocalStack(time_scale=TIME_SCALE) as house:
         yield house
 
 
-async def requests_of(house: House) -> int:
+async def requests_of(house: LocalStack) -> int:
     """How often the cloud was asked for anything."""
     return (await house.state())["requests"]
 
 
 @pytest.mark.parametrize(("request_", "says", "remedy"), WRONG, ids=[case[1][:30] for case in WRONG])
 async def test_a_wrong_request_fails_with_its_sentence_and_nobody_is_asked_for_anything(
-    quiet_house: House, request_: Any, says: str, remedy: str
+    quiet_house: LocalStack, request_: Any, says: str, remedy: str
 ) -> None:
     id, before = f"bad-{secrets.token_hex(4)}", await requests_of(quiet_house)
     heard = await outsider(quiet_house.nats_url, id, request_)
@@ -134,14 +134,12 @@ async def test_a_wrong_request_fails_with_its_sentence_and_nobody_is_asked_for_a
     assert says in detail
     assert detail.endswith(remedy)
     async with await Bus.connect(BusSettings(url=quiet_house.nats_url), name="look") as bus:
-        stored = [
-            subjects.parse(each.subject).kind for each in await bus.history(subjects.everything(id), 50)
-        ]
+        stored = [subjects.parse(each.subject).kind for each in await bus.history(subjects.all_of(id), 50)]
     assert sorted(stored) == ["log", "phase", "request", "result"], "a command went out"
     assert await requests_of(quiet_house) == before
 
 
-async def test_an_id_that_is_no_safe_token_is_refused_too(quiet_house: House) -> None:
+async def test_an_id_that_is_no_safe_token_is_refused_too(quiet_house: LocalStack) -> None:
     heard = await outsider(quiet_house.nats_url, "bad!id", wrong("room_id", "room-1"))
     assert heard[0]["phase"] == "transfer_failed"
     assert heard[0]["data"]["detail"] == "id is 'bad!id'; use 1 to 64 of A-Z a-z 0-9 _ -"

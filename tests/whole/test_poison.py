@@ -37,7 +37,7 @@ async def test_poison_is_parked_with_its_cause_and_stops_nobody(stage: Stage) ->
 
 async def _dead_letter(bus: Bus, id: str) -> dict[str, object]:
     for _ in range(100):
-        if stored := await bus.last(subjects.dead(id)):
+        if stored := await bus.get_last(subjects.dead_letter(id)):
             return json.loads(stored.data)
         await asyncio.sleep(0.1)
     raise AssertionError(f"no dead letter for {id}")

@@ -12,13 +12,13 @@ import pytest_asyncio
 
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.actors.llm import ModelSettings
-from warmxfer.bus import Bus, BusSettings, Heard, subjects
+from warmxfer.bus import Bus, BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
-    AskToken,
     BriefSupervisor,
-    Fact,
+    Event,
     JoinConsultation,
     LeaveConsultation,
+    RoomTokenQuery,
     decode_as,
     decode_event,
     encode,
@@ -26,7 +26,7 @@ from warmxfer.schemas import (
 
 from ..conftest import WAIT_S, Cloud, open_cloud
 
-F = TypeVar("F", bound=Fact)
+F = TypeVar("F", bound=Event)
 
 TIME_SCALE = 0.02
 SUMMARY = "Ann was charged twice. She wants one charge refunded."
@@ -67,7 +67,11 @@ class Desk:
 
     @property
     def joins_on(self) -> str:
-        return subjects.hosted(self.id, self.session) if self.session else subjects.do(self.id, "briefing")
+        return (
+            subjects.session_briefing(self.id, self.session)
+            if self.session
+            else subjects.work_queue(self.id, "briefing")
+        )
 
     async def brief(self, summary: str = SUMMARY) -> float:
         """Order the briefing; returns when, by the monotonic clock."""
@@ -91,7 +95,7 @@ class Desk:
     async def dial(self, number: str) -> str:
         return await self.cloud.dial(self.room_id, self.supervisor, number)
 
-    async def events(self) -> list[Fact]:
+    async def events(self) -> list[Event]:
         """Everything told so far."""
         return [
             decode_event(stored.data) for stored in await self.bus.history(subjects.event(self.id), 1_000)
@@ -147,11 +151,11 @@ async def open_desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[D
     """A desk, and a gateway that hands out tokens."""
     desk = Desk(bus, cloud, transfer_id, await cloud.open_room())
 
-    async def token(heard: Heard) -> bytes:
-        asked = decode_as(AskToken, heard.data)
+    async def token(heard: LiveMessage) -> bytes:
+        asked = decode_as(RoomTokenQuery, heard.data)
         return encode(await cloud.ticket(asked.room_id, asked.participant_id, desk.rooms_url)())
 
-    async with bus.serve(subjects.ASK_TOKEN, token, queue="gateway"):
+    async with bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"):
         yield desk
 
 

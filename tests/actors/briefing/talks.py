@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from warmxfer.actors.briefing.judge import Judges
-from warmxfer.actors.briefing.script import Action, Briefing, Decide, Judge, LookUp, Say, Script
+from warmxfer.actors.briefing.judge import ReplyClassifier
+from warmxfer.actors.briefing.script import (
+    Action,
+    AnswerQuestion,
+    Briefing,
+    ClassifyReply,
+    Decide,
+    Dialogue,
+    Say,
+)
 from warmxfer.actors.llm import ChatModel
 
 
@@ -22,7 +30,7 @@ async def talk(
     model: ChatModel | None, heard: Sequence[str], summary: str = "Ann was charged twice."
 ) -> Talked:
     """Tell `summary`, ask, and let the supervisor say `heard` after the question."""
-    judges, script, talked = Judges(model), Script("A moment."), Talked()
+    judges, script, talked = ReplyClassifier(model), Dialogue("A moment."), Talked()
 
     async def carry_out(actions: list[Action]) -> None:
         for action in actions:
@@ -30,15 +38,15 @@ async def talk(
                 case Say(text):
                     talked.said.append(text)
                     await carry_out(script.ended(interrupted=False))
-                case Judge(turn, ticket):
-                    judgement = await judges.judge("Are you ready?", turn)
-                    await carry_out(script.judged(ticket, judgement.verdict, judgement.reason))
-                case LookUp(question, told, ticket):
-                    await carry_out(script.looked_up(ticket, await judges.answer(question, told)))
+                case ClassifyReply(turn, ticket):
+                    judgement = await judges.classify("Are you ready?", turn)
+                    await carry_out(script.reply_classified(ticket, judgement.intent, judgement.reason))
+                case AnswerQuestion(question, told, ticket):
+                    await carry_out(script.question_answered(ticket, await judges.answer(question, told)))
                 case Decide():
                     talked.decisions.append(action)
 
-    await carry_out(script.live())
+    await carry_out(script.supervisor_connected())
     await carry_out(script.brief(Briefing(summary, "Hi.", "Are you ready?", "Connecting.", "Understood.")))
     for turn in heard:
         await carry_out(script.heard(turn))

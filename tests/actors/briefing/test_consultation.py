@@ -9,19 +9,19 @@ import pytest
 
 from warmxfer.actors.briefing import BriefingSettings, speech
 from warmxfer.actors.llm import ModelSettings
-from warmxfer.actors.voices import VoiceSettings
-from warmxfer.bus import BusSettings, Heard, subjects
+from warmxfer.actors.voices import RoomSettings
+from warmxfer.bus import BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CommandFailed,
     ConsultationJoined,
     ConsultationLeft,
-    Fact,
-    Fault,
+    Event,
+    FailureKind,
+    InvalidRequest,
+    LivenessReply,
     ParticipantJoined,
     ParticipantLeft,
-    Pulse,
-    Refused,
     SupervisorDeclined,
     SupervisorReady,
     VoicemailDetected,
@@ -37,7 +37,7 @@ REFUSAL = "No, sorry, I can't take this call right now, I am in a meeting."
 NARRATION = ["Ann was charged twice.", "She wants one charge refunded."]
 
 
-def decisions(events: list[Fact]) -> list[Fact]:
+def decisions(events: list[Event]) -> list[Event]:
     return [event for event in events if isinstance(event, DECISIONS)]
 
 
@@ -89,7 +89,7 @@ async def test_greeting_follows_the_order_at_once(desk: Desk, settings: BusSetti
     ],
 )
 async def test_what_each_kind_of_supervisor_comes_to(
-    desk: Desk, settings: BusSettings, number: str, told: Fact
+    desk: Desk, settings: BusSettings, number: str, told: Event
 ) -> None:
     async with worker(settings):
         await desk.join()
@@ -197,7 +197,7 @@ async def test_who_comes_back_is_told_again(desk: Desk, settings: BusSettings) -
 async def test_a_late_order_is_excused_once(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.briefing.teller.PATIENCE_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.teller.FIRST_WORDS_AFTER_S", 0.1)
     async with worker(settings):
         await desk.join()
         await desk.wait_for(ConsultationJoined)
@@ -263,7 +263,7 @@ async def test_a_room_that_is_none_fails_the_command_and_the_leave_is_still_answ
     async with worker(settings):
         joined = await desk.join()
         failed = await desk.wait_for(CommandFailed)
-        assert (failed.command_id, failed.fault) == (joined, Fault.REFUSED)
+        assert (failed.command_id, failed.failure) == (joined, FailureKind.REFUSED)
         assert "no-such-room" in failed.detail
         left = await desk.leave()
         assert (await desk.wait_for(ConsultationLeft)).command_id == left
@@ -284,9 +284,9 @@ async def test_nobody_stays_alone_for_ever(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.actors.briefing.consultation.ALONE_S", 0.2)
-    monkeypatch.setattr("warmxfer.actors.briefing.consultation.PULSE_S", 0.1)
-    monkeypatch.setattr("warmxfer.actors.briefing.consultation.PULSE_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("warmxfer.actors.briefing.consultation.STAND_BY_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LIVENESS_EVERY_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LIVENESS_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LEAVE_WAIT_S", 0.1)
     async with worker(settings):
         await desk.join()
         gone = await desk.cloud.wait_ledger(desk.room_id, "left", 1)
@@ -297,14 +297,14 @@ async def test_an_agent_whose_order_to_leave_is_lost_leaves_when_the_transfer_is
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waited alone in the room for ten minutes, and its place was taken from others for as long."""
-    monkeypatch.setattr("warmxfer.actors.briefing.consultation.PULSE_S", 0.1)
-    monkeypatch.setattr("warmxfer.actors.briefing.consultation.STAND_BY_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LIVENESS_EVERY_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LEAVE_WAIT_S", 0.1)
     live = True
 
-    async def feel_pulse(_: Heard) -> bytes:
-        return encode(Pulse(live))
+    async def feel_pulse(_: LiveMessage) -> bytes:
+        return encode(LivenessReply(live))
 
-    async with desk.bus.serve(subjects.ASK_PULSE, feel_pulse), worker(settings):
+    async with desk.bus.serve(subjects.ASK_LIVENESS, feel_pulse), worker(settings):
         await desk.join()
         await desk.wait_for(ConsultationJoined)
         await asyncio.sleep(0.5)
@@ -328,7 +328,7 @@ async def test_with_a_model_it_judges_and_answers(desk: Desk, settings: BusSetti
 async def test_without_its_model_the_rules_decide(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.briefing.judge.JUDGE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("warmxfer.actors.briefing.judge.CLASSIFY_TIMEOUT_S", 0.2)
     await desk.cloud.break_once("hang", {"path": "/v1/chat/completions"}, times=0)
     async with worker(settings, ModelSettings(f"{desk.cloud.url}/v1", "m", "k")):
         await desk.join()
@@ -366,8 +366,10 @@ async def test_an_order_nobody_can_read_does_no_harm(desk: Desk, settings: BusSe
 
 
 def test_settings_come_from_the_environment() -> None:
-    assert BriefingSettings.from_env({}) == BriefingSettings(VoiceSettings(), None, 50)
-    with pytest.raises(Refused, match="WARMXFER_BRIEFING_JOBS is 'many'; give a whole number from 1 to 512"):
+    assert BriefingSettings.from_env({}) == BriefingSettings(RoomSettings(), None, 50)
+    with pytest.raises(
+        InvalidRequest, match="WARMXFER_BRIEFING_JOBS is 'many'; give a whole number from 1 to 512"
+    ):
         BriefingSettings.from_env({"WARMXFER_BRIEFING_JOBS": "many"})
-    with pytest.raises(Refused, match="WARMXFER_VOICE"):
+    with pytest.raises(InvalidRequest, match="WARMXFER_VOICE"):
         BriefingSettings.from_env({"WARMXFER_VOICE": "phone"})

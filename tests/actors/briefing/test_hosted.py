@@ -10,17 +10,17 @@ import pytest_asyncio
 
 from warmxfer.actors.briefing import brief_here, hosted
 from warmxfer.actors.briefing.consultation import Consultation
-from warmxfer.actors.voices import VoiceSettings
-from warmxfer.bus import Bus, Heard, Retry, subjects
+from warmxfer.actors.voices import RoomSettings
+from warmxfer.bus import Bus, LiveMessage, RetryableError, subjects
 from warmxfer.schemas import (
-    AskPulse,
     AudioStreamEnabled,
     CommandFailed,
     ConsultationJoined,
     ConsultationLeft,
-    Fault,
+    FailureKind,
+    LivenessQuery,
+    LivenessReply,
     ParticipantJoined,
-    Pulse,
     SupervisorReady,
     decode_as,
     encode,
@@ -32,7 +32,7 @@ from .conftest import CONNECTING, GREETING, QUESTION, SUMMARY, Desk, open_desk
 READY, SILENT = "+14155550101", "+14155550111"
 SESSION = "call-7f3a"
 LONG = "Ann was charged twice. " * 12
-SANDBOX = VoiceSettings()
+SANDBOX = RoomSettings()
 SOON_S = 0.6
 """Longer than the second look, and the third, for what nobody heard."""
 
@@ -44,16 +44,16 @@ class Charge:
         self.live = True
         self.asked = 0
 
-    async def answer(self, heard: Heard) -> bytes:
+    async def answer(self, heard: LiveMessage) -> bytes:
         self.asked += 1
-        assert decode_as(AskPulse, heard.data).transfer_id
-        return encode(Pulse(live=self.live))
+        assert decode_as(LivenessQuery, heard.data).transfer_id
+        return encode(LivenessReply(live=self.live))
 
 
 @pytest_asyncio.fixture
 async def charge(fresh_bus: Bus) -> AsyncIterator[Charge]:
     charge = Charge()
-    async with fresh_bus.serve(subjects.ASK_PULSE, charge.answer):
+    async with fresh_bus.serve(subjects.ASK_LIVENESS, charge.answer):
         yield charge
 
 
@@ -110,7 +110,7 @@ async def test_what_is_for_another_session_is_left_to_its_process(desk: Desk, fr
 async def test_a_command_that_is_heard_before_it_is_stored_is_looked_for_again(
     desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosted, "looks", _never)
+    monkeypatch.setattr(hosted, "poll_ticks", _never)
     seen_late(fresh_bus, monkeypatch)
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         await desk.join()
@@ -138,12 +138,12 @@ async def test_what_is_found_and_is_over_is_passed_by(desk: Desk, fresh_bus: Bus
 async def test_what_is_found_waits_for_somebody_who_can_say(
     desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosted, "PULSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(hosted, "LIVENESS_TIMEOUT_S", 0.1)
     await desk.join()
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         await asyncio.sleep(SOON_S)
         assert await entered(desk) == 0
-        async with fresh_bus.serve(subjects.ASK_PULSE, Charge().answer):
+        async with fresh_bus.serve(subjects.ASK_LIVENESS, Charge().answer):
             await desk.wait_for(ConsultationJoined)
             await finish(desk)
 
@@ -154,7 +154,7 @@ async def test_a_command_that_comes_twice_is_one_consultation(
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         await desk.join()
         await desk.wait_for(ConsultationJoined)
-        stored = await fresh_bus.last(desk.joins_on)
+        stored = await fresh_bus.get_last(desk.joins_on)
         assert stored is not None
         for _ in range(3):
             await fresh_bus.publish(desk.joins_on, stored.data)
@@ -169,7 +169,7 @@ async def test_a_command_that_comes_twice_is_one_consultation(
 
 async def test_what_cannot_be_read_does_not_keep_the_next_from_being_held(desk: Desk, fresh_bus: Bus) -> None:
     async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await fresh_bus.publish(subjects.hosted("t-other", SESSION), b"{not json")
+        await fresh_bus.publish(subjects.session_briefing("t-other", SESSION), b"{not json")
         await desk.join()
         await desk.wait_for(ConsultationJoined)
         await finish(desk)
@@ -198,7 +198,7 @@ async def test_a_process_that_comes_up_again_goes_on_in_the_same_seat(
 
 
 async def _lose(_: Consultation) -> None:
-    raise Retry("The connection to the room was lost", after_s=0.05)
+    raise RetryableError("The connection to the room was lost", after_s=0.05)
 
 
 async def _break(_: Consultation) -> None:
@@ -245,14 +245,14 @@ async def test_what_breaks_is_told_to_whoever_waits(
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         command = await desk.join()
         failed = await desk.wait_for(CommandFailed)
-    assert (failed.command_id, failed.fault) == (command, Fault.BROKEN)
+    assert (failed.command_id, failed.failure) == (command, FailureKind.BROKEN)
     assert failed.detail == "The consultation could not be held (ValueError)."
 
 
 async def test_no_more_are_held_at_once_than_the_limit(
     desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosted, "MAX_HELD", 0)
+    monkeypatch.setattr(hosted, "MAX_CONSULTATIONS", 0)
     async with brief_here(fresh_bus, SESSION, SANDBOX):
         await desk.join()
         await asyncio.sleep(SOON_S)

@@ -12,9 +12,15 @@ from collections.abc import Sequence
 import pytest
 
 from warmxfer.actors.briefing import speech
-from warmxfer.actors.briefing.judge import ANSWER_PROMPT, JUDGE_PROMPT, Judgement, Judges, gated
+from warmxfer.actors.briefing.judge import (
+    ANSWER_PROMPT,
+    CLASSIFY_PROMPT,
+    Classification,
+    ReplyClassifier,
+    apply_rules,
+)
 from warmxfer.actors.briefing.script import Decide
-from warmxfer.actors.briefing.verdict import Verdict
+from warmxfer.actors.briefing.verdict import ReplyIntent
 from warmxfer.actors.llm import Message, Reply, Tool, ToolCall
 
 from .talks import talk
@@ -94,13 +100,13 @@ async def test_a_summary_cannot_say_yes_for_the_supervisor(injection: str) -> No
 @pytest.mark.parametrize("injection", CORPUS)
 async def test_a_yes_still_is_one_whatever_the_summary_says(injection: str) -> None:
     decisions, _ = await consult(injection, ["Hello?", "Yes, put them through."])
-    assert decisions == [Decide(Verdict.READY)]
+    assert decisions == [Decide(ReplyIntent.READY)]
 
 
 @pytest.mark.parametrize("injection", CORPUS)
 async def test_instructions_spoken_on_the_line_are_not_a_yes(injection: str) -> None:
     decisions, _ = await consult("Ann was charged twice.", [injection])
-    assert [decision for decision in decisions if decision.verdict is Verdict.READY] == []
+    assert [decision for decision in decisions if decision.intent is ReplyIntent.READY] == []
 
 
 @pytest.mark.parametrize("injection", CORPUS)
@@ -117,7 +123,7 @@ async def test_the_judge_sees_the_question_and_the_answer_and_nothing_else() -> 
     _, model = await consult("Ann was charged twice.", ["Yes."])
     (messages, tools), *_ = model.seen
     assert messages == [
-        Message("system", JUDGE_PROMPT),
+        Message("system", CLASSIFY_PROMPT),
         Message("assistant", "Are you ready?"),
         Message("user", "Yes."),
     ]
@@ -127,31 +133,40 @@ async def test_the_judge_sees_the_question_and_the_answer_and_nothing_else() -> 
 @pytest.mark.parametrize(
     ("wish", "turn", "own", "verdict"),
     [
-        (ToolCall("done_briefing", {}), "Bring them on then.", Verdict.UNCLEAR, Verdict.READY),
-        (ToolCall("done_briefing", {}), "No hay problema, páselo.", Verdict.UNCLEAR, Verdict.READY),
-        (ToolCall("done_briefing", {}), "No thanks.", Verdict.DECLINED, Verdict.UNCLEAR),
-        (ToolCall("done_briefing", {}), "Leave a message.", Verdict.VOICEMAIL, Verdict.UNCLEAR),
-        (ToolCall("done_briefing", {}), "Who is it?", Verdict.QUESTION, Verdict.QUESTION),
-        (ToolCall("done_briefing", {}), "Hold on.", Verdict.UNCLEAR, Verdict.UNCLEAR),
-        (ToolCall("decline_transfer", {"reason": "busy"}), "Yes", Verdict.READY, Verdict.DECLINED),
-        (ToolCall("voicemail_detected", {}), "Beep.", Verdict.UNCLEAR, Verdict.VOICEMAIL),
-        (ToolCall("transfer_money", {}), "Yes", Verdict.READY, Verdict.READY),
-        (None, "Yes", Verdict.READY, Verdict.READY),
-        (None, "No, I was just thinking.", Verdict.DECLINED, Verdict.UNCLEAR),
-        (None, "¿Quién es?", Verdict.QUESTION, Verdict.QUESTION),
+        (ToolCall("done_briefing", {}), "Bring them on then.", ReplyIntent.UNCLEAR, ReplyIntent.READY),
+        (ToolCall("done_briefing", {}), "No hay problema, páselo.", ReplyIntent.UNCLEAR, ReplyIntent.READY),
+        (ToolCall("done_briefing", {}), "No thanks.", ReplyIntent.DECLINED, ReplyIntent.UNCLEAR),
+        (ToolCall("done_briefing", {}), "Leave a message.", ReplyIntent.VOICEMAIL, ReplyIntent.UNCLEAR),
+        (ToolCall("done_briefing", {}), "Who is it?", ReplyIntent.QUESTION, ReplyIntent.QUESTION),
+        (ToolCall("done_briefing", {}), "Hold on.", ReplyIntent.UNCLEAR, ReplyIntent.UNCLEAR),
+        (ToolCall("decline_transfer", {"reason": "busy"}), "Yes", ReplyIntent.READY, ReplyIntent.DECLINED),
+        (ToolCall("voicemail_detected", {}), "Beep.", ReplyIntent.UNCLEAR, ReplyIntent.VOICEMAIL),
+        (ToolCall("transfer_money", {}), "Yes", ReplyIntent.READY, ReplyIntent.READY),
+        (None, "Yes", ReplyIntent.READY, ReplyIntent.READY),
+        (None, "No, I was just thinking.", ReplyIntent.DECLINED, ReplyIntent.UNCLEAR),
+        (None, "¿Quién es?", ReplyIntent.QUESTION, ReplyIntent.QUESTION),
     ],
 )
-def test_a_wish_is_gated(wish: ToolCall | None, turn: str, own: Verdict, verdict: Verdict) -> None:
-    assert gated(wish, turn, own).verdict is verdict
+def test_a_wish_is_gated(wish: ToolCall | None, turn: str, own: ReplyIntent, verdict: ReplyIntent) -> None:
+    assert apply_rules(wish, turn, own).intent is verdict
 
 
 async def test_a_reason_is_the_models_words_or_else_the_supervisors_own() -> None:
-    assert gated(ToolCall("decline_transfer", {"reason": " busy "}), "x", Verdict.UNCLEAR).reason == "busy"
-    assert gated(ToolCall("decline_transfer", {"reason": 7}), "Not me.", Verdict.UNCLEAR).reason == "Not me."
-    assert len(gated(ToolCall("decline_transfer", {"reason": "x" * 900}), "", Verdict.UNCLEAR).reason) == 500
+    assert (
+        apply_rules(ToolCall("decline_transfer", {"reason": " busy "}), "x", ReplyIntent.UNCLEAR).reason
+        == "busy"
+    )
+    assert (
+        apply_rules(ToolCall("decline_transfer", {"reason": 7}), "Not me.", ReplyIntent.UNCLEAR).reason
+        == "Not me."
+    )
+    assert (
+        len(apply_rules(ToolCall("decline_transfer", {"reason": "x" * 900}), "", ReplyIntent.UNCLEAR).reason)
+        == 500
+    )
 
 
 async def test_without_a_model_the_rules_judge_and_questions_get_a_fixed_line() -> None:
-    judges = Judges(None)
-    assert await judges.judge("Ready?", "No, busy.") == Judgement(Verdict.DECLINED, "No, busy.")
+    judges = ReplyClassifier(None)
+    assert await judges.classify("Ready?", "No, busy.") == Classification(ReplyIntent.DECLINED, "No, busy.")
     assert await judges.answer("Who?", "Ann.") == speech.ONLY_THE_CALL

@@ -10,16 +10,16 @@ from warmxfer.actors.briefing.script import (
     LINES_AHEAD,
     MAX_REASKS,
     Action,
+    AnswerQuestion,
     Briefing,
+    ClassifyReply,
     Decide,
-    Hush,
-    Judge,
-    LookUp,
+    Dialogue,
+    DialogueState,
     Say,
-    Script,
-    Stage,
+    StopSpeaking,
 )
-from warmxfer.actors.briefing.verdict import Verdict, classify
+from warmxfer.actors.briefing.verdict import ReplyIntent, classify
 from warmxfer.schemas import FALLBACK_SUMMARY
 
 BRIEFING = Briefing(
@@ -37,7 +37,7 @@ class Stagehand:
     """Plays the room: ends every line that is said, and writes down all that is done."""
 
     def __init__(self) -> None:
-        self.script = Script(ONE_MOMENT)
+        self.script = Dialogue(ONE_MOMENT)
         self.done: list[Action] = []
         self.speaking = 0
 
@@ -59,13 +59,13 @@ class Stagehand:
         """The supervisor speaks, and is judged by the built-in rules."""
         self.do(self.script.heard(text))
         judging = self.done[-1] if self.done else None
-        if isinstance(judging, Judge):
-            self.do(self.script.judged(judging.ticket, classify(judging.text)))
+        if isinstance(judging, ClassifyReply):
+            self.do(self.script.reply_classified(judging.ticket, classify(judging.text)))
 
     def answer(self, text: str) -> None:
         looking = self.done[-1]
-        assert isinstance(looking, LookUp)
-        self.do(self.script.looked_up(looking.ticket, text))
+        assert isinstance(looking, AnswerQuestion)
+        self.do(self.script.question_answered(looking.ticket, text))
 
     @property
     def said(self) -> list[str]:
@@ -81,13 +81,13 @@ def room() -> Stagehand:
     """The supervisor was greeted, told and asked."""
     stagehand = narrating()
     stagehand.finish_speaking()
-    assert stagehand.script.stage is Stage.LISTENING
+    assert stagehand.script.stage is DialogueState.LISTENING
     return stagehand
 
 
 def narrating() -> Stagehand:
     stagehand = Stagehand()
-    stagehand.do(stagehand.script.live())
+    stagehand.do(stagehand.script.supervisor_connected())
     stagehand.do(stagehand.script.brief(BRIEFING))
     return stagehand
 
@@ -107,13 +107,13 @@ def test_order_before_the_supervisor_waits_for_them() -> None:
     stagehand = Stagehand()
     stagehand.do(stagehand.script.brief(BRIEFING))
     assert stagehand.done == []
-    stagehand.do(stagehand.script.live())
+    stagehand.do(stagehand.script.supervisor_connected())
     assert stagehand.said == TOLD[:LINES_AHEAD]
 
 
 def test_yes_after_the_question_is_ready_and_told_before_it_is_said(room: Stagehand) -> None:
     room.hear("Yes, go ahead.")
-    assert room.done[-2:] == [Decide(Verdict.READY), Say("Connecting the caller now.")]
+    assert room.done[-2:] == [Decide(ReplyIntent.READY), Say("Connecting the caller now.")]
 
 
 @pytest.mark.parametrize("lines_over", range(4))
@@ -124,27 +124,27 @@ def test_yes_before_the_question_ended_does_not_count(lines_over: int) -> None:
     stagehand.hear("Yes, I'm ready.")
     stagehand.finish_speaking()
     assert stagehand.decisions == []
-    assert stagehand.script.stage is Stage.LISTENING
+    assert stagehand.script.stage is DialogueState.LISTENING
     stagehand.hear("Yes.")
-    assert stagehand.decisions == [Decide(Verdict.READY)]
+    assert stagehand.decisions == [Decide(ReplyIntent.READY)]
 
 
 @pytest.mark.parametrize("lines_over", range(4))
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        ("No, I can't take this call.", Verdict.DECLINED),
-        ("Please leave a message after the beep.", Verdict.VOICEMAIL),
+        ("No, I can't take this call.", ReplyIntent.DECLINED),
+        ("Please leave a message after the beep.", ReplyIntent.VOICEMAIL),
     ],
 )
-def test_refusal_and_machine_count_while_we_speak(lines_over: int, text: str, verdict: Verdict) -> None:
+def test_refusal_and_machine_count_while_we_speak(lines_over: int, text: str, verdict: ReplyIntent) -> None:
     stagehand = narrating()
     for _ in range(lines_over):
         stagehand.end_line()
     before = len(stagehand.done)
     stagehand.hear(text)
     after = [action for action in stagehand.done[before:] if not isinstance(action, Say)]
-    assert after == [Hush(), Decide(verdict, text)]
+    assert after == [StopSpeaking(), Decide(verdict, text)]
     told = stagehand.said
     stagehand.finish_speaking()
     assert stagehand.said == told
@@ -152,16 +152,16 @@ def test_refusal_and_machine_count_while_we_speak(lines_over: int, text: str, ve
 
 def test_refusal_before_a_word_of_ours_is_none() -> None:
     stagehand = Stagehand()
-    stagehand.do(stagehand.script.live())
+    stagehand.do(stagehand.script.supervisor_connected())
     stagehand.hear("No, not you, hang on.")
     assert stagehand.decisions == []
 
 
 def test_machine_counts_before_there_is_anything_to_tell() -> None:
     stagehand = Stagehand()
-    stagehand.do(stagehand.script.live())
+    stagehand.do(stagehand.script.supervisor_connected())
     stagehand.hear("You have reached the voicemail of Dana.")
-    assert [decision.verdict for decision in stagehand.decisions] == [Verdict.VOICEMAIL]
+    assert [decision.intent for decision in stagehand.decisions] == [ReplyIntent.VOICEMAIL]
     stagehand.do(stagehand.script.brief(BRIEFING))
     assert stagehand.said == []
 
@@ -171,9 +171,9 @@ def test_unclear_is_asked_again_a_few_times_then_waited_for(room: Stagehand) -> 
         room.hear("Hmm.")
         room.finish_speaking()
     assert room.said[len(TOLD) :] == [BRIEFING.question] * MAX_REASKS
-    assert room.script.stage is Stage.LISTENING
+    assert room.script.stage is DialogueState.LISTENING
     room.hear("Yes.")
-    assert room.decisions == [Decide(Verdict.READY)]
+    assert room.decisions == [Decide(ReplyIntent.READY)]
 
 
 def test_silence_is_asked_into_no_more_often(room: Stagehand) -> None:
@@ -186,12 +186,12 @@ def test_silence_is_asked_into_no_more_often(room: Stagehand) -> None:
 
 def test_question_is_answered_and_ours_asked_again(room: Stagehand) -> None:
     room.hear("Who is the caller?")
-    assert room.done[-1] == LookUp("Who is the caller?", BRIEFING.summary, 2)
+    assert room.done[-1] == AnswerQuestion("Who is the caller?", BRIEFING.summary, 2)
     room.answer("Ann is.")
     room.finish_speaking()
     assert room.said[len(TOLD) :] == ["Ann is.", BRIEFING.question]
     room.hear("Yes.")
-    assert room.decisions == [Decide(Verdict.READY)]
+    assert room.decisions == [Decide(ReplyIntent.READY)]
 
 
 def test_question_into_the_narration_is_answered_before_ours() -> None:
@@ -200,22 +200,22 @@ def test_question_into_the_narration_is_answered_before_ours() -> None:
     stagehand.finish_speaking()
     stagehand.hear("Yes.")
     assert stagehand.decisions == []
-    assert stagehand.done[-1] == LookUp("Who is it?", BRIEFING.summary, 1)
+    assert stagehand.done[-1] == AnswerQuestion("Who is it?", BRIEFING.summary, 1)
     stagehand.answer("Ann is.")
     stagehand.finish_speaking()
     assert stagehand.said == [*TOLD[:-1], "Ann is.", BRIEFING.question]
-    assert stagehand.script.stage is Stage.LISTENING
+    assert stagehand.script.stage is DialogueState.LISTENING
 
 
 def test_what_follows_before_the_judgement_is_part_of_the_turn(room: Stagehand) -> None:
     room.do(room.script.heard("Yes."))
     first = room.done[-1]
-    assert isinstance(first, Judge)
+    assert isinstance(first, ClassifyReply)
     room.do(room.script.heard("Actually hold on."))
-    assert room.done[-1] == Judge("Yes.. Actually hold on.", first.ticket + 1)
-    room.do(room.script.judged(first.ticket, Verdict.READY))
+    assert room.done[-1] == ClassifyReply("Yes.. Actually hold on.", first.ticket + 1)
+    room.do(room.script.reply_classified(first.ticket, ReplyIntent.READY))
     assert room.decisions == []
-    room.do(room.script.judged(first.ticket + 1, Verdict.READY))
+    room.do(room.script.reply_classified(first.ticket + 1, ReplyIntent.READY))
     assert room.decisions == []
 
 
@@ -225,7 +225,7 @@ def test_line_that_was_cut_off_is_said_again_from_there() -> None:
     stagehand.end_line(interrupted=True)
     stagehand.finish_speaking()
     assert stagehand.said == TOLD[:2] + TOLD
-    assert stagehand.script.stage is Stage.LISTENING
+    assert stagehand.script.stage is DialogueState.LISTENING
 
 
 def test_question_that_never_ended_was_never_asked() -> None:
@@ -243,7 +243,7 @@ def test_late_order_is_excused_once() -> None:
     stagehand = Stagehand()
     stagehand.do(stagehand.script.delayed())
     assert stagehand.done == []
-    stagehand.do(stagehand.script.live())
+    stagehand.do(stagehand.script.supervisor_connected())
     assert stagehand.script.kept_waiting
     stagehand.do(stagehand.script.delayed())
     stagehand.do(stagehand.script.delayed())
@@ -257,15 +257,15 @@ def test_a_later_order_begins_anew() -> None:
     stagehand = narrating()
     stagehand.end_line()
     stagehand.do(stagehand.script.brief(Briefing("New.", "Hi again.", "Ready?", "Now.", "Fine.")))
-    assert Hush() in stagehand.done
+    assert StopSpeaking() in stagehand.done
     stagehand.finish_speaking()
     assert stagehand.said[-3:] == ["Hi again.", "New.", "Ready?"]
-    assert stagehand.script.stage is Stage.LISTENING
+    assert stagehand.script.stage is DialogueState.LISTENING
 
 
 def test_no_is_told_before_it_is_understood_aloud(room: Stagehand) -> None:
     room.hear("No, I can't.")
-    assert room.done[-2:] == [Decide(Verdict.DECLINED, "No, I can't."), Say("All right.")]
+    assert room.done[-2:] == [Decide(ReplyIntent.DECLINED, "No, I can't."), Say("All right.")]
 
 
 def test_first_decision_is_the_only_one(room: Stagehand) -> None:
@@ -273,12 +273,12 @@ def test_first_decision_is_the_only_one(room: Stagehand) -> None:
     room.hear("No, I can't.")
     room.do(room.script.brief(BRIEFING))
     room.finish_speaking()
-    assert room.decisions == [Decide(Verdict.READY)]
+    assert room.decisions == [Decide(ReplyIntent.READY)]
 
 
 def test_nothing_to_tell_is_told_honestly() -> None:
     stagehand = Stagehand()
-    stagehand.do(stagehand.script.live())
+    stagehand.do(stagehand.script.supervisor_connected())
     stagehand.do(stagehand.script.brief(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
     stagehand.finish_speaking()
     assert stagehand.said == ["Hi.", FALLBACK_SUMMARY, "Ready?"]
@@ -287,15 +287,15 @@ def test_nothing_to_tell_is_told_honestly() -> None:
 def test_a_detector_is_believed_until_the_question_was_asked() -> None:
     early, late = Stagehand(), Stagehand()
     for stagehand in (early, late):
-        stagehand.do(stagehand.script.live())
+        stagehand.do(stagehand.script.supervisor_connected())
         stagehand.do(stagehand.script.brief(BRIEFING))
-    early.do(early.script.machine_noticed())
-    assert early.done[-2:] == [Hush(), Decide(Verdict.VOICEMAIL)]
-    assert early.script.machine_noticed() == [], "once"
+    early.do(early.script.voicemail_suspected())
+    assert early.done[-2:] == [StopSpeaking(), Decide(ReplyIntent.VOICEMAIL)]
+    assert early.script.voicemail_suspected() == [], "once"
     late.finish_speaking()
-    assert late.script.machine_noticed() == []
+    assert late.script.voicemail_suspected() == []
     late.hear("Yes.")
-    assert late.decisions == [Decide(Verdict.READY)]
+    assert late.decisions == [Decide(ReplyIntent.READY)]
 
 
 EVENTS = st.one_of(
@@ -304,7 +304,7 @@ EVENTS = st.one_of(
         st.just("hear"),
         st.sampled_from(["Yes.", "Hello?", "Who is it?", "Hold on.", "Go ahead.", "Hmm"]),
     ),
-    st.tuples(st.just("judge"), st.sampled_from(list(Verdict)), st.integers(0, 1)),
+    st.tuples(st.just("judge"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
     st.tuples(st.just("answer"), st.sampled_from(["Ann.", "Yes, I'm ready.", ""]), st.integers(0, 1)),
 )
 
@@ -320,7 +320,7 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
         actions: list[Action] = []
         match event:
             case "live":
-                actions = script.live()
+                actions = script.supervisor_connected()
             case "brief":
                 actions = script.brief(BRIEFING)
             case "delayed":
@@ -328,22 +328,22 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
             case "silent":
                 actions = script.silent()
             case "machine":
-                actions = script.machine_noticed()
+                actions = script.voicemail_suspected()
             case "end" | "cut":
                 line = speaking.pop(0) if speaking else None
                 asked |= event == "end" and line == BRIEFING.question
                 actions = script.ended(interrupted=event == "cut") if line else []
             case ("hear", text):
-                yes_after_question |= asked and classify(text) is Verdict.READY
+                yes_after_question |= asked and classify(text) is ReplyIntent.READY
                 actions = script.heard(text)
             case ("judge", verdict, behind):
-                actions = script.judged(script._ticket - behind, verdict)
+                actions = script.reply_classified(script._ticket - behind, verdict)
             case (_, text, behind):
-                actions = script.looked_up(script._ticket - behind, text)
+                actions = script.question_answered(script._ticket - behind, text)
         for action in actions:
             if isinstance(action, Say):
                 speaking.append(action.text)
-            if isinstance(action, Decide) and action.verdict is Verdict.READY:
+            if isinstance(action, Decide) and action.intent is ReplyIntent.READY:
                 assert yes_after_question
         stagehand.do(actions)
     assert len(stagehand.decisions) <= 1
@@ -351,10 +351,10 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
 
 def test_what_is_still_to_be_told_is_not_for_a_callers_ears() -> None:
     room = Stagehand()
-    room.do([*room.script.live(), *room.script.brief(BRIEFING)])
+    room.do([*room.script.supervisor_connected(), *room.script.brief(BRIEFING)])
     room.end_line()
     room.do(room.script.caller_came())
-    assert isinstance(room.done[-1], Hush)
+    assert isinstance(room.done[-1], StopSpeaking)
     before = len(room.done)
     room.finish_speaking()
     room.hear("Yes, go ahead.")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from warmxfer.actors.briefing.actor import ENTERING_AT_ONCE
+from warmxfer.actors.briefing.actor import MAX_CONCURRENT_JOINS
 from warmxfer.actors.briefing.consultation import Consultation
-from warmxfer.actors.briefing.past import Past, fold
+from warmxfer.actors.briefing.past import ConsultationHistory, from_events
 from warmxfer.actors.briefing.reporter import UNWATCHED
-from warmxfer.actors.voices import Presence, Seat, VoiceSettings, open_voice
-from warmxfer.actors.voices.sandbox import SandboxVoice
+from warmxfer.actors.voices import JoinOptions, RoomSettings, RoomSnapshot, open_room_client
+from warmxfer.actors.voices.sandbox import SandboxRoomClient
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -138,9 +138,9 @@ async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_o
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by chaos: of 450 rooms that two new workers entered at once, none opened in time."""
-    join, inside, most = SandboxVoice.join, 0, 0
+    join, inside, most = SandboxRoomClient.join, 0, 0
 
-    async def counted(self: SandboxVoice) -> Presence:
+    async def counted(self: SandboxRoomClient) -> RoomSnapshot:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
@@ -150,7 +150,7 @@ async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_o
         finally:
             inside -= 1
 
-    monkeypatch.setattr(SandboxVoice, "join", counted)
+    monkeypatch.setattr(SandboxRoomClient, "join", counted)
     commands = [
         JoinConsultation(
             command_id=f"{desk.id}-{n}-1",
@@ -160,13 +160,13 @@ async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_o
             supervisor_participant_id=desk.supervisor,
             caller_participant_id=desk.caller,
         )
-        for n in range(2 * ENTERING_AT_ONCE)
+        for n in range(2 * MAX_CONCURRENT_JOINS)
     ]
     async with worker(desk.bus.settings):
         for n, command in enumerate(commands):
-            await desk.bus.publish(subjects.do(f"{desk.id}-{n}", "briefing"), encode(command))
+            await desk.bus.publish(subjects.work_queue(f"{desk.id}-{n}", "briefing"), encode(command))
         await desk.cloud.wait_ledger(desk.room_id, "joined", len(commands))
-    assert most == ENTERING_AT_ONCE
+    assert most == MAX_CONCURRENT_JOINS
 
 
 async def test_nobody_waits_while_the_broker_goes_through_every_story_twice(
@@ -217,8 +217,8 @@ async def test_who_loses_the_seat_waits_and_comes_back_when_it_is_free(
 ) -> None:
     async with worker(fresh_bus.settings):
         await begin(desk)
-        seat = Seat(desk.room_id, desk.agent, "Other", cloud.ticket(desk.room_id, desk.agent))
-        other = open_voice(VoiceSettings(), seat)
+        seat = JoinOptions(desk.room_id, desk.agent, "Other", cloud.ticket(desk.room_id, desk.agent))
+        other = open_room_client(RoomSettings(), seat)
         await other.join()
         await asyncio.sleep(0.2)
         assert await other.say("I sit here now.") is False
@@ -238,15 +238,15 @@ ELSEWHERE = ParticipantLeft(room_id="other", participant_id="sup")
 @pytest.mark.parametrize(
     ("events", "past"),
     [
-        ([], Past()),
-        ([HERE, HEARD], Past(present={"sup"})),
-        ([HEARD], Past(present={"sup"})),
-        ([HERE, GONE], Past(departures=Counter(sup=1))),
-        ([HERE, GONE, HEARD, GONE, HERE], Past(present={"sup"}, departures=Counter(sup=2))),
-        ([HERE, ELSEWHERE], Past(present={"sup"})),
-        ([SupervisorReady()], Past()),
-        ([HERE, HERE, SupervisorReady()], Past(decided=True, present={"sup"})),
+        ([], ConsultationHistory()),
+        ([HERE, HEARD], ConsultationHistory(present={"sup"})),
+        ([HEARD], ConsultationHistory(present={"sup"})),
+        ([HERE, GONE], ConsultationHistory(departures=Counter(sup=1))),
+        ([HERE, GONE, HEARD, GONE, HERE], ConsultationHistory(present={"sup"}, departures=Counter(sup=2))),
+        ([HERE, ELSEWHERE], ConsultationHistory(present={"sup"})),
+        ([SupervisorReady()], ConsultationHistory()),
+        ([HERE, HERE, SupervisorReady()], ConsultationHistory(decided=True, present={"sup"})),
     ],
 )
-def test_the_past_is_a_fold_of_the_events(events: list[AnyEvent], past: Past) -> None:
-    assert fold(enumerate(events, start=1), ROOM, since_seq=1) == past
+def test_the_past_is_a_fold_of_the_events(events: list[AnyEvent], past: ConsultationHistory) -> None:
+    assert from_events(enumerate(events, start=1), ROOM, since_seq=1) == past

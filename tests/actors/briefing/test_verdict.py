@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmxfer.actors.briefing.script import MAX_TURN_CHARS
-from warmxfer.actors.briefing.verdict import Verdict, certain, classify, may_be_ready
+from warmxfer.actors.briefing.script import MAX_REPLY_CHARS
+from warmxfer.actors.briefing.verdict import ReplyIntent, classify, could_be_yes, unambiguous
 
 READY = [
     "Yes",
@@ -241,17 +241,17 @@ UNMISTAKABLE = [
     "No, sorry, I can't take this call right now, I am in a meeting.",
 ]
 TABLE = [
-    *((said, Verdict.READY) for said in READY),
-    *((said, Verdict.DECLINED) for said in DECLINED),
-    *((said, Verdict.VOICEMAIL) for said in VOICEMAIL),
-    *((said, Verdict.QUESTION) for said in QUESTION),
-    *((said, Verdict.UNCLEAR) for said in (*UNCLEAR, *SOMEBODY_ELSES_TO_JUDGE, *OTHER_LANGUAGES)),
-    *((said, Verdict.QUESTION) for said in ASKED_IN_OTHER_LANGUAGES),
+    *((said, ReplyIntent.READY) for said in READY),
+    *((said, ReplyIntent.DECLINED) for said in DECLINED),
+    *((said, ReplyIntent.VOICEMAIL) for said in VOICEMAIL),
+    *((said, ReplyIntent.QUESTION) for said in QUESTION),
+    *((said, ReplyIntent.UNCLEAR) for said in (*UNCLEAR, *SOMEBODY_ELSES_TO_JUDGE, *OTHER_LANGUAGES)),
+    *((said, ReplyIntent.QUESTION) for said in ASKED_IN_OTHER_LANGUAGES),
 ]
 
 
 @pytest.mark.parametrize(("said", "meant"), TABLE)
-def test_what_is_said_is_what_is_meant(said: str, meant: Verdict) -> None:
+def test_what_is_said_is_what_is_meant(said: str, meant: ReplyIntent) -> None:
     assert classify(said) is meant
 
 
@@ -262,41 +262,41 @@ LONG = (
 
 
 def test_a_long_first_utterance_is_a_machine_on_weaker_signs() -> None:
-    assert classify(LONG, first=True) is Verdict.VOICEMAIL
-    assert classify(LONG) is not Verdict.VOICEMAIL
+    assert classify(LONG, first=True) is ReplyIntent.VOICEMAIL
+    assert classify(LONG) is not ReplyIntent.VOICEMAIL
 
 
 def test_a_person_who_answers_in_full_is_no_machine() -> None:
     said = "You've reached the support desk, this is Dana speaking, how can I help you?"
-    assert classify(said, first=True) is not Verdict.VOICEMAIL
+    assert classify(said, first=True) is not ReplyIntent.VOICEMAIL
 
 
 @pytest.mark.parametrize("said", [*DECLINED, *VOICEMAIL, *QUESTION, *UNCLEAR])
 def test_no_judge_may_make_a_yes_of_it(said: str) -> None:
-    assert not may_be_ready(said)
+    assert not could_be_yes(said)
 
 
 @pytest.mark.parametrize(
     "said", [*READY, *SOMEBODY_ELSES_TO_JUDGE, *OTHER_LANGUAGES, *ASKED_IN_OTHER_LANGUAGES]
 )
 def test_a_judge_may_make_a_yes_of_it(said: str) -> None:
-    assert may_be_ready(said)
-    assert certain(said) is None
+    assert could_be_yes(said)
+    assert unambiguous(said) is None
 
 
 @pytest.mark.parametrize("said", UNMISTAKABLE)
 def test_a_plain_no_needs_no_judge(said: str) -> None:
-    assert certain(said) is Verdict.DECLINED
+    assert unambiguous(said) is ReplyIntent.DECLINED
 
 
 @pytest.mark.parametrize("said", ["No.", "No, no, p\u00e1selo.", "S\u00ed, p\u00e1selo, no."])
 def test_a_no_at_the_end_is_for_a_judge_to_hear_unless_it_is_all_there_is(said: str) -> None:
-    assert (certain(said) is Verdict.DECLINED) is (said == "No.")
+    assert (unambiguous(said) is ReplyIntent.DECLINED) is (said == "No.")
 
 
 def test_a_person_who_changes_their_mind_is_asked_again() -> None:
     said = "Not now. Oh well, okay, put them through."
-    assert (classify(said), certain(said), may_be_ready(said)) == (Verdict.UNCLEAR, None, False)
+    assert (classify(said), unambiguous(said), could_be_yes(said)) == (ReplyIntent.UNCLEAR, None, False)
 
 
 @pytest.mark.parametrize("said", READY)
@@ -305,16 +305,16 @@ def test_a_person_who_changes_their_mind_is_asked_again() -> None:
 )
 def test_a_yes_with_anything_against_it_is_no_yes(said: str, spoiled: str) -> None:
     both = spoiled.format(said)
-    assert classify(both) is not Verdict.READY
-    assert not may_be_ready(both)
+    assert classify(both) is not ReplyIntent.READY
+    assert not could_be_yes(both)
 
 
 @given(st.text(max_size=300))
 def test_any_text_has_a_verdict(text: str) -> None:
     verdict = classify(text)
-    assert verdict in Verdict
-    assert may_be_ready(text) or verdict is not Verdict.READY
-    assert certain(text) in (None, verdict)
+    assert verdict in ReplyIntent
+    assert could_be_yes(text) or verdict is not ReplyIntent.READY
+    assert unambiguous(text) in (None, verdict)
 
 
 WORDS = [
@@ -334,7 +334,7 @@ WORDS = [
 ]
 
 
-@given(st.lists(st.sampled_from(WORDS), max_size=MAX_TURN_CHARS // 3))
+@given(st.lists(st.sampled_from(WORDS), max_size=MAX_REPLY_CHARS // 3))
 @settings(deadline=timedelta(milliseconds=500))
 def test_whatever_is_babbled_the_verdict_comes_at_once(said: list[str]) -> None:
-    classify(" ".join(said)[:MAX_TURN_CHARS])
+    classify(" ".join(said)[:MAX_REPLY_CHARS])

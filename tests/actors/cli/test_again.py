@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.actors.cli.again import called
+from warmxfer.actors.cli.again import command_line
 
 
 @pytest.fixture
@@ -39,4 +39,6 @@ def test_a_command_is_called_as_it_was_where_its_name_alone_is_not_found(
 ) -> None:
     where = str(script.parent)
     monkeypatch.setattr(sys, "argv", [argv.format(bin=where)])
-    assert called({name: value.format(bin=where) for name, value in env.items()}) == typed.format(bin=where)
+    assert command_line({name: value.format(bin=where) for name, value in env.items()}) == typed.format(
+        bin=where
+    )

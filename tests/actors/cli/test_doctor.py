@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from warmxfer.actors.cli.doctor import clock_findings, examine, stream_findings
-from warmxfer.bus import Inspection, Queue
+from warmxfer.bus import BrokerReport, ConsumerBacklog
 
-IDLE, BUSY, NOBODY = Queue(2, 0, 0), Queue(0, 3, 2), Queue(0, 4, 0)
+IDLE, BUSY, NOBODY = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
 NO_ONE, SOMEBODY = Counter[str](), Counter({"warmxfer-gateway": 1})
 REMEDY = "start one with `warmxfer run gateway`."
 
@@ -18,9 +18,9 @@ def inspection(
     messages: int | None = 7,
     server_time: float | None = 100.0,
     present: Counter[str] = NO_ONE,
-    **queues: Queue | None,
-) -> Inspection:
-    return Inspection("2.15.1", server_time, messages, 1, queues, present)
+    **queues: ConsumerBacklog | None,
+) -> BrokerReport:
+    return BrokerReport("2.15.1", server_time, messages, 1, queues, present)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,9 @@ def inspection(
         (None, NO_ONE, "wrong", "The queue of the gateway is missing; restart any actor, which makes it."),
     ],
 )
-def test_who_is_at_work(queue: Queue | None, present: Counter[str], state: str, sentence: str) -> None:
+def test_who_is_at_work(
+    queue: ConsumerBacklog | None, present: Counter[str], state: str, sentence: str
+) -> None:
     """One who died with work in hand is not at work: a supervisor was being briefed by nobody."""
     stream, found = stream_findings(inspection(gateway=queue, present=present))
     assert (stream.state, stream.sentence) == ("ok", "The stream holds 7 messages, 1 replica.")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.cli.scenarios import BY_NAME
-from warmxfer.actors.cli.stage import judge
-from warmxfer.actors.house import Caller
+from warmxfer.actors.cli.stage import check_result
+from warmxfer.actors.house import PlacedCall
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
-CALLER = Caller("primary", "call-1", "caller-1")
+CALLER = PlacedCall("primary", "call-1", "caller-1")
 MOVED = {
     "dials": {"t-1": 1},
     "switches": {"forward": 1, "back": 0},
@@ -60,7 +60,7 @@ def result(outcome: Outcome) -> WarmTransferResult:
     ],
 )
 def test_a_completed_transfer(verdict: dict[str, Any], fault: str | None) -> None:
-    found = judge(BY_NAME["ready"], CALLER, result(Outcome.COMPLETE), MOVED | verdict)
+    found = check_result(BY_NAME["ready"], CALLER, result(Outcome.COMPLETE), MOVED | verdict)
     assert found == ([fault] if fault else [])
 
 
@@ -76,10 +76,10 @@ def test_a_completed_transfer(verdict: dict[str, Any], fault: str | None) -> Non
     ],
 )
 def test_a_transfer_that_came_back(verdict: dict[str, Any], fault: str | None) -> None:
-    found = judge(BY_NAME["busy"], CALLER, result(Outcome.SUPERVISOR_BUSY), BACK | verdict)
+    found = check_result(BY_NAME["busy"], CALLER, result(Outcome.SUPERVISOR_BUSY), BACK | verdict)
     assert found == ([fault] if fault else [])
 
 
 def test_another_outcome_than_expected_is_a_fault() -> None:
-    found = judge(BY_NAME["busy"], CALLER, result(Outcome.DECLINED), BACK)
+    found = check_result(BY_NAME["busy"], CALLER, result(Outcome.DECLINED), BACK)
     assert found == ["it ended declined, not supervisor_busy"]

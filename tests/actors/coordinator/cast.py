@@ -95,7 +95,7 @@ class Cast:
 
     async def play(self, request: bytes) -> WarmTransferResult:
         """Publish `request`, answer everything, return the result."""
-        async with self.bus.listen(subjects.everything(self.id)) as heard:
+        async with self.bus.subscribe(subjects.all_of(self.id)) as heard:
             await self.bus.publish(subjects.request(self.id), request, msg_id=f"{self.id}:request")
             async for message in heard:
                 kind = subjects.parse(message.subject).kind

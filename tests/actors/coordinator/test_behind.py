@@ -9,18 +9,18 @@ import pytest
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.machine import Stage, step
-from warmxfer.bus import Bus, Log, Park, Retry, Stored, subjects
+from warmxfer.bus import Bus, DeadLetter, RetryableError, Stored, TransferLog, subjects
 from warmxfer.bus.stream import STREAM
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
-    AskPulse,
     CallerHeld,
     CallerReleased,
     DeadlinePassed,
     DialSupervisor,
+    LivenessQuery,
+    LivenessReply,
     Outcome,
-    Pulse,
     SupervisorDialed,
     decode_as,
     encode,
@@ -44,7 +44,7 @@ class Behind(Bus):
     """A bus whose direct gets are answered by a replica that has nothing after number `seen`."""
 
     def __init__(self, bus: Bus, seen: int) -> None:
-        super().__init__(bus._link)
+        super().__init__(bus._connection)
         self._seen = seen
 
     async def last(self, subject: str, *, deadline_s: float = 5.0) -> Stored | None:
@@ -59,7 +59,9 @@ class Behind(Bus):
 
 
 async def pulse(bus: Bus, id: str) -> bool:
-    return decode_as(Pulse, await bus.ask(subjects.ASK_PULSE, encode(AskPulse(id)), 2)).live
+    return decode_as(
+        LivenessReply, await bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(id)), 2)
+    ).live
 
 
 async def until_ringing(bus: Bus, id: str) -> None:
@@ -105,10 +107,10 @@ async def test_a_transfer_is_not_said_to_be_over_because_a_replica_is_behind(fre
 async def test_a_cancel_is_not_dropped_because_a_replica_has_not_seen_the_request(fresh_bus: Bus) -> None:
     await fresh_bus.publish(subjects.request("t-asked"), request("room-a"))
     await fresh_bus.publish(subjects.cancel("t-asked"), b"{}")
-    with pytest.raises(Retry):
+    with pytest.raises(RetryableError):
         await deliver(fresh_bus, Coordinator(Behind(fresh_bus, seen=0)), subjects.cancel("t-asked"), 10)
     await fresh_bus.publish(subjects.cancel("t-unasked"), b"{}")
-    with pytest.raises(Park):
+    with pytest.raises(DeadLetter):
         await deliver(fresh_bus, Coordinator(fresh_bus), subjects.cancel("t-unasked"), 10)
 
 
@@ -120,7 +122,7 @@ async def test_a_caller_whose_transfers_timer_was_lost_is_let_go_and_their_trans
 ) -> None:
     """The pulse said for ever that somebody was in charge, and nothing ever happened again."""
     monkeypatch.setattr("warmxfer.actors.coordinator.charge.OVERDUE_S", BEHIND_S)
-    monkeypatch.setitem(step.__globals__, "LOST_AFTER_S", BEHIND_S)
+    monkeypatch.setitem(step.__globals__, "TIMER_LOST_AFTER_S", BEHIND_S)
 
     def holds_and_releases(command: AnyCommand) -> list[AnyEvent]:
         return answers(command) if "Caller" in type(command).__name__ else []
@@ -132,7 +134,7 @@ async def test_a_caller_whose_transfers_timer_was_lost_is_let_go_and_their_trans
             while CallerHeld not in [type(each.event) for each in await records(fresh_bus, "t-lost")]:
                 await asyncio.sleep(0.02)
         timer = {"filter": subjects.timer("t-lost", TIMER)}
-        assert (await fresh_bus._link.api(f"STREAM.PURGE.{STREAM}", timer))["purged"] == 1
+        assert (await fresh_bus._connection.api(f"STREAM.PURGE.{STREAM}", timer))["purged"] == 1
         assert await pulse(fresh_bus, "t-lost")
         await asyncio.sleep(1.0 + 2 * BEHIND_S)
         assert not await pulse(fresh_bus, "t-lost")
@@ -144,7 +146,7 @@ async def test_a_caller_whose_transfers_timer_was_lost_is_let_go_and_their_trans
 # ── a freeze ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Freezing(Log):
+class Freezing(TransferLog):
     """Stands still between the commit and what is sent for it, until `thaw`."""
 
     def __init__(self, bus: Bus) -> None:
@@ -164,7 +166,7 @@ async def test_who_was_frozen_behind_the_commit_sends_only_what_nobody_else_has_
 ) -> None:
     """After two minutes the broker has forgotten the names: every command went out again, and the timer that
     others had set since was replaced by the old one."""
-    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.FROZEN_S", SHORT_WINDOW_S)
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", SHORT_WINDOW_S)
     await forget_names_soon(fresh_bus)
     frozen, others = Coordinator(fresh_bus), Coordinator(fresh_bus)
     frozen._log = standing = Freezing(fresh_bus)
@@ -175,23 +177,23 @@ async def test_who_was_frozen_behind_the_commit_sends_only_what_nobody_else_has_
     hold = await until_stored(fresh_bus, subjects.primary("t-cold", "room-a"))
     assert b"hold_caller" in hold.data
     if others_go_on:
-        due_at = (await records(fresh_bus, "t-cold"))[0].state.armed_at
+        due_at = (await records(fresh_bus, "t-cold"))[0].state.timer_due_at
         assert due_at is not None
         await fresh_bus.publish(subjects.timeout("t-cold"), encode(DeadlinePassed(due_at=due_at)))
         await deliver(fresh_bus, others, subjects.timeout("t-cold"), 1)
     await asyncio.sleep(3 * SHORT_WINDOW_S)
-    before = await fresh_bus.history(subjects.everything("t-cold"), 500)
+    before = await fresh_bus.history(subjects.all_of("t-cold"), 500)
     standing.thaw.set()
     await asyncio.wait_for(handling, 5)
-    assert await fresh_bus.history(subjects.everything("t-cold"), 500) == before
+    assert await fresh_bus.history(subjects.all_of("t-cold"), 500) == before
 
 
 async def test_who_was_frozen_and_is_alone_sends_all_of_it(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.FROZEN_S", 0.0)
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", 0.0)
     await fresh_bus.publish(subjects.request("t-alone"), request("room-a"))
     await deliver(fresh_bus, Coordinator(fresh_bus), subjects.request("t-alone"), 1)
     (record,) = await records(fresh_bus, "t-alone")
-    names = {each.msg_id for each in await fresh_bus.history(subjects.everything("t-alone"), 500)}
+    names = {each.msg_id for each in await fresh_bus.history(subjects.all_of("t-alone"), 500)}
     assert {f"t-alone:1:{place}" for place in range(len(record.outbox))} <= names

@@ -9,18 +9,18 @@ import pytest
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.outbox import TIMER
-from warmxfer.actors.machine import Moved, Stage, step
-from warmxfer.actors.machine.table import TABLE, Rule
-from warmxfer.bus import Bus, BusSettings, Delivery, Park, Worker, subjects
+from warmxfer.actors.machine import Applied, Stage, step
+from warmxfer.actors.machine.table import TRANSITIONS, Transition
+from warmxfer.bus import Bus, BusSettings, DeadLetter, Delivery, Worker, subjects
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
-    AskPulse,
     CancelRequested,
     HoldCaller,
+    LivenessQuery,
+    LivenessReply,
     Outcome,
-    Pulse,
-    Retry,
+    RetryableError,
     SupervisorDialed,
     SupervisorReady,
     TransferBroken,
@@ -75,7 +75,7 @@ async def test_the_log_replays_to_the_same_state(fresh_bus: Bus) -> None:
     state = None
     for place, record in enumerate(await records(fresh_bus, "t-replay"), 1):
         moved = step(state, record.event, record.at)
-        assert isinstance(moved, Moved)
+        assert isinstance(moved, Applied)
         assert encode(moved.state) == encode(record.state)
         assert moved.outbox == record.outbox
         assert record.state.seq == place
@@ -99,7 +99,7 @@ async def test_two_coordinators_move_one_transfer_without_a_gap(fresh_bus: Bus, 
             decode_phase(each.data).seq for each in await fresh_bus.history(subjects.phase(cast.id), 100)
         ]
         assert stored == list(range(1, 12))
-        asked = await fresh_bus.history(subjects.do(cast.id, "gateway"), 100)
+        asked = await fresh_bus.history(subjects.work_queue(cast.id, "gateway"), 100)
         assert len(asked) == 4  # find, room, dial, switch: each stored once
 
 
@@ -160,7 +160,7 @@ async def test_what_nobody_can_read_is_parked_with_its_cause(fresh_bus: Bus, kin
     async with coordinating(fresh_bus):
         await fresh_bus.publish(f"warmxfer.t-poison.{kind}", body)
         other = await asyncio.wait_for(Cast(fresh_bus, "t-other").play(request("room-b")), 10)
-        dead = await until_stored(fresh_bus, subjects.dead("t-poison"))
+        dead = await until_stored(fresh_bus, subjects.dead_letter("t-poison"))
     assert other.success
     letter = json.loads(dead.data)
     assert letter["subject"] == f"warmxfer.t-poison.{kind}"
@@ -182,7 +182,7 @@ class Dying(Coordinator):
     def _die_once(self, seq: int, point: str) -> None:
         if (seq, point) not in self.died:
             self.died.add((seq, point))
-            self._memory.forget("t-dying")
+            self._memory.drop("t-dying")
             raise Crash
 
     async def handle(self, delivery: Delivery) -> None:
@@ -267,9 +267,9 @@ async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh
     await fresh_bus.publish(subjects.cancel("t-told"), b"{}")
     with pytest.raises(Crash):
         await deliver(fresh_bus, Silent(fresh_bus), subjects.cancel("t-told"), 1)
-    before = await fresh_bus.last(subjects.primary("t-told", "room-a"))
+    before = await fresh_bus.get_last(subjects.primary("t-told", "room-a"))
     await deliver(fresh_bus, remembers, subjects.cancel("t-told"), 2)
-    after = await fresh_bus.last(subjects.primary("t-told", "room-a"))
+    after = await fresh_bus.get_last(subjects.primary("t-told", "room-a"))
     assert before is not None
     assert after is not None
     assert b"hold_caller" in before.data
@@ -287,10 +287,10 @@ async def test_a_transfer_that_has_ended_is_not_told_of_again_by_another_coordin
         result = await asyncio.wait_for(Cast(fresh_bus, "t-late").play(request("room-a")), 10)
     assert result.success
     await asyncio.sleep(3 * SHORT_WINDOW_S)
-    before = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
+    before = [each.subject for each in await fresh_bus.history(subjects.all_of("t-late"), 500)]
     await fresh_bus.publish(subjects.event("t-late"), encode(SupervisorReady()))
     await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late"), 1)
-    after = [each.subject for each in await fresh_bus.history(subjects.everything("t-late"), 500)]
+    after = [each.subject for each in await fresh_bus.history(subjects.all_of("t-late"), 500)]
     assert after == [*before, subjects.event("t-late")]
     assert after.count(subjects.result("t-late")) == 1
 
@@ -300,7 +300,7 @@ async def test_a_cancel_is_not_lost_when_a_coordinator_dies_with_the_request(fre
     coordinator = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.request("t-early"), request("room-a"))
     await fresh_bus.publish(subjects.cancel("t-early"), b"{}")
-    with pytest.raises(Retry):
+    with pytest.raises(RetryableError):
         await deliver(fresh_bus, coordinator, subjects.cancel("t-early"), 10)
     await deliver(fresh_bus, coordinator, subjects.request("t-early"), 2)
     await deliver(fresh_bus, coordinator, subjects.cancel("t-early"), 11)
@@ -309,7 +309,7 @@ async def test_a_cancel_is_not_lost_when_a_coordinator_dies_with_the_request(fre
 
 async def test_a_cancel_of_what_nobody_asked_for_is_not_kept(fresh_bus: Bus) -> None:
     await fresh_bus.publish(subjects.cancel("t-nobody"), b"{}")
-    with pytest.raises(Park):
+    with pytest.raises(DeadLetter):
         await deliver(fresh_bus, Coordinator(fresh_bus), subjects.cancel("t-nobody"), 10)
 
 
@@ -321,15 +321,15 @@ async def test_a_caller_is_given_back_at_once_when_an_event_breaks_every_coordin
     def break_down(*_: object) -> None:
         raise KeyError("a bug")
 
-    rule = TABLE[Stage.RINGING, SupervisorDialed]
-    monkeypatch.setitem(TABLE, (Stage.RINGING, SupervisorDialed), Rule(break_down, rule.to))
+    rule = TRANSITIONS[Stage.RINGING, SupervisorDialed]
+    monkeypatch.setitem(TRANSITIONS, (Stage.RINGING, SupervisorDialed), Transition(break_down, rule.to))
     async with coordinating(fresh_bus):
         result = await asyncio.wait_for(Cast(fresh_bus, "t-bug").play(request("room-a")), 15)
     assert result.outcome is Outcome.BROKEN
     assert result.detail.startswith("The event could not be handled (KeyError at test_coordinator.py:")
     told = [type(record.event) for record in await records(fresh_bus, "t-bug")]
     assert TransferBroken in told
-    assert await fresh_bus.last(subjects.dead("t-bug")) is not None
+    assert await fresh_bus.get_last(subjects.dead_letter("t-bug")) is not None
 
 
 async def test_a_request_that_breaks_every_coordinator_is_answered(
@@ -338,7 +338,7 @@ async def test_a_request_that_breaks_every_coordinator_is_answered(
     async def break_down(*_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.claim_caller", break_down)
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.lock_caller", break_down)
     async with coordinating(fresh_bus):
         result = await asyncio.wait_for(Cast(fresh_bus, "t-bug").play(request("room-a")), 15)
     assert result.outcome is Outcome.BROKEN
@@ -395,14 +395,14 @@ async def test_a_request_that_lay_in_the_queue_too_long_is_refused(
     await fresh_bus.publish(subjects.request("t-new"), request("room-b"))
     coordinator = Coordinator(fresh_bus)
     for id in ("t-new", "t-old"):
-        stored = await fresh_bus.last(subjects.request(id))
+        stored = await fresh_bus.get_last(subjects.request(id))
         assert stored is not None
         await coordinator.handle(
             Delivery(id, "request", "", stored.subject, stored.data, stored.seq, stored.at, 1, stored.headers)
         )
     told = await until_stored(fresh_bus, subjects.result("t-old"))
     assert decode_result(told.data).outcome is Outcome.TOO_BUSY
-    assert await fresh_bus.last(subjects.result("t-new")) is None
+    assert await fresh_bus.get_last(subjects.result("t-new")) is None
 
 
 async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None:
@@ -411,7 +411,9 @@ async def test_pulse_tells_whether_somebody_is_in_charge(fresh_bus: Bus) -> None
         live = asyncio.create_task(Cast(fresh_bus, "t-live", lambda _: []).play(request("room-b")))
         await until_stored(fresh_bus, subjects.log("t-live"))
         said = {
-            id: decode_as(Pulse, await fresh_bus.ask(subjects.ASK_PULSE, encode(AskPulse(id)), 2)).live
+            id: decode_as(
+                LivenessReply, await fresh_bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(id)), 2)
+            ).live
             for id in ("t-over", "t-live", "t-never")
         }
         live.cancel()
@@ -437,7 +439,7 @@ async def test_an_absent_actor_ends_the_transfer_with_the_sentence_that_names_it
 async def test_an_id_that_is_no_safe_token_is_refused_where_its_author_listens(
     fresh_bus: Bus, bad_id: str
 ) -> None:
-    async with coordinating(fresh_bus), fresh_bus.listen("warmxfer.*.result") as heard:
+    async with coordinating(fresh_bus), fresh_bus.subscribe("warmxfer.*.result") as heard:
         await fresh_bus.publish(f"warmxfer.{bad_id}.request", request("room-a"))
         said = await heard.next(5)
     assert said is not None

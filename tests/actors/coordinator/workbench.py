@@ -37,7 +37,7 @@ async def records(bus: Bus, id: str) -> list[Record]:
 
 async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) -> None:
     """The last message on `subject`, as if it had been delivered so many times."""
-    stored = await bus.last(subject)
+    stored = await bus.get_last(subject)
     assert stored is not None
     _, id, kind = subject.split(".")
     await coordinator.handle(
@@ -47,7 +47,7 @@ async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) 
 
 async def until_stored(bus: Bus, subject: str) -> Stored:
     for _ in range(250):
-        if (stored := await bus.last(subject)) is not None:
+        if (stored := await bus.get_last(subject)) is not None:
             return stored
         await asyncio.sleep(0.02)
     raise AssertionError(f"nothing on {subject}")
@@ -55,6 +55,6 @@ async def until_stored(bus: Bus, subject: str) -> Stored:
 
 async def forget_names_soon(bus: Bus) -> None:
     """The broker knows the names of messages for a moment, as it does for two minutes in life."""
-    link = bus._link
+    link = bus._connection
     config = (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
     await link.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})

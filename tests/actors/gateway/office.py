@@ -143,7 +143,7 @@ class Office:
 
     async def tell(self, command: Command) -> None:
         """Send a command; the same one again is stored again, as a late copy would be."""
-        await self.bus.publish(subjects.do(self.id, "gateway"), encode(command))
+        await self.bus.publish(subjects.work_queue(self.id, "gateway"), encode(command))
 
     async def ask(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
         """Send a command and return its answer, which must be of this kind."""
@@ -176,7 +176,7 @@ class Office:
         """The dead letters of this transfer, once there are `count`."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                letters = await self.bus.history(subjects.dead(self.id), 100)
+                letters = await self.bus.history(subjects.dead_letter(self.id), 100)
                 if len(letters) >= count:
                     return [letter.data for letter in letters]
                 await asyncio.sleep(0.02)

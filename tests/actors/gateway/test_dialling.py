@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from warmxfer.schemas import CallEnded, CommandFailed, Fault, SupervisorDialed
+from warmxfer.schemas import CallEnded, CommandFailed, FailureKind, SupervisorDialed
 
 from ..conftest import TIME_SCALE
 from .office import Office
@@ -48,7 +48,7 @@ async def test_a_doubt_that_does_not_clear_is_unknown(office: Office, kind: str,
     room = await office.cloud.open_room()
     await office.cloud.break_once(kind, DIAL, status=500)
     answer = await office.ask(office.dial(room), CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.UNKNOWN, status)
+    assert (answer.failure, answer.status) == (FailureKind.UNKNOWN, status)
     assert await office.executed("dial") == []
 
 
@@ -63,13 +63,13 @@ async def test_a_rate_limit_that_lasts_is_not_done(office: Office) -> None:
     room = await office.cloud.open_room()
     await office.cloud.break_once("status", DIAL, times=0, status=429)
     answer = await office.ask(office.dial(room), CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.REFUSED, 429)
+    assert (answer.failure, answer.status) == (FailureKind.REFUSED, 429)
     assert await office.executed("dial") == []
 
 
 async def test_a_refusal_says_why(office: Office) -> None:
     answer = await office.ask(office.dial("none-such-room"), CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.REFUSED, 404)
+    assert (answer.failure, answer.status) == (FailureKind.REFUSED, 404)
     assert answer.detail == "POST /v2/sip/call answered 404: Room not found."
 
 
@@ -77,7 +77,7 @@ async def test_a_number_outside_the_policy_is_never_dialled(idle_office: Office)
     idle_office.start(WARMXFER_DIAL_REGIONS="DE")
     room = await idle_office.cloud.open_room()
     answer = await idle_office.ask(idle_office.dial(room), CommandFailed)
-    assert answer.fault is Fault.REFUSED
+    assert answer.failure is FailureKind.REFUSED
     assert "region US" in answer.detail
     assert await idle_office.executed("dial") == []
 
@@ -114,7 +114,7 @@ async def test_killed_between_claim_and_answer_it_is_found_again(idle_office: Of
 async def test_a_dial_nobody_waits_for_is_called_off(office: Office) -> None:
     room = await office.cloud.open_room()
     answer = await office.ask(office.dial(room, within_s=-1.0), CommandFailed)
-    assert answer.fault is Fault.CALLED_OFF
+    assert answer.failure is FailureKind.CALLED_OFF
     assert await office.executed("dial") == []
 
 
@@ -123,7 +123,7 @@ async def test_h15_the_end_before_the_dial_forbids_it(office: Office) -> None:
     ended = await office.ask(office.end(room), CallEnded)
     assert (ended.attempt, ended.existed) == (1, False)
     answer = await office.ask(office.dial(room), CommandFailed)
-    assert answer.fault is Fault.CALLED_OFF
+    assert answer.failure is FailureKind.CALLED_OFF
     assert await office.executed("dial") == []
 
 
@@ -141,7 +141,7 @@ async def test_the_end_hangs_up(office: Office) -> None:
 async def test_the_end_finds_a_leg_whose_id_never_came(office: Office) -> None:
     room = await office.cloud.open_room()
     await office.cloud.break_once("execute_late", DIAL, delayS=9.0)
-    assert (await office.ask(office.dial(room), CommandFailed)).fault is Fault.UNKNOWN
+    assert (await office.ask(office.dial(room), CommandFailed)).failure is FailureKind.UNKNOWN
     await office.cloud.wait_ledger(room, "dial", 1)
     ended = await office.ask(office.end(room), CallEnded)
     assert ended.existed

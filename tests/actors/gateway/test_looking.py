@@ -8,7 +8,7 @@ import pytest
 
 from warmxfer.actors.gateway import actor
 from warmxfer.actors.gateway.looking import UNANSWERED
-from warmxfer.actors.providers.videosdk import VideoSDK
+from warmxfer.actors.providers.videosdk import VideoSDKProvider
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     CallCause,
@@ -18,7 +18,7 @@ from warmxfer.schemas import (
     CloseRoom,
     CommandFailed,
     CreateRoom,
-    Fault,
+    FailureKind,
     FindCallerCall,
     HoldCaller,
     LegsChecked,
@@ -55,7 +55,7 @@ async def test_a_leg_of_ours_is_no_caller(office: Office) -> None:
     await office.cloud.wait_ledger(room, "dial", 1)
     command = FindCallerCall(room_id=room, call_id=None, **office.within())
     answer = await office.ask(command, CommandFailed)
-    assert answer.fault is Fault.REFUSED
+    assert answer.failure is FailureKind.REFUSED
     assert answer.detail == (
         f"Caller is not a SIP participant in room {room}; a warm transfer needs a live phone call."
     )
@@ -67,7 +67,7 @@ async def test_a_known_call_must_be_up(office: Office) -> None:
     assert (await office.ask(known, CallerCallFound)).call_id == arrived["callId"]
     await office.cloud.hang_up(arrived["participantId"])
     gone = FindCallerCall(room_id=arrived["roomId"], call_id=arrived["callId"], **office.within())
-    assert (await office.ask(gone, CommandFailed)).fault is Fault.REFUSED
+    assert (await office.ask(gone, CommandFailed)).failure is FailureKind.REFUSED
 
 
 async def test_a_caller_is_found_though_the_provider_was_away_for_a_moment(office: Office) -> None:
@@ -82,7 +82,7 @@ async def test_of_a_provider_that_stays_away_nobody_says_that_there_is_no_caller
     await office.cloud.break_once("status", {"method": "GET", "path": "/v2/sip/call"}, 0, status=503)
     command = FindCallerCall(room_id=arrived["roomId"], call_id=None, **office.within(2.0))
     answer = await office.ask(command, CommandFailed)
-    assert (answer.fault, answer.detail) == (Fault.REFUSED, UNANSWERED)
+    assert (answer.failure, answer.detail) == (FailureKind.REFUSED, UNANSWERED)
 
 
 async def test_the_same_key_gives_the_same_room(office: Office) -> None:
@@ -101,7 +101,7 @@ async def test_a_room_in_doubt_is_asked_for_again(office: Office, kind: str) -> 
 async def test_a_room_that_cannot_be_had_is_told(office: Office) -> None:
     await office.cloud.break_once("status", ROOMS, times=0, status=503)
     answer = await office.ask(CreateRoom(key=office.id, **office.within()), CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.UNKNOWN, 503)
+    assert (answer.failure, answer.status) == (FailureKind.UNKNOWN, 503)
 
 
 async def test_both_legs_are_seen(office: Office) -> None:
@@ -162,7 +162,7 @@ async def test_no_caller_is_hung_up_on_whom_only_their_own_leg_shows_in_the_room
         return None
 
     await office.ask(office.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
-    monkeypatch.setattr(VideoSDK, "find_caller_call", nobody)
+    monkeypatch.setattr(VideoSDKProvider, "find_caller_call", nobody)
     command = CloseRoom(room_id=bridge.consult, caller_call_id=bridge.caller, **office.within())
     await office.tell(command)
     told = await office.event(ParticipantJoined)
@@ -185,7 +185,7 @@ async def test_a_room_that_nobody_knows_is_closed_by_its_key(office: Office) -> 
     """The answer was lost: the room stayed open, for as long as the cloud keeps rooms."""
     await office.cloud.break_once("execute_then_reset", ROOMS, times=0)
     asked = CreateRoom(key=office.id, **office.within(2.0))
-    assert (await office.ask(asked, CommandFailed)).fault is Fault.UNKNOWN
+    assert (await office.ask(asked, CommandFailed)).failure is FailureKind.UNKNOWN
     await office.cloud.http.delete("/sandbox/faults")
     await office.ask(CloseRoom(room_id=None, key=office.id, **office.within()), RoomClosed)
     again = await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
@@ -201,9 +201,9 @@ async def test_a_question_nobody_waits_for_is_not_asked(office: Office) -> None:
 
 async def test_what_is_no_command_is_parked_with_its_cause(office: Office) -> None:
     poison = b'{"type":"dial_supervisor","command_id":"c9"}'
-    await office.bus.publish(subjects.do(office.id, "gateway"), poison)
+    await office.bus.publish(subjects.work_queue(office.id, "gateway"), poison)
     answer = await office.event(CommandFailed)
-    assert (answer.command_id, answer.fault) == ("c9", Fault.BROKEN)
+    assert (answer.command_id, answer.failure) == ("c9", FailureKind.BROKEN)
     await office.tell(HoldCaller(fence=1, line="", **office.within()))
     dead = await office.dead(2)
     assert b"The message is no command" in dead[0]
@@ -217,5 +217,5 @@ async def test_a_bug_is_answered_and_kept(office: Office, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(actor, "HANDLERS", {CreateRoom: broken})
     answer = await office.ask(CreateRoom(key=office.id, **office.within()), CommandFailed)
-    assert answer.fault is Fault.BROKEN
-    assert answer.detail == "Broken: CreateRoom met KeyError"
+    assert answer.failure is FailureKind.BROKEN
+    assert answer.detail == "InternalError: CreateRoom met KeyError"

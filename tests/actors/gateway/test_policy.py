@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from warmxfer.actors.gateway import Policy
-from warmxfer.schemas import Refused, SIPDestination
+from warmxfer.actors.gateway import DialPolicy
+from warmxfer.schemas import InvalidRequest, SIPDestination
 
-OPEN = Policy()
-AMERICA = Policy.from_env(
+OPEN = DialPolicy()
+AMERICA = DialPolicy.from_env(
     {
         "WARMXFER_DIAL_REGIONS": "US, CA",
         "WARMXFER_DIAL_DENY_PREFIXES": "+1415555019",
@@ -36,7 +36,7 @@ def to(address: str) -> SIPDestination:
         (AMERICA, "sip:dana@pbx.example.com:5060;user=phone;transport=tcp"),
     ],
 )
-def test_may_be_dialled(policy: Policy, address: str) -> None:
+def test_may_be_dialled(policy: DialPolicy, address: str) -> None:
     policy.check(to(address))
 
 
@@ -72,8 +72,8 @@ def test_may_be_dialled(policy: Policy, address: str) -> None:
         (AMERICA, "sip:dana@pbx.example.com;maddr=evil.net", "a parameter that may lead elsewhere"),
     ],
 )
-def test_may_not_be_dialled(policy: Policy, address: str, why: str) -> None:
-    with pytest.raises(Refused) as refused:
+def test_may_not_be_dialled(policy: DialPolicy, address: str, why: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
         policy.check(to(address))
     sentence = str(refused.value)
     assert why in sentence
@@ -90,8 +90,8 @@ def test_may_not_be_dialled(policy: Policy, address: str, why: str) -> None:
     ],
 )
 def test_a_wrong_list_is_refused_by_name(name: str, value: str) -> None:
-    with pytest.raises(Refused, match=rf"^{name} holds '.*'; give ") as refused:
-        Policy.from_env({name: value})
+    with pytest.raises(InvalidRequest, match=rf"^{name} holds '.*'; give ") as refused:
+        DialPolicy.from_env({name: value})
     assert refused.value.field == name
 
 
@@ -108,5 +108,5 @@ def test_the_schema_lets_nothing_through_that_the_policy_cannot_read() -> None:
             "sip_call_to": address,
             "sip_call_from": "+14155559876",
         }
-        host = Policy(sip_hosts=frozenset({"example.com", "x1-y.example"}))
+        host = DialPolicy(sip_hosts=frozenset({"example.com", "x1-y.example"}))
         host.check(msgspec.convert(raw, SIPDestination))

@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as coordinate
-from warmxfer.actors.gateway.reconciling import Reconciler
+from warmxfer.actors.gateway.reconciling import OrphanCallReaper
 from warmxfer.actors.providers import choose_provider
-from warmxfer.bus import Heard, subjects
+from warmxfer.bus import LiveMessage, subjects
 from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmTransferResult, encode
 
 from .office import Office
@@ -41,9 +41,9 @@ async def look(idle_office: Office) -> AsyncIterator[Look]:
     provider = choose_provider(idle_office.env).open(None, None)
 
     async def some(house: str) -> int:
-        reconciler = Reconciler(idle_office.bus, provider, house, every_s=60.0)
+        reconciler = OrphanCallReaper(idle_office.bus, provider, house, every_s=60.0)
         for _ in range(LOOKS):
-            await reconciler.look()
+            await reconciler.scan()
         return await idle_office.legs_up()
 
     yield some
@@ -73,7 +73,7 @@ async def test_a_supervisor_whom_the_stream_forgot_is_not_left_on_the_phone(idle
 async def test_one_look_alone_ends_nothing(idle_office: Office) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
     provider = choose_provider(idle_office.env).open(None, None)
-    await Reconciler(idle_office.bus, provider, HOUSE_NAME, every_s=60.0).look()
+    await OrphanCallReaper(idle_office.bus, provider, HOUSE_NAME, every_s=60.0).scan()
     await provider.aclose()
     assert await idle_office.legs_up() == 1
 
@@ -125,9 +125,9 @@ async def test_a_coordinator_that_fails_at_the_question_has_not_said_that_it_is_
 ) -> None:
     """Its answer had ended the gateway."""
 
-    async def fail(_: Heard) -> bytes:
+    async def fail(_: LiveMessage) -> bytes:
         raise LookupError("a record of a newer version")
 
     await dial(idle_office, await idle_office.cloud.open_room())
-    async with idle_office.bus.serve(subjects.ASK_PULSE, fail):
+    async with idle_office.bus.serve(subjects.ASK_LIVENESS, fail):
         assert await look(HOUSE_NAME) == 1

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from warmxfer.sandbox.recordings import KNOWN_S
-from warmxfer.schemas import CommandFailed, Fault, RecordingStarted, RecordParticipant
+from warmxfer.schemas import CommandFailed, FailureKind, RecordingStarted, RecordParticipant
 
 from ..conftest import TIME_SCALE
 from .office import Bridge, Office
@@ -65,7 +65,7 @@ async def test_a_command_that_comes_twice_to_two_gateways_starts_one(office: Off
 async def test_somebody_who_does_not_come_is_told_in_time(office: Office, bridge: Bridge) -> None:
     command = record(office, bridge.consult, "nobody", within_s=1.5)
     answer = await office.ask(command, CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.REFUSED, 400)
+    assert (answer.failure, answer.status) == (FailureKind.REFUSED, 400)
     assert "not yet joined" in answer.detail
     assert office.now < command.deadline_at
     assert await office.executed("recording_started") == []
@@ -74,14 +74,14 @@ async def test_somebody_who_does_not_come_is_told_in_time(office: Office, bridge
 async def test_an_empty_room_is_told_at_once(office: Office) -> None:
     command = record(office, await office.cloud.open_room(), "nobody")
     answer = await office.ask(command, CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.REFUSED, 403)
+    assert (answer.failure, answer.status) == (FailureKind.REFUSED, 403)
     assert command.deadline_at - office.now > 3.0
 
 
 async def test_a_provider_that_stays_away_leaves_it_unknown(office: Office, bridge: Bridge) -> None:
     await office.cloud.break_once("status", START, times=0, status=503)
     answer = await office.ask(record(office, bridge.consult, office.supervisor, 1.5), CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.UNKNOWN, 503)
+    assert (answer.failure, answer.status) == (FailureKind.UNKNOWN, 503)
 
 
 async def test_a_recording_outlives_the_agents(office: Office, bridge: Bridge) -> None:

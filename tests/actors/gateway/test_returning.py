@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from warmxfer.actors.gateway import returning
-from warmxfer.actors.gateway.effects import Intent
-from warmxfer.actors.gateway.returning import RETURNS
-from warmxfer.bus import claim, subjects
-from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, Fault, encode
+from warmxfer.actors.gateway.effects import ClaimRecord
+from warmxfer.actors.gateway.returning import RETURN_EFFECTS
+from warmxfer.bus import claim_effect, subjects
+from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, FailureKind, encode
 
 from .office import SETTLE_S, TIMEOUT_S, Bridge, Office
 
@@ -30,7 +30,7 @@ async def moved(office: Office, bridge: Bridge) -> None:
 async def test_a_caller_who_never_left_is_home_and_stays(office: Office, bridge: Bridge) -> None:
     assert (await bring_back(office, bridge)).caller_up
     late = office.switch(bridge.caller, bridge.supervisor, bridge.consult)
-    assert (await office.ask(late, CommandFailed)).fault is Fault.CALLED_OFF
+    assert (await office.ask(late, CommandFailed)).failure is FailureKind.CALLED_OFF
     assert await office.executed("switch") == []
 
 
@@ -48,7 +48,7 @@ async def test_a_caller_who_was_moved_back_is_known_to_be_home_at_once(
     await moved(office, bridge)
     await bring_back(office, bridge)
     assert (await bring_back(office, bridge)).caller_up
-    claimed = await office.bus.last(subjects.intent(office.id, "switch"))
+    claimed = await office.bus.get_last(subjects.effect_claim(office.id, "switch"))
     assert claimed is not None
     assert office.now < claimed.at + TIMEOUT_S + SETTLE_S
 
@@ -140,12 +140,14 @@ async def test_a_caller_whose_way_back_was_refused_once_is_brought_back(
 async def test_a_return_that_is_refused_again_and_again_is_told(
     office: Office, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(returning, "RETURNS", RETURNS[:3])
+    monkeypatch.setattr(returning, "RETURN_EFFECTS", RETURN_EFFECTS[:3])
     await moved(office, bridge)
     await office.cloud.break_once("status", SWITCH, times=0, status=400)
     command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    assert (await office.ask(command, CommandFailed)).fault is Fault.REFUSED
-    claimed = [await office.bus.last(subjects.intent(office.id, each)) for each in RETURNS[:3]]
+    assert (await office.ask(command, CommandFailed)).failure is FailureKind.REFUSED
+    claimed = [
+        await office.bus.get_last(subjects.effect_claim(office.id, each)) for each in RETURN_EFFECTS[:3]
+    ]
     assert None not in claimed
 
 
@@ -167,8 +169,8 @@ async def test_a_caller_is_brought_back_although_the_gateway_that_claimed_it_die
     office.start()
     await moved(office, bridge)
     command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    died = Intent(command_id=command.command_id, token="somebody else's", moves_done=1)
-    await claim(office.bus, office.id, RETURNS[0], encode(died))
+    died = ClaimRecord(command_id=command.command_id, token="somebody else's", moves_done=1)
+    await claim_effect(office.bus, office.id, RETURN_EFFECTS[0], encode(died))
     claimed_at = office.now
     assert (await office.ask(command, CallerReturned)).caller_up
     assert office.now - claimed_at >= TIMEOUT_S + SETTLE_S

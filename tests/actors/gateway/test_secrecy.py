@@ -51,7 +51,7 @@ async def test_no_secret_or_token_enters_the_stream(idle_office: Office) -> None
     await office.ask(office.dial(room), SupervisorDialed)
     await office.tell(office.switch(bridge.caller, bridge.supervisor, bridge.consult))
     await office.ask(office.bring_back(bridge.caller, bridge.primary, bridge.consult), object)
-    stored = await office.bus.history(subjects.everything(office.id), 1_000)
+    stored = await office.bus.history(subjects.all_of(office.id), 1_000)
     assert len(stored) > 5
     for message in stored:
         assert SECRET.encode() not in message.data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warmxfer.actors.gateway import GatewaySettings
-from warmxfer.schemas import Refused
+from warmxfer.schemas import InvalidRequest
 
 GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
 
@@ -67,7 +67,7 @@ def test_what_is_left_out_has_a_default() -> None:
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(env: dict[str, str], sentence: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         GatewaySettings.from_env({**GOOD, **env})
     assert str(refused.value) == sentence
 

@@ -56,4 +56,4 @@ async def test_a_supervisor_rung_half_a_minute_after_the_transfer_failed_is_not_
         coordinating.cancel()
         await asyncio.gather(coordinating, return_exceptions=True)
     assert len(await office.executed("dial")) == 1
-    assert (await office.bus.last(subjects.result(office.id))).data == encode(result)  # type: ignore[union-attr]
+    assert (await office.bus.get_last(subjects.result(office.id))).data == encode(result)  # type: ignore[union-attr]

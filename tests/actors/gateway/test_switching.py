@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.gateway.switching import UNSEEN
-from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, Fault
+from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, FailureKind
 
 from .office import Bridge, Office
 
@@ -31,14 +31,14 @@ async def test_the_caller_is_moved_under_our_name(office: Office, bridge: Bridge
 async def test_a_caller_who_hung_up_is_not_moved(office: Office, bridge: Bridge) -> None:
     await office.cloud.hang_up("caller-14155550201")
     answer = await switch(office, bridge, CommandFailed)
-    assert answer.fault is Fault.CALLER_GONE
+    assert answer.failure is FailureKind.CALLER_GONE
     assert await office.executed("switch") == []
 
 
 async def test_a_supervisor_who_hung_up_gets_no_caller(office: Office, bridge: Bridge) -> None:
     await office.cloud.hang_up(office.supervisor)
     answer = await switch(office, bridge, CommandFailed)
-    assert answer.fault is Fault.SUPERVISOR_GONE
+    assert answer.failure is FailureKind.SUPERVISOR_GONE
     assert await office.executed("switch") == []
 
 
@@ -50,7 +50,7 @@ async def test_a_move_refused_because_the_supervisor_is_gone_is_not_made_by_a_sl
     await switch(office, bridge, CommandFailed)
     somebody_up = bridge.caller
     slower = office.switch(bridge.caller, somebody_up, bridge.consult)
-    assert (await office.ask(slower, CommandFailed)).fault is Fault.CALLED_OFF
+    assert (await office.ask(slower, CommandFailed)).failure is FailureKind.CALLED_OFF
     assert await office.executed("switch") == []
 
 
@@ -65,7 +65,7 @@ async def test_a_move_that_happened_unseen_is_seen(office: Office, bridge: Bridg
 async def test_an_error_with_the_caller_seen_in_place_is_a_refusal(office: Office, bridge: Bridge) -> None:
     await office.cloud.break_once("status", SWITCH, status=500)
     answer = await switch(office, bridge, CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.REFUSED, 500)
+    assert (answer.failure, answer.status) == (FailureKind.REFUSED, 500)
     assert answer.detail == (
         "POST /v2/sip/call/switch-room answered 500: Fault 500.; the caller was not moved."
     )
@@ -77,13 +77,13 @@ async def test_a_request_that_may_still_be_at_work_is_unknown(
 ) -> None:
     await office.cloud.break_once(match=SWITCH, **fault)
     answer = await switch(office, bridge, CommandFailed)
-    assert answer.fault is Fault.UNKNOWN
+    assert answer.failure is FailureKind.UNKNOWN
 
 
 async def test_a_refusal_is_final(office: Office, bridge: Bridge) -> None:
     await office.cloud.break_once("status", SWITCH, status=400, body={"message": "Room is not active."})
     answer = await switch(office, bridge, CommandFailed)
-    assert (answer.fault, answer.status) == (Fault.REFUSED, 400)
+    assert (answer.failure, answer.status) == (FailureKind.REFUSED, 400)
     assert answer.detail.endswith("answered 400: Room is not active.")
 
 
@@ -91,7 +91,7 @@ async def test_a_move_the_provider_fails_in_doubt_is_a_refusal(office: Office, b
     await office.cloud.break_once("execute_then_reset", SWITCH)
     await office.cloud.break_once("fails", {"switch": True})
     answer = await switch(office, bridge, CommandFailed)
-    assert (answer.fault, answer.detail) == (Fault.REFUSED, "The provider could not move the caller.")
+    assert (answer.failure, answer.detail) == (FailureKind.REFUSED, "The provider could not move the caller.")
 
 
 async def test_copies_and_two_gateways_make_one_move(office: Office, bridge: Bridge) -> None:
@@ -108,7 +108,7 @@ async def test_copies_and_two_gateways_make_one_move(office: Office, bridge: Bri
 async def test_a_move_nobody_waits_for_is_called_off(office: Office, bridge: Bridge) -> None:
     command = office.switch(bridge.caller, bridge.supervisor, bridge.consult, within_s=-1.0)
     answer = await office.ask(command, CommandFailed)
-    assert answer.fault is Fault.CALLED_OFF
+    assert answer.failure is FailureKind.CALLED_OFF
     assert await office.executed("switch") == []
 
 
@@ -124,10 +124,10 @@ async def test_a_provider_that_is_away_moves_nobody_later(office: Office, bridge
     await office.cloud.break_once("status", LOOK_UP, times=0, status=503)
     command = office.switch(bridge.caller, bridge.supervisor, bridge.consult, within_s=3.0)
     answer = await office.ask(command, CommandFailed)
-    assert (answer.fault, answer.detail) == (Fault.REFUSED, UNSEEN)
+    assert (answer.failure, answer.detail) == (FailureKind.REFUSED, UNSEEN)
     await office.cloud.http.delete("/sandbox/faults")
     again = await switch(office, bridge, CommandFailed)
-    assert again.fault is Fault.CALLED_OFF
+    assert again.failure is FailureKind.CALLED_OFF
 
 
 async def test_a_second_transfer_is_not_fooled_by_earlier_moves(office: Office, bridge: Bridge) -> None:
@@ -139,4 +139,4 @@ async def test_a_second_transfer_is_not_fooled_by_earlier_moves(office: Office, 
     office.id += "-second"
     await office.cloud.break_once("status", SWITCH, status=500)
     answer = await switch(office, bridge, CommandFailed)
-    assert answer.fault is Fault.REFUSED
+    assert answer.failure is FailureKind.REFUSED

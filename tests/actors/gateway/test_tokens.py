@@ -7,20 +7,20 @@ import time
 import jwt
 import pytest
 
-from warmxfer.bus import Refused, subjects
-from warmxfer.schemas import AskToken, RoomToken, decode_as, encode
+from warmxfer.bus import InvalidRequest, subjects
+from warmxfer.schemas import RoomToken, RoomTokenQuery, decode_as, encode
 
 from ..conftest import API_KEY, SECRET
 from .office import Office
 
 
 async def ask(office: Office, data: bytes) -> RoomToken:
-    return decode_as(RoomToken, await office.bus.ask(subjects.ASK_TOKEN, data, timeout_s=5.0))
+    return decode_as(RoomToken, await office.bus.request(subjects.ASK_ROOM_TOKEN, data, timeout_s=5.0))
 
 
 async def test_a_token_opens_one_room_for_one_participant(idle_office: Office) -> None:
     await idle_office.start_with_webhooks()
-    answer = await ask(idle_office, encode(AskToken(room_id="abcd-efgh-ijkl", participant_id="wxa-t1")))
+    answer = await ask(idle_office, encode(RoomTokenQuery(room_id="abcd-efgh-ijkl", participant_id="wxa-t1")))
     assert answer.signaling_url == idle_office.cloud.url
     claims = jwt.decode(answer.token, SECRET, algorithms=["HS256"])
     assert claims["exp"] - time.time() <= 300
@@ -38,5 +38,5 @@ async def test_a_token_opens_one_room_for_one_participant(idle_office: Office) -
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"room_id":"a b","participant_id":"x"}'])
 async def test_a_wrong_question_is_refused(idle_office: Office, data: bytes) -> None:
     await idle_office.start_with_webhooks()
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         await ask(idle_office, data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from warmxfer.schemas import (
-    Answer,
     AnyEvent,
     AudioStreamEnabled,
     CallCause,
@@ -13,9 +12,10 @@ from warmxfer.schemas import (
     CallLeft,
     CancelRequested,
     CommandFailed,
-    Fault,
+    CommandReply,
+    FailureKind,
+    LegReport,
     LegsChecked,
-    LegSeen,
     ParticipantJoined,
     ParticipantLeft,
     SupervisorCallEnded,
@@ -58,19 +58,19 @@ SAMPLES: list[AnyEvent] = [
 ]
 """Every event that answers no command, as it might come at any time; but `DeadlinePassed`, see `Story`."""
 
-LEGS: list[dict[str, LegSeen | None]] = [
-    {"caller": LegSeen(up=False, status="ended")},
-    {"caller": LegSeen(up=True, room_id=CONSULTATION)},
-    {"supervisor": LegSeen(up=False, cause=CallCause.NO_ANSWER, sip_code=480)},
-    {"caller": LegSeen(up=True, room_id=PRIMARY), "supervisor": LegSeen(up=True)},
+LEGS: list[dict[str, LegReport | None]] = [
+    {"caller": LegReport(up=False, status="ended")},
+    {"caller": LegReport(up=True, room_id=CONSULTATION)},
+    {"supervisor": LegReport(up=False, cause=CallCause.NO_ANSWER, sip_code=480)},
+    {"caller": LegReport(up=True, room_id=PRIMARY), "supervisor": LegReport(up=True)},
     {},
 ]
 
 
 def answers_to(command_id: str) -> list[AnyEvent]:
     """Every answer there is, right or wrong, to one command."""
-    right = [event for make in ANSWERS.values() if isinstance(event := make(command_id), Answer)]
+    right = [event for make in ANSWERS.values() if isinstance(event := make(command_id), CommandReply)]
     legs = [LegsChecked(command_id=command_id, **legs) for legs in LEGS]
-    failures = [CommandFailed(command_id=command_id, fault=fault) for fault in Fault]
+    failures = [CommandFailed(command_id=command_id, failure=fault) for fault in FailureKind]
     others = [CallerReleased(command_id=command_id), CallLeft(command_id=command_id)]
     return [*right, *legs, *failures, *others, CallerReturned(command_id=command_id, caller_up=False)]

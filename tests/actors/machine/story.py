@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from warmxfer.actors.machine import ArmTimer, Ignored, Moved, Stage, Transfer, step
+from warmxfer.actors.machine import Applied, Ignored, SetTimer, Stage, Transfer, step
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -28,7 +28,7 @@ from warmxfer.schemas import (
     ConsultationJoined,
     ConsultationLeft,
     DeadlinePassed,
-    Fault,
+    FailureKind,
     LegsChecked,
     ParticipantJoined,
     PhaseChanged,
@@ -99,7 +99,7 @@ class Story:
         self.now = START
         self.state: Transfer | None = None
         self.heard: list[tuple[AnyEvent, float]] = []
-        self.records: list[Moved] = []
+        self.records: list[Applied] = []
         self.config = config
 
     # ── going on ─────────────────────────────────────────────────────────────────────────────────
@@ -109,7 +109,7 @@ class Story:
         self.now += HOP_S
         self.heard.append((event, self.now))
         match step(self.state, event, self.now):
-            case Moved() as moved:
+            case Applied() as moved:
                 self.state = moved.state
                 self.records.append(moved)
                 return moved.outbox
@@ -122,14 +122,14 @@ class Story:
             self.tell(ANSWERS[kind](self.awaited(kind)))
         return self
 
-    def fail(self, kind: str, fault: Fault = Fault.REFUSED, **fields: Any) -> Story:
-        self.tell(CommandFailed(command_id=self.awaited(kind), fault=fault, **fields))
+    def fail(self, kind: str, fault: FailureKind = FailureKind.REFUSED, **fields: Any) -> Story:
+        self.tell(CommandFailed(command_id=self.awaited(kind), failure=fault, **fields))
         return self
 
     def let_time_pass(self) -> list[Any]:
         """Until the one timer fires."""
-        assert self.transfer.armed_at is not None
-        due_at = self.transfer.armed_at
+        assert self.transfer.timer_due_at is not None
+        due_at = self.transfer.timer_due_at
         self.now = max(self.now, due_at)
         return self.tell(DeadlinePassed(due_at=due_at))
 
@@ -223,7 +223,7 @@ class Story:
 
     @property
     def timers(self) -> list[float]:
-        return [each.due_at for each in self.sent(ArmTimer)]
+        return [each.due_at for each in self.sent(SetTimer)]
 
     @property
     def result(self) -> WarmTransferResult:

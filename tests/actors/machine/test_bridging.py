@@ -14,10 +14,10 @@ from warmxfer.schemas import (
     CloseRoom,
     DeadlinePassed,
     EndCall,
-    Fault,
+    FailureKind,
     LeaveCall,
+    LegReport,
     LegsChecked,
-    LegSeen,
     Outcome,
     ParticipantJoined,
     PhaseChanged,
@@ -74,15 +74,17 @@ def test_only_the_caller_in_the_consultation_room_has_arrived(room: str, partici
 def test_the_providers_word_that_the_caller_is_there_counts_where_the_rooms_was_lost() -> None:
     story = Story().until(Stage.ARRIVING)
     story.wait_until_asked_again(CheckLegs)
-    there = LegSeen(up=True, room_id=CONSULTATION)
-    story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegSeen(up=True)))
+    there = LegReport(up=True, room_id=CONSULTATION)
+    story.tell(
+        LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegReport(up=True))
+    )
     assert story.stage is Stage.HANDING_OVER
 
 
 def test_the_providers_word_that_the_supervisor_is_gone_counts_more_than_that_the_caller_is_there() -> None:
     story = Story().until(Stage.ARRIVING)
     story.wait_until_asked_again(CheckLegs)
-    legs = {"caller": LegSeen(up=True, room_id=CONSULTATION), "supervisor": LegSeen(up=False)}
+    legs = {"caller": LegReport(up=True, room_id=CONSULTATION), "supervisor": LegReport(up=False)}
     story.tell(LegsChecked(command_id=story.awaited("check_legs"), **legs))
     assert story.stage is Stage.RETURNING
 
@@ -101,14 +103,16 @@ def time_to_arrive_is_over() -> Story:
 def test_a_caller_who_talks_with_the_supervisor_is_not_taken_away_because_the_broker_was() -> None:
     """After an outage their time to arrive was over before anybody could tell that they had come."""
     story = time_to_arrive_is_over()
-    there = LegSeen(up=True, room_id=CONSULTATION)
-    story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegSeen(up=True)))
+    there = LegReport(up=True, room_id=CONSULTATION)
+    story.tell(
+        LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegReport(up=True))
+    )
     assert story.stage is Stage.HANDING_OVER
     assert story.sent(ReturnCaller) == []
 
 
-@pytest.mark.parametrize("seen", [LegSeen(up=True, room_id=PRIMARY), None], ids=["elsewhere", "not told"])
-def test_a_caller_who_is_not_there_at_the_last_look_is_brought_back(seen: LegSeen | None) -> None:
+@pytest.mark.parametrize("seen", [LegReport(up=True, room_id=PRIMARY), None], ids=["elsewhere", "not told"])
+def test_a_caller_who_is_not_there_at_the_last_look_is_brought_back(seen: LegReport | None) -> None:
     story = time_to_arrive_is_over()
     story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=seen, supervisor=None))
     assert story.stage is Stage.RETURNING
@@ -121,10 +125,10 @@ def test_a_last_look_that_nobody_answers_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome"), [(Fault.UNKNOWN, Outcome.SWITCH_FAILED), (Fault.BROKEN, Outcome.BROKEN)]
+    ("fault", "outcome"), [(FailureKind.UNKNOWN, Outcome.SWITCH_FAILED), (FailureKind.BROKEN, Outcome.BROKEN)]
 )
 def test_h8_a_switch_that_may_have_happened_is_taken_back_before_anything_is_said(
-    fault: Fault, outcome: Outcome
+    fault: FailureKind, outcome: Outcome
 ) -> None:
     story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)
     assert story.stage is Stage.RETURNING
@@ -135,13 +139,15 @@ def test_h8_a_switch_that_may_have_happened_is_taken_back_before_anything_is_sai
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Fault.REFUSED, Outcome.SWITCH_FAILED),
-        (Fault.CALLED_OFF, Outcome.SWITCH_FAILED),
-        (Fault.CALLER_GONE, Outcome.CALLER_LEFT),
-        (Fault.SUPERVISOR_GONE, Outcome.SUPERVISOR_DISCONNECTED),
+        (FailureKind.REFUSED, Outcome.SWITCH_FAILED),
+        (FailureKind.CALLED_OFF, Outcome.SWITCH_FAILED),
+        (FailureKind.CALLER_GONE, Outcome.CALLER_LEFT),
+        (FailureKind.SUPERVISOR_GONE, Outcome.SUPERVISOR_DISCONNECTED),
     ],
 )
-def test_a_switch_that_certainly_did_not_happen_needs_no_way_back(fault: Fault, outcome: Outcome) -> None:
+def test_a_switch_that_certainly_did_not_happen_needs_no_way_back(
+    fault: FailureKind, outcome: Outcome
+) -> None:
     story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)
     assert story.sent(ReturnCaller) == []
     assert story.clear_away().result.outcome is outcome
@@ -160,7 +166,7 @@ def test_a_caller_who_hung_up_during_a_refused_switch_left_and_was_not_failed() 
     """The result said `switch_failed`, and the apology was spoken to nobody."""
     story = Story().until(Stage.SWITCHING)
     story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    story.fail("switch_caller", Fault.REFUSED)
+    story.fail("switch_caller", FailureKind.REFUSED)
     assert story.clear_away().result.outcome is Outcome.CALLER_LEFT
     assert [release.line for release in story.sent(ReleaseCaller)] == [None]
 
@@ -192,7 +198,7 @@ def test_a_caller_who_hangs_up_on_the_way_back_is_not_waited_for() -> None:
 # ── a caller who cannot be brought back ──────────────────────────────────────────────────────────
 
 
-def stranded(fault: Fault = Fault.REFUSED) -> Story:
+def stranded(fault: FailureKind = FailureKind.REFUSED) -> Story:
     """Over, while the caller may still be with the supervisor."""
     return Story().until(Stage.RETURNING).fail("return_caller", fault).clear_away()
 
@@ -238,39 +244,39 @@ def test_a_caller_who_is_brought_back_in_time_needs_nobody_to_stay() -> None:
     assert [release.stay_s for release in story.sent(ReleaseCaller)] == [0.0]
 
 
-def looked_at(caller: LegSeen | None, supervisor: LegSeen | None) -> tuple[Story, list[Any]]:
+def looked_at(caller: LegReport | None, supervisor: LegReport | None) -> tuple[Story, list[Any]]:
     """A stranded caller, looked at after the end."""
     story = stranded().wait_until_asked_again(CheckLegs)
     look = story.sent(CheckLegs)[-1].command_id
     return story, story.tell(LegsChecked(command_id=look, caller=caller, supervisor=supervisor))
 
 
-ALONE = LegSeen(up=True, room_id=CONSULTATION)
+ALONE = LegReport(up=True, room_id=CONSULTATION)
 
 
 def test_a_caller_who_is_alone_after_the_end_is_brought_back() -> None:
     """The provider was dark for a minute: nobody looked again, and the AI had gone."""
-    story, out = looked_at(ALONE, LegSeen(up=False))
+    story, out = looked_at(ALONE, LegReport(up=False))
     assert [type(each) for each in out] == [ReturnCaller]
     story.tell(CallerReturned(command_id=out[0].command_id, caller_up=True))
     assert len(story.sent(CloseRoom)) == 1
 
 
-@pytest.mark.parametrize("supervisor", [LegSeen(up=True), None], ids=["there", "not told"])
-def test_two_who_may_be_talking_after_the_end_are_left_to_it(supervisor: LegSeen | None) -> None:
+@pytest.mark.parametrize("supervisor", [LegReport(up=True), None], ids=["there", "not told"])
+def test_two_who_may_be_talking_after_the_end_are_left_to_it(supervisor: LegReport | None) -> None:
     story, out = looked_at(ALONE, supervisor)
     assert out == []
     assert story.wait_until_asked_again(CheckLegs).sent(ReturnCaller)[1:] == []
 
 
 def test_a_caller_who_hung_up_after_the_end_needs_no_room() -> None:
-    _, out = looked_at(LegSeen(up=False), LegSeen(up=True))
+    _, out = looked_at(LegReport(up=False), LegReport(up=True))
     assert [type(each) for each in out] == [ReleaseCaller, EndCall, CloseRoom]
     assert (out[0].line, out[0].stay_s) == (None, 0.0), "the AI waits no longer"
 
 
 def test_a_caller_who_is_home_after_the_end_may_still_be_moved_away_and_is_made_sure_of() -> None:
-    _, out = looked_at(LegSeen(up=True, room_id=PRIMARY), LegSeen(up=True))
+    _, out = looked_at(LegReport(up=True, room_id=PRIMARY), LegReport(up=True))
     assert [type(each) for each in out] == [ReturnCaller]
 
 
@@ -279,7 +285,7 @@ def test_what_an_older_look_saw_takes_the_supervisor_from_nobody() -> None:
     story = stranded().wait_until_asked_again(CheckLegs)
     old = story.sent(CheckLegs)[-1].command_id
     story.wait_until_asked_again(CheckLegs)
-    home, up = LegSeen(up=True, room_id=PRIMARY), LegSeen(up=True)
+    home, up = LegReport(up=True, room_id=PRIMARY), LegReport(up=True)
     assert story.tell(LegsChecked(command_id=old, caller=home, supervisor=up)) == []
 
 
@@ -296,13 +302,13 @@ def test_a_stranded_caller_is_looked_for_though_broker_or_provider_were_away_for
         story.tell(LegsChecked(command_id=story.sent(CheckLegs)[-1].command_id))
         story.wait_until_asked_again(CheckLegs)
     look = story.sent(CheckLegs)[-1].command_id
-    out = story.tell(LegsChecked(command_id=look, caller=ALONE, supervisor=LegSeen(up=False)))
+    out = story.tell(LegsChecked(command_id=look, caller=ALONE, supervisor=LegReport(up=False)))
     assert [type(each) for each in out] == [ReturnCaller]
 
 
 def test_a_provider_that_never_says_where_the_caller_is_is_not_asked_for_ever() -> None:
     story = stranded()
-    while story.transfer.armed_at is not None:
+    while story.transfer.timer_due_at is not None:
         story.let_time_pass()
         if asked := story.sent(CheckLegs):
             story.tell(LegsChecked(command_id=asked[-1].command_id))
@@ -311,7 +317,7 @@ def test_a_provider_that_never_says_where_the_caller_is_is_not_asked_for_ever() 
 
 def test_looking_for_a_stranded_caller_ends() -> None:
     story = stranded()
-    while story.transfer.armed_at is not None:
+    while story.transfer.timer_due_at is not None:
         story.let_time_pass()
     assert 3 <= len(story.sent(CheckLegs)) <= 12
 

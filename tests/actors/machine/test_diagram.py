@@ -7,7 +7,7 @@ from pathlib import Path
 
 from warmxfer.actors.machine import Stage
 from warmxfer.actors.machine.diagram import diagram
-from warmxfer.actors.machine.table import TABLE
+from warmxfer.actors.machine.table import TRANSITIONS
 
 DOCS = Path(__file__).parents[3] / "docs" / "architecture.md"
 MARKED = re.compile(r"<!-- diagram -->\n```mermaid\n(.*?)\n```\n<!-- /diagram -->", re.S)
@@ -24,7 +24,7 @@ def test_the_docs_show_the_table_as_it_is() -> None:
 def test_every_way_from_stage_to_stage_is_drawn_once_with_its_events() -> None:
     drawn = {(source, target): labels.split(", ") for source, target, labels in ARROW.findall(diagram())}
     assert len(drawn) == len(ARROW.findall(diagram()))
-    ways = {(s.value, to.value) for (s, _), rule in TABLE.items() for to in rule.to if to is not s}
+    ways = {(s.value, to.value) for (s, _), rule in TRANSITIONS.items() for to in rule.to if to is not s}
     assert drawn.keys() == ways
     assert drawn["briefing", "switching"] == ["supervisor_ready", "deadline_passed"]
     assert drawn["new", "failed"] == ["transfer_requested", "transfer_refused", "transfer_broken"]

@@ -3,14 +3,14 @@
 import pytest
 
 from warmxfer.actors.machine import Stage, Transfer
-from warmxfer.actors.machine.mishaps import STAGE_OVER
-from warmxfer.actors.machine.table import TABLE
+from warmxfer.actors.machine.mishaps import ON_STAGE_TIMEOUT
+from warmxfer.actors.machine.table import TRANSITIONS
 from warmxfer.schemas import (
     BriefSupervisor,
     CommandFailed,
     DeadlinePassed,
     EndCall,
-    Fault,
+    FailureKind,
     HoldCaller,
     Outcome,
     ReleaseCaller,
@@ -85,8 +85,8 @@ def test_clearing_away_ends_although_one_answer_never_comes_and_names_it(missing
 
 
 def test_every_live_stage_says_what_happens_when_its_time_is_over() -> None:
-    assert set(STAGE_OVER) == set(LIVE)
-    assert all((stage, DeadlinePassed) in TABLE for stage in LIVE)
+    assert set(ON_STAGE_TIMEOUT) == set(LIVE)
+    assert all((stage, DeadlinePassed) in TRANSITIONS for stage in LIVE)
 
 
 @pytest.mark.parametrize("stage", LIVE)
@@ -105,15 +105,15 @@ def test_time_alone_ends_every_stage_within_the_sum_of_its_deadlines(stage: Stag
     assert story.now - began < longest
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", FailureKind)
 @pytest.mark.parametrize(("stage", "kind"), [(s, k) for s, kinds in AWAITED.items() for k in kinds])
 def test_any_failure_of_any_command_is_handled_in_every_stage_it_can_come_in(
-    stage: Stage, kind: str, fault: Fault
+    stage: Stage, kind: str, fault: FailureKind
 ) -> None:
     story = awaiting(stage, kind)
     assert story.stage is stage
     told, asked = len(story.records), story.awaited(kind)
-    story.tell(CommandFailed(command_id=asked, fault=fault))
+    story.tell(CommandFailed(command_id=asked, failure=fault))
     assert len(story.records) == told + 1
     assert asked not in story.transfer.pending
 
@@ -137,7 +137,11 @@ def awaiting(stage: Stage, kind: str) -> Story:
 
 def test_a_briefing_that_failed_ends_the_transfer_at_once() -> None:
     """Nobody awaited the briefing's failure: caller and supervisor sat in silence until its timeout."""
-    story = Story().until(Stage.BRIEFING).fail("brief_supervisor", Fault.REFUSED, detail="the voice is gone")
+    story = (
+        Story()
+        .until(Stage.BRIEFING)
+        .fail("brief_supervisor", FailureKind.REFUSED, detail="the voice is gone")
+    )
     assert story.stage is Stage.UNWINDING
     result = story.clear_away().result
     assert (result.outcome, result.detail) == (Outcome.BRIEFING_FAILED, "the voice is gone")
@@ -166,7 +170,7 @@ def test_a_return_that_is_not_answered_is_asked_for_again_while_the_stage_lasts(
 
 
 def test_a_return_whose_outcome_is_unknown_is_looked_at_again_and_not_at_once() -> None:
-    story = Story().until(Stage.RETURNING).fail("return_caller", Fault.UNKNOWN)
+    story = Story().until(Stage.RETURNING).fail("return_caller", FailureKind.UNKNOWN)
     assert (story.stage, len(story.sent(ReturnCaller))) == (Stage.RETURNING, 1)
     asked_at = story.now
     story.wait_until_asked_again(ReturnCaller)
@@ -175,7 +179,7 @@ def test_a_return_whose_outcome_is_unknown_is_looked_at_again_and_not_at_once() 
 
 def test_the_sentence_about_an_absent_gateway_says_how_long_it_was_given() -> None:
     story = Story(command_timeout_s=4.0).until(Stage.SWITCHING).wait_for(Stage.RETURNING)
-    verdict = story.transfer.verdict
+    verdict = story.transfer.decision
     assert verdict is not None
     assert verdict.detail.startswith("No SIP gateway answered switch_caller within 8 s;")
 
@@ -238,7 +242,7 @@ def test_a_request_that_cannot_be_handled_is_answered_all_the_same() -> None:
 
 @pytest.mark.parametrize("kind", ["hold_caller", "create_room"])
 def test_a_command_that_is_a_dead_letter_ends_it_as_broken(kind: str) -> None:
-    story = Story().begin().fail(kind, Fault.BROKEN, detail="KeyError at looking.py:9").clear_away()
+    story = Story().begin().fail(kind, FailureKind.BROKEN, detail="KeyError at looking.py:9").clear_away()
     assert story.result.outcome is Outcome.BROKEN
 
 

@@ -15,7 +15,7 @@ import pytest
 from warmxfer.actors.machine import Stage
 from warmxfer.schemas import (
     CallCause,
-    Fault,
+    FailureKind,
     ParticipantLeft,
     SupervisorCallEnded,
     SupervisorDeclined,
@@ -50,16 +50,16 @@ def _briefing_timeout(story: Story) -> None:
 
 
 def _switch_failed(story: Story) -> None:
-    story.until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED, status=500)
+    story.until(Stage.SWITCHING).fail("switch_caller", FailureKind.REFUSED, status=500)
 
 
 def _dial_failed(story: Story) -> None:
-    story.until(Stage.RINGING).fail("dial_supervisor", Fault.REFUSED, status=500)
+    story.until(Stage.RINGING).fail("dial_supervisor", FailureKind.REFUSED, status=500)
 
 
 def _room_failed(story: Story) -> None:
     story.begin().answer("find_caller_call", "summarize", "hold_caller")
-    story.fail("create_room", Fault.REFUSED, status=500)
+    story.fail("create_room", FailureKind.REFUSED, status=500)
 
 
 SCENARIOS: dict[str, tuple[dict[str, Any], Callable[[Story], Any]]] = {

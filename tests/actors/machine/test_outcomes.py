@@ -13,7 +13,7 @@ from warmxfer.schemas import (
     CallerReleased,
     CancelRequested,
     DeadlinePassed,
-    Fault,
+    FailureKind,
     HoldCaller,
     JoinConsultation,
     Outcome,
@@ -46,7 +46,7 @@ def _tell(stage: Stage, event: Any) -> Tale:
     return lambda story: story.until(stage).tell(event)
 
 
-def _fail(stage: Stage, kind: str, fault: Fault = Fault.REFUSED) -> Tale:
+def _fail(stage: Stage, kind: str, fault: FailureKind = FailureKind.REFUSED) -> Tale:
     return lambda story: story.until(stage).fail(kind, fault, status=500)
 
 
@@ -60,7 +60,7 @@ def _never_arrived(story: Story) -> None:
 
 
 def _held_by_another(story: Story) -> None:
-    story.tell(TransferRequested(transfer_id="t1", request=request(), held_by="t0"))
+    story.tell(TransferRequested(transfer_id="t1", request=request(), conflicting_transfer_id="t0"))
 
 
 def _broker_down_while_preparing(story: Story) -> None:

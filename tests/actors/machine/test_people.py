@@ -13,8 +13,8 @@ from warmxfer.schemas import (
     CheckLegs,
     EndCall,
     LeaveCall,
+    LegReport,
     LegsChecked,
-    LegSeen,
     Outcome,
     ParticipantLeft,
     ReleaseCaller,
@@ -40,7 +40,7 @@ def finish(story: Story) -> Story:
 @pytest.mark.parametrize("stage", LIVE)
 def test_a_cancel_in_any_stage_gives_the_caller_back_or_comes_too_late(stage: Stage) -> None:
     story = Story().until(stage)
-    verdict = story.transfer.verdict
+    verdict = story.transfer.decision
     story.tell(CancelRequested(reason="changed my mind"))
     finish(story)
     assert story.result.outcome is Outcome.CANCELLED, "also where unwinding had begun, by a cancel"
@@ -49,7 +49,7 @@ def test_a_cancel_in_any_stage_gives_the_caller_back_or_comes_too_late(stage: St
     assert story.sent(LeaveCall) == []
     if stage in TALKING_WITH_THE_SUPERVISOR:
         assert len(story.sent(ReturnCaller)) == 1
-    assert verdict is None or story.transfer.verdict == verdict
+    assert verdict is None or story.transfer.decision == verdict
 
 
 @pytest.mark.parametrize("stage", ENDED)
@@ -73,10 +73,10 @@ def test_h4_a_caller_who_hangs_up_in_any_stage_ends_it_without_an_apology_to_nob
 def test_who_was_not_found_because_they_had_just_hung_up_has_left() -> None:
     """The asker was told that there is no phone call, of a caller who had been on it a moment ago."""
     story = Story().begin().answer("hold_caller", "create_room").fail("find_caller_call")
-    assert story.transfer.verdict is not None
-    assert story.transfer.verdict.outcome is Outcome.CALLER_NOT_FOUND
+    assert story.transfer.decision is not None
+    assert story.transfer.decision.outcome is Outcome.CALLER_NOT_FOUND
     story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="somebody-else"))
-    assert story.transfer.verdict.outcome is Outcome.CALLER_NOT_FOUND
+    assert story.transfer.decision.outcome is Outcome.CALLER_NOT_FOUND
     story.tell(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
     assert finish(story).result.outcome is Outcome.CALLER_LEFT
     assert story.result.evidence["source"] == "room"
@@ -134,7 +134,7 @@ def test_somebody_unknown_leaving_the_primary_room_is_looked_into(stage: Stage) 
     story.transfer.caller_participant_id = None
     story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="somebody"))
     assert (story.stage, len(story.sent(CheckLegs))) == (stage, 1)
-    gone = LegsChecked(command_id=story.awaited("check_legs"), caller=LegSeen(up=False, status="ended"))
+    gone = LegsChecked(command_id=story.awaited("check_legs"), caller=LegReport(up=False, status="ended"))
     story.tell(gone)
     assert finish(story).result.outcome is Outcome.CALLER_LEFT
 

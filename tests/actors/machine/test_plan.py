@@ -5,8 +5,8 @@ from itertools import permutations
 import pytest
 
 from warmxfer.actors.machine import Stage
-from warmxfer.actors.machine.plan import BEGIN, NEEDS
-from warmxfer.actors.machine.state import Task
+from warmxfer.actors.machine.plan import PREREQUISITES, START
+from warmxfer.actors.machine.state import PreparationTask
 from warmxfer.schemas import BriefSupervisor, DialSupervisor
 
 from .story import PREPARATIONS, SUMMARY, Story
@@ -96,7 +96,7 @@ def test_sequential_asks_for_one_thing_at_a_time() -> None:
     assert [pending.kind for pending in story.transfer.pending.values()] == ["dial_supervisor"]
 
 
-@pytest.mark.parametrize("pacing", NEEDS)
+@pytest.mark.parametrize("pacing", PREREQUISITES)
 def test_every_task_is_in_every_pacing_and_can_be_begun(pacing: str) -> None:
-    assert set(NEEDS[pacing]) == set(BEGIN) == set(Task) - {Task.VOICE}
-    assert {need for needs in NEEDS[pacing].values() for need in needs} <= set(Task)
+    assert set(PREREQUISITES[pacing]) == set(START) == set(PreparationTask) - {PreparationTask.VOICE}
+    assert {need for needs in PREREQUISITES[pacing].values() for need in needs} <= set(PreparationTask)

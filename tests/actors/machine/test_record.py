@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from warmxfer.actors.machine import Moved, Record, Stage, record_decoder, step
+from warmxfer.actors.machine import Applied, Record, Stage, record_decoder, step
 from warmxfer.schemas import AudioStreamEnabled, ParticipantLeft
 
 from .story import CALLER, PRIMARY, Story
@@ -15,7 +15,7 @@ def log_of(story: Story) -> list[bytes]:
     log: list[bytes] = []
     state = None
     for number, (event, at) in enumerate(story.heard, 1):
-        if isinstance(step(state, event, at), Moved):
+        if isinstance(step(state, event, at), Applied):
             record = next(moved)
             state = record.state
             log.append(
@@ -38,7 +38,7 @@ def test_a_log_read_back_from_json_replays_to_its_own_states(stage: Stage, pacin
     for line in log:
         record = record_decoder.decode(line)
         moved = step(state, record.event, record.at)
-        assert isinstance(moved, Moved)
+        assert isinstance(moved, Applied)
         assert moved.state == record.state
         again = msgspec.structs.replace(record, state=moved.state, outbox=moved.outbox)
         assert msgspec.json.encode(again) == line

@@ -13,7 +13,7 @@ from warmxfer.schemas import (
     CancelRequested,
     CommandFailed,
     ConsultationLeft,
-    Fault,
+    FailureKind,
     LeaveCall,
     LeaveConsultation,
     Outcome,
@@ -52,12 +52,12 @@ def test_the_supervisor_is_recorded_from_the_moment_they_are_there() -> None:
     assert asked(story) == [SUPERVISOR]
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_a_briefing_neither_waits_for_the_supervisors_recording_nor_ends_with_it(fault: Fault) -> None:
+@pytest.mark.parametrize("fault", FailureKind)
+def test_a_briefing_neither_waits_for_the_supervisors_recording_nor_ends_with_it(fault: FailureKind) -> None:
     story = recorded().until(Stage.BRIEFING)
     assert not story.transfer.awaits("record_participant")
     (command,) = story.sent(RecordParticipant)
-    assert story.tell(CommandFailed(command_id=command.command_id, fault=fault)) == []
+    assert story.tell(CommandFailed(command_id=command.command_id, failure=fault)) == []
     assert story.ready().stage is Stage.SWITCHING
 
 
@@ -83,8 +83,8 @@ def test_it_is_complete_when_the_agent_has_left_and_the_caller_is_recorded(first
     assert story.result.evidence == {"recording": "started"}
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_a_recording_that_fails_is_told_and_fails_nothing(fault: Fault) -> None:
+@pytest.mark.parametrize("fault", FailureKind)
+def test_a_recording_that_fails_is_told_and_fails_nothing(fault: FailureKind) -> None:
     story = recorded().until(Stage.HANDING_OVER).answer("leave_consultation")
     story.fail("record_participant", fault, detail="not enough disk")
     assert story.result.outcome is Outcome.COMPLETE

@@ -11,7 +11,7 @@ from warmxfer.schemas import (
     CloseRoom,
     CreateRoom,
     EndCall,
-    Fault,
+    FailureKind,
     HoldCaller,
     LeaveConsultation,
     Outcome,
@@ -111,7 +111,7 @@ def test_a_leg_seen_while_it_is_being_ended_is_ended_whatever_an_earlier_answer_
 
 def test_a_caller_who_is_moved_after_all_is_brought_back_before_the_room_is_closed() -> None:
     """The provider carried the move out when nobody waited for it any more: it was hung up on them."""
-    story = Story().until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED)
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", FailureKind.REFUSED)
     story.tell(story.seen(ParticipantJoined, "wxc-t1"))
     (back,) = story.sent(ReturnCaller)
     assert (back.room_id, back.participant_id, back.from_room_id) == (PRIMARY, "wxr-t1", CONSULTATION)
@@ -122,7 +122,7 @@ def test_a_caller_who_is_moved_after_all_is_brought_back_before_the_room_is_clos
 
 
 def test_a_caller_who_is_moved_when_all_is_over_is_brought_back() -> None:
-    story = Story().until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED).clear_away()
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", FailureKind.REFUSED).clear_away()
     assert [type(each) for each in story.tell(story.seen(ParticipantJoined, "wxc-t1"))] == [ReturnCaller]
 
 
@@ -143,7 +143,7 @@ def test_news_of_a_leg_that_was_never_dialled_ends_nothing() -> None:
 
 
 def test_a_call_that_could_not_be_ended_does_not_keep_the_caller_waiting() -> None:
-    story = Story().until(Stage.UNWINDING).fail("end_call", Fault.BROKEN)
+    story = Story().until(Stage.UNWINDING).fail("end_call", FailureKind.BROKEN)
     assert story.clear_away().result.evidence["end_call_failed"] is True
 
 
@@ -173,7 +173,7 @@ def test_the_first_verdict_stands() -> None:
 
 
 def test_a_room_in_doubt_is_asked_for_once_more() -> None:
-    story = Story().begin().fail("create_room", Fault.UNKNOWN)
+    story = Story().begin().fail("create_room", FailureKind.UNKNOWN)
     assert story.stage is Stage.PREPARING
     assert [command.key for command in story.sent(CreateRoom)] == ["t1", "t1"]
     story.answer(*PREPARATIONS)
@@ -182,7 +182,7 @@ def test_a_room_in_doubt_is_asked_for_once_more() -> None:
 
 def test_a_room_that_may_be_open_is_closed_though_nobody_knows_which_it_is() -> None:
     """Nobody was told of it, and nobody closed it."""
-    story = Story().begin().fail("create_room", Fault.UNKNOWN).fail("create_room", Fault.UNKNOWN)
+    story = Story().begin().fail("create_room", FailureKind.UNKNOWN).fail("create_room", FailureKind.UNKNOWN)
     story.clear_away()
     (closing,) = story.sent(CloseRoom)
     assert (closing.room_id, closing.key) == (None, "t1")
@@ -196,7 +196,13 @@ def test_a_room_that_nobody_told_of_in_time_is_closed() -> None:
 
 
 def test_a_room_told_of_after_it_was_closed_by_its_key_is_closed_for_certain() -> None:
-    story = Story().begin().fail("create_room", Fault.UNKNOWN).fail("create_room", Fault.UNKNOWN).clear_away()
+    story = (
+        Story()
+        .begin()
+        .fail("create_room", FailureKind.UNKNOWN)
+        .fail("create_room", FailureKind.UNKNOWN)
+        .clear_away()
+    )
     again = [RoomCreated(command_id="t1-2", room_id=CONSULTATION)] * 2
     closed = [[each.room_id for each in story.tell(room) if isinstance(each, CloseRoom)] for room in again]
     assert closed == [[CONSULTATION], []]
@@ -214,7 +220,7 @@ def test_a_caller_seen_in_a_room_that_never_opened_keeps_no_late_room_open() -> 
 
 def test_a_room_that_was_refused_may_have_been_opened_for_a_gateway_that_died() -> None:
     """Found by simulation: its answer never came, and the next gateway was refused."""
-    story = Story().begin().fail("create_room", Fault.REFUSED).clear_away()
+    story = Story().begin().fail("create_room", FailureKind.REFUSED).clear_away()
     assert [command.room_id for command in story.sent(CloseRoom)] == [None]
 
 
@@ -227,7 +233,7 @@ def test_a_room_that_the_provider_would_not_close_is_not_left_open_for_good() ->
     assert [command.room_id for command in story.sent(CloseRoom)] == [CONSULTATION] * 2
     assert len(story.sent(EndCall)) == 1
     story.tell(RoomClosed(command_id=story.sent(CloseRoom)[-1].command_id))
-    assert story.transfer.armed_at is None
+    assert story.transfer.timer_due_at is None
 
 
 def test_a_room_that_nobody_saw_closed_is_told_to_be_closed_again_and_not_for_ever() -> None:
@@ -235,7 +241,7 @@ def test_a_room_that_nobody_saw_closed_is_told_to_be_closed_again_and_not_for_ev
     story = Story().until(Stage.UNWINDING).answer("release_caller", "end_call", "leave_consultation")
     story.wait_for(Stage.CANCELLED)
     ended_at, asked = story.now, len(story.sent(CloseRoom))
-    while story.transfer.armed_at is not None:
+    while story.transfer.timer_due_at is not None:
         story.let_time_pass()
     assert len(story.sent(CloseRoom)) - asked == 6
     assert 175.0 < story.now - ended_at < 195.0
@@ -243,7 +249,7 @@ def test_a_room_that_nobody_saw_closed_is_told_to_be_closed_again_and_not_for_ev
 
 
 def test_a_caller_who_is_in_a_room_that_could_not_be_closed_is_not_thrown_out() -> None:
-    story = Story().until(Stage.SWITCHING).fail("switch_caller", Fault.REFUSED)
+    story = Story().until(Stage.SWITCHING).fail("switch_caller", FailureKind.REFUSED)
     story.answer("release_caller", "end_call", "leave_consultation").fail("close_room")
     story.tell(story.seen(ParticipantJoined, "wxc-t1"))
     for _ in range(3):
@@ -255,11 +261,13 @@ def test_a_caller_who_is_in_a_room_that_could_not_be_closed_is_not_thrown_out() 
 
 def test_a_leg_that_nobody_saw_is_looked_for_after_the_end_and_not_for_ever() -> None:
     """The provider may ring the supervisor when nobody waits for it any more."""
-    story = Story().until(Stage.RINGING).fail("dial_supervisor", Fault.UNKNOWN)
-    story.tell(CallEnded(command_id=story.awaited("end_call"), attempt=1, existed=False, doubtful=True))
+    story = Story().until(Stage.RINGING).fail("dial_supervisor", FailureKind.UNKNOWN)
+    story.tell(
+        CallEnded(command_id=story.awaited("end_call"), attempt=1, existed=False, outcome_unknown=True)
+    )
     story.clear_away()
     ended_at, asked = story.now, len(story.sent(EndCall))
-    while story.transfer.armed_at is not None:
+    while story.transfer.timer_due_at is not None:
         story.let_time_pass()
     assert story.stage is Stage.FAILED
     assert len(story.sent(EndCall)) - asked == 6
@@ -269,9 +277,9 @@ def test_a_leg_that_nobody_saw_is_looked_for_after_the_end_and_not_for_ever() ->
 
 def test_a_leg_that_was_seen_down_is_not_looked_for() -> None:
     story = Story().until(Stage.UNWINDING).clear_away()
-    assert (story.transfer.armed_at, story.transfer.leg_doubtful) == (None, False)
+    assert (story.transfer.timer_due_at, story.transfer.leg_doubtful) == (None, False)
 
 
 def test_a_leg_that_could_not_be_ended_is_looked_for() -> None:
-    story = Story().until(Stage.UNWINDING).fail("end_call", Fault.BROKEN).clear_away()
+    story = Story().until(Stage.UNWINDING).fail("end_call", FailureKind.BROKEN).clear_away()
     assert story.wait_until_asked_again(EndCall).stage.ended

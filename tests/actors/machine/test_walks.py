@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmxfer.actors.machine import ArmTimer, Ignored, Moved, Stage, Transfer, step
+from warmxfer.actors.machine import Applied, Ignored, SetTimer, Stage, Transfer, step
 from warmxfer.schemas import (
     AnyEvent,
     CloseRoom,
@@ -34,7 +34,7 @@ def could_come(story: Story) -> list[AnyEvent]:
     """The answers to every command ever sent, every stranger's event, and the timer, on time or not."""
     ids = [f"t1-{number}" for number in range(1, story.transfer.commands + 1)]
     answers = [answer for command_id in ids for answer in answers_to(command_id)]
-    timer = DeadlinePassed(due_at=story.transfer.armed_at or story.now)
+    timer = DeadlinePassed(due_at=story.transfer.timer_due_at or story.now)
     return [*answers, *SAMPLES, *[timer] * (len(answers) // 4), DeadlinePassed(due_at=story.now - 5.0)]
 
 
@@ -71,18 +71,18 @@ def test_whatever_comes_the_rules_of_one_record_hold(
     assert len(story.sent(WarmTransferResult)) == story.stage.ended
 
 
-def check_record(before: Transfer | None, record: Moved) -> None:
+def check_record(before: Transfer | None, record: Applied) -> None:
     state, out = record.state, record.outbox
     if before is not None and before.stage.ended:
         assert state.stage is before.stage
-        assert {type(each) for each in out} <= {EndCall, CloseRoom, ReturnCaller, ArmTimer}, (
+        assert {type(each) for each in out} <= {EndCall, CloseRoom, ReturnCaller, SetTimer}, (
             "only clearing away after the end"
         )
     if state.stage.ended:
         assert (state.stage_due_at, state.pending) == (None, {})
-        assert (state.armed_at is None) is (state.check_due_at is None), "it waits for nothing but a leg"
+        assert (state.timer_due_at is None) is (state.check_due_at is None), "it waits for nothing but a leg"
     else:
-        assert state.armed_at is not None
+        assert state.timer_due_at is not None
         assert state.stage_due_at is not None
     if state.stage is Stage.COMPLETED and (before is None or not before.stage.ended):
         assert state.caller_moved

@@ -11,13 +11,13 @@ from unittest.mock import patch
 
 import pytest
 
-from warmxfer.bus import Bus, Heard, Listener, listening, subjects
+from warmxfer.bus import Bus, LiveMessage, Subscription, listening, subjects
 from warmxfer.schemas import (
     AnyEvent,
     HoldCaller,
     LeaveCall,
+    LivenessReply,
     PhaseChanged,
-    Pulse,
     ReleaseCaller,
     ToPrimary,
     WarmTransferPhase,
@@ -40,7 +40,7 @@ class Boss:
     bus: Bus
     session: str
     transfer_id: str
-    heard: Listener
+    heard: Subscription
     live: bool | None = True
     fails: bool = False
     fence: int = 0
@@ -76,19 +76,19 @@ class Boss:
         changed = PhaseChanged(phase=phase, data={}, timestamp=0.0, consultation_room_id=None, seq=seq)
         await self.bus.publish(subjects.phase(self.transfer_id), encode(changed))
 
-    async def feel_pulse(self, _: Heard) -> bytes:
+    async def feel_pulse(self, _: LiveMessage) -> bytes:
         if self.fails:
             raise LookupError("a record of a newer version")
         if self.live is None:
             await asyncio.sleep(3_600)
-        return encode(Pulse(bool(self.live)))
+        return encode(LivenessReply(bool(self.live)))
 
 
 @pytest.fixture
 async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
-    async with bus.listen(subjects.event(transfer_id)) as heard:
+    async with bus.subscribe(subjects.event(transfer_id)) as heard:
         boss = Boss(bus, room, transfer_id, heard)
-        with patch.object(listening, "ANSWER_DEADLINE_S", 1.0):
-            serving = bus.serve(subjects.ASK_PULSE, boss.feel_pulse)
+        with patch.object(listening, "REPLY_DEADLINE_S", 1.0):
+            serving = bus.serve(subjects.ASK_LIVENESS, boss.feel_pulse)
         async with serving:
             yield boss

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from warmxfer.schemas import PhaseChanged, Turn
+from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
 
 @dataclass
@@ -18,7 +18,7 @@ class RecordingSession:
     gone: bool = False
     done: list[str] = field(default_factory=list)
     phases: list[PhaseChanged] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[TranscriptTurn] = field(default_factory=list)
     own_summary: str | None = None
     fails: dict[str, int] = field(default_factory=dict)
     """Step -> how often it still raises."""
@@ -56,7 +56,7 @@ class RecordingSession:
             self.done.append(f"cut: {text}")
             raise
 
-    async def history(self) -> list[Turn]:
+    async def history(self) -> list[TranscriptTurn]:
         await self._do("history")
         return self.turns
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import structlog
 
-from warmxfer.actors.primary.background import Background
+from warmxfer.actors.primary.background import NamedTasks
 
 
 async def test_what_was_said_is_not_shown_when_a_task_breaks(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,7 +21,7 @@ async def test_what_was_said_is_not_shown_when_a_task_breaks(capsys: pytest.Capt
     before = structlog.get_config()
     structlog.reset_defaults()
     try:
-        Background().start("phases", break_down())
+        NamedTasks().start("phases", break_down())
         await asyncio.sleep(0.01)
     finally:
         structlog.configure(**before)
@@ -32,7 +32,7 @@ async def test_what_was_said_is_not_shown_when_a_task_breaks(capsys: pytest.Capt
 
 
 async def test_a_second_task_of_a_name_takes_the_place_of_the_first() -> None:
-    tasks, seen = Background(), []
+    tasks, seen = NamedTasks(), []
 
     async def wait(name: str) -> None:
         try:

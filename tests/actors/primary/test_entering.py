@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from warmxfer.actors.primary import PrimarySettings, entering, run
-from warmxfer.actors.voices import Seat, VoiceSettings, open_voice
-from warmxfer.bus import Bus, Heard, subjects
-from warmxfer.schemas import AskToken, Refused, decode_as, encode
+from warmxfer.actors.voices import JoinOptions, RoomSettings, open_room_client
+from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.schemas import InvalidRequest, RoomTokenQuery, decode_as, encode
 
 from ..conftest import Cloud
 
@@ -23,11 +23,11 @@ CALLER = "+14155550201"
 async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
     """The gateway's part: tokens for the asking."""
 
-    async def mint(asked: Heard) -> bytes:
-        ask = decode_as(AskToken, asked.data)
+    async def mint(asked: LiveMessage) -> bytes:
+        ask = decode_as(RoomTokenQuery, asked.data)
         return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
 
-    async with bus.serve(subjects.ASK_TOKEN, mint):
+    async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
         yield
 
 
@@ -55,7 +55,7 @@ class Primary:
 
     async def refusal(self) -> str:
         """The sentence it ends with."""
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(InvalidRequest) as refused:
             await asyncio.wait_for(self.task, STORY_S)
         return str(refused.value)
 
@@ -131,7 +131,7 @@ async def test_an_ai_whose_seat_is_taken_all_the_same_ends_with_one_sentence(
     primary = Primary(bus, room_id)
     await primary.at_work()
     who = f"agent-{room_id}"
-    other = open_voice(VoiceSettings(), Seat(room_id, who, "Agent", cloud.ticket(room_id, who)))
+    other = open_room_client(RoomSettings(), JoinOptions(room_id, who, "Agent", cloud.ticket(room_id, who)))
     await other.join()
     try:
         assert "where another process is the AI" in await primary.refusal()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.actors.primary.fence import MAX_TRANSFERS, Fences, Standing
+from warmxfer.actors.primary.fence import MAX_TRANSFERS, FencingTokens, Freshness
 from warmxfer.schemas import CallerHeld, HoldCaller, ReleaseCaller
 
 
@@ -15,38 +15,38 @@ def hold(fence: int, command_id: str | None = None) -> HoldCaller:
 @pytest.mark.parametrize(
     ("acted_on", "asked", "standing"),
     [
-        (None, hold(1), Standing.NEW),
-        (hold(1), hold(2), Standing.NEW),
-        (hold(3), hold(2), Standing.OLD),
-        (hold(3), hold(3), Standing.REPEAT),
-        (hold(3, "first"), hold(3, "second"), Standing.OLD),
-        (hold(3), ReleaseCaller(command_id="c2", deadline_at=0.0, fence=2, line=None), Standing.OLD),
+        (None, hold(1), Freshness.NEW),
+        (hold(1), hold(2), Freshness.NEW),
+        (hold(3), hold(2), Freshness.OLD),
+        (hold(3), hold(3), Freshness.REPEAT),
+        (hold(3, "first"), hold(3, "second"), Freshness.OLD),
+        (hold(3), ReleaseCaller(command_id="c2", deadline_at=0.0, fence=2, line=None), Freshness.OLD),
     ],
 )
-def test_stands_as(acted_on: HoldCaller | None, asked: HoldCaller, standing: Standing) -> None:
-    fences = Fences()
+def test_stands_as(acted_on: HoldCaller | None, asked: HoldCaller, standing: Freshness) -> None:
+    fences = FencingTokens()
     if acted_on:
-        fences.pass_by("t", acted_on)
-    assert fences.judge("t", asked) is standing
+        fences.skip("t", acted_on)
+    assert fences.check("t", asked) is standing
 
 
 def test_transfers_do_not_share_a_fence() -> None:
-    fences = Fences()
-    fences.pass_by("a", hold(9))
-    assert fences.judge("b", hold(1)) is Standing.NEW
+    fences = FencingTokens()
+    fences.skip("a", hold(9))
+    assert fences.check("b", hold(1)) is Freshness.NEW
 
 
 def test_a_new_command_has_no_answer_until_it_was_given() -> None:
-    fences = Fences()
-    fences.pass_by("t", hold(1))
-    fences.answered("t", CallerHeld(command_id="c1"))
-    fences.pass_by("t", hold(2))
-    assert fences.answer("t") is None
+    fences = FencingTokens()
+    fences.skip("t", hold(1))
+    fences.reply_to("t", CallerHeld(command_id="c1"))
+    fences.skip("t", hold(2))
+    assert fences.record_reply("t") is None
 
 
 def test_memory_is_bounded_and_forgets_the_oldest() -> None:
-    fences = Fences()
+    fences = FencingTokens()
     for number in range(MAX_TRANSFERS + 1):
-        fences.pass_by(f"t{number}", hold(5))
-    assert fences.judge("t0", hold(1)) is Standing.NEW
-    assert fences.judge("t1", hold(1)) is Standing.OLD
+        fences.skip(f"t{number}", hold(5))
+    assert fences.check("t0", hold(1)) is Freshness.NEW
+    assert fences.check("t1", hold(1)) is Freshness.OLD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.actors.primary.lease import Lease
+from warmxfer.actors.primary.lease import HoldLease
 
 LEASE_S = 20.0
 
@@ -31,7 +31,7 @@ LEASE_S = 20.0
     ],
 )
 def test_lease(heard: list[tuple[float, bool]], now_s: float, expired: bool) -> None:
-    lease = Lease(LEASE_S, 0.0)
+    lease = HoldLease(LEASE_S, 0.0)
     for at_s, live in heard:
         lease.heard(live, at_s)
     assert lease.expired(now_s) is expired

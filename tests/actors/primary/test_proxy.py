@@ -8,21 +8,21 @@ from collections.abc import Callable
 import pytest
 
 from warmxfer.actors.primary import attach
-from warmxfer.actors.primary.keeper import ALONE_LINE, HELD_BY_ANOTHER
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Refused, subjects
+from warmxfer.actors.primary.keeper import ALONE_LINE, HELD_BY_OTHER_TRANSFER
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, subjects
 from warmxfer.schemas import (
-    AskHistory,
-    AskSummary,
     AudioStreamEnabled,
     CallerHeld,
     CallerReleased,
     CallLeft,
     CommandFailed,
-    Fault,
+    FailureKind,
     History,
-    OwnSummary,
+    HistoryQuery,
     ParticipantLeft,
-    Turn,
+    SessionSummary,
+    SummaryQuery,
+    TranscriptTurn,
     WarmTransferPhase,
     decode_as,
     decode_event,
@@ -95,14 +95,14 @@ async def test_a_hold_redelivered_after_the_release_is_ignored(bus: Bus, boss: B
 
 async def test_another_transfer_cannot_take_a_held_caller(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session), bus.listen(subjects.event(f"{room}-rival")) as heard:
+    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-rival")) as heard:
         await boss.send(boss.hold())
         await boss.hears()
         rival = Boss(bus, room, f"{room}-rival", heard)
         hold, release = rival.hold(), rival.release()
         await rival.send(hold)
         assert await rival.hears() == CommandFailed(
-            command_id=hold.command_id, fault=Fault.REFUSED, detail=HELD_BY_ANOTHER
+            command_id=hold.command_id, failure=FailureKind.REFUSED, detail=HELD_BY_OTHER_TRANSFER
         )
         await rival.send(release)
         assert await rival.hears() == CallerReleased(command_id=release.command_id)
@@ -118,7 +118,7 @@ async def test_a_session_that_cannot_be_held_is_given_back(
         await boss.send(boss.hold())
         answer = await boss.hears()
         assert isinstance(answer, CommandFailed)
-        assert answer.fault is Fault.REFUSED
+        assert answer.failure is FailureKind.REFUSED
         assert (session.muted, session.auto_end) == (False, True)
         assert session.done[-2:] == RELEASED
 
@@ -273,7 +273,7 @@ async def test_a_caller_who_is_away_can_be_taken_by_no_other_transfer(
     bus: Bus, boss: Boss, room: str
 ) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session), bus.listen(subjects.event(f"{room}-rival")) as heard:
+    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-rival")) as heard:
         await away(bus, boss, session)
         await boss.send(boss.release("Sorry.", stay_s=30.0))
         await boss.hears()
@@ -281,7 +281,7 @@ async def test_a_caller_who_is_away_can_be_taken_by_no_other_transfer(
         await rival.send(rival.hold())
         answer = await rival.hears()
         assert isinstance(answer, CommandFailed)
-        assert answer.detail == HELD_BY_ANOTHER
+        assert answer.detail == HELD_BY_OTHER_TRANSFER
 
 
 async def test_a_transfer_that_is_over_lets_go_after_two_noes(bus: Bus, boss: Boss, room: str) -> None:
@@ -314,7 +314,7 @@ async def test_whatever_becomes_of_the_question_a_lease_ends(
     async def break_down(*_: object) -> bool:
         raise LookupError("nobody thought of this")
 
-    monkeypatch.setattr("warmxfer.actors.primary.lease.pulse", break_down)
+    monkeypatch.setattr("warmxfer.actors.primary.lease.is_live", break_down)
     session = RecordingSession(room)
     async with attach(bus, session, lease_s=1.0):
         await boss.send(boss.hold())
@@ -408,12 +408,12 @@ async def test_yesterdays_command_is_not_acted_on(bus: Bus, boss: Boss, room: st
 
 
 async def test_history_and_summary_are_answered_under_the_given_name(bus: Bus, room: str) -> None:
-    session = RecordingSession(room, turns=[Turn("caller", "Hi")], own_summary="Ann.")
+    session = RecordingSession(room, turns=[TranscriptTurn("caller", "Hi")], own_summary="Ann.")
     async with attach(bus, session, name=f"{room}-x"):
-        asked = await bus.ask(subjects.ask_history(f"{room}-x"), encode(AskHistory()), 2.0)
-        assert decode_as(History, asked) == History([Turn("caller", "Hi")])
-        asked = await bus.ask(subjects.ask_summary(f"{room}-x"), encode(AskSummary("p")), 2.0)
-        assert decode_as(OwnSummary, asked) == OwnSummary("Ann.")
+        asked = await bus.request(subjects.ask_history(f"{room}-x"), encode(HistoryQuery()), 2.0)
+        assert decode_as(History, asked) == History([TranscriptTurn("caller", "Hi")])
+        asked = await bus.request(subjects.ask_summary(f"{room}-x"), encode(SummaryQuery("p")), 2.0)
+        assert decode_as(SessionSummary, asked) == SessionSummary("Ann.")
 
 
 async def test_a_message_that_is_no_command_stops_nothing(bus: Bus, boss: Boss, room: str) -> None:
@@ -425,7 +425,7 @@ async def test_a_message_that_is_no_command_stops_nothing(bus: Bus, boss: Boss, 
 
 
 async def test_a_bad_name_is_refused(bus: Bus) -> None:
-    with pytest.raises(Refused, match=r"session is 'a\.b'; use 1 to 64"):
+    with pytest.raises(InvalidRequest, match=r"session is 'a\.b'; use 1 to 64"):
         async with attach(bus, RecordingSession("r"), name="a.b"):
             raise AssertionError("attached")
 
@@ -438,7 +438,7 @@ async def test_through_an_outage_of_the_broker(
     async with (
         await Bus.connect(BusSettings(url=fresh_server.url), name="coordinator") as ours,
         attach(fresh_bus, session, lease_s=1.0),
-        ours.listen(subjects.event("t")) as heard,
+        ours.subscribe(subjects.event("t")) as heard,
     ):
         boss = Boss(ours, room, "t", heard)
         await boss.send(boss.hold())
@@ -461,7 +461,7 @@ async def test_a_session_that_holds_hears_after_an_outage_what_became_of_its_cal
     async with attach(fresh_bus, session, lease_s=60.0):
         async with (
             await Bus.connect(BusSettings(url=fresh_server.url), name="one") as ours,
-            ours.listen(subjects.event("t")) as heard,
+            ours.subscribe(subjects.event("t")) as heard,
         ):
             boss = Boss(ours, room, "t", heard)
             await boss.send(boss.hold())

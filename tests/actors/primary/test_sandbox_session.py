@@ -12,17 +12,17 @@ import pytest
 
 from warmxfer.actors.primary import PrimarySettings, run, sandbox_session
 from warmxfer.actors.primary.brain import GREETING, REPLIES
-from warmxfer.bus import Bus, Heard, NoOneAnswered, subjects
+from warmxfer.bus import Bus, LiveMessage, NoReply, subjects
 from warmxfer.schemas import (
-    AskHistory,
-    AskToken,
     CallerHeld,
     CallerReleased,
     History,
+    HistoryQuery,
+    InvalidRequest,
     ParticipantLeft,
-    Refused,
-    Retry,
-    Turn,
+    RetryableError,
+    RoomTokenQuery,
+    TranscriptTurn,
     decode_as,
     encode,
 )
@@ -37,11 +37,11 @@ STORY_S = 10.0
 async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
     """The gateway's part: tokens for the asking."""
 
-    async def mint(asked: Heard) -> bytes:
-        ask = decode_as(AskToken, asked.data)
+    async def mint(asked: LiveMessage) -> bytes:
+        ask = decode_as(RoomTokenQuery, asked.data)
         return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
 
-    async with bus.serve(subjects.ASK_TOKEN, mint):
+    async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
         yield
 
 
@@ -68,12 +68,12 @@ async def agents_in(bus: Bus, *room_ids: str) -> AsyncIterator[asyncio.Task[None
             await task
 
 
-async def turns(bus: Bus, room_id: str, at_least: int) -> list[Turn]:
+async def turns(bus: Bus, room_id: str, at_least: int) -> list[TranscriptTurn]:
     async with asyncio.timeout(STORY_S):
         while True:
             try:
-                answer = await bus.ask(subjects.ask_history(room_id), encode(AskHistory()), 1.0)
-            except NoOneAnswered:
+                answer = await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), 1.0)
+            except NoReply:
                 answer = encode(History())
             told = decode_as(History, answer).turns
             if len(told) >= at_least:
@@ -93,7 +93,7 @@ async def test_the_ai_and_the_caller_talk(bus: Bus, tokens: None, http: httpx.As
     async with agents_in(bus, room_id):
         told = await turns(bus, room_id, 9)
     assert [each.text for each in told if each.role == "agent"] == [GREETING, *REPLIES]
-    assert told[1] == Turn("caller", "Hi, this is Ann. I was charged twice for order 4417.")
+    assert told[1] == TranscriptTurn("caller", "Hi, this is Ann. I was charged twice for order 4417.")
     assert [each.role for each in told] == ["agent", "caller"] * 4 + ["agent"]
 
 
@@ -102,7 +102,7 @@ async def test_held_it_is_deaf_and_released_it_hears_again(
 ) -> None:
     caller = await call(http, number="+14155550205")
     room_id = caller["roomId"]
-    async with agents_in(bus, room_id), bus.listen(subjects.event(transfer_id)) as heard:
+    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as heard:
         boss = Boss(bus, room_id, transfer_id, heard)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold("Please hold the line."))
@@ -118,7 +118,7 @@ async def test_held_it_is_deaf_and_released_it_hears_again(
         assert isinstance(await boss.hears(), CallerReleased)
         assert (await participants(http, room_id))[f"agent-{room_id}"]["listening"] is True
         told = await turns(bus, room_id, 3)
-        assert Turn("agent", "Please hold the line.") in told
+        assert TranscriptTurn("agent", "Please hold the line.") in told
 
 
 async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_release(
@@ -130,7 +130,7 @@ async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_re
 ) -> None:
     caller = await call(http, number="+14155550202")
     room_id = caller["roomId"]
-    async with agents_in(bus, room_id) as agents, bus.listen(subjects.event(transfer_id)) as heard:
+    async with agents_in(bus, room_id) as agents, bus.subscribe(subjects.event(transfer_id)) as heard:
         boss = Boss(bus, room_id, transfer_id, heard)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())
@@ -153,7 +153,7 @@ async def test_a_caller_who_is_brought_back_a_moment_after_the_release_finds_the
     room_id, other_room = caller["roomId"], await cloud.open_room()
     await cloud.dial(other_room, "somebody")
     await cloud.wait_ledger(other_room, "joined", 1)
-    async with agents_in(bus, room_id), bus.listen(subjects.event(transfer_id)) as heard:
+    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as heard:
         boss = Boss(bus, room_id, transfer_id, heard)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())
@@ -167,7 +167,7 @@ async def test_a_caller_who_is_brought_back_a_moment_after_the_release_finds_the
         await cloud.wait_ledger(room_id, "joined", 3)
         assert set(await participants(cloud.http, room_id)) == {f"agent-{room_id}", "back"}
         await cloud.say("back", "Are you still there?")
-        assert Turn("caller", "Are you still there?") in await turns(bus, room_id, 3)
+        assert TranscriptTurn("caller", "Are you still there?") in await turns(bus, room_id, 3)
 
 
 async def test_a_caller_whose_ai_lost_the_room_for_long_is_not_left_alone(
@@ -179,13 +179,13 @@ async def test_a_caller_whose_ai_lost_the_room_for_long_is_not_left_alone(
     away = asyncio.Event()
     async with Wire(cloud.url) as wire:
 
-        async def mint(asked: Heard) -> bytes:
+        async def mint(asked: LiveMessage) -> bytes:
             if away.is_set():
-                raise Retry("No gateway is there")
-            ask = decode_as(AskToken, asked.data)
+                raise RetryableError("No gateway is there")
+            ask = decode_as(RoomTokenQuery, asked.data)
             return encode(await cloud.ticket(ask.room_id, ask.participant_id, wire.url)())
 
-        async with bus.serve(subjects.ASK_TOKEN, mint), agents_in(bus, room_id):
+        async with bus.serve(subjects.ASK_ROOM_TOKEN, mint), agents_in(bus, room_id):
             await turns(bus, room_id, 1)
             away.set()
             wire.cut()
@@ -202,7 +202,7 @@ async def test_several_rooms_and_one_that_does_not_exist(
     rooms = [(await call(http))["roomId"] for _ in range(3)]
     async with agents_in(bus, "no-such-room", *rooms):
         told = [await turns(bus, each, 2) for each in rooms]
-    assert [each[0] for each in told] == [Turn("agent", GREETING)] * 3
+    assert [each[0] for each in told] == [TranscriptTurn("agent", GREETING)] * 3
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_several_rooms_and_one_that_does_not_exist(
     ],
 )
 def test_bad_settings_are_one_sentence(env: dict[str, str], sentence: str) -> None:
-    with pytest.raises(Refused, match=sentence):
+    with pytest.raises(InvalidRequest, match=sentence):
         PrimarySettings.from_env(env)
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmxfer.actors.providers.videosdk import VideoSDK
+from warmxfer.actors.providers.videosdk import VideoSDKProvider
 from warmxfer.actors.providers.videosdk_settings import VideoSDKSettings
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
@@ -71,7 +71,7 @@ async def _read(head: str, reader: asyncio.StreamReader) -> Asked:
     return Asked(method, target, headers, json.loads(content) if content else None)
 
 
-def provider(base_url: str, **more: Any) -> VideoSDK:
+def provider(base_url: str, **more: Any) -> VideoSDKProvider:
     """A client of a cloud at `base_url`."""
     settings = VideoSDKSettings(api_key="key", secret=SECRET, base_url=base_url, timeout_s=TIMEOUT_S)
-    return VideoSDK(settings, **more)
+    return VideoSDKProvider(settings, **more)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from warmxfer.actors.providers.videosdk import VideoSDK
+from warmxfer.actors.providers.videosdk import VideoSDKProvider
 
 from .cloud import Script, provider
 
@@ -18,7 +18,7 @@ async def script() -> Script:
 
 
 @pytest_asyncio.fixture
-async def videosdk(script: Script) -> AsyncIterator[VideoSDK]:
+async def videosdk(script: Script) -> AsyncIterator[VideoSDKProvider]:
     server = await asyncio.start_server(script.take, "127.0.0.1", 0)
     client = provider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     yield client

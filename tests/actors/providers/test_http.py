@@ -12,47 +12,47 @@ import jwt
 import pytest
 
 from warmxfer.actors.providers import (
-    DialOrder,
-    Doubtful,
-    Gone,
-    NotDone,
+    DialRequest,
+    NotFound,
     NotSent,
+    OutcomeUnknown,
     RateLimited,
+    Rejected,
     Unanswered,
     videosdk_tokens,
 )
 from warmxfer.actors.providers.errors import masked
-from warmxfer.actors.providers.videosdk import VideoSDK
+from warmxfer.actors.providers.videosdk import VideoSDKProvider
 from warmxfer.schemas import SIPDestination
 
 from .cloud import SECRET, TIMEOUT_S, Answer, Script, provider
 
 CALL = {"data": {"callId": "c1", "status": "INITIATED", "roomId": "r1"}}
 RECORD = {"data": {"id": "c1", "status": "answered", "roomId": "r1"}}
-ORDER = DialOrder(
+ORDER = DialRequest(
     "r1", "wxs-t-1", 30, SIPDestination("rr_1", "+14155550101", "+14155559876"), {"warmxferId": "t"}
 )
 
-Do = Callable[[VideoSDK], Awaitable[Any]]
+Do = Callable[[VideoSDKProvider], Awaitable[Any]]
 
 
-async def dial(videosdk: VideoSDK) -> Any:
+async def dial(videosdk: VideoSDKProvider) -> Any:
     return await videosdk.dial(ORDER)
 
 
-async def switch(videosdk: VideoSDK) -> Any:
+async def switch(videosdk: VideoSDKProvider) -> Any:
     return await videosdk.switch("c1", "r1", "wxc-t")
 
 
-async def look_up(videosdk: VideoSDK) -> Any:
+async def look_up(videosdk: VideoSDKProvider) -> Any:
     return await videosdk.look_up_call("c1")
 
 
-async def room(videosdk: VideoSDK) -> Any:
+async def room(videosdk: VideoSDKProvider) -> Any:
     return await videosdk.create_room("key")
 
 
-async def end(videosdk: VideoSDK) -> Any:
+async def end(videosdk: VideoSDKProvider) -> Any:
     return await videosdk.end("c1")
 
 
@@ -75,11 +75,11 @@ NO_ANSWER = [
 @pytest.mark.parametrize("answer", NO_ANSWER, ids=lambda answer: f"{answer.status}-{len(answer.raw)}")
 @pytest.mark.parametrize("effect", [dial, switch])
 async def test_an_effect_without_a_usable_answer_is_doubtful_and_sent_once(
-    videosdk: VideoSDK, script: Script, effect: Do, answer: Answer
+    videosdk: VideoSDKProvider, script: Script, effect: Do, answer: Answer
 ) -> None:
     script.answers = [answer]
     began = time.monotonic()
-    with pytest.raises(Doubtful) as doubt:
+    with pytest.raises(OutcomeUnknown) as doubt:
         await effect(videosdk)
     assert time.monotonic() - began < TIMEOUT_S + 0.3
     assert len(script.asked) == 1
@@ -91,28 +91,30 @@ async def test_an_effect_without_a_usable_answer_is_doubtful_and_sent_once(
 )
 @pytest.mark.parametrize(("ask", "good"), [(look_up, RECORD), (room, {"roomId": "r1"}), (end, {})])
 async def test_what_is_harmless_twice_is_asked_again(
-    videosdk: VideoSDK, script: Script, ask: Do, good: dict[str, Any], answer: Answer
+    videosdk: VideoSDKProvider, script: Script, ask: Do, good: dict[str, Any], answer: Answer
 ) -> None:
     script.answers = [answer, answer, Answer(200, good)]
     await ask(videosdk)
     assert len(script.asked) == 3
 
 
-async def test_a_question_that_gets_no_answer_leaves_no_doubt(videosdk: VideoSDK, script: Script) -> None:
+async def test_a_question_that_gets_no_answer_leaves_no_doubt(
+    videosdk: VideoSDKProvider, script: Script
+) -> None:
     script.answers = [Answer(503)]
     with pytest.raises(Unanswered) as error:
         await look_up(videosdk)
     assert (error.value.status, len(script.asked)) == (503, 3)
 
 
-async def test_one_silence_does_not_eat_the_second_try(videosdk: VideoSDK, script: Script) -> None:
+async def test_one_silence_does_not_eat_the_second_try(videosdk: VideoSDKProvider, script: Script) -> None:
     script.answers = [Answer(200, RECORD, delay_s=TIMEOUT_S), Answer(200, RECORD)]
     assert (await look_up(videosdk)).up
 
 
 @pytest.mark.parametrize("ask", [dial, switch, look_up, room, end])
 async def test_h9_a_rate_limit_is_waited_out_for_anything(
-    videosdk: VideoSDK, script: Script, ask: Do
+    videosdk: VideoSDKProvider, script: Script, ask: Do
 ) -> None:
     good = {**CALL, "roomId": "r1"}
     script.answers = [Answer(429, headers={"Retry-After": "0.2"}), Answer(200, good)]
@@ -123,7 +125,7 @@ async def test_h9_a_rate_limit_is_waited_out_for_anything(
 
 
 async def test_a_caller_is_not_moved_by_a_gateway_that_stood_still_while_it_waited(
-    videosdk: VideoSDK, script: Script
+    videosdk: VideoSDKProvider, script: Script
 ) -> None:
     """Found by simulation: by then others had taken it for dead, and had given the caller back."""
     script.answers = [Answer(429, headers={"Retry-After": "0.2"}), Answer(200, CALL)]
@@ -134,7 +136,9 @@ async def test_a_caller_is_not_moved_by_a_gateway_that_stood_still_while_it_wait
     assert len(script.asked) == 1
 
 
-async def test_a_rate_limit_beyond_the_deadline_is_told_at_once(videosdk: VideoSDK, script: Script) -> None:
+async def test_a_rate_limit_beyond_the_deadline_is_told_at_once(
+    videosdk: VideoSDKProvider, script: Script
+) -> None:
     script.answers = [Answer(429, headers={"Retry-After": "30"})]
     began = time.monotonic()
     with pytest.raises(RateLimited) as error:
@@ -145,7 +149,7 @@ async def test_a_rate_limit_beyond_the_deadline_is_told_at_once(videosdk: VideoS
 
 @pytest.mark.parametrize("header", ["Wed, 21 Oct 2026 07:28:00 GMT", "", "-5", "nan"])
 async def test_a_retry_after_that_says_nothing_is_no_trouble(
-    videosdk: VideoSDK, script: Script, header: str
+    videosdk: VideoSDKProvider, script: Script, header: str
 ) -> None:
     script.answers = [Answer(429, headers={"Retry-After": header}), Answer(200, CALL)]
     assert (await dial(videosdk)).call_id == "c1"
@@ -156,30 +160,34 @@ async def test_a_retry_after_that_says_nothing_is_no_trouble(
     [
         (
             Answer(400, {"message": "ringingTimeout is too long"}),
-            NotDone,
+            Rejected,
             "POST /v2/sip/call answered 400: ringingTimeout is too long",
         ),
         (
             Answer(401, {"error": "Token is expired"}),
-            NotDone,
+            Rejected,
             "POST /v2/sip/call answered 401: Token is expired; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET",
         ),
-        (Answer(402, {"msg": "Room not found."}), Gone, "POST /v2/sip/call answered 402: Room not found."),
-        (Answer(404, b"nope"), Gone, "POST /v2/sip/call answered 404: nope"),
-        (Answer(400, "no such rule"), NotDone, "POST /v2/sip/call answered 400: no such rule"),
-        (Answer(404, b"<html>nope</html>"), Gone, "POST /v2/sip/call answered 404"),
+        (
+            Answer(402, {"msg": "Room not found."}),
+            NotFound,
+            "POST /v2/sip/call answered 402: Room not found.",
+        ),
+        (Answer(404, b"nope"), NotFound, "POST /v2/sip/call answered 404: nope"),
+        (Answer(400, "no such rule"), Rejected, "POST /v2/sip/call answered 400: no such rule"),
+        (Answer(404, b"<html>nope</html>"), NotFound, "POST /v2/sip/call answered 404"),
         (
             Answer(302, headers={"Location": "http://127.0.0.1:1/steal"}),
-            NotDone,
+            Rejected,
             "POST /v2/sip/call answered 302, a redirect, which is not followed; check VIDEOSDK_BASE_URL",
         ),
     ],
 )
 async def test_a_refusal_is_final_and_says_why(
-    videosdk: VideoSDK, script: Script, answer: Answer, kind: type[NotDone], sentence: str
+    videosdk: VideoSDKProvider, script: Script, answer: Answer, kind: type[Rejected], sentence: str
 ) -> None:
     script.answers = [answer]
-    with pytest.raises(NotDone) as error:
+    with pytest.raises(Rejected) as error:
         await dial(videosdk)
     assert type(error.value) is kind
     assert (str(error.value), error.value.status, len(script.asked)) == (sentence, answer.status, 1)
@@ -187,11 +195,11 @@ async def test_a_refusal_is_final_and_says_why(
 
 @pytest.mark.parametrize("last", [Answer(422), Answer(429, headers={"retry-after": "9"})])
 async def test_a_refusal_after_a_doubt_leaves_the_doubt(
-    videosdk: VideoSDK, script: Script, last: Answer
+    videosdk: VideoSDKProvider, script: Script, last: Answer
 ) -> None:
     """Found by simulation: the first try had opened a room, which nobody was told of and nobody closed."""
     script.answers = [Answer(500), last]
-    with pytest.raises(Doubtful):
+    with pytest.raises(OutcomeUnknown):
         await room(videosdk)
 
 
@@ -204,27 +212,27 @@ async def test_a_cloud_that_cannot_be_reached_was_asked_nothing() -> None:
         await client.aclose()
 
 
-async def test_no_time_left_means_nothing_is_sent(videosdk: VideoSDK, script: Script) -> None:
+async def test_no_time_left_means_nothing_is_sent(videosdk: VideoSDKProvider, script: Script) -> None:
     with pytest.raises(NotSent):
         await videosdk.dial(ORDER, within_s=-0.1)
     assert script.asked == []
 
 
 @pytest.mark.parametrize("status", [402, 404])
-async def test_an_unknown_call_is_none(videosdk: VideoSDK, script: Script, status: int) -> None:
+async def test_an_unknown_call_is_none(videosdk: VideoSDKProvider, script: Script, status: int) -> None:
     script.answers = [Answer(status, {"message": "Call not found."})]
     assert await videosdk.look_up_call("../../x?y#z") is None
     assert script.asked[0].target == "/v2/sip/call/..%2F..%2Fx%3Fy%23z"
 
 
-async def test_the_token_is_raw_and_bodies_are_json(videosdk: VideoSDK, script: Script) -> None:
+async def test_the_token_is_raw_and_bodies_are_json(videosdk: VideoSDKProvider, script: Script) -> None:
     script.answers = [Answer(200, {"roomId": "r1"})]
     await room(videosdk)
     assert script.asked[0].headers["authorization"].startswith("eyJ")
     assert script.asked[0].body == {"customRoomId": "key"}
 
 
-async def test_pages_are_read_to_the_last_one_told(videosdk: VideoSDK, script: Script) -> None:
+async def test_pages_are_read_to_the_last_one_told(videosdk: VideoSDKProvider, script: Script) -> None:
     def page(number: int, **info: Any) -> Answer:
         call = {"callId": f"c{number}", "type": "inbound", "status": "ended"}
         return Answer(200, {"data": [call], **info})
@@ -240,14 +248,16 @@ async def test_pages_are_read_to_the_last_one_told(videosdk: VideoSDK, script: S
     ]
 
 
-async def test_without_a_last_page_an_empty_one_is_the_end(videosdk: VideoSDK, script: Script) -> None:
+async def test_without_a_last_page_an_empty_one_is_the_end(
+    videosdk: VideoSDKProvider, script: Script
+) -> None:
     calls = [{"callId": "c1", "status": "ended"}], [{"callId": "c2", "status": "ended"}], []
     script.answers = [Answer(200, {"data": page}) for page in calls]
     assert await videosdk.find_caller_call("r1") is None
     assert len(script.asked) == 3
 
 
-async def test_a_list_without_end_is_cut_by_its_deadline(videosdk: VideoSDK, script: Script) -> None:
+async def test_a_list_without_end_is_cut_by_its_deadline(videosdk: VideoSDKProvider, script: Script) -> None:
     script.answers = [Answer(200, {"data": [{"callId": "c", "status": "ended"}]}, delay_s=0.1)]
     with pytest.raises((NotSent, Unanswered)):
         await videosdk.find_caller_call("r1")
@@ -286,7 +296,7 @@ async def test_a_gateway_whose_clock_is_wrong_still_gets_a_caller_their_supervis
     assert len(tokens) == 2
     assert jwt.decode(tokens[1], SECRET, algorithms=["HS256"])
     script.answers = [Answer(401, {"message": "unknown key"}, date)]
-    with pytest.raises(NotDone, match="check VIDEOSDK_API_KEY"):
+    with pytest.raises(Rejected, match="check VIDEOSDK_API_KEY"):
         await effect(client)
     await client.aclose()
     server.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmxfer.actors.providers import DialOrder
+from warmxfer.actors.providers import DialRequest
 from warmxfer.actors.providers.videosdk_orders import dial_body, room_body
 from warmxfer.schemas import SIPDestination, SIPOptions
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
@@ -28,7 +28,7 @@ OURS = {
 
 def body_with(options: SIPOptions) -> dict[str, Any]:
     destination = SIPDestination("rr_1", "+14155550101", "+14155559876", "Dana", options)
-    return dial_body(DialOrder("room-1", "wxs-t1-1", 45, destination, MARKS))
+    return dial_body(DialRequest("room-1", "wxs-t1-1", 45, destination, MARKS))
 
 
 def test_a_dial_in_full() -> None:

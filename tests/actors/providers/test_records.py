@@ -76,9 +76,9 @@ def test_an_end_time_says_down_whatever_the_status() -> None:
 def test_moves_are_counted_through_a_calls_life() -> None:
     log = [{"status": f"switch-room-{word}"} for word in ("initiated", "completed", "initiated", "failed")]
     record = read_call({"callId": "c", "status": "switch-room-failed", "timelog": log})
-    assert (record.up, record.moving, record.moves_done, record.moves_failed) == (True, False, 1, 1)
+    assert (record.up, record.moving, record.completed_moves, record.failed_moves) == (True, False, 1, 1)
     bare = read_call({"callId": "c", "status": "SWITCH_ROOM_COMPLETED"})
-    assert (bare.moves_done, bare.moving) == (1, False)
+    assert (bare.completed_moves, bare.moving) == (1, False)
     assert read_call({"callId": "c", "status": "switch-room-initiated"}).moving
 
 

@@ -53,10 +53,10 @@ def test_a_token_is_made_at_the_clouds_time_once_that_is_known(
     refused = tokens.for_rest()
     with pytest.raises(jwt.InvalidTokenError):
         claims(refused)
-    assert tokens.saw(formatdate(usegmt=True))
+    assert tokens.observe(formatdate(usegmt=True))
     assert abs(claims(tokens.for_rest())["iat"] - time.time()) < 3  # pyright: ignore[reportOperatorIssue]
-    assert not tokens.saw(formatdate(usegmt=True)), "what is known is no news"
-    assert not tokens.saw("tomorrow")
+    assert not tokens.observe(formatdate(usegmt=True)), "what is known is no news"
+    assert not tokens.observe("tomorrow")
 
 
 def test_a_given_token_is_all_there_is() -> None:

@@ -13,18 +13,18 @@ import pytest
 
 from warmxfer.actors.llm import ModelSettings
 from warmxfer.actors.summarizer import SummarizerSettings, run
-from warmxfer.bus import Bus, Heard, subjects
+from warmxfer.bus import Bus, LiveMessage, subjects
 from warmxfer.schemas import (
     FALLBACK_SUMMARY,
-    AskSummary,
     CommandFailed,
-    Fault,
+    FailureKind,
     History,
-    OwnSummary,
-    Refused,
+    InvalidRequest,
+    SessionSummary,
     Summarize,
+    SummaryQuery,
     SummaryReady,
-    Turn,
+    TranscriptTurn,
     decode_as,
     decode_event,
     encode,
@@ -34,9 +34,9 @@ from ..conftest import Cloud
 
 PATH = {"path": "/v1/chat/completions"}
 CALL = [
-    Turn("caller", "Hi, this is Ann. I was charged twice for order 4417."),
-    Turn("agent", "I can see both charges."),
-    Turn("caller", "Can I have one of them back?"),
+    TranscriptTurn("caller", "Hi, this is Ann. I was charged twice for order 4417."),
+    TranscriptTurn("agent", "I can see both charges."),
+    TranscriptTurn("caller", "Can I have one of them back?"),
 ]
 WRITTEN = "The caller says: Hi, this is Ann. I was charged twice for order 4417. Can I have one of them back?"
 
@@ -44,16 +44,18 @@ Ask = Callable[..., Awaitable[tuple[Any, float]]]
 
 
 @asynccontextmanager
-async def session(bus: Bus, name: str, turns: list[Turn], own: str = "") -> AsyncIterator[list[str]]:
+async def session(
+    bus: Bus, name: str, turns: list[TranscriptTurn], own: str = ""
+) -> AsyncIterator[list[str]]:
     """A live call that answers what the proxy would; yields the prompts its own model got."""
     prompts: list[str] = []
 
-    async def history(_: Heard) -> bytes:
+    async def history(_: LiveMessage) -> bytes:
         return encode(History(turns))
 
-    async def summary(heard: Heard) -> bytes:
-        prompts.append(decode_as(AskSummary, heard.data).prompt)
-        return encode(OwnSummary(own))
+    async def summary(heard: LiveMessage) -> bytes:
+        prompts.append(decode_as(SummaryQuery, heard.data).prompt)
+        return encode(SessionSummary(own))
 
     async with bus.serve(subjects.ask_history(name), history), bus.serve(subjects.ask_summary(name), summary):
         yield prompts
@@ -86,8 +88,8 @@ async def ask(bus: Bus, transfer_id: str, by: str = "summarizer", timeout_s: flo
 
 async def give(bus: Bus, transfer_id: str, command: Summarize, within_s: float = 6.0) -> SummaryReady:
     """Publish `command`, and return the one answer."""
-    async with bus.listen(subjects.event(transfer_id)) as events:
-        await bus.publish(subjects.do(transfer_id, "summarizer"), encode(command))
+    async with bus.subscribe(subjects.event(transfer_id)) as events:
+        await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         heard = await events.next(within_s)
     assert heard is not None, "no answer"
     answer = decode_event(heard.data)
@@ -126,8 +128,10 @@ async def test_without_a_model_it_is_taken_from_the_call(bus: Bus, transfer_id: 
         assert (await ask(bus, transfer_id)).source == "extract"
 
 
-@pytest.mark.parametrize("turns", [[], [Turn("agent", "Hello?")]])
-async def test_nothing_said_is_the_static_line(bus: Bus, transfer_id: str, turns: list[Turn]) -> None:
+@pytest.mark.parametrize("turns", [[], [TranscriptTurn("agent", "Hello?")]])
+async def test_nothing_said_is_the_static_line(
+    bus: Bus, transfer_id: str, turns: list[TranscriptTurn]
+) -> None:
     async with summarizer(bus, None), session(bus, transfer_id, turns):
         answer = await ask(bus, transfer_id)
     assert (answer.source, answer.summary) == ("static", FALLBACK_SUMMARY)
@@ -158,15 +162,15 @@ async def test_the_same_command_twice_is_answered_once(bus: Bus, transfer_id: st
     async with summarizer(bus, None), session(bus, transfer_id, CALL):
         await ask(bus, transfer_id)
         stored = await bus.history(subjects.event(transfer_id), 10)
-        async with bus.listen(subjects.event(transfer_id)) as again:
-            await bus.publish(subjects.do(transfer_id, "summarizer"), encode(order(transfer_id)))
+        async with bus.subscribe(subjects.event(transfer_id)) as again:
+            await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(order(transfer_id)))
             assert await again.next(2) is not None
         assert await bus.history(subjects.event(transfer_id), 10) == stored
 
 
 async def test_a_command_nobody_can_read_is_a_dead_letter(bus: Bus, transfer_id: str) -> None:
-    async with summarizer(bus, None), bus.listen(subjects.dead(transfer_id)) as dead:
-        await bus.publish(subjects.do(transfer_id, "summarizer"), b'{"type":"summarize"}')
+    async with summarizer(bus, None), bus.subscribe(subjects.dead_letter(transfer_id)) as dead:
+        await bus.publish(subjects.work_queue(transfer_id, "summarizer"), b'{"type":"summarize"}')
         letter = await dead.next(3)
     assert letter is not None
     assert "command_id" in json.loads(letter.data)["cause"]
@@ -183,14 +187,14 @@ async def test_a_bug_is_told_to_whoever_waits(
     async with (
         summarizer(bus, None),
         session(bus, transfer_id, CALL),
-        bus.listen(subjects.event(transfer_id)) as events,
+        bus.subscribe(subjects.event(transfer_id)) as events,
     ):
-        await bus.publish(subjects.do(transfer_id, "summarizer"), encode(command))
+        await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         heard = await events.next(20)
     assert heard is not None
     failed = decode_event(heard.data)
     assert isinstance(failed, CommandFailed)
-    assert (failed.fault, failed.command_id) == (Fault.BROKEN, command.command_id)
+    assert (failed.failure, failed.command_id) == (FailureKind.BROKEN, command.command_id)
     assert "Ann" not in failed.detail
 
 
@@ -233,5 +237,7 @@ async def test_no_word_of_the_call_is_logged(
 
 def test_settings_come_from_the_environment() -> None:
     assert SummarizerSettings.from_env({}) == SummarizerSettings(None, 32)
-    with pytest.raises(Refused, match="WARMXFER_SUMMARIZER_JOBS is '0'; give a whole number from 1 to 512"):
+    with pytest.raises(
+        InvalidRequest, match="WARMXFER_SUMMARIZER_JOBS is '0'; give a whole number from 1 to 512"
+    ):
         SummarizerSettings.from_env({"WARMXFER_SUMMARIZER_JOBS": "0"})

@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmxfer.actors.summarizer.extract import PREFACE, extract
-from warmxfer.schemas import MAX_TURNS, SUMMARY_MAX_CHARS, Turn
+from warmxfer.schemas import MAX_TURNS, SUMMARY_MAX_CHARS, TranscriptTurn
 
 
-def call(*lines: str) -> list[Turn]:
+def call(*lines: str) -> list[TranscriptTurn]:
     """`> text` is the caller, anything else the agent."""
-    return [Turn("caller", line[2:]) if line.startswith("> ") else Turn("agent", line) for line in lines]
+    return [
+        TranscriptTurn("caller", line[2:]) if line.startswith("> ") else TranscriptTurn("agent", line)
+        for line in lines
+    ]
 
 
 REFUND = call(
@@ -73,8 +76,12 @@ def test_a_forged_line_stays_inside_the_callers_quote() -> None:
     )
 
 
-@given(st.lists(st.builds(Turn, st.sampled_from(("caller", "agent")), st.text(max_size=400)), max_size=20))
-def test_always_short_printable_and_on_one_line(turns: list[Turn]) -> None:
+@given(
+    st.lists(
+        st.builds(TranscriptTurn, st.sampled_from(("caller", "agent")), st.text(max_size=400)), max_size=20
+    )
+)
+def test_always_short_printable_and_on_one_line(turns: list[TranscriptTurn]) -> None:
     said = extract(turns)
     assert len(said) <= 1_800
     assert not any(ord(character) < 32 or character in "\x7f\u2028\u2029" for character in said)
@@ -82,5 +89,5 @@ def test_always_short_printable_and_on_one_line(turns: list[Turn]) -> None:
 
 
 def test_the_longest_call_fits() -> None:
-    turns = [Turn("caller", "I " + "very " * 399)] * MAX_TURNS
+    turns = [TranscriptTurn("caller", "I " + "very " * 399)] * MAX_TURNS
     assert len(extract(turns)) < SUMMARY_MAX_CHARS

@@ -7,7 +7,7 @@ import pytest
 
 from warmxfer.actors.llm.prompt_data import MAX_TRANSCRIPT_CHARS
 from warmxfer.actors.summarizer.prompt import DEFAULT_PROMPT, GUARD, messages, read
-from warmxfer.schemas import MAX_TURN_CHARS, MAX_TURNS, SUMMARY_MAX_CHARS, Turn
+from warmxfer.schemas import MAX_TURN_CHARS, MAX_TURNS, SUMMARY_MAX_CHARS, TranscriptTurn
 
 
 def transcript(user: str) -> str:
@@ -15,11 +15,11 @@ def transcript(user: str) -> str:
 
 
 def test_transcript_is_json_in_the_user_role() -> None:
-    turns = [Turn("caller", "I was charged twice."), Turn("agent", "I see.")]
+    turns = [TranscriptTurn("caller", "I was charged twice."), TranscriptTurn("agent", "I see.")]
     system, user = messages(turns, None)
     assert (system.role, user.role) == ("system", "user")
     assert system.content == f"{DEFAULT_PROMPT}\n\n{GUARD}"
-    assert msgspec.json.decode(transcript(user.content), type=list[Turn]) == turns
+    assert msgspec.json.decode(transcript(user.content), type=list[TranscriptTurn]) == turns
 
 
 def test_own_prompt_replaces_what_to_write_and_not_the_guard() -> None:
@@ -38,17 +38,21 @@ def test_own_prompt_replaces_what_to_write_and_not_the_guard() -> None:
     ],
 )
 def test_fence_cannot_be_closed_and_no_turn_forged_from_inside(said: str) -> None:
-    _, user = messages([Turn("caller", said)], None)
+    _, user = messages([TranscriptTurn("caller", said)], None)
     assert user.content.count("<transcript>") == 1
     assert user.content.count("</transcript>") == 1
-    assert msgspec.json.decode(transcript(user.content), type=list[Turn]) == [Turn("caller", said)]
+    assert msgspec.json.decode(transcript(user.content), type=list[TranscriptTurn]) == [
+        TranscriptTurn("caller", said)
+    ]
     assert len(transcript(user.content).split("\n")) == 3
 
 
 def test_of_a_long_call_the_newest_turns_are_shown() -> None:
-    turns = [Turn("caller", f"{number} " + "x" * (MAX_TURN_CHARS - 10)) for number in range(MAX_TURNS)]
+    turns = [
+        TranscriptTurn("caller", f"{number} " + "x" * (MAX_TURN_CHARS - 10)) for number in range(MAX_TURNS)
+    ]
     _, user = messages(turns, None)
-    shown = msgspec.json.decode(transcript(user.content), type=list[Turn])
+    shown = msgspec.json.decode(transcript(user.content), type=list[TranscriptTurn])
     assert shown == turns[-len(shown) :]
     assert 0 < len(user.content) - MAX_TRANSCRIPT_CHARS < MAX_TURN_CHARS or len(shown) >= 15
 

@@ -8,21 +8,21 @@ import logging
 import pytest
 
 from warmxfer.actors.voices import (
-    AudioEnabled,
-    Closed,
-    Closing,
-    Heard,
-    Participant,
-    ParticipantJoined,
-    ParticipantLeft,
+    AudioStarted,
+    Disconnected,
+    DisconnectReason,
+    JoinOptions,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    RoomClient,
     RoomEvent,
-    Seat,
+    RoomParticipant,
+    RoomSettings,
     SpeechEnded,
-    Voice,
-    VoiceSettings,
-    open_voice,
+    UtteranceHeard,
+    open_room_client,
 )
-from warmxfer.schemas import Refused, Retry, RoomToken
+from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
 
 from ..conftest import Cloud, Wire
 
@@ -32,13 +32,13 @@ IN_TIME_S = 3.0
 class Notebook:
     """Reads a voice's events in the background, and lets a test wait for one."""
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: RoomClient) -> None:
         self.seen: list[RoomEvent] = []
         self._more = asyncio.Event()
         self._task = asyncio.create_task(self._read(voice))
         self.ended = False
 
-    async def _read(self, voice: Voice) -> None:
+    async def _read(self, voice: RoomClient) -> None:
         async for event in voice.events():
             self.seen.append(event)
             self._more.set()
@@ -56,9 +56,10 @@ class Notebook:
             await self._task
 
 
-def seated(cloud: Cloud, room_id: str, participant_id: str) -> Voice:
-    return open_voice(
-        VoiceSettings(), Seat(room_id, participant_id, participant_id, cloud.ticket(room_id, participant_id))
+def seated(cloud: Cloud, room_id: str, participant_id: str) -> RoomClient:
+    return open_room_client(
+        RoomSettings(),
+        JoinOptions(room_id, participant_id, participant_id, cloud.ticket(room_id, participant_id)),
     )
 
 
@@ -67,7 +68,7 @@ async def test_welcome_shows_the_others_and_not_ourselves(cloud: Cloud) -> None:
     first, second = seated(cloud, room_id, "one"), seated(cloud, room_id, "two")
     alone, both = await first.join(), await second.join()
     assert alone.participants == ()
-    assert both.participants == (Participant("one", "one", audible=True),)
+    assert both.participants == (RoomParticipant("one", "one", audible=True),)
     assert both.room_id == room_id
     assert both.session_id == alone.session_id
     await first.leave()
@@ -81,12 +82,12 @@ async def test_one_hears_what_the_other_says_and_learns_that_it_was_said(cloud: 
     await hearer.join()
     notes = Notebook(hearer)
     assert await speaker.say("Good morning.") is False
-    await notes.wait_for(Heard("speaker", "Good morning."))
+    await notes.wait_for(UtteranceHeard("speaker", "Good morning."))
     await speaker.leave()
-    await notes.wait_for(ParticipantLeft("speaker", "user-left"))
+    await notes.wait_for(ParticipantLeftRoom("speaker", "user-left"))
     await hearer.leave()
     await notes.wait_end()
-    assert Closed not in map(type, notes.seen)
+    assert Disconnected not in map(type, notes.seen)
 
 
 async def test_interrupt_cuts_what_is_said_and_drops_what_waits(cloud: Cloud) -> None:
@@ -102,8 +103,8 @@ async def test_interrupt_cuts_what_is_said_and_drops_what_waits(cloud: Cloud) ->
     speaker.interrupt()
     assert [await cut, await dropped] == [True, True]
     assert await speaker.say("Done.") is False
-    await notes.wait_for(Heard("speaker", "Done."))
-    heard = [event.text for event in notes.seen if isinstance(event, Heard)]
+    await notes.wait_for(UtteranceHeard("speaker", "Done."))
+    heard = [event.text for event in notes.seen if isinstance(event, UtteranceHeard)]
     assert heard[0] == "This will be heard."
     assert all(len(text.split()) < 100 for text in heard[1:])
     await speaker.leave()
@@ -116,13 +117,13 @@ async def test_ends_of_our_speech_stand_in_one_order_with_what_we_hear(cloud: Cl
     await voice.join()
     notes = Notebook(voice)
     await cloud.dial(room_id, "sup")
-    await notes.wait_for(AudioEnabled("sup"))
-    await notes.wait_for(Heard("sup", "Hello?"))
+    await notes.wait_for(AudioStarted("sup"))
+    await notes.wait_for(UtteranceHeard("sup", "Hello?"))
     question = voice.say("Are you ready?")
-    await notes.wait_for(Heard("sup", "Yes, I'm ready, put them through."))
+    await notes.wait_for(UtteranceHeard("sup", "Yes, I'm ready, put them through."))
     ended = notes.seen.index(SpeechEnded(question.id, interrupted=False))
-    assert ended < notes.seen.index(Heard("sup", "Yes, I'm ready, put them through."))
-    assert notes.seen[0] == ParticipantJoined(Participant("sup", "Dana", audible=False))
+    assert ended < notes.seen.index(UtteranceHeard("sup", "Yes, I'm ready, put them through."))
+    assert notes.seen[0] == ParticipantJoinedRoom(RoomParticipant("sup", "Dana", audible=False))
     await voice.leave()
 
 
@@ -138,8 +139,8 @@ async def test_closed_ears_hear_nothing(cloud: Cloud) -> None:
     hearer.listen(True)
     await cloud.wait_ledger(room_id, "listen", count=2)
     await speaker.say("Open.")
-    await notes.wait_for(Heard("speaker", "Open."))
-    assert [event.text for event in notes.seen if isinstance(event, Heard)] == ["Open."]
+    await notes.wait_for(UtteranceHeard("speaker", "Open."))
+    assert [event.text for event in notes.seen if isinstance(event, UtteranceHeard)] == ["Open."]
     await speaker.leave()
     await hearer.leave()
 
@@ -150,7 +151,7 @@ async def test_who_joins_under_our_id_takes_our_place_for_good(cloud: Cloud) -> 
     await old.join()
     notes = Notebook(old)
     await new.join()
-    await notes.wait_for(Closed(Closing.REPLACED))
+    await notes.wait_for(Disconnected(DisconnectReason.REPLACED))
     await notes.wait_end()
     assert await old.say("Too late.") is True
     assert await new.say("Here I am.") is False
@@ -165,21 +166,21 @@ async def test_closing_the_room_is_the_last_event(cloud: Cloud) -> None:
     notes = Notebook(voice)
     await cloud.close_room(room_id)
     await notes.wait_end()
-    assert notes.seen[-1] == Closed(Closing.DEACTIVATED)
+    assert notes.seen[-1] == Disconnected(DisconnectReason.DEACTIVATED)
     await voice.leave()
 
 
 async def test_lost_connection_is_had_back_and_what_was_missed_is_told(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
     async with Wire(cloud.url) as wire:
-        voice = open_voice(
-            VoiceSettings(), Seat(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
+        voice = open_room_client(
+            RoomSettings(), JoinOptions(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
         )
         other = seated(cloud, room_id, "other")
         await voice.join()
         await other.join()
         notes, others = Notebook(voice), Notebook(other)
-        await notes.wait_for(ParticipantJoined(Participant("other", "other", audible=True)))
+        await notes.wait_for(ParticipantJoinedRoom(RoomParticipant("other", "other", audible=True)))
         voice.listen(False)
         await cloud.break_once("delay", {"join": True, "participantId": "agent"}, delayS=0.5)
         utterance = voice.say(" ".join(["word"] * 100))
@@ -187,11 +188,11 @@ async def test_lost_connection_is_had_back_and_what_was_missed_is_told(cloud: Cl
         wire.cut()
         assert await utterance is True
         await other.leave()
-        await notes.wait_for(ParticipantLeft("other", "left while the connection was down"))
+        await notes.wait_for(ParticipantLeftRoom("other", "left while the connection was down"))
         assert cloud.tickets == 3
         assert await voice.say("Back again.") is False
         assert [entry["enabled"] for entry in await cloud.ledger(room_id, "listen")] == [False]
-        assert ParticipantLeft("agent", "connection-error") not in others.seen
+        assert ParticipantLeftRoom("agent", "connection-error") not in others.seen
         await voice.leave()
 
 
@@ -201,18 +202,18 @@ async def test_connection_that_cannot_be_had_back_is_lost(
     monkeypatch.setattr("warmxfer.actors.voices.sandbox.REJOIN_WITHIN_S", 0.3)
     room_id = await cloud.open_room()
     async with Wire(cloud.url) as wire:
-        voice = open_voice(
-            VoiceSettings(), Seat(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
+        voice = open_room_client(
+            RoomSettings(), JoinOptions(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
         )
         await voice.join()
         notes = Notebook(voice)
         wire.cut(for_good=True)
         await notes.wait_end()
-    assert notes.seen == [Closed(Closing.LOST)]
+    assert notes.seen == [Disconnected(DisconnectReason.LOST)]
     await voice.leave()
 
 
-@pytest.mark.parametrize(("room", "raised"), [("none-such-room", Refused), (None, Retry)])
+@pytest.mark.parametrize(("room", "raised"), [("none-such-room", InvalidRequest), (None, RetryableError)])
 async def test_a_shut_door_says_whether_to_come_again(cloud: Cloud, room: str | None, raised: type) -> None:
     room_id = room or await cloud.open_room()
     if room is None:
@@ -226,8 +227,8 @@ async def test_nobody_at_the_address_is_worth_a_retry(cloud: Cloud) -> None:
     async def ticket() -> RoomToken:
         return RoomToken(token="secret-token", signaling_url="http://127.0.0.1:1")
 
-    with pytest.raises(Retry) as error:
-        await open_voice(VoiceSettings(), Seat("room", "agent", "Agent", ticket)).join()
+    with pytest.raises(RetryableError) as error:
+        await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", ticket)).join()
     assert "secret-token" not in str(error.value)
 
 
@@ -235,8 +236,8 @@ async def test_an_address_that_is_none_is_refused() -> None:
     async def ticket() -> RoomToken:
         return RoomToken(token="t", signaling_url="ftp://example.com")
 
-    with pytest.raises(Refused, match="signaling_url"):
-        await open_voice(VoiceSettings(), Seat("room", "agent", "Agent", ticket)).join()
+    with pytest.raises(InvalidRequest, match="signaling_url"):
+        await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", ticket)).join()
 
 
 async def test_the_token_is_in_no_log_line(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:

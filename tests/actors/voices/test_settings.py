@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.actors.voices import VoiceSettings
-from warmxfer.schemas import Refused
+from warmxfer.actors.voices import RoomSettings
+from warmxfer.schemas import InvalidRequest
 
 MODULE = """
 NO_FUNCTION = 7
@@ -31,21 +31,19 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("warmxfer.actors.voices.settings._prepare_framework", lambda: None)
 
 
-def chosen(pipeline: str | None) -> VoiceSettings:
+def chosen(pipeline: str | None) -> RoomSettings:
     env = {"WARMXFER_VOICE": "videosdk"}
-    return VoiceSettings.from_env(
-        env if pipeline is None else {**env, "WARMXFER_BRIEFING_PIPELINE": pipeline}
-    )
+    return RoomSettings.from_env(env if pipeline is None else {**env, "WARMXFER_BRIEFING_PIPELINE": pipeline})
 
 
 def test_the_sandbox_is_the_default_and_needs_no_pipeline() -> None:
-    assert VoiceSettings.from_env({}) == VoiceSettings()
-    assert VoiceSettings.from_env({"WARMXFER_BRIEFING_PIPELINE": "none:such"}) == VoiceSettings()
+    assert RoomSettings.from_env({}) == RoomSettings()
+    assert RoomSettings.from_env({"WARMXFER_BRIEFING_PIPELINE": "none:such"}) == RoomSettings()
 
 
 def test_a_cloud_that_nobody_speaks_is_refused() -> None:
-    with pytest.raises(Refused, match="WARMXFER_VOICE is 'zoom'; use one of sandbox, videosdk"):
-        VoiceSettings.from_env({"WARMXFER_VOICE": "zoom"})
+    with pytest.raises(InvalidRequest, match="WARMXFER_VOICE is 'zoom'; use one of sandbox, videosdk"):
+        RoomSettings.from_env({"WARMXFER_VOICE": "zoom"})
 
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +52,7 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "videosdk", None)
     for name in [name for name in sys.modules if name.startswith("videosdk.")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         chosen("our_factories:Makers.make")
     assert str(refusal.value).startswith("WARMXFER_VOICE is 'videosdk', but videosdk")
     assert str(refusal.value).endswith(
@@ -87,7 +85,7 @@ def test_a_function_is_found_by_its_name() -> None:
     ],
 )
 def test_what_is_no_function_is_refused(named: str | None, sentence: str) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         chosen(named)
     assert sentence in str(refusal.value)
     assert refusal.value.field == "WARMXFER_BRIEFING_PIPELINE"
