@@ -10,7 +10,11 @@ RUN pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY bus bus
+COPY client client
+COPY adapters adapters
 COPY actors actors
+COPY integrations integrations
+COPY cli cli
 COPY sandbox sandbox
 # A briefing agent with a voice on VideoSDK needs the framework as well, which the lock does not hold:
 # docker build --build-arg EXTRA='[videosdk]' .

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from .exits import exit_codes
-from .roles import Role, run_role
+from .runtime.exit_codes import exit_codes
+from .runtime.roles import Role, run_role
 
 
 def main() -> None:

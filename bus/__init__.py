@@ -8,8 +8,11 @@ a limit, and every error is one of Retry, Refused or Broken (`errors.py`).
 from __future__ import annotations
 
 from . import subjects, timers
-from .clock import BrokerClock
-from .connection import Bus
+from .broker_clock import BrokerClock
+from .bus import Bus
+from .diagnostics import BrokerReport, ConsumerBacklog
+from .effect_claims import ClaimResult, claim_effect
+from .embedded_server import EmbeddedServer
 from .errors import (
     AccessDenied,
     DeadLetter,
@@ -21,13 +24,10 @@ from .errors import (
     Unavailable,
     UnsupportedServer,
 )
-from .inspection import BrokerReport, ConsumerBacklog
-from .intents import ClaimResult, claim_effect
-from .listening import Responder, Subscription
-from .log import LogEntry, TransferLog
 from .messages import Delivery, LiveMessage, Outgoing, Stored
-from .server import EmbeddedServer
 from .settings import BusSettings
+from .subscriptions import Responder, Subscription
+from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
 
 __all__ = [

@@ -1,170 +1,270 @@
-"""`Bus`: what an actor sees of the broker. Bytes in, bytes out, our own errors, a deadline on every wait.
+"""One connection to the broker, made again for ever; the one border where nats meets us.
 
-This class is the seam behind which a simulated bus can stand: actors, `Log`, `Worker`, timers and intents
-use nothing but its methods and the values of `messages.py`.
+Everything the connection goes through is logged here (never an address with credentials in it), and its
+errors become ours: nothing listening, access denied, a broker too old or without JetStream are one
+sentence each. Questions and acknowledgements share one inbox (`replies.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import TracebackType
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from nats.micro.service import Service, ServiceConfig
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error
 
-from . import inspection, listening, reading, stream, writing
-from .inspection import BrokerReport
-from .link import Connection
-from .listening import Handler, Responder, Subscription
-from .messages import NO_HEADERS, Outgoing, Stored
-from .puller import MessageSink, PullConsumer
+from .dead_letters import describe_error
+from .errors import AccessDenied, InvalidRequest, Unavailable, UnsupportedServer
+from .nats_client import NatsClient, connect_options
+from .reply_inbox import ConnectionLost, ReplyInbox
+from .retry import RetryLoop
 from .settings import BusSettings
 
-CONNECT_DEADLINE_S = 5.0
-WRITE_DEADLINE_S = 5.0
-READ_DEADLINE_S = 5.0
-DRAIN_DEADLINE_S = 10.0
+MIN_SERVER_VERSION = (2, 14)
+"""The first nats-server with message schedules that a header of another message can cancel."""
+
+HOOK_DEADLINE_S = 15.0
+
+_JETSTREAM_OFF = (10039, 10076)
+_NOT_READY = (10005, 10008, 10009, 10023)
+"""In a cluster that begins, the brokers find each other one by one: at first too few for the stream."""
+_DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
+
+Hook = Callable[[], Awaitable[None]]
+log = structlog.get_logger(__name__)
 
 
-class Bus:
-    """One connection to the broker. It reconnects for ever; close it with `drain` or `async with`."""
+class JetStreamApiError(Exception):
+    """The broker's own refusal of a management request; caught within this room."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, err_code: int, description: str) -> None:
+        super().__init__(description)
+        self.err_code = err_code
+        self.description = description
 
-    @classmethod
-    async def connect(
-        cls, settings: BusSettings, *, name: str, deadline_s: float = CONNECT_DEADLINE_S
-    ) -> Bus:
-        """Connect as `name`, trying for `patience_s` while nothing listens.
 
-        Raises `Unavailable` (nothing listens), `AccessDenied` (credentials), `UnfitServer` (older than
-        2.14, or JetStream off), each with one sentence.
-        """
-        link = Connection(settings, name)
-        await link.open(deadline_s)
-        return cls(link)
+class Connection:
+    """The connection of one process. `open` it once; it comes back by itself until `close`."""
 
-    @property
-    def settings(self) -> BusSettings:
-        """The settings this bus was connected with."""
-        return self._connection.settings
+    def __init__(self, settings: BusSettings, name: str) -> None:
+        self.settings = settings
+        self.client = NatsClient()
+        self.replies = ReplyInbox(self.client)
+        self._name = name
+        self._opening = True
+        self._closing = False
+        self._last_error = "no answer"
+        self._lost_at = 0.0
+        self._connected = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._hooks: list[Hook] = []
+        self._running_hooks: set[asyncio.Task[None]] = set()
+        self._close_callbacks: list[Callable[[], None]] = []
+
+    async def open(self, patience_s: float) -> None:
+        """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
+        wanted = connect_options(self.settings, self._name) | self._callbacks()
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.client.connect(**wanted)
+                await self.replies.open()
+            self._opening = False
+            self._connected.set()
+            self._check_version()
+            await self._check_jetstream(patience_s)
+        except TimeoutError as error:
+            await self.close()
+            raise Unavailable(
+                f"No NATS server answers at {self.settings.shown_url} ({self._last_error}); "
+                "start one, or set NATS_URL"
+            ) from error
+        except (OSError, Error, ValueError) as error:
+            await self.close()
+            raise InvalidRequest(f"Cannot connect to {self.settings.shown_url}: {error}") from error
+        except (InvalidRequest, Unavailable):
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close at once; what was not yet written is lost."""
+        self._closing = True
+        try:
+            await self.client.close()
+        except (OSError, Error) as error:
+            # It broke while it was being closed; gone it is.
+            log.debug("bus_broke_while_closing", error=str(error))
+        await self._on_close()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Let subscriptions finish what they have, write what is pending, then close."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self.client.drain()
+        except (TimeoutError, OSError, Error) as error:
+            log.warning("bus_drain_cut_short", error=str(error) or "timeout")
+        finally:
+            await self.close()
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone for good, by us or by the broker."""
+        await self._closed.wait()
+
+    async def wait_connected(self, deadline: float) -> None:
+        """Return when connected; raises `Unavailable` when the loop's clock reaches `deadline` first."""
+        if self._connected.is_set():
+            return
+        if self._closed.is_set():
+            raise self.unavailable("the connection is closed")
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connected.wait()
+        except TimeoutError as error:
+            raise self.unavailable(self._last_error) from error
 
     @property
     def connected(self) -> bool:
-        """Whether the broker can be reached now, as far as is known."""
-        return self._connection.connected
+        """Whether the connection stands, as far as is known."""
+        return self._connected.is_set()
 
-    async def ensure(self) -> None:
-        """Create or upgrade the stream and its consumers; safe from any number of processes at once."""
-        await stream.ensure(self._connection, self.settings)
+    def unavailable(self, why: str) -> Unavailable:
+        """The error for a broker that did not answer in time."""
+        return Unavailable(f"The bus at {self.settings.shown_url} did not answer in time ({why})")
 
-    async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
-        """What the broker says about the stream, its queues and itself."""
-        return await inspection.diagnose(self._connection, deadline_s)
+    def on_reconnect(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook` after each reconnect; returns what unregisters it."""
+        self._hooks.append(hook)
+        return lambda: self._hooks.remove(hook)
 
-    async def publish(
-        self,
-        subject: str,
-        data: bytes,
-        *,
-        msg_id: str | None = None,
-        expect_last: int | None = None,
-        headers: Mapping[str, str] = NO_HEADERS,
-        deadline_s: float = WRITE_DEADLINE_S,
-    ) -> int:
-        """Store one message and return its number in the stream.
+    def on_close(self, end: Callable[[], None]) -> Callable[[], None]:
+        """Call `end` once the connection is gone for good; returns what unregisters it."""
+        self._close_callbacks.append(end)
+        return lambda: self._close_callbacks.remove(end)
 
-        A repeat of `msg_id` within two minutes is not stored again (its first number is returned), so
-        it must be unique in the whole stream, not only on this subject.
-        `expect_last` is the number of the last message on this very subject, 0 for none: the write
-        happens only if it still is. Outages are waited out until `deadline_s`.
+    async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
+        """One management request (`$JS.API.<verb>`); raises `ApiError`, `Unavailable`, `AccessDenied`."""
+        data = b"" if body is None else json.dumps(body).encode()
+        patience = RetryLoop(self, deadline_s)
+        while True:
+            timeout_s = await patience.next_attempt()
+            try:
+                reply = await self.replies.call(f"$JS.API.{verb}", data, None, timeout_s)
+            except (TimeoutError, ConnectionLost) as error:
+                why = str(error) or "timeout"
+            else:
+                if has_no_responders(reply):
+                    why = "JetStream is not ready"
+                else:
+                    answer = json.loads(reply.data)
+                    failure = answer.get("error")
+                    if failure is None:
+                        return answer
+                    why = str(failure.get("description", ""))
+                    if failure.get("err_code") not in _NOT_READY:
+                        raise JetStreamApiError(int(failure.get("err_code", 0)), why)
+            await patience.back_off(why)
 
-        Raises `StaleWrite` (somebody wrote first), `Unavailable` (unknown whether it was stored), and
-        `Refused` (too large, not allowed).
-        """
-        return await writing.publish(
-            self._connection, Outgoing(subject, data, msg_id, headers), expect_last, deadline_s
+    def _check_version(self) -> None:
+        version = self.client.connected_server_version
+        if (version.major, version.minor) < MIN_SERVER_VERSION:
+            wanted = ".".join(map(str, MIN_SERVER_VERSION))
+            raise UnsupportedServer(
+                f"The NATS server at {self.settings.shown_url} is version {version.major}.{version.minor}; "
+                f"warmxfer needs {wanted} or newer (message schedules)"
+            )
+
+    async def _check_jetstream(self, patience_s: float) -> None:
+        off = UnsupportedServer(
+            f"The NATS server at {self.settings.shown_url} runs without JetStream; "
+            "start it with -js, or enable JetStream for this account"
         )
+        patience = RetryLoop(self, patience_s)
+        while True:
+            timeout_s = await patience.next_attempt()
+            try:
+                reply = await self.replies.call("$JS.API.INFO", b"", None, timeout_s)
+            except (TimeoutError, ConnectionLost, AccessDenied):
+                # A user without the right to ask may still have every right it needs.
+                log.debug("jetstream_not_checked")
+                return
+            if has_no_responders(reply):
+                raise off
+            code = json.loads(reply.data).get("error", {}).get("err_code")
+            if code in _JETSTREAM_OFF:
+                raise off
+            if code is None:
+                return
+            await patience.back_off("JetStream is not ready")
 
-    async def publish_all(
-        self, messages: Sequence[Outgoing], *, deadline_s: float = WRITE_DEADLINE_S
-    ) -> list[int]:
-        """Store messages, all written in order before the first answer is awaited; their numbers in order.
+    def _callbacks(self) -> dict[str, Any]:
+        return {
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnect,
+            "reconnected_cb": self._on_reconnect,
+            "closed_cb": self._on_close,
+        }
 
-        What was not stored is written again, in order, until `deadline_s`. One that is refused does not
-        hold up the others; the first refusal is raised once all were tried.
-        """
-        return await writing.publish_all(self._connection, messages, deadline_s)
+    async def _on_error(self, error: Exception) -> None:
+        refused = isinstance(error, ConnectionRefusedError)
+        self._last_error = "connection refused" if refused else str(error) or type(error).__name__
+        if self._opening:
+            if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
+                raise AccessDenied(
+                    f"The NATS server at {self.settings.shown_url} refused the credentials; "
+                    "check NATS_CREDS, NATS_USER and NATS_PASSWORD, or NATS_TOKEN"
+                )
+            return
+        denied = _DENIED.search(self._last_error)
+        if denied is not None:
+            verb, subject = denied.groups()
+            log.error("bus_access_denied", verb=verb, subject=subject)
+            self.replies.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
+        elif isinstance(error, OSError) or not self._connected.is_set():
+            log.debug("bus_still_away", error=self._last_error)
+        else:
+            log.warning("bus_error", error=self._last_error)
 
-    async def get_last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
-        """The last message on `subject` (wildcards allowed) or None, from any replica: maybe a moment old."""
-        return await reading.get_last(self._connection, subject, deadline_s)
+    async def _on_disconnect(self) -> None:
+        if self._opening or self._closing:
+            return
+        self._connected.clear()
+        self._lost_at = time.monotonic()
+        self.replies.fail_all()
+        log.warning("bus_disconnected", error=self._last_error)
 
-    async def get_last_from_leader(
-        self, subject: str, *, deadline_s: float = READ_DEADLINE_S
-    ) -> Stored | None:
-        """As `last`, from the stream's leader: never older than what was acknowledged. For whoever would let
-        something go because of what is not there."""
-        return await reading.get_last_from_leader(self._connection, subject, deadline_s)
+    async def _on_reconnect(self) -> None:
+        self._connected.set()
+        log.info("bus_reconnected", outage_s=round(time.monotonic() - self._lost_at, 3))
+        for hook in tuple(self._hooks):
+            task = asyncio.create_task(self._run_hook(hook))
+            self._running_hooks.add(task)
+            task.add_done_callback(self._running_hooks.discard)
 
-    async def history(
-        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
-    ) -> list[Stored]:
-        """The oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
-        return await reading.history(self._connection, subject, limit, after, deadline_s)
+    async def _run_hook(self, hook: Hook) -> None:
+        """Each on its own: one that fails or hangs holds up neither the link nor the others."""
+        try:
+            async with asyncio.timeout(HOOK_DEADLINE_S):
+                await hook()
+        except Exception as error:
+            log.error("bus_reconnect_hook_failed", cause=describe_error(error))
 
-    async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
-        """On how many subjects that match `subject` something is stored."""
-        return await inspection.count(self._connection, subject, deadline_s)
+    async def _on_close(self) -> None:
+        if self._closed.is_set():
+            return
+        self._connected.clear()
+        self.replies.fail_all()
+        self._closed.set()
+        for end in tuple(self._close_callbacks):
+            end()
+        if not self._closing and not self._opening:
+            log.error("bus_closed_by_server", error=str(self.client.last_error))
 
-    def subscribe(self, subject: str) -> Subscription:
-        """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
 
-        What is published while the connection is away is not heard: see `on_reconnect` and `last`. What
-        was on its way as listening began is neither heard nor, for a moment, stored: look more than once.
-        A write that lost its race is heard too, so listen to subjects that are written after the commit.
-        """
-        return Subscription(self._connection, subject)
-
-    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
-        """Ask and return the answer; raises `NoOneAnswered`, or `Refused`/`Broken` as the other side said."""
-        return await listening.request(self._connection, subject, data, timeout_s)
-
-    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Responder:
-        """Answer questions on `subject` while the returned async context manager is open.
-
-        Of the servers that share a `queue`, one answers. What `handler` raises reaches the asker.
-        """
-        return Responder(self._connection, subject, handler, queue)
-
-    async def register_service(self, name: str, version: str, description: str) -> None:
-        """Show this process in `nats service ls` until the bus is closed."""
-        await Service(self._connection.client, ServiceConfig(name, version, description)).start()
-
-    def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-        """Call `hook` after each reconnect, to catch up; returns what unregisters it."""
-        return self._connection.on_reconnect(hook)
-
-    def pull(self, consumer: str, sink: MessageSink, window: int) -> PullConsumer:
-        """The raw flow of one durable consumer; `Worker` is built on it, actors use that."""
-        return PullConsumer(self._connection, consumer, sink, window)
-
-    async def wait_closed(self) -> None:
-        """Return when the connection is gone for good (closed by us, or barred by the broker)."""
-        await self._connection.wait_closed()
-
-    async def drain(self, deadline_s: float = DRAIN_DEADLINE_S) -> None:
-        """Finish what was begun, write what is pending, close; cut short at `deadline_s`."""
-        await self._connection.drain(deadline_s)
-
-    async def close(self) -> None:
-        """Close at once."""
-        await self._connection.close()
-
-    async def __aenter__(self) -> Bus:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.drain()
+def has_no_responders(reply: Msg) -> bool:
+    """True when the broker says that nobody listens on the subject of a request."""
+    return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data

@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
+from .connection import Connection, JetStreamApiError
 from .errors import InvalidRequest
-from .link import Connection, JetStreamApiError
 from .settings import BusSettings
 from .subjects import ROLES, STREAM_SUBJECTS
 

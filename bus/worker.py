@@ -26,11 +26,11 @@ from types import TracebackType
 
 import structlog
 
-from .connection import Bus
-from .dead import dead_letter, describe_error
+from .bus import Bus
+from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, RetryableError
 from .held import InFlight
-from .lanes import KeyedQueue
+from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 
 MAX_JOBS = 1_024

@@ -4,7 +4,7 @@ The law of this room: it stands in for the outside world, so it imports nothing 
 the only difference between it and the real cloud. What it executed is in its ledger.
 """
 
-from .app import create_app
+from .api.app import create_app
 from .server import CannotBind, serve
 from .settings import Settings
 

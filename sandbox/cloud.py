@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from .calls import Calls
 from .clock import Clock
 from .faults import FaultRegistry
 from .ledger import Ledger
-from .news import CallStatus
-from .participants import Participant
-from .phonebook import PhoneBook
-from .presence import RoomActivity
-from .recordings import Recordings
-from .rooms import Room, Rooms
+from .people.phonebook import PhoneBook
+from .rooms.recordings import Recordings
+from .rooms.room_activity import RoomActivity
+from .rooms.rooms import Participant, Room, Rooms
+from .rooms.websocket import Sockets
 from .settings import Settings
-from .sockets import Sockets
-from .switching import RoomSwitch
-from .telephony import CallEngine
+from .telephony.call_engine import CallEngine
+from .telephony.call_status import CallStatus
+from .telephony.calls import Calls
+from .telephony.room_switch import RoomSwitch
 from .webhooks import WebhookSender
 
 

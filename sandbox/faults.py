@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from . import fields
+from .api import request_fields
 from .errors import HttpError
 from .limits import MAX_FAULTS
 
@@ -78,7 +78,7 @@ class FaultRegistry:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
-    def add(self, body: fields.Body) -> Fault:
+    def add(self, body: request_fields.Body) -> Fault:
         """Switch a fault on. Raises Refused 400 for what cannot be understood."""
         if len(self._faults) >= MAX_FAULTS:
             raise HttpError(400, f"{MAX_FAULTS} faults are on: switch some off (DELETE /sandbox/faults).")
@@ -133,10 +133,10 @@ class FaultRegistry:
         return fault
 
 
-def _read(body: fields.Body) -> Fault:
-    wanted = fields.optional_object(body, "match")
+def _read(body: request_fields.Body) -> Fault:
+    wanted = request_fields.optional_object(body, "match")
     place = _place(wanted)
-    kind = fields.text(body, "kind")
+    kind = request_fields.text(body, "kind")
     if kind not in _PLACES[place]:
         raise HttpError(
             400, f"kind {kind} does not exist for this match: choose {', '.join(sorted(_PLACES[place]))}."
@@ -151,18 +151,18 @@ def _read(body: fields.Body) -> Fault:
         place,
         kind,
         {name: str(value) for name, value in wanted.items()},
-        delay_s=fields.seconds(body, "delayS", 0.0),
-        hold_s=fields.seconds(body, "holdS", 0.0),
-        retry_after_s=fields.seconds(body, "retryAfterS", 0.0) if "retryAfterS" in body else None,
+        delay_s=request_fields.seconds(body, "delayS", 0.0),
+        hold_s=request_fields.seconds(body, "holdS", 0.0),
+        retry_after_s=request_fields.seconds(body, "retryAfterS", 0.0) if "retryAfterS" in body else None,
         status=status,
         body=body.get("body"),
         left=None if times == FOR_EVER else times,
     )
 
 
-def _place(wanted: fields.Body) -> str:
+def _place(wanted: request_fields.Body) -> str:
     for place in ("webhook", "switch", "join"):
         if wanted.get(place):
             return place
-    path = fields.text(wanted, "path")
+    path = request_fields.text(wanted, "path")
     return "llm" if path == LLM_PATH else "http"

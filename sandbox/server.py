@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from .app import create_app
+from .api.app import create_app
 from .limits import MAX_BODY_BYTES
 from .settings import Settings
 

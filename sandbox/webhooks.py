@@ -20,7 +20,7 @@ from .clock import Clock, iso, now_s
 from .errors import HttpError
 from .faults import FaultRegistry
 from .limits import MAX_PENDING_WEBHOOKS, MAX_WEBHOOKS
-from .rooms import Hook, Room
+from .rooms.rooms import Hook, Room
 from .settings import Settings
 from .signing import sign
 

@@ -9,19 +9,6 @@ seconds (float) by the broker's clock; durations end in `_s`. What users write i
 from __future__ import annotations
 
 from . import participant_ids
-from .asks import (
-    MAX_TURN_CHARS,
-    MAX_TURNS,
-    History,
-    HistoryQuery,
-    LivenessQuery,
-    LivenessReply,
-    RoomToken,
-    RoomTokenQuery,
-    SessionSummary,
-    SummaryQuery,
-    TranscriptTurn,
-)
 from .codec import (
     MAX_MESSAGE_BYTES,
     DecodeError,
@@ -57,8 +44,8 @@ from .commands import (
     ToPrimary,
     ToSummarizer,
 )
-from .environment import env_number, parse_http_url
-from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError
+from .env import env_number, parse_http_url
+from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError, format_traceback
 from .events import (
     AnyEvent,
     AudioStreamEnabled,
@@ -98,7 +85,19 @@ from .events import (
 )
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
-from .refusal import read_cancel, read_request
+from .queries import (
+    MAX_TURN_CHARS,
+    MAX_TURNS,
+    History,
+    HistoryQuery,
+    LivenessQuery,
+    LivenessReply,
+    RoomToken,
+    RoomTokenQuery,
+    SessionSummary,
+    SummaryQuery,
+    TranscriptTurn,
+)
 from .transfer import (
     FINAL_PHASES,
     CancelRequest,
@@ -111,6 +110,7 @@ from .transfer import (
     WarmTransferRequest,
     WarmTransferResult,
 )
+from .validation import read_cancel, read_request
 
 __all__ = [
     "FALLBACK_SUMMARY",
@@ -210,6 +210,7 @@ __all__ = [
     "decode_result",
     "encode",
     "env_number",
+    "format_traceback",
     "parse_http_url",
     "participant_ids",
     "read_cancel",

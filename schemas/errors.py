@@ -11,6 +11,8 @@ that vendor is known.
 
 from __future__ import annotations
 
+import traceback
+
 
 class WarmxferError(Exception):
     """A warm transfer cannot be performed, or failed on the way."""
@@ -34,3 +36,11 @@ class InvalidRequest(WarmxferError):
 
 class InternalError(WarmxferError):
     """A bug of ours: two things that cannot both be true were."""
+
+
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback of `error` as text, for the field `exception` of a log line.
+
+    Log lines use this text and not `exc_info`: a user's structlog set-up may print the locals of every frame.
+    """
+    return "".join(traceback.format_exception(error))

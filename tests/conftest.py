@@ -17,7 +17,8 @@ import pytest_asyncio
 
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 
-from .broker import broker
+from .testkit.broker import broker
+from .testkit.provider_sandbox import cloud as cloud
 
 # The same examples every time and no stop-watch on them: a busy machine is no reason to fail.
 hypothesis.settings.register_profile(

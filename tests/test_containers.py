@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from warmxfer.bus.server import find_nats_server
+from warmxfer.bus.embedded_server import find_nats_server
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def test_every_variable_is_one_that_somebody_reads(service: str) -> None:
 def test_the_image_holds_every_room_and_pins_every_package() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    for room in ("schemas", "bus", "actors", "sandbox"):
+    for room in ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox"):
         assert f"COPY {room} {room}" in dockerfile
         assert f"!{room}" in ignored
     assert "--require-hashes -r requirements.lock" in dockerfile

@@ -55,7 +55,7 @@ def test_every_uv_run_asks_for_the_tools_it_needs() -> None:
     [
         ("uv run --quiet pytest", False),
         ("`uv run pytest -k h7_`", False),
-        ("uv run python -m tests.model.check", False),
+        ("uv run python -m tests.model_check.check", False),
         ("uv run --group dev pytest", True),
         ("uv run --extra videosdk --group dev pytest tests/videosdk", True),
         ("`uv run warmxfer demo`, then `pytest`", True),

@@ -6,7 +6,7 @@ files (`verdict`, `script`); what a model wishes is gated by them.
 """
 
 from .actor import BriefingActor, run
-from .hosted import brief_here
+from .in_session import brief_here
 from .settings import BriefingSettings
 
 __all__ = ["BriefingActor", "BriefingSettings", "brief_here", "run"]

@@ -8,14 +8,14 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors.answering import read_command, reply_to_dead_letter
-from warmxfer.actors.llm import open_model
-from warmxfer.actors.voices import RoomSettings
+from warmxfer.adapters.llm import open_model
+from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
+from ..common.command_replies import read_command, reply_to_dead_letter
 from .consultation import Consultation, ConsultationTask
-from .judge import ReplyClassifier
+from .reply.classifier import ReplyClassifier
 from .settings import BriefingSettings
 
 DRAIN_S: Final = 1.0

@@ -22,9 +22,7 @@ from typing import Final
 
 import structlog
 
-from warmxfer.actors import voices
-from warmxfer.actors.logs import log_task_failure
-from warmxfer.actors.pulse import CONFIRMATIONS, is_live
+from warmxfer.adapters import rooms
 from warmxfer.bus import Bus
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -34,11 +32,13 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from .judge import ReplyClassifier
-from .orders import ConsultCommands
-from .past import ConsultationHistory
-from .reporter import ConsultationEvents
-from .teller import DialogueRunner, DialogueSignal
+from ..common.liveness import CONFIRMATIONS, is_live
+from ..runtime.log_setup import log_task_failure
+from .consult_commands import ConsultCommands
+from .dialogue_runner import DialogueRunner, DialogueSignal
+from .event_publisher import ConsultationEvents
+from .history import ConsultationHistory
+from .reply.classifier import ReplyClassifier
 
 NAME: Final = "Warm Transfer Agent"
 
@@ -60,7 +60,7 @@ REPLACED_RETRY_ACK_WAITS: Final = 2.0
 
 log = structlog.get_logger(__name__)
 
-ConsultationInput = voices.RoomEvent | BriefSupervisor | LeaveConsultation | DialogueSignal
+ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | DialogueSignal
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Consultation:
         self,
         bus: Bus,
         task: ConsultationTask,
-        voice: voices.RoomSettings,
+        voice: rooms.RoomSettings,
         judges: ReplyClassifier,
         door: AbstractAsyncContextManager[None],
     ) -> None:
@@ -100,9 +100,9 @@ class Consultation:
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
         self._reporter = ConsultationEvents(bus, task.transfer_id, task.join)
         room_id, participant_id = task.join.room_id, task.join.participant_id
-        ticket = voices.token_source(bus, room_id, participant_id)
-        seat = voices.JoinOptions(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
-        self._voice = voices.open_room_client(voice, seat)
+        ticket = rooms.token_source(bus, room_id, participant_id)
+        seat = rooms.JoinOptions(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
+        self._voice = rooms.open_room_client(voice, seat)
         self._inbox: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
         self._others: set[str] = set()
 
@@ -126,7 +126,7 @@ class Consultation:
 
     # ── the door ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _enter(self, orders: ConsultCommands) -> voices.RoomSnapshot | None:
+    async def _enter(self, orders: ConsultCommands) -> rooms.RoomSnapshot | None:
         """The room, or None: we were told to leave, or failed and said so."""
         joining = asyncio.create_task(self._join_with_retry())
         try:
@@ -142,7 +142,7 @@ class Consultation:
             await self._reporter.failed(str(error))
             return None
 
-    async def _join_with_retry(self) -> voices.RoomSnapshot:
+    async def _join_with_retry(self) -> rooms.RoomSnapshot:
         """Try until the time for it is over; raises the last `Retry`, or `Refused` at once.
 
         The time runs from our first turn: how many others this worker has to enter for is not ours to pay.
@@ -169,7 +169,7 @@ class Consultation:
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
     async def _run_in_room(
-        self, orders: ConsultCommands, presence: voices.RoomSnapshot, before: ConsultationHistory
+        self, orders: ConsultCommands, presence: rooms.RoomSnapshot, before: ConsultationHistory
     ) -> LeaveConsultation | None:
         """Be there until told to leave (then that order), or until the room is no more (then None)."""
         judges = self._judges.helped_by(self._voice.model)
@@ -187,7 +187,7 @@ class Consultation:
                     happened = await self._next()
                     if isinstance(happened, LeaveConsultation):
                         return happened
-                    if isinstance(happened, voices.Disconnected):
+                    if isinstance(happened, rooms.Disconnected):
                         return self._closed(happened.reason)
                     await self._take(teller, happened)
         except TimeoutError:
@@ -200,7 +200,7 @@ class Consultation:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _arrive(
-        self, teller: DialogueRunner, presence: voices.RoomSnapshot, before: ConsultationHistory
+        self, teller: DialogueRunner, presence: rooms.RoomSnapshot, before: ConsultationHistory
     ) -> None:
         past = await self._reporter.load_history(self._task.seq)
         if past.decided:
@@ -210,14 +210,14 @@ class Consultation:
         for participant in presence.participants:
             if participant.id == self._task.join.caller_participant_id:
                 teller.caller_came()
-            joined = voices.ParticipantJoinedRoom(participant)
+            joined = rooms.ParticipantJoinedRoom(participant)
             self._count(joined)
             await teller.take(joined)
 
-    async def _seen(self, teller: DialogueRunner) -> AsyncIterator[voices.RoomEvent]:
+    async def _seen(self, teller: DialogueRunner) -> AsyncIterator[rooms.RoomEvent]:
         async for event in self._voice.events():
             match event:
-                case voices.ParticipantJoinedRoom(other) if other.id == self._task.join.caller_participant_id:
+                case rooms.ParticipantJoinedRoom(other) if other.id == self._task.join.caller_participant_id:
                     teller.caller_came()
                 case _:
                     pass
@@ -239,7 +239,7 @@ class Consultation:
 
     async def _take(self, teller: DialogueRunner, happened: ConsultationInput) -> None:
         match happened:
-            case voices.ParticipantJoinedRoom() | voices.ParticipantLeftRoom() | voices.AudioStarted():
+            case rooms.ParticipantJoinedRoom() | rooms.ParticipantLeftRoom() | rooms.AudioStarted():
                 self._count(happened)
                 await self._reporter.room_event(happened)
         if not isinstance(happened, LeaveConsultation):
@@ -251,23 +251,23 @@ class Consultation:
             return
         self._inbox.put_nowait(note)
 
-    def _count(self, event: voices.RoomEvent) -> None:
+    def _count(self, event: rooms.RoomEvent) -> None:
         match event:
-            case voices.ParticipantJoinedRoom(other):
+            case rooms.ParticipantJoinedRoom(other):
                 self._others.add(other.id)
-            case voices.ParticipantLeftRoom(who):
+            case rooms.ParticipantLeftRoom(who):
                 self._others.discard(who)
             case _:
                 pass
 
-    def _closed(self, reason: voices.DisconnectReason) -> None:
+    def _closed(self, reason: rooms.DisconnectReason) -> None:
         self._log.warning("consultation_closed", reason=reason.value)
-        if reason is voices.DisconnectReason.REPLACED:
+        if reason is rooms.DisconnectReason.REPLACED:
             raise RetryableError(
                 "Another worker took the seat",
                 after_s=REPLACED_RETRY_ACK_WAITS * self._bus.settings.ack_wait_s,
             )
-        if reason is voices.DisconnectReason.LOST:
+        if reason is rooms.DisconnectReason.LOST:
             raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
 
 

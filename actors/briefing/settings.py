@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from warmxfer.actors.llm import ModelSettings
-from warmxfer.actors.voices import RoomSettings
+from warmxfer.adapters.llm import ModelSettings
+from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.schemas import env_number
 
 JOBS: Final = "WARMXFER_BRIEFING_JOBS"

@@ -21,7 +21,6 @@ from collections.abc import Collection
 
 import structlog
 
-from warmxfer.actors.machine import Applied, Record, record_decoder, step
 from warmxfer.bus import (
     BrokerClock,
     Bus,
@@ -43,12 +42,13 @@ from warmxfer.schemas import (
 )
 
 from .admission import Admission
-from .charge import TransferLiveness
-from .claims import lock_caller
-from .memory import CachedRecord, RecordCache
+from .caller_lock import lock_caller
+from .inbound_events import decode_trigger
+from .liveness import TransferLiveness
 from .outbox import TIMER, outgoing
+from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
-from .triggers import decode_trigger
+from .state_machine import Applied, Record, record_decoder, step
 
 MAX_RACES = 25
 EARLY_TRIES = 4

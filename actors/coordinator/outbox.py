@@ -6,7 +6,6 @@ outbox goes out, each piece is stored once.
 
 from __future__ import annotations
 
-from warmxfer.actors.machine import Output, Record, SetTimer
 from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -22,6 +21,8 @@ from warmxfer.schemas import (
     WarmTransferResult,
     encode,
 )
+
+from .state_machine import Output, Record, SetTimer
 
 TIMER = "deadline"
 """The one timer of a transfer: set to its earliest wait, whatever that is."""

@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from warmxfer.actors.answering import publish_event, publish_reply
-from warmxfer.actors.providers import OutcomeUnknown, Provider, Rejected
+from warmxfer.adapters.telephony import OutcomeUnknown, Provider, Rejected
 from warmxfer.bus import BrokerClock, Bus, DeadLetter, Delivery, Worker
 from warmxfer.schemas import (
     CheckLegs,
@@ -40,17 +39,18 @@ from warmxfer.schemas import (
     decode_command,
 )
 
-from . import server
-from .desk import GatewayContext
-from .dialling import dial_supervisor, end_call
-from .effects import EffectClaims
-from .looking import check_legs, close_room, create_room, find_caller_call
-from .reconciling import OrphanCallReaper
-from .recording import record_participant
-from .returning import return_caller
+from ..common.command_replies import publish_event, publish_reply
+from . import webhook_server
+from .at_most_once import EffectClaims
+from .context import GatewayContext
+from .handlers.dial import dial_supervisor, end_call
+from .handlers.legs import check_legs, close_room, create_room, find_caller_call
+from .handlers.record import record_participant
+from .handlers.return_caller import return_caller
+from .handlers.switch import switch_caller
+from .orphan_calls import OrphanCallReaper
+from .room_tokens import serve_room_tokens
 from .settings import GatewaySettings
-from .switching import switch_caller
-from .tokens import serve_room_tokens
 from .webhooks import Webhooks, path_of
 
 ROLE = "gateway"
@@ -154,12 +154,12 @@ async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> t
         provider = chosen.open(settings.webhook_url, settings.webhook_key)
         stack.push_async_callback(provider.aclose)
         return provider, None
-    bound = server.bind(settings.webhook_host, settings.webhook_port)
+    bound = webhook_server.bind(settings.webhook_host, settings.webhook_port)
     stack.callback(bound.close)
-    url = server.address_of(bound) + path_of(chosen.name)
+    url = webhook_server.address_of(bound) + path_of(chosen.name)
     provider = chosen.open(settings.webhook_url or (url if chosen.local else None), settings.webhook_key)
     stack.push_async_callback(provider.aclose)
-    await stack.enter_async_context(server.serving(Webhooks(bus, provider).app, bound))
+    await stack.enter_async_context(webhook_server.serving(Webhooks(bus, provider).app, bound))
     log.info("webhooks_taken", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from warmxfer.actors.providers import ProviderConfig, choose_provider
+from warmxfer.adapters.telephony import ProviderConfig, choose_provider
 from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
 
-from .policy import DialPolicy
+from .dial_policy import DialPolicy
 
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0

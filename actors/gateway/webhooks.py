@@ -20,12 +20,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from warmxfer.actors.answering import publish_event, wire_name
-from warmxfer.actors.providers import InvalidWebhookSignature, Provider
+from warmxfer.adapters.telephony import InvalidWebhookSignature, Provider
 from warmxfer.bus import Bus
 from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .facts import to_event
+from ..common.command_replies import publish_event, wire_name
+from .webhook_events import to_event
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_S = 5.0

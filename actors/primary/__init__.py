@@ -6,9 +6,9 @@ room: no failure of ours leaves a caller muted.
 
 from __future__ import annotations
 
-from .actor import run
-from .port import Session
-from .proxy import Attachment, attach
-from .settings import PrimarySettings
+from .attach import Attachment, attach
+from .sandbox_agent.actor import run
+from .sandbox_agent.settings import PrimarySettings
+from .session import Session
 
 __all__ = ["Attachment", "PrimarySettings", "Session", "attach", "run"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from .port import Session
+from .session import Session
 
 SILENT_STAY_S = 600.0
 """How long the AI stays when the bus has fallen silent: until it is told what came of its transfer."""

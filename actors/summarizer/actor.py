@@ -9,8 +9,7 @@ from typing import Final, Literal
 
 import structlog
 
-from warmxfer.actors.answering import publish_reply, read_command, reply_to_dead_letter
-from warmxfer.actors.llm import ChatModel, open_model
+from warmxfer.adapters.llm import ChatModel, open_model
 from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
     FALLBACK_SUMMARY,
@@ -30,8 +29,9 @@ from warmxfer.schemas import (
     encode,
 )
 
+from ..common.command_replies import publish_reply, read_command, reply_to_dead_letter
 from . import prompt
-from .extract import extract
+from .extractive_summary import extract
 from .settings import SummarizerSettings
 
 FALLBACK_MARGIN_S: Final = 0.5

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from warmxfer.actors.llm import Message, summarize_transcript
+from warmxfer.adapters.llm import Message, summarize_transcript
 from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
 MAX_REFUSAL_CHARS: Final = 240

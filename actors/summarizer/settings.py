@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from warmxfer.actors.llm import ModelSettings
+from warmxfer.adapters.llm import ModelSettings
 from warmxfer.schemas import env_number
 
 JOBS: Final = "WARMXFER_SUMMARIZER_JOBS"

@@ -8,6 +8,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
+from tests.testkit.nats_server import restart
 from warmxfer.bus import (
     Bus,
     EmbeddedServer,
@@ -15,8 +16,6 @@ from warmxfer.bus import (
     Unavailable,
     subjects,
 )
-
-from ..nats_server import restart
 
 
 async def test_publishing_waits_out_a_killed_broker_and_stores_once(

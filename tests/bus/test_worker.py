@@ -14,6 +14,8 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from tests.testkit.counting import CountingHandler
+from tests.testkit.nats_server import restart
 from warmxfer.bus import (
     Bus,
     BusSettings,
@@ -28,9 +30,6 @@ from warmxfer.bus import (
     subjects,
 )
 from warmxfer.bus.messages import ConsumerMessage
-
-from ..counting import CountingHandler
-from ..nats_server import restart
 
 Handle = Callable[[Delivery], Awaitable[None]]
 ACK_WAIT_S = 0.5

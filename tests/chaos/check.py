@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from warmxfer.actors.machine import Ignored, Record, Stage, Transfer, step
-from warmxfer.actors.machine.record import record_decoder
-from warmxfer.actors.machine.table import TRANSITIONS
+from warmxfer.actors.coordinator.state_machine import Ignored, Record, Stage, Transfer, step
+from warmxfer.actors.coordinator.state_machine.record import record_decoder
+from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,

@@ -11,9 +11,10 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ..whole.stage import BUSY, DECLINES, GONE_MID_BRIEFING, READY, VOICEMAIL
-from .row import Row
-from .scene import TIME_SCALE, Scene, scene
+from tests.e2e.stack_fixture import BUSY, DECLINES, GONE_MID_BRIEFING, READY, VOICEMAIL
+
+from .report_row import Row
+from .scenario import TIME_SCALE, Scene, scene
 
 LEAVES_ON_HOLD = "+14155550202"
 PATIENT = "+14155550201"

@@ -14,13 +14,13 @@ import nats
 from nats.errors import Error
 from nats.js import JetStreamContext
 
+from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer
 
-from ..nats_server import ConfiguredServer, restart
-from .parking import at_every_phase
-from .row import Row
-from .scene import Scene, scene
-from .wire import Wire, free_ports
+from .report_row import Row
+from .scenario import Scene, scene
+from .stage_barrier import at_every_phase
+from .tcp_proxy import Wire, free_ports
 
 NODES = 3
 MEET_S = 30.0

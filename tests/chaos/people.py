@@ -6,13 +6,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 
-from warmxfer.actors.house import PlacedCall
+from tests.e2e.stack_fixture import READY, Call
+from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.schemas import InvalidRequest
 from warmxfer.schemas import WarmTransferPhase as Phase
 
-from ..whole.stage import READY, Call
-from .row import Row
-from .scene import Scene, scene
+from .report_row import Row
+from .scenario import Scene, scene
 
 SUPERVISORS = tuple(f"+141555501{number:02d}" for number in range(1, 14))
 CALLERS = tuple(f"+141555502{number:02d}" for number in range(1, 6))

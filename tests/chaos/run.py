@@ -18,10 +18,24 @@ from datetime import UTC, datetime
 
 import structlog
 
-from . import blows, clocks, cloud, cluster, crowds, cut, echoes, full, loss, pairs, people, rolling, starved
-from .page import machine, report, write
-from .row import Row
-from .scene import ACK_WAIT_S, TIME_SCALE
+from . import (
+    clock_skew,
+    cloud,
+    cluster,
+    cpu_starvation,
+    disk_full,
+    fault_pairs,
+    kill_and_freeze,
+    load,
+    partition,
+    people,
+    redelivery,
+    rolling_restart,
+    stream_loss,
+)
+from .report_page import machine, report, write
+from .report_row import Row
+from .scenario import ACK_WAIT_S, TIME_SCALE
 
 FAULT_LIMIT_S = 900.0
 """One fault, all of its rows; what takes longer has hung, and is a broken promise."""
@@ -34,25 +48,25 @@ Fault = Callable[[], AsyncIterator[Row]]
 def faults(seed: int, in_flight: int) -> dict[str, Fault]:
     """Every fault by its number in the matrix of docs/reliability.md; each has a chance of its own."""
     return {
-        "F1": blows.f1,
-        "F2": lambda: crowds.f2(in_flight),
-        "F3": blows.f3,
-        "F4": blows.f4,
-        "F5": loss.f5,
+        "F1": kill_and_freeze.f1,
+        "F2": lambda: load.f2(in_flight),
+        "F3": kill_and_freeze.f3,
+        "F4": kill_and_freeze.f4,
+        "F5": stream_loss.f5,
         "F6": cluster.f6,
-        "F7": cut.f7,
-        "F8": lambda: _in_turn(echoes.f8(random.Random(seed)), cloud.f8()),
-        "F9": lambda: echoes.f9(random.Random(seed)),
+        "F7": partition.f7,
+        "F8": lambda: _in_turn(redelivery.f8(random.Random(seed)), cloud.f8()),
+        "F9": lambda: redelivery.f9(random.Random(seed)),
         "F10": cloud.f10,
-        "F11": clocks.f11,
+        "F11": clock_skew.f11,
         "F12": lambda: cloud.f12(random.Random(seed)),
         "F13": cloud.f13,
         "F14": lambda: people.f14(random.Random(seed)),
-        "F15": full.f15,
-        "F16": starved.f16,
-        "F17": rolling.f17,
-        "F18": crowds.f18,
-        "F19": lambda: pairs.f19(random.Random(seed)),
+        "F15": disk_full.f15,
+        "F16": cpu_starvation.f16,
+        "F17": rolling_restart.f17,
+        "F18": load.f18,
+        "F19": lambda: fault_pairs.f19(random.Random(seed)),
     }
 
 

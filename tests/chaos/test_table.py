@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .page import BEGIN, END, PAGE, report, write
-from .row import HEAD, PROMISED, Row
+from .report_page import BEGIN, END, PAGE, report, write
+from .report_row import HEAD, PROMISED, Row
 from .run import faults
 
 

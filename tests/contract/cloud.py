@@ -14,7 +14,7 @@ import httpx
 import jwt
 import structlog
 
-from warmxfer.actors.providers import CallRecord, Provider, Rejected, choose_provider
+from warmxfer.adapters.telephony import CallRecord, Provider, Rejected, choose_provider
 from warmxfer.schemas import WarmxferError
 
 from .target import Target

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from .cloud import Cloud, open_cloud
-from .hand import Hand
-from .letterbox import Letterbox, open_letterbox
 from .phone import Phone
+from .sandbox_admin import Hand
 from .target import KEYS, LETTERS_PORT, LETTERS_URL, LINE, URL, Target, open_target
+from .webhook_receiver import Letterbox, open_letterbox
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from warmxfer.actors.providers import CallRecord, DialRequest
+from warmxfer.adapters.telephony import CallRecord, DialRequest
 from warmxfer.schemas import SIPDestination, SIPOptions
 
 from .cloud import Cloud, new_key

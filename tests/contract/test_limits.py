@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from warmxfer.actors.providers import RateLimited, Rejected
+from warmxfer.adapters.telephony import RateLimited, Rejected
 
 from .cloud import Cloud, new_key
-from .hand import Hand
 from .phone import Phone
+from .sandbox_admin import Hand
 
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
 LIST = {"method": "GET", "path": "/v2/sip/call"}

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from warmxfer.actors.providers import NotReady, Rejected
+from warmxfer.adapters.telephony import NotReady, Rejected
 
 from .cloud import NOT_THERE, Cloud, new_key
-from .hand import Hand
 from .phone import Phone
+from .sandbox_admin import Hand
 
 START, STOP = "/v2/recordings/participant/start", "/v2/recordings/participant/stop"
 

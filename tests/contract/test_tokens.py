@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from warmxfer.actors.providers import Rejected
+from warmxfer.adapters.telephony import Rejected
 
 from .cloud import Cloud, new_key
-from .hand import Hand
+from .sandbox_admin import Hand
 
 ROOM_TOKEN_LIFE_S = 300
 STRANGER = "a-secret-of-somebody-else-32-bytes-long"

@@ -10,9 +10,9 @@ import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from warmxfer.actors.gateway import names
+from warmxfer.actors.gateway import call_marks
 from warmxfer.actors.gateway.webhooks import Webhooks, path_of
-from warmxfer.actors.providers import (
+from warmxfer.adapters.telephony import (
     CallEndedNotice,
     InvalidWebhookSignature,
     ParticipantJoinedNotice,
@@ -23,8 +23,8 @@ from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import CallCause, SupervisorCallEnded, decode_event
 
 from .cloud import Cloud
-from .letterbox import Letter, Letterbox
 from .phone import Phone
+from .webhook_receiver import Letter, Letterbox
 
 SIGNATURE = "videosdk-signature"
 MIN_KEY_BITS = 2_048
@@ -117,7 +117,7 @@ async def test_a_replayed_letter_is_one_fact(
     cloud: Cloud, phone: Phone, telling: Provider, letterbox: Letterbox, bus: Bus, transfer_id: str
 ) -> None:
     """§7 Webhooks: the signature covers no time, so a letter known already is no news."""
-    assert names.call_metadata(transfer_id, 1).items() == phone.order("", transfer_id).metadata.items()
+    assert call_marks.call_metadata(transfer_id, 1).items() == phone.order("", transfer_id).metadata.items()
     call_id, letter = await hung_up(cloud, phone, letterbox, transfer_id)
     app = httpx.ASGITransport(Webhooks(bus, telling).app)
     path = path_of(telling.name)

@@ -13,7 +13,7 @@ from functools import cache
 
 from .pages import ROOT
 
-ROOMS = ("schemas", "bus", "actors", "sandbox")
+FOLDERS = ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
 NAME = re.compile(r"\b(?:WARMXFER|NATS|VIDEOSDK)_[A-Z0-9_]*[A-Z0-9]\b")
 
 
@@ -50,7 +50,7 @@ def mentioned_in_source() -> dict[str, str]:
 def _names() -> list[tuple[str, bool, str]]:
     return [
         (found[0], found[0] == node.value, f"{path.relative_to(ROOT)}:{node.lineno}")
-        for room in ROOMS
+        for room in FOLDERS
         for path in sorted((ROOT / room).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from warmxfer.actors.coordinator.claims import CallerLock
-from warmxfer.actors.gateway.effects import ClaimRecord, EffectEnd
-from warmxfer.actors.machine import record_decoder
+from warmxfer.actors.coordinator.caller_lock import CallerLock
+from warmxfer.actors.coordinator.state_machine import record_decoder
+from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     AnyEvent,

@@ -11,11 +11,12 @@ import pytest
 from warmxfer.actors.briefing import BriefingSettings
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.gateway import GatewaySettings
-from warmxfer.actors.health import HOST
-from warmxfer.actors.logs import LEVELS
-from warmxfer.actors.primary import PrimarySettings, entering
-from warmxfer.actors.providers.videosdk_settings import VideoSDKSettings
+from warmxfer.actors.primary import PrimarySettings
+from warmxfer.actors.primary.sandbox_agent import join
+from warmxfer.actors.runtime.health_probe import HOST
+from warmxfer.actors.runtime.log_setup import LEVELS
 from warmxfer.actors.summarizer import SummarizerSettings
+from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.bus import BusSettings
 from warmxfer.schemas import InvalidRequest
 
@@ -144,4 +145,4 @@ def _list(found: Mapping[str, str]) -> str:
 
 
 def test_the_page_says_how_long_a_primary_waits_for_its_room() -> None:
-    assert f"ends after {entering.WAIT_S:g} s with a sentence" in ROWS["WARMXFER_ROOM_ID"]["meaning"]
+    assert f"ends after {join.WAIT_S:g} s with a sentence" in ROWS["WARMXFER_ROOM_ID"]["meaning"]

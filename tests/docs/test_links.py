@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import typer
 
-from warmxfer.actors.cli.app import app
+from warmxfer.cli.app import app
 
+from .environment import FOLDERS
 from .pages import DOCS, ROOT, Section, read_page
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -77,7 +78,7 @@ def test_commands_exist(page: Path) -> None:
 
 def test_nobody_is_sent_to_an_index_that_does_not_have_us() -> None:
     """What is installed is a clone; `pip install 'warmxfer[videosdk]'` found nothing."""
-    rooms = [path for room in ("schemas", "bus", "actors", "sandbox") for path in (ROOT / room).rglob("*.py")]
+    rooms = [path for room in FOLDERS for path in (ROOT / room).rglob("*.py")]
     told = [path for path in (*PAGES, *rooms) if re.search(r"install \W*warmxfer", path.read_text("utf-8"))]
     assert told == []
 

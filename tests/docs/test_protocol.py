@@ -8,9 +8,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from warmxfer.actors.machine import SetTimer
+from warmxfer.actors.coordinator.state_machine import SetTimer
 from warmxfer.bus import Delivery, subjects
-from warmxfer.bus.dead import dead_letter
+from warmxfer.bus.dead_letters import dead_letter
 from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult, encode
 
 from .contract import all_field_names, facts, tag_of

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from warmxfer.actors.coordinator.outbox import outgoing
-from warmxfer.actors.machine import Record, Stage, Transfer
+from warmxfer.actors.coordinator.state_machine import Record, Stage, Transfer
 from warmxfer.bus import BusSettings, subjects, timers
-from warmxfer.bus.dead import MAX_CAUSE_CHARS
-from warmxfer.bus.listening import ERROR
+from warmxfer.bus.dead_letters import MAX_CAUSE_CHARS
 from warmxfer.bus.stream import DUPLICATE_WINDOW_S
 from warmxfer.bus.stream import MAX_MESSAGE_BYTES as MAX_STORED_BYTES
+from warmxfer.bus.subscriptions import ERROR
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
     MAX_TURN_CHARS,
@@ -18,7 +18,7 @@ from warmxfer.schemas import (
     FailureKind,
 )
 
-from . import story
+from . import transfer_example
 from .contract import facts
 from .examples import examples, page
 from .pages import code, codes
@@ -49,7 +49,7 @@ def test_the_state_is_described_field_by_field() -> None:
 
 def test_the_timer_has_these_headers() -> None:
     shown = next(each.message for each in examples() if each.road == "timer")
-    real = timers.schedule(story.ID, "deadline", shown.due_at, b"")
+    real = timers.schedule(transfer_example.ID, "deadline", shown.due_at, b"")
     rows = page().find("Deadlines").table("header", "value").rows
     assert {code(row["header"]): code(row["value"]) for row in rows} == dict(real.headers)
 
@@ -82,7 +82,7 @@ def test_limits_are_the_codes() -> None:
 
 
 def test_names_are_the_machines() -> None:
-    transfer = Transfer(id=story.ID, stage=Stage.NEW, started_at=story.NOW)
+    transfer = Transfer(id=transfer_example.ID, stage=Stage.NEW, started_at=transfer_example.NOW)
     ours = {
         transfer.supervisor_participant_id,
         transfer.caller_consult_id,

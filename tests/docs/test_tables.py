@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.actors.coordinator.fake_actors import CALLER_CALL
 from warmxfer.schemas import (
     CallerCallEnded,
     CallerReleased,
@@ -28,8 +29,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
-from ..actors.coordinator.cast import CALLER_CALL
-from . import story
+from . import transfer_example
 from .contract import facts
 from .examples import examples, page
 from .pages import code, codes
@@ -109,13 +109,18 @@ def test_phases_are_the_13_in_order() -> None:
 def test_phases_carry_what_is_named() -> None:
     rows = page().find("Phases").table("phase", "data", "said when").rows
     named = {code(row["phase"]): codes([row["data"]]) for row in rows}
-    seen = {phase.phase.value: set(phase.data) for told in _stories() for phase in story.phases(told)}
+    seen = {
+        phase.phase.value: set(phase.data) for told in _stories() for phase in transfer_example.phases(told)
+    }
     assert named == seen
 
 
 @pytest.mark.parametrize("pacing", ["sequential", "overlap"])
 def test_phases_come_in_this_order(pacing: Any) -> None:
-    said = [each.phase.value for each in story.phases(story.tell(story.request(pacing)))]
+    said = [
+        each.phase.value
+        for each in transfer_example.phases(transfer_example.tell(transfer_example.request(pacing)))
+    ]
     shown = [[code(item) for item in order] for order in page().find("Phases").orders]
     assert said in shown, f'"Phases" needs a numbered list for {pacing}: {", ".join(said)}'
 
@@ -129,9 +134,9 @@ def test_outcomes_are_all_there_with_their_phase_and_line() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.DECLINED, Outcome.CALLER_LEFT, Outcome.SESSION_RELEASED])
 def test_the_machine_says_these_lines(outcome: Outcome) -> None:
-    told = next(each for each in _stories() if story.result(each).outcome is outcome)
-    assert (story.heard(told) or NOTHING) == _line(outcome)
-    assert story.result(told).phase.value == _ends_in(outcome)
+    told = next(each for each in _stories() if transfer_example.result(each).outcome is outcome)
+    assert (transfer_example.heard(told) or NOTHING) == _line(outcome)
+    assert transfer_example.result(told).phase.value == _ends_in(outcome)
 
 
 UNHEARD = {
@@ -155,13 +160,16 @@ def _ends_in(outcome: Outcome) -> str:
     return cancelled[0 if outcome.cancelled else 1].value
 
 
-def _stories() -> list[list[story.Output]]:
+def _stories() -> list[list[transfer_example.Output]]:
     dialed, briefing = WarmTransferPhase.SUPERVISOR_DIALED, WarmTransferPhase.BRIEFING_STARTED
     gone, alone = CallerCallEnded(call_id=CALLER_CALL), CallerReleased(command_id=None)
     return [
-        story.tell(story.request()),
-        story.tell(TransferRefused(transfer_id=story.ID, detail="room_id is missing.")),
-        story.tell(story.request(), twist=story.after(dialed, gone)),
-        story.tell(story.request(), twist=story.after(dialed, alone)),
-        story.tell(story.request(), twist=story.after(briefing, SupervisorDeclined(reason="Not now."))),
+        transfer_example.tell(transfer_example.request()),
+        transfer_example.tell(TransferRefused(transfer_id=transfer_example.ID, detail="room_id is missing.")),
+        transfer_example.tell(transfer_example.request(), twist=transfer_example.after(dialed, gone)),
+        transfer_example.tell(transfer_example.request(), twist=transfer_example.after(dialed, alone)),
+        transfer_example.tell(
+            transfer_example.request(),
+            twist=transfer_example.after(briefing, SupervisorDeclined(reason="Not now.")),
+        ),
     ]

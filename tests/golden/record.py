@@ -17,15 +17,15 @@ import gc
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.simulation.borrowed import borrowed
+from tests.simulation.patches import borrowed
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
-from warmxfer.actors.cli.scenarios import SCENARIOS, Scenario
-from warmxfer.actors.cli.stage import place_calls, play
-from warmxfer.actors.house import LocalStack
-from warmxfer.actors.machine import Record, Stage, record_decoder
+from warmxfer.actors.coordinator.state_machine import Record, Stage, record_decoder
 from warmxfer.bus import Bus, BusSettings, subjects
-from warmxfer.bus.log import MAX_RECORDS
+from warmxfer.bus.transfer_log import MAX_RECORDS
+from warmxfer.cli.local_stack.stack import LocalStack
+from warmxfer.cli.scenario_runner import place_calls, play
+from warmxfer.cli.scenarios import SCENARIOS, Scenario
 from warmxfer.schemas import Event
 
 Way = tuple[Stage, type[Event], Stage]

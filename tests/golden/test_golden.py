@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from warmxfer.actors.cli.scenarios import SCENARIOS
-from warmxfer.actors.machine import Applied, Transfer, record_decoder, step
+from warmxfer.actors.coordinator.state_machine import Applied, Transfer, record_decoder, step
+from warmxfer.cli.scenarios import SCENARIOS
 from warmxfer.schemas import encode
 
 from .record import logs, path_of, read, ways

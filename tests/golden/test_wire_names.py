@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import wire
-from tests.golden.wire_environment import named, product_variables, trees, variables
-from tests.golden.wire_rules import COMMAND, internal_faults, public_additions, public_faults
+from . import wire
+from .wire_environment import named, product_variables, trees, variables
+from .wire_rules import COMMAND, internal_faults, public_additions, public_faults
 
 MIN_REFERRED = 40
 """Messages that other messages hold: with fewer, the search for them is broken."""

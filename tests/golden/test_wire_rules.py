@@ -10,16 +10,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from msgspec import Meta, Struct, field
 
-from tests.golden import wire
-from tests.golden.wire_fields import Facts, values
-from tests.golden.wire_rules import (
-    COMMAND,
-    Wire,
-    internal_faults,
-    layout_faults,
-    public_additions,
-    public_faults,
-)
+from . import wire
+from .wire_fields import Facts, values
+from .wire_rules import COMMAND, Wire, internal_faults, layout_faults, public_additions, public_faults
 
 
 class Colour(StrEnum):

@@ -18,16 +18,14 @@ from typing import Any, get_args
 
 import msgspec
 
-from tests.golden.wire_environment import product_variables
-from tests.golden.wire_fields import Facts, values
-from tests.golden.wire_rules import Wire, layout_faults, public_faults
-from warmxfer.actors import exits
-from warmxfer.actors.coordinator.claims import CallerLock
+from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import TIMER
-from warmxfer.actors.gateway import dialling, effects, names, returning, standing
-from warmxfer.actors.machine.record import Record, SetTimer
-from warmxfer.actors.machine.state import PreparationTask, Stage, Transfer
-from warmxfer.bus import BusSettings, dead, stream, subjects
+from warmxfer.actors.coordinator.state_machine.record import Record, SetTimer
+from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
+from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
+from warmxfer.actors.gateway.handlers import dial, return_caller
+from warmxfer.actors.runtime import exit_codes
+from warmxfer.bus import BusSettings, dead_letters, stream, subjects
 from warmxfer.bus.messages import Delivery
 from warmxfer.schemas import (
     AnyCommand,
@@ -35,10 +33,14 @@ from warmxfer.schemas import (
     CallCause,
     FailureKind,
     Outcome,
-    asks,
     participant_ids,
+    queries,
     transfer,
 )
+
+from .wire_environment import product_variables
+from .wire_fields import Facts, values
+from .wire_rules import Wire, layout_faults, public_faults
 
 HERE = Path(__file__).parent
 PUBLIC = HERE / "wire_public.json"
@@ -54,22 +56,22 @@ PUBLIC_VALUES = {Outcome: "outcome", transfer.WarmTransferPhase: "phase"}
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {
-    asks.HistoryQuery: "query.history",
-    asks.History: "reply.history",
-    asks.TranscriptTurn: "reply.history.turn",
-    asks.SummaryQuery: "query.summary",
-    asks.SessionSummary: "reply.summary",
-    asks.RoomTokenQuery: "query.token",
-    asks.RoomToken: "reply.token",
-    asks.LivenessQuery: "query.pulse",
-    asks.LivenessReply: "reply.pulse",
+    queries.HistoryQuery: "query.history",
+    queries.History: "reply.history",
+    queries.TranscriptTurn: "reply.history.turn",
+    queries.SummaryQuery: "query.summary",
+    queries.SessionSummary: "reply.summary",
+    queries.RoomTokenQuery: "query.token",
+    queries.RoomToken: "reply.token",
+    queries.LivenessQuery: "query.pulse",
+    queries.LivenessReply: "reply.pulse",
 }
 KEPT = {
     Record: "record",
     Transfer: "transfer",
     CallerLock: "claim",
-    effects.ClaimRecord: "intent",
-    effects.EffectEnd: "intent.ended",
+    at_most_once.ClaimRecord: "intent",
+    at_most_once.EffectEnd: "intent.ended",
 }
 INTERNAL_VALUES = {Stage: "stage", PreparationTask: "task", CallCause: "call_cause", FailureKind: "fault"}
 ROLES: dict[type, str] = {
@@ -101,7 +103,7 @@ def public() -> Wire:
         "environment": dict.fromkeys(product_variables(), "read"),
         "exit codes": {
             EXIT_CODES.get(name, name): code
-            for name, code in vars(exits).items()
+            for name, code in vars(exit_codes).items()
             if name.isupper() and isinstance(code, int)
         },
     }
@@ -113,7 +115,7 @@ def internal() -> Wire:
     return {
         "commands": Facts(ROLES).add(get_args(AnyCommand)),
         "events": Facts(ROLES).add(get_args(AnyEvent)),
-        "queries": Facts(ROLES).add(_structs(asks)),
+        "queries": Facts(ROLES).add(_structs(queries)),
         "kept": Facts(ROLES).add([*KEPT, SetTimer]),
         "dead letter": _dead_letter(),
         "values": values(INTERNAL_VALUES),
@@ -148,7 +150,7 @@ def _dead_letter() -> dict[str, Any]:
     delivery = Delivery(
         "ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, delivery_count=1, headers={}
     )
-    letter = dead.dead_letter(delivery, "CAUSE", "CONSUMER")
+    letter = dead_letters.dead_letter(delivery, "CAUSE", "CONSUMER")
     fields: dict[str, Any] = json.loads(letter.data)
     types = {f"body.{name}": type(value).__name__ for name, value in fields.items()}
     return {"message id": letter.msg_id, **types}
@@ -158,16 +160,19 @@ def _names() -> dict[str, Any]:
     state = Transfer(id="ID", stage=Stage.NEW, started_at=0.0)
     return {
         "timer": TIMER,
-        "effect dial": dialling._effect(1),
-        "effect switch": standing.SWITCH,
-        **{f"effect return, attempt {n}": name for n, name in enumerate(returning.RETURN_EFFECTS, start=1)},
-        "effect ended": effects._ending("EFFECT"),
+        "effect dial": dial._effect(1),
+        "effect switch": leg_lookup.SWITCH,
+        **{
+            f"effect return, attempt {n}": name
+            for n, name in enumerate(return_caller.RETURN_EFFECTS, start=1)
+        },
+        "effect ended": at_most_once._ending("EFFECT"),
         "participant supervisor": state.supervisor_participant_id,
         "participant caller, in the consultation room": state.caller_consult_id,
         "participant caller, looked for there": participant_ids.caller_consult("ID"),
         "participant caller, back in the primary room": state.caller_return_id,
         "participant briefing agent": state.agent_participant_id,
-        **{f"call metadata {key}": value for key, value in names.call_metadata("ID", 1, "NAME").items()},
+        **{f"call metadata {key}": value for key, value in call_marks.call_metadata("ID", 1, "NAME").items()},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tests.golden.wire_fields import REQUIRED
+from .wire_fields import REQUIRED
 
 Wire = dict[str, dict[str, Any]]
 """Section, name of the fact, and its value."""

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from warmxfer.sandbox import Settings, create_app
 from warmxfer.sandbox.faults import HTTP_KINDS, JOIN_KINDS, LLM_KINDS, SWITCH_KINDS, WEBHOOK_KINDS
-from warmxfer.sandbox.people import CALLERS, SUPERVISORS
+from warmxfer.sandbox.people.personas import CALLERS, SUPERVISORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
 

@@ -20,7 +20,7 @@ ROOM = Path(warmxfer.sandbox.__file__).parent
 
 
 def test_it_imports_nothing_of_ours() -> None:
-    files = sorted(ROOM.glob("*.py"))
+    files = sorted(ROOM.rglob("*.py"))
     assert len(files) > 20
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):

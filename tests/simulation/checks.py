@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import story
+from . import transfer_history
 from .effects import EFFECT_CHECKS, LEFT_OVER_CHECKS
 from .promises import STREAM_CHECKS, longest_life_s
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def patience_s(world: World) -> float:
     """How long after the storm the last transfer may take to end."""
-    return max(longest_life_s(story.Story(plan)) for plan in world.plan.transfers)
+    return max(longest_life_s(transfer_history.Story(plan)) for plan in world.plan.transfers)
 
 
 def left_over(world: World) -> bool:
     """Whether something still waits for being cleared away, or for being handled."""
     if any(consumer.unsettled for consumer in world.stream.consumers.values()):
         return True
-    story.read_on(world)
+    transfer_history.read_on(world)
     return any(
         next(check(world, each), None) for each in world.stories.values() for check in LEFT_OVER_CHECKS
     )
@@ -29,7 +29,7 @@ def left_over(world: World) -> bool:
 
 def broken_promises(world: World) -> list[str]:
     """One sentence for each promise that was not kept."""
-    story.read_on(world)
+    transfer_history.read_on(world)
     broken = [
         f"{each.id}: {sentence}"
         for each in world.stories.values()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.providers import (
+from warmxfer.adapters.telephony import (
     CallEndedNotice,
     CallRecord,
     DialRequest,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from warmxfer.schemas import WarmTransferPhase
 
-from .weather import CLASSES
+from .faults import CLASSES
 
 Struck = Counter[tuple[str, str]]
 

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.gateway.returning import RETURN_EFFECTS
+from warmxfer.actors.gateway.handlers.return_caller import RETURN_EFFECTS
 
-from .company import (
+from .caller_location import (
     caller_of,
     legs_of,
     never_thrown_out,
@@ -21,7 +21,7 @@ from .company import (
     with_the_supervisor,
 )
 from .promises import MODEL_FAULTS
-from .story import Story
+from .transfer_history import Story
 
 if TYPE_CHECKING:
     from .world import World

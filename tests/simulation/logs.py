@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from .borrowed import BORROWED
+from .patches import BORROWED
 
 BROKE = frozenset(
     {

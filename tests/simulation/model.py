@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.llm import Message, Reply, Tool, ToolCall
+from warmxfer.adapters.llm import Message, Reply, Tool, ToolCall
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.providers import DialRequest
+from warmxfer.adapters.telephony import DialRequest
 from warmxfer.schemas import CallCause
 
 from .cloud import Call

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.machine import Ignored, Stage, Transfer, step
-from warmxfer.actors.machine.table import TRANSITIONS
+from warmxfer.actors.coordinator.state_machine import Ignored, Stage, Transfer, step
+from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS
 from warmxfer.schemas import DeadlinePassed, Outcome, decode_command, encode
 
-from .story import Story
+from .transfer_history import Story
 
 if TYPE_CHECKING:
     from .world import World

@@ -1,4 +1,4 @@
-"""The cloud as one gateway sees it: `warmxfer.actors.providers.Provider`, over a road that may fail.
+"""The cloud as one gateway sees it: `warmxfer.adapters.telephony.Provider`, over a road that may fail.
 
 The law of this file: a request does what a real one may do, and nothing else. What is in doubt happens at
 once, within the time a doubt needs to settle, or never; a look-up may be up to `STALE_S` old, or get no
@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from warmxfer.actors.providers import (
+from warmxfer.adapters.telephony import (
     CallRecord,
     Dialed,
     DialRequest,

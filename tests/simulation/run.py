@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from . import coverage
-from .borrowed import borrowed
 from .coverage import Struck
 from .logs import read_logs
+from .patches import borrowed
 from .world import Verdict, simulate
 
 CHUNK = 50

@@ -11,15 +11,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warmxfer.bus import BusSettings, InvalidRequest, Outgoing, StaleWrite, Stored, Unavailable
-from warmxfer.bus.connection import READ_DEADLINE_S, WRITE_DEADLINE_S
-from warmxfer.bus.log import MAX_RECORDS
+from warmxfer.bus.bus import READ_DEADLINE_S, WRITE_DEADLINE_S
 from warmxfer.bus.messages import NO_HEADERS
-from warmxfer.bus.patience import ATTEMPT_TIMEOUT_S
+from warmxfer.bus.retry import ATTEMPT_TIMEOUT_S
+from warmxfer.bus.transfer_log import MAX_RECORDS
 
-from .hearing import Handler, SimAnswering, SimListener, ask
 from .loop import Process
-from .puller import SimPuller
-from .wire import Attempt, Wire
+from .sim_connection import Attempt, Wire
+from .sim_consumer import SimPuller
+from .sim_subscriptions import Handler, SimAnswering, SimListener, ask
 
 if TYPE_CHECKING:
     from .world import World

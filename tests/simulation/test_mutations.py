@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .borrowed import borrowed
-from .mistakes import MISTAKES
-from .mistakes_with_callers import Mistake, Patch
+from .caller_mutations import Mistake, Patch
+from .mutations import MISTAKES
+from .patches import borrowed
 from .world import simulate
 
 MAX_SEEDS = 400

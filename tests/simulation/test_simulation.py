@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .borrowed import borrowed
+from .patches import borrowed
 from .run import run_seeds
 from .world import simulate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.answering import wire_name
-from warmxfer.actors.gateway.facts import TransferEvent, to_event
-from warmxfer.actors.providers import Notice
+from warmxfer.actors.common.command_replies import wire_name
+from warmxfer.actors.gateway.webhook_events import TransferEvent, to_event
+from warmxfer.adapters.telephony import Notice
 from warmxfer.bus import RetryableError, subjects
 from warmxfer.schemas import encode
 

@@ -12,25 +12,25 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from warmxfer.actors.voices import JoinOptions
+from warmxfer.adapters.rooms import JoinOptions
 from warmxfer.bus import RetryableError, Stored, subjects
 from warmxfer.schemas import CallCause, decode_phase, encode
 
 from . import checks
-from .borrowed import BORROWED
 from .cloud import Cloud
-from .house import ACK_WAIT_S, SETTINGS, House
+from .fault_schedule import Storm
+from .faults import Weather
 from .loop import Process, SimLoop, Stuck, spawn
 from .model import SimModel
+from .patches import BORROWED
 from .people import People
 from .plan import Plan, TransferPlan, draw
-from .presence import SimVoice
+from .processes import ACK_WAIT_S, SETTINGS, House
+from .room_presence import SimVoice
 from .simbus import SimBus
-from .storm import Storm
-from .story import Story
 from .stream import Stream
 from .trace import Trace
-from .weather import Weather
+from .transfer_history import Story
 from .webhooks import Webhooks
 
 EPOCH_S = 1_800_000_000.0

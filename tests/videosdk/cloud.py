@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from warmxfer.actors.house import LocalStack, PlacedCall
-from warmxfer.actors.voices import (
+from warmxfer.adapters.rooms import (
     AudioStarted,
     JoinOptions,
     ParticipantJoinedRoom,
@@ -22,6 +21,7 @@ from warmxfer.actors.voices import (
     token_source,
 )
 from warmxfer.bus import Bus, BusSettings
+from warmxfer.cli.local_stack.stack import LocalStack, PlacedCall
 from warmxfer.schemas import RetryableError
 
 from .offline import OUR_ID, Ear, Meeting, Mouth

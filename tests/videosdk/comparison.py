@@ -14,10 +14,10 @@ from pathlib import Path
 
 import structlog
 
-from warmxfer.actors.house import LocalStack
+from warmxfer.cli.local_stack.stack import LocalStack
 
-from .beside import TIME_SCALE, play
-from .troubles import TROUBLES
+from .hazards import TROUBLES
+from .side_by_side import TIME_SCALE, play
 
 PAGE = Path(__file__).parents[2] / "docs" / "comparison.md"
 BEGIN, END = "<!-- played: python -m tests.videosdk.comparison -->\n", "<!-- end -->\n"

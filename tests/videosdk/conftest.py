@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ..actors.primary.conftest import boss
+from tests.actors.primary.conftest import boss
 
 __all__ = ["boss"]
 

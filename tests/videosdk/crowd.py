@@ -25,12 +25,12 @@ from unittest.mock import patch
 import structlog
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
-from warmxfer.actors.house import LocalStack
 from warmxfer.bus import Bus, BusSettings
+from warmxfer.cli.local_stack.stack import LocalStack
 
+from .event_loop_stalls import Stall, Stalls, of_ours
+from .framework_fixture import Asking, Seats, close, framework_offline, open_asking, original_cloud, sandbox
 from .offline import Call
-from .stage import Asking, Seats, close, framework_offline, open_asking, original_cloud, sandbox
-from .stalls import Stall, Stalls, of_ours
 
 MAX_OF_OURS_S = 0.1
 LIMIT_S = 150.0

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from videosdk.agents import AgentSession, Pipeline
 
-from warmxfer.actors.videosdk import attach_agent_session
+from tests.actors.primary.conftest import Boss
 from warmxfer.bus import Bus, InvalidRequest, subjects
+from warmxfer.integrations.videosdk import attach_agent_session
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CallerHeld,
@@ -23,7 +24,6 @@ from warmxfer.schemas import (
     encode,
 )
 
-from ..actors.primary.conftest import Boss
 from .offline import CALLER, Ear, Helper, Mind, Mouth
 from .test_session import until
 

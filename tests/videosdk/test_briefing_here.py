@@ -16,17 +16,17 @@ from videosdk.agents.warm_transfer import (
     WarmTransferResult,
 )
 
+from tests.actors.briefing.conftest import QUESTION, Desk
 from warmxfer.actors.briefing import brief_here
-from warmxfer.actors.house import LocalStack
-from warmxfer.actors.voices import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
+from warmxfer.adapters.rooms import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
 from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.schemas import ConsultationJoined, ConsultationLeft, SpokenLines, SupervisorReady, encode
 
-from ..actors.briefing.conftest import QUESTION, Desk
-from .consulting import SUPERVISOR, TICKET, Consultation, joined, offline, until
+from .consultation_fixture import SUPERVISOR, TICKET, Consultation, joined, offline, until
+from .event_loop_stalls import Stalls
+from .framework_fixture import Asking, Seats, close, framework_offline, open_asking
 from .offline import Call, Meeting, Mind, Mouth
-from .stage import Asking, Seats, close, framework_offline, open_asking
-from .stalls import Stalls
 
 READY, DECLINES = "+14155550101", "+14155550106"
 CONNECTING = SpokenLines().connecting
@@ -145,7 +145,7 @@ async def test_a_line_that_is_lost_is_had_back(
 
 
 async def test_the_summarys_llm_tells_machines_from_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("warmxfer.actors.voices.videosdk_session.DETECT_AFTER_S", 0.05)
+    monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
     scene = offline(monkeypatch, Consultation(mind=None))
     detector = Mind("yes")
     scene.factory = PipelineFactory("briefing", scene.pipeline, "config.briefing_pipeline_factory", detector)

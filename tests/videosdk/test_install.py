@@ -11,10 +11,10 @@ import pytest
 from videosdk.agents import AgentSession, Pipeline
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError
 
-from warmxfer.actors.videosdk import WarmTransferError as OurError
-from warmxfer.actors.videosdk import install, sharing, warm_transfer
-from warmxfer.actors.videosdk.asked import to_request
 from warmxfer.bus import Bus, EmbeddedServer
+from warmxfer.integrations.videosdk import WarmTransferError as OurError
+from warmxfer.integrations.videosdk import install, shared_bus, warm_transfer
+from warmxfer.integrations.videosdk.request_mapping import to_request
 from warmxfer.schemas import InvalidRequest, WarmTransferRequest, encode
 from warmxfer.schemas import WarmxferError as HouseError
 
@@ -190,9 +190,9 @@ def request(config: WarmTransferConfig) -> WarmTransferRequest:
 
 
 async def test_sessions_of_one_loop_share_one_connection(fresh_server: EmbeddedServer) -> None:
-    async with sharing.shared_bus(fresh_server.url) as first:
-        async with sharing.shared_bus(fresh_server.url) as second:
+    async with shared_bus.shared_bus(fresh_server.url) as first:
+        async with shared_bus.shared_bus(fresh_server.url) as second:
             assert first is second
         assert first.connected
-    async with sharing.shared_bus(fresh_server.url) as third:
+    async with shared_bus.shared_bus(fresh_server.url) as third:
         assert third is not first

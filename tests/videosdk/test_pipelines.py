@@ -11,8 +11,8 @@ from videosdk.agents import Pipeline
 from videosdk.agents.job import _set_current_job_context
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError
 
-from warmxfer.actors.videosdk import install, pipelines, spare
 from warmxfer.bus import Bus
+from warmxfer.integrations.videosdk import briefing_pipeline, install, prebuilt_pipeline
 
 from .offline import Ear, Mind, Mouth, Realtime
 
@@ -71,7 +71,7 @@ async def test_a_component_that_finds_no_key_is_named_and_what_was_made_is_close
 ) -> None:
     mind, before = Keyless(), Closable.closed
     monkeypatch.setattr(Keyless, "keys", [])
-    monkeypatch.setattr(pipelines, "PARTS", ("stt", "tts", "llm"))
+    monkeypatch.setattr(briefing_pipeline, "PARTS", ("stt", "tts", "llm"))
     said = await refusal(call, fresh_bus, config(), mind=mind, mouth=Closable())
     assert said == (
         "brief_by is 'session', but a Keyless cannot be made without arguments (ValueError: set OUR_KEY)"
@@ -153,7 +153,7 @@ async def test_what_is_made_ahead_leaves_the_sessions_own_pipeline_in_its_place(
 
     async def ask() -> None:
         _set_current_job_context(live.context)
-        async with pipelines.pipeline_for(live.session, config(), brief_here=True) as factory:
+        async with briefing_pipeline.pipeline_for(live.session, config(), brief_here=True) as factory:
             assert factory is not None
 
     await asyncio.create_task(ask())
@@ -164,7 +164,7 @@ async def test_a_pipeline_nobody_was_briefed_by_is_closed(call: Any) -> None:
     live, mouth = await call(), Closable()
     before = Closable.closed
     asked = config(briefing_pipeline_factory=lambda: Pipeline(stt=Ear(), tts=mouth))
-    async with pipelines.pipeline_for(live.session, asked, brief_here=False):
+    async with briefing_pipeline.pipeline_for(live.session, asked, brief_here=False):
         assert Closable.closed == before
     assert Closable.closed == before + 1
 
@@ -177,7 +177,7 @@ async def test_the_pipeline_made_ahead_is_the_one_that_briefs(call: Any) -> None
         return made[-1]
 
     asked = config(briefing_pipeline_factory=briefing)
-    async with pipelines.pipeline_for(live.session, asked, brief_here=False) as factory:
+    async with briefing_pipeline.pipeline_for(live.session, asked, brief_here=False) as factory:
         assert factory is not None
         assert len(made) == 1
         assert factory.make() is made[0]
@@ -192,16 +192,16 @@ async def test_a_component_that_will_not_close_does_not_keep_anybody_waiting(
         async def aclose(self) -> None:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(spare, "CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(prebuilt_pipeline, "CLOSE_TIMEOUT_S", 0.05)
     live = await call()
     live.session.pipeline.tts, talking = Hanging(), live.session.pipeline.tts
     async with asyncio.timeout(1):
-        async with pipelines.pipeline_for(live.session, config(), brief_here=True) as factory:
+        async with briefing_pipeline.pipeline_for(live.session, config(), brief_here=True) as factory:
             assert factory is not None
     live.session.pipeline.tts = talking
 
 
 async def test_a_worker_briefs_whoever_does_not_ask_for_more(call: Any) -> None:
     live = await call()
-    async with pipelines.pipeline_for(live.session, config(), brief_here=False) as factory:
+    async with briefing_pipeline.pipeline_for(live.session, config(), brief_here=False) as factory:
         assert factory is None

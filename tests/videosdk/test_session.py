@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from videosdk.agents.event_bus import get_current_event_bus
 
-from warmxfer.actors.videosdk import AgentSessionAdapter
+from warmxfer.integrations.videosdk import AgentSessionAdapter
 from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase
 
 from .offline import CALLER, OUR_ID, Mind, Mouth, Realtime
@@ -214,7 +214,7 @@ async def test_leaving_closes_the_pipeline_and_the_job(call) -> None:
 
 
 async def test_h21_a_component_that_will_not_close_does_not_keep_the_call(call, monkeypatch) -> None:
-    monkeypatch.setattr("warmxfer.actors.videosdk.session.LEAVE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("warmxfer.integrations.videosdk.session_adapter.LEAVE_TIMEOUT_S", 0.1)
     live = await call()
     live.mouth.hangs_on_close = True
     with pytest.raises(TimeoutError):

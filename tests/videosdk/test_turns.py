@@ -10,7 +10,7 @@ import pytest
 from videosdk.agents import LLMResponse, UtteranceHandle, function_tool
 from videosdk.agents.llm.chat_context import ChatContext, ChatRole
 
-from warmxfer.actors.videosdk import AgentSessionAdapter, mouth
+from warmxfer.integrations.videosdk import AgentSessionAdapter, speech_output
 
 from .offline import Helper, Mind, Mouth
 from .test_session import HOLD, until
@@ -198,7 +198,7 @@ async def test_a_caller_can_cut_what_was_left_to_say(call) -> None:
 
 
 async def test_speech_that_never_ends_does_not_keep_the_hold_line_for_ever(call, monkeypatch) -> None:
-    monkeypatch.setattr(mouth, "PLAY_OUT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(speech_output, "PLAY_OUT_TIMEOUT_S", 0.2)
     agent = Escalating()
     live = await call(agent=lambda: agent, mind=Prefacing(BEFORE), mouth=SentenceBySentence(speech_s=30.0))
     await asked(live)

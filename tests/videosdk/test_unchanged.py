@@ -21,16 +21,16 @@ import pytest
 import pytest_asyncio
 from videosdk.agents.warm_transfer import WarmTransferError, WarmTransferResult
 
-from warmxfer.actors.house import LocalStack
 from warmxfer.bus import Bus, BusSettings
+from warmxfer.cli.local_stack.stack import LocalStack
 
-from .stage import Seats, close, framework_offline, open_seated, original_cloud
+from .framework_fixture import Seats, close, framework_offline, open_seated, original_cloud
 
 FILE = Path(__file__).with_name("user_script.py")
 ORIGINAL = FILE.read_text()
 WITH = "from videosdk.agents.warm_transfer import"
 MADE = "    session = AgentSession("
-OURS = ["from warmxfer.actors.videosdk import install\n", '    install(session, pacing="sequential")\n']
+OURS = ["from warmxfer.integrations.videosdk import install\n", '    install(session, pacing="sequential")\n']
 READY, DECLINES = "+14155550101", "+14155550106"
 NO_BALANCE = {"match": {"method": "POST", "path": "/v2/sip/call"}, "kind": "status", "status": 402}
 ENDS_S = 40.0

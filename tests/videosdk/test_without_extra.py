@@ -8,10 +8,10 @@ import sys
 ALL_BUT_OURS = """
 import importlib, pkgutil, sys
 sys.modules["videosdk"] = None  # whoever imports it now fails
-for room in ("schemas", "bus", "actors", "sandbox"):
+for room in ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox"):
     package = importlib.import_module(f"warmxfer.{room}")
     for module in pkgutil.walk_packages(package.__path__, f"warmxfer.{room}.", onerror=print):
-        theirs = ("warmxfer.actors.videosdk", "warmxfer.actors.voices.videosdk")
+        theirs = ("warmxfer.integrations.videosdk", "warmxfer.adapters.rooms.videosdk")
         if not module.name.startswith(theirs) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 print(sorted(name for name in sys.modules if name.split(".")[0] == "videosdk"))

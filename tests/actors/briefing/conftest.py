@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import pytest_asyncio
 
+from tests.testkit.provider_sandbox import WAIT_S, Cloud, open_cloud
 from warmxfer.actors.briefing import BriefingSettings, run
-from warmxfer.actors.llm import ModelSettings
+from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import Bus, BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -23,8 +24,6 @@ from warmxfer.schemas import (
     decode_event,
     encode,
 )
-
-from ..conftest import WAIT_S, Cloud, open_cloud
 
 F = TypeVar("F", bound=Event)
 

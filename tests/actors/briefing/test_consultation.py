@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from warmxfer.actors.briefing import BriefingSettings, speech
-from warmxfer.actors.llm import ModelSettings
-from warmxfer.actors.voices import RoomSettings
+from warmxfer.actors.briefing import BriefingSettings, sentences
+from warmxfer.adapters.llm import ModelSettings
+from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -103,7 +103,7 @@ async def test_what_each_kind_of_supervisor_comes_to(
     assert decisions(await desk.events()) == [told]
     said = await desk.said()
     if number == CURIOUS:
-        assert said[3:6] == [QUESTION, speech.ONLY_THE_CALL, QUESTION]
+        assert said[3:6] == [QUESTION, sentences.ONLY_THE_CALL, QUESTION]
     if number == EAGER:
         assert said[:4] == [GREETING, *NARRATION, QUESTION]
     if number == VOICEMAIL:
@@ -197,7 +197,7 @@ async def test_who_comes_back_is_told_again(desk: Desk, settings: BusSettings) -
 async def test_a_late_order_is_excused_once(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.briefing.teller.FIRST_WORDS_AFTER_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.FIRST_WORDS_AFTER_S", 0.1)
     async with worker(settings):
         await desk.join()
         await desk.wait_for(ConsultationJoined)
@@ -215,7 +215,7 @@ async def test_a_late_order_is_excused_once(
 async def test_silence_is_asked_into(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.briefing.teller.SILENCE_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.SILENCE_S", 0.1)
     async with worker(settings):
         await desk.join()
         await desk.wait_for(ConsultationJoined)
@@ -328,7 +328,7 @@ async def test_with_a_model_it_judges_and_answers(desk: Desk, settings: BusSetti
 async def test_without_its_model_the_rules_decide(
     desk: Desk, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.briefing.judge.CLASSIFY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("warmxfer.actors.briefing.reply.classifier.CLASSIFY_TIMEOUT_S", 0.2)
     await desk.cloud.break_once("hang", {"path": "/v1/chat/completions"}, times=0)
     async with worker(settings, ModelSettings(f"{desk.cloud.url}/v1", "m", "k")):
         await desk.join()

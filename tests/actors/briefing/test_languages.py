@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from warmxfer.actors.briefing.judge import ANSWER_PROMPT, CLASSIFY_PROMPT
-from warmxfer.actors.briefing.script import Decide
-from warmxfer.actors.briefing.verdict import ReplyIntent
-from warmxfer.actors.llm import Message, ModelSettings, Reply, Tool, ToolCall
+from warmxfer.actors.briefing.dialogue import Decide
+from warmxfer.actors.briefing.reply.classifier import ANSWER_PROMPT, CLASSIFY_PROMPT
+from warmxfer.actors.briefing.reply.rules import ReplyIntent
+from warmxfer.adapters.llm import Message, ModelSettings, Reply, Tool, ToolCall
 from warmxfer.bus import BusSettings
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -22,7 +22,7 @@ from warmxfer.schemas import (
 )
 
 from .conftest import CONNECTING, QUESTION, Desk, worker
-from .talks import talk
+from .dialogue_driver import talk
 
 SILENT = "+14155550111"
 YES = [

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.testkit.provider_sandbox import Cloud, Wire
 from warmxfer.actors.briefing.actor import MAX_CONCURRENT_JOINS
 from warmxfer.actors.briefing.consultation import Consultation
-from warmxfer.actors.briefing.past import ConsultationHistory, from_events
-from warmxfer.actors.briefing.reporter import UNWATCHED
-from warmxfer.actors.voices import JoinOptions, RoomSettings, RoomSnapshot, open_room_client
-from warmxfer.actors.voices.sandbox import SandboxRoomClient
+from warmxfer.actors.briefing.event_publisher import UNWATCHED
+from warmxfer.actors.briefing.history import ConsultationHistory, from_events
+from warmxfer.adapters.rooms import JoinOptions, RoomSettings, RoomSnapshot, open_room_client
+from warmxfer.adapters.rooms.sandbox.client import SandboxRoomClient
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -31,7 +32,6 @@ from warmxfer.schemas import (
     encode,
 )
 
-from ..conftest import Cloud, Wire
 from .conftest import CONNECTING, GREETING, QUESTION, Desk, open_desk, worker
 
 SILENT = "+14155550111"

@@ -7,10 +7,11 @@ import json
 
 import pytest
 
+from tests.testkit.counting import CountingHandler
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.outbox import TIMER
-from warmxfer.actors.machine import Applied, Stage, step
-from warmxfer.actors.machine.table import TRANSITIONS, Transition
+from warmxfer.actors.coordinator.state_machine import Applied, Stage, step
+from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.bus import Bus, BusSettings, DeadLetter, Delivery, Worker, subjects
 from warmxfer.schemas import (
     AnyCommand,
@@ -33,9 +34,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from ...counting import CountingHandler
-from .cast import Cast, answers
-from .workbench import (
+from .coordinator_fixture import (
     SHORT_WINDOW_S,
     coordinating,
     deliver,
@@ -44,6 +43,7 @@ from .workbench import (
     request,
     until_stored,
 )
+from .fake_actors import Cast, answers
 
 
 async def test_a_whole_transfer(fresh_bus: Bus) -> None:

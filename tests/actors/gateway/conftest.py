@@ -9,11 +9,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.testkit.provider_sandbox import API_KEY, SECRET, TIME_SCALE, Cloud
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.sandbox import Settings, serve
 
-from ..conftest import API_KEY, SECRET, TIME_SCALE, Cloud
-from .office import ACK_WAIT_S, Bridge, Office, build_bridge
+from .gateway_fixture import ACK_WAIT_S, Bridge, Office, build_bridge
 
 HOUSE = {"scope": "session", "loop_scope": "session"}
 

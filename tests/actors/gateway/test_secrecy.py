@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import structlog
 
+from tests.testkit.provider_sandbox import SECRET
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     CallEnded,
@@ -13,8 +14,7 @@ from warmxfer.schemas import (
     SupervisorDialed,
 )
 
-from ..conftest import SECRET
-from .office import CALLER, HOUSE, SUPERVISOR, Bridge, Office, build_bridge
+from .gateway_fixture import CALLER, HOUSE, SUPERVISOR, Bridge, Office, build_bridge
 
 FAULTS = ["reset", "execute_then_reset", "garbage", "status"]
 

@@ -22,7 +22,7 @@ from warmxfer.schemas import (
     SupervisorCallEnded,
 )
 
-from .office import Bridge, Office, build_bridge
+from .gateway_fixture import Bridge, Office, build_bridge
 
 BUSY, READY = "+14155550102", "+14155550101"
 

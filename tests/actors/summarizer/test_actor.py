@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from warmxfer.actors.llm import ModelSettings
+from tests.testkit.provider_sandbox import Cloud
 from warmxfer.actors.summarizer import SummarizerSettings, run
+from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import Bus, LiveMessage, subjects
 from warmxfer.schemas import (
     FALLBACK_SUMMARY,
@@ -29,8 +30,6 @@ from warmxfer.schemas import (
     decode_event,
     encode,
 )
-
-from ..conftest import Cloud
 
 PATH = {"path": "/v1/chat/completions"}
 CALL = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from warmxfer.actors.llm.prompt_data import MAX_TRANSCRIPT_CHARS
 from warmxfer.actors.summarizer.prompt import DEFAULT_PROMPT, GUARD, messages, read
+from warmxfer.adapters.llm.prompt_data import MAX_TRANSCRIPT_CHARS
 from warmxfer.schemas import MAX_TURN_CHARS, MAX_TURNS, SUMMARY_MAX_CHARS, TranscriptTurn
 
 

@@ -1,0 +1,119 @@
+"""What the coordinator orders the one who is in the consultation to do: the newest order counts.
+
+Orders are heard live; what was not heard (before we subscribed, while the connection was away, because we
+were slow) is caught up with from the stream, looked at again and again. A rising fence tells which of two
+orders is the newer one: the order in which they are stored does not, for the bus may bring back an old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from types import TracebackType
+from typing import Final
+
+import structlog
+
+from warmxfer.bus import Bus, Subscription, subjects
+from warmxfer.bus.polling import poll_ticks
+from warmxfer.schemas import (
+    BriefSupervisor,
+    DecodeError,
+    LeaveConsultation,
+    ToConsult,
+    WarmxferError,
+    decode_command,
+)
+
+from ..runtime.log_setup import log_task_failure
+
+MAX_COMMANDS: Final = 1_000
+"""Read at one look; of one transfer there are a handful."""
+
+log = structlog.get_logger(__name__)
+
+
+class ConsultCommands:
+    """`async with Orders(bus, transfer_id, fence) as orders: await orders.next()`
+
+    `fence` is that of our own command: orders with a lower one are another consultation's.
+    """
+
+    def __init__(self, bus: Bus, transfer_id: str, fence: int) -> None:
+        self._bus = bus
+        self._transfer_id = transfer_id
+        self._subject = subjects.consult(transfer_id)
+        self._fence = fence
+        self._read_to = 0
+        self._newest: ToConsult | None = None
+        self._news = asyncio.Event()
+        self._listener: Subscription | None = None
+        self._looked = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
+        """Done as soon as we are told to leave."""
+
+    async def next(self) -> ToConsult:
+        """The newest order that was not taken yet; older ones are void."""
+        while self._newest is None:
+            self._news.clear()
+            await self._news.wait()
+        order, self._newest = self._newest, None
+        return order
+
+    async def __aenter__(self) -> ConsultCommands:
+        self._listener = self._bus.subscribe(self._subject)
+        await self._listener.__aenter__()
+        self._tasks = (
+            asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}"),
+            asyncio.create_task(self._poll(), name=f"orders-looked-at-{self._transfer_id}"),
+        )
+        for task in self._tasks:
+            task.add_done_callback(log_task_failure)
+        await self._looked.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.__aexit__(kind, error, trace)
+        self.leave.cancel()
+
+    async def _read(self, listener: Subscription) -> None:
+        async for heard in listener:
+            self._take(heard.data)
+            if heard.lost:
+                await self._catch_up()
+
+    async def _poll(self) -> None:
+        async with aclosing(poll_ticks(self._bus)) as again:
+            async for _ in again:
+                await self._catch_up()
+                self._looked.set()
+
+    async def _catch_up(self) -> None:
+        try:
+            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._read_to)
+        except WarmxferError as error:
+            log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
+            return
+        for each in stored:
+            self._read_to = each.seq
+            self._take(each.data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            order = decode_command(data)
+        except DecodeError as error:
+            log.warning("order_unreadable", transfer_id=self._transfer_id, why=str(error))
+            return
+        if not isinstance(order, BriefSupervisor | LeaveConsultation) or order.fence <= self._fence:
+            return
+        self._fence, self._newest = order.fence, order
+        self._news.set()
+        if isinstance(order, LeaveConsultation) and not self.leave.done():
+            self.leave.set_result(order)

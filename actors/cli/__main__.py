@@ -1,7 +1,0 @@
-"""`python -m warmxfer.actors.cli`: the command line where no console script is installed."""
-
-from __future__ import annotations
-
-from .app import main
-
-main()

@@ -1,0 +1,1 @@
+"""What every actor does with commands, replies and liveness."""

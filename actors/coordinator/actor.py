@@ -1,0 +1,28 @@
+"""The coordinator as an actor: `run` serves until cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from warmxfer.bus import Bus, Worker, subjects
+
+from .coordinator import Coordinator
+from .settings import CoordinatorSettings
+
+
+async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until cancelled; `ready` is called once it does."""
+    coordinator = Coordinator(bus, max_transfers=settings.max_transfers)
+    worker = Worker(
+        bus,
+        "coordinator",
+        coordinator.handle,
+        jobs=settings.jobs,
+        keyed=True,
+        on_dead_letter=coordinator.on_dead_letter,
+        on_invalid_subject=coordinator.reject_invalid_id,
+    )
+    async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue="coordinator"), worker:
+        ready()
+        await asyncio.Event().wait()

@@ -1,0 +1,44 @@
+"""The transition table as a Mermaid state diagram.
+
+`python -m warmxfer.actors.coordinator.state_machine.diagram` prints it.
+
+One arrow for each pair of stages, with the events that may lead along it. Events that only let a stage
+stay as it is are left out. The order is that of the stages and of the table's rows.
+"""
+
+from __future__ import annotations
+
+from warmxfer.schemas.tags import snake_case
+
+from .state import ENDED, Stage
+from .transitions import TRANSITIONS
+
+INDENT = "    "
+
+
+def diagram() -> str:
+    """The whole diagram, without a line break at its end."""
+    arrows = [
+        f"{source.value} --> {target.value}: {_label(events)}"
+        for (source, target), events in _arrows().items()
+    ]
+    starts = [f"[*] --> {Stage.NEW.value}"]
+    ends = [f"{stage.value} --> [*]" for stage in Stage if stage in ENDED]
+    return "\n".join(["stateDiagram-v2", *(INDENT + line for line in (*starts, *arrows, *ends))])
+
+
+def _arrows() -> dict[tuple[Stage, Stage], list[str]]:
+    found: dict[tuple[Stage, Stage], list[str]] = {}
+    for (source, event), rule in TRANSITIONS.items():
+        for target in rule.to - {source}:
+            found.setdefault((source, target), []).append(snake_case(event.__name__))
+    order = list(Stage)
+    return {pair: found[pair] for pair in sorted(found, key=lambda pair: tuple(map(order.index, pair)))}
+
+
+def _label(events: list[str]) -> str:
+    return ", ".join(events)
+
+
+if __name__ == "__main__":
+    print(diagram())

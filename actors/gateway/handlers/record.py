@@ -1,0 +1,59 @@
+"""Recordings: asked for by the gateway, until there is one or no time, so that no agent's leaving ends one.
+
+There is no claim. Being recorded is a state of a participant, not something that happens to them: whoever
+asks again finds it so. And where a provider should not know that, a second file of the same call is not the
+harm that a second ring is.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from warmxfer.adapters.telephony import OutcomeUnknown, Rejected
+from warmxfer.schemas import (
+    CommandFailed,
+    CommandReply,
+    FailureKind,
+    RecordingStarted,
+    RecordParticipant,
+    RetryableError,
+)
+
+from ..answers import command_failed, command_rejected
+from ..at_most_once import poll_until
+from ..context import GatewayContext
+
+UNANSWERED = "There was no time to ask for the recording."
+
+log = structlog.get_logger(__name__)
+
+
+async def record_participant(
+    desk: GatewayContext, transfer_id: str, command: RecordParticipant
+) -> CommandReply | None:
+    """Ask until they are recorded: the provider may know of somebody a second later than the room does."""
+    if desk.expired(command):
+        return None
+    last = command_failed(command, FailureKind.REFUSED, UNANSWERED)
+
+    async def ask(within_s: float) -> CommandReply | None:
+        nonlocal last
+        try:
+            await desk.provider.record_participant(command.room_id, command.participant_id, within_s=within_s)
+        except Rejected as error:
+            return command_rejected(command, error)
+        except RetryableError as error:
+            last = command_rejected(command, error)
+            return None
+        except OutcomeUnknown as error:
+            # What it said tells more than that, asked at the last moment, it said nothing.
+            if error.status is not None or last.status is None:
+                last = command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
+            return None
+        return RecordingStarted(command_id=command.command_id, participant_id=command.participant_id)
+
+    answer = await poll_until(ask, desk.reply_deadline(command)) or last
+    if isinstance(answer, CommandFailed):
+        # Of the supervisor's recording nobody else is told.
+        log.warning("not_recorded", transfer_id=transfer_id, fault=answer.failure.value, cause=answer.detail)
+    return answer

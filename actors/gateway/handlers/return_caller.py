@@ -1,0 +1,161 @@
+"""The caller's leg, back with the AI: moved at most once, and only if it is where we took it.
+
+`ReturnCaller` is stronger than `SwitchCaller`: if it comes first, the move never happens; if it comes
+after, it waits until the move can no longer happen unseen, and then sees to it that the caller is home.
+
+A way back that came to nothing (its gateway died, the provider would not or could not) is begun again under
+a claim of its own, but not before the one before it can no longer happen: a caller is worth more than one
+try, and two moves to the same room would do no harm.
+"""
+
+from __future__ import annotations
+
+from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, OutcomeUnknown
+from warmxfer.schemas import (
+    CallerReturned,
+    CommandReply,
+    FailureKind,
+    RetryableError,
+    ReturnCaller,
+    WarmxferError,
+)
+
+from ..answers import command_failed, command_rejected
+from ..at_most_once import EffectClaim, poll_until
+from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
+from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
+
+RETURN_EFFECTS = ("return", *(f"return-{place}" for place in range(2, 11)))
+"""The claims under which the caller may be moved back, one after the other."""
+REFUSED_RETRY_S, REFUSED_RETRY_MAX_S = 1.0, 15.0
+"""Each refusal is followed by a longer pause: an AI whose process has died takes a while to be back."""
+MIN_MOVE_S = 1.0
+"""With less time than this no claim is used up."""
+
+
+async def return_caller(desk: GatewayContext, transfer_id: str, command: ReturnCaller) -> CommandReply:
+    """See to it that the caller is in the primary room, and that no earlier order moves them out again."""
+    forward = await desk.claims.forbid(transfer_id, SWITCH, command)
+    answer_by = desk.reply_deadline(command, at_least_s=CLEAN_UP_S)
+    quiet = in_s(0.0) if forward.forbidden else desk.to_loop_time(forward.settled_at)
+    found = await poll_until(lambda within_s: _settled(desk, command, forward, quiet, within_s), answer_by)
+    if found is None:
+        return command_failed(command, FailureKind.UNKNOWN, "Where the caller is was not seen.")
+    where, record = found
+    if record is None or where is LegPosition.GONE:
+        return CallerReturned(command_id=command.command_id, caller_up=False)
+    if where is LegPosition.THERE:
+        return CallerReturned(command_id=command.command_id, caller_up=True)
+    return await _return(desk, transfer_id, command, record, answer_by)
+
+
+async def _settled(
+    desk: GatewayContext, command: ReturnCaller, forward: EffectClaim, quiet: float, within_s: float
+) -> tuple[LegPosition, CallRecord | None] | None:
+    """Where the caller is, once that can be relied on: a move under way, or one that may still begin, is
+    waited for until `quiet`."""
+    record = await look_up(desk, command.caller_call_id, within_s)
+    where = _position_before_return(record, command, forward)
+    # They were moved away and are back: that move does not begin any more.
+    over = (
+        where is LegPosition.THERE
+        and record is not None
+        and record.completed_moves > forward.intent.moves_done
+    )
+    waiting = where in (LegPosition.THERE, LegPosition.UNDER_WAY) and not over and left_s(quiet) > 0
+    return None if waiting else (where, record)
+
+
+def _position_before_return(
+    record: CallRecord | None, command: ReturnCaller, forward: EffectClaim
+) -> LegPosition:
+    """Whether the caller is still where we took them. A book that names no room is read by its moves."""
+    if record is None or not record.up:
+        return LegPosition.GONE
+    if record.moving:
+        return LegPosition.UNDER_WAY
+    if record.room_id is None:
+        moved = not forward.forbidden and record.completed_moves > forward.intent.moves_done
+        return LegPosition.ELSEWHERE if moved else LegPosition.THERE
+    # In a third room they are somebody else's by now, who is not to lose them to an order of old.
+    return LegPosition.ELSEWHERE if record.room_id == command.from_room_id else LegPosition.THERE
+
+
+async def _return(
+    desk: GatewayContext, transfer_id: str, command: ReturnCaller, record: CallRecord, answer_by: float
+) -> CommandReply:
+    """Move the caller home, under the first claim that has not come to nothing."""
+    for effect in RETURN_EFFECTS:
+        if left_s(answer_by) < LOOK_UP_RESERVE_S + MIN_MOVE_S:
+            raise RetryableError("There is no time left to move the caller back in")
+        turn = await desk.claims.claim(
+            transfer_id,
+            effect,
+            command,
+            even_late=True,
+            moves_done=record.completed_moves,
+            moves_failed=record.failed_moves,
+        )
+        if turn.granted:
+            try:
+                await _move(desk, transfer_id, effect, command, turn, answer_by)
+            except NOTHING_DONE as error:
+                return await _not_moved(desk, effect, command, error, answer_by)
+        seen = await _watch(desk, command, turn, answer_by)
+        if seen is None:
+            return command_failed(
+                command, FailureKind.UNKNOWN, "The caller was moved back and not seen to arrive."
+            )
+        where, now = seen
+        if now is None or where in (LegPosition.THERE, LegPosition.GONE):
+            return CallerReturned(command_id=command.command_id, caller_up=where is LegPosition.THERE)
+        record = now
+    return command_failed(command, FailureKind.REFUSED, "The provider could not move the caller back.")
+
+
+async def _move(
+    desk: GatewayContext,
+    transfer_id: str,
+    effect: str,
+    command: ReturnCaller,
+    turn: EffectClaim,
+    answer_by: float,
+) -> None:
+    """Ask the provider, once; raises when it certainly did nothing."""
+    send_by = min(turn.send_by, answer_by - LOOK_UP_RESERVE_S)
+    try:
+        await desk.provider.switch(
+            command.caller_call_id, command.room_id, command.participant_id, within_s=left_s(send_by)
+        )
+    except NOTHING_DONE:
+        await desk.claims.find_end(transfer_id, effect, "refused")
+        raise
+    except OutcomeUnknown:
+        await desk.claims.find_end(transfer_id, effect, "doubtful")
+
+
+async def _not_moved(
+    desk: GatewayContext, effect: str, command: ReturnCaller, error: WarmxferError, answer_by: float
+) -> CommandReply:
+    """The provider said no: the caller is gone, or it is asked again soon, or that was the last time."""
+    if await is_down(desk, command.caller_call_id, answer_by):
+        return CallerReturned(command_id=command.command_id, caller_up=False)
+    if effect != RETURN_EFFECTS[-1]:
+        pause_s = min(REFUSED_RETRY_S * 2 ** RETURN_EFFECTS.index(effect), REFUSED_RETRY_MAX_S)
+        raise RetryableError(str(error), after_s=pause_s)
+    return command_rejected(command, error)
+
+
+async def _watch(
+    desk: GatewayContext, command: ReturnCaller, turn: EffectClaim, answer_by: float
+) -> tuple[LegPosition, CallRecord | None] | None:
+    """What became of a way back: home, gone, or come to nothing. None: it is not decided yet."""
+
+    async def look(within_s: float) -> tuple[LegPosition, CallRecord | None] | None:
+        quiet = left_s(desk.to_loop_time(turn.settled_at)) <= 0
+        record = await look_up(desk, command.caller_call_id, within_s)
+        where = leg_position(record, command.room_id, turn.intent)
+        undecided = where is LegPosition.UNDER_WAY or (where is LegPosition.ELSEWHERE and not quiet)
+        return None if undecided else (where, record)
+
+    return await poll_until(look, answer_by)

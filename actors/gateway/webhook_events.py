@@ -1,0 +1,65 @@
+"""Which transfer a provider's notice belongs to, and what it means there. Pure.
+
+A notice that names nobody of ours is none of our business: a provider tells about every call it carries.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from warmxfer.adapters.telephony import (
+    CallEndedNotice,
+    Notice,
+    ParticipantJoinedNotice,
+    ParticipantLeftNotice,
+)
+from warmxfer.schemas import (
+    CallerCallEnded,
+    Event,
+    ParticipantJoined,
+    ParticipantLeft,
+    SupervisorCallEnded,
+    participant_ids,
+)
+
+from . import call_marks
+
+
+class TransferEvent(NamedTuple):
+    """A fact, and the transfer whose fact it is."""
+
+    transfer_id: str
+    event: Event
+
+
+def to_event(notice: Notice) -> TransferEvent | None:
+    """The event to publish for `notice`, or None."""
+    if isinstance(notice, CallEndedNotice):
+        return _leg_down(notice)
+    who = participant_ids.parse(notice.participant_id)
+    if who is None:
+        return None
+    match notice:
+        case ParticipantJoinedNotice(room_id, participant_id):
+            return TransferEvent(
+                who.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id)
+            )
+        case ParticipantLeftNotice(room_id, participant_id, reason):
+            left = ParticipantLeft(room_id=room_id, participant_id=participant_id, reason=reason)
+            return TransferEvent(who.transfer_id, left)
+
+
+def _leg_down(notice: CallEndedNotice) -> TransferEvent | None:
+    """Our mark says whose leg it was; a caller's leg has none, only the name we gave it when we moved it."""
+    who = call_marks.parse_call_metadata(notice.metadata) if notice.direction != "inbound" else None
+    who = who or participant_ids.parse(notice.participant_id or "")
+    if who is None:
+        return None
+    if who.role == "supervisor" and who.attempt is not None:
+        ended = SupervisorCallEnded(
+            attempt=who.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
+        )
+        return TransferEvent(who.transfer_id, ended)
+    if who.role == "caller":
+        return TransferEvent(who.transfer_id, CallerCallEnded(call_id=notice.call_id))
+    return None

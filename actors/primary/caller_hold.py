@@ -1,0 +1,91 @@
+"""The caller's ears and mouth: taken off the AI for a while, and always given back.
+
+The law of this file: whatever raises or hangs in a framework, `release` ends with an unmute that was tried
+to the last. Every step is taken alone, with a deadline; one that fails does not keep the next from being
+taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from warmxfer.schemas import WarmxferError
+
+from .guarded_call import guarded_call
+from .named_tasks import NamedTasks
+from .session import Session
+
+STEP_TIMEOUT_S = 2.0
+LEAVE_TIMEOUT_S = 10.0
+LINE_TIMEOUT_S = 60.0
+"""A line of 500 characters takes some 35 s to say, behind what is being said already."""
+
+UNMUTE_TRIES = 3
+UNMUTE_PAUSE_S = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+class HoldFailed(WarmxferError):
+    """The session could not be muted or kept open; the caller was given back to the AI."""
+
+
+class CallerHold:
+    """What the proxy does to one session. Not for two commands at once: its owner calls in turn."""
+
+    def __init__(self, session: Session, tasks: NamedTasks) -> None:
+        self._session = session
+        self._tasks = tasks
+
+    async def enter(self) -> None:
+        """Mute first, then keep the session from ending by itself; raises `HoldFailed` with both undone."""
+        session = self._session
+        if await guarded_call("mute", session.mute, STEP_TIMEOUT_S) and await guarded_call(
+            "suspend_auto_end", session.suspend_auto_end, STEP_TIMEOUT_S
+        ):
+            return
+        await self.release()
+        raise HoldFailed("The session could not be muted or kept open; the caller talks with the AI again.")
+
+    async def release(self, *, stay: bool = False) -> None:
+        """Stop the line, restore auto-end unless the session is to `stay`, unmute. Raises nothing but its own
+        cancellation."""
+        try:
+            await self.stop_line()
+            if not stay:
+                await self.restore_auto_end()
+        finally:
+            await self._unmute()
+
+    async def restore_auto_end(self) -> None:
+        """Let the session end by itself again."""
+        await guarded_call("restore_auto_end", self._session.restore_auto_end, STEP_TIMEOUT_S)
+
+    async def leave(self) -> None:
+        """Take the session out of the call. Raises nothing but its own cancellation."""
+        await self.stop_line()
+        await guarded_call("leave", self._session.leave, LEAVE_TIMEOUT_S)
+
+    def say(self, text: str, *, interruptible: bool) -> None:
+        """Begin to speak `text`, and hold on to the task until it was said or `hush` stops it."""
+
+        async def speak() -> None:
+            await guarded_call(
+                "say", lambda: self._session.say(text, interruptible=interruptible), LINE_TIMEOUT_S
+            )
+
+        self._tasks.start("line", speak())
+
+    async def stop_line(self) -> None:
+        """Stop our line, if one is being said."""
+        await self._tasks.stop("line")
+
+    async def _unmute(self) -> None:
+        for left in reversed(range(UNMUTE_TRIES)):
+            if await guarded_call("unmute", self._session.unmute, STEP_TIMEOUT_S):
+                return
+            if left:
+                await asyncio.sleep(UNMUTE_PAUSE_S)
+        log.error("caller_may_be_muted", room_id=self._session.room_id, tries=UNMUTE_TRIES)

@@ -1,0 +1,1 @@
+"""The demo voice agent: AI sessions in sandbox rooms."""

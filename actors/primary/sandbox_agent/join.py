@@ -1,0 +1,83 @@
+"""Getting into a room: once the gateway gives out tokens, the room is there, and nobody else is its AI.
+
+The cloud gives a seat to whoever comes last. Two processes with one room would put each other out for ever:
+so who comes asks on the bus first, and does not go in while somebody answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from warmxfer.adapters.rooms import NoSuchRoom
+from warmxfer.bus import AccessDenied, Bus, NoReply, RetryableError, subjects
+from warmxfer.bus.polling import growing_pauses
+from warmxfer.schemas import HistoryQuery, InvalidRequest, encode
+
+from .session import SandboxSession
+
+WAIT_S = 30.0
+"""How long a room may be missing, or be somebody else's."""
+
+ASK_TIMEOUT_S = 1.0
+MAX_PAUSE_S = 4.0
+RETRY_PAUSE_S = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class RoomTaken(InvalidRequest):
+    """Another process is the AI of this room."""
+
+    def __init__(self, room_id: str) -> None:
+        super().__init__(
+            f"WARMXFER_ROOM_ID has {room_id!r}, where another process is the AI; a room has one primary, "
+            "so give each rooms of its own",
+            field="WARMXFER_ROOM_ID",
+        )
+
+
+async def join_room(bus: Bus, session: SandboxSession, held_up: Callable[[], None]) -> None:
+    """Enter the room, however long the gateway takes to come up.
+
+    `held_up` is called where the room itself is what is waited for, `WAIT_S` at most; raises `Refused` then.
+    """
+    clock, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
+    until = clock() + WAIT_S
+    while True:
+        try:
+            if await _is_taken(bus, room_id):
+                raise RoomTaken(room_id)
+            return await session.join()
+        except RetryableError as error:
+            log.warning("session_waits_to_join", room_id=room_id, error=str(error))
+            await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
+        except (NoSuchRoom, RoomTaken) as error:
+            held_up()
+            wait_s = next(pause_s)
+            if clock() + wait_s > until:
+                raise _given_up(room_id) if isinstance(error, NoSuchRoom) else error from None
+            log.warning("session_waits_for_room", room_id=room_id, error=str(error), again_in_s=wait_s)
+            await asyncio.sleep(wait_s)
+
+
+async def _is_taken(bus: Bus, room_id: str) -> bool:
+    """Does a session of this room answer? One that was killed, or hangs, does not."""
+    try:
+        await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
+    except NoReply:
+        return False
+    except AccessDenied:
+        log.info("seat_not_asked_for", room_id=room_id)
+        return False
+    return True
+
+
+def _given_up(room_id: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"WARMXFER_ROOM_ID has {room_id!r}, and no such room was opened within {WAIT_S:g} s; "
+        "let somebody call in there, or give another",
+        field="WARMXFER_ROOM_ID",
+    )

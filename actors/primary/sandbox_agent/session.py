@@ -1,0 +1,162 @@
+"""A live AI call in a room of the sandbox: the `Session` of `warmxfer run primary`, and a pattern for yours.
+
+It is in the room under the participant id `agent-<room>`, so a restarted process takes its old seat again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import structlog
+
+from warmxfer.adapters.rooms import (
+    AudioStarted,
+    Disconnected,
+    DisconnectReason,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    QueuedUtterance,
+    RoomClient,
+    RoomEvent,
+    SpeechEnded,
+    UtteranceHeard,
+)
+from warmxfer.schemas import MAX_TURNS, PhaseChanged, TranscriptTurn
+
+from ..attach import Attachment
+from .scripted_replies import GREETING, ScriptedReplies
+
+RETURN_GRACE_S = 5.0
+"""Whoever was held may have been moved away and be brought back: they come a moment after the release."""
+
+log = structlog.get_logger(__name__)
+
+
+def agent_id(room_id: str) -> str:
+    """The participant id of the AI in `room_id`."""
+    return f"agent-{room_id}"
+
+
+class SandboxSession:
+    """`Session` over a `Voice`. `join`, attach, then `converse` until the call is over."""
+
+    def __init__(self, room_id: str, voice: RoomClient) -> None:
+        self.room_id = room_id
+        self._voice = voice
+        self._brain = ScriptedReplies()
+        self._others: dict[str, None] = {}
+        self._turns: deque[TranscriptTurn] = deque(maxlen=MAX_TURNS)
+        self._saying: dict[str, str] = {}
+        self._muted = False
+        self._stays_alone = False
+        self._grace_s = 0.0
+        self._leaving: asyncio.Task[None] | None = None
+
+    @property
+    def caller_participant_id(self) -> str | None:
+        """Whoever has been here longest: nobody but the caller talks with the AI."""
+        return next(iter(self._others), None)
+
+    async def join(self) -> None:
+        """Enter the room; raises `Refused` and `Retry` as the voice does."""
+        presence = await self._voice.join()
+        self._others = {each.id: None for each in presence.participants}
+        # A predecessor that was killed may have left these ears closed.
+        self._voice.listen(True)
+
+    async def converse(self, attachment: Attachment) -> DisconnectReason | None:
+        """Talk with the caller until the room closes, which is told why, or until we leave it."""
+        if self._others and not attachment.holding:
+            self._speak(GREETING)
+        event = None
+        try:
+            async for event in self._voice.events():
+                self._notice(event, attachment)
+        finally:
+            attachment.closed()
+        return event.reason if isinstance(event, Disconnected) else None
+
+    def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
+        match event:
+            case UtteranceHeard(text=text) if not self._muted:
+                self._turns.append(TranscriptTurn("caller", text))
+                self._speak(self._brain.reply())
+            case SpeechEnded(utterance_id=said, interrupted=cut):
+                text = self._saying.pop(said, "")
+                if text and not cut:
+                    self._turns.append(TranscriptTurn("agent", text))
+            case ParticipantJoinedRoom(participant=who):
+                self._others[who.id] = None
+                if len(self._others) == 1 and not self._turns:
+                    self._speak(GREETING)
+            case AudioStarted(participant_id=who):
+                attachment.audio_enabled(who)
+            case ParticipantLeftRoom(participant_id=who, reason=reason):
+                self._others.pop(who, None)
+                attachment.participant_left(who, reason)
+                self._leave_if_alone()
+            case Disconnected(reason=reason):
+                log.info("session_closed", room_id=self.room_id, reason=str(reason))
+            case _:
+                pass
+
+    def _speak(self, text: str) -> QueuedUtterance:
+        # Always cuttable by ourselves; what keeps the caller from cutting a line is that we do not listen.
+        utterance = self._voice.say(text, interruptible=True)
+        self._saying[utterance.id] = text
+        return utterance
+
+    @property
+    def _may_leave(self) -> bool:
+        return not self._others and not self._stays_alone
+
+    def _leave_if_alone(self) -> None:
+        if self._may_leave:
+            if self._leaving:
+                self._leaving.cancel()
+            self._leaving = asyncio.create_task(self._leave_unless_they_return(), name="session-leaving")
+
+    async def _leave_unless_they_return(self) -> None:
+        await asyncio.sleep(self._grace_s)
+        if self._may_leave:
+            await self._voice.leave()
+
+    # ── the port ─────────────────────────────────────────────────────────────────────────────────
+
+    async def mute(self) -> None:
+        self._muted = True
+        self._voice.listen(False)
+
+    async def unmute(self) -> None:
+        self._muted = False
+        self._voice.listen(True)
+
+    async def suspend_auto_end(self) -> None:
+        self._stays_alone = True
+
+    async def restore_auto_end(self) -> None:
+        if self._stays_alone:
+            self._stays_alone, self._grace_s = False, RETURN_GRACE_S
+            self._leave_if_alone()
+
+    async def say(self, text: str, *, interruptible: bool) -> None:
+        utterance = self._speak(text)
+        try:
+            await utterance
+        except asyncio.CancelledError:
+            self._voice.interrupt()
+            raise
+
+    async def history(self) -> list[TranscriptTurn]:
+        return list(self._turns)
+
+    async def summarize(self, prompt: str) -> str | None:
+        """This brain has no model to summarise with."""
+        return None
+
+    async def leave(self) -> None:
+        await self._voice.leave()
+
+    async def on_phase(self, phase: PhaseChanged) -> None:
+        log.info("transfer_phase", room_id=self.room_id, phase=phase.phase.value, seq=phase.seq)

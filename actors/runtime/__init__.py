@@ -1,0 +1,1 @@
+"""An actor becomes a process: signals, logs, health, exit codes."""

@@ -1,0 +1,91 @@
+"""Log lines of a process: where they go, how they look, and what never stands in one.
+
+The law of this file: no phone number, secret, token, summary or transcript passes, whatever a line was given.
+Lines go to stderr: JSON when nobody looks on, or with `WARMXFER_LOG=json`; `WARMXFER_LOG_LEVEL` is the level.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from warmxfer.schemas import InvalidRequest, format_traceback
+
+LEVELS = ("debug", "info", "warning", "error")
+MAX_VALUE_CHARS = 2_000
+MAX_TRACEBACK_CHARS = 16_000
+LIBRARY_LEVEL = logging.WARNING
+"""httpx, uvicorn and websockets write addresses and headers below it."""
+
+log = structlog.get_logger(__name__)
+
+_SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "transcript", "authorization"})
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|(?<![\w.:-])[1-9][0-9]{9,14}(?![\w.:-])")
+_SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)")
+
+
+def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
+    """Set up structlog and the standard library's logging for this process; raises `Refused`."""
+    level = env.get("WARMXFER_LOG_LEVEL", "").strip().lower() or level
+    if level not in LEVELS:
+        raise InvalidRequest(
+            f"WARMXFER_LOG_LEVEL is {level[:40]!r}; use one of {', '.join(LEVELS)}",
+            field="WARMXFER_LOG_LEVEL",
+        )
+    stream = sys.stderr
+    before = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    renderer = _renderer(env, stream)
+    structlog.configure(
+        processors=[*before, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    if role:
+        structlog.contextvars.bind_contextvars(role=role)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=before))
+    logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
+
+
+def log_task_failure(task: asyncio.Task[None]) -> None:
+    """The done callback of a task that nobody awaits for its result: it does not die unheard."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("background_task_failed", task=task.get_name(), exception=format_traceback(error))
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop what is named like a secret or like words of the call, and mask numbers in all the rest."""
+    for key in tuple(event):
+        if _SECRET_WORDS & set(key.lower().split("_")):
+            del event[key]
+        else:
+            limit = MAX_TRACEBACK_CHARS if key == "exception" else MAX_VALUE_CHARS
+            event[key] = _masked(event[key], limit)
+    return event
+
+
+def _masked(value: Any, limit: int) -> Any:
+    if isinstance(value, int | float | bool) or value is None:
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    text = _SIP_USER.sub("•", _NUMBER.sub(lambda found: f"•{found[0][-2:]}", text))
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _renderer(env: Mapping[str, str], stream: TextIO) -> structlog.typing.Processor:
+    if env.get("WARMXFER_LOG") == "json" or not stream.isatty():
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=not env.get("NO_COLOR"))

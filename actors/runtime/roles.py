@@ -1,0 +1,33 @@
+"""The roles, and how a process becomes one: found by name, so that it imports that one alone."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from .fast_imports import without_rich
+
+
+class Role(StrEnum):
+    COORDINATOR = "coordinator"
+    GATEWAY = "gateway"
+    SUMMARIZER = "summarizer"
+    BRIEFING = "briefing"
+    PRIMARY = "primary"
+
+
+def run_role(role: Role, env: Mapping[str, str]) -> None:
+    """Be one actor until told to stop, set up by `env`; raises as `run_actor` does."""
+    with without_rich():
+        from .runner import run_actor
+
+        actor, settings = _load(role)
+    run_actor(role.value, actor, settings.from_env(env), env)
+
+
+def _load(role: Role) -> tuple[Callable[..., Awaitable[None]], Any]:
+    """The actor of `role` (`run(bus, settings, ready=...)`) and its settings' class (`from_env`)."""
+    module = importlib.import_module(f"warmxfer.actors.{role}")
+    return module.run, getattr(module, f"{role.capitalize()}Settings")

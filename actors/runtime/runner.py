@@ -1,0 +1,176 @@
+"""How an actor becomes a process: set up in one place, ended in one way.
+
+Logs, event loop, bus, announcement, probe, then the actor itself. SIGTERM or SIGINT ends it: it stops
+taking work, finishes what it has within `DRAIN_S`, and closes the bus. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import structlog
+
+from warmxfer.bus import AccessDenied, Bus, BusSettings
+from warmxfer.schemas import InternalError, InvalidRequest
+
+from .health_probe import serve_probe
+from .log_setup import configure_logs
+
+CONNECT_DEADLINE_S = 30.0
+"""In a cluster that starts all at once the broker may come last."""
+
+DRAIN_S = 15.0
+CANCEL_AGAIN_S = 0.1
+ECHO_S = 0.5
+READY_FD = "WARMXFER_READY_FD"
+
+S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Actor(Protocol[S_contra]):
+    """What each of the five has as `run`: serves until cancelled, and calls `ready` once it is at work."""
+
+    def __call__(self, bus: Bus, settings: S_contra, /, *, ready: Callable[..., None]) -> Awaitable[None]: ...
+
+
+def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = os.environ) -> None:
+    """Run `actor` as this process until it is told to stop.
+
+    Raises `Refused` (settings, credentials, an unfit broker), `Retry` (no broker) and `Broken` (the actor
+    failed, or the broker barred it): what the command line turns into one sentence and an exit code.
+    """
+    configure_logs(env, role=role)
+    run_async(_run(role, actor, settings, env))
+
+
+def run_async(work: Awaitable[T]) -> T:
+    """Run `work` on uvloop where it exists, else on asyncio's own loop."""
+
+    async def main() -> T:
+        return await work
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
+def announced(role: str) -> str:
+    """The name under which a process of `role` answers in `nats service ls`."""
+    return f"warmxfer-{role}"
+
+
+def signal_ready(line: str = "ready") -> None:
+    """Tell whoever started this process that it is at work, if they asked for it."""
+    fd = os.environ.pop(READY_FD, "")
+    if fd.isdecimal():
+        with os.fdopen(int(fd), "w") as pipe:
+            pipe.write(f"{line}\n")
+
+
+def on_stop(stop: asyncio.Event) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT; a second one has its usual effect."""
+    on_first_signal((signal.SIGTERM, signal.SIGINT), stop.set)
+
+
+def on_first_signal(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> None:
+    """Call `act` at the first of these signals. What comes within `ECHO_S` is the same one: `uv run` passes a
+    Ctrl-C on that the terminal has told us too. Later ones have their usual effect."""
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+
+    def told() -> None:
+        if not heard.is_set():
+            heard.set()
+            act()
+            loop.call_later(ECHO_S, listen_no_more)
+
+    def listen_no_more() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, told)
+
+
+async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
+    stop = asyncio.Event()
+    on_stop(stop)
+    bus_settings = BusSettings.from_env(env)
+    log.info("actor_connects", bus=bus_settings.shown_url)
+    bus = await _connect(role, bus_settings, stop)
+    if bus is None:
+        return
+    async with bus, serve_probe(env, lambda: bus.connected and not stop.is_set()):
+        await _ensure(bus, role)
+        await bus.register_service(
+            announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
+        )
+        working = asyncio.ensure_future(actor(bus, settings, ready=_started))
+        await _until_over(bus, working, stop)
+        log.info("actor_stopped")
+
+
+def _started(*_: object) -> None:
+    signal_ready()
+    log.info("actor_started")
+
+
+async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus | None:
+    """The bus, or None when told to stop while it was still waited for."""
+    connecting = asyncio.create_task(
+        Bus.connect(settings, name=f"warmxfer-{role}", deadline_s=CONNECT_DEADLINE_S)
+    )
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    while not connecting.done():
+        # wait_for of Python 3.11 can swallow a cancellation; the next one gets through.
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=CANCEL_AGAIN_S)
+    return None if connecting.cancelled() else connecting.result()
+
+
+async def _ensure(bus: Bus, role: str) -> None:
+    """Create the stream, or leave that to a coordinator when this user may not."""
+    try:
+        await bus.ensure()
+    except AccessDenied:
+        if role == "coordinator":
+            raise
+        log.info("stream_left_to_coordinator")
+
+
+async def _until_over(bus: Bus, working: asyncio.Future[None], stop: asyncio.Event) -> None:
+    """Return when the actor has ended after `stop`, or by itself; raises what it raised."""
+    stopped, barred = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bus.wait_closed())
+    try:
+        await asyncio.wait({working, stopped, barred}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        barred.cancel()
+    was_barred = barred.done() and not barred.cancelled()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait({working}, timeout=DRAIN_S)
+        if not working.done():
+            log.warning("drain_cut_short", drain_s=DRAIN_S)
+    if was_barred:
+        raise InternalError("The broker closed the connection for good; see the log lines above")
+    if working.done() and not working.cancelled() and (error := working.exception()):
+        if not isinstance(error, InvalidRequest):  # whose sentence is all there is to say
+            log.error("actor_failed", error=type(error).__name__, exc_info=error)
+        raise error
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,223 @@
+"""A presence in a room of the sandbox, by WebSocket. Only this file knows that protocol.
+
+The law of this file: one task lives with the connection; what it reads becomes events in the order it came,
+what is to be written waits in one queue. A lost connection is had back under the same participant id within
+`REJOIN_WITHIN_S`; a "replaced" is final, since somebody else sits there now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+import structlog
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from warmxfer.schemas import InvalidRequest, RetryableError, format_traceback
+
+from ..event_queue import RoomEventQueue
+from ..room_client import (
+    DisconnectReason,
+    JoinOptions,
+    QueuedUtterance,
+    RoomEvent,
+    RoomSnapshot,
+)
+from ..roster import Roster
+from ..utterance_queue import UtteranceQueue
+from . import frames
+from .handshake import close_connection, open_connection
+
+JOIN_TIMEOUT_S: Final = 5.0
+SEND_TIMEOUT_S: Final = 5.0
+LEAVE_TIMEOUT_S: Final = 2.0
+REJOIN_WITHIN_S: Final = 15.0
+REJOIN_PAUSE_S: Final = 0.05
+REJOIN_PAUSE_MAX_S: Final = 1.0
+MAX_UNSENT_FRAMES: Final = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+class SandboxRoomClient:
+    """`Voice` for `WARMXFER_VOICE=sandbox`."""
+
+    model = None
+
+    def __init__(self, seat: JoinOptions) -> None:
+        self._seat = seat
+        self._roster = Roster()
+        self._events = RoomEventQueue()
+        self._utterances = UtteranceQueue(self._events.put)
+        self._outbox: asyncio.Queue[frames.Frame] = asyncio.Queue(MAX_UNSENT_FRAMES)
+        self._listening = True
+        self._living: asyncio.Task[None] | None = None
+
+    async def join(self) -> RoomSnapshot:
+        socket, presence = await self._connect()
+        self._roster.replace_all(presence.participants)
+        self._living = asyncio.create_task(self._live(socket), name=f"voice-{self._seat.participant_id}")
+        return presence
+
+    def events(self) -> AsyncIterator[RoomEvent]:
+        return self._events.read()
+
+    def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
+        utterance, text = self._utterances.begin(text, interruptible=interruptible)
+        if not utterance.ended.done():
+            said = {
+                "type": "say",
+                "id": utterance.id,
+                "text": text,
+                "interruptible": interruptible,
+                "to": None,
+            }
+            self._send(said)
+        return utterance
+
+    def interrupt(self) -> None:
+        # One frame cuts one utterance, and the next one queued begins: as many frames as may be cut.
+        for _ in self._utterances.interruptible:
+            self._send({"type": "interrupt"})
+
+    def listen(self, enabled: bool) -> None:
+        self._listening = enabled
+        self._send({"type": "listen", "enabled": enabled})
+
+    async def leave(self) -> None:
+        living, self._living = self._living, None
+        if living is None:
+            return
+        self._send({"type": "leave"})
+        await asyncio.wait((living,), timeout=LEAVE_TIMEOUT_S)
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+        self._end(None)
+
+    # ── the life of the connection ───────────────────────────────────────────────────────────────
+
+    async def _live(self, socket: ClientConnection) -> None:
+        closing: DisconnectReason | None = None
+        try:
+            closing = await self._serve(socket)
+        except Exception as error:
+            log.error("voice_broke", room=self._seat.room_id, exception=format_traceback(error))
+            closing = DisconnectReason.LOST
+        finally:
+            self._end(closing)
+
+    async def _serve(self, socket: ClientConnection) -> DisconnectReason | None:
+        """Serve connection after connection; returns why the room ended it, or None when we left."""
+        while True:
+            over, closing = await self._converse(socket)
+            if over:
+                return closing
+            self._forget_speech()
+            again = await self._rejoin()
+            if again is None:
+                return DisconnectReason.LOST
+            socket = again
+            self.listen(self._listening)
+
+    async def _converse(self, socket: ClientConnection) -> tuple[bool, DisconnectReason | None]:
+        """Read and write until the connection ends. Is the presence over, and why (None: we left)?"""
+        writing = asyncio.create_task(self._write(socket))
+        reading = asyncio.create_task(self._read(socket))
+        try:
+            await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
+            if writing.done() and writing.exception() is None:
+                return True, None
+            closing = reading.result() if reading.done() else None
+            return closing is not None, closing
+        finally:
+            writing.cancel()
+            reading.cancel()
+            await asyncio.gather(writing, reading, return_exceptions=True)
+            await close_connection(socket)
+
+    async def _write(self, socket: ClientConnection) -> None:
+        """Send what is queued; returns once goodbye was said. Raises when the connection does not take it."""
+        while True:
+            frame = await self._outbox.get()
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await socket.send(msgspec.json.encode(frame).decode())
+            if frame["type"] == "leave":
+                return
+
+    async def _read(self, socket: ClientConnection) -> DisconnectReason | None:
+        """Turn frames into events; returns why the presence is over, or None when only the line broke."""
+        while True:
+            try:
+                frame = frames.parse(await socket.recv())
+            except ConnectionClosed:
+                return None
+            if frame.get("type") == "closed":
+                return frames.disconnect_reason(frame)
+            if not self._take(frame):
+                return DisconnectReason.LOST
+
+    async def _rejoin(self) -> ClientConnection | None:
+        """The connection again, with what was missed told as events; None when it cannot be had back."""
+        pause_s = REJOIN_PAUSE_S
+        try:
+            async with asyncio.timeout(REJOIN_WITHIN_S):
+                while True:
+                    try:
+                        socket, presence = await self._connect()
+                    except RetryableError as error:
+                        log.info("voice_rejoin_waits", room=self._seat.room_id, why=str(error))
+                        await asyncio.sleep(pause_s)
+                        pause_s = min(2 * pause_s, REJOIN_PAUSE_MAX_S)
+                        continue
+                    break
+        except (TimeoutError, InvalidRequest) as error:
+            log.warning("voice_lost", room=self._seat.room_id, why=str(error) or "timeout")
+            return None
+        missed = self._roster.replace_all(presence.participants)
+        if all(self._events.put(event) for event in missed):
+            return socket
+        await close_connection(socket)
+        return None
+
+    async def _connect(self) -> tuple[ClientConnection, RoomSnapshot]:
+        """A connection that was welcomed. Raises `Refused` and `Retry`."""
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                ticket = await self._seat.token_source()
+                return await open_connection(self._seat, ticket)
+        except TimeoutError:
+            raise RetryableError(
+                f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
+            ) from None
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+
+    def _take(self, frame: frames.Frame) -> bool:
+        """Tell what `frame` says; False when the reader is too far behind."""
+        match frame:
+            case {"type": "said", "id": str(utterance_id), "interrupted": bool(interrupted)}:
+                return self._utterances.finish(utterance_id, interrupted)
+            case {"type": "error"}:
+                log.warning("voice_frame_refused", room=self._seat.room_id)
+                return True
+        return all(self._events.put(event) for event in self._roster.apply(frames.event(frame)))
+
+    def _forget_speech(self) -> None:
+        """The connection is gone, and with it what was being said and what was not yet written."""
+        self._outbox = asyncio.Queue(MAX_UNSENT_FRAMES)
+        self._utterances.drop()
+
+    def _end(self, closing: DisconnectReason | None) -> None:
+        self._utterances.close()
+        self._events.end(closing)
+
+    def _send(self, frame: frames.Frame) -> None:
+        if self._events.over:
+            return
+        if self._outbox.full():
+            log.warning("voice_frame_dropped", room=self._seat.room_id, unsent=MAX_UNSENT_FRAMES)
+            return
+        self._outbox.put_nowait(frame)

@@ -1,0 +1,71 @@
+"""The sandbox's frames read: JSON text into the events of the port. Pure; an unknown frame is no event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..room_client import (
+    AudioStarted,
+    DisconnectReason,
+    ParticipantJoinedRoom,
+    ParticipantLeftRoom,
+    RoomEvent,
+    RoomParticipant,
+    RoomSnapshot,
+    UtteranceHeard,
+)
+
+Frame = dict[str, Any]
+
+_frame = msgspec.json.Decoder(Frame)
+
+
+def parse(raw: str | bytes) -> Frame:
+    """One frame; what is no JSON object is an empty one."""
+    try:
+        return _frame.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def snapshot(frame: Frame, own_id: str) -> RoomSnapshot | None:
+    """The room as the welcome shows it, without ourselves; None when this is no welcome."""
+    match frame:
+        case {"type": "welcome", "roomId": str(room_id), "participants": list(cards)}:
+            others = tuple(other for card in cards if (other := _participant(card)) and other.id != own_id)
+            session_id = frame.get("sessionId")
+            return RoomSnapshot(room_id, session_id if isinstance(session_id, str) else None, others)
+    return None
+
+
+def event(frame: Frame) -> RoomEvent | None:
+    """What the frame tells, or None."""
+    match frame:
+        case {"type": "participant-joined", "participant": card} if other := _participant(card):
+            return ParticipantJoinedRoom(other)
+        case {"type": "participant-left", "participantId": str(participant_id)}:
+            return ParticipantLeftRoom(participant_id, str(frame.get("reason") or ""))
+        case {"type": "audio-stream-enabled", "participantId": str(participant_id)}:
+            return AudioStarted(participant_id, str(frame.get("kind") or "audio"))
+        case {"type": "speech", "participantId": str(participant_id), "text": str(text)}:
+            return UtteranceHeard(participant_id, text)
+    return None
+
+
+def disconnect_reason(frame: Frame) -> DisconnectReason:
+    """Why the room closed on us; a word nobody knows counts as having been put out."""
+    reason = frame.get("reason")
+    return (
+        DisconnectReason(reason)
+        if reason in (DisconnectReason.REPLACED, DisconnectReason.DEACTIVATED)
+        else DisconnectReason.KICKED
+    )
+
+
+def _participant(card: Any) -> RoomParticipant | None:
+    match card:
+        case {"id": str(participant_id), "name": str(name), "audio": bool(audible)}:
+            return RoomParticipant(participant_id, name, audible)
+    return None

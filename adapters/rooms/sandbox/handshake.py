@@ -1,0 +1,87 @@
+"""The sandbox's door: one WebSocket opened and welcomed, or a refusal in our own words; and closed again."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
+
+from ..room_client import JoinOptions, NoSuchRoom, RoomSnapshot
+from . import frames
+
+OPEN_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 1.0
+PING_INTERVAL_S: Final = 5.0
+PING_TIMEOUT_S: Final = 5.0
+MAX_FRAME_BYTES: Final = 64 * 1024
+
+_SCHEMES: Final = {"http": "ws", "https": "wss"}
+_WORTH_RETRYING: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+)
+"""401 among them: the next try comes with a fresh token."""
+
+# The library logs the whole handshake at DEBUG, and the token is in its address.
+_socket_log = logging.getLogger(f"{__name__}.socket")
+_socket_log.setLevel(logging.WARNING)
+
+
+async def open_connection(seat: JoinOptions, ticket: RoomToken) -> tuple[ClientConnection, RoomSnapshot]:
+    """A connection that was welcomed. Raises `Refused` and `Retry`; neither quotes the token."""
+    try:
+        socket = await connect(
+            _address(seat, ticket),
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_TIMEOUT_S,
+            max_size=MAX_FRAME_BYTES,
+            compression=None,
+            proxy=None,
+            logger=_socket_log,
+        )
+    except InvalidStatus as error:
+        raise _refusal(seat, error.response.status_code) from None
+    except (InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
+        raise RetryableError(f"Room {seat.room_id} could not be reached ({type(error).__name__})") from None
+    try:
+        presence = frames.snapshot(frames.parse(await socket.recv()), seat.participant_id)
+    except ConnectionClosed:
+        presence = None
+    except BaseException:
+        await close_connection(socket)
+        raise
+    if presence is None:
+        await close_connection(socket)
+        raise RetryableError(f"Room {seat.room_id} opened without a welcome")
+    return socket, presence
+
+
+async def close_connection(socket: ClientConnection) -> None:
+    """Close the connection, within `CLOSE_TIMEOUT_S` or by force; a closed one stays closed."""
+    await socket.close()
+
+
+def _address(seat: JoinOptions, ticket: RoomToken) -> str:
+    base = urlsplit(ticket.signaling_url)
+    if base.scheme not in _SCHEMES or not base.netloc:
+        raise InvalidRequest("signaling_url is no http(s) address; set the gateway's provider base URL")
+    query = urlencode({"participantId": seat.participant_id, "name": seat.name, "token": ticket.token})
+    path = f"{base.path.rstrip('/')}/v2/rooms/{quote(seat.room_id, safe='')}/join"
+    return f"{_SCHEMES[base.scheme]}://{base.netloc}{path}?{query}"
+
+
+def _refusal(seat: JoinOptions, status: int) -> RetryableError | InvalidRequest:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_RETRYING:
+        return RetryableError(f"Room {seat.room_id} answered the join with {status}")
+    if status == HTTPStatus.NOT_FOUND:
+        return NoSuchRoom(seat.room_id)
+    return InvalidRequest(
+        f"Room {seat.room_id} refused {seat.participant_id} with {status}; check room and token"
+    )

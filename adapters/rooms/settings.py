@@ -1,0 +1,103 @@
+"""How a process that is present in rooms is set up, from the environment.
+
+The law of this file: what is wrong with the set-up is said when the process starts, not when the first
+supervisor is on the line. Nothing of a cloud's framework is imported unless that cloud was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from dataclasses import dataclass, field
+from functools import reduce
+from importlib import import_module
+from typing import Any, Final
+
+from warmxfer.schemas import InvalidRequest
+
+ROOM_KIND_VARIABLE: Final = "WARMXFER_VOICE"
+PIPELINE_VARIABLE: Final = "WARMXFER_BRIEFING_PIPELINE"
+ROOM_KINDS: Final = ("sandbox", "videosdk")
+MAX_SHOWN_CHARS: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFactory:
+    """A function that makes the framework's pipeline, anew for each consultation; `setting` named it."""
+
+    name: str
+    make: Callable[[], Any] = field(repr=False)
+    setting: str = PIPELINE_VARIABLE
+    detector: Any = field(default=None, repr=False)
+    """A framework's LLM that tells machines from people in place of the pipeline's own."""
+    scope: Context | None = field(default=None, repr=False)
+    """Where the framework's session begins whose pipelines these are; None: each begins one of its own."""
+
+    def refused(self, trouble: str) -> InvalidRequest:
+        """The refusal of this function, or of what it made: which, and what to do about it."""
+        return _refused(self.name, trouble, self.setting)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """In rooms of VideoSDK with a `pipeline` that hears and speaks there; without one, in the sandbox's."""
+
+    pipeline: PipelineFactory | None = None
+
+    @property
+    def kind(self) -> str:
+        return "sandbox" if self.pipeline is None else "videosdk"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> RoomSettings:
+        """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
+        kind, named = room_kind(env), env.get(PIPELINE_VARIABLE, "").strip()
+        if kind == "sandbox":
+            return cls()
+        _prepare_framework()
+        return cls(_factory(named))
+
+
+def room_kind(env: Mapping[str, str]) -> str:
+    """`WARMXFER_VOICE`, "sandbox" when unset; raises `Refused` for one that nobody speaks."""
+    kind = env.get(ROOM_KIND_VARIABLE) or "sandbox"
+    if kind not in ROOM_KINDS:
+        raise InvalidRequest(
+            f"{ROOM_KIND_VARIABLE} is {kind[:40]!r}; use one of {', '.join(ROOM_KINDS)}",
+            field=ROOM_KIND_VARIABLE,
+        )
+    return kind
+
+
+def _refused(name: str, trouble: str, setting: str = PIPELINE_VARIABLE) -> InvalidRequest:
+    return InvalidRequest(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {trouble}", field=setting)
+
+
+def _prepare_framework() -> None:
+    try:
+        import_module(f"{__package__}.videosdk.client")
+        import_module(f"{__package__}.videosdk.agent_session").silence_framework_logs()
+    except ImportError as error:
+        raise InvalidRequest(
+            f"{ROOM_KIND_VARIABLE} is 'videosdk', but {error.name or error} cannot be imported; "
+            "in the clone, pip install '.[videosdk]' or uv sync --extra videosdk",
+            field=ROOM_KIND_VARIABLE,
+        ) from error
+
+
+def _factory(named: str) -> PipelineFactory:
+    module, _, path = named.partition(":")
+    if not module or not path:
+        raise _refused(named, "not a function; write module:function, one that returns a videosdk Pipeline")
+    try:
+        make = reduce(getattr, path.split("."), import_module(module))
+    except ImportError as error:
+        raise _refused(named, f"but {error}; install it, or put its folder into PYTHONPATH") from error
+    except AttributeError:
+        raise _refused(named, f"but {module} has no {path}; name a function of that module") from None
+    except Exception as error:  # a module of the user's: it may fail in any way
+        trouble = f"but importing {module} raised {type(error).__name__}; make it importable"
+        raise _refused(named, trouble) from error
+    if not callable(make):
+        raise _refused(named, f"but that is a {type(make).__name__}; name a function")
+    return PipelineFactory(named, make)

@@ -1,0 +1,1 @@
+"""Rooms of VideoSDK, through its agents framework."""

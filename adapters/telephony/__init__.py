@@ -1,0 +1,74 @@
+"""Telephony providers: the port, its errors, and one file for each vendor that is known.
+
+Adding a provider is one more file and one more row in `PROVIDERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from warmxfer.schemas import InvalidRequest
+
+from .errors import (
+    NOTHING_DONE,
+    InvalidWebhookSignature,
+    NotFound,
+    NotReady,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unanswered,
+)
+from .provider import (
+    CallEndedNotice,
+    CallRecord,
+    Dialed,
+    DialRequest,
+    Notice,
+    ParticipantJoinedNotice,
+    ParticipantLeftNotice,
+    Provider,
+    ProviderConfig,
+)
+from .videosdk import provider
+
+__all__ = [
+    "NOTHING_DONE",
+    "PROVIDERS",
+    "CallEndedNotice",
+    "CallRecord",
+    "DialRequest",
+    "Dialed",
+    "InvalidWebhookSignature",
+    "NotFound",
+    "NotReady",
+    "NotSent",
+    "Notice",
+    "OutcomeUnknown",
+    "ParticipantJoinedNotice",
+    "ParticipantLeftNotice",
+    "Provider",
+    "ProviderConfig",
+    "RateLimited",
+    "Rejected",
+    "Unanswered",
+    "choose_provider",
+]
+
+DEFAULT_PROVIDER = provider.VideoSDKProvider.name
+
+PROVIDERS: Mapping[str, Callable[[Mapping[str, str]], ProviderConfig]] = {
+    DEFAULT_PROVIDER: provider.from_env,
+}
+
+
+def choose_provider(env: Mapping[str, str]) -> ProviderConfig:
+    """The provider that WARMXFER_PROVIDER names (videosdk by default); raises `Refused`."""
+    name = env.get("WARMXFER_PROVIDER") or DEFAULT_PROVIDER
+    if name not in PROVIDERS:
+        raise InvalidRequest(
+            f"WARMXFER_PROVIDER is {name[:40]!r}; use one of {', '.join(PROVIDERS)}",
+            field="WARMXFER_PROVIDER",
+        )
+    return PROVIDERS[name](env)

@@ -1,0 +1,1 @@
+"""VideoSDK's telephony REST API as a provider."""

@@ -1,0 +1,229 @@
+"""VideoSDK as a `Provider`. This file and its `videosdk_*` neighbours are all that knows VideoSDK.
+
+Our keys travel with every effect, so that its outcome can be looked up instead of tried again: a room is
+found by `customRoomId`, a dialled leg by `metadata.attemptKey` or `participant.id`, a switched one by its
+own record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from warmxfer.schemas import InvalidRequest, RetryableError
+
+from ..errors import InvalidWebhookSignature, NotFound, Rejected
+from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
+from .http_client import ApiRequest, HttpClient
+from .recording_errors import recording_error
+from .request_bodies import dial_body, recording_body, room_body, switch_body, webhook_body
+from .responses import (
+    Unreadable,
+    read_dialed,
+    read_nothing,
+    read_one,
+    read_page,
+    read_room,
+    read_switched,
+    read_webhooks,
+)
+from .settings import VideoSDKSettings
+from .tokens import Tokens
+from .webhooks import SIGNATURE, parse_webhook, read_public_key, verify
+
+PER_PAGE = 50
+MAX_PAGES = 40
+"""No more than this many pages of one question are read: 2,000 legs."""
+MARK = "warmxferId"
+"""The metadata key that every leg dialled by warmxfer carries."""
+FETCH = "fetch"
+REFETCH_S = 60.0
+"""A signature that does not verify makes us ask for a newer key, but not more often than this."""
+
+log = structlog.get_logger(__name__)
+
+
+class VideoSDKProvider:
+    """One VideoSDK project.
+
+    `webhook_url` is given to every room we create; `webhook_key` is a PEM, the word `fetch`, or None: then
+    webhooks are believed unsigned.
+    """
+
+    name = "videosdk"
+
+    def __init__(
+        self, settings: VideoSDKSettings, *, webhook_url: str | None = None, webhook_key: str | None = None
+    ) -> None:
+        self._settings = settings
+        self._webhook_url = webhook_url
+        self._tokens = Tokens(settings.api_key, settings.secret, settings.auth_token)
+        self._http = HttpClient(settings.base_url, self._tokens, settings.timeout_s)
+        self._fetches_key = webhook_key == FETCH
+        self._signed = webhook_key is not None
+        self._key: rsa.RSAPublicKey | None = None
+        self._fetched_at = float("-inf")
+        if webhook_key is not None and not self._fetches_key:
+            self._key = read_public_key(webhook_key)
+        if settings.auth_token:
+            log.warning("participants_use_the_auth_token", remedy="set VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
+
+    @property
+    def signaling_url(self) -> str:
+        return self._settings.base_url
+
+    @property
+    def timeout_s(self) -> float:
+        return self._settings.timeout_s
+
+    async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
+        calls = await self._list({"roomId": room_id}, within_s)
+        theirs = [call for call in calls if call.up and MARK not in call.metadata]
+        # Who called in comes before whom somebody else dialled into the room; then the newest.
+        return max(theirs, key=lambda call: (call.direction == "inbound", call.started), default=None)
+
+    async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
+        try:
+            return await self._http.request(
+                ApiRequest("GET", "/v2/sip/call/{call_id}", ids={"call_id": call_id}), read_one, within_s
+            )
+        except NotFound:
+            return None
+
+    async def find_calls(
+        self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
+    ) -> list[CallRecord]:
+        calls = await self._list({"roomId": room_id, "type": "outbound"}, within_s)
+        ours = [
+            call
+            for call in calls
+            if call.metadata.get("attemptKey") == attempt_key or call.participant_id == participant_id
+        ]
+        return sorted(ours, key=lambda call: not call.up)
+
+    async def find_marked_calls(
+        self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
+    ) -> list[CallRecord]:
+        since_ms = round((self._tokens.now() - began_within_s) * 1_000)
+        calls = await self._list({"type": "outbound", "startDate": str(since_ms)}, within_s)
+        return [call for call in calls if call.up and marks.items() <= call.metadata.items()]
+
+    async def create_room(self, key: str, *, within_s: float | None = None) -> str:
+        ask = ApiRequest("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
+        return await self._http.request(ask, read_room, within_s)
+
+    async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
+        return await self._http.request(
+            ApiRequest("POST", "/v2/sip/call", body=dial_body(order)), read_dialed, within_s
+        )
+
+    async def switch(
+        self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
+    ) -> dict[str, Any]:
+        token = self.mint_token(room_id, participant_id)
+        ask = ApiRequest(
+            "POST", "/v2/sip/call/switch-room", body=switch_body(call_id, room_id, participant_id, token)
+        )
+        return await self._http.request(ask, read_switched, within_s)
+
+    async def end(self, call_id: str, *, within_s: float | None = None) -> None:
+        ask = ApiRequest("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
+        await self._http.request(ask, read_nothing, within_s)
+
+    async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
+        ask = ApiRequest("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
+        await self._http.request(ask, read_nothing, within_s)
+
+    async def record_participant(
+        self, room_id: str, participant_id: str, *, within_s: float | None = None
+    ) -> None:
+        body = recording_body(room_id, participant_id)
+        ask = ApiRequest("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
+        try:
+            await self._http.request(ask, read_nothing, within_s)
+        except Rejected as error:
+            if (told := recording_error(error)) is not None:
+                raise told from error
+
+    async def register_webhooks(self) -> None:
+        url = self._webhook_url
+        if url is None or url in await self._http.request(
+            ApiRequest("GET", "/v2/sip/webhooks"), read_webhooks
+        ):
+            return
+        ask = ApiRequest("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
+        await self._http.request(ask, read_nothing)
+        log.info("webhooks_registered")
+
+    def mint_token(self, room_id: str, participant_id: str) -> str:
+        return self._tokens.for_room(room_id, participant_id)
+
+    async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        if self._signed:
+            await self._check_signature(headers.get(SIGNATURE, ""), body)
+        return parse_webhook(body)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _list(self, query: Mapping[str, str], within_s: float | None) -> list[CallRecord]:
+        """Every call that matches, all pages, each call once."""
+        found: dict[str, CallRecord] = {}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self.timeout_s if within_s is None else within_s)
+        for page in range(1, MAX_PAGES + 1):
+            ask = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
+            calls, last = await self._http.request(ask, read_page, deadline - loop.time())
+            found.update((call.call_id, call) for call in calls)
+            # A server that tells no last page has none left when a page comes back empty.
+            if not calls or (last is not None and page >= last):
+                return list(found.values())
+        log.warning("call_list_cut", pages=MAX_PAGES, calls=len(found))
+        return list(found.values())
+
+    async def _check_signature(self, signature: str, body: bytes) -> None:
+        if not signature:
+            raise InvalidWebhookSignature("The webhook carries no signature")
+        key = self._key or await self._fetch_key()
+        if key is None:
+            raise RetryableError("The key that webhooks are signed with could not be fetched yet")
+        try:
+            verify(key, signature, body)
+        except InvalidWebhookSignature:
+            newer = await self._fetch_key()
+            if newer is None:
+                raise
+            verify(newer, signature, body)
+
+    async def _fetch_key(self) -> rsa.RSAPublicKey | None:
+        """The key VideoSDK signs with now; None when it may not be asked for, or was a moment ago."""
+        now = asyncio.get_running_loop().time()
+        if not self._fetches_key or now - self._fetched_at < REFETCH_S:
+            return None
+        self._fetched_at = now
+        self._key = await self._http.request(ApiRequest("GET", "/v2/public/rsa-public-key"), _read_key)
+        return self._key
+
+
+def from_env(env: Mapping[str, str]) -> ProviderConfig:
+    """VideoSDK with its settings in `env`; raises `Refused`."""
+    settings = VideoSDKSettings.from_env(env)
+    return ProviderConfig(
+        name=VideoSDKProvider.name,
+        local=settings.local,
+        timeout_s=settings.timeout_s,
+        open=lambda webhook_url, webhook_key: VideoSDKProvider(
+            settings, webhook_url=webhook_url, webhook_key=webhook_key
+        ),
+    )
+
+
+def _read_key(answer: Mapping[str, Any]) -> rsa.RSAPublicKey:
+    try:
+        return read_public_key(str(answer.get("publicKey", "")))
+    except InvalidRequest as error:
+        raise Unreadable(str(error)) from error

@@ -1,0 +1,58 @@
+"""What we ask of VideoSDK, written from our own words. Pure.
+
+The law of this file: a body is built from typed fields, and the fields that passed the policy are set
+last, so that no option of a user can replace them (toll fraud).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..provider import DialRequest
+
+ROOM_EVENTS = ("participant-joined", "participant-left")
+"""What a room of ours tells our webhook."""
+CALL_EVENTS = ("call-hangup", "call-missed", "call-update")
+"""What the project tells our webhook about its calls."""
+
+
+def dial_body(order: DialRequest) -> dict[str, Any]:
+    """`POST /v2/sip/call`."""
+    destination = order.destination
+    options: dict[str, Any] = msgspec.to_builtins(destination.extra_options)
+    ringing_timeout_s = min(options.get("ringingTimeout", order.ringing_timeout_s), order.ringing_timeout_s)
+    return {
+        **options,
+        "metadata": {**options.get("metadata", {}), **order.metadata},
+        "ringingTimeout": ringing_timeout_s,
+        "participant": {"id": order.participant_id, "name": destination.participant_display_name},
+        "destinationRoomId": order.room_id,
+        "routingRuleId": destination.routing_rule_id,
+        "sipCallFrom": destination.sip_call_from,
+        "sipCallTo": destination.sip_call_to,
+    }
+
+
+def room_body(key: str, webhook_url: str | None) -> dict[str, Any]:
+    """`POST /v2/rooms`: the same key gives the same room."""
+    body: dict[str, Any] = {"customRoomId": key}
+    if webhook_url is not None:
+        body["webhook"] = {"endPoint": webhook_url, "events": list(ROOM_EVENTS)}
+    return body
+
+
+def recording_body(room_id: str, participant_id: str) -> dict[str, Any]:
+    """`POST /v2/recordings/participant/start`."""
+    return {"roomId": room_id, "participantId": participant_id}
+
+
+def webhook_body(url: str) -> dict[str, Any]:
+    """`POST /v2/sip/webhooks`."""
+    return {"url": url, "events": list(CALL_EVENTS)}
+
+
+def switch_body(call_id: str, room_id: str, participant_id: str, token: str) -> dict[str, Any]:
+    """`POST /v2/sip/call/switch-room`."""
+    return {"callId": call_id, "roomId": room_id, "participantId": participant_id, "token": token}

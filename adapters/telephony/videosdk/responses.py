@@ -1,0 +1,231 @@
+"""How VideoSDK writes about calls and rooms, read into our words. Pure.
+
+Statuses come in either case; ids as `callId` or `id`; the page's figures under `pageInfo` or beside the
+data. What cannot be read raises `Unreadable`; what is merely missing is left empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import msgspec
+
+from warmxfer.schemas import CallCause
+
+from ..provider import CallRecord, Dialed, Direction
+
+MAX_ID_CHARS = 128
+MAX_RAW_BYTES = 16 * 1024
+"""A record larger than this keeps only its identity in `raw`: a message on the bus carries 64 KB."""
+
+Json = Mapping[str, Any]
+
+
+class Unreadable(ValueError):
+    """An answer of another shape than VideoSDK's."""
+
+
+DOWN: dict[str, CallCause] = {
+    "busy": CallCause.BUSY,
+    "missed": CallCause.NO_ANSWER,
+    "no-answer": CallCause.NO_ANSWER,
+    "not-answered": CallCause.NO_ANSWER,
+    "rejected": CallCause.REJECTED,
+    "abandoned": CallCause.ABANDONED,
+    "canceled": CallCause.ABANDONED,
+    "cancelled": CallCause.ABANDONED,
+    "failed": CallCause.FAILED,
+    "ended": CallCause.HUNG_UP,
+    "completed": CallCause.HUNG_UP,
+    "transferred": CallCause.HUNG_UP,
+}
+"""The statuses after which a leg is down, with the cause they give when nothing says it better."""
+
+SIP_CAUSES: dict[int, CallCause] = {
+    408: CallCause.NO_ANSWER,
+    480: CallCause.NO_ANSWER,
+    486: CallCause.BUSY,
+    487: CallCause.ABANDONED,
+    600: CallCause.BUSY,
+    603: CallCause.REJECTED,
+    607: CallCause.REJECTED,
+    608: CallCause.REJECTED,
+}
+
+_REASONS: tuple[tuple[str, CallCause], ...] = (
+    ("busy", CallCause.BUSY),
+    ("no-answer", CallCause.NO_ANSWER),
+    ("not-answered", CallCause.NO_ANSWER),
+    ("timeout", CallCause.NO_ANSWER),
+    ("reject", CallCause.REJECTED),
+    ("decline", CallCause.REJECTED),
+    ("abandon", CallCause.ABANDONED),
+    ("cancel", CallCause.ABANDONED),
+    ("gone", CallCause.ABANDONED),
+)
+
+_MOVING, _MOVED, _STAYED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
+_ANSWERED = "answered"
+
+
+def read_call(raw: Json) -> CallRecord:
+    """One call record, of a look-up, a list or a webhook."""
+    call_id = _text(raw, "callId") or _text(raw, "id")
+    if not call_id:
+        raise Unreadable("a call without an id")
+    status, log = _word(raw.get("status")), _timelog(raw)
+    up = status not in DOWN and not raw.get("end")
+    participant = raw.get("participant")
+    return CallRecord(
+        call_id=call_id,
+        up=up,
+        status=status,
+        direction=_direction(raw),
+        room_id=_text(raw, "roomId") or None,
+        participant_id=_text(raw, "participantId")
+        or (_text(cast("Json", participant), "id") if isinstance(participant, Mapping) else "")
+        or None,
+        moving=status == _MOVING,
+        completed_moves=_count(log, status, _MOVED),
+        failed_moves=_count(log, status, _STAYED),
+        cause=None if up else cause_of(status, log),
+        sip_code=sip_code_of(log, raw),
+        started=_text(raw, "start"),
+        metadata=_object(raw, "metadata"),
+        raw=bounded(raw),
+    )
+
+
+def read_one(answer: Json) -> CallRecord:
+    """`GET /v2/sip/call/{callId}`."""
+    return read_call(_data(answer))
+
+
+def read_page(answer: Json) -> tuple[list[CallRecord], int | None]:
+    """`GET /v2/sip/call`: the calls of one page, and the number of the last page where it is told."""
+    items = answer.get("data")
+    if not isinstance(items, list):
+        raise Unreadable("a list of calls without data")
+    calls = [
+        read_call(cast("Json", each)) for each in cast("list[object]", items) if isinstance(each, Mapping)
+    ]
+    info = answer.get("pageInfo")
+    last = (cast("Json", info) if isinstance(info, Mapping) else answer).get("lastPage")
+    return calls, last if isinstance(last, int) else None
+
+
+def read_dialed(answer: Json) -> Dialed:
+    """`POST /v2/sip/call`."""
+    return Dialed(read_call(_data(answer)).call_id, bounded(answer))
+
+
+def read_switched(answer: Json) -> dict[str, Any]:
+    """`POST /v2/sip/call/switch-room`: only an answer that speaks of a call is an acceptance."""
+    read_call(_data(answer))
+    return bounded(answer)
+
+
+def read_room(answer: Json) -> str:
+    """`POST /v2/rooms`: the room's id."""
+    room_id = _text(answer, "roomId")
+    if not room_id:
+        raise Unreadable("a room without roomId")
+    return room_id
+
+
+def read_webhooks(answer: Json) -> set[str]:
+    """`GET /v2/sip/webhooks`: the addresses that are told."""
+    items = answer.get("data", answer.get("webhooks"))
+    if not isinstance(items, list):
+        raise Unreadable("a list of webhooks without data")
+    found = (
+        cast("Json", each).get("url") for each in cast("list[object]", items) if isinstance(each, Mapping)
+    )
+    return {url for url in found if isinstance(url, str)}
+
+
+def read_nothing(answer: Json) -> None:
+    """An answer whose arrival is all that counts."""
+
+
+def cause_of(status: str, log: Iterable[Json]) -> CallCause:
+    """Why a leg is down: the SIP code says it best, then the written reason, then the status.
+
+    A leg that was answered and then ended was hung up, whatever codes an earlier ringing left behind.
+    """
+    entries = list(log)
+    answered = any(_word(entry.get("status")) == _ANSWERED for entry in entries)
+    by_status = DOWN.get(status, CallCause.HUNG_UP)
+    if answered and by_status is CallCause.HUNG_UP:
+        return CallCause.HUNG_UP
+    code = sip_code_of(entries)
+    if code in SIP_CAUSES:
+        return SIP_CAUSES[code]
+    for entry in reversed(entries):
+        reason = _word(entry.get("reason"))
+        for part, cause in _REASONS:
+            if part in reason:
+                return cause
+    return CallCause.FAILED if code is not None and code >= 400 else by_status
+
+
+def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
+    """The last SIP status told, 100 to 699."""
+    details = (raw or {}).get("additionalDetails")
+    places = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
+    for place in reversed(places):
+        code = place.get("sipCode", place.get("sipStatusCode"))
+        if isinstance(code, str) and code.isascii() and code.isdigit():
+            code = int(code)
+        if isinstance(code, int) and 100 <= code <= 699:
+            return code
+    return None
+
+
+def bounded(raw: Json) -> dict[str, Any]:
+    """`raw` as it is, or only its identity when it would not fit into a message."""
+    if len(msgspec.json.encode(raw)) <= MAX_RAW_BYTES:
+        return dict(raw)
+    data = cast("Json", raw["data"]) if isinstance(raw.get("data"), Mapping) else raw
+    kept = {name: _text(data, name) for name in ("callId", "id", "status", "roomId") if _text(data, name)}
+    return {"data": kept} if data is not raw else kept
+
+
+def _data(answer: Json) -> Json:
+    data = answer.get("data")
+    if not isinstance(data, Mapping):
+        raise Unreadable("an answer without data")
+    return cast("Json", data)
+
+
+def _text(raw: Json, name: str) -> str:
+    value = raw.get(name)
+    return value if isinstance(value, str) and len(value) <= MAX_ID_CHARS else ""
+
+
+def _word(value: object) -> str:
+    """`NOT_ANSWERED`, `Not answered` and `not-answered` are one word."""
+    return value.strip().lower().replace("_", "-").replace(" ", "-") if isinstance(value, str) else ""
+
+
+def _object(raw: Json, name: str) -> Json:
+    value = raw.get(name)
+    return cast("Json", value) if isinstance(value, Mapping) else {}
+
+
+def _timelog(raw: Json) -> list[Json]:
+    log = raw.get("timelog")
+    if not isinstance(log, list):
+        return []
+    return [cast("Json", each) for each in cast("list[object]", log) if isinstance(each, Mapping)]
+
+
+def _direction(raw: Json) -> Direction:
+    word = _word(raw.get("type"))
+    return "inbound" if word == "inbound" else "outbound" if word == "outbound" else ""
+
+
+def _count(log: Iterable[Json], status: str, wanted: str) -> int:
+    """How often `wanted` was reached; the status counts once where the log does not carry it."""
+    return max(sum(_word(entry.get("status")) == wanted for entry in log), int(status == wanted))

@@ -1,0 +1,105 @@
+"""VideoSDK's webhooks: who signed them, and what they say.
+
+The signature covers the raw body and no time, so an old webhook can be sent again: whoever acts on one
+must not mind. Facts may stand at the top or under `data`; `meetingId` is a room's id.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from warmxfer.schemas import CallCause, InvalidRequest
+
+from ..errors import InvalidWebhookSignature
+from ..provider import (
+    CallEndedNotice,
+    Notice,
+    ParticipantJoinedNotice,
+    ParticipantLeftNotice,
+)
+from .responses import DOWN, Unreadable, read_call
+
+SIGNATURE = "videosdk-signature"
+MAX_SIGNATURE_CHARS = 2_048
+MAX_REASON_CHARS = 100
+
+_DOWN_WORDS = frozenset({"call-hangup", "call-missed"})
+"""Webhooks that say by their very name that the leg is down, whatever status they carry."""
+_STATUS_WORDS = frozenset({"call-update", "call-transferred"})
+
+
+def read_public_key(pem: str) -> rsa.RSAPublicKey:
+    """The key in `pem`; raises `Refused`."""
+    try:
+        # Environment files carry a PEM on one line, with its line breaks spelled out.
+        key = serialization.load_pem_public_key(pem.replace("\\n", "\n").encode())
+    except ValueError as error:
+        raise InvalidRequest(
+            "The webhook key is not a public key in PEM; give one, or the word fetch"
+        ) from error
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise InvalidRequest("The webhook key is not an RSA key; give VideoSDK's own, or the word fetch")
+    return key
+
+
+def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
+    """RSA-SHA256 over the raw body, in base64; raises `Forged`."""
+    try:
+        raw = base64.b64decode(signature[:MAX_SIGNATURE_CHARS], validate=True)
+        key.verify(raw, body, padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, binascii.Error, ValueError) as error:
+        raise InvalidWebhookSignature("The webhook is not signed by VideoSDK") from error
+
+
+def parse_webhook(body: bytes) -> Notice | None:
+    """What a webhook says; None when it is about nothing of ours. Raises `Refused` when it is unreadable."""
+    try:
+        letter: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest("The webhook is not JSON") from error
+    if not isinstance(letter, dict):
+        raise InvalidRequest("The webhook is not a JSON object")
+    words = cast("dict[str, Any]", letter)
+    kind = words.get("webhookType") or words.get("type")
+    inner = words.get("data")
+    data = {**words, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else words
+    if kind in _DOWN_WORDS or kind in _STATUS_WORDS:
+        return _leg_down(str(kind), data)
+    if kind in ("participant-joined", "participant-left"):
+        return _room_notice(str(kind), data)
+    return None
+
+
+def _leg_down(kind: str, data: Mapping[str, Any]) -> CallEndedNotice | None:
+    try:
+        record = read_call(data)
+    except Unreadable as error:
+        raise InvalidRequest("The webhook names no call") from error
+    if record.up and kind in _STATUS_WORDS:
+        return None
+    cause = record.cause or (CallCause.NO_ANSWER if kind == "call-missed" else DOWN["ended"])
+    return CallEndedNotice(
+        call_id=record.call_id,
+        participant_id=record.participant_id,
+        direction=record.direction,
+        metadata=record.metadata,
+        cause=cause,
+        sip_code=record.sip_code,
+    )
+
+
+def _room_notice(kind: str, data: Mapping[str, Any]) -> Notice:
+    room_id, participant_id = data.get("meetingId") or data.get("roomId"), data.get("participantId")
+    if not isinstance(room_id, str) or not isinstance(participant_id, str):
+        raise InvalidRequest("The webhook names no room or no participant")
+    if kind == "participant-joined":
+        return ParticipantJoinedNotice(room_id, participant_id)
+    return ParticipantLeftNotice(room_id, participant_id, str(data.get("reason") or "")[:MAX_REASON_CHARS])

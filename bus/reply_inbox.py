@@ -1,0 +1,93 @@
+"""Many answers over one inbox: every request gets a future, found again by the last word of its subject.
+
+A future ends in exactly one way: the answer, `ConnectionLost` when the link breaks while it waits, or the
+error handed to `fail` for its subject. Deadlines are the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+
+from nats.aio.msg import Msg
+from nats.errors import (
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    MaxPayloadError,
+    OutboundBufferLimitError,
+)
+
+from .errors import InvalidRequest
+from .nats_client import NatsClient
+
+MAX_WAITING = 65_536
+
+
+class ConnectionLost(Exception):
+    """The link broke: whether the request was carried out is not known. Caught within this room."""
+
+
+class ReplyInbox:
+    """The one inbox of a connection. `open` it after connecting; it survives reconnects."""
+
+    def __init__(self, client: NatsClient) -> None:
+        self._client = client
+        self._inbox = ""
+        self._numbers = itertools.count()
+        self._waiting: dict[str, tuple[asyncio.Future[Msg], str]] = {}
+
+    async def open(self) -> None:
+        """Subscribe to the inbox."""
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe_callback(f"{self._inbox}.*", self._arrive)
+
+    async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
+        """Write a request and return the future of its answer without waiting for it."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise ConnectionLost(f"{MAX_WAITING} requests are unanswered")
+        word = str(next(self._numbers))
+        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._waiting[word] = (future, subject)
+        try:
+            await self._client.publish(
+                subject, data, reply=f"{self._inbox}.{word}", headers=dict(headers) if headers else None
+            )
+        except MaxPayloadError as error:
+            del self._waiting[word]
+            raise InvalidRequest(
+                f"The message is {len(data)} bytes long; the server takes {self._client.max_payload} at most"
+            ) from error
+        except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
+            self._waiting.pop(word, None)
+            raise ConnectionLost(str(error)) from error
+        future.add_done_callback(lambda _: self._waiting.pop(word, None))
+        return future
+
+    async def call(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
+    ) -> Msg:
+        """Write a request and wait for its answer; raises `TimeoutError`, `ConnectionLost`."""
+        future = await self.send(subject, data, headers)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await future
+        finally:
+            future.cancel()
+
+    def fail(self, subject: str, error: Exception) -> None:
+        """End every request that waits on `subject` with `error`."""
+        for future, waiting_on in tuple(self._waiting.values()):
+            if waiting_on == subject and not future.done():
+                future.set_exception(error)
+
+    def fail_all(self) -> None:
+        """End every request: the link broke, their answers will not come."""
+        for future, _ in tuple(self._waiting.values()):
+            if not future.done():
+                future.set_exception(ConnectionLost("connection lost"))
+
+    async def _arrive(self, msg: Msg) -> None:
+        waiting = self._waiting.get(msg.subject.rpartition(".")[2])
+        if waiting is not None and not waiting[0].done():
+            waiting[0].set_result(msg)

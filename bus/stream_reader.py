@@ -1,0 +1,167 @@
+"""Reading the stream: the last message of a subject, the newest one, the next after a number, a history.
+
+    newest                                      asked of the stream's leader: what was acknowledged is seen
+    last, first_after, numbered, history        direct gets, which any replica answers: maybe a moment old
+
+Of three replicas one that stalls answers as of then, and one that is well is some milliseconds behind. So a
+direct get is a hint: what it shows was written, what it does not show may have been. It is enough where a
+write with an expectation decides, where it is looked again, or where an old answer does no harm. Who lets
+something go for ever because of what is not there reads the newest. It needs a leader, and there is none for
+some seconds after one died; one that was cut off from the others takes itself for it that long.
+
+All reads wait out a broker that is away, until their deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from .connection import Connection, JetStreamApiError, has_no_responders
+from .errors import InternalError, InvalidRequest
+from .messages import Stored
+from .nats_client import unsubscribe
+from .reply_inbox import ConnectionLost
+from .retry import RetryLoop
+from .stream import STREAM
+
+BATCH = 256
+MAX_HISTORY = 100_000
+NO_STREAM = f"no stream {STREAM} with direct get is there; run ensure()"
+_NO_MESSAGE, _NO_STREAM = 10037, 10059
+
+_DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
+_ENVELOPE = frozenset(
+    f"Nats-{name}" for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence")
+)
+
+
+async def get_last_from_leader(link: Connection, subject: str, deadline_s: float) -> Stored | None:
+    """The newest message on `subject` (which may hold wildcards) as the leader has it, or None."""
+    try:
+        answer = await link.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
+    except JetStreamApiError as error:
+        if error.err_code == _NO_MESSAGE:
+            return None
+        if error.err_code == _NO_STREAM:
+            raise link.unavailable(NO_STREAM) from error
+        raise InternalError(
+            f"The broker did not read {subject}: {error.description} ({error.err_code})"
+        ) from error
+    found: Mapping[str, Any] = answer["message"]
+    return Stored(
+        subject=found["subject"],
+        seq=int(found["seq"]),
+        at=datetime.fromisoformat(found["time"]).timestamp(),
+        data=base64.b64decode(found.get("data", "")),
+        headers=_headers(base64.b64decode(found.get("hdrs", ""))),
+    )
+
+
+async def get_last(link: Connection, subject: str, deadline_s: float) -> Stored | None:
+    """The last message on `subject` (which may hold wildcards) that some replica has, or None."""
+    if "*" in subject or ">" in subject:
+        return await _get_one(link, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
+    return await _get_one(link, f"{_DIRECT_GET}.{subject}", None, deadline_s)
+
+
+async def first_after(link: Connection, subject: str, seq: int, deadline_s: float) -> Stored | None:
+    """The oldest message on `subject` with a number above `seq`, or None."""
+    return await _get_one(link, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
+
+
+async def numbered(link: Connection, seq: int, deadline_s: float) -> Stored | None:
+    """The message with number `seq`, or None."""
+    return await _get_one(link, _DIRECT_GET, {"seq": seq}, deadline_s)
+
+
+async def history(link: Connection, subject: str, limit: int, after: int, deadline_s: float) -> list[Stored]:
+    """The oldest `limit` messages on `subject` (which may hold wildcards) above number `after`, in order."""
+    if not 1 <= limit <= MAX_HISTORY:
+        raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
+    patience = RetryLoop(link, deadline_s)
+    found: list[Stored] = []
+    while len(found) < limit:
+        seq = (found[-1].seq if found else after) + 1
+        wanted = min(BATCH, limit - len(found))
+        timeout_s = await patience.next_attempt()
+        try:
+            async with asyncio.timeout(timeout_s):
+                batch, pending = await _get_batch(link, subject, seq, wanted)
+        except (TimeoutError, ConnectionLost) as error:
+            await patience.back_off(str(error) or "timeout")
+            continue
+        found += batch
+        if not pending:
+            break
+    return found
+
+
+async def _get_one(
+    link: Connection, subject: str, body: Mapping[str, Any] | None, deadline_s: float
+) -> Stored | None:
+    data = b"" if body is None else json.dumps(body).encode()
+    patience = RetryLoop(link, deadline_s)
+    while True:
+        timeout_s = await patience.next_attempt()
+        try:
+            reply = await link.replies.call(subject, data, None, timeout_s)
+        except (TimeoutError, ConnectionLost) as error:
+            why = str(error) or "timeout"
+        else:
+            if not has_no_responders(reply):
+                return _stored(reply)
+            why = NO_STREAM
+        await patience.back_off(why)
+
+
+async def _get_batch(link: Connection, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
+    """At most `wanted` messages from number `seq` on, and how many are left after them."""
+    arrived: asyncio.Queue[Msg] = asyncio.Queue()
+
+    async def arrive(msg: Msg) -> None:
+        arrived.put_nowait(msg)
+
+    inbox = link.client.new_inbox()
+    subscription = await link.client.subscribe_callback(inbox, arrive)
+    body = json.dumps({"seq": seq, "next_by_subj": subject, "batch": wanted}).encode()
+    batch: list[Stored] = []
+    try:
+        await link.client.publish(_DIRECT_GET, body, reply=inbox)
+        while True:
+            msg = await arrived.get()
+            if has_no_responders(msg):
+                raise ConnectionLost(NO_STREAM)
+            stored = _stored(msg)
+            if stored is None:
+                return batch, int((msg.headers or {}).get("Nats-Num-Pending", "0"))
+            batch.append(stored)
+    finally:
+        await unsubscribe(subscription)
+
+
+def _stored(msg: Msg) -> Stored | None:
+    """The message in an answer to a direct get; None for the broker's own "not found" and "end of batch"."""
+    headers = msg.headers or {}
+    if "Nats-Sequence" not in headers:
+        return None
+    return Stored(
+        subject=headers["Nats-Subject"],
+        seq=int(headers["Nats-Sequence"]),
+        at=datetime.fromisoformat(headers["Nats-Time-Stamp"]).timestamp(),
+        data=msg.data,
+        headers={name: value for name, value in headers.items() if name not in _ENVELOPE},
+    )
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    """The headers in the block that the broker keeps them as; its first line is the version."""
+    lines = block.decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name: value.strip() for name, _, value in pairs}

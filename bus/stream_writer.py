@@ -1,0 +1,170 @@
+"""Writing to the stream: at least once on the wire, once in the stream, or a typed refusal.
+
+Every message carries an id of its own, so a repeat within two minutes is dropped by the broker. A write
+whose acknowledgement was lost is *doubtful*: it is written again with the same id and the same
+expectation. Should the expectation then fail, the one message that follows the expected number tells
+whose write it was: ours (then we are done) or somebody else's (then the race is lost).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from .connection import Connection, has_no_responders
+from .errors import InternalError, InvalidRequest, StaleWrite
+from .messages import MSG_ID, Outgoing
+from .reply_inbox import ConnectionLost
+from .retry import RetryLoop
+from .stream import MAX_MESSAGE_BYTES
+from .stream_reader import first_after, numbered
+
+MAX_IN_FLIGHT_WRITES = 1_000
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_LAST = (10071, 10164)
+_TOO_LARGE = 10054
+_NO_ROOM = (10002, 10023, 10047, 10077)
+"""The account's share, the server's, the disk: room is made again, and what had none was not wrong."""
+_TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_ROOM)
+
+
+class _NotStored(Exception):
+    """The broker said no for now: nothing was stored, try again."""
+
+
+async def publish(link: Connection, message: Outgoing, expect_last: int | None, deadline_s: float) -> int:
+    """Store one message and return its number; see `Bus.publish`."""
+    headers = _headers(message)
+    if expect_last is not None:
+        headers[_EXPECTED] = str(expect_last)
+    patience = RetryLoop(link, deadline_s)
+    doubtful = False
+    while True:
+        timeout_s = await patience.next_attempt()
+        try:
+            reply = await link.replies.call(message.subject, message.data, headers, timeout_s)
+            seq, repeated = _stored(reply, message.subject)
+            if repeated and expect_last is not None:
+                await _check_own(link, message, seq, patience.left_s)
+            return seq
+        except (TimeoutError, ConnectionLost) as error:
+            doubtful, why = True, str(error) or "timeout"
+        except _NotStored as error:
+            why = str(error)
+        except StaleWrite:
+            if not doubtful or expect_last is None:
+                raise
+            winner = await first_after(link, message.subject, expect_last, patience.left_s)
+            if winner is not None:
+                if winner.msg_id == headers[MSG_ID]:
+                    return winner.seq
+                raise
+            # The replica that answered is behind the one that refused: ask again.
+            why = "a replica is behind"
+        await patience.back_off(why)
+
+
+async def publish_all(link: Connection, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
+    """Store many messages, written in order before the first answer is awaited; see `Bus.publish_all`."""
+    if len(messages) > MAX_IN_FLIGHT_WRITES:
+        raise InternalError(
+            f"{len(messages)} messages at once; publish at most {MAX_IN_FLIGHT_WRITES} together"
+        )
+    patience = RetryLoop(link, deadline_s)
+    frames = [(message, _headers(message)) for message in messages]
+    numbers: dict[int, int] = {}
+    while len(numbers) < len(frames):
+        timeout_s = await patience.next_attempt()
+        missing = [index for index in range(len(frames)) if index not in numbers]
+        why = await _write_round(link, frames, missing, numbers, timeout_s)
+        if len(numbers) < len(frames):
+            await patience.back_off(why)
+    return [numbers[index] for index in range(len(frames))]
+
+
+async def _write_round(
+    link: Connection,
+    frames: Sequence[tuple[Outgoing, dict[str, str]]],
+    missing: Sequence[int],
+    numbers: dict[int, int],
+    timeout_s: float,
+) -> str:
+    """Write what is `missing`, add the numbers of what got stored; returns why the rest did not."""
+    why = ""
+    posted: dict[int, asyncio.Future[Msg]] = {}
+    try:
+        for index in missing:
+            message, headers = frames[index]
+            posted[index] = await link.replies.send(message.subject, message.data, headers)
+    except ConnectionLost as error:
+        why = str(error)
+    if posted:
+        await asyncio.wait(posted.values(), timeout=timeout_s)
+    refusal: Exception | None = None
+    for index, future in posted.items():
+        if not future.done():
+            future.cancel()
+            why = "timeout"
+            continue
+        try:
+            numbers[index], _ = _stored(future.result(), frames[index][0].subject)
+        except (ConnectionLost, _NotStored) as error:
+            why = str(error)
+        except (InvalidRequest, InternalError, StaleWrite) as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
+    return why
+
+
+def _headers(message: Outgoing) -> dict[str, str]:
+    headers = dict(message.headers)
+    headers[MSG_ID] = message.msg_id or secrets.token_hex(12)
+    return headers
+
+
+async def _check_own(link: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
+    """Raise `Broken` when the repeat the broker saw was of a message on another subject, and `StaleWrite`
+    when it was another message under the same id.
+
+    Ids count in the whole stream: a record dropped for the id of something else would be a record lost. And a
+    cluster looks at the id before the expectation: whoever lost the race hears of a repeat, not of a refusal.
+    """
+    patience = RetryLoop(link, deadline_s)
+    while True:
+        first = await numbered(link, seq, patience.left_s)
+        if first is not None:
+            break
+        await patience.back_off("a replica is behind")
+    if first.subject != message.subject:
+        raise InternalError(
+            f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before"
+        )
+    if first.data != message.data:
+        raise StaleWrite(f"Somebody wrote to {message.subject} under this id first; load again, decide again")
+
+
+def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
+    """The number under which the broker stored a message, and whether it had it already."""
+    if has_no_responders(reply):
+        raise _NotStored("no stream captures the subject, or its leader is away")
+    answer: dict[str, Any] = json.loads(reply.data)
+    failure = answer.get("error")
+    if failure is None:
+        return int(answer["seq"]), bool(answer.get("duplicate"))
+    code, description = failure.get("err_code"), str(failure.get("description", ""))
+    if code in _WRONG_LAST:
+        raise StaleWrite(f"Somebody wrote to {subject} first ({description}); load again, decide again")
+    if code == _TOO_LARGE:
+        raise InvalidRequest(
+            f"A message for {subject} is too large; the stream takes {MAX_MESSAGE_BYTES} bytes"
+        )
+    if code in _TRY_AGAIN or failure.get("code") == 503:
+        raise _NotStored(description)
+    raise InternalError(f"The broker refused a message for {subject}: {description} ({code})")

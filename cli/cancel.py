@@ -1,0 +1,40 @@
+"""`warmxfer cancel <id>`: give the caller back to the AI."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .invocation import command_line
+from .options import Json, TransferId, Url
+from .output import console, print_json, run_command
+
+
+def cancel(
+    id: TransferId,
+    reason: Annotated[str, typer.Option("--reason", help="Kept with the result.")] = "cancelled by request",
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Cancel a transfer: the caller goes back to the AI."""
+    run_command(lambda: _cancel(id, reason, url))
+    if json:
+        print_json({"id": id, "cancelled": True})
+    else:
+        console().print(f"asked transfer {id} to end; follow it with: {command_line()} watch {id}")
+
+
+async def _cancel(id: str, reason: str, url: str | None) -> None:
+    from warmxfer.client import Client, NoSuchTransfer
+    from warmxfer.schemas import InvalidRequest
+
+    async with Client.connect(url) as client:
+        transfer, phases = client.transfer(id), await client.history(id)
+        if not phases and not await transfer.exists():
+            raise NoSuchTransfer(id)
+        if phases and (last := phases[-1].phase).final:
+            raise InvalidRequest(
+                f"id is {id}, which has ended ({last.value}); there is nothing left to cancel."
+            )
+        await transfer.cancel(reason)

@@ -1,0 +1,1 @@
+"""nats-server, the sandbox and the actors as processes on one machine."""

@@ -1,0 +1,88 @@
+"""`warmxfer request`: ask for a transfer, from flags or from a JSON file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
+
+from .invocation import command_line
+from .options import Json, Url
+from .output import console, print_json, run_command
+
+
+def request(
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE|-]", help="A request as JSON; - is stdin. Flags override it."),
+    ] = None,
+    room: Annotated[str | None, typer.Option("--room", help="The room of the AI and the caller.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The supervisor: +14155550123 or sip:...")] = None,
+    sender: Annotated[str | None, typer.Option("--from", help="The number the supervisor sees.")] = None,
+    rule: Annotated[str | None, typer.Option("--rule", help="The provider's routing rule id.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Record the supervisor and the caller.")] = False,
+    id: Annotated[str | None, typer.Option("--id", help="Yours to choose; the same twice is one.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Follow it; exit 1 without success.")] = False,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Ask for a warm transfer."""
+    raw = _read(file) if file else {}
+    _put(raw, ("room_id",), room)
+    _put(raw, ("config", "destination", "sip_call_to"), to)
+    _put(raw, ("config", "destination", "sip_call_from"), sender)
+    _put(raw, ("config", "destination", "routing_rule_id"), rule)
+    _put(raw, ("config", "record"), record or None)
+    success = run_command(lambda: _request(raw, id, wait, url, json))
+    if not success:
+        raise typer.Exit(UNSUCCESSFUL)
+
+
+async def _request(raw: Any, id: str | None, wait: bool, url: str | None, json: bool) -> bool:
+    from warmxfer.client import Client
+
+    from .follow import follow_one
+
+    async with Client.connect(url) as client:
+        transfer = await client.request(raw, id)
+        if wait:
+            return await follow_one(transfer, json)
+        if json:
+            print_json({"id": transfer.id})
+        else:
+            console().print(f"{transfer.id}\nfollow it with: {command_line()} watch {transfer.id}")
+        return True
+
+
+def _read(file: str) -> Any:
+    import msgspec
+
+    from warmxfer.schemas import InvalidRequest
+
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return msgspec.json.decode(data)
+    except OSError as error:
+        raise InvalidRequest(
+            f"FILE is {file!r}, which cannot be read ({error.strerror}); give a JSON file."
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f"FILE is {file!r}, which is not JSON ({error}); give one JSON object."
+        ) from error
+
+
+def _put(raw: Any, path: tuple[str, ...], value: str | bool | None) -> None:
+    """Set one field; a request of the wrong shape is left as it is, for the refusal to name."""
+    if value is None:
+        return
+    for step in path[:-1]:
+        if not isinstance(raw, dict):
+            return
+        raw = raw.setdefault(step, {})
+    if isinstance(raw, dict):
+        raw[path[-1]] = value

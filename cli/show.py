@@ -1,0 +1,88 @@
+"""`warmxfer show <id>`: what happened in one transfer, record by record, and what followed from it.
+
+The timeline names messages and never quotes them. Why it ended is said below it, where it may hold what the
+supervisor said, or the reason a user gave.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .options import Json, TransferId, Url
+from .output import console, plain, print_json, run_command
+
+if TYPE_CHECKING:
+    from warmxfer.actors.coordinator.state_machine import Record
+
+
+def show(id: TransferId, url: Url = None, json: Json = False) -> None:
+    """Show the timeline of a transfer, from the coordinator's log."""
+    records = run_command(lambda: _records(id, url))
+    lines = [timeline_line(record, records[0]) for record in records]
+    if json:
+        for line in lines:
+            print_json(line)
+    else:
+        _print(records[-1], lines)
+
+
+async def _records(id: str, url: str | None) -> list[Record]:
+    from warmxfer.actors.coordinator.state_machine import record_decoder
+    from warmxfer.client import Client, NoSuchTransfer, NotStarted
+
+    async with Client.connect(url) as client:
+        stored = await client.log(id)
+        if not stored:
+            raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
+    return [record_decoder.decode(each.data) for each in stored]
+
+
+def timeline_line(record: Record, first: Record) -> dict[str, Any]:
+    """One record as it is shown: milliseconds since the first, the event, where it led, what went out."""
+    from msgspec.inspect import StructType, type_info
+
+    from warmxfer.actors.coordinator.state_machine import SetTimer
+    from warmxfer.schemas import Command, PhaseChanged
+
+    def tag(message: Any) -> str:
+        info = type_info(type(message))
+        return str(info.tag) if isinstance(info, StructType) else type(message).__name__
+
+    return {
+        "n": record.state.seq,
+        "ms": round((record.at - first.at) * 1_000),
+        "event": tag(record.event),
+        "stage": record.state.stage.value,
+        "phases": [each.phase.value for each in record.outbox if isinstance(each, PhaseChanged)],
+        "commands": [tag(each) for each in record.outbox if isinstance(each, Command)],
+        "timer": any(isinstance(each, SetTimer) for each in record.outbox),
+    }
+
+
+def _print(last: Record, lines: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    state, out = last.state, console()
+    room = state.request.room_id if state.request else "?"
+    where = f"  room {room}  consultation {state.room_id or '-'}"
+    out.print(Text.assemble((f"transfer {state.id}", "bold"), where))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("ms", justify="right")
+    for title in ("event", "stage", "phases", "commands"):
+        table.add_column(title)
+    for line in lines:
+        table.add_row(
+            f"{line['ms']:,}",
+            line["event"],
+            line["stage"],
+            "\n".join(line["phases"]),
+            "\n".join(line["commands"]),
+        )
+    out.print(table)
+    if state.decision:
+        evidence = "  ".join(f"{name}={value}" for name, value in state.decision.evidence.items())
+        why = f"  {plain(state.decision.detail or '')}  "
+        out.print(Text.assemble((state.decision.outcome.value, "bold"), why, (plain(evidence), "dim")))
+    else:
+        out.print(f"running, in {state.stage.value}")

@@ -1,0 +1,47 @@
+"""`warmxfer watch [<id>]`: one transfer as a live checklist, or all of them line by line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
+
+from .options import Json, Url
+from .output import console, print_json, run_command
+
+
+def watch(
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Left out: all of them.")] = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Follow a transfer to its end (exit 1 without success), or all of them until Ctrl-C."""
+    if id is None:
+        run_command(lambda: _watch_all(url, json))
+    elif not run_command(lambda: _watch_one(id, url, json)):
+        raise typer.Exit(UNSUCCESSFUL)
+
+
+async def _watch_one(id: str, url: str | None, json: bool) -> bool:
+    from warmxfer.client import Client
+
+    from .follow import follow_one
+
+    async with Client.connect(url) as client:
+        return await follow_one(client.transfer(id), json)
+
+
+async def _watch_all(url: str | None, json: bool) -> None:
+    from warmxfer.client import Client
+
+    out = console()
+    if not json:
+        out.print("waiting for phases; Ctrl-C ends it", style="dim")
+    async with Client.connect(url) as client:
+        async for id, phase in client.all_phases():
+            if json:
+                print_json({"id": id, "phase": phase})
+            else:
+                out.print(f"{id}  {phase.seq:>2}  {phase.phase.value}")

@@ -1,0 +1,30 @@
+"""For users of the bus: request a transfer, follow its phases, cancel it.
+
+async with Client.connect() as client:
+    transfer = await client.request({...})
+    async for phase in transfer.phases(): ...
+"""
+
+from __future__ import annotations
+
+from .client import (
+    Client,
+    NoCoordinator,
+    NoSuchTransfer,
+    NotStarted,
+    StillRunning,
+    TransferHandle,
+    TransferSummary,
+    new_id,
+)
+
+__all__ = [
+    "Client",
+    "NoCoordinator",
+    "NoSuchTransfer",
+    "NotStarted",
+    "StillRunning",
+    "TransferHandle",
+    "TransferSummary",
+    "new_id",
+]

@@ -1,0 +1,269 @@
+"""The user's side of the bus: ask for a transfer, follow it, cancel it, look back.
+
+    async with Client.connect("nats://127.0.0.1:4222") as client:
+        transfer = await client.request(WarmTransferRequest(room_id=..., config=...))
+        async for phase in transfer.phases():
+            print(phase.phase, phase.data)
+        print(await transfer.result())
+
+A request is refused here, in one sentence, before anything is published. Errors are the three of
+`warmxfer.schemas`: `Refused` (yours), `Retry` (nobody's), `Broken` (ours).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from warmxfer.bus import Bus, BusSettings, Stored, Unavailable, subjects
+from warmxfer.bus.polling import growing_pauses
+from warmxfer.schemas import (
+    CancelRequest,
+    InvalidRequest,
+    Outcome,
+    PhaseChanged,
+    RetryableError,
+    WarmTransferPhase,
+    WarmTransferRequest,
+    WarmTransferResult,
+    decode_result,
+    encode,
+    read_cancel,
+    read_request,
+)
+
+from .phase_stream import MAX_PHASES, follow_phases, phase_of
+
+CONNECT_DEADLINE_S = 2.0
+START_TIMEOUT_S = 5.0
+RESULT_TIMEOUT_S = 600.0
+QUIET_S = 5.0
+MAX_LISTED = 1_000
+MAX_RECORDS = 1_000
+MAX_SCANNED = 100_000
+FIRST_WINDOW = 64
+READS_AT_ONCE = 32
+
+
+class NoCoordinator(RetryableError):
+    """The request was stored, or could not be, and no coordinator took it up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"No coordinator answered within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
+        )
+
+
+class NotStarted(RetryableError):
+    """It was asked for, and no coordinator has taken it up."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"Transfer {id} is asked for and not begun; start a coordinator with `warmxfer run coordinator`"
+        )
+
+
+class StillRunning(RetryableError):
+    """The transfer has not ended yet. It goes on."""
+
+
+class NoSuchTransfer(InvalidRequest):
+    """Nothing is known of that id."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"id is {id}, of which nothing is known; see `warmxfer list`", field="id")
+
+
+class TransferSummary(Struct, frozen=True, kw_only=True):
+    """One transfer in a list. `outcome` and `detail` are None while it runs."""
+
+    id: str
+    phase: WarmTransferPhase
+    seq: int
+    at: float
+    """When the phase began: epoch seconds by the broker's clock."""
+    outcome: Outcome | None = None
+    detail: str | None = None
+
+
+Listing = list[TransferSummary]
+Phases = list[PhaseChanged]
+Records = list[Stored]
+
+
+class TransferHandle:
+    """A handle of one transfer; made by `Client.request` and `Client.transfer`."""
+
+    def __init__(self, bus: Bus, id: str) -> None:
+        self._bus = bus
+        self.id = subjects.check_token(id)
+
+    async def phases(self, *, from_start: bool = True) -> AsyncGenerator[PhaseChanged, None]:
+        """Every phase once, in order, the final one last; with `from_start` False only those to come.
+
+        When the first of all phases does not come, raises `NoCoordinator`, or `NoSuchTransfer` where nobody
+        has asked for one of that id.
+        """
+        last = None if from_start else await self._bus.get_last(subjects.phase(self.id))
+        seen = phase_of(last)
+        if seen and seen.phase.final:
+            return
+        phases = follow_phases(self._bus, self.id, after_seq=seen.seq if seen else 0)
+        async with aclosing(phases):
+            if seen is None:
+                yield await self._first(phases)
+            async for phase in phases:
+                yield phase
+
+    async def result(self, timeout_s: float = RESULT_TIMEOUT_S) -> WarmTransferResult:
+        """How it ended, once it has. Raises as `phases` does, or `StillRunning` after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with aclosing(follow_phases(self._bus, self.id)) as phases:
+                    await self._first(phases)
+                return await self._result()
+        except TimeoutError as error:
+            raise StillRunning(f"Transfer {self.id} has not ended within {timeout_s:g} s") from error
+
+    async def cancel(self, reason: str = CancelRequest().reason) -> None:
+        """Ask for the caller to be given back to the AI; the transfer then ends `transfer_cancelled`."""
+        cancel = read_cancel(encode(CancelRequest(reason)))
+        await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}:cancel")
+
+    async def exists(self) -> bool:
+        """Whether somebody has asked for it."""
+        return await self._bus.get_last(subjects.request(self.id)) is not None
+
+    async def _first(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                return await anext(phases)
+        except TimeoutError as error:
+            raise (NoCoordinator() if await self.exists() else NoSuchTransfer(self.id)) from error
+
+    async def _result(self) -> WarmTransferResult:
+        subject = subjects.result(self.id)
+        async with self._bus.subscribe(subject) as heard:
+            quiet_s = growing_pauses(QUIET_S)
+            while True:
+                if stored := await self._bus.get_last(subject):
+                    return decode_result(stored.data)
+                if message := await heard.next(next(quiet_s)):
+                    return decode_result(message.data)
+
+
+class Client:
+    """One user's connection. Cheap to keep, safe to share between tasks."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, url: str | None = None, *, name: str = "warmxfer-client", env: Mapping[str, str] = os.environ
+    ) -> AsyncIterator[Client]:
+        """Connect to `url`, else to the `NATS_URL` of `env`; credentials come from `env` too.
+
+        Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
+        """
+        settings = BusSettings.from_env({**env, **({"NATS_URL": url} if url else {})})
+        async with await Bus.connect(settings, name=name, deadline_s=CONNECT_DEADLINE_S) as bus:
+            yield cls(bus)
+
+    async def request(
+        self, request: WarmTransferRequest | Mapping[str, Any], id: str | None = None
+    ) -> TransferHandle:
+        """Ask for a transfer and return its handle once the request is stored.
+
+        The same `id` twice is one transfer; without one it is `new_id()`. Raises `Refused` with the field,
+        its value and the remedy, `Retry` when the bus does not answer.
+        """
+        transfer = TransferHandle(self._bus, new_id() if id is None else id)
+        data = encode(read_request(encode(request)))
+        try:
+            await self._bus.publish(subjects.request(transfer.id), data, msg_id=transfer.id)
+        except Unavailable as error:
+            if self._bus.connected:
+                # The broker is there and the stream is not: no coordinator has ever run here.
+                raise NoCoordinator from error
+            raise
+        return transfer
+
+    def transfer(self, id: str) -> TransferHandle:
+        """The handle of a transfer asked for before; raises `Refused` for what cannot be an id."""
+        return TransferHandle(self._bus, id)
+
+    async def all_phases(self) -> AsyncGenerator[tuple[str, PhaseChanged], None]:
+        """The phases of every transfer from now on, each with its id, as they are heard."""
+        async with self._bus.subscribe(subjects.ANY_PHASE) as heard:
+            async for message in heard:
+                if phase := phase_of(message):
+                    yield subjects.parse(message.subject).id, phase
+
+    async def history(self, id: str) -> Phases:
+        """The phases of one transfer so far, in order; empty when there is none of that id."""
+        stored = await self._bus.history(subjects.phase(id), MAX_PHASES)
+        by_seq = {phase.seq: phase for each in stored if (phase := phase_of(each))}
+        return [by_seq[seq] for seq in sorted(by_seq)]
+
+    async def log(self, id: str) -> Records:
+        """The coordinator's records of one transfer, as stored: one per transition, oldest first."""
+        return await self._bus.history(subjects.log(id), MAX_RECORDS)
+
+    async def list(self, limit: int = 20, *, only: Literal["running", "all"] = "all") -> Listing:
+        """The `limit` transfers that moved last, newest first. Looks back over `MAX_SCANNED` messages."""
+        if not 1 <= limit <= MAX_LISTED:
+            raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
+        newest = await self._bus.get_last(subjects.ANY_PHASE)
+        window, found = FIRST_WINDOW * limit, dict[str, TransferSummary]()
+        while newest and len(found) < limit:
+            after = max(0, newest.seq - window)
+            stored = await self._bus.history(subjects.ANY_PHASE, MAX_SCANNED, after=after)
+            found = _last_of_each(stored, only)
+            if after == 0 or window >= MAX_SCANNED:
+                break
+            window = min(4 * window, MAX_SCANNED)
+        listed = sorted(found.values(), key=lambda each: each.at, reverse=True)[:limit]
+        enough = asyncio.Semaphore(READS_AT_ONCE)
+        return await asyncio.gather(*(self._with_outcome(each, enough) for each in listed))
+
+    async def _with_outcome(self, listed: TransferSummary, enough: asyncio.Semaphore) -> TransferSummary:
+        if not listed.phase.final:
+            return listed
+        async with enough:
+            stored = await self._bus.get_last(subjects.result(listed.id))
+        if stored is None:
+            return listed
+        result = decode_result(stored.data)
+        return TransferSummary(
+            id=listed.id,
+            phase=listed.phase,
+            seq=listed.seq,
+            at=listed.at,
+            outcome=result.outcome,
+            detail=result.detail,
+        )
+
+
+def new_id() -> str:
+    """An id that no other has, and that sorts by time: milliseconds, then chance."""
+    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(5)}"
+
+
+def _last_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:
+    last: dict[str, TransferSummary] = {}
+    for each in stored:
+        if not (phase := phase_of(each)):
+            continue
+        id = subjects.parse(each.subject).id
+        if id not in last or phase.seq > last[id].seq:
+            last[id] = TransferSummary(id=id, phase=phase.phase, seq=phase.seq, at=phase.timestamp)
+    return {id: each for id, each in last.items() if only == "all" or not each.phase.final}

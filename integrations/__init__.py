@@ -1,0 +1,1 @@
+"""Voice-agent frameworks whose live sessions attach."""

@@ -1,0 +1,83 @@
+"""One transfer, followed to its end: every phase told to the session's handlers, then the result.
+
+The law of this file: a transfer that nobody follows any more is called off, whatever the reason. Otherwise
+its caller would stay on hold for somebody the AI no longer waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+
+from warmxfer.client import TransferHandle
+from warmxfer.schemas import PhaseChanged, RetryableError, WarmTransferPhase, WarmTransferResult
+
+from .session_adapter import AgentSessionAdapter
+
+ENDING_TIMEOUT_S = 15.0
+"""How long a transfer that was called off is followed: until its caller is back, and its legs are down."""
+
+NO_IDS = {
+    "consultation_session_id": None,
+    "supervisor_participant_id": None,
+    "caller_participant_id": None,
+    "briefing_agent_participant_id": None,
+}
+
+log = structlog.get_logger(__name__)
+
+
+async def relay_phases(
+    transfer: TransferHandle, adapter: AgentSessionAdapter, limit_s: float
+) -> WarmTransferResult:
+    """Tell every phase, then return the result. Raises `Retry` after `limit_s`, or when the bus is lost."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await _tell_phases(transfer, adapter)
+            return await transfer.result()
+    except (RetryableError, TimeoutError) as error:
+        await _cancel(transfer, "The voice agent does not wait for it any more.")
+        raise RetryableError(str(error) or f"The transfer has not ended within {limit_s:g} s.") from error
+
+
+async def end_early(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
+    """Call `transfer` off, and return when its caller is back, or after `ENDING_TIMEOUT_S`."""
+    if not await _cancel(transfer, "The voice agent's own task for it was cancelled."):
+        return
+    try:
+        async with asyncio.timeout(ENDING_TIMEOUT_S):
+            await _tell_phases(transfer, adapter)
+    except (RetryableError, TimeoutError) as error:
+        log.warning("transfer_end_unseen", transfer_id=transfer.id, error=type(error).__name__)
+
+
+def tell_failure(adapter: AgentSessionAdapter, reason: str) -> None:
+    """What nobody else will tell: that it failed, and before that, as the original does, that it started."""
+    now, last = time.time(), adapter.last_phase
+    if last is None:
+        adapter.emit_phase(_phase(WarmTransferPhase.STARTED, now, start_time=now))
+    if last is None or not last.final:
+        adapter.emit_phase(_phase(WarmTransferPhase.TRANSFER_FAILED, now, reason=reason, **NO_IDS))
+
+
+async def _tell_phases(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
+    async with aclosing(transfer.phases()) as phases:
+        async for phase in phases:
+            adapter.emit_phase(phase)
+
+
+async def _cancel(transfer: TransferHandle, reason: str) -> bool:
+    try:
+        await transfer.cancel(reason)
+    except RetryableError as error:
+        log.warning("transfer_not_called_off", transfer_id=transfer.id, error=str(error))
+        return False
+    return True
+
+
+def _phase(phase: WarmTransferPhase, now: float, **data: Any) -> PhaseChanged:
+    return PhaseChanged(phase=phase, data=data, timestamp=now, consultation_room_id=None, seq=0)

@@ -1,0 +1,46 @@
+"""What was said on the session, and what its own model makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Final, Literal
+
+from warmxfer.adapters.llm import summarize_transcript
+from warmxfer.adapters.rooms.videosdk.framework import ChatContext, ChatRole
+from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
+
+ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assistant": "agent"}
+
+
+def turns_of(session: Any) -> list[TranscriptTurn]:
+    """The turns so far, oldest first; empty once the session is closed."""
+    items = session.get_context_history(include_function_calls=False, include_system_messages=False)
+    return [turn for item in items if (turn := _turn(item))]
+
+
+async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
+    """What `model` (a framework's LLM) writes about `turns`, cut to `SUMMARY_MAX_CHARS`."""
+    context = ChatContext.empty()
+    context.add_message(role=ChatRole.SYSTEM, content=prompt)
+    context.add_message(role=ChatRole.USER, content=summarize_transcript(turns))
+    written = ""
+    async with aclosing(_texts(model.chat(context))) as texts:
+        async for text in texts:
+            written += text
+            if len(written) > SUMMARY_MAX_CHARS:
+                break
+    return written.strip()[:SUMMARY_MAX_CHARS]
+
+
+async def _texts(chunks: AsyncIterator[Any]) -> AsyncGenerator[str, None]:
+    async for chunk in chunks:
+        yield getattr(chunk, "content", None) or ""
+
+
+def _turn(item: dict[str, Any]) -> TranscriptTurn | None:
+    role = ROLES.get(item.get("role", ""))
+    content = item.get("content")
+    parts = content if isinstance(content, list) else [content]
+    text = " ".join(part for part in parts if isinstance(part, str)).strip()
+    return TranscriptTurn(role, text) if role and text and item.get("type") == "message" else None

@@ -1,0 +1,1 @@
+"""HTTP: the REST API, the chat model, the admin API, injected faults."""

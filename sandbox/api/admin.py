@@ -1,0 +1,144 @@
+"""The tester's hand, under /sandbox: make callers, read the ledger, set faults, force people. No token."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..cloud import Cloud
+from ..errors import HttpError
+from ..limits import MAX_TEXT_CHARS
+from ..rooms.rooms import Room
+from ..rooms.speech_queue import Utterance
+from ..telephony.calls import Call
+from ..transfer_report import report
+from . import request_fields
+
+CALLEE_NUMBER = "+14155550100"
+"""The number every caller has dialled."""
+
+
+async def create_caller(request: Request) -> Response:
+    """An inbound caller arrives and is answered."""
+    cloud: Cloud = request.app.state.cloud
+    body = await request_fields.read_json(request)
+    room_id = request_fields.chosen_id(body, "roomId")
+    caller = request_fields.destination(body, "from")
+    participant_id = request_fields.chosen_id(body, "participantId") or f"caller-{caller.lstrip('+')}"
+    name = request_fields.optional_text(body, "name") or "Ann"
+    if room_id is None or cloud.rooms.find(room_id) is None:
+        room = cloud.rooms.create("cloud", room_id=room_id)
+    else:
+        room = cloud.rooms.open(room_id)
+    call = Call("inbound", caller, CALLEE_NUMBER, room.id, participant_id, name)
+    cloud.telephony.arrive(call, room)
+    ids = {
+        "callId": call.id,
+        "roomId": room.id,
+        "participantId": participant_id,
+        "sessionId": call.session_id,
+    }
+    return JSONResponse(ids)
+
+
+async def ledger(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    query = request.query_params
+    entries = cloud.ledger.entries(room_id=query.get("room"), kind=query.get("kind"))
+    return JSONResponse({"entries": entries, "dropped": cloud.ledger.dropped})
+
+
+async def state(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    rooms = [_room_state(room) for room in cloud.rooms]
+    calls = [
+        {"callId": call.id, "participantId": call.participant_id, **call.record()} for call in cloud.calls
+    ]
+    given_up, requests = cloud.outbox.given_up, cloud.requests
+    return JSONResponse({"rooms": rooms, "calls": calls, "webhooksGivenUp": given_up, "requests": requests})
+
+
+async def verdict(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    query = request.query_params
+    for name in ("primaryRoom", "callerCallId", "transferKey"):
+        request_fields.text(query, name)
+    found = report(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
+    return JSONResponse(found)
+
+
+async def add_fault(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    return JSONResponse(cloud.faults.add(await request_fields.read_json(request)).record())
+
+
+async def list_faults(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    return JSONResponse({"faults": cloud.faults.records()})
+
+
+async def clear_faults(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    cloud.faults.clear()
+    return JSONResponse({"faults": []})
+
+
+async def override_person(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    number = request_fields.destination(request.path_params, "who")
+    person = cloud.phonebook.override(number, await request_fields.read_json(request))
+    return JSONResponse({"number": number, "script": person.script, "ringS": person.ring_s})
+
+
+async def force_hang_up(request: Request) -> Response:
+    """A person hangs up; an agent is put out of its rooms."""
+    cloud: Cloud = request.app.state.cloud
+    who = request.path_params["who"]
+    agents = [agent for room in cloud.rooms for agent in room.agents if agent.id == who]
+    for agent in agents:
+        cloud.put_out(agent, "kicked")
+    calls = [] if agents else _calls_of(cloud, who)
+    for call in calls:
+        cloud.telephony.hang_up(call, "person")
+    return JSONResponse({"hungUp": [call.id for call in calls], "kicked": [agent.id for agent in agents]})
+
+
+async def force_say(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    spoken = request_fields.text(await request_fields.read_json(request), "text", MAX_TEXT_CHARS)
+    calls = _calls_of(cloud, request.path_params["who"])
+    for call in calls:
+        if call.participant is not None:
+            call.participant.speech.say(Utterance("forced", spoken))
+    return JSONResponse({"saying": [call.id for call in calls]})
+
+
+async def reset(request: Request) -> Response:
+    cloud: Cloud = request.app.state.cloud
+    cloud.reset()
+    return JSONResponse({"reset": True})
+
+
+def _calls_of(cloud: Cloud, participant_id: str) -> list[Call]:
+    """The live calls of somebody. Raises Refused 404 when there is none."""
+    calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.over]
+    if not calls:
+        raise HttpError(404, f"Nobody is on the phone as {participant_id}.")
+    return calls
+
+
+def _room_state(room: Room) -> dict[str, object]:
+    return {
+        "roomId": room.id,
+        "customRoomId": room.custom_id,
+        "disabled": room.disabled,
+        "held": room.held,
+        "sessionId": room.session.id if room.session else None,
+        "participants": [
+            {
+                **who.card(),
+                "listening": who.listening,
+                "speaking": who.speech.busy,
+                "recorded": who.recorded,
+            }
+            for who in room.participants.values()
+        ],
+    }

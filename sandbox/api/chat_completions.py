@@ -1,0 +1,197 @@
+"""A scripted writer behind the address of an OpenAI-compatible model: real HTTP, no intelligence.
+
+It repeats the caller's own lines as a summary, and answers yes and no with the tool that fits, in English and
+in Spanish.
+"""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from ..cloud import Cloud
+from ..errors import HttpError
+from ..faults import Fault
+from ..limits import MAX_LLM_BODY_BYTES, MAX_TEXT_CHARS
+from . import request_fields
+
+REFUSAL = "I'm sorry, but I can't help with that."
+NOTHING_SAID = "The caller has not said what it is about."
+HANG_LIMIT_S = 600.0
+"""Real seconds after which even a hanging model gives up."""
+ENDLESS_LIMIT_CHUNKS = 1_000_000
+
+_CALLER = frozenset({"user", "caller", "customer"})
+_YES = re.compile(r"\b(yes|yeah|sure|ready|put (them|him|her) through|go ahead|okay|ok|sí|páselo)\b", re.I)
+_NO = re.compile(r"\b(no(?! (hay )?problema?)|not|can't|cannot|won't|busy|decline|sorry)\b", re.I)
+_ACCEPTING = ("done", "ready", "accept", "connect", "complete", "yes")
+_DECLINING = ("declin", "reject", "cancel", "refuse", "no")
+_MACHINE = ("voicemail", "machine")
+
+
+async def complete(request: Request) -> Response:
+    """POST /v1/chat/completions, streamed or not; any Bearer key will do."""
+    cloud: Cloud = request.app.state.cloud
+    if not request.headers.get("authorization", "").startswith("Bearer "):
+        raise HttpError(401, "Authorization must be: Bearer <any key>.")
+    body = await request_fields.read_json(request, MAX_LLM_BODY_BYTES)
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        raise HttpError(400, "messages must be a list of at least one message.")
+    fault: Fault | None = getattr(request.state, "fault", None)
+    match fault.kind if fault else None:
+        case "hang":
+            await _hang(request)
+            return Response(status_code=504)
+        case "endless":
+            return StreamingResponse(_endless(body, cloud), media_type="text/event-stream")
+        case "refuse":
+            message: dict[str, Any] = {"role": "assistant", "content": REFUSAL}
+        case "empty":
+            message = {"role": "assistant", "content": ""}
+        case _:
+            message = _write(_last_user_text(messages), body.get("tools") or [])
+    if body.get("stream") is True:
+        return StreamingResponse(_stream(body, message), media_type="text/event-stream")
+    return JSONResponse(_completion(body, message))
+
+
+def _write(asked: str, tools: list[Any]) -> dict[str, Any]:
+    """The one message this model has to say."""
+    tool = _fitting_tool(asked, tools)
+    if tool is None:
+        return {"role": "assistant", "content": _summary(asked)}
+    arguments = json.dumps({"reason": asked} if "reason" in _parameters(tool) else {})
+    call = {
+        "id": f"call_{uuid.uuid4().hex[:12]}",
+        "type": "function",
+        "function": {"name": tool["name"], "arguments": arguments},
+    }
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def _fitting_tool(asked: str, tools: list[Any]) -> dict[str, Any] | None:
+    functions = [
+        tool["function"]
+        for tool in tools
+        if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
+    ]
+    if re.search("voicemail|after the (beep|tone)", asked, re.I):
+        wanted = _MACHINE
+    elif _NO.search(asked):
+        wanted = _DECLINING
+    elif _YES.search(asked):
+        wanted = _ACCEPTING
+    else:
+        return None
+    named = [(str(function.get("name", "")).lower(), function) for function in functions]
+    return next((function for word in wanted for name, function in named if word in name), None)
+
+
+def _parameters(function: dict[str, Any]) -> dict[str, Any]:
+    parameters = function.get("parameters")
+    return parameters.get("properties", {}) if isinstance(parameters, dict) else {}
+
+
+def _summary(asked: str) -> str:
+    lines = _caller_lines(asked)
+    if not lines:
+        return NOTHING_SAID
+    return ("The caller says: " + " ".join(lines))[:MAX_TEXT_CHARS]
+
+
+def _caller_lines(asked: str) -> list[str]:
+    """What the caller said, from the JSON in the message, whatever stands around it."""
+    for start in (match.start() for match in re.finditer(r"[\[{]", asked)):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(asked, start)
+        except ValueError:
+            continue
+        return list(_spoken_by_caller(found))
+    return []
+
+
+def _spoken_by_caller(found: Any) -> list[str]:
+    if isinstance(found, list):
+        return [line for item in found for line in _spoken_by_caller(item)]
+    if not isinstance(found, dict):
+        return []
+    if (found.get("role") or found.get("speaker")) in _CALLER:
+        spoken = found.get("text") or found.get("content")
+        return [spoken] if isinstance(spoken, str) else []
+    return [
+        line for item in found.values() if isinstance(item, list | dict) for line in _spoken_by_caller(item)
+    ]
+
+
+def _last_user_text(messages: list[dict[str, Any]]) -> str:
+    for message in reversed(messages):
+        content = message.get("content")
+        if message.get("role") != "user":
+            continue
+        if isinstance(content, str):
+            return content
+        if isinstance(content, list):
+            return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""
+
+
+def _completion(body: request_fields.Body, message: dict[str, Any]) -> dict[str, Any]:
+    reason = "tool_calls" if message.get("tool_calls") else "stop"
+    written = len(str(message["content"] or "").split())
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": str(body.get("model", "sandbox")),
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": {"prompt_tokens": 0, "completion_tokens": written, "total_tokens": written},
+    }
+
+
+async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIterator[str]:
+    """Server-sent events: the role, the words one by one (or the tool calls), the end."""
+    yield _chunk(body, {"role": "assistant", "content": ""})
+    if message.get("tool_calls"):
+        calls = [{"index": index, **call} for index, call in enumerate(message["tool_calls"])]
+        yield _chunk(body, {"tool_calls": calls})
+        yield _chunk(body, {}, "tool_calls")
+    else:
+        for word in re.findall(r"\S+\s*", message["content"]):
+            yield _chunk(body, {"content": word})
+        yield _chunk(body, {}, "stop")
+    yield "data: [DONE]\n\n"
+
+
+async def _endless(body: request_fields.Body, cloud: Cloud) -> AsyncIterator[str]:
+    """Goes on and on, until the client has had enough."""
+    for _ in range(ENDLESS_LIMIT_CHUNKS):
+        yield _chunk(body, {"content": "and then the caller said something else, "})
+        await asyncio.sleep(0.001)
+
+
+def _chunk(body: request_fields.Body, delta: dict[str, Any], finish: str | None = None) -> str:
+    chunk = {
+        "id": "chatcmpl-sandbox",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": str(body.get("model", "sandbox")),
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    return f"data: {json.dumps(chunk)}\n\n"
+
+
+async def _hang(request: Request) -> None:
+    """Say nothing until the client is gone."""
+    try:
+        async with asyncio.timeout(HANG_LIMIT_S):
+            while (await request.receive())["type"] != "http.disconnect":
+                continue
+    except TimeoutError:
+        return

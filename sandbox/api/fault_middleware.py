@@ -1,0 +1,171 @@
+"""The gate every HTTP request passes: here they are counted, and faults strike. Else it adds nothing.
+
+Each fault either lets the request be executed or not, and either way decides what its sender gets to see.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..cloud import Cloud
+from ..faults import LLM_KINDS, Fault
+from ..limits import MAX_LLM_BODY_BYTES
+
+DRIPS = 20
+"""Into how many pieces a slow drip cuts its answer."""
+
+_ROOM_FIELDS = ("roomId", "destinationRoomId", "customRoomId")
+
+Cut = Callable[[Any], None]
+"""Aborts the connection of a client address at once; serve() provides it."""
+
+
+class FaultMiddleware:
+    """ASGI middleware that counts requests and carries out the HTTP faults."""
+
+    def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
+        self._app = app
+        self._cloud = cloud
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope["path"].startswith("/sandbox"):
+            await self._app(scope, receive, send)
+            return
+        self._cloud.requests += 1
+        if scope["type"] != "http" or not self._cloud.faults.any_for_http():
+            await self._app(scope, receive, send)
+            return
+        body = await _read(receive)
+        if body is None:
+            return
+        fault = self._cloud.faults.for_http(scope["method"], scope["path"], _room_ids(scope, body))
+        if fault is None or fault.kind in LLM_KINDS:
+            scope.setdefault("state", {})["fault"] = fault
+            await self._app(scope, _replay(body, receive), send)
+        else:
+            await self._strike(fault, scope, body, receive, send)
+
+    async def _strike(self, fault: Fault, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        match fault.kind:
+            case "delay":
+                await self._cloud.clock.sleep(fault.delay_s)
+                await self._app(scope, _replay(body, receive), send)
+            case "status":
+                await _answer(scope, send, _told_status(fault))
+            case "reset":
+                await self._cut(scope, receive)
+            case "execute_then_reset":
+                await self._execute(scope, body)
+                await self._cut(scope, receive)
+            case "execute_then_timeout":
+                await self._execute(scope, body)
+                await self._cloud.clock.sleep(fault.hold_s)
+                await self._cut(scope, receive)
+            case "execute_late":
+                self._cloud.in_background(self._execute_later(fault.delay_s, scope, body))
+                await self._cloud.clock.sleep(fault.hold_s)
+                await _answer(scope, send, JSONResponse({"message": "Gateway timeout."}, 504))
+            case "execute_twice":
+                first = await self._execute(scope, body)
+                await self._execute(scope, body)
+                for message in first:
+                    await send(message)
+            case "garbage":
+                await self._execute(scope, body)
+                await _answer(scope, send, Response("<html>It works!</html>", media_type="application/json"))
+            case "wrong_schema":
+                await self._execute(scope, body)
+                await _answer(scope, send, JSONResponse({"ok": True, "result": [1, 2, 3]}))
+            case "slow_drip":
+                await self._drip(fault.delay_s, await self._execute(scope, body), send)
+
+    async def _execute(self, scope: Scope, body: bytes) -> list[Message]:
+        """Do what the request asks, and keep the answer back."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._app(dict(scope), _replay(body, _never), keep)
+        return answer
+
+    async def _execute_later(self, delay_s: float, scope: Scope, body: bytes) -> None:
+        await self._cloud.clock.sleep(delay_s)
+        await self._execute(scope, body)
+
+    async def _drip(self, over_s: float, answer: list[Message], send: Send) -> None:
+        await send(answer[0])
+        content = b"".join(message.get("body", b"") for message in answer[1:])
+        size = max(1, -(-len(content) // DRIPS))
+        for start in range(0, len(content), size):
+            await self._cloud.clock.sleep(over_s / DRIPS)
+            await send(
+                {"type": "http.response.body", "body": content[start : start + size], "more_body": True}
+            )
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _cut(self, scope: Scope, receive: Receive) -> None:
+        """Abort the connection, and return when it is really gone."""
+        cut: Cut | None = getattr(scope["app"].state, "cut", None)
+        if cut is None:
+            raise RuntimeError("this fault cuts the connection, which only serve() can do")
+        cut(scope["client"])
+        await receive()
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body, cut where the endpoint refuses it anyway; None: the sender is gone."""
+    body = bytearray()
+    while len(body) <= MAX_LLM_BODY_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return bytes(body)
+
+
+def _replay(body: bytes, afterwards: Receive) -> Receive:
+    """The body once more; `afterwards` is where the sender's leaving would be heard."""
+    bodies = [body]
+
+    async def receive() -> Message:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        return await afterwards()
+
+    return receive
+
+
+async def _never() -> Message:
+    """Whoever has given up on the answer does not stop the execution."""
+    return await asyncio.get_running_loop().create_future()
+
+
+def _room_ids(scope: Scope, body: bytes) -> set[str]:
+    """Every room a request speaks of: in its path, query or body."""
+    found = set(scope["path"].split("/"))
+    found.update(parse_qs(scope["query_string"].decode("latin-1")).get("roomId", []))
+    try:
+        asked = json.loads(body or b"null")
+    except ValueError:
+        asked = None
+    if isinstance(asked, dict):
+        found.update(str(asked[name]) for name in _ROOM_FIELDS if name in asked)
+    return found
+
+
+def _told_status(fault: Fault) -> Response:
+    body = fault.body if fault.body is not None else {"message": f"Fault {fault.status}."}
+    headers = {} if fault.retry_after_s is None else {"retry-after": f"{fault.retry_after_s:g}"}
+    return JSONResponse(body, fault.status, headers)
+
+
+async def _answer(scope: Scope, send: Send, response: Response) -> None:
+    await response(scope, _never, send)

@@ -1,0 +1,31 @@
+"""REST for recordings: start and stop one participant's."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..cloud import Cloud
+from ..rooms.rooms import Room
+from ..tokens import check_api_token
+from . import request_fields
+
+
+async def start_recording(request: Request) -> Response:
+    """The answer is a sentence, not an object, as in the cloud."""
+    cloud, room, participant_id = await _asked(request)
+    cloud.recordings.start(room, participant_id)
+    return JSONResponse("participant recording started successfully.")
+
+
+async def stop_recording(request: Request) -> Response:
+    cloud, room, participant_id = await _asked(request)
+    cloud.recordings.stop(room, participant_id)
+    return JSONResponse("participant recording stopped successfully.")
+
+
+async def _asked(request: Request) -> tuple[Cloud, Room, str]:
+    """Who is meant. Raises Refused 400, 401, 403 or 404."""
+    cloud: Cloud = request.app.state.cloud
+    check_api_token(request.headers.get("authorization"), cloud.settings)
+    body = await request_fields.read_json(request)
+    room = cloud.rooms.open(request_fields.text(body, "roomId"))
+    return cloud, room, request_fields.text(body, "participantId")

@@ -1,0 +1,102 @@
+"""Reading what a client sent: every field checked once, every refusal naming the field and the remedy."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from ..errors import HttpError
+from ..limits import MAX_BODY_BYTES, MAX_ID_CHARS, MAX_SIMULATED_S
+
+Body = dict[str, Any]
+
+_ID = re.compile(r"[A-Za-z0-9_.@:+-]+")
+_E164 = re.compile(r"\+[1-9]\d{4,14}")
+_SIP_URI = re.compile(r"sips?:[^\s@]{1,128}@[^\s@]{1,128}")
+
+
+async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Body:
+    """The body as an object; an empty body is an empty object. Raises Refused 400 or 413."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > max_bytes:
+            raise HttpError(413, f"Body is larger than {max_bytes} bytes.")
+    try:
+        body = json.loads(raw or b"{}")
+    except ValueError:
+        raise HttpError(400, "Body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise HttpError(400, "Body must be a JSON object.")
+    return body
+
+
+def text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> str:
+    """A required, non-empty string."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise HttpError(400, f"{name} is required.")
+    if len(value) > max_chars:
+        raise HttpError(400, f"{name} is longer than {max_chars} characters.")
+    return value
+
+
+def optional_text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> str | None:
+    """A string, or None when absent or null."""
+    return None if body.get(name) is None else text(body, name, max_chars)
+
+
+def chosen_id(body: Mapping[str, Any], name: str) -> str | None:
+    """An id that somebody chose: plain characters only."""
+    value = optional_text(body, name)
+    if value is not None and not _ID.fullmatch(value):
+        raise HttpError(400, f"{name} may hold letters, digits and _ . @ : + - only.")
+    return value
+
+
+def destination(body: Mapping[str, Any], name: str) -> str:
+    """A number to call, E.164 or SIP URI."""
+    value = text(body, name, 300)
+    if not _E164.fullmatch(value) and not _SIP_URI.fullmatch(value):
+        raise HttpError(400, f"{name} must be an E.164 number (+14155550101) or a SIP URI (sip:a@b).")
+    return value
+
+
+def seconds(body: Mapping[str, Any], name: str, default: float) -> float:
+    """A duration in simulated seconds, 0 to MAX_SIMULATED_S."""
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SIMULATED_S:
+        raise HttpError(400, f"{name} must be a number of seconds from 0 to {MAX_SIMULATED_S:g}.")
+    return float(value)
+
+
+def optional_object(body: Mapping[str, Any], name: str) -> Body:
+    """An object; absent or null is an empty one."""
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise HttpError(400, f"{name} must be an object.")
+    return value
+
+
+def strings(body: Mapping[str, Any], name: str) -> list[str]:
+    """A list of strings; absent or null is an empty one."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise HttpError(400, f"{name} must be a list of strings.")
+    return value
+
+
+def whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """A whole number from a query string, 1 to `most`."""
+    raw = query.get(name)
+    if raw is None:
+        return default
+    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= most:
+        raise HttpError(400, f"{name} must be a whole number from 1 to {most}.")
+    return int(raw)

@@ -1,0 +1,1 @@
+"""Scripted people and the numbers they answer."""

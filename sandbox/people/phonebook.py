@@ -1,0 +1,48 @@
+"""Who answers which number: the fixed table of people.py, and what a tester put over it."""
+
+from dataclasses import replace
+
+from ..api import request_fields
+from ..errors import HttpError
+from ..limits import MAX_OVERRIDES, MAX_TEXT_CHARS
+from ..telephony.calls import Call
+from .personas import CALLERS, DEFAULT_PERSON, SCRIPTS, SUPERVISORS, Person
+
+_DURATIONS = {"ringS": "ring_s", "audioS": "audio_s", "replyS": "reply_s"}
+
+
+class PhoneBook:
+    """Finds the person for a call."""
+
+    def __init__(self) -> None:
+        self._overrides: dict[str, Person] = {}
+
+    def who_has(self, call: Call) -> Person:
+        """The person at the far end: overridden, by number, or anybody."""
+        table = SUPERVISORS if call.direction == "outbound" else CALLERS
+        return self._overrides.get(call.number) or table.get(call.number) or DEFAULT_PERSON[call.direction]
+
+    def override(self, number: str, body: request_fields.Body) -> Person:
+        """Put another person, or the same one with other delays, behind a number. Raises Refused 400."""
+        unknown = body.keys() - {"script", "greeting", *_DURATIONS}
+        if unknown:
+            raise HttpError(
+                400, f"{min(unknown)} is unknown: script, greeting, {', '.join(_DURATIONS)} can be set."
+            )
+        if number not in self._overrides and len(self._overrides) >= MAX_OVERRIDES:
+            raise HttpError(400, f"{MAX_OVERRIDES} numbers are overridden: POST /sandbox/reset first.")
+        script = request_fields.optional_text(body, "script")
+        known = self._overrides.get(number) or SUPERVISORS.get(number) or CALLERS.get(number)
+        person = SCRIPTS.get(script) if script else known or DEFAULT_PERSON["outbound"]
+        if person is None:
+            raise HttpError(400, f"script {script} does not exist: choose {', '.join(SCRIPTS)}.")
+        durations = {
+            ours: request_fields.seconds(body, name, getattr(person, ours))
+            for name, ours in _DURATIONS.items()
+        }
+        greeting = request_fields.optional_text(body, "greeting", MAX_TEXT_CHARS) or person.greeting
+        self._overrides[number] = replace(person, greeting=greeting, **durations)
+        return self._overrides[number]
+
+    def clear(self) -> None:
+        self._overrides.clear()

@@ -1,0 +1,1 @@
+"""Rooms: participants, speech, recordings, the WebSocket protocol."""

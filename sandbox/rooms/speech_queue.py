@@ -1,0 +1,97 @@
+"""One mouth: says one utterance at a time, the next ones queue behind it. Timers only, no task."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..clock import Clock
+from ..limits import MAX_QUEUED_UTTERANCES
+
+SECONDS_PER_WORD = 0.35
+MIN_UTTERANCE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Something to say; `to` is the one participant who hears it, None is the whole room."""
+
+    id: str
+    text: str
+    interruptible: bool = True
+    to: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        return max(len(self.text.split()) * SECONDS_PER_WORD, MIN_UTTERANCE_S)
+
+
+class SpeechQueue:
+    """Calls `began(utterance)` when one starts, `ended(utterance, heard, interrupted)` when it is over."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        began: Callable[[Utterance], None],
+        ended: Callable[[Utterance, str, bool], None],
+    ) -> None:
+        self._clock = clock
+        self._began = began
+        self._ended = ended
+        self._current: Utterance | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: deque[Utterance] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Is anything being said, or waiting to be said?"""
+        return self._current is not None or bool(self._waiting)
+
+    def say(self, utterance: Utterance) -> bool:
+        """Queue an utterance. False: too many are waiting, it will not be said."""
+        if len(self._waiting) >= MAX_QUEUED_UTTERANCES:
+            return False
+        self._waiting.append(utterance)
+        if self._current is None:
+            self._next()
+        return True
+
+    def interrupt(self) -> None:
+        """Cut the current utterance if it may be cut; what waits behind it is said next."""
+        if self._current is not None and self._current.interruptible:
+            self._cut()
+            self._next()
+
+    def silence(self) -> None:
+        """Cut everything: the one who speaks is gone."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        if self._current is not None:
+            self._cut()
+        for utterance in waiting:
+            self._ended(utterance, "", True)
+
+    def _next(self) -> None:
+        if self._current is not None or not self._waiting:
+            return
+        self._current = self._waiting.popleft()
+        self._timer = self._clock.later(self._current.duration_s, self._finish)
+        self._began(self._current)
+
+    def _finish(self) -> None:
+        utterance, self._current, self._timer = self._current, None, None
+        if utterance is not None:
+            self._ended(utterance, utterance.text, False)
+        self._next()
+
+    def _cut(self) -> None:
+        utterance, timer = self._current, self._timer
+        self._current = self._timer = None
+        if utterance is None or timer is None:
+            return
+        timer.cancel()
+        left_s = max(timer.when() - asyncio.get_running_loop().time(), 0.0)
+        whole_s = utterance.duration_s * self._clock.scale
+        words = utterance.text.split()
+        heard = words[: int(len(words) * (1 - left_s / whole_s))] if whole_s else words
+        self._ended(utterance, " ".join(heard), True)

@@ -1,0 +1,1 @@
+"""Calls: their life, their records, the phones that answer them."""

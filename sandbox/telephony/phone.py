@@ -1,0 +1,110 @@
+"""A phone in somebody's hand: all that a person in people.py can do and notice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from ..clock import Clock
+from ..ledger import By
+from ..limits import MAX_UNHEARD
+from ..rooms.observer import RoomEvent
+from ..rooms.rooms import Room
+from ..rooms.speech_queue import Utterance
+from .calls import Call
+
+
+class CallControl(Protocol):
+    """What a person's phone asks of the telephony cloud."""
+
+    def hang_up(self, call: Call, by: By) -> None: ...
+
+    def watch_answers(self, call: Call, act: Callable[[], None]) -> None: ...
+
+
+class Phone:
+    """One person's end of one call, and the listener behind its participant."""
+
+    def __init__(self, call: Call, clock: Clock, telephony: CallControl) -> None:
+        self._call = call
+        self._clock = clock
+        self._telephony = telephony
+        self._ear: asyncio.Queue[RoomEvent] = asyncio.Queue(MAX_UNHEARD)
+        self._spoken: dict[str, asyncio.Future[None]] = {}
+        self._said_so_far = 0
+
+    async def happenings(self) -> AsyncIterator[RoomEvent]:
+        """What happens around this person, one thing after the other, as long as the line is up."""
+        while not self._call.over:
+            yield await self._ear.get()
+
+    async def wait(self, delay_s: float) -> None:
+        await self._clock.sleep(delay_s)
+
+    async def say(self, text: str) -> None:
+        """Say it, and return when it is said. Not in a room: nobody hears, nothing is said."""
+        who = self._call.participant
+        if who is None or who.room is None:
+            return
+        self._said_so_far += 1
+        utterance = Utterance(f"p{self._said_so_far}", text)
+        done = self._spoken[utterance.id] = asyncio.get_running_loop().create_future()
+        if who.speech.say(utterance):
+            await done
+        self._spoken.pop(utterance.id, None)
+
+    def speak(self, text: str) -> None:
+        """Say it without waiting for the end."""
+        who = self._call.participant
+        if who is not None and who.room is not None:
+            self._said_so_far += 1
+            who.speech.say(Utterance(f"p{self._said_so_far}", text))
+
+    def hang_up(self) -> None:
+        self._telephony.hang_up(self._call, "person")
+
+    def later(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Do something in a while, unless the call is over by then."""
+        self._call.after(self._clock, delay_s, act)
+
+    def when_supervisor_answers(self, act: Callable[[], None]) -> None:
+        """Act when an outbound call made from now on is answered, in whatever room."""
+        self._telephony.watch_answers(self._call, act)
+
+    @property
+    def held(self) -> bool:
+        room = self._room
+        return room is not None and room.held
+
+    @property
+    def i_am_speaking(self) -> bool:
+        return self._call.participant is not None and self._call.participant.speech.busy
+
+    @property
+    def agent_is_speaking(self) -> bool:
+        """Is an agent in this room saying something, or about to go on?"""
+        room = self._room
+        return room is not None and any(agent.speech.busy for agent in room.agents)
+
+    @property
+    def somebody_to_talk_to(self) -> bool:
+        """Is another person here, and to be heard?"""
+        room, me = self._room, self._call.participant
+        return room is not None and any(who.audio for who in room.people if who is not me)
+
+    @property
+    def _room(self) -> Room | None:
+        return self._call.participant.room if self._call.participant else None
+
+    def notice(self, happening: RoomEvent) -> None:
+        if not self._ear.full():
+            self._ear.put_nowait(happening)
+
+    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
+        done = self._spoken.pop(utterance_id, None)
+        if done is not None and not done.done():
+            done.set_result(None)
+
+    def dismiss(self, reason: str) -> None:
+        """Put out of the room, yet the phone is still off the hook: there is nothing to do but wait."""

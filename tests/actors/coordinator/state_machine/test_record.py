@@ -1,0 +1,53 @@
+"""I13: replaying the events of a log gives its stored states, bit for bit."""
+
+import msgspec
+import pytest
+
+from warmxfer.actors.coordinator.state_machine import Applied, Record, Stage, record_decoder, step
+from warmxfer.schemas import AudioStreamEnabled, ParticipantLeft
+
+from .transfer_builder import CALLER, PRIMARY, Story
+
+
+def log_of(story: Story) -> list[bytes]:
+    """The transfer's log as the coordinator would have written it."""
+    moved = iter(story.records)
+    log: list[bytes] = []
+    state = None
+    for number, (event, at) in enumerate(story.heard, 1):
+        if isinstance(step(state, event, at), Applied):
+            record = next(moved)
+            state = record.state
+            log.append(
+                msgspec.json.encode(
+                    Record(trigger=number, at=at, event=event, state=state, outbox=record.outbox)
+                )
+            )
+    return log
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.NEW])
+@pytest.mark.parametrize("pacing", ["overlap", "sequential"])
+def test_a_log_read_back_from_json_replays_to_its_own_states(stage: Stage, pacing: str) -> None:
+    story = Story(pacing=pacing).until(stage)
+    story.tell(story.seen(AudioStreamEnabled, "wxs-t1-1"))
+    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
+    log = log_of(story)
+    assert len(log) == len(story.records)
+    state = None
+    for line in log:
+        record = record_decoder.decode(line)
+        moved = step(state, record.event, record.at)
+        assert isinstance(moved, Applied)
+        assert moved.state == record.state
+        again = msgspec.structs.replace(record, state=moved.state, outbox=moved.outbox)
+        assert msgspec.json.encode(again) == line
+        state = record.state
+    assert state == story.state
+
+
+def test_a_record_of_a_newer_release_with_fields_of_its_own_can_be_read() -> None:
+    line = log_of(Story().until(Stage.BRIEFING))[-1]
+    newer = msgspec.json.decode(line)
+    newer["state"]["mood"] = newer["note"] = newer["event"]["colour"] = "new"
+    assert record_decoder.decode(msgspec.json.encode(newer)) == record_decoder.decode(line)

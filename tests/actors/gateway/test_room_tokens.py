@@ -1,0 +1,42 @@
+"""Keys to rooms: narrow, short, and only for those who ask in the right form."""
+
+from __future__ import annotations
+
+import time
+
+import jwt
+import pytest
+
+from tests.testkit.provider_sandbox import API_KEY, SECRET
+from warmxfer.bus import InvalidRequest, subjects
+from warmxfer.schemas import RoomToken, RoomTokenQuery, decode_as, encode
+
+from .gateway_fixture import Office
+
+
+async def ask(office: Office, data: bytes) -> RoomToken:
+    return decode_as(RoomToken, await office.bus.request(subjects.ASK_ROOM_TOKEN, data, timeout_s=5.0))
+
+
+async def test_a_token_opens_one_room_for_one_participant(idle_office: Office) -> None:
+    await idle_office.start_with_webhooks()
+    answer = await ask(idle_office, encode(RoomTokenQuery(room_id="abcd-efgh-ijkl", participant_id="wxa-t1")))
+    assert answer.signaling_url == idle_office.cloud.url
+    claims = jwt.decode(answer.token, SECRET, algorithms=["HS256"])
+    assert claims["exp"] - time.time() <= 300
+    del claims["iat"], claims["exp"]
+    assert claims == {
+        "apikey": API_KEY,
+        "version": 2,
+        "permissions": ["allow_join"],
+        "roles": ["rtc"],
+        "roomId": "abcd-efgh-ijkl",
+        "participantId": "wxa-t1",
+    }
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"room_id":"a b","participant_id":"x"}'])
+async def test_a_wrong_question_is_refused(idle_office: Office, data: bytes) -> None:
+    await idle_office.start_with_webhooks()
+    with pytest.raises(InvalidRequest):
+        await ask(idle_office, data)

@@ -1,0 +1,139 @@
+"""An AI gets into its room: it waits for one that is not there, and puts nobody out who is at work in it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.testkit.provider_sandbox import Cloud
+from warmxfer.actors.primary import PrimarySettings, run
+from warmxfer.actors.primary.sandbox_agent import join
+from warmxfer.adapters.rooms import JoinOptions, RoomSettings, open_room_client
+from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.schemas import InvalidRequest, RoomTokenQuery, decode_as, encode
+
+STORY_S = 10.0
+CALLER = "+14155550201"
+
+
+@pytest.fixture(autouse=True)
+async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
+    """The gateway's part: tokens for the asking."""
+
+    async def mint(asked: LiveMessage) -> bytes:
+        ask = decode_as(RoomTokenQuery, asked.data)
+        return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
+
+    async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
+        yield
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join, "WAIT_S", 0.5)
+
+
+class Primary:
+    """`run` for one room, as a task, and whether it said that it is at work."""
+
+    def __init__(self, bus: Bus, room_id: str) -> None:
+        self.ready = asyncio.Event()
+        self.task = asyncio.create_task(
+            run(bus, PrimarySettings(room_ids=(room_id,)), ready=self.ready.set), name=f"primary-{room_id}"
+        )
+
+    async def at_work(self) -> None:
+        async with asyncio.timeout(STORY_S):
+            await self.ready.wait()
+
+    async def end(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task], timeout=STORY_S)
+
+    async def refusal(self) -> str:
+        """The sentence it ends with."""
+        with pytest.raises(InvalidRequest) as refused:
+            await asyncio.wait_for(self.task, STORY_S)
+        return str(refused.value)
+
+
+async def call(cloud: Cloud, room_id: str) -> None:
+    answer = await cloud.http.post("/sandbox/calls", json={"from": CALLER, "roomId": room_id})
+    answer.raise_for_status()
+
+
+async def agents_joined(cloud: Cloud, room_id: str) -> int:
+    joined = await cloud.ledger(room_id, "joined")
+    return [each["participantId"] for each in joined].count(f"agent-{room_id}")
+
+
+@pytest.fixture
+def room_id() -> str:
+    return f"room-{secrets.token_hex(4)}"
+
+
+async def test_a_room_nobody_opens_is_one_sentence_and_no_readiness(
+    bus: Bus, room_id: str, impatient: None
+) -> None:
+    primary = Primary(bus, room_id)
+    said = await primary.refusal()
+    assert said.startswith(f"WARMXFER_ROOM_ID has '{room_id}', and no such room was opened within 0.5 s; let")
+    assert not primary.ready.is_set()
+
+
+async def test_a_room_that_is_opened_later_finds_its_ai(bus: Bus, cloud: Cloud, room_id: str) -> None:
+    primary = Primary(bus, room_id)
+    await asyncio.sleep(0.5)
+    assert not primary.ready.is_set()
+    await call(cloud, room_id)
+    await primary.at_work()
+    assert await agents_joined(cloud, room_id) == 1
+    await primary.end()
+
+
+async def test_a_second_ai_for_a_room_puts_nobody_out_and_says_why_it_ends(
+    bus: Bus, cloud: Cloud, room_id: str, impatient: None
+) -> None:
+    """Two of them restarted for ever: each that came took the other's seat."""
+    await call(cloud, room_id)
+    first = Primary(bus, room_id)
+    await first.at_work()
+    second = Primary(bus, room_id)
+    said = await second.refusal()
+    assert said.startswith(
+        f"WARMXFER_ROOM_ID has '{room_id}', where another process is the AI; a room has one"
+    )
+    assert (second.ready.is_set(), first.task.done()) == (False, False)
+    assert await agents_joined(cloud, room_id) == 1
+    await first.end()
+
+
+async def test_a_second_ai_takes_over_when_the_first_has_gone(bus: Bus, cloud: Cloud, room_id: str) -> None:
+    await call(cloud, room_id)
+    first = Primary(bus, room_id)
+    await first.at_work()
+    second = Primary(bus, room_id)
+    await asyncio.sleep(0.5)
+    assert not second.ready.is_set()
+    await first.end()
+    await second.at_work()
+    await second.end()
+
+
+async def test_an_ai_whose_seat_is_taken_all_the_same_ends_with_one_sentence(
+    bus: Bus, cloud: Cloud, room_id: str
+) -> None:
+    """Two that came in the same moment: neither had heard the other."""
+    await call(cloud, room_id)
+    primary = Primary(bus, room_id)
+    await primary.at_work()
+    who = f"agent-{room_id}"
+    other = open_room_client(RoomSettings(), JoinOptions(room_id, who, "Agent", cloud.ticket(room_id, who)))
+    await other.join()
+    try:
+        assert "where another process is the AI" in await primary.refusal()
+    finally:
+        await other.leave()

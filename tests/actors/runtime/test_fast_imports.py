@@ -1,0 +1,46 @@
+"""What a worker does not load on its start: who waits for it waits for all that it imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from warmxfer.actors.runtime.fast_imports import FOR_TERMINALS, without_rich
+from warmxfer.actors.runtime.roles import Role
+
+NOT_LOADED = (*FOR_TERMINALS, "typer", "pydantic")
+PROGRAM = """
+import runpy, sys
+from warmxfer.actors.runtime.fast_imports import without_rich
+
+def stop(role, actor, settings, env):
+    print(sorted({name.partition(".")[0] for name in sys.modules}))
+
+with without_rich():
+    from warmxfer.actors.runtime import runner
+runner.run_actor = stop
+runpy.run_module("warmxfer.actors", run_name="__main__", alter_sys=True)
+import rich
+"""
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role])
+def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
+    """With every worker killed at once, all that come after them load it at the same time."""
+    env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, role], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'structlog'" in done.stdout
+    assert not [name for name in NOT_LOADED if f"'{name}'" in done.stdout]
+
+
+def test_what_is_loaded_already_stays() -> None:
+    import rich
+
+    with without_rich():
+        assert sys.modules["rich"] is rich
+    assert sys.modules["rich"] is rich

@@ -1,0 +1,48 @@
+"""The probe of a process, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from warmxfer.actors.runtime.health_probe import serve_probe
+from warmxfer.schemas import InvalidRequest
+
+ANY_PORT = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
+
+
+async def test_it_is_healthy_before_it_is_ready() -> None:
+    ready = False
+    async with serve_probe(ANY_PORT, lambda: ready) as port, httpx.AsyncClient() as http:
+        at = f"http://127.0.0.1:{port}"
+        assert (await http.get(f"{at}/healthz")).status_code == 200
+        assert (await http.get(f"{at}/readyz")).status_code == 503
+        ready = True
+        assert (await http.get(f"{at}/readyz?verbose")).text == "ok\n"
+        assert (await http.get(f"{at}/secrets")).status_code == 404
+
+
+async def test_nonsense_is_dropped_and_the_next_one_answered() -> None:
+    async with serve_probe(ANY_PORT, lambda: True) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x" * 8_192)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await asyncio.wait_for(reader.readexactly(1), 5)
+        writer.close()
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+
+
+async def test_it_is_off_unless_asked_for() -> None:
+    async with serve_probe({}, lambda: True) as port:
+        assert port is None
+
+
+async def test_a_taken_port_is_one_sentence() -> None:
+    async with serve_probe(ANY_PORT, lambda: True) as port:
+        taken = {**ANY_PORT, "WARMXFER_HEALTH_PORT": str(port)}
+        with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which is not to be had"):
+            async with serve_probe(taken, lambda: True):
+                raise AssertionError("bound twice")

@@ -1,0 +1,85 @@
+"""What never stands in a log line, whatever the line was given."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from warmxfer.actors.runtime.log_setup import configure_logs, redact
+from warmxfer.schemas import InvalidRequest
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"event": "dialled", "to": "+14155550101"}, {"event": "dialled", "to": "•01"}),
+        ({"event": "calling +14155550101 now"}, {"event": "calling •01 now"}),
+        ({"event": "e", "to": "sip:dana@example.com"}, {"event": "e", "to": "sip:•@example.com"}),
+        ({"event": "e", "number": "4155550101"}, {"event": "e", "number": "•01"}),
+        (
+            {"event": "e", "error": ValueError("no +14155550101")},
+            {"event": "e", "error": "ValueError('no •01')"},
+        ),
+        ({"event": "e", "api_key": "k", "token": "t", "secret": "s"}, {"event": "e"}),
+        ({"event": "e", "summary": "Ann", "transcript": [], "summary_text": "x"}, {"event": "e"}),
+        (
+            {"event": "e", "transfer_id": "019abc0d1234-77aa77aa77"},
+            {"event": "e", "transfer_id": "019abc0d1234-77aa77aa77"},
+        ),
+        ({"event": "e", "port": 4222, "seq": 14155550101}, {"event": "e", "port": 4222, "seq": 14155550101}),
+        ({"event": "e", "bus": "nats://127.0.0.1:4222"}, {"event": "e", "bus": "nats://127.0.0.1:4222"}),
+    ],
+)
+def test_withholds(given: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert redact(None, "info", dict(given)) == kept
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(redact(None, "info", {"event": "x" * 9_999})["event"]) == 2_001
+
+
+@pytest.fixture
+def restored() -> Any:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_lines_are_json_and_say_the_role(restored: None, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs({"WARMXFER_LOG": "json"}, role="gateway")
+    structlog.get_logger("x").info("dialled", to="+14155550101", token="t")
+    structlog.get_logger("x").debug("unseen")
+    logging.getLogger("httpx").info("POST https://cloud?token=t")
+    logging.getLogger("lib").warning("odd %s", "+14155550101")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["level"], line["role"]) for line in lines] == [
+        ("dialled", "info", "gateway"),
+        ("odd •01", "warning", "gateway"),
+    ]
+    assert lines[0]["to"] == "•01"
+    assert "token" not in lines[0]
+
+
+def test_a_traceback_is_masked(restored: None, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs({"WARMXFER_LOG": "json"})
+    try:
+        raise ValueError("no answer from +14155550101")
+    except ValueError:
+        structlog.get_logger("x").exception("failed")
+    said = capsys.readouterr().err
+    assert "ValueError: no answer from •01" in said
+    assert "4155550101" not in said
+
+
+def test_a_bad_level_is_one_sentence() -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"^WARMXFER_LOG_LEVEL is 'loud'; use one of debug, info, warning, error$"
+    ):
+        configure_logs({"WARMXFER_LOG_LEVEL": "loud"})

@@ -1,0 +1,133 @@
+"""An actor as a process: it says when it is at work, and ends in order when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.testkit.provider_sandbox import Cloud
+from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.cli.local_stack.managed_process import ManagedProcess, last_log_line
+from warmxfer.schemas import (
+    History,
+    HistoryQuery,
+    InvalidRequest,
+    RetryableError,
+    RoomTokenQuery,
+    decode_as,
+    encode,
+)
+
+RUN = [sys.executable, "-m", "warmxfer.actors"]
+
+
+def env(nats_url: str, **more: str) -> dict[str, str]:
+    return {**os.environ, "NATS_URL": nats_url, "WARMXFER_LOG": "json", **more}
+
+
+async def test_it_works_when_it_says_so_and_drains_when_told(bus: Bus, nats_url: str, tmp_path: Path) -> None:
+    probe = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
+    log_path = tmp_path / "log"
+    child = await ManagedProcess.spawn("coordinator", [*RUN, "coordinator"], env(nats_url, **probe), log_path)
+    assert child.ready == "ready"
+    port = next(line for line in log_path.read_text().splitlines() if "probe_listens" in line)
+    number = port.partition('"port": ')[2].partition(",")[0]
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(f"http://127.0.0.1:{number}/readyz")).status_code == 200
+    reply = await bus.request("$SRV.PING.warmxfer-coordinator", b"", 5.0)
+    assert b'"warmxfer-coordinator"' in reply
+    await child.stop()
+    assert await child.wait() == 0
+    assert '"actor_stopped"' in last_log_line(log_path)
+
+
+async def test_a_caller_can_be_held_as_soon_as_their_primary_says_that_it_is_at_work(
+    bus: Bus, nats_url: str, cloud: Cloud, tmp_path: Path
+) -> None:
+    """It said so when it had begun to look for the door: a hold sent then was answered late, or never."""
+    caller = (await cloud.http.post("/sandbox/calls", json={"from": "+14155550201"})).json()["roomId"]
+
+    async def token(asked: LiveMessage) -> bytes:
+        ask = decode_as(RoomTokenQuery, asked.data)
+        return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
+
+    rooms = env(nats_url, WARMXFER_ROOM_ID=f"no-such-room,{caller}")
+    async with bus.serve(subjects.ASK_ROOM_TOKEN, token):
+        child = await ManagedProcess.spawn("primary", [*RUN, "primary"], rooms, tmp_path / "log")
+        try:
+            assert decode_as(
+                History, await bus.request(subjects.ask_history(caller), encode(HistoryQuery()), 2.0)
+            )
+            assert [each["participantId"] for each in await cloud.ledger(caller, "joined")][1:] == [
+                f"agent-{caller}"
+            ]
+        finally:
+            await child.stop()
+
+
+async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *RUN, "coordinator", env=env("nats://127.0.0.1:1"), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert b'"actor_connects"' in await asyncio.wait_for(process.stderr.readline(), 30)
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_one_that_cannot_start_is_told_with_its_last_words(tmp_path: Path, nats_url: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
+        await ManagedProcess.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")
+    with pytest.raises(RetryableError, match=r"^sleeper did not start: it said nothing$"):
+        await ManagedProcess.spawn(
+            "sleeper", [sys.executable, "-c", "exit(1)"], env(nats_url), tmp_path / "other"
+        )
+
+
+SLEEPER = (
+    "import os, time; os.write(int(os.environ['WARMXFER_READY_FD']), b'up' + bytes([10])); time.sleep(60)"
+)
+PARENT = """
+import asyncio, os, pathlib, sys
+from warmxfer.cli.local_stack.managed_process import ManagedProcess
+
+async def main():
+    command = [sys.executable, "-c", sys.argv[1]]
+    child = await ManagedProcess.spawn("sleeper", command, dict(os.environ), pathlib.Path(sys.argv[2]))
+    print(child.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed without a word; the child is gone with it."""
+    command = [sys.executable, "-c", PARENT, SLEEPER, str(tmp_path / "log")]
+    parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(await asyncio.wait_for(parent.stdout.readline(), 30))
+    assert _alive(child)
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(10):
+        while _alive(child):
+            await asyncio.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,104 @@
+"""What is sent: whatever a user puts into the options, the checked fields are ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warmxfer.adapters.telephony import DialRequest
+from warmxfer.adapters.telephony.videosdk.request_bodies import dial_body, room_body
+from warmxfer.schemas import SIPDestination, SIPOptions
+from warmxfer.schemas.transfer import RESERVED_OPTIONS
+
+MARKS = {"warmxferId": "t1", "attempt": "1", "attemptKey": "t1-1"}
+LONGEST_RING_S = 45
+OURS = {
+    "ringingTimeout": LONGEST_RING_S,
+    "participant": {"id": "wxs-t1-1", "name": "Dana"},
+    "destinationRoomId": "room-1",
+    "routingRuleId": "rr_1",
+    "sipCallFrom": "+14155559876",
+    "sipCallTo": "+14155550101",
+}
+
+
+def body_with(options: SIPOptions) -> dict[str, Any]:
+    destination = SIPDestination("rr_1", "+14155550101", "+14155559876", "Dana", options)
+    return dial_body(DialRequest("room-1", "wxs-t1-1", 45, destination, MARKS))
+
+
+def test_a_dial_in_full() -> None:
+    options = SIPOptions(
+        max_call_duration=600,
+        record_audio=True,
+        wait_until_answered=False,
+        hide_phone_number=True,
+        dtmf="12#",
+        media_encryption="enable",
+        include_headers="NONE",
+        headers={"X-Case": "77"},
+        metadata={"case": "77", "attemptKey": "another"},
+    )
+    assert body_with(options) == {
+        **OURS,
+        "maxCallDuration": 600,
+        "recordAudio": True,
+        "waitUntilAnswered": False,
+        "hidePhoneNumber": True,
+        "dtmf": "12#",
+        "mediaEncryption": "enable",
+        "includeHeaders": "NONE",
+        "headers": {"X-Case": "77"},
+        "metadata": {"case": "77", **MARKS},
+    }
+
+
+def test_what_is_not_set_is_not_sent() -> None:
+    assert body_with(SIPOptions()) == {**OURS, "metadata": MARKS}
+
+
+names = st.sampled_from([*SIPOptions.__struct_encode_fields__, *RESERVED_OPTIONS, *MARKS]) | st.text(
+    max_size=10
+)
+values = st.none() | st.booleans() | st.integers(1, 600) | st.text(max_size=20)
+values = values | st.dictionaries(names, st.text(max_size=10), max_size=4)
+
+
+@given(st.dictionaries(names, values, max_size=6))
+def test_no_options_override_what_was_checked(raw: dict[str, Any]) -> None:
+    try:
+        options = msgspec.convert(raw, SIPOptions)
+    except msgspec.ValidationError:
+        return
+    body = body_with(options)
+    ringing_s = min(raw.get("ringingTimeout", LONGEST_RING_S), LONGEST_RING_S)
+    assert {**OURS, "ringingTimeout": ringing_s}.items() <= body.items()
+    assert MARKS.items() <= body["metadata"].items()
+
+
+@given(st.dictionaries(names, st.text(max_size=20), max_size=6))
+def test_not_even_options_that_skipped_the_schema(metadata: dict[str, str]) -> None:
+    body = body_with(SIPOptions(metadata=metadata))
+    assert OURS.items() <= body.items()
+    assert MARKS.items() <= body["metadata"].items()
+
+
+@pytest.mark.parametrize("url", [None, "https://hooks.example.com/webhooks/videosdk"])
+def test_a_room_tells_whom_it_is_told_to_tell(url: str | None) -> None:
+    body = room_body("key-1", url)
+    assert body["customRoomId"] == "key-1"
+    assert body.get("webhook", {}).get("endPoint") == url
+    assert body.get("webhook", {}).get("events", []) == (
+        ["participant-joined", "participant-left"] if url else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "rings_s"), [(10, 10), (LONGEST_RING_S, LONGEST_RING_S), (600, LONGEST_RING_S)]
+)
+def test_a_caller_may_ask_for_a_shorter_ring_and_never_for_a_longer_one(asked_s: int, rings_s: int) -> None:
+    assert body_with(SIPOptions(ringing_timeout=asked_s))["ringingTimeout"] == rings_s

@@ -1,0 +1,155 @@
+"""The embedded server: its own port, its own store, gone when its parent is gone, however that went."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.testkit.nats_server import ConfiguredServer, restart
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, run_with_parent, subjects
+
+CHILD = """
+import asyncio, signal
+from warmxfer.bus import EmbeddedServer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits a deaf ear
+async def main():
+    server = await EmbeddedServer().start()
+    print(server.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+HOLDER = f"""
+import subprocess, sys
+leash = '''
+import runpy, sys
+sys.platform = "other"
+sys.argv = ["leash.py", sys.argv[1], sys.executable, "-c",
+            "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+runpy.run_path({str(run_with_parent.__file__)!r}, run_name="__main__")
+'''
+import os
+subprocess.run([sys.executable, "-c", leash, str(os.getpid())])
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (one that ended and was not yet reaped does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def gone_within(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not alive(pid)
+
+
+async def test_it_starts_on_a_free_port_and_leaves_nothing_behind() -> None:
+    async with EmbeddedServer() as server, EmbeddedServer() as other:
+        assert server.url != other.url
+        pid, work_dir = server.pid, server._work_dir
+        assert work_dir is not None
+        assert work_dir.is_dir()
+        assert (work_dir / "nats.conf").stat().st_mode & 0o077 == 0
+    assert not alive(pid)
+    assert not work_dir.exists()
+    assert not server.running
+
+
+async def test_no_secret_is_on_its_command_line() -> None:
+    async with ConfiguredServer(extra="authorization { user: me, password: hunter2 }") as server:
+        assert b"nats.conf" in command_line(server.pid)
+        assert b"hunter2" not in command_line(server.pid)
+
+
+async def test_a_given_store_is_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with (
+            EmbeddedServer(store_dir=tmp_path / "store") as server,
+            await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+        ):
+            await bus.ensure()
+            await bus.publish(subjects.log("a"), b"")
+    async with (
+        EmbeddedServer(store_dir=tmp_path / "store") as server,
+        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+    ):
+        assert len(await bus.history(subjects.log("a"), 10)) == 2
+
+
+async def test_a_restart_keeps_port_and_store_and_changes_the_process() -> None:
+    async with (
+        EmbeddedServer() as server,
+        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+    ):
+        await bus.ensure()
+        await bus.publish(subjects.log("a"), b"kept")
+        before = (server.url, server.pid)
+        await restart(server, kill=True)
+        assert server.url == before[0]
+        assert server.pid != before[1]
+        stored = await bus.get_last(subjects.log("a"), deadline_s=10)
+        assert stored is not None
+        assert stored.data == b"kept"
+
+
+async def test_a_bad_configuration_is_told_in_its_own_words() -> None:
+    with pytest.raises(InvalidRequest, match=r"^nats-server does not start: .*nats.conf:4:1: "):
+        await ConfiguredServer(extra="max_payload: many").__aenter__()
+
+
+async def test_a_port_that_is_taken_is_told(fresh_server: EmbeddedServer) -> None:
+    port = int(fresh_server.url.rpartition(":")[2])
+    with pytest.raises(InvalidRequest, match=r"^nats-server does not start: Error .*address already in use"):
+        await EmbeddedServer(port=port).__aenter__()
+
+
+async def test_ctrl_c_does_not_reach_it_before_its_parent_has_drained(fresh_server: EmbeddedServer) -> None:
+    assert os.getpgid(fresh_server.pid) == fresh_server.pid
+    assert os.getpgid(fresh_server.pid) != os.getpgrp()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_where_the_kernel_holds_no_leash_a_process_does(how: signal.Signals) -> None:
+    """The leash as on other systems: it stays, watches its parent, and ends the command."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            held_pid = int(parent.stdout.readline())
+            assert alive(held_pid)
+            os.kill(parent.pid, how)
+            parent.wait(10)
+            assert gone_within(held_pid, 5)
+        finally:
+            parent.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel holds the leash on Linux only")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_it_dies_with_its_parent_however_that_dies(how: signal.Signals, tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # nobody is left to clean up after such a parent
+    command = [sys.executable, "-c", CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as parent:
+        try:
+            assert parent.stdout is not None
+            server_pid = int(next(line for line in parent.stdout if line.strip().isdigit()))
+            assert alive(server_pid)
+            os.kill(parent.pid, how)
+            parent.wait(10)
+            assert gone_within(server_pid, 5)
+        finally:
+            parent.kill()

@@ -1,0 +1,33 @@
+"""docs/reliability.md holds the table of the last whole run, between two marks. Only a run writes there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from .report_row import Row, table
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
+
+
+def machine() -> str:
+    """Where this runs, and how busy it was when asked: for the line above the table."""
+    load = os.getloadavg()[0]
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start"
+
+
+def report(header: str, rows: list[Row]) -> str:
+    """The header, the table, and below it what its columns have no room for."""
+    facts = [f"- {row.fault}, {row.struck}: {fact}." for row in rows for fact in row.facts]
+    return "\n".join([header, "", table(rows), *(["", *facts] if facts else [])])
+
+
+def write(text: str, page: Path = PAGE) -> None:
+    """Put `text` between the marks."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} has lost its marks")
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

@@ -1,0 +1,35 @@
+"""The demo's scenarios are what was promised, and what a coordinator takes."""
+
+from __future__ import annotations
+
+from warmxfer.cli.scenarios import BY_NAME, SCENARIOS
+from warmxfer.schemas import encode, read_request
+
+PROMISED = {
+    "ready",
+    "busy",
+    "no_answer",
+    "rejected",
+    "voicemail",
+    "declined",
+    "hangs_up_ringing",
+    "hangs_up_briefing",
+    "hangs_up_after_yes",
+    "answers_late",
+    "silent",
+    "caller_leaves_on_hold",
+    "caller_leaves_while_briefing",
+    "cancelled",
+}
+
+
+def test_every_promised_scenario_is_there_once() -> None:
+    assert set(BY_NAME) == PROMISED
+    assert len(SCENARIOS) == len(PROMISED)
+
+
+def test_every_request_is_taken() -> None:
+    for scenario in SCENARIOS:
+        request = read_request(encode(scenario.request("room-1")))
+        assert request.config.destination.sip_call_to == scenario.supervisor
+        assert scenario.expected

@@ -1,0 +1,32 @@
+"""A user who has nothing of ours: a NATS client, a JSON text. Run as a program of its own by the test.
+
+python plain_nats_user.py NATS_URL ID REQUEST_JSON      prints every phase and the result, one JSON line each
+"""
+
+import asyncio
+import json
+import sys
+
+import nats
+
+TIMEOUT_S = 60
+
+
+async def main(url: str, id: str, request: str) -> None:
+    nc = await nats.connect(url)
+    ended = asyncio.Event()
+
+    async def heard(message) -> None:
+        print(json.dumps({"subject": message.subject, **json.loads(message.data)}), flush=True)
+        if message.subject.endswith(".result"):
+            ended.set()
+
+    await nc.subscribe(f"warmxfer.{id}.phase", cb=heard)
+    await nc.subscribe(f"warmxfer.{id}.result", cb=heard)
+    await nc.jetstream().publish(f"warmxfer.{id}.request", request.encode(), headers={"Nats-Msg-Id": id})
+    await asyncio.wait_for(ended.wait(), TIMEOUT_S)
+    await nc.drain()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,188 @@
+"""Directing a whole transfer among real processes: who calls, who is rung, what must be true after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
+from warmxfer.client import Client, TransferHandle, new_id
+from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
+
+RESULT_TIMEOUT_S = 60.0
+STEADY_LOOKS, MAX_LOOKS = 5, 60
+
+READY = "+14155550101"
+BUSY = "+14155550102"
+NO_ANSWER = "+14155550103"
+VOICEMAIL = "+14155550105"
+DECLINES = "+14155550106"
+GONE_MID_BRIEFING = "+14155550108"
+SILENT = "+14155550111"
+OUR_NUMBER = "+14155550100"
+PATIENT = "+14155550201"
+
+
+@dataclass
+class Call:
+    """A transfer under way, or over, with its caller."""
+
+    house: LocalStack
+    caller: PlacedCall
+    transfer: TransferHandle
+
+    async def phases(self) -> list[PhaseChanged]:
+        async with asyncio.timeout(RESULT_TIMEOUT_S):
+            return [phase async for phase in self.transfer.phases()]
+
+    async def until(self, phase: WarmTransferPhase) -> PhaseChanged:
+        """Return as soon as `phase` is heard of."""
+        async with asyncio.timeout(RESULT_TIMEOUT_S):
+            async for each in self.transfer.phases():
+                if each.phase is phase:
+                    return each
+        raise AssertionError(f"ended without {phase}: {await self.result()}")
+
+    async def result(self) -> WarmTransferResult:
+        return await self.transfer.result(RESULT_TIMEOUT_S)
+
+    async def verdict(self) -> dict[str, Any]:
+        return await self.house.report(self.caller, self.transfer.id)
+
+    async def assert_nobody_stranded(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
+        """What holds after every transfer, by the ledger of what was executed alone.
+
+        `ai_killed`: the AI's process died, and none took its place: so nobody is there for its caller.
+        """
+        result, verdict = await self.result(), await self._settled(ai_killed)
+        try:
+            self._judge(result, verdict, dials)
+            hung_up = result.success and verdict["supervisorEndedBy"] == "person"
+            assert not verdict["callerAlone"] or ai_killed or hung_up
+        except AssertionError as error:
+            error.add_note(await self._evidence(verdict))
+            raise
+        return verdict
+
+    def _judge(self, result: WarmTransferResult, verdict: dict[str, Any], dials: int) -> None:
+        assert sum(verdict["dials"].values()) <= dials
+        assert all(count <= 1 for count in verdict["dials"].values())
+        assert verdict["switches"]["forward"] <= 1
+        assert verdict["switches"]["back"] <= 1
+        assert verdict["callerEndedBy"] in (None, "person")
+        if result.success:
+            assert verdict["callerRoom"] == result.consultation_room_id
+        else:
+            assert verdict["supervisorLegsUp"] == 0
+            if verdict["callerLegUp"]:
+                assert verdict["callerRoom"] == self.caller.room_id
+                assert not verdict["callerHeld"]
+
+    async def _evidence(self, verdict: dict[str, Any]) -> str:
+        """What was executed in the caller's room, and what the AI's process said of it."""
+        ledger = await self.house.ledger(room=self.caller.room_id)
+        logs = [
+            line
+            for path in sorted(self.house.directory.glob("primary-*.log"))
+            for line in path.read_text().splitlines()
+            if self.caller.room_id in line or self.transfer.id in line
+        ]
+        return "\n".join((f"{self.transfer.id}: {verdict}", *map(str, ledger), *logs))
+
+    async def _settled(self, ai_killed: bool) -> dict[str, Any]:
+        """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later.
+
+        On a busy machine an AI that listens again may be half a second late; its lease would be 20 s.
+        """
+        verdict, same = await self.verdict(), 0
+        for _ in range(MAX_LOOKS):
+            await asyncio.sleep(0.05)
+            again = await self.verdict()
+            waits = again["callerHeld"] or (again["callerAlone"] and not ai_killed)
+            same = same + 1 if again == verdict and not waits else 0
+            if same == STEADY_LOOKS:
+                break
+            verdict = again
+        return verdict
+
+
+def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> dict[str, Any]:
+    """A request as a user would write it; `destination` in `config` is added to."""
+    destination = {
+        "routing_rule_id": "rr_1",
+        "sip_call_to": supervisor,
+        "sip_call_from": OUR_NUMBER,
+        **config.pop("destination", {}),
+    }
+    return {"room_id": caller.room_id, "config": {"destination": destination, **config}}
+
+
+class Stage:
+    """One house, one client, any number of calls."""
+
+    def __init__(self, house: LocalStack, client: Client) -> None:
+        self.house = house
+        self.client = client
+        self._calls = 0
+
+    async def callers(self, count: int, number: str = PATIENT) -> list[PlacedCall]:
+        """`count` people on the phone with an AI each, all in one primary process."""
+        callers = [await self.house.call(number) for _ in range(count)]
+        await self.house.start("primary", rooms=[caller.room_id for caller in callers])
+        return callers
+
+    async def conversation(self, caller: PlacedCall, lines: int = 9) -> None:
+        """Return once caller and AI have said so many lines to each other."""
+        for _ in range(300):
+            if len(await self.house.ledger(room=caller.room_id, kind="speech")) >= lines:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("the caller and the AI did not talk")
+
+    async def begin(
+        self, caller: PlacedCall, supervisor: str = READY, *, id: str | None = None, **config: Any
+    ) -> Call:
+        """Ask for a transfer of `caller`."""
+        request = request_for(caller, supervisor, **config)
+        return Call(self.house, caller, await self.client.request(request, id))
+
+    async def begin_unchecked(self, caller: PlacedCall, config: dict[str, Any]) -> Call:
+        """Ask as somebody who does not use our client: nothing is checked before it is published."""
+        id = new_id()
+        async with await Bus.connect(BusSettings(url=self.house.nats_url), name="user") as bus:
+            await bus.publish(subjects.request(id), encode({"room_id": caller.room_id, "config": config}))
+        return Call(self.house, caller, self.client.transfer(id))
+
+    async def tidy(self) -> None:
+        """As if just built: nobody on the phone, no fault, one process of every role."""
+        await self.house.post("/sandbox/reset", {})
+        for role in ROLES:
+            if len(self.house.running(role)) != 1:
+                await self.house.stop(role)
+                await self.house.start(role)
+
+    async def fault(self, kind: str, match: dict[str, Any], *, times: int = 1, **more: Any) -> None:
+        """Switch a fault of the cloud on."""
+        await self.house.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
+
+    async def clear_faults(self) -> None:
+        """Switch all faults of the cloud off."""
+        async with httpx.AsyncClient(base_url=self.house.sandbox_url) as http:
+            (await http.delete("/sandbox/faults")).raise_for_status()
+
+    async def person(self, number: str, **script: Any) -> None:
+        """Put somebody else behind a number."""
+        await self.house.put(f"/sandbox/people/{number}", script)
+
+
+@asynccontextmanager
+async def staged(**house: Any) -> AsyncIterator[Stage]:
+    """A house with a client in it."""
+    async with LocalStack(**house) as built, Client.connect(built.nats_url) as client:
+        yield Stage(built, client)

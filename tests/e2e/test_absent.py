@@ -1,0 +1,57 @@
+"""Nobody there: the transfer goes on without a summarizer, and ends with a sentence without anybody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from warmxfer.schemas import Outcome, WarmTransferPhase
+
+from .stack_fixture import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FALLBACK = "Caller escalated; no conversation summary is available."
+
+
+async def test_without_a_summarizer_the_transfer_completes_on_the_fallback_summary(stage: Stage) -> None:
+    await stage.house.stop("summarizer")
+    (caller,) = await stage.callers(1)
+    call = await stage.begin(caller, summary_timeout_s=1)
+    result = await call.result()
+    assert (result.outcome, result.summary) == (Outcome.COMPLETE, FALLBACK)
+    await call.assert_nobody_stranded()
+
+
+@pytest.mark.parametrize(
+    ("missing", "outcome", "sentence"),
+    [
+        (
+            "gateway",
+            Outcome.GATEWAY_ABSENT,
+            "No SIP gateway answered find_caller_call within 2 s; start one with `warmxfer run gateway`.",
+        ),
+        (
+            "briefing",
+            Outcome.BRIEFING_ABSENT,
+            "No briefing agent answered join_consultation within 2 s; "
+            "start one with `warmxfer run briefing`.",
+        ),
+        (
+            "primary",
+            Outcome.PRIMARY_ABSENT,
+            "No primary session answered hold_caller within 2 s; attach the session in its voice-agent "
+            "process, or start `warmxfer run primary`.",
+        ),
+    ],
+)
+async def test_without_another_actor_it_fails_with_the_sentence_that_says_who(
+    stage: Stage, missing: str, outcome: Outcome, sentence: str
+) -> None:
+    (caller,) = await stage.callers(1)
+    await stage.conversation(caller, lines=1)  # the AI is in the room
+    await stage.house.stop(missing)
+    call = await stage.begin(caller, command_timeout_s=2)
+    result = await call.result()
+    assert result.phase is WarmTransferPhase.TRANSFER_FAILED
+    assert (result.outcome, result.detail) == (outcome, sentence)
+    await call.assert_nobody_stranded(ai_killed=missing == "primary")

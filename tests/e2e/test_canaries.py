@@ -1,0 +1,51 @@
+"""No secret, phone number or transcript in a log line, or in a subject."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from warmxfer.bus import Bus, BusSettings
+from warmxfer.schemas import Outcome
+
+from .conftest import TIME_SCALE
+from .stack_fixture import DECLINES, OUR_NUMBER, PATIENT, READY, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SPOKEN = ["charged twice", "forty nine dollars", "refunded to my card", "I am in a meeting"]
+HEADER = "canary-header-7731"
+
+
+async def test_what_is_private_is_in_no_log_line_and_in_no_subject() -> None:
+    env = {"WARMXFER_LOG_LEVEL": "debug"}
+    async with staged(time_scale=TIME_SCALE, env=env) as stage:
+        callers = await stage.callers(2)
+        await asyncio.gather(*(stage.conversation(caller) for caller in callers))
+        extra = {"extra_options": {"headers": {"X-Ticket": HEADER}}}
+        complete = await stage.begin(callers[0], READY, destination=extra)
+        declined = await stage.begin(callers[1], DECLINES, destination=extra)
+        refused = await stage.begin_unchecked(callers[0], {"destination": {"sip_call_to": "+1415555"}})
+        assert (await complete.result()).outcome is Outcome.COMPLETE
+        assert (await declined.result()).outcome is Outcome.DECLINED
+        assert (await refused.result()).outcome is Outcome.INVALID_REQUEST
+        async with await Bus.connect(BusSettings(url=stage.house.nats_url), name="look") as bus:
+            names = {each.subject for each in await bus.history("warmxfer.>", 10_000)}
+        await stage.house.stop("primary")
+        logs = {
+            path.name: path.read_text(errors="replace")
+            for path in stage.house.directory.glob("*.log")
+            if not path.name.startswith("sandbox")  # the outside world keeps its own book
+        }
+        secret = stage.house.secret
+        tokens = "eyJ"  # how every JSON web token begins
+
+    assert len(logs) == 5
+    assert all(text.strip() for text in logs.values())
+    canaries = [secret, tokens, HEADER, *SPOKEN, READY, DECLINES, OUR_NUMBER, PATIENT, "+1415555"]
+    canaries += [number.lstrip("+") for number in (READY, DECLINES, OUR_NUMBER, PATIENT)]
+    for name, text in logs.items():
+        found = [canary for canary in canaries if canary in text]
+        assert not found, f"{name} tells of {found}"
+    assert not [name for name in names if any(canary in name for canary in canaries)]

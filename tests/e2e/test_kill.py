@@ -1,0 +1,56 @@
+"""kill -9 of an actor's only process, or of the broker, while transfers are holding, ringing and briefing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.testkit.nats_server import restart
+from warmxfer.schemas import Outcome, WarmTransferPhase
+
+from .stack_fixture import READY, Call, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SLOW_TO_ANSWER, SLOW_TO_SAY_YES = "+14155550122", "+14155550123"
+PATIENCE = {"command_timeout_s": 20, "supervisor_join_timeout_s": 60, "briefing_timeout_s": 60}
+
+
+async def at_three_points(stage: Stage) -> list[Call]:
+    """Three transfers: one supervisor is being briefed, one phone rings, one caller was held this moment."""
+    await stage.person(SLOW_TO_ANSWER, script="ready", ringS=30)
+    await stage.person(SLOW_TO_SAY_YES, script="ready", replyS=20)
+    callers = await stage.callers(3)
+    briefing = await stage.begin(callers[0], SLOW_TO_SAY_YES, **PATIENCE)
+    await briefing.until(WarmTransferPhase.BRIEFING_STARTED)
+    ringing = await stage.begin(callers[1], SLOW_TO_ANSWER, **PATIENCE)
+    await ringing.until(WarmTransferPhase.SUPERVISOR_DIALED)
+    holding = await stage.begin(callers[2], READY, **PATIENCE)
+    await holding.until(WarmTransferPhase.CALLER_ON_HOLD)
+    return [briefing, ringing, holding]
+
+
+async def assert_all_complete(calls: list[Call]) -> None:
+    results = await asyncio.gather(*(call.result() for call in calls))
+    assert [result.outcome for result in results] == [Outcome.COMPLETE] * len(calls)
+    for call in calls:
+        verdict = await call.assert_nobody_stranded()
+        assert verdict["switches"] == {"forward": 1, "back": 0}
+        assert [phase.seq for phase in await call.phases()] == list(range(1, 12))
+
+
+@pytest.mark.parametrize("role", ["coordinator", "gateway", "summarizer", "briefing", "primary"])
+async def test_h22_a_killed_actor_strands_nobody_and_dials_nobody_twice(stage: Stage, role: str) -> None:
+    calls = await at_three_points(stage)
+    await stage.house.kill(role)
+    rooms = [call.caller.room_id for call in calls] if role == "primary" else []
+    await stage.house.start(role, rooms=rooms)
+    await assert_all_complete(calls)
+
+
+@pytest.mark.parametrize("how", ["kill -9", "restart"])
+async def test_a_broker_that_dies_loses_no_transfer(stage: Stage, how: str) -> None:
+    calls = await at_three_points(stage)
+    await restart(stage.house.nats, kill=how == "kill -9")
+    await assert_all_complete(calls)

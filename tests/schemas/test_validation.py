@@ -1,0 +1,257 @@
+"""What users write: read strictly, and refused in one sentence that names field, value and remedy."""
+
+import json
+from typing import Any
+
+import pytest
+
+from warmxfer.schemas import (
+    MAX_MESSAGE_BYTES,
+    InvalidRequest,
+    WarmTransferRequest,
+    encode,
+    read_cancel,
+    read_request,
+)
+
+from .examples import example as example_of
+from .request_text import A_NUMBER, AN_ID, GONE, NUMBER, raw, refused
+
+SENTENCES: list[tuple[dict[str, Any], str, str]] = [
+    ({"room_id": "a.b"}, "room_id", f"room_id is 'a.b'; {AN_ID}"),
+    ({"room_id": GONE}, "room_id", f"room_id is missing; {AN_ID}"),
+    ({"room_id": ""}, "room_id", f"room_id is ''; {AN_ID}"),
+    ({"room_id": None}, "room_id", f"room_id is null; {AN_ID}"),
+    ({"room_id": "room\n"}, "room_id", f"room_id is 'room\\n'; {AN_ID}"),
+    ({"session": "a b"}, "session", f"session is 'a b'; {AN_ID}"),
+    (
+        {"config": GONE},
+        "config",
+        "config is missing; give an object with destination.",
+    ),
+    ({"config": 3}, "config", "config is 3; give an object with destination."),
+    (
+        {"config__destination": GONE},
+        "config.destination",
+        "config.destination is missing; give an object with routing_rule_id, sip_call_to, sip_call_from.",
+    ),
+    (
+        {"config__destination__sip_call_to": "4155550123"},
+        "config.destination.sip_call_to",
+        f"config.destination.sip_call_to is '••••••••23'; {A_NUMBER}",
+    ),
+    (
+        {"config__destination__sip_call_to": "+1 415 555 01 23"},
+        "config.destination.sip_call_to",
+        f"config.destination.sip_call_to is '+• ••• ••• •• 23'; {A_NUMBER}",
+    ),
+    (
+        {"config__destination__sip_to": NUMBER},
+        "config.destination.sip_to",
+        "config.destination has the unknown field 'sip_to'; did you mean sip_call_to?",
+    ),
+    (
+        {"colour": "red"},
+        "colour",
+        "the message has the unknown field 'colour'; the fields here are room_id, config, session, "
+        "caller_call_id, caller_participant_id.",
+    ),
+    (
+        {NUMBER: 1},
+        "+•••••••••23",
+        "the message has the unknown field '+•••••••••23'; the fields here are room_id, config, session, "
+        "caller_call_id, caller_participant_id.",
+    ),
+    ({"config__pacing": "fast"}, "config.pacing", "config.pacing is 'fast'; use one of overlap, sequential."),
+    (
+        {"config__on_briefing_timeout": "wait"},
+        "config.on_briefing_timeout",
+        "config.on_briefing_timeout is 'wait'; use one of cancel, proceed.",
+    ),
+    (
+        {"config__command_timeout_s": 0},
+        "config.command_timeout_s",
+        "config.command_timeout_s is 0; give seconds from 0.5 to 60.",
+    ),
+    (
+        {"config__command_timeout_s": "10"},
+        "config.command_timeout_s",
+        "config.command_timeout_s is '10'; give seconds from 0.5 to 60.",
+    ),
+    (
+        {"config__supervisor_join_timeout_s": 3_601},
+        "config.supervisor_join_timeout_s",
+        "config.supervisor_join_timeout_s is 3601; give seconds from 1 to 3600.",
+    ),
+    (
+        {"config__caller_arrival_timeout_s": 61},
+        "config.caller_arrival_timeout_s",
+        "config.caller_arrival_timeout_s is 61; give seconds from 1 to 60.",
+    ),
+    (
+        {"config__summary_prompt": "x" * 8_001},
+        "config.summary_prompt",
+        f"config.summary_prompt is '{'x' * 39}…'; use 1 to 8000 characters.",
+    ),
+    (
+        {"config__lines__hold": ""},
+        "config.lines.hold",
+        "config.lines.hold is ''; use 1 to 500 characters of plain text.",
+    ),
+    (
+        {"config__lines__apologies": {"mood": "sorry"}},
+        "config.lines.apologies",
+        'config.lines.apologies is {"mood":"sorry"}; use outcome words as keys and lines of 1 to 500 '
+        "characters as values.",
+    ),
+    (
+        {"config__destination__participant_display_name": "Dana\nEvil: header"},
+        "config.destination.participant_display_name",
+        "config.destination.participant_display_name is 'Dana\\nEvil: header'; use 1 to 128 printable "
+        "characters on one line.",
+    ),
+    (
+        {"config__destination__extra_options": {"ringingTimeout": 601}},
+        "config.destination.extra_options.ringingTimeout",
+        "config.destination.extra_options.ringingTimeout is 601; give seconds from 1 to 600.",
+    ),
+    (
+        {"config__destination__extra_options": {"ringing_timeout": 60}},
+        "config.destination.extra_options.ringing_timeout",
+        "config.destination.extra_options has the unknown field 'ringing_timeout'; did you mean "
+        "ringingTimeout?",
+    ),
+    (
+        {"config__destination__extra_options": {"headers": {"From": "x"}}},
+        "config.destination.extra_options.headers",
+        'config.destination.extra_options.headers is {"From":"x"}; use at most 10 headers named X-... or '
+        "User-to-User, each value up to 512 printable ASCII characters without line breaks.",
+    ),
+    (
+        {"config__destination__extra_options": {"sipCallTo": NUMBER}},
+        "config.destination.extra_options",
+        "config.destination.extra_options has 'sipCallTo', which warmxfer sets itself; remove it and use "
+        "the fields of config.destination.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "sentence"), SENTENCES, ids=lambda each: str(each)[:40])
+def test_the_sentence_names_the_field_the_value_and_the_remedy(
+    changes: dict[str, Any], field: str, sentence: str
+) -> None:
+    error = refused(raw(**changes))
+    assert (str(error), error.field) == (sentence, field)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The message is not JSON (Input data was truncated); send one JSON object."),
+        (b"[]", "the message is []; expected `object`, got `array`."),
+        (b"null", "the message is null; expected `object`, got `null`."),
+        (b'"+14155550123"', "the message is '+•••••••••23'; expected `object`, got `str`."),
+        (
+            b"\xff",
+            "The message is not JSON (JSON is malformed: invalid character (byte 0)); send one JSON object.",
+        ),
+        (b" " * (MAX_MESSAGE_BYTES + 1), "The message is 65537 bytes long; send at most 65536."),
+    ],
+    ids=lambda each: repr(each[:20]),
+)
+def test_what_is_no_request_at_all_is_told_so(data: bytes, sentence: str) -> None:
+    assert str(refused(data)) == sentence
+
+
+def test_nesting_without_end_is_refused_and_not_followed() -> None:
+    assert "not JSON" in str(refused(b'{"config":' + b"[" * 20_000))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_good_request_is_read_as_it_was_written(full: bool) -> None:
+    request = example_of(WarmTransferRequest, full=full)
+    assert read_request(encode(request)) == request
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        NUMBER,
+        "sip:dana@example.com",
+        "sips:d.a-n_a+1@pbx.example.com:5061",
+        "sip:dana@example.com;transport=tls",
+        "sip:+14155550123@pbx.example.com:5060;user=phone;transport=tcp",
+    ],
+)
+def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
+    assert read_request(raw(config__destination__sip_call_to=number)).config.destination.sip_call_to == number
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "tel:+14155550123",
+        "+04155550123",
+        "+14155",
+        "+1415555012345678",
+        "+\N{ARABIC-INDIC DIGIT ONE}4155550123",
+        "+14155550123\n",
+        "+14155550123\r\nX-Evil: 1",
+        "+14155550123,sip:evil@example.com",
+        "sip:dana@example.com;transport=x",
+        "sip:dana@example.com;transport=tcp\r\nX-Evil: 1",
+        "sip:dana@example.com;transport=tcp;maddr=evil.example.com",
+        "sip:dana@example.com;maddr=evil.example.com",
+        "sip:dana@example.com;user=phone@evil.example.com",
+        "sip:dana@example.com;transport=tcp?Replaces=x",
+        "sip:dana@example.com;",
+        "sip:dana@example.com\n",
+        "sip:@example.com",
+        "sip:dana@-example.com",
+        "sip:da na@example.com",
+    ],
+)
+def test_nothing_else_is_dialled(number: str) -> None:
+    assert refused(raw(config__destination__sip_call_to=number)).field == "config.destination.sip_call_to"
+
+
+HEADERS = "config__destination__extra_options__headers"
+
+
+@pytest.mark.parametrize("name", ["User-to-User", "user-to-user", "X-Case"])
+def test_what_a_contact_centre_tells_the_phone_is_taken(name: str) -> None:
+    value = "56a390f3d2b7310023a2;encoding=hex;purpose=isdn-uui"
+    options = read_request(raw(**{HEADERS: {name: value}})).config.destination.extra_options
+    assert options.headers == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("User-to-User", "1\r\nVia: x"),
+        ("User-to-User", "\N{SNOWMAN}"),
+        ("User-to-User", "x" * 513),
+        ("User-to-User2", "1"),
+        ("User-to-User\n", "1"),
+        ("From", "1"),
+        ("Refer-To", "1"),
+    ],
+)
+def test_no_other_header_and_no_line_break_reaches_a_phone(name: str, value: str) -> None:
+    refusal = refused(raw(**{HEADERS: {name: value}}))
+    assert refusal.field == "config.destination.extra_options.headers"
+
+
+# ── cancel ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", b"{}"])
+def test_a_cancel_needs_no_reason(data: bytes) -> None:
+    assert read_cancel(data).reason == "cancelled by request"
+
+
+def test_a_cancel_is_read_as_strictly() -> None:
+    with pytest.raises(InvalidRequest, match=r"has the unknown field 'reasn'; did you mean reason\?"):
+        read_cancel(b'{"reasn":"x"}')
+    with pytest.raises(InvalidRequest, match=r"reason is 'x{39}…'; use at most 500 characters"):
+        read_cancel(json.dumps({"reason": "x" * 501}).encode())

@@ -1,0 +1,133 @@
+"""What strikes by its own clock: outages, broken connections, lost lines, poison, crashes and stalls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warmxfer.bus import subjects
+
+from .faults import PER_MINUTE
+
+if TYPE_CHECKING:
+    from .world import World
+
+OUTAGE_S = (0.5, 25.0)
+LONG_OUTAGES_S = {"outage_30_s": 30.0, "outage_60_s": 60.0}
+"""Longer than a session's lease; what is due meanwhile is due all at once afterwards."""
+DARK_S = 75.0
+"""Longer than any stage of a transfer waits for the cloud, and than all tries of one way back."""
+RESET_AT_ONCE = 0.3
+"""How many of the connections a reset breaks."""
+POISON = b'{"type": "no_such_thing"}'
+
+
+class Storm:
+    """All of it ends when the weather is calm."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.broker_down = False
+        self._lasts_until = self._dark_until = 0.0
+        self.outages: list[list[float]] = []
+        """When each began, and ended."""
+        self.poison: list[tuple[str, int]] = []
+        """Transfer and number of what nobody can read."""
+        self.poisoned: set[str] = set()
+        """The subjects it was written on."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether something is under way that has to be let last as long as it does."""
+        return self._world.loop.time() < self._lasts_until
+
+    @property
+    def cloud_dark(self) -> bool:
+        """Whether the cloud answers no request."""
+        return self._world.loop.time() < self._dark_until
+
+    def begin(self) -> None:
+        for what in PER_MINUTE:
+            self._schedule(what)
+
+    def outage_ends(self) -> None:
+        """The broker is back, if it was away."""
+        if self.broker_down:
+            self._world.trace.add("fault", "outage ends")
+            self.broker_down = False
+            self.outages[-1].append(self._world.now)
+            for bus in self._world.buses:
+                bus.come_back()
+            self._world.stream.wake()
+
+    def _schedule(self, what: str) -> None:
+        wait_s = self._world.weather.wait_s(what)
+        if wait_s is not None:
+            self._world.later(wait_s, self._strike, what)
+
+    def _strike(self, what: str) -> None:
+        if self._world.weather.calm:
+            return
+        match what:
+            case "outage":
+                self._outage_begins(what, self._world.weather.between(*OUTAGE_S))
+            case "outage_30_s" | "outage_60_s":
+                self._outage_begins(what, LONG_OUTAGES_S[what])
+            case "cloud_dark":
+                self._cloud_goes_dark()
+            case "reset":
+                self._reset()
+            case "voice_lost":
+                self._lose_voice()
+            case "poison":
+                self._poison()
+            case _:
+                self._world.house.strike(what)
+        self._schedule(what)
+
+    def _cloud_goes_dark(self) -> None:
+        if not self.cloud_dark:
+            self._world.weather.note("cloud_dark")
+            self._dark_until = self._world.loop.time() + DARK_S
+            self._lasts_until = max(self._lasts_until, self._dark_until)
+
+    def _outage_begins(self, what: str, length_s: float) -> None:
+        if self.broker_down:
+            return
+        self._world.weather.note(what)
+        if what in LONG_OUTAGES_S:
+            self._lasts_until = max(self._lasts_until, self._world.loop.time() + length_s)
+        self.broker_down = True
+        self.outages.append([self._world.now])
+        for bus in self._world.buses:
+            bus.break_off()
+        self._world.later(length_s, self.outage_ends)
+
+    def _reset(self) -> None:
+        """Some connections break, and are had back."""
+        if self.broker_down:
+            return
+        self._world.weather.note("reset")
+        for bus in list(self._world.buses):
+            if bus.connected and self._world.chance.random() < RESET_AT_ONCE:
+                bus.break_off()
+                bus.come_back()
+
+    def _lose_voice(self) -> None:
+        seated = [each for each in self._world.voices if not each.process.frozen]
+        if seated:
+            self._world.weather.note("voice_lost")
+            self._world.chance.choice(seated).lose()
+
+    def _poison(self) -> None:
+        """Somebody writes what nobody can read."""
+        running = self._world.running()
+        if not running or self.broker_down:
+            return
+        id = self._world.chance.choice(running)
+        self._world.weather.note("poison", id)
+        subject = self._world.chance.choice(
+            (subjects.event(id), subjects.cancel(id), subjects.work_queue(id, "gateway"))
+        )
+        seq, _ = self._world.stream.store(subject, POISON, self._world.token(), None, {})
+        self.poisoned.add(subject)
+        self.poison.append((id, seq))

@@ -1,0 +1,167 @@
+"""Every process of a run: started, stopped for a while, killed, started again. Their actors are real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from warmxfer.actors.briefing import BriefingSettings, brief_here
+from warmxfer.actors.briefing import run as run_briefing
+from warmxfer.actors.coordinator import CoordinatorSettings
+from warmxfer.actors.coordinator import run as run_coordinator
+from warmxfer.actors.gateway import GatewaySettings
+from warmxfer.actors.gateway import run as run_gateway
+from warmxfer.actors.primary import attach
+from warmxfer.actors.summarizer import SummarizerSettings
+from warmxfer.actors.summarizer import run as run_summarizer
+from warmxfer.adapters.rooms import RoomSettings
+from warmxfer.adapters.telephony import ProviderConfig
+from warmxfer.bus import BusSettings
+
+from .loop import Process, spawn
+from .provider import SETTLE_S, TIMEOUT_S, SimProvider
+from .session import SimSession
+from .simbus import SimBus
+
+if TYPE_CHECKING:
+    from .world import World
+
+COUNTS = {"coordinator": 2, "gateway": 2, "summarizer": 2, "briefing": 2}
+ACK_WAIT_S = 5.0
+SETTINGS = BusSettings(ack_wait_s=ACK_WAIT_S)
+DOWN_S = (0.3, 8.0)
+STALL_S = (0.5, 2.5 * ACK_WAIT_S)
+UNSEATED_AFTER_S = 4.0
+RECONCILE_S = 20.0
+"""Often enough to meet transfers at every stage: no living one may lose its supervisor by it."""
+
+
+class House:
+    """Processes by name."""
+
+    def __init__(self, world: World, skews_s: tuple[float, ...]) -> None:
+        self._world = world
+        self._skews_s = skews_s
+        self._running: dict[str, tuple[Process, SimBus]] = {}
+        self._dark: set[str] = set()
+        """Killed and not started again yet."""
+        self.sessions: dict[str, SimSession] = {}
+
+    def open(self) -> None:
+        for role, count in COUNTS.items():
+            for index in range(count):
+                self.start(f"{role}-{index + 1}")
+        for caller in self._world.plan.callers:
+            self.start(f"primary-{caller.session}")
+
+    def start(self, name: str) -> None:
+        role = name.partition("-")[0]
+        process = Process(name, role)
+        process.skew_s = self._skews_s[len(self._running) % len(self._skews_s)]
+        bus = SimBus(self._world, process, SETTINGS)
+        self._running[name] = (process, bus)
+        self._dark.discard(name)
+        self._world.trace.add(name, "starts")
+        task = spawn(self._world.loop, process, self._actor(role, name)(bus), name)
+        task.add_done_callback(lambda done: self._ended(process, bus, done), context=self._world.context)
+
+    def strike(self, what: str) -> None:
+        """One of a role crashes, or stops for a while."""
+        verb, _, role = what.partition("_")
+        able = [each for each in self._running.values() if each[0].role == role and not each[0].frozen]
+        if not able:
+            return
+        process, bus = self._world.chance.choice(able)
+        if role == "primary" and not self.sessions[process.name.partition("-")[2]].live:
+            return
+        self._world.weather.note(what)
+        self._world.trace.add("fault", f"{what}: {process.name}")
+        if verb == "crash":
+            self.kill(process, bus)
+        else:
+            self._world.loop.freeze(process)
+            stall_s = self._world.weather.between(*STALL_S)
+            if stall_s > UNSEATED_AFTER_S:
+                self._world.later(UNSEATED_AFTER_S, self._unseat, process)
+            self._world.later(stall_s, self._world.loop.thaw, process)
+
+    def kill(self, process: Process, bus: SimBus) -> None:
+        self._world.loop.kill(process)
+        bus.close()
+        del self._running[process.name]
+        self._dark.add(process.name)
+        self._world.later(self._world.weather.between(0.5, UNSEATED_AFTER_S), self._unseat, process)
+        if process.role == "primary":
+            room_id = process.name.partition("-")[2]
+            self._world.later(0.5, self._leave_room, room_id, self.sessions[room_id])
+        self._world.later(self._world.weather.between(*DOWN_S), self._start_again, process.name)
+
+    def calm(self) -> None:
+        """Everybody who stands still goes on; who is down comes up in its time."""
+        for process, _ in self._running.values():
+            self._world.loop.thaw(process)
+
+    @property
+    def buses(self) -> list[SimBus]:
+        return [bus for _, bus in self._running.values()]
+
+    def _start_again(self, name: str) -> None:
+        room_id = name.partition("-")[2]
+        if name in self._dark and (room_id not in self.sessions or self._needs_ai(room_id)):
+            self.start(name)
+
+    def _needs_ai(self, room_id: str) -> bool:
+        """A voice-agent process comes up for a caller who is in its room, or may come back to it."""
+        caller = self._world.cloud.calls[f"in-{room_id}"]
+        return caller.record.up and not self.sessions[room_id].over
+
+    def _leave_room(self, room_id: str, session: SimSession) -> None:
+        if self.sessions[room_id] is session:
+            self._world.cloud.leave(self._world.cloud.rooms[room_id], f"ai-{room_id}", "connection lost")
+
+    def _unseat(self, process: Process) -> None:
+        if process.frozen:
+            for voice in [each for each in self._world.voices if each.process is process]:
+                voice.lose()
+
+    def _ended(self, process: Process, bus: SimBus, task: asyncio.Task[None]) -> None:
+        if process.dead or self._world.over:
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is not None or process.role != "primary":
+            self._world.problem(f"{process.name} ended by itself: {error!r}", error)
+        bus.close()
+        del self._running[process.name]
+
+    def _actor(self, role: str, name: str) -> Callable[[SimBus], Awaitable[None]]:
+        actors: dict[str, Callable[[SimBus], Awaitable[None]]] = {
+            "coordinator": lambda bus: run_coordinator(bus, CoordinatorSettings()),  # type: ignore[arg-type]
+            "gateway": self._gateway,
+            "summarizer": lambda bus: run_summarizer(bus, SummarizerSettings()),  # type: ignore[arg-type]
+            "briefing": lambda bus: run_briefing(bus, BriefingSettings()),  # type: ignore[arg-type]
+            "primary": lambda bus: self._primary(bus, name.partition("-")[2]),
+        }
+        return actors[role]
+
+    async def _gateway(self, bus: SimBus) -> None:
+        provider = ProviderConfig("simulated", lambda url, key: SimProvider(self._world), True, TIMEOUT_S)
+        settings = GatewaySettings(
+            provider, settle_s=SETTLE_S, deployment="simulated", reconcile_s=RECONCILE_S
+        )
+        await run_gateway(bus, settings)  # type: ignore[arg-type]
+
+    async def _primary(self, bus: SimBus, room_id: str) -> None:
+        before = self.sessions.get(room_id)
+        session = self.sessions[room_id] = SimSession(self._world, room_id)
+        if before is not None:
+            session.holds = before.holds
+            if before.muted:
+                before.holds[-1].append(self._world.now)
+        lease_s = self._world.plan.lease_s
+        async with (
+            brief_here(bus, room_id, RoomSettings()),  # type: ignore[arg-type]
+            attach(bus, session, room_id, lease_s=lease_s) as attachment,  # type: ignore[arg-type]
+        ):
+            session.attachment = attachment
+            await attachment.detached()

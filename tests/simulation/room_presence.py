@@ -1,0 +1,174 @@
+"""The cloud as a briefing agent sees it: `warmxfer.adapters.rooms.Voice`, in one seat of one room.
+
+The law of this file: what happens in the room reaches the agent in one order. A seat whose process died is
+empty after a few seconds; one whose process stands still is lost when that lasts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from warmxfer.adapters import rooms
+from warmxfer.adapters.rooms import (
+    DisconnectReason,
+    JoinOptions,
+    QueuedUtterance,
+    RoomEvent,
+    RoomParticipant,
+    RoomSnapshot,
+)
+from warmxfer.adapters.telephony import NotFound
+from warmxfer.schemas import InvalidRequest, RetryableError
+
+from .cloud import Guest, Room
+from .loop import CURRENT, Process
+
+if TYPE_CHECKING:
+    from .world import World
+
+DOOR_S = (0.05, 0.4)
+HEAR_S = 0.03
+UNSEEN_S = 4.0
+"""How long the seat of a process that does not move is kept."""
+
+
+class SimVoice:
+    """One presence in one room."""
+
+    model = None
+
+    def __init__(self, world: World, seat: JoinOptions) -> None:
+        self._world = world
+        self._seat = seat
+        self._process: Process = CURRENT.get()  # type: ignore[assignment]
+        self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()
+        self._guest: Guest | None = None
+        self._room: Room | None = None
+        self._clear_at = 0.0
+        self._lines: deque[tuple[QueuedUtterance, str]] = deque()
+        self._speaking: asyncio.TimerHandle | None = None
+        self._said = 0
+
+    async def join(self) -> RoomSnapshot:
+        await self._seat.token_source()
+        about = self._seat.room_id.removeprefix("room-")
+        if self._world.weather.strikes("door_shut", about):
+            await asyncio.sleep(self._world.weather.between(0.1, 2.0))
+            if self._world.chance.random() < 0.2:
+                raise InvalidRequest("the door stays shut")
+            raise RetryableError("nobody came to the door", after_s=0.5)
+        await asyncio.sleep(self._world.chance.uniform(*DOOR_S))
+        try:
+            room = self._world.cloud.room(self._seat.room_id)
+        except NotFound as error:
+            raise InvalidRequest("there is no such room") from error
+        others = tuple(
+            RoomParticipant(guest.participant_id, audible=guest.audible)
+            for guest in room.guests.values()
+            if guest.participant_id != self._seat.participant_id
+        )
+        self._room, self._guest = room, Guest(self._seat.participant_id, audible=True, tell=self._tell)
+        self._world.cloud.enter(room, self._guest)
+        self._world.voices.append(self)
+        return RoomSnapshot(room.id, f"session-{room.id}", others)
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        while True:
+            event = await self._events.get()
+            if event is None:
+                return
+            yield event
+            if isinstance(event, rooms.Disconnected):
+                return
+
+    def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
+        self._said += 1
+        utterance = QueuedUtterance(f"u{self._said}", asyncio.get_running_loop().create_future())
+        self._lines.append((utterance, text))
+        if self._room is None:
+            self._end_line(interrupted=True)
+        elif len(self._lines) == 1:
+            self._speak()
+        return utterance
+
+    def interrupt(self) -> None:
+        while self._lines:
+            self._end_line(interrupted=True)
+
+    def listen(self, enabled: bool) -> None:
+        """Our ears are always open."""
+
+    async def leave(self) -> None:
+        self._go("left by itself")
+        self._events.put_nowait(None)
+
+    # ── what the cloud does to us ────────────────────────────────────────────────────────────────
+
+    def lose(self) -> None:
+        """The line to the room is gone for good."""
+        if self._guest is not None:
+            self._tell("closed", self._seat.participant_id, DisconnectReason.LOST.value)
+            self._go("connection lost")
+
+    @property
+    def seated(self) -> bool:
+        return self._guest is not None
+
+    @property
+    def process(self) -> Process:
+        return self._process
+
+    def _go(self, reason: str) -> None:
+        room, guest = self._room, self._guest
+        self._room = self._guest = None
+        if self in self._world.voices:
+            self._world.voices.remove(self)
+        if room is not None and room.guests.get(self._seat.participant_id) is guest:
+            self._world.cloud.leave(room, self._seat.participant_id, reason)
+        while self._lines:
+            self._end_line(interrupted=True)
+
+    def _tell(self, what: str, participant_id: str, words: str) -> None:
+        event: RoomEvent
+        match what:
+            case "joined":
+                event = rooms.ParticipantJoinedRoom(RoomParticipant(participant_id))
+            case "left":
+                event = rooms.ParticipantLeftRoom(participant_id, words)
+            case "audible":
+                event = rooms.AudioStarted(participant_id)
+            case "said":
+                event = rooms.UtteranceHeard(participant_id, words)
+            case _:
+                event = rooms.Disconnected(DisconnectReason(words))
+        self._clear_at = max(self._clear_at, self._world.loop.time() + HEAR_S)
+        self._world.loop.call_at(self._clear_at, self._hear, event, context=self._process.context)
+
+    def _hear(self, event: RoomEvent) -> None:
+        if isinstance(event, rooms.Disconnected):
+            self._go(event.reason.value)
+        self._events.put_nowait(event)
+
+    def _speak(self) -> None:
+        seconds = 0.2 + 0.02 * len(self._lines[0][1])
+        self._speaking = self._world.loop.call_later(seconds, self._finish, context=self._process.context)
+
+    def _finish(self) -> None:
+        text = self._lines[0][1]
+        self._end_line(interrupted=False)
+        if self._room is not None:
+            self._world.cloud.say(self._room.id, self._seat.participant_id, text)
+
+    def _end_line(self, *, interrupted: bool) -> None:
+        if self._speaking is not None:
+            self._speaking.cancel()
+            self._speaking = None
+        utterance, _ = self._lines.popleft()
+        if not utterance.ended.done():
+            utterance.ended.set_result(interrupted)
+        self._events.put_nowait(rooms.SpeechEnded(utterance.id, interrupted))
+        if self._lines and self._room is not None and not interrupted:
+            self._speak()

@@ -1,0 +1,157 @@
+"""Live subscriptions, questions and answers, as `warmxfer.bus.subscriptions` has them, without a wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from warmxfer.bus import InternalError, InvalidRequest, LiveMessage, NoReply, RetryableError
+from warmxfer.bus.subscriptions import MAX_PENDING, REPLY_DEADLINE_S
+
+from .stream import matches
+
+if TYPE_CHECKING:
+    from .simbus import SimBus
+
+Handler = Callable[[LiveMessage], Awaitable[bytes]]
+
+HEARD_AGAIN_S = 20.0
+"""Whoever cannot be sure that an outbox went out sends it again, and whoever listens hears it again."""
+
+
+class SimListener:
+    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+
+    def __init__(self, bus: SimBus, subject: str) -> None:
+        self._bus = bus
+        self._subject = subject
+        self._pending: deque[LiveMessage] = deque()
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    async def __aenter__(self) -> SimListener:
+        self._bus.register(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end()
+        self._bus.unregister(self)
+
+    def __aiter__(self) -> SimListener:
+        return self
+
+    async def __anext__(self) -> LiveMessage:
+        while not self._pending:
+            if self._ended:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._pending.popleft()
+
+    async def next(self, timeout_s: float) -> LiveMessage | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await anext(self, None)
+        except TimeoutError:
+            return None
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake.set()
+
+    def offer(self, subject: str, data: bytes) -> None:
+        """At the broker: somebody published `subject`."""
+        if self._bus.connected and matches(self._subject, subject):
+            self._bus.receive(self._arrive, LiveMessage(subject, data))
+            if self._bus.world.weather.strikes("heard_twice", subject.split(".")[1]):
+                late_s = self._bus.world.weather.between(0.0, HEARD_AGAIN_S)
+                self._bus.world.later(late_s, self._bus.receive, self._arrive, LiveMessage(subject, data))
+
+    def _arrive(self, heard: LiveMessage) -> None:
+        lost = 0
+        if len(self._pending) >= MAX_PENDING:
+            lost = self._pending.popleft().lost + 1
+        self._pending.append(LiveMessage(heard.subject, heard.data, lost))
+        self._wake.set()
+
+
+class SimAnswering:
+    """`async with bus.serve(subject, handler): ...`"""
+
+    def __init__(self, bus: SimBus, subject: str, handler: Handler, queue: str | None) -> None:
+        self._bus = bus
+        self._handler = handler
+        self._running: set[asyncio.Task[None]] = set()
+        self.subject = subject
+        self.queue = queue
+
+    async def __aenter__(self) -> SimAnswering:
+        self._bus.register(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._bus.unregister(self)
+
+    def offer(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
+        """At the broker: a question for us; `answer` is called at the broker with what comes of it."""
+        self._bus.receive(self._begin, question, answer)
+
+    def _begin(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(question, answer))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _answer(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
+        told: bytes | Exception
+        try:
+            async with asyncio.timeout(REPLY_DEADLINE_S):
+                told = await self._handler(question)
+        except InvalidRequest as error:
+            told = InvalidRequest(str(error))
+        except (RetryableError, TimeoutError) as error:
+            told = NoReply(f"{self.subject}: {error}")
+        except Exception as error:
+            told = InternalError(f"{self.subject}: the answering side failed with {type(error).__name__}")
+        if self._bus.connected:
+            self._bus.send(answer, told)
+
+
+async def ask(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes:
+    """Ask one of those who serve `subject`, and return the answer."""
+    world = bus.world
+    future: asyncio.Future[bytes] = world.loop.create_future()
+
+    def settle(told: bytes | Exception) -> None:
+        if future.done():
+            return
+        if isinstance(told, bytes):
+            future.set_result(told)
+        else:
+            future.set_exception(told)
+
+    def route() -> None:
+        servers = [
+            each for one in world.buses if one.connected for each in one.answerings if each.subject == subject
+        ]
+        if not servers:
+            bus.receive(settle, NoReply(f"Nobody listens on {subject}"))
+            return
+        world.chance.choice(servers).offer(LiveMessage(subject, data), lambda told: bus.receive(settle, told))
+
+    if not bus.connected:
+        raise NoReply(f"The connection broke while waiting on {subject}")
+    if not world.weather.strikes("question_lost"):
+        bus.send(route)
+    giving_up = world.loop.call_later(
+        timeout_s, settle, NoReply(f"Nobody answered on {subject} within {timeout_s:g} s")
+    )
+    try:
+        return await future
+    finally:
+        giving_up.cancel()
