@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.simulation.patches import borrowed
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
-from warmxfer.actors.coordinator.state_machine import Record, Stage, record_decoder
+from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.cli.local_stack.stack import LocalStack
@@ -46,7 +46,7 @@ def logs() -> list[Path]:
 
 
 def read(path: Path) -> list[Record]:
-    return [record_decoder.decode(line) for line in path.read_bytes().splitlines()]
+    return [decode_record(line) for line in path.read_bytes().splitlines()]
 
 
 def keep(name: str, records: Iterable[bytes]) -> None:

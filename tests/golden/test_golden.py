@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import Applied, Transfer, record_decoder, step
+from warmxfer.actors.coordinator.state_machine import Applied, Transfer, decode_record, step
+from warmxfer.actors.coordinator.state_machine.record import StoredTransfer
 from warmxfer.cli.scenarios import SCENARIOS
 from warmxfer.schemas import encode
 
@@ -52,19 +53,19 @@ def test_what_goes_wrong_is_kept_too() -> None:
 
 def test_a_state_that_knows_less_is_still_read() -> None:
     """All that was ever added to a state has a default: an older version wrote none of it."""
-    fields = msgspec.structs.fields(Transfer)
+    fields = msgspec.structs.fields(StoredTransfer)
     assert {each.name for each in fields if each.required} == {"id", "stage", "started_at"}
 
 
 @pytest.mark.parametrize("path", LOGS)
 def test_a_state_without_what_it_says_nothing_by_is_the_same_state(path: Path) -> None:
-    defaults = json.loads(msgspec.json.encode(Transfer(id="", stage="new", started_at=0.0)))  # type: ignore[arg-type]
+    defaults = json.loads(msgspec.json.encode(StoredTransfer(id="", stage="new", started_at=0.0)))  # type: ignore[arg-type]
     for line in path.read_bytes().splitlines():
         written: dict[str, Any] = json.loads(line)
         state: dict[str, Any] = written["state"]
         told = {name: value for name, value in state.items() if value != defaults.get(name, written)}
-        less = record_decoder.decode(json.dumps({**written, "state": told}).encode())
-        assert less == record_decoder.decode(line)
+        less = decode_record(json.dumps({**written, "state": told}).encode())
+        assert less == decode_record(line)
 
 
 @pytest.mark.parametrize("path", LOGS)
@@ -74,4 +75,4 @@ def test_what_a_newer_version_added_is_passed_over(path: Path) -> None:
         written: dict[str, Any] = json.loads(line)
         for each in (written, written["state"], written["event"], *written["outbox"]):
             each["a_field_of_tomorrow"] = {"more": 1}
-        assert record_decoder.decode(json.dumps(written).encode()) == record_decoder.decode(line)
+        assert decode_record(json.dumps(written).encode()) == decode_record(line)

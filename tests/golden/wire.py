@@ -20,7 +20,7 @@ import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import TIMER
-from warmxfer.actors.coordinator.state_machine.record import Record, SetTimer
+from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
 from warmxfer.actors.gateway.handlers import dial, return_caller
@@ -67,8 +67,8 @@ QUERIES = {
     queries.LivenessReply: "reply.pulse",
 }
 KEPT = {
-    Record: "record",
-    Transfer: "transfer",
+    StoredRecord: "record",
+    StoredTransfer: "transfer",
     CallerLock: "claim",
     at_most_once.ClaimRecord: "intent",
     at_most_once.EffectEnd: "intent.ended",
