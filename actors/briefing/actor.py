@@ -30,17 +30,17 @@ log = structlog.get_logger(__name__)
 class BriefingActor:
     """Holds consultations, in rooms that are entered as `voice` says."""
 
-    def __init__(self, bus: Bus, voice: RoomSettings, judges: ReplyClassifier) -> None:
+    def __init__(self, bus: Bus, voice: RoomSettings, classifier: ReplyClassifier) -> None:
         self._bus = bus
         self._voice = voice
-        self._judges = judges
-        self._door = asyncio.Semaphore(MAX_CONCURRENT_JOINS)
+        self._classifier = classifier
+        self._join_limit = asyncio.Semaphore(MAX_CONCURRENT_JOINS)
 
     async def handle(self, delivery: Delivery) -> None:
         """One delivery of the work queue; returns when the consultation is over."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
         task = ConsultationTask.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
-        await Consultation(self._bus, task, self._voice, self._judges, self._door).hold()
+        await Consultation(self._bus, task, self._voice, self._classifier, self._join_limit).run()
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """A delivery that became a dead letter: tell whoever waits for the answer."""
@@ -50,14 +50,14 @@ class BriefingActor:
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; `ready` is called once it does."""
     model = open_model(settings.model)
-    briefer = BriefingActor(bus, settings.voice, ReplyClassifier(model))
+    actor = BriefingActor(bus, settings.voice, ReplyClassifier(model))
     worker = Worker(
         bus,
         "briefing",
-        briefer.handle,
+        actor.handle,
         jobs=settings.jobs,
         progress=True,
-        on_dead_letter=briefer.on_dead_letter,
+        on_dead_letter=actor.on_dead_letter,
         drain_s=DRAIN_S,
     )
     try:

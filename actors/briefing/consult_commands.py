@@ -44,11 +44,11 @@ class ConsultCommands:
         self._transfer_id = transfer_id
         self._subject = subjects.consult(transfer_id)
         self._fence = fence
-        self._read_to = 0
+        self._last_seq = 0
         self._newest: ToConsult | None = None
-        self._news = asyncio.Event()
-        self._listener: Subscription | None = None
-        self._looked = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._polled = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
         """Done as soon as we are told to leave."""
@@ -56,21 +56,23 @@ class ConsultCommands:
     async def next(self) -> ToConsult:
         """The newest order that was not taken yet; older ones are void."""
         while self._newest is None:
-            self._news.clear()
-            await self._news.wait()
-        order, self._newest = self._newest, None
-        return order
+            self._changed.clear()
+            await self._changed.wait()
+        command, self._newest = self._newest, None
+        return command
 
     async def __aenter__(self) -> ConsultCommands:
-        self._listener = self._bus.subscribe(self._subject)
-        await self._listener.__aenter__()
+        self._subscription = self._bus.subscribe(self._subject)
+        await self._subscription.__aenter__()
         self._tasks = (
-            asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}"),
-            asyncio.create_task(self._poll(), name=f"orders-looked-at-{self._transfer_id}"),
+            asyncio.create_task(
+                self._follow(self._subscription), name=f"consult-commands-{self._transfer_id}"
+            ),
+            asyncio.create_task(self._poll(), name=f"consult-commands-poll-{self._transfer_id}"),
         )
         for task in self._tasks:
             task.add_done_callback(log_task_failure)
-        await self._looked.wait()
+        await self._polled.wait()
         return self
 
     async def __aexit__(
@@ -79,41 +81,41 @@ class ConsultCommands:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._listener is not None:
-            await self._listener.__aexit__(kind, error, trace)
+        if self._subscription is not None:
+            await self._subscription.__aexit__(kind, error, trace)
         self.leave.cancel()
 
-    async def _read(self, listener: Subscription) -> None:
-        async for heard in listener:
-            self._take(heard.data)
-            if heard.lost:
+    async def _follow(self, subscription: Subscription) -> None:
+        async for message in subscription:
+            self._accept(message.data)
+            if message.lost:
                 await self._catch_up()
 
     async def _poll(self) -> None:
-        async with aclosing(poll_ticks(self._bus)) as again:
-            async for _ in again:
+        async with aclosing(poll_ticks(self._bus)) as ticks:
+            async for _ in ticks:
                 await self._catch_up()
-                self._looked.set()
+                self._polled.set()
 
     async def _catch_up(self) -> None:
         try:
-            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._read_to)
+            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._last_seq)
         except WarmxferError as error:
             log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
             return
-        for each in stored:
-            self._read_to = each.seq
-            self._take(each.data)
+        for message in stored:
+            self._last_seq = message.seq
+            self._accept(message.data)
 
-    def _take(self, data: bytes) -> None:
+    def _accept(self, data: bytes) -> None:
         try:
-            order = decode_command(data)
+            command = decode_command(data)
         except DecodeError as error:
             log.warning("order_unreadable", transfer_id=self._transfer_id, why=str(error))
             return
-        if not isinstance(order, BriefSupervisor | LeaveConsultation) or order.fence <= self._fence:
+        if not isinstance(command, BriefSupervisor | LeaveConsultation) or command.fence <= self._fence:
             return
-        self._fence, self._newest = order.fence, order
-        self._news.set()
-        if isinstance(order, LeaveConsultation) and not self.leave.done():
-            self.leave.set_result(order)
+        self._fence, self._newest = command.fence, command
+        self._changed.set()
+        if isinstance(command, LeaveConsultation) and not self.leave.done():
+            self.leave.set_result(command)

@@ -40,7 +40,7 @@ from .event_publisher import ConsultationEvents
 from .history import ConsultationHistory
 from .reply.classifier import ReplyClassifier
 
-NAME: Final = "Warm Transfer Agent"
+DISPLAY_NAME: Final = "Warm Transfer Agent"
 
 MIN_JOIN_S: Final = 5.0
 """A worker that takes over long after the command was due still gets this long for the door."""
@@ -48,11 +48,11 @@ MIN_JOIN_S: Final = 5.0
 JOIN_PAUSE_S: Final = 0.1
 JOIN_PAUSE_MAX_S: Final = 1.0
 LEAVE_WAIT_S: Final = 30.0
-ALONE_S: Final = 600.0
-LIVENESS_EVERY_S: Final = 10.0
+MAX_ALONE_S: Final = 600.0
+LIVENESS_INTERVAL_S: Final = 10.0
 LIVENESS_TIMEOUT_S: Final = 2.0
 """Who is alone in the room asks so often whether the transfer is still going on."""
-MAX_LIFE_S: Final = 3_600.0
+MAX_CONSULTATION_S: Final = 3_600.0
 MAX_QUEUED_INPUTS: Final = 1_000
 LOST_RETRY_S: Final = 0.2
 REPLACED_RETRY_ACK_WAITS: Final = 2.0
@@ -89,57 +89,59 @@ class Consultation:
         self,
         bus: Bus,
         task: ConsultationTask,
-        voice: rooms.RoomSettings,
-        judges: ReplyClassifier,
-        door: AbstractAsyncContextManager[None],
+        room_settings: rooms.RoomSettings,
+        classifier: ReplyClassifier,
+        join_limit: AbstractAsyncContextManager[None],
     ) -> None:
         self._bus = bus
         self._task = task
-        self._judges = judges
-        self._door = door
+        self._classifier = classifier
+        self._join_limit = join_limit
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
-        self._reporter = ConsultationEvents(bus, task.transfer_id, task.join)
+        self._events = ConsultationEvents(bus, task.transfer_id, task.join)
         room_id, participant_id = task.join.room_id, task.join.participant_id
-        ticket = rooms.token_source(bus, room_id, participant_id)
-        seat = rooms.JoinOptions(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
-        self._voice = rooms.open_room_client(voice, seat)
-        self._inbox: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
-        self._others: set[str] = set()
+        tokens = rooms.token_source(bus, room_id, participant_id)
+        options = rooms.JoinOptions(
+            room_id, participant_id, DISPLAY_NAME, tokens, task.join.supervisor_participant_id
+        )
+        self._room = rooms.open_room_client(room_settings, options)
+        self._inputs: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
+        self._other_participants: set[str] = set()
 
-    async def hold(self) -> None:
+    async def run(self) -> None:
         """Returns when it is over; raises `Retry` when another worker shall hold it."""
-        async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as orders:
+        async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as commands:
             try:
                 # Read before we enter: who comes while we do was never gone.
-                async with self._door:
-                    before = await self._reporter.load_history(self._task.seq)
-                presence = await self._enter(orders)
-                left = None
-                if presence is not None:
-                    left = await self._run_in_room(orders, presence, before)
+                async with self._join_limit:
+                    history_before_join = await self._events.load_history(self._task.seq)
+                snapshot = await self._join(commands)
+                leave = None
+                if snapshot is not None:
+                    leave = await self._run_in_room(commands, snapshot, history_before_join)
             finally:
-                await self._voice.leave()
-            leave = left or await self._wait_for_leave(orders)
+                await self._room.leave()
+            leave = leave or await self._wait_for_leave(commands)
             if leave is not None:
-                await self._reporter.left(leave.command_id)
+                await self._events.publish_left(leave.command_id)
         self._log.info("consultation_over", told_to_leave=leave is not None)
 
     # ── the door ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _enter(self, orders: ConsultCommands) -> rooms.RoomSnapshot | None:
+    async def _join(self, commands: ConsultCommands) -> rooms.RoomSnapshot | None:
         """The room, or None: we were told to leave, or failed and said so."""
-        joining = asyncio.create_task(self._join_with_retry())
+        join_task = asyncio.create_task(self._join_with_retry())
         try:
-            await asyncio.wait((joining, orders.leave), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((join_task, commands.leave), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not joining.done():
-                joining.cancel()
-            await asyncio.gather(joining, return_exceptions=True)
+            if not join_task.done():
+                join_task.cancel()
+            await asyncio.gather(join_task, return_exceptions=True)
         try:
-            return None if orders.leave.done() else joining.result()
+            return None if commands.leave.done() else join_task.result()
         except (RetryableError, InvalidRequest) as error:
             self._log.warning("consultation_not_joined", why=str(error))
-            await self._reporter.failed(str(error))
+            await self._events.publish_failed(str(error))
             return None
 
     async def _join_with_retry(self) -> rooms.RoomSnapshot:
@@ -150,10 +152,10 @@ class Consultation:
         now = asyncio.get_running_loop().time
         deadline, pause_s = math.inf, JOIN_PAUSE_S
         while True:
-            async with self._door:
+            async with self._join_limit:
                 deadline = min(deadline, now() + self._task.budget_s)
                 try:
-                    return await self._voice.join()
+                    return await self._room.join()
                 except RetryableError as error:
                     if now() + pause_s >= deadline:
                         raise
@@ -161,106 +163,115 @@ class Consultation:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 
-    async def _wait_for_leave(self, orders: ConsultCommands) -> LeaveConsultation | None:
+    async def _wait_for_leave(self, commands: ConsultCommands) -> LeaveConsultation | None:
         """Wait for the order to leave, which is answered though we are out already."""
-        await asyncio.wait((orders.leave,), timeout=LEAVE_WAIT_S)
-        return orders.leave.result() if orders.leave.done() else None
+        await asyncio.wait((commands.leave,), timeout=LEAVE_WAIT_S)
+        return commands.leave.result() if commands.leave.done() else None
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
     async def _run_in_room(
-        self, orders: ConsultCommands, presence: rooms.RoomSnapshot, before: ConsultationHistory
+        self,
+        commands: ConsultCommands,
+        snapshot: rooms.RoomSnapshot,
+        history_before_join: ConsultationHistory,
     ) -> LeaveConsultation | None:
         """Be there until told to leave (then that order), or until the room is no more (then None)."""
-        judges = self._judges.helped_by(self._voice.model)
-        teller = DialogueRunner(self._voice, judges, self._reporter, self._task.join, self._note)
-        pumps = (
-            asyncio.create_task(_pump(self._seen(teller), self._inbox), name="consultation-events"),
-            asyncio.create_task(_pump(_each(orders), self._inbox), name="consultation-orders"),
+        classifier = self._classifier.with_fallback_model(self._room.model)
+        dialogue = DialogueRunner(self._room, classifier, self._events, self._task.join, self._enqueue_signal)
+        readers = (
+            asyncio.create_task(
+                _forward(self._room_events(dialogue), self._inputs), name="consultation-events"
+            ),
+            asyncio.create_task(
+                _forward(_each_command(commands), self._inputs), name="consultation-commands"
+            ),
         )
-        for pump in pumps:
-            pump.add_done_callback(log_task_failure)
+        for reader in readers:
+            reader.add_done_callback(log_task_failure)
         try:
-            await self._arrive(teller, presence, before)
-            async with asyncio.timeout(MAX_LIFE_S):
+            await self._publish_snapshot(dialogue, snapshot, history_before_join)
+            async with asyncio.timeout(MAX_CONSULTATION_S):
                 while True:
-                    happened = await self._next()
-                    if isinstance(happened, LeaveConsultation):
-                        return happened
-                    if isinstance(happened, rooms.Disconnected):
-                        return self._closed(happened.reason)
-                    await self._take(teller, happened)
+                    received = await self._next_input()
+                    if isinstance(received, LeaveConsultation):
+                        return received
+                    if isinstance(received, rooms.Disconnected):
+                        return self._handle_disconnect(received.reason)
+                    await self._handle(dialogue, received)
         except TimeoutError:
-            self._log.warning("consultation_abandoned", others=len(self._others))
+            self._log.warning("consultation_abandoned", others=len(self._other_participants))
             return None
         finally:
-            teller.close()
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            dialogue.close()
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
 
-    async def _arrive(
-        self, teller: DialogueRunner, presence: rooms.RoomSnapshot, before: ConsultationHistory
+    async def _publish_snapshot(
+        self, dialogue: DialogueRunner, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
     ) -> None:
-        past = await self._reporter.load_history(self._task.seq)
-        if past.decided:
-            teller.close()
-        await self._reporter.joined(presence, before)
-        self._log.info("consultation_joined", others=len(presence.participants), decided=past.decided)
-        for participant in presence.participants:
+        history = await self._events.load_history(self._task.seq)
+        if history.decided:
+            dialogue.close()
+        await self._events.publish_joined(snapshot, history_before_join)
+        self._log.info("consultation_joined", others=len(snapshot.participants), decided=history.decided)
+        for participant in snapshot.participants:
             if participant.id == self._task.join.caller_participant_id:
-                teller.caller_came()
+                dialogue.caller_joined()
             joined = rooms.ParticipantJoinedRoom(participant)
-            self._count(joined)
-            await teller.take(joined)
+            self._track_presence(joined)
+            await dialogue.handle(joined)
 
-    async def _seen(self, teller: DialogueRunner) -> AsyncIterator[rooms.RoomEvent]:
-        async for event in self._voice.events():
+    async def _room_events(self, dialogue: DialogueRunner) -> AsyncIterator[rooms.RoomEvent]:
+        async for event in self._room.events():
             match event:
-                case rooms.ParticipantJoinedRoom(other) if other.id == self._task.join.caller_participant_id:
-                    teller.caller_came()
+                case rooms.ParticipantJoinedRoom(participant) if (
+                    participant.id == self._task.join.caller_participant_id
+                ):
+                    dialogue.caller_joined()
                 case _:
                     pass
             yield event
 
-    async def _next(self) -> ConsultationInput:
+    async def _next_input(self) -> ConsultationInput:
         """What happens next; raises `TimeoutError` when we are alone, and for too long, or for nobody."""
         now = asyncio.get_running_loop().time
-        since, over = now(), 0
+        alone_since, not_live_count = now(), 0
         while True:
             try:
-                async with asyncio.timeout(None if self._others else LIVENESS_EVERY_S):
-                    return await self._inbox.get()
+                async with asyncio.timeout(None if self._other_participants else LIVENESS_INTERVAL_S):
+                    return await self._inputs.get()
             except TimeoutError:
                 live = await is_live(self._bus, self._task.transfer_id, LIVENESS_TIMEOUT_S)
-                over = over + 1 if live is False else 0
-                if over >= CONFIRMATIONS or now() - since >= ALONE_S:
+                not_live_count = not_live_count + 1 if live is False else 0
+                if not_live_count >= CONFIRMATIONS or now() - alone_since >= MAX_ALONE_S:
                     raise
 
-    async def _take(self, teller: DialogueRunner, happened: ConsultationInput) -> None:
-        match happened:
+    async def _handle(self, dialogue: DialogueRunner, received: ConsultationInput) -> None:
+        match received:
             case rooms.ParticipantJoinedRoom() | rooms.ParticipantLeftRoom() | rooms.AudioStarted():
-                self._count(happened)
-                await self._reporter.room_event(happened)
-        if not isinstance(happened, LeaveConsultation):
-            await teller.take(happened)
+                self._track_presence(received)
+                await self._events.publish_room_event(received)
+        if not isinstance(received, LeaveConsultation):
+            await dialogue.handle(received)
 
-    def _note(self, note: DialogueSignal) -> None:
-        if self._inbox.full():
+    def _enqueue_signal(self, signal: DialogueSignal) -> None:
+        if self._inputs.full():
             self._log.warning("note_dropped", untaken=MAX_QUEUED_INPUTS)
             return
-        self._inbox.put_nowait(note)
+        self._inputs.put_nowait(signal)
 
-    def _count(self, event: rooms.RoomEvent) -> None:
+    def _track_presence(self, event: rooms.RoomEvent) -> None:
         match event:
-            case rooms.ParticipantJoinedRoom(other):
-                self._others.add(other.id)
-            case rooms.ParticipantLeftRoom(who):
-                self._others.discard(who)
+            case rooms.ParticipantJoinedRoom(participant):
+                self._other_participants.add(participant.id)
+            case rooms.ParticipantLeftRoom(participant_id):
+                self._other_participants.discard(participant_id)
             case _:
                 pass
 
-    def _closed(self, reason: rooms.DisconnectReason) -> None:
+    def _handle_disconnect(self, reason: rooms.DisconnectReason) -> None:
         self._log.warning("consultation_closed", reason=reason.value)
         if reason is rooms.DisconnectReason.REPLACED:
             raise RetryableError(
@@ -271,11 +282,13 @@ class Consultation:
             raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
 
 
-async def _pump(source: AsyncIterator[ConsultationInput], inbox: asyncio.Queue[ConsultationInput]) -> None:
-    async for happened in source:
-        await inbox.put(happened)
+async def _forward(
+    source: AsyncIterator[ConsultationInput], inputs: asyncio.Queue[ConsultationInput]
+) -> None:
+    async for received in source:
+        await inputs.put(received)
 
 
-async def _each(orders: ConsultCommands) -> AsyncIterator[ConsultationInput]:
+async def _each_command(commands: ConsultCommands) -> AsyncIterator[ConsultationInput]:
     while True:
-        yield await orders.next()
+        yield await commands.next()

@@ -36,14 +36,14 @@ class ConsultationHistory:
 
 def from_events(events: Iterable[tuple[int, AnyEvent]], room_id: str, since_seq: int) -> ConsultationHistory:
     """The past of `room_id` out of all events of the transfer; decisions count from `since_seq` on."""
-    past = ConsultationHistory()
+    history = ConsultationHistory()
     for seq, event in events:
         match event:
             case ParticipantJoined() | AudioStreamEnabled() if event.room_id == room_id:
-                past.present.add(event.participant_id)
+                history.present.add(event.participant_id)
             case ParticipantLeft() if event.room_id == room_id:
-                past.present.discard(event.participant_id)
-                past.departures[event.participant_id] += 1
+                history.present.discard(event.participant_id)
+                history.departures[event.participant_id] += 1
             case _:
-                past.decided |= isinstance(event, DECISIONS) and seq > since_seq
-    return past
+                history.decided |= isinstance(event, DECISIONS) and seq > since_seq
+    return history

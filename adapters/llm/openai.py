@@ -27,7 +27,7 @@ MAX_RETRY_AFTER_S: Final = 30.0
 
 _DATA: Final = b"data:"
 _DONE: Final = b"[DONE]"
-_BUSY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+_RETRYABLE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class _Function(Struct):
@@ -55,7 +55,7 @@ class _Chunk(Struct):
     choices: list[_Choice]
 
 
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk_decoder = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIModel:
@@ -77,14 +77,14 @@ class OpenAIModel:
         try:
             async with (
                 asyncio.timeout(deadline_s),
-                asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as patience,
+                asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as first_token_timeout,
                 self._http.stream("POST", self._url, json=self._body(messages, tools)) as response,
             ):
-                _check(response)
+                _check_response(response)
                 async for chunk in _chunks(response):
-                    answer.take(chunk)
-                    if answer.begun:
-                        patience.reschedule(None)
+                    answer.add(chunk)
+                    if answer.started:
+                        first_token_timeout.reschedule(None)
         except TimeoutError:
             raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
         except httpx.HTTPError as error:
@@ -119,10 +119,10 @@ class _StreamedReply:
         self._ended = False
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         return bool(self._text or self._tool)
 
-    def take(self, chunk: _Chunk) -> None:
+    def add(self, chunk: _Chunk) -> None:
         for choice in chunk.choices[:1]:
             delta = choice.delta
             self._refused |= bool(delta.refusal) or choice.finish_reason == "content_filter"
@@ -149,9 +149,9 @@ class _StreamedReply:
         return Reply(self._text, ToolCall(self._tool, arguments))
 
 
-def _check(response: httpx.Response) -> None:
+def _check_response(response: httpx.Response) -> None:
     status = response.status_code
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRYABLE:
         raise RetryableError(f"The model answered {status}", after_s=_after_s(response))
     if status != HTTPStatus.OK:
         raise InvalidRequest(f"The model answered {status}; check {BASE_URL}, {API_KEY} and {MODEL}")
@@ -160,22 +160,22 @@ def _check(response: httpx.Response) -> None:
 
 
 def _after_s(response: httpx.Response) -> float:
-    said = response.headers.get("retry-after", "")
-    return min(float(said), MAX_RETRY_AFTER_S) if said.isdecimal() else 1.0
+    header = response.headers.get("retry-after", "")
+    return min(float(header), MAX_RETRY_AFTER_S) if header.isdecimal() else 1.0
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[_Chunk]:
     """The server-sent events of the answer, until the one that ends it; raises `Refused` past the limit."""
-    taken, rest = 0, b""
-    async for piece in response.aiter_bytes():
-        taken += len(piece)
-        if taken > MAX_ANSWER_BYTES:
+    received_bytes, remainder = 0, b""
+    async for data in response.aiter_bytes():
+        received_bytes += len(data)
+        if received_bytes > MAX_ANSWER_BYTES:
             raise InvalidRequest(f"The model sent more than {MAX_ANSWER_BYTES} bytes")
-        *lines, rest = (rest + piece).split(b"\n")
+        *lines, remainder = (remainder + data).split(b"\n")
         for line in lines:
             if not line.startswith(_DATA):
                 continue
             data = line[len(_DATA) :].strip()
             if data == _DONE:
                 return
-            yield _chunk.decode(data)
+            yield _chunk_decoder.decode(data)

@@ -14,11 +14,11 @@ import re
 from .yes_patterns import FILLER
 
 
-def _any(*phrases: str) -> re.Pattern[str]:
+def _words(*phrases: str) -> re.Pattern[str]:
     return re.compile(r"\b(?:" + "|".join(phrases) + r")\b")
 
 
-MACHINE = _any(
+VOICEMAIL = _words(
     r"leave (?:me |us |him |her )?(?:a|your)(?: short| brief| detailed)? (?:voice ?)?(?:message|name)",
     r"leave your name",
     r"(?:after|at|following) the (?:beep|tone|signal)",
@@ -33,10 +33,10 @@ MACHINE = _any(
     r"(?:get|getting) back to you as soon as",
     r"(?:can't|cannot|can not) (?:come to|get to|answer) (?:the|my|your) (?:phone|call)",
 )
-UNAVAILABLE_SELF = _any(r"(?:i'm|i am|we're|we are) (?:not available|unavailable)")
-RECORDER = _any(r"beep|tone|message|mailbox|voice ?mail")
+UNAVAILABLE_SELF = _words(r"(?:i'm|i am|we're|we are) (?:not available|unavailable)")
+RECORDING = _words(r"beep|tone|message|mailbox|voice ?mail")
 REACHED = re.compile(r"\byou(?:'ve| have)? reached\b")
-MAYBE_MACHINE = _any(
+MAYBE_VOICEMAIL = _words(
     r"not available|unavailable|away from",
     r"call(?:ing)? (?:you )?back",
     r"get back to you",
@@ -45,11 +45,11 @@ MAYBE_MACHINE = _any(
     r"(?:office|business|opening) hours",
     r"(?:a|the|your|text|voice)(?: \w+)? message",
 )
-HUMAN = _any(
+HUMAN = _words(
     r"how (?:can|may) i help", r"can i help", r"speaking", r"go ahead", r"who(?:'s| is) (?:this|calling)"
 )
 
-HOLD = _any(
+WAIT_REQUEST = _words(
     r"(?:hold|hang) on",
     r"(?:just )?(?:a|one|another) (?:quick )?(?:sec|second|moment|minute|min)",
     r"a couple (?:of )?(?:seconds|minutes)",
@@ -60,8 +60,8 @@ HOLD = _any(
     r"bear with me",
     r"stand ?by",
 )
-WAIT = _any(HOLD.pattern, r"almost|nearly", r"let me")
-HARD_NO = _any(
+WAIT_HINT = _words(WAIT_REQUEST.pattern, r"almost|nearly", r"let me")
+HARD_NO = _words(
     r"(?:i|we) (?:really |just |simply |honestly |)(?:can't|cannot|can not|couldn't|won't|will not|"
     r"don't want|do not want|am unable|am not able|am not available|am not going)"
     r"(?! (?:hear|understand|wait|see|complain|believe|remember|catch|make (?:you|that) out|quite|be long))",
@@ -81,7 +81,7 @@ HARD_NO = _any(
     r"wrong (?:number|person)",
     r"take me off|stop calling",
 )
-SOFT_NO = _any(
+SOFT_NO = _words(
     r"(?:i'm|i am|we're|we are|too|very|really|quite|pretty|a bit|kind of|sorry|currently) busy"
     r"|busy (?:right now|now|at the moment|today|here)",
     r"in a meeting|in the middle of|on another (?:call|line)|(?:i'm|i am) driving",
@@ -103,7 +103,7 @@ PLAIN_NO = re.compile(
 )
 """A no that goes on in English; "no hay problema" does not."""
 
-FALSE_NO = _any(
+FALSE_NO = _words(
     r"(?:no|not a) problems?(?: at all)?|no (?:worries|doubt|need to worry|trouble|issues?)",
     r"(?:don't see )?why not",
     r"(?:can't|cannot) wait|(?:i )?(?:don't|do not) mind|when(?:ever)? you(?:'re| are)",
@@ -111,7 +111,7 @@ FALSE_NO = _any(
 )
 """What sounds like a no or a condition, and is a yes."""
 
-ASIDE_NO = _any(
+ASIDE_NO = _words(
     r"no rush|if you(?:'d)? (?:like|want|please)|i (?:can't|cannot) complain|(?:i|it) won't (?:be|take) long",
     r"i (?:don't want to|do not want to|can't|won't|don't) (?:keep|leave|let|make) (?:\w+ ){1,2}wait(?:ing)?",
     r"(?:i'm|i am|we're|we are) not (?:too |that |very |so )?busy",
@@ -121,11 +121,11 @@ ASIDE_NO = _any(
 )
 """What sounds like a no, a condition or a plea for time, and is none, nor a yes."""
 
-HEDGE = _any(
+HEDGE = _words(
     r"if|unless|except|although|though|depends|maybe|perhaps|might|not sure|unsure|later|before|first|"
     r"until|when|after|not|never|can't|cannot|won't|don't|isn't|no|tomorrow|rather|instead"
 )
-PROMPT_INJECTION = _any(
+PROMPT_INJECTION = _words(
     r"instructions?|prompts?|system|tools?|function|done_briefing|done briefing|decline_transfer|assistant|"
     r"ignore|override|confirmation|translate|execute|repeat after|base64|"
     r"(?:said|says|say|saying|answered|replied|confirmed|confirms|means?) '?(?:yes|ready|ok|okay)|"
@@ -149,7 +149,7 @@ ENGLISH_QUESTION = re.compile(
     r"(?:it|he|she|they|this|that|there|the|you|we|i)\b|do (?:you|we|they|i)\b(?! mind)|"
     r"(?:can|could|would|will) you\b)"
 )
-WH_WORD = _any("who", "whom", "what", "when", "where", "how")
+WH_WORD = _words("who", "whom", "what", "when", "where", "how")
 """The questions that no other language asks in these words."""
 
 SMALL_TALK = re.compile(

@@ -25,7 +25,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-F = TypeVar("F", bound=Event)
+E = TypeVar("E", bound=Event)
 
 TIME_SCALE = 0.02
 SUMMARY = "Ann was charged twice. She wants one charge refunded."
@@ -36,7 +36,7 @@ ONE_MOMENT = "Just a moment, the briefing is being written."
 UNDERSTOOD = "All right, the caller stays with me."
 
 
-class Desk:
+class ConsultationDriver:
     """Commands one consultation of one transfer."""
 
     def __init__(self, bus: Bus, cloud: Cloud, transfer_id: str, room_id: str) -> None:
@@ -61,11 +61,11 @@ class Desk:
             fence=self._commands,
             one_moment=ONE_MOMENT,
         )
-        await self.bus.publish(self.joins_on, encode(command))
+        await self.bus.publish(self.join_subject, encode(command))
         return command.command_id
 
     @property
-    def joins_on(self) -> str:
+    def join_subject(self) -> str:
         return (
             subjects.session_briefing(self.id, self.session)
             if self.session
@@ -100,7 +100,7 @@ class Desk:
             decode_event(stored.data) for stored in await self.bus.history(subjects.event(self.id), 1_000)
         ]
 
-    async def wait_for(self, kind: type[F], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> F:
+    async def wait_for(self, kind: type[E], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> E:
         """The `count`th event of this kind with these fields, once it was told."""
         async with asyncio.timeout(within_s):
             while True:
@@ -139,46 +139,52 @@ async def cloud() -> AsyncIterator[Cloud]:
 
 
 @pytest_asyncio.fixture
-async def desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
+async def driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
     """A desk on the shared broker; no briefing worker yet."""
-    async with open_desk(bus, cloud, transfer_id) as desk:
-        yield desk
+    async with open_driver(bus, cloud, transfer_id) as driver:
+        yield driver
 
 
 @asynccontextmanager
-async def open_desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
+async def open_driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
     """A desk, and a gateway that hands out tokens."""
-    desk = Desk(bus, cloud, transfer_id, await cloud.open_room())
+    driver = ConsultationDriver(bus, cloud, transfer_id, await cloud.open_room())
 
-    async def token(heard: LiveMessage) -> bytes:
-        asked = decode_as(RoomTokenQuery, heard.data)
-        return encode(await cloud.ticket(asked.room_id, asked.participant_id, desk.rooms_url)())
+    async def token(message: LiveMessage) -> bytes:
+        query = decode_as(RoomTokenQuery, message.data)
+        return encode(await cloud.ticket(query.room_id, query.participant_id, driver.rooms_url)())
 
     async with bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"):
-        yield desk
+        yield driver
 
 
-class Worker:
+class BriefingWorker:
     """A running worker, and the ways in which it stops."""
 
-    def __init__(self, bus: Bus, running: asyncio.Task[None]) -> None:
+    def __init__(self, bus: Bus, task: asyncio.Task[None]) -> None:
         self._bus = bus
-        self._running = running
+        self._task = task
 
     async def stop(self) -> None:
         """As on SIGTERM: what is held is given back."""
-        self._running.cancel()
-        await asyncio.wait((self._running,), timeout=WAIT_S)
+        self._task.cancel()
+        await asyncio.wait((self._task,), timeout=WAIT_S)
 
-    async def cut_off(self) -> None:
+    async def disconnect(self) -> None:
         """Take its broker away, for good."""
         await self._bus.close()
 
 
 @asynccontextmanager
-async def worker(settings: BusSettings, model: ModelSettings | None = None) -> AsyncIterator[Worker]:
+async def briefing_worker(
+    settings: BusSettings, model: ModelSettings | None = None
+) -> AsyncIterator[BriefingWorker]:
     """A briefing worker with a connection of its own."""
     async with await Bus.connect(settings, name="briefing") as bus:
-        running = Worker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
-        yield running
-        await running.stop()
+        worker = BriefingWorker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
+        yield worker
+        await worker.stop()
+
+
+Desk = ConsultationDriver
+"""The name that `tests/videosdk` imports."""
