@@ -1,8 +1,12 @@
-"""What the coordinator orders the one who is in the consultation to do: the newest order counts.
+"""The newest command that the coordinator sent to the agent of one consultation.
 
-Orders are heard live; what was not heard (before we subscribed, while the connection was away, because we
-were slow) is caught up with from the stream, looked at again and again. A rising fence tells which of two
-orders is the newer one: the order in which they are stored does not, for the bus may bring back an old one.
+Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, by
+polling with growing pauses. A command is missed if it was published before the subscription began, while the
+broker was unreachable, or while the reader was too slow.
+
+Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
+does not count, because the bus may store an old command again. Held by
+`test_a_command_with_a_lower_fencing_token_is_ignored`.
 """
 
 from __future__ import annotations
@@ -28,15 +32,19 @@ from warmxfer.schemas import (
 from ..runtime.log_setup import log_task_failure
 
 MAX_COMMANDS: Final = 1_000
-"""Read at one look; of one transfer there are a handful."""
+"""Commands read in one poll. A transfer has only a few."""
 
 log = structlog.get_logger(__name__)
 
 
 class ConsultCommands:
-    """`async with Orders(bus, transfer_id, fence) as orders: await orders.next()`
+    """Commands of one consultation, as an async context manager.
 
-    `fence` is that of our own command: orders with a lower one are another consultation's.
+        async with ConsultCommands(bus, transfer_id, fence) as commands:
+            command = await commands.next()
+
+    `fence` is the fencing token of the JoinConsultation. Commands with a lower token belong to an earlier
+    consultation and are ignored.
     """
 
     def __init__(self, bus: Bus, transfer_id: str, fence: int) -> None:
@@ -51,10 +59,10 @@ class ConsultCommands:
         self._polled = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
-        """Done as soon as we are told to leave."""
+        """Done when LeaveConsultation arrives."""
 
     async def next(self) -> ToConsult:
-        """The newest order that was not taken yet; older ones are void."""
+        """Return the newest command not yet returned, and drop older ones; blocks until there is one."""
         while self._newest is None:
             self._changed.clear()
             await self._changed.wait()

@@ -1,14 +1,16 @@
-"""One consultation from the first knock to the goodbye: join, watch, brief, leave.
+"""One consultation: join the room, watch it, brief the supervisor, leave.
 
-The law of this file: whoever holds the consultation is in the room, or is on the way back, or has said that
-it is not. It ends in one of these ways:
+Invariant: while a consultation runs, its agent is in the room, is joining it again, or has published that it
+is not. A consultation ends in one of these ways:
 
-    told to leave                    ConsultationLeft, done
-    the door stays shut              CommandFailed(refused), and the order to leave is still answered
-    the room closes, or we are out   the order to leave is still answered, done
-    nobody else, and it is over      done; so too after a long time alone, and at the end of a bounded life
-    another worker sits in our seat  Retry: the message is the other one's, and ours only should that one die
-    the line is lost for good        Retry: anybody may take over
+    LeaveConsultation received           publishes ConsultationLeft
+    join refused, or not done in time    publishes CommandFailed; still replies to LeaveConsultation
+    room closed, or agent removed        still replies to LeaveConsultation
+    agent alone, and transfer not live   ends, after replying to LeaveConsultation if it comes
+    agent alone for `MAX_ALONE_S`        the same
+    `MAX_CONSULTATION_S` over            the same
+    another worker joined with our id    raises RetryableError; redelivered only if that worker dies
+    connection to the room lost          raises RetryableError; any worker may continue
 """
 
 from __future__ import annotations
@@ -41,22 +43,29 @@ from .history import ConsultationHistory
 from .reply.classifier import ReplyClassifier
 
 DISPLAY_NAME: Final = "Warm Transfer Agent"
+"""Name of the agent in the room's list of participants."""
 
 MIN_JOIN_S: Final = 5.0
-"""A worker that takes over long after the command was due still gets this long for the door."""
+"""Minimum time to join. A worker may get the command long after its deadline, as on a takeover."""
 
 JOIN_PAUSE_S: Final = 0.1
 JOIN_PAUSE_MAX_S: Final = 1.0
 LEAVE_WAIT_S: Final = 30.0
+"""How long an agent outside the room waits for LeaveConsultation, to reply to it."""
 MAX_ALONE_S: Final = 600.0
+"""Longest time alone in the room, if no coordinator can say whether the transfer is live."""
 LIVENESS_INTERVAL_S: Final = 10.0
+"""How often an agent that is alone in the room asks whether the transfer is live."""
 LIVENESS_TIMEOUT_S: Final = 2.0
-"""Who is alone in the room asks so often whether the transfer is still going on."""
 MAX_CONSULTATION_S: Final = 3_600.0
+"""Longest consultation, so that an agent cannot stay in a room for ever."""
 MAX_QUEUED_INPUTS: Final = 1_000
 LOST_RETRY_S: Final = 0.2
 REPLACED_RETRY_ACK_WAITS: Final = 2.0
-"""The holder's own progress renews the message long before that."""
+"""Delay before redelivery, in ack waits of the bus, after another worker has joined with our id.
+
+The other worker reports progress for the same message long before that, so only its death brings it back.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +74,7 @@ ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | Dial
 
 @dataclass(frozen=True, slots=True)
 class ConsultationTask:
-    """The command, to be carried out once; `budget_s`: for the door."""
+    """One JoinConsultation with its sequence number in the stream; `budget_s` is the time to join."""
 
     transfer_id: str
     join: JoinConsultation
@@ -74,15 +83,15 @@ class ConsultationTask:
 
     @classmethod
     def stored(cls, transfer_id: str, join: JoinConsultation, seq: int, at: float) -> ConsultationTask:
-        """`join` as the stream keeps it: under `seq`, since `at`."""
+        """Return the task for `join`, which the stream stored at sequence number `seq` and time `at`."""
         return cls(transfer_id, join, seq, max(join.deadline_at - at, MIN_JOIN_S))
 
 
 class Consultation:
-    """Holds one consultation for its whole life; `hold` may be called once.
+    """One consultation, from joining to leaving. Call `run` once.
 
-    What is read before the room's door, and each try at it, is done inside `door`, which lets through as many
-    at a time as may enter.
+    Reading the history and each attempt to join happen inside `join_limit`. It limits how many rooms one
+    process joins at a time.
     """
 
     def __init__(
@@ -109,10 +118,13 @@ class Consultation:
         self._other_participants: set[str] = set()
 
     async def run(self) -> None:
-        """Returns when it is over; raises `Retry` when another worker shall hold it."""
+        """Run the consultation to its end.
+
+        Raises RetryableError if another worker must continue it.
+        """
         async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as commands:
             try:
-                # Read before we enter: who comes while we do was never gone.
+                # Read before joining: a participant who arrives during the join must not count as left.
                 async with self._join_limit:
                     history_before_join = await self._events.load_history(self._task.seq)
                 snapshot = await self._join(commands)
@@ -126,10 +138,13 @@ class Consultation:
                 await self._events.publish_left(leave.command_id)
         self._log.info("consultation_over", told_to_leave=leave is not None)
 
-    # ── the door ─────────────────────────────────────────────────────────────────────────────────
+    # ── joining ──────────────────────────────────────────────────────────────────────────────────
 
     async def _join(self, commands: ConsultCommands) -> rooms.RoomSnapshot | None:
-        """The room, or None: we were told to leave, or failed and said so."""
+        """Join the room, and return what is in it.
+
+        Returns None if LeaveConsultation arrived first, or if joining failed. A failure is published.
+        """
         join_task = asyncio.create_task(self._join_with_retry())
         try:
             await asyncio.wait((join_task, commands.leave), return_when=asyncio.FIRST_COMPLETED)
@@ -145,9 +160,10 @@ class Consultation:
             return None
 
     async def _join_with_retry(self) -> rooms.RoomSnapshot:
-        """Try until the time for it is over; raises the last `Retry`, or `Refused` at once.
+        """Retry the join until `budget_s` is over.
 
-        The time runs from our first turn: how many others this worker has to enter for is not ours to pay.
+        Raises the last RetryableError then, and InvalidRequest at once. The time starts when `join_limit`
+        first lets this consultation through, so waiting behind other rooms does not count.
         """
         now = asyncio.get_running_loop().time
         deadline, pause_s = math.inf, JOIN_PAUSE_S
@@ -164,11 +180,11 @@ class Consultation:
             pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 
     async def _wait_for_leave(self, commands: ConsultCommands) -> LeaveConsultation | None:
-        """Wait for the order to leave, which is answered though we are out already."""
+        """Wait up to `LEAVE_WAIT_S` for LeaveConsultation: it needs a reply although the agent has left."""
         await asyncio.wait((commands.leave,), timeout=LEAVE_WAIT_S)
         return commands.leave.result() if commands.leave.done() else None
 
-    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+    # ── in the room ──────────────────────────────────────────────────────────────────────────────
 
     async def _run_in_room(
         self,
@@ -176,7 +192,7 @@ class Consultation:
         snapshot: rooms.RoomSnapshot,
         history_before_join: ConsultationHistory,
     ) -> LeaveConsultation | None:
-        """Be there until told to leave (then that order), or until the room is no more (then None)."""
+        """Handle inputs until LeaveConsultation, and return it; None if the consultation ends before."""
         classifier = self._classifier.with_fallback_model(self._room.model)
         dialogue = DialogueRunner(self._room, classifier, self._events, self._task.join, self._enqueue_signal)
         readers = (
@@ -235,7 +251,10 @@ class Consultation:
             yield event
 
     async def _next_input(self) -> ConsultationInput:
-        """What happens next; raises `TimeoutError` when we are alone, and for too long, or for nobody."""
+        """Return the next input; blocks until there is one.
+
+        Raises TimeoutError if the agent is alone and the transfer is not live, or alone for `MAX_ALONE_S`.
+        """
         now = asyncio.get_running_loop().time
         alone_since, not_live_count = now(), 0
         while True:

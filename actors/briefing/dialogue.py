@@ -1,16 +1,28 @@
-"""The conversation with the supervisor as a state machine: what happened in, what to do out. Pure.
+"""The dialogue with the supervisor, as a state machine: events in, actions out. Pure.
 
-    waiting ──order──▶ telling ──question ended──▶ listening ──heard──▶ judging ──▶ decided
-                          ▲                            │ silence           │ unclear, a question
-                          └────────── asks again ──────┴───────────────────┘
+    WAITING      briefing arrived, supervisor connected   SPEAKING
+    SPEAKING     question ended                           LISTENING
+    LISTENING    reply                                    CLASSIFYING
+    LISTENING    silence                                  SPEAKING, to ask again
+    CLASSIFYING  ready, declined or voicemail             DECIDED
+    CLASSIFYING  unclear                                  SPEAKING, to ask again; LISTENING after `MAX_REASKS`
+    CLASSIFYING  question                                 ANSWERING
+    SPEAKING     all said, and a question is pending      ANSWERING
+    ANSWERING    answer                                   SPEAKING
+    any          unambiguous voicemail or refusal         DECIDED
 
-The law of this file, whoever judges and whatever the summary says:
+Each event is one method of `Dialogue`, and each action is a struct: Say, StopSpeaking, Decide, ClassifyReply,
+AnswerQuestion. The results of the last two come back as the events `reply_classified`, `question_answered`.
 
-- ready needs a turn of the supervisor that was heard after the question had ended, and that holds nothing
-  which cannot be a yes (`may_be_ready`);
-- an unmistakable refusal counts from the greeting on, an answering machine at any time; what a detector takes
-  for one, until the question was asked: from then on what is heard is judged as an answer;
-- the first decision is the only one.
+Invariants, whatever the classifier and the summary say:
+
+- READY needs a reply of the supervisor after the question has ended, and the reply must pass
+  `could_be_yes`. Held by `test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question`.
+- An unambiguous refusal counts from the start of the greeting on.
+- An unambiguous voicemail greeting counts at any time.
+- The provider's voicemail detector counts until the question has been asked. After that, every utterance is
+  classified as a reply.
+- The first decision is the only one.
 """
 
 from __future__ import annotations
@@ -28,16 +40,22 @@ from . import sentences
 from .reply.rules import ReplyIntent, classify, could_be_yes, unambiguous
 
 MAX_REASKS: Final = 3
+"""How often the question is asked again after silence or an unclear reply."""
+
 MAX_ANSWERS: Final = 10
+"""How many questions of the supervisor get an answer."""
+
 MAX_REPEATS: Final = 3
-"""How often a line is said again that was cut off, other than by us."""
+"""How often a line is repeated that something other than the dialogue interrupted."""
 
 MAX_REPLY_CHARS: Final = 500
 LINES_AHEAD: Final = 2
-"""Lines handed over at once: the next one follows without a gap, and little has to be taken back."""
+"""Lines given to the room at a time. Two leave no gap between lines, and few lines to take back."""
 
 
 class DialogueState(Enum):
+    """State of a dialogue. The module's docstring lists the transitions."""
+
     WAITING = auto()
     SPEAKING = auto()
     LISTENING = auto()
@@ -47,7 +65,7 @@ class DialogueState(Enum):
 
 
 class Briefing(Struct, frozen=True):
-    """What is to be told and asked."""
+    """The texts of one briefing."""
 
     summary: str
     greeting: str
@@ -61,25 +79,25 @@ class Say(Struct, frozen=True):
 
 
 class StopSpeaking(Struct, frozen=True):
-    """Stop speaking, and drop what was handed over."""
+    """Stop speaking, and drop the lines given to the room."""
 
 
 class Decide(Struct, frozen=True):
-    """Tell the others; `reason` in the supervisor's words, for a refusal."""
+    """Publish the decision; `reason` is in the supervisor's words, for a refusal."""
 
     intent: ReplyIntent
     reason: str = ""
 
 
 class ClassifyReply(Struct, frozen=True):
-    """Find out what `text` means, and say so to `judged` with the `ticket`."""
+    """Classify the reply `text`, and pass the result to `reply_classified` with `request_id`."""
 
     text: str
     request_id: int
 
 
 class AnswerQuestion(Struct, frozen=True):
-    """Find the answer to `question` in `summary`, and give it to `looked_up` with the `ticket`."""
+    """Answer `question` from `summary`, and pass the answer to `question_answered` with `request_id`."""
 
     question: str
     summary: str
@@ -96,9 +114,9 @@ class _Line(Struct, frozen=True):
 
 
 class Dialogue:
-    """One conversation. Every method returns what is to be done now, in order.
+    """One dialogue. Every event method returns the actions to perform now, in order.
 
-    `one_moment` is said to a supervisor who is there before the briefing is ordered.
+    `one_moment` is the line for a supervisor who connects before the briefing has arrived.
     """
 
     def __init__(self, one_moment: str) -> None:
@@ -121,29 +139,29 @@ class Dialogue:
 
     @property
     def supervisor_waiting(self) -> bool:
-        """The supervisor is there, and there is nothing to tell yet."""
+        """Whether the supervisor is connected and the briefing has not arrived."""
         return self._connected and self.state is DialogueState.WAITING and self._briefing is None
 
     def close(self) -> None:
-        """Nothing more is to be said or decided."""
+        """End the dialogue: it returns no more actions."""
         self.state = DialogueState.DECIDED
 
     def caller_joined(self) -> list[Action]:
-        """The caller is in the room, and what is still to be told is not for their ears."""
+        """The caller joined the room: stop, because the briefing is not for the caller."""
         if self.state is DialogueState.DECIDED:
             return []
         self.close()
         return self._stop_speaking()
 
     def supervisor_connected(self) -> list[Action]:
-        """The supervisor can be heard, so the supervisor can hear."""
+        """The supervisor's audio started, so the supervisor can hear the agent."""
         if self._connected:
             return []
         self._connected = True
         return self._start_briefing()
 
     def briefing_received(self, briefing: Briefing) -> list[Action]:
-        """The order to brief; a later one begins anew."""
+        """BriefSupervisor arrived. A newer one restarts the briefing."""
         if self.state is DialogueState.DECIDED:
             return []
         stop = self._stop_speaking() if self.state is not DialogueState.WAITING else []
@@ -154,7 +172,7 @@ class Dialogue:
         return stop + self._start_briefing()
 
     def one_moment_due(self) -> list[Action]:
-        """The order to brief is late."""
+        """The briefing has not arrived in time: say `one_moment`, once."""
         if self._one_moment_said or not self.supervisor_waiting:
             return []
         self._one_moment_said = True
@@ -162,7 +180,7 @@ class Dialogue:
         return self._say_next()
 
     def speech_ended(self, *, interrupted: bool) -> list[Action]:
-        """The oldest line handed over is over."""
+        """The oldest line given to the room ended."""
         if self._ends_to_ignore:
             self._ends_to_ignore -= 1
             return []
@@ -181,7 +199,7 @@ class Dialogue:
         return self._say_next()
 
     def utterance_heard(self, text: str) -> list[Action]:
-        """The supervisor said something; nobody else's words may be brought here."""
+        """The supervisor said `text`. Words of other participants must not be passed here."""
         text = text.strip()[:MAX_REPLY_CHARS]
         first, self._supervisor_spoke = not self._supervisor_spoke, True
         if self.state is DialogueState.DECIDED or not text:
@@ -195,7 +213,7 @@ class Dialogue:
             self._pending_question = text
         if self.state in (DialogueState.WAITING, DialogueState.SPEAKING) or not self._question_asked:
             return []
-        # More is said before the first part was judged: both are one turn.
+        # An utterance before the first one was classified is part of the same reply.
         self._reply = (
             f"{self._reply}. {text}"[-MAX_REPLY_CHARS:] if self.state is DialogueState.CLASSIFYING else text
         )
@@ -204,7 +222,7 @@ class Dialogue:
         return [ClassifyReply(self._reply, self._request_id)]
 
     def voicemail_suspected(self) -> list[Action]:
-        """A detector of the cloud's takes the supervisor for an answering machine."""
+        """The provider's detector reported an answering machine."""
         return (
             []
             if self._question_asked or self.state is DialogueState.DECIDED
@@ -212,7 +230,7 @@ class Dialogue:
         )
 
     def reply_classified(self, request_id: int, intent: ReplyIntent, reason: str = "") -> list[Action]:
-        """What the turn means. Whoever judged, a yes is none if the words cannot be one."""
+        """The reply means `intent`. READY counts only if `could_be_yes` agrees, whatever classified it."""
         if self.state is not DialogueState.CLASSIFYING or request_id != self._request_id:
             return []
         if intent is ReplyIntent.READY and could_be_yes(self._reply):
@@ -224,7 +242,7 @@ class Dialogue:
         return self._ask_again()
 
     def question_answered(self, request_id: int, answer: str) -> list[Action]:
-        """The answer to a question of the supervisor's; then ours is asked again."""
+        """The supervisor's question has an answer: say it, then ask again."""
         if self.state is not DialogueState.ANSWERING or request_id != self._request_id:
             return []
         self.state = DialogueState.SPEAKING
@@ -233,7 +251,7 @@ class Dialogue:
         return self._say_next()
 
     def silence_elapsed(self) -> list[Action]:
-        """Nothing was said for a while after the question."""
+        """The supervisor did not reply for a while after the question."""
         return self._ask_again() if self.state is DialogueState.LISTENING else []
 
     def _start_briefing(self) -> list[Action]:
@@ -247,7 +265,7 @@ class Dialogue:
         return self._say_next()
 
     def _say_next(self) -> list[Action]:
-        """Hand over the next lines. A question heard meanwhile is answered before ours is asked."""
+        """Give the next lines to the room. A pending question is answered before the agent asks its own."""
         actions: list[Action] = []
         while self._queue and not self._interrupted and len(self._speaking) < LINES_AHEAD:
             if self._queue[0].is_question and self._pending_question and self._answers < MAX_ANSWERS:

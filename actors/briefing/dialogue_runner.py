@@ -1,7 +1,10 @@
-"""Carries out the script in a room: what it wants said is said, what it wants known is found out.
+"""Runs the dialogue in a room: performs its actions, and passes it what happens.
 
-The law of this file: everything that happens reaches the script from one queue, one thing after the other,
-but for the caller's coming. Timers and judges do not call it; they put what they have to say into that queue.
+Invariants:
+
+- Every input reaches the dialogue from one queue, one at a time. Timers and the classifier put their results
+  into that queue as a `DialogueSignal`.
+- One input does not wait in the queue: the caller's arrival stops the speech at once.
 """
 
 from __future__ import annotations
@@ -30,26 +33,32 @@ from .event_publisher import ConsultationEvents
 from .reply.classifier import Classification, ReplyClassifier
 
 ONE_MOMENT_AFTER_S: Final = 2.0
-"""How long a supervisor who is there hears nothing before being asked for patience."""
+"""How long a connected supervisor hears nothing before the agent says the line `one_moment`."""
 
 SILENCE_S: Final = 8.0
-"""How long we listen into silence before asking again."""
+"""How long the agent waits for a reply before it asks again."""
 
 
 class OneMomentDue(Struct, frozen=True):
-    pass
+    """`ONE_MOMENT_AFTER_S` is over since the supervisor connected."""
 
 
 class SilenceElapsed(Struct, frozen=True):
+    """`SILENCE_S` is over; counts only if no newer timer was started."""
+
     timer_id: int
 
 
 class ReplyClassified(Struct, frozen=True):
+    """Result of the action `ClassifyReply` with the same `request_id`."""
+
     request_id: int
     classification: Classification
 
 
 class QuestionAnswered(Struct, frozen=True):
+    """Result of the action `AnswerQuestion` with the same `request_id`."""
+
     request_id: int
     answer: str
 
@@ -58,7 +67,10 @@ DialogueSignal = OneMomentDue | SilenceElapsed | ReplyClassified | QuestionAnswe
 
 
 class DialogueRunner:
-    """Briefs one supervisor. `note` puts what turns up later into the queue that feeds `take`."""
+    """Runner of one dialogue.
+
+    `enqueue_signal` puts a later result into the queue whose items are passed to `handle`.
+    """
 
     def __init__(
         self,
@@ -80,7 +92,7 @@ class DialogueRunner:
         self._model_tasks: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
-        """Say and ask nothing any more."""
+        """End the dialogue: the agent says and decides nothing more."""
         self._dialogue.close()
         for timer in self._timers:
             timer.cancel()
@@ -88,14 +100,16 @@ class DialogueRunner:
             task.cancel()
 
     def caller_joined(self) -> None:
-        """Be silent at once: what is being told is not for their ears. Not by way of the queue, which stands
-        still for as long as the bus is away."""
+        """Stop speaking at once, because the briefing is not for the caller.
+
+        This does not go through the queue, which does not move while the broker is unreachable.
+        """
         for action in self._dialogue.caller_joined():
             if isinstance(action, StopSpeaking):
                 self._room.interrupt()
 
     async def handle(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
-        """Let the script decide what is to be done now, and do it."""
+        """Pass one input to the dialogue, and perform the actions that it returns."""
         await self._perform(self._actions_for(received))
         if self._dialogue.state is DialogueState.LISTENING and not isinstance(received, SilenceElapsed):
             self._silence_timer_id += 1
@@ -111,7 +125,7 @@ class DialogueRunner:
             case rooms.AudioStarted(participant_id) if participant_id == supervisor_id:
                 return self._supervisor_connected()
             case rooms.UtteranceHeard(participant_id, text) if participant_id == supervisor_id:
-                # The turn first: what they said, they said before they could hear us.
+                # The utterance first: the supervisor said it before they could hear the agent.
                 return [*dialogue.utterance_heard(text), *self._supervisor_connected()]
             case rooms.VoicemailSuspected(participant_id) if participant_id == supervisor_id:
                 return dialogue.voicemail_suspected()

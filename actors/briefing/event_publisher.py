@@ -1,7 +1,8 @@
-"""What the room shows and what was decided, told on the bus: each event once, however many workers saw it.
+"""Publishes the events of one consultation. Each event is stored once, however many workers saw it.
 
-The law of this file: a fact's Msg-Id is made of what it says: the consultation, the participant, and how
-often that one had left before. Two workers that saw the same thing write the same id.
+Invariant: the Msg-Id of an event is built from its content: the consultation, the participant, and how often
+that participant had left before. Two workers that saw the same event publish the same id. Held by
+`test_another_worker_briefs_again_with_the_same_id_when_a_worker_dies`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from .history import ConsultationHistory, from_events
 from .reply.rules import ReplyIntent
 
 PUBLISH_DEADLINE_S: Final = 30.0
-"""An outage of the broker is waited out this long; then another worker takes over."""
+"""How long a publish waits for an unreachable broker; then another worker takes over."""
 
 MAX_EVENTS_READ: Final = 1_000
 MAX_REASON_CHARS: Final = 500
@@ -50,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 
 class ConsultationEvents:
-    """Speaks for one consultation. Every method raises `Unavailable` after `REPORT_DEADLINE_S`."""
+    """Publisher of one consultation. Every method raises Unavailable after `PUBLISH_DEADLINE_S`."""
 
     def __init__(self, bus: Bus, transfer_id: str, join: JoinConsultation) -> None:
         self._bus = bus
@@ -63,7 +64,7 @@ class ConsultationEvents:
         self._last_seq = 0
 
     async def load_history(self, since_seq: int) -> ConsultationHistory:
-        """What is known by now; a second call reads only what has come since the first."""
+        """Return the published history; a second call reads only the events after the first call."""
         for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._last_seq):
             self._last_seq = message.seq
             try:
@@ -76,7 +77,10 @@ class ConsultationEvents:
     async def publish_joined(
         self, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
     ) -> None:
-        """We are in, and these are here. Who was here `before` we entered, and is not, has left unseen."""
+        """Publish that the agent joined, and who is in the room.
+
+        A participant who was present before and during the join, but is not in `snapshot`, left unseen.
+        """
         command_id = self._join.command_id
         await self._reply(ConsultationJoined(command_id=command_id, session_id=snapshot.session_id))
         present_ids = {participant.id for participant in snapshot.participants}
@@ -87,7 +91,7 @@ class ConsultationEvents:
             await self.publish_room_event(rooms.ParticipantJoinedRoom(participant))
 
     async def publish_room_event(self, room_event: rooms.RoomEvent) -> None:
-        """Tell what concerns others than us; our own speech and hearing does not."""
+        """Publish who joined, who left, and whose audio started. Other room events are ignored."""
         room_id = self._join.room_id
         match room_event:
             case rooms.ParticipantJoinedRoom(participant):
@@ -106,7 +110,7 @@ class ConsultationEvents:
                 pass
 
     async def publish_decision(self, decision: Decide) -> None:
-        """The one decision of this consultation: a second one has the same id, and is dropped."""
+        """Publish the decision. A second decision has the same Msg-Id, and the broker drops it."""
         event: Event
         match decision.intent:
             case ReplyIntent.READY:
@@ -119,18 +123,18 @@ class ConsultationEvents:
         log.info("supervisor_decided", transfer_id=self._transfer_id, verdict=decision.intent.value)
 
     async def publish_failed(self, detail: str) -> None:
-        """We are not in, and will not be."""
+        """Reply that the agent could not join."""
         failure = CommandFailed(
             command_id=self._join.command_id, failure=FailureKind.REFUSED, detail=detail[:MAX_DETAIL_CHARS]
         )
         await self._reply(failure)
 
     async def publish_left(self, command_id: str) -> None:
-        """We are out."""
+        """Reply that the agent has left."""
         await self._reply(ConsultationLeft(command_id=command_id))
 
     async def _publish_participant_event(self, participant_id: str, kind: str, event: Event) -> None:
-        # A stranger's id is the stranger's choice: it does not go into a header as it is.
+        # An unknown participant chose its own id, so the id is hashed before it goes into a header.
         id_part = (
             participant_id
             if participant_id in self._known_ids

@@ -1,14 +1,19 @@
-"""`brief_here`: holds the consultations of one session's transfers in the process of that session.
+"""`brief_here`: runs the consultations of one session's transfers in the process of that session.
 
-    async with brief_here(bus, session_name, VoiceSettings(pipeline)):
+    async with brief_here(bus, session_name, RoomSettings(pipeline)):
         ...                                    # its transfers with `brief_by: "session"` are briefed here
 
-For whoever has a pipeline that no other process can make. What a work queue does for the workers is done by
-hand: a command is heard live, and looked for at growing pauses; it is held once, and tried again for as long
-as its transfer lives. A process that comes up again under the same name goes on where the one before was.
+It is for a session whose pipeline no other process can build. There is no work queue, so this file does what
+the queue does for workers:
 
-The law of this file: a command is acted on as it is stored. Hearing one says only that it is time to look.
-All tasks begin inside `brief_here`, and so in the context (contextvars) of the one who called it.
+- A command arrives on a live subscription, or is found by polling with growing pauses.
+- Each command starts one consultation. It is retried for as long as its transfer is live.
+- A process that restarts under the same session name continues the consultation of the process before it.
+
+Invariants:
+
+- A consultation starts from the stored command. A live message only triggers a read of the stream.
+- All tasks start inside `brief_here`, and so in the context (contextvars) of its caller.
 """
 
 from __future__ import annotations
@@ -34,14 +39,16 @@ from .consultation import LIVENESS_TIMEOUT_S, MAX_CONSULTATION_S, Consultation, 
 from .reply.classifier import ReplyClassifier
 
 MAX_CONSULTATIONS: Final = 8
-"""A session has one transfer at a time; those before it may still be taking their leave."""
+"""A session has one transfer at a time, but earlier consultations may still be ending."""
 MAX_HANDLED_IDS: Final = 64
+"""Command ids kept, so that a repeated command starts nothing."""
 STORE_POLL_PAUSE_S: Final = 0.02
 STORE_POLLS: Final = 7
-"""Looks for a command that was heard, each pause twice the one before: 1.3 s in all."""
+"""Reads of a command that arrived live. Each pause is twice the one before: 1.3 s in all."""
 DRAIN_S: Final = 3.0
+"""Time that running consultations get to end by themselves when the context closes."""
 LEAVE_S: Final = 10.0
-"""Longer than a voice takes to leave."""
+"""Time that cancelled consultations get to leave their rooms. Longer than any room client takes."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,10 +57,11 @@ log = structlog.get_logger(__name__)
 async def brief_here(
     bus: Bus, session_name: str, room_settings: RoomSettings, model: ChatModel | None = None
 ) -> AsyncIterator[None]:
-    """Serve the session's consultations while the context is open; `model` judges in place of the voice's.
+    """Run the session's consultations while the context is open.
 
-    On leaving, a consultation has `DRAIN_S` to come to its end; then its room is left. Raises `Refused` for
-    a name that no subject can hold.
+    `model` classifies replies; without it, the chat model of the room client does. When the context closes,
+    consultations get `DRAIN_S` to end; then they leave their rooms. Raises InvalidRequest for a session name
+    that cannot be part of a subject.
     """
     briefings = _InSessionBriefings(
         bus, subjects.any_session_briefing(session_name), room_settings, ReplyClassifier(model)
@@ -75,7 +83,7 @@ async def brief_here(
 
 
 class _InSessionBriefings:
-    """`filter` is where the commands are. Held is what is not over yet; known, what is not to begin again."""
+    """Consultations of one session, by the commands on `command_filter` (a subject with wildcards)."""
 
     def __init__(
         self, bus: Bus, command_filter: str, room_settings: RoomSettings, classifier: ReplyClassifier
@@ -107,7 +115,7 @@ class _InSessionBriefings:
                     log.warning("consultation_not_looked_up", why=str(error))
 
     async def close(self) -> None:
-        """Let what is held come to its end, then end it."""
+        """Wait `DRAIN_S` for running consultations, then cancel them."""
         if not self._running:
             return
         _, unfinished = await asyncio.wait(self._running, timeout=DRAIN_S)
@@ -119,7 +127,10 @@ class _InSessionBriefings:
     # ── which commands ───────────────────────────────────────────────────────────────────────────
 
     async def _wait_stored(self, subject: str) -> Stored | None:
-        """What was heard on `subject`, once it is stored; `look` finds what takes longer."""
+        """Return the last command on `subject` once it is stored.
+
+        Returns None after `STORE_POLLS` reads; then `poll` finds the command later.
+        """
         pause_s = STORE_POLL_PAUSE_S
         for _ in range(STORE_POLLS):
             if (stored := await self._bus.get_last(subject)) is not None:
@@ -129,7 +140,7 @@ class _InSessionBriefings:
         return None
 
     async def _start_once(self, stored: Stored, *, received_live: bool) -> None:
-        """Begin the consultation, once; what was found and not heard may be long over."""
+        """Start the consultation, once. A command found by polling may be old: its transfer must be live."""
         join = read_command(stored, JoinConsultation, "session that briefs")
         transfer_id = subjects.parse(stored.subject).id
         if join.command_id in self._handled_ids or len(self._running) >= MAX_CONSULTATIONS:
@@ -142,7 +153,10 @@ class _InSessionBriefings:
             self._start(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
 
     async def _is_live(self, transfer_id: str) -> bool | None:
-        """Whether the transfer goes on; None: nobody could say."""
+        """Return whether the transfer is live; None if no coordinator replied.
+
+        False needs `CONFIRMATIONS` replies in a row, because one coordinator may read stale state.
+        """
         for _ in range(CONFIRMATIONS):
             live = await is_live(self._bus, transfer_id, LIVENESS_TIMEOUT_S)
             if live is not False:
@@ -158,13 +172,13 @@ class _InSessionBriefings:
         running.add_done_callback(log_task_failure)
 
     async def _run_with_retry(self, task: ConsultationTask) -> None:
-        """Until it is over, or the transfer is; a bounded life, however often it has to begin again."""
+        """Run the consultation until it ends, its transfer ends, or `MAX_CONSULTATION_S` is over."""
         now = asyncio.get_running_loop().time
         end_at = now() + MAX_CONSULTATION_S
         try:
             while now() < end_at:
                 try:
-                    # No more than `MAX_HELD` enter at once: their door needs no keeper.
+                    # `MAX_CONSULTATIONS` is small, so joining needs no further limit.
                     await Consultation(
                         self._bus, task, self._room_settings, self._classifier, nullcontext()
                     ).run()
@@ -175,7 +189,7 @@ class _InSessionBriefings:
                 if await self._is_live(task.transfer_id) is False:
                     return
         except Exception as error:
-            # No dead letter tells whoever waits for the answer: so it is told here.
+            # There is no work queue and so no dead letter: reply to the coordinator here.
             detail = f"The consultation could not be held ({type(error).__name__})."
             reply = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
             await publish_reply(self._bus, task.transfer_id, reply)

@@ -1,4 +1,4 @@
-"""What the agent says that no user configured, and how a text becomes things to say. Pure."""
+"""Fixed spoken lines of the briefing agent, and the splitting of a text into spoken sentences. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s|$)|$)")
 
 
 def split(text: str) -> list[str]:
-    """`text` in pieces of up to `MAX_SENTENCE_CHARS`, cut between sentences where possible, else words.
+    """Return `text` as sentences of at most `MAX_SENTENCE_CHARS`.
 
-    Links are not read out, nor is markup.
+    A longer sentence is cut at a comma, a semicolon or a space where possible. Links become "a link", and
+    markup is removed.
     """
     spoken = " ".join(_UNSPEAKABLE.sub(" ", _LINK.sub("a link", text)).split())
     return [piece for sentence in _SENTENCE.findall(spoken) for piece in _cut(sentence)]

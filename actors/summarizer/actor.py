@@ -1,4 +1,4 @@
-"""Takes `Summarize` off the work queue, and answers every one with a `SummaryReady` in time."""
+"""Worker of the queue `summarizer`: replies to each `Summarize` with a `SummaryReady`, in time."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ from .extractive_summary import extract
 from .settings import SummarizerSettings
 
 FALLBACK_MARGIN_S: Final = 0.5
-"""Kept back from the model, so that the fallback is still in time."""
+"""Time that the model does not get, so that the fallback is still in time."""
 
 MAX_MARGIN_SHARE: Final = 0.25
+"""Maximum of `FALLBACK_MARGIN_S`, as a share of the time left."""
 HISTORY_TIMEOUT_S: Final = 2.0
 MIN_BUDGET_S: Final = 0.5
-"""What a command that came too late still gets: enough for an extract, and its answer harms nobody."""
+"""Minimum time for a summary, for a command that arrives late. A late reply does no harm."""
 
 FIRST_ATTEMPT_SHARE: Final = 0.6
-"""Of the time there is; the rest is for the one retry."""
+"""Share of the time for the first request to the model; the rest is for one retry."""
 
 Source = Literal["model", "extract", "static"]
 
@@ -50,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 
 class Summarizer:
-    """Writes summaries, with `model` or without."""
+    """Handler of `Summarize`. Without `model`, summaries quote the transcript."""
 
     def __init__(self, bus: Bus, model: ChatModel | None) -> None:
         self._bus = bus
@@ -58,7 +59,7 @@ class Summarizer:
         self._clock = BrokerClock()
 
     async def handle(self, delivery: Delivery) -> None:
-        """One delivery of the work queue."""
+        """Summarize the call of one delivery, and reply."""
         command = read_command(delivery, Summarize, "summarizer")
         started_at = time.monotonic()
         self._clock.observe(delivery.at)
@@ -75,7 +76,7 @@ class Summarizer:
         )
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """A delivery that became a dead letter: tell whoever waits for the answer."""
+        """Reply CommandFailed for a delivery that became a dead letter."""
         await reply_to_dead_letter(self._bus, delivery, Summarize, cause)
 
     async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
@@ -91,7 +92,7 @@ class Summarizer:
         return FALLBACK_SUMMARY, "static"
 
     async def _request_history(self, session: str, timeout_s: float) -> list[TranscriptTurn]:
-        """The call so far; empty when nobody holds the session, or it does not say in time."""
+        """Return the transcript; empty if no process serves the session, or it does not reply in time."""
         try:
             reply = await self._bus.request(subjects.ask_history(session), encode(HistoryQuery()), timeout_s)
             return decode_as(History, reply).turns
@@ -102,7 +103,7 @@ class Summarizer:
     async def _write_with_model(
         self, command: Summarize, turns: list[TranscriptTurn], deadline_at: float
     ) -> str | None:
-        """What a model makes of the call by `deadline` (of the loop's clock), if any does."""
+        """Return the model's summary, or None if there is none by `deadline_at`, a time of the event loop."""
         if command.summarize_by == "session":
             return await self._ask_session_model(command, deadline_at)
         if self._model is None:
@@ -135,7 +136,7 @@ class Summarizer:
 
 
 async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until cancelled; `ready` is called once it does."""
+    """Handle commands until cancelled; calls `ready` once the worker is running."""
     model = open_model(settings.model)
     summarizer = Summarizer(bus, model)
     worker = Worker(

@@ -1,6 +1,6 @@
-"""A briefing without a model: the caller's own words, picked out and labelled. Pure.
+"""A summary without a model: selected quotes of the caller and the agent. Pure.
 
-The law of this file: nothing is inferred. Every sentence says who said it and quotes it as it was said.
+Invariant: nothing is inferred. Every sentence names the speaker and quotes the words as they were said.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ACTION = re.compile(
 
 
 def extract(turns: Sequence[TranscriptTurn]) -> str:
-    """What was said, in up to six sentences; "" when the caller said nothing."""
+    """Return a summary of up to six sentences; "" if the caller said nothing."""
     lines = [(turn.role, text) for turn in turns if (text := clean(turn.text))]
     caller = [text for role, text in lines if role == "caller"]
     if not caller:
@@ -62,14 +62,14 @@ def _name(caller: Sequence[str]) -> str | None:
 
 
 def _issues(caller: Sequence[str]) -> list[str]:
-    """The first things the caller said that are more than a greeting and a name."""
+    """Return the caller's first statements that are more than a greeting and a name."""
     stripped = [_INTRODUCTION.sub("", _GREETING.sub("", text)) for text in caller]
     informative = [text for text in stripped if len(text.split()) >= MIN_ISSUE_WORDS]
     return informative[:MAX_ISSUE_QUOTES] or [caller[0]]
 
 
 def _closing(lines: Sequence[tuple[str, str]]) -> str | None:
-    """The caller's last question that no agent spoke after; else the caller's last words."""
+    """Return the caller's last question without a reply from the agent; else the caller's last words."""
     last = next(text for role, text in reversed(lines) if role == "caller")
     for role, text in reversed(lines):
         if role == "agent":

@@ -1,7 +1,9 @@
-"""A chat model behind the OpenAI-compatible `POST {base_url}/chat/completions`, streamed.
+"""Chat model over the OpenAI-compatible API: `POST {base_url}/chat/completions`, streamed.
 
-The only file that knows that API. Nothing it says or hears is logged, and no error quotes it: an answer may
-repeat the question, and the question holds a call.
+Only this file knows that API.
+
+Invariant: requests and answers are never logged, and no error quotes them. An answer may repeat the request,
+and the request contains a transcript. Held by `test_an_error_is_classified_and_quotes_nothing`.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ _chunk_decoder = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIModel:
-    """`ChatModel` over one pool of connections."""
+    """`ChatModel` with one pool of HTTP connections."""
 
     def __init__(self, settings: ModelSettings) -> None:
         self._model = settings.model
@@ -108,7 +110,7 @@ class OpenAIModel:
 
 
 class _StreamedReply:
-    """Chunks put together, no further than `max_chars`."""
+    """Answer assembled from chunks, up to `max_chars`."""
 
     def __init__(self, max_chars: int) -> None:
         self._max_chars = max_chars
@@ -165,7 +167,10 @@ def _after_s(response: httpx.Response) -> float:
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[_Chunk]:
-    """The server-sent events of the answer, until the one that ends it; raises `Refused` past the limit."""
+    """Yield the server-sent events of the answer, up to the end event.
+
+    Raises InvalidRequest if the answer is longer than `MAX_ANSWER_BYTES`.
+    """
     received_bytes, remainder = 0, b""
     async for data in response.aiter_bytes():
         received_bytes += len(data)

@@ -1,9 +1,13 @@
-"""Who finds out what the supervisor meant: a model if there is one, in any language; else the built-in rules.
+"""Classifier of the supervisor's reply: a chat model, for any language, or else the built-in rules.
 
-The law of this file: the model that judges sees our question and the supervisor's own words, never the
-summary, so nothing a caller said can reach its tools; the model that answers questions sees the summary and
-has no tools. Its judgement stands, but for English words that nobody can take for a yes; where the two
-contradict each other, the supervisor is asked again. Late or broken, it is not waited for: the rules judge.
+Invariants:
+
+- The model that has tools sees the agent's question and the supervisor's words, never the summary. Nothing
+  that a caller said can reach its tools. Held by `test_a_summary_cannot_say_yes_for_the_supervisor`.
+- The model that answers questions sees the summary, and has no tools.
+- The model's classification counts, unless English words in the reply contradict a yes. Then the supervisor
+  is asked again. Held by `test_the_rules_limit_what_a_tool_call_means`.
+- If the model is late or fails, the rules classify.
 """
 
 from __future__ import annotations
@@ -47,7 +51,7 @@ ANSWER_PROMPT: Final = (
 
 
 class ToolName(StrEnum):
-    """The tools of the judging model, under the original's names."""
+    """Tools of the classifying model. The names are those of VideoSDK's WarmTransferRunner."""
 
     DONE = "done_briefing"
     DECLINE = "decline_transfer"
@@ -82,22 +86,24 @@ log = structlog.get_logger(__name__)
 
 
 class Classification(Struct, frozen=True):
+    """What a reply means; `reason` is set for a refusal, in the supervisor's words."""
+
     intent: ReplyIntent
     reason: str = ""
 
 
 class ReplyClassifier:
-    """The built-in rules, helped by `model` if there is one."""
+    """Classifier that asks `model`, if there is one, and checks its result by the built-in rules."""
 
     def __init__(self, model: ChatModel | None = None) -> None:
         self._model = model
 
     def with_fallback_model(self, model: ChatModel | None) -> ReplyClassifier:
-        """These judges; with `model` where they have none."""
+        """Return a classifier that uses `model` if this one has none."""
         return ReplyClassifier(self._model or model)
 
     async def classify(self, question: str, supervisor_reply: str) -> Classification:
-        """What `turn` means as an answer to `question`; never raises, within `JUDGE_TIMEOUT_S`."""
+        """Return what the reply to `question` means, within `CLASSIFY_TIMEOUT_S`. Never raises."""
         rules_intent = classify(supervisor_reply)
         if self._model is None or unambiguous(supervisor_reply):
             return Classification(rules_intent, supervisor_reply[:MAX_REASON_CHARS])
@@ -116,7 +122,7 @@ class ReplyClassifier:
         return apply_rules(reply.call, supervisor_reply, rules_intent)
 
     async def answer(self, question: str, summary: str) -> str:
-        """One sentence for the supervisor; never raises, within `JUDGE_TIMEOUT_S`."""
+        """Return one sentence that answers the supervisor, within `CLASSIFY_TIMEOUT_S`. Never raises."""
         if self._model is None:
             return sentences.ANSWER_UNAVAILABLE
         prompt = f"<summary>\n{as_data(summary)}\n</summary>\n<question>{as_data(question)}</question>"
@@ -132,7 +138,7 @@ class ReplyClassifier:
 
 
 def apply_rules(call: ToolCall | None, supervisor_reply: str, rules_intent: ReplyIntent) -> Classification:
-    """What the model's wish comes to: `own`, the verdict of the rules, counts where it has none. Pure."""
+    """Return what the tool call means, checked by the rules; without a call, the rules decide. Pure."""
     match call:
         case ToolCall(name=ToolName.DONE):
             return Classification(
@@ -151,5 +157,5 @@ def apply_rules(call: ToolCall | None, supervisor_reply: str, rules_intent: Repl
 
 
 def _undecided(rules_intent: ReplyIntent) -> ReplyIntent:
-    """To be asked again, after an answer if that is what they want."""
+    """Return the intent that makes the agent ask again, after an answer if the supervisor asked something."""
     return ReplyIntent.QUESTION if rules_intent is ReplyIntent.QUESTION else ReplyIntent.UNCLEAR

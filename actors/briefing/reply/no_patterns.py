@@ -1,10 +1,9 @@
-"""What speaks against a yes, on an English phone: the phrases behind `verdict.py`, as data. Pure.
+"""Regular expressions for everything that is not a yes, for `rules.py`: no, voicemail, wait, question.
 
-How people say yes is in `assent.py`.
+All patterns match lower-case text with straight apostrophes and single spaces.
 
-All patterns are matched against lower case text with straight apostrophes and single spaces. Those that
-forbid a yes are read over other languages too: they hold nothing that means something else there ("no hay
-problema", "is goed", "was").
+Invariant: the patterns that forbid a yes match no words that mean something else in another language, such as
+"no hay problema", "is goed" or "was". Held by `test_a_model_may_classify_these_as_a_yes`.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ SOFT_NO = _words(
     r"at lunch|on (?:my )?(?:lunch|break|leave)",
     r"occupied|tied up|swamped|about to leave|on my way out|off duty|out of (?:the )?office",
 )
-"""A reason against it: one, unless the same breath says to go on, or to wait."""
+"""A reason against it. It is a refusal, unless the reply also says to go ahead or to wait."""
 
 _BEFORE_NO = r"(?:(?:oh|um|uh|er|well|sorry|ah|hi|hello)[,.]* )*"
 _BARE_NO = (
@@ -101,7 +100,7 @@ PLAIN_NO = re.compile(
     r"(?:i|i'm|i've|i'd|i'll|we|we're|we've|she|they|they're|that|that's|it's|this|the|my|you|your|not|because|there|there's|someone|right|just|really|actually|unfortunately|please|"
     r"don't|can't|let|but)\b"
 )
-"""A no that goes on in English; "no hay problema" does not."""
+"""A no that continues in English; "no hay problema" does not."""
 
 FALSE_NO = _words(
     r"(?:no|not a) problems?(?: at all)?|no (?:worries|doubt|need to worry|trouble|issues?)",
@@ -109,7 +108,7 @@ FALSE_NO = _words(
     r"(?:can't|cannot) wait|(?:i )?(?:don't|do not) mind|when(?:ever)? you(?:'re| are)",
     r"let me (?:take|handle|have|(?:talk|speak) (?:to|with)) (?:it|this|them|him|her|the \w+)",
 )
-"""What sounds like a no or a condition, and is a yes."""
+"""Phrases that look like a no or a condition, and mean yes."""
 
 ASIDE_NO = _words(
     r"no rush|if you(?:'d)? (?:like|want|please)|i (?:can't|cannot) complain|(?:i|it) won't (?:be|take) long",
@@ -119,7 +118,7 @@ ASIDE_NO = _words(
     r"(?:a|one|two|three|five|ten|\d+)(?: few| couple of)? (?:sec|seconds?|moment|minutes?)",
     r"but (?:please )?(?:(?:make|keep|be) (?:it )?)?(?:quick|quickly|fast|short|brief|briefly)",
 )
-"""What sounds like a no, a condition or a plea for time, and is none, nor a yes."""
+"""Phrases that look like a no, a condition or a request to wait. They mean none of these, and no yes."""
 
 HEDGE = _words(
     r"if|unless|except|although|though|depends|maybe|perhaps|might|not sure|unsure|later|before|first|"
@@ -135,7 +134,7 @@ PROMPT_INJECTION = _words(
     r"you must|mode|policy|treat|assume|pretend|json|role|command",
     r"[a-z](?:[ ,.]+[a-z]\b){3,}",
 )
-"""Talk about the agent and what it should take for a yes, and spelling: nobody says yes like that."""
+"""Words about the agent and its instructions, and spelled-out letters. People do not say yes like that."""
 
 QUESTION = re.compile(
     rf"^{FILLER}(?:who|whom|whose|what|what's|which|when|where|why|how|is|isn't|are|was|were|did|does|do|has|"
@@ -150,7 +149,7 @@ ENGLISH_QUESTION = re.compile(
     r"(?:can|could|would|will) you\b)"
 )
 WH_WORD = _words("who", "whom", "what", "when", "where", "how")
-"""The questions that no other language asks in these words."""
+"""Question words that mean the same in no other language."""
 
 SMALL_TALK = re.compile(
     rf"^{FILLER}(?:hello|hi|hey|pardon|sorry|excuse me|huh|what|yes|yeah|ok|okay|ready|sure|"
@@ -161,7 +160,7 @@ NO_ANSWER = re.compile(
     r"^(?:hello|hi|hey|pardon(?: me)?|sorry|excuse me|huh|what|hm+|uh|um|er|ah|oh|i see|"
     r"(?:i|we) (?:can't|cannot|couldn't) (?:hear|understand|catch)(?: \w+)*)?$"
 )
-"""A sound, a greeting, or that nothing was heard."""
+"""A sound, a greeting, or "I can't hear you"."""
 
 CLAUSES = re.compile(r"[.,;:!?\u3002\u3001\u0964]+|\s+-+\s+|\b(?:and then|and so|but)\b")
 NOISE = re.compile(r"[^\w'.,;:!?\u3002\u3001\u0964 -]+")

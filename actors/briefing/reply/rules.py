@@ -1,12 +1,16 @@
-"""What a person means who was asked whether they will take a call: the built-in classifier. Pure, English.
+"""Built-in classifier of the reply to "are you ready to take the call?". Pure, for English.
 
-The law of this file: rather unclear than ready. Unclear costs one more question, a wrong ready puts a caller
-through to nobody. A yes is one only if nothing but a yes is said. A refusal wins over a yes before it ("yes,
-but not now"), a plea for time turns a yes into unclear ("yeah, hold on"), and words about tools, prompts or
-instructions are never a yes.
+Invariants:
 
-Who judges better asks two things of it, and they hold in every language: whether what was heard is
-`certain`, and whether it `may_be_ready`.
+- Prefer UNCLEAR to READY. UNCLEAR costs one more question. A false READY connects the caller to a supervisor
+  who is not there.
+- A reply is a yes only if it contains nothing but a yes.
+- A refusal wins over a yes before it: "yes, but not now".
+- A request to wait turns a yes into UNCLEAR: "yeah, hold on".
+- Words about tools, prompts or instructions are never a yes.
+
+The model-based classifier uses two of these rules for replies in any language: `unambiguous` and
+`could_be_yes`.
 """
 
 from __future__ import annotations
@@ -20,10 +24,15 @@ from . import no_patterns, yes_patterns
 
 MAX_READY_WORDS: Final = 25
 LONG_GREETING_WORDS: Final = 15
-"""A first utterance of this length is how machines answer; then weaker signs count as voicemail too."""
+"""Minimum length of a first utterance for which weaker signs of voicemail count.
+
+People answer the phone with fewer words.
+"""
 
 
 class ReplyIntent(StrEnum):
+    """What a reply means."""
+
     READY = "ready"
     DECLINED = "declined"
     VOICEMAIL = "voicemail"
@@ -32,16 +41,16 @@ class ReplyIntent(StrEnum):
 
 
 def classify(text: str, *, first: bool = False) -> ReplyIntent:
-    """What `text` means as an answer to "are you ready to take the call?".
+    """Return what `text` means as a reply to "are you ready to take the call?".
 
-    `first`: it is the first thing heard on this line, where a machine would read out its greeting.
+    `first` says that it is the first utterance of the call, where a voicemail greeting would be.
     """
     reply = _normalize(text)
     intent = _unambiguous(reply, first=first)
     if intent is not None:
         return intent
     if _is_refusal(reply):
-        return ReplyIntent.UNCLEAR  # and a yes after it
+        return ReplyIntent.UNCLEAR  # a refusal with a yes after it
     if _is_english_no(reply):
         return ReplyIntent.DECLINED
     if _is_question(reply):
@@ -52,15 +61,15 @@ def classify(text: str, *, first: bool = False) -> ReplyIntent:
 def unambiguous(
     text: str, *, first: bool = False
 ) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
-    """The unmistakable refusal or machine in `text`, which no judge need be asked about; else None."""
+    """Return DECLINED or VOICEMAIL if `text` is one beyond doubt, so that no model is asked; else None."""
     return _unambiguous(_normalize(text), first=first)
 
 
 def could_be_yes(text: str) -> bool:
-    """Whether a cleverer judge, of whatever language, may take `text` for a yes.
+    """Return whether a model may classify `text`, in any language, as a yes.
 
-    Not if it is, or holds, an unmistakable English no, plea for time or question, a machine's greeting, talk
-    about tools and instructions, or nothing that could be an answer.
+    Returns False if `text` contains an English no, request to wait or question, a voicemail greeting, or
+    words about tools and instructions. Returns False also if no part of it could be a reply.
     """
     return _could_be_yes(_normalize(text))
 
@@ -95,7 +104,7 @@ def _without_false_noes(reply: str) -> str:
 
 def _is_voicemail(reply: str, *, first: bool) -> bool:
     if no_patterns.VOICEMAIL.search(reply):
-        # "I'm not available" alone is what a person says; with a beep or a message in it, a machine.
+        # A person says only "I'm not available". A voicemail greeting also says beep or message.
         return (
             not no_patterns.UNAVAILABLE_SELF.search(reply) or no_patterns.RECORDING.search(reply) is not None
         )
@@ -111,7 +120,7 @@ def _is_voicemail(reply: str, *, first: bool) -> bool:
 
 
 def _is_refusal(reply: str) -> bool:
-    """Whether it holds a no that is one, whatever else is said and in whatever language."""
+    """Return whether the reply contains a no that counts in any language, whatever else it contains."""
     plain = _without_false_noes(reply)
     hard = no_patterns.HARD_NO.search(plain)
     if hard:
@@ -125,19 +134,19 @@ def _is_refusal(reply: str) -> bool:
 
 
 def _yes_after_no(reply: str) -> bool:
-    """Whether the last word is a yes: somebody changed their mind, or the no was about something else."""
+    """Return whether a yes follows the last no: as when the person changes their mind."""
     clauses = _clauses(reply)
     no_indexes = [index for index, clause in enumerate(clauses) if _is_refusal(clause)]
     return any(_is_yes_clause(clause) for clause in clauses[no_indexes[-1] + 1 :]) if no_indexes else False
 
 
 def _ends_with_no(reply: str) -> bool:
-    """As in "am I ready? No."; "páselo, ¿no?" ends with a tag."""
+    """Return whether the last clause is a no: "am I ready? No.", but not the tag in "páselo, ¿no?"."""
     return not reply.endswith("?") and no_patterns.BARE_NO.match(_clauses(reply)[-1]) is not None
 
 
 def _is_english_no(reply: str) -> bool:
-    """What is a no in English only: "no, it's my day off", but not "no, it's fine"."""
+    """Return whether the reply is a no in English: "no, it's my day off", but not "no, it's fine"."""
     plain = _without_false_noes(reply)
     if _ends_with_no(reply):
         return True
@@ -172,7 +181,7 @@ def _is_question_clause(clause: str) -> bool:
 
 
 def _is_yes(reply: str) -> bool:
-    """Whether there is a yes in it, and beside it nothing but what goes with one."""
+    """Return whether the reply is a yes, with nothing beside it but greetings, thanks and the like."""
     clauses = _clauses(no_patterns.ASIDE_NO.sub(" ", reply))
     if (
         not _could_be_yes(reply)
@@ -192,19 +201,19 @@ def _is_go_ahead_clause(clause: str) -> bool:
 
 
 def _is_yes_clause(clause: str) -> bool:
-    """Whether it is nothing but a yes; what is too long for one is not looked at."""
+    """Return whether the clause is nothing but a yes. A clause that is too long is not matched."""
     return len(clause.split()) <= MAX_READY_WORDS and yes_patterns.YES_CLAUSE.match(clause) is not None
 
 
 def _is_hedged_or_long(reply: str) -> bool:
-    """Too long for an answer, or with something in it that takes a yes back."""
+    """Return whether the reply is too long for a yes, or contains a word that weakens one."""
     plain = _without_false_noes(reply)
     patterns = (no_patterns.HEDGE, no_patterns.WAIT_HINT)
     return len(reply.split()) > MAX_READY_WORDS or any(sign.search(plain) for sign in patterns)
 
 
 def _ends_with_request(clauses: list[str]) -> bool:
-    """Whether the last thing said is "can you put them through", with or without a please behind."""
+    """Return whether the last clause is "can you put them through", or "please" follows such a clause."""
     last = [clause for clause in clauses if clause != "please"][-1:]
     return any(yes_patterns.REQUEST.match(clause) for clause in last)
 

@@ -1,7 +1,7 @@
-r"""How English speakers say yes to a call: the grammar behind `verdict.py`, as data. Pure.
+r"""Regular expressions for a yes in English, for `rules.py`.
 
-A yes is a clause that holds nothing else: `YES_CLAUSE`. What may stand before one is in `ASIDE`, what may
-follow the last one in `POLITE`. Anything else beside it ("okay, tell them I left") makes it no yes.
+A yes is a clause that contains nothing else: `YES_CLAUSE`. Clauses of `ASIDE` may stand before it, and a
+clause of `POLITE` after it. With any other clause the reply is not a yes: "okay, tell them I left".
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ GO = re.compile(
     rf"\b(?:go ahead|(?:put|connect|send|patch|bring) {_THEM}|i'?m ready|i am ready|i'll take|i can take|"
     r"i will take)\b"
 )
-"""What no reason against it outweighs: "I'm busy, but go ahead"."""
+"""A go-ahead that outweighs a reason against it: "I'm busy, but go ahead"."""
 
 ASIDE = re.compile(
     rf"^{FILLER}"
