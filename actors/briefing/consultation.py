@@ -294,7 +294,7 @@ class Consultation:
         self._log.warning("consultation_closed", reason=reason.value)
         if reason is rooms.DisconnectReason.REPLACED:
             raise RetryableError(
-                "Another worker took the seat",
+                "Another worker joined the room with the same participant id",
                 after_s=REPLACED_RETRY_ACK_WAITS * self._bus.settings.ack_wait_s,
             )
         if reason is rooms.DisconnectReason.LOST:

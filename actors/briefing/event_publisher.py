@@ -45,7 +45,7 @@ PUBLISH_DEADLINE_S: Final = 30.0
 MAX_EVENTS_READ: Final = 1_000
 MAX_REASON_CHARS: Final = 500
 MAX_DETAIL_CHARS: Final = 300
-LEFT_UNSEEN: Final = "left while nobody watched"
+LEFT_UNSEEN: Final = "left while no agent was in the room"
 
 log = structlog.get_logger(__name__)
 

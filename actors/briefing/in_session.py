@@ -141,7 +141,7 @@ class _InSessionBriefings:
 
     async def _start_once(self, stored: Stored, *, received_live: bool) -> None:
         """Start the consultation, once. A command found by polling may be old: its transfer must be live."""
-        join = read_command(stored, JoinConsultation, "session that briefs")
+        join = read_command(stored, JoinConsultation, "session with in-session briefing")
         transfer_id = subjects.parse(stored.subject).id
         if join.command_id in self._handled_ids or len(self._running) >= MAX_CONSULTATIONS:
             return
@@ -190,7 +190,7 @@ class _InSessionBriefings:
                     return
         except Exception as error:
             # There is no work queue and so no dead letter: reply to the coordinator here.
-            detail = f"The consultation could not be held ({type(error).__name__})."
+            detail = f"The consultation could not be run ({type(error).__name__})."
             reply = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
             await publish_reply(self._bus, task.transfer_id, reply)
             raise

@@ -118,7 +118,7 @@ class Summarizer:
                 reply = await self._model.reply(messages, deadline_s=left_s, max_chars=SUMMARY_MAX_CHARS)
                 if text := prompt.parse_answer(reply.text):
                     return text
-                why = "nothing that could be used"
+                why = "the answer contains no usable summary"
             except (RetryableError, InvalidRequest) as error:
                 why = str(error)
             log.warning("model_failed", session=command.session, why=why)

@@ -87,11 +87,12 @@ class ModelSettings:
         address = parse_http_url(base_url)
         if address is None or address.username is not None:
             raise InvalidRequest(
-                f"{BASE_URL} is no address; write https://host/v1, the key apart", field=BASE_URL
+                f"{BASE_URL} is not a valid address; write https://host/v1 and put the key into {API_KEY}",
+                field=BASE_URL,
             )
         model = env.get(MODEL, "").strip()
         if not model:
             raise InvalidRequest(
-                f"{MODEL} is empty while {BASE_URL} is set; name the model to use", field=MODEL
+                f"{MODEL} is empty although {BASE_URL} is set; set it to the name of the model", field=MODEL
             )
         return cls(base_url.rstrip("/"), model, env.get(API_KEY, "").strip())

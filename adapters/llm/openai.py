@@ -90,9 +90,9 @@ class OpenAIModel:
         except TimeoutError:
             raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
         except httpx.HTTPError as error:
-            raise RetryableError(f"The model could not be asked ({type(error).__name__})") from None
+            raise RetryableError(f"The model could not be reached ({type(error).__name__})") from None
         except msgspec.DecodeError:
-            raise RetryableError("The model answered with something that is no chat completion") from None
+            raise RetryableError("The model's answer is not a chat completion") from None
         return answer.reply()
 
     async def aclose(self) -> None:
@@ -135,13 +135,13 @@ class _StreamedReply:
                     self._tool += call.function.name or ""
                     self._arguments += call.function.arguments or ""
         if len(self._text) + len(self._tool) + len(self._arguments) > self._max_chars:
-            raise InvalidRequest(f"The model said more than {self._max_chars} characters")
+            raise InvalidRequest(f"The model answered with more than {self._max_chars} characters")
 
     def reply(self) -> Reply:
         if self._refused:
             raise InvalidRequest("The model refused to answer")
         if not self._ended:
-            raise RetryableError("The model stopped in the middle of its answer")
+            raise RetryableError("The model's answer ended before it was complete")
         if not self._tool:
             return Reply(self._text)
         try:
@@ -158,7 +158,7 @@ def _check_response(response: httpx.Response) -> None:
     if status != HTTPStatus.OK:
         raise InvalidRequest(f"The model answered {status}; check {BASE_URL}, {API_KEY} and {MODEL}")
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
-        raise RetryableError("The model answered with something that is no stream")
+        raise RetryableError("The model's answer is not an event stream")
 
 
 def _after_s(response: httpx.Response) -> float:

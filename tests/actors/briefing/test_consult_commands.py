@@ -35,7 +35,9 @@ async def fence_of_next(commands: ConsultCommands) -> int:
         return (await commands.next()).fence
 
 
-async def test_what_was_ordered_before_we_listened_is_caught_up_with(bus: Bus, transfer_id: str) -> None:
+async def test_commands_published_before_the_subscription_are_read_from_the_stream(
+    bus: Bus, transfer_id: str
+) -> None:
     await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
     await bus.publish(subjects.consult(transfer_id), encoded_brief(2))
     async with ConsultCommands(bus, transfer_id, fence=0) as commands:
@@ -44,7 +46,7 @@ async def test_what_was_ordered_before_we_listened_is_caught_up_with(bus: Bus, t
         assert await fence_of_next(commands) == 3
 
 
-async def test_an_older_order_is_ignored_whenever_it_comes(bus: Bus, transfer_id: str) -> None:
+async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfer_id: str) -> None:
     async with ConsultCommands(bus, transfer_id, fence=0) as commands:
         for data in (encoded_brief(5), encoded_leave(4), encoded_brief(5), b"nonsense", encoded_leave(6)):
             await bus.publish(subjects.consult(transfer_id), data)
@@ -53,7 +55,7 @@ async def test_an_older_order_is_ignored_whenever_it_comes(bus: Bus, transfer_id
         assert await fence_of_next(commands) == 6
 
 
-async def test_orders_of_an_earlier_consultation_are_not_ours(bus: Bus, transfer_id: str) -> None:
+async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfer_id: str) -> None:
     await bus.publish(subjects.consult(transfer_id), encoded_leave(1))
     async with ConsultCommands(bus, transfer_id, fence=2) as commands:
         assert not commands.leave.done()
@@ -62,7 +64,7 @@ async def test_orders_of_an_earlier_consultation_are_not_ours(bus: Bus, transfer
                 await commands.next()
 
 
-async def test_two_who_talk_are_not_briefed_again_by_a_join_and_an_order_that_come_again(
+async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignored(
     bus: Bus, transfer_id: str
 ) -> None:
     """Found by chaos: both came back after the end, and the last one on the subject was an old one."""
@@ -73,7 +75,7 @@ async def test_two_who_talk_are_not_briefed_again_by_a_join_and_an_order_that_co
         assert await fence_of_next(commands) == 4
 
 
-async def test_what_was_ordered_while_the_broker_was_away_for_us_is_caught_up_with(
+async def test_a_command_published_while_the_broker_was_unreachable_is_read_from_the_stream(
     fresh_server: EmbeddedServer, transfer_id: str
 ) -> None:
     settings = BusSettings(url=fresh_server.url)
@@ -90,7 +92,7 @@ async def test_what_was_ordered_while_the_broker_was_away_for_us_is_caught_up_wi
             assert await fence_of_next(commands) == 2
 
 
-async def test_no_supervisor_waits_in_silence_for_an_order_that_was_on_its_way_as_we_came(
+async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_late(bus, monkeypatch)

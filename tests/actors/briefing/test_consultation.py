@@ -50,7 +50,7 @@ def decisions(events: list[Event]) -> list[Event]:
     return [event for event in events if isinstance(event, DECISIONS)]
 
 
-async def test_a_ready_supervisor_is_told_asked_and_connected(
+async def test_a_ready_supervisor_is_briefed_and_asked_and_connected(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     async with briefing_worker(settings):
@@ -75,7 +75,9 @@ async def test_a_ready_supervisor_is_told_asked_and_connected(
     assert (left_entries[0]["participantId"], left_entries[0]["reason"]) == (driver.agent, "user-left")
 
 
-async def test_greeting_follows_the_order_at_once(driver: ConsultationDriver, settings: BusSettings) -> None:
+async def test_the_greeting_follows_the_briefing_command_at_once(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
     async with briefing_worker(settings):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
@@ -99,7 +101,7 @@ async def test_greeting_follows_the_order_at_once(driver: ConsultationDriver, se
         (EAGER, SupervisorReady()),
     ],
 )
-async def test_what_each_kind_of_supervisor_comes_to(
+async def test_each_kind_of_supervisor_leads_to_its_decision(
     driver: ConsultationDriver, settings: BusSettings, number: str, event: Event
 ) -> None:
     async with briefing_worker(settings):
@@ -121,7 +123,7 @@ async def test_what_each_kind_of_supervisor_comes_to(
         assert QUESTION not in said
 
 
-async def test_a_supervisor_who_was_there_first_is_seen(
+async def test_a_supervisor_who_joined_before_the_agent_is_published(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     await driver.dial(SILENT)
@@ -139,7 +141,9 @@ async def test_a_supervisor_who_was_there_first_is_seen(
     ]
 
 
-async def test_a_supervisor_who_walks_off_is_told(driver: ConsultationDriver, settings: BusSettings) -> None:
+async def test_a_supervisor_who_hangs_up_is_published_as_left(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
     async with briefing_worker(settings):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
@@ -152,7 +156,7 @@ async def test_a_supervisor_who_walks_off_is_told(driver: ConsultationDriver, se
     assert decisions(await driver.events()) == []
 
 
-async def test_a_caller_who_is_moved_before_all_was_told_does_not_hear_what_was_said_of_them(
+async def test_a_caller_who_joins_during_the_briefing_does_not_hear_the_rest_of_it(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     """Found by simulation: a briefing that took too long was to go on to the caller, and was told to them."""
@@ -198,7 +202,9 @@ async def test_h11_h12_only_the_supervisors_own_words_count(
     assert audible_ids == [driver.supervisor]
 
 
-async def test_who_comes_back_is_told_again(driver: ConsultationDriver, settings: BusSettings) -> None:
+async def test_a_supervisor_who_returns_is_published_again(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
     async with briefing_worker(settings):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
@@ -211,7 +217,7 @@ async def test_who_comes_back_is_told_again(driver: ConsultationDriver, settings
         await driver.wait_for(ConsultationLeft)
 
 
-async def test_a_late_order_is_excused_once(
+async def test_the_one_moment_line_is_said_once_while_the_briefing_is_late(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.ONE_MOMENT_AFTER_S", 0.1)
@@ -229,7 +235,7 @@ async def test_a_late_order_is_excused_once(
     assert (await driver.said())[:2] == [ONE_MOMENT, GREETING]
 
 
-async def test_silence_is_asked_into(
+async def test_the_question_is_repeated_three_times_after_silence(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.SILENCE_S", 0.1)
@@ -246,7 +252,7 @@ async def test_silence_is_asked_into(
     assert decisions(await driver.events()) == []
 
 
-async def test_told_to_leave_before_it_came_it_does_not_come(
+async def test_an_agent_told_to_leave_before_it_joined_does_not_join(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     await driver.join()
@@ -256,7 +262,7 @@ async def test_told_to_leave_before_it_came_it_does_not_come(
     assert await driver.cloud.ledger(driver.room_id, "joined") == []
 
 
-async def test_told_to_leave_at_a_shut_door_it_leaves_at_once(
+async def test_an_agent_told_to_leave_while_joining_fails_replies_at_once(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     await driver.cloud.break_once("refuse", {"join": True}, times=0)
@@ -268,7 +274,7 @@ async def test_told_to_leave_at_a_shut_door_it_leaves_at_once(
     assert not any(isinstance(event, CommandFailed) for event in await driver.events())
 
 
-async def test_a_door_that_opens_late_is_entered(driver: ConsultationDriver, settings: BusSettings) -> None:
+async def test_a_refused_join_is_retried(driver: ConsultationDriver, settings: BusSettings) -> None:
     await driver.cloud.break_once("refuse", {"join": True}, times=2)
     async with briefing_worker(settings):
         await driver.join()
@@ -277,7 +283,7 @@ async def test_a_door_that_opens_late_is_entered(driver: ConsultationDriver, set
         await driver.wait_for(ConsultationLeft)
 
 
-async def test_a_room_that_is_none_fails_the_command_and_the_leave_is_still_answered(
+async def test_an_unknown_room_fails_the_command_and_the_leave_command_still_gets_a_reply(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     driver.room_id = "no-such-room"
@@ -290,7 +296,7 @@ async def test_a_room_that_is_none_fails_the_command_and_the_leave_is_still_answ
         assert (await driver.wait_for(ConsultationLeft)).command_id == leave_id
 
 
-async def test_a_room_that_closes_ends_it_and_the_leave_is_answered(
+async def test_a_closed_room_ends_the_consultation_and_the_leave_command_gets_a_reply(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
     async with briefing_worker(settings):
@@ -301,7 +307,7 @@ async def test_a_room_that_closes_ends_it_and_the_leave_is_answered(
         await driver.wait_for(ConsultationLeft)
 
 
-async def test_nobody_stays_alone_for_ever(
+async def test_an_agent_that_is_alone_leaves_after_the_time_limit(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.actors.briefing.consultation.MAX_ALONE_S", 0.2)
@@ -314,7 +320,7 @@ async def test_nobody_stays_alone_for_ever(
     assert left_entries[0]["participantId"] == driver.agent
 
 
-async def test_an_agent_whose_order_to_leave_is_lost_leaves_when_the_transfer_is_over(
+async def test_an_agent_that_missed_the_leave_command_leaves_when_the_transfer_is_over(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waited alone in the room for ten minutes, and its place was taken from others for as long."""
@@ -335,7 +341,7 @@ async def test_an_agent_whose_order_to_leave_is_lost_leaves_when_the_transfer_is
     assert left_entries[0]["participantId"] == driver.agent
 
 
-async def test_with_a_model_it_judges_and_answers(driver: ConsultationDriver, settings: BusSettings) -> None:
+async def test_a_model_classifies_the_reply(driver: ConsultationDriver, settings: BusSettings) -> None:
     async with briefing_worker(settings, ModelSettings(f"{driver.cloud.url}/v1", "m", "k")):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
@@ -346,7 +352,7 @@ async def test_with_a_model_it_judges_and_answers(driver: ConsultationDriver, se
         await driver.wait_for(ConsultationLeft)
 
 
-async def test_without_its_model_the_rules_decide(
+async def test_the_rules_decide_when_the_model_does_not_answer(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.actors.briefing.reply.classifier.CLASSIFY_TIMEOUT_S", 0.2)
@@ -377,9 +383,7 @@ async def test_no_word_of_the_call_is_logged(
     assert not any(word in logged for word in ("Ann", "charged", "meeting", DECLINES, SUMMARY))
 
 
-async def test_an_order_nobody_can_read_does_no_harm(
-    driver: ConsultationDriver, settings: BusSettings
-) -> None:
+async def test_an_undecodable_command_is_ignored(driver: ConsultationDriver, settings: BusSettings) -> None:
     async with briefing_worker(settings):
         await driver.join()
         await driver.wait_for(ConsultationJoined)

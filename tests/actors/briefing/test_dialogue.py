@@ -92,18 +92,18 @@ def speaking_harness() -> DialogueHarness:
     return harness
 
 
-def test_greeting_summary_and_question_in_this_order(asked: DialogueHarness) -> None:
+def test_greeting_summary_and_question_are_said_in_this_order(asked: DialogueHarness) -> None:
     assert asked.said == LINES
 
 
-def test_lines_are_handed_over_a_few_at_a_time() -> None:
+def test_lines_are_given_to_the_room_a_few_at_a_time() -> None:
     harness = speaking_harness()
     assert harness.said == LINES[:LINES_AHEAD]
     harness.end_line()
     assert harness.said == LINES[: LINES_AHEAD + 1]
 
 
-def test_order_before_the_supervisor_waits_for_them() -> None:
+def test_a_briefing_that_arrives_first_waits_for_the_supervisor() -> None:
     harness = DialogueHarness()
     harness.apply(harness.dialogue.briefing_received(BRIEFING))
     assert harness.actions == []
@@ -111,13 +111,15 @@ def test_order_before_the_supervisor_waits_for_them() -> None:
     assert harness.said == LINES[:LINES_AHEAD]
 
 
-def test_yes_after_the_question_is_ready_and_told_before_it_is_said(asked: DialogueHarness) -> None:
+def test_a_yes_after_the_question_is_ready_and_published_before_the_connecting_line(
+    asked: DialogueHarness,
+) -> None:
     asked.supervisor_says("Yes, go ahead.")
     assert asked.actions[-2:] == [Decide(ReplyIntent.READY), Say("Connecting the caller now.")]
 
 
 @pytest.mark.parametrize("lines_ended", range(4))
-def test_yes_before_the_question_ended_does_not_count(lines_ended: int) -> None:
+def test_a_yes_before_the_question_ended_does_not_count(lines_ended: int) -> None:
     harness = speaking_harness()
     for _ in range(lines_ended):
         harness.end_line()
@@ -137,7 +139,9 @@ def test_yes_before_the_question_ended_does_not_count(lines_ended: int) -> None:
         ("Please leave a message after the beep.", ReplyIntent.VOICEMAIL),
     ],
 )
-def test_refusal_and_machine_count_while_we_speak(lines_ended: int, text: str, intent: ReplyIntent) -> None:
+def test_a_refusal_or_voicemail_counts_while_the_agent_speaks(
+    lines_ended: int, text: str, intent: ReplyIntent
+) -> None:
     harness = speaking_harness()
     for _ in range(lines_ended):
         harness.end_line()
@@ -150,14 +154,14 @@ def test_refusal_and_machine_count_while_we_speak(lines_ended: int, text: str, i
     assert harness.said == said_before
 
 
-def test_refusal_before_a_word_of_ours_is_none() -> None:
+def test_a_refusal_before_the_greeting_does_not_count() -> None:
     harness = DialogueHarness()
     harness.apply(harness.dialogue.supervisor_connected())
     harness.supervisor_says("No, not you, hang on.")
     assert harness.decisions == []
 
 
-def test_machine_counts_before_there_is_anything_to_tell() -> None:
+def test_voicemail_counts_before_the_briefing_arrives() -> None:
     harness = DialogueHarness()
     harness.apply(harness.dialogue.supervisor_connected())
     harness.supervisor_says("You have reached the voicemail of Dana.")
@@ -166,7 +170,7 @@ def test_machine_counts_before_there_is_anything_to_tell() -> None:
     assert harness.said == []
 
 
-def test_unclear_is_asked_again_a_few_times_then_waited_for(asked: DialogueHarness) -> None:
+def test_unclear_replies_are_asked_again_up_to_the_limit(asked: DialogueHarness) -> None:
     for _ in range(MAX_REASKS + 2):
         asked.supervisor_says("Hmm.")
         asked.finish_speaking()
@@ -176,7 +180,7 @@ def test_unclear_is_asked_again_a_few_times_then_waited_for(asked: DialogueHarne
     assert asked.decisions == [Decide(ReplyIntent.READY)]
 
 
-def test_silence_is_asked_into_no_more_often(asked: DialogueHarness) -> None:
+def test_silence_is_asked_again_up_to_the_limit(asked: DialogueHarness) -> None:
     for _ in range(MAX_REASKS + 2):
         asked.apply(asked.dialogue.silence_elapsed())
         asked.finish_speaking()
@@ -184,7 +188,7 @@ def test_silence_is_asked_into_no_more_often(asked: DialogueHarness) -> None:
     assert asked.decisions == []
 
 
-def test_question_is_answered_and_ours_asked_again(asked: DialogueHarness) -> None:
+def test_a_question_is_answered_and_the_agent_asks_again(asked: DialogueHarness) -> None:
     asked.supervisor_says("Who is the caller?")
     assert asked.actions[-1] == AnswerQuestion("Who is the caller?", BRIEFING.summary, 2)
     asked.answer("Ann is.")
@@ -194,7 +198,7 @@ def test_question_is_answered_and_ours_asked_again(asked: DialogueHarness) -> No
     assert asked.decisions == [Decide(ReplyIntent.READY)]
 
 
-def test_question_into_the_narration_is_answered_before_ours() -> None:
+def test_a_question_during_the_briefing_is_answered_before_the_agent_asks() -> None:
     harness = speaking_harness()
     harness.supervisor_says("Who is it?")
     harness.finish_speaking()
@@ -207,7 +211,7 @@ def test_question_into_the_narration_is_answered_before_ours() -> None:
     assert harness.dialogue.state is DialogueState.LISTENING
 
 
-def test_what_follows_before_the_judgement_is_part_of_the_turn(asked: DialogueHarness) -> None:
+def test_an_utterance_before_the_classification_is_part_of_the_reply(asked: DialogueHarness) -> None:
     asked.apply(asked.dialogue.utterance_heard("Yes."))
     first = asked.actions[-1]
     assert isinstance(first, ClassifyReply)
@@ -219,7 +223,7 @@ def test_what_follows_before_the_judgement_is_part_of_the_turn(asked: DialogueHa
     assert asked.decisions == []
 
 
-def test_line_that_was_cut_off_is_said_again_from_there() -> None:
+def test_interrupted_lines_are_said_again() -> None:
     harness = speaking_harness()
     harness.end_line(interrupted=True)
     harness.end_line(interrupted=True)
@@ -228,7 +232,7 @@ def test_line_that_was_cut_off_is_said_again_from_there() -> None:
     assert harness.dialogue.state is DialogueState.LISTENING
 
 
-def test_question_that_never_ended_was_never_asked() -> None:
+def test_a_question_that_was_always_interrupted_was_not_asked() -> None:
     harness = speaking_harness()
     for _ in range(3):
         harness.end_line()
@@ -239,7 +243,7 @@ def test_question_that_never_ended_was_never_asked() -> None:
     assert harness.decisions == []
 
 
-def test_late_order_is_excused_once() -> None:
+def test_the_one_moment_line_is_said_once() -> None:
     harness = DialogueHarness()
     harness.apply(harness.dialogue.one_moment_due())
     assert harness.actions == []
@@ -253,7 +257,7 @@ def test_late_order_is_excused_once() -> None:
     assert harness.said == [ONE_MOMENT, *LINES]
 
 
-def test_a_later_order_begins_anew() -> None:
+def test_a_newer_briefing_restarts_the_dialogue() -> None:
     harness = speaking_harness()
     harness.end_line()
     harness.apply(
@@ -265,12 +269,12 @@ def test_a_later_order_begins_anew() -> None:
     assert harness.dialogue.state is DialogueState.LISTENING
 
 
-def test_no_is_told_before_it_is_understood_aloud(asked: DialogueHarness) -> None:
+def test_a_refusal_is_published_before_the_understood_line(asked: DialogueHarness) -> None:
     asked.supervisor_says("No, I can't.")
     assert asked.actions[-2:] == [Decide(ReplyIntent.DECLINED, "No, I can't."), Say("All right.")]
 
 
-def test_first_decision_is_the_only_one(asked: DialogueHarness) -> None:
+def test_the_first_decision_is_the_only_one(asked: DialogueHarness) -> None:
     asked.supervisor_says("Yes.")
     asked.supervisor_says("No, I can't.")
     asked.apply(asked.dialogue.briefing_received(BRIEFING))
@@ -278,7 +282,7 @@ def test_first_decision_is_the_only_one(asked: DialogueHarness) -> None:
     assert asked.decisions == [Decide(ReplyIntent.READY)]
 
 
-def test_nothing_to_tell_is_told_honestly() -> None:
+def test_an_empty_summary_becomes_the_fallback_line() -> None:
     harness = DialogueHarness()
     harness.apply(harness.dialogue.supervisor_connected())
     harness.apply(harness.dialogue.briefing_received(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
@@ -286,7 +290,7 @@ def test_nothing_to_tell_is_told_honestly() -> None:
     assert harness.said == ["Hi.", FALLBACK_SUMMARY, "Ready?"]
 
 
-def test_a_detector_is_believed_until_the_question_was_asked() -> None:
+def test_the_voicemail_detector_counts_until_the_question_was_asked() -> None:
     early, late = DialogueHarness(), DialogueHarness()
     for harness in (early, late):
         harness.apply(harness.dialogue.supervisor_connected())
@@ -351,7 +355,7 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
     assert len(harness.decisions) <= 1
 
 
-def test_what_is_still_to_be_told_is_not_for_a_callers_ears() -> None:
+def test_the_agent_stops_speaking_when_the_caller_joins() -> None:
     harness = speaking_harness()
     harness.end_line()
     harness.apply(harness.dialogue.caller_joined())

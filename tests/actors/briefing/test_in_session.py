@@ -99,9 +99,7 @@ async def test_a_supervisor_is_briefed_without_any_worker(driver: ConsultationDr
     ]
 
 
-async def test_what_is_for_another_session_is_left_to_its_process(
-    driver: ConsultationDriver, fresh_bus: Bus
-) -> None:
+async def test_a_command_for_another_session_is_ignored(driver: ConsultationDriver, fresh_bus: Bus) -> None:
     driver.session = "another"
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await driver.join()
@@ -109,7 +107,7 @@ async def test_what_is_for_another_session_is_left_to_its_process(
     assert await driver.events() == []
 
 
-async def test_a_command_that_is_heard_before_it_is_stored_is_looked_for_again(
+async def test_a_command_that_arrives_before_it_is_stored_is_read_again(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "poll_ticks", _no_ticks)
@@ -121,14 +119,16 @@ async def test_a_command_that_is_heard_before_it_is_stored_is_looked_for_again(
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_what_was_commanded_before_is_found(driver: ConsultationDriver, fresh_bus: Bus) -> None:
+async def test_a_command_published_before_the_start_is_found(
+    driver: ConsultationDriver, fresh_bus: Bus
+) -> None:
     await driver.join()
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await driver.wait_for(ConsultationJoined)
         await finish(driver)
 
 
-async def test_what_is_found_and_is_over_is_passed_by(
+async def test_a_command_of_a_transfer_that_is_over_starts_nothing(
     driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator
 ) -> None:
     coordinator.live = False
@@ -136,10 +136,10 @@ async def test_what_is_found_and_is_over_is_passed_by(
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await asyncio.sleep(SETTLE_S)
     assert (await driver.events(), await join_count(driver)) == ([], 0)
-    assert coordinator.queries == 2, "twice, and never again"
+    assert coordinator.queries == 2, "two queries, and none after them"
 
 
-async def test_what_is_found_waits_for_somebody_who_can_say(
+async def test_a_command_found_by_polling_waits_until_a_coordinator_replies(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "LIVENESS_TIMEOUT_S", 0.1)
@@ -152,7 +152,7 @@ async def test_what_is_found_waits_for_somebody_who_can_say(
             await finish(driver)
 
 
-async def test_a_command_that_comes_twice_is_one_consultation(
+async def test_a_repeated_command_starts_one_consultation(
     driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator
 ) -> None:
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
@@ -171,7 +171,7 @@ async def test_a_command_that_comes_twice_is_one_consultation(
     assert await join_count(driver) == 1
 
 
-async def test_what_cannot_be_read_does_not_keep_the_next_from_being_held(
+async def test_an_undecodable_command_does_not_block_the_next_one(
     driver: ConsultationDriver, fresh_bus: Bus
 ) -> None:
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
@@ -184,7 +184,7 @@ async def test_what_cannot_be_read_does_not_keep_the_next_from_being_held(
 # ── when it goes wrong ───────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_process_that_comes_up_again_goes_on_in_the_same_seat(
+async def test_a_restarted_process_continues_with_the_same_participant_id(
     driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "DRAIN_S", 0.1)
@@ -208,7 +208,7 @@ async def _lose_connection(_: Consultation) -> None:
 
 
 async def _raise_bug(_: Consultation) -> None:
-    raise ValueError("a mistake of ours")
+    raise ValueError("a bug")
 
 
 def _first_run(first: Callable[[Consultation], Awaitable[None]]) -> Callable[[Consultation], Awaitable[None]]:
@@ -222,7 +222,7 @@ def _first_run(first: Callable[[Consultation], Awaitable[None]]) -> Callable[[Co
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_a_line_that_is_lost_is_had_back_while_the_transfer_lives(
+async def test_a_lost_connection_is_retried_while_the_transfer_is_live(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Consultation, "run", _first_run(_lose_connection))
@@ -232,7 +232,7 @@ async def test_a_line_that_is_lost_is_had_back_while_the_transfer_lives(
         await finish(driver)
 
 
-async def test_nothing_is_had_back_for_a_transfer_that_is_over(
+async def test_a_lost_connection_is_not_retried_after_the_transfer_is_over(
     driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coordinator.live = False
@@ -244,7 +244,7 @@ async def test_nothing_is_had_back_for_a_transfer_that_is_over(
     assert coordinator.queries >= 2
 
 
-async def test_what_breaks_is_told_to_whoever_waits(
+async def test_a_bug_fails_the_command(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Consultation, "run", _raise_bug)
@@ -252,10 +252,10 @@ async def test_what_breaks_is_told_to_whoever_waits(
         command = await driver.join()
         failed = await driver.wait_for(CommandFailed)
     assert (failed.command_id, failed.failure) == (command, FailureKind.BROKEN)
-    assert failed.detail == "The consultation could not be held (ValueError)."
+    assert failed.detail == "The consultation could not be run (ValueError)."
 
 
-async def test_no_more_are_held_at_once_than_the_limit(
+async def test_no_consultation_starts_above_the_limit(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "MAX_CONSULTATIONS", 0)
@@ -265,7 +265,7 @@ async def test_no_more_are_held_at_once_than_the_limit(
     assert await driver.events() == []
 
 
-async def test_leaving_lets_go_within_seconds_and_leaves_the_room(
+async def test_closing_the_context_leaves_the_room_within_seconds(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "DRAIN_S", 0.1)
@@ -279,7 +279,7 @@ async def test_leaving_lets_go_within_seconds_and_leaves_the_room(
     assert left[0]["participantId"] == driver.agent
 
 
-async def test_a_consultation_that_is_ending_may_end_by_itself(
+async def test_a_consultation_that_is_ending_is_not_cancelled(
     driver: ConsultationDriver, fresh_bus: Bus
 ) -> None:
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):

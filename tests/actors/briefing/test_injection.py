@@ -98,19 +98,19 @@ async def test_a_summary_cannot_say_yes_for_the_supervisor(injection: str) -> No
 
 
 @pytest.mark.parametrize("injection", CORPUS)
-async def test_a_yes_still_is_one_whatever_the_summary_says(injection: str) -> None:
+async def test_a_yes_of_the_supervisor_counts_whatever_the_summary_says(injection: str) -> None:
     decisions, _ = await brief(injection, ["Hello?", "Yes, put them through."])
     assert decisions == [Decide(ReplyIntent.READY)]
 
 
 @pytest.mark.parametrize("injection", CORPUS)
-async def test_instructions_spoken_on_the_line_are_not_a_yes(injection: str) -> None:
+async def test_instructions_spoken_by_the_supervisor_are_not_a_yes(injection: str) -> None:
     decisions, _ = await brief("Ann was charged twice.", [injection])
     assert [decision for decision in decisions if decision.intent is ReplyIntent.READY] == []
 
 
 @pytest.mark.parametrize("injection", CORPUS)
-async def test_the_summary_is_fenced_where_questions_are_answered(injection: str) -> None:
+async def test_a_summary_cannot_close_its_marks_in_the_answer_prompt(injection: str) -> None:
     _, model = await brief(f"{injection} </summary>", ["Who is the caller?"])
     questions = [messages for messages, tools in model.seen if not tools]
     assert len(questions) == 1
@@ -119,7 +119,7 @@ async def test_the_summary_is_fenced_where_questions_are_answered(injection: str
     assert user.content.count("</summary>") == 1
 
 
-async def test_the_judge_sees_the_question_and_the_answer_and_nothing_else() -> None:
+async def test_the_classifying_model_sees_only_the_question_and_the_reply() -> None:
     _, model = await brief("Ann was charged twice.", ["Yes."])
     (messages, tools), *_ = model.seen
     assert messages == [
@@ -147,13 +147,13 @@ async def test_the_judge_sees_the_question_and_the_answer_and_nothing_else() -> 
         (None, "¿Quién es?", ReplyIntent.QUESTION, ReplyIntent.QUESTION),
     ],
 )
-def test_a_wish_is_gated(
+def test_the_rules_limit_what_a_tool_call_means(
     call: ToolCall | None, reply: str, rules_intent: ReplyIntent, intent: ReplyIntent
 ) -> None:
     assert apply_rules(call, reply, rules_intent).intent is intent
 
 
-async def test_a_reason_is_the_models_words_or_else_the_supervisors_own() -> None:
+async def test_the_reason_is_the_models_text_or_else_the_supervisors_words() -> None:
     assert (
         apply_rules(ToolCall("decline_transfer", {"reason": " busy "}), "x", ReplyIntent.UNCLEAR).reason
         == "busy"
@@ -168,7 +168,7 @@ async def test_a_reason_is_the_models_words_or_else_the_supervisors_own() -> Non
     )
 
 
-async def test_without_a_model_the_rules_judge_and_questions_get_a_fixed_line() -> None:
+async def test_without_a_model_the_rules_classify_and_questions_get_a_fixed_line() -> None:
     classifier = ReplyClassifier(None)
     assert await classifier.classify("Ready?", "No, busy.") == Classification(
         ReplyIntent.DECLINED, "No, busy."

@@ -251,7 +251,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("reply", "intent"), CASES)
-def test_what_is_said_is_what_is_meant(reply: str, intent: ReplyIntent) -> None:
+def test_each_reply_is_classified_as_expected(reply: str, intent: ReplyIntent) -> None:
     assert classify(reply) is intent
 
 
@@ -261,38 +261,38 @@ LONG_GREETING = (
 )
 
 
-def test_a_long_first_utterance_is_a_machine_on_weaker_signs() -> None:
+def test_a_long_first_utterance_with_weak_signs_is_voicemail() -> None:
     assert classify(LONG_GREETING, first=True) is ReplyIntent.VOICEMAIL
     assert classify(LONG_GREETING) is not ReplyIntent.VOICEMAIL
 
 
-def test_a_person_who_answers_in_full_is_no_machine() -> None:
+def test_a_person_who_answers_in_a_full_sentence_is_not_voicemail() -> None:
     reply = "You've reached the support desk, this is Dana speaking, how can I help you?"
     assert classify(reply, first=True) is not ReplyIntent.VOICEMAIL
 
 
 @pytest.mark.parametrize("reply", [*DECLINED, *VOICEMAIL, *QUESTION, *UNCLEAR])
-def test_no_judge_may_make_a_yes_of_it(reply: str) -> None:
+def test_a_model_may_not_classify_these_as_a_yes(reply: str) -> None:
     assert not could_be_yes(reply)
 
 
 @pytest.mark.parametrize("reply", [*READY, *UNDECIDED_BY_RULES, *OTHER_LANGUAGES, *ASKED_IN_OTHER_LANGUAGES])
-def test_a_judge_may_make_a_yes_of_it(reply: str) -> None:
+def test_a_model_may_classify_these_as_a_yes(reply: str) -> None:
     assert could_be_yes(reply)
     assert unambiguous(reply) is None
 
 
 @pytest.mark.parametrize("reply", UNAMBIGUOUS_NO)
-def test_a_plain_no_needs_no_judge(reply: str) -> None:
+def test_a_plain_no_is_unambiguous(reply: str) -> None:
     assert unambiguous(reply) is ReplyIntent.DECLINED
 
 
 @pytest.mark.parametrize("reply", ["No.", "No, no, p\u00e1selo.", "S\u00ed, p\u00e1selo, no."])
-def test_a_no_at_the_end_is_for_a_judge_to_hear_unless_it_is_all_there_is(reply: str) -> None:
+def test_a_no_at_the_end_is_unambiguous_only_if_it_is_the_whole_reply(reply: str) -> None:
     assert (unambiguous(reply) is ReplyIntent.DECLINED) is (reply == "No.")
 
 
-def test_a_person_who_changes_their_mind_is_asked_again() -> None:
+def test_a_no_followed_by_a_yes_is_unclear() -> None:
     reply = "Not now. Oh well, okay, put them through."
     assert (classify(reply), unambiguous(reply), could_be_yes(reply)) == (ReplyIntent.UNCLEAR, None, False)
 
@@ -301,14 +301,14 @@ def test_a_person_who_changes_their_mind_is_asked_again() -> None:
 @pytest.mark.parametrize(
     "template", ["{} But not now.", "Hold on. {}", "{} Who is it?", "I can't. {}", "{} Leave a message."]
 )
-def test_a_yes_with_anything_against_it_is_no_yes(reply: str, template: str) -> None:
+def test_a_yes_with_anything_against_it_is_not_a_yes(reply: str, template: str) -> None:
     spoiled_yes = template.format(reply)
     assert classify(spoiled_yes) is not ReplyIntent.READY
     assert not could_be_yes(spoiled_yes)
 
 
 @given(st.text(max_size=300))
-def test_any_text_has_a_verdict(text: str) -> None:
+def test_any_text_has_one_consistent_classification(text: str) -> None:
     intent = classify(text)
     assert intent in ReplyIntent
     assert could_be_yes(text) or intent is not ReplyIntent.READY
@@ -334,5 +334,5 @@ WORDS = [
 
 @given(st.lists(st.sampled_from(WORDS), max_size=MAX_REPLY_CHARS // 3))
 @settings(deadline=timedelta(milliseconds=500))
-def test_whatever_is_babbled_the_verdict_comes_at_once(reply: list[str]) -> None:
+def test_any_sequence_of_words_is_classified_at_once(reply: list[str]) -> None:
     classify(" ".join(reply)[:MAX_REPLY_CHARS])

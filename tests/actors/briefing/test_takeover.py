@@ -66,7 +66,7 @@ async def event_counts(driver: ConsultationDriver) -> Counter[str]:
     return Counter(type(event).__name__ for event in await driver.events())
 
 
-async def test_a_worker_dies_and_another_briefs_again_in_the_same_seat(
+async def test_another_worker_briefs_again_with_the_same_id_when_a_worker_dies(
     driver: ConsultationDriver, fresh_bus: Bus, cloud: Cloud
 ) -> None:
     settings = fresh_bus.settings
@@ -93,7 +93,7 @@ async def test_a_worker_dies_and_another_briefs_again_in_the_same_seat(
     }
 
 
-async def test_a_stopped_worker_gives_the_consultation_back(
+async def test_another_worker_continues_when_a_worker_is_stopped(
     driver: ConsultationDriver, fresh_bus: Bus
 ) -> None:
     async with briefing_worker(fresh_bus.settings) as first:
@@ -108,7 +108,9 @@ async def test_a_stopped_worker_gives_the_consultation_back(
     assert joined == [driver.agent, driver.supervisor, driver.agent]
 
 
-async def test_what_was_decided_is_not_asked_again(driver: ConsultationDriver, fresh_bus: Bus) -> None:
+async def test_another_worker_does_not_ask_again_after_a_decision(
+    driver: ConsultationDriver, fresh_bus: Bus
+) -> None:
     async with briefing_worker(fresh_bus.settings) as first:
         await begin(driver)
         await driver.cloud.say(driver.supervisor, "No, I can't take it.")
@@ -124,7 +126,7 @@ async def test_what_was_decided_is_not_asked_again(driver: ConsultationDriver, f
     assert (await event_counts(driver))["SupervisorReady"] == 0
 
 
-async def test_who_left_while_nobody_watched_is_told_to_have_left(
+async def test_a_supervisor_who_left_between_two_workers_is_published_as_left(
     driver: ConsultationDriver, fresh_bus: Bus
 ) -> None:
     async with briefing_worker(fresh_bus.settings) as first:
@@ -138,7 +140,7 @@ async def test_who_left_while_nobody_watched_is_told_to_have_left(
         await finish(driver)
 
 
-async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_of_doors_at_once(
+async def test_a_worker_joins_a_limited_number_of_rooms_at_a_time(
     driver: ConsultationDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by chaos: of 450 rooms that two new workers entered at once, none opened in time."""
@@ -173,7 +175,7 @@ async def test_no_supervisor_is_left_alone_because_a_worker_knocks_at_hundreds_o
     assert max_joining == MAX_CONCURRENT_JOINS
 
 
-async def test_nobody_waits_while_the_broker_goes_through_every_story_twice(
+async def test_a_worker_reads_the_history_of_a_transfer_only_once(
     driver: ConsultationDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by chaos: two new workers who read 450 stories twice over left the broker no time for others."""
@@ -196,7 +198,7 @@ async def test_nobody_waits_while_the_broker_goes_through_every_story_twice(
 
 
 @pytest.mark.parametrize("role", ["caller", "supervisor"])
-async def test_nobody_is_hung_up_on_who_comes_while_another_worker_enters(
+async def test_a_participant_who_joins_during_a_takeover_is_not_published_as_left(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
     """They are not in the room as it was found on entering, and a webhook has told already that they came."""
@@ -217,7 +219,7 @@ async def test_nobody_is_hung_up_on_who_comes_while_another_worker_enters(
     assert (await event_counts(driver))["ParticipantLeft"] == 0
 
 
-async def test_who_loses_the_seat_waits_and_comes_back_when_it_is_free(
+async def test_a_replaced_worker_joins_again_after_the_other_agent_left(
     driver: ConsultationDriver, fresh_bus: Bus, cloud: Cloud
 ) -> None:
     async with briefing_worker(fresh_bus.settings):
@@ -258,5 +260,5 @@ LEFT_ELSEWHERE = ParticipantLeft(room_id="other", participant_id="sup")
         ([JOINED, JOINED, SupervisorReady()], ConsultationHistory(decided=True, present={"sup"})),
     ],
 )
-def test_the_past_is_a_fold_of_the_events(events: list[AnyEvent], history: ConsultationHistory) -> None:
+def test_the_history_follows_from_the_events(events: list[AnyEvent], history: ConsultationHistory) -> None:
     assert from_events(enumerate(events, start=1), ROOM_ID, since_seq=1) == history

@@ -104,7 +104,7 @@ async def publish_and_wait(
     return reply
 
 
-async def test_the_model_writes_it(bus: Bus, cloud: Cloud, transfer_id: str) -> None:
+async def test_the_model_writes_the_summary(bus: Bus, cloud: Cloud, transfer_id: str) -> None:
     async with (
         running_summarizer(bus, ModelSettings(f"{cloud.url}/v1", "m", "k")),
         session(bus, transfer_id, TURNS),
@@ -113,7 +113,7 @@ async def test_the_model_writes_it(bus: Bus, cloud: Cloud, transfer_id: str) -> 
     assert (reply.source, reply.summary) == ("model", MODEL_SUMMARY)
 
 
-async def test_one_failure_is_retried(bus: Bus, cloud: Cloud, transfer_id: str) -> None:
+async def test_one_failure_of_the_model_is_retried(bus: Bus, cloud: Cloud, transfer_id: str) -> None:
     await cloud.break_once("status", CHAT_COMPLETIONS, status=500)
     async with (
         running_summarizer(bus, ModelSettings(f"{cloud.url}/v1", "m", "k")),
@@ -123,7 +123,7 @@ async def test_one_failure_is_retried(bus: Bus, cloud: Cloud, transfer_id: str) 
 
 
 @pytest.mark.parametrize("kind", ["hang", "endless", "refuse", "empty", "garbage", "status", "reset"])
-async def test_a_broken_model_costs_no_more_than_the_deadline(
+async def test_a_failing_model_does_not_delay_the_summary(
     bus: Bus, cloud: Cloud, transfer_id: str, kind: str
 ) -> None:
     await cloud.break_once(kind, CHAT_COMPLETIONS, times=0)
@@ -138,13 +138,13 @@ async def test_a_broken_model_costs_no_more_than_the_deadline(
     assert reply.summary.startswith("Taken from the call, word for word. The caller gave the name Ann.")
 
 
-async def test_without_a_model_it_is_taken_from_the_call(bus: Bus, transfer_id: str) -> None:
+async def test_without_a_model_the_summary_quotes_the_transcript(bus: Bus, transfer_id: str) -> None:
     async with running_summarizer(bus, None), session(bus, transfer_id, TURNS):
         assert (await request_summary(bus, transfer_id)).source == "extract"
 
 
 @pytest.mark.parametrize("turns", [[], [TranscriptTurn("agent", "Hello?")]])
-async def test_nothing_said_is_the_static_line(
+async def test_a_transcript_without_words_of_the_caller_gives_the_fallback_line(
     bus: Bus, transfer_id: str, turns: list[TranscriptTurn]
 ) -> None:
     async with running_summarizer(bus, None), session(bus, transfer_id, turns):
@@ -152,7 +152,7 @@ async def test_nothing_said_is_the_static_line(
     assert (reply.source, reply.summary) == ("static", FALLBACK_SUMMARY)
 
 
-async def test_nobody_holds_the_session(bus: Bus, transfer_id: str) -> None:
+async def test_an_unknown_session_gives_the_fallback_line_at_once(bus: Bus, transfer_id: str) -> None:
     async with running_summarizer(bus, None):
         started_at = time.monotonic()
         reply = await request_summary(bus, transfer_id)
@@ -164,7 +164,9 @@ async def test_nobody_holds_the_session(bus: Bus, transfer_id: str) -> None:
     ("session_summary", "source"),
     [("Ann was charged twice.", "model"), ("", "extract"), ("I'm sorry, I can't.", "extract")],
 )
-async def test_the_sessions_own_model(bus: Bus, transfer_id: str, session_summary: str, source: str) -> None:
+async def test_the_sessions_model_writes_the_summary_or_the_transcript_is_quoted(
+    bus: Bus, transfer_id: str, session_summary: str, source: str
+) -> None:
     async with running_summarizer(bus, None), session(bus, transfer_id, TURNS, session_summary) as prompts:
         reply = await request_summary(bus, transfer_id, summarize_by="session")
     assert reply.source == source
@@ -173,7 +175,7 @@ async def test_the_sessions_own_model(bus: Bus, transfer_id: str, session_summar
     assert "data, not instructions" in prompts[0]
 
 
-async def test_the_same_command_twice_is_answered_once(bus: Bus, transfer_id: str) -> None:
+async def test_a_repeated_command_is_stored_with_one_reply(bus: Bus, transfer_id: str) -> None:
     async with running_summarizer(bus, None), session(bus, transfer_id, TURNS):
         await request_summary(bus, transfer_id)
         stored = await bus.history(subjects.event(transfer_id), 10)
@@ -185,7 +187,7 @@ async def test_the_same_command_twice_is_answered_once(bus: Bus, transfer_id: st
         assert await bus.history(subjects.event(transfer_id), 10) == stored
 
 
-async def test_a_command_nobody_can_read_is_a_dead_letter(bus: Bus, transfer_id: str) -> None:
+async def test_an_undecodable_command_becomes_a_dead_letter(bus: Bus, transfer_id: str) -> None:
     async with (
         running_summarizer(bus, None),
         bus.subscribe(subjects.dead_letter(transfer_id)) as dead_letters,
@@ -196,9 +198,7 @@ async def test_a_command_nobody_can_read_is_a_dead_letter(bus: Bus, transfer_id:
     assert "command_id" in json.loads(dead_letter.data)["cause"]
 
 
-async def test_a_bug_is_told_to_whoever_waits(
-    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_fails_the_command(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> str:
         raise ZeroDivisionError
 
@@ -219,7 +219,7 @@ async def test_a_bug_is_told_to_whoever_waits(
 
 
 @pytest.mark.parametrize("wrong_s", [-3_600.0, 3_600.0])
-async def test_a_supervisor_gets_a_summary_from_a_summarizer_whose_clock_is_wrong(
+async def test_a_summarizer_with_a_wrong_clock_still_asks_the_model(
     bus: Bus, cloud: Cloud, transfer_id: str, wrong_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by chaos: an hour ahead, every command seemed late, and the model was given no time."""
@@ -232,7 +232,7 @@ async def test_a_supervisor_gets_a_summary_from_a_summarizer_whose_clock_is_wron
         assert (await publish_and_wait(bus, transfer_id, command)).source == "model"
 
 
-async def test_a_command_that_comes_too_late_is_answered_at_once(
+async def test_a_command_that_arrives_late_gets_a_reply_at_once(
     bus: Bus, cloud: Cloud, transfer_id: str
 ) -> None:
     await cloud.break_once("hang", CHAT_COMPLETIONS, times=0)

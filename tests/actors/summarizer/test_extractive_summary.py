@@ -28,7 +28,7 @@ REFUND = transcript(
 )
 
 
-def test_a_refund_call() -> None:
+def test_a_call_is_summarized_by_quotes() -> None:
     assert extract(REFUND) == (
         "Taken from the call, word for word. The caller gave the name Ann. "
         'The caller said: "I was charged twice for order 4417." '
@@ -38,7 +38,7 @@ def test_a_refund_call() -> None:
     )
 
 
-def test_nothing_said_by_the_caller_is_no_briefing() -> None:
+def test_a_call_without_words_of_the_caller_has_no_summary() -> None:
     assert extract([]) == ""
     assert extract(transcript("Hello?", "Are you there?")) == ""
     assert extract(transcript("> \n\t ")) == ""
@@ -56,7 +56,7 @@ def test_nothing_said_by_the_caller_is_no_briefing() -> None:
         ("> this is ridiculous, I want my money.", None),
     ],
 )
-def test_names_only_where_one_was_given(line: str, name: str | None) -> None:
+def test_a_name_is_quoted_only_if_the_caller_gave_one(line: str, name: str | None) -> None:
     summary = extract(transcript(line))
     assert ("gave the name" in summary) == (name is not None)
     if name:
@@ -83,13 +83,13 @@ def test_a_forged_line_stays_inside_the_callers_quote() -> None:
         st.builds(TranscriptTurn, st.sampled_from(("caller", "agent")), st.text(max_size=400)), max_size=20
     )
 )
-def test_always_short_printable_and_on_one_line(turns: list[TranscriptTurn]) -> None:
+def test_a_summary_is_always_short_and_printable_and_on_one_line(turns: list[TranscriptTurn]) -> None:
     summary = extract(turns)
     assert len(summary) <= 1_800
     assert not any(ord(character) < 32 or character in "\x7f\u2028\u2029" for character in summary)
     assert (summary == "") == all(turn.role == "agent" or not extract([turn]) for turn in turns)
 
 
-def test_the_longest_call_fits() -> None:
+def test_the_summary_of_the_longest_call_fits_the_limit() -> None:
     turns = [TranscriptTurn("caller", "I " + "very " * 399)] * MAX_TURNS
     assert len(extract(turns)) < SUMMARY_MAX_CHARS

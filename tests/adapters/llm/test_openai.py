@@ -35,20 +35,20 @@ async def model(cloud: Cloud) -> AsyncIterator[ChatModel]:
     await chat_model.aclose()
 
 
-async def test_text_is_put_together_from_the_stream(model: ChatModel) -> None:
+async def test_the_text_is_assembled_from_the_stream(model: ChatModel) -> None:
     reply = await model.reply(MESSAGES, deadline_s=2, max_chars=500)
     assert reply.text == "The caller says: I was charged twice."
     assert reply.call is None
 
 
-async def test_a_called_tool_comes_with_its_arguments(model: ChatModel) -> None:
+async def test_a_tool_call_has_its_arguments(model: ChatModel) -> None:
     yes = await model.reply([Message("user", "Yes, go ahead.")], tools=TOOLS, deadline_s=2, max_chars=500)
     no = await model.reply([Message("user", "No, sorry.")], tools=TOOLS, deadline_s=2, max_chars=500)
     assert yes.call == ToolCall("done_briefing", {})
     assert no.call == ToolCall("decline_transfer", {"reason": "No, sorry."})
 
 
-async def test_too_long_an_answer_is_refused_while_it_still_comes(model: ChatModel, cloud: Cloud) -> None:
+async def test_an_answer_that_is_too_long_fails_before_it_ends(model: ChatModel, cloud: Cloud) -> None:
     await cloud.break_once("endless", CHAT_COMPLETIONS)
     started_at = time.monotonic()
     with pytest.raises(InvalidRequest, match="more than 300 characters"):
@@ -56,7 +56,7 @@ async def test_too_long_an_answer_is_refused_while_it_still_comes(model: ChatMod
     assert time.monotonic() - started_at < 2
 
 
-async def test_a_silent_model_is_given_up_at_the_deadline(model: ChatModel, cloud: Cloud) -> None:
+async def test_a_silent_model_fails_at_the_deadline(model: ChatModel, cloud: Cloud) -> None:
     await cloud.break_once("hang", CHAT_COMPLETIONS)
     started_at = time.monotonic()
     with pytest.raises(RetryableError, match=r"did not answer within 0\.3 s"):
@@ -64,7 +64,7 @@ async def test_a_silent_model_is_given_up_at_the_deadline(model: ChatModel, clou
     assert 0.25 < time.monotonic() - started_at < 1
 
 
-async def test_a_first_word_has_a_deadline_of_its_own(
+async def test_the_first_token_has_its_own_deadline(
     model: ChatModel, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.llm.openai.FIRST_TOKEN_TIMEOUT_S", 0.2)
@@ -87,7 +87,7 @@ async def test_a_first_word_has_a_deadline_of_its_own(
         ("wrong_schema", {}, RetryableError),
     ],
 )
-async def test_errors_say_what_to_do(
+async def test_an_error_is_classified_and_quotes_nothing(
     model: ChatModel, cloud: Cloud, kind: str, fault: dict[str, int], error_type: type[Exception]
 ) -> None:
     await cloud.break_once(kind, CHAT_COMPLETIONS, **fault)
@@ -99,7 +99,7 @@ async def test_errors_say_what_to_do(
         assert error.value.after_s == 7
 
 
-async def test_nobody_there_is_worth_a_retry() -> None:
+async def test_an_unreachable_server_is_retryable() -> None:
     model = open_model(ModelSettings("http://127.0.0.1:1/v1", "small"))
     assert model is not None
     with pytest.raises(RetryableError, match="ConnectError"):
@@ -123,7 +123,7 @@ def test_settings_come_from_the_environment_and_hide_the_key() -> None:
         ({"WARMXFER_LLM_MODEL": " "}, "WARMXFER_LLM_MODEL"),
     ],
 )
-def test_half_a_set_up_is_refused(changes: dict[str, str], variable: str) -> None:
+def test_an_invalid_setting_is_refused(changes: dict[str, str], variable: str) -> None:
     with pytest.raises(InvalidRequest, match=variable) as error:
         ModelSettings.from_env({**ENVIRONMENT, **changes})
     assert "pass" not in str(error.value)
