@@ -14,8 +14,8 @@ settings.py          environment variables
 
 Invariants:
 
-- The agent stays in the room, and publishes who joins and leaves, until the coordinator sends
-  LeaveConsultation or the consultation ends by itself (`consultation.py` lists the cases).
+- The agent stays in the room, and publishes who joins and leaves, until LeaveConsultation arrives.
+  `consultation.py` lists the other ways in which a consultation ends.
 - The agent speaks only after the supervisor's audio has started.
 - A yes counts only from the supervisor's own participant id, and only after the question has ended.
   Held by `test_h11_h12_only_the_supervisors_own_words_count`.

@@ -1,8 +1,8 @@
 """The newest command that the coordinator sent to the agent of one consultation.
 
 Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, by
-polling with growing pauses. A command is missed if it was published before the subscription began, while the
-broker was unreachable, or while the reader was too slow.
+polling with growing pauses. The subscription misses commands that are published before it begins, or while
+the broker is unreachable. It also drops commands if the reader is too slow.
 
 Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
 does not count, because the bus may store an old command again. Held by

@@ -1,7 +1,7 @@
 """One consultation: join the room, watch it, brief the supervisor, leave.
 
-Invariant: while a consultation runs, its agent is in the room, is joining it again, or has published that it
-is not. A consultation ends in one of these ways:
+Invariant: the agent of a running consultation is in the room, or joining it, or has published that it is
+outside. A consultation ends in one of these ways:
 
     LeaveConsultation received           publishes ConsultationLeft
     join refused, or not done in time    publishes CommandFailed; still replies to LeaveConsultation

@@ -2,8 +2,8 @@
 
 All patterns match lower-case text with straight apostrophes and single spaces.
 
-Invariant: the patterns that forbid a yes match no words that mean something else in another language, such as
-"no hay problema", "is goed" or "was". Held by `test_a_model_may_classify_these_as_a_yes`.
+Invariant: the patterns that forbid a yes match no words with another meaning in another language. Examples of
+such words are "no hay problema", "is goed" and "was". Held by `test_a_model_may_classify_these_as_a_yes`.
 """
 
 from __future__ import annotations

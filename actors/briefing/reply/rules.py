@@ -68,8 +68,8 @@ def unambiguous(
 def could_be_yes(text: str) -> bool:
     """Return whether a model may classify `text`, in any language, as a yes.
 
-    Returns False if `text` contains an English no, request to wait or question, a voicemail greeting, or
-    words about tools and instructions. Returns False also if no part of it could be a reply.
+    Returns False if `text` contains an English no, an English question or an English request to wait. Returns
+    False also for a voicemail greeting, words about tools, and a `text` that is no reply at all.
     """
     return _could_be_yes(_normalize(text))
 

@@ -1,4 +1,4 @@
-"""A desk from which a test commands a consultation, as the coordinator would, and sees what comes of it."""
+"""Driver of one consultation: it sends the coordinator's commands, and reads the published events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNDERSTOOD = "All right, the caller stays with me."
 
 
 class ConsultationDriver:
-    """Commands one consultation of one transfer."""
+    """Sender of commands for one consultation, and reader of its events and of the room's ledger."""
 
     def __init__(self, bus: Bus, cloud: Cloud, transfer_id: str, room_id: str) -> None:
         self.bus = bus
@@ -45,9 +45,9 @@ class ConsultationDriver:
         self.id = transfer_id
         self.room_id = room_id
         self.session: str | None = None
-        """In whose process the consultation is held; None: a worker's."""
+        """Session whose process runs the consultation; None means a briefing worker."""
         self.rooms_url: str | None = None
-        """Where the tokens say that the rooms are; None: at the cloud itself."""
+        """Address of the rooms in the tokens; None means the sandbox itself."""
         self.agent, self.supervisor, self.caller = (f"{kind}-{transfer_id}" for kind in ("wxa", "wxs", "wxc"))
         self._commands = 0
 
@@ -73,7 +73,7 @@ class ConsultationDriver:
         )
 
     async def brief(self, summary: str = SUMMARY) -> float:
-        """Order the briefing; returns when, by the monotonic clock."""
+        """Send BriefSupervisor; returns the monotonic time at which it was sent."""
         command = BriefSupervisor(
             **self._command(60.0),
             fence=self._commands,
@@ -95,13 +95,13 @@ class ConsultationDriver:
         return await self.cloud.dial(self.room_id, self.supervisor, number)
 
     async def events(self) -> list[Event]:
-        """Everything told so far."""
+        """Return all events published so far."""
         return [
             decode_event(stored.data) for stored in await self.bus.history(subjects.event(self.id), 1_000)
         ]
 
     async def wait_for(self, kind: type[E], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> E:
-        """The `count`th event of this kind with these fields, once it was told."""
+        """Return the `count`th event of this kind with these fields; blocks until it is published."""
         async with asyncio.timeout(within_s):
             while True:
                 found = [
@@ -115,7 +115,7 @@ class ConsultationDriver:
                 await asyncio.sleep(0.01)
 
     async def said(self) -> list[str]:
-        """What the agent was heard to say in the room, in order."""
+        """Return the lines that the agent said in the room, in order."""
         spoken = await self.cloud.ledger(self.room_id, "speech")
         return [entry["text"] for entry in spoken if entry["participantId"] == self.agent]
 
@@ -133,21 +133,21 @@ class ConsultationDriver:
 
 @pytest_asyncio.fixture
 async def cloud() -> AsyncIterator[Cloud]:
-    """A sandbox where people talk fast: consultations are mostly talk."""
+    """A sandbox with fast speech, because a consultation is mostly speech."""
     async with open_cloud(TIME_SCALE) as cloud:
         yield cloud
 
 
 @pytest_asyncio.fixture
 async def driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
-    """A desk on the shared broker; no briefing worker yet."""
+    """A driver on the shared broker, without a briefing worker."""
     async with open_driver(bus, cloud, transfer_id) as driver:
         yield driver
 
 
 @asynccontextmanager
 async def open_driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
-    """A desk, and a gateway that hands out tokens."""
+    """Open a driver, and serve room tokens as the gateway does."""
     driver = ConsultationDriver(bus, cloud, transfer_id, await cloud.open_room())
 
     async def token(message: LiveMessage) -> bytes:
@@ -159,19 +159,19 @@ async def open_driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator
 
 
 class BriefingWorker:
-    """A running worker, and the ways in which it stops."""
+    """A running briefing worker that a test can stop or disconnect."""
 
     def __init__(self, bus: Bus, task: asyncio.Task[None]) -> None:
         self._bus = bus
         self._task = task
 
     async def stop(self) -> None:
-        """As on SIGTERM: what is held is given back."""
+        """Stop as on SIGTERM: the broker redelivers the running consultations."""
         self._task.cancel()
         await asyncio.wait((self._task,), timeout=WAIT_S)
 
     async def disconnect(self) -> None:
-        """Take its broker away, for good."""
+        """Close the worker's connection to the broker, for good."""
         await self._bus.close()
 
 
@@ -179,7 +179,7 @@ class BriefingWorker:
 async def briefing_worker(
     settings: BusSettings, model: ModelSettings | None = None
 ) -> AsyncIterator[BriefingWorker]:
-    """A briefing worker with a connection of its own."""
+    """Run a briefing worker with its own connection."""
     async with await Bus.connect(settings, name="briefing") as bus:
         worker = BriefingWorker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
         yield worker

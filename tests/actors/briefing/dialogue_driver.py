@@ -1,4 +1,4 @@
-"""A whole briefing without a room: script, judges and a model; each line is over as soon as it is said."""
+"""A whole dialogue without a room: dialogue, classifier and model. Each line ends as soon as it is said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from warmxfer.adapters.llm import ChatModel
 
 @dataclass
 class DialogueResult:
-    """What came of a talk."""
+    """Decisions and spoken lines of one dialogue."""
 
     decisions: list[Decide] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class DialogueResult:
 async def play_dialogue(
     model: ChatModel | None, replies: Sequence[str], summary: str = "Ann was charged twice."
 ) -> DialogueResult:
-    """Tell `summary`, ask, and let the supervisor say `heard` after the question."""
+    """Brief with `summary`, ask the question, and let the supervisor say `replies` after it."""
     classifier, dialogue, result = ReplyClassifier(model), Dialogue("A moment."), DialogueResult()
 
     async def perform(actions: list[Action]) -> None:

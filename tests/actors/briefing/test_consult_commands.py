@@ -1,4 +1,4 @@
-"""Orders: the newest counts, whether heard live or caught up with."""
+"""The newest command counts, whether it arrives live or is read from the stream."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfe
 async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignored(
     bus: Bus, transfer_id: str
 ) -> None:
-    """Found by chaos: both came back after the end, and the last one on the subject was an old one."""
+    """Found by chaos: commands were stored again after the end, so the last one on the subject was old."""
     for data in (encoded_brief(3), encoded_leave(4), encoded_brief(3)):
         await bus.publish(subjects.consult(transfer_id), data)
     async with ConsultCommands(bus, transfer_id, fence=2) as commands:

@@ -1,4 +1,4 @@
-"""Whole consultations: a real room, real people in it, a real bus, and everything that was told on it."""
+"""Whole consultations on a real bus, in a room of the sandbox with scripted people."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ async def test_a_supervisor_who_hangs_up_is_published_as_left(
 async def test_a_caller_who_joins_during_the_briefing_does_not_hear_the_rest_of_it(
     driver: ConsultationDriver, settings: BusSettings
 ) -> None:
-    """Found by simulation: a briefing that took too long was to go on to the caller, and was told to them."""
+    """Found by simulation: a briefing continued after its time limit, and the caller heard the rest."""
     async with briefing_worker(settings):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
@@ -323,7 +323,7 @@ async def test_an_agent_that_is_alone_leaves_after_the_time_limit(
 async def test_an_agent_that_missed_the_leave_command_leaves_when_the_transfer_is_over(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waited alone in the room for ten minutes, and its place was taken from others for as long."""
+    """Before, the agent stayed alone for ten minutes, and used a job of its worker for as long."""
     monkeypatch.setattr("warmxfer.actors.briefing.consultation.LIVENESS_INTERVAL_S", 0.1)
     monkeypatch.setattr("warmxfer.actors.briefing.consultation.LEAVE_WAIT_S", 0.1)
     live = True

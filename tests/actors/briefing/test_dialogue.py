@@ -1,4 +1,4 @@
-"""The conversation, step by step: what counts, what does not, and what is said."""
+"""The dialogue, event by event: which replies count, and what the agent says."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LINES = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a ref
 
 
 class DialogueHarness:
-    """Plays the room: ends every line that is said, and writes down all that is done."""
+    """A dialogue with a simulated room: it ends spoken lines, and records all actions."""
 
     def __init__(self) -> None:
         self.dialogue = Dialogue(ONE_MOMENT)
@@ -56,7 +56,7 @@ class DialogueHarness:
             self.end_line()
 
     def supervisor_says(self, text: str) -> None:
-        """The supervisor speaks, and is judged by the built-in rules."""
+        """Pass an utterance to the dialogue, and classify it by the built-in rules."""
         self.apply(self.dialogue.utterance_heard(text))
         last_action = self.actions[-1] if self.actions else None
         if isinstance(last_action, ClassifyReply):
@@ -78,7 +78,7 @@ class DialogueHarness:
 
 @pytest.fixture
 def asked() -> DialogueHarness:
-    """The supervisor was greeted, told and asked."""
+    """A dialogue in which the question has ended."""
     harness = speaking_harness()
     harness.finish_speaking()
     assert harness.dialogue.state is DialogueState.LISTENING

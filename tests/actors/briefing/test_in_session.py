@@ -1,4 +1,4 @@
-"""A consultation in the session's own process: heard or found, begun once, gone on with, let go."""
+"""Consultations in the session's own process: started once, retried, continued after a restart, closed."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SESSION = "call-7f3a"
 LONG_SUMMARY = "Ann was charged twice. " * 12
 SANDBOX_ROOMS = RoomSettings()
 SETTLE_S = 0.6
-"""Longer than the second look, and the third, for what nobody heard."""
+"""Longer than the second and the third poll of the stream."""
 
 
 class FakeCoordinator:
-    """Whoever is asked whether the transfer goes on; `asked` is how often."""
+    """Coordinator that replies `live` to liveness queries, and counts them in `queries`."""
 
     def __init__(self) -> None:
         self.live = True
@@ -77,7 +77,7 @@ async def finish(driver: ConsultationDriver) -> None:
 
 
 async def join_count(driver: ConsultationDriver) -> int:
-    """How often the agent came into the room."""
+    """Return how often the agent joined the room."""
     joined_entries = await driver.cloud.ledger(driver.room_id, "joined")
     return len([entry for entry in joined_entries if entry["participantId"] == driver.agent])
 
@@ -181,7 +181,7 @@ async def test_an_undecodable_command_does_not_block_the_next_one(
         await finish(driver)
 
 
-# ── when it goes wrong ───────────────────────────────────────────────────────────────────────────
+# ── failures ─────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_restarted_process_continues_with_the_same_participant_id(
@@ -290,6 +290,6 @@ async def test_a_consultation_that_is_ending_is_not_cancelled(
 
 
 async def _no_ticks(_: Bus) -> AsyncIterator[None]:
-    """Nobody looks of their own accord."""
+    """Never poll."""
     await asyncio.Event().wait()
     yield

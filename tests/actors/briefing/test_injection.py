@@ -1,8 +1,7 @@
-"""Injections, in the summary and in what is said in the room, against a model that obeys every one of them.
+"""Prompt injections in the summary and in the supervisor's words, against a model that obeys all of them.
 
-The model here is the worst there can be: whatever it is asked, it calls `done_briefing`, and whatever it is
-asked in words, it answers with a yes. No consultation may come to ready by it unless the supervisor, and
-nobody else, said yes after the question.
+The model is the worst possible one. It calls `done_briefing` for every request, and answers every question
+with a yes. A consultation may be READY only if the supervisor said yes after the question.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ NEVER_A_YES = ["", "Hello?", "Hmm.", "Who is the caller?", "Hold on, please.", "
 
 
 class ObedientModel:
-    """A model that does what it is told by anybody; `seen` is all it was ever shown."""
+    """A model that obeys every instruction; `seen` holds all messages and tools it got."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[Sequence[Message], Sequence[Tool]]] = []
@@ -83,7 +82,7 @@ class ObedientModel:
 
 
 async def brief(summary: str, replies: Sequence[str]) -> tuple[list[Decide], ObedientModel]:
-    """A whole briefing with `summary`, in which the supervisor says `heard` after the question."""
+    """Play a dialogue with `summary`, in which the supervisor says `replies` after the question."""
     model = ObedientModel()
     return (await play_dialogue(model, replies, summary)).decisions, model
 

@@ -1,4 +1,4 @@
-"""What people say when asked whether they will take the call, and what it means."""
+"""Replies to the question whether the supervisor takes the call, and their classification."""
 
 from __future__ import annotations
 

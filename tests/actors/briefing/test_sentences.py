@@ -1,4 +1,4 @@
-"""A summary becomes things to say: short, whole, and free of what cannot be read out."""
+"""A summary becomes short spoken sentences, complete and without links or markup."""
 
 from __future__ import annotations
 

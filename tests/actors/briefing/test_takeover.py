@@ -1,4 +1,4 @@
-"""A worker dies, stops or loses its seat in the middle of a briefing, and another goes on."""
+"""A worker dies, stops or is replaced during a briefing, and another worker continues."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ SLOW_JOIN_S = 0.5
 
 @pytest_asyncio.fixture
 async def driver(fresh_bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
-    """A desk on a broker where a message comes back after a second."""
+    """A driver on a broker that redelivers a message after one second."""
     async with open_driver(fresh_bus, cloud, transfer_id) as driver:
         yield driver
 
 
 async def begin(driver: ConsultationDriver) -> None:
-    """A supervisor who does not speak by themselves is being told a long story."""
+    """Start a long briefing of a supervisor who says nothing."""
     await driver.join()
     await driver.wait_for(ConsultationJoined)
     await driver.dial(SILENT)
@@ -143,7 +143,7 @@ async def test_a_supervisor_who_left_between_two_workers_is_published_as_left(
 async def test_a_worker_joins_a_limited_number_of_rooms_at_a_time(
     driver: ConsultationDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found by chaos: of 450 rooms that two new workers entered at once, none opened in time."""
+    """Found by chaos: two new workers joined 450 rooms at once, and no join finished in time."""
     join, joining, max_joining = SandboxRoomClient.join, 0, 0
 
     async def counted_join(self: SandboxRoomClient) -> RoomSnapshot:
@@ -178,7 +178,7 @@ async def test_a_worker_joins_a_limited_number_of_rooms_at_a_time(
 async def test_a_worker_reads_the_history_of_a_transfer_only_once(
     driver: ConsultationDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found by chaos: two new workers who read 450 stories twice over left the broker no time for others."""
+    """Found by chaos: two new workers read 450 histories twice, and the broker had no time for others."""
     history, read_after = Bus.history, list[int]()
 
     async def recorded_history(self: Bus, subject: str, limit: int, **more: Any) -> list[Stored]:
@@ -201,7 +201,7 @@ async def test_a_worker_reads_the_history_of_a_transfer_only_once(
 async def test_a_participant_who_joins_during_a_takeover_is_not_published_as_left(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
-    """They are not in the room as it was found on entering, and a webhook has told already that they came."""
+    """The room's snapshot does not contain them, but a webhook has published that they joined."""
     publish_snapshot, participant_id = Consultation._publish_snapshot, getattr(driver, role)
 
     async def join_before_snapshot(self: Consultation, *args: Any) -> None:

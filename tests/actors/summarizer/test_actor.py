@@ -1,4 +1,4 @@
-"""The summarizer on a real bus, with a real model's server, a session, and what goes wrong with each."""
+"""The summarizer on a real bus, with a model server and a session, and the failures of each."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MODEL_SUMMARY = (
 async def session(
     bus: Bus, name: str, turns: list[TranscriptTurn], session_summary: str = ""
 ) -> AsyncIterator[list[str]]:
-    """A live call that answers what the proxy would; yields the prompts its own model got."""
+    """Serve the history and summary queries of a session; yields the prompts that it received."""
     prompts: list[str] = []
 
     async def history(_: LiveMessage) -> bytes:
@@ -84,7 +84,7 @@ def summarize_command(
 async def request_summary(
     bus: Bus, transfer_id: str, summarize_by: str = "summarizer", timeout_s: float = 5.0
 ) -> SummaryReady:
-    """Command a summary, and return the one answer."""
+    """Request a summary, and return the reply."""
     return await publish_and_wait(
         bus, transfer_id, summarize_command(transfer_id, summarize_by, timeout_s), timeout_s + 1
     )
@@ -93,7 +93,7 @@ async def request_summary(
 async def publish_and_wait(
     bus: Bus, transfer_id: str, command: Summarize, within_s: float = 6.0
 ) -> SummaryReady:
-    """Publish `command`, and return the one answer."""
+    """Publish `command`, and return the reply."""
     async with bus.subscribe(subjects.event(transfer_id)) as events:
         await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         message = await events.next(within_s)
@@ -222,7 +222,7 @@ async def test_a_bug_fails_the_command(bus: Bus, transfer_id: str, monkeypatch: 
 async def test_a_summarizer_with_a_wrong_clock_still_asks_the_model(
     bus: Bus, cloud: Cloud, transfer_id: str, wrong_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found by chaos: an hour ahead, every command seemed late, and the model was given no time."""
+    """Found by chaos: with a clock one hour ahead every command seemed late, so the model got no time."""
     command, wrong_time = summarize_command(transfer_id), time.time() + wrong_s
     monkeypatch.setattr(time, "time", lambda: wrong_time)
     async with (

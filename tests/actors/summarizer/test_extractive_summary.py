@@ -1,4 +1,4 @@
-"""A briefing without a model says who said what, and infers nothing."""
+"""A summary without a model quotes the speakers, and infers nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warmxfer.schemas import MAX_TURNS, SUMMARY_MAX_CHARS, TranscriptTurn
 
 
 def transcript(*lines: str) -> list[TranscriptTurn]:
-    """`> text` is the caller, anything else the agent."""
+    """Return the turns of `lines`: "> text" is the caller, every other line the agent."""
     return [
         TranscriptTurn("caller", line[2:]) if line.startswith("> ") else TranscriptTurn("agent", line)
         for line in lines

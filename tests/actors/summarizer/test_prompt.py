@@ -1,4 +1,4 @@
-"""What a model is asked and what of its answer is kept."""
+"""The prompt for a summary, and the check of the model's answer."""
 
 from __future__ import annotations
 

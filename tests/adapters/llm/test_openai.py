@@ -1,4 +1,4 @@
-"""The chat model port against a real server that speaks, hangs, babbles and breaks."""
+"""The chat model over HTTP, against a server that answers, hangs, sends too much and fails."""
 
 from __future__ import annotations
 
