@@ -109,7 +109,7 @@ class ConsultCommands:
         try:
             stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._last_seq)
         except WarmxferError as error:
-            log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
+            log.warning("consult_commands_read_failed", transfer_id=self._transfer_id, why=str(error))
             return
         for message in stored:
             self._last_seq = message.seq
@@ -119,7 +119,7 @@ class ConsultCommands:
         try:
             command = decode_command(data)
         except DecodeError as error:
-            log.warning("order_unreadable", transfer_id=self._transfer_id, why=str(error))
+            log.warning("consult_command_dropped", transfer_id=self._transfer_id, why=str(error))
             return
         if not isinstance(command, BriefSupervisor | LeaveConsultation) or command.fence <= self._fence:
             return

@@ -136,7 +136,7 @@ class Consultation:
             leave = leave or await self._wait_for_leave(commands)
             if leave is not None:
                 await self._events.publish_left(leave.command_id)
-        self._log.info("consultation_over", told_to_leave=leave is not None)
+        self._log.info("consultation_ended", leave_received=leave is not None)
 
     # ── joining ──────────────────────────────────────────────────────────────────────────────────
 
@@ -155,7 +155,7 @@ class Consultation:
         try:
             return None if commands.leave.done() else join_task.result()
         except (RetryableError, InvalidRequest) as error:
-            self._log.warning("consultation_not_joined", why=str(error))
+            self._log.warning("consultation_join_failed", why=str(error))
             await self._events.publish_failed(str(error))
             return None
 
@@ -175,7 +175,7 @@ class Consultation:
                 except RetryableError as error:
                     if now() + pause_s >= deadline:
                         raise
-                    self._log.info("consultation_join_waits", why=str(error))
+                    self._log.info("consultation_join_retried", why=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 
@@ -277,7 +277,7 @@ class Consultation:
 
     def _enqueue_signal(self, signal: DialogueSignal) -> None:
         if self._inputs.full():
-            self._log.warning("note_dropped", untaken=MAX_QUEUED_INPUTS)
+            self._log.warning("dialogue_signal_dropped", queued=MAX_QUEUED_INPUTS)
             return
         self._inputs.put_nowait(signal)
 
@@ -291,7 +291,7 @@ class Consultation:
                 pass
 
     def _handle_disconnect(self, reason: rooms.DisconnectReason) -> None:
-        self._log.warning("consultation_closed", reason=reason.value)
+        self._log.warning("consultation_disconnected", reason=reason.value)
         if reason is rooms.DisconnectReason.REPLACED:
             raise RetryableError(
                 "Another worker joined the room with the same participant id",

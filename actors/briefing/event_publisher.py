@@ -120,7 +120,7 @@ class ConsultationEvents:
             case _:
                 event = VoicemailDetected()
         await self._publish(event, f"{self._join.command_id}:decision")
-        log.info("supervisor_decided", transfer_id=self._transfer_id, verdict=decision.intent.value)
+        log.info("supervisor_decided", transfer_id=self._transfer_id, intent=decision.intent.value)
 
     async def publish_failed(self, detail: str) -> None:
         """Reply that the agent could not join."""

@@ -102,7 +102,7 @@ class _InSessionBriefings:
                 if stored is not None:
                     await self._start_once(stored, received_live=True)
             except WarmxferError as error:
-                log.warning("consultation_not_looked_up", why=str(error))
+                log.warning("consultation_lookup_failed", why=str(error))
 
     async def poll(self) -> None:
         async with aclosing(poll_ticks(self._bus)) as ticks:
@@ -112,7 +112,7 @@ class _InSessionBriefings:
                     if stored is not None:
                         await self._start_once(stored, received_live=False)
                 except WarmxferError as error:
-                    log.warning("consultation_not_looked_up", why=str(error))
+                    log.warning("consultation_lookup_failed", why=str(error))
 
     async def close(self) -> None:
         """Wait `DRAIN_S` for running consultations, then cancel them."""
@@ -122,7 +122,7 @@ class _InSessionBriefings:
         for task in unfinished:
             task.cancel()
         if unfinished and (await asyncio.wait(unfinished, timeout=LEAVE_S))[1]:
-            log.error("consultations_left_behind", count=len(self._running), timeout_s=LEAVE_S)
+            log.error("consultations_not_ended", count=len(self._running), timeout_s=LEAVE_S)
 
     # ── which commands ───────────────────────────────────────────────────────────────────────────
 
@@ -184,7 +184,7 @@ class _InSessionBriefings:
                     ).run()
                     return
                 except RetryableError as error:
-                    log.warning("consultation_again", transfer_id=task.transfer_id, why=str(error))
+                    log.warning("consultation_retried", transfer_id=task.transfer_id, why=str(error))
                     await asyncio.sleep(error.after_s)
                 if await self._is_live(task.transfer_id) is False:
                     return

@@ -97,7 +97,7 @@ class Summarizer:
             reply = await self._bus.request(subjects.ask_history(session), encode(HistoryQuery()), timeout_s)
             return decode_as(History, reply).turns
         except WarmxferError as error:
-            log.warning("history_unavailable", session=session, why=type(error).__name__)
+            log.warning("history_request_failed", session=session, why=type(error).__name__)
             return []
 
     async def _write_with_model(
@@ -121,7 +121,7 @@ class Summarizer:
                 why = "the answer contains no usable summary"
             except (RetryableError, InvalidRequest) as error:
                 why = str(error)
-            log.warning("model_failed", session=command.session, why=why)
+            log.warning("summary_model_failed", session=command.session, why=why)
         return None
 
     async def _ask_session_model(self, command: Summarize, deadline_at: float) -> str | None:
@@ -131,7 +131,7 @@ class Summarizer:
             reply = await self._bus.request(subjects.ask_summary(command.session), question, max(left_s, 0.0))
             return prompt.parse_answer(decode_as(SessionSummary, reply).text)
         except WarmxferError as error:
-            log.warning("own_model_failed", session=command.session, why=type(error).__name__)
+            log.warning("session_model_failed", session=command.session, why=type(error).__name__)
             return None
 
 

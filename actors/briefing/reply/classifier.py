@@ -117,7 +117,7 @@ class ReplyClassifier:
                 messages, tools=TOOLS, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_CLASSIFICATION_CHARS
             )
         except (RetryableError, InvalidRequest) as error:
-            log.warning("judge_failed", why=str(error))
+            log.warning("reply_classification_failed", why=str(error))
             return Classification(rules_intent, supervisor_reply[:MAX_REASON_CHARS])
         return apply_rules(reply.call, supervisor_reply, rules_intent)
 
@@ -132,7 +132,7 @@ class ReplyClassifier:
                 messages, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS
             )
         except (RetryableError, InvalidRequest) as error:
-            log.warning("question_unanswered", why=str(error))
+            log.warning("question_answer_failed", why=str(error))
             return sentences.ANSWER_UNAVAILABLE
         return reply.text.strip() or sentences.ANSWER_NOT_MENTIONED
 

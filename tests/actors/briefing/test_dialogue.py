@@ -305,12 +305,12 @@ def test_the_voicemail_detector_counts_until_the_question_was_asked() -> None:
 
 
 EVENTS = st.one_of(
-    st.sampled_from(["live", "brief", "delayed", "silent", "machine", "end", "cut"]),
+    st.sampled_from(["connected", "brief", "one_moment", "silence", "voicemail", "end", "interrupt"]),
     st.tuples(
-        st.just("hear"),
+        st.just("say"),
         st.sampled_from(["Yes.", "Hello?", "Who is it?", "Hold on.", "Go ahead.", "Hmm"]),
     ),
-    st.tuples(st.just("judge"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
+    st.tuples(st.just("classify"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
     st.tuples(st.just("answer"), st.sampled_from(["Ann.", "Yes, I'm ready.", ""]), st.integers(0, 1)),
 )
 
@@ -325,24 +325,24 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
     for event in events:
         actions: list[Action] = []
         match event:
-            case "live":
+            case "connected":
                 actions = dialogue.supervisor_connected()
             case "brief":
                 actions = dialogue.briefing_received(BRIEFING)
-            case "delayed":
+            case "one_moment":
                 actions = dialogue.one_moment_due()
-            case "silent":
+            case "silence":
                 actions = dialogue.silence_elapsed()
-            case "machine":
+            case "voicemail":
                 actions = dialogue.voicemail_suspected()
-            case "end" | "cut":
+            case "end" | "interrupt":
                 line = speaking.pop(0) if speaking else None
                 question_asked |= event == "end" and line == BRIEFING.question
-                actions = dialogue.speech_ended(interrupted=event == "cut") if line else []
-            case ("hear", text):
+                actions = dialogue.speech_ended(interrupted=event == "interrupt") if line else []
+            case ("say", text):
                 yes_after_question |= question_asked and classify(text) is ReplyIntent.READY
                 actions = dialogue.utterance_heard(text)
-            case ("judge", intent, age):
+            case ("classify", intent, age):
                 actions = dialogue.reply_classified(dialogue._request_id - age, intent)
             case (_, text, age):
                 actions = dialogue.question_answered(dialogue._request_id - age, text)

@@ -188,7 +188,7 @@ async def test_a_worker_reads_the_history_of_a_transfer_only_once(
 
     seq = await driver.bus.publish(
         subjects.event(driver.id),
-        encode(ParticipantJoined(room_id=driver.room_id, participant_id="somebody")),
+        encode(ParticipantJoined(room_id=driver.room_id, participant_id="participant-1")),
     )
     monkeypatch.setattr(Bus, "history", recorded_history)
     async with briefing_worker(driver.bus.settings):
