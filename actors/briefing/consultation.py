@@ -53,7 +53,7 @@ JOIN_PAUSE_MAX_S: Final = 1.0
 LEAVE_WAIT_S: Final = 30.0
 """How long an agent outside the room waits for LeaveConsultation, to reply to it."""
 MAX_ALONE_S: Final = 600.0
-"""Longest time alone in the room, if no coordinator can say whether the transfer is live."""
+"""Longest time alone in the room without any input, even if the transfer is live."""
 LIVENESS_INTERVAL_S: Final = 10.0
 """How often an agent that is alone in the room asks whether the transfer is live."""
 LIVENESS_TIMEOUT_S: Final = 2.0
