@@ -1,6 +1,7 @@
-"""`python -m warmxfer.sandbox`: the sandbox as a process of its own; one JSON line says where it is.
+"""`python -m warmxfer.sandbox`: the sandbox as its own process.
 
-Whoever started it may stop reading after that line: everything else is said on stderr.
+The process prints one JSON line with its base URL to stdout. All other output goes to stderr, so the parent
+process may close the pipe after that line.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The whole sandbox as one object: its parts, wired once. Everything lives in memory and dies with it."""
+"""The whole sandbox as one object: creates and connects its parts. All state is in memory."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -21,7 +21,7 @@ from .webhooks import WebhookSender
 
 
 class Cloud:
-    """All parts, and what concerns several of them: putting somebody out, closing a room, starting afresh."""
+    """All parts of the sandbox, and the actions that involve several parts."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -33,7 +33,7 @@ class Cloud:
         self._begin()
 
     def put_out(self, who: Participant, reason: str) -> None:
-        """Remove somebody from the room: a phone is hung up, a socket closed with `reason`."""
+        """Remove a participant from its room: hang up a phone, or close an agent's socket with `reason`."""
         if who.call_id is not None:
             self.telephony.hang_up(self.calls.get(who.call_id), "cloud")
         else:
@@ -41,19 +41,19 @@ class Cloud:
             who.listener.dismiss(reason)
 
     def deactivate(self, room: Room) -> None:
-        """Close a room for good, and put out everybody in it."""
+        """Close a room permanently and remove all its participants."""
         self.rooms.disable(room)
         for who in list(room.participants.values()):
             self.put_out(who, "deactivated")
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something late, unless the sandbox is reset or closed first."""
+        """Run `work` in a task. `reset` and `close` cancel it."""
         task = asyncio.get_running_loop().create_task(work)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
     def reset(self) -> None:
-        """Start afresh: no rooms, calls, faults, overrides, webhooks; an empty ledger."""
+        """Remove all rooms, calls, faults, overrides and webhooks, and empty the ledger."""
         self._drop_everything()
         self.faults.clear()
         self.phonebook.clear()
@@ -61,7 +61,7 @@ class Cloud:
         self._begin()
 
     async def close(self) -> None:
-        """Drop everything that still runs."""
+        """Cancel all tasks and timers, and close all sockets."""
         self._drop_everything()
         await self.outbox.close()
 

@@ -1,7 +1,12 @@
-"""Faults by switch: what shall go wrong, where, and how many times.
+"""Registry of injected faults: what fails, where, and how many times.
 
-This file only keeps the book. The faults are carried out where they belong: HTTP in gate.py, webhooks in
-webhooks.py, switches in telephony.py, joins in sockets.py, the model in llm.py.
+This module selects and counts faults. Other modules carry them out:
+
+- HTTP requests: `api/fault_middleware.py`
+- chat completions: `api/chat_completions.py`
+- joins: `api/rooms.py`
+- room switches: `telephony/room_switch.py`
+- webhooks: `webhooks.py`
 """
 
 from dataclasses import dataclass, field
@@ -45,7 +50,11 @@ FOR_EVER: Final = 0
 
 @dataclass(slots=True)
 class Fault:
-    """One switch. `match` says where, `left` how often it still strikes (None: for ever)."""
+    """One injected fault.
+
+    `place` and `match` select the operations that it applies to. `left` is the number of remaining
+    applications (None: unlimited), `struck` the number so far.
+    """
 
     place: str
     kind: str
@@ -73,13 +82,13 @@ class Fault:
 
 
 class FaultRegistry:
-    """The switches that are on, oldest first; the first that matches strikes."""
+    """All active faults, oldest first. The first fault that matches an operation applies."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, body: request_fields.Body) -> Fault:
-        """Switch a fault on. Raises Refused 400 for what cannot be understood."""
+        """Activate a fault. Raises HttpError 400 if `body` is invalid or too many faults are active."""
         if len(self._faults) >= MAX_FAULTS:
             raise HttpError(400, f"{MAX_FAULTS} faults are on: switch some off (DELETE /sandbox/faults).")
         fault = _read(body)
@@ -96,7 +105,7 @@ class FaultRegistry:
         return any(fault.place in ("http", "llm") for fault in self._faults)
 
     def for_http(self, method: str, path: str, room_ids: set[str]) -> Fault | None:
-        """The fault for this request, if any; it counts as struck."""
+        """Return the fault for this request and count it as applied; None if no fault matches."""
         for fault in self._faults:
             if fault.place not in ("http", "llm") or fault.match.get("roomId") not in (None, *room_ids):
                 continue

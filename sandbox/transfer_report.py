@@ -1,6 +1,7 @@
-"""The verdict: what became of one transfer, judged from the ledger alone.
+"""Report about one transfer, computed from the ledger alone.
 
-A dial belongs to a transfer when its metadata holds the transfer's key, or an attemptKey that begins with it.
+A dial belongs to a transfer if a value of its metadata is the transfer's key, or if its attemptKey begins
+with that key.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ _OVER = frozenset({"end", "hangup"})
 def report(
     entries: Iterable[Entry], primary_room: str, caller_call_id: str, transfer_key: str
 ) -> dict[str, Any]:
-    """The facts that the invariants of a transfer are about; docs/sandbox.md explains each."""
+    """Return the facts that the invariants of a transfer refer to; docs/sandbox.md explains each field."""
     ledger = list(entries)
     dials = [entry for entry in ledger if entry["kind"] == "dial" and _belongs(entry, transfer_key)]
     caller = [entry for entry in ledger if entry["callId"] == caller_call_id]
@@ -51,14 +52,14 @@ def _ended_by(entries: Iterable[Entry]) -> str | None:
 
 
 def _switches(caller: list[Entry], primary_room: str) -> dict[str, int]:
-    """Forward is out of reach of the AI, back is to it."""
+    """Count the caller's switches: `back` into the primary room, `forward` into any other room."""
     targets = [entry["roomId"] for entry in caller if entry["kind"] == "switch"]
     back = targets.count(primary_room)
     return {"forward": len(targets) - back, "back": back}
 
 
 def _room_of(caller: list[Entry]) -> str | None:
-    """Where the caller is: None when in no room at all."""
+    """Return the caller's room id; None if the caller is in no room."""
     for entry in reversed(caller):
         if entry["kind"] in ("joined", "left"):
             return entry["roomId"] if entry["kind"] == "joined" else None
@@ -66,7 +67,7 @@ def _room_of(caller: list[Entry]) -> str | None:
 
 
 def _those_in(ledger: list[Entry], room: str | None) -> list[Entry]:
-    """How each of those who are in `room` came in."""
+    """Return the `joined` entry of each participant that is in `room`."""
     there: dict[str, Entry] = {}
     for entry in ledger:
         if entry["roomId"] == room and entry["kind"] == "joined":
@@ -77,14 +78,14 @@ def _those_in(ledger: list[Entry], room: str | None) -> list[Entry]:
 
 
 def _is_company(who: Entry, caller_call_id: str, primary_room: str) -> bool:
-    """Whether somebody is for the caller to talk to: another phone, or the agent of their own room."""
+    """Return whether the caller can talk to this participant: another phone or the primary room's agent."""
     if who["callId"] is None:
         return who["roomId"] == primary_room
     return who["callId"] != caller_call_id
 
 
 def _held(ledger: list[Entry], room: str) -> bool:
-    """Is an agent in the room that does not listen?"""
+    """Return whether an agent in the room has stopped listening."""
     deaf: set[str] = set()
     for entry in ledger:
         if entry["roomId"] != room:
@@ -97,7 +98,10 @@ def _held(ledger: list[Entry], room: str) -> bool:
 
 
 def _talking(ledger: list[Entry], call_ids: set[str]) -> list[list[str]]:
-    """Who of these people was heard by whom, each pair once, in the order of the first word."""
+    """Return pairs of participant ids of these calls: the first spoke and the second heard it.
+
+    Each pair occurs once, in the order of first speech.
+    """
     people = {e["participantId"] for e in ledger if e["kind"] == "joined" and e["callId"] in call_ids}
     pairs = {
         (entry["participantId"], hearer): None

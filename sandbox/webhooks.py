@@ -1,8 +1,11 @@
-"""Webhooks: signed, in order for each call or room and address, tried three times, never in anybody's way.
+"""Webhook delivery: signed, with up to three attempts.
 
-An address that did not take the last one is tried once: it may be that of somebody who died, and hundreds of
-events for them are still to come. Whoever makes an event only queues it. One short-lived task per (address,
-call) empties that queue.
+- Invariant: an address receives the events of one call or room in order.
+- Invariant: delivery never delays the operation that caused the event. The operation only queues the event;
+  one short-lived task per (address, call or room) sends that queue.
+
+An address that failed last time gets one attempt instead of three. Its receiver may have died with hundreds
+of events still queued.
 """
 
 import asyncio
@@ -28,14 +31,14 @@ log = structlog.get_logger(__name__)
 
 REQUEST_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.5)
-"""Real seconds before the second and the third try."""
+"""Delays before the second and the third attempt, in real seconds."""
 REORDER_HOLD_S = 5.0
-"""How long an event waits to be overtaken before it is sent after all."""
+"""Maximum time that the fault `reorder` holds an event back while no later event comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A SIP webhook of the project; no events means all of them."""
+    """SIP webhook of the project. Empty `events` selects all events."""
 
     url: str
     events: tuple[str, ...]
@@ -55,7 +58,7 @@ class QueuedWebhook:
 
 
 class WebhookSender:
-    """Sends every event to whom it concerns."""
+    """Sends each event to the addresses that are registered for it."""
 
     def __init__(self, settings: Settings, clock: Clock, faults: FaultRegistry) -> None:
         self._settings = settings
@@ -70,7 +73,7 @@ class WebhookSender:
         self.given_up = 0
 
     def register(self, url: str, events: tuple[str, ...]) -> Registration:
-        """Send call events to `url` from now on. Raises Refused 429 when there are too many."""
+        """Send call events to `url` from now on. Raises HttpError 429 if too many webhooks are registered."""
         if len(self._registered) >= MAX_WEBHOOKS:
             raise HttpError(429, f"The project has {MAX_WEBHOOKS} webhooks: delete some.")
         registration = Registration(url, events)
@@ -81,20 +84,20 @@ class WebhookSender:
         return list(self._registered.values())
 
     def unregister(self, webhook_id: str) -> bool:
-        """Stop sending there. False: no such webhook."""
+        """Remove a registration. Returns False if it does not exist."""
         return self._registered.pop(webhook_id, None) is not None
 
     def room_event(self, room: Room, kind: str, data: dict[str, Any]) -> None:
-        """Something happened in a room: tell the room's own hook and the project's."""
+        """Queue an event of a room for the room's webhook and the project's webhook."""
         self._post(room.id, kind, data, _concerned(kind, room.hook) + self._project())
 
     def call_event(self, call_id: str, room: Room | None, kind: str, data: dict[str, Any]) -> None:
-        """Something happened to a call: tell its room's hook, the SIP webhooks and the project's."""
+        """Queue an event of a call for its room's webhook, the SIP webhooks and the project's webhook."""
         sip = [r.url for r in self._registered.values() if not r.events or kind in r.events]
         self._post(call_id, kind, data, _concerned(kind, room.hook if room else None) + sip + self._project())
 
     async def close(self) -> None:
-        """Drop what is not sent yet and hang up."""
+        """Drop all queued events and close the HTTP client."""
         self.clear()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._client is not None:
@@ -102,7 +105,7 @@ class WebhookSender:
             self._client = None
 
     def clear(self) -> None:
-        """Forget every registration and every event not sent yet."""
+        """Remove all registrations and drop all queued events."""
         self._registered.clear()
         self._queues.clear()
         self._silent.clear()
@@ -139,7 +142,7 @@ class WebhookSender:
         task.add_done_callback(self._tasks.discard)
 
     async def _empty(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
-        """Send one queue's letters, oldest first, until none is left."""
+        """Send the events of one queue, oldest first, until it is empty."""
         while queue:
             letter = queue.popleft()
             self._pending -= 1

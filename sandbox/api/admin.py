@@ -1,4 +1,7 @@
-"""The tester's hand, under /sandbox: make callers, read the ledger, set faults, force people. No token."""
+"""Admin API for tests, under /sandbox: create callers, read the ledger, inject faults, control people.
+
+Requests need no token.
+"""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,11 +16,11 @@ from ..transfer_report import report
 from . import request_fields
 
 CALLEE_NUMBER = "+14155550100"
-"""The number every caller has dialled."""
+"""Number that every inbound caller has dialled."""
 
 
 async def create_caller(request: Request) -> Response:
-    """An inbound caller arrives and is answered."""
+    """Create an inbound call that is answered at once."""
     cloud: Cloud = request.app.state.cloud
     body = await request_fields.read_json(request)
     room_id = request_fields.chosen_id(body, "roomId")
@@ -89,7 +92,7 @@ async def override_person(request: Request) -> Response:
 
 
 async def force_hang_up(request: Request) -> Response:
-    """A person hangs up; an agent is put out of its rooms."""
+    """Hang up a person's calls, or remove an agent from its rooms."""
     cloud: Cloud = request.app.state.cloud
     who = request.path_params["who"]
     agents = [agent for room in cloud.rooms for agent in room.agents if agent.id == who]
@@ -118,7 +121,7 @@ async def reset(request: Request) -> Response:
 
 
 def _calls_of(cloud: Cloud, participant_id: str) -> list[Call]:
-    """The live calls of somebody. Raises Refused 404 when there is none."""
+    """Return the live calls of a participant. Raises HttpError 404 if there are none."""
     calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.over]
     if not calls:
         raise HttpError(404, f"Nobody is on the phone as {participant_id}.")

@@ -1,4 +1,4 @@
-"""Every address of the sandbox on one page."""
+"""The ASGI application: all routes of the sandbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,7 +49,10 @@ _ROUTES = [
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The sandbox as an ASGI app. Faults that cut the connection need serve(), which knows the sockets."""
+    """Return the sandbox as an ASGI app.
+
+    Faults that abort the connection work only under serve(), which has access to the sockets.
+    """
     cloud = Cloud(settings)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""REST for phone calls: dial, look up, switch, end; SIP webhooks; the public key."""
+"""REST endpoints for phone calls (dial, read, switch, end), SIP webhooks and the public key."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ MAX_METADATA_CHARS = 8_000
 
 
 async def dial(request: Request) -> Response:
-    """Answers as soon as the call is on its way; the phone rings later."""
+    """Start an outbound call. The response comes before the phone rings."""
     cloud = _admitted(request)
     body = await request_fields.read_json(request)
     call = _order(cloud, body)
@@ -26,7 +26,7 @@ async def dial(request: Request) -> Response:
 
 
 async def list_calls(request: Request) -> Response:
-    """Newest first, a page at a time."""
+    """Return one page of calls, newest first."""
     cloud = _admitted(request)
     query = request.query_params
     page = request_fields.whole(query, "page", 1, MAX_CALLS)
@@ -50,7 +50,7 @@ async def get_call(request: Request) -> Response:
 
 
 async def switch_call(request: Request) -> Response:
-    """An acceptance only: the call moves a moment later, or fails to."""
+    """Accept a room switch. The call moves after the response, or the switch fails."""
     cloud = _admitted(request)
     body = await request_fields.read_json(request)
     call = cloud.calls.get(request_fields.text(body, "callId"))
@@ -103,7 +103,7 @@ def _admitted(request: Request) -> Cloud:
 
 
 def _order(cloud: Cloud, body: request_fields.Body) -> Call:
-    """The call somebody orders. Raises Refused 400 or 404."""
+    """Create the call that a dial request describes. Raises HttpError 400 or 404."""
     rule = request_fields.text(body, "routingRuleId")
     callee, caller = (
         request_fields.destination(body, "sipCallTo"),
@@ -156,7 +156,10 @@ def _matching(cloud: Cloud, request: Request) -> list[Call]:
 
 
 def _check_switch_token(cloud: Cloud, token: str, room_id: str, participant_id: str | None) -> None:
-    """A bad token in the body is a bad field, not a bad credential."""
+    """Check the token in a switch request.
+
+    Raises HttpError 400 and not 401 or 403: this token is a field, not the credential of the request.
+    """
     try:
         check_join_token(token, cloud.settings, room_id, participant_id)
     except HttpError as refused:

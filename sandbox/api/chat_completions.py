@@ -1,6 +1,6 @@
-"""A scripted writer behind the address of an OpenAI-compatible model: real HTTP, no intelligence.
+"""Endpoint of an OpenAI-compatible chat model with scripted replies: real HTTP, no language model.
 
-It repeats the caller's own lines as a summary, and answers yes and no with the tool that fits, in English and
+The summary repeats the caller's own lines. A yes or a no becomes a call of the matching tool, in English and
 in Spanish.
 """
 
@@ -24,7 +24,7 @@ from . import request_fields
 REFUSAL = "I'm sorry, but I can't help with that."
 NOTHING_SAID = "The caller has not said what it is about."
 HANG_LIMIT_S = 600.0
-"""Real seconds after which even a hanging model gives up."""
+"""Maximum duration of the fault `hang`, in real seconds."""
 ENDLESS_LIMIT_CHUNKS = 1_000_000
 
 _CALLER = frozenset({"user", "caller", "customer"})
@@ -36,7 +36,7 @@ _MACHINE = ("voicemail", "machine")
 
 
 async def complete(request: Request) -> Response:
-    """POST /v1/chat/completions, streamed or not; any Bearer key will do."""
+    """Handle POST /v1/chat/completions, streamed or not. Any Bearer key is accepted."""
     cloud: Cloud = request.app.state.cloud
     if not request.headers.get("authorization", "").startswith("Bearer "):
         raise HttpError(401, "Authorization must be: Bearer <any key>.")
@@ -63,7 +63,7 @@ async def complete(request: Request) -> Response:
 
 
 def _write(asked: str, tools: list[Any]) -> dict[str, Any]:
-    """The one message this model has to say."""
+    """Return the reply: a tool call if one matches, a summary otherwise."""
     tool = _fitting_tool(asked, tools)
     if tool is None:
         return {"role": "assistant", "content": _summary(asked)}
@@ -107,7 +107,7 @@ def _summary(asked: str) -> str:
 
 
 def _caller_lines(asked: str) -> list[str]:
-    """What the caller said, from the JSON in the message, whatever stands around it."""
+    """Return the caller's lines from the first JSON in the message. Text around the JSON is ignored."""
     for start in (match.start() for match in re.finditer(r"[\[{]", asked)):
         try:
             found, _ = json.JSONDecoder().raw_decode(asked, start)
@@ -156,7 +156,7 @@ def _completion(body: request_fields.Body, message: dict[str, Any]) -> dict[str,
 
 
 async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIterator[str]:
-    """Server-sent events: the role, the words one by one (or the tool calls), the end."""
+    """Yield server-sent events: the role, then each word or the tool calls, then the end."""
     yield _chunk(body, {"role": "assistant", "content": ""})
     if message.get("tool_calls"):
         calls = [{"index": index, **call} for index, call in enumerate(message["tool_calls"])]
@@ -170,7 +170,7 @@ async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIt
 
 
 async def _endless(body: request_fields.Body, cloud: Cloud) -> AsyncIterator[str]:
-    """Goes on and on, until the client has had enough."""
+    """Yield chunks until the client disconnects or ENDLESS_LIMIT_CHUNKS is reached."""
     for _ in range(ENDLESS_LIMIT_CHUNKS):
         yield _chunk(body, {"content": "and then the caller said something else, "})
         await asyncio.sleep(0.001)
@@ -188,7 +188,7 @@ def _chunk(body: request_fields.Body, delta: dict[str, Any], finish: str | None 
 
 
 async def _hang(request: Request) -> None:
-    """Say nothing until the client is gone."""
+    """Wait until the client disconnects, at most HANG_LIMIT_S."""
     try:
         async with asyncio.timeout(HANG_LIMIT_S):
             while (await request.receive())["type"] != "http.disconnect":

@@ -1,6 +1,6 @@
-"""The gate every HTTP request passes: here they are counted, and faults strike. Else it adds nothing.
+"""ASGI middleware that counts requests and injects HTTP faults.
 
-Each fault either lets the request be executed or not, and either way decides what its sender gets to see.
+Each fault decides whether the request is executed, and which response the client receives.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from ..faults import LLM_KINDS, Fault
 from ..limits import MAX_LLM_BODY_BYTES
 
 DRIPS = 20
-"""Into how many pieces a slow drip cuts its answer."""
+"""Number of chunks in a `slow_drip` response."""
 
 _ROOM_FIELDS = ("roomId", "destinationRoomId", "customRoomId")
 
 Cut = Callable[[Any], None]
-"""Aborts the connection of a client address at once; serve() provides it."""
+"""Function of serve() that aborts the connection of a client address."""
 
 
 class FaultMiddleware:
-    """ASGI middleware that counts requests and carries out the HTTP faults."""
+    """Middleware that counts every request outside /sandbox and applies at most one fault to it."""
 
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
@@ -85,7 +85,7 @@ class FaultMiddleware:
                 await self._drip(fault.delay_s, await self._execute(scope, body), send)
 
     async def _execute(self, scope: Scope, body: bytes) -> list[Message]:
-        """Do what the request asks, and keep the answer back."""
+        """Execute the request and return the response messages, without sending them."""
         answer: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -110,7 +110,7 @@ class FaultMiddleware:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _cut(self, scope: Scope, receive: Receive) -> None:
-        """Abort the connection, and return when it is really gone."""
+        """Abort the connection and wait until it is closed."""
         cut: Cut | None = getattr(scope["app"].state, "cut", None)
         if cut is None:
             raise RuntimeError("this fault cuts the connection, which only serve() can do")
@@ -119,7 +119,7 @@ class FaultMiddleware:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The body, cut where the endpoint refuses it anyway; None: the sender is gone."""
+    """Return the body, up to the size that every endpoint refuses; None if the client disconnected."""
     body = bytearray()
     while len(body) <= MAX_LLM_BODY_BYTES:
         message = await receive()
@@ -132,7 +132,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes, afterwards: Receive) -> Receive:
-    """The body once more; `afterwards` is where the sender's leaving would be heard."""
+    """Return a `receive` that replays the body, then delegates to `afterwards` (for a disconnect)."""
     bodies = [body]
 
     async def receive() -> Message:
@@ -144,12 +144,12 @@ def _replay(body: bytes, afterwards: Receive) -> Receive:
 
 
 async def _never() -> Message:
-    """Whoever has given up on the answer does not stop the execution."""
+    """Wait forever, so that a client's disconnect does not stop the execution."""
     return await asyncio.get_running_loop().create_future()
 
 
 def _room_ids(scope: Scope, body: bytes) -> set[str]:
-    """Every room a request speaks of: in its path, query or body."""
+    """Return all room ids in the path, query and body of a request."""
     found = set(scope["path"].split("/"))
     found.update(parse_qs(scope["query_string"].decode("latin-1")).get("roomId", []))
     try:

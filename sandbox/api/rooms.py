@@ -1,4 +1,4 @@
-"""REST for rooms: POST /v2/rooms, GET /v2/rooms/{id}, validate, deactivate, and the door for WebSockets."""
+"""REST endpoints for rooms (create, read, validate, deactivate), and the WebSocket endpoint for joins."""
 
 import re
 
@@ -15,11 +15,11 @@ from . import request_fields
 
 _ROOM_ID = re.compile(r"[a-z0-9]{4}(-[a-z0-9]{4}){2}")
 _OPTIONS = ("geoFence", "autoCloseConfig", "autoStartConfig", "multiComposition", "allowedParticipantIds")
-"""Options the cloud knows and the sandbox only keeps and shows."""
+"""Options of the real cloud that the sandbox stores and returns, without any effect."""
 
 
 async def create_room(request: Request) -> Response:
-    """Idempotent by customRoomId."""
+    """Create a room. Idempotent by customRoomId."""
     cloud = _admitted(request)
     body = await request_fields.read_json(request)
     custom_id = request_fields.optional_text(body, "customRoomId")
@@ -37,7 +37,7 @@ async def get_room(request: Request) -> Response:
 
 
 async def validate_room(request: Request) -> Response:
-    """400 for what is no room id at all, 402 for one that is not known."""
+    """Return an active room. Raises HttpError 400 for a malformed id, 402 if unknown or deactivated."""
     cloud = _admitted(request)
     room_id = request.path_params["room_id"]
     room = cloud.rooms.find_either(room_id)
@@ -49,7 +49,7 @@ async def validate_room(request: Request) -> Response:
 
 
 async def deactivate_room(request: Request) -> Response:
-    """Takes a roomId only: a customRoomId is unknown here, as in the cloud."""
+    """Close a room. Accepts only a roomId and no customRoomId, as the real cloud does."""
     cloud = _admitted(request)
     room = cloud.rooms.find(request_fields.text(await request_fields.read_json(request), "roomId"))
     if room is None:
@@ -59,7 +59,10 @@ async def deactivate_room(request: Request) -> Response:
 
 
 async def join_room(websocket: WebSocket) -> None:
-    """/v2/rooms/{roomId}/join?participantId=&name=&token= as a WebSocket; a refusal answers the handshake."""
+    """Serve the WebSocket /v2/rooms/{roomId}/join?participantId=&name=&token=.
+
+    A refused join gets an HTTP error as the response to the handshake.
+    """
     cloud: Cloud = websocket.app.state.cloud
     try:
         room_id, query = websocket.path_params["room_id"], websocket.query_params

@@ -1,6 +1,7 @@
-"""The people of the sandbox, chosen by number as test cards are. Delays are simulated seconds.
+"""Scripted people of the sandbox, selected by phone number, like a payment provider's test cards.
 
-A person knows only what can be noticed through the phone: who speaks, who comes, who stopped listening.
+A person receives only events that a phone can notice: joins, speech, and a change of hold. Delays are
+simulated seconds.
 """
 
 from collections import deque
@@ -23,7 +24,7 @@ from ..telephony.phone import Phone
 
 
 class Pickup(Enum):
-    """What happens to the ringing phone."""
+    """Outcome of the ringing phase."""
 
     ANSWERS = auto()
     BUSY = auto()
@@ -34,7 +35,11 @@ class Pickup(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`ring_s` until something happens to the phone, `audio_s` until heard, `reply_s` to think."""
+    """One scripted person.
+
+    `ring_s` is the time until `pickup` happens, `audio_s` the time from the answer until the person can be
+    heard, `reply_s` the time to think before a reply.
+    """
 
     script: str
     behaviour: "Behaviour"
@@ -66,9 +71,9 @@ REFUND: Final = (
 
 
 async def supervise(line: Phone, me: Person, *answers: str, until: str | None = None) -> None:
-    """Greet, answer each question with the next answer (the last one for ever), and greet a caller who comes.
+    """Act as a supervisor: say the greeting, answer questions, and greet the first caller that speaks.
 
-    Returns once `until` has been said.
+    Each question gets the next of `answers`; the last answer is repeated. Returns after `until` was said.
     """
     if me.greeting:
         await line.say(me.greeting)
@@ -88,7 +93,7 @@ async def supervise(line: Phone, me: Person, *answers: str, until: str | None = 
 
 
 async def _asked(line: Phone, me: Person, heard: Spoke) -> bool:
-    """Was that a question, and is it still ours to answer after a moment's thought?"""
+    """Return whether `heard` was a question and the agent stays silent for `reply_s` after it."""
     if not heard.text.rstrip().endswith("?") or line.agent_is_speaking:
         return False
     await line.wait(me.reply_s)
@@ -123,7 +128,7 @@ async def gone_mid_briefing(line: Phone, me: Person) -> None:
 
 
 async def eager(line: Phone, me: Person) -> None:
-    """Says yes into the narration, where it must not count, and again when asked."""
+    """Say yes during the narration, where it must not count, and again when asked."""
     await line.say(me.greeting)
     async for happening in line.happenings():
         if isinstance(happening, SpeechBegan) and happening.speaker.is_agent:
@@ -134,7 +139,7 @@ async def eager(line: Phone, me: Person) -> None:
 
 
 async def silent(line: Phone, me: Person) -> None:
-    """Is there and never says a word."""
+    """Stay on the line and never speak."""
 
 
 async def voicemail(line: Phone, me: Person) -> None:
@@ -154,7 +159,10 @@ async def converse(
     on_hold: Reaction | None = None,
     on_moved: Reaction | None = None,
 ) -> None:
-    """Tell the story line by line as the AI speaks; once switched, greet whoever can be heard."""
+    """Act as a caller: tell one line of the story each time the AI has spoken.
+
+    After a switch, greet the other person once that person can be heard.
+    """
     story, was_held, moved, greeted = deque(REFUND), False, False, False
 
     def go_on() -> None:

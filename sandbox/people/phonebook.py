@@ -1,4 +1,4 @@
-"""Who answers which number: the fixed table of people.py, and what a tester put over it."""
+"""Lookup of the person behind a phone number: the table of `personas.py` and overrides of the admin API."""
 
 from dataclasses import replace
 
@@ -12,18 +12,18 @@ _DURATIONS = {"ringS": "ring_s", "audioS": "audio_s", "replyS": "reply_s"}
 
 
 class PhoneBook:
-    """Finds the person for a call."""
+    """Finds the person behind the phone of a call."""
 
     def __init__(self) -> None:
         self._overrides: dict[str, Person] = {}
 
     def who_has(self, call: Call) -> Person:
-        """The person at the far end: overridden, by number, or anybody."""
+        """Return the person at the far end: the override, the person of the number, or the default person."""
         table = SUPERVISORS if call.direction == "outbound" else CALLERS
         return self._overrides.get(call.number) or table.get(call.number) or DEFAULT_PERSON[call.direction]
 
     def override(self, number: str, body: request_fields.Body) -> Person:
-        """Put another person, or the same one with other delays, behind a number. Raises Refused 400."""
+        """Replace the person, delays or greeting of a number. Raises HttpError 400."""
         unknown = body.keys() - {"script", "greeting", *_DURATIONS}
         if unknown:
             raise HttpError(

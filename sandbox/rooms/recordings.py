@@ -1,6 +1,8 @@
-"""Recording somebody in a room: started and stopped by order of the API, and over when they leave the room.
+"""Recordings of participants. The API starts and stops them; the participant's leaving also stops them.
 
-Nobody else's leaving ends it, and there is no file: the ledger says from when until when one would be.
+The sandbox makes no file. Only the ledger shows when a recording started and stopped.
+
+Invariant: another participant's leaving does not stop a recording (`tests/sandbox/test_recordings.py`).
 """
 
 from typing import Final
@@ -11,18 +13,18 @@ from ..ledger import By, Ledger
 from .rooms import Participant, Room
 
 KNOWN_S: Final = 1.0
-"""From entering a room until a participant can be recorded there."""
+"""Delay between entering a room and the time when recording is possible."""
 
 
 class Recordings:
-    """Who is being recorded."""
+    """Starts and stops the recordings of participants."""
 
     def __init__(self, clock: Clock, ledger: Ledger) -> None:
         self._clock = clock
         self._ledger = ledger
 
     def entered(self, who: Participant) -> None:
-        """Somebody came in: a moment later they can be recorded."""
+        """Allow the recording of a new participant, after KNOWN_S."""
 
         def known() -> None:
             who.recordable = True
@@ -30,7 +32,7 @@ class Recordings:
         self._clock.later(KNOWN_S, known)
 
     def start(self, room: Room, participant_id: str) -> None:
-        """Record somebody from now on. Raises Refused 403 (no session) or 400 (not there, already)."""
+        """Start a recording. Raises HttpError 403 without a session, 400 if absent or already recorded."""
         who = self._present(room, participant_id)
         if who.recorded:
             raise HttpError(400, "participant recording is already started")
@@ -38,14 +40,14 @@ class Recordings:
         self._ledger.record("recording_started", "api", who.about(room))
 
     def stop(self, room: Room, participant_id: str) -> None:
-        """Record somebody no longer. Raises Refused 403 (no session) or 400 (not there, not recorded)."""
+        """Stop a recording. Raises HttpError 403 without a session, 400 if absent or not recorded."""
         who = self._present(room, participant_id)
         if not who.recorded:
             raise HttpError(400, "participant recording is not started yet")
         self._over(room, who, "api")
 
     def left(self, room: Room, who: Participant, by: By) -> None:
-        """Somebody goes out, and with them their recording. Not recorded: nothing happens."""
+        """Stop the recording of a participant that leaves, if there is one."""
         if who.recorded:
             self._over(room, who, by)
 

@@ -1,6 +1,6 @@
-"""What goes on inside a room: who comes and goes, who is heard by whom, who listens.
+"""Activity inside rooms: joins and leaves, speech, and listening.
 
-The one law here is that of walls: a happening reaches the participants of its own room, and nobody else.
+Invariant: an event reaches only participants of its own room (`tests/sandbox/test_websocket.py`).
 """
 
 import secrets
@@ -27,7 +27,7 @@ from .speech_queue import SpeechQueue, Utterance
 
 
 class RoomActivity:
-    """Moves participants in and out of rooms and carries sound between those in the same room."""
+    """Adds and removes participants, and delivers events and speech inside each room."""
 
     def __init__(self, clock: Clock, ledger: Ledger, outbox: WebhookSender, recordings: Recordings) -> None:
         self._clock = clock
@@ -43,13 +43,13 @@ class RoomActivity:
         sip: SipTag | None,
         metadata: dict[str, Any] | None = None,
     ) -> Participant:
-        """Somebody at the door. Agents are heard from the moment they enter, phones a little later."""
+        """Create a participant that is not yet in a room. An agent has audio at once, a phone later."""
         who = Participant(participant_id, name, listener, sip, metadata, audio=sip is None)
         who.speech = SpeechQueue(self._clock, partial(self._began, who), partial(self._ended, who))
         return who
 
     def enter(self, room: Room, who: Participant, by: By) -> None:
-        """Come in; one who is there under the same id has to go. Raises Refused when the room is full."""
+        """Add a participant and remove the one with the same id. Raises HttpError 403 if the room is full."""
         double = room.participants.get(who.id)
         if double is None and len(room.participants) >= MAX_PARTICIPANTS_PER_ROOM:
             raise HttpError(403, f"Room holds {MAX_PARTICIPANTS_PER_ROOM} participants and is full.")
@@ -66,7 +66,7 @@ class RoomActivity:
         self._outbox.room_event(room, "participant-joined", _webhook_data(room, who))
 
     def leave(self, who: Participant, reason: str, by: By) -> None:
-        """Go out; the last one out ends the session. Not in a room: nothing happens."""
+        """Remove a participant, and end the session if the room is then empty. No effect outside a room."""
         room = who.room
         if room is None:
             return
@@ -75,14 +75,14 @@ class RoomActivity:
             self._close_session(room)
 
     def enable_audio(self, who: Participant) -> None:
-        """From now on this participant can be heard. Not in a room, or heard already: nothing happens."""
+        """Make a participant audible. No effect outside a room or if it is audible already."""
         if who.room is None or who.audio:
             return
         who.audio = True
         self._notify(who.room, AudioEnabled(who), but=who)
 
     def set_listening(self, who: Participant, listening: bool) -> None:
-        """Open or close this agent's ears; closed ears get no speech. No change: nothing happens."""
+        """Set whether a participant receives speech. No effect without a change."""
         if who.room is None or who.listening == listening:
             return
         who.listening = listening
@@ -136,7 +136,7 @@ class RoomActivity:
     def _notify(
         self, room: Room, happening: RoomEvent, *, but: Participant | None = None, only: str | None = None
     ) -> list[str]:
-        """Let everybody in the room notice, and return who did."""
+        """Send an event to the participants of a room and return the ids of the receivers."""
         deaf_to_it = isinstance(happening, Spoke | SpeechBegan)
         told = [
             who

@@ -1,4 +1,7 @@
-"""Rooms and their book: create, look up, close. What goes on inside a room is in presence.py."""
+"""Rooms, their participants and sessions, and the registry of all rooms.
+
+`room_activity.py` changes them: joins, leaves, speech and listening.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Where a room's events are sent; no patterns means all of them."""
+    """Webhook of one room. Empty `patterns` select all events."""
 
     url: str
     patterns: tuple[str, ...] = ()
@@ -27,7 +30,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class SipTag:
-    """The phone call behind a participant; `direction` is "inbound" or "outbound"."""
+    """Phone call of a participant. `direction` is "inbound" or "outbound"."""
 
     call_id: str
     direction: str
@@ -35,7 +38,7 @@ class SipTag:
 
 @dataclass(slots=True, eq=False)
 class Participant:
-    """One presence in one room; `room` is None before it entered and after it left."""
+    """One participant in one room. `room` is None before it enters and after it leaves."""
 
     id: str
     name: str
@@ -58,18 +61,18 @@ class Participant:
         return self.sip.call_id if self.sip else None
 
     def about(self, room: Room) -> About:
-        """This participant in that room, for the ledger."""
+        """Return the reference to this participant in `room`, for a ledger entry."""
         return About(self.call_id, room.id, self.id, self.metadata or None)
 
     def card(self) -> dict[str, Any]:
-        """How the others see this participant, on the wire."""
+        """Return this participant as JSON, as frames show it to other participants."""
         sip = {"callId": self.sip.call_id, "type": self.sip.direction} if self.sip else None
         return {"id": self.id, "name": self.name, "audio": self.audio, "sip": sip}
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSession:
-    """The life of a room from the first one in to the last one out."""
+    """Period of a room between its first join and its last leave."""
 
     id: str
     started_at_s: float
@@ -98,11 +101,11 @@ class Room:
 
     @property
     def held(self) -> bool:
-        """Some agent here has stopped listening: whoever called hears that as being on hold."""
+        """Whether an agent in this room has stopped listening. The caller then counts as on hold."""
         return any(not agent.listening for agent in self.agents)
 
     def record(self, base_url: str) -> dict[str, Any]:
-        """The room as the REST API shows it."""
+        """Return the room as the REST API shows it."""
         links = {
             "get_room": f"{base_url}/v2/rooms/{self.id}",
             "get_session": f"{base_url}/v2/sessions/?roomId={self.id}",
@@ -121,7 +124,7 @@ class Room:
 
 
 class Rooms:
-    """Every room, by id and by custom id."""
+    """Registry of all rooms, by id and by custom id."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -140,9 +143,10 @@ class Rooms:
         *,
         room_id: str | None = None,
     ) -> Room:
-        """A new room, or the one that has this custom id already. Raises Refused 429 when all are taken.
+        """Return a new room, or the existing room with this custom id.
 
-        `room_id`: called so, by a tester who wants to know it beforehand; the cloud makes ids up.
+        A test may choose `room_id`; otherwise it is random.
+        Raises HttpError 429 if MAX_ROOMS rooms have a session.
         """
         if custom_id is not None and custom_id in self._by_custom_id:
             return self._by_custom_id[custom_id]
@@ -156,15 +160,15 @@ class Rooms:
         return room
 
     def find(self, room_id: str) -> Room | None:
-        """The room with this roomId."""
+        """Return the room with this roomId; None if it does not exist."""
         return self._by_id.get(room_id)
 
     def find_either(self, room_or_custom_id: str) -> Room | None:
-        """The room with this roomId or customRoomId."""
+        """Return the room with this roomId or customRoomId; None if it does not exist."""
         return self._by_id.get(room_or_custom_id) or self._by_custom_id.get(room_or_custom_id)
 
     def open(self, room_id: str) -> Room:
-        """The room with this roomId, open for business. Raises Refused 404 or 400."""
+        """Return the active room with this roomId. Raises HttpError 404 if unknown, 400 if deactivated."""
         room = self._by_id.get(room_id)
         if room is None:
             raise HttpError(404, "Room not found.")
@@ -173,14 +177,14 @@ class Rooms:
         return room
 
     def disable(self, room: Room) -> None:
-        """Nobody enters this room any more."""
+        """Deactivate a room, so that no participant can join it. Idempotent."""
         if not room.disabled:
             room.disabled = True
             room.updated_at_s = now_s()
             self._ledger.record("room_deactivated", "api", About(room_id=room.id))
 
     def clear(self) -> None:
-        """Forget every room; whoever was in one is nowhere now."""
+        """Remove all rooms, and detach their participants."""
         for room in self:
             for who in room.participants.values():
                 who.room = None

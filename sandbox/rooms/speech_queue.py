@@ -1,4 +1,7 @@
-"""One mouth: says one utterance at a time, the next ones queue behind it. Timers only, no task."""
+"""Speech of one participant: speaks one utterance at a time and queues the next ones.
+
+It uses timers and no task.
+"""
 
 import asyncio
 from collections import deque
@@ -14,7 +17,7 @@ MIN_UTTERANCE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Something to say; `to` is the one participant who hears it, None is the whole room."""
+    """One utterance. `to` is the only participant that hears it; None is the whole room."""
 
     id: str
     text: str
@@ -27,7 +30,11 @@ class Utterance:
 
 
 class SpeechQueue:
-    """Calls `began(utterance)` when one starts, `ended(utterance, heard, interrupted)` when it is over."""
+    """Queue of utterances.
+
+    Calls `began(utterance)` at the start of each utterance, and `ended(utterance, heard, interrupted)` at its
+    end; `heard` is the text that was spoken.
+    """
 
     def __init__(
         self,
@@ -44,11 +51,11 @@ class SpeechQueue:
 
     @property
     def busy(self) -> bool:
-        """Is anything being said, or waiting to be said?"""
+        """Whether an utterance is spoken or queued."""
         return self._current is not None or bool(self._waiting)
 
     def say(self, utterance: Utterance) -> bool:
-        """Queue an utterance. False: too many are waiting, it will not be said."""
+        """Queue an utterance. Returns False if the queue is full; the utterance is then dropped."""
         if len(self._waiting) >= MAX_QUEUED_UTTERANCES:
             return False
         self._waiting.append(utterance)
@@ -57,13 +64,13 @@ class SpeechQueue:
         return True
 
     def interrupt(self) -> None:
-        """Cut the current utterance if it may be cut; what waits behind it is said next."""
+        """Interrupt the current utterance if it is interruptible, and start the next one."""
         if self._current is not None and self._current.interruptible:
             self._cut()
             self._next()
 
     def silence(self) -> None:
-        """Cut everything: the one who speaks is gone."""
+        """Interrupt the current utterance and drop all queued ones: the speaker has left."""
         waiting = list(self._waiting)
         self._waiting.clear()
         if self._current is not None:

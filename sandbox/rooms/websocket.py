@@ -1,7 +1,7 @@
-"""Rooms by WebSocket: stands in for the RTC SDK. One socket is one agent in one room.
+"""WebSocket protocol of rooms, which replaces the RTC SDK. One socket is one agent in one room.
 
-Frames are JSON text, camelCase. A dropped socket keeps its place in the room for GRACE_S, and whoever comes
-back under the same id in that time goes on where it was, unnoticed by the others.
+Frames are JSON text, camelCase. After a connection loss the agent stays in the room for GRACE_S. An agent
+that reconnects with the same id in that time continues as the same participant. The others receive no event.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ NORMAL_CLOSURE: Final = 1000
 
 
 class Socket:
-    """The listener behind an agent: writes frames as fast as the client takes them."""
+    """Observer of an agent: writes frames to its WebSocket as fast as the client reads them."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
@@ -45,7 +45,7 @@ class Socket:
         self._deaf = True
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame. A client too far behind to take it is as good as gone."""
+        """Queue a frame. A client whose queue is full is disconnected."""
         if self._deaf:
             return
         if self._frames.full():
@@ -56,7 +56,7 @@ class Socket:
             self._frames.put_nowait(frame)
 
     def start_writing(self) -> asyncio.Task[None]:
-        """From now on frames go out."""
+        """Start the task that writes queued frames to the WebSocket, and return it."""
         self._writing = asyncio.get_running_loop().create_task(self._write())
         return self._writing
 
@@ -64,7 +64,7 @@ class Socket:
         while True:
             frame = await self._frames.get()
             if self.websocket.application_state is not WebSocketState.CONNECTED:
-                return  # closed by the reading side a moment ago
+                return  # the reading task has closed the WebSocket
             await self.websocket.send_text(json.dumps(frame))
             if frame["type"] == "closed":
                 await self.websocket.close(NORMAL_CLOSURE)
@@ -72,7 +72,7 @@ class Socket:
 
 
 class Sockets:
-    """Seats agents in rooms, keeps the seat of one who dropped, and carries out what they send."""
+    """All sockets: admits agents to rooms, keeps them for GRACE_S after a loss, and handles their frames."""
 
     def __init__(self, clock: Clock, presence: RoomActivity) -> None:
         self._clock = clock
@@ -81,7 +81,10 @@ class Sockets:
         self._dropped: dict[Participant, asyncio.TimerHandle] = {}
 
     def admit(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> Socket:
-        """A place in the room, new or taken over. Raises Refused 403 when the room is full."""
+        """Add an agent to the room, or replace the socket of the agent with this id.
+
+        Raises HttpError 403 if the room is full.
+        """
         socket = Socket(websocket)
         who = room.participants.get(participant_id)
         if who is not None and who.is_agent:
@@ -94,7 +97,7 @@ class Sockets:
         return socket
 
     async def serve(self, socket: Socket) -> None:
-        """Accept a seated socket and serve it until either side closes."""
+        """Accept the connection of an admitted agent and serve it until either side closes."""
         who = self._seated[socket]
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -113,7 +116,7 @@ class Sockets:
                 raise outcome
 
     def clear(self) -> None:
-        """Close every socket and forget every seat."""
+        """Close all sockets and cancel all grace periods."""
         for timer in self._dropped.values():
             timer.cancel()
         self._dropped.clear()
@@ -129,7 +132,7 @@ class Sockets:
         who.listener = socket
 
     def _lost(self, who: Participant, socket: Socket) -> None:
-        """The socket is closed: keep the seat for a while, unless it was left or taken over."""
+        """Handle a closed socket: start the grace period, unless the agent left or was taken over."""
         if who.room is not None and who.listener is socket:
             who.speech.silence()
             self._dropped[who] = self._clock.later(GRACE_S, partial(self._give_up, who))
@@ -139,7 +142,7 @@ class Sockets:
         self._presence.leave(who, "connection-error", "cloud")
 
     async def _read(self, who: Participant, socket: Socket) -> None:
-        """Carry out frames until the client leaves or is gone."""
+        """Handle frames until the client leaves or disconnects."""
         while True:
             raw = await socket.websocket.receive_text()
             if who.listener is not socket or who.room is None:
@@ -153,7 +156,7 @@ class Sockets:
                 return
 
     def _obey(self, who: Participant, frame: dict[str, Any]) -> None:
-        """Do what one frame says. Raises Refused."""
+        """Handle one frame. Raises HttpError if it is invalid."""
         match frame.get("type"):
             case "say":
                 if not who.speech.say(_utterance(frame)):

@@ -1,6 +1,7 @@
-"""How a call lives: rings, is answered, joins its room, ends once. Switching rooms is in switching.py.
+"""State changes of a call: it rings, is answered, joins its room, and ends once.
 
-One task per live call: it rings the phone, and then is the person who answered.
+Each live call has one task, which rings the phone and then runs the script of the person who answered.
+`room_switch.py` moves calls between rooms.
 """
 
 import asyncio
@@ -24,11 +25,11 @@ from .phone import Phone
 log = structlog.get_logger(__name__)
 
 SETUP_S: Final = 0.05
-"""From the order to dial until the far phone rings."""
+"""Delay between the dial request and the ringing of the phone."""
 
 
 class CallEngine:
-    """Carries every call of the sandbox from its first ring to its end."""
+    """Runs all calls of the sandbox, from the first ring to the end."""
 
     def __init__(
         self,
@@ -50,14 +51,14 @@ class CallEngine:
         self._answer_watchers: dict[str, tuple[float, Callable[[], None]]] = {}
 
     def dial(self, call: Call) -> None:
-        """Call somebody's phone; returns at once, the rest happens by itself."""
+        """Start an outbound call. Does not block; a task runs the call."""
         self._calls.add(call)
         self._ledger.record("dial", "api", call.about, to=call.callee)
         self._news.status(call, "initiated")
         self._begin(call, self._outbound(call, self._phonebook.who_has(call)))
 
     def arrive(self, call: Call, room: Room) -> None:
-        """Somebody calls in and is answered at once, in `room`."""
+        """Create an inbound call and answer it at once, in `room`."""
         self._calls.add(call)
         self._ledger.record("incoming", "person", call.about, to=call.callee)
         self._news.status(call, "incoming")
@@ -68,22 +69,22 @@ class CallEngine:
             self._begin(call, person.behaviour(line, person))
 
     def end(self, call: Call) -> None:
-        """Hang up by order of the API. Raises Refused 400 when it is over already."""
+        """End a call for the API. Raises HttpError 400 if it has already ended."""
         if call.over:
             raise HttpError(400, "Call has already ended.")
         self._finish(call, "ended", "api")
 
     def hang_up(self, call: Call, by: By) -> None:
-        """Somebody hangs up; over already: nothing happens."""
+        """End a call. Idempotent."""
         if not call.over:
             self._finish(call, "ended", by)
 
     def watch_answers(self, call: Call, act: Callable[[], None]) -> None:
-        """Act once, when an outbound call made from now on is answered, unless `call` is over by then."""
+        """Run `act` once when an outbound call dialled from now on is answered, unless `call` has ended."""
         self._answer_watchers[call.id] = (now_s(), act)
 
     def clear(self) -> None:
-        """Drop every call without a word to anybody."""
+        """Stop all calls without ledger entries and webhooks."""
         for call in self._calls:
             self._release(call)
 
@@ -98,7 +99,7 @@ class CallEngine:
             self.hang_up(call, "cloud")
 
     async def _outbound(self, call: Call, person: Person) -> None:
-        """From the order to dial to the end of the conversation."""
+        """Run an outbound call from the dial request to the end of the conversation."""
         await self._clock.sleep(SETUP_S)
         await self._ring(call, person)
         room = self._rooms.find(call.room_id)
@@ -114,7 +115,7 @@ class CallEngine:
             await person.behaviour(line, person)
 
     async def _ring(self, call: Call, person: Person) -> None:
-        """Until somebody picks up, or the call is over."""
+        """Ring the phone until the person answers or the call has ended."""
         if person.pickup is Pickup.BUSY:
             await self._clock.sleep(person.ring_s)
             self._finish(call, "failed", "person", reason="busy", sipCode=486)
@@ -131,7 +132,7 @@ class CallEngine:
             self._finish(call, "abandoned", "person", reason="callee-gone")
 
     def _answer(self, call: Call, room: Room, by: By) -> Phone | None:
-        """Somebody is on the line: into the room with them. None: the room took nobody in."""
+        """Answer a call, add it to the room and return its phone; None if the room is full."""
         call.answered = True
         self._ledger.record("answered", by, call.about)
         self._news.status(call, "answered")
@@ -157,7 +158,7 @@ class CallEngine:
                 act()
 
     def _finish(self, call: Call, status: str, by: By, **details: str | int) -> None:
-        """The one way a call ends, whoever ends it."""
+        """End a call. Every end of a call passes through here."""
         self._release(call)
         call.ended_at_s = now_s()
         self._ledger.record("end" if by == "api" else "hangup", by, call.about, status=status, **details)
@@ -167,7 +168,7 @@ class CallEngine:
             call.participant = None
 
     def _release(self, call: Call) -> None:
-        """Stop everything that still runs for this call."""
+        """Cancel the task, the timers and the pending switch of a call."""
         self._answer_watchers.pop(call.id, None)
         for timer in call.timers:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""Phone calls as records, and their book. How a call lives is in telephony.py."""
+"""Call records and their registry. `call_engine.py` and `room_switch.py` change them."""
 
 import asyncio
 import uuid
@@ -17,12 +17,12 @@ Direction = Literal["inbound", "outbound"]
 TERMINAL: Final = frozenset({"missed", "not-answered", "failed", "rejected", "abandoned", "ended"})
 DEFAULT_RINGING_TIMEOUT_S: Final = 60.0
 MIN_PAUSE_S: Final = 0.005
-"""Real seconds between two things a person does, however fast time runs."""
+"""Minimum delay of a person's timers in real seconds, at any time scale."""
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One leg between the cloud and a phone. Times are epoch seconds, durations simulated seconds."""
+    """One call leg between the cloud and a phone. Times are epoch seconds, durations simulated seconds."""
 
     direction: Direction
     caller: str
@@ -53,12 +53,12 @@ class Call:
 
     @property
     def active(self) -> bool:
-        """Answered, and nobody has hung up."""
+        """Whether the call was answered and has not ended."""
         return self.answered and not self.over
 
     @property
     def number(self) -> str:
-        """The number of the phone at the far end."""
+        """Number of the phone at the far end."""
         return self.callee if self.direction == "outbound" else self.caller
 
     @property
@@ -66,7 +66,7 @@ class Call:
         return About(self.id, self.room_id, self.participant_id, self.metadata or None)
 
     def after(self, clock: Clock, delay_s: float, act: Callable[[], None]) -> None:
-        """Do something in a while, unless this call is over by then."""
+        """Run `act` after `delay_s`, unless this call has ended by then."""
 
         def fire() -> None:
             self.timers.discard(timer)
@@ -76,12 +76,12 @@ class Call:
         self.timers.add(timer)
 
     def mark(self, status: str, **details: object) -> None:
-        """Enter a status into the record and its timelog."""
+        """Set the status and append it to the timelog."""
         self.status = status
         self.timelog.append({"status": status, "timestamp": iso(now_s()), **details})
 
     def summary(self) -> dict[str, Any]:
-        """The short form: what POST answers, and what webhooks carry besides."""
+        """Return the short form, for POST responses and webhooks."""
         return {
             "callId": self.id,
             "status": self.status,
@@ -94,7 +94,10 @@ class Call:
         }
 
     def record(self) -> dict[str, Any]:
-        """The long form of the look-ups, without the id: lists call it callId, the single look-up id."""
+        """Return the long form, for GET responses.
+
+        It has no id: a list names it `callId`, a single record `id`.
+        """
         return {
             "type": self.direction,
             "gatewayId": self.gateway_id,
@@ -119,7 +122,7 @@ class Call:
 
 
 class Calls:
-    """Every call by id, and by the room it is in."""
+    """Registry of all calls, by id and by room."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Call] = {}
@@ -129,14 +132,14 @@ class Calls:
         return iter(self._by_id.values())
 
     def add(self, call: Call) -> None:
-        """Keep a new call. Raises Refused 429 when all the calls kept are still going on."""
+        """Add a new call. Raises HttpError 429 if MAX_CALLS calls are live."""
         if len(self._by_id) >= MAX_CALLS:
             self._forget_one()
         self._by_id[call.id] = call
         self._by_room.setdefault(call.room_id, {})[call.id] = call
 
     def get(self, call_id: str) -> Call:
-        """The call with this id. Raises Refused 404."""
+        """Return the call with this id. Raises HttpError 404 if it does not exist."""
         call = self._by_id.get(call_id)
         if call is None:
             raise HttpError(404, "Call not found.")
@@ -146,7 +149,7 @@ class Calls:
         return list(self._by_room.get(room_id, {}).values())
 
     def move(self, call: Call, room_id: str) -> None:
-        """Enter the call under another room."""
+        """Move a call to another room in the registry."""
         self._drop_from_room(call)
         call.room_id = room_id
         self._by_room.setdefault(room_id, {})[call.id] = call

@@ -1,4 +1,4 @@
-"""A phone in somebody's hand: all that a person in people.py can do and notice."""
+"""A person's phone: all actions and observations that a script in `people/personas.py` can use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .calls import Call
 
 
 class CallControl(Protocol):
-    """What a person's phone asks of the telephony cloud."""
+    """The part of the call engine that a phone uses."""
 
     def hang_up(self, call: Call, by: By) -> None: ...
 
@@ -24,7 +24,7 @@ class CallControl(Protocol):
 
 
 class Phone:
-    """One person's end of one call, and the listener behind its participant."""
+    """One person's end of one call, and the observer of its participant."""
 
     def __init__(self, call: Call, clock: Clock, telephony: CallControl) -> None:
         self._call = call
@@ -35,7 +35,7 @@ class Phone:
         self._said_so_far = 0
 
     async def happenings(self) -> AsyncIterator[RoomEvent]:
-        """What happens around this person, one thing after the other, as long as the line is up."""
+        """Yield the events of the person's room, in order, until the call ends."""
         while not self._call.over:
             yield await self._ear.get()
 
@@ -43,7 +43,7 @@ class Phone:
         await self._clock.sleep(delay_s)
 
     async def say(self, text: str) -> None:
-        """Say it, and return when it is said. Not in a room: nobody hears, nothing is said."""
+        """Speak a text and wait until it is spoken. No effect outside a room."""
         who = self._call.participant
         if who is None or who.room is None:
             return
@@ -55,7 +55,7 @@ class Phone:
         self._spoken.pop(utterance.id, None)
 
     def speak(self, text: str) -> None:
-        """Say it without waiting for the end."""
+        """Start to speak a text without waiting for the end. No effect outside a room."""
         who = self._call.participant
         if who is not None and who.room is not None:
             self._said_so_far += 1
@@ -65,11 +65,11 @@ class Phone:
         self._telephony.hang_up(self._call, "person")
 
     def later(self, delay_s: float, act: Callable[[], None]) -> None:
-        """Do something in a while, unless the call is over by then."""
+        """Run `act` after `delay_s`, unless the call has ended by then."""
         self._call.after(self._clock, delay_s, act)
 
     def when_supervisor_answers(self, act: Callable[[], None]) -> None:
-        """Act when an outbound call made from now on is answered, in whatever room."""
+        """Run `act` when an outbound call dialled from now on is answered, in any room."""
         self._telephony.watch_answers(self._call, act)
 
     @property
@@ -83,13 +83,13 @@ class Phone:
 
     @property
     def agent_is_speaking(self) -> bool:
-        """Is an agent in this room saying something, or about to go on?"""
+        """Whether an agent in this room is speaking or has queued speech."""
         room = self._room
         return room is not None and any(agent.speech.busy for agent in room.agents)
 
     @property
     def somebody_to_talk_to(self) -> bool:
-        """Is another person here, and to be heard?"""
+        """Whether another person in this room can be heard."""
         room, me = self._room, self._call.participant
         return room is not None and any(who.audio for who in room.people if who is not me)
 
@@ -107,4 +107,4 @@ class Phone:
             done.set_result(None)
 
     def dismiss(self, reason: str) -> None:
-        """Put out of the room, yet the phone is still off the hook: there is nothing to do but wait."""
+        """Ignore the removal: the call is still live and the person waits."""

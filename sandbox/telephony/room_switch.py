@@ -1,6 +1,6 @@
-"""Switching a live call into another room: accepted at once, done a moment later, or not done.
+"""Room switches of live calls: accepted at once, completed or failed later.
 
-A later switch of the same call replaces one that is still under way. Between rooms a caller hears nothing.
+A later switch of the same call replaces a pending one. Between two rooms the caller hears nothing.
 """
 
 from functools import partial
@@ -17,9 +17,9 @@ from .call_status import CallStatus
 from .calls import Call, Calls
 
 SWITCH_S: Final = 0.3
-"""From an accepted switch until the call leaves its room."""
+"""Delay between the acceptance of a switch and the call's leaving of its room."""
 AUDIO_S: Final = 0.2
-"""From arriving in the new room until the caller is heard there."""
+"""Delay between the arrival in the new room and the time when the caller can be heard there."""
 
 
 class RoomSwitch:
@@ -42,7 +42,7 @@ class RoomSwitch:
         self._news = news
 
     def switch(self, call: Call, room: Room, participant_id: str) -> None:
-        """Begin to move an active call into `room` as `participant_id`. Raises Refused 400."""
+        """Start to move an active call into `room` as `participant_id`. Raises HttpError 400."""
         if not call.active:
             raise HttpError(400, f"Call is not active but {call.status}: only answered calls switch rooms.")
         if room.session is None:
@@ -64,7 +64,7 @@ class RoomSwitch:
         call.moving = self._clock.later(SWITCH_S, step)
 
     def _depart(self, call: Call, room: Room, participant_id: str, travel_s: float | None) -> None:
-        """Leave the old room, and arrive in the new one `travel_s` later (None: never)."""
+        """Leave the old room, and enter the new one `travel_s` later (None: never)."""
         call.moving = None
         who = call.participant
         if who is None or room.session is None:
