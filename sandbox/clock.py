@@ -31,13 +31,15 @@ class Clock:
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(self._real_s(delay_s))
 
-    def later(self, delay_s: float, act: Callable[[], None], real_min_s: float = 0.0) -> asyncio.TimerHandle:
-        """Run `act` once, `delay_s` from now, unless the returned handle is cancelled first.
+    def call_later(
+        self, delay_s: float, callback: Callable[[], None], min_real_s: float = 0.0
+    ) -> asyncio.TimerHandle:
+        """Run `callback` once, `delay_s` from now, unless the returned handle is cancelled first.
 
-        A callback that repeats passes `real_min_s`, in real seconds. Without it, time_scale 0 would make a
+        A callback that repeats passes `min_real_s`, in real seconds. Without it, time_scale 0 would make a
         busy loop.
         """
-        return asyncio.get_running_loop().call_later(max(self._real_s(delay_s), real_min_s), act)
+        return asyncio.get_running_loop().call_later(max(self._real_s(delay_s), min_real_s), callback)
 
     def _real_s(self, delay_s: float) -> float:
         real_s = delay_s * self.scale

@@ -11,7 +11,7 @@ from .people.phonebook import PhoneBook
 from .rooms.recordings import Recordings
 from .rooms.room_activity import RoomActivity
 from .rooms.rooms import Participant, Room, Rooms
-from .rooms.websocket import Sockets
+from .rooms.websocket import AgentSockets
 from .settings import Settings
 from .telephony.call_engine import CallEngine
 from .telephony.call_status import CallStatus
@@ -28,60 +28,62 @@ class Cloud:
         self.clock = Clock(settings.time_scale)
         self.faults = FaultRegistry()
         self.phonebook = PhoneBook()
-        self.outbox = WebhookSender(settings, self.clock, self.faults)
-        self._late: set[asyncio.Task[None]] = set()
-        self._begin()
+        self.webhooks = WebhookSender(settings, self.clock, self.faults)
+        self._background_tasks: set[asyncio.Task[None]] = set()
+        self._create_parts()
 
-    def put_out(self, who: Participant, reason: str) -> None:
+    def remove_participant(self, participant: Participant, reason: str) -> None:
         """Remove a participant from its room: hang up a phone, or close an agent's socket with `reason`."""
-        if who.call_id is not None:
-            self.telephony.hang_up(self.calls.get(who.call_id), "cloud")
+        if participant.call_id is not None:
+            self.call_engine.hang_up(self.calls.get(participant.call_id), "cloud")
         else:
-            self.presence.leave(who, "user-left", "cloud")
-            who.listener.dismiss(reason)
+            self.activity.leave(participant, "user-left", "cloud")
+            participant.observer.on_removed(reason)
 
     def deactivate(self, room: Room) -> None:
         """Close a room permanently and remove all its participants."""
         self.rooms.disable(room)
-        for who in list(room.participants.values()):
-            self.put_out(who, "deactivated")
+        for participant in list(room.participants.values()):
+            self.remove_participant(participant, "deactivated")
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task. `reset` and `close` cancel it."""
         task = asyncio.get_running_loop().create_task(work)
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
     def reset(self) -> None:
         """Remove all rooms, calls, faults, overrides and webhooks, and empty the ledger."""
-        self._drop_everything()
+        self._stop_parts()
         self.faults.clear()
         self.phonebook.clear()
-        self.outbox.clear()
-        self._begin()
+        self.webhooks.clear()
+        self._create_parts()
 
     async def close(self) -> None:
         """Cancel all tasks and timers, and close all sockets."""
-        self._drop_everything()
-        await self.outbox.close()
+        self._stop_parts()
+        await self.webhooks.close()
 
-    def _drop_everything(self) -> None:
-        for task in self._late:
+    def _stop_parts(self) -> None:
+        for task in self._background_tasks:
             task.cancel()
-        self.telephony.clear()
+        self.call_engine.clear()
         self.sockets.clear()
         self.rooms.clear()
 
-    def _begin(self) -> None:
+    def _create_parts(self) -> None:
         self.requests = 0
         self.ledger = Ledger()
         self.rooms = Rooms(self.ledger)
         self.calls = Calls()
         self.recordings = Recordings(self.clock, self.ledger)
-        self.presence = RoomActivity(self.clock, self.ledger, self.outbox, self.recordings)
-        self.sockets = Sockets(self.clock, self.presence)
-        news = CallStatus(self.outbox, self.rooms)
-        self.telephony = CallEngine(
-            self.clock, self.ledger, self.presence, self.rooms, self.calls, self.phonebook, news
+        self.activity = RoomActivity(self.clock, self.ledger, self.webhooks, self.recordings)
+        self.sockets = AgentSockets(self.clock, self.activity)
+        call_status = CallStatus(self.webhooks, self.rooms)
+        self.call_engine = CallEngine(
+            self.clock, self.ledger, self.activity, self.rooms, self.calls, self.phonebook, call_status
         )
-        self.switchboard = RoomSwitch(self.clock, self.ledger, self.faults, self.presence, self.calls, news)
+        self.room_switch = RoomSwitch(
+            self.clock, self.ledger, self.faults, self.activity, self.calls, call_status
+        )

@@ -13,12 +13,12 @@ class HttpError(Exception):
         self.status = status
         self.message = message
 
-    def answer(self) -> Response:
+    def to_response(self) -> Response:
         """Return the error as an HTTP response in the cloud's format."""
         return JSONResponse({"statusCode": self.status, "message": self.message}, self.status)
 
 
-def unknown_address(request: Request, error: Exception) -> Response:
+def routing_error_response(request: Request, error: Exception) -> Response:
     """Return the response for an unknown path or method, in the cloud's format."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"statusCode": error.status_code, "message": error.detail}, error.status_code)
@@ -27,4 +27,4 @@ def unknown_address(request: Request, error: Exception) -> Response:
 def error_response(request: Request, error: Exception) -> Response:
     """Return the response to a refused request."""
     assert isinstance(error, HttpError)
-    return error.answer()
+    return error.to_response()

@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class LedgerRef:
     """Call, room and participant that an entry refers to. Fields that do not apply are None."""
 
     call_id: str | None = None
@@ -37,8 +37,8 @@ class Ledger:
     def dropped(self) -> int:
         return self._written - len(self._entries)
 
-    def record(self, kind: str, by: By, about: About, **facts: object) -> None:
-        """Append one entry. `facts` are additional fields in camelCase."""
+    def record(self, kind: str, by: By, ref: LedgerRef, **details: object) -> None:
+        """Append one entry. `details` are additional fields in camelCase."""
         self._written += 1
         self._entries.append(
             {
@@ -46,11 +46,11 @@ class Ledger:
                 "at": now_s(),
                 "kind": kind,
                 "by": by,
-                "callId": about.call_id,
-                "roomId": about.room_id,
-                "participantId": about.participant_id,
-                "metadata": about.metadata,
-                **facts,
+                "callId": ref.call_id,
+                "roomId": ref.room_id,
+                "participantId": ref.participant_id,
+                "metadata": ref.metadata,
+                **details,
             }
         )
 

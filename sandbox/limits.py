@@ -22,7 +22,7 @@ MAX_OVERRIDES: Final = 1_000
 MAX_QUEUED_UTTERANCES: Final = 64
 MAX_QUEUED_FRAMES: Final = 1_000
 """Maximum number of frames queued for one slow socket. A socket beyond it is disconnected."""
-MAX_UNHEARD: Final = 256
+MAX_UNREAD_EVENTS: Final = 256
 """Maximum number of room events queued for one person. Further events are dropped."""
 
 MAX_SIMULATED_S: Final = 3_600.0

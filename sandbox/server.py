@@ -42,20 +42,22 @@ async def serve(
     `handle_signals=False` leaves signals to the calling process; only cancellation then stops the server.
     Raises CannotBind if `host` or `port` cannot be bound.
     """
-    bound = _bind(host, port)
-    base_url = f"http://{host}:{bound.getsockname()[1]}"
+    listening_socket = _bind(host, port)
+    base_url = f"http://{host}:{listening_socket.getsockname()[1]}"
     app = create_app(settings)
     server = _SandboxServer(_config(app), (lambda: ready(base_url)) if ready else None)
-    app.state.cut = server.cut
-    running = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
-    stops: AbstractContextManager[None] = _stopped_by_signals(server) if handle_signals else nullcontext()
-    with stops:
+    app.state.abort_connection = server.abort_connection
+    running = asyncio.get_running_loop().create_task(server.serve(sockets=[listening_socket]))
+    signal_handling: AbstractContextManager[None] = (
+        _stopped_by_signals(server) if handle_signals else nullcontext()
+    )
+    with signal_handling:
         try:
             await asyncio.shield(running)
         finally:
             server.should_exit = True
             await running
-            bound.close()
+            listening_socket.close()
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -66,21 +68,23 @@ def _bind(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port <= MAX_PORT:
         raise CannotBind(f"port is {port}; give 0 to {MAX_PORT}")
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
+        listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening_socket.bind((host, port))
     except (OSError, UnicodeError) as error:
-        bound.close()
-        raise CannotBind(_why_not(host, port, error)) from error
-    return bound
+        listening_socket.close()
+        raise CannotBind(_bind_error(host, port, error)) from error
+    return listening_socket
 
 
-def _why_not(host: str, port: int, error: OSError | UnicodeError) -> str:
-    why = error.strerror if isinstance(error, OSError) else "no name"
+def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> str:
+    reason = error.strerror if isinstance(error, OSError) else "no name"
     if not isinstance(error, OSError) or isinstance(error, socket.gaierror) or error.errno == EADDRNOTAVAIL:
-        return f"host is {host!r}, which is no address of this machine ({why}); give one, such as 127.0.0.1"
-    return f"port is {port}, which is not to be had ({why}); give another, or 0 for any free one"
+        return (
+            f"host is {host!r}, which is no address of this machine ({reason}); give one, such as 127.0.0.1"
+        )
+    return f"port is {port}, which cannot be bound ({reason}); give another, or 0 for any free port"
 
 
 class _SandboxServer(uvicorn.Server):
@@ -99,7 +103,7 @@ class _SandboxServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def cut(self, client: Any) -> None:
+    def abort_connection(self, client: Any) -> None:
         """Abort the connection of this client address, without a response or a TCP close handshake."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) == client:
@@ -134,10 +138,10 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     def stop() -> None:
         server.should_exit = True
 
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+    for signal_number in signals:
+        loop.add_signal_handler(signal_number, stop)
     try:
         yield
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        for signal_number in signals:
+            loop.remove_signal_handler(signal_number)

@@ -23,7 +23,7 @@ from .clock import Clock, iso, now_s
 from .errors import HttpError
 from .faults import FaultRegistry
 from .limits import MAX_PENDING_WEBHOOKS, MAX_WEBHOOKS
-from .rooms.rooms import Hook, Room
+from .rooms.rooms import Room, RoomWebhook
 from .settings import Settings
 from .signing import sign
 
@@ -52,6 +52,8 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class QueuedWebhook:
+    """One webhook request that waits for delivery."""
+
     kind: str
     body: bytes
     headers: dict[str, str]
@@ -69,7 +71,7 @@ class WebhookSender:
         self._queues: dict[tuple[str, str], deque[QueuedWebhook]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
-        self._silent: set[str] = set()
+        self._failing_urls: set[str] = set()
         self.given_up = 0
 
     def register(self, url: str, events: tuple[str, ...]) -> Registration:
@@ -89,12 +91,14 @@ class WebhookSender:
 
     def room_event(self, room: Room, kind: str, data: dict[str, Any]) -> None:
         """Queue an event of a room for the room's webhook and the project's webhook."""
-        self._post(room.id, kind, data, _concerned(kind, room.hook) + self._project())
+        self._queue_for_all(room.id, kind, data, _room_urls(kind, room.webhook) + self._project_urls())
 
     def call_event(self, call_id: str, room: Room | None, kind: str, data: dict[str, Any]) -> None:
         """Queue an event of a call for its room's webhook, the SIP webhooks and the project's webhook."""
         sip = [r.url for r in self._registered.values() if not r.events or kind in r.events]
-        self._post(call_id, kind, data, _concerned(kind, room.hook if room else None) + sip + self._project())
+        self._queue_for_all(
+            call_id, kind, data, _room_urls(kind, room.webhook if room else None) + sip + self._project_urls()
+        )
 
     async def close(self) -> None:
         """Drop all queued events and close the HTTP client."""
@@ -108,45 +112,45 @@ class WebhookSender:
         """Remove all registrations and drop all queued events."""
         self._registered.clear()
         self._queues.clear()
-        self._silent.clear()
+        self._failing_urls.clear()
         self._pending = 0
         for task in self._tasks:
             task.cancel()
 
-    def _project(self) -> list[str]:
+    def _project_urls(self) -> list[str]:
         return [self._settings.webhook_url] if self._settings.webhook_url else []
 
-    def _post(self, key: str, kind: str, data: dict[str, Any], urls: list[str]) -> None:
+    def _queue_for_all(self, key: str, kind: str, data: dict[str, Any], urls: list[str]) -> None:
         if not urls:
             return
         body = json.dumps({"webhookType": kind, "data": data}, separators=(",", ":")).encode()
         headers = {"content-type": "application/json"}
         if self._settings.sign_webhooks:
             headers["videosdk-signature"] = sign(body)
-        letter = QueuedWebhook(kind, body, headers)
+        queued = QueuedWebhook(kind, body, headers)
         for url in dict.fromkeys(urls):
-            self._queue(url, key, letter)
+            self._queue(url, key, queued)
 
-    def _queue(self, url: str, key: str, letter: QueuedWebhook) -> None:
+    def _queue(self, url: str, key: str, queued: QueuedWebhook) -> None:
         if self._pending >= MAX_PENDING_WEBHOOKS:
             self.given_up += 1
             return
         self._pending += 1
         queue = self._queues.get((url, key))
         if queue is not None:
-            queue.append(letter)
+            queue.append(queued)
             return
-        queue = self._queues[url, key] = deque((letter,))
-        task = asyncio.get_running_loop().create_task(self._empty(url, key, queue))
+        queue = self._queues[url, key] = deque((queued,))
+        task = asyncio.get_running_loop().create_task(self._send_queue(url, key, queue))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _empty(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
+    async def _send_queue(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
         """Send the events of one queue, oldest first, until it is empty."""
         while queue:
-            letter = queue.popleft()
+            queued = queue.popleft()
             self._pending -= 1
-            fault = self._faults.for_webhook(letter.kind)
+            fault = self._faults.for_webhook(queued.kind)
             match fault.kind if fault else None:
                 case "drop":
                     continue
@@ -159,35 +163,35 @@ class WebhookSender:
                 case "delay" if fault:
                     await self._clock.sleep(fault.delay_s)
                 case "duplicate":
-                    await self._send(url, letter)
-            await self._send(url, letter)
+                    await self._send(url, queued)
+            await self._send(url, queued)
         if self._queues.get((url, key)) is queue:
             del self._queues[url, key]
 
-    async def _send(self, url: str, letter: QueuedWebhook) -> None:
+    async def _send(self, url: str, queued: QueuedWebhook) -> None:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S)
         cause = ""
-        for delay_s in (None,) if url in self._silent else (*RETRY_DELAYS_S, None):
+        for delay_s in (None,) if url in self._failing_urls else (*RETRY_DELAYS_S, None):
             try:
-                answer = await self._client.post(url, content=letter.body, headers=letter.headers)
-                if answer.status_code < 500:
-                    self._silent.discard(url)
+                response = await self._client.post(url, content=queued.body, headers=queued.headers)
+                if response.status_code < 500:
+                    self._failing_urls.discard(url)
                     return
-                cause = f"status {answer.status_code}"
+                cause = f"status {response.status_code}"
             except httpx.HTTPError as error:
                 cause = type(error).__name__
             if delay_s is not None:
                 await asyncio.sleep(delay_s)
         self.given_up += 1
-        if len(self._silent) < MAX_WEBHOOKS:
-            self._silent.add(url)
-        log.warning("webhook_given_up", webhook=letter.kind, cause=cause)
+        if len(self._failing_urls) < MAX_WEBHOOKS:
+            self._failing_urls.add(url)
+        log.warning("webhook_given_up", webhook=queued.kind, cause=cause)
 
 
-def _concerned(kind: str, hook: Hook | None) -> list[str]:
-    if hook is None:
+def _room_urls(kind: str, webhook: RoomWebhook | None) -> list[str]:
+    if webhook is None:
         return []
-    if hook.patterns and not any(fnmatchcase(kind, pattern) for pattern in hook.patterns):
+    if webhook.patterns and not any(fnmatchcase(kind, pattern) for pattern in webhook.patterns):
         return []
-    return [hook.url]
+    return [webhook.url]

@@ -56,7 +56,7 @@ def chosen_id(body: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def destination(body: Mapping[str, Any], name: str) -> str:
+def phone_number(body: Mapping[str, Any], name: str) -> str:
     """Return a phone number: E.164 or a SIP URI."""
     value = text(body, name, 300)
     if not _E164.fullmatch(value) and not _SIP_URI.fullmatch(value):
@@ -92,11 +92,11 @@ def strings(body: Mapping[str, Any], name: str) -> list[str]:
     return value
 
 
-def whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """Return a whole number of a query string, 1 to `most`."""
+def whole_number(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+    """Return a whole number of a query string, 1 to `maximum`."""
     raw = query.get(name)
     if raw is None:
         return default
-    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= most:
-        raise HttpError(400, f"{name} must be a whole number from 1 to {most}.")
+    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= maximum:
+        raise HttpError(400, f"{name} must be a whole number from 1 to {maximum}.")
     return int(raw)

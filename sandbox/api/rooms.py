@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket
 from ..cloud import Cloud
 from ..errors import HttpError
 from ..limits import MAX_URL_CHARS
-from ..rooms.rooms import Hook, Room
+from ..rooms.rooms import Room, RoomWebhook
 from ..tokens import check_api_token, check_join_token
 from . import request_fields
 
@@ -20,17 +20,17 @@ _OPTIONS = ("geoFence", "autoCloseConfig", "autoStartConfig", "multiComposition"
 
 async def create_room(request: Request) -> Response:
     """Create a room. Idempotent by customRoomId."""
-    cloud = _admitted(request)
+    cloud = _authorized_cloud(request)
     body = await request_fields.read_json(request)
     custom_id = request_fields.optional_text(body, "customRoomId")
     options = {name: body[name] for name in _OPTIONS if name in body}
-    room = cloud.rooms.create("api", custom_id, _hook(body), options)
+    room = cloud.rooms.create("api", custom_id, _room_webhook(body), options)
     return JSONResponse(_record(request, room))
 
 
 async def get_room(request: Request) -> Response:
-    cloud = _admitted(request)
-    room = cloud.rooms.find_either(request.path_params["room_id"])
+    cloud = _authorized_cloud(request)
+    room = cloud.rooms.find_by_any_id(request.path_params["room_id"])
     if room is None:
         raise HttpError(404, "Room not found.")
     return JSONResponse(_record(request, room))
@@ -38,9 +38,9 @@ async def get_room(request: Request) -> Response:
 
 async def validate_room(request: Request) -> Response:
     """Return an active room. Raises HttpError 400 for a malformed id, 402 if unknown or deactivated."""
-    cloud = _admitted(request)
+    cloud = _authorized_cloud(request)
     room_id = request.path_params["room_id"]
-    room = cloud.rooms.find_either(room_id)
+    room = cloud.rooms.find_by_any_id(room_id)
     if room is None and not _ROOM_ID.fullmatch(room_id):
         raise HttpError(400, "RoomId is invalid.")
     if room is None or room.disabled:
@@ -50,7 +50,7 @@ async def validate_room(request: Request) -> Response:
 
 async def deactivate_room(request: Request) -> Response:
     """Close a room. Accepts only a roomId and no customRoomId, as the real cloud does."""
-    cloud = _admitted(request)
+    cloud = _authorized_cloud(request)
     room = cloud.rooms.find(request_fields.text(await request_fields.read_json(request), "roomId"))
     if room is None:
         raise HttpError(402, "Room not found.")
@@ -74,17 +74,17 @@ async def join_room(websocket: WebSocket) -> None:
         check_join_token(token, cloud.settings, room_id, participant_id)
         fault = cloud.faults.for_join(participant_id, room_id)
         if fault is not None and fault.kind == "refuse":
-            raise HttpError(503, "Refused by a fault.")
+            raise HttpError(503, "Join refused by an injected fault.")
         if fault is not None:
             await cloud.clock.sleep(fault.delay_s)
-        socket = cloud.sockets.admit(websocket, cloud.rooms.open(room_id), participant_id, name)
-    except HttpError as refused:
-        await websocket.send_denial_response(refused.answer())
+        socket = cloud.sockets.admit(websocket, cloud.rooms.get_active(room_id), participant_id, name)
+    except HttpError as error:
+        await websocket.send_denial_response(error.to_response())
         return
     await cloud.sockets.serve(socket)
 
 
-def _admitted(request: Request) -> Cloud:
+def _authorized_cloud(request: Request) -> Cloud:
     cloud: Cloud = request.app.state.cloud
     check_api_token(request.headers.get("authorization"), cloud.settings)
     return cloud
@@ -94,11 +94,11 @@ def _record(request: Request, room: Room) -> dict[str, object]:
     return room.record(str(request.base_url).rstrip("/"))
 
 
-def _hook(body: request_fields.Body) -> Hook | None:
+def _room_webhook(body: request_fields.Body) -> RoomWebhook | None:
     webhook = request_fields.optional_object(body, "webhook")
     if not webhook:
         return None
-    return Hook(
+    return RoomWebhook(
         request_fields.text(webhook, "endPoint", MAX_URL_CHARS),
         tuple(request_fields.strings(webhook, "events")),
     )

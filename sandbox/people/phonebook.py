@@ -17,7 +17,7 @@ class PhoneBook:
     def __init__(self) -> None:
         self._overrides: dict[str, Person] = {}
 
-    def who_has(self, call: Call) -> Person:
+    def person_for(self, call: Call) -> Person:
         """Return the person at the far end: the override, the person of the number, or the default person."""
         table = SUPERVISORS if call.direction == "outbound" else CALLERS
         return self._overrides.get(call.number) or table.get(call.number) or DEFAULT_PERSON[call.direction]
@@ -30,15 +30,17 @@ class PhoneBook:
                 400, f"{min(unknown)} is unknown: script, greeting, {', '.join(_DURATIONS)} can be set."
             )
         if number not in self._overrides and len(self._overrides) >= MAX_OVERRIDES:
-            raise HttpError(400, f"{MAX_OVERRIDES} numbers are overridden: POST /sandbox/reset first.")
+            raise HttpError(
+                400, f"{MAX_OVERRIDES} numbers are overridden: remove them (POST /sandbox/reset)."
+            )
         script = request_fields.optional_text(body, "script")
-        known = self._overrides.get(number) or SUPERVISORS.get(number) or CALLERS.get(number)
-        person = SCRIPTS.get(script) if script else known or DEFAULT_PERSON["outbound"]
+        current = self._overrides.get(number) or SUPERVISORS.get(number) or CALLERS.get(number)
+        person = SCRIPTS.get(script) if script else current or DEFAULT_PERSON["outbound"]
         if person is None:
             raise HttpError(400, f"script {script} does not exist: choose {', '.join(SCRIPTS)}.")
         durations = {
-            ours: request_fields.seconds(body, name, getattr(person, ours))
-            for name, ours in _DURATIONS.items()
+            attribute: request_fields.seconds(body, name, getattr(person, attribute))
+            for name, attribute in _DURATIONS.items()
         }
         greeting = request_fields.optional_text(body, "greeting", MAX_TEXT_CHARS) or person.greeting
         self._overrides[number] = replace(person, greeting=greeting, **durations)

@@ -18,14 +18,14 @@ class RoomEvent(Protocol):
 class RoomObserver(Protocol):
     """Receiver of a participant's events: an agent's socket or a person's phone."""
 
-    def notice(self, happening: RoomEvent) -> None:
+    def on_event(self, event: RoomEvent) -> None:
         """Receive an event of the room. Does not block."""
         ...
 
-    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
+    def on_utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         """Receive the end of this participant's own utterance."""
         ...
 
-    def dismiss(self, reason: str) -> None:
+    def on_removed(self, reason: str) -> None:
         """Receive that the cloud removed this participant from the room."""
         ...

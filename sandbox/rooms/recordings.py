@@ -23,42 +23,42 @@ class Recordings:
         self._clock = clock
         self._ledger = ledger
 
-    def entered(self, who: Participant) -> None:
+    def participant_entered(self, participant: Participant) -> None:
         """Allow the recording of a new participant, after KNOWN_S."""
 
-        def known() -> None:
-            who.recordable = True
+        def make_recordable() -> None:
+            participant.recordable = True
 
-        self._clock.later(KNOWN_S, known)
+        self._clock.call_later(KNOWN_S, make_recordable)
 
     def start(self, room: Room, participant_id: str) -> None:
         """Start a recording. Raises HttpError 403 without a session, 400 if absent or already recorded."""
-        who = self._present(room, participant_id)
-        if who.recorded:
+        participant = self._find(room, participant_id)
+        if participant.recorded:
             raise HttpError(400, "participant recording is already started")
-        who.recorded = True
-        self._ledger.record("recording_started", "api", who.about(room))
+        participant.recorded = True
+        self._ledger.record("recording_started", "api", participant.ledger_ref(room))
 
     def stop(self, room: Room, participant_id: str) -> None:
         """Stop a recording. Raises HttpError 403 without a session, 400 if absent or not recorded."""
-        who = self._present(room, participant_id)
-        if not who.recorded:
+        participant = self._find(room, participant_id)
+        if not participant.recorded:
             raise HttpError(400, "participant recording is not started yet")
-        self._over(room, who, "api")
+        self._stop(room, participant, "api")
 
-    def left(self, room: Room, who: Participant, by: By) -> None:
+    def participant_left(self, room: Room, participant: Participant, by: By) -> None:
         """Stop the recording of a participant that leaves, if there is one."""
-        if who.recorded:
-            self._over(room, who, by)
+        if participant.recorded:
+            self._stop(room, participant, by)
 
-    def _present(self, room: Room, participant_id: str) -> Participant:
+    def _find(self, room: Room, participant_id: str) -> Participant:
         if room.session is None:
             raise HttpError(403, "No active session found")
-        who = room.participants.get(participant_id)
-        if who is None or not who.recordable:
+        participant = room.participants.get(participant_id)
+        if participant is None or not participant.recordable:
             raise HttpError(400, "participant is not yet joined the meeting")
-        return who
+        return participant
 
-    def _over(self, room: Room, who: Participant, by: By) -> None:
-        who.recorded = False
-        self._ledger.record("recording_stopped", by, who.about(room))
+    def _stop(self, room: Room, participant: Participant, by: By) -> None:
+        participant.recorded = False
+        self._ledger.record("recording_stopped", by, participant.ledger_ref(room))

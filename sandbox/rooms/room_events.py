@@ -16,7 +16,7 @@ class Joined:
     participant: Participant
 
     def frame(self) -> Frame | None:
-        return {"type": "participant-joined", "participant": self.participant.card()}
+        return {"type": "participant-joined", "participant": self.participant.public_view()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,19 +32,19 @@ class Utterance:
 class SpeechQueue:
     """Queue of utterances.
 
-    Calls `began(utterance)` at the start of each utterance, and `ended(utterance, heard, interrupted)` at its
-    end; `heard` is the text that was spoken.
+    Calls `on_begin(utterance)` at the start of each utterance and
+    `on_end(utterance, spoken_text, interrupted)` at its end.
     """
 
     def __init__(
         self,
         clock: Clock,
-        began: Callable[[Utterance], None],
-        ended: Callable[[Utterance, str, bool], None],
+        on_begin: Callable[[Utterance], None],
+        on_end: Callable[[Utterance, str, bool], None],
     ) -> None:
         self._clock = clock
-        self._began = began
-        self._ended = ended
+        self._on_begin = on_begin
+        self._on_end = on_end
         self._current: Utterance | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[Utterance] = deque()
@@ -66,39 +66,39 @@ class SpeechQueue:
     def interrupt(self) -> None:
         """Interrupt the current utterance if it is interruptible, and start the next one."""
         if self._current is not None and self._current.interruptible:
-            self._cut()
+            self._interrupt_current()
             self._next()
 
-    def silence(self) -> None:
+    def stop_all(self) -> None:
         """Interrupt the current utterance and drop all queued ones: the speaker has left."""
         waiting = list(self._waiting)
         self._waiting.clear()
         if self._current is not None:
-            self._cut()
+            self._interrupt_current()
         for utterance in waiting:
-            self._ended(utterance, "", True)
+            self._on_end(utterance, "", True)
 
     def _next(self) -> None:
         if self._current is not None or not self._waiting:
             return
         self._current = self._waiting.popleft()
-        self._timer = self._clock.later(self._current.duration_s, self._finish)
-        self._began(self._current)
+        self._timer = self._clock.call_later(self._current.duration_s, self._finish)
+        self._on_begin(self._current)
 
     def _finish(self) -> None:
         utterance, self._current, self._timer = self._current, None, None
         if utterance is not None:
-            self._ended(utterance, utterance.text, False)
+            self._on_end(utterance, utterance.text, False)
         self._next()
 
-    def _cut(self) -> None:
+    def _interrupt_current(self) -> None:
         utterance, timer = self._current, self._timer
         self._current = self._timer = None
         if utterance is None or timer is None:
             return
         timer.cancel()
-        left_s = max(timer.when() - asyncio.get_running_loop().time(), 0.0)
-        whole_s = utterance.duration_s * self._clock.scale
+        remaining_s = max(timer.when() - asyncio.get_running_loop().time(), 0.0)
+        duration_s = utterance.duration_s * self._clock.scale
         words = utterance.text.split()
-        heard = words[: int(len(words) * (1 - left_s / whole_s))] if whole_s else words
-        self._ended(utterance, " ".join(heard), True)
+        spoken = words[: int(len(words) * (1 - remaining_s / duration_s))] if duration_s else words
+        self._on_end(utterance, " ".join(spoken), True)

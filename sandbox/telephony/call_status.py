@@ -16,22 +16,22 @@ _WEBHOOKS: Final = {
     "switch-room-completed": "switch-room-completed",
     "switch-room-failed": "switch-room-failed",
 }
-_ANY_OTHER_END: Final = "call-hangup"
+_DEFAULT_WEBHOOK: Final = "call-hangup"
 
 
 class CallStatus:
     """Sets the status of calls and sends the matching webhooks."""
 
-    def __init__(self, outbox: WebhookSender, rooms: Rooms) -> None:
-        self._outbox = outbox
+    def __init__(self, webhooks: WebhookSender, rooms: Rooms) -> None:
+        self._webhooks = webhooks
         self._rooms = rooms
 
-    def status(self, call: Call, status: str, room: Room | None = None, **details: str | int) -> None:
+    def set_status(self, call: Call, status: str, room: Room | None = None, **details: str | int) -> None:
         """Set the status and send its webhook. `room` replaces the call's own room in the webhook."""
-        call.mark(status, **details)
-        self._send(call, _WEBHOOKS.get(status, _ANY_OTHER_END), room)
+        call.add_status(status, **details)
+        self._send(call, _WEBHOOKS.get(status, _DEFAULT_WEBHOOK), room)
 
-    def update(self, call: Call) -> None:
+    def send_update(self, call: Call) -> None:
         """Send the webhook for a change of the record other than the status."""
         self._send(call, "call-update", None)
 
@@ -44,4 +44,4 @@ class CallStatus:
         }
         if room is not None:
             data["roomId"] = room.id
-        self._outbox.call_event(call.id, room or self._rooms.find(call.room_id), kind, data)
+        self._webhooks.call_event(call.id, room or self._rooms.find(call.room_id), kind, data)

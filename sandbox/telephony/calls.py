@@ -8,15 +8,15 @@ from typing import Any, Final, Literal
 
 from ..clock import Clock, iso, now_s
 from ..errors import HttpError
-from ..ledger import About
+from ..ledger import LedgerRef
 from ..limits import MAX_CALLS
 from ..rooms.rooms import Participant
 
 Direction = Literal["inbound", "outbound"]
 
-TERMINAL: Final = frozenset({"missed", "not-answered", "failed", "rejected", "abandoned", "ended"})
+TERMINAL_STATUSES: Final = frozenset({"missed", "not-answered", "failed", "rejected", "abandoned", "ended"})
 DEFAULT_RINGING_TIMEOUT_S: Final = 60.0
-MIN_PAUSE_S: Final = 0.005
+MIN_TIMER_REAL_S: Final = 0.005
 """Minimum delay of a person's timers in real seconds, at any time scale."""
 
 
@@ -43,18 +43,18 @@ class Call:
     ended_at_s: float | None = None
     answered: bool = False
     participant: Participant | None = None
-    life: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None
     timers: set[asyncio.TimerHandle] = field(default_factory=set)
-    moving: asyncio.TimerHandle | None = None
+    pending_switch: asyncio.TimerHandle | None = None
 
     @property
-    def over(self) -> bool:
-        return self.status in TERMINAL
+    def has_ended(self) -> bool:
+        return self.status in TERMINAL_STATUSES
 
     @property
     def active(self) -> bool:
         """Whether the call was answered and has not ended."""
-        return self.answered and not self.over
+        return self.answered and not self.has_ended
 
     @property
     def number(self) -> str:
@@ -62,20 +62,20 @@ class Call:
         return self.callee if self.direction == "outbound" else self.caller
 
     @property
-    def about(self) -> About:
-        return About(self.id, self.room_id, self.participant_id, self.metadata or None)
+    def ledger_ref(self) -> LedgerRef:
+        return LedgerRef(self.id, self.room_id, self.participant_id, self.metadata or None)
 
-    def after(self, clock: Clock, delay_s: float, act: Callable[[], None]) -> None:
-        """Run `act` after `delay_s`, unless this call has ended by then."""
+    def call_later(self, clock: Clock, delay_s: float, callback: Callable[[], None]) -> None:
+        """Run `callback` after `delay_s`, unless this call has ended by then."""
 
-        def fire() -> None:
+        def run() -> None:
             self.timers.discard(timer)
-            act()
+            callback()
 
-        timer = clock.later(delay_s, fire, MIN_PAUSE_S)
+        timer = clock.call_later(delay_s, run, MIN_TIMER_REAL_S)
         self.timers.add(timer)
 
-    def mark(self, status: str, **details: object) -> None:
+    def add_status(self, status: str, **details: object) -> None:
         """Set the status and append it to the timelog."""
         self.status = status
         self.timelog.append({"status": status, "timestamp": iso(now_s()), **details})
@@ -134,7 +134,7 @@ class Calls:
     def add(self, call: Call) -> None:
         """Add a new call. Raises HttpError 429 if MAX_CALLS calls are live."""
         if len(self._by_id) >= MAX_CALLS:
-            self._forget_one()
+            self._remove_ended()
         self._by_id[call.id] = call
         self._by_room.setdefault(call.room_id, {})[call.id] = call
 
@@ -158,15 +158,15 @@ class Calls:
         self._by_id.clear()
         self._by_room.clear()
 
-    def _forget_one(self) -> None:
-        ended = next((call for call in self if call.over), None)
+    def _remove_ended(self) -> None:
+        ended = next((call for call in self if call.has_ended), None)
         if ended is None:
-            raise HttpError(429, f"The sandbox carries {MAX_CALLS} calls: end some.")
+            raise HttpError(429, f"{MAX_CALLS} calls are live: end some.")
         del self._by_id[ended.id]
         self._drop_from_room(ended)
 
     def _drop_from_room(self, call: Call) -> None:
-        siblings = self._by_room.get(call.room_id, {})
-        siblings.pop(call.id, None)
-        if not siblings:
+        room_calls = self._by_room.get(call.room_id, {})
+        room_calls.pop(call.id, None)
+        if not room_calls:
             self._by_room.pop(call.room_id, None)
