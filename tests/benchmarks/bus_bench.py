@@ -1,7 +1,8 @@
-"""What the roads carry on this machine: `python tests/benchmarks/bus_bench.py [--sync 2m] [--count 2000]`.
+"""Throughput and latency of the bus on this machine.
 
-Runs against an embedded broker of its own. Every figure is one line: what, how many a second, and for what
-is done one at a time the median, the 99th percentile and the worst in milliseconds.
+Run `python tests/benchmarks/bus_bench.py [--sync 2m] [--count 2000]`. It starts its own embedded broker.
+Each result is one line: the operation and its rate per second. Sequential operations also show the median, the
+99th percentile and the maximum duration in milliseconds.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ ROUND = 1_000
 
 @dataclass
 class Timing:
-    """How long each of many repetitions took."""
+    """Durations of the repetitions of one operation."""
 
     name: str
     took_s: list[float] = field(default_factory=list)
 
     def line(self) -> str:
-        """The figures, as printed."""
+        """Return the result as one line."""
         ordered = sorted(self.took_s)
         p50, p99 = statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1]
         rate = len(ordered) / sum(ordered)
@@ -53,7 +54,7 @@ class Timing:
 
 
 async def one_at_a_time(name: str, count: int, act: Callable[[int], Awaitable[object]]) -> None:
-    """Time `count` repetitions of `act`, after some to warm up."""
+    """Run `act` `count` times in sequence after a warm-up, and print the durations."""
     timing = Timing(name)
     for n in range(-20, count):
         started = time.perf_counter()
@@ -64,12 +65,12 @@ async def one_at_a_time(name: str, count: int, act: Callable[[int], Awaitable[ob
 
 
 def rate(name: str, count: int, took_s: float) -> None:
-    """Print how many a second."""
+    """Print the rate per second."""
     print(f"{name:<44} {count / took_s:>9,.0f}/s")
 
 
 async def transition(bus: Bus, log: TransferLog, n: int) -> None:
-    """What the coordinator does once: load, append, fan out a phase, two commands and a timer."""
+    """Do the work of one coordinator transition: load, append, publish a phase, two commands and a timer."""
     id = f"x{n}"
     entry = await log.get_last_from_leader(id)
     seq = await log.append(
@@ -90,7 +91,7 @@ async def transition(bus: Bus, log: TransferLog, n: int) -> None:
 
 
 async def publishing(bus: Bus, count: int) -> None:
-    """Figures of writing and reading."""
+    """Measure writes and reads."""
     log = TransferLog(bus)
     await one_at_a_time("publish", count, lambda n: bus.publish(subjects.cancel(f"p{n}"), BODY))
     await one_at_a_time("append to a log", count, lambda n: log.append(f"l{n}", BODY, 0, f"l{n}"))
@@ -112,7 +113,7 @@ async def publishing(bus: Bus, count: int) -> None:
 
 
 async def working(bus: Bus, count: int, keyed: bool) -> None:
-    """Figures of a worker that does nothing with what it gets."""
+    """Measure a worker whose handler only counts messages."""
     done = asyncio.Event()
     total = 0
 
@@ -140,7 +141,7 @@ async def working(bus: Bus, count: int, keyed: bool) -> None:
 
 
 async def main(sync: str, count: int) -> None:
-    """Print all figures."""
+    """Run all measurements and print the results."""
     async with (
         EmbeddedServer(sync_interval=sync) as server,
         await Bus.connect(BusSettings(url=server.url), name="bench") as bus,
@@ -153,7 +154,7 @@ async def main(sync: str, count: int) -> None:
 
 
 def type_of_loop() -> str:
-    """The name of the event loop in use."""
+    """Return the name of the running event loop's package."""
     return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
 

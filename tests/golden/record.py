@@ -1,12 +1,12 @@
-"""`python -m tests.golden.record [--seeds N]`: play transfers, and keep their logs in this folder.
+"""`python -m tests.golden.record [--seeds N]`: run transfers and store their event logs in this folder.
 
-Every scenario of the demo that has no log yet is played with real parts. `--seeds` adds runs of the
-simulation, where things go wrong that no demo shows: of these a log is kept if it leads from some stage to
-another by an event by which no log here does. One line is one record, as it was stored.
+It runs every demo scenario that has no log yet, on a local stack. `--seeds` adds simulated transfers, with
+failures that no demo scenario contains. Of these, a log is stored only if it contains a new stage transition:
+a pair of stages and an event type that no stored log contains. One line is one record, as it was stored.
 
-A log is written once. Every later version must replay it to the same states and the same messages
-(`test_golden.py`), for that is what an upgrade meets: a transfer that an older version began. Where a
-version means to decide otherwise, its log is deleted and recorded again, and the commit says why.
+Invariant: a stored log is never changed. Every later version must replay it to the same states and messages
+(`test_golden.py`), because an upgrade continues transfers that an older version started. A version that
+changes a decision on purpose deletes and records the log again. Its commit message states the reason.
 """
 
 from __future__ import annotations
@@ -36,28 +36,29 @@ TALK = 3
 
 
 def path_of(name: str) -> Path:
-    """Where the log of a scenario, or of a simulated transfer, is kept."""
+    """Return the path of the log of a scenario or a simulated transfer."""
     return HERE / f"{name}.jsonl"
 
 
 def logs() -> list[Path]:
-    """Every log that is kept."""
+    """Return the paths of all stored logs."""
     return sorted(HERE.glob("*.jsonl"))
 
 
 def read(path: Path) -> list[Record]:
+    """Return the records of a stored log."""
     return [record_decoder.decode(line) for line in path.read_bytes().splitlines()]
 
 
 def keep(name: str, records: Iterable[bytes]) -> None:
-    """Write a log down."""
+    """Write a log to this folder."""
     lines = [record + b"\n" for record in records]
     path_of(name).write_bytes(b"".join(lines))
     print(f"{name}: {len(lines)} records")
 
 
 async def record(scenarios: list[Scenario]) -> None:
-    """Play each in a house of its own, and keep its log if all went as it must."""
+    """Run each scenario in its own local stack and store its log. Exits if a check of the scenario fails."""
     for scenario in scenarios:
         async with LocalStack(time_scale=PACE) as house, house.client() as client:
             (caller,) = await place_calls(house, [scenario], TALK)
@@ -70,7 +71,7 @@ async def record(scenarios: list[Scenario]) -> None:
 
 
 def simulate(seed: int, known: set[Way]) -> None:
-    """Play one run of the simulation, and keep those of its logs that lead a way which is not `known`."""
+    """Run one simulation and store each log that has a new transition. Exits if a check fails."""
     with borrowed():
         gc.disable()  # as `simulate` does
         world = World(seed)
@@ -87,7 +88,7 @@ def simulate(seed: int, known: set[Way]) -> None:
 
 
 def ways(records: Iterable[Record]) -> set[Way]:
-    """Which events led from which stage to which."""
+    """Return all transitions of a log: stage, event type, next stage."""
     led, before = set[Way](), Stage.NEW
     for each in records:
         led.add((before, type(each.event), each.state.stage))

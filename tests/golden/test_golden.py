@@ -1,4 +1,4 @@
-"""An upgrade in mid-transfer: every log ever kept means to this version what it meant to its own."""
+"""Upgrades during a transfer: this version replays every stored log like the version that wrote it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .record import logs, path_of, read, ways
 
 LOGS = [pytest.param(path, id=path.stem) for path in logs()]
 MIN_WAYS = 60
-"""How many different ways from stage to stage are kept, so that none is lost by the way."""
+"""Minimum number of different transitions in the stored logs, so that no log is lost."""
 
 
 @pytest.mark.parametrize("scenario", [each.name for each in SCENARIOS])
@@ -27,9 +27,9 @@ def test_every_scenario_of_the_demo_has_its_log(scenario: str) -> None:
 
 @pytest.mark.parametrize("path", LOGS)
 def test_a_caller_whose_transfer_an_older_version_began_is_served_the_same(path: Path) -> None:
-    """Each decision, from what the older version had written, leads to the same state and sends the same.
+    """Each recorded event leads from the recorded state to the same next state and the same messages.
 
-    What is sent may say more than it did: whoever reads it passes over what they do not know.
+    A message may have new fields, because every reader ignores fields that it does not know.
     """
     state: Transfer | None = None
     for record, line in zip(read(path), path.read_bytes().splitlines(), strict=True):
@@ -51,7 +51,7 @@ def test_what_goes_wrong_is_kept_too() -> None:
 
 
 def test_a_state_that_knows_less_is_still_read() -> None:
-    """All that was ever added to a state has a default: an older version wrote none of it."""
+    """Every field added to the state has a default, because older versions did not write it."""
     fields = msgspec.structs.fields(Transfer)
     assert {each.name for each in fields if each.required} == {"id", "stage", "started_at"}
 
@@ -69,7 +69,7 @@ def test_a_state_without_what_it_says_nothing_by_is_the_same_state(path: Path) -
 
 @pytest.mark.parametrize("path", LOGS)
 def test_what_a_newer_version_added_is_passed_over(path: Path) -> None:
-    """As on the way back from an upgrade."""
+    """A downgrade reads records of a newer version."""
     for line in path.read_bytes().splitlines():
         written: dict[str, Any] = json.loads(line)
         for each in (written, written["state"], written["event"], *written["outbox"]):
