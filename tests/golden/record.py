@@ -28,49 +28,49 @@ from warmxfer.cli.scenario_runner import place_calls, play
 from warmxfer.cli.scenarios import SCENARIOS, Scenario
 from warmxfer.schemas import Event
 
-Way = tuple[Stage, type[Event], Stage]
+Transition = tuple[Stage, type[Event], Stage]
 
 HERE = Path(__file__).parent
 PACE = 0.2
 TALK = 3
 
 
-def path_of(name: str) -> Path:
+def log_path(name: str) -> Path:
     """Return the path of the log of a scenario or a simulated transfer."""
     return HERE / f"{name}.jsonl"
 
 
-def logs() -> list[Path]:
+def log_paths() -> list[Path]:
     """Return the paths of all stored logs."""
     return sorted(HERE.glob("*.jsonl"))
 
 
-def read(path: Path) -> list[Record]:
+def read_log(path: Path) -> list[Record]:
     """Return the records of a stored log."""
     return [record_decoder.decode(line) for line in path.read_bytes().splitlines()]
 
 
-def keep(name: str, records: Iterable[bytes]) -> None:
+def write_log(name: str, records: Iterable[bytes]) -> None:
     """Write a log to this folder."""
     lines = [record + b"\n" for record in records]
-    path_of(name).write_bytes(b"".join(lines))
+    log_path(name).write_bytes(b"".join(lines))
     print(f"{name}: {len(lines)} records")
 
 
 async def record(scenarios: list[Scenario]) -> None:
     """Run each scenario in its own local stack and store its log. Exits if a check of the scenario fails."""
     for scenario in scenarios:
-        async with LocalStack(time_scale=PACE) as house, house.client() as client:
-            (caller,) = await place_calls(house, [scenario], TALK)
-            played = await play(house, client, scenario, caller)
+        async with LocalStack(time_scale=PACE) as stack, stack.client() as client:
+            (caller,) = await place_calls(stack, [scenario], TALK)
+            played = await play(stack, client, scenario, caller)
             if played.problems:
                 raise SystemExit(f"{scenario.name}: {'; '.join(played.problems)}")
-            async with await Bus.connect(BusSettings(url=house.nats_url), name="recorder") as bus:
+            async with await Bus.connect(BusSettings(url=stack.nats_url), name="recorder") as bus:
                 stored = await bus.history(subjects.log(played.id), MAX_RECORDS)
-                keep(scenario.name, (each.data for each in stored))
+                write_log(scenario.name, (each.data for each in stored))
 
 
-def simulate(seed: int, known: set[Way]) -> None:
+def simulate(seed: int, known: set[Transition]) -> None:
     """Run one simulation and store each log that has a new transition. Exits if a check fails."""
     with borrowed():
         gc.disable()  # as `simulate` does
@@ -79,29 +79,31 @@ def simulate(seed: int, known: set[Way]) -> None:
         gc.enable()
     if problems:
         raise SystemExit(f"seed {seed}: {'; '.join(problems)}")
-    for id, story in world.stories.items():
-        led = ways(record for _, record in story.records)
+    for id, simulated in world.stories.items():
+        found = transitions(record for _, record in simulated.records)
         name = f"seed_{seed}_{id}"
-        if not led <= known and not path_of(name).exists():
-            known |= led
-            keep(name, (stored.data for stored, _ in story.records))
+        if not found <= known and not log_path(name).exists():
+            known |= found
+            write_log(name, (stored.data for stored, _ in simulated.records))
 
 
-def ways(records: Iterable[Record]) -> set[Way]:
+def transitions(records: Iterable[Record]) -> set[Transition]:
     """Return all transitions of a log: stage, event type, next stage."""
-    led, before = set[Way](), Stage.NEW
+    found, previous = set[Transition](), Stage.NEW
     for each in records:
-        led.add((before, type(each.event), each.state.stage))
-        before = each.state.stage
-    return led
+        found.add((previous, type(each.event), each.state.stage))
+        previous = each.state.stage
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.golden.record", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=0, help="runs of the simulation to look for new ways in")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="number of simulation runs that are searched for new transitions"
+    )
     seeds = parser.parse_args().seeds
-    asyncio.run(record([each for each in SCENARIOS if not path_of(each.name).exists()]))
-    known = set[Way]().union(*(ways(read(path)) for path in logs()))
+    asyncio.run(record([each for each in SCENARIOS if not log_path(each.name).exists()]))
+    known = set[Transition]().union(*(transitions(read_log(path)) for path in log_paths()))
     read_logs()
     for seed in range(1, seeds + 1):
         simulate(seed, known)
