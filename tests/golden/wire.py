@@ -150,10 +150,10 @@ def _dead_letter() -> dict[str, Any]:
     delivery = Delivery(
         "ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, delivery_count=1, headers={}
     )
-    letter = dead_letters.dead_letter(delivery, "CAUSE", "CONSUMER")
-    fields: dict[str, Any] = json.loads(letter.data)
+    message = dead_letters.dead_letter(delivery, "CAUSE", "CONSUMER")
+    fields: dict[str, Any] = json.loads(message.data)
     types = {f"body.{name}": type(value).__name__ for name, value in fields.items()}
-    return {"message id": letter.msg_id, **types}
+    return {"message id": message.msg_id, **types}
 
 
 def _names() -> dict[str, Any]:
