@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from .fields import SummaryText
-from .tags import snake_case
+from .fields import SummaryText, snake_case
 from .transfer import SIPDestination, SpokenLines
 
 

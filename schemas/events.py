@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from .fields import ReasonText, SummaryText
+from .fields import ReasonText, SummaryText, snake_case
 from .outcomes import Outcome
-from .tags import snake_case
 from .transfer import WarmTransferRequest
 
 

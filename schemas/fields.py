@@ -7,9 +7,12 @@ reach a log line or a subject.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 TOKEN_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 """What may stand between two dots of a subject: transfer ids, session names, room ids."""
@@ -118,3 +121,8 @@ ProviderId = Annotated[
         extra={"remedy": "use 1 to 128 printable ASCII characters without spaces"},
     ),
 ]
+
+
+def snake_case(name: str) -> str:
+    """`DialSupervisor` -> `dial_supervisor`."""
+    return _HUMP.sub("_", name).lower()

@@ -27,9 +27,9 @@ from .fields import (
     SpokenLine,
     Token,
     WaitSeconds,
+    snake_case,
 )
 from .outcomes import Outcome
-from .tags import snake_case
 
 
 class WarmTransferPhase(StrEnum):

@@ -22,7 +22,7 @@ from warmxfer.schemas import (
     decode_result,
     encode,
 )
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .examples import ASKS, COMMANDS, EVENTS, JSON, example, quickly
 

@@ -8,7 +8,7 @@ stay as it is are left out. The order is that of the stages and of the table's r
 
 from __future__ import annotations
 
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .state import ENDED, Stage
 from .transitions import TRANSITIONS

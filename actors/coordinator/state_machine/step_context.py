@@ -19,7 +19,7 @@ from warmxfer.schemas import (
     apology_for,
 )
 from warmxfer.schemas.errors import InternalError
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .record import Output
 from .state import Decision, PendingCommand, PreparationTask, Stage, Transfer
