@@ -26,10 +26,10 @@ from types import TracebackType
 
 import structlog
 
+from . import subjects
 from .bus import Bus
 from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, RetryableError
-from .held import InFlight
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 
@@ -242,6 +242,31 @@ class Worker:
             "seq": delivery.seq,
             "tries": delivery.delivery_count,
         }
+
+
+class InFlight:
+    """A message in a worker's hands: waiting for its turn, or being handled."""
+
+    __slots__ = ("delivery", "invalid_subject", "message", "running")
+
+    def __init__(self, arrival: ConsumerMessage) -> None:
+        self.message = arrival
+        self.running = False
+        self.invalid_subject = ""
+        try:
+            address = subjects.parse(arrival.subject)
+        except InvalidRequest as error:
+            address = subjects.Address(subjects.INVALID_ID, "", "")
+            self.invalid_subject = str(error)
+        self.delivery = Delivery(
+            *address,
+            subject=arrival.subject,
+            data=arrival.data,
+            seq=arrival.seq,
+            at=arrival.at,
+            delivery_count=arrival.delivery_count,
+            headers=arrival.headers,
+        )
 
 
 def _is_cancelled() -> bool:
