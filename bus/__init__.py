@@ -25,8 +25,9 @@ from .errors import (
     UnsupportedServer,
 )
 from .messages import Delivery, LiveMessage, Outgoing, Stored
+from .request_reply import Responder
 from .settings import BusSettings
-from .subscriptions import Responder, Subscription
+from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
 

@@ -11,13 +11,14 @@ from types import TracebackType
 
 from nats.micro.service import Service, ServiceConfig
 
-from . import diagnostics, stream, stream_reader, stream_writer, subscriptions
+from . import diagnostics, request_reply, stream, stream_reader, stream_writer
 from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
+from .request_reply import Handler, Responder
 from .settings import BusSettings
-from .subscriptions import Handler, Responder, Subscription
+from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 5.0
@@ -128,7 +129,7 @@ class Bus:
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Ask and return the answer; raises `NoOneAnswered`, or `Refused`/`Broken` as the other side said."""
-        return await subscriptions.request(self._connection, subject, data, timeout_s)
+        return await request_reply.request(self._connection, subject, data, timeout_s)
 
     def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Responder:
         """Answer questions on `subject` while the returned async context manager is open.
