@@ -1,8 +1,9 @@
-"""One connection to the broker, made again for ever; the one border where nats meets us.
+"""One reconnecting connection to the broker. nats errors become warmxfer errors here.
 
-Everything the connection goes through is logged here (never an address with credentials in it), and its
-errors become ours: nothing listening, access denied, a broker too old or without JetStream are one
-sentence each. Questions and acknowledgements share one inbox (`replies.py`).
+- Every change of the connection is logged. No log line shows an address with credentials.
+- A server that does not answer, refused credentials, and a server that is too old or runs without JetStream
+  each raise an error of one sentence.
+- Requests and acknowledgements share one inbox (`reply_inbox.py`).
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from .retry import RetryLoop
 from .settings import BusSettings
 
 MIN_SERVER_VERSION = (2, 14)
-"""The first nats-server with message schedules that a header of another message can cancel."""
+"""First nats-server with message schedules that a header of another message can cancel."""
 
 HOOK_DEADLINE_S = 15.0
+"""Maximum time of one reconnect hook."""
 
 _JETSTREAM_OFF = (10039, 10076)
 _NOT_READY = (10005, 10008, 10009, 10023)
-"""In a cluster that begins, the brokers find each other one by one: at first too few for the stream."""
+"""Error codes of a cluster that is starting: too few brokers have joined to hold the stream."""
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
 
 Hook = Callable[[], Awaitable[None]]
@@ -40,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 class JetStreamApiError(Exception):
-    """The broker's own refusal of a management request; caught within this room."""
+    """Rejection of a management request by the broker. Handled inside this package."""
 
     def __init__(self, err_code: int, description: str) -> None:
         super().__init__(description)
@@ -49,7 +51,7 @@ class JetStreamApiError(Exception):
 
 
 class Connection:
-    """The connection of one process. `open` it once; it comes back by itself until `close`."""
+    """Connection of one process. `open` it once; it reconnects by itself until `close`."""
 
     def __init__(self, settings: BusSettings, name: str) -> None:
         self.settings = settings
@@ -67,7 +69,7 @@ class Connection:
         self._close_callbacks: list[Callable[[], None]] = []
 
     async def open(self, patience_s: float) -> None:
-        """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
+        """Connect and check the broker. Retries for `patience_s` while no server listens."""
         wanted = connect_options(self.settings, self._name) | self._callbacks()
         try:
             async with asyncio.timeout(patience_s):
@@ -91,17 +93,17 @@ class Connection:
             raise
 
     async def close(self) -> None:
-        """Close at once; what was not yet written is lost."""
+        """Close at once. Messages that were not sent yet are lost."""
         self._closing = True
         try:
             await self.client.close()
         except (OSError, Error) as error:
-            # It broke while it was being closed; gone it is.
+            # The connection failed while closing. It is closed either way.
             log.debug("bus_broke_while_closing", error=str(error))
         await self._on_close()
 
     async def drain(self, deadline_s: float) -> None:
-        """Let subscriptions finish what they have, write what is pending, then close."""
+        """Finish subscriptions, send pending messages, then close."""
         self._closing = True
         try:
             async with asyncio.timeout(deadline_s):
@@ -112,11 +114,11 @@ class Connection:
             await self.close()
 
     async def wait_closed(self) -> None:
-        """Return when the connection is gone for good, by us or by the broker."""
+        """Block until the connection is closed for good, by this process or by the broker."""
         await self._closed.wait()
 
     async def wait_connected(self, deadline: float) -> None:
-        """Return when connected; raises `Unavailable` when the loop's clock reaches `deadline` first."""
+        """Block until connected. Raises `Unavailable` if the loop's clock reaches `deadline` first."""
         if self._connected.is_set():
             return
         if self._closed.is_set():
@@ -129,25 +131,28 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands, as far as is known."""
+        """True if the connection is up, as far as this process knows."""
         return self._connected.is_set()
 
     def unavailable(self, why: str) -> Unavailable:
-        """The error for a broker that did not answer in time."""
+        """Return the error for a broker that did not answer in time."""
         return Unavailable(f"The bus at {self.settings.shown_url} did not answer in time ({why})")
 
     def on_reconnect(self, hook: Hook) -> Callable[[], None]:
-        """Call `hook` after each reconnect; returns what unregisters it."""
+        """Call `hook` after each reconnect. Returns a function that unregisters it."""
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook)
 
     def on_close(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Call `end` once the connection is gone for good; returns what unregisters it."""
+        """Call `end` when the connection is closed for good. Returns a function that unregisters it."""
         self._close_callbacks.append(end)
         return lambda: self._close_callbacks.remove(end)
 
     async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
-        """One management request (`$JS.API.<verb>`); raises `ApiError`, `Unavailable`, `AccessDenied`."""
+        """Send one management request (`$JS.API.<verb>`) and return the broker's answer.
+
+        Raises `JetStreamApiError`, `Unavailable`, `AccessDenied`.
+        """
         data = b"" if body is None else json.dumps(body).encode()
         patience = RetryLoop(self, deadline_s)
         while True:
@@ -189,7 +194,7 @@ class Connection:
             try:
                 reply = await self.replies.call("$JS.API.INFO", b"", None, timeout_s)
             except (TimeoutError, ConnectionLost, AccessDenied):
-                # A user without the right to ask may still have every right it needs.
+                # This user may not query the account, but may have every permission that it needs.
                 log.debug("jetstream_not_checked")
                 return
             if has_no_responders(reply):
@@ -246,7 +251,7 @@ class Connection:
             task.add_done_callback(self._running_hooks.discard)
 
     async def _run_hook(self, hook: Hook) -> None:
-        """Each on its own: one that fails or hangs holds up neither the link nor the others."""
+        """Run one hook. A hook that fails or hangs delays neither the connection nor other hooks."""
         try:
             async with asyncio.timeout(HOOK_DEADLINE_S):
                 await hook()
@@ -266,5 +271,5 @@ class Connection:
 
 
 def has_no_responders(reply: Msg) -> bool:
-    """True when the broker says that nobody listens on the subject of a request."""
+    """Return True if the broker reports that no process listens on the subject of a request."""
     return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data

@@ -1,6 +1,6 @@
-"""The files that settings name (credentials, certificates): read before nats does, refused in one sentence.
+"""Check of the credential and certificate files in the settings, before nats reads them.
 
-nats itself looks for the end of a credentials file for ever when it has none.
+nats-py searches a credentials file for its end marker without limit, and hangs if there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CREDS_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 
 
 def check_files(settings: BusSettings) -> None:
-    """Raises `Refused` for a file that is not there or cannot be read, and for credentials that are none."""
+    """Raise InvalidRequest if a file does not exist, cannot be read, or is not a credentials file."""
     for name in ("creds", "ca", "cert", "key"):
         path = getattr(settings, name)
         if path:
@@ -33,7 +33,7 @@ def check_files(settings: BusSettings) -> None:
 
 
 def tls(settings: BusSettings) -> ssl.SSLContext | None:
-    """How to speak TLS; None when the settings name no certificate. Raises `Refused`."""
+    """Return the TLS context, or None if the settings name no certificate. Raises InvalidRequest."""
     if not settings.ca and not settings.cert:
         return None
     try:
@@ -66,5 +66,5 @@ def _unfit(variable: str, path: str | None, what: str) -> InvalidRequest:
 
 
 def _no_password() -> str:
-    """Instead of OpenSSL's own question on the terminal, which a worker would wait at for ever."""
+    """Return no password. Without this callback OpenSSL asks on the terminal, and a worker would hang."""
     return ""

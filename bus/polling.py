@@ -1,12 +1,12 @@
-"""When to look at what is stored, for whoever acts on what a subject holds and hears it live too.
+"""When to read a subject again, for code that reads stored messages and subscribes to new ones.
 
-    async with aclosing(looks(bus)) as again:
-        async for _ in again:
-            await catch_up(await bus.last(subject))
+    async with aclosing(poll_ticks(bus)) as ticks:
+        async for _ in ticks:
+            await catch_up(await bus.get_last(subject))
 
-One look on beginning to listen is not enough. The broker hands a message to its hearers before it stores it:
-what was on its way when we subscribed was not handed to us, and is not stored yet when we look. Its writer
-repeats it until it is stored, so looking again a moment later finds it.
+One read after subscribing is not enough. The broker sends a message to its subscribers before it stores it.
+A message in transit at the moment of subscribing is not received, and is not stored yet at the first read.
+Its writer repeats it until it is stored, so a read a moment later finds it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LATE_S: Final = 30.0
 
 
 def growing_pauses(longest_s: float) -> Iterator[float]:
-    """How long to listen between two looks, in seconds: `SOON_S`, then ever longer, for ever."""
+    """Yield the pauses between two reads, without end: `SOON_S` seconds, then doubled up to `longest_s`."""
     pause_s = SOON_S
     while True:
         yield pause_s
@@ -30,7 +30,7 @@ def growing_pauses(longest_s: float) -> Iterator[float]:
 
 
 async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
-    """It is time to look: now, then after ever longer pauses, and after a reconnect as at the beginning."""
+    """Yield when it is time to read: now, then after growing pauses. A reconnect starts again from now."""
     reconnected = asyncio.Event()
 
     async def note() -> None:

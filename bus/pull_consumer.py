@@ -1,9 +1,9 @@
-"""The raw flow of one durable consumer: overlapping pulls, so that the next messages are on their way while
-these are handled. Carries 2.5 times what fetching batch by batch does.
+"""Message flow of one durable consumer. Pull requests overlap, so the next messages are already in transit.
 
-The law: `held + asked for` never exceeds the window. What was asked for is counted down by arrivals and by
-the broker's word that a pull ended; whenever the count can no longer be trusted (reconnect, leader change,
-silence past the heartbeat) the inbox is thrown away with every pull on it, and counting starts anew.
+It carries 2.5 times as many messages as fetching batch by batch. Invariant: messages in flight plus messages
+requested never exceed the window. The number requested decreases with each message and when the broker ends
+a pull. After a reconnect, a leader change or a missed heartbeat the number is unreliable. Then the inbox is
+replaced, which ends every pull on it, and counting starts at zero.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from .stream import STREAM
 
 PULL_EXPIRES_S = 30
 HEARTBEAT_S = 2
+"""The broker sends a heartbeat this often while a pull is open."""
 SILENCE_S = 2.5 * HEARTBEAT_S
+"""Without any message or heartbeat for this long, the pull is considered lost."""
 WATCH_EVERY_S = 0.25
 PAUSE_MIN_S = 0.25
 PAUSE_MAX_S = 5.0
@@ -38,20 +40,20 @@ log = structlog.get_logger(__name__)
 
 
 class MessageSink(Protocol):
-    """Where arrivals go: the worker."""
+    """Receiver of the messages: the worker."""
 
     def accept(self, arrival: ConsumerMessage) -> None:
-        """Take one message; it counts as held until it is settled."""
+        """Take one message. It counts as in flight until it is acknowledged, rejected or terminated."""
         ...
 
     @property
     def in_flight(self) -> int:
-        """How many messages are held now."""
+        """Number of messages in flight."""
         ...
 
 
 class PullConsumer:
-    """Pulls while `start`ed; `pump` asks for more when there is room."""
+    """Flow-controlled pull from one durable consumer, between `start` and `stop`."""
 
     def __init__(self, link: Connection, consumer: str, sink: MessageSink, window: int) -> None:
         self._link = link
@@ -72,7 +74,7 @@ class PullConsumer:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the broker was last heard on this consumer; for liveness probes."""
+        """Seconds since the last sign of the broker on this consumer, for liveness probes."""
         return asyncio.get_running_loop().time() - self._heard_at
 
     async def start(self) -> None:
@@ -83,7 +85,7 @@ class PullConsumer:
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self._consumer}")
 
     async def stop(self) -> None:
-        """Stop pulling; what is already on its way still arrives before this returns."""
+        """Stop pulling. Messages already in transit arrive before this returns."""
         self._pulling = False
         if self._forget is not None:
             self._forget()
@@ -97,7 +99,7 @@ class PullConsumer:
             self._subscription = None
 
     async def request_more(self) -> None:
-        """Ask for as much as there is room for, unless that is too little to be worth a request."""
+        """Request as many messages as the window allows, unless they are too few for a request."""
         if not self._pulling or self._paused_until is not None or not self._link.connected:
             return
         room = self._window - self._sink.in_flight - self._asked
@@ -110,25 +112,28 @@ class PullConsumer:
         await self._send(self._subject, json.dumps(pull).encode(), self._inbox)
 
     async def ack(self, arrival: ConsumerMessage) -> None:
-        """Done: never deliver it again. If this is lost it comes again, so handlers repeat harmlessly."""
+        """Acknowledge: never redeliver.
+
+        If this is lost the message comes again, so handlers are idempotent.
+        """
         await self._send(arrival.ack_subject, _ACK)
 
     async def nak(self, arrival: ConsumerMessage, delay_s: float = 0.0) -> None:
-        """Not done: deliver it again after `delay_s`."""
+        """Reject: redeliver after `delay_s`."""
         data = _NAK if delay_s <= 0 else b'%s {"delay": %d}' % (_NAK, int(delay_s * _NS))
         await self._send(arrival.ack_subject, data)
 
     async def progress(self, arrival: ConsumerMessage) -> None:
-        """Still at it: start its `ack_wait` anew."""
+        """Report progress: restart the message's `ack_wait`."""
         await self._send(arrival.ack_subject, _PROGRESS)
 
     async def term(self, arrival: ConsumerMessage) -> None:
-        """Given up: never deliver it again."""
+        """Terminate: never redeliver, because the message was dead-lettered."""
         await self._send(arrival.ack_subject, _TERM)
 
     async def _arrive(self, msg: Msg) -> None:
         self._heard_at = asyncio.get_running_loop().time()
-        # A stored message may carry any header, "Status" too: only the broker's receipt tells them apart.
+        # A stored message may carry any header, also "Status". Only a message has an ack subject as reply.
         if msg.reply.startswith("$JS.ACK."):
             self._asked = max(0, self._asked - 1)
             self._pause_s = PAUSE_MIN_S
@@ -145,7 +150,7 @@ class PullConsumer:
         if status in ("404", "408"):
             self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
             return
-        # Leadership changed, the server goes away, JetStream is not up yet, the consumer is gone.
+        # The leader changed, the server shuts down, JetStream is not ready, or the consumer is deleted.
         log.warning("pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0])
         self._paused_until = self._heard_at + self._pause_s
         self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
@@ -167,7 +172,7 @@ class PullConsumer:
                 await self.request_more()
 
     async def _restart(self) -> None:
-        """Throw the inbox away, and every pull on it, and start counting anew."""
+        """Replace the inbox, which ends every pull on it, and count from zero."""
         old, self._subscription = self._subscription, None
         if old is not None:
             await unsubscribe(old)
@@ -189,7 +194,7 @@ class PullConsumer:
         try:
             await self._link.client.publish(subject, data, reply=reply)
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
-            # A lost receipt costs a second delivery, a lost pull is asked again by the watcher.
+            # A lost acknowledgement causes a redelivery. The watcher repeats a lost pull request.
             log.warning("not_sent_to_consumer", consumer=self._consumer, error=str(error))
 
 

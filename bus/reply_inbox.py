@@ -1,7 +1,7 @@
-"""Many answers over one inbox: every request gets a future, found again by the last word of its subject.
+"""One inbox for all pending replies. The last token of a reply's subject identifies its request.
 
-A future ends in exactly one way: the answer, `ConnectionLost` when the link breaks while it waits, or the
-error handed to `fail` for its subject. Deadlines are the caller's.
+A pending reply ends in exactly one way: with the reply, with `ConnectionLost` if the connection fails while
+it waits, or with the error that `fail` was given for its subject. The requester sets the deadline.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MAX_WAITING = 65_536
 
 
 class ConnectionLost(Exception):
-    """The link broke: whether the request was carried out is not known. Caught within this room."""
+    """The connection failed: it is unknown whether the request was processed. Handled inside this package."""
 
 
 class ReplyInbox:
-    """The one inbox of a connection. `open` it after connecting; it survives reconnects."""
+    """The inbox of a connection. `open` it after connecting; it survives reconnects."""
 
     def __init__(self, client: NatsClient) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class ReplyInbox:
         await self._client.subscribe_callback(f"{self._inbox}.*", self._arrive)
 
     async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
-        """Write a request and return the future of its answer without waiting for it."""
+        """Send a request and return the future of its reply without waiting for it."""
         if len(self._waiting) >= MAX_WAITING:
             raise ConnectionLost(f"{MAX_WAITING} requests are unanswered")
         word = str(next(self._numbers))
@@ -67,7 +67,7 @@ class ReplyInbox:
     async def call(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
     ) -> Msg:
-        """Write a request and wait for its answer; raises `TimeoutError`, `ConnectionLost`."""
+        """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
         future = await self.send(subject, data, headers)
         try:
             async with asyncio.timeout(timeout_s):
@@ -76,13 +76,13 @@ class ReplyInbox:
             future.cancel()
 
     def fail(self, subject: str, error: Exception) -> None:
-        """End every request that waits on `subject` with `error`."""
+        """End every pending request on `subject` with `error`."""
         for future, waiting_on in tuple(self._waiting.values()):
             if waiting_on == subject and not future.done():
                 future.set_exception(error)
 
     def fail_all(self) -> None:
-        """End every request: the link broke, their answers will not come."""
+        """End every pending request: the connection failed, so no reply will come."""
         for future, _ in tuple(self._waiting.values()):
             if not future.done():
                 future.set_exception(ConnectionLost("connection lost"))

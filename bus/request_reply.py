@@ -1,4 +1,4 @@
-"""Request and reply over core NATS: `request()` asks, and `Responder` answers."""
+"""Request and reply over core NATS: `request()` sends a request, `Responder` replies to it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .reply_inbox import ConnectionLost
 
 MAX_CONCURRENT_REPLIES = 64
 REPLY_DEADLINE_S = 10.0
+"""Time of a handler for one request."""
 MAX_SENTENCE_CHARS = 300
 
 ERROR = "Nats-Service-Error"
@@ -31,7 +32,11 @@ log = structlog.get_logger(__name__)
 
 
 class Responder:
-    """`async with bus.serve(subject, handler): ...` answers questions until it is left."""
+    """A server of requests: `async with bus.serve(subject, handler): ...`.
+
+    Each handler has `REPLY_DEADLINE_S`. At most `MAX_CONCURRENT_REPLIES` run at a time; further requests are
+    rejected at once as busy.
+    """
 
     def __init__(self, link: Connection, subject: str, handler: Handler, queue: str | None = None) -> None:
         self._link = link
@@ -80,7 +85,7 @@ class Responder:
             log.warning("answer_too_late", subject=msg.subject, deadline_s=self._deadline_s)
             await self._respond(msg, b"", _BUSY, f"no answer within {self._deadline_s:g} s")
         except Exception as error:
-            # Its text may quote what was asked: only its kind leaves this process.
+            # Its text may quote the payload, so only the type of the error leaves this process.
             log.error("answer_failed", subject=msg.subject, cause=describe_error(error))
             await self._respond(msg, b"", _BROKEN, f"the answering side failed with {type(error).__name__}")
         else:
@@ -95,7 +100,7 @@ class Responder:
 
 
 async def request(link: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:
-    """Ask and wait for one answer; see `Bus.ask`."""
+    """Send a request and return the reply; see `Bus.request`."""
     try:
         reply = await link.replies.call(subject, data, None, timeout_s)
     except TimeoutError as error:

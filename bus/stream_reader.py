@@ -1,15 +1,17 @@
-"""Reading the stream: the last message of a subject, the newest one, the next after a number, a history.
+"""Stream reads: the newest message of a subject, the next after a number, and a history.
 
-    newest                                      asked of the stream's leader: what was acknowledged is seen
-    last, first_after, numbered, history        direct gets, which any replica answers: maybe a moment old
+    get_last_from_leader                            answered by the leader: includes every acknowledged write
+    get_last, first_after, numbered, history        direct gets, answered by any replica: may be stale
 
-Of three replicas one that stalls answers as of then, and one that is well is some milliseconds behind. So a
-direct get is a hint: what it shows was written, what it does not show may have been. It is enough where a
-write with an expectation decides, where it is looked again, or where an old answer does no harm. Who lets
-something go for ever because of what is not there reads the newest. It needs a leader, and there is none for
-some seconds after one died; one that was cut off from the others takes itself for it that long.
+A replica that stalls answers with old data. A healthy one is some milliseconds behind. A message that a
+direct get returns was stored. A message that it does not return may have been stored.
 
-All reads wait out a broker that is away, until their deadline.
+A direct get is enough where a guarded write decides, where the code reads again, or where an old answer does
+no harm. Code that drops something for good because a message does not exist reads from the leader. For some
+seconds after a leader died there is none. A leader that was cut off from the others still answers for as
+long.
+
+Every read waits for an unreachable broker until its deadline.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ _ENVELOPE = frozenset(
 
 
 async def get_last_from_leader(link: Connection, subject: str, deadline_s: float) -> Stored | None:
-    """The newest message on `subject` (which may hold wildcards) as the leader has it, or None."""
+    """Return the newest message on `subject` (wildcards allowed) as the leader has it, or None."""
     try:
         answer = await link.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
     except JetStreamApiError as error:
@@ -65,24 +67,24 @@ async def get_last_from_leader(link: Connection, subject: str, deadline_s: float
 
 
 async def get_last(link: Connection, subject: str, deadline_s: float) -> Stored | None:
-    """The last message on `subject` (which may hold wildcards) that some replica has, or None."""
+    """Return the newest message on `subject` (wildcards allowed) that some replica has, or None."""
     if "*" in subject or ">" in subject:
         return await _get_one(link, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
     return await _get_one(link, f"{_DIRECT_GET}.{subject}", None, deadline_s)
 
 
 async def first_after(link: Connection, subject: str, seq: int, deadline_s: float) -> Stored | None:
-    """The oldest message on `subject` with a number above `seq`, or None."""
+    """Return the oldest message on `subject` with a number above `seq`, or None."""
     return await _get_one(link, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
 
 
 async def numbered(link: Connection, seq: int, deadline_s: float) -> Stored | None:
-    """The message with number `seq`, or None."""
+    """Return the message with number `seq`, or None."""
     return await _get_one(link, _DIRECT_GET, {"seq": seq}, deadline_s)
 
 
 async def history(link: Connection, subject: str, limit: int, after: int, deadline_s: float) -> list[Stored]:
-    """The oldest `limit` messages on `subject` (which may hold wildcards) above number `after`, in order."""
+    """Return the oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
     if not 1 <= limit <= MAX_HISTORY:
         raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
     patience = RetryLoop(link, deadline_s)
@@ -122,7 +124,7 @@ async def _get_one(
 
 
 async def _get_batch(link: Connection, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
-    """At most `wanted` messages from number `seq` on, and how many are left after them."""
+    """Return at most `wanted` messages from number `seq` on, and the number of messages after them."""
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
 
     async def arrive(msg: Msg) -> None:
@@ -147,7 +149,7 @@ async def _get_batch(link: Connection, subject: str, seq: int, wanted: int) -> t
 
 
 def _stored(msg: Msg) -> Stored | None:
-    """The message in an answer to a direct get; None for the broker's own "not found" and "end of batch"."""
+    """Return the message in a reply to a direct get, or None for "not found" and "end of batch"."""
     headers = msg.headers or {}
     if "Nats-Sequence" not in headers:
         return None
@@ -161,7 +163,7 @@ def _stored(msg: Msg) -> Stored | None:
 
 
 def _headers(block: bytes) -> dict[str, str]:
-    """The headers in the block that the broker keeps them as; its first line is the version."""
+    """Parse a stored header block. Its first line is the version."""
     lines = block.decode(errors="replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)
     return {name: value.strip() for name, _, value in pairs}

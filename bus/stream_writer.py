@@ -1,9 +1,9 @@
-"""Writing to the stream: at least once on the wire, once in the stream, or a typed refusal.
+"""Writes to the stream: sent at least once, stored once, or rejected with a typed error.
 
-Every message carries an id of its own, so a repeat within two minutes is dropped by the broker. A write
-whose acknowledgement was lost is *doubtful*: it is written again with the same id and the same
-expectation. Should the expectation then fail, the one message that follows the expected number tells
-whose write it was: ours (then we are done) or somebody else's (then the race is lost).
+Every message has a unique message id, so the broker drops a repeat within 120 seconds. If the acknowledgement
+is lost, the outcome of the write is unknown. The write is then repeated with the same id and the same
+expected sequence number. If the broker now reports another last message, the one message after the expected
+number decides: it is our own message (done) or another writer's (`StaleWrite`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST = (10071, 10164)
 _TOO_LARGE = 10054
 _NO_ROOM = (10002, 10023, 10047, 10077)
-"""The account's share, the server's, the disk: room is made again, and what had none was not wrong."""
+"""Error codes for a full account, server or disk. Space becomes free again, and the message was valid."""
 _TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_ROOM)
 
 
 class _NotStored(Exception):
-    """The broker said no for now: nothing was stored, try again."""
+    """The broker cannot store a message now. Nothing was stored; try again."""
 
 
 async def publish(link: Connection, message: Outgoing, expect_last: int | None, deadline_s: float) -> int:
@@ -65,13 +65,13 @@ async def publish(link: Connection, message: Outgoing, expect_last: int | None, 
                 if winner.msg_id == headers[MSG_ID]:
                     return winner.seq
                 raise
-            # The replica that answered is behind the one that refused: ask again.
+            # The replica that answered is behind the leader that rejected the write: read again.
             why = "a replica is behind"
         await patience.back_off(why)
 
 
 async def publish_all(link: Connection, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
-    """Store many messages, written in order before the first answer is awaited; see `Bus.publish_all`."""
+    """Store many messages, all sent before the first reply is awaited; see `Bus.publish_all`."""
     if len(messages) > MAX_IN_FLIGHT_WRITES:
         raise InternalError(
             f"{len(messages)} messages at once; publish at most {MAX_IN_FLIGHT_WRITES} together"
@@ -95,7 +95,7 @@ async def _write_round(
     numbers: dict[int, int],
     timeout_s: float,
 ) -> str:
-    """Write what is `missing`, add the numbers of what got stored; returns why the rest did not."""
+    """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
     why = ""
     posted: dict[int, asyncio.Future[Msg]] = {}
     try:
@@ -130,11 +130,12 @@ def _headers(message: Outgoing) -> dict[str, str]:
 
 
 async def _check_own(link: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
-    """Raise `Broken` when the repeat the broker saw was of a message on another subject, and `StaleWrite`
-    when it was another message under the same id.
+    """Check that the message under our id is ours.
 
-    Ids count in the whole stream: a record dropped for the id of something else would be a record lost. And a
-    cluster looks at the id before the expectation: whoever lost the race hears of a repeat, not of a refusal.
+    Raises `InternalError` if the broker saw the id on another subject: the record would be lost. Raises
+    `StaleWrite` if another message was stored under the same id. Message ids are unique in the whole stream.
+    A cluster checks the id before the expected number, so the slower of two writers gets a duplicate reply
+    instead of a rejection.
     """
     patience = RetryLoop(link, deadline_s)
     while True:
@@ -151,7 +152,7 @@ async def _check_own(link: Connection, message: Outgoing, seq: int, deadline_s: 
 
 
 def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
-    """The number under which the broker stored a message, and whether it had it already."""
+    """Return the number under which the broker stored a message, and whether it was a duplicate."""
     if has_no_responders(reply):
         raise _NotStored("no stream captures the subject, or its leader is away")
     answer: dict[str, Any] = json.loads(reply.data)

@@ -1,8 +1,7 @@
-"""Hearing live, and answering: core subscriptions with bounds that are told, never silent.
+"""Live subscription over core NATS with a bounded queue.
 
-A reader that is too slow loses the oldest messages; the next one it hears says how many (`Heard.lost`),
-so that it can catch up from the stream. An answering handler has a deadline and a bounded number of
-companions; whoever asks past the bound is told at once.
+A subscriber that is too slow loses the oldest messages. The next message that it reads says how many
+(`LiveMessage.lost`), so that it can catch up from the stream.
 """
 
 from __future__ import annotations
@@ -21,12 +20,17 @@ from .messages import LiveMessage
 from .nats_client import unsubscribe
 
 MAX_PENDING = 1_024
+"""Messages that wait for one subscriber at most."""
 
 log = structlog.get_logger(__name__)
 
 
 class Subscription:
-    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+    """A live subscription, to be iterated.
+
+    async with bus.subscribe(subject) as messages:
+        async for message in messages: ...
+    """
 
     def __init__(self, link: Connection, subject: str) -> None:
         self._link = link
@@ -64,11 +68,11 @@ class Subscription:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will come: it was left, or the connection is closed."""
+        """True if no more messages will come: the context was left, or the connection is closed."""
         return self._ended
 
     async def next(self, timeout_s: float) -> LiveMessage | None:
-        """The next message, or None when none came within `timeout_s`."""
+        """Return the next message, or None if none comes within `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await anext(self, None)
@@ -76,7 +80,7 @@ class Subscription:
             return None
 
     def end(self) -> None:
-        """End the iteration once what is pending was read."""
+        """End the iteration after the pending messages were read."""
         self._ended = True
         self._wake.set()
 
@@ -88,7 +92,7 @@ class Subscription:
                 log.warning("listener_too_slow", subject=self._subject, max_pending=self._max_pending)
             lost = dropped.lost + 1
             if self._pending:
-                # The count moves to what is now the oldest: the reader hears of the gap where the gap is.
+                # Move the count to the message after the gap, so that the reader learns of it there.
                 oldest = self._pending.popleft()
                 self._pending.appendleft(LiveMessage(oldest.subject, oldest.data, oldest.lost + lost))
                 lost = 0

@@ -1,20 +1,25 @@
-"""A worker takes messages from one durable consumer and handles them, `jobs` at once at most.
+"""A worker: takes messages from one durable consumer and handles at most `jobs` at a time.
 
-What a handler's end means:
+How a handler ends decides what happens to its message:
 
     returns                      acknowledged
-    raises Retry                 again after a growing delay, `after_s` at least; given up after many times
-    raises anything else         again after a growing delay; given up after `max_deliver` times
-    raises Park                  given up at once: no repetition can help
-    kills its process, or hangs  again after `ack_wait`; given up after many times
+    raises RetryableError        redelivered after a growing delay, at least `after_s`; dead-lettered after
+                                 `HANDLER_ACK_WAITS` times `max_deliver` deliveries
+    raises another error         redelivered after a growing delay; dead-lettered after `max_deliver`
+                                 deliveries
+    raises DeadLetter            dead-lettered at once: retrying cannot help
+    kills its process, or hangs  redelivered after `ack_wait`; dead-lettered after `HANDLER_ACK_WAITS` times
+                                 `max_deliver` deliveries
 
-Given up means: a dead letter with the cause on `warmxfer.<id>.dead` (never the payload), `on_dead` told
-(`on_unaddressed` for a message on a subject that carries no allowed id, which is given up at once),
-and the message gone, so that no other waits behind it. While a message waits here for its turn, or is
-handled with `progress`, the broker is told so; when this process dies another worker gets it.
+To dead-letter a message, the worker publishes the cause on `warmxfer.<id>.dead`, never the payload. Then it
+calls `on_dead_letter`. Then it removes the message, so that it delays no other. A message whose subject
+carries no allowed id is dead-lettered at once, and `on_invalid_subject` is called instead.
 
-With `keyed`, messages of one transfer are handled one at a time in the order they came; a message that is
-handled again later does not hold up the ones behind it.
+While a message is queued in this process, or is handled with `progress`, the worker reports progress to the
+broker. If the process dies, another worker gets the message.
+
+With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive. A
+message that is redelivered later does not delay the ones behind it.
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
 DEAD_RETRY_S = 1.0
 HANDLER_ACK_WAITS = 4
-"""`Retry`, and deaths of the worker itself, may happen this many times `max_deliver`."""
+"""Factor on `max_deliver` for RetryableError and for deaths of the worker's process."""
 
 DRAIN_S = 10.0
 
@@ -50,7 +55,10 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """`async with Worker(bus, "gateway", handle, jobs=8): ...` handles until it is left."""
+    """A worker that handles messages until its context is left.
+
+    async with Worker(bus, "gateway", handler, jobs=8): ...
+    """
 
     def __init__(
         self,
@@ -78,8 +86,8 @@ class Worker:
         self._max_deliver = bus.settings.max_deliver
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
-        # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
-        # work takes no more than it can begin, so that idle workers elsewhere get the rest.
+        # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
+        # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
         self._held: dict[int, InFlight] = {}
         self._lanes: KeyedQueue[InFlight] = KeyedQueue()
@@ -90,7 +98,7 @@ class Worker:
 
     @property
     def in_flight(self) -> int:
-        """Messages in hand: waiting for their turn, or being handled."""
+        """Number of messages queued or being handled."""
         return len(self._held)
 
     async def start(self) -> None:
@@ -99,7 +107,7 @@ class Worker:
         self._ticker = asyncio.create_task(self._tick(), name=f"tick {self._consumer}")
 
     async def stop(self, drain_s: float | None = None) -> None:
-        """Take no more, let running handlers end within `drain_s`, give everything else back at once."""
+        """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
         self._lanes.close()
         await self._puller.stop()
         for held in list(self._held.values()):
@@ -128,10 +136,10 @@ class Worker:
         await self.stop()
 
     def accept(self, arrival: ConsumerMessage) -> None:
-        """Called by the puller for each message, in the order they come."""
+        """Take one message. The pull consumer calls this in the order in which messages arrive."""
         again = self._held.get(arrival.seq)
         if again is not None:
-            # Our own message came again (a receipt was lost, a broker restarted): answer the newer receipt.
+            # A message in flight was redelivered (lost acknowledgement, broker restart): answer the new one.
             again.message = arrival
             return
         held = self._held[arrival.seq] = InFlight(arrival)
@@ -139,17 +147,20 @@ class Worker:
         self._start_runner()
 
     def _start_runner(self) -> None:
-        """One more runner if there is work for it. They end when none is ready: idle costs no task."""
+        """Start one more runner if a message is ready.
+
+        Runners end when none is ready, so idle costs no task.
+        """
         if self._lanes.ready and self._staffed < self._jobs:
-            # Counted here and in `_run`, not by the tasks: one that has ended is done only a moment later,
-            # and what arrives in that moment would find every place taken and nobody at work.
+            # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
+            # its runner has ended. A message that arrives in that moment would otherwise not be handled.
             self._staffed += 1
             runner = asyncio.create_task(self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
     async def _run(self) -> None:
-        """Handle lane after lane, one message of each in turn, until none is ready."""
+        """Handle ready messages, one of each key in turn, until none is ready."""
         try:
             while self._lanes.ready:
                 await self._next()
@@ -171,7 +182,7 @@ class Worker:
             await self._handle(held)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
-                # Something the handler awaited was cancelled, not this runner: a failure like any other.
+                # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
                 await self._retry(held, error, self._max_deliver)
                 return
             await self._puller.nak(held.message)
@@ -206,7 +217,7 @@ class Worker:
         await self._puller.nak(held.message, max(after_s, growing_s * random.uniform(0.75, 1.0)))
 
     async def _dead_letter(self, held: InFlight, cause: str) -> None:
-        """Dead letter, then the callback, then let go: a crash in between repeats, and loses nothing."""
+        """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
         delivery = held.delivery
         out = dead_letter(delivery, cause, self._consumer)
         try:
@@ -226,7 +237,7 @@ class Worker:
         await self._puller.nak(held.message)
 
     async def _tick(self) -> None:
-        """Tell the broker, twice in every `ack_wait`, which messages are still in our hands."""
+        """Report progress twice in every `ack_wait` for the messages in flight."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 2)
             for held in list(self._held.values()):
@@ -245,7 +256,7 @@ class Worker:
 
 
 class InFlight:
-    """A message in a worker's hands: waiting for its turn, or being handled."""
+    """A message of this worker, queued or being handled."""
 
     __slots__ = ("delivery", "invalid_subject", "message", "running")
 
