@@ -25,11 +25,11 @@ class BrokerClock:
 
     def observe(self, at: float) -> None:
         """Record that the broker had stored a message at `at` (epoch seconds) when this process got it."""
-        here = self._monotonic()
-        if here - self._window_began > WINDOW_S:
+        local_s = self._monotonic()
+        if local_s - self._window_began > WINDOW_S:
             self._older_bound, self._bound = self._bound, float("-inf")
-            self._window_began = here
-        self._bound = max(self._bound, at - here)
+            self._window_began = local_s
+        self._bound = max(self._bound, at - local_s)
 
     def now(self) -> float:
         """Return the earliest possible broker time, in epoch seconds.

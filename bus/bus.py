@@ -66,9 +66,9 @@ class Bus:
         - `UnsupportedServer`: the server is older than 2.14, or runs without JetStream.
         - `InvalidRequest`: a file in the settings cannot be used.
         """
-        link = Connection(settings, name)
-        await link.open(deadline_s)
-        return cls(link)
+        connection = Connection(settings, name)
+        await connection.open(deadline_s)
+        return cls(connection)
 
     @property
     def settings(self) -> BusSettings:

@@ -56,9 +56,9 @@ class Connection:
     def __init__(self, settings: BusSettings, name: str) -> None:
         self.settings = settings
         self.client = NatsClient()
-        self.replies = ReplyInbox(self.client)
+        self.inbox = ReplyInbox(self.client)
         self._name = name
-        self._opening = True
+        self._connecting = True
         self._closing = False
         self._last_error = "no answer"
         self._lost_at = 0.0
@@ -68,17 +68,17 @@ class Connection:
         self._running_hooks: set[asyncio.Task[None]] = set()
         self._close_callbacks: list[Callable[[], None]] = []
 
-    async def open(self, patience_s: float) -> None:
-        """Connect and check the broker. Retries for `patience_s` while no server listens."""
+    async def open(self, deadline_s: float) -> None:
+        """Connect and check the broker. Retries for `deadline_s` while no server listens."""
         wanted = connect_options(self.settings, self._name) | self._callbacks()
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(deadline_s):
                 await self.client.connect(**wanted)
-                await self.replies.open()
-            self._opening = False
+                await self.inbox.open()
+            self._connecting = False
             self._connected.set()
             self._check_version()
-            await self._check_jetstream(patience_s)
+            await self._check_jetstream(deadline_s)
         except TimeoutError as error:
             await self.close()
             raise Unavailable(
@@ -99,7 +99,7 @@ class Connection:
             await self.client.close()
         except (OSError, Error) as error:
             # The connection failed while closing. It is closed either way.
-            log.debug("bus_broke_while_closing", error=str(error))
+            log.debug("bus_close_failed", error=str(error))
         await self._on_close()
 
     async def drain(self, deadline_s: float) -> None:
@@ -143,10 +143,10 @@ class Connection:
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook)
 
-    def on_close(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Call `end` when the connection is closed for good. Returns a function that unregisters it."""
-        self._close_callbacks.append(end)
-        return lambda: self._close_callbacks.remove(end)
+    def on_close(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when the connection is closed for good. Returns a function that unregisters it."""
+        self._close_callbacks.append(callback)
+        return lambda: self._close_callbacks.remove(callback)
 
     async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
         """Send one management request (`$JS.API.<verb>`) and return the broker's answer.
@@ -154,11 +154,11 @@ class Connection:
         Raises `JetStreamApiError`, `Unavailable`, `AccessDenied`.
         """
         data = b"" if body is None else json.dumps(body).encode()
-        patience = RetryLoop(self, deadline_s)
+        retry = RetryLoop(self, deadline_s)
         while True:
-            timeout_s = await patience.next_attempt()
+            timeout_s = await retry.next_attempt()
             try:
-                reply = await self.replies.call(f"$JS.API.{verb}", data, None, timeout_s)
+                reply = await self.inbox.call(f"$JS.API.{verb}", data, None, timeout_s)
             except (TimeoutError, ConnectionLost) as error:
                 why = str(error) or "timeout"
             else:
@@ -172,7 +172,7 @@ class Connection:
                     why = str(failure.get("description", ""))
                     if failure.get("err_code") not in _NOT_READY:
                         raise JetStreamApiError(int(failure.get("err_code", 0)), why)
-            await patience.back_off(why)
+            await retry.back_off(why)
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version
@@ -183,28 +183,28 @@ class Connection:
                 f"warmxfer needs {wanted} or newer (message schedules)"
             )
 
-    async def _check_jetstream(self, patience_s: float) -> None:
-        off = UnsupportedServer(
+    async def _check_jetstream(self, deadline_s: float) -> None:
+        no_jetstream = UnsupportedServer(
             f"The NATS server at {self.settings.shown_url} runs without JetStream; "
             "start it with -js, or enable JetStream for this account"
         )
-        patience = RetryLoop(self, patience_s)
+        retry = RetryLoop(self, deadline_s)
         while True:
-            timeout_s = await patience.next_attempt()
+            timeout_s = await retry.next_attempt()
             try:
-                reply = await self.replies.call("$JS.API.INFO", b"", None, timeout_s)
+                reply = await self.inbox.call("$JS.API.INFO", b"", None, timeout_s)
             except (TimeoutError, ConnectionLost, AccessDenied):
                 # This user may not query the account, but may have every permission that it needs.
                 log.debug("jetstream_not_checked")
                 return
             if has_no_responders(reply):
-                raise off
+                raise no_jetstream
             code = json.loads(reply.data).get("error", {}).get("err_code")
             if code in _JETSTREAM_OFF:
-                raise off
+                raise no_jetstream
             if code is None:
                 return
-            await patience.back_off("JetStream is not ready")
+            await retry.back_off("JetStream is not ready")
 
     def _callbacks(self) -> dict[str, Any]:
         return {
@@ -217,7 +217,7 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         refused = isinstance(error, ConnectionRefusedError)
         self._last_error = "connection refused" if refused else str(error) or type(error).__name__
-        if self._opening:
+        if self._connecting:
             if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
                 raise AccessDenied(
                     f"The NATS server at {self.settings.shown_url} refused the credentials; "
@@ -228,18 +228,18 @@ class Connection:
         if denied is not None:
             verb, subject = denied.groups()
             log.error("bus_access_denied", verb=verb, subject=subject)
-            self.replies.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
+            self.inbox.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
         elif isinstance(error, OSError) or not self._connected.is_set():
-            log.debug("bus_still_away", error=self._last_error)
+            log.debug("bus_still_unreachable", error=self._last_error)
         else:
             log.warning("bus_error", error=self._last_error)
 
     async def _on_disconnect(self) -> None:
-        if self._opening or self._closing:
+        if self._connecting or self._closing:
             return
         self._connected.clear()
         self._lost_at = time.monotonic()
-        self.replies.fail_all()
+        self.inbox.fail_all()
         log.warning("bus_disconnected", error=self._last_error)
 
     async def _on_reconnect(self) -> None:
@@ -262,11 +262,11 @@ class Connection:
         if self._closed.is_set():
             return
         self._connected.clear()
-        self.replies.fail_all()
+        self.inbox.fail_all()
         self._closed.set()
-        for end in tuple(self._close_callbacks):
-            end()
-        if not self._closing and not self._opening:
+        for callback in tuple(self._close_callbacks):
+            callback()
+        if not self._closing and not self._connecting:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
 
 

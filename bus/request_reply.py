@@ -38,8 +38,10 @@ class Responder:
     rejected at once as busy.
     """
 
-    def __init__(self, link: Connection, subject: str, handler: Handler, queue: str | None = None) -> None:
-        self._link = link
+    def __init__(
+        self, connection: Connection, subject: str, handler: Handler, queue: str | None = None
+    ) -> None:
+        self._connection = connection
         self._subject = subject
         self._handler = handler
         self._queue = queue
@@ -48,8 +50,8 @@ class Responder:
         self._subscription: NatsSubscription | None = None
 
     async def __aenter__(self) -> Responder:
-        self._subscription = await self._link.client.subscribe_callback(
-            self._subject, self._arrive, self._queue or ""
+        self._subscription = await self._connection.client.subscribe_callback(
+            self._subject, self._on_message, self._queue or ""
         )
         return self
 
@@ -61,54 +63,54 @@ class Responder:
         if self._running:
             await asyncio.wait(self._running, timeout=self._deadline_s)
 
-    async def _arrive(self, msg: Msg) -> None:
+    async def _on_message(self, msg: Msg) -> None:
         if not msg.reply:
             return
         if len(self._running) >= MAX_CONCURRENT_REPLIES:
-            await self._respond(
-                msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} questions are being answered already"
+            await self._reply(
+                msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} requests are in progress; try again later"
             )
             return
-        task = asyncio.create_task(self._answer(msg))
+        task = asyncio.create_task(self._handle(msg))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, msg: Msg) -> None:
+    async def _handle(self, msg: Msg) -> None:
         try:
             async with asyncio.timeout(self._deadline_s):
                 data = await self._handler(LiveMessage(msg.subject, msg.data))
         except InvalidRequest as error:
-            await self._respond(msg, b"", _REFUSED, str(error))
+            await self._reply(msg, b"", _REFUSED, str(error))
         except RetryableError as error:
-            await self._respond(msg, b"", _BUSY, str(error))
+            await self._reply(msg, b"", _BUSY, str(error))
         except TimeoutError:
             log.warning("answer_too_late", subject=msg.subject, deadline_s=self._deadline_s)
-            await self._respond(msg, b"", _BUSY, f"no answer within {self._deadline_s:g} s")
+            await self._reply(msg, b"", _BUSY, f"no reply within {self._deadline_s:g} s")
         except Exception as error:
             # Its text may quote the payload, so only the type of the error leaves this process.
             log.error("answer_failed", subject=msg.subject, cause=describe_error(error))
-            await self._respond(msg, b"", _BROKEN, f"the answering side failed with {type(error).__name__}")
+            await self._reply(msg, b"", _BROKEN, f"the server failed with {type(error).__name__}")
         else:
-            await self._respond(msg, data)
+            await self._reply(msg, data)
 
-    async def _respond(self, msg: Msg, data: bytes, code: str = "", sentence: str = "") -> None:
+    async def _reply(self, msg: Msg, data: bytes, code: str = "", sentence: str = "") -> None:
         headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
         try:
-            await self._link.client.publish(msg.reply, data, headers=headers)
+            await self._connection.client.publish(msg.reply, data, headers=headers)
         except (ConnectionClosedError, ConnectionDrainingError):
             log.warning("answer_not_sent", subject=msg.subject)
 
 
-async def request(link: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:
+async def request(connection: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:
     """Send a request and return the reply; see `Bus.request`."""
     try:
-        reply = await link.replies.call(subject, data, None, timeout_s)
+        reply = await connection.inbox.call(subject, data, None, timeout_s)
     except TimeoutError as error:
-        raise NoReply(f"Nobody answered on {subject} within {timeout_s:g} s") from error
+        raise NoReply(f"No reply on {subject} within {timeout_s:g} s") from error
     except ConnectionLost as error:
-        raise NoReply(f"The connection broke while waiting on {subject}") from error
+        raise NoReply(f"The connection failed while waiting for a reply on {subject}") from error
     if has_no_responders(reply):
-        raise NoReply(f"Nobody listens on {subject}")
+        raise NoReply(f"No process serves {subject}")
     headers = reply.headers or {}
     code, sentence = headers.get(ERROR_CODE), headers.get(ERROR, "")
     if code is None:

@@ -25,24 +25,24 @@ class Reconnecting(Protocol):
 class RetryLoop:
     """`next_attempt` before each attempt, `back_off` after each failure; `Unavailable` at the deadline."""
 
-    def __init__(self, link: Reconnecting, deadline_s: float) -> None:
-        self._link = link
+    def __init__(self, connection: Reconnecting, deadline_s: float) -> None:
+        self._connection = connection
         self._deadline = asyncio.get_running_loop().time() + deadline_s
         self._backoff_s = BACKOFF_MIN_S
 
     @property
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Seconds until the deadline, and never less than `MIN_ATTEMPT_S`."""
         return max(MIN_ATTEMPT_S, self._deadline - asyncio.get_running_loop().time())
 
     async def next_attempt(self) -> float:
         """Wait for the connection. Returns the seconds that this attempt may take."""
-        await self._link.wait_connected(self._deadline)
-        return min(ATTEMPT_TIMEOUT_S, self.left_s)
+        await self._connection.wait_connected(self._deadline)
+        return min(ATTEMPT_TIMEOUT_S, self.remaining_s)
 
     async def back_off(self, why: str) -> None:
         """Pause before the next attempt. `why` the last attempt failed becomes part of the final error."""
         if asyncio.get_running_loop().time() + self._backoff_s >= self._deadline:
-            raise self._link.unavailable(why)
+            raise self._connection.unavailable(why)
         await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1.0))
         self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)

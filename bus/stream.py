@@ -83,11 +83,11 @@ def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
     }
 
 
-async def ensure(link: Connection, settings: BusSettings) -> None:
+async def ensure(connection: Connection, settings: BusSettings) -> None:
     """Create or update the stream and its consumers. Raises InvalidRequest for what cannot be updated."""
-    if await _ensure_stream(link, stream_definition(settings)):
+    if await _ensure_stream(connection, stream_definition(settings)):
         for definition in consumer_definitions(settings).values():
-            await _ensure_consumer(link, definition)
+            await _ensure_consumer(connection, definition)
 
 
 def _filters() -> dict[str, tuple[str, ...]]:
@@ -95,19 +95,19 @@ def _filters() -> dict[str, tuple[str, ...]]:
     return {COORDINATOR: triggers, **{role: (f"warmxfer.*.do.{role}",) for role in ROLES}}
 
 
-async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
+async def _ensure_stream(connection: Connection, wanted: dict[str, Any]) -> bool:
     """Create or update the stream. Returns False if a newer release owns it; it is then not changed."""
-    found = await _stream_config(link)
+    found = await _stream_config(connection)
     if found is None:
         try:
-            await link.api(f"STREAM.CREATE.{STREAM}", wanted)
+            await connection.api(f"STREAM.CREATE.{STREAM}", wanted)
         except JetStreamApiError as error:
             # Another process was first, perhaps with other settings: check what it created.
             if error.err_code != _NAME_IN_USE:
                 raise InvalidRequest(
                     f"The broker refused to create stream {STREAM}: {error.description}"
                 ) from error
-            found = await _stream_config(link)
+            found = await _stream_config(connection)
         else:
             log.info("stream_created", stream=STREAM, replicas=wanted["num_replicas"])
     if found is None:
@@ -116,11 +116,11 @@ async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
     if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
         log.warning("stream_left_alone", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
         return False
-    changed = diff(found, wanted)
+    changed = changes_needed(found, wanted)
     if not changed:
         return True
     try:
-        await link.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed})
+        await connection.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed})
     except JetStreamApiError as error:
         fields = ", ".join(f"{name}={found.get(name)!r}" for name in changed if name != "subjects")
         raise InvalidRequest(
@@ -131,7 +131,7 @@ async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
     return True
 
 
-def diff(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def changes_needed(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of `wanted` that must be written over `found`. Keeps the invariants of this module."""
     changed = {name: value for name, value in wanted.items() if found.get(name) != value}
     subjects: list[str] = list(found.get("subjects") or ())
@@ -149,20 +149,20 @@ def diff(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-async def _stream_config(link: Connection) -> dict[str, Any] | None:
+async def _stream_config(connection: Connection) -> dict[str, Any] | None:
     try:
-        return (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
+        return (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
     except JetStreamApiError as error:
         if error.err_code == _STREAM_NOT_FOUND:
             return None
         raise InvalidRequest(f"The broker does not show stream {STREAM}: {error.description}") from error
 
 
-async def _ensure_consumer(link: Connection, wanted: dict[str, Any]) -> None:
+async def _ensure_consumer(connection: Connection, wanted: dict[str, Any]) -> None:
     name = wanted["name"]
     try:
         # CREATE updates an existing consumer. The same definition twice is no error.
-        await link.api(f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted})
+        await connection.api(f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted})
     except JetStreamApiError as error:
         raise InvalidRequest(
             f"Consumer {name} of stream {STREAM} cannot be changed in place ({error.description}); "

@@ -48,12 +48,12 @@ class SubjectSpec(NamedTuple):
 SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest"),
     SubjectSpec("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
-    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, board, primary", "PhaseChanged"),
+    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, CLI, primary", "PhaseChanged"),
     SubjectSpec("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
-    SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "answers and facts"),
-    SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a deadline that passed"),
-    SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, board", "one record per transition"),
-    SubjectSpec("dead", "warmxfer.<id>.dead", "workers", "operators", "what was given up, and why"),
+    SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "replies and events"),
+    SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a timer that fired"),
+    SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, CLI", "one record per transition"),
+    SubjectSpec("dead", "warmxfer.<id>.dead", "workers", "operators", "dead letters: subject and cause"),
     SubjectSpec("do.summarizer", "warmxfer.<id>.do.summarizer", "coordinator", "summarizer", "commands"),
     SubjectSpec("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
     SubjectSpec("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
@@ -62,43 +62,45 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "warmxfer.<id>.do.briefing.<session>",
         "coordinator",
         "primary",
-        "commands to brief in the session's own process",
+        "commands to brief in the process of the session",
     ),
     SubjectSpec(
         "do.primary",
         "warmxfer.<id>.do.primary.<session>",
         "coordinator",
         "primary",
-        "level commands: the last one counts",
+        "level commands: only the newest counts",
     ),
     SubjectSpec(
         "do.consult",
         "warmxfer.<id>.do.consult",
         "coordinator",
         "briefing",
-        "level commands: the last one counts",
+        "level commands: only the newest counts",
     ),
-    SubjectSpec("timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a deadline to come"),
+    SubjectSpec(
+        "timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a timer that is pending"
+    ),
     SubjectSpec(
         "intent",
         "warmxfer.<id>.intent.<effect>",
         "gateway",
         "gateway",
-        "an effect at the provider was begun, or forbidden",
+        "the claim on a side effect at the provider",
     ),
     SubjectSpec(
         "claim",
         "warmxfer.<session>.claim",
         "coordinator",
         "coordinator",
-        "which transfer owns this caller",
+        "which transfer owns the caller",
     ),
     SubjectSpec(
         "ask.history",
         "warmxfer.ask.history.<session>",
         "summarizer",
         "primary",
-        "the conversation so far, never stored",
+        "request for the transcript so far",
         captured=False,
     ),
     SubjectSpec(
@@ -106,21 +108,31 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "warmxfer.ask.summary.<session>",
         "summarizer",
         "primary",
-        "the session's own summary, never stored",
+        "request for a summary by the session's own model",
         captured=False,
     ),
     SubjectSpec(
-        "ask.token", "warmxfer.ask.token", "briefing, primary", "gateway", "a key to one room", captured=False
+        "ask.token",
+        "warmxfer.ask.token",
+        "briefing, primary",
+        "gateway",
+        "request for a token of one room",
+        captured=False,
     ),
     SubjectSpec(
-        "ask.pulse", "warmxfer.ask.pulse", "primary", "coordinator", "is anyone there", captured=False
+        "ask.pulse",
+        "warmxfer.ask.pulse",
+        "primary",
+        "coordinator",
+        "request: is the transfer live",
+        captured=False,
     ),
 )
 
-STREAM_SUBJECTS: tuple[str, ...] = tuple(road.filter for road in SUBJECTS if road.captured)
+STREAM_SUBJECTS: tuple[str, ...] = tuple(spec.filter for spec in SUBJECTS if spec.captured)
 """The subjects that the stream stores, listed one by one: a subject outside the table is not stored."""
 
-_KINDS = frozenset(road.pattern.split(".")[2] for road in SUBJECTS if road.captured)
+_KINDS = frozenset(spec.pattern.split(".")[2] for spec in SUBJECTS if spec.captured)
 
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
@@ -243,9 +255,7 @@ def parse(subject: str) -> Address:
     """Return the parts of a stored subject. Raises InvalidRequest for other subjects and for invalid ids."""
     words = subject.split(".", 3)
     if len(words) < 3 or len(subject) > MAX_SUBJECT_CHARS or words[0] != ROOT or words[2] not in _KINDS:
-        raise InvalidRequest(
-            f"subject is {_show(subject)}; it is none of the subjects of warmxfer", field="subject"
-        )
+        raise InvalidRequest(f"subject is {_show(subject)}; it is not a subject of warmxfer", field="subject")
     return Address(check_token(words[1]), words[2], words[3] if len(words) == 4 else "")
 
 
@@ -258,8 +268,8 @@ def sibling_subject(subject: str, kind: str) -> str | None:
     words = subject.split(".")
     if len(words) != 3 or words[0] != ROOT or words[2] != "request" or len(subject) > MAX_SUBJECT_CHARS:
         return None
-    answerable = words[1].isprintable() and not set(words[1]) & set("*> ")
-    return f"{ROOT}.{words[1]}.{kind}" if answerable else None
+    one_subject = words[1].isprintable() and not set(words[1]) & set("*> ")
+    return f"{ROOT}.{words[1]}.{kind}" if one_subject else None
 
 
 def _show(value: object) -> str:

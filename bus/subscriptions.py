@@ -32,8 +32,8 @@ class Subscription:
         async for message in messages: ...
     """
 
-    def __init__(self, link: Connection, subject: str) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, subject: str) -> None:
+        self._connection = connection
         self._subject = subject
         self._pending: deque[LiveMessage] = deque()
         self._max_pending = MAX_PENDING
@@ -43,8 +43,8 @@ class Subscription:
         self._subscription: NatsSubscription | None = None
 
     async def __aenter__(self) -> Subscription:
-        self._remove_close_callback = self._link.on_close(self.end)
-        self._subscription = await self._link.client.subscribe_callback(self._subject, self._arrive)
+        self._remove_close_callback = self._connection.on_close(self.end)
+        self._subscription = await self._connection.client.subscribe_callback(self._subject, self._on_message)
         return self
 
     async def __aexit__(
@@ -84,12 +84,12 @@ class Subscription:
         self._ended = True
         self._wake.set()
 
-    async def _arrive(self, msg: Msg) -> None:
+    async def _on_message(self, msg: Msg) -> None:
         lost = 0
         if len(self._pending) >= self._max_pending:
             dropped = self._pending.popleft()
             if not dropped.lost:
-                log.warning("listener_too_slow", subject=self._subject, max_pending=self._max_pending)
+                log.warning("subscriber_too_slow", subject=self._subject, max_pending=self._max_pending)
             lost = dropped.lost + 1
             if self._pending:
                 # Move the count to the message after the gap, so that the reader learns of it there.

@@ -89,42 +89,44 @@ class Worker:
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
-        self._held: dict[int, InFlight] = {}
-        self._lanes: KeyedQueue[InFlight] = KeyedQueue()
+        self._in_flight: dict[int, InFlight] = {}
+        self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
-        self._staffed = 0
-        self._ticker: asyncio.Task[None] | None = None
+        self._runner_count = 0
+        self._progress_reporter: asyncio.Task[None] | None = None
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
 
     @property
     def in_flight(self) -> int:
         """Number of messages queued or being handled."""
-        return len(self._held)
+        return len(self._in_flight)
 
     async def start(self) -> None:
         """Begin to take messages."""
         await self._puller.start()
-        self._ticker = asyncio.create_task(self._tick(), name=f"tick {self._consumer}")
+        self._progress_reporter = asyncio.create_task(
+            self._report_progress(), name=f"progress {self._consumer}"
+        )
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
-        self._lanes.close()
+        self._queue.close()
         await self._puller.stop()
-        for held in list(self._held.values()):
-            if not held.running:
-                await self._nack(held)
+        for item in list(self._in_flight.values()):
+            if not item.running:
+                await self._nack(item)
         if self._runners:
-            patience_s = self._drain_s if drain_s is None else drain_s
-            _, late = await asyncio.wait(self._runners, timeout=patience_s)
+            timeout_s = self._drain_s if drain_s is None else drain_s
+            _, late = await asyncio.wait(self._runners, timeout=timeout_s)
             for runner in late:
                 runner.cancel()
             if late:
                 log.warning("handlers_cut_short", consumer=self._consumer, count=len(late))
                 await asyncio.wait(late, timeout=1.0)
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.wait({self._ticker})
-            self._ticker = None
+        if self._progress_reporter is not None:
+            self._progress_reporter.cancel()
+            await asyncio.wait({self._progress_reporter})
+            self._progress_reporter = None
 
     async def __aenter__(self) -> Worker:
         await self.start()
@@ -135,15 +137,15 @@ class Worker:
     ) -> None:
         await self.stop()
 
-    def accept(self, arrival: ConsumerMessage) -> None:
+    def accept(self, message: ConsumerMessage) -> None:
         """Take one message. The pull consumer calls this in the order in which messages arrive."""
-        again = self._held.get(arrival.seq)
-        if again is not None:
+        redelivered = self._in_flight.get(message.seq)
+        if redelivered is not None:
             # A message in flight was redelivered (lost acknowledgement, broker restart): answer the new one.
-            again.message = arrival
+            redelivered.message = message
             return
-        held = self._held[arrival.seq] = InFlight(arrival)
-        self._lanes.put(held.delivery.transfer_id if self._keyed else arrival.seq, held)
+        item = self._in_flight[message.seq] = InFlight(message)
+        self._queue.put(item.delivery.transfer_id if self._keyed else message.seq, item)
         self._start_runner()
 
     def _start_runner(self) -> None:
@@ -151,10 +153,10 @@ class Worker:
 
         Runners end when none is ready, so idle costs no task.
         """
-        if self._lanes.ready and self._staffed < self._jobs:
+        if self._queue.ready and self._runner_count < self._jobs:
             # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
             # its runner has ended. A message that arrives in that moment would otherwise not be handled.
-            self._staffed += 1
+            self._runner_count += 1
             runner = asyncio.create_task(self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
@@ -162,90 +164,89 @@ class Worker:
     async def _run(self) -> None:
         """Handle ready messages, one of each key in turn, until none is ready."""
         try:
-            while self._lanes.ready:
-                await self._next()
+            while self._queue.ready:
+                await self._run_next()
         finally:
-            self._staffed -= 1
+            self._runner_count -= 1
             self._start_runner()
 
-    async def _next(self) -> None:
-        key, held = self._lanes.take()
+    async def _run_next(self) -> None:
+        key, item = self._queue.take()
         try:
-            await self._process(held)
+            await self._process(item)
         finally:
-            self._lanes.done(key)
+            self._queue.done(key)
         await self._puller.request_more()
 
-    async def _process(self, held: InFlight) -> None:
-        held.running = True
+    async def _process(self, item: InFlight) -> None:
+        item.running = True
         try:
-            await self._handle(held)
+            await self._handle(item)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
-                await self._retry(held, error, self._max_deliver)
+                await self._retry(item, error, self._max_deliver)
                 return
-            await self._puller.nak(held.message)
+            await self._puller.nak(item.message)
             raise
         except DeadLetter as error:
-            await self._dead_letter(held, describe_error(error))
+            await self._dead_letter(item, describe_error(error))
         except RetryableError as error:
-            await self._retry(held, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
+            await self._retry(item, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
         except Exception as error:
-            log.warning("handler_failed", **self._where(held), cause=describe_error(error))
-            await self._retry(held, error, self._max_deliver)
+            log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
+            await self._retry(item, error, self._max_deliver)
         else:
-            await self._puller.ack(held.message)
+            await self._puller.ack(item.message)
         finally:
-            del self._held[held.message.seq]
+            del self._in_flight[item.message.seq]
 
-    async def _handle(self, held: InFlight) -> None:
-        if held.invalid_subject:
-            raise DeadLetter(held.invalid_subject)
-        if held.delivery.delivery_count > self._max_deliver * HANDLER_ACK_WAITS:
-            raise DeadLetter(
-                f"was begun {held.delivery.delivery_count - 1} times and never ended: it may kill its worker"
-            )
-        await self._handler(held.delivery)
+    async def _handle(self, item: InFlight) -> None:
+        if item.invalid_subject:
+            raise DeadLetter(item.invalid_subject)
+        started = item.delivery.delivery_count - 1
+        if started >= self._max_deliver * HANDLER_ACK_WAITS:
+            raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
+        await self._handler(item.delivery)
 
-    async def _retry(self, held: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
-        tries = held.delivery.delivery_count
+    async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
+        tries = item.delivery.delivery_count
         if tries >= limit:
-            await self._dead_letter(held, describe_error(error))
+            await self._dead_letter(item, describe_error(error))
             return
-        growing_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
-        await self._puller.nak(held.message, max(after_s, growing_s * random.uniform(0.75, 1.0)))
+        delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
+        await self._puller.nak(item.message, max(after_s, delay_s * random.uniform(0.75, 1.0)))
 
-    async def _dead_letter(self, held: InFlight, cause: str) -> None:
+    async def _dead_letter(self, item: InFlight, cause: str) -> None:
         """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
-        delivery = held.delivery
-        out = dead_letter(delivery, cause, self._consumer)
+        delivery = item.delivery
+        outgoing = dead_letter(delivery, cause, self._consumer)
         try:
-            await self._bus.publish(out.subject, out.data, msg_id=out.msg_id)
-            tell = self._on_invalid_subject if held.invalid_subject else self._on_dead_letter
-            if tell is not None:
-                await tell(delivery, cause)
+            await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
+            callback = self._on_invalid_subject if item.invalid_subject else self._on_dead_letter
+            if callback is not None:
+                await callback(delivery, cause)
         except Exception as error:
-            log.error("dead_letter_failed", **self._where(held), cause=describe_error(error))
-            await self._puller.nak(held.message, DEAD_RETRY_S)
+            log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
+            await self._puller.nak(item.message, DEAD_RETRY_S)
             return
-        log.error("dead_letter", **self._where(held), cause=cause)
-        await self._puller.term(held.message)
+        log.error("dead_letter", **self._log_context(item), cause=cause)
+        await self._puller.term(item.message)
 
-    async def _nack(self, held: InFlight) -> None:
-        del self._held[held.message.seq]
-        await self._puller.nak(held.message)
+    async def _nack(self, item: InFlight) -> None:
+        del self._in_flight[item.message.seq]
+        await self._puller.nak(item.message)
 
-    async def _tick(self) -> None:
+    async def _report_progress(self) -> None:
         """Report progress twice in every `ack_wait` for the messages in flight."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 2)
-            for held in list(self._held.values()):
-                if self._progress or not held.running:
-                    await self._puller.progress(held.message)
+            for item in list(self._in_flight.values()):
+                if self._progress or not item.running:
+                    await self._puller.progress(item.message)
 
-    def _where(self, held: InFlight) -> dict[str, object]:
-        delivery = held.delivery
+    def _log_context(self, item: InFlight) -> dict[str, object]:
+        delivery = item.delivery
         return {
             "consumer": self._consumer,
             "transfer_id": delivery.transfer_id,
@@ -260,23 +261,23 @@ class InFlight:
 
     __slots__ = ("delivery", "invalid_subject", "message", "running")
 
-    def __init__(self, arrival: ConsumerMessage) -> None:
-        self.message = arrival
+    def __init__(self, message: ConsumerMessage) -> None:
+        self.message = message
         self.running = False
         self.invalid_subject = ""
         try:
-            address = subjects.parse(arrival.subject)
+            address = subjects.parse(message.subject)
         except InvalidRequest as error:
             address = subjects.Address(subjects.INVALID_ID, "", "")
             self.invalid_subject = str(error)
         self.delivery = Delivery(
             *address,
-            subject=arrival.subject,
-            data=arrival.data,
-            seq=arrival.seq,
-            at=arrival.at,
-            delivery_count=arrival.delivery_count,
-            headers=arrival.headers,
+            subject=message.subject,
+            data=message.data,
+            seq=message.seq,
+            at=message.at,
+            delivery_count=message.delivery_count,
+            headers=message.headers,
         )
 
 

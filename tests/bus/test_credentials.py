@@ -48,13 +48,16 @@ def certificate(directory: Path, password: bytes | None = None) -> tuple[str, st
 
 @pytest.mark.parametrize("name", ["creds", "ca", "cert", "key"])
 async def test_a_file_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^NATS_{name.upper()} is '/no/such'; there is no such file$"):
+    with pytest.raises(
+        InvalidRequest,
+        match=f"^NATS_{name.upper()} is '/no/such', which does not exist; give the path of a file$",
+    ):
         await Bus.connect(BusSettings(**{name: "/no/such"}), name="test")
 
 
 async def test_an_authority_that_is_no_certificate_is_named(other: str) -> None:
     with pytest.raises(
-        InvalidRequest, match=r"^NATS_CA is '.*shopping.txt', which is no certificate; give the PEM"
+        InvalidRequest, match=r"^NATS_CA is '.*shopping.txt', which is not a certificate; give the PEM"
     ):
         await Bus.connect(BusSettings(ca=other), name="test")
 
@@ -63,7 +66,7 @@ async def test_a_certificate_or_a_key_that_is_none_is_named(other: str, tmp_path
     cert, _ = certificate(tmp_path)
     for settings in (BusSettings(cert=other, key=other), BusSettings(cert=cert, key=other)):
         with pytest.raises(
-            InvalidRequest, match=r"^NATS_CERT is '.*', which is no certificate with the key '.*'; "
+            InvalidRequest, match=r"^NATS_CERT is '.*', which is not a certificate with the key '.*'; "
         ):
             await Bus.connect(settings, name="test")
 
@@ -85,6 +88,6 @@ def test_what_serves_is_taken(tmp_path: Path) -> None:
 @pytest.mark.timeout(30)
 async def test_credentials_that_are_none_are_named_and_nats_does_not_read_on_for_ever(other: str) -> None:
     with pytest.raises(
-        InvalidRequest, match=r"^NATS_CREDS is '.*', which is no credentials file; give the .creds"
+        InvalidRequest, match=r"^NATS_CREDS is '.*', which is not a credentials file; give the .creds"
     ):
         await Bus.connect(BusSettings(creds=other), name="test")

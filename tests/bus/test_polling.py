@@ -13,8 +13,8 @@ from warmxfer.bus import Bus, EmbeddedServer, polling
 
 
 async def test_the_pauses_grow_up_to_the_longest(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "SOON_S", 0.02)
-    monkeypatch.setattr(polling, "LATE_S", 0.1)
+    monkeypatch.setattr(polling, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(polling, "LONGEST_PAUSE_S", 0.1)
     now, at_s = asyncio.get_running_loop().time, list[float]()
     async with asyncio.timeout(5), aclosing(polling.poll_ticks(bus)) as again:
         async for _ in again:
@@ -28,7 +28,7 @@ async def test_the_pauses_grow_up_to_the_longest(bus: Bus, monkeypatch: pytest.M
 async def test_a_reconnect_is_a_reason_to_look_at_once(
     fresh_server: EmbeddedServer, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "SOON_S", 3_600.0)
+    monkeypatch.setattr(polling, "FIRST_PAUSE_S", 3_600.0)
     async with asyncio.timeout(10), aclosing(polling.poll_ticks(fresh_bus)) as again:
         await anext(again)
         await restart(fresh_server, kill=True)

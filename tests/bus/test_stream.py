@@ -131,9 +131,9 @@ async def test_each_consumer_gets_its_own_and_nothing_else(fresh_bus: Bus) -> No
 
 
 def test_replicas_are_raised_and_never_lowered() -> None:
-    from warmxfer.bus.stream import diff
+    from warmxfer.bus.stream import changes_needed
 
     one, three = (stream_definition(BusSettings(replicas=n)) for n in (1, 3))
-    assert diff(one, three) == {"num_replicas": 3}
-    assert diff(three, one) == {}
+    assert changes_needed(one, three) == {"num_replicas": 3}
+    assert changes_needed(three, one) == {}
     assert json.dumps(one)

@@ -47,8 +47,8 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The acknowledgement of the first attempt is lost; the second is refused by our own first."""
-    subject, replies = subjects.log(transfer_id), bus._connection.replies
-    real_call, calls = replies.call, []
+    subject, inbox = subjects.log(transfer_id), bus._connection.inbox
+    real_call, calls = inbox.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
         reply = await real_call(to, *rest)  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
             raise TimeoutError
         return reply
 
-    monkeypatch.setattr(replies, "call", lossy_call)
+    monkeypatch.setattr(inbox, "call", lossy_call)
     seq = await bus.publish(subject, b"mine", msg_id=f"{transfer_id}.1", expect_last=0)
     assert calls.count(subject) == 2
     assert [(s.seq, s.data) for s in await bus.history(subject, 10)] == [(seq, b"mine")]
@@ -66,8 +66,8 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
 async def test_a_doubtful_write_that_lost_its_race_is_stale(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject, replies = subjects.log(transfer_id), bus._connection.replies
-    real_call, calls = replies.call, []
+    subject, inbox = subjects.log(transfer_id), bus._connection.inbox
+    real_call, calls = inbox.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
         calls.append(to)
@@ -76,7 +76,7 @@ async def test_a_doubtful_write_that_lost_its_race_is_stale(
             raise TimeoutError
         return await real_call(to, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(replies, "call", lossy_call)
+    monkeypatch.setattr(inbox, "call", lossy_call)
     with pytest.raises(StaleWrite):
         await bus.publish(subject, b"mine", msg_id=f"{transfer_id}.1", expect_last=0)
     assert [s.data for s in await bus.history(subject, 10)] == [b"theirs"]
@@ -115,7 +115,7 @@ async def test_history_crosses_subjects_in_the_order_of_the_stream(bus: Bus, tra
 
 async def test_a_subject_nobody_captures_is_unavailable_in_time(bus: Bus) -> None:
     started = time.monotonic()
-    with pytest.raises(Unavailable, match="no stream captures the subject"):
+    with pytest.raises(Unavailable, match="no stream stores the subject"):
         await bus.publish("warmxfer.ask.token", b"", deadline_s=0.3)
     assert time.monotonic() - started < 1
 

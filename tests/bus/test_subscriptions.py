@@ -55,7 +55,7 @@ async def test_a_slow_reader_is_told_what_it_lost(
     kept = list(range(10 - max_pending, 10))
     assert [m.data for m in messages if m] == [b"%d" % n for n in kept]
     assert [m.lost for m in messages if m] == [10 - max_pending] + [0] * (max_pending - 1)
-    assert [entry["event"] for entry in logs].count("listener_too_slow") >= 1
+    assert [entry["event"] for entry in logs].count("subscriber_too_slow") >= 1
 
 
 async def test_a_listener_hears_again_after_a_killed_broker(

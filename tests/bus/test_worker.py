@@ -59,7 +59,7 @@ async def settled(bus: Bus, consumer: str, within_s: float = 5.0) -> None:
 
 def busy(worker: Worker) -> int:
     """How many handlers of `worker` run now."""
-    return sum(held.running for held in worker._held.values())
+    return sum(held.running for held in worker._in_flight.values())
 
 
 async def dead_letters(bus: Bus, id: str) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_side_by_si
     )
     async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=True) as worker:
         await settled(fresh_bus, "coordinator", 10)
-        assert len(worker._lanes) == 0
+        assert len(worker._queue) == 0
     assert {id: numbers == sorted(numbers) for id, numbers in order.items()} == {
         f"t{n}": True for n in range(8)
     }
@@ -373,7 +373,7 @@ async def test_a_message_that_kills_its_worker_is_given_up(fresh_server: Embedde
             await settled(bus, "coordinator")
         (letter,) = await dead_letters(bus, "t1")
     assert begun == [1, 2, 3, 4]
-    assert letter["cause"] == "DeadLetter: was begun 4 times and never ended: it may kill its worker"
+    assert letter["cause"] == "DeadLetter: was started 4 times and never finished; it may crash its worker"
 
 
 async def test_when_telling_of_the_dead_fails_it_is_told_again(fresh_bus: Bus) -> None:
@@ -545,7 +545,7 @@ async def test_ten_thousand_messages_leave_no_task_and_no_lane() -> None:
                 most = max(most, len(asyncio.all_tasks()))
                 await asyncio.sleep(0.01)
             await settled(bus, "coordinator")
-            assert (len(worker._lanes), worker._lanes.ready, worker.in_flight) == (0, False, 0)
+            assert (len(worker._queue), worker._queue.ready, worker.in_flight) == (0, False, 0)
         assert most <= before + 64 + 4
         assert len(asyncio.all_tasks()) == before
 
