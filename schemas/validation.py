@@ -1,7 +1,7 @@
-"""Reading what users write: strictly, and with one sentence when it is wrong.
+"""Strict reading of what users write: one sentence for each mistake.
 
-The sentence names the field, shows the value as it came (cut, and masked where it is a phone number) and
-says what to write instead. Nothing of a refused request goes any further.
+The sentence names the field, the value and the remedy. The value is cut, and masked if it is a phone number.
+No part of a rejected request is processed further.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
 MAX_SHOWN_CHARS = 40
 MIN_NUMBER_DIGITS = 7
-"""The shortest text that is taken for a phone number: E.164 knows none shorter."""
+"""Shortest text that is treated as a phone number: E.164 has none shorter."""
 
 R = TypeVar("R")
 
@@ -31,14 +31,14 @@ _STEP = re.compile(r"\.([A-Za-z_]\w*)")
 
 
 def read_request(data: bytes) -> WarmTransferRequest:
-    """The request in `data`; raises `Refused` with the sentence for its author."""
+    """Return the request in `data`. Raises InvalidRequest with the sentence for its author."""
     raw = _read_json(data)
     _reject_reserved(raw)
     return _convert(raw, WarmTransferRequest)
 
 
 def read_cancel(data: bytes) -> CancelRequest:
-    """The cancel in `data` (an empty body is one without a reason); raises `Refused`."""
+    """Return the cancel in `data`; an empty body is a cancel without a reason. Raises InvalidRequest."""
     return _convert(_read_json(data), CancelRequest) if data.strip() else CancelRequest()
 
 
@@ -93,7 +93,7 @@ def _validation_error(said: str, raw: Any, kind: type) -> InvalidRequest:
 
 
 def _path(said: str) -> list[str]:
-    """`.config.lines` -> [config, lines]; what lies in a list or a free map is named by its holder."""
+    """`.config.lines` -> [config, lines]. An entry of a list or a free map is named by its container."""
     return _STEP.findall(said.split("[", 1)[0])
 
 
@@ -104,14 +104,14 @@ def _walk(raw: Any, path: list[str]) -> Any:
 
 
 def _show(value: Any) -> str:
-    """`value` as its author wrote it, masked and cut."""
+    """Return `value` as its author wrote it, masked and cut."""
     if isinstance(value, str):
         return f"'{_cut(_masked(repr(value)[1:-1]))}'"
     return _cut(_masked(msgspec.json.encode(value).decode()))
 
 
 def _masked(text: str) -> str:
-    """What has the digits of a phone number shows the last two of them, however they are spaced."""
+    """Mask all but the last two digits of a phone number, with any spacing."""
     digits = len(re.sub(r"\D", "", text))
     return _DIGITS.sub("•", text) if digits >= MIN_NUMBER_DIGITS else text
 
@@ -134,7 +134,7 @@ def _struct_at(kind: type, path: list[str]) -> inspect.StructType | None:
 
 
 def _plain(info: inspect.Type) -> inspect.Type:
-    """`info` without the `None`, `UNSET` and metadata around it."""
+    """Return `info` without the `None`, `UNSET` and metadata around it."""
     if isinstance(info, inspect.Metadata):
         return _plain(info.type)
     if isinstance(info, inspect.UnionType):
@@ -150,7 +150,7 @@ def _field(info: inspect.Type | None, name: str) -> inspect.Field | None:
 
 
 def _hint(kind: type, path: list[str]) -> str | None:
-    """What the deepest field on `path` that knows one says to write instead."""
+    """Return the remedy of the deepest field on `path` that has one."""
     for length in range(len(path), 0, -1):
         struct = _struct_at(kind, path[: length - 1])
         info = _field(struct, path[length - 1])
