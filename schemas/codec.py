@@ -20,7 +20,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 M = TypeVar("M")
 
-_STOOD_THERE = re.compile(
+_QUOTED_INPUT = re.compile(
     r"(?<=[Ii]nvalid value )'.*'|(?<=enum value )'.*'|(?<=unknown field )`.*`(?= - at|$)", re.S
 )
 """The places where msgspec quotes its input."""
@@ -47,7 +47,7 @@ def _decode(decoder: msgspec.json.Decoder[M], data: bytes) -> M:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_STOOD_THERE.sub("…", str(error))) from error
+        raise DecodeError(_QUOTED_INPUT.sub("…", str(error))) from error
 
 
 def decode_command(data: bytes) -> AnyCommand:

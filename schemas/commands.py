@@ -165,7 +165,7 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     supervisor_participant_id: str
     caller_participant_id: str
     fence: int = 0
-    """Lower than the token of every other command of this consultation, and higher than those of an earlier one."""
+    """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
     one_moment: str = SpokenLines().one_moment
 
 

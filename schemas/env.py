@@ -33,7 +33,7 @@ def parse_http_url(text: str) -> SplitResult | None:
     """Return the parts of a valid http:// or https:// address with a host, or None."""
     try:
         parts = urlsplit(text)
-        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
-    return parts if fit and not any(each.isspace() for each in text) else None
+    return parts if valid and not any(each.isspace() for each in text) else None

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 TOKEN_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 """Transfer ids, session names and room ids: they may stand between two dots of a subject."""
@@ -124,4 +124,4 @@ ProviderId = Annotated[
 
 def snake_case(name: str) -> str:
     """Return the message tag of a class: `DialSupervisor` -> `dial_supervisor`."""
-    return _HUMP.sub("_", name).lower()
+    return _WORD_BREAK.sub("_", name).lower()

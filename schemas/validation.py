@@ -23,7 +23,7 @@ MIN_NUMBER_DIGITS = 7
 
 R = TypeVar("R")
 
-_AT = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
+_LOCATION = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _DIGITS = re.compile(r"\d(?=(?:\D*\d){2})")
@@ -71,30 +71,30 @@ def _convert(raw: Any, kind: type[R]) -> R:
         raise _validation_error(str(error), raw, kind) from error
 
 
-def _validation_error(said: str, raw: Any, kind: type) -> InvalidRequest:
-    at = _AT.search(said)
-    complaint = said[: at.start()] if at else said
-    path = _path(at["path"]) if at else []
+def _validation_error(message: str, raw: Any, kind: type) -> InvalidRequest:
+    location = _LOCATION.search(message)
+    problem = message[: location.start()] if location else message
+    path = _path(location["path"]) if location else []
     where = ".".join(path) or "the message"
-    if unknown := _UNKNOWN.search(complaint):
+    if unknown := _UNKNOWN.search(problem):
         hint = _nearest(unknown["name"], kind, path)
         return InvalidRequest(
             f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
             field=".".join([*path, _cut(_masked(unknown["name"]))]),
         )
-    if missing := _MISSING.search(complaint):
+    if missing := _MISSING.search(problem):
         name = ".".join([*path, missing["name"]])
         return InvalidRequest(
             f"{name} is missing; {_hint(kind, [*path, missing['name']]) or 'add it'}.", field=name
         )
     value = _show(_walk(raw, path))
-    remedy = _hint(kind, path) or complaint[0].lower() + complaint[1:]
+    remedy = _hint(kind, path) or problem[0].lower() + problem[1:]
     return InvalidRequest(f"{where} is {value}; {remedy}.", field=where)
 
 
-def _path(said: str) -> list[str]:
+def _path(location: str) -> list[str]:
     """`.config.lines` -> [config, lines]. An entry of a list or a free map is named by its container."""
-    return _STEP.findall(said.split("[", 1)[0])
+    return _STEP.findall(location.split("[", 1)[0])
 
 
 def _walk(raw: Any, path: list[str]) -> Any:
@@ -154,7 +154,7 @@ def _hint(kind: type, path: list[str]) -> str | None:
     for length in range(len(path), 0, -1):
         struct = _struct_at(kind, path[: length - 1])
         info = _field(struct, path[length - 1])
-        if info and (remedy := _metadata(info.type)):
+        if info and (remedy := _remedy(info.type)):
             return remedy
         if info and isinstance(plain := _plain(info.type), inspect.LiteralType):
             return "use one of " + ", ".join(str(each) for each in plain.values)
@@ -165,12 +165,12 @@ def _hint(kind: type, path: list[str]) -> str | None:
     return None
 
 
-def _metadata(info: inspect.Type) -> str | None:
+def _remedy(info: inspect.Type) -> str | None:
     if isinstance(info, inspect.Metadata):
         extra = cast("dict[str, str]", info.extra or {})  # pyright: ignore[reportUnknownMemberType]
-        return extra.get("remedy") or _metadata(info.type)
+        return extra.get("remedy") or _remedy(info.type)
     if isinstance(info, inspect.UnionType):
-        return next((said for each in info.types if (said := _metadata(each))), None)
+        return next((remedy for each in info.types if (remedy := _remedy(each))), None)
     return None
 
 
