@@ -1,4 +1,4 @@
-"""The container files, as far as a machine without an engine can hold them to the code."""
+"""The container files agree with the code. A machine without a container engine can run these tests."""
 
 from __future__ import annotations
 

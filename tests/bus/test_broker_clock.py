@@ -1,4 +1,4 @@
-"""The broker's clock, as it is known here."""
+"""The estimate of the broker's clock is never ahead of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from warmxfer.bus.broker_clock import WINDOW_S, BrokerClock
 
 
 class Here:
-    """This machine's monotonic clock."""
+    """The monotonic clock of this machine."""
 
     def __init__(self) -> None:
         self.s = 0.0

@@ -1,4 +1,4 @@
-"""Connecting says in one sentence what is wrong, and no credential is ever shown."""
+"""Connecting names the fault in one sentence, and no credential is shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from warmxfer.bus import (
 
 
 async def fake_server(greeting: str) -> asyncio.Server:
-    """A server that greets as an old nats-server would, and answers a ping."""
+    """Start a server that greets like an old nats-server and replies to a ping."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(f"INFO {greeting}\r\n".encode())

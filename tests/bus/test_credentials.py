@@ -1,4 +1,4 @@
-"""A file named for another is one sentence: no traceback, no question on the terminal, no hanging."""
+"""A wrong file in the settings is one sentence: no traceback, no question on the terminal, no hanging."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from warmxfer.bus.credentials import tls
 
 @pytest.fixture
 def other(tmp_path: Path) -> str:
-    """A file that is there, and is something else."""
+    """A file that exists and is not a certificate or credentials file."""
     path = tmp_path / "shopping.txt"
     path.write_text("bread, milk")
     return str(path)
 
 
 def certificate(directory: Path, password: bytes | None = None) -> tuple[str, str]:
-    """The paths of a certificate and its key."""
+    """Write a certificate and its key. Return both paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""An effect at the provider belongs to whoever claimed it first, for good."""
+"""The first claim of an effect wins for good."""
 
 from __future__ import annotations
 

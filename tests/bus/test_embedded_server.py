@@ -1,4 +1,4 @@
-"""The embedded server: its own port, its own store, gone when its parent is gone, however that went."""
+"""The embedded server has its own port and store, and ends with its parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ subprocess.run([sys.executable, "-c", leash, str(os.getpid())])
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs (one that ended and was not yet reaped does not)."""
+    """Return True if a process runs. One that ended and was not reaped yet does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -125,7 +125,7 @@ async def test_ctrl_c_does_not_reach_it_before_its_parent_has_drained(fresh_serv
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_where_the_kernel_holds_no_leash_a_process_does(how: signal.Signals) -> None:
-    """The leash as on other systems: it stays, watches its parent, and ends the command."""
+    """`run_with_parent.py` as on other systems: it stays, watches its parent, and ends the command."""
     with subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True) as parent:
         try:
             assert parent.stdout is not None
@@ -141,7 +141,7 @@ def test_where_the_kernel_holds_no_leash_a_process_does(how: signal.Signals) -> 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel holds the leash on Linux only")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_it_dies_with_its_parent_however_that_dies(how: signal.Signals, tmp_path: Path) -> None:
-    env = {**os.environ, "TMPDIR": str(tmp_path)}  # nobody is left to clean up after such a parent
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # a killed parent cannot clean up
     command = [sys.executable, "-c", CHILD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as parent:
         try:

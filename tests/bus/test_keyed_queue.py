@@ -1,4 +1,4 @@
-"""Who is next: one of each lane at a time, and lanes take turns."""
+"""One item per key at a time, and keys take turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from warmxfer.bus.keyed_queue import KeyedQueue
 
 
 def taken(lanes: KeyedQueue[str]) -> list[str]:
-    """What may go now, all taken at once."""
+    """Take every item that is ready and return them."""
     out: list[str] = []
     while lanes.ready:
         out.append(lanes.take()[1])

@@ -1,4 +1,4 @@
-"""A broker that is killed costs time, never a message that was acknowledged."""
+"""A killed broker costs time, and never an acknowledged message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking again: soon, ever more rarely, and after a reconnect as at the beginning."""
+"""Pauses between reads grow, and a reconnect starts them again."""
 
 from __future__ import annotations
 

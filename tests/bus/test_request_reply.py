@@ -1,4 +1,4 @@
-"""Asking and answering: bounded, and never silent about what was lost."""
+"""Request and reply: bounded, with a deadline, and every failure reaches the requester."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from warmxfer.bus import (
 
 @pytest.fixture
 def question() -> str:
-    """A subject for a question no other test asks."""
+    """The subject of a request that no other test uses."""
     return subjects.ask_history(secrets.token_hex(8))
 
 

@@ -1,4 +1,4 @@
-"""Settings come from the environment; a bad value is one sentence, a secret is never shown."""
+"""Settings come from the environment. A bad value is one sentence; a secret is never shown."""
 
 from __future__ import annotations
 

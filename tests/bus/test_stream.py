@@ -1,4 +1,4 @@
-"""The stream and its consumers: created once by however many, brought up to date, never damaged."""
+"""The stream and its consumers: created once by many processes, updated, and never damaged."""
 
 from __future__ import annotations
 

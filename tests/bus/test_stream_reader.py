@@ -1,4 +1,4 @@
-"""What the stream's leader says is never older than what was acknowledged, whichever replica is slow."""
+"""A read from the stream leader includes every acknowledged write, although a replica is slow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from warmxfer.bus.stream import STREAM
 STALL_S, BREATH_S = 0.1, 0.02
 OLD_LASTS = 10
 MAX_WRITES = 2_000
-"""A new replica begins to answer direct gets some seconds after the stream was made: then some hundred do."""
+"""A new replica answers direct gets some seconds after the stream was created. Then some hundred are enough."""
 
 
 async def test_the_newest_is_the_last_where_there_is_one_broker(bus: Bus, transfer_id: str) -> None:
@@ -40,7 +40,7 @@ async def test_without_the_stream_it_is_unknown_what_is_the_newest(fresh_bus: Bu
 
 
 async def test_while_a_replica_stalls_the_newest_is_never_old() -> None:
-    """Direct gets are: each of the three brokers answers its share of them."""
+    """Direct gets are stale meanwhile: each of the three brokers answers a share of them."""
     async with three_brokers() as cluster:
         async with await Bus.connect(BusSettings(url=cluster.url, replicas=NODES), name="test") as bus:
             await bus.ensure()
@@ -54,7 +54,7 @@ async def test_while_a_replica_stalls_the_newest_is_never_old() -> None:
 
 
 async def _old_reads(bus: Bus, subject: str) -> tuple[int, int]:
-    """How many reads of either kind did not see what had just been acknowledged to us, until enough."""
+    """Count the reads of either kind that miss the write acknowledged just before, until there are enough."""
     old_lasts = old_newests = seq = 0
     for _ in range(MAX_WRITES):
         if old_lasts == OLD_LASTS:
@@ -68,7 +68,7 @@ async def _old_reads(bus: Bus, subject: str) -> tuple[int, int]:
 
 @asynccontextmanager
 async def _stalling(server: EmbeddedServer) -> AsyncIterator[None]:
-    """It stands still most of the time."""
+    """Stop `server` most of the time."""
 
     async def stall() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""What is written is stored once and in order, or the writer is told precisely what became of it."""
+"""A write is stored once and in order, or its writer gets a precise error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ async def test_an_id_used_on_another_subject_loses_no_guarded_record(bus: Bus, t
 async def test_a_doubtful_write_that_was_stored_is_recognised(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The acknowledgement of the first attempt is lost; the second is refused by our own first."""
+    """The acknowledgement of the first attempt is lost.
+
+    The second attempt is rejected because of the first.
+    """
     subject, inbox = subjects.log(transfer_id), bus._connection.inbox
     real_call, calls = inbox.call, []
 
@@ -123,8 +126,11 @@ async def test_a_subject_nobody_captures_is_unavailable_in_time(bus: Bus) -> Non
 async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_pasts(
     bus: Bus, transfer_id: str
 ) -> None:
-    """Found by simulation: the slower of two coordinators took the other's record, stored under the id of
-    the trigger both had, for its own, and sent the caller and the supervisor everything a second time."""
+    """Found by simulation.
+
+    The slower of two coordinators took the other's record for its own: both were stored under the id of the
+    trigger that both had. It then sent everything to the caller and the supervisor a second time.
+    """
     subject, msg_id = subjects.log(transfer_id), f"{transfer_id}:3"
     theirs = await bus.publish(subject, b"theirs", msg_id=msg_id, expect_last=0)
     with pytest.raises(StaleWrite):
@@ -136,8 +142,11 @@ async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_past
 async def test_a_full_broker_puts_off_what_a_caller_waits_for_and_refuses_none_of_it(
     transfer_id: str,
 ) -> None:
-    """Found by chaos: an account whose share was used up made every write a bug of ours, so the release of a
-    caller became a dead letter after five tries, seconds before there was room again."""
+    """Found by a chaos run.
+
+    An account without free space turned every write into an internal error. The release of a caller became a
+    dead letter after five tries, seconds before space became free.
+    """
     share = "accounts { a { users: [{ user: a, password: a }], jetstream { max_file: 1MB } } }"
     subject, large = subjects.event(transfer_id), bytes(100_000)
     async with (

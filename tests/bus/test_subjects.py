@@ -1,4 +1,4 @@
-"""One table holds every subject, and no id reaches a subject unchecked."""
+"""One table holds every subject, and no unchecked id reaches a subject."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BUILT = {
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """The broker's own rule: `*` is one word."""
+    """Apply the broker's rule: `*` matches one token."""
     words, given_words = pattern.split("."), subject.split(".")
     return len(words) == len(given_words) and all(
         word in ("*", given_word) for word, given_word in zip(words, given_words, strict=True)
@@ -47,7 +47,7 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some subject matches both patterns."""
+    """Return True if some subject matches both patterns."""
     ones, others = one.split("."), other.split(".")
     return len(ones) == len(others) and all(
         "*" in (a, b) or a == b for a, b in zip(ones, others, strict=True)

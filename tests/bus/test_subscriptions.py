@@ -1,4 +1,4 @@
-"""Hearing live: bounded, and never silent about what was lost."""
+"""Live subscriptions are bounded, and report every lost message."""
 
 from __future__ import annotations
 

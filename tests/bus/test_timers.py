@@ -1,4 +1,4 @@
-"""Durable timers: at their time, once, replaceable, cancelled for free, kept over a crash."""
+"""Durable timers fire once at their time, can be replaced and cancelled, and survive a crash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warmxfer.bus import Bus, EmbeddedServer, InvalidRequest, Stored, subjects, 
 
 
 async def fired(bus: Bus, id: str, within_s: float) -> list[Stored]:
-    """What has fired for `id` once something has, or `within_s` have passed."""
+    """Return the timers that fired for `id`, as soon as there is one, or [] after `within_s`."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         found = await bus.history(subjects.timeout(id), 10)
@@ -93,7 +93,7 @@ def test_a_time_that_is_none_is_refused(at_s: float) -> None:
 
 
 async def test_pending_timers_are_counted(fresh_bus: Bus) -> None:
-    """By them it is known how many transfers are running."""
+    """The number of running transfers is counted from the pending timers."""
     far = time.time() + 60.0
     await fresh_bus.publish_all([timers.schedule(id, "deadline", far, b"{}") for id in ("t-a", "t-b")])
     await fresh_bus.publish_all([timers.schedule("t-c", "another", far, b"{}")])

@@ -1,4 +1,4 @@
-"""The log: one writer wins, everyone else is told, and a cancelled timer stays silent."""
+"""The transfer log: one writer wins, the others get StaleWrite, and a cancelled timer does not fire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker: order within a transfer, transfers side by side, nothing lost, poison put aside."""
+"""A worker keeps the order within a transfer, runs transfers in parallel, and loses no message."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ACK_WAIT_S = 0.5
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Return once `condition` holds; fails the test when it does not in time."""
+    """Return when `condition` holds. Fails the test if it does not in time."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline
@@ -44,7 +44,7 @@ async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
 
 
 async def unsettled(bus: Bus, consumer: str) -> int:
-    """How many messages the broker still has for `consumer`: to deliver, or to be acknowledged."""
+    """Return how many messages the broker still has for `consumer`, to deliver or to be acknowledged."""
     info = await bus._connection.api(f"CONSUMER.INFO.WARMXFER.{consumer}")
     never_delivered = info["delivered"]["consumer_seq"] == 0
     return info["num_pending"] + info["num_ack_pending"] + never_delivered
@@ -58,7 +58,7 @@ async def settled(bus: Bus, consumer: str, within_s: float = 5.0) -> None:
 
 
 def busy(worker: Worker) -> int:
-    """How many handlers of `worker` run now."""
+    """Return how many handlers of `worker` run now."""
     return sum(held.running for held in worker._in_flight.values())
 
 
@@ -486,7 +486,7 @@ async def test_a_worker_begins_before_the_stream_is_there(fresh_server: Embedded
 
 
 class OneInHand:
-    """A bus whose puller brings a second message at the very moment the only runner ends."""
+    """A bus whose pull consumer delivers a second message at the moment when the only runner ends."""
 
     def __init__(self) -> None:
         self.settings = BusSettings()
@@ -527,7 +527,7 @@ async def test_ten_thousand_messages_leave_no_task_and_no_lane() -> None:
         nonlocal done
         done += 1
 
-    # Not a test of the disk: without a sync for every message it takes a second.
+    # This does not test the disk. Without a sync for every message it takes a second.
     async with (
         EmbeddedServer(sync_interval="2m") as server,
         await Bus.connect(BusSettings(url=server.url), name="test") as bus,

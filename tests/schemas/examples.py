@@ -29,7 +29,7 @@ from warmxfer.schemas import (
 )
 
 quickly = settings(max_examples=50)
-"""For properties: the same examples on every machine, however busy it is."""
+"""For property tests: the same examples on every machine, however busy it is."""
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -68,7 +68,7 @@ WORDS: dict[Any, Any] = {
 
 
 def example(kind: Any, *, full: bool) -> Any:
-    """A value of `kind`. `full`: every optional field is given."""
+    """Return a value of `kind`. With `full`, every optional field is set."""
     if kind in WORDS:
         return WORDS[kind]
     origin, args = get_origin(kind), get_args(kind)

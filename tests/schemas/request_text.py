@@ -1,4 +1,4 @@
-"""What users might write, and what they are told."""
+"""Requests as users may write them, and the errors that they get."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ A_NUMBER = "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@exampl
 
 
 def raw(**changes: Any) -> bytes:
-    """A good request, but for `changes`: `config__pacing="fast"` is `config.pacing`."""
+    """Return a valid request with `changes`: `config__pacing="fast"` is `config.pacing`."""
     whole: dict[str, Any] = {
         "room_id": "room-1",
         "config": {

@@ -1,4 +1,4 @@
-"""Whatever users write: nothing but `Refused` comes of it, no number is shown, and nothing is overridden."""
+"""Any input raises InvalidRequest at most, shows no phone number, and overrides nothing."""
 
 import contextlib
 import json
@@ -85,7 +85,7 @@ spellings = st.sampled_from(sorted(RESERVED_OPTIONS)).flatmap(
 @quickly
 @given(spellings, JSON)
 def test_extra_options_never_override_what_warmxfer_sets(option: str, value: Any) -> None:
-    """Whoever may write options must not be able to choose who is dialled, from where, or into which room."""
+    """Otherwise a user could choose which number is dialled, from which number, or into which room."""
     sentence = str(refused(raw(config__destination__extra_options={option: value})))
     assert sentence.startswith(f"config.destination.extra_options has '{option}', which warmxfer sets itself")
 

@@ -1,4 +1,4 @@
-"""Participant ids: built, parsed, and refused when warmxfer did not assign them."""
+"""Participant ids: built, parsed, and rejected if warmxfer did not assign them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users write: read strictly, and refused in one sentence that names field, value and remedy."""
+"""User input is read strictly. A rejection is one sentence with field, value and remedy."""
 
 import json
 from typing import Any

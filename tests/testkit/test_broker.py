@@ -1,4 +1,4 @@
-"""The tests' broker is in a container where an engine answers; that none does is known at once."""
+"""The tests' broker runs in a container if an engine replies. A missing engine is known at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .broker import ENGINE_TIMEOUT_S, broker, kind_of_broker
 
 
 class _Engine(BaseHTTPRequestHandler):
-    """As much of a container engine as says that it is there."""
+    """As much of a container engine as shows that it exists."""
 
     def do_GET(self) -> None:
         known = {"/_ping": b"OK", "/version": b'{"ApiVersion": "1.45"}'}
