@@ -162,7 +162,7 @@ def test_every_folder_ships() -> None:
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
-def test_type_checkers_and_the_image_see_every_folder(folder: str) -> None:
+def test_type_checkers_and_the_image_contain_every_folder(folder: str) -> None:
     link = ROOT / ".typings" / "warmxfer" / folder
     assert link.is_symlink()
     assert link.resolve() == ROOT / folder
@@ -175,7 +175,7 @@ POSTPONED = re.compile(r"suppress\((Base)?Exception\)|NotImplementedError|\b(TOD
 
 
 @pytest.mark.parametrize("path", FILES, ids=in_repository)
-def test_no_error_is_swallowed_and_no_work_postponed(path: Path) -> None:
+def test_no_error_is_swallowed_and_no_work_is_postponed(path: Path) -> None:
     assert not POSTPONED.search(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ExceptHandler):

@@ -21,41 +21,39 @@ from warmxfer.bus import (
 
 
 @pytest.fixture
-def question() -> str:
+def subject() -> str:
     """The subject of a request that no other test uses."""
     return subjects.ask_history(secrets.token_hex(8))
 
 
-async def test_a_question_is_answered_and_never_stored(bus: Bus, question: str) -> None:
-    async def answer(asked: LiveMessage) -> bytes:
-        return asked.data.upper()
+async def test_a_request_gets_its_reply_and_is_never_stored(bus: Bus, subject: str) -> None:
+    async def reply(request: LiveMessage) -> bytes:
+        return request.data.upper()
 
-    async with bus.serve(question, answer):
-        assert await bus.request(question, b"hello", 2) == b"HELLO"
-    assert await bus.get_last(question) is None
+    async with bus.serve(subject, reply):
+        assert await bus.request(subject, b"hello", 2) == b"HELLO"
+    assert await bus.get_last(subject) is None
 
 
-async def test_nobody_there_is_told_at_once(bus: Bus, question: str) -> None:
+async def test_without_a_server_a_request_fails_at_once(bus: Bus, subject: str) -> None:
     started = asyncio.get_running_loop().time()
     with pytest.raises(NoReply, match=r"^No process serves"):
-        await bus.request(question, b"", 5)
+        await bus.request(subject, b"", 5)
     assert asyncio.get_running_loop().time() - started < 1
 
 
-async def test_an_answer_too_late_is_no_answer(
-    bus: Bus, question: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_reply, "REPLY_DEADLINE_S", 0.3)
 
     async def sleep(_: LiveMessage) -> bytes:
         await asyncio.sleep(30)
         return b""
 
-    async with bus.serve(question, sleep):
+    async with bus.serve(subject, sleep):
         with pytest.raises(NoReply, match=r"within 0\.1 s"):
-            await bus.request(question, b"", 0.1)
+            await bus.request(subject, b"", 0.1)
         with pytest.raises(NoReply, match=r"no reply within 0\.3 s"):
-            await bus.request(question, b"", 2)
+            await bus.request(subject, b"", 2)
 
 
 @pytest.mark.parametrize(
@@ -66,48 +64,48 @@ async def test_an_answer_too_late_is_no_answer(
         (KeyError("+14155550123"), InternalError, "the server failed with KeyError"),
     ],
 )
-async def test_what_the_answering_side_raises_reaches_the_asker(
-    bus: Bus, question: str, raised: Exception, expected: type[Exception], sentence: str
+async def test_an_error_of_the_handler_reaches_the_requester(
+    bus: Bus, subject: str, raised: Exception, expected: type[Exception], sentence: str
 ) -> None:
     async def fail(_: LiveMessage) -> bytes:
         raise raised
 
     with capture_logs() as logs:
-        async with bus.serve(question, fail):
+        async with bus.serve(subject, fail):
             with pytest.raises(expected, match=sentence) as caught:
-                await bus.request(question, b"", 2)
+                await bus.request(subject, b"", 2)
     assert "+14155550123" not in str(caught.value) + repr(logs)
 
 
-async def test_of_the_servers_in_a_queue_one_answers(bus: Bus, question: str) -> None:
-    asked: list[int] = []
+async def test_one_server_of_a_queue_replies(bus: Bus, subject: str) -> None:
+    handled_by: list[int] = []
 
     def server(number: int):
-        async def answer(_: LiveMessage) -> bytes:
-            asked.append(number)
+        async def reply(_: LiveMessage) -> bytes:
+            handled_by.append(number)
             return b""
 
-        return answer
+        return reply
 
-    async with bus.serve(question, server(1), "q"), bus.serve(question, server(2), "q"):
+    async with bus.serve(subject, server(1), "q"), bus.serve(subject, server(2), "q"):
         for _ in range(20):
-            await bus.request(question, b"", 2)
-    assert len(asked) == 20
+            await bus.request(subject, b"", 2)
+    assert len(handled_by) == 20
 
 
-async def test_too_many_questions_at_once_are_turned_away_at_once(bus: Bus, question: str) -> None:
+async def test_too_many_concurrent_requests_are_rejected_at_once(bus: Bus, subject: str) -> None:
     gate = asyncio.Event()
 
     async def wait(_: LiveMessage) -> bytes:
         await gate.wait()
         return b"done"
 
-    async with bus.serve(question, wait):
-        asking = [asyncio.create_task(bus.request(question, b"", 5)) for _ in range(70)]
-        turned_away, _ = await asyncio.wait(asking, timeout=0.5)
-        assert len(turned_away) == 6
+    async with bus.serve(subject, wait):
+        requests = [asyncio.create_task(bus.request(subject, b"", 5)) for _ in range(70)]
+        rejected, _ = await asyncio.wait(requests, timeout=0.5)
+        assert len(rejected) == 6
         gate.set()
-        results = await asyncio.gather(*asking, return_exceptions=True)
+        results = await asyncio.gather(*requests, return_exceptions=True)
     assert results.count(b"done") == 64
-    refusals = [result for result in results if result != b"done"]
-    assert all(isinstance(one, NoReply) and "64 requests" in str(one) for one in refusals)
+    rejections = [result for result in results if result != b"done"]
+    assert all(isinstance(error, NoReply) and "64 requests" in str(error) for error in rejections)

@@ -37,13 +37,13 @@ async def test_a_repeat_is_stored_once(bus: Bus, transfer_id: str) -> None:
     assert len(await bus.history(subject, 10)) == 1
 
 
-async def test_an_id_used_on_another_subject_loses_no_guarded_record(bus: Bus, transfer_id: str) -> None:
+async def test_a_message_id_used_on_another_subject_is_an_internal_error(bus: Bus, transfer_id: str) -> None:
     await bus.publish(subjects.event(transfer_id), b"one", msg_id=transfer_id)
     with pytest.raises(InternalError, match=r"was used on warmxfer\..*\.event before"):
         await bus.publish(subjects.log(transfer_id), b"two", msg_id=transfer_id, expect_last=0)
 
 
-async def test_a_doubtful_write_that_was_stored_is_recognised(
+async def test_a_write_with_a_lost_acknowledgement_finds_its_own_message(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The acknowledgement of the first attempt is lost.
@@ -66,7 +66,7 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
     assert [(s.seq, s.data) for s in await bus.history(subject, 10)] == [(seq, b"mine")]
 
 
-async def test_a_doubtful_write_that_lost_its_race_is_stale(
+async def test_a_write_with_a_lost_acknowledgement_that_was_second_is_stale(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, inbox = subjects.log(transfer_id), bus._connection.inbox
@@ -85,7 +85,7 @@ async def test_a_doubtful_write_that_lost_its_race_is_stale(
     assert [s.data for s in await bus.history(subject, 10)] == [b"theirs"]
 
 
-async def test_many_are_stored_in_the_order_given(bus: Bus, transfer_id: str) -> None:
+async def test_many_messages_are_stored_in_the_order_given(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     numbers = await bus.publish_all([Outgoing(subject, b"%d" % n) for n in range(300)])
     assert numbers == sorted(numbers)
@@ -95,7 +95,7 @@ async def test_many_are_stored_in_the_order_given(bus: Bus, transfer_id: str) ->
     assert [stored.data for stored in await bus.history(subject, 3)] == [b"0", b"1", b"2"]
 
 
-async def test_one_refused_message_does_not_hold_up_the_others(bus: Bus, transfer_id: str) -> None:
+async def test_a_rejected_message_does_not_delay_the_others(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     large = Outgoing(subject, b"x" * 200_000)
     with pytest.raises(InvalidRequest, match="too large; the stream takes 131072 bytes"):
@@ -103,7 +103,7 @@ async def test_one_refused_message_does_not_hold_up_the_others(bus: Bus, transfe
     assert [stored.data for stored in await bus.history(subject, 10)] == [b"before", b"after"]
 
 
-async def test_a_long_history_of_large_messages_is_whole(bus: Bus, transfer_id: str) -> None:
+async def test_a_long_history_of_large_messages_is_complete(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     body = b"x" * 100_000
     await bus.publish_all([Outgoing(subject, body) for _ in range(30)])
@@ -116,16 +116,14 @@ async def test_history_crosses_subjects_in_the_order_of_the_stream(bus: Bus, tra
     assert [s.subject for s in await bus.history(subjects.all_of(transfer_id), 10)] == written
 
 
-async def test_a_subject_nobody_captures_is_unavailable_in_time(bus: Bus) -> None:
+async def test_a_subject_outside_the_stream_is_unavailable_at_the_deadline(bus: Bus) -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable, match="no stream stores the subject"):
         await bus.publish("warmxfer.ask.token", b"", deadline_s=0.3)
     assert time.monotonic() - started < 1
 
 
-async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_pasts(
-    bus: Bus, transfer_id: str
-) -> None:
+async def test_the_slower_of_two_writers_with_the_same_id_is_stale(bus: Bus, transfer_id: str) -> None:
     """Found by simulation.
 
     The slower of two coordinators took the other's record for its own: both were stored under the id of the
@@ -139,7 +137,7 @@ async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_past
     assert len(await bus.history(subject, 10)) == 1
 
 
-async def test_a_full_broker_puts_off_what_a_caller_waits_for_and_refuses_none_of_it(
+async def test_a_full_broker_makes_a_write_unavailable_and_not_invalid(
     transfer_id: str,
 ) -> None:
     """Found by a chaos run.

@@ -19,49 +19,49 @@ from warmxfer.bus import (
 )
 
 
-async def test_what_is_published_is_heard_in_order(bus: Bus, transfer_id: str) -> None:
-    async with bus.subscribe(subjects.phase(transfer_id)) as heard:
+async def test_published_messages_are_received_in_order(bus: Bus, transfer_id: str) -> None:
+    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
         await bus.publish_all([Outgoing(subjects.phase(transfer_id), b"%d" % n) for n in range(50)])
-        messages = [await heard.next(2) for _ in range(50)]
-        assert await heard.next(0.05) is None
-    assert messages == [LiveMessage(subjects.phase(transfer_id), b"%d" % n) for n in range(50)]
+        received = [await subscription.next(2) for _ in range(50)]
+        assert await subscription.next(0.05) is None
+    assert received == [LiveMessage(subjects.phase(transfer_id), b"%d" % n) for n in range(50)]
 
 
-async def test_a_wildcard_hears_every_transfer_of_a_session(bus: Bus) -> None:
+async def test_a_wildcard_receives_every_transfer_of_a_session(bus: Bus) -> None:
     session = f"s-{secrets.token_hex(4)}"
-    async with bus.subscribe(subjects.any_primary(session)) as heard:
+    async with bus.subscribe(subjects.any_primary(session)) as subscription:
         await bus.publish(subjects.primary("a", session), b"1")
         await bus.publish(subjects.primary("b", session), b"2")
         await bus.publish(subjects.primary("a", "other"), b"3")
-        assert await heard.next(2) == LiveMessage(subjects.primary("a", session), b"1")
-        assert await heard.next(2) == LiveMessage(subjects.primary("b", session), b"2")
-        assert await heard.next(0.05) is None
+        assert await subscription.next(2) == LiveMessage(subjects.primary("a", session), b"1")
+        assert await subscription.next(2) == LiveMessage(subjects.primary("b", session), b"2")
+        assert await subscription.next(0.05) is None
     newest = await bus.get_last(subjects.any_primary(session))
     assert newest is not None
     assert newest.data == b"2"
 
 
 @pytest.mark.parametrize("max_pending", [1, 4])
-async def test_a_slow_reader_is_told_what_it_lost(
+async def test_a_slow_subscriber_learns_how_many_messages_it_lost(
     bus: Bus, transfer_id: str, max_pending: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "MAX_PENDING", max_pending)
     subject = subjects.phase(transfer_id)
     with capture_logs() as logs:
-        async with bus.subscribe(subject) as heard:
+        async with bus.subscribe(subject) as subscription:
             await bus.publish_all([Outgoing(subject, b"%d" % n) for n in range(10)])
             await asyncio.sleep(0.1)
-            messages = [await heard.next(1) for _ in range(max_pending)]
+            received = [await subscription.next(1) for _ in range(max_pending)]
     kept = list(range(10 - max_pending, 10))
-    assert [m.data for m in messages if m] == [b"%d" % n for n in kept]
-    assert [m.lost for m in messages if m] == [10 - max_pending] + [0] * (max_pending - 1)
+    assert [m.data for m in received if m] == [b"%d" % n for n in kept]
+    assert [m.lost for m in received if m] == [10 - max_pending] + [0] * (max_pending - 1)
     assert [entry["event"] for entry in logs].count("subscriber_too_slow") >= 1
 
 
-async def test_a_listener_hears_again_after_a_killed_broker(
+async def test_a_subscription_continues_after_a_killed_broker(
     fresh_server: EmbeddedServer, fresh_bus: Bus, transfer_id: str
 ) -> None:
-    async with fresh_bus.subscribe(subjects.phase(transfer_id)) as heard:
+    async with fresh_bus.subscribe(subjects.phase(transfer_id)) as subscription:
         await restart(fresh_server, kill=True)
         await fresh_bus.publish(subjects.phase(transfer_id), b"back", deadline_s=10)
-        assert await heard.next(2) == LiveMessage(subjects.phase(transfer_id), b"back")
+        assert await subscription.next(2) == LiveMessage(subjects.phase(transfer_id), b"back")

@@ -13,18 +13,14 @@ from msgspec import UnsetType
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
-    CancelRequest,
     History,
     HistoryQuery,
     LivenessQuery,
     LivenessReply,
-    PhaseChanged,
     RoomToken,
     RoomTokenQuery,
     SessionSummary,
     SummaryQuery,
-    WarmTransferRequest,
-    WarmTransferResult,
     fields,
 )
 
@@ -39,7 +35,7 @@ JSON = st.recursive(
 
 COMMANDS = get_args(AnyCommand)
 EVENTS = get_args(AnyEvent)
-ASKS = (
+QUERIES = (
     HistoryQuery,
     History,
     SummaryQuery,
@@ -49,9 +45,8 @@ ASKS = (
     LivenessQuery,
     LivenessReply,
 )
-SAID = (WarmTransferRequest, CancelRequest, PhaseChanged, WarmTransferResult)
 
-WORDS: dict[Any, Any] = {
+SAMPLES: dict[Any, Any] = {
     fields.Token: "room-1",
     fields.SipAddress: "+14155550123",
     fields.SipHeaders: {"X-Case": "42"},
@@ -69,8 +64,8 @@ WORDS: dict[Any, Any] = {
 
 def example(kind: Any, *, full: bool) -> Any:
     """Return a value of `kind`. With `full`, every optional field is set."""
-    if kind in WORDS:
-        return WORDS[kind]
+    if kind in SAMPLES:
+        return SAMPLES[kind]
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return example(args[0], full=full)

@@ -182,11 +182,11 @@ def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     The broker sends a message to its subscribers before it stores it. A subscriber that subscribes in between
     does not receive it either. With 150 writes ahead of it, this took up to 30 ms (measured).
     """
-    looked, last, history = set[str](), bus.get_last, bus.history
+    read_once, last, history = set[str](), bus.get_last, bus.history
 
     async def late(subject: str, *, deadline_s: float = WAIT_S) -> Stored | None:
-        if subject not in looked:
-            looked.add(subject)
+        if subject not in read_once:
+            read_once.add(subject)
             return None
         return await last(subject, deadline_s=deadline_s)
 
@@ -194,8 +194,8 @@ def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
         subject: str, limit: int, *, after: int = 0, deadline_s: float = WAIT_S
     ) -> list[Stored]:
         stored = await history(subject, limit, after=after, deadline_s=deadline_s)
-        if subject not in looked:
-            looked.add(subject)
+        if subject not in read_once:
+            read_once.add(subject)
             return stored[:-1]
         return stored
 
