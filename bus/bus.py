@@ -172,8 +172,8 @@ class Bus:
 
         - Messages published while the connection is down are not received. Register `on_reconnect`, and read
           the stream again then.
-        - A message in transit at the moment of subscribing may be missed, and may be stored only after your
-          first read. Read the stream more than once (`polling.py`).
+        - A message in transit while you subscribe may be missed. It may be stored only after your first read.
+          Read the stream more than once (`polling.py`).
         - A guarded write that is rejected is received all the same. Subscribe only to subjects that are
           written after the transfer log was appended.
         - A subscriber that is too slow loses the oldest messages. `LiveMessage.lost` says how many.

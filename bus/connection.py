@@ -1,8 +1,7 @@
 """One reconnecting connection to the broker. nats errors become warmxfer errors here.
 
 - Every change of the connection is logged. No log line shows an address with credentials.
-- A server that does not answer, refused credentials, and a server that is too old or runs without JetStream
-  each raise an error of one sentence.
+- Each fault is an error of one sentence: no server, credentials refused, server too old, JetStream off.
 - Requests and acknowledgements share one inbox (`reply_inbox.py`).
 """
 

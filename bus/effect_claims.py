@@ -33,7 +33,7 @@ async def claim_effect(
     """Claim `effect` of transfer `id`, or return the claim that another attempt stored first.
 
     `data` must contain a token that is new for each attempt. With it, an attempt whose acknowledgement was
-    lost recognises its own claim, and a later attempt of the same worker does not take an earlier claim for
+    lost recognises its own claim. A later attempt of the same worker does not mistake an earlier claim for
     its own. Raises `Unavailable`: it is then unknown whether the effect was claimed.
     """
     subject = subjects.effect_claim(id, effect)

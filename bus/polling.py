@@ -4,9 +4,9 @@
         async for _ in ticks:
             await catch_up(await bus.get_last(subject))
 
-One read after subscribing is not enough. The broker sends a message to its subscribers before it stores it.
-A message in transit at the moment of subscribing is not received, and is not stored yet at the first read.
-Its writer repeats it until it is stored, so a read a moment later finds it.
+One read after subscribing is not enough. The broker sends a message to its subscribers before it stores it. A
+message in transit while we subscribe is not received, and the first read does not find it yet. Its writer
+repeats it until it is stored, so a read a moment later finds it.
 """
 
 from __future__ import annotations

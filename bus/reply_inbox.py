@@ -1,7 +1,12 @@
 """One inbox for all pending replies. The last token of a reply's subject identifies its request.
 
-A pending reply ends in exactly one way: with the reply, with `ConnectionLost` if the connection fails while
-it waits, or with the error that `fail` was given for its subject. The requester sets the deadline.
+A pending reply ends in exactly one way:
+
+- with the reply
+- with `ConnectionLost`, if the connection fails first
+- with the error given to `fail` for its subject
+
+The requester sets the deadline.
 """
 
 from __future__ import annotations

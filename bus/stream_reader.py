@@ -7,8 +7,8 @@
 A replica that stalls answers with old data. A healthy one is some milliseconds behind. A message that a
 direct get returns was stored. A message that it does not return may have been stored.
 
-A direct get is enough where a guarded write decides, where the code reads again, or where an old answer does
-no harm. Code that drops something for good because a message does not exist reads from the leader. For some
+A direct get is enough in three cases: a guarded write decides, the code reads again, or an old answer does no
+harm. Code that drops something for good because a message does not exist reads from the leader. For some
 seconds after a leader died there is none. A leader that was cut off from the others still answers for as
 long.
 

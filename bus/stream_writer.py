@@ -132,12 +132,12 @@ def _headers(message: Outgoing) -> dict[str, str]:
 
 
 async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
-    """Check that the message under our id is ours.
+    """Check that the message stored under our id is ours.
 
-    Raises `InternalError` if the broker saw the id on another subject: the record would be lost. Raises
+    Raises `InternalError` if the id was used on another subject: our record would be lost. Raises
     `StaleWrite` if another message was stored under the same id. Message ids are unique in the whole stream.
-    A cluster checks the id before the expected number, so the slower of two writers gets a duplicate reply
-    instead of a rejection.
+    A cluster checks the id before the expected number. The slower of two writers therefore gets a duplicate
+    reply, not a rejection.
     """
     retry = RetryLoop(connection, deadline_s)
     while True:

@@ -1,8 +1,8 @@
 """Event log of one transfer: one record per transition. It is the only source of truth.
 
 Invariant: a record is appended only after the record that its writer decided on. A writer that decided on an
-older one gets `StaleWrite`, loads again and decides again. A decision to write nothing has no such guard, so
-it must be based on the record that the stream leader has.
+older one gets `StaleWrite`, loads again and decides again. A decision to write nothing has no such guard. It
+must therefore be based on the record that the stream leader has.
 """
 
 from __future__ import annotations

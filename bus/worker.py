@@ -141,7 +141,7 @@ class Worker:
         """Take one message. The pull consumer calls this in the order in which messages arrive."""
         redelivered = self._in_flight.get(message.seq)
         if redelivered is not None:
-            # A message in flight was redelivered (lost acknowledgement, broker restart): answer the new one.
+            # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
             redelivered.message = message
             return
         item = self._in_flight[message.seq] = InFlight(message)

@@ -43,8 +43,8 @@ class HoldCaller(Command, frozen=True, kw_only=True):
 class ReleaseCaller(Command, frozen=True, kw_only=True):
     """Unmute the caller, restore auto-end, and say `line`. -> CallerReleased
 
-    `line` is None if the caller is not there to hear it. With `stay_s` the caller is in the consultation room
-    and may return. The session then stays for that time. When the caller returns, it says `line` and restores
+    `line` is None if the caller cannot hear it. With `stay_s` the caller is in the consultation room and may
+    return. The session then stays for that time. When the caller returns, it says `line` and restores
     auto-end.
     """
 
@@ -172,7 +172,7 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
 class BriefSupervisor(Command, frozen=True, kw_only=True):
     """Greet the supervisor, tell the summary and ask the question.
 
-    -> SupervisorReady | SupervisorDeclined | VoicemailDetected
+    Replies: SupervisorReady | SupervisorDeclined | VoicemailDetected
     """
 
     fence: int
