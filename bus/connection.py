@@ -135,7 +135,7 @@ class Connection:
 
     def unavailable(self, why: str) -> Unavailable:
         """Return the error for a broker that did not answer in time."""
-        return Unavailable(f"The bus at {self.settings.shown_url} did not answer in time ({why})")
+        return Unavailable(f"The broker at {self.settings.shown_url} did not answer in time ({why})")
 
     def on_reconnect(self, hook: Hook) -> Callable[[], None]:
         """Call `hook` after each reconnect. Returns a function that unregisters it."""

@@ -139,10 +139,10 @@ class Worker:
 
     def accept(self, message: ConsumerMessage) -> None:
         """Take one message. The pull consumer calls this in the order in which messages arrive."""
-        redelivered = self._in_flight.get(message.seq)
-        if redelivered is not None:
+        known = self._in_flight.get(message.seq)
+        if known is not None:
             # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
-            redelivered.message = message
+            known.message = message
             return
         item = self._in_flight[message.seq] = InFlight(message)
         self._queue.put(item.delivery.transfer_id if self._keyed else message.seq, item)
