@@ -6,9 +6,9 @@ from warmxfer.actors.coordinator.outbox import outgoing
 from warmxfer.actors.coordinator.state_machine import Record, Stage, Transfer
 from warmxfer.bus import BusSettings, subjects, timers
 from warmxfer.bus.dead_letters import MAX_CAUSE_CHARS
+from warmxfer.bus.request_reply import ERROR
 from warmxfer.bus.stream import DUPLICATE_WINDOW_S
 from warmxfer.bus.stream import MAX_MESSAGE_BYTES as MAX_STORED_BYTES
-from warmxfer.bus.subscriptions import ERROR
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
     MAX_TURN_CHARS,

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from warmxfer.bus import Bus, LiveMessage, Subscription, subjects, subscriptions
+from warmxfer.bus import Bus, LiveMessage, Subscription, request_reply, subjects
 from warmxfer.schemas import (
     AnyEvent,
     HoldCaller,
@@ -88,7 +88,7 @@ class Boss:
 async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
     async with bus.subscribe(subjects.event(transfer_id)) as heard:
         boss = Boss(bus, room, transfer_id, heard)
-        with patch.object(subscriptions, "REPLY_DEADLINE_S", 1.0):
+        with patch.object(request_reply, "REPLY_DEADLINE_S", 1.0):
             serving = bus.serve(subjects.ASK_LIVENESS, boss.feel_pulse)
         async with serving:
             yield boss
