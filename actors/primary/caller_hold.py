@@ -13,9 +13,8 @@ import structlog
 
 from warmxfer.schemas import WarmxferError
 
-from .guarded_call import guarded_call
 from .named_tasks import NamedTasks
-from .session import Session
+from .session import Session, guarded_call
 
 STEP_TIMEOUT_S = 2.0
 LEAVE_TIMEOUT_S = 10.0

@@ -20,8 +20,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .guarded_call import guarded_call
-from .session import Session
+from .session import Session, guarded_call
 
 HISTORY_TIMEOUT_S = 2.0
 SUMMARY_TIMEOUT_S = 60.0

@@ -10,9 +10,17 @@ What happens in the room goes the other way: the framework calls `participant_le
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import structlog
 
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class Session(Protocol):
@@ -70,3 +78,22 @@ class Session(Protocol):
     async def on_phase(self, phase: PhaseChanged) -> None:
         """The transfer moved on: called once per phase, in order."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """It was done in time, with this result."""
+
+    value: T
+
+
+async def guarded_call(step: str, call: Callable[[], Awaitable[T]], timeout_s: float) -> Done[T] | None:
+    """`await call()` within `timeout_s`; None when it was late or raised, which is logged under `step`."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return Done(await call())
+    except TimeoutError:
+        log.error("session_step_late", step=step, timeout_s=timeout_s)
+    except Exception as error:
+        log.error("session_step_failed", step=step, error=type(error).__name__)
+    return None

@@ -32,17 +32,18 @@ from warmxfer.schemas import (
 )
 
 from ..common.command_replies import wire_name
-from .away import SILENT_STAY_S, wait_for_return
 from .caller_hold import CallerHold, HoldFailed
 from .event_queue import EventQueue
 from .fencing import FencingTokens, Freshness
-from .guarded_call import guarded_call
 from .hold_lease import wait_until_expired
 from .named_tasks import NamedTasks
-from .session import Session
+from .session import Session, guarded_call
 
 MAX_REASON_CHARS = 500
 ON_PHASE_TIMEOUT_S = 5.0
+SILENT_STAY_S = 600.0
+"""How long the AI stays when the bus has fallen silent: until it is told what came of its transfer."""
+POLL_EVERY_S = 0.25
 ALONE_LINE = apology_for(Outcome.BROKEN)
 HELD_BY_OTHER_TRANSFER = "The caller of this session is held by another transfer."
 
@@ -215,7 +216,7 @@ class SessionController:
         `to_the_end`: though they are back, for they may be moved again.
         """
         until = asyncio.get_running_loop().time() + stay_s
-        came = await wait_for_return(self._session, stay_s)
+        came = await _wait_for_return(self._session, stay_s)
         log.info("caller_waited_for", room_id=self._session.room_id, came=came)
         if line and came:
             self._hold.say(line, interruptible=True)
@@ -265,3 +266,14 @@ class SessionController:
 
 def _refused(command: ToPrimary, detail: str) -> CommandFailed:
     return CommandFailed(command_id=command.command_id, failure=FailureKind.REFUSED, detail=detail)
+
+
+async def _wait_for_return(session: Session, within_s: float) -> bool:
+    """Wait until the caller is in the session's room; False when they did not come `within_s`."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    while loop.time() < until:
+        if session.caller_participant_id is not None:
+            return True
+        await asyncio.sleep(POLL_EVERY_S)
+    return False

@@ -29,10 +29,10 @@ from .room_client import (
     TokenSource,
     UtteranceHeard,
     VoicemailSuspected,
+    token_source,
 )
 from .sandbox.client import SandboxRoomClient
 from .settings import ROOM_KIND_VARIABLE, ROOM_KINDS, PipelineFactory, RoomSettings, room_kind
-from .token_source import token_source
 
 __all__ = [
     "MAX_UTTERANCE_CHARS",

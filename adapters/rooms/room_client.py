@@ -13,19 +13,31 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
-from warmxfer.schemas import InvalidRequest, RoomToken
+from warmxfer.bus import Bus, subjects
+from warmxfer.schemas import InvalidRequest, RoomToken, RoomTokenQuery, decode_as, encode
 
 from ..llm import ChatModel
 
+ASK_TIMEOUT_S: Final = 3.0
 MAX_UTTERANCE_CHARS = 4_000
 """What is longer is cut before it is said."""
 
 TokenSource = Callable[[], Awaitable[RoomToken]]
 """Gives a fresh token for this seat; asked again before every new connection."""
+
+
+def token_source(bus: Bus, room_id: str, participant_id: str) -> TokenSource:
+    """A ticket that asks the SIP gateway; it raises `NoOneAnswered` (a `Retry`) when no gateway is there."""
+    question = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
+
+    async def ticket() -> RoomToken:
+        return decode_as(RoomToken, await bus.request(subjects.ASK_ROOM_TOKEN, question, ASK_TIMEOUT_S))
+
+    return ticket
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,15 @@ from warmxfer.adapters.rooms import (
 from warmxfer.schemas import MAX_TURNS, PhaseChanged, TranscriptTurn
 
 from ..attach import Attachment
-from .scripted_replies import GREETING, ScriptedReplies
 
+GREETING = "Hi, I'm the AI assistant. How can I help you today?"
+REPLIES = (
+    "I'm sorry about that, Ann. When were you charged?",
+    "Thank you, I can see both charges on order 4417. What would you like us to do?",
+    "I can open a refund request for you. Would that be all right?",
+    "Of course. Let me get a supervisor for you.",
+)
+LATER = "I'm still here with you."
 RETURN_GRACE_S = 5.0
 """Whoever was held may have been moved away and be brought back: they come a moment after the release."""
 
@@ -36,6 +43,17 @@ log = structlog.get_logger(__name__)
 def agent_id(room_id: str) -> str:
     """The participant id of the AI in `room_id`."""
     return f"agent-{room_id}"
+
+
+class ScriptedReplies:
+    """One conversation. It answers in order, whatever is said."""
+
+    def __init__(self) -> None:
+        self._replies = deque(REPLIES)
+
+    def reply(self) -> str:
+        """The answer to what the caller just said."""
+        return self._replies.popleft() if self._replies else LATER
 
 
 class SandboxSession:

@@ -13,7 +13,7 @@ import pytest
 from tests.testkit.provider_sandbox import Cloud, Wire
 from warmxfer.actors.primary import PrimarySettings, run
 from warmxfer.actors.primary.sandbox_agent import session
-from warmxfer.actors.primary.sandbox_agent.scripted_replies import GREETING, REPLIES
+from warmxfer.actors.primary.sandbox_agent.session import GREETING, REPLIES
 from warmxfer.bus import Bus, LiveMessage, NoReply, subjects
 from warmxfer.schemas import (
     CallerHeld,
