@@ -39,12 +39,11 @@ from warmxfer.schemas import (
     read_request,
 )
 
-from .phase_stream import MAX_PHASES, follow_phases, phase_of
+from .phase_stream import MAX_PHASES, MAX_POLL_PAUSE_S, follow_phases, phase_of
 
 CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
-QUIET_S = 5.0
 MAX_LISTED = 1_000
 MAX_RECORDS = 1_000
 MAX_SCANNED = 100_000
@@ -118,7 +117,7 @@ class TransferHandle:
         phases = follow_phases(self._bus, self.id, after_seq=seen.seq if seen else 0)
         async with aclosing(phases):
             if seen is None:
-                yield await self._first(phases)
+                yield await self._first_phase(phases)
             async for phase in phases:
                 yield phase
 
@@ -127,8 +126,8 @@ class TransferHandle:
         try:
             async with asyncio.timeout(timeout_s):
                 async with aclosing(follow_phases(self._bus, self.id)) as phases:
-                    await self._first(phases)
-                return await self._result()
+                    await self._first_phase(phases)
+                return await self._wait_for_result()
         except TimeoutError as error:
             raise StillRunning(f"Transfer {self.id} has not ended within {timeout_s:g} s") from error
 
@@ -141,21 +140,21 @@ class TransferHandle:
         """Whether somebody has asked for it."""
         return await self._bus.get_last(subjects.request(self.id)) is not None
 
-    async def _first(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
+    async def _first_phase(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 return await anext(phases)
         except TimeoutError as error:
             raise (NoCoordinator() if await self.exists() else NoSuchTransfer(self.id)) from error
 
-    async def _result(self) -> WarmTransferResult:
+    async def _wait_for_result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
-        async with self._bus.subscribe(subject) as heard:
-            quiet_s = growing_pauses(QUIET_S)
+        async with self._bus.subscribe(subject) as subscription:
+            pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
             while True:
                 if stored := await self._bus.get_last(subject):
                     return decode_result(stored.data)
-                if message := await heard.next(next(quiet_s)):
+                if message := await subscription.next(next(pauses_s)):
                     return decode_result(message.data)
 
 
@@ -203,8 +202,8 @@ class Client:
 
     async def all_phases(self) -> AsyncGenerator[tuple[str, PhaseChanged], None]:
         """The phases of every transfer from now on, each with its id, as they are heard."""
-        async with self._bus.subscribe(subjects.ANY_PHASE) as heard:
-            async for message in heard:
+        async with self._bus.subscribe(subjects.ANY_PHASE) as subscription:
+            async for message in subscription:
                 if phase := phase_of(message):
                     yield subjects.parse(message.subject).id, phase
 
@@ -227,27 +226,27 @@ class Client:
         while newest and len(found) < limit:
             after = max(0, newest.seq - window)
             stored = await self._bus.history(subjects.ANY_PHASE, MAX_SCANNED, after=after)
-            found = _last_of_each(stored, only)
+            found = _newest_phase_of_each(stored, only)
             if after == 0 or window >= MAX_SCANNED:
                 break
             window = min(4 * window, MAX_SCANNED)
         listed = sorted(found.values(), key=lambda each: each.at, reverse=True)[:limit]
-        enough = asyncio.Semaphore(READS_AT_ONCE)
-        return await asyncio.gather(*(self._with_outcome(each, enough) for each in listed))
+        slots = asyncio.Semaphore(READS_AT_ONCE)
+        return await asyncio.gather(*(self._with_outcome(each, slots) for each in listed))
 
-    async def _with_outcome(self, listed: TransferSummary, enough: asyncio.Semaphore) -> TransferSummary:
-        if not listed.phase.final:
-            return listed
-        async with enough:
-            stored = await self._bus.get_last(subjects.result(listed.id))
+    async def _with_outcome(self, summary: TransferSummary, slots: asyncio.Semaphore) -> TransferSummary:
+        if not summary.phase.final:
+            return summary
+        async with slots:
+            stored = await self._bus.get_last(subjects.result(summary.id))
         if stored is None:
-            return listed
+            return summary
         result = decode_result(stored.data)
         return TransferSummary(
-            id=listed.id,
-            phase=listed.phase,
-            seq=listed.seq,
-            at=listed.at,
+            id=summary.id,
+            phase=summary.phase,
+            seq=summary.seq,
+            at=summary.at,
             outcome=result.outcome,
             detail=result.detail,
         )
@@ -258,7 +257,7 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(5)}"
 
 
-def _last_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:
+def _newest_phase_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:
     last: dict[str, TransferSummary] = {}
     for each in stored:
         if not (phase := phase_of(each)):

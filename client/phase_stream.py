@@ -15,8 +15,8 @@ from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Store
 from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import DecodeError, PhaseChanged, decode_phase
 
-QUIET_S = 5.0
-GAP_S = 0.5
+MAX_POLL_PAUSE_S = 5.0
+MISSING_PHASE_WAIT_S = 0.5
 """How long a missing number is waited for before the follower goes on without it."""
 
 MAX_PHASES = 64
@@ -33,27 +33,27 @@ async def follow_phases(
     Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id, and
     `Retry` when our own connection is closed: nothing will come, and nothing is left to wait for.
     """
-    seen, quiet_s = after_seq, growing_pauses(QUIET_S)
-    async with bus.subscribe(subjects.phase(transfer_id)) as heard:
-        ahead = _after(seen, await stored_phases(bus, transfer_id))
+    last_seq, pauses_s = after_seq, growing_pauses(MAX_POLL_PAUSE_S)
+    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
+        pending = _by_seq(last_seq, await stored_phases(bus, transfer_id))
         while True:
-            while phase := ahead.pop(seen + 1, None):
-                seen = phase.seq
+            while phase := pending.pop(last_seq + 1, None):
+                last_seq = phase.seq
                 yield phase
                 if phase.phase.final:
                     return
-            message = await heard.next(GAP_S if ahead else next(quiet_s))
-            if message is None and heard.ended:
+            message = await subscription.next(MISSING_PHASE_WAIT_S if pending else next(pauses_s))
+            if message is None and subscription.ended:
                 raise RetryableError(
                     f"The connection was closed while transfer {transfer_id} was followed; connect again"
                 )
             live = phase_of(message)
-            ahead |= _after(seen, [live] if live else [])
-            if live is None or live.seq > seen + 1:
-                ahead |= _after(seen, await stored_phases(bus, transfer_id))
-            if live is None and ahead and seen + 1 not in ahead:
-                log.warning("phase_missing", transfer_id=transfer_id, seq=seen + 1)
-                seen = min(ahead) - 1
+            pending |= _by_seq(last_seq, [live] if live else [])
+            if live is None or live.seq > last_seq + 1:
+                pending |= _by_seq(last_seq, await stored_phases(bus, transfer_id))
+            if live is None and pending and last_seq + 1 not in pending:
+                log.warning("phase_missing", transfer_id=transfer_id, seq=last_seq + 1)
+                last_seq = min(pending) - 1
 
 
 async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
@@ -82,5 +82,5 @@ def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
         return None
 
 
-def _after(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:
+def _by_seq(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:
     return {phase.seq: phase for phase in phases if phase.seq > seq}

@@ -33,9 +33,9 @@ from warmxfer.schemas import (
 
 from ..common.liveness import is_live
 from .event_queue import EventQueue
-from .hold_lease import ASKS_PER_LEASE, DEFAULT_LEASE_S
+from .hold_lease import CHECKS_PER_LEASE, DEFAULT_LEASE_S
 from .named_tasks import NamedTasks
-from .query_handlers import answer_history, answer_summary
+from .query_handlers import history_reply, summary_reply
 from .session import Session
 from .session_controller import SessionController
 
@@ -48,30 +48,30 @@ log = structlog.get_logger(__name__)
 class Attachment:
     """The session's end of the bus: the framework says here what happens in the room. Nothing waits."""
 
-    def __init__(self, name: str, keeper: SessionController) -> None:
+    def __init__(self, name: str, controller: SessionController) -> None:
         self.name = name
-        self._keeper = keeper
+        self._controller = controller
 
     def participant_left(self, participant_id: str, reason: str = "") -> None:
         """Somebody left the room of this session."""
-        self._keeper.participant_left(participant_id, reason)
+        self._controller.participant_left(participant_id, reason)
 
     def audio_enabled(self, participant_id: str) -> None:
         """Somebody in the room of this session can be heard now."""
-        self._keeper.audio_enabled(participant_id)
+        self._controller.audio_enabled(participant_id)
 
     def closed(self) -> None:
         """The session has ended. A transfer that holds the caller is told."""
-        self._keeper.ended.set()
+        self._controller.ended.set()
 
     @property
     def holding(self) -> bool:
         """Whether a transfer holds the caller now."""
-        return self._keeper.holder is not None
+        return self._controller.holder is not None
 
     async def detached(self) -> None:
         """Return when the session is of no more use here: closed, or taken out of the call."""
-        await self._keeper.ended.wait()
+        await self._controller.ended.wait()
 
 
 @asynccontextmanager
@@ -85,43 +85,43 @@ async def attach(
     Raises `Refused` for a name that no subject can hold.
     """
     name = subjects.check_token(name or session.room_id, "session")
-    tasks, reporter = NamedTasks(), EventQueue(bus)
-    keeper = SessionController(bus, session, reporter, tasks, lease_s)
-    attachment = Attachment(name, keeper)
+    tasks, events = NamedTasks(), EventQueue(bus)
+    controller = SessionController(bus, session, events, tasks, lease_s)
+    attachment = Attachment(name, controller)
 
     async def reply_history(_: LiveMessage) -> bytes:
-        return await answer_history(session)
+        return await history_reply(session)
 
-    async def reply_summary(asked: LiveMessage) -> bytes:
-        return await answer_summary(session, asked.data)
+    async def reply_summary(query: LiveMessage) -> bytes:
+        return await summary_reply(session, query.data)
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
-        heard = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
+        commands = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
         caught_up = asyncio.Event()
-        stack.push_async_callback(_detach, keeper, reporter, tasks)
-        tasks.start("reporter", reporter.run())
-        tasks.start("commands", _handle_commands(keeper, heard))
-        tasks.start("catch-up", _poll_commands(bus, keeper, name, lease_s, caught_up))
-        tasks.start("end", _close_at_end(keeper))
-        await _wait(caught_up, CATCH_UP_TIMEOUT_S)
+        stack.push_async_callback(_detach, controller, events, tasks)
+        tasks.start("events", events.run())
+        tasks.start("commands", _handle_commands(controller, commands))
+        tasks.start("catch-up", _poll_commands(bus, controller, name, lease_s, caught_up))
+        tasks.start("end", _close_when_ended(controller))
+        await _wait_for_catch_up(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
 
 
-async def _handle_commands(keeper: SessionController, heard: Subscription) -> None:
-    async for message in heard:
-        if read := _read(message.subject, message.data):
-            await keeper.apply(*read)
+async def _handle_commands(controller: SessionController, commands: Subscription) -> None:
+    async for message in commands:
+        if decoded := _decode(message.subject, message.data):
+            await controller.apply(*decoded)
 
 
 async def _poll_commands(
-    bus: Bus, keeper: SessionController, name: str, lease_s: float, caught_up: asyncio.Event
+    bus: Bus, controller: SessionController, name: str, lease_s: float, caught_up: asyncio.Event
 ) -> None:
-    async with aclosing(poll_ticks(bus)) as again:
-        async for _ in again:
+    async with aclosing(poll_ticks(bus)) as ticks:
+        async for _ in ticks:
             try:
-                await _catch_up(bus, keeper, name, lease_s)
+                await _catch_up(bus, controller, name, lease_s)
             except RetryableError as error:
                 log.info("catch_up_put_off", session=name, error=str(error))
                 continue
@@ -130,29 +130,29 @@ async def _poll_commands(
             caught_up.set()
 
 
-async def _catch_up(bus: Bus, keeper: SessionController, name: str, lease_s: float) -> None:
+async def _catch_up(bus: Bus, controller: SessionController, name: str, lease_s: float) -> None:
     """Act on the last command that was sent to this session, if it was missed and still counts."""
     stored = await bus.get_last(subjects.any_primary(name))
-    read = _read(stored.subject, stored.data) if stored else None
-    if read is None or not keeper.is_newer(*read):
+    decoded = _decode(stored.subject, stored.data) if stored else None
+    if decoded is None or not controller.is_new(*decoded):
         return
-    transfer_id, command = read
-    waiting = transfer_id in (keeper.holder, keeper.awaited_by)
-    if isinstance(command, ReleaseCaller | LeaveCall) and waiting:
-        await keeper.apply(transfer_id, command)
+    transfer_id, command = decoded
+    concerned = transfer_id in (controller.holder, controller.awaited_by)
+    if isinstance(command, ReleaseCaller | LeaveCall) and concerned:
+        await controller.apply(transfer_id, command)
         return
-    for _ in range(ASKS_PER_LEASE):
-        began_s = asyncio.get_running_loop().time()
-        live = await is_live(bus, transfer_id, lease_s / ASKS_PER_LEASE)
+    for _ in range(CHECKS_PER_LEASE):
+        asked_at = asyncio.get_running_loop().time()
+        live = await is_live(bus, transfer_id, lease_s / CHECKS_PER_LEASE)
         if live is not None:
             log.info("caught_up", transfer_id=transfer_id, command_id=command.command_id, live=live)
-            await (keeper.apply if live else keeper.skip)(transfer_id, command)
+            await (controller.apply if live else controller.skip)(transfer_id, command)
             return
-        await asyncio.sleep(began_s + lease_s / ASKS_PER_LEASE - asyncio.get_running_loop().time())
+        await asyncio.sleep(asked_at + lease_s / CHECKS_PER_LEASE - asyncio.get_running_loop().time())
     log.warning("catch_up_given_up", transfer_id=transfer_id, command_id=command.command_id)
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+async def _wait_for_catch_up(event: asyncio.Event, timeout_s: float) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()
@@ -160,20 +160,20 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
         log.warning("not_caught_up_yet", timeout_s=timeout_s)
 
 
-async def _close_at_end(keeper: SessionController) -> None:
-    await keeper.ended.wait()
-    await keeper.close()
+async def _close_when_ended(controller: SessionController) -> None:
+    await controller.ended.wait()
+    await controller.close()
 
 
-async def _detach(keeper: SessionController, reporter: EventQueue, tasks: NamedTasks) -> None:
+async def _detach(controller: SessionController, events: EventQueue, tasks: NamedTasks) -> None:
     tasks.cancel("commands")
     tasks.cancel("catch-up")
-    await keeper.close()
-    await reporter.drain(DRAIN_TIMEOUT_S)
+    await controller.close()
+    await events.drain(DRAIN_TIMEOUT_S)
     await tasks.stop_all()
 
 
-def _read(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
+def _decode(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
     """None for what is no command to a session; it is logged, never raised: the next one may be."""
     try:
         transfer_id, command = subjects.parse(subject).id, decode_command(data)

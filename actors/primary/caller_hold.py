@@ -82,9 +82,9 @@ class CallerHold:
         await self._tasks.stop("line")
 
     async def _unmute(self) -> None:
-        for left in reversed(range(UNMUTE_TRIES)):
+        for tries_left in reversed(range(UNMUTE_TRIES)):
             if await guarded_call("unmute", self._session.unmute, STEP_TIMEOUT_S):
                 return
-            if left:
+            if tries_left:
                 await asyncio.sleep(UNMUTE_PAUSE_S)
         log.error("caller_may_be_muted", room_id=self._session.room_id, tries=UNMUTE_TRIES)

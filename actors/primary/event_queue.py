@@ -27,7 +27,7 @@ class _QueuedEvent(NamedTuple):
     transfer_id: str
     event: Event
     msg_id: str
-    at_s: float
+    queued_at: float
 
 
 class EventQueue:
@@ -35,42 +35,42 @@ class EventQueue:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._untold: asyncio.Queue[_QueuedEvent] = asyncio.Queue(MAX_QUEUED_EVENTS)
+        self._queue: asyncio.Queue[_QueuedEvent] = asyncio.Queue(MAX_QUEUED_EVENTS)
 
-    def enqueue(self, transfer_id: str, fact: Event, msg_id: str) -> None:
+    def enqueue(self, transfer_id: str, event: Event, msg_id: str) -> None:
         """Have `fact` stored as an event of the transfer, once per `msg_id`. A full queue drops it."""
         try:
-            self._untold.put_nowait(_QueuedEvent(transfer_id, fact, msg_id, monotonic()))
+            self._queue.put_nowait(_QueuedEvent(transfer_id, event, msg_id, monotonic()))
         except asyncio.QueueFull:
             log.error(
-                "fact_dropped", transfer_id=transfer_id, fact=type(fact).__name__, limit=MAX_QUEUED_EVENTS
+                "fact_dropped", transfer_id=transfer_id, kind=type(event).__name__, limit=MAX_QUEUED_EVENTS
             )
 
     async def run(self) -> None:
         """Publish what is told until cancelled."""
         while True:
-            told = await self._untold.get()
+            queued = await self._queue.get()
             try:
-                await self._publish(told)
+                await self._publish(queued)
             except WarmxferError as error:
-                log.error("fact_refused", transfer_id=told.transfer_id, error=str(error))
+                log.error("fact_refused", transfer_id=queued.transfer_id, error=str(error))
             finally:
-                self._untold.task_done()
+                self._queue.task_done()
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until all is told, for at most `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._untold.join()
+                await self._queue.join()
         except TimeoutError:
-            log.warning("facts_untold", count=self._untold.qsize() + 1, timeout_s=timeout_s)
+            log.warning("facts_untold", count=self._queue.qsize() + 1, timeout_s=timeout_s)
 
-    async def _publish(self, told: _QueuedEvent) -> None:
-        subject, data = subjects.event(told.transfer_id), encode(told.event)
-        while monotonic() - told.at_s < MAX_AGE_S:
+    async def _publish(self, queued: _QueuedEvent) -> None:
+        subject, data = subjects.event(queued.transfer_id), encode(queued.event)
+        while monotonic() - queued.queued_at < MAX_AGE_S:
             try:
-                await self._bus.publish(subject, data, msg_id=told.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
+                await self._bus.publish(subject, data, msg_id=queued.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
                 return
             except RetryableError as error:
                 await asyncio.sleep(error.after_s)
-        log.error("fact_too_old", transfer_id=told.transfer_id, fact=type(told.event).__name__)
+        log.error("fact_too_old", transfer_id=queued.transfer_id, kind=type(queued.event).__name__)

@@ -25,40 +25,40 @@ class Freshness(Enum):
 
 
 @dataclass(slots=True)
-class _Acted:
+class _LastCommand:
     fence: int
     command_id: str
-    answer: Event | None = None
+    reply: Event | None = None
 
 
 class FencingTokens:
     """The memory of one session. A session that restarts begins without one, see `proxy.py`."""
 
     def __init__(self) -> None:
-        self._acted: OrderedDict[str, _Acted] = OrderedDict()
+        self._last_commands: OrderedDict[str, _LastCommand] = OrderedDict()
 
     def check(self, transfer_id: str, command: ToPrimary) -> Freshness:
         """How `command` stands; changes nothing."""
-        acted = self._acted.get(transfer_id)
-        if acted is None or command.fence > acted.fence:
+        last = self._last_commands.get(transfer_id)
+        if last is None or command.fence > last.fence:
             return Freshness.NEW
-        if command.fence == acted.fence and command.command_id == acted.command_id:
+        if command.fence == last.fence and command.command_id == last.command_id:
             return Freshness.REPEAT
         return Freshness.OLD
 
-    def skip(self, transfer_id: str, command: ToPrimary) -> None:
+    def advance(self, transfer_id: str, command: ToPrimary) -> None:
         """From now on `command` and all before it are old, or a repeat."""
-        self._acted[transfer_id] = _Acted(command.fence, command.command_id)
-        self._acted.move_to_end(transfer_id)
-        while len(self._acted) > MAX_TRANSFERS:
-            self._acted.popitem(last=False)
+        self._last_commands[transfer_id] = _LastCommand(command.fence, command.command_id)
+        self._last_commands.move_to_end(transfer_id)
+        while len(self._last_commands) > MAX_TRANSFERS:
+            self._last_commands.popitem(last=False)
 
-    def reply_to(self, transfer_id: str, answer: Event) -> None:
+    def record_reply(self, transfer_id: str, reply: Event) -> None:
         """What a repeat is told: the newest fact about the caller of this transfer."""
-        if acted := self._acted.get(transfer_id):
-            acted.answer = answer
+        if last := self._last_commands.get(transfer_id):
+            last.reply = reply
 
-    def record_reply(self, transfer_id: str) -> Event | None:
+    def reply_to(self, transfer_id: str) -> Event | None:
         """The newest fact told about this transfer, if any."""
-        acted = self._acted.get(transfer_id)
-        return acted.answer if acted else None
+        last = self._last_commands.get(transfer_id)
+        return last.reply if last else None

@@ -22,7 +22,7 @@ from ..common.liveness import CONFIRMATIONS, is_live
 DEFAULT_LEASE_S = 20.0
 MIN_LEASE_S = 1.0
 MAX_LEASE_S = 600.0
-ASKS_PER_LEASE = 4
+CHECKS_PER_LEASE = 4
 
 log = structlog.get_logger(__name__)
 
@@ -30,24 +30,24 @@ log = structlog.get_logger(__name__)
 class HoldLease:
     """Pure: fed with what was heard and when (seconds of one monotonic clock), says whether it still runs."""
 
-    def __init__(self, lease_s: float, now_s: float) -> None:
+    def __init__(self, lease_s: float, now: float) -> None:
         self._lease_s = lease_s
-        self._heard_at_s = now_s
-        self._over = 0
+        self._last_reply_at = now
+        self._negative_replies = 0
 
-    def heard(self, live: bool, now_s: float) -> None:
+    def record_reply(self, live: bool, replied_at: float) -> None:
         """Somebody answered: the transfer lives, or is over."""
-        self._heard_at_s = now_s
-        self._over = 0 if live else self._over + 1
+        self._last_reply_at = replied_at
+        self._negative_replies = 0 if live else self._negative_replies + 1
 
     @property
-    def is_over(self) -> bool:
+    def transfer_over(self) -> bool:
         """The transfer is, as far as anybody can say."""
-        return self._over >= CONFIRMATIONS
+        return self._negative_replies >= CONFIRMATIONS
 
-    def expired(self, now_s: float) -> bool:
+    def expired(self, now: float) -> bool:
         """True when the hold has to be let go."""
-        return self.is_over or now_s - self._heard_at_s >= self._lease_s
+        return self.transfer_over or now - self._last_reply_at >= self._lease_s
 
 
 async def wait_until_expired(bus: Bus, transfer_id: str, lease_s: float) -> bool:
@@ -55,15 +55,15 @@ async def wait_until_expired(bus: Bus, transfer_id: str, lease_s: float) -> bool
 
     Raises nothing but its own cancellation: a hold whose lease had died would never be let go.
     """
-    lease, pause_s = HoldLease(lease_s, monotonic()), lease_s / ASKS_PER_LEASE
+    lease, pause_s = HoldLease(lease_s, monotonic()), lease_s / CHECKS_PER_LEASE
     while not lease.expired(monotonic()):
         await asyncio.sleep(pause_s)
-        began_s = monotonic()
+        asked_at = monotonic()
         try:
             live = await is_live(bus, transfer_id, pause_s)
         except Exception as error:
             log.error("pulse_failed", transfer_id=transfer_id, exception=format_traceback(error))
             live = None
         if live is not None:
-            lease.heard(live, began_s)
-    return lease.is_over
+            lease.record_reply(live, asked_at)
+    return lease.transfer_over

@@ -40,14 +40,14 @@ def newest_turns(turns: list[TranscriptTurn]) -> History:
     return History(kept[::-1])
 
 
-async def answer_history(session: Session) -> bytes:
+async def history_reply(session: Session) -> bytes:
     """A `History`; empty when the session cannot tell in time."""
-    told = await guarded_call("history", session.history, HISTORY_TIMEOUT_S)
-    return encode(newest_turns(told.value) if told else History())
+    turns = await guarded_call("history", session.history, HISTORY_TIMEOUT_S)
+    return encode(newest_turns(turns.value) if turns else History())
 
 
-async def answer_summary(session: Session, asked: bytes) -> bytes:
+async def summary_reply(session: Session, query: bytes) -> bytes:
     """An `OwnSummary`; empty when the session has no model, or it failed. Raises `Undecodable`."""
-    prompt = decode_as(SummaryQuery, asked).prompt
-    told = await guarded_call("summarize", lambda: session.summarize(prompt), SUMMARY_TIMEOUT_S)
-    return encode(SessionSummary(((told and told.value) or "")[:SUMMARY_MAX_CHARS]))
+    prompt = decode_as(SummaryQuery, query).prompt
+    summary = await guarded_call("summarize", lambda: session.summarize(prompt), SUMMARY_TIMEOUT_S)
+    return encode(SessionSummary(((summary and summary.value) or "")[:SUMMARY_MAX_CHARS]))

@@ -62,11 +62,11 @@ __all__ = [
 ]
 
 
-def open_room_client(settings: RoomSettings, seat: JoinOptions) -> RoomClient:
+def open_room_client(settings: RoomSettings, options: JoinOptions) -> RoomClient:
     """A presence that has yet to `join`."""
     if settings.pipeline is None:
-        return SandboxRoomClient(seat)
+        return SandboxRoomClient(options)
     # Only now: the framework takes seconds to import, and is an extra.
     from .videosdk.client import VideoSDKRoomClient
 
-    return VideoSDKRoomClient(seat, settings.pipeline)
+    return VideoSDKRoomClient(options, settings.pipeline)

@@ -36,11 +36,11 @@ class RoomEventQueue:
         self._unread.put_nowait(event)
         return True
 
-    def end(self, closing: DisconnectReason | None) -> None:
+    def end(self, reason: DisconnectReason | None) -> None:
         """The last event, if the room ended it; nothing is told after it. Twice: nothing happens."""
         if self.over:
             return
         self.over = True
-        if closing is not None:
-            self._unread.put_nowait(Disconnected(closing))
+        if reason is not None:
+            self._unread.put_nowait(Disconnected(reason))
         self._unread.put_nowait(None)

@@ -22,7 +22,7 @@ from warmxfer.schemas import InvalidRequest, RoomToken, RoomTokenQuery, decode_a
 
 from ..llm import ChatModel
 
-ASK_TIMEOUT_S: Final = 3.0
+TOKEN_TIMEOUT_S: Final = 3.0
 MAX_UTTERANCE_CHARS = 4_000
 """What is longer is cut before it is said."""
 
@@ -32,12 +32,12 @@ TokenSource = Callable[[], Awaitable[RoomToken]]
 
 def token_source(bus: Bus, room_id: str, participant_id: str) -> TokenSource:
     """A ticket that asks the SIP gateway; it raises `NoOneAnswered` (a `Retry`) when no gateway is there."""
-    question = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
+    query = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
 
-    async def ticket() -> RoomToken:
-        return decode_as(RoomToken, await bus.request(subjects.ASK_ROOM_TOKEN, question, ASK_TIMEOUT_S))
+    async def request_token() -> RoomToken:
+        return decode_as(RoomToken, await bus.request(subjects.ASK_ROOM_TOKEN, query, TOKEN_TIMEOUT_S))
 
-    return ticket
+    return request_token
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,21 +22,21 @@ class Roster:
     def others(self) -> tuple[RoomParticipant, ...]:
         return tuple(self._others.values())
 
-    def replace_all(self, found: Iterable[RoomParticipant]) -> list[RoomEvent]:
+    def replace_all(self, participants: Iterable[RoomParticipant]) -> list[RoomEvent]:
         """Take `found` for everybody who is here now; returns what must have happened since the last look."""
-        now = {participant.id: participant for participant in found}
+        present = {participant.id: participant for participant in participants}
         events: list[RoomEvent] = [
-            ParticipantLeftRoom(gone, "left while the connection was down")
-            for gone in self._others
-            if gone not in now
+            ParticipantLeftRoom(id, "left while the connection was down")
+            for id in self._others
+            if id not in present
         ]
-        for participant in now.values():
-            before = self._others.get(participant.id)
-            if before is None:
+        for participant in present.values():
+            known = self._others.get(participant.id)
+            if known is None:
                 events.append(ParticipantJoinedRoom(participant))
-            elif participant.audible and not before.audible:
+            elif participant.audible and not known.audible:
                 events.append(AudioStarted(participant.id))
-        self._others = now
+        self._others = present
         return events
 
     def apply(self, event: RoomEvent | None) -> list[RoomEvent]:

@@ -33,9 +33,9 @@ class PipelineFactory:
     scope: Context | None = field(default=None, repr=False)
     """Where the framework's session begins whose pipelines these are; None: each begins one of its own."""
 
-    def refused(self, trouble: str) -> InvalidRequest:
+    def refused(self, problem: str) -> InvalidRequest:
         """The refusal of this function, or of what it made: which, and what to do about it."""
-        return _refused(self.name, trouble, self.setting)
+        return _refused(self.name, problem, self.setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class RoomSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> RoomSettings:
         """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
-        kind, named = room_kind(env), env.get(PIPELINE_VARIABLE, "").strip()
+        kind, factory_name = room_kind(env), env.get(PIPELINE_VARIABLE, "").strip()
         if kind == "sandbox":
             return cls()
         _prepare_framework()
-        return cls(_factory(named))
+        return cls(_factory(factory_name))
 
 
 def room_kind(env: Mapping[str, str]) -> str:
@@ -69,8 +69,8 @@ def room_kind(env: Mapping[str, str]) -> str:
     return kind
 
 
-def _refused(name: str, trouble: str, setting: str = PIPELINE_VARIABLE) -> InvalidRequest:
-    return InvalidRequest(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {trouble}", field=setting)
+def _refused(name: str, problem: str, setting: str = PIPELINE_VARIABLE) -> InvalidRequest:
+    return InvalidRequest(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {problem}", field=setting)
 
 
 def _prepare_framework() -> None:
@@ -85,19 +85,21 @@ def _prepare_framework() -> None:
         ) from error
 
 
-def _factory(named: str) -> PipelineFactory:
-    module, _, path = named.partition(":")
+def _factory(factory_name: str) -> PipelineFactory:
+    module, _, path = factory_name.partition(":")
     if not module or not path:
-        raise _refused(named, "not a function; write module:function, one that returns a videosdk Pipeline")
+        raise _refused(
+            factory_name, "not a function; write module:function, one that returns a videosdk Pipeline"
+        )
     try:
         make = reduce(getattr, path.split("."), import_module(module))
     except ImportError as error:
-        raise _refused(named, f"but {error}; install it, or put its folder into PYTHONPATH") from error
+        raise _refused(factory_name, f"but {error}; install it, or put its folder into PYTHONPATH") from error
     except AttributeError:
-        raise _refused(named, f"but {module} has no {path}; name a function of that module") from None
+        raise _refused(factory_name, f"but {module} has no {path}; name a function of that module") from None
     except Exception as error:  # a module of the user's: it may fail in any way
-        trouble = f"but importing {module} raised {type(error).__name__}; make it importable"
-        raise _refused(named, trouble) from error
+        problem = f"but importing {module} raised {type(error).__name__}; make it importable"
+        raise _refused(factory_name, problem) from error
     if not callable(make):
-        raise _refused(named, f"but that is a {type(make).__name__}; name a function")
-    return PipelineFactory(named, make)
+        raise _refused(factory_name, f"but that is a {type(make).__name__}; name a function")
+    return PipelineFactory(factory_name, make)

@@ -21,9 +21,9 @@ UTTERANCE_LIMIT_PER_WORD_S: Final = 1.0
 class UtteranceQueue:
     """`tell` is given the end of each."""
 
-    def __init__(self, tell: Callable[[RoomEvent], bool]) -> None:
-        self._tell = tell
-        self._open: dict[str, tuple[QueuedUtterance, bool, asyncio.TimerHandle]] = {}
+    def __init__(self, publish: Callable[[RoomEvent], bool]) -> None:
+        self._publish = publish
+        self._pending: dict[str, tuple[QueuedUtterance, bool, asyncio.TimerHandle]] = {}
         self._numbers = itertools.count(1)
         self._closed = False
 
@@ -32,32 +32,34 @@ class UtteranceQueue:
         loop = asyncio.get_running_loop()
         text = text.strip()[:MAX_UTTERANCE_CHARS]
         utterance = QueuedUtterance(f"u{next(self._numbers)}", loop.create_future())
-        limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (1 + len(self._open))
+        limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (
+            1 + len(self._pending)
+        )
         timer = loop.call_later(limit_s, self.finish, utterance.id, True)
-        self._open[utterance.id] = (utterance, interruptible, timer)
-        if self._closed or not text or len(self._open) > MAX_QUEUED_UTTERANCES:
+        self._pending[utterance.id] = (utterance, interruptible, timer)
+        if self._closed or not text or len(self._pending) > MAX_QUEUED_UTTERANCES:
             self.finish(utterance.id, True)
         return utterance, text
 
     @property
     def interruptible(self) -> tuple[str, ...]:
         """The ids of those that may be cut, the oldest first."""
-        return tuple(id for id, (_, interruptible, _) in self._open.items() if interruptible)
+        return tuple(id for id, (_, interruptible, _) in self._pending.items() if interruptible)
 
     def finish(self, utterance_id: str, interrupted: bool) -> bool:
         """It is over; nothing happens if it was already. False when nobody takes the news."""
-        begun = self._open.pop(utterance_id, None)
-        if begun is None:
+        pending = self._pending.pop(utterance_id, None)
+        if pending is None:
             return True
-        utterance, _, timer = begun
+        utterance, _, timer = pending
         timer.cancel()
         if not utterance.ended.done():
             utterance.ended.set_result(interrupted)
-        return self._tell(SpeechEnded(utterance_id, interrupted))
+        return self._publish(SpeechEnded(utterance_id, interrupted))
 
     def drop(self) -> None:
         """None of them is going to be said to its end."""
-        for utterance_id in tuple(self._open):
+        for utterance_id in tuple(self._pending):
             self.finish(utterance_id, True)
 
     def close(self) -> None:

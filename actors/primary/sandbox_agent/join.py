@@ -39,13 +39,13 @@ class RoomTaken(InvalidRequest):
         )
 
 
-async def join_room(bus: Bus, session: SandboxSession, held_up: Callable[[], None]) -> None:
+async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], None]) -> None:
     """Enter the room, however long the gateway takes to come up.
 
     `held_up` is called where the room itself is what is waited for, `WAIT_S` at most; raises `Refused` then.
     """
-    clock, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
-    until = clock() + WAIT_S
+    now, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
+    deadline_at = now() + WAIT_S
     while True:
         try:
             if await _is_taken(bus, room_id):
@@ -55,10 +55,10 @@ async def join_room(bus: Bus, session: SandboxSession, held_up: Callable[[], Non
             log.warning("session_waits_to_join", room_id=room_id, error=str(error))
             await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
         except (NoSuchRoom, RoomTaken) as error:
-            held_up()
+            on_wait()
             wait_s = next(pause_s)
-            if clock() + wait_s > until:
-                raise _given_up(room_id) if isinstance(error, NoSuchRoom) else error from None
+            if now() + wait_s > deadline_at:
+                raise _room_missing(room_id) if isinstance(error, NoSuchRoom) else error from None
             log.warning("session_waits_for_room", room_id=room_id, error=str(error), again_in_s=wait_s)
             await asyncio.sleep(wait_s)
 
@@ -75,7 +75,7 @@ async def _is_taken(bus: Bus, room_id: str) -> bool:
     return True
 
 
-def _given_up(room_id: str) -> InvalidRequest:
+def _room_missing(room_id: str) -> InvalidRequest:
     return InvalidRequest(
         f"WARMXFER_ROOM_ID has {room_id!r}, and no such room was opened within {WAIT_S:g} s; "
         "let somebody call in there, or give another",

@@ -33,7 +33,7 @@ REPLIES = (
     "I can open a refund request for you. Would that be all right?",
     "Of course. Let me get a supervisor for you.",
 )
-LATER = "I'm still here with you."
+FALLBACK_REPLY = "I'm still here with you."
 RETURN_GRACE_S = 5.0
 """Whoever was held may have been moved away and be brought back: they come a moment after the release."""
 
@@ -49,23 +49,23 @@ class ScriptedReplies:
     """One conversation. It answers in order, whatever is said."""
 
     def __init__(self) -> None:
-        self._replies = deque(REPLIES)
+        self._left = deque(REPLIES)
 
-    def reply(self) -> str:
+    def next_reply(self) -> str:
         """The answer to what the caller just said."""
-        return self._replies.popleft() if self._replies else LATER
+        return self._left.popleft() if self._left else FALLBACK_REPLY
 
 
 class SandboxSession:
     """`Session` over a `Voice`. `join`, attach, then `converse` until the call is over."""
 
-    def __init__(self, room_id: str, voice: RoomClient) -> None:
+    def __init__(self, room_id: str, room: RoomClient) -> None:
         self.room_id = room_id
-        self._voice = voice
-        self._brain = ScriptedReplies()
+        self._room = room
+        self._replies = ScriptedReplies()
         self._others: dict[str, None] = {}
         self._turns: deque[TranscriptTurn] = deque(maxlen=MAX_TURNS)
-        self._saying: dict[str, str] = {}
+        self._unfinished: dict[str, str] = {}
         self._muted = False
         self._stays_alone = False
         self._grace_s = 0.0
@@ -78,10 +78,10 @@ class SandboxSession:
 
     async def join(self) -> None:
         """Enter the room; raises `Refused` and `Retry` as the voice does."""
-        presence = await self._voice.join()
-        self._others = {each.id: None for each in presence.participants}
+        snapshot = await self._room.join()
+        self._others = {each.id: None for each in snapshot.participants}
         # A predecessor that was killed may have left these ears closed.
-        self._voice.listen(True)
+        self._room.listen(True)
 
     async def converse(self, attachment: Attachment) -> DisconnectReason | None:
         """Talk with the caller until the room closes, which is told why, or until we leave it."""
@@ -89,30 +89,30 @@ class SandboxSession:
             self._speak(GREETING)
         event = None
         try:
-            async for event in self._voice.events():
-                self._notice(event, attachment)
+            async for event in self._room.events():
+                self._handle_event(event, attachment)
         finally:
             attachment.closed()
         return event.reason if isinstance(event, Disconnected) else None
 
-    def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
+    def _handle_event(self, event: RoomEvent, attachment: Attachment) -> None:
         match event:
             case UtteranceHeard(text=text) if not self._muted:
                 self._turns.append(TranscriptTurn("caller", text))
-                self._speak(self._brain.reply())
-            case SpeechEnded(utterance_id=said, interrupted=cut):
-                text = self._saying.pop(said, "")
-                if text and not cut:
+                self._speak(self._replies.next_reply())
+            case SpeechEnded(utterance_id=utterance_id, interrupted=interrupted):
+                text = self._unfinished.pop(utterance_id, "")
+                if text and not interrupted:
                     self._turns.append(TranscriptTurn("agent", text))
-            case ParticipantJoinedRoom(participant=who):
-                self._others[who.id] = None
+            case ParticipantJoinedRoom(participant=participant):
+                self._others[participant.id] = None
                 if len(self._others) == 1 and not self._turns:
                     self._speak(GREETING)
-            case AudioStarted(participant_id=who):
-                attachment.audio_enabled(who)
-            case ParticipantLeftRoom(participant_id=who, reason=reason):
-                self._others.pop(who, None)
-                attachment.participant_left(who, reason)
+            case AudioStarted(participant_id=participant_id):
+                attachment.audio_enabled(participant_id)
+            case ParticipantLeftRoom(participant_id=participant_id, reason=reason):
+                self._others.pop(participant_id, None)
+                attachment.participant_left(participant_id, reason)
                 self._leave_if_alone()
             case Disconnected(reason=reason):
                 log.info("session_closed", room_id=self.room_id, reason=str(reason))
@@ -121,8 +121,8 @@ class SandboxSession:
 
     def _speak(self, text: str) -> QueuedUtterance:
         # Always cuttable by ourselves; what keeps the caller from cutting a line is that we do not listen.
-        utterance = self._voice.say(text, interruptible=True)
-        self._saying[utterance.id] = text
+        utterance = self._room.say(text, interruptible=True)
+        self._unfinished[utterance.id] = text
         return utterance
 
     @property
@@ -138,17 +138,17 @@ class SandboxSession:
     async def _leave_unless_they_return(self) -> None:
         await asyncio.sleep(self._grace_s)
         if self._may_leave:
-            await self._voice.leave()
+            await self._room.leave()
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────
 
     async def mute(self) -> None:
         self._muted = True
-        self._voice.listen(False)
+        self._room.listen(False)
 
     async def unmute(self) -> None:
         self._muted = False
-        self._voice.listen(True)
+        self._room.listen(True)
 
     async def suspend_auto_end(self) -> None:
         self._stays_alone = True
@@ -163,7 +163,7 @@ class SandboxSession:
         try:
             await utterance
         except asyncio.CancelledError:
-            self._voice.interrupt()
+            self._room.interrupt()
             raise
 
     async def history(self) -> list[TranscriptTurn]:
@@ -174,7 +174,7 @@ class SandboxSession:
         return None
 
     async def leave(self) -> None:
-        await self._voice.leave()
+        await self._room.leave()
 
     async def on_phase(self, phase: PhaseChanged) -> None:
         log.info("transfer_phase", room_id=self.room_id, phase=phase.phase.value, seq=phase.seq)

@@ -35,11 +35,11 @@ class PrimarySettings(Struct, frozen=True, kw_only=True):
 
 
 def _room_ids(env: Mapping[str, str]) -> tuple[str, ...]:
-    said = env.get("WARMXFER_ROOM_ID", "")
-    room_ids = tuple(each.strip() for each in said.split(",") if each.strip())
+    value = env.get("WARMXFER_ROOM_ID", "")
+    room_ids = tuple(each.strip() for each in value.split(",") if each.strip())
     if not 1 <= len(room_ids) <= MAX_ROOMS or not all(re.match(TOKEN_PATTERN, each) for each in room_ids):
         raise InvalidRequest(
-            f"WARMXFER_ROOM_ID is {said[:40]!r}; give the room the AI is in (1 to 64 of A-Z a-z 0-9 _ -), "
+            f"WARMXFER_ROOM_ID is {value[:40]!r}; give the room the AI is in (1 to 64 of A-Z a-z 0-9 _ -), "
             f"or up to {MAX_ROOMS} of them with commas",
             field="WARMXFER_ROOM_ID",
         )

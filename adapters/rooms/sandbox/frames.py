@@ -33,18 +33,22 @@ def parse(raw: str | bytes) -> Frame:
 def snapshot(frame: Frame, own_id: str) -> RoomSnapshot | None:
     """The room as the welcome shows it, without ourselves; None when this is no welcome."""
     match frame:
-        case {"type": "welcome", "roomId": str(room_id), "participants": list(cards)}:
-            others = tuple(other for card in cards if (other := _participant(card)) and other.id != own_id)
+        case {"type": "welcome", "roomId": str(room_id), "participants": list(entries)}:
+            participants = tuple(
+                participant
+                for entry in entries
+                if (participant := _participant(entry)) and participant.id != own_id
+            )
             session_id = frame.get("sessionId")
-            return RoomSnapshot(room_id, session_id if isinstance(session_id, str) else None, others)
+            return RoomSnapshot(room_id, session_id if isinstance(session_id, str) else None, participants)
     return None
 
 
 def event(frame: Frame) -> RoomEvent | None:
     """What the frame tells, or None."""
     match frame:
-        case {"type": "participant-joined", "participant": card} if other := _participant(card):
-            return ParticipantJoinedRoom(other)
+        case {"type": "participant-joined", "participant": entry} if participant := _participant(entry):
+            return ParticipantJoinedRoom(participant)
         case {"type": "participant-left", "participantId": str(participant_id)}:
             return ParticipantLeftRoom(participant_id, str(frame.get("reason") or ""))
         case {"type": "audio-stream-enabled", "participantId": str(participant_id)}:
@@ -64,8 +68,8 @@ def disconnect_reason(frame: Frame) -> DisconnectReason:
     )
 
 
-def _participant(card: Any) -> RoomParticipant | None:
-    match card:
+def _participant(entry: Any) -> RoomParticipant | None:
+    match entry:
         case {"id": str(participant_id), "name": str(name), "audio": bool(audible)}:
             return RoomParticipant(participant_id, name, audible)
     return None

@@ -10,7 +10,7 @@ LEASE_S = 20.0
 
 
 @pytest.mark.parametrize(
-    ("heard", "now_s", "expired"),
+    ("replies", "now_s", "expired"),
     [
         ([], 19.9, False),
         ([], 20.0, True),
@@ -21,17 +21,19 @@ LEASE_S = 20.0
         ([(5.0, False), (10.0, True), (15.0, False)], 20.0, False),
     ],
     ids=[
-        "silence within the lease",
-        "silence for a lease",
-        "an answer renews it",
-        "from the answer on",
-        "one no may be a replica behind",
-        "two in a row are sure",
-        "a yes between wipes the first no",
+        "no reply, within the lease",
+        "no reply for a whole lease",
+        "a reply renews the lease",
+        "a whole lease after the reply",
+        "one negative reply may be a stale read",
+        "two negative replies in a row",
+        "a positive reply between resets the count",
     ],
 )
-def test_lease(heard: list[tuple[float, bool]], now_s: float, expired: bool) -> None:
+def test_a_lease_expires_without_a_positive_reply(
+    replies: list[tuple[float, bool]], now_s: float, expired: bool
+) -> None:
     lease = HoldLease(LEASE_S, 0.0)
-    for at_s, live in heard:
-        lease.heard(live, at_s)
+    for at_s, live in replies:
+        lease.record_reply(live, at_s)
     assert lease.expired(now_s) is expired
