@@ -56,7 +56,7 @@ class NoCoordinator(RetryableError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"No coordinator answered within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
+            f"No coordinator replied within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
         )
 
 
@@ -65,7 +65,8 @@ class NotStarted(RetryableError):
 
     def __init__(self, id: str) -> None:
         super().__init__(
-            f"Transfer {id} is asked for and not begun; start a coordinator with `warmxfer run coordinator`"
+            f"Transfer {id} was requested but has not started; "
+            "start a coordinator with `warmxfer run coordinator`"
         )
 
 
@@ -77,7 +78,7 @@ class NoSuchTransfer(InvalidRequest):
     """Nothing is known of that id."""
 
     def __init__(self, id: str) -> None:
-        super().__init__(f"id is {id}, of which nothing is known; see `warmxfer list`", field="id")
+        super().__init__(f"id is {id!r}, but no transfer has this id; see `warmxfer list`", field="id")
 
 
 class TransferSummary(Struct, frozen=True, kw_only=True):

@@ -45,7 +45,8 @@ async def follow_phases(
             message = await subscription.next(MISSING_PHASE_WAIT_S if pending else next(pauses_s))
             if message is None and subscription.ended:
                 raise RetryableError(
-                    f"The connection was closed while transfer {transfer_id} was followed; connect again"
+                    f"The connection was closed while the phases of transfer {transfer_id} were read; "
+                    "connect again"
                 )
             live = phase_of(message)
             pending |= _by_seq(last_seq, [live] if live else [])
@@ -78,7 +79,7 @@ def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
         subjects.parse(message.subject)
         return decode_phase(message.data)
     except (InvalidRequest, DecodeError) as error:
-        log.warning("phase_not_understood", error=str(error))
+        log.warning("phase_not_decoded", error=str(error))
         return None
 
 

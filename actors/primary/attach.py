@@ -123,7 +123,7 @@ async def _poll_commands(
             try:
                 await _catch_up(bus, controller, name, lease_s)
             except RetryableError as error:
-                log.info("catch_up_put_off", session=name, error=str(error))
+                log.info("catch_up_postponed", session=name, error=str(error))
                 continue
             except WarmxferError as error:
                 log.error("catch_up_refused", session=name, error=str(error))
@@ -145,11 +145,11 @@ async def _catch_up(bus: Bus, controller: SessionController, name: str, lease_s:
         asked_at = asyncio.get_running_loop().time()
         live = await is_live(bus, transfer_id, lease_s / CHECKS_PER_LEASE)
         if live is not None:
-            log.info("caught_up", transfer_id=transfer_id, command_id=command.command_id, live=live)
+            log.info("command_recovered", transfer_id=transfer_id, command_id=command.command_id, live=live)
             await (controller.apply if live else controller.skip)(transfer_id, command)
             return
         await asyncio.sleep(asked_at + lease_s / CHECKS_PER_LEASE - asyncio.get_running_loop().time())
-    log.warning("catch_up_given_up", transfer_id=transfer_id, command_id=command.command_id)
+    log.warning("command_abandoned", transfer_id=transfer_id, command_id=command.command_id)
 
 
 async def _wait_for_catch_up(event: asyncio.Event, timeout_s: float) -> None:
@@ -157,7 +157,7 @@ async def _wait_for_catch_up(event: asyncio.Event, timeout_s: float) -> None:
         async with asyncio.timeout(timeout_s):
             await event.wait()
     except TimeoutError:
-        log.warning("not_caught_up_yet", timeout_s=timeout_s)
+        log.warning("catch_up_delayed", timeout_s=timeout_s)
 
 
 async def _close_when_ended(controller: SessionController) -> None:
@@ -178,7 +178,7 @@ def _decode(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
     try:
         transfer_id, command = subjects.parse(subject).id, decode_command(data)
     except (DecodeError, InvalidRequest) as error:
-        log.error("command_not_understood", error=str(error))
+        log.error("command_not_decoded", error=str(error))
         return None
     if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):
         return transfer_id, command

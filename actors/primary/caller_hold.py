@@ -87,4 +87,4 @@ class CallerHold:
                 return
             if tries_left:
                 await asyncio.sleep(UNMUTE_PAUSE_S)
-        log.error("caller_may_be_muted", room_id=self._session.room_id, tries=UNMUTE_TRIES)
+        log.error("unmute_failed", room_id=self._session.room_id, tries=UNMUTE_TRIES)

@@ -43,7 +43,7 @@ class EventQueue:
             self._queue.put_nowait(_QueuedEvent(transfer_id, event, msg_id, monotonic()))
         except asyncio.QueueFull:
             log.error(
-                "fact_dropped", transfer_id=transfer_id, kind=type(event).__name__, limit=MAX_QUEUED_EVENTS
+                "event_dropped", transfer_id=transfer_id, kind=type(event).__name__, limit=MAX_QUEUED_EVENTS
             )
 
     async def run(self) -> None:
@@ -53,7 +53,7 @@ class EventQueue:
             try:
                 await self._publish(queued)
             except WarmxferError as error:
-                log.error("fact_refused", transfer_id=queued.transfer_id, error=str(error))
+                log.error("event_refused", transfer_id=queued.transfer_id, error=str(error))
             finally:
                 self._queue.task_done()
 
@@ -63,7 +63,7 @@ class EventQueue:
             async with asyncio.timeout(timeout_s):
                 await self._queue.join()
         except TimeoutError:
-            log.warning("facts_untold", count=self._queue.qsize() + 1, timeout_s=timeout_s)
+            log.warning("events_not_published", count=self._queue.qsize() + 1, timeout_s=timeout_s)
 
     async def _publish(self, queued: _QueuedEvent) -> None:
         subject, data = subjects.event(queued.transfer_id), encode(queued.event)
@@ -73,4 +73,4 @@ class EventQueue:
                 return
             except RetryableError as error:
                 await asyncio.sleep(error.after_s)
-        log.error("fact_too_old", transfer_id=queued.transfer_id, kind=type(queued.event).__name__)
+        log.error("event_expired", transfer_id=queued.transfer_id, kind=type(queued.event).__name__)

@@ -62,7 +62,7 @@ async def wait_until_expired(bus: Bus, transfer_id: str, lease_s: float) -> bool
         try:
             live = await is_live(bus, transfer_id, pause_s)
         except Exception as error:
-            log.error("pulse_failed", transfer_id=transfer_id, exception=format_traceback(error))
+            log.error("liveness_check_failed", transfer_id=transfer_id, exception=format_traceback(error))
             live = None
         if live is not None:
             lease.record_reply(live, asked_at)

@@ -93,7 +93,7 @@ async def guarded_call(step: str, call: Callable[[], Awaitable[T]], timeout_s: f
         async with asyncio.timeout(timeout_s):
             return Done(await call())
     except TimeoutError:
-        log.error("session_step_late", step=step, timeout_s=timeout_s)
+        log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
     except Exception as error:
-        log.error("session_step_failed", step=step, error=type(error).__name__)
+        log.error("session_call_failed", step=step, error=type(error).__name__)
     return None

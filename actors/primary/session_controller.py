@@ -88,7 +88,7 @@ class SessionController:
                     self._publish(transfer_id, reply)
             elif isinstance(command, HoldCaller) and not self._bus.connected:
                 # Nobody could release this caller now; the catch-up after the outage will judge it again.
-                log.warning("hold_put_off", transfer_id=transfer_id, command_id=command.command_id)
+                log.warning("hold_postponed", transfer_id=transfer_id, command_id=command.command_id)
             else:
                 self._fences.advance(transfer_id, command)
                 await self._act(transfer_id, command)
@@ -219,7 +219,7 @@ class SessionController:
         """
         deadline_at = asyncio.get_running_loop().time() + stay_s
         returned = await _wait_for_return(self._session, stay_s)
-        log.info("caller_waited_for", room_id=self._session.room_id, returned=returned)
+        log.info("wait_for_caller_ended", room_id=self._session.room_id, returned=returned)
         if line and returned:
             self._hold.say(line, interruptible=True)
         if full_time:
@@ -233,7 +233,7 @@ class SessionController:
     async def _watch_lease(self, transfer_id: str) -> None:
         transfer_over = await wait_until_expired(self._bus, transfer_id, self._lease_s)
         log.error(
-            "caller_released_alone",
+            "caller_released_without_command",
             transfer_id=transfer_id,
             lease_s=self._lease_s,
             transfer_over=transfer_over,

@@ -31,7 +31,7 @@ class RoomEventQueue:
         if self.over:
             return False
         if self._unread.qsize() >= MAX_UNREAD_EVENTS:
-            log.warning("voice_reader_too_slow", unread=MAX_UNREAD_EVENTS)
+            log.warning("room_events_overflowed", unread=MAX_UNREAD_EVENTS)
             return False
         self._unread.put_nowait(event)
         return True

@@ -59,7 +59,7 @@ class NoSuchRoom(InvalidRequest):
     """Nobody has opened this room yet, or it is forgotten."""
 
     def __init__(self, room_id: str) -> None:
-        super().__init__(f"There is no room {room_id}; open it, or give another")
+        super().__init__(f"Room {room_id} does not exist; open it, or give another room")
 
 
 class RoomParticipant(Struct, frozen=True):

@@ -101,5 +101,5 @@ def _factory(factory_name: str) -> PipelineFactory:
         problem = f"but importing {module} raised {type(error).__name__}; make it importable"
         raise _refused(factory_name, problem) from error
     if not callable(make):
-        raise _refused(factory_name, f"but that is a {type(make).__name__}; name a function")
+        raise _refused(factory_name, f"but it is of type {type(make).__name__}; name a function")
     return PipelineFactory(factory_name, make)

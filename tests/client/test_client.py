@@ -194,10 +194,10 @@ async def test_without_a_coordinator_the_error_names_the_command_to_start(
     client: Client, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "START_TIMEOUT_S", 0.2)
-    with pytest.raises(NoSuchTransfer, match="id is nobody, of which nothing is known"):
-        await anext(client.transfer("nobody").phases())
+    with pytest.raises(NoSuchTransfer, match="id is 'unknown', but no transfer has this id"):
+        await anext(client.transfer("unknown").phases())
     transfer = await client.request(REQUEST, id=transfer_id)
-    sentence = r"^No coordinator answered within 0\.2 s; start one with `warmxfer run coordinator`$"
+    sentence = r"^No coordinator replied within 0\.2 s; start one with `warmxfer run coordinator`$"
     with pytest.raises(NoCoordinator, match=sentence):
         await anext(transfer.phases())
     with pytest.raises(NoCoordinator, match=sentence):
@@ -224,7 +224,7 @@ async def test_history_is_ordered_and_empty_for_an_unknown_id(
     for seq, phase in ((1, STARTED), (2, HELD), (2, HELD), (3, CANCELLED)):
         await publish_phase(bus, transfer_id, seq, phase)
     assert [each.seq for each in await client.history(transfer_id)] == [1, 2, 3]
-    assert await client.history("nobody") == []
+    assert await client.history("unknown") == []
 
 
 async def test_the_log_is_returned_as_stored(client: Client, bus: Bus, transfer_id: str) -> None:
@@ -298,5 +298,5 @@ async def test_closing_the_client_ends_a_running_phase_stream(nats_url: str, bus
         following = asyncio.ensure_future(anext(phases))
         await asyncio.sleep(0)
     # It used to ask a closed connection over and over, and froze the process it ran in.
-    with pytest.raises(RetryableError, match="The connection was closed while transfer"):
+    with pytest.raises(RetryableError, match="The connection was closed while the phases of transfer"):
         await asyncio.wait_for(following, 5)

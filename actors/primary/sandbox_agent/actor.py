@@ -73,7 +73,7 @@ class _Readiness:
 async def _serve_room(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> None:
     """Be with the caller of one room; a connection that is lost for good is no reason to leave them alone."""
     while await _run_session(bus, settings, room_id, readiness):
-        log.warning("session_begins_again", room_id=room_id)
+        log.warning("session_restarted", room_id=room_id)
 
 
 async def _run_session(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> bool:

@@ -33,8 +33,8 @@ class RoomTaken(InvalidRequest):
 
     def __init__(self, room_id: str) -> None:
         super().__init__(
-            f"WARMXFER_ROOM_ID has {room_id!r}, where another process is the AI; a room has one primary, "
-            "so give each rooms of its own",
+            f"WARMXFER_ROOM_ID has {room_id!r}, but another process runs the AI agent of this room; "
+            "give every process rooms of its own",
             field="WARMXFER_ROOM_ID",
         )
 
@@ -52,14 +52,14 @@ async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], Non
                 raise RoomTaken(room_id)
             return await session.join()
         except RetryableError as error:
-            log.warning("session_waits_to_join", room_id=room_id, error=str(error))
+            log.warning("join_postponed", room_id=room_id, error=str(error))
             await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
         except (NoSuchRoom, RoomTaken) as error:
             on_wait()
             wait_s = next(pause_s)
             if now() + wait_s > deadline_at:
                 raise _room_missing(room_id) if isinstance(error, NoSuchRoom) else error from None
-            log.warning("session_waits_for_room", room_id=room_id, error=str(error), again_in_s=wait_s)
+            log.warning("join_postponed", room_id=room_id, error=str(error), retry_in_s=wait_s)
             await asyncio.sleep(wait_s)
 
 
@@ -70,14 +70,14 @@ async def _is_taken(bus: Bus, room_id: str) -> bool:
     except NoReply:
         return False
     except AccessDenied:
-        log.info("seat_not_asked_for", room_id=room_id)
+        log.info("agent_query_denied", room_id=room_id)
         return False
     return True
 
 
 def _room_missing(room_id: str) -> InvalidRequest:
     return InvalidRequest(
-        f"WARMXFER_ROOM_ID has {room_id!r}, and no such room was opened within {WAIT_S:g} s; "
-        "let somebody call in there, or give another",
+        f"WARMXFER_ROOM_ID has {room_id!r}, but no such room was opened within {WAIT_S:g} s; "
+        "place a call into this room, or give another room",
         field="WARMXFER_ROOM_ID",
     )

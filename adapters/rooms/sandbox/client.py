@@ -170,13 +170,13 @@ class SandboxRoomClient:
                     try:
                         socket, snapshot = await self._connect()
                     except RetryableError as error:
-                        log.info("voice_rejoin_waits", room=self._options.room_id, error=str(error))
+                        log.info("room_rejoin_postponed", room=self._options.room_id, error=str(error))
                         await asyncio.sleep(pause_s)
                         pause_s = min(2 * pause_s, REJOIN_PAUSE_MAX_S)
                         continue
                     break
         except (TimeoutError, InvalidRequest) as error:
-            log.warning("voice_lost", room=self._options.room_id, error=str(error) or "timeout")
+            log.warning("room_connection_lost", room=self._options.room_id, error=str(error) or "timeout")
             return None
         missed = self._roster.replace_all(snapshot.participants)
         if all(self._events.put(event) for event in missed):
@@ -203,7 +203,7 @@ class SandboxRoomClient:
             case {"type": "said", "id": str(utterance_id), "interrupted": bool(interrupted)}:
                 return self._utterances.finish(utterance_id, interrupted)
             case {"type": "error"}:
-                log.warning("voice_frame_refused", room=self._options.room_id)
+                log.warning("room_frame_refused", room=self._options.room_id)
                 return True
         return all(self._events.put(event) for event in self._roster.apply(frames.event(frame)))
 
@@ -220,6 +220,6 @@ class SandboxRoomClient:
         if self._events.over:
             return
         if self._outbox.full():
-            log.warning("voice_frame_dropped", room=self._options.room_id, unsent=MAX_UNSENT_FRAMES)
+            log.warning("room_frame_dropped", room=self._options.room_id, unsent=MAX_UNSENT_FRAMES)
             return
         self._outbox.put_nowait(frame)

@@ -63,7 +63,7 @@ async def open_connection(
         raise
     if snapshot is None:
         await close_connection(socket)
-        raise RetryableError(f"Room {options.room_id} opened without a welcome")
+        raise RetryableError(f"Room {options.room_id} sent no welcome frame")
     return socket, snapshot
 
 
@@ -75,7 +75,7 @@ async def close_connection(socket: ClientConnection) -> None:
 def _join_url(options: JoinOptions, room_token: RoomToken) -> str:
     base = urlsplit(room_token.signaling_url)
     if base.scheme not in _WEBSOCKET_SCHEMES or not base.netloc:
-        raise InvalidRequest("signaling_url is no http(s) address; set the gateway's provider base URL")
+        raise InvalidRequest("signaling_url is not an http(s) URL; set the gateway's provider base URL")
     query = urlencode(
         {"participantId": options.participant_id, "name": options.name, "token": room_token.token}
     )
@@ -85,9 +85,10 @@ def _join_url(options: JoinOptions, room_token: RoomToken) -> str:
 
 def _join_error(options: JoinOptions, status: int) -> RetryableError | InvalidRequest:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRYABLE_STATUSES:
-        return RetryableError(f"Room {options.room_id} answered the join with {status}")
+        return RetryableError(f"Room {options.room_id} replied to the join with status {status}")
     if status == HTTPStatus.NOT_FOUND:
         return NoSuchRoom(options.room_id)
     return InvalidRequest(
-        f"Room {options.room_id} refused {options.participant_id} with {status}; check room and token"
+        f"Room {options.room_id} refused participant {options.participant_id} with status {status}; "
+        "check the room and the token"
     )

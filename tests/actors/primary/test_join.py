@@ -81,7 +81,7 @@ async def test_a_room_that_is_never_opened_ends_the_process_with_one_sentence(
     primary = Primary(bus, room_id)
     sentence = await primary.refusal()
     assert sentence.startswith(
-        f"WARMXFER_ROOM_ID has '{room_id}', and no such room was opened within 0.5 s; let"
+        f"WARMXFER_ROOM_ID has '{room_id}', but no such room was opened within 0.5 s; place"
     )
     assert not primary.ready.is_set()
 
@@ -106,7 +106,7 @@ async def test_a_second_ai_of_a_room_does_not_join_and_ends_with_one_sentence(
     second = Primary(bus, room_id)
     sentence = await second.refusal()
     assert sentence.startswith(
-        f"WARMXFER_ROOM_ID has '{room_id}', where another process is the AI; a room has one"
+        f"WARMXFER_ROOM_ID has '{room_id}', but another process runs the AI agent of this room; give"
     )
     assert (second.ready.is_set(), first.task.done()) == (False, False)
     assert await agents_joined(cloud, room_id) == 1
@@ -136,6 +136,6 @@ async def test_a_replaced_ai_ends_with_one_sentence(bus: Bus, cloud: Cloud, room
     )
     await other.join()
     try:
-        assert "where another process is the AI" in await primary.refusal()
+        assert "another process runs the AI agent of this room" in await primary.refusal()
     finally:
         await other.leave()

@@ -216,7 +216,10 @@ async def test_rooms_are_served_although_one_does_not_exist(
             "WARMXFER_HOLD_LEASE_S is '0'",
         ),
         ({"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "horn"}, "WARMXFER_VOICE is 'horn'; use one of sandbox"),
-        ({"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "videosdk"}, "WARMXFER_VOICE is 'videosdk', but these"),
+        (
+            {"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "videosdk"},
+            "WARMXFER_VOICE is 'videosdk', but the demo AI",
+        ),
     ],
 )
 def test_invalid_settings_are_refused_with_one_sentence(env: dict[str, str], sentence: str) -> None:

@@ -77,7 +77,7 @@ def test_a_pipeline_factory_is_imported_by_name() -> None:
         ("our_factories", "WARMXFER_BRIEFING_PIPELINE is 'our_factories', not a function"),
         ("no_such_module:make", "but No module named 'no_such_module'; install it, or put its folder into"),
         ("our_factories:remake", "but our_factories has no remake; name a function of that module"),
-        ("our_factories:NO_FUNCTION", "but that is a int; name a function"),
+        ("our_factories:NO_FUNCTION", "but it is of type int; name a function"),
         (
             "our_broken_factories:make",
             "but importing our_broken_factories raised KeyError; make it importable",
