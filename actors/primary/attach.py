@@ -1,14 +1,14 @@
-"""`attach`: puts a live session on the bus for as long as it lasts.
+"""`attach`: subscribes a live session to its commands, for as long as the context is open.
 
     async with attach(bus, session) as attachment:
         framework.on("participant_left", attachment.participant_left)
         await framework.run_the_call()
 
-Commands come by one core subscription, which hears nothing while the connection is away or the process is
-down; so the last command is looked up too, on start, after every reconnect, and again now and then. What is
-found that way may be old: it is acted on only when a coordinator says that its transfer still lives.
+Commands arrive by one core subscription. It receives nothing while the connection or the process is down.
+So the last stored command is read too: on start, after every reconnect, and again at intervals. A command
+found that way may be old. The session applies it only if a coordinator says that its transfer is live.
 
-All tasks begin inside `attach`, and so in the context (contextvars) of the one who called it.
+All tasks start inside `attach`. They inherit the context (contextvars) of its caller.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ log = structlog.get_logger(__name__)
 
 
 class Attachment:
-    """The session's end of the bus: the framework says here what happens in the room. Nothing waits."""
+    """The framework's handle: it reports here what happens in the room. No method blocks."""
 
     def __init__(self, name: str, controller: SessionController) -> None:
         self.name = name
         self._controller = controller
 
     def participant_left(self, participant_id: str, reason: str = "") -> None:
-        """Somebody left the room of this session."""
+        """Report that a participant left the room of this session."""
         self._controller.participant_left(participant_id, reason)
 
     def audio_enabled(self, participant_id: str) -> None:
-        """Somebody in the room of this session can be heard now."""
+        """Report that the audio of a participant has started in the room of this session."""
         self._controller.audio_enabled(participant_id)
 
     def closed(self) -> None:
-        """The session has ended. A transfer that holds the caller is told."""
+        """Report that the session has ended. A transfer that holds the caller is notified."""
         self._controller.ended.set()
 
     @property
@@ -70,7 +70,7 @@ class Attachment:
         return self._controller.holder is not None
 
     async def detached(self) -> None:
-        """Return when the session is of no more use here: closed, or taken out of the call."""
+        """Block until the session is closed or has left the call."""
         await self._controller.ended.wait()
 
 
@@ -78,11 +78,11 @@ class Attachment:
 async def attach(
     bus: Bus, session: Session, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
 ) -> AsyncIterator[Attachment]:
-    """Serve `session` on the bus under `name` (its room's id when left out) while the context is open.
+    """Serve `session` on the bus under `name` (default: its room id) while the context is open.
 
-    Entered once what was missed is caught up with, or after `CATCH_UP_TIMEOUT_S`. On leaving, a caller who
-    is held is given back. `lease_s`: how long a caller stays on hold while nobody in charge can be reached.
-    Raises `Refused` for a name that no subject can hold.
+    Enters the context when missed commands are read, or after `CATCH_UP_TIMEOUT_S`. On exit it releases a
+    held caller. `lease_s`: how long a caller stays on hold while no coordinator replies.
+    Raises `InvalidRequest` if `name` is not a valid subject token.
     """
     name = subjects.check_token(name or session.room_id, "session")
     tasks, events = NamedTasks(), EventQueue(bus)
@@ -131,7 +131,7 @@ async def _poll_commands(
 
 
 async def _catch_up(bus: Bus, controller: SessionController, name: str, lease_s: float) -> None:
-    """Act on the last command that was sent to this session, if it was missed and still counts."""
+    """Apply the last command of this session if the session missed it and its transfer is live."""
     stored = await bus.get_last(subjects.any_primary(name))
     decoded = _decode(stored.subject, stored.data) if stored else None
     if decoded is None or not controller.is_new(*decoded):
@@ -174,7 +174,10 @@ async def _detach(controller: SessionController, events: EventQueue, tasks: Name
 
 
 def _decode(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
-    """None for what is no command to a session; it is logged, never raised: the next one may be."""
+    """Return the transfer id and the command. Returns None, and logs it, if the message is no command.
+
+    Never raises: a message that cannot be read must not stop the ones after it.
+    """
     try:
         transfer_id, command = subjects.parse(subject).id, decode_command(data)
     except (DecodeError, InvalidRequest) as error:

@@ -1,6 +1,6 @@
-"""What the proxy tells the coordinator: in order, kept through an outage of the bus, each fact stored once.
+"""Publishes the events of one session: in order, through broker outages, each stored once.
 
-The law of this file: telling never keeps the session waiting. `tell` returns at once; one task publishes.
+Invariant: publishing never blocks the session. `enqueue` returns at once; one task publishes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from warmxfer.schemas import Event, WarmxferError, encode
 
 MAX_QUEUED_EVENTS = 256
 MAX_AGE_S = 3_600.0
-"""A fact that could not be told for this long is about a transfer that has long been unwound."""
+"""An event that could not be published for this long belongs to a transfer that has ended."""
 
 PUBLISH_TIMEOUT_S = 5.0
 
@@ -31,14 +31,14 @@ class _QueuedEvent(NamedTuple):
 
 
 class EventQueue:
-    """Run `run` as a task; call `tell` from anywhere on the loop."""
+    """Queue of events to publish. Run `run` as a task; call `enqueue` from any coroutine of the loop."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._queue: asyncio.Queue[_QueuedEvent] = asyncio.Queue(MAX_QUEUED_EVENTS)
 
     def enqueue(self, transfer_id: str, event: Event, msg_id: str) -> None:
-        """Have `fact` stored as an event of the transfer, once per `msg_id`. A full queue drops it."""
+        """Queue `event` of the transfer, to be stored once per `msg_id`. A full queue drops it."""
         try:
             self._queue.put_nowait(_QueuedEvent(transfer_id, event, msg_id, monotonic()))
         except asyncio.QueueFull:
@@ -47,7 +47,7 @@ class EventQueue:
             )
 
     async def run(self) -> None:
-        """Publish what is told until cancelled."""
+        """Publish queued events until cancelled."""
         while True:
             queued = await self._queue.get()
             try:
@@ -58,7 +58,7 @@ class EventQueue:
                 self._queue.task_done()
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until all is told, for at most `timeout_s`."""
+        """Wait until all events are published, for at most `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._queue.join()

@@ -1,7 +1,8 @@
-"""Who has the caller: the AI, or a transfer that holds them. The one place where a session is acted on.
+"""Applies hold, release and leave commands to one session. No other module acts on the session.
 
-The law of this file: one thing at a time, under one lock; every command is answered, a repeated one with
-the newest fact about its caller; a hold ends by command, by its lease or with the session, and no other way.
+- Invariant: one command at a time, under one lock.
+- Invariant: every command is replied to. A repeated command gets the newest reply of its transfer.
+- Invariant: a hold ends by a command, by its lease or with the session, and in no other way.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from .session import Session, guarded_call
 MAX_REASON_CHARS = 500
 ON_PHASE_TIMEOUT_S = 5.0
 STAY_WITHOUT_COORDINATOR_S = 600.0
-"""How long the AI stays when the bus has fallen silent: until it is told what came of its transfer."""
+"""How long the AI session stays after its lease expired without a reply from a coordinator."""
 POLL_INTERVAL_S = 0.25
 UNCOMMANDED_RELEASE_LINE = apology_for(Outcome.BROKEN)
 HELD_BY_OTHER_TRANSFER = "The caller of this session is held by another transfer."
@@ -51,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 
 class SessionController:
-    """Keeps the caller of one session for one transfer at a time."""
+    """Holds the caller of one session for one transfer at a time."""
 
     def __init__(
         self, bus: Bus, session: Session, events: EventQueue, tasks: NamedTasks, lease_s: float
@@ -69,16 +70,16 @@ class SessionController:
         self.holder: str | None = None
         """The transfer that holds the caller."""
         self.awaited_by: str | None = None
-        """The transfer whose caller is away and may be brought back; the AI stays for them."""
+        """The transfer whose caller was moved and may return. The AI session stays in the room for them."""
         self._caller_known = False
-        """Whether the framework knows the caller: then it also knows when they are away."""
+        """Whether the framework reported the caller's id. Only then a missing id means that they left."""
         self.active_transfer: str | None = None
-        """The transfer that is told what happens in the room."""
+        """The transfer that is notified of room events."""
         self.ended = asyncio.Event()
-        """Set when the session was taken out of the call, or has ended by itself."""
+        """Set when the session has left the call or has closed by itself."""
 
     async def apply(self, transfer_id: str, command: ToPrimary) -> None:
-        """Act on `command` if it is new, and answer it unless it is outdated."""
+        """Apply `command` if it is new, and reply to it unless it is outdated."""
         async with self._lock:
             freshness = self._fences.check(transfer_id, command)
             if freshness is Freshness.OLD:
@@ -87,24 +88,24 @@ class SessionController:
                 if reply := self._fences.reply_to(transfer_id):
                     self._publish(transfer_id, reply)
             elif isinstance(command, HoldCaller) and not self._bus.connected:
-                # Nobody could release this caller now; the catch-up after the outage will judge it again.
+                # No release could arrive now. The poll after the reconnect decides about this command again.
                 log.warning("hold_postponed", transfer_id=transfer_id, command_id=command.command_id)
             else:
                 self._fences.advance(transfer_id, command)
                 await self._act(transfer_id, command)
 
     async def skip(self, transfer_id: str, command: ToPrimary) -> None:
-        """Remember that `command` and all before it are over, without acting on it."""
+        """Mark `command` and all older commands of the transfer as applied, without applying them."""
         async with self._lock:
             if self._fences.check(transfer_id, command) is Freshness.NEW:
                 self._fences.advance(transfer_id, command)
 
     def is_new(self, transfer_id: str, command: ToPrimary) -> bool:
-        """Whether `obey` would act on `command`."""
+        """Return whether `apply` would apply `command`."""
         return self._fences.check(transfer_id, command) is Freshness.NEW
 
     async def close(self) -> None:
-        """The session ends: whoever holds the caller is told, and the caller is given back."""
+        """End the session: release a held caller and notify the transfer that holds them."""
         async with self._lock:
             self._stop_waiting()
             if transfer_id := self._clear_holder():
@@ -113,18 +114,18 @@ class SessionController:
         self._tasks.cancel("lease")
 
     def participant_left(self, participant_id: str, reason: str) -> None:
-        """Tell the running transfer, if there is one."""
+        """Notify the active transfer, if there is one."""
         left = ParticipantLeft(
             room_id=self._session.room_id, participant_id=participant_id, reason=reason[:MAX_REASON_CHARS]
         )
         self._publish_room_event(left)
 
     def audio_enabled(self, participant_id: str) -> None:
-        """Tell the running transfer, if there is one."""
+        """Notify the active transfer, if there is one."""
         enabled = AudioStreamEnabled(room_id=self._session.room_id, participant_id=participant_id)
         self._publish_room_event(enabled)
 
-    # ── one command at a time ────────────────────────────────────────────────────────────────────
+    # ── one command at a time ────────────────────────────────────────────────────────────────────────
 
     async def _act(self, transfer_id: str, command: ToPrimary) -> None:
         other_transfer = (self.holder or self.awaited_by) not in (None, transfer_id)
@@ -177,10 +178,10 @@ class SessionController:
         self.ended.set()
 
     async def _release_without_command(self, *, transfer_over: bool) -> None:
-        """Nobody is in charge: the caller is given back, and waited for if they are away.
+        """Release the caller after the lease expired, and wait for them if they were moved.
 
-        Unless the transfer is `over`, the session stays whoever is there: once the bus is back the caller may
-        still be moved, and brought back.
+        Unless `transfer_over`, the AI session stays even if the caller is present. Once the broker is
+        reachable again, the transfer may still move the caller and return them.
         """
         async with self._lock:
             caller_absent = self._caller_known and self._session.caller_participant_id is None
@@ -200,7 +201,7 @@ class SessionController:
         transfer_id, self.holder = self.holder, None
         return transfer_id
 
-    # ── while the caller is away ─────────────────────────────────────────────────────────────────
+    # ── after the caller was moved ───────────────────────────────────────────────────────────────────
 
     def _wait_for_caller(
         self, transfer_id: str, stay_s: float, line: str | None, *, full_time: bool = False
@@ -213,9 +214,10 @@ class SessionController:
         self._tasks.cancel("stay")
 
     async def _stay_for_caller(self, stay_s: float, line: str | None, full_time: bool) -> None:
-        """Until the caller is back, who is then talked to, or nobody will bring them any more.
+        """Wait until the caller returns or `stay_s` is over, then restore auto-end.
 
-        `to_the_end`: though they are back, for they may be moved again.
+        A caller who returns hears `line`. `full_time`: stay for all of `stay_s` even if the caller returned,
+        because the transfer may move them again.
         """
         deadline_at = asyncio.get_running_loop().time() + stay_s
         returned = await _wait_for_return(self._session, stay_s)
@@ -228,7 +230,7 @@ class SessionController:
             self.awaited_by = None
             await self._hold.restore_auto_end()
 
-    # ── while a transfer runs ────────────────────────────────────────────────────────────────────
+    # ── while a transfer runs ────────────────────────────────────────────────────────────────────────
 
     async def _watch_lease(self, transfer_id: str) -> None:
         transfer_over = await wait_until_expired(self._bus, transfer_id, self._lease_s)
@@ -251,7 +253,7 @@ class SessionController:
     async def _caller_participant_id(self) -> str | None:
         return self._session.caller_participant_id
 
-    # ── what is told ─────────────────────────────────────────────────────────────────────────────
+    # ── published events ─────────────────────────────────────────────────────────────────────────────
 
     def _reply(self, transfer_id: str, event: Event) -> None:
         self._fences.record_reply(transfer_id, event)
@@ -276,7 +278,7 @@ def _refused(command: ToPrimary, detail: str) -> CommandFailed:
 
 
 async def _wait_for_return(session: Session, timeout_s: float) -> bool:
-    """Wait until the caller is in the session's room; False when they did not come `within_s`."""
+    """Block until the caller is in the session's room. Returns False after `timeout_s`."""
     loop = asyncio.get_running_loop()
     deadline_at = loop.time() + timeout_s
     while loop.time() < deadline_at:

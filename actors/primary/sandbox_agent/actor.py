@@ -1,6 +1,6 @@
-"""`warmxfer run primary`: AI sessions in rooms of the sandbox, each attached to the bus.
+"""`warmxfer run primary`: AI sessions in sandbox rooms, each attached to the bus.
 
-In a product of your own this file is your voice agent, and all it takes from here is `attach`.
+In a product of your own, your voice agent takes the place of this file. It needs only `attach`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve every room until cancelled, or until all calls are over. One room's failure is its own.
+    """Serve every room until cancelled, or until all calls are over. A failed room does not stop the others.
 
-    `ready` is called once somebody is served, and there is no room any more whose session is still on its
-    way in. Raises `Refused` when no room could be served at all.
+    Calls `ready` once at least one session is attached and no other session is still joining.
+    Raises `InvalidRequest` if no room could be served.
     """
     readiness = _Readiness(settings.room_ids, ready)
     async with asyncio.TaskGroup() as tasks:
@@ -45,7 +45,7 @@ async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] 
 
 
 class _Readiness:
-    """How far each room is, and when that makes this process one that is at work."""
+    """Progress of each room; calls `ready` when the process serves calls."""
 
     def __init__(self, room_ids: Sequence[str], ready: Callable[[], None]) -> None:
         self.failed: dict[str, WarmxferError] = {}
@@ -54,7 +54,7 @@ class _Readiness:
         self._ready = ready
 
     def mark_served(self, room_id: str) -> None:
-        """Its session is on the bus."""
+        """Record that the session of this room is attached."""
         self._any_served = True
         self.stop_waiting_for(room_id)
 
@@ -63,7 +63,7 @@ class _Readiness:
         self.stop_waiting_for(room_id)
 
     def stop_waiting_for(self, room_id: str) -> None:
-        """It is not waited for before we are ready."""
+        """Do not wait for this room before calling `ready`."""
         self._pending.discard(room_id)
         if self._any_served and not self._pending and not self._reported:
             self._reported = True
@@ -71,7 +71,7 @@ class _Readiness:
 
 
 async def _serve_room(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> None:
-    """Be with the caller of one room; a connection that is lost for good is no reason to leave them alone."""
+    """Serve the caller of one room; join again if the connection is lost while the caller is present."""
     while await _run_session(bus, settings, room_id, readiness):
         log.warning("session_restarted", room_id=room_id)
 

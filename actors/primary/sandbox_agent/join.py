@@ -1,7 +1,7 @@
-"""Getting into a room: once the gateway gives out tokens, the room is there, and nobody else is its AI.
+"""Joins a room once the gateway issues tokens, the room exists, and no other agent is in it.
 
-The cloud gives a seat to whoever comes last. Two processes with one room would put each other out for ever:
-so who comes asks on the bus first, and does not go in while somebody answers.
+The cloud disconnects a participant when another joins with the same id. Two agents for one room would
+disconnect each other in a loop. So `join_room` asks on the bus first, and waits while another agent replies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from warmxfer.schemas import HistoryQuery, InvalidRequest, encode
 from .session import SandboxSession
 
 WAIT_S = 30.0
-"""How long a room may be missing, or be somebody else's."""
+"""How long a room may be missing or served by another agent."""
 
 ASK_TIMEOUT_S = 1.0
 MAX_PAUSE_S = 4.0
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class RoomTaken(InvalidRequest):
-    """Another process is the AI of this room."""
+    """Another process runs the AI agent of this room."""
 
     def __init__(self, room_id: str) -> None:
         super().__init__(
@@ -40,9 +40,10 @@ class RoomTaken(InvalidRequest):
 
 
 async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], None]) -> None:
-    """Enter the room, however long the gateway takes to come up.
+    """Join the room. Wait without limit for a gateway.
 
-    `held_up` is called where the room itself is what is waited for, `WAIT_S` at most; raises `Refused` then.
+    If the room is missing or served by another agent, call `on_wait` and wait at most `WAIT_S`.
+    Raises `RoomTaken`, or `InvalidRequest` if the room was not opened, after that time.
     """
     now, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
     deadline_at = now() + WAIT_S
@@ -64,7 +65,7 @@ async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], Non
 
 
 async def _is_taken(bus: Bus, room_id: str) -> bool:
-    """Does a session of this room answer? One that was killed, or hangs, does not."""
+    """Return whether a session of this room replies. A process that was killed or hangs does not."""
     try:
         await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
     except NoReply:

@@ -1,6 +1,6 @@
-"""A live AI call in a room of the sandbox: the `Session` of `warmxfer run primary`, and a pattern for yours.
+"""A live AI call in a sandbox room: the `Session` of `warmxfer run primary`, and an example for your own.
 
-It is in the room under the participant id `agent-<room>`, so a restarted process takes its old seat again.
+Its participant id is `agent-<room>`, so a restarted process joins under the same id.
 """
 
 from __future__ import annotations
@@ -35,29 +35,32 @@ REPLIES = (
 )
 FALLBACK_REPLY = "I'm still here with you."
 RETURN_GRACE_S = 5.0
-"""Whoever was held may have been moved away and be brought back: they come a moment after the release."""
+"""A caller who was moved and is returned joins shortly after the release."""
 
 log = structlog.get_logger(__name__)
 
 
 def agent_id(room_id: str) -> str:
-    """The participant id of the AI in `room_id`."""
+    """Return the participant id of the AI in `room_id`."""
     return f"agent-{room_id}"
 
 
 class ScriptedReplies:
-    """One conversation. It answers in order, whatever is said."""
+    """The demo AI's lines: a refund in five lines, so that a transfer has a conversation to summarize.
+
+    It replies in order, whatever the caller says.
+    """
 
     def __init__(self) -> None:
         self._left = deque(REPLIES)
 
     def next_reply(self) -> str:
-        """The answer to what the caller just said."""
+        """Return the reply to the caller's last utterance."""
         return self._left.popleft() if self._left else FALLBACK_REPLY
 
 
 class SandboxSession:
-    """`Session` over a `Voice`. `join`, attach, then `converse` until the call is over."""
+    """`Session` over a `RoomClient`. Call `join`, attach, then `converse` until the call is over."""
 
     def __init__(self, room_id: str, room: RoomClient) -> None:
         self.room_id = room_id
@@ -73,18 +76,18 @@ class SandboxSession:
 
     @property
     def caller_participant_id(self) -> str | None:
-        """Whoever has been here longest: nobody but the caller talks with the AI."""
+        """The participant who has been here longest: only the caller talks with the AI."""
         return next(iter(self._others), None)
 
     async def join(self) -> None:
-        """Enter the room; raises `Refused` and `Retry` as the voice does."""
+        """Join the room. Raises `InvalidRequest` and `RetryableError` as `RoomClient.join` does."""
         snapshot = await self._room.join()
         self._others = {each.id: None for each in snapshot.participants}
-        # A predecessor that was killed may have left these ears closed.
+        # A process that was killed under the same id may have left the input muted.
         self._room.listen(True)
 
     async def converse(self, attachment: Attachment) -> DisconnectReason | None:
-        """Talk with the caller until the room closes, which is told why, or until we leave it."""
+        """Talk with the caller until the room closes or we leave. Returns why the room closed, or None."""
         if self._others and not attachment.holding:
             self._speak(GREETING)
         event = None
@@ -120,7 +123,7 @@ class SandboxSession:
                 pass
 
     def _speak(self, text: str) -> QueuedUtterance:
-        # Always cuttable by ourselves; what keeps the caller from cutting a line is that we do not listen.
+        # Always interruptible by us. The caller cannot interrupt a line on hold: their input is muted.
         utterance = self._room.say(text, interruptible=True)
         self._unfinished[utterance.id] = text
         return utterance
@@ -140,7 +143,7 @@ class SandboxSession:
         if self._may_leave:
             await self._room.leave()
 
-    # ── the port ─────────────────────────────────────────────────────────────────────────────────
+    # ── Session ──────────────────────────────────────────────────────────────────────────────────────
 
     async def mute(self) -> None:
         self._muted = True
@@ -170,7 +173,7 @@ class SandboxSession:
         return list(self._turns)
 
     async def summarize(self, prompt: str) -> str | None:
-        """This brain has no model to summarise with."""
+        """Return None: this session has no model."""
         return None
 
     async def leave(self) -> None:

@@ -1,4 +1,4 @@
-"""How `warmxfer run primary` is set up, from the environment."""
+"""Settings of `warmxfer run primary`, from the environment."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_ROOMS = 200
 
 
 class PrimarySettings(Struct, frozen=True, kw_only=True):
-    """One AI session per room; each is attached under the room's id."""
+    """One AI session per room. The session name is the room id."""
 
     room_ids: tuple[str, ...]
     lease_s: float = DEFAULT_LEASE_S
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> PrimarySettings:
-        """Raises `Refused` with the variable, its value and the remedy."""
+        """Read the settings. Raises `InvalidRequest` with the variable, its value and the remedy."""
         lease_s = env_number(env, "WARMXFER_HOLD_LEASE_S", float, DEFAULT_LEASE_S, MIN_LEASE_S, MAX_LEASE_S)
         if (kind := room_kind(env)) != "sandbox":
             raise InvalidRequest(

@@ -99,7 +99,7 @@ class SandboxRoomClient:
         await asyncio.gather(task, return_exceptions=True)
         self._end(None)
 
-    # ── the life of the connection ───────────────────────────────────────────────────────────────
+    # ── the life of the connection ───────────────────────────────────────────────────────────────────
 
     async def _run(self, socket: ClientConnection) -> None:
         reason: DisconnectReason | None = None
@@ -195,7 +195,7 @@ class SandboxRoomClient:
                 f"Room {self._options.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
             ) from None
 
-    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────────
 
     def _handle_frame(self, frame: frames.Frame) -> bool:
         """Tell what `frame` says; False when the reader is too far behind."""
