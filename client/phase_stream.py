@@ -1,8 +1,8 @@
-"""Following one transfer: every phase once, in the order of `seq`, however it was heard.
+"""The phases of one transfer: every phase once, in the order of `seq`.
 
-What is heard live may repeat, and stops while the connection is away; the stream has all of it. So the
-stream is read first, again where a number is missing, and again whenever it was quiet for a while. What
-is heard ahead of its turn waits for it.
+A live subscription may deliver a phase twice, and delivers nothing while the connection is down. The stream
+holds every phase. So `follow_phases` reads the stream first, again if a number is missing, and again after
+a pause without messages. A phase that arrives too early waits for those before it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from warmxfer.schemas import DecodeError, PhaseChanged, decode_phase
 
 MAX_POLL_PAUSE_S = 5.0
 MISSING_PHASE_WAIT_S = 0.5
-"""How long a missing number is waited for before the follower goes on without it."""
+"""How long to wait for a missing number before it is skipped."""
 
 MAX_PHASES = 64
-"""A transfer has 13 words for its phases and says each at most once per attempt."""
+"""A transfer has 13 phases and publishes each at most once per attempt."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,8 @@ async def follow_phases(
 ) -> AsyncGenerator[PhaseChanged, None]:
     """Yield the phases above `after_seq`, the final one last.
 
-    Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id, and
-    `Retry` when our own connection is closed: nothing will come, and nothing is left to wait for.
+    Waits through outages, so the caller sets a deadline. Raises `InvalidRequest` for an invalid id. Raises
+    `RetryableError` if our own connection is closed, because no phase can arrive any more.
     """
     last_seq, pauses_s = after_seq, growing_pauses(MAX_POLL_PAUSE_S)
     async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
@@ -58,7 +58,7 @@ async def follow_phases(
 
 
 async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
-    """The phases in the stream, oldest first; empty as well while the bus is away."""
+    """Return the phases in the stream, oldest first; an empty list while the broker is unreachable."""
     try:
         stored = await bus.history(subjects.phase(transfer_id), MAX_PHASES)
     except RetryableError as error:
@@ -68,10 +68,10 @@ async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
 
 
 def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
-    """The phase a message tells; None for none, and for what cannot be read.
+    """Return the phase in `message`; None if there is no message or it cannot be read.
 
-    That is what a newer version wrote otherwise, what a stranger wrote, and the answer to a request whose id
-    no subject should hold: whoever looks at the phases of all must not fall over the one.
+    Unreadable messages are skipped, so that one of them cannot break a reader of all transfers. They come
+    from a newer version, from a foreign publisher, or reply to a request with an invalid id.
     """
     if message is None:
         return None

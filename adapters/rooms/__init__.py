@@ -1,12 +1,11 @@
-"""How an agent is present in a room: the port, and one file for each cloud that has rooms.
+"""An agent inside a room: join, speak, listen. One protocol, and one folder for each cloud.
 
-    ticket = ticket_from(bus, room_id, participant_id)
-    voice = open_voice(VoiceSettings.from_env(os.environ), Seat(room_id, participant_id, "Briefing", ticket))
-    presence = await voice.join()
-    interrupted = await voice.say("Hello.")
+    options = JoinOptions(room_id, participant_id, "Ava", token_source(bus, room_id, participant_id))
+    room = open_room_client(RoomSettings.from_env(os.environ), options)
+    snapshot = await room.join()
+    interrupted = await room.say("Hello.")
 
-The law of this room: what an actor wants of a room is in `port.py`; a cloud's protocol is known to its own
-files and to nobody else.
+Invariant: actors use only what `room_client.py` defines. Only the folder of a cloud knows its protocol.
 """
 
 from __future__ import annotations
@@ -63,10 +62,10 @@ __all__ = [
 
 
 def open_room_client(settings: RoomSettings, options: JoinOptions) -> RoomClient:
-    """A presence that has yet to `join`."""
+    """Return a client that has not joined yet."""
     if settings.pipeline is None:
         return SandboxRoomClient(options)
-    # Only now: the framework takes seconds to import, and is an extra.
+    # Imported here because the framework is an optional extra, and takes seconds to import.
     from .videosdk.client import VideoSDKRoomClient
 
     return VideoSDKRoomClient(options, settings.pipeline)

@@ -1,6 +1,6 @@
-"""Who else is in the room, folded from what was seen: the difference of two looks is told as events.
+"""The other participants of a room, and the events between two snapshots. Pure.
 
-Pure. A connection that was lost and had back shows the room anew; what happened meanwhile is the difference.
+A reconnect delivers a new snapshot of the room. Its difference to the old one is what happened meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .room_client import AudioStarted, ParticipantJoinedRoom, ParticipantLeftRoo
 
 
 class Roster:
-    """The others in one room, by participant id."""
+    """The other participants of one room, by participant id."""
 
     def __init__(self) -> None:
         self._others: dict[str, RoomParticipant] = {}
@@ -23,7 +23,7 @@ class Roster:
         return tuple(self._others.values())
 
     def replace_all(self, participants: Iterable[RoomParticipant]) -> list[RoomEvent]:
-        """Take `found` for everybody who is here now; returns what must have happened since the last look."""
+        """Replace all participants. Returns the events that must have happened since the last update."""
         present = {participant.id: participant for participant in participants}
         events: list[RoomEvent] = [
             ParticipantLeftRoom(id, "left while the connection was down")
@@ -40,7 +40,7 @@ class Roster:
         return events
 
     def apply(self, event: RoomEvent | None) -> list[RoomEvent]:
-        """Take one event into account; returns it, or nothing when it is no news."""
+        """Apply one event. Returns it in a list, or an empty list if it changes nothing."""
         match event:
             case None:
                 return []

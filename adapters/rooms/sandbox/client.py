@@ -1,8 +1,9 @@
-"""A presence in a room of the sandbox, by WebSocket. Only this file knows that protocol.
+"""A participant in a sandbox room, over a WebSocket. Only this folder knows that protocol.
 
-The law of this file: one task lives with the connection; what it reads becomes events in the order it came,
-what is to be written waits in one queue. A lost connection is had back under the same participant id within
-`REJOIN_WITHIN_S`; a "replaced" is final, since somebody else sits there now.
+- Invariant: frames become events in the order in which they were read. One task serves the connection;
+  frames to send wait in one queue.
+- A lost connection is reopened with the same participant id within `REJOIN_WITHIN_S`.
+- Invariant: REPLACED is final, because another worker has joined with our participant id.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class SandboxRoomClient:
-    """`Voice` for `WARMXFER_VOICE=sandbox`."""
+    """`RoomClient` for `WARMXFER_VOICE=sandbox`."""
 
     model = None
 
@@ -81,7 +82,7 @@ class SandboxRoomClient:
         return utterance
 
     def interrupt(self) -> None:
-        # One frame cuts one utterance, and the next one queued begins: as many frames as may be cut.
+        # One frame interrupts one utterance, and the next one begins. So send one for each.
         for _ in self._utterances.interruptible:
             self._send({"type": "interrupt"})
 
@@ -99,7 +100,7 @@ class SandboxRoomClient:
         await asyncio.gather(task, return_exceptions=True)
         self._end(None)
 
-    # ── the life of the connection ───────────────────────────────────────────────────────────────────
+    # ── connection ───────────────────────────────────────────────────────────────────
 
     async def _run(self, socket: ClientConnection) -> None:
         reason: DisconnectReason | None = None
@@ -112,7 +113,7 @@ class SandboxRoomClient:
             self._end(reason)
 
     async def _serve_connections(self, socket: ClientConnection) -> DisconnectReason | None:
-        """Serve connection after connection; returns why the room ended it, or None when we left."""
+        """Serve one connection after another. Returns why the room closed, or None if we left."""
         while True:
             ended, reason = await self._serve_connection(socket)
             if ended:
@@ -125,7 +126,7 @@ class SandboxRoomClient:
             self.listen(self._listening)
 
     async def _serve_connection(self, socket: ClientConnection) -> tuple[bool, DisconnectReason | None]:
-        """Read and write until the connection ends. Is the presence over, and why (None: we left)?"""
+        """Read and write until the connection ends. Returns whether it is final, and why (None: we left)."""
         writer = asyncio.create_task(self._write(socket))
         reader = asyncio.create_task(self._read(socket))
         try:
@@ -141,7 +142,7 @@ class SandboxRoomClient:
             await close_connection(socket)
 
     async def _write(self, socket: ClientConnection) -> None:
-        """Send what is queued; returns once goodbye was said. Raises when the connection does not take it."""
+        """Send queued frames. Returns once `leave` was sent. Raises if the connection is broken."""
         while True:
             frame = await self._outbox.get()
             async with asyncio.timeout(SEND_TIMEOUT_S):
@@ -150,7 +151,7 @@ class SandboxRoomClient:
                 return
 
     async def _read(self, socket: ClientConnection) -> DisconnectReason | None:
-        """Turn frames into events; returns why the presence is over, or None when only the line broke."""
+        """Turn frames into events. Returns why the room closed, or None if only the connection broke."""
         while True:
             try:
                 frame = frames.parse(await socket.recv())
@@ -162,7 +163,7 @@ class SandboxRoomClient:
                 return DisconnectReason.LOST
 
     async def _rejoin(self) -> ClientConnection | None:
-        """The connection again, with what was missed told as events; None when it cannot be had back."""
+        """Reopen the connection and publish missed events. Returns None if that fails."""
         pause_s = REJOIN_PAUSE_S
         try:
             async with asyncio.timeout(REJOIN_WITHIN_S):
@@ -185,7 +186,7 @@ class SandboxRoomClient:
         return None
 
     async def _connect(self) -> tuple[ClientConnection, RoomSnapshot]:
-        """A connection that was welcomed. Raises `Refused` and `Retry`."""
+        """Open a connection. Raises `InvalidRequest` and `RetryableError`."""
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
                 token = await self._options.token_source()
@@ -195,10 +196,10 @@ class SandboxRoomClient:
                 f"Room {self._options.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
             ) from None
 
-    # ── what comes in ────────────────────────────────────────────────────────────────────────────────
+    # ── frames ────────────────────────────────────────────────────────────────────────────────
 
     def _handle_frame(self, frame: frames.Frame) -> bool:
-        """Tell what `frame` says; False when the reader is too far behind."""
+        """Publish the events of `frame`. Returns False if the reader is too far behind."""
         match frame:
             case {"type": "said", "id": str(utterance_id), "interrupted": bool(interrupted)}:
                 return self._utterances.finish(utterance_id, interrupted)
@@ -208,7 +209,7 @@ class SandboxRoomClient:
         return all(self._events.put(event) for event in self._roster.apply(frames.event(frame)))
 
     def _drop_speech(self) -> None:
-        """The connection is gone, and with it what was being said and what was not yet written."""
+        """Drop current utterances and unsent frames: they were lost with the connection."""
         self._outbox = asyncio.Queue(MAX_UNSENT_FRAMES)
         self._utterances.drop()
 

@@ -1,4 +1,4 @@
-"""The sandbox's door: one WebSocket opened and welcomed, or a refusal in our own words; and closed again."""
+"""Opens and closes the WebSocket of a sandbox room; a refused join becomes an error of ours."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _WEBSOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 _RETRYABLE_STATUSES: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 )
-"""401 among them: the next try comes with a fresh token."""
+"""401 is retryable because the next attempt gets a fresh token."""
 
-# The library logs the whole handshake at DEBUG, and the token is in its address.
+# The library logs the whole handshake at DEBUG, and the URL contains the token.
 _socket_log = logging.getLogger(f"{__name__}.socket")
 _socket_log.setLevel(logging.WARNING)
 
@@ -35,7 +35,10 @@ _socket_log.setLevel(logging.WARNING)
 async def open_connection(
     options: JoinOptions, room_token: RoomToken
 ) -> tuple[ClientConnection, RoomSnapshot]:
-    """A connection that was welcomed. Raises `Refused` and `Retry`; neither quotes the token."""
+    """Open a connection and read its welcome frame.
+
+    Raises `InvalidRequest` and `RetryableError`; neither quotes the token.
+    """
     try:
         socket = await connect(
             _join_url(options, room_token),
@@ -68,7 +71,7 @@ async def open_connection(
 
 
 async def close_connection(socket: ClientConnection) -> None:
-    """Close the connection, within `CLOSE_TIMEOUT_S` or by force; a closed one stays closed."""
+    """Close the connection within `CLOSE_TIMEOUT_S`, or by force. Idempotent."""
     await socket.close()
 
 
