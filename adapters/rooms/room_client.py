@@ -163,7 +163,7 @@ class RoomClient(Protocol):
         ...
 
     async def join(self) -> RoomSnapshot:
-        """Join the room. Raises `InvalidRequest` if the room rejects the join, `RetryableError` if it is late."""
+        """Join the room. Raises `InvalidRequest` if the join is rejected, `RetryableError` on timeout."""
         ...
 
     def events(self) -> AsyncIterator[RoomEvent]:
