@@ -1,4 +1,4 @@
-"""The user's side of the bus, against a real broker; the test plays the coordinator with plain messages."""
+"""The client against a real broker. The test plays the coordinator with plain messages."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_phases_are_yielded_from_the_start_in_order_without_repeats(
 async def test_phases_received_out_of_order_are_yielded_in_order(
     client: Client, bus: Bus, transfer_id: str
 ) -> None:
-    """Number 3 is heard before number 2 was stored: both come, in order."""
+    """Phase 3 is received before phase 2 is stored."""
     await publish_phase(bus, transfer_id, 1, STARTED)
     seqs: list[int] = []
     async with asyncio.timeout(5):
@@ -250,7 +250,7 @@ async def test_the_list_shows_the_latest_transfers_and_their_outcomes(fresh_bus:
 
 
 async def test_undecodable_phases_are_skipped(fresh_bus: Bus) -> None:
-    """The answer to a request under an id that no subject should hold, and what strangers wrote."""
+    """They are the reply to a request with an invalid id, and messages of foreign publishers."""
     client, received = Client(fresh_bus), asyncio.Queue[tuple[str, int]]()
 
     async def collect() -> None:
@@ -297,6 +297,6 @@ async def test_closing_the_client_ends_a_running_phase_stream(nats_url: str, bus
         assert (await anext(phases)).phase is STARTED
         following = asyncio.ensure_future(anext(phases))
         await asyncio.sleep(0)
-    # It used to ask a closed connection over and over, and froze the process it ran in.
+    # Regression: the phase stream polled a closed connection in a loop, and froze its process.
     with pytest.raises(RetryableError, match="The connection was closed while the phases of transfer"):
         await asyncio.wait_for(following, 5)

@@ -1,4 +1,4 @@
-"""A bus, a session attached to it, and a coordinator's hand that commands it."""
+"""A bus, a room id, and a coordinator that commands the attached session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def room() -> str:
 
 @dataclass
 class Boss:
-    """Commands one session for one transfer, and hears what it answers."""
+    """A coordinator's side of one transfer: sends commands to one session and receives its events."""
 
     bus: Bus
     session: str

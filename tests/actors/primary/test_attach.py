@@ -1,4 +1,4 @@
-"""A session on a real bus: held, released, left, and never left muted."""
+"""A session attached to a real bus: hold, release, leave, and never left muted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from warmxfer.schemas import (
 from .conftest import Boss
 from .fake_session import RecordingSession
 
-HELD = ["mute", "suspend_auto_end", "say firmly: Please hold."]
+HELD = ["mute", "suspend_auto_end", "say uninterruptible: Please hold."]
 RELEASED = ["restore_auto_end", "unmute"]
 
 
@@ -66,7 +66,12 @@ async def test_a_release_stops_the_hold_line_restores_auto_end_and_apologises(
         await boss.send(command)
         assert await boss.hears() == CallerReleased(command_id=command.command_id)
         await until(lambda: len(session.done) == 7)
-        assert session.done == [*HELD, "cut: Please hold.", *RELEASED, "say softly: Sorry about that."]
+        assert session.done == [
+            *HELD,
+            "stopped: Please hold.",
+            *RELEASED,
+            "say interruptible: Sorry about that.",
+        ]
         assert (session.muted, session.auto_end, attachment.holding) == (False, True, False)
 
 
@@ -97,18 +102,18 @@ async def test_a_hold_redelivered_after_the_release_is_ignored(bus: Bus, boss: B
 
 async def test_another_transfer_cannot_hold_a_held_caller(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-rival")) as events:
+    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-other")) as events:
         await boss.send(boss.hold())
         await boss.hears()
-        rival = Boss(bus, room, f"{room}-rival", events)
-        hold, release = rival.hold(), rival.release()
-        await rival.send(hold)
-        assert await rival.hears() == CommandFailed(
+        other = Boss(bus, room, f"{room}-other", events)
+        hold, release = other.hold(), other.release()
+        await other.send(hold)
+        assert await other.hears() == CommandFailed(
             command_id=hold.command_id, failure=FailureKind.REFUSED, detail=HELD_BY_OTHER_TRANSFER
         )
-        await rival.send(release)
-        assert await rival.hears() == CallerReleased(command_id=release.command_id)
-        assert session.muted, "the first transfer holds on"
+        await other.send(release)
+        assert await other.hears() == CallerReleased(command_id=release.command_id)
+        assert session.muted, "the first transfer still holds the caller"
 
 
 @pytest.mark.parametrize("step", ["mute", "suspend_auto_end"])
@@ -123,7 +128,7 @@ async def test_a_failed_hold_is_undone(bus: Bus, boss: Boss, room: str, step: st
         assert session.done[-2:] == RELEASED
 
 
-@pytest.mark.parametrize("fails", [{"restore_auto_end": 9}, {"unmute": 2}, {"say softly: Sorry.": 1}])
+@pytest.mark.parametrize("fails", [{"restore_auto_end": 9}, {"unmute": 2}, {"say interruptible: Sorry.": 1}])
 async def test_the_caller_is_unmuted_even_if_other_steps_raise(
     bus: Bus, boss: Boss, room: str, fails: dict[str, int]
 ) -> None:
@@ -147,7 +152,7 @@ async def test_leave_ends_the_session_and_detaches(bus: Bus, boss: Boss, room: s
         async with asyncio.timeout(2.0):
             await attachment.detached()
     assert session.gone
-    assert "unmute" not in session.done, "nobody is there to be heard"
+    assert "unmute" not in session.done, "the caller has left this room"
     await boss.hears_nothing()
 
 
@@ -159,15 +164,15 @@ async def test_the_caller_is_released_when_no_coordinator_replies(bus: Bus, boss
         await boss.send(command)
         await boss.hears()
         assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
-        await until(lambda: session.done[-1] == f"say softly: {UNCOMMANDED_RELEASE_LINE}")
+        await until(lambda: session.done[-1] == f"say interruptible: {UNCOMMANDED_RELEASE_LINE}")
         assert not session.muted
         await boss.send(command)
-        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent"), "the newest fact"
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent"), "the newest reply"
         assert not session.muted
 
 
 async def move_caller_away(bus: Bus, boss: Boss, session: RecordingSession) -> None:
-    """Held, and then moved to a supervisor."""
+    """Hold the caller; then the framework reports that they have left the room."""
     await boss.send(boss.hold())
     await boss.hears()
     session.caller_participant_id = None
@@ -176,7 +181,7 @@ async def move_caller_away(bus: Bus, boss: Boss, session: RecordingSession) -> N
 async def test_the_ai_stays_for_a_moved_caller_and_speaks_when_they_return(
     bus: Bus, boss: Boss, room: str
 ) -> None:
-    """It restored its auto-end with the caller away, found itself alone, and left."""
+    """Regression: the AI restored auto-end while the caller was moved, found itself alone, and left."""
     session = RecordingSession(room)
     async with attach(bus, session):
         await move_caller_away(bus, boss, session)
@@ -185,9 +190,9 @@ async def test_the_ai_stays_for_a_moved_caller_and_speaks_when_they_return(
         assert await boss.hears() == CallerReleased(command_id=command.command_id)
         await asyncio.sleep(0.5)
         assert (session.muted, session.auto_end) == (False, False)
-        assert "say softly: Sorry about that." not in session.done, "spoken to an empty room"
+        assert "say interruptible: Sorry about that." not in session.done, "spoken in an empty room"
         session.caller_participant_id = "wxr-1"
-        await until(lambda: session.done[-2:] == ["restore_auto_end", "say softly: Sorry about that."])
+        await until(lambda: session.done[-2:] == ["restore_auto_end", "say interruptible: Sorry about that."])
 
 
 async def test_the_ai_stops_waiting_for_a_moved_caller_after_stay_s(bus: Bus, boss: Boss, room: str) -> None:
@@ -197,7 +202,7 @@ async def test_the_ai_stops_waiting_for_a_moved_caller_after_stay_s(bus: Bus, bo
         await boss.send(boss.release("Sorry.", stay_s=0.4))
         await boss.hears()
         await until(lambda: session.auto_end)
-        assert "say softly: Sorry." not in session.done
+        assert "say interruptible: Sorry." not in session.done
 
 
 async def test_the_apology_is_spoken_at_once_if_the_framework_does_not_know_the_caller(
@@ -208,13 +213,16 @@ async def test_the_apology_is_spoken_at_once_if_the_framework_does_not_know_the_
         await boss.send(boss.hold())
         await boss.hears()
         await boss.send(boss.release("Sorry.", stay_s=30.0))
-        await until(lambda: session.done[-1] == "say softly: Sorry.")
+        await until(lambda: session.done[-1] == "say interruptible: Sorry.")
 
 
 async def test_the_ai_stays_for_a_moved_caller_when_the_lease_expires(
     bus: Bus, boss: Boss, room: str
 ) -> None:
-    """The broker was down for longer than the lease: the AI left, and the caller was moved back to nobody."""
+    """Regression: the broker was down for longer than the lease.
+
+    The AI left, and the caller was returned to an empty room.
+    """
     session = RecordingSession(room)
     boss.live = None
     async with attach(bus, session, lease_s=1.0):
@@ -223,21 +231,21 @@ async def test_the_ai_stays_for_a_moved_caller_when_the_lease_expires(
         await asyncio.sleep(0.5)
         assert (session.muted, session.auto_end) == (False, False)
         session.caller_participant_id = "wxr-1"
-        await until(lambda: session.done[-1] == f"say softly: {UNCOMMANDED_RELEASE_LINE}")
-        assert not session.auto_end, "they may be moved again"
+        await until(lambda: session.done[-1] == f"say interruptible: {UNCOMMANDED_RELEASE_LINE}")
+        assert not session.auto_end, "the transfer may move the caller again"
 
 
 async def test_after_an_expired_lease_the_ai_stays_until_a_release_arrives(
     bus: Bus, boss: Boss, room: str
 ) -> None:
-    """Found by simulation: the caller was moved when the bus was back, and the AI left behind them."""
+    """Regression, found by simulation: the caller was moved after the outage, and the AI left."""
     session = RecordingSession(room)
     boss.live = None
     async with attach(bus, session, lease_s=1.0):
         await boss.send(boss.hold())
         await boss.hears()
         assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
-        await until(lambda: session.done[-1] == f"say softly: {UNCOMMANDED_RELEASE_LINE}")
+        await until(lambda: session.done[-1] == f"say interruptible: {UNCOMMANDED_RELEASE_LINE}")
         assert (session.muted, session.auto_end) == (False, False)
         await boss.send(boss.release(line=None))
         await boss.hears()
@@ -267,13 +275,13 @@ async def test_a_waiting_ai_leaves_on_leave_call(bus: Bus, boss: Boss, room: str
 
 async def test_another_transfer_cannot_hold_a_moved_caller(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-rival")) as events:
+    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-other")) as events:
         await move_caller_away(bus, boss, session)
         await boss.send(boss.release("Sorry.", stay_s=30.0))
         await boss.hears()
-        rival = Boss(bus, room, f"{room}-rival", events)
-        await rival.send(rival.hold())
-        reply = await rival.hears()
+        other = Boss(bus, room, f"{room}-other", events)
+        await other.send(other.hold())
+        reply = await other.hears()
         assert isinstance(reply, CommandFailed)
         assert reply.detail == HELD_BY_OTHER_TRANSFER
 
@@ -286,11 +294,16 @@ async def test_a_hold_ends_after_two_negative_liveness_replies(bus: Bus, boss: B
         await boss.send(boss.hold())
         await boss.hears()
         assert await boss.hears(within_s=3.0) == CallerReleased(command_id=None, cause="bus_silent")
-        assert 0.4 < asyncio.get_running_loop().time() - started_at < 0.95, "two asks of a quarter lease each"
+        assert 0.4 < asyncio.get_running_loop().time() - started_at < 0.95, (
+            "two checks, a quarter of the lease each"
+        )
 
 
 async def test_a_failed_liveness_query_counts_as_no_reply(bus: Bus, boss: Boss, room: str) -> None:
-    """As one of an older version does at a newer record: the lease died of its answer, at the first ask."""
+    """Regression: the first error reply ended the task that watches the lease.
+
+    A coordinator of an older version replies with an error to a record of a newer version.
+    """
     session = RecordingSession(room)
     boss.fails = True
     async with attach(bus, session, lease_s=1.0):
@@ -304,7 +317,7 @@ async def test_the_lease_expires_when_the_liveness_check_raises(
     bus: Bus, boss: Boss, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def break_down(*_: object) -> bool:
-        raise LookupError("nobody thought of this")
+        raise LookupError("an unexpected failure")
 
     monkeypatch.setattr("warmxfer.actors.primary.hold_lease.is_live", break_down)
     session = RecordingSession(room)
@@ -425,7 +438,7 @@ async def test_an_invalid_session_name_is_refused(bus: Bus) -> None:
 async def test_a_broker_outage_longer_than_the_lease_releases_the_caller(
     fresh_server: EmbeddedServer, fresh_bus: Bus, room: str
 ) -> None:
-    """Held, then the broker is away for longer than the lease: released alone, and told afterwards."""
+    """The session releases the caller during the outage, and publishes that after it."""
     session = RecordingSession(room)
     async with (
         await Bus.connect(BusSettings(url=fresh_server.url), name="coordinator") as coordinator_bus,
@@ -448,7 +461,10 @@ async def test_a_broker_outage_longer_than_the_lease_releases_the_caller(
 async def test_a_command_sent_after_an_outage_reaches_a_session_that_holds(
     fresh_server: EmbeddedServer, fresh_bus: Bus, room: str, command: str
 ) -> None:
-    """Found by simulation: told to leave meanwhile, the AI kept an empty room until its lease was over."""
+    """Regression, found by simulation: the AI missed LeaveCall during an outage.
+
+    It stayed in an empty room until its lease expired.
+    """
     session = RecordingSession(room)
     async with attach(fresh_bus, session, lease_s=60.0):
         async with (

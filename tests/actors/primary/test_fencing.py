@@ -1,4 +1,4 @@
-"""Which level command still counts."""
+"""Fencing tokens: which command is new, a repeat or old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a caller is given back although nobody said so."""
+"""The lease on a hold: when it expires."""
 
 from __future__ import annotations
 

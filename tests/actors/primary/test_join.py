@@ -1,4 +1,4 @@
-"""An AI gets into its room: it waits for one that is not there, and puts nobody out who is at work in it."""
+"""How an AI joins its room: it waits for a missing room, and never disconnects another agent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CALLER = "+14155550201"
 
 @pytest.fixture(autouse=True)
 async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
-    """The gateway's part: tokens for the asking."""
+    """The gateway's part: reply to token queries."""
 
     async def mint(message: LiveMessage) -> bytes:
         query = decode_as(RoomTokenQuery, message.data)
@@ -37,7 +37,7 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Primary:
-    """`run` for one room, as a task, and whether it said that it is at work."""
+    """`run` for one room, as a task; `ready` is set when it calls `ready`."""
 
     def __init__(self, bus: Bus, room_id: str) -> None:
         self.ready = asyncio.Event()
@@ -54,7 +54,7 @@ class Primary:
         await asyncio.wait([self.task], timeout=TIMEOUT_S)
 
     async def refusal(self) -> str:
-        """The sentence it ends with."""
+        """Return the sentence with which the process ends."""
         with pytest.raises(InvalidRequest) as refused:
             await asyncio.wait_for(self.task, TIMEOUT_S)
         return str(refused.value)
@@ -99,7 +99,7 @@ async def test_the_ai_joins_a_room_that_is_opened_later(bus: Bus, cloud: Cloud, 
 async def test_a_second_ai_of_a_room_does_not_join_and_ends_with_one_sentence(
     bus: Bus, cloud: Cloud, room_id: str, short_wait: None
 ) -> None:
-    """Two of them restarted for ever: each that came took the other's seat."""
+    """Regression: two agents restarted in a loop, because each join disconnected the other."""
     await call(cloud, room_id)
     first = Primary(bus, room_id)
     await first.wait_ready()
@@ -126,7 +126,7 @@ async def test_a_second_ai_joins_when_the_first_has_left(bus: Bus, cloud: Cloud,
 
 
 async def test_a_replaced_ai_ends_with_one_sentence(bus: Bus, cloud: Cloud, room_id: str) -> None:
-    """Two that came in the same moment: neither had heard the other."""
+    """Two agents that start at the same moment do not see each other's reply."""
     await call(cloud, room_id)
     primary = Primary(bus, room_id)
     await primary.wait_ready()

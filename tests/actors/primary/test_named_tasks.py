@@ -1,4 +1,4 @@
-"""Tasks of an attachment: none dies unheard, and none tells what was said in the call."""
+"""Background tasks of an attachment: every failure is logged, without the conversation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warmxfer.actors.primary.named_tasks import NamedTasks
 
 
 async def test_a_failed_task_does_not_log_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
-    """In a process of the user's, structlog may be as it comes: with the locals of every frame."""
+    """With its default configuration, structlog logs the local variables of every frame."""
 
     async def fail() -> None:
         utterance = "my card number is on file"

@@ -1,4 +1,4 @@
-"""What a session tells of its conversation, and how much of it."""
+"""A session's replies to history and summary queries, and their size limits."""
 
 from __future__ import annotations
 

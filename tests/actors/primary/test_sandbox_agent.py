@@ -1,4 +1,4 @@
-"""The sandbox's AI in a real room with a real caller: it converses, is held, is given back, and leaves."""
+"""The sandbox AI in a real room with a real caller: it converses, holds, releases and leaves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TIMEOUT_S = 10.0
 
 @pytest.fixture
 async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
-    """The gateway's part: tokens for the asking."""
+    """The gateway's part: reply to token queries."""
 
     async def mint(message: LiveMessage) -> bytes:
         query = decode_as(RoomTokenQuery, message.data)
@@ -152,14 +152,14 @@ async def test_a_caller_who_returns_shortly_after_the_release_finds_the_ai(
 ) -> None:
     caller = await call(cloud.http)
     room_id, other_room = caller["roomId"], await cloud.open_room()
-    await cloud.dial(other_room, "somebody")
+    await cloud.dial(other_room, "other")
     await cloud.wait_ledger(other_room, "joined", 1)
     async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as events:
         boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())
         await boss.hears()
-        await cloud.switch(caller["callId"], other_room, "away")
+        await cloud.switch(caller["callId"], other_room, "moved")
         assert isinstance(await boss.hears(), ParticipantLeft)
         await boss.send(boss.release(line=None))
         assert isinstance(await boss.hears(), CallerReleased)
@@ -174,7 +174,7 @@ async def test_a_caller_who_returns_shortly_after_the_release_finds_the_ai(
 async def test_the_ai_joins_again_after_a_long_disconnection(
     bus: Bus, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every gateway was away, so nobody gave out the token to come back with."""
+    """No gateway was running, so the reconnect got no token."""
     monkeypatch.setattr("warmxfer.adapters.rooms.sandbox.client.REJOIN_WITHIN_S", 0.2)
     room_id = (await call(cloud.http))["roomId"]
     gateway_down = asyncio.Event()

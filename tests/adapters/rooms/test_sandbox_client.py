@@ -1,4 +1,4 @@
-"""A presence in a real room of the real sandbox, over a real socket."""
+"""A room client in a real room of the real sandbox, over a real socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TIMEOUT_S = 3.0
 
 
 class EventLog:
-    """Reads a voice's events in the background, and lets a test wait for one."""
+    """Reads a client's events in the background. A test can wait for one of them."""
 
     def __init__(self, client: RoomClient) -> None:
         self.events: list[RoomEvent] = []

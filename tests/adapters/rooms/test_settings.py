@@ -1,4 +1,4 @@
-"""How a voice is chosen: what is wrong with the choice is one sentence, said when the process starts."""
+"""Settings of rooms: a wrong one is refused with one sentence when the process starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Makers:
 
 @pytest.fixture
 def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules of a user's, and a framework that seems to be there: none of this calls it."""
+    """Two modules of a user; the framework counts as installed, and is never called."""
     (tmp_path / "our_factories.py").write_text(MODULE, encoding="utf-8")
     (tmp_path / "our_broken_factories.py").write_text(
         "import os; os.environ['NO_SUCH_KEY']", encoding="utf-8"
