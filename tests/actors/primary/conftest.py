@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -31,6 +31,12 @@ REPLY_TIMEOUT_S = 5.0
 @pytest.fixture
 def room() -> str:
     return f"room-{secrets.token_hex(4)}"
+
+
+async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @dataclass
