@@ -1,7 +1,7 @@
-"""`Session`: what a voice-agent framework must provide for one live call; and how warmxfer calls it.
+"""`Session`: what a voice-agent framework provides for one live call; and how warmxfer calls it.
 
-Invariant: a few methods that every framework has, without a type of warmxfer's protocol but the phase and
-the transcript turn. An adapter is about thirty lines.
+Invariant: the protocol has few methods, and every framework can provide them. Its only types of warmxfer
+are `PhaseChanged` and `TranscriptTurn`. An adapter is about thirty lines (examples/attach_your_agent.py).
 
 Every method may be called twice, and after the call has ended; then it does nothing. `guarded_call` puts a
 deadline around each call, so an adapter needs none.
