@@ -137,8 +137,8 @@ async def _catch_up(bus: Bus, controller: SessionController, name: str, lease_s:
     if decoded is None or not controller.is_new(*decoded):
         return
     transfer_id, command = decoded
-    concerned = transfer_id in (controller.holder, controller.awaited_by)
-    if isinstance(command, ReleaseCaller | LeaveCall) and concerned:
+    current = transfer_id in (controller.holder, controller.awaited_by)
+    if isinstance(command, ReleaseCaller | LeaveCall) and current:
         await controller.apply(transfer_id, command)
         return
     for _ in range(CHECKS_PER_LEASE):
