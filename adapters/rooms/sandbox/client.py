@@ -100,7 +100,7 @@ class SandboxRoomClient:
         await asyncio.gather(task, return_exceptions=True)
         self._end(None)
 
-    # ── connection ───────────────────────────────────────────────────────────────────
+    # ── connection ───────────────────────────────────────────────────────────────────────────────────
 
     async def _run(self, socket: ClientConnection) -> None:
         reason: DisconnectReason | None = None
@@ -196,7 +196,7 @@ class SandboxRoomClient:
                 f"Room {self._options.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
             ) from None
 
-    # ── frames ────────────────────────────────────────────────────────────────────────────────
+    # ── frames ───────────────────────────────────────────────────────────────────────────────────────
 
     def _handle_frame(self, frame: frames.Frame) -> bool:
         """Publish the events of `frame`. Returns False if the reader is too far behind."""
