@@ -125,9 +125,9 @@ async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus,
         (("request", "-"), "[1]", 2, "the message is [1]; "),
         (("request", "-"), "{", 2, "FILE is '-', which is not JSON"),
         (("request", "/nowhere.json"), "", 2, "FILE is '/nowhere.json', which cannot be read"),
-        (("show", "nobody"), "", 2, "id is nobody, of which nothing is known; see `warmxfer list`"),
+        (("show", "nobody"), "", 2, "id is 'nobody', but no transfer has this id; see `warmxfer list`"),
         (("show", "a.b"), "", 2, "id is 'a.b'; use 1 to 64 of"),
-        (("cancel", "nobody"), "", 2, "id is nobody, of which nothing is known"),
+        (("cancel", "nobody"), "", 2, "id is 'nobody', but no transfer has this id"),
         (("list", "--limit", "0"), "", 2, "limit is 0; give 1 to 1000"),
         (("list", "--url", NOWHERE), "", 3, f"No NATS server answers at {NOWHERE}"),
         (("list", "--url", "nats://127.0.0.1:99999"), "", 2, "NATS_URL has a port that is not 1 to 65535"),
@@ -244,7 +244,7 @@ def test_doctor_without_a_broker_exits_3(in_process: InProcess) -> None:
 
 def test_watching_what_nobody_asked_for(in_process: InProcess) -> None:
     said = in_process("watch", "nobody")
-    sentence = "id is nobody, of which nothing is known; see `warmxfer list`"
+    sentence = "id is 'nobody', but no transfer has this id; see `warmxfer list`"
     assert (said.code, said.err) == (2, f"warmxfer: {sentence}\n")
 
 
@@ -254,11 +254,11 @@ async def test_what_was_asked_for_and_not_begun_is_told_so_and_can_be_cancelled(
     """A coordinator that came within a minute would ring the supervisor."""
     assert (await warmxfer("request", *FLAGS, "--id", transfer_id)).code == 0
     watched = await warmxfer("watch", transfer_id)
-    sentence = "No coordinator answered within 5 s; start one with `warmxfer run coordinator`"
+    sentence = "No coordinator replied within 5 s; start one with `warmxfer run coordinator`"
     assert (watched.code, watched.err) == (3, f"warmxfer: {sentence}\n")
     shown = await warmxfer("show", transfer_id)
     assert shown.code == 3
-    assert f"Transfer {transfer_id} is asked for and not begun; start a coordinator" in shown.err
+    assert f"Transfer {transfer_id} was requested but has not started; start a coordinator" in shown.err
     assert (await warmxfer("cancel", transfer_id)).code == 0
     assert len(await bus.history(subjects.cancel(transfer_id), 10)) == 1
 
