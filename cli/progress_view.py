@@ -11,25 +11,44 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from .output import plain
+from .output import console, plain, print_json
 
 if TYPE_CHECKING:
+    from warmxfer.client import TransferHandle
     from warmxfer.schemas import PhaseChanged, WarmTransferResult
 
 REFRESH_PER_S = 8
+RESULT_TIMEOUT_S = 60.0
+"""How long after the final phase the result may take: it comes when nothing is outstanding."""
+
+
+async def follow_one(transfer: TransferHandle, json: bool) -> bool:
+    """Show every phase, then the result; returns whether it succeeded."""
+    if json:
+        async for phase in transfer.phases():
+            print_json(phase)
+        result = await transfer.result(RESULT_TIMEOUT_S)
+        print_json(result)
+        return result.success
+    with ProgressView(console(), transfer.id) as checklist:
+        async for phase in transfer.phases():
+            checklist.add(phase)
+        result = await transfer.result(RESULT_TIMEOUT_S)
+        checklist.end(result)
+    return result.success
 
 
 class ProgressView:
     """On a terminal it redraws in place; into a file or pipe it prints each line once."""
 
-    def __init__(self, console: Console, title: str) -> None:
-        self._console = console
+    def __init__(self, out: Console, title: str) -> None:
+        self._out = out
         self._title = title
         self._phases: list[PhaseChanged] = []
         self._result: WarmTransferResult | None = None
         self._live = (
-            Live(console=console, refresh_per_second=REFRESH_PER_S, get_renderable=self._draw)
-            if console.is_terminal
+            Live(console=out, refresh_per_second=REFRESH_PER_S, get_renderable=self._draw)
+            if out.is_terminal
             else None
         )
 
@@ -37,7 +56,7 @@ class ProgressView:
         if self._live:
             self._live.start()
         else:
-            self._console.print(f"transfer {self._title}")
+            self._out.print(f"transfer {self._title}")
         return self
 
     def __exit__(
@@ -50,13 +69,13 @@ class ProgressView:
         """One more phase."""
         self._phases.append(phase)
         if not self._live:
-            self._console.print(self._line(len(self._phases) - 1))
+            self._out.print(self._line(len(self._phases) - 1))
 
     def end(self, result: WarmTransferResult) -> None:
         """How it ended."""
         self._result = result
         if not self._live:
-            self._console.print(_outcome_line(result))
+            self._out.print(_outcome_line(result))
 
     def _draw(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))

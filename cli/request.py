@@ -45,7 +45,7 @@ def request(
 async def _request(raw: Any, id: str | None, wait: bool, url: str | None, json: bool) -> bool:
     from warmxfer.client import Client
 
-    from .follow import follow_one
+    from .progress_view import follow_one
 
     async with Client.connect(url) as client:
         transfer = await client.request(raw, id)

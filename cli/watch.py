@@ -27,7 +27,7 @@ def watch(
 async def _watch_one(id: str, url: str | None, json: bool) -> bool:
     from warmxfer.client import Client
 
-    from .follow import follow_one
+    from .progress_view import follow_one
 
     async with Client.connect(url) as client:
         return await follow_one(client.transfer(id), json)
