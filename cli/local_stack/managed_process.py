@@ -1,7 +1,7 @@
 """One child process: started, awaited until it reports ready, and always stopped.
 
-It runs under `warmxfer.bus.run_with_parent`, so it ends when this process ends, even by SIGKILL. Its output goes to
-a log file of its own. It reports ready by one line on its ready pipe.
+It runs under `warmxfer.bus.run_with_parent`, so it ends when this process ends, even by SIGKILL. Its output
+goes to a log file of its own. It reports ready by one line on its ready pipe.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class ManagedProcess:
     ) -> ManagedProcess:
         """Start `command` and return once it is ready.
 
-        The process finds the number of its ready pipe in `WARMXFER_READY_FD`; with `ready_on_stdout` the pipe is its
-        stdout. If it does not get ready, raises with the last line of its log: `InvalidRequest` if it exited with the
-        code for an invalid request, otherwise `RetryableError`.
+        The process finds the number of its ready pipe in `WARMXFER_READY_FD`; with `ready_on_stdout` the pipe
+        is its stdout. If it does not get ready, raises with the last line of its log: `InvalidRequest` if it
+        exited with the code for an invalid request, otherwise `RetryableError`.
         """
         wrapper = find_spec("warmxfer.bus.run_with_parent")
         if wrapper is None or wrapper.origin is None:
@@ -62,7 +62,7 @@ class ManagedProcess:
                 wrapper.origin,
                 str(os.getpid()),
                 *command,
-                # In a session of its own: Ctrl-C reaches only this process, which stops its children in order.
+                # A session of its own: Ctrl-C reaches only this process, which stops its children in order.
                 start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end if ready_on_stdout else log_file,

@@ -39,7 +39,7 @@ class SandboxAdmin:
         return PlacedCall(answer["roomId"], answer["callId"], answer["participantId"])
 
     async def report(self, caller: PlacedCall, transfer_id: str) -> dict[str, Any]:
-        """Return the transfer report: what the sandbox executed for one transfer, and where its people are."""
+        """Return the transfer report: what the sandbox executed for it, and where its people are."""
         query = {"primaryRoom": caller.room_id, "callerCallId": caller.call_id, "transferKey": transfer_id}
         return await self.get("/sandbox/verdict", **query)
 
@@ -79,5 +79,13 @@ class SandboxAdmin:
                 f"The sandbox does not answer at {self.sandbox_url} ({type(error).__name__})"
             ) from error
         if answer.is_error:
-            raise InvalidRequest(f"The sandbox refused {path}: {answer.text[:MAX_SHOWN_CHARS]}")
+            raise InvalidRequest(f"The sandbox refused {path}: {_sentence(answer)[:MAX_SHOWN_CHARS]}")
         return answer.json()
+
+
+def _sentence(answer: httpx.Response) -> str:
+    """Return the sentence in an error of the sandbox, otherwise the whole body."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text

@@ -7,8 +7,9 @@
 
 The demo, `warmxfer up` and the end-to-end tests run in one.
 
-Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`) reaches an actor. So an actor
-here cannot reach a real broker and cannot dial a real number. Held by `tests/cli/local_stack/test_stack.py`.
+Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`) reaches an actor. So an
+actor here cannot reach a real broker and cannot dial a real number. Held by
+`tests/cli/local_stack/test_stack.py`.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ _PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
 
 
 class LocalStack(SandboxAdmin):
-    """Starts everything on `async with` and stops everything at its end. Also the admin client of its sandbox.
+    """All services of one machine, and the admin client of their sandbox.
 
-    `counts` is the number of processes of each role (default 1). `env` is added to the environment of every actor.
-    `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are removed at the end.
+    `async with` starts everything, and stops everything at its end.
+    `counts` is the number of processes of each role (default 1). `env` is added to the environment of every
+    actor. `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are
+    removed at the end.
     """
 
     def __init__(
@@ -102,7 +105,7 @@ class LocalStack(SandboxAdmin):
     async def start(
         self, role: str, *, rooms: Sequence[str] = (), env: Mapping[str, str] | None = None
     ) -> ManagedProcess:
-        """Start one more process of `role` and return it once it is ready. `rooms` are those of a `primary`."""
+        """Start one more process of `role` and return it once it is ready. `rooms` is for a `primary`."""
         added = {"WARMXFER_ROOM_ID": ",".join(rooms)} if rooms else {}
         process = await self._spawn(
             role,
@@ -126,7 +129,8 @@ class LocalStack(SandboxAdmin):
 
     def crashed(self) -> list[ManagedProcess]:
         """Return the actors of `ROLES` that ended without being stopped. Each is returned once."""
-        found = [process for role in ROLES for process in self._processes.get(role, []) if not process.running]
+        processes = [process for role in ROLES for process in self._processes.get(role, [])]
+        found = [process for process in processes if not process.running]
         for process in found:
             self._processes[process.name].remove(process)
         return found
