@@ -1,4 +1,4 @@
-"""The live checklist of one transfer: each phase with its time, the newest one turning."""
+"""Live checklist of one transfer: each phase with its time, and the result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 REFRESH_PER_S = 8
 RESULT_TIMEOUT_S = 60.0
-"""How long after the final phase the result may take: it comes when nothing is outstanding."""
+"""Maximum time from the final phase to the result, which waits for the clean-up."""
 
 
 async def follow_one(transfer: TransferHandle, json: bool) -> bool:
-    """Show every phase, then the result; returns whether it succeeded."""
+    """Print every phase, then the result. Returns whether the transfer succeeded."""
     if json:
         async for phase in transfer.phases():
             print_json(phase)
@@ -39,7 +39,7 @@ async def follow_one(transfer: TransferHandle, json: bool) -> bool:
 
 
 class ProgressView:
-    """On a terminal it redraws in place; into a file or pipe it prints each line once."""
+    """Checklist that is redrawn in place on a terminal. Into a file or a pipe it prints each line once."""
 
     def __init__(self, out: Console, title: str) -> None:
         self._out = out
@@ -66,13 +66,13 @@ class ProgressView:
             self._live.stop()
 
     def add(self, phase: PhaseChanged) -> None:
-        """One more phase."""
+        """Add a phase."""
         self._phases.append(phase)
         if not self._live:
             self._out.print(self._line(len(self._phases) - 1))
 
     def end(self, result: WarmTransferResult) -> None:
-        """How it ended."""
+        """Add the result."""
         self._result = result
         if not self._live:
             self._out.print(_outcome_line(result))
@@ -90,13 +90,13 @@ class ProgressView:
 
     def _line(self, number: int) -> Text:
         phase, first = self._phases[number], self._phases[0]
-        before = self._phases[max(0, number - 1)]
+        previous = self._phases[max(0, number - 1)]
         mark, style = _mark(phase)
         return Text.assemble(
             (f"  {mark} ", style),
             f"{phase.phase.value:<26}",
             (f"{_ms(phase, first):>8} ms", "bold"),
-            (f"   +{_ms(phase, before)}", "dim"),
+            (f"   +{_ms(phase, previous)}", "dim"),
         )
 
 
