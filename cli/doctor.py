@@ -118,7 +118,9 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
     try:
         settings = GatewaySettings.from_env(env)
     except WarmxferError as error:
-        return [Finding("provider", "note", f"{error}. Only the gateway needs it, in its own environment.")]
+        return [
+            Finding("provider", "note", f"{error}. Only the process of the gateway needs these settings.")
+        ]
     findings = [Finding("provider", "ok", "The provider's credentials are set in this environment.")]
     if base_url := env.get("VIDEOSDK_BASE_URL"):
         try:

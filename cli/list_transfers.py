@@ -46,9 +46,9 @@ def _print_table(listed: list[TransferSummary]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("id", "phase", "outcome", "since (UTC)"):
+    for title in ("id", "phase", "outcome", "last change (UTC)"):
         table.add_column(title, no_wrap=True)
     for each in listed:
-        since = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(each.id, each.phase.value, each.outcome or "", since)
+        changed_at = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(each.id, each.phase.value, each.outcome or "", changed_at)
     console().print(table)

@@ -55,8 +55,6 @@ class ProgressView:
     def __enter__(self) -> ProgressView:
         if self._live:
             self._live.start()
-        else:
-            self._out.print(f"transfer {self._title}")
         return self
 
     def __exit__(
@@ -68,8 +66,11 @@ class ProgressView:
     def add(self, phase: PhaseChanged) -> None:
         """Add a phase."""
         self._phases.append(phase)
-        if not self._live:
-            self._out.print(self._line(len(self._phases) - 1))
+        if self._live:
+            return
+        if len(self._phases) == 1:
+            self._out.print(f"transfer {self._title}")
+        self._out.print(self._line(len(self._phases) - 1))
 
     def end(self, result: WarmTransferResult) -> None:
         """Add the result."""
@@ -114,4 +115,6 @@ def _mark(phase: PhaseChanged) -> tuple[str, str]:
 
 def _outcome_line(result: WarmTransferResult) -> Text:
     style = "bold green" if result.success else "bold yellow"
-    return Text.assemble("  ", (result.outcome.value, style), f"  {plain(result.detail or '')}".rstrip())
+    return Text.assemble(
+        "  outcome: ", (result.outcome.value, style), f"  {plain(result.detail or '')}".rstrip()
+    )

@@ -86,6 +86,10 @@ def _print(last: Record, lines: list[dict[str, Any]]) -> None:
     if state.decision:
         evidence = "  ".join(f"{name}={value}" for name, value in state.decision.evidence.items())
         reason = f"  {plain(state.decision.detail or '')}  "
-        out.print(Text.assemble((state.decision.outcome.value, "bold"), reason, (plain(evidence), "dim")))
+        out.print(
+            Text.assemble(
+                "outcome: ", (state.decision.outcome.value, "bold"), reason, (plain(evidence), "dim")
+            )
+        )
     else:
         out.print(f"still running, in stage {state.stage.value}")
