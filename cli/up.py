@@ -59,6 +59,7 @@ def up(
     transfer continues. Ctrl-C stops everything.
     """
     counts = _counts(scale)
+    _check_caller(caller)
     for option, number in {"--port": port, "--sandbox-port": sandbox_port}.items():
         _check_free(option, number)
     run_command(lambda: _up(port, sandbox_port, counts, pace, caller, keep, json))
@@ -210,6 +211,23 @@ def _counts(scale: str) -> dict[str, int]:
             )
         counts[role] = int(count)
     return counts
+
+
+def _check_caller(number: str) -> None:
+    """Raise `InvalidRequest` if the sandbox would refuse a call from `number`."""
+    import msgspec
+
+    from warmxfer.schemas import InvalidRequest
+    from warmxfer.schemas.fields import SipAddress
+
+    try:
+        msgspec.convert(number, SipAddress)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(
+            f"--caller is {number[:40]!r}; write a number as E.164 (+14155550201) or a SIP URI "
+            "(sip:ann@example.com)",
+            field="--caller",
+        ) from error
 
 
 def _check_free(option: str, port: int) -> None:

@@ -136,6 +136,7 @@ async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bu
         (("up", "--keep", __file__), "", 2, f"--keep is '{__file__}', which is not writable ("),
         (("demo", "--pace", "-1"), "", 2, "--pace is -1.0; give 0 to 100"),
         (("up", "--pace", "nan"), "", 2, "--pace is nan; give 0 to 100"),
+        (("up", "--caller", "ann"), "", 2, "--caller is 'ann'; write a number as E.164 (+14155550201)"),
         (("up", "--port", "99999"), "", 2, "--port is 99999; give 0 to 65535"),
         (("up", "--sandbox-port", "-1"), "", 2, "--sandbox-port is -1; give 0 to 65535"),
         (("sandbox", "--port", "99999"), "", 2, "--port is 99999; give 0 to 65535"),
