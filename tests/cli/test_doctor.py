@@ -111,4 +111,4 @@ async def test_invalid_addresses_are_findings_and_the_other_checks_still_run() -
     about = {found.about: found.sentence for found in await examine(env)}
     assert about["nats"].startswith("NATS_URL has a port that is not 1 to 65535; ")
     assert about["provider"].startswith("VIDEOSDK_BASE_URL is 'https://a.b[/a]'; use https://host")
-    assert about["model"].startswith("WARMXFER_LLM_BASE_URL is no address; ")
+    assert about["model"].startswith("WARMXFER_LLM_BASE_URL is not a valid address; ")
