@@ -1,7 +1,7 @@
 """Plays scenarios in a local stack and checks each one by the sandbox's ledger.
 
-Invariant: a scenario is judged by what the sandbox executed and by who hears whom at the end. The result that
-warmxfer publishes is only one of the things that are checked.
+Invariant: the checks use what the sandbox executed, and which participants hear each other at the end. The
+result that warmxfer publishes is only one of the checks.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ScenarioResult(Struct, frozen=True, kw_only=True):
 
 
 async def place_calls(stack: LocalStack, scenarios: list[Scenario], utterances: int) -> list[PlacedCall]:
-    """Place one call per scenario. Returns once each room has heard `utterances` from caller and AI."""
+    """Place one call per scenario. Returns once caller and AI have spoken `utterances` in each room."""
     callers = [await stack.call(scenario.caller) for scenario in scenarios]
     await stack.start("primary", rooms=[caller.room_id for caller in callers])
     async with asyncio.timeout(TALK_TIMEOUT_S):
