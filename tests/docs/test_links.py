@@ -21,6 +21,7 @@ _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"`([^`]+)`")
 _COMMAND = re.compile(r"(?:^|[\s(])warmxfer ((?:[^\s#|;&)]+ ?)+)")
 _URL = re.compile(r"[a-z]+:")
+_PATH = re.compile(rf"(?:{'|'.join([*FOLDERS, 'tests', 'ops', 'docs'])})/[\w./-]*")
 _CODE_FENCES = ("", "sh", "bash", "console", "shell")
 
 
@@ -66,6 +67,14 @@ def test_links_and_anchors_exist(page: Path) -> None:
         assert target.exists(), f"{page.name} links to {path}; no such file"
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{page.name} links to {path}#{anchor}; no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_folders_in_backticks_exist(page: Path) -> None:
+    spans = [span for section in read_page(page).walk() for span in _SPAN.findall("\n".join(section.prose))]
+    named = [found[0] for span in spans if (found := _PATH.fullmatch(span.partition("::")[0]))]
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert not missing, f"{page.name} names {', '.join(missing)}; no such file"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
