@@ -1,4 +1,4 @@
-"""Every Python block of the README and `docs/` compiles as a file of its own."""
+"""Every Python block of the pages compiles as a file of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .pages import DOCS, ROOT, Block, read_page
 
 BLOCKS = [
     block
-    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
+    for page in (*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")))
     for section in read_page(page).walk()
     for block in section.blocks
     if block.language == "python"
