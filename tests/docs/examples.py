@@ -16,7 +16,7 @@ from typing import Any, get_args
 import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
-from warmxfer.actors.coordinator.state_machine import decode_record
+from warmxfer.actors.coordinator.state_machine.record import StoredRecord
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
@@ -132,7 +132,7 @@ DECODERS: Mapping[str, Decode] = {
     "result": decode_result,
     "event": _one_of(decode_event, AnyEvent, except_for=(*_ONLY_IN_LOG, "DeadlinePassed")),
     "timeout": _one_of(decode_event, DeadlinePassed),
-    "log": decode_record,
+    "log": _as(StoredRecord),
     "dead": _as(DeadLetterBody),
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from warmxfer.actors.coordinator.outbox import outgoing
-from warmxfer.actors.coordinator.state_machine import Record, Transfer
+from warmxfer.actors.coordinator.state_machine import decode_record
+from warmxfer.actors.coordinator.state_machine.record import StoredRecord, StoredTransfer
 from warmxfer.bus import BusSettings, subjects, timers
 from warmxfer.bus.dead_letters import MAX_CAUSE_CHARS
 from warmxfer.bus.stream import DUPLICATE_WINDOW_S
@@ -44,7 +45,7 @@ def test_every_fault_and_cause_is_named() -> None:
 
 def test_every_field_of_the_state_has_a_row() -> None:
     rows = PAGE.find("The log").table("field", "meaning").rows
-    assert [code(row["field"]) for row in rows] == [field.name for field in fields_of(Transfer)]
+    assert [code(row["field"]) for row in rows] == [field.name for field in fields_of(StoredTransfer)]
 
 
 def test_the_headers_of_a_timer_are_those_of_the_bus() -> None:
@@ -78,7 +79,8 @@ def test_message_ids_are_those_of_the_outbox() -> None:
     shown = {
         row["message"]: code(row["`Nats-Msg-Id`"]) for row in section.table("message", "`Nats-Msg-Id`").rows
     }
-    record = next(each.message for each in examples() if isinstance(each.message, Record))
+    example = next(each for each in examples() if isinstance(each.message, StoredRecord))
+    record = decode_record(example.block.text.encode())
     expected = [
         shown["an output of a record"]
         .replace("<id>", record.state.id)
