@@ -257,10 +257,8 @@ async def test_a_transfer_without_a_coordinator_is_reported_as_not_started_and_c
     """A coordinator that starts within a minute would call the supervisor, so a cancel must be possible."""
     assert (await warmxfer("request", *FLAGS, "--id", transfer_id)).code == 0
     watched = await warmxfer("watch", transfer_id)
-    assert (watched.code, watched.err) == (
-        3,
-        "warmxfer: No coordinator replied within 5 s; start one with `warmxfer run coordinator`\n",
-    )
+    sentence = "No coordinator replied within 5 s; start one with `warmxfer run coordinator`"
+    assert (watched.code, watched.err) == (3, f"warmxfer: {sentence}\n")
     assert "`warmxfer run coordinator`" in watched.err
     shown = await warmxfer("show", transfer_id)
     assert shown.code == 3
