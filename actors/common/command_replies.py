@@ -17,11 +17,13 @@ from warmxfer.schemas import (
     DecodeError,
     Event,
     FailureKind,
+    WarmxferError,
     decode_command,
     encode,
 )
 
 DEADLINE_S = 5.0
+MAX_DETAIL_CHARS = 500
 
 C = TypeVar("C", bound=Command)
 
@@ -59,6 +61,20 @@ def read_command(message: Delivery | Stored, kind: type[C], actor: str) -> C:
     if not isinstance(command, kind):
         raise DeadLetter(f"{type(command).__name__} is no command for a {actor}")
     return command
+
+
+def command_failed(
+    command: Command, fault: FailureKind, detail: str, *, status: int | None = None
+) -> CommandFailed:
+    """`command` was not carried out; `fault` says what may be true in the world now."""
+    return CommandFailed(
+        command_id=command.command_id, failure=fault, detail=detail[:MAX_DETAIL_CHARS], status=status
+    )
+
+
+def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
+    """Certainly not done; the error's sentence says why."""
+    return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))
 
 
 async def reply_to_dead_letter(bus: Bus, delivery: Delivery, kind: type[Command], cause: str) -> None:

@@ -39,7 +39,7 @@ from warmxfer.schemas import (
     decode_command,
 )
 
-from ..common.command_replies import publish_event, publish_reply
+from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_reply
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import GatewayContext
@@ -113,7 +113,8 @@ class Gateway:
         except DecodeError:
             log.warning("dead_command_without_a_name", transfer_id=delivery.transfer_id)
             return
-        answer = CommandFailed(command_id=named.command_id, failure=FailureKind.BROKEN, detail=cause[:500])
+        detail = cause[:MAX_DETAIL_CHARS]
+        answer = CommandFailed(command_id=named.command_id, failure=FailureKind.BROKEN, detail=detail)
         await publish_reply(self._bus, delivery.transfer_id, answer)
 
 

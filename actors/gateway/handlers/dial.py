@@ -22,8 +22,8 @@ from warmxfer.schemas import (
     SupervisorDialed,
 )
 
+from ...common.command_replies import command_failed, command_rejected
 from .. import call_marks
-from ..answers import command_failed, command_rejected
 from ..at_most_once import poll_until
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import look_up

@@ -22,7 +22,7 @@ from warmxfer.schemas import (
     participant_ids,
 )
 
-from ..answers import command_failed, command_rejected
+from ...common.command_replies import command_failed, command_rejected
 from ..at_most_once import poll_until
 from ..context import CLEAN_UP_S, GatewayContext, left_s
 from ..leg_lookup import look_up

@@ -19,7 +19,7 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from ..answers import command_failed, command_rejected
+from ...common.command_replies import command_failed, command_rejected
 from ..at_most_once import poll_until
 from ..context import GatewayContext
 

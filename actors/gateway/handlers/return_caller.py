@@ -20,7 +20,7 @@ from warmxfer.schemas import (
     WarmxferError,
 )
 
-from ..answers import command_failed, command_rejected
+from ...common.command_replies import command_failed, command_rejected
 from ..at_most_once import EffectClaim, poll_until
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up

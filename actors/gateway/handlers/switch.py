@@ -7,7 +7,7 @@ import asyncio
 from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, OutcomeUnknown, Rejected
 from warmxfer.schemas import CallerSwitched, CommandFailed, CommandReply, FailureKind, SwitchCaller
 
-from ..answers import command_failed, command_rejected
+from ...common.command_replies import command_failed, command_rejected
 from ..at_most_once import EffectClaim, poll_until
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
