@@ -44,9 +44,10 @@ from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import GatewayContext
 from .handlers.dial import dial_supervisor, end_call
-from .handlers.legs import check_legs, close_room, create_room, find_caller_call
+from .handlers.legs import check_legs, find_caller_call
 from .handlers.record import record_participant
 from .handlers.return_caller import return_caller
+from .handlers.rooms import close_room, create_room
 from .handlers.switch import switch_caller
 from .orphan_calls import OrphanCallReaper
 from .room_tokens import serve_room_tokens

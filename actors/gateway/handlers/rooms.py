@@ -1,0 +1,81 @@
+"""Commands that open and close rooms: both are idempotent at the provider, so neither needs a claim."""
+
+from __future__ import annotations
+
+from warmxfer.adapters.telephony import NOTHING_DONE, NotFound, OutcomeUnknown, Rejected
+from warmxfer.schemas import (
+    CloseRoom,
+    CommandReply,
+    CreateRoom,
+    FailureKind,
+    ParticipantJoined,
+    RetryableError,
+    RoomClosed,
+    RoomCreated,
+    participant_ids,
+)
+
+from ...common.command_replies import command_failed, command_rejected
+from ..context import CLEAN_UP_S, GatewayContext, left_s
+from ..leg_lookup import look_up
+
+OCCUPIED_RETRY_S = 1.0
+
+
+async def create_room(desk: GatewayContext, transfer_id: str, command: CreateRoom) -> CommandReply | None:
+    """The same key gives the same room, so the provider may be asked as often as it takes."""
+    if desk.expired(command):
+        return None
+    try:
+        room_id = await desk.provider.create_room(command.key, within_s=left_s(desk.reply_deadline(command)))
+    except NOTHING_DONE as error:
+        return command_rejected(command, error)
+    except OutcomeUnknown as error:
+        return command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
+    return RoomCreated(command_id=command.command_id, room_id=room_id)
+
+
+async def close_room(desk: GatewayContext, transfer_id: str, command: CloseRoom) -> CommandReply:
+    """A room that is gone already is closed. A provider that does not answer is asked again later.
+
+    Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed. Closing
+    hangs up on whoever is there, so a room with a caller in it stays: a move may come later than anything.
+    It is told, for nobody else may have seen them come: they are to be brought back.
+    """
+    by = desk.reply_deadline(command, at_least_s=CLEAN_UP_S)
+    try:
+        room_id = command.room_id
+        if room_id is None:
+            room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
+        if await _has_caller(desk, room_id, command.caller_call_id, by):
+            seen = ParticipantJoined(
+                room_id=room_id, participant_id=participant_ids.caller_consult(transfer_id)
+            )
+            await desk.publish_event(transfer_id, seen, f"{command.command_id}:occupied")
+            raise RetryableError(
+                "A caller is in the room; it is closed when they have left it", after_s=OCCUPIED_RETRY_S
+            )
+        await desk.provider.close_room(room_id, within_s=left_s(by))
+    except NotFound:
+        return RoomClosed(command_id=command.command_id)
+    except Rejected as error:
+        return command_rejected(command, error)
+    except OutcomeUnknown as error:
+        raise RetryableError(str(error)) from error
+    return RoomClosed(command_id=command.command_id)
+
+
+async def _has_caller(desk: GatewayContext, room_id: str, call_id: str | None, by: float) -> bool:
+    """Whether somebody is on the phone in that room: our caller by their own leg, anybody by the room's book.
+
+    Raises `Retry` while our caller is being moved, wherever to.
+    """
+    if call_id is not None:
+        ours = await look_up(desk, call_id, left_s(by))
+        if ours is not None and ours.up and ours.moving:
+            raise RetryableError(
+                "The caller is being moved; the room is closed when they are", after_s=OCCUPIED_RETRY_S
+            )
+        if ours is not None and ours.up and ours.room_id == room_id:
+            return True
+    return await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None
