@@ -18,19 +18,19 @@ def attempt_key(transfer_id: str, attempt: int) -> str:
     return f"{transfer_id}-{attempt}"
 
 
-def call_metadata(transfer_id: str, attempt: int, house: str | None = None) -> dict[str, str]:
+def call_metadata(transfer_id: str, attempt: int, deployment: str | None = None) -> dict[str, str]:
     """The metadata a dialled leg carries."""
     return {
         "warmxferId": transfer_id,
         "attempt": str(attempt),
         "attemptKey": attempt_key(transfer_id, attempt),
-        **(deployment_metadata(house) if house else {}),
+        **(deployment_metadata(deployment) if deployment else {}),
     }
 
 
-def deployment_metadata(house: str) -> dict[str, str]:
-    """What all legs that a house dials have in common."""
-    return {"warmxferHouse": house}
+def deployment_metadata(deployment: str) -> dict[str, str]:
+    """Return the metadata that all legs of a deployment have in common."""
+    return {"warmxferHouse": deployment}
 
 
 def parse_call_metadata(metadata: Mapping[str, Any]) -> ParticipantId | None:

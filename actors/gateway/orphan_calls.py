@@ -1,12 +1,12 @@
-"""Legs that no transfer knows any more: found in the provider's book by the house's mark, and ended.
+"""Clean-up of orphan legs: legs of this deployment that no transfer owns any more.
 
-A transfer looks after its own legs, also after its end. But what the broker has forgotten (its stream was
-deleted, or an old copy put back) has nobody to look after it. So each gateway of a house with a name reads
-now and then which legs are up under that name.
+A transfer ends its own legs, even after its end. A transfer that the broker has lost cannot: its stream was
+deleted, or an old copy of the stream was put back. So each gateway of a named deployment reads from time to
+time which legs are up under that name.
 
 The law of this file: better a leg left up than a talk cut off. A leg is ended only when, in two looks in a
 row, coordinators said that its transfer is not running, no success of it is known, and no caller is in its
-room. Without a name nothing is ended: another house may dial through the same project of the provider.
+room. Without a name nothing is ended: another deployment may dial through the same project of the provider.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ log = structlog.get_logger(__name__)
 
 
 class OrphanCallReaper:
-    """Looks every `every_s`, at a moment of its own: several gateways of a house do not look at once."""
+    """Looks every `every_s`, at a moment of its own: several gateways of a deployment do not look at once."""
 
-    def __init__(self, bus: Bus, provider: Provider, house: str, every_s: float) -> None:
+    def __init__(self, bus: Bus, provider: Provider, deployment: str, every_s: float) -> None:
         self._bus = bus
         self._provider = provider
-        self._house = house
+        self._deployment = deployment
         self._every_s = every_s
         self._suspects: set[str] = set()
 
@@ -57,7 +57,7 @@ class OrphanCallReaper:
     async def scan(self) -> None:
         """Read the book once; end what was forgotten the last time, too."""
         legs = await self._provider.find_marked_calls(
-            call_marks.deployment_metadata(self._house), LOOK_BACK_S
+            call_marks.deployment_metadata(self._deployment), LOOK_BACK_S
         )
         forgotten = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
         known, self._suspects = self._suspects, {leg.call_id for leg in forgotten}

@@ -23,8 +23,8 @@ class GatewaySettings:
     """`webhook_port` None: no webhooks are taken, 0: on any free port.
 
     `webhook_url` is where the provider reaches us; left out, and with a provider on this machine, it is our
-    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned. `house` is
-    the name under which legs are dialled, and forgotten ones looked for; None: they are not.
+    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned.
+    `deployment` is the name under which legs are dialled, and orphan legs looked for; None: they are not.
     """
 
     provider: ProviderConfig
@@ -47,7 +47,7 @@ class GatewaySettings:
             policy=DialPolicy.from_env(env),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
-            deployment=_deployment(env.get("WARMXFER_HOUSE", "").strip()),
+            deployment=_deployment(env.get("WARMXFER_DEPLOYMENT", "").strip()),
             reconcile_s=env_number(
                 env, "WARMXFER_RECONCILE_S", float, DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S
             ),
@@ -61,7 +61,8 @@ class GatewaySettings:
 def _deployment(text: str) -> str | None:
     if text and re.fullmatch(TOKEN_PATTERN, text, re.ASCII) is None:
         raise InvalidRequest(
-            f"WARMXFER_HOUSE is {text[:40]!r}; use 1 to 64 of A-Z a-z 0-9 _ -", field="WARMXFER_HOUSE"
+            f"WARMXFER_DEPLOYMENT is {text[:40]!r}; use 1 to 64 of A-Z a-z 0-9 _ -",
+            field="WARMXFER_DEPLOYMENT",
         )
     return text or None
 

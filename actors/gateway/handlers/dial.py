@@ -137,13 +137,13 @@ def _dialed(command: DialSupervisor, call_id: str, response: dict[str, Any]) -> 
     )
 
 
-def _order(transfer_id: str, command: DialSupervisor, house: str | None) -> DialRequest:
+def _order(transfer_id: str, command: DialSupervisor, deployment: str | None) -> DialRequest:
     return DialRequest(
         room_id=command.room_id,
         participant_id=command.participant_id,
         ringing_timeout_s=command.ringing_timeout_s,
         destination=command.destination,
-        metadata=call_marks.call_metadata(transfer_id, command.attempt, house),
+        metadata=call_marks.call_metadata(transfer_id, command.attempt, deployment),
     )
 
 

@@ -17,7 +17,7 @@ from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmT
 
 from .gateway_fixture import Office
 
-HOUSE_NAME = "house-1"
+DEPLOYMENT = "deployment-1"
 LOOKS = 3
 Look = Callable[[str], Awaitable[int]]
 
@@ -37,11 +37,11 @@ async def coordinator(idle_office: Office) -> AsyncIterator[None]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def look(idle_office: Office) -> AsyncIterator[Look]:
-    """`await look(house)`: some looks of a gateway of that house, then the number of legs that are up."""
+    """`await look(deployment)`: scan as a gateway of that deployment, then count the legs that are up."""
     provider = choose_provider(idle_office.env).open(None, None)
 
-    async def some(house: str) -> int:
-        reconciler = OrphanCallReaper(idle_office.bus, provider, house, every_s=60.0)
+    async def some(deployment: str) -> int:
+        reconciler = OrphanCallReaper(idle_office.bus, provider, deployment, every_s=60.0)
         for _ in range(LOOKS):
             await reconciler.scan()
         return await idle_office.legs_up()
@@ -51,8 +51,8 @@ async def look(idle_office: Office) -> AsyncIterator[Look]:
 
 
 async def dial(office: Office, room_id: str) -> None:
-    """A leg that a gateway of the house dialled, for a transfer of which the stream knows nothing."""
-    office.start(WARMXFER_HOUSE=HOUSE_NAME)
+    """A leg that a gateway of the deployment dialled, for a transfer of which the stream knows nothing."""
+    office.start(WARMXFER_DEPLOYMENT=DEPLOYMENT)
     await office.ask(office.dial(room_id), SupervisorDialed)
     await office.stop()
     assert await office.legs_up() == 1
@@ -61,7 +61,7 @@ async def dial(office: Office, room_id: str) -> None:
 @pytest.mark.usefixtures("coordinator")
 async def test_a_supervisor_whom_the_stream_forgot_is_not_left_on_the_phone(idle_office: Office) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
-    idle_office.start(WARMXFER_HOUSE=HOUSE_NAME, WARMXFER_RECONCILE_S="1")
+    idle_office.start(WARMXFER_DEPLOYMENT=DEPLOYMENT, WARMXFER_RECONCILE_S="1")
     async with asyncio.timeout(10):
         while await idle_office.legs_up():
             await asyncio.sleep(0.05)
@@ -73,7 +73,7 @@ async def test_a_supervisor_whom_the_stream_forgot_is_not_left_on_the_phone(idle
 async def test_one_look_alone_ends_nothing(idle_office: Office) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
     provider = choose_provider(idle_office.env).open(None, None)
-    await OrphanCallReaper(idle_office.bus, provider, HOUSE_NAME, every_s=60.0).scan()
+    await OrphanCallReaper(idle_office.bus, provider, DEPLOYMENT, every_s=60.0).scan()
     await provider.aclose()
     assert await idle_office.legs_up() == 1
 
@@ -85,7 +85,7 @@ async def test_a_caller_who_talks_with_a_forgotten_supervisor_is_not_cut_off(
     room_id = await idle_office.cloud.open_room()
     await dial(idle_office, room_id)
     await idle_office.caller(room_id)
-    assert await look(HOUSE_NAME) == 1
+    assert await look(DEPLOYMENT) == 1
     assert await idle_office.executed("end") == []
 
 
@@ -104,20 +104,20 @@ async def test_the_legs_of_a_transfer_that_succeeded_are_left_to_its_people(
         summary="",
     )
     await idle_office.bus.publish(subjects.result(idle_office.id), encode(complete))
-    assert await look(HOUSE_NAME) == 1
+    assert await look(DEPLOYMENT) == 1
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_another_houses_supervisor_is_not_hung_up_on(idle_office: Office, look: Look) -> None:
+async def test_a_leg_of_another_deployment_is_not_ended(idle_office: Office, look: Look) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
-    assert await look("house-2") == 1
+    assert await look("deployment-2") == 1
 
 
 async def test_where_no_coordinator_can_say_so_nothing_counts_as_forgotten(
     idle_office: Office, look: Look
 ) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
-    assert await look(HOUSE_NAME) == 1
+    assert await look(DEPLOYMENT) == 1
 
 
 async def test_a_coordinator_that_fails_at_the_question_has_not_said_that_it_is_over(
@@ -130,4 +130,4 @@ async def test_a_coordinator_that_fails_at_the_question_has_not_said_that_it_is_
 
     await dial(idle_office, await idle_office.cloud.open_room())
     async with idle_office.bus.serve(subjects.ASK_LIVENESS, fail):
-        assert await look(HOUSE_NAME) == 1
+        assert await look(DEPLOYMENT) == 1

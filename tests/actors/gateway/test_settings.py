@@ -51,7 +51,10 @@ def test_what_is_left_out_has_a_default() -> None:
             "WARMXFER_GATEWAY_JOBS is 'many'; give a whole number from 1 to 512",
         ),
         ({"WARMXFER_SETTLE_S": "nan"}, "WARMXFER_SETTLE_S is 'nan'; give a number from 0.1 to 60"),
-        ({"WARMXFER_HOUSE": "my house"}, "WARMXFER_HOUSE is 'my house'; use 1 to 64 of A-Z a-z 0-9 _ -"),
+        (
+            {"WARMXFER_DEPLOYMENT": "two words"},
+            "WARMXFER_DEPLOYMENT is 'two words'; use 1 to 64 of A-Z a-z 0-9 _ -",
+        ),
         (
             {"WARMXFER_WEBHOOK_PORT": "70000"},
             "WARMXFER_WEBHOOK_PORT is '70000'; give a whole number from 0 to 65535",
