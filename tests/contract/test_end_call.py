@@ -31,7 +31,7 @@ async def test_an_ended_call_is_down(cloud: Cloud, phone: Phone) -> None:
 
 async def test_a_ringing_call_is_called_off(cloud: Cloud, phone: Phone) -> None:
     """§5 Ending: a call nobody has answered yet can be ended, too."""
-    call_id = await phone.dial(phone.order(await cloud.room()))
+    call_id = await phone.ring()
     await cloud.provider.end(call_id)
     record = await cloud.until(call_id, lambda now: not now.up, "down")
     assert "answered" not in {entry["status"].lower() for entry in record.raw["timelog"]}

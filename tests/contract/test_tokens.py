@@ -36,7 +36,7 @@ async def test_a_room_token_is_narrow_and_short(cloud: Cloud) -> None:
     assert (claims["apikey"], claims["version"]) == (cloud.target.api_key, 2)
     assert (claims["roles"], claims["permissions"]) == (["rtc"], ["allow_join"])
     assert (claims["roomId"], claims["participantId"]) == ("room-1", "p-1")
-    assert 0 <= claims["iat"] - before <= 2
+    assert before <= claims["iat"] <= int(time.time())
     assert claims["exp"] - claims["iat"] == ROOM_TOKEN_LIFE_S
 
 
