@@ -26,8 +26,8 @@ LATE = [WarmTransferPhase.BRIEFING_COMPLETE, WarmTransferPhase.CALL_SWITCHED]
 
 
 async def test_a_cancel_at_each_phase_brings_the_caller_back(stage: Stage) -> None:
-    # A caller who takes long to arrive leaves time to cancel between the switch and its end.
-    await stage.fault("arrives_late", {"switch": True}, times=0, delayS=30)
+    # A caller who takes six seconds to arrive leaves time to cancel between the switch and its end.
+    await stage.fault("arrives_late", {"switch": True}, times=0, delayS=60)
     callers = await stage.callers(len(EARLY) + len(LATE))
     await asyncio.gather(*(stage.conversation(caller, lines=1) for caller in callers))
 

@@ -10,6 +10,8 @@ from warmxfer.schemas import Outcome, WarmTransferPhase
 
 from .stack_fixture import Stage
 
+SLOW_TO_ANSWER = "+14155550122"
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -24,8 +26,9 @@ async def test_the_same_request_id_twice_is_one_transfer(stage: Stage) -> None:
 
 
 async def test_a_second_transfer_of_a_caller_is_refused_while_the_first_runs(stage: Stage) -> None:
+    await stage.person(SLOW_TO_ANSWER, script="ready", ringS=50)
     (caller,) = await stage.callers(1)
-    first = await stage.begin(caller)
+    first = await stage.begin(caller, SLOW_TO_ANSWER)
     await first.until(WarmTransferPhase.CALLER_ON_HOLD)
     second = await (await stage.begin(caller)).result()
     assert second.outcome is Outcome.CALLER_IN_TRANSFER

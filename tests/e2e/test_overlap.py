@@ -11,7 +11,8 @@ from .stack_fixture import READY, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SUMMARY_S, ROOM_S, JOIN_S, RING_S, AUDIO_S = 2.0, 0.3, 1.0, 3.0, 0.2
+SUMMARY_S, ROOM_S, JOIN_S, RING_S, AUDIO_S = 6.0, 0.3, 3.0, 9.0, 0.2
+"""Long enough that a tenth of the sum is more than a busy machine adds."""
 LONGEST_LEG_S = ROOM_S + RING_S + AUDIO_S
 """A phone can only ring into a room that is there; it is heard a moment after it was answered."""
 

@@ -10,7 +10,7 @@ import pytest
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import Outcome
 
-from .stack_fixture import Stage
+from .stack_fixture import RESULT_TIMEOUT_S, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,8 +36,7 @@ async def test_poison_is_parked_with_its_cause_and_stops_nobody(stage: Stage) ->
 
 
 async def _dead_letter(bus: Bus, id: str) -> dict[str, object]:
-    for _ in range(100):
-        if stored := await bus.get_last(subjects.dead_letter(id)):
-            return json.loads(stored.data)
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"no dead letter for {id}")
+    async with asyncio.timeout(RESULT_TIMEOUT_S):
+        while (stored := await bus.get_last(subjects.dead_letter(id))) is None:
+            await asyncio.sleep(0.1)
+    return json.loads(stored.data)

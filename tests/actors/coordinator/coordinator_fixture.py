@@ -13,6 +13,7 @@ from warmxfer.bus import Bus, Delivery, Stored, subjects
 from warmxfer.bus.stream import STREAM
 
 SHORT_WINDOW_S = 0.2
+PATIENCE_S = 10.0
 
 
 def request(room_id: str, **config: object) -> bytes:
@@ -22,8 +23,12 @@ def request(room_id: str, **config: object) -> bytes:
 
 @asynccontextmanager
 async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(run(bus, CoordinatorSettings())) for _ in range(processes)]
+    ready = [asyncio.Event() for _ in range(processes)]
+    tasks = [asyncio.create_task(run(bus, CoordinatorSettings(), ready=each.set)) for each in ready]
     try:
+        async with asyncio.timeout(PATIENCE_S):
+            for each in ready:
+                await each.wait()
         yield
     finally:
         for task in tasks:
@@ -46,11 +51,20 @@ async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) 
 
 
 async def until_stored(bus: Bus, subject: str) -> Stored:
-    for _ in range(250):
-        if (stored := await bus.get_last(subject)) is not None:
-            return stored
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"nothing on {subject}")
+    async with asyncio.timeout(PATIENCE_S):
+        while (stored := await bus.get_last(subject)) is None:
+            await asyncio.sleep(0.02)
+    return stored
+
+
+async def until_all_handled(bus: Bus) -> None:
+    """Return when no message waits for a coordinator or is still being handled."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            queue = (await bus.diagnose()).queues["coordinator"]
+            if queue is not None and queue.pending == queue.unacked == 0:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def forget_names_soon(bus: Bus) -> None:

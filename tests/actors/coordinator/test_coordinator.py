@@ -29,18 +29,21 @@ from warmxfer.schemas import (
     WarmTransferPhase,
     WarmTransferResult,
     decode_as,
+    decode_command,
     decode_phase,
     decode_result,
     encode,
 )
 
 from .coordinator_fixture import (
+    PATIENCE_S,
     SHORT_WINDOW_S,
     coordinating,
     deliver,
     forget_names_soon,
     records,
     request,
+    until_all_handled,
     until_stored,
 )
 from .fake_actors import Cast, answers
@@ -109,9 +112,10 @@ async def test_the_same_request_twice_is_one_transfer(fresh_bus: Bus) -> None:
         playing = asyncio.create_task(cast.play(request("room-a")))
         await fresh_bus.publish(subjects.request("t-same"), request("room-a"), msg_id="another-name")
         result = await asyncio.wait_for(playing, 10)
-        await asyncio.sleep(0.3)
+        await until_all_handled(fresh_bus)
     assert result.success
-    assert cast.told.count("HoldCaller") == 1
+    stored = await fresh_bus.history(subjects.primary("t-same", "room-a"), 100)
+    assert [type(decode_command(each.data)).__name__ for each in stored].count("HoldCaller") == 1
 
 
 async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -> None:
@@ -119,9 +123,8 @@ async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -
         first = asyncio.create_task(Cast(fresh_bus, "t-first", lambda _: []).play(request("room-a")))
         await until_stored(fresh_bus, subjects.log("t-first"))
         second = await asyncio.wait_for(Cast(fresh_bus, "t-second").play(request("room-a")), 10)
-        await fresh_bus.publish(subjects.cancel("t-first"), b"{}")
-        await asyncio.sleep(0.5)
         first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
     assert second.outcome is Outcome.CALLER_IN_TRANSFER
     assert second.detail == (
         "session room-a is already being transferred by t-first; wait for that transfer to end, or cancel it."
@@ -246,7 +249,7 @@ async def test_an_answer_that_comes_again_after_the_end_hangs_up_on_nobody_twice
     again = Delivery(
         "t-again", "event", "", answer.subject, answer.data, answer.seq, answer.at, 2, answer.headers
     )
-    await asyncio.wait_for(Coordinator(fresh_bus).handle(again), 2)
+    await asyncio.wait_for(Coordinator(fresh_bus).handle(again), PATIENCE_S)
     assert await records(fresh_bus, "t-again") == before
     assert cast.told.count("EndCall") == 1
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from warmxfer.actors.gateway import GatewaySettings, run
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, BusSettings, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
     Command,
@@ -170,6 +170,31 @@ class Office:
                     if isinstance(event, kind):
                         return event
                 await asyncio.sleep(0.02)
+
+    async def claimed(self, effect: str) -> Stored:
+        """The claim of an effect, once a gateway has made it."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (claim := await self.bus.get_last(subjects.effect_claim(self.id, effect))) is None:
+                await asyncio.sleep(0.02)
+        return claim
+
+    async def reply_at(self, command: Command) -> float:
+        """When the broker stored the first reply to a command."""
+        stored = await self.bus.history(subjects.event(self.id), 1_000)
+        return next(
+            each.at
+            for each in stored
+            if getattr(decode_event(each.data), "command_id", None) == command.command_id
+        )
+
+    async def all_handled(self) -> None:
+        """Return when no command waits for a gateway or is still being carried out."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                queue = (await self.bus.diagnose()).queues["gateway"]
+                if queue is not None and queue.pending == queue.unacked == 0:
+                    return
+                await asyncio.sleep(0.05)
 
     async def dead(self, count: int) -> list[bytes]:
         """The dead letters of this transfer, once there are `count`."""

@@ -88,7 +88,7 @@ async def test_two_gateways_and_five_copies_make_one_dial(office: Office) -> Non
     command = office.dial(room)
     await asyncio.gather(*(office.tell(command) for _ in range(5)))
     await office.answer(command)
-    await asyncio.sleep(0.3)
+    await office.all_handled()
     assert len(await office.executed("dial")) == 1
     answers = [event for event in await office.events() if isinstance(event, SupervisorDialed)]
     assert len(answers) == 1, "the same answer is stored once"
@@ -153,7 +153,7 @@ async def test_the_end_waits_until_a_dial_in_doubt_can_no_longer_come(office: Of
     await office.cloud.break_once("execute_late", DIAL, delayS=6.0, holdS=2.0)
     dial = office.dial(room)
     await office.tell(dial)
-    await asyncio.sleep(0.1)
+    await office.claimed("dial-1")
     ended = await office.ask(office.end(room), CallEnded)
     assert ended.existed
     assert await office.legs_up() == 0
@@ -165,7 +165,7 @@ async def test_the_end_gives_up_waiting_when_nothing_can_come(office: Office) ->
     await office.cloud.break_once("reset", DIAL)
     dial = office.dial(room)
     await office.tell(dial)
-    await asyncio.sleep(0.1)
+    await office.claimed("dial-1")
     ended = await office.ask(office.end(room), CallEnded)
     assert not ended.existed
 

@@ -99,7 +99,7 @@ async def test_copies_and_two_gateways_make_one_move(office: Office, bridge: Bri
     command = office.switch(bridge.caller, bridge.supervisor, bridge.consult)
     await asyncio.gather(*(office.tell(command) for _ in range(5)))
     await office.event(CallerSwitched)
-    await asyncio.sleep(0.4)
+    await office.all_handled()
     assert len(await office.executed("switch")) == 1
     failed = [event for event in await office.events() if isinstance(event, CommandFailed)]
     assert failed == []
