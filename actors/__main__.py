@@ -16,9 +16,10 @@ from .runtime.roles import Role, run_role
 def main() -> None:
     """Be the actor that `sys.argv` names until told to stop."""
     parser = argparse.ArgumentParser(
-        prog="python -m warmxfer.actors", description="Be one actor, set up by the environment."
+        prog="python -m warmxfer.actors",
+        description="Run one actor until stopped; its settings come from the environment.",
     )
-    parser.add_argument("role", choices=[role.value for role in Role], help="which actor to be")
+    parser.add_argument("role", choices=[role.value for role in Role], help="which actor to run")
     with exit_codes():
         run_role(Role(parser.parse_args().role), os.environ)
 

@@ -23,10 +23,10 @@ async def is_live(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
     """
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(transfer_id)), timeout_s)
-        return decode_as(LivenessReply, answer).live
+            reply = await bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(transfer_id)), timeout_s)
+        return decode_as(LivenessReply, reply).live
     except (RetryableError, TimeoutError):
         return None
     except (InvalidRequest, InternalError, DecodeError) as error:
-        log.error("pulse_not_understood", transfer_id=transfer_id, error=str(error))
+        log.error("liveness_query_failed", transfer_id=transfer_id, error=str(error))
         return None

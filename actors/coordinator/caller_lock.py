@@ -35,7 +35,7 @@ async def lock_caller(
             holder = decode_as(CallerLock, last.data).transfer_id
             if holder == id:
                 return None
-            if await _holds(last, holder, now, is_live):
+            if await _is_held(last, holder, now, is_live):
                 return holder
         try:
             await bus.publish(
@@ -44,10 +44,12 @@ async def lock_caller(
         except StaleWrite:
             continue
         return None
-    raise RetryableError(f"The caller of session {session} was claimed {MAX_RACES} times at once")
+    raise RetryableError(
+        f"The caller of session {session} was claimed by other transfers {MAX_RACES} times in a row"
+    )
 
 
-async def _holds(
+async def _is_held(
     last: Stored, holder: str, now: float, is_live: Callable[[str], Awaitable[bool | None]]
 ) -> bool:
     live = await is_live(holder)

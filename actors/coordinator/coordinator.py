@@ -68,9 +68,9 @@ class Coordinator:
         self._bus = bus
         self._clock = BrokerClock()
         self._admission = Admission(bus, max_transfers, self._clock)
-        self._charge = TransferLiveness(bus, self._clock)
+        self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
-        self._memory = RecordCache()
+        self._cache = RecordCache()
 
     async def handle(self, delivery: Delivery) -> None:
         """Let one trigger take effect, exactly once however often it is delivered."""
@@ -87,40 +87,42 @@ class Coordinator:
         except DeadLetter:
             return
         id, kind = delivery.transfer_id, delivery.kind
-        if kind == "request" or await self._charge.is_live(id):
+        if kind == "request" or await self._liveness.is_live(id):
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
         """Move the transfer by `event`; its record bears the delivery's name, whatever it was read as."""
-        again = delivery.delivery_count > 1
+        redelivered = delivery.delivery_count > 1
         # What was done the first time is not in the memory of whoever did not do it.
-        known = await (self._read if again else self._load)(delivery.transfer_id)
+        cached = await (self._read if redelivered else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
-            if known is not None and not known.sent:
-                await self._send_missing(known)
-            if known is not None and known.record.trigger == delivery.seq:
+            if cached is not None and not cached.sent:
+                await self._send_missing(cached)
+            if cached is not None and cached.record.trigger == delivery.seq:
                 return
-            if known is None:
+            if cached is None:
                 event = await self._first_event(event, delivery)
-            outcome = step(known.record.state if known else None, event, delivery.at)
+            outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
-                if again and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
+                if redelivered and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
                     return
-                if await self._commit(known, outcome, event, delivery):
+                if await self._commit(cached, outcome, event, delivery):
                     return
-                again = True
-                known = await self._read(delivery.transfer_id)
-            elif known is None or known.fresh:
-                log.debug("ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why)
+                redelivered = True
+                cached = await self._read(delivery.transfer_id)
+            elif cached is None or cached.fresh:
+                log.debug(
+                    "trigger_ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why
+                )
                 return
             else:
                 # Nothing is ignored on the strength of a memory.
-                known = await self._read(delivery.transfer_id)
-        raise RetryableError(f"{MAX_RACES} races were lost in a row", after_s=0.5)
+                cached = await self._read(delivery.transfer_id)
+        raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
 
-    async def answer_liveness(self, question: LiveMessage) -> bytes:
+    async def answer_liveness(self, query: LiveMessage) -> bytes:
         """To a session that holds a caller: is anybody in charge of them?"""
-        return await self._charge.answer_liveness(question)
+        return await self._liveness.answer_liveness(query)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
         """A request under an id that cannot be worked with is refused where its author listens."""
@@ -135,79 +137,81 @@ class Coordinator:
     # ── one trigger ──────────────────────────────────────────────────────────────────────────────
 
     async def _load(self, id: str) -> CachedRecord | None:
-        return self._memory.get(id) or await self._read(id)
+        return self._cache.get(id) or await self._read(id)
 
     async def _read(self, id: str) -> CachedRecord | None:
         entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
-        sent = self._memory.mark_sent(id, entry.seq)
-        known = CachedRecord(record_decoder.decode(entry.data), entry.seq, sent, fresh=True)
-        self._memory.put(id, known)
-        return known
+        sent = self._cache.mark_sent(id, entry.seq)
+        cached = CachedRecord(record_decoder.decode(entry.data), entry.seq, sent, fresh=True)
+        self._cache.put(id, cached)
+        return cached
 
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """The first event of a transfer, which has to be its request."""
         if isinstance(event, TransferRequested):
-            refusal = await self._admission.rejection(event.transfer_id, delivery.at)
-            if refusal is not None:
-                return refusal
-            held_by = await lock_caller(
-                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._charge.is_live
+            rejection = await self._admission.rejection(event.transfer_id, delivery.at)
+            if rejection is not None:
+                return rejection
+            conflicting_id = await lock_caller(
+                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.is_live
             )
             return TransferRequested(
-                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=held_by
+                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
             )
         if delivery.kind == "request":
             return event
-        asked_for = await self._bus.get_last_from_leader(subjects.request(delivery.transfer_id)) is not None
-        if asked_for or delivery.delivery_count < EARLY_TRIES:
+        was_requested = (
+            await self._bus.get_last_from_leader(subjects.request(delivery.transfer_id)) is not None
+        )
+        if was_requested or delivery.delivery_count < EARLY_TRIES:
             # Who was to begin it may have died, and then it is begun when the request comes again.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
 
     async def _commit(
-        self, known: CachedRecord | None, moved: Applied, event: AnyEvent, delivery: Delivery
+        self, cached: CachedRecord | None, applied: Applied, event: AnyEvent, delivery: Delivery
     ) -> bool:
         """Append the record and send its outbox; False when somebody else wrote first."""
-        state = moved.state
-        record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=moved.outbox)
-        was_armed = known is not None and known.record.state.timer_due_at is not None
-        cancel = subjects.timer(state.id, TIMER) if was_armed and state.timer_due_at is None else None
+        state = applied.state
+        record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=applied.outbox)
+        had_timer = cached is not None and cached.record.state.timer_due_at is not None
+        cancel_timer = subjects.timer(state.id, TIMER) if had_timer and state.timer_due_at is None else None
         clock = asyncio.get_running_loop().time
-        frozen_at = clock() + PAUSED_PROCESS_S
+        paused_at = clock() + PAUSED_PROCESS_S
         try:
             seq = await self._log.append(
-                state.id, encode(record), known.seq if known else 0, _record_id(delivery), cancel
+                state.id, encode(record), cached.seq if cached else 0, _record_id(delivery), cancel_timer
             )
         except StaleWrite:
-            self._memory.drop(state.id)
+            self._cache.drop(state.id)
             return False
         committed = CachedRecord(record, seq, sent=False, fresh=False)
-        self._memory.put(state.id, committed)
-        await (self._send if clock() < frozen_at else self._send_missing)(committed)
+        self._cache.put(state.id, committed)
+        await (self._send if clock() < paused_at else self._send_missing)(committed)
         if state.stage.ended and state.decision is not None:
             log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
         return True
 
-    async def _send_missing(self, known: CachedRecord) -> None:
+    async def _send_missing(self, cached: CachedRecord) -> None:
         """Send what is not in the stream yet of an outbox that somebody may have sent.
 
         Its names alone do not keep a repeat away: the broker knows them for two minutes, and a transfer
         stands still for longer while a phone rings, or after its end. Where another record follows, its
         writer has sent all of it; what is not there of it any more, as a timer that was replaced, is over.
         """
-        since = await self._log.since(known.record.state.id, known.seq) if known.record.outbox else None
+        since = await self._log.since(cached.record.state.id, cached.seq) if cached.record.outbox else None
         if since is not None and since.followed:
-            known.sent = True
+            cached.sent = True
         else:
-            await self._send(known, since.ids if since else ())
+            await self._send(cached, since.ids if since else ())
 
-    async def _send(self, known: CachedRecord, stored: Collection[str] = ()) -> None:
-        messages = [each for each in outgoing(known.record) if each.msg_id not in stored]
+    async def _send(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
+        messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)
-        known.sent = True
+        cached.sent = True
 
 
 def _record_id(delivery: Delivery) -> str:

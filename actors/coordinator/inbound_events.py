@@ -25,34 +25,36 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
     """What `delivery` says; raises `Park` for what nobody can read."""
     match delivery.kind:
         case "request":
-            return _requested(delivery)
+            return _read_request(delivery)
         case "cancel":
-            return _cancelled(delivery)
+            return _read_cancel(delivery)
         case "timeout":
-            return _decoded(delivery, only=(DeadlinePassed,))
+            return _decode_event(delivery, allowed=(DeadlinePassed,))
         case _:
-            return _decoded(delivery, but=INTERNAL_EVENTS)
+            return _decode_event(delivery, excluded=INTERNAL_EVENTS)
 
 
-def _requested(delivery: Delivery) -> TransferRequested | TransferRefused:
+def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
     try:
         return TransferRequested(transfer_id=delivery.transfer_id, request=read_request(delivery.data))
-    except InvalidRequest as refusal:
-        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(refusal))
+    except InvalidRequest as error:
+        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error))
 
 
-def _cancelled(delivery: Delivery) -> CancelRequested:
+def _read_cancel(delivery: Delivery) -> CancelRequested:
     try:
         return CancelRequested(reason=read_cancel(delivery.data).reason)
-    except InvalidRequest as refusal:
-        raise DeadLetter(str(refusal), field=refusal.field) from refusal
+    except InvalidRequest as error:
+        raise DeadLetter(str(error), field=error.field) from error
 
 
-def _decoded(delivery: Delivery, *, only: tuple[type, ...] = (), but: tuple[type, ...] = ()) -> AnyEvent:
+def _decode_event(
+    delivery: Delivery, *, allowed: tuple[type, ...] = (), excluded: tuple[type, ...] = ()
+) -> AnyEvent:
     try:
         event = decode_event(delivery.data)
     except DecodeError as error:
-        raise DeadLetter(f"{delivery.kind} is no event of ours: {error}") from error
-    if (only and not isinstance(event, only)) or isinstance(event, but):
+        raise DeadLetter(f"The message on {delivery.kind} is not a warmxfer event: {error}") from error
+    if (allowed and not isinstance(event, allowed)) or isinstance(event, excluded):
         raise DeadLetter(f"{type(event).__name__} does not belong on {delivery.kind}")
     return event

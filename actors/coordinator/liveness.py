@@ -32,13 +32,13 @@ class TransferLiveness:
         entry = await self._log.get_last_from_leader(id)
         return None if entry is None else not _state(entry).stage.ended
 
-    async def answer_liveness(self, question: LiveMessage) -> bytes:
+    async def answer_liveness(self, query: LiveMessage) -> bytes:
         """To a session that holds a caller: is anybody in charge of them?"""
-        id = decode_as(LivenessQuery, question.data).transfer_id
-        moves = self._is_progressing(await self._log.get_last(id)) or self._is_progressing(
+        id = decode_as(LivenessQuery, query.data).transfer_id
+        live = self._is_progressing(await self._log.get_last(id)) or self._is_progressing(
             await self._log.get_last_from_leader(id)
         )
-        return encode(LivenessReply(moves))
+        return encode(LivenessReply(live))
 
     def _is_progressing(self, entry: LogEntry | None) -> bool:
         """Whether it has not ended, and its timer has fired or may do so yet."""
@@ -48,7 +48,7 @@ class TransferLiveness:
             self._clock.observe(entry.at)
         late_s = 0.0 if state.timer_due_at is None else self._clock.now() - state.timer_due_at
         if late_s > OVERDUE_S:
-            log.error("transfer_stands_still", transfer_id=state.id, stage=state.stage.value, late_s=late_s)
+            log.error("transfer_stalled", transfer_id=state.id, stage=state.stage.value, late_s=late_s)
         return late_s <= OVERDUE_S
 
 

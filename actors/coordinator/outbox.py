@@ -32,8 +32,8 @@ def outgoing(record: Record) -> list[Outgoing]:
     """Everything `record` sends, in order."""
     id = record.state.id
     return [
-        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{place}")
-        for place, output in enumerate(record.outbox)
+        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{index}")
+        for index, output in enumerate(record.outbox)
     ]
 
 

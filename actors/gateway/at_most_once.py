@@ -28,7 +28,7 @@ from warmxfer.schemas import Command, RetryableError, decode_as, encode
 POLL_PAUSES_S = (0.2, 0.5)
 POLL_PAUSE_S = 1.0
 """After the first pauses, one look a second."""
-MIN_LOOK_S, FIRST_LOOK_S, MAX_LOOK_S = 0.3, 3.0, 12.0
+MIN_READ_S, FIRST_READ_S, MAX_READ_S = 0.3, 3.0, 12.0
 """The time one look may take: twice as long after each that got no answer, which may be on its way."""
 
 EndKind = Literal["refused", "doubtful"]
@@ -58,12 +58,12 @@ class EffectEnd(Struct, frozen=True):
 class EffectClaim:
     """Where we stand with an effect. `off`: it never happens. `mine`: we may cause it, now."""
 
-    intent: ClaimRecord
+    record: ClaimRecord
     granted: bool
     forbidden: bool
     settled_at: float
     """By the broker's clock."""
-    ending: EndKind | None = None
+    end_kind: EndKind | None = None
     """How somebody else's request ended, as far as they told."""
     send_by: float = 0.0
     """By the loop's clock: a request that is not over by then must be cut off. Only when `mine`."""
@@ -89,73 +89,79 @@ class EffectClaims:
         moves_failed: int = 0,
     ) -> EffectClaim:
         """Claim `effect` to cause it; a command past its deadline forbids it, unless `even_late`."""
-        intent = ClaimRecord(
+        record = ClaimRecord(
             command_id=command.command_id,
             token=secrets.token_hex(8),
             deadline_at=None if even_late else command.deadline_at,
             moves_done=moves_done,
             moves_failed=moves_failed,
         )
-        return await self._claim(transfer_id, effect, intent)
+        return await self._claim(transfer_id, effect, record)
 
     async def forbid(self, transfer_id: str, effect: str, command: Command) -> EffectClaim:
         """Claim `effect` so that it never happens; `off` is False when somebody has begun it already."""
-        intent = ClaimRecord(command_id=command.command_id, token=secrets.token_hex(8), forbidden=True)
-        return await self._claim(transfer_id, effect, intent)
+        record = ClaimRecord(command_id=command.command_id, token=secrets.token_hex(8), forbidden=True)
+        return await self._claim(transfer_id, effect, record)
 
     async def record_seen(self, transfer_id: str, effect: str) -> EffectClaim | None:
         """How `effect` stands, without claiming it; None: nobody has."""
-        first = await self._bus.get_last(subjects.effect_claim(transfer_id, effect))
-        return None if first is None else await self._turn(transfer_id, effect, first.at, first.data)
+        claimed = await self._bus.get_last(subjects.effect_claim(transfer_id, effect))
+        return (
+            None
+            if claimed is None
+            else await self._other_claim(transfer_id, effect, claimed.at, claimed.data)
+        )
 
-    async def find_end(self, transfer_id: str, effect: str, outcome: EndKind) -> None:
+    async def record_end(self, transfer_id: str, effect: str, outcome: EndKind) -> None:
         """Tell whoever comes after us that our request is over, and that the effect is not simply done."""
-        note = encode(EffectEnd(outcome, secrets.token_hex(8)))
-        await claim_effect(self._bus, transfer_id, _ending(effect), note)
+        end = encode(EffectEnd(outcome, secrets.token_hex(8)))
+        await claim_effect(self._bus, transfer_id, _ending(effect), end)
 
-    async def _claim(self, transfer_id: str, effect: str, intent: ClaimRecord) -> EffectClaim:
+    async def _claim(self, transfer_id: str, effect: str, record: ClaimRecord) -> EffectClaim:
         send_by = asyncio.get_running_loop().time() + self._timeout_s
-        made = await claim_effect(self._bus, transfer_id, effect, encode(intent))
-        if not made.granted:
-            return await self._turn(transfer_id, effect, made.at, made.data)
-        self._clock.observe(made.at)
-        off = _is_off(intent, made.at)
-        log.info("effect_claimed", transfer_id=transfer_id, effect=effect, forbidden=off)
-        quiet_at = made.at + self._timeout_s + self.settle_s
-        return EffectClaim(intent, granted=not off, forbidden=off, settled_at=quiet_at, send_by=send_by)
-
-    async def _turn(self, transfer_id: str, effect: str, at: float, data: bytes) -> EffectClaim:
-        """Somebody else's claim, read together with how their request ended."""
-        intent = decode_as(ClaimRecord, data)
-        if _is_off(intent, at):
-            return EffectClaim(intent, granted=False, forbidden=True, settled_at=at)
-        note = await self._bus.get_last(subjects.effect_claim(transfer_id, _ending(effect)))
-        if note is None:
-            return EffectClaim(
-                intent, granted=False, forbidden=False, settled_at=at + self._timeout_s + self.settle_s
-            )
-        ending = decode_as(EffectEnd, note.data).outcome
-        settle_s = 0.0 if ending == "refused" else self.settle_s
+        result = await claim_effect(self._bus, transfer_id, effect, encode(record))
+        if not result.granted:
+            return await self._other_claim(transfer_id, effect, result.at, result.data)
+        self._clock.observe(result.at)
+        forbidden = _is_off(record, result.at)
+        log.info("effect_claimed", transfer_id=transfer_id, effect=effect, forbidden=forbidden)
+        settled_at = result.at + self._timeout_s + self.settle_s
         return EffectClaim(
-            intent, granted=False, forbidden=False, settled_at=note.at + settle_s, ending=ending
+            record, granted=not forbidden, forbidden=forbidden, settled_at=settled_at, send_by=send_by
+        )
+
+    async def _other_claim(self, transfer_id: str, effect: str, at: float, data: bytes) -> EffectClaim:
+        """Somebody else's claim, read together with how their request ended."""
+        record = decode_as(ClaimRecord, data)
+        if _is_off(record, at):
+            return EffectClaim(record, granted=False, forbidden=True, settled_at=at)
+        end = await self._bus.get_last(subjects.effect_claim(transfer_id, _ending(effect)))
+        if end is None:
+            return EffectClaim(
+                record, granted=False, forbidden=False, settled_at=at + self._timeout_s + self.settle_s
+            )
+        end_kind = decode_as(EffectEnd, end.data).outcome
+        settle_s = 0.0 if end_kind == "refused" else self.settle_s
+        return EffectClaim(
+            record, granted=False, forbidden=False, settled_at=end.at + settle_s, end_kind=end_kind
         )
 
 
-async def poll_until(look: Callable[[float], Awaitable[T | None]], until: float) -> T | None:
+async def poll_until(read: Callable[[float], Awaitable[T | None]], until: float) -> T | None:
     """Call `look(within_s)` until it finds something, the last time at `until` by the loop's clock.
 
     A look that gets no answer has found nothing. None: nothing was found.
     """
     loop = asyncio.get_running_loop()
     pauses = itertools.chain(POLL_PAUSES_S, itertools.repeat(POLL_PAUSE_S))
-    look_s = FIRST_LOOK_S
+    read_timeout_s = FIRST_READ_S
     while True:
         left_s = until - loop.time()
         try:
-            found = await look(max(MIN_LOOK_S, min(look_s, left_s)))
+            found = await read(max(MIN_READ_S, min(read_timeout_s, left_s)))
         except (RetryableError, Rejected) as error:
-            log.info("look_up_unanswered", cause=type(error).__name__)
-            look_s = min(2 * look_s, MAX_LOOK_S)
+            log.info("call_lookup_failed", cause=type(error).__name__)
+            read_timeout_s = min(2 * read_timeout_s, MAX_READ_S)
             found = None
         if found is not None:
             return found
@@ -169,5 +175,5 @@ def _ending(effect: str) -> str:
     return f"{effect}-ended"
 
 
-def _is_off(intent: ClaimRecord, at: float) -> bool:
-    return intent.forbidden or (intent.deadline_at is not None and at > intent.deadline_at)
+def _is_off(record: ClaimRecord, at: float) -> bool:
+    return record.forbidden or (record.deadline_at is not None and at > record.deadline_at)

@@ -36,40 +36,40 @@ log = structlog.get_logger(__name__)
 class OrphanCallReaper:
     """Looks every `every_s`, at a moment of its own: several gateways of a deployment do not look at once."""
 
-    def __init__(self, bus: Bus, provider: Provider, deployment: str, every_s: float) -> None:
+    def __init__(self, bus: Bus, provider: Provider, deployment: str, interval_s: float) -> None:
         self._bus = bus
         self._provider = provider
         self._deployment = deployment
-        self._every_s = every_s
+        self._interval_s = interval_s
         self._suspects: set[str] = set()
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(self._every_s * random.uniform(0.75, 1.0))
+            await asyncio.sleep(self._interval_s * random.uniform(0.75, 1.0))
             try:
                 async with asyncio.timeout(SCAN_TIMEOUT_S):
                     await self.scan()
             except (WarmxferError, TimeoutError) as error:
                 # Whatever it was: a gateway that does not look serves calls all the same.
-                log.warning("legs_not_reconciled", cause=type(error).__name__)
+                log.warning("orphan_scan_failed", cause=type(error).__name__)
 
     async def scan(self) -> None:
         """Read the book once; end what was forgotten the last time, too."""
         legs = await self._provider.find_marked_calls(
             call_marks.deployment_metadata(self._deployment), LOOK_BACK_S
         )
-        forgotten = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
-        known, self._suspects = self._suspects, {leg.call_id for leg in forgotten}
-        for leg in forgotten:
-            if leg.call_id in known:
+        orphans = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
+        previous, self._suspects = self._suspects, {leg.call_id for leg in orphans}
+        for leg in orphans:
+            if leg.call_id in previous:
                 await self._end(leg)
 
     async def _is_orphan(self, leg: CallRecord) -> bool:
-        whose = call_marks.parse_call_metadata(leg.metadata)
-        if whose is None or leg.room_id is None or await self._succeeded(whose.transfer_id):
+        owner = call_marks.parse_call_metadata(leg.metadata)
+        if owner is None or leg.room_id is None or await self._succeeded(owner.transfer_id):
             return False
-        if await is_live(self._bus, whose.transfer_id, LIVENESS_TIMEOUT_S) is not False:
+        if await is_live(self._bus, owner.transfer_id, LIVENESS_TIMEOUT_S) is not False:
             return False
         return await self._provider.find_caller_call(leg.room_id) is None
 
@@ -83,8 +83,8 @@ class OrphanCallReaper:
 
     async def _end(self, leg: CallRecord) -> None:
         """Hang up, and close the room: an agent of ours may still sit in it."""
-        whose = call_marks.parse_call_metadata(leg.metadata)
-        log.error("forgotten_leg_ends", transfer_id=whose and whose.transfer_id)
+        owner = call_marks.parse_call_metadata(leg.metadata)
+        log.error("orphan_call_ended", transfer_id=owner and owner.transfer_id)
         await self._provider.end(leg.call_id)
         if leg.room_id is not None:
             await self._provider.close_room(leg.room_id)

@@ -72,7 +72,8 @@ def _url(text: str) -> str | None:
         return None
     if parse_http_url(text) is None or len(text) > MAX_URL_CHARS:
         raise InvalidRequest(
-            f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; give the https:// address the provider reaches us at",
+            f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; "
+            "give the https:// address at which the provider reaches the gateway",
             field="WARMXFER_WEBHOOK_URL",
         )
     return text

@@ -35,31 +35,31 @@ class TransferEvent(NamedTuple):
 def to_event(notice: Notice) -> TransferEvent | None:
     """The event to publish for `notice`, or None."""
     if isinstance(notice, CallEndedNotice):
-        return _leg_down(notice)
-    who = participant_ids.parse(notice.participant_id)
-    if who is None:
+        return _call_ended(notice)
+    participant = participant_ids.parse(notice.participant_id)
+    if participant is None:
         return None
     match notice:
         case ParticipantJoinedNotice(room_id, participant_id):
             return TransferEvent(
-                who.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id)
+                participant.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id)
             )
         case ParticipantLeftNotice(room_id, participant_id, reason):
             left = ParticipantLeft(room_id=room_id, participant_id=participant_id, reason=reason)
-            return TransferEvent(who.transfer_id, left)
+            return TransferEvent(participant.transfer_id, left)
 
 
-def _leg_down(notice: CallEndedNotice) -> TransferEvent | None:
+def _call_ended(notice: CallEndedNotice) -> TransferEvent | None:
     """Our mark says whose leg it was; a caller's leg has none, only the name we gave it when we moved it."""
-    who = call_marks.parse_call_metadata(notice.metadata) if notice.direction != "inbound" else None
-    who = who or participant_ids.parse(notice.participant_id or "")
-    if who is None:
+    participant = call_marks.parse_call_metadata(notice.metadata) if notice.direction != "inbound" else None
+    participant = participant or participant_ids.parse(notice.participant_id or "")
+    if participant is None:
         return None
-    if who.role == "supervisor" and who.attempt is not None:
+    if participant.role == "supervisor" and participant.attempt is not None:
         ended = SupervisorCallEnded(
-            attempt=who.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
+            attempt=participant.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
         )
-        return TransferEvent(who.transfer_id, ended)
-    if who.role == "caller":
-        return TransferEvent(who.transfer_id, CallerCallEnded(call_id=notice.call_id))
+        return TransferEvent(participant.transfer_id, ended)
+    if participant.role == "caller":
+        return TransferEvent(participant.transfer_id, CallerCallEnded(call_id=notice.call_id))
     return None

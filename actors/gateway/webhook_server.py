@@ -32,7 +32,8 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise InvalidRequest(
-            f"WARMXFER_WEBHOOK_PORT is {port}, not to be had on {host} ({error.strerror}); give another",
+            f"WARMXFER_WEBHOOK_PORT is {port}, which cannot be bound on {host} ({error.strerror}); "
+            "give another port",
             field="WARMXFER_WEBHOOK_PORT",
         ) from error
 

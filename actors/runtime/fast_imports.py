@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FOR_TERMINALS = ("rich", "pygments")
+TERMINAL_LIBRARIES = ("rich", "pygments")
 
 
 @contextmanager
 def without_rich() -> Iterator[None]:
     """What is imported inside finds none of `FOR_TERMINALS` that was not there already."""
-    hidden = [name for name in FOR_TERMINALS if name not in sys.modules]
+    hidden = [name for name in TERMINAL_LIBRARIES if name not in sys.modules]
     # Python's own mark for a module that is not to be had.
     sys.modules.update(dict.fromkeys(hidden))  # pyright: ignore[reportCallIssue, reportArgumentType]
     try:

@@ -30,7 +30,7 @@ async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> Asyn
     if not env.get("WARMXFER_HEALTH_PORT", "").strip():
         yield None
         return
-    wanted = env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
+    requested_port = env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -39,17 +39,18 @@ async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> Asyn
                 writer.write(_response(path.partition(b"?")[0], ready()))
                 await writer.drain()
         except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            log.debug("probe_broken_off")
+            log.debug("probe_request_failed")
         finally:
             writer.close()
 
     try:
         server = await asyncio.start_server(
-            answer, env.get("WARMXFER_HEALTH_HOST") or HOST, wanted, limit=MAX_HEAD_BYTES
+            answer, env.get("WARMXFER_HEALTH_HOST") or HOST, requested_port, limit=MAX_HEAD_BYTES
         )
     except OSError as error:
         raise InvalidRequest(
-            f"WARMXFER_HEALTH_PORT is {wanted}, which is not to be had ({error.strerror}); give another",
+            f"WARMXFER_HEALTH_PORT is {requested_port}, which cannot be bound ({error.strerror}); "
+            "give another port",
             field="WARMXFER_HEALTH_PORT",
         ) from error
     async with server:

@@ -39,7 +39,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
             field="WARMXFER_LOG_LEVEL",
         )
     stream = sys.stderr
-    before = [
+    shared_processors = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -48,7 +48,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     ]
     renderer = _renderer(env, stream)
     structlog.configure(
-        processors=[*before, renderer],
+        processors=[*shared_processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -56,7 +56,9 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     if role:
         structlog.contextvars.bind_contextvars(role=role)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=before))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared_processors)
+    )
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
 
 

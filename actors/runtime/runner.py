@@ -26,7 +26,7 @@ CONNECT_DEADLINE_S = 30.0
 
 DRAIN_S = 15.0
 CANCEL_AGAIN_S = 0.1
-ECHO_S = 0.5
+SAME_SIGNAL_S = 0.5
 READY_FD = "WARMXFER_READY_FD"
 
 S = TypeVar("S")
@@ -79,23 +79,23 @@ def on_stop(stop: asyncio.Event) -> None:
     on_first_signal((signal.SIGTERM, signal.SIGINT), stop.set)
 
 
-def on_first_signal(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> None:
+def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], object]) -> None:
     """Call `act` at the first of these signals. What comes within `ECHO_S` is the same one: `uv run` passes a
     Ctrl-C on that the terminal has told us too. Later ones have their usual effect."""
-    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    loop, received = asyncio.get_running_loop(), asyncio.Event()
 
-    def told() -> None:
-        if not heard.is_set():
-            heard.set()
-            act()
-            loop.call_later(ECHO_S, listen_no_more)
+    def on_signal() -> None:
+        if not received.is_set():
+            received.set()
+            action()
+            loop.call_later(SAME_SIGNAL_S, restore_default)
 
-    def listen_no_more() -> None:
-        for number in numbers:
+    def restore_default() -> None:
+        for number in signals:
             loop.remove_signal_handler(number)
 
-    for number in numbers:
-        loop.add_signal_handler(number, told)
+    for number in signals:
+        loop.add_signal_handler(number, on_signal)
 
 
 async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
@@ -111,8 +111,8 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
         await bus.register_service(
             announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
         )
-        working = asyncio.ensure_future(actor(bus, settings, ready=_started))
-        await _until_over(bus, working, stop)
+        serving = asyncio.ensure_future(actor(bus, settings, ready=_started))
+        await _until_over(bus, serving, stop)
         log.info("actor_stopped")
 
 
@@ -146,23 +146,23 @@ async def _ensure(bus: Bus, role: str) -> None:
         log.info("stream_left_to_coordinator")
 
 
-async def _until_over(bus: Bus, working: asyncio.Future[None], stop: asyncio.Event) -> None:
+async def _until_over(bus: Bus, serving: asyncio.Future[None], stop: asyncio.Event) -> None:
     """Return when the actor has ended after `stop`, or by itself; raises what it raised."""
-    stopped, barred = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bus.wait_closed())
+    stopped, closed = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bus.wait_closed())
     try:
-        await asyncio.wait({working, stopped, barred}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, stopped, closed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
-        barred.cancel()
-    was_barred = barred.done() and not barred.cancelled()
-    if not working.done():
-        working.cancel()
-        await asyncio.wait({working}, timeout=DRAIN_S)
-        if not working.done():
-            log.warning("drain_cut_short", drain_s=DRAIN_S)
-    if was_barred:
-        raise InternalError("The broker closed the connection for good; see the log lines above")
-    if working.done() and not working.cancelled() and (error := working.exception()):
+        closed.cancel()
+    was_closed = closed.done() and not closed.cancelled()
+    if not serving.done():
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=DRAIN_S)
+        if not serving.done():
+            log.warning("drain_timed_out", drain_s=DRAIN_S)
+    if was_closed:
+        raise InternalError("The broker closed the connection permanently; see the log lines above")
+    if serving.done() and not serving.cancelled() and (error := serving.exception()):
         if not isinstance(error, InvalidRequest):  # whose sentence is all there is to say
             log.error("actor_failed", error=type(error).__name__, exc_info=error)
         raise error

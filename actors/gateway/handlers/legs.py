@@ -26,12 +26,14 @@ UNANSWERED = "The provider did not say in time whether the caller is on the phon
 
 
 async def find_caller_call(
-    desk: GatewayContext, transfer_id: str, command: FindCallerCall
+    context: GatewayContext, transfer_id: str, command: FindCallerCall
 ) -> CommandReply | None:
     """The caller's leg must be up: one that is known is checked, any other is searched for in the room."""
-    if desk.expired(command):
+    if context.expired(command):
         return None
-    match await poll_until(lambda within_s: _caller(desk, command, within_s), desk.reply_deadline(command)):
+    match await poll_until(
+        lambda within_s: _caller_record(context, command, within_s), context.reply_deadline(command)
+    ):
         case None:
             return command_failed(command, FailureKind.REFUSED, UNANSWERED)
         case Rejected() as error:
@@ -44,41 +46,41 @@ async def find_caller_call(
             return command_failed(command, FailureKind.REFUSED, _no_caller(command))
 
 
-async def _caller(
-    desk: GatewayContext, command: FindCallerCall, within_s: float
+async def _caller_record(
+    context: GatewayContext, command: FindCallerCall, within_s: float
 ) -> tuple[CallRecord | None] | Rejected:
     """What the provider says of the caller's leg, or why it says nothing, however often it is asked."""
     try:
         if command.call_id is None:
-            return (await desk.provider.find_caller_call(command.room_id, within_s=within_s),)
-        return (await look_up(desk, command.call_id, within_s),)
+            return (await context.provider.find_caller_call(command.room_id, within_s=within_s),)
+        return (await look_up(context, command.call_id, within_s),)
     except Rejected as error:
         return error
 
 
-async def check_legs(desk: GatewayContext, transfer_id: str, command: CheckLegs) -> CommandReply | None:
+async def check_legs(context: GatewayContext, transfer_id: str, command: CheckLegs) -> CommandReply | None:
     """Both legs as the provider has them now, side by side."""
-    if desk.expired(command):
+    if context.expired(command):
         return None
-    within_s = left_s(desk.reply_deadline(command))
+    within_s = left_s(context.reply_deadline(command))
     caller, supervisor = await asyncio.gather(
-        _leg_report(desk, command.caller_call_id, within_s),
-        _leg_report(desk, command.supervisor_call_id, within_s),
+        _leg_report(context, command.caller_call_id, within_s),
+        _leg_report(context, command.supervisor_call_id, within_s),
     )
     return LegsChecked(command_id=command.command_id, caller=caller, supervisor=supervisor)
 
 
-async def _leg_report(desk: GatewayContext, call_id: str | None, within_s: float) -> LegReport | None:
+async def _leg_report(context: GatewayContext, call_id: str | None, within_s: float) -> LegReport | None:
     if call_id is None:
         return None
     try:
-        record = await look_up(desk, call_id, within_s)
+        record = await look_up(context, call_id, within_s)
     except (RetryableError, Rejected):
         return None
-    return LegReport(up=False, status=GONE) if record is None else _leg(record)
+    return LegReport(up=False, status=GONE) if record is None else _to_report(record)
 
 
-def _leg(record: CallRecord) -> LegReport:
+def _to_report(record: CallRecord) -> LegReport:
     return LegReport(
         up=record.up,
         room_id=record.room_id,

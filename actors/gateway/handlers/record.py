@@ -23,37 +23,41 @@ from ...common.command_replies import command_failed, command_rejected
 from ..at_most_once import poll_until
 from ..context import GatewayContext
 
-UNANSWERED = "There was no time to ask for the recording."
+NO_TIME = "There was no time to ask for the recording."
 
 log = structlog.get_logger(__name__)
 
 
 async def record_participant(
-    desk: GatewayContext, transfer_id: str, command: RecordParticipant
+    context: GatewayContext, transfer_id: str, command: RecordParticipant
 ) -> CommandReply | None:
     """Ask until they are recorded: the provider may know of somebody a second later than the room does."""
-    if desk.expired(command):
+    if context.expired(command):
         return None
-    last = command_failed(command, FailureKind.REFUSED, UNANSWERED)
+    last_failure = command_failed(command, FailureKind.REFUSED, NO_TIME)
 
-    async def ask(within_s: float) -> CommandReply | None:
-        nonlocal last
+    async def attempt(within_s: float) -> CommandReply | None:
+        nonlocal last_failure
         try:
-            await desk.provider.record_participant(command.room_id, command.participant_id, within_s=within_s)
+            await context.provider.record_participant(
+                command.room_id, command.participant_id, within_s=within_s
+            )
         except Rejected as error:
             return command_rejected(command, error)
         except RetryableError as error:
-            last = command_rejected(command, error)
+            last_failure = command_rejected(command, error)
             return None
         except OutcomeUnknown as error:
             # What it said tells more than that, asked at the last moment, it said nothing.
-            if error.status is not None or last.status is None:
-                last = command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
+            if error.status is not None or last_failure.status is None:
+                last_failure = command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
             return None
         return RecordingStarted(command_id=command.command_id, participant_id=command.participant_id)
 
-    answer = await poll_until(ask, desk.reply_deadline(command)) or last
-    if isinstance(answer, CommandFailed):
+    reply = await poll_until(attempt, context.reply_deadline(command)) or last_failure
+    if isinstance(reply, CommandFailed):
         # Of the supervisor's recording nobody else is told.
-        log.warning("not_recorded", transfer_id=transfer_id, fault=answer.failure.value, cause=answer.detail)
-    return answer
+        log.warning(
+            "recording_not_started", transfer_id=transfer_id, fault=reply.failure.value, cause=reply.detail
+        )
+    return reply

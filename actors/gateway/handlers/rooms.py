@@ -22,12 +22,14 @@ from ..leg_lookup import look_up
 OCCUPIED_RETRY_S = 1.0
 
 
-async def create_room(desk: GatewayContext, transfer_id: str, command: CreateRoom) -> CommandReply | None:
+async def create_room(context: GatewayContext, transfer_id: str, command: CreateRoom) -> CommandReply | None:
     """The same key gives the same room, so the provider may be asked as often as it takes."""
-    if desk.expired(command):
+    if context.expired(command):
         return None
     try:
-        room_id = await desk.provider.create_room(command.key, within_s=left_s(desk.reply_deadline(command)))
+        room_id = await context.provider.create_room(
+            command.key, within_s=left_s(context.reply_deadline(command))
+        )
     except NOTHING_DONE as error:
         return command_rejected(command, error)
     except OutcomeUnknown as error:
@@ -35,27 +37,30 @@ async def create_room(desk: GatewayContext, transfer_id: str, command: CreateRoo
     return RoomCreated(command_id=command.command_id, room_id=room_id)
 
 
-async def close_room(desk: GatewayContext, transfer_id: str, command: CloseRoom) -> CommandReply:
+async def close_room(context: GatewayContext, transfer_id: str, command: CloseRoom) -> CommandReply:
     """A room that is gone already is closed. A provider that does not answer is asked again later.
 
     Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed. Closing
     hangs up on whoever is there, so a room with a caller in it stays: a move may come later than anything.
     It is told, for nobody else may have seen them come: they are to be brought back.
     """
-    by = desk.reply_deadline(command, at_least_s=CLEAN_UP_S)
+    reply_by = context.reply_deadline(command, at_least_s=CLEAN_UP_S)
     try:
         room_id = command.room_id
         if room_id is None:
-            room_id = await desk.provider.create_room(command.key or transfer_id, within_s=left_s(by))
-        if await _has_caller(desk, room_id, command.caller_call_id, by):
+            room_id = await context.provider.create_room(
+                command.key or transfer_id, within_s=left_s(reply_by)
+            )
+        if await _has_caller(context, room_id, command.caller_call_id, reply_by):
             seen = ParticipantJoined(
                 room_id=room_id, participant_id=participant_ids.caller_consult(transfer_id)
             )
-            await desk.publish_event(transfer_id, seen, f"{command.command_id}:occupied")
+            await context.publish_event(transfer_id, seen, f"{command.command_id}:occupied")
             raise RetryableError(
-                "A caller is in the room; it is closed when they have left it", after_s=OCCUPIED_RETRY_S
+                "A caller is in the room; the room is closed after the caller has left",
+                after_s=OCCUPIED_RETRY_S,
             )
-        await desk.provider.close_room(room_id, within_s=left_s(by))
+        await context.provider.close_room(room_id, within_s=left_s(reply_by))
     except NotFound:
         return RoomClosed(command_id=command.command_id)
     except Rejected as error:
@@ -65,17 +70,17 @@ async def close_room(desk: GatewayContext, transfer_id: str, command: CloseRoom)
     return RoomClosed(command_id=command.command_id)
 
 
-async def _has_caller(desk: GatewayContext, room_id: str, call_id: str | None, by: float) -> bool:
+async def _has_caller(context: GatewayContext, room_id: str, call_id: str | None, reply_by: float) -> bool:
     """Whether somebody is on the phone in that room: our caller by their own leg, anybody by the room's book.
 
     Raises `Retry` while our caller is being moved, wherever to.
     """
     if call_id is not None:
-        ours = await look_up(desk, call_id, left_s(by))
-        if ours is not None and ours.up and ours.moving:
+        caller = await look_up(context, call_id, left_s(reply_by))
+        if caller is not None and caller.up and caller.moving:
             raise RetryableError(
-                "The caller is being moved; the room is closed when they are", after_s=OCCUPIED_RETRY_S
+                "The caller is being moved; the room is closed after the move", after_s=OCCUPIED_RETRY_S
             )
-        if ours is not None and ours.up and ours.room_id == room_id:
+        if caller is not None and caller.up and caller.room_id == room_id:
             return True
-    return await desk.provider.find_caller_call(room_id, within_s=left_s(by)) is not None
+    return await context.provider.find_caller_call(room_id, within_s=left_s(reply_by)) is not None

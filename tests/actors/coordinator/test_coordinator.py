@@ -185,7 +185,7 @@ class Dying(Coordinator):
     def _die_once(self, seq: int, point: str) -> None:
         if (seq, point) not in self.died:
             self.died.add((seq, point))
-            self._memory.drop("t-dying")
+            self._cache.drop("t-dying")
             raise Crash
 
     async def handle(self, delivery: Delivery) -> None:
@@ -392,7 +392,7 @@ async def test_one_transfer_too_many_is_refused_with_when_to_ask_again(
 async def test_a_request_that_lay_in_the_queue_too_long_is_refused(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.actors.coordinator.admission.MAX_WAITED_S", 0.5)
+    monkeypatch.setattr("warmxfer.actors.coordinator.admission.MAX_QUEUED_S", 0.5)
     await fresh_bus.publish(subjects.request("t-old"), request("room-a"))
     await asyncio.sleep(1.0)
     await fresh_bus.publish(subjects.request("t-new"), request("room-b"))

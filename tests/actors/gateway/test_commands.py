@@ -31,8 +31,8 @@ async def test_what_is_no_command_is_parked_with_its_cause(office: Office) -> No
     assert (answer.command_id, answer.failure) == ("c9", FailureKind.BROKEN)
     await office.tell(HoldCaller(fence=1, line="", **office.within()))
     dead = await office.dead(2)
-    assert b"The message is no command" in dead[0]
-    assert b"HoldCaller is no command for the gateway" in dead[1]
+    assert b"The message is not a command" in dead[0]
+    assert b"HoldCaller is not a command for the gateway" in dead[1]
     await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
 
 
@@ -43,4 +43,4 @@ async def test_a_bug_is_answered_and_kept(office: Office, monkeypatch: pytest.Mo
     monkeypatch.setattr(actor, "HANDLERS", {CreateRoom: broken})
     answer = await office.ask(CreateRoom(key=office.id, **office.within()), CommandFailed)
     assert answer.failure is FailureKind.BROKEN
-    assert answer.detail == "InternalError: CreateRoom met KeyError"
+    assert answer.detail == "InternalError: CreateRoom failed with KeyError"

@@ -41,7 +41,7 @@ async def look(idle_office: Office) -> AsyncIterator[Look]:
     provider = choose_provider(idle_office.env).open(None, None)
 
     async def some(deployment: str) -> int:
-        reconciler = OrphanCallReaper(idle_office.bus, provider, deployment, every_s=60.0)
+        reconciler = OrphanCallReaper(idle_office.bus, provider, deployment, interval_s=60.0)
         for _ in range(LOOKS):
             await reconciler.scan()
         return await idle_office.legs_up()
@@ -73,7 +73,7 @@ async def test_a_supervisor_whom_the_stream_forgot_is_not_left_on_the_phone(idle
 async def test_one_look_alone_ends_nothing(idle_office: Office) -> None:
     await dial(idle_office, await idle_office.cloud.open_room())
     provider = choose_provider(idle_office.env).open(None, None)
-    await OrphanCallReaper(idle_office.bus, provider, DEPLOYMENT, every_s=60.0).scan()
+    await OrphanCallReaper(idle_office.bus, provider, DEPLOYMENT, interval_s=60.0).scan()
     await provider.aclose()
     assert await idle_office.legs_up() == 1
 

@@ -8,6 +8,7 @@ from warmxfer.actors.gateway import GatewaySettings
 from warmxfer.schemas import InvalidRequest
 
 GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
+WEBHOOK_URL_HINT = "give the https:// address at which the provider reaches the gateway"
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -61,11 +62,11 @@ def test_what_is_left_out_has_a_default() -> None:
         ),
         (
             {"WARMXFER_WEBHOOK_URL": "hooks"},
-            "WARMXFER_WEBHOOK_URL is 'hooks'; give the https:// address the provider reaches us at",
+            f"WARMXFER_WEBHOOK_URL is 'hooks'; {WEBHOOK_URL_HINT}",
         ),
         (
             {"WARMXFER_WEBHOOK_URL": "https://a.b[/a]"},
-            "WARMXFER_WEBHOOK_URL is 'https://a.b[/a]'; give the https:// address the provider reaches us at",
+            f"WARMXFER_WEBHOOK_URL is 'https://a.b[/a]'; {WEBHOOK_URL_HINT}",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from warmxfer.actors.gateway.handlers.switch import UNSEEN
+from warmxfer.actors.gateway.handlers.switch import LEGS_UNKNOWN
 from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, FailureKind
 
 from .gateway_fixture import Bridge, Office
@@ -124,7 +124,7 @@ async def test_a_provider_that_is_away_moves_nobody_later(office: Office, bridge
     await office.cloud.break_once("status", LOOK_UP, times=0, status=503)
     command = office.switch(bridge.caller, bridge.supervisor, bridge.consult, within_s=3.0)
     answer = await office.ask(command, CommandFailed)
-    assert (answer.failure, answer.detail) == (FailureKind.REFUSED, UNSEEN)
+    assert (answer.failure, answer.detail) == (FailureKind.REFUSED, LEGS_UNKNOWN)
     await office.cloud.http.delete("/sandbox/faults")
     again = await switch(office, bridge, CommandFailed)
     assert again.failure is FailureKind.CALLED_OFF

@@ -139,7 +139,8 @@ async def test_what_is_not_ours_changes_nothing(idle_office: Office, body: bytes
 async def test_a_port_that_is_taken_is_refused_in_one_sentence(idle_office: Office) -> None:
     url = await idle_office.start_with_webhooks()
     port = url.split(":")[2].split("/")[0]
-    with pytest.raises(InvalidRequest, match=rf"WARMXFER_WEBHOOK_PORT is {port}, not to be had on 127.0.0.1"):
+    sentence = rf"WARMXFER_WEBHOOK_PORT is {port}, which cannot be bound on 127.0.0.1"
+    with pytest.raises(InvalidRequest, match=sentence):
         await idle_office.start_with_webhooks(WARMXFER_WEBHOOK_PORT=port)
     idle_office.gateways.pop()
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from warmxfer.actors.runtime.fast_imports import FOR_TERMINALS, without_rich
+from warmxfer.actors.runtime.fast_imports import TERMINAL_LIBRARIES, without_rich
 from warmxfer.actors.runtime.roles import Role
 
-NOT_LOADED = (*FOR_TERMINALS, "typer", "pydantic")
+NOT_LOADED = (*TERMINAL_LIBRARIES, "typer", "pydantic")
 PROGRAM = """
 import runpy, sys
 from warmxfer.actors.runtime.fast_imports import without_rich

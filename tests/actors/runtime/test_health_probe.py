@@ -43,6 +43,6 @@ async def test_it_is_off_unless_asked_for() -> None:
 async def test_a_taken_port_is_one_sentence() -> None:
     async with serve_probe(ANY_PORT, lambda: True) as port:
         taken = {**ANY_PORT, "WARMXFER_HEALTH_PORT": str(port)}
-        with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which is not to be had"):
+        with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which cannot be bound"):
             async with serve_probe(taken, lambda: True):
                 raise AssertionError("bound twice")
