@@ -1,8 +1,7 @@
-"""How an actor takes the one kind of command that is its own, and answers: one event, under a name that
-makes a repeat harmless.
+"""Reads an actor's commands and publishes each reply once, under a message id that makes a repeat harmless.
 
-Names (`Msg-Id`) count across the whole stream, and users name their requests by transfer ids; so every name
-of ours has a colon in it, which no id can.
+Message ids are unique in the whole stream, and users name their requests by transfer ids. So every message id
+of ours contains a colon, which no transfer id can contain.
 """
 
 from __future__ import annotations
@@ -29,31 +28,31 @@ C = TypeVar("C", bound=Command)
 
 
 def wire_name(event: Event) -> str:
-    """The word under which `fact` travels."""
+    """Return the event's tag on the wire."""
     return str(type(event).__struct_config__.tag)
 
 
 def reply_msg_id(reply: CommandReply) -> str:
-    """The same kind of answer to the same command has the same name."""
+    """Return the message id of a reply: the same kind of reply to the same command has the same id."""
     return f"{reply.command_id}:{wire_name(reply)}"
 
 
 async def publish_reply(
     bus: Bus, transfer_id: str, reply: CommandReply, *, deadline_s: float = PUBLISH_DEADLINE_S
 ) -> None:
-    """Answer a command; a repeat within two minutes is stored once."""
+    """Publish the reply to a command. Idempotent for two minutes."""
     await publish_event(bus, transfer_id, reply, reply_msg_id(reply), deadline_s=deadline_s)
 
 
 async def publish_event(
     bus: Bus, transfer_id: str, event: Event, msg_id: str, *, deadline_s: float = PUBLISH_DEADLINE_S
 ) -> None:
-    """Tell what happened; under the same name within two minutes it is stored once."""
+    """Publish an event. Under the same `msg_id` within two minutes it is stored once."""
     await bus.publish(subjects.event(transfer_id), encode(event), msg_id=msg_id, deadline_s=deadline_s)
 
 
 def read_command(message: Delivery | Stored, command_type: type[C], actor: str) -> C:
-    """The command in `message`; raises `Park` for what is none, or none for `actor`."""
+    """Return the command in `message`. Raises `DeadLetter` if it is none, or none for `actor`."""
     try:
         command = decode_command(message.data)
     except DecodeError as error:
@@ -66,19 +65,22 @@ def read_command(message: Delivery | Stored, command_type: type[C], actor: str) 
 def command_failed(
     command: Command, failure: FailureKind, detail: str, *, status: int | None = None
 ) -> CommandFailed:
-    """`command` was not carried out; `fault` says what may be true in the world now."""
+    """Return the reply that `command` failed; `failure` says what may have happened at the provider."""
     return CommandFailed(
         command_id=command.command_id, failure=failure, detail=detail[:MAX_DETAIL_CHARS], status=status
     )
 
 
 def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
-    """Certainly not done; the error's sentence says why."""
+    """Return the reply that `command` certainly had no effect; the error's text says why."""
     return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))
 
 
 async def reply_to_dead_letter(bus: Bus, delivery: Delivery, command_type: type[Command], cause: str) -> None:
-    """A command became a dead letter: tell whoever waits for its answer. Of what is none, nobody waits."""
+    """Reply `CommandFailed` for a dead-lettered command.
+
+    Messages that are not commands are ignored: no actor waits for a reply to them.
+    """
     try:
         command = read_command(delivery, command_type, "")
     except DeadLetter:

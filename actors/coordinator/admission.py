@@ -1,8 +1,8 @@
-"""Whether one more transfer may begin: better a sentence at once than a caller who waits for minutes.
+"""Admission control: at most N running transfers. A refusal at once is better than minutes in a queue.
 
-The law of this file: the limit is on all coordinators together, and nobody keeps a list. A live transfer has
-exactly one durable timer, so the broker can count them (with those that are over and still look for a leg or
-a room in doubt); between two counts this process adds what it let in.
+- Invariant: the limit counts the transfers of all coordinators together, and no coordinator keeps a list. A
+  live transfer has exactly one durable timer, so the broker counts the timers. The count includes ended
+  transfers that still search for a leg or a room. Between two counts, this process adds what it admitted.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from .outbox import TIMER
 
 COUNT_EVERY_S = 1.0
 MAX_QUEUED_S = 60.0
-"""A request that lay in the queue for longer is refused: its caller is not where they were."""
+"""A request that was queued for longer is rejected: its caller has probably left."""
 RETRY_AFTER_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
 class Admission:
-    """Lets transfers begin as long as fewer than `limit` are running; `clock` says how long they waited."""
+    """Admits transfers while fewer than `limit` are running; `clock` measures how long requests were
+    queued.
+    """
 
     def __init__(self, bus: Bus, limit: int, clock: BrokerClock) -> None:
         self._bus = bus
@@ -35,7 +37,7 @@ class Admission:
         self._counted_at = float("-inf")
 
     async def rejection(self, id: str, requested_at: float) -> TransferRefused | None:
-        """Why transfer `id` may not begin now; None: it may, and counts from here."""
+        """Return why transfer `id` may not start now, or None; then the transfer counts as running."""
         queued_s = self._clock.now() - requested_at
         if queued_s > MAX_QUEUED_S:
             return _rejection(id, f"The request waited {queued_s:.0f} s in the queue")

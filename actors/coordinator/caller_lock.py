@@ -1,7 +1,7 @@
-"""One caller, one transfer: who owns the caller of a session is written on `warmxfer.<session>.claim`.
+"""One transfer per caller: the subject `warmxfer.<session>.claim` names the transfer that has the caller.
 
-A claim is never given up; it is taken over when the transfer that holds it is over. So a crash at any
-point leaves nothing to clean up.
+A lock is never released. Another transfer takes it over when the transfer that holds it has ended. So a crash
+at any point leaves nothing to clean up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from warmxfer.schemas import decode_as, encode
 
 MAX_RACES = 10
 UNSTARTED_LOCK_S = 60.0
-"""A claim whose transfer has no record yet counts this long: its coordinator may be about to write it."""
+"""Validity of a lock whose transfer has no record yet: its coordinator may be about to write the record."""
 
 
 class CallerLock(Struct, frozen=True):
@@ -25,9 +25,9 @@ class CallerLock(Struct, frozen=True):
 async def lock_caller(
     bus: Bus, session: str, id: str, now: float, is_live: Callable[[str], Awaitable[bool | None]]
 ) -> str | None:
-    """Claim the caller of `session` for transfer `id`; returns the transfer that holds them instead.
+    """Lock the caller of `session` for transfer `id`; return the other transfer that has the lock, or None.
 
-    `is_live` tells whether a transfer is running (None: it has no record).
+    `is_live` returns whether a transfer is running, and None if it has no record.
     """
     for _ in range(MAX_RACES):
         last = await bus.get_last_from_leader(subjects.caller_lock(session))

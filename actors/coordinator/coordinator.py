@@ -1,17 +1,18 @@
-"""The coordinator: one trigger in, one record written, its outbox sent.
+"""The coordinator: load, step, append, publish, acknowledge.
 
-    1. a worker pulls a trigger (request, cancel, event, timeout); one at a time per transfer
-    2. the newest record is loaded; what is missing of an outbox that may not have gone out goes out first
-    3. `step(state, event, now)` decides; `now` is when the broker stored the trigger
-    4. the new record is appended: the commit, guarded against every other writer
-    5. its outbox is sent, every piece under a name that makes a repeat harmless
-    6. the trigger is acknowledged
+    1. pull         a worker takes a trigger (request, cancel, event, timeout); one at a time per transfer
+    2. load         the newest record is read; outputs of it that are not in the stream are published
+    3. step         `step(state, event, now)` decides; `now` is when the broker stored the trigger
+    4. append       the new record is appended at an expected sequence, which excludes every other writer
+    5. publish      its outputs are published, each under a message id that makes a repeat harmless
+    6. acknowledge  the worker acknowledges the trigger
 
-A crash anywhere before 6 brings the trigger back, and step 2 finds what was done; a trigger that comes back
-when others have been applied since is known by the name under which its record was written.
+A crash before 6 causes a redelivery, and 2 finds what was done. If other triggers were applied since, the
+redelivered one is recognised by the message id of its record.
 
-What is written on an old record is refused, so a memory of one is good enough to try. What is ignored is gone
-for good: that is decided on the newest record alone, as the stream's leader has it.
+- Invariant: a record is appended only after the newest record. So a cached record is good enough for a try.
+- Invariant: a trigger is ignored only on the newest record, read from the stream leader, because an ignored
+  trigger is lost. Test: `tests/actors/coordinator/test_stale_reads.py`.
 """
 
 from __future__ import annotations
@@ -53,16 +54,18 @@ from .state_machine import Applied, Record, record_decoder, step
 MAX_RACES = 25
 EARLY_TRIES = 4
 EARLY_RETRY_S = 0.25
-"""An event may overtake the request it belongs to: it is tried again a few times, then dropped."""
+"""An event may arrive before its request. It is retried a few times, then dead-lettered."""
 PAUSED_PROCESS_S = 30.0
-"""A commit that took longer than this was frozen on the way, and others may have gone on from its record. Far
-shorter than the two minutes for which the broker knows the names of what was sent."""
+"""Maximum duration of an append. After a longer one the process counts as paused, and another coordinator may
+have continued from its record. Far shorter than the two minutes for which the broker remembers message
+ids.
+"""
 
 log = structlog.get_logger(__name__)
 
 
 class Coordinator:
-    """Moves transfers. Any number of processes may run one; the log decides between them."""
+    """Moves transfers. Any number of processes may run one; the transfer log decides between them."""
 
     def __init__(self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS) -> None:
         self._bus = bus
@@ -73,14 +76,14 @@ class Coordinator:
         self._cache = RecordCache()
 
     async def handle(self, delivery: Delivery) -> None:
-        """Let one trigger take effect, exactly once however often it is delivered."""
+        """Apply one trigger. Idempotent: a redelivery has no further effect."""
         self._clock.observe(delivery.at)
         await self._apply(decode_trigger(delivery), delivery)
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """A trigger became a dead letter: its transfer ends at once, and does not wait for its deadlines.
+        """End the transfer of a dead-lettered trigger at once, instead of waiting for its deadlines.
 
-        What nobody can read is let go: it tells of nothing, and whoever writes it shall not end a transfer.
+        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer.
         """
         try:
             decode_trigger(delivery)
@@ -91,9 +94,11 @@ class Coordinator:
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
-        """Move the transfer by `event`; its record bears the delivery's name, whatever it was read as."""
+        """Load, step, append and publish for one trigger. The record is named after the delivery, not the
+        event.
+        """
         redelivered = delivery.delivery_count > 1
-        # What was done the first time is not in the memory of whoever did not do it.
+        # Load. On redelivery skip the cache: another process may have applied this trigger.
         cached = await (self._read if redelivered else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
             if cached is not None and not cached.sent:
@@ -116,16 +121,16 @@ class Coordinator:
                 )
                 return
             else:
-                # Nothing is ignored on the strength of a memory.
+                # No trigger is ignored because of a cached record.
                 cached = await self._read(delivery.transfer_id)
         raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
-        """To a session that holds a caller: is anybody in charge of them?"""
+        """Reply to a session that holds a caller whether the transfer is live."""
         return await self._liveness.answer_liveness(query)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
-        """A request under an id that cannot be worked with is refused where its author listens."""
+        """Publish a rejection of an invalid transfer id on the request's sibling subjects."""
         detail = cause.partition(": ")[2] or cause
         outcome = step(None, TransferRefused(transfer_id=subjects.INVALID_ID, detail=detail), delivery.at)
         for output in outcome.outbox if isinstance(outcome, Applied) else ():
@@ -149,7 +154,7 @@ class Coordinator:
         return cached
 
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
-        """The first event of a transfer, which has to be its request."""
+        """Return the event that starts the transfer; only a request can."""
         if isinstance(event, TransferRequested):
             rejection = await self._admission.rejection(event.transfer_id, delivery.at)
             if rejection is not None:
@@ -166,14 +171,14 @@ class Coordinator:
             await self._bus.get_last_from_leader(subjects.request(delivery.transfer_id)) is not None
         )
         if was_requested or delivery.delivery_count < EARLY_TRIES:
-            # Who was to begin it may have died, and then it is begun when the request comes again.
+            # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
 
     async def _commit(
         self, cached: CachedRecord | None, applied: Applied, event: AnyEvent, delivery: Delivery
     ) -> bool:
-        """Append the record and send its outbox; False when somebody else wrote first."""
+        """Append the record and publish its outputs; return False if another process appended first."""
         state = applied.state
         record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=applied.outbox)
         had_timer = cached is not None and cached.record.state.timer_due_at is not None
@@ -195,11 +200,11 @@ class Coordinator:
         return True
 
     async def _send_missing(self, cached: CachedRecord) -> None:
-        """Send what is not in the stream yet of an outbox that somebody may have sent.
+        """Publish the outputs of a record that are not in the stream yet.
 
-        Its names alone do not keep a repeat away: the broker knows them for two minutes, and a transfer
-        stands still for longer while a phone rings, or after its end. Where another record follows, its
-        writer has sent all of it; what is not there of it any more, as a timer that was replaced, is over.
+        Message ids alone do not prevent a repeat: the broker remembers them for two minutes. A transfer waits
+        longer while a phone rings, or after its end. If another record follows, its writer has published all
+        outputs of this one. An output that is missing then, such as a replaced timer, is obsolete.
         """
         since = await self._log.since(cached.record.state.id, cached.seq) if cached.record.outbox else None
         if since is not None and since.followed:
@@ -215,5 +220,5 @@ class Coordinator:
 
 
 def _record_id(delivery: Delivery) -> str:
-    """The name of the one record that this trigger causes, however often it is delivered."""
+    """Return the message id of the one record that this trigger causes."""
     return f"{delivery.transfer_id}:{delivery.seq}"

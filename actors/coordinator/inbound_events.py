@@ -1,4 +1,4 @@
-"""From a message that arrived to the event it means for the machine."""
+"""Mapping from an inbound message to the event for the state machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from warmxfer.schemas import (
 )
 
 INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
-"""Events with a subject of their own, or of our own making: on `event` they are a forgery or a mistake."""
+"""Events with their own subject or made by the coordinator. On the subject `event` they are rejected."""
 
 
 def decode_trigger(delivery: Delivery) -> AnyEvent:
-    """What `delivery` says; raises `Park` for what nobody can read."""
+    """Return the event in `delivery`. Raises `DeadLetter` if it is undecodable or on the wrong subject."""
     match delivery.kind:
         case "request":
             return _read_request(delivery)

@@ -1,7 +1,8 @@
-"""The SIP gateway: the only one who speaks with the telephony provider, and the only holder of its secret.
+"""The gateway as an actor: the only process that calls the telephony provider and holds its secret.
 
-One handler a command, in a table. A handler returns its answer, None when nobody waits for one any more,
-or raises `Retry` to be asked again later; what it returns is published before the command is acknowledged.
+`HANDLERS` maps each command type to its handler. A handler returns the reply, or None if the command has
+expired, or raises `RetryableError` to be called again later. The reply is published before the command is
+acknowledged.
 """
 
 from __future__ import annotations
@@ -74,20 +75,20 @@ HANDLERS: Mapping[type[Command], Handler] = {
 
 
 class CommandId(msgspec.Struct):
-    """As much of a broken command as is needed to say that it is broken."""
+    """The part of an undecodable command that a reply needs."""
 
     command_id: str
 
 
 class Gateway:
-    """Takes commands off the bus, one `handle` each."""
+    """Handler of every command on the gateway queue."""
 
     def __init__(self, bus: Bus, context: GatewayContext) -> None:
         self._bus = bus
         self._context = context
 
     async def handle(self, delivery: Delivery) -> None:
-        """Carry out one command and publish its answer."""
+        """Execute one command and publish its reply."""
         self._context.clock.observe(delivery.at)
         try:
             command = decode_command(delivery.data)
@@ -108,7 +109,7 @@ class Gateway:
             await publish_reply(self._bus, delivery.transfer_id, reply)
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """A command was given up: whoever waits for its answer is told, if it has a name at all."""
+        """Reply `CommandFailed` to a dead-lettered command, if its command id can be read."""
         try:
             broken = decode_as(CommandId, delivery.data)
         except DecodeError:
@@ -120,8 +121,11 @@ class Gateway:
 
 
 async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = None) -> None:
-    """Serve until cancelled. `ready(url)` is called once everything is served, with the address of the
-    webhooks: None when none are taken."""
+    """Serve until cancelled.
+
+    Calls `ready(url)` once commands and webhooks are served. `url` is the address of the webhooks, or None if
+    webhooks are off.
+    """
     async with AsyncExitStack() as stack:
         provider, url = await _open(bus, settings, stack)
         clock = BrokerClock()
@@ -150,7 +154,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
 
 
 async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:
-    """The provider, and the address of its webhooks when they are to be taken."""
+    """Open the provider; return it with the address of the webhooks, or None if webhooks are off."""
     config = settings.provider
     if settings.webhook_port is None:
         provider = config.open(settings.webhook_url, settings.webhook_key)
@@ -169,7 +173,10 @@ async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> t
 
 
 async def _register_webhooks(provider: Provider) -> None:
-    """Ask to be told about calls. Without it everything still works, by looking, seconds later."""
+    """Register the webhooks at the provider; log a failure.
+
+    Webhooks are optional: without them the gateway sees changes some seconds later, by polling.
+    """
     try:
         await provider.register_webhooks()
     except (RetryableError, Rejected, OutcomeUnknown) as error:

@@ -1,12 +1,13 @@
-"""At most once: the only place where it is decided whether an effect at the provider may be caused.
+"""Claims on effects at the provider: each effect happens at most once.
 
-    claim      the effect's name is claimed for ever, before the provider is asked
-    do         only the claim's owner asks, once, and not after the provider's timeout since the claim
-    look up    everybody else, and the owner who is in doubt, asks what became of it
+    claim    the claim on the effect is stored permanently, before the provider is called
+    call     only the claim's owner calls the provider, once, within the provider timeout after the claim
+    look up  every other gateway, and an owner whose outcome is unknown, reads what happened
 
-A claim is also how an effect is forbidden: a claim made to forbid, or stored after the command's deadline
-(both by the broker's clock), means that the effect never happens. From `quiet_at` on, what has not
-happened will not: the owner's request has ended, and what was in doubt had time to settle.
+- Invariant: a forbidden effect never happens. A claim forbids its effect if it was made to forbid, or if it
+  was stored after the command's deadline. Both moments are by the broker's clock.
+- Invariant: an effect that has not happened by `settled_at` never happens. By then the owner's request has
+  ended, and a request with unknown outcome has had `settle_s` to take effect.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from warmxfer.schemas import Command, RetryableError, decode_as, encode
 
 POLL_PAUSES_S = (0.2, 0.5)
 POLL_PAUSE_S = 1.0
-"""After the first pauses, one look a second."""
+"""Pause between reads after the first pauses."""
 MIN_READ_S, FIRST_READ_S, MAX_READ_S = 0.3, 3.0, 12.0
-"""The time one look may take: twice as long after each that got no answer, which may be on its way."""
+"""Timeout of one read: minimum, first, maximum. It doubles after each read without a reply, because a slow
+reply may be on its way.
+"""
 
 EndKind = Literal["refused", "doubtful"]
 T = TypeVar("T")
@@ -37,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class ClaimRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a claim says: whose it is, and how the caller's leg stood before a move."""
+    """Content of a claim: its owner, and the moves in the caller's call record before the effect."""
 
     command_id: str
     token: str
@@ -48,7 +51,7 @@ class ClaimRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EffectEnd(Struct, frozen=True):
-    """How the owner's request ended, when it was not simply done."""
+    """How the owner's request ended, if it did not simply succeed."""
 
     outcome: EndKind
     token: str
@@ -56,7 +59,7 @@ class EffectEnd(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class EffectClaim:
-    """Where we stand with an effect. `off`: it never happens. `mine`: we may cause it, now."""
+    """State of an effect. `forbidden`: it never happens. `granted`: this gateway may cause it now."""
 
     record: ClaimRecord
     granted: bool
@@ -64,13 +67,17 @@ class EffectClaim:
     settled_at: float
     """By the broker's clock."""
     end_kind: EndKind | None = None
-    """How somebody else's request ended, as far as they told."""
+    """How another gateway's request ended, if that gateway recorded it."""
     send_by: float = 0.0
-    """By the loop's clock: a request that is not over by then must be cut off. Only when `mine`."""
+    """By the loop's clock: when the request must be cut off. Set only if `granted`."""
 
 
 class EffectClaims:
-    """`timeout_s`: no request to the provider lasts longer. `settle_s`: how long a doubt needs to settle."""
+    """Claims on the effects of all transfers.
+
+    `timeout_s`: maximum duration of one request to the provider. `settle_s`: time in which a request with
+    unknown outcome takes effect or never will.
+    """
 
     def __init__(self, bus: Bus, clock: BrokerClock, *, timeout_s: float, settle_s: float) -> None:
         self._bus = bus
@@ -88,7 +95,10 @@ class EffectClaims:
         moves_done: int = 0,
         moves_failed: int = 0,
     ) -> EffectClaim:
-        """Claim `effect` to cause it; a command past its deadline forbids it, unless `even_late`."""
+        """Claim `effect` in order to cause it.
+
+        A command past its deadline forbids the effect instead, unless `even_late`.
+        """
         record = ClaimRecord(
             command_id=command.command_id,
             token=secrets.token_hex(8),
@@ -99,12 +109,15 @@ class EffectClaims:
         return await self._claim(transfer_id, effect, record)
 
     async def forbid(self, transfer_id: str, effect: str, command: Command) -> EffectClaim:
-        """Claim `effect` so that it never happens; `off` is False when somebody has begun it already."""
+        """Claim `effect` so that it never happens.
+
+        Returns a claim with `forbidden` False if another gateway has already begun the effect.
+        """
         record = ClaimRecord(command_id=command.command_id, token=secrets.token_hex(8), forbidden=True)
         return await self._claim(transfer_id, effect, record)
 
     async def record_seen(self, transfer_id: str, effect: str) -> EffectClaim | None:
-        """How `effect` stands, without claiming it; None: nobody has."""
+        """Return the state of `effect` without claiming it, or None if it is unclaimed."""
         claimed = await self._bus.get_last(subjects.effect_claim(transfer_id, effect))
         return (
             None
@@ -113,7 +126,7 @@ class EffectClaims:
         )
 
     async def record_end(self, transfer_id: str, effect: str, outcome: EndKind) -> None:
-        """Tell whoever comes after us that our request is over, and that the effect is not simply done."""
+        """Record that this gateway's request is over and that the effect did not simply succeed."""
         end = encode(EffectEnd(outcome, secrets.token_hex(8)))
         await claim_effect(self._bus, transfer_id, _ending(effect), end)
 
@@ -131,7 +144,7 @@ class EffectClaims:
         )
 
     async def _other_claim(self, transfer_id: str, effect: str, at: float, data: bytes) -> EffectClaim:
-        """Somebody else's claim, read together with how their request ended."""
+        """Return another gateway's claim, with how its request ended."""
         record = decode_as(ClaimRecord, data)
         if _is_off(record, at):
             return EffectClaim(record, granted=False, forbidden=True, settled_at=at)
@@ -148,9 +161,10 @@ class EffectClaims:
 
 
 async def poll_until(read: Callable[[float], Awaitable[T | None]], until: float) -> T | None:
-    """Call `look(within_s)` until it finds something, the last time at `until` by the loop's clock.
+    """Call `read(within_s)` until it returns a value; call it for the last time at `until`, by the loop's
+    clock.
 
-    A look that gets no answer has found nothing. None: nothing was found.
+    A read that fails counts as a read without a value. Returns None if no read returned a value.
     """
     loop = asyncio.get_running_loop()
     pauses = itertools.chain(POLL_PAUSES_S, itertools.repeat(POLL_PAUSE_S))

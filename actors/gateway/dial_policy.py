@@ -1,6 +1,7 @@
-"""Who may be dialled. Pure, and asked again right before each dial: nothing after it changes the number.
+"""Which numbers and SIP addresses may be dialled. Pure.
 
-The number plan alone does not stop toll fraud; the list of regions does. Name yours.
+The policy is checked right before each dial; no code after the check changes the number. The rules of the
+number plan alone do not prevent toll fraud. The list of regions does: configure it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from warmxfer.schemas import InvalidRequest, SIPDestination
 
 FIELD = "config.destination.sip_call_to"
 INTERNATIONAL = "001"
-"""How the plan calls numbers that belong to no region: satellites, and international premium services."""
+"""Region of numbers that belong to no country: satellite and international premium services."""
 MAX_LISTED = 250
 
 _NEVER = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PAGER})
@@ -28,7 +29,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class DialPolicy:
-    """`regions` empty: every region but `001`. `sip_hosts` empty: no SIP URI at all."""
+    """Empty `regions`: every region except `001`. Empty `sip_hosts`: no SIP URI is allowed."""
 
     regions: frozenset[str] = frozenset()
     denied_prefixes: tuple[str, ...] = ()
@@ -36,8 +37,11 @@ class DialPolicy:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> DialPolicy:
-        """WARMXFER_DIAL_REGIONS, WARMXFER_DIAL_DENY_PREFIXES, WARMXFER_DIAL_SIP_HOSTS, each a list with
-        commas; raises `Refused`."""
+        """Read the policy from WARMXFER_DIAL_REGIONS, WARMXFER_DIAL_DENY_PREFIXES and
+        WARMXFER_DIAL_SIP_HOSTS.
+
+        Each is a comma-separated list. Raises `InvalidRequest`.
+        """
         regions = _read_list(env, "WARMXFER_DIAL_REGIONS", _REGIONS.__contains__, "ISO regions such as US,CA")
         prefixes = _read_list(
             env, "WARMXFER_DIAL_DENY_PREFIXES", _PREFIX.fullmatch, "prefixes such as +1900,+882"
@@ -46,7 +50,10 @@ class DialPolicy:
         return cls(frozenset(regions), tuple(prefixes), frozenset(hosts))
 
     def check(self, destination: SIPDestination) -> None:
-        """Return when `destination` may be dialled; raises `Refused`, without the number."""
+        """Return if `destination` may be dialled.
+
+        Raises `InvalidRequest`, whose message does not contain the number.
+        """
         address = destination.sip_call_to
         if address.startswith("+"):
             self._check_number(address)

@@ -1,4 +1,4 @@
-"""How a leg stands to a move into a room, judged from its record. Pure but for the one look."""
+"""Look-up of a call record, and the position of its leg relative to a move into a room."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from .at_most_once import MIN_READ_S, ClaimRecord
 from .context import GatewayContext, in_s, left_s
 
 SWITCH = "switch"
-"""The caller's move to the supervisor."""
+"""Effect name of the caller's move to the supervisor."""
 
 SECOND_READ_AFTER_S = 1.0
-"""How long after the first look a leg that is not in the book is looked for again."""
+"""Pause before the second read of a call that the provider does not list."""
 
 
 class LegPosition(Enum):
-    """How a leg stands to a move into a room."""
+    """Position of a leg relative to a move into a room."""
 
     GONE = auto()
-    """Hung up."""
+    """The leg has hung up."""
     THERE = auto()
     UNDER_WAY = auto()
     FAILED = auto()
-    """The provider tried, and the leg is where it was."""
+    """The provider tried the move and failed; the leg is in its old room."""
     ELSEWHERE = auto()
 
 
 def leg_position(record: CallRecord | None, room_id: str, claim: ClaimRecord) -> LegPosition:
-    """Judge a leg's record against the intent to move it into `room_id`. Pure."""
+    """Return the position of a leg relative to the claimed move into `room_id`. Pure."""
     if record is None or not record.up:
         return LegPosition.GONE
     if record.moving:
@@ -44,10 +44,11 @@ def leg_position(record: CallRecord | None, room_id: str, claim: ClaimRecord) ->
 
 
 async def look_up(context: GatewayContext, call_id: str, within_s: float) -> CallRecord | None:
-    """A leg's record; None when the provider's book does not hold it, and still not a moment later.
+    """Return the call record of a leg, or None if two reads do not find it.
 
-    A book has copies, and one of them may be behind: a caller taken for gone is brought home by nobody.
-    Raises as the provider does, and `Retry` when there is no time for the second look.
+    Provider reads may be stale. A missing call is read twice, because a caller reported as gone is not
+    returned to the AI. Raises what the provider raises, and `RetryableError` if there is no time for the
+    second read.
     """
     read_by = in_s(within_s)
     record = await context.provider.look_up_call(call_id, within_s=within_s)
@@ -60,7 +61,7 @@ async def look_up(context: GatewayContext, call_id: str, within_s: float) -> Cal
 
 
 async def is_down(context: GatewayContext, call_id: str, read_by: float) -> bool:
-    """Whether a leg is seen to be down; False when it is up, or nobody answers."""
+    """Return True if the leg has ended; False if it is up or the provider does not reply."""
     try:
         record = await look_up(context, call_id, left_s(read_by))
     except (RetryableError, Rejected):

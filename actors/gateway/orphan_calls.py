@@ -4,9 +4,13 @@ A transfer ends its own legs, even after its end. A transfer that the broker has
 deleted, or an old copy of the stream was put back. So each gateway of a named deployment reads from time to
 time which legs are up under that name.
 
-The law of this file: better a leg left up than a talk cut off. A leg is ended only when, in two looks in a
-row, coordinators said that its transfer is not running, no success of it is known, and no caller is in its
-room. Without a name nothing is ended: another deployment may dial through the same project of the provider.
+- Invariant: when in doubt, keep the call. A leg is ended only if three facts hold in two successive scans:
+  a coordinator replied that its transfer is not live, no success of the transfer is known, and no caller is
+  in its room.
+- Invariant: a gateway without a deployment name ends no orphan leg. Another deployment may dial through the
+  same project of the provider.
+
+Test: `tests/actors/gateway/test_orphan_calls.py`.
 """
 
 from __future__ import annotations
@@ -27,14 +31,16 @@ from . import call_marks
 SCAN_TIMEOUT_S: Final = 60.0
 LIVENESS_TIMEOUT_S: Final = 2.0
 LOOK_BACK_S: Final = 7_200.0
-"""Legs that began earlier are not looked for: the book would grow without end."""
+"""Legs that began earlier are not read: the list of calls would grow without end."""
 MAX_LEGS: Final = 2_000
 
 log = structlog.get_logger(__name__)
 
 
 class OrphanCallReaper:
-    """Looks every `every_s`, at a moment of its own: several gateways of a deployment do not look at once."""
+    """Scans about every `interval_s`, with a random part: the gateways of a deployment scan at different
+    times.
+    """
 
     def __init__(self, bus: Bus, provider: Provider, deployment: str, interval_s: float) -> None:
         self._bus = bus
@@ -44,18 +50,18 @@ class OrphanCallReaper:
         self._suspects: set[str] = set()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Scan until cancelled."""
         while True:
             await asyncio.sleep(self._interval_s * random.uniform(0.75, 1.0))
             try:
                 async with asyncio.timeout(SCAN_TIMEOUT_S):
                     await self.scan()
             except (WarmxferError, TimeoutError) as error:
-                # Whatever it was: a gateway that does not look serves calls all the same.
+                # A gateway whose scan fails must still execute commands.
                 log.warning("orphan_scan_failed", cause=type(error).__name__)
 
     async def scan(self) -> None:
-        """Read the book once; end what was forgotten the last time, too."""
+        """Read the legs once; end each leg that the previous scan also found to be an orphan."""
         legs = await self._provider.find_marked_calls(
             call_marks.deployment_metadata(self._deployment), LOOK_BACK_S
         )
@@ -74,7 +80,7 @@ class OrphanCallReaper:
         return await self._provider.find_caller_call(leg.room_id) is None
 
     async def _succeeded(self, transfer_id: str) -> bool:
-        """Whether a success is known; what cannot be read may be one."""
+        """Return whether a success is known. A result that cannot be decoded counts as one."""
         stored = await self._bus.get_last_from_leader(subjects.result(transfer_id))
         try:
             return stored is not None and decode_result(stored.data).success
@@ -82,7 +88,7 @@ class OrphanCallReaper:
             return True
 
     async def _end(self, leg: CallRecord) -> None:
-        """Hang up, and close the room: an agent of ours may still sit in it."""
+        """Hang up, and close the room: a briefing agent may still be in it."""
         owner = call_marks.parse_call_metadata(leg.metadata)
         log.error("orphan_call_ended", transfer_id=owner and owner.transfer_id)
         await self._provider.end(leg.call_id)

@@ -1,6 +1,6 @@
-"""Keys to rooms, on demand: the gateway alone holds the provider's secret, everybody else asks.
+"""Room tokens on request: only the gateway holds the provider's secret.
 
-A key is for one participant in one room, and lives for minutes. It is never stored and never logged.
+A token admits one participant to one room and expires after minutes. It is never stored and never logged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 def serve_room_tokens(bus: Bus, provider: Provider) -> Responder:
-    """Answer `warmxfer.ask.token` while the returned context is open; one gateway answers each question."""
+    """Return a context that replies to room token queries; one gateway replies to each query."""
 
     async def reply(message: LiveMessage) -> bytes:
         query = _read_query(message.data)

@@ -1,4 +1,4 @@
-"""How one gateway is set up, from the environment."""
+"""Settings of one gateway, from the environment."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ MAX_URL_CHARS = 512
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """`webhook_port` None: no webhooks are taken, 0: on any free port.
+    """Settings of one gateway.
 
-    `webhook_url` is where the provider reaches us; left out, and with a provider on this machine, it is our
-    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned.
-    `deployment` is the name under which legs are dialled, and orphan legs looked for; None: they are not.
+    `webhook_port`: None turns webhooks off, 0 takes any free port. `webhook_url`: the address at which the
+    provider reaches the gateway; by default the gateway's own address if the provider runs on this machine.
+    `webhook_key`: a PEM or the word `fetch`; None accepts unsigned webhooks. `deployment`: the name in the
+    metadata of every dialled leg; None turns the scan for orphan legs off.
     """
 
     provider: ProviderConfig
@@ -40,7 +41,7 @@ class GatewaySettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
-        """The settings in `env` (see docs/configuration.md); raises `Refused`."""
+        """Read the settings from `env` (see docs/configuration.md). Raises `InvalidRequest`."""
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
         return cls(
             provider=choose_provider(env),

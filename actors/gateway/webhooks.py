@@ -1,11 +1,12 @@
-"""What the provider tells of its own accord, in over HTTP and on to the bus.
+"""HTTP endpoint for provider webhooks: publishes each relevant notice as an event.
 
-    POST /webhooks/<provider>    200 once what concerns us is stored; 401 unsigned, 400 unreadable, 413 too
-                                 large, 503 when the bus or the signer's key is away: then it is sent again
-    GET  /healthz                200 while the bus is connected, with what was counted
+    POST /webhooks/<provider>    200 after the event is stored, or if the notice is irrelevant;
+                                 400 unreadable, 401 bad signature, 408 too slow, 413 too large;
+                                 503 broker or signing key unreachable: the provider sends it again
+    GET  /healthz                200 while the bus is connected, with a counter for each result
 
-The same body twice is the same fact: its hash is the message id. A webhook is a hint; nothing that cannot
-be undone follows from one alone.
+- Invariant: the same body twice is one event. The hash of the body is the message id.
+- Invariant: a webhook is a hint. No irreversible action follows from a webhook alone.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ log = structlog.get_logger(__name__)
 
 
 class TooLarge(Exception):
-    """A body beyond `MAX_BODY_BYTES`."""
+    """A body of more than `MAX_BODY_BYTES`."""
 
 
 def path_of(provider_name: str) -> str:
-    """Where the webhooks of a provider come in."""
+    """Return the path of a provider's webhooks."""
     return f"/webhooks/{provider_name}"
 
 
 class Webhooks:
-    """The application; `app` is served by `server.py`."""
+    """The webhook application; `webhook_server.py` serves `app`."""
 
     def __init__(self, bus: Bus, provider: Provider) -> None:
         self._bus = bus

@@ -1,6 +1,7 @@
-"""The probe of a process: `/healthz` while its loop turns, `/readyz` while it can do its work.
+"""Health probe of a process: `/healthz` while its event loop runs, `/readyz` while it can do its work.
 
-It speaks just enough HTTP/1.1 for a kubelet or a compose health check; off unless `WARMXFER_HEALTH_PORT`.
+It implements only the HTTP/1.1 that a kubelet or a compose health check needs. It is off unless
+`WARMXFER_HEALTH_PORT` is set.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncIterator[int | None]:
-    """Answer probes while the context is open; yields the port, None when there is none.
+    """Serve the probe while the context is open; yield its port, or None if the probe is off.
 
-    `WARMXFER_HEALTH_PORT` 0 is any free port, `WARMXFER_HEALTH_HOST` the address (all by default: a
-    kubelet comes from outside). Raises `Refused`.
+    `WARMXFER_HEALTH_PORT` 0 takes any free port. `WARMXFER_HEALTH_HOST` is the address; the default is all
+    addresses, because a kubelet connects from outside. Raises `InvalidRequest`.
     """
     if not env.get("WARMXFER_HEALTH_PORT", "").strip():
         yield None

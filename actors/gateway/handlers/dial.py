@@ -1,7 +1,9 @@
-"""The supervisor's leg: dialled at most once an attempt, and ended for good.
+"""DialSupervisor and EndCall: each attempt is dialled at most once, and its leg is ended for good.
 
-`EndCall` is stronger than `DialSupervisor`: if it comes first, the dial never happens; if it comes
-after, it ends every leg that carries the attempt's mark, also one that the provider made late or twice.
+- Invariant: `EndCall` wins over `DialSupervisor`. If it is first, the dial never happens. If it is second, it
+  ends every leg with the attempt's mark, including one that the provider created late or twice.
+
+Test: `tests/actors/gateway/test_dial.py`.
 """
 
 from __future__ import annotations
@@ -29,16 +31,16 @@ from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_
 from ..leg_lookup import look_up
 
 END_SETTLE_S = 3.0
-"""How long a leg may take to be down after it was told to."""
+"""Maximum time for a leg to be down after the provider accepted the order to end it."""
 DOWN_ALREADY_S = 1.0
-"""How long a leg that could not be told to end is looked at: time for one answer from far away."""
+"""Time to read the leg when the provider did not accept the order: enough for one slow reply."""
 LATE_LEG_RETRY_S = STILL_UP_RETRY_S = 0.5
 
 log = structlog.get_logger(__name__)
 
 
 async def dial_supervisor(context: GatewayContext, transfer_id: str, command: DialSupervisor) -> CommandReply:
-    """Ring the supervisor, if that is allowed and was neither done nor called off."""
+    """Dial the supervisor, if the policy allows it and the attempt was neither dialled nor forbidden."""
     try:
         context.policy.check(command.destination)
     except InvalidRequest as error:
@@ -66,7 +68,10 @@ async def dial_supervisor(context: GatewayContext, transfer_id: str, command: Di
 
 
 async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) -> CommandReply:
-    """See to it that no leg of the attempt is up or is begun. Raises `Retry` for as long as that is open."""
+    """Forbid the attempt's dial and end every leg of it.
+
+    Raises `RetryableError` while a leg is still up or the dial may still be executed.
+    """
     claim = await context.claims.forbid(transfer_id, _effect(command.attempt), command)
     if claim.forbidden:
         return CallEnded(command_id=command.command_id, attempt=command.attempt, existed=False)
@@ -94,7 +99,7 @@ async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) 
 
 
 async def _hang_up(context: GatewayContext, call_id: str, by: float) -> None:
-    """Return when the leg is seen to be down; what the order to end it was answered does not count."""
+    """Return when the leg is down, whatever the provider replied to the order to end it."""
 
     async def is_down(within_s: float) -> bool | None:
         record = await look_up(context, call_id, within_s)
@@ -104,7 +109,7 @@ async def _hang_up(context: GatewayContext, call_id: str, by: float) -> None:
     try:
         await context.provider.end(call_id, within_s=left_s(by))
     except (Rejected, OutcomeUnknown) as error:
-        # Down already, as a rule. If not, the order is better given again than waited for.
+        # The leg is usually down already. If it is not, repeating the order helps more than waiting.
         down_timeout_s = DOWN_ALREADY_S
         log.info("end_call_outcome_unknown", cause=type(error).__name__)
     if await poll_until(is_down, min(by, in_s(down_timeout_s))) is None:
@@ -120,7 +125,7 @@ async def _find_leg(
     until: float,
     unknown: OutcomeUnknown | None,
 ) -> CommandReply:
-    """The dial may have happened: find its leg, or say that we do not know."""
+    """Search for the leg of a dial that may have happened; reply UNKNOWN if none is found."""
     key = call_marks.attempt_key(transfer_id, command.attempt)
 
     async def read(within_s: float) -> CallRecord | None:

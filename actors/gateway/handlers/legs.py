@@ -1,4 +1,4 @@
-"""Commands that ask, and the rooms: what may be done twice without harm needs no claim."""
+"""FindCallerCall and CheckLegs: commands that only read call records. They need no claim."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNANSWERED = "The provider did not say in time whether the caller is on the phon
 async def find_caller_call(
     context: GatewayContext, transfer_id: str, command: FindCallerCall
 ) -> CommandReply | None:
-    """The caller's leg must be up: one that is known is checked, any other is searched for in the room."""
+    """Reply with the caller's live leg: the known call, or else the caller's call in the room."""
     if context.expired(command):
         return None
     match await poll_until(
@@ -49,7 +49,7 @@ async def find_caller_call(
 async def _caller_record(
     context: GatewayContext, command: FindCallerCall, within_s: float
 ) -> tuple[CallRecord | None] | Rejected:
-    """What the provider says of the caller's leg, or why it says nothing, however often it is asked."""
+    """Return the record of the caller's leg, or the refusal that no later read would change."""
     try:
         if command.call_id is None:
             return (await context.provider.find_caller_call(command.room_id, within_s=within_s),)
@@ -59,7 +59,7 @@ async def _caller_record(
 
 
 async def check_legs(context: GatewayContext, transfer_id: str, command: CheckLegs) -> CommandReply | None:
-    """Both legs as the provider has them now, side by side."""
+    """Reply with the current state of both legs, which are read at the same time."""
     if context.expired(command):
         return None
     within_s = left_s(context.reply_deadline(command))

@@ -1,8 +1,7 @@
-"""Recordings: asked for by the gateway, until there is one or no time, so that no agent's leaving ends one.
+"""RecordParticipant: the gateway starts recordings, so that a recording continues after an agent leaves.
 
-There is no claim. Being recorded is a state of a participant, not something that happens to them: whoever
-asks again finds it so. And where a provider should not know that, a second file of the same call is not the
-harm that a second ring is.
+No at-most-once claim is needed: starting a recording is idempotent. If a provider did not ensure that, a
+second file of the same call would do less harm than a second ring.
 """
 
 from __future__ import annotations
@@ -31,7 +30,10 @@ log = structlog.get_logger(__name__)
 async def record_participant(
     context: GatewayContext, transfer_id: str, command: RecordParticipant
 ) -> CommandReply | None:
-    """Ask until they are recorded: the provider may know of somebody a second later than the room does."""
+    """Start the recording; repeat until it runs or the deadline is near.
+
+    The provider may list a participant a second later than the room does.
+    """
     if context.expired(command):
         return None
     last_failure = command_failed(command, FailureKind.REFUSED, NO_TIME)
@@ -48,7 +50,7 @@ async def record_participant(
             last_failure = command_rejected(command, error)
             return None
         except OutcomeUnknown as error:
-            # What it said tells more than that, asked at the last moment, it said nothing.
+            # An earlier reply with a status says more than a last request that was cut off.
             if error.status is not None or last_failure.status is None:
                 last_failure = command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
             return None
@@ -56,7 +58,7 @@ async def record_participant(
 
     reply = await poll_until(attempt, context.reply_deadline(command)) or last_failure
     if isinstance(reply, CommandFailed):
-        # Of the supervisor's recording nobody else is told.
+        # No other log line mentions a failed recording of the supervisor.
         log.warning(
             "recording_not_started", transfer_id=transfer_id, fault=reply.failure.value, cause=reply.detail
         )

@@ -1,11 +1,12 @@
-"""The caller's leg, back with the AI: moved at most once, and only if it is where we took it.
+"""ReturnCaller: moves the caller back to the AI, only from the room of this transfer.
 
-`ReturnCaller` is stronger than `SwitchCaller`: if it comes first, the move never happens; if it comes
-after, it waits until the move can no longer happen unseen, and then sees to it that the caller is home.
+- Invariant: `ReturnCaller` wins over `SwitchCaller`. If it is first, the switch never happens. If it is
+  second, it waits until the switch can no longer take effect unseen, and then checks where the caller is.
+- Invariant: each claim allows at most one move back. A move that had no effect (the gateway died, the
+  provider refused or failed) is repeated under a new claim, after the old one can no longer take effect.
+  A second move to the same room would do no harm.
 
-A way back that came to nothing (its gateway died, the provider would not or could not) is begun again under
-a claim of its own, but not before the one before it can no longer happen: a caller is worth more than one
-try, and two moves to the same room would do no harm.
+Test: `tests/actors/gateway/test_return_caller.py`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
 
 RETURN_EFFECTS = ("return", *(f"return-{place}" for place in range(2, 11)))
-"""The claims under which the caller may be moved back, one after the other."""
+"""Effects under which the caller may be moved back, used one after the other."""
 REFUSED_RETRY_S, REFUSED_RETRY_MAX_S = 1.0, 15.0
-"""Each refusal is followed by a longer pause: an AI whose process has died takes a while to be back."""
+"""Pause after a refusal; it doubles each time. The provider refuses while no AI is in the primary room, and
+an AI whose process died needs time to return.
+"""
 MIN_MOVE_S = 1.0
-"""With less time than this no claim is used up."""
+"""With less time than this, no claim is used."""
 
 
 async def return_caller(context: GatewayContext, transfer_id: str, command: ReturnCaller) -> CommandReply:
-    """See to it that the caller is in the primary room, and that no earlier order moves them out again."""
+    """Forbid the switch, and move the caller to the primary room if they are not there."""
     switch_claim = await context.claims.forbid(transfer_id, SWITCH, command)
     reply_by = context.reply_deadline(command, at_least_s=CLEAN_UP_S)
     quiet = in_s(0.0) if switch_claim.forbidden else context.to_loop_time(switch_claim.settled_at)
@@ -54,11 +57,13 @@ async def return_caller(context: GatewayContext, transfer_id: str, command: Retu
 async def _settled_position(
     context: GatewayContext, command: ReturnCaller, switch_claim: EffectClaim, quiet: float, within_s: float
 ) -> tuple[LegPosition, CallRecord | None] | None:
-    """Where the caller is, once that can be relied on: a move under way, or one that may still begin, is
-    waited for until `quiet`."""
+    """Return where the caller is, or None while that may still change.
+
+    A move that is under way or that may still begin can change it until `quiet`.
+    """
     record = await look_up(context, command.caller_call_id, within_s)
     position = _position_before_return(record, command, switch_claim)
-    # They were moved away and are back: that move does not begin any more.
+    # The caller was moved away and is back, so the switch is over.
     already_back = (
         position is LegPosition.THERE
         and record is not None
@@ -73,7 +78,10 @@ async def _settled_position(
 def _position_before_return(
     record: CallRecord | None, command: ReturnCaller, switch_claim: EffectClaim
 ) -> LegPosition:
-    """Whether the caller is still where we took them. A book that names no room is read by its moves."""
+    """Return whether the caller is still where this transfer moved them.
+
+    A record without a room is judged by its number of completed moves.
+    """
     if record is None or not record.up:
         return LegPosition.GONE
     if record.moving:
@@ -81,14 +89,14 @@ def _position_before_return(
     if record.room_id is None:
         moved = not switch_claim.forbidden and record.completed_moves > switch_claim.record.moves_done
         return LegPosition.ELSEWHERE if moved else LegPosition.THERE
-    # In a third room they are somebody else's by now, who is not to lose them to an order of old.
+    # A caller in a third room belongs to a newer transfer, and this command may be an old redelivery.
     return LegPosition.ELSEWHERE if record.room_id == command.from_room_id else LegPosition.THERE
 
 
 async def _return(
     context: GatewayContext, transfer_id: str, command: ReturnCaller, record: CallRecord, reply_by: float
 ) -> CommandReply:
-    """Move the caller home, under the first claim that has not come to nothing."""
+    """Move the caller back under the first claim that can still have an effect."""
     for effect in RETURN_EFFECTS:
         if left_s(reply_by) < LOOK_UP_RESERVE_S + MIN_MOVE_S:
             raise RetryableError("There is no time left to move the caller back")
@@ -125,7 +133,7 @@ async def _switch_back(
     claim: EffectClaim,
     reply_by: float,
 ) -> None:
-    """Ask the provider, once; raises when it certainly did nothing."""
+    """Ask the provider once to move the caller. Raises if the provider certainly did nothing."""
     send_by = min(claim.send_by, reply_by - LOOK_UP_RESERVE_S)
     try:
         await context.provider.switch(
@@ -141,7 +149,7 @@ async def _switch_back(
 async def _refused(
     context: GatewayContext, effect: str, command: ReturnCaller, error: WarmxferError, reply_by: float
 ) -> CommandReply:
-    """The provider said no: the caller is gone, or it is asked again soon, or that was the last time."""
+    """Handle a refusal: the caller has hung up, or the command is retried, or this was the last claim."""
     if await is_down(context, command.caller_call_id, reply_by):
         return CallerReturned(command_id=command.command_id, caller_up=False)
     if effect != RETURN_EFFECTS[-1]:
@@ -153,7 +161,7 @@ async def _refused(
 async def _watch_return(
     context: GatewayContext, command: ReturnCaller, claim: EffectClaim, reply_by: float
 ) -> tuple[LegPosition, CallRecord | None] | None:
-    """What became of a way back: home, gone, or come to nothing. None: it is not decided yet."""
+    """Return the position after a move back, or None while it is undecided."""
 
     async def read(within_s: float) -> tuple[LegPosition, CallRecord | None] | None:
         quiet = left_s(context.to_loop_time(claim.settled_at)) <= 0

@@ -1,4 +1,4 @@
-"""Commands that open and close rooms: both are idempotent at the provider, so neither needs a claim."""
+"""CreateRoom and CloseRoom: both are idempotent at the provider, so they need no claim."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OCCUPIED_RETRY_S = 1.0
 
 
 async def create_room(context: GatewayContext, transfer_id: str, command: CreateRoom) -> CommandReply | None:
-    """The same key gives the same room, so the provider may be asked as often as it takes."""
+    """Create the room. The same key returns the same room, so the provider may be asked repeatedly."""
     if context.expired(command):
         return None
     try:
@@ -38,11 +38,15 @@ async def create_room(context: GatewayContext, transfer_id: str, command: Create
 
 
 async def close_room(context: GatewayContext, transfer_id: str, command: CloseRoom) -> CommandReply:
-    """A room that is gone already is closed. A provider that does not answer is asked again later.
+    """Close the room, if no caller is in it. A room that does not exist counts as closed.
 
-    Of a room that nobody knows the key is known: by that it is opened, if it was not, and closed. Closing
-    hangs up on whoever is there, so a room with a caller in it stays: a move may come later than anything.
-    It is told, for nobody else may have seen them come: they are to be brought back.
+    If the room id is unknown, create the room by its key (idempotent) to learn the id, then close it.
+
+    Invariant: a room with a caller in it is not closed, because closing hangs up every call in the room. A
+    move may be executed at any later time. The caller's presence is published, because no other actor may
+    have seen the caller arrive; the coordinator then returns the caller.
+
+    Raises `RetryableError` if a caller is in the room or if the provider does not reply.
     """
     reply_by = context.reply_deadline(command, at_least_s=CLEAN_UP_S)
     try:
@@ -71,9 +75,9 @@ async def close_room(context: GatewayContext, transfer_id: str, command: CloseRo
 
 
 async def _has_caller(context: GatewayContext, room_id: str, call_id: str | None, reply_by: float) -> bool:
-    """Whether somebody is on the phone in that room: our caller by their own leg, anybody by the room's book.
+    """Return whether a caller is in the room, by the caller's own call record or by the room's list of calls.
 
-    Raises `Retry` while our caller is being moved, wherever to.
+    Raises `RetryableError` while the caller is being moved, whatever the destination.
     """
     if call_id is not None:
         caller = await look_up(context, call_id, left_s(reply_by))

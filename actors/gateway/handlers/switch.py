@@ -1,4 +1,7 @@
-"""The caller's leg, moved to the supervisor: at most once, and only while both legs are up."""
+"""SwitchCaller: moves the caller to the supervisor at most once, and only while both legs are up.
+
+Test: `tests/actors/gateway/test_switch.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
 
 LEGS_UNKNOWN = "The provider did not say whether both are still on the phone; the caller was not moved."
 TIMEOUT_STATUSES = frozenset({408, 504})
-"""Answers of somebody between us and the provider who stopped waiting: the request may still be at work."""
+"""Statuses of a proxy that stopped waiting: the provider may still execute the request."""
 
 Legs = tuple[CallRecord | None, CallRecord | None]
-"""The caller's and the supervisor's; None: gone."""
+"""The caller's and the supervisor's call records; None: the call does not exist."""
 
 
 async def switch_caller(context: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
-    """Check that both legs are up, then move the caller's."""
+    """Check that both legs are up, then move the caller."""
     claim = await context.claims.record_seen(transfer_id, SWITCH)
     if claim is None:
         checked = await _check(context, transfer_id, command)
@@ -53,8 +56,8 @@ async def switch_caller(context: GatewayContext, transfer_id: str, command: Swit
 async def _check(
     context: GatewayContext, transfer_id: str, command: SwitchCaller
 ) -> EffectClaim | CommandFailed:
-    """The move's turn, when both legs are up; else the answer that says which one is not."""
-    # The other half of the time is the move's.
+    """Return the claim on the switch if both legs are up, or else the reply that says which leg is down."""
+    # The other half of the time is for the switch.
     check_timeout_s = left_s(context.reply_deadline(command) - LOOK_UP_RESERVE_S) / 2
     if check_timeout_s <= 0:
         return await context.claims.forbid(transfer_id, SWITCH, command)
@@ -72,7 +75,7 @@ async def _check(
     if caller is None or not caller.up:
         return _caller_gone(command)
     if supervisor is None or not supervisor.up:
-        # Another delivery may have looked while they were there, and must not move the caller after this.
+        # Another delivery may have read the leg while it was up; it must not move the caller after this.
         claim = await context.claims.forbid(transfer_id, SWITCH, command)
         return (
             command_failed(command, FailureKind.SUPERVISOR_GONE, "The supervisor has hung up.")
@@ -95,7 +98,7 @@ async def _legs(context: GatewayContext, command: SwitchCaller, within_s: float)
             look_up(context, command.supervisor_call_id, within_s),
         )
     except Rejected as error:
-        # Asking again will not help.
+        # A refused read is final: repeating it does not help.
         return error
 
 
@@ -106,7 +109,7 @@ async def _find_moved(
     until: float,
     unknown: OutcomeUnknown | None,
 ) -> CommandReply:
-    """The move may have happened: see where the caller is, or say that we do not know."""
+    """Find where the caller is after a switch that may have happened; reply UNKNOWN if unseen."""
     position = LegPosition.UNDER_WAY
 
     async def read(within_s: float) -> CallRecord | LegPosition | None:
