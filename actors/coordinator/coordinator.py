@@ -49,7 +49,7 @@ from .liveness import TransferLiveness
 from .outbox import TIMER, outgoing
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
-from .state_machine import Applied, Record, record_decoder, step
+from .state_machine import Applied, Record, Transfer, record_decoder, step
 
 MAX_RACES = 25
 EARLY_TRIES = 4
@@ -80,71 +80,48 @@ class Coordinator:
         self._clock.observe(delivery.at)
         await self._apply(decode_trigger(delivery), delivery)
 
-    async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """End the transfer of a dead-lettered trigger at once, instead of waiting for its deadlines.
-
-        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer.
-        """
-        try:
-            decode_trigger(delivery)
-        except DeadLetter:
-            return
-        id, kind = delivery.transfer_id, delivery.kind
-        if kind == "request" or await self._liveness.is_live(id):
-            await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
-
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
-        """Load, step, append and publish for one trigger. The record is named after the delivery, not the
-        event.
-        """
-        redelivered = delivery.delivery_count > 1
+        """Load, step, append and publish for one trigger; the worker acknowledges it afterwards."""
+        clock = asyncio.get_running_loop().time
         # Load. On redelivery skip the cache: another process may have applied this trigger.
+        redelivered = delivery.delivery_count > 1
         cached = await (self._read if redelivered else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
             if cached is not None and not cached.sent:
-                await self._send_missing(cached)
+                await self._publish_missing(cached)
             if cached is not None and cached.record.trigger == delivery.seq:
                 return
             if cached is None:
                 event = await self._first_event(event, delivery)
+            # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
                 if redelivered and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
                     return
-                if await self._commit(cached, outcome, event, delivery):
+                # Append.
+                paused_at = clock() + PAUSED_PROCESS_S
+                appended = await self._append(cached, outcome, event, delivery)
+                if appended is not None:
+                    # Publish.
+                    await (self._publish if clock() < paused_at else self._publish_missing)(appended)
+                    _log_end(outcome.state)
                     return
                 redelivered = True
-                cached = await self._read(delivery.transfer_id)
             elif cached is None or cached.fresh:
                 log.debug(
                     "trigger_ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why
                 )
                 return
-            else:
-                # No trigger is ignored because of a cached record.
-                cached = await self._read(delivery.transfer_id)
+            # Load again: another coordinator appended first, or the trigger was ignored on a cached record.
+            cached = await self._read(delivery.transfer_id)
         raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
 
-    async def answer_liveness(self, query: LiveMessage) -> bytes:
-        """Reply to a session that holds a caller whether the transfer is live."""
-        return await self._liveness.answer_liveness(query)
-
-    async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
-        """Publish a rejection of an invalid transfer id on the request's sibling subjects."""
-        detail = cause.partition(": ")[2] or cause
-        outcome = step(None, TransferRefused(transfer_id=subjects.INVALID_ID, detail=detail), delivery.at)
-        for output in outcome.outbox if isinstance(outcome, Applied) else ():
-            kind = "phase" if isinstance(output, PhaseChanged) else "result"
-            subject = subjects.sibling_subject(delivery.subject, kind)
-            if subject is not None:
-                await self._bus.publish(subject, encode(output), msg_id=f"{delivery.seq}:{kind}")
-
-    # ── one trigger ──────────────────────────────────────────────────────────────────────────────
-
     async def _load(self, id: str) -> CachedRecord | None:
+        """Return the newest record this process knows, from the cache if it can."""
         return self._cache.get(id) or await self._read(id)
 
     async def _read(self, id: str) -> CachedRecord | None:
+        """Read the newest record from the stream leader, or None if the transfer has none."""
         entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
@@ -175,31 +152,36 @@ class Coordinator:
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
 
-    async def _commit(
+    async def _append(
         self, cached: CachedRecord | None, applied: Applied, event: AnyEvent, delivery: Delivery
-    ) -> bool:
-        """Append the record and publish its outputs; return False if another process appended first."""
+    ) -> CachedRecord | None:
+        """Append the record after `cached`; return it, or None if another process appended first.
+
+        The record is named after the delivery, whatever event the delivery was read as.
+        """
         state = applied.state
         record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=applied.outbox)
         had_timer = cached is not None and cached.record.state.timer_due_at is not None
         cancel_timer = subjects.timer(state.id, TIMER) if had_timer and state.timer_due_at is None else None
-        clock = asyncio.get_running_loop().time
-        paused_at = clock() + PAUSED_PROCESS_S
         try:
             seq = await self._log.append(
                 state.id, encode(record), cached.seq if cached else 0, _record_id(delivery), cancel_timer
             )
         except StaleWrite:
             self._cache.drop(state.id)
-            return False
-        committed = CachedRecord(record, seq, sent=False, fresh=False)
-        self._cache.put(state.id, committed)
-        await (self._send if clock() < paused_at else self._send_missing)(committed)
-        if state.stage.ended and state.decision is not None:
-            log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
-        return True
+            return None
+        appended = CachedRecord(record, seq, sent=False, fresh=False)
+        self._cache.put(state.id, appended)
+        return appended
 
-    async def _send_missing(self, cached: CachedRecord) -> None:
+    async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
+        """Publish the outputs of a record, except those with a message id in `stored`."""
+        messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
+        if messages:
+            await self._bus.publish_all(messages)
+        cached.sent = True
+
+    async def _publish_missing(self, cached: CachedRecord) -> None:
         """Publish the outputs of a record that are not in the stream yet.
 
         Message ids alone do not prevent a repeat: the broker remembers them for two minutes. A transfer waits
@@ -210,13 +192,42 @@ class Coordinator:
         if since is not None and since.followed:
             cached.sent = True
         else:
-            await self._send(cached, since.ids if since else ())
+            await self._publish(cached, since.ids if since else ())
 
-    async def _send(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
-        messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
-        if messages:
-            await self._bus.publish_all(messages)
-        cached.sent = True
+    # ── other entry points ───────────────────────────────────────────────────────────────────────
+
+    async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
+        """End the transfer of a dead-lettered trigger at once, instead of waiting for its deadlines.
+
+        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer.
+        """
+        try:
+            decode_trigger(delivery)
+        except DeadLetter:
+            return
+        id, kind = delivery.transfer_id, delivery.kind
+        if kind == "request" or await self._liveness.is_live(id):
+            await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
+
+    async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
+        """Publish a rejection of an invalid transfer id on the request's sibling subjects."""
+        detail = cause.partition(": ")[2] or cause
+        outcome = step(None, TransferRefused(transfer_id=subjects.INVALID_ID, detail=detail), delivery.at)
+        for output in outcome.outbox if isinstance(outcome, Applied) else ():
+            kind = "phase" if isinstance(output, PhaseChanged) else "result"
+            subject = subjects.sibling_subject(delivery.subject, kind)
+            if subject is not None:
+                await self._bus.publish(subject, encode(output), msg_id=f"{delivery.seq}:{kind}")
+
+    async def answer_liveness(self, query: LiveMessage) -> bytes:
+        """Reply to a session that holds a caller whether the transfer is live."""
+        return await self._liveness.answer_liveness(query)
+
+
+def _log_end(state: Transfer) -> None:
+    """Log the outcome of an ended transfer."""
+    if state.stage.ended and state.decision is not None:
+        log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
 
 
 def _record_id(delivery: Delivery) -> str:

@@ -193,9 +193,9 @@ class Dying(Coordinator):
         await super().handle(delivery)
         self._die_once(delivery.seq, "after")
 
-    async def _send(self, known, stored=()):  # type: ignore[no-untyped-def]
+    async def _publish(self, known, stored=()):  # type: ignore[no-untyped-def]
         self._die_once(known.seq, "committed, nothing sent")
-        await super()._send(known, stored)
+        await super()._publish(known, stored)
         self._die_once(known.seq, "sent, not acknowledged")
 
 
@@ -259,10 +259,10 @@ async def test_users_learn_of_an_end_whose_coordinator_died_before_telling(fresh
     trigger in the log and let it go, without sending what its record had to send."""
 
     class Silent(Coordinator):
-        async def _send(self, known, stored=()):  # type: ignore[no-untyped-def]
+        async def _publish(self, known, stored=()):  # type: ignore[no-untyped-def]
             if isinstance(known.record.event, CancelRequested):
                 raise Crash
-            await super()._send(known, stored)
+            await super()._publish(known, stored)
 
     remembers = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.request("t-told"), request("room-a"))
