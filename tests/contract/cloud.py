@@ -20,7 +20,7 @@ from warmxfer.schemas import WarmxferError
 from .target import Target
 
 REQUEST_S = 10.0
-NOT_THERE = {402, 404}
+NOT_FOUND_STATUSES = {402, 404}
 """What the platform answers where nothing is; it uses both."""
 
 log = structlog.get_logger(__name__)
@@ -64,20 +64,20 @@ class Cloud:
         """The status of an answer that must be a refusal which says why."""
         answer = await self.http.request(method, path, json=body)
         assert 400 <= answer.status_code < 500, (path, answer.status_code, answer.text)
-        said = answer.json()
-        why = [said.get(name) for name in ("message", "error", "msg", "statusMessage")]
-        assert any(isinstance(each, str) and each for each in why), said
+        body = answer.json()
+        reasons = [body.get(name) for name in ("message", "error", "msg", "statusMessage")]
+        assert any(isinstance(each, str) and each for each in reasons), body
         return answer.status_code
 
     async def until(
-        self, call_id: str, told: Callable[[CallRecord], bool], what: str, within_s: float | None = None
+        self, call_id: str, condition: Callable[[CallRecord], bool], what: str, within_s: float | None = None
     ) -> CallRecord:
         """The call's record once `told` is true of it; fails with `what` was missing."""
         deadline = asyncio.get_running_loop().time() + (within_s or self.target.patience_s)
         while True:
             record = await self.provider.look_up_call(call_id)
-            assert record is not None, f"the cloud has forgotten a call that was to be {what}"
-            if told(record):
+            assert record is not None, f"the cloud has no record of a call that should be {what}"
+            if condition(record):
                 return record
             assert asyncio.get_running_loop().time() < deadline, f"not {what} but {record.status}"
             await asyncio.sleep(self.target.pause_s)
@@ -86,7 +86,7 @@ class Cloud:
         """A REST token with other claims; one given as None is left out."""
         return rest_token(self.target, secret=secret, **claims)
 
-    async def tidy(self) -> None:
+    async def clean_up(self) -> None:
         """End the calls and close the rooms; gone already is fine. Fails with what was left behind."""
         left: list[Exception] = []
         for undo, ids in ((self.provider.end, self.calls), (self.provider.close_room, self.rooms)):
@@ -94,7 +94,7 @@ class Cloud:
                 try:
                     await undo(each)
                 except Rejected as gone:
-                    log.debug("gone_already", status=gone.status)
+                    log.debug("already_ended", status=gone.status)
                 except WarmxferError as error:
                     left.append(error)
         if left:
@@ -118,7 +118,7 @@ async def open_cloud(target: Target) -> AsyncIterator[Cloud]:
             try:
                 yield cloud
             finally:
-                await cloud.tidy()
+                await cloud.clean_up()
     finally:
         await provider.aclose()
 

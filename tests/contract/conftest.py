@@ -14,9 +14,9 @@ import pytest
 
 from .cloud import Cloud, open_cloud
 from .phone import Phone
-from .sandbox_admin import Hand
-from .target import KEYS, LETTERS_PORT, LETTERS_URL, LINE, URL, Target, open_target
-from .webhook_receiver import Letterbox, open_letterbox
+from .sandbox_admin import SandboxAdmin
+from .target import KEYS, LINE, URL, WEBHOOK_PORT, WEBHOOK_URL, Target, open_target
+from .webhook_receiver import WebhookReceiver, open_webhook_receiver
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,19 +56,19 @@ def phone(cloud: Cloud) -> Phone:
 
 
 @pytest.fixture
-async def hand(cloud: Cloud) -> AsyncIterator[Hand]:
+async def admin(cloud: Cloud) -> AsyncIterator[SandboxAdmin]:
     """The sandbox's control API."""
-    if not cloud.target.ours:
-        pytest.skip("this needs a fault or a person on demand, which only our own sandbox has")
-    hand = Hand(cloud)
-    yield hand
-    await hand.mend()
+    if not cloud.target.is_sandbox:
+        pytest.skip("this needs a fault or a person on demand; only our own sandbox has them")
+    admin = SandboxAdmin(cloud)
+    yield admin
+    await admin.clear_faults()
 
 
 @pytest.fixture
-async def letterbox(target: Target) -> AsyncIterator[Letterbox]:
+async def webhook_receiver(target: Target) -> AsyncIterator[WebhookReceiver]:
     """Where webhooks come in."""
-    if not target.local and not target.letters_url:
-        pytest.skip(f"the cloud cannot reach this machine: give {LETTERS_URL} and {LETTERS_PORT}")
-    async with open_letterbox(target) as letterbox:
-        yield letterbox
+    if not target.local and not target.webhook_url:
+        pytest.skip(f"the cloud cannot reach this machine: give {WEBHOOK_URL} and {WEBHOOK_PORT}")
+    async with open_webhook_receiver(target) as webhook_receiver:
+        yield webhook_receiver

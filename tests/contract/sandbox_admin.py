@@ -12,16 +12,16 @@ PATIENT_CALLER = "+14155550201"
 
 
 @dataclass
-class Hand:
+class SandboxAdmin:
     """The control API of `cloud`, which is a sandbox of our own."""
 
     cloud: Cloud
 
-    async def break_it(self, kind: str, match: dict[str, Any], times: int = 1, **more: Any) -> None:
+    async def add_fault(self, kind: str, match: dict[str, Any], times: int = 1, **more: Any) -> None:
         """Switch a fault on."""
         await self.cloud.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
 
-    async def mend(self) -> None:
+    async def clear_faults(self) -> None:
         """Switch every fault off."""
         (await self.cloud.http.delete("/sandbox/faults")).raise_for_status()
 

@@ -15,18 +15,18 @@ from urllib.parse import urlsplit
 
 URL = "WARMXFER_CONTRACT_URL"
 LINE = ("WARMXFER_CONTRACT_TO", "WARMXFER_CONTRACT_FROM", "WARMXFER_CONTRACT_RULE")
-LETTERS_URL = "WARMXFER_CONTRACT_WEBHOOK_URL"
-LETTERS_PORT = "WARMXFER_CONTRACT_WEBHOOK_PORT"
+WEBHOOK_URL = "WARMXFER_CONTRACT_WEBHOOK_URL"
+WEBHOOK_PORT = "WARMXFER_CONTRACT_WEBHOOK_PORT"
 KEYS = ("VIDEOSDK_API_KEY", "VIDEOSDK_SECRET")
 
 SILENT = "+14155550111"
-HOUSE = "+14155550100"
+OUR_NUMBER = "+14155550100"
 TIME_SCALE = 0.05
 START_S = STOP_S = 10.0
 
 
 @dataclass(frozen=True)
-class Line:
+class PhoneLine:
     """A number that answers two calls at once, the number we call from, and the rule that allows it."""
 
     to: str
@@ -41,11 +41,11 @@ class Target:
     url: str
     api_key: str
     secret: str = field(repr=False)
-    line: Line | None
-    ours: bool
+    line: PhoneLine | None
+    is_sandbox: bool
     """We started it: it has the sandbox's control API, and nobody else's calls."""
-    letters_url: str = ""
-    letters_port: int = 0
+    webhook_url: str = ""
+    webhook_port: int = 0
     patience_s: float = 45.0
     pause_s: float = 0.5
     settle_s: float = 2.0
@@ -75,10 +75,10 @@ def _named(env: Mapping[str, str]) -> Target:
         url=env[URL].rstrip("/"),
         api_key=env[KEYS[0]],
         secret=env[KEYS[1]],
-        line=Line(*given) if all(given) else None,
-        ours=False,
-        letters_url=env.get(LETTERS_URL, ""),
-        letters_port=int(env.get(LETTERS_PORT) or 0),
+        line=PhoneLine(*given) if all(given) else None,
+        is_sandbox=False,
+        webhook_url=env.get(WEBHOOK_URL, ""),
+        webhook_port=int(env.get(WEBHOOK_PORT) or 0),
     )
 
 
@@ -91,8 +91,8 @@ def _sandbox() -> Iterator[Target]:
     assert process.stdout is not None
     try:
         url = json.loads(process.stdout.readline())["sandbox"]
-        line = Line(SILENT, HOUSE, "rr_contract")
-        yield Target(url, key, secret, line, ours=True, patience_s=5.0, pause_s=0.02, settle_s=0.0)
+        line = PhoneLine(SILENT, OUR_NUMBER, "rr_contract")
+        yield Target(url, key, secret, line, is_sandbox=True, patience_s=5.0, pause_s=0.02, settle_s=0.0)
         process.terminate()
         assert process.wait(STOP_S) == 0
     finally:

@@ -35,7 +35,7 @@ PATIENT = "+14155550201"
 class Call:
     """A transfer under way, or over, with its caller."""
 
-    house: LocalStack
+    stack: LocalStack
     caller: PlacedCall
     transfer: TransferHandle
 
@@ -54,66 +54,66 @@ class Call:
     async def result(self) -> WarmTransferResult:
         return await self.transfer.result(RESULT_TIMEOUT_S)
 
-    async def verdict(self) -> dict[str, Any]:
-        return await self.house.report(self.caller, self.transfer.id)
+    async def report(self) -> dict[str, Any]:
+        return await self.stack.report(self.caller, self.transfer.id)
 
-    async def assert_nobody_stranded(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
+    async def assert_clean_end(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
         """What holds after every transfer, by the ledger of what was executed alone.
 
         `ai_killed`: the AI's process died, and none took its place: so nobody is there for its caller.
         """
-        result, verdict = await self.result(), await self._settled(ai_killed)
+        result, report = await self.result(), await self._settled(ai_killed)
         try:
-            self._judge(result, verdict, dials)
-            hung_up = result.success and verdict["supervisorEndedBy"] == "person"
-            assert not verdict["callerAlone"] or ai_killed or hung_up
+            self._check_report(result, report, dials)
+            hung_up = result.success and report["supervisorEndedBy"] == "person"
+            assert not report["callerAlone"] or ai_killed or hung_up
         except AssertionError as error:
-            error.add_note(await self._evidence(verdict))
+            error.add_note(await self._evidence(report))
             raise
-        return verdict
+        return report
 
-    def _judge(self, result: WarmTransferResult, verdict: dict[str, Any], dials: int) -> None:
-        assert sum(verdict["dials"].values()) <= dials
-        assert all(count <= 1 for count in verdict["dials"].values())
-        assert verdict["switches"]["forward"] <= 1
-        assert verdict["switches"]["back"] <= 1
-        assert verdict["callerEndedBy"] in (None, "person")
+    def _check_report(self, result: WarmTransferResult, report: dict[str, Any], dials: int) -> None:
+        assert sum(report["dials"].values()) <= dials
+        assert all(count <= 1 for count in report["dials"].values())
+        assert report["switches"]["forward"] <= 1
+        assert report["switches"]["back"] <= 1
+        assert report["callerEndedBy"] in (None, "person")
         if result.success:
-            assert verdict["callerRoom"] == result.consultation_room_id
+            assert report["callerRoom"] == result.consultation_room_id
         else:
-            assert verdict["supervisorLegsUp"] == 0
-            if verdict["callerLegUp"]:
-                assert verdict["callerRoom"] == self.caller.room_id
-                assert not verdict["callerHeld"]
+            assert report["supervisorLegsUp"] == 0
+            if report["callerLegUp"]:
+                assert report["callerRoom"] == self.caller.room_id
+                assert not report["callerHeld"]
 
-    async def _evidence(self, verdict: dict[str, Any]) -> str:
+    async def _evidence(self, report: dict[str, Any]) -> str:
         """What was executed in the caller's room, and what the AI's process said of it."""
-        ledger = await self.house.ledger(room=self.caller.room_id)
+        ledger = await self.stack.ledger(room=self.caller.room_id)
         logs = [
             line
-            for path in sorted(self.house.directory.glob("primary-*.log"))
+            for path in sorted(self.stack.directory.glob("primary-*.log"))
             for line in path.read_text().splitlines()
             if self.caller.room_id in line or self.transfer.id in line
         ]
-        return "\n".join((f"{self.transfer.id}: {verdict}", *map(str, ledger), *logs))
+        return "\n".join((f"{self.transfer.id}: {report}", *map(str, ledger), *logs))
 
     async def _settled(self, ai_killed: bool) -> dict[str, Any]:
         """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later.
 
         It waits for `SETTLE_TIMEOUT_S` at most: on a busy machine an AI releases its caller a little late.
         """
-        verdict, same = await self.verdict(), 0
+        report, same = await self.report(), 0
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SETTLE_TIMEOUT_S
         while loop.time() < deadline:
             await asyncio.sleep(0.05)
-            again = await self.verdict()
+            again = await self.report()
             waits = again["callerHeld"] or (again["callerAlone"] and not ai_killed)
-            same = same + 1 if again == verdict and not waits else 0
+            same = same + 1 if again == report and not waits else 0
             if same == STEADY_READS:
                 break
-            verdict = again
-        return verdict
+            report = again
+        return report
 
 
 def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> dict[str, Any]:
@@ -127,24 +127,24 @@ def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> d
     return {"room_id": caller.room_id, "config": {"destination": destination, **config}}
 
 
-class Stage:
+class TransferDriver:
     """One house, one client, any number of calls."""
 
-    def __init__(self, house: LocalStack, client: Client) -> None:
-        self.house = house
+    def __init__(self, stack: LocalStack, client: Client) -> None:
+        self.stack = stack
         self.client = client
         self._calls = 0
 
     async def callers(self, count: int, number: str = PATIENT) -> list[PlacedCall]:
         """`count` people on the phone with an AI each, all in one primary process."""
-        callers = [await self.house.call(number) for _ in range(count)]
-        await self.house.start("primary", rooms=[caller.room_id for caller in callers])
+        callers = [await self.stack.call(number) for _ in range(count)]
+        await self.stack.start("primary", rooms=[caller.room_id for caller in callers])
         return callers
 
     async def conversation(self, caller: PlacedCall, lines: int = 9) -> None:
         """Return once caller and AI have said so many lines to each other."""
         async with asyncio.timeout(RESULT_TIMEOUT_S):
-            while len(await self.house.ledger(room=caller.room_id, kind="speech")) < lines:
+            while len(await self.stack.ledger(room=caller.room_id, kind="speech")) < lines:
                 await asyncio.sleep(0.1)
 
     async def begin(
@@ -152,39 +152,39 @@ class Stage:
     ) -> Call:
         """Ask for a transfer of `caller`."""
         request = request_for(caller, supervisor, **config)
-        return Call(self.house, caller, await self.client.request(request, id))
+        return Call(self.stack, caller, await self.client.request(request, id))
 
     async def begin_unchecked(self, caller: PlacedCall, config: dict[str, Any]) -> Call:
         """Ask as somebody who does not use our client: nothing is checked before it is published."""
         id = new_id()
-        async with await Bus.connect(BusSettings(url=self.house.nats_url), name="user") as bus:
+        async with await Bus.connect(BusSettings(url=self.stack.nats_url), name="user") as bus:
             await bus.publish(subjects.request(id), encode({"room_id": caller.room_id, "config": config}))
-        return Call(self.house, caller, self.client.transfer(id))
+        return Call(self.stack, caller, self.client.transfer(id))
 
     async def tidy(self) -> None:
         """As if just built: nobody on the phone, no fault, one process of every role."""
-        await self.house.post("/sandbox/reset", {})
+        await self.stack.post("/sandbox/reset", {})
         for role in ROLES:
-            if len(self.house.running(role)) != 1:
-                await self.house.stop(role)
-                await self.house.start(role)
+            if len(self.stack.running(role)) != 1:
+                await self.stack.stop(role)
+                await self.stack.start(role)
 
     async def fault(self, kind: str, match: dict[str, Any], *, times: int = 1, **more: Any) -> None:
         """Switch a fault of the cloud on."""
-        await self.house.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
+        await self.stack.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
 
     async def clear_faults(self) -> None:
         """Switch all faults of the cloud off."""
-        async with httpx.AsyncClient(base_url=self.house.sandbox_url) as http:
+        async with httpx.AsyncClient(base_url=self.stack.sandbox_url) as http:
             (await http.delete("/sandbox/faults")).raise_for_status()
 
     async def person(self, number: str, **script: Any) -> None:
         """Put somebody else behind a number."""
-        await self.house.put(f"/sandbox/people/{number}", script)
+        await self.stack.put(f"/sandbox/people/{number}", script)
 
 
 @asynccontextmanager
-async def staged(**house: Any) -> AsyncIterator[Stage]:
+async def running_stack(**stack: Any) -> AsyncIterator[TransferDriver]:
     """A house with a client in it."""
-    async with LocalStack(**house) as built, Client.connect(built.nats_url) as client:
-        yield Stage(built, client)
+    async with LocalStack(**stack) as built, Client.connect(built.nats_url) as client:
+        yield TransferDriver(built, client)

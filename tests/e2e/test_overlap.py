@@ -7,7 +7,7 @@ import pytest
 from warmxfer.schemas import WarmTransferPhase
 
 from .conftest import TIME_SCALE
-from .stack_fixture import READY, Stage
+from .stack_fixture import READY, TransferDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,13 +17,13 @@ LONGEST_LEG_S = ROOM_S + RING_S + AUDIO_S
 """A phone can only ring into a room that is there; it is heard a moment after it was answered."""
 
 
-async def test_the_caller_waits_for_the_longest_leg_and_no_more(stage: Stage) -> None:
-    await stage.fault("delay", {"path": "/v1/chat/completions"}, times=0, delayS=SUMMARY_S / TIME_SCALE)
-    await stage.fault("delay", {"method": "POST", "path": "/v2/rooms"}, times=0, delayS=ROOM_S / TIME_SCALE)
-    (caller,) = await stage.callers(1)
-    await stage.fault("delay", {"join": True}, times=0, delayS=JOIN_S / TIME_SCALE)
-    await stage.person(READY, script="ready", ringS=RING_S / TIME_SCALE, audioS=AUDIO_S / TIME_SCALE)
-    call = await stage.begin(caller)
+async def test_the_caller_waits_for_the_longest_leg_and_no_more(driver: TransferDriver) -> None:
+    await driver.fault("delay", {"path": "/v1/chat/completions"}, times=0, delayS=SUMMARY_S / TIME_SCALE)
+    await driver.fault("delay", {"method": "POST", "path": "/v2/rooms"}, times=0, delayS=ROOM_S / TIME_SCALE)
+    (caller,) = await driver.callers(1)
+    await driver.fault("delay", {"join": True}, times=0, delayS=JOIN_S / TIME_SCALE)
+    await driver.person(READY, script="ready", ringS=RING_S / TIME_SCALE, audioS=AUDIO_S / TIME_SCALE)
+    call = await driver.begin(caller)
     held = await call.until(WarmTransferPhase.CALLER_ON_HOLD)
     briefed = await call.until(WarmTransferPhase.BRIEFING_STARTED)
     await call.transfer.cancel()

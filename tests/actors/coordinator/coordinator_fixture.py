@@ -22,7 +22,7 @@ def request(room_id: str, **config: object) -> bytes:
 
 
 @asynccontextmanager
-async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
+async def running_coordinators(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
     ready = [asyncio.Event() for _ in range(processes)]
     tasks = [asyncio.create_task(run(bus, CoordinatorSettings(), ready=each.set)) for each in ready]
     try:
@@ -40,13 +40,13 @@ async def records(bus: Bus, id: str) -> list[Record]:
     return [record_decoder.decode(each.data) for each in await bus.history(subjects.log(id), 200)]
 
 
-async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) -> None:
+async def deliver(bus: Bus, coordinator: Coordinator, subject: str, delivery_count: int) -> None:
     """The last message on `subject`, as if it had been delivered so many times."""
     stored = await bus.get_last(subject)
     assert stored is not None
     _, id, kind = subject.split(".")
     await coordinator.handle(
-        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, tries, stored.headers)
+        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, delivery_count, stored.headers)
     )
 
 
@@ -67,8 +67,8 @@ async def until_all_handled(bus: Bus) -> None:
             await asyncio.sleep(0.05)
 
 
-async def forget_names_soon(bus: Bus) -> None:
+async def shorten_duplicate_window(bus: Bus) -> None:
     """The broker knows the names of messages for a moment, as it does for two minutes in life."""
-    link = bus._connection
-    config = (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
-    await link.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})
+    connection = bus._connection
+    config = (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
+    await connection.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})

@@ -13,19 +13,19 @@ from tests.testkit.provider_sandbox import API_KEY, SECRET, TIME_SCALE, Cloud
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.sandbox import Settings, serve
 
-from .gateway_fixture import ACK_WAIT_S, Bridge, Office, build_bridge
+from .gateway_fixture import ACK_WAIT_S, Bridge, GatewayHarness, build_bridge
 
-HOUSE = {"scope": "session", "loop_scope": "session"}
+SESSION = {"scope": "session", "loop_scope": "session"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The house lives in one event loop, and so do the tests that enter it."""
     for item in items:
-        if "idle_office" in getattr(item, "fixturenames", ()):
+        if "idle_harness" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest_asyncio.fixture(**HOUSE)
+@pytest_asyncio.fixture(**SESSION)
 async def broker() -> AsyncIterator[Bus]:
     """A broker that no other folder sends commands through."""
     async with EmbeddedServer() as server:
@@ -35,7 +35,7 @@ async def broker() -> AsyncIterator[Bus]:
             yield bus
 
 
-@pytest_asyncio.fixture(**HOUSE)
+@pytest_asyncio.fixture(**SESSION)
 async def clouds() -> AsyncIterator[Cloud]:
     """The sandbox, as some test left it."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -52,24 +52,24 @@ async def clouds() -> AsyncIterator[Cloud]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def idle_office(clouds: Cloud, broker: Bus, transfer_id: str) -> AsyncIterator[Office]:
+async def idle_harness(clouds: Cloud, broker: Bus, transfer_id: str) -> AsyncIterator[GatewayHarness]:
     """No gateway runs yet, and the cloud is as new."""
     (await clouds.http.post("/sandbox/reset")).raise_for_status()
-    office = Office(clouds, broker, broker.settings.url, transfer_id)
+    harness = GatewayHarness(clouds, broker, broker.settings.url, transfer_id)
     try:
-        yield office
+        yield harness
     finally:
-        await office.stop()
+        await harness.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def office(idle_office: Office) -> Office:
+async def harness(idle_harness: GatewayHarness) -> GatewayHarness:
     """One gateway runs."""
-    idle_office.start()
-    return idle_office
+    idle_harness.start()
+    return idle_harness
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def bridge(idle_office: Office) -> Bridge:
+async def bridge(idle_harness: GatewayHarness) -> Bridge:
     """Both people are on the phone."""
-    return await build_bridge(idle_office)
+    return await build_bridge(idle_harness)

@@ -36,7 +36,7 @@ START_S = 30.0
 SUPERVISOR = "+14155550110"
 """Rings for long: a leg that is up and stays in its room's book."""
 CALLER = "+14155550201"
-HOUSE = "+14155559876"
+OUR_NUMBER = "+14155559876"
 
 PROCESS = """
 import asyncio, os
@@ -55,7 +55,7 @@ E = TypeVar("E")
 
 
 @dataclass
-class Office:
+class GatewayHarness:
     """One transfer's worth of gateway; `start` as many gateways as a test needs."""
 
     cloud: Cloud
@@ -140,18 +140,18 @@ class Office:
         """The broker runs on this machine."""
         return time.time()
 
-    async def tell(self, command: Command) -> None:
+    async def send(self, command: Command) -> None:
         """Send a command; the same one again is stored again, as a late copy would be."""
         await self.bus.publish(subjects.work_queue(self.id, "gateway"), encode(command))
 
-    async def ask(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
+    async def execute(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
         """Send a command and return its answer, which must be of this kind."""
-        await self.tell(command)
-        answer = await self.answer(command, patience_s)
-        assert isinstance(answer, kind), answer
-        return answer
+        await self.send(command)
+        reply = await self.reply(command, patience_s)
+        assert isinstance(reply, kind), reply
+        return reply
 
-    async def answer(self, command: Command, patience_s: float = PATIENCE_S) -> AnyEvent:
+    async def reply(self, command: Command, patience_s: float = PATIENCE_S) -> AnyEvent:
         async with asyncio.timeout(patience_s):
             while True:
                 for event in await self.events():
@@ -196,13 +196,13 @@ class Office:
                     return
                 await asyncio.sleep(0.05)
 
-    async def dead(self, count: int) -> list[bytes]:
+    async def dead_letters(self, count: int) -> list[bytes]:
         """The dead letters of this transfer, once there are `count`."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                letters = await self.bus.history(subjects.dead_letter(self.id), 100)
-                if len(letters) >= count:
-                    return [letter.data for letter in letters]
+                stored = await self.bus.history(subjects.dead_letter(self.id), 100)
+                if len(stored) >= count:
+                    return [message.data for message in stored]
                 await asyncio.sleep(0.02)
 
     # ── the commands of one transfer ──────────────────────────────────────────────────────────
@@ -213,7 +213,7 @@ class Office:
             room_id=room_id,
             participant_id=self.supervisor,
             ringing_timeout_s=30,
-            destination=SIPDestination(routing_rule_id="rr_1", sip_call_to=number, sip_call_from=HOUSE),
+            destination=SIPDestination(routing_rule_id="rr_1", sip_call_to=number, sip_call_from=OUR_NUMBER),
             **self.within(within_s),
         )
 
@@ -253,17 +253,17 @@ class Office:
     async def caller(self, room_id: str | None = None, number: str = CALLER) -> dict[str, str]:
         """Somebody calls in: callId, roomId, participantId."""
         body = {"from": number} | ({"roomId": room_id} if room_id else {})
-        answer = await self.cloud.http.post("/sandbox/calls", json=body)
-        return answer.raise_for_status().json()
+        reply = await self.cloud.http.post("/sandbox/calls", json=body)
+        return reply.raise_for_status().json()
 
     async def executed(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's entries of one kind, of all rooms."""
-        answer = await self.cloud.http.get("/sandbox/ledger", params={"kind": kind})
-        return answer.raise_for_status().json()["entries"]
+        reply = await self.cloud.http.get("/sandbox/ledger", params={"kind": kind})
+        return reply.raise_for_status().json()["entries"]
 
     async def calls(self) -> list[dict[str, Any]]:
-        answer = await self.cloud.http.get("/sandbox/state")
-        return answer.raise_for_status().json()["calls"]
+        reply = await self.cloud.http.get("/sandbox/state")
+        return reply.raise_for_status().json()["calls"]
 
     async def room_of(self, call_id: str) -> str:
         return next(call["roomId"] for call in await self.calls() if call["callId"] == call_id)
@@ -283,10 +283,10 @@ class Bridge:
     consult: str
 
 
-async def build_bridge(office: Office) -> Bridge:
-    arrived = await office.caller()
-    await office.cloud.dial(arrived["roomId"], "wxa-stays-in-the-room")
-    consult = await office.cloud.open_room()
-    supervisor = await office.cloud.dial(consult, office.supervisor)
-    await office.cloud.wait_ledger(consult, "answered", 1)
+async def build_bridge(harness: GatewayHarness) -> Bridge:
+    arrived = await harness.caller()
+    await harness.cloud.dial(arrived["roomId"], "wxa-stays-in-the-room")
+    consult = await harness.cloud.open_room()
+    supervisor = await harness.cloud.dial(consult, harness.supervisor)
+    await harness.cloud.wait_ledger(consult, "answered", 1)
     return Bridge(arrived["callId"], arrived["roomId"], supervisor, consult)

@@ -14,33 +14,35 @@ from warmxfer.schemas import (
     RoomCreated,
 )
 
-from .gateway_fixture import Office
+from .gateway_fixture import GatewayHarness
 
 
-async def test_a_question_nobody_waits_for_is_not_asked(office: Office) -> None:
-    late = CreateRoom(key=office.id, **office.within(-30.0))
-    await office.tell(late)
-    await office.ask(CreateRoom(key="another", **office.within()), RoomCreated)
-    assert len(await office.executed("room_created")) == 1
+async def test_an_expired_command_is_not_executed(harness: GatewayHarness) -> None:
+    late = CreateRoom(key=harness.id, **harness.within(-30.0))
+    await harness.send(late)
+    await harness.execute(CreateRoom(key="another", **harness.within()), RoomCreated)
+    assert len(await harness.executed("room_created")) == 1
 
 
-async def test_what_is_no_command_is_parked_with_its_cause(office: Office) -> None:
+async def test_a_message_that_is_not_a_command_is_dead_lettered(harness: GatewayHarness) -> None:
     poison = b'{"type":"dial_supervisor","command_id":"c9"}'
-    await office.bus.publish(subjects.work_queue(office.id, "gateway"), poison)
-    answer = await office.event(CommandFailed)
-    assert (answer.command_id, answer.failure) == ("c9", FailureKind.BROKEN)
-    await office.tell(HoldCaller(fence=1, line="", **office.within()))
-    dead = await office.dead(2)
-    assert b"The message is not a command" in dead[0]
-    assert b"HoldCaller is not a command for the gateway" in dead[1]
-    await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
+    await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), poison)
+    reply = await harness.event(CommandFailed)
+    assert (reply.command_id, reply.failure) == ("c9", FailureKind.BROKEN)
+    await harness.send(HoldCaller(fence=1, line="", **harness.within()))
+    dead_letters = await harness.dead_letters(2)
+    assert b"The message is not a command" in dead_letters[0]
+    assert b"HoldCaller is not a command for the gateway" in dead_letters[1]
+    await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
 
 
-async def test_a_bug_is_answered_and_kept(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_a_handler_is_replied_as_broken(
+    harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(*_: object) -> None:
         raise KeyError("+14155550199")
 
     monkeypatch.setattr(actor, "HANDLERS", {CreateRoom: broken})
-    answer = await office.ask(CreateRoom(key=office.id, **office.within()), CommandFailed)
-    assert answer.failure is FailureKind.BROKEN
-    assert answer.detail == "InternalError: CreateRoom failed with KeyError"
+    reply = await harness.execute(CreateRoom(key=harness.id, **harness.within()), CommandFailed)
+    assert reply.failure is FailureKind.BROKEN
+    assert reply.detail == "InternalError: CreateRoom failed with KeyError"

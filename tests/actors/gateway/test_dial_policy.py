@@ -36,7 +36,7 @@ def to(address: str) -> SIPDestination:
         (AMERICA, "sip:dana@pbx.example.com:5060;user=phone;transport=tcp"),
     ],
 )
-def test_may_be_dialled(policy: DialPolicy, address: str) -> None:
+def test_an_allowed_address_is_accepted(policy: DialPolicy, address: str) -> None:
     policy.check(to(address))
 
 
@@ -72,13 +72,13 @@ def test_may_be_dialled(policy: DialPolicy, address: str) -> None:
         (AMERICA, "sip:dana@pbx.example.com;maddr=evil.net", "a parameter that may redirect the call"),
     ],
 )
-def test_may_not_be_dialled(policy: DialPolicy, address: str, why: str) -> None:
+def test_a_forbidden_address_is_refused(policy: DialPolicy, address: str, why: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         policy.check(to(address))
     sentence = str(refused.value)
     assert why in sentence
     assert sentence.startswith("config.destination.sip_call_to ")
-    assert address not in sentence, "no number in a sentence that travels"
+    assert address not in sentence, "an error sentence must not contain the number"
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_may_not_be_dialled(policy: DialPolicy, address: str, why: str) -> None:
         ("WARMXFER_DIAL_SIP_HOSTS", "http://pbx"),
     ],
 )
-def test_a_wrong_list_is_refused_by_name(name: str, value: str) -> None:
+def test_a_wrong_list_is_refused_with_its_variable(name: str, value: str) -> None:
     with pytest.raises(InvalidRequest, match=rf"^{name} holds '.*'; give ") as refused:
         DialPolicy.from_env({name: value})
     assert refused.value.field == name
 
 
-def test_the_schema_lets_nothing_through_that_the_policy_cannot_read() -> None:
+def test_the_policy_can_parse_every_address_that_the_schema_accepts() -> None:
     """The two grammars agree: what the schema takes is a number or a URI to the policy."""
     for address in (
         "+14155550101",

@@ -16,77 +16,77 @@ from warmxfer.schemas import (
     RoomCreated,
 )
 
-from .gateway_fixture import Bridge, Office
+from .gateway_fixture import Bridge, GatewayHarness
 
 ROOMS = {"method": "POST", "path": "/v2/rooms"}
 
 
-async def test_the_same_key_gives_the_same_room(office: Office) -> None:
-    first = await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
-    again = await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
+async def test_the_same_key_gives_the_same_room(harness: GatewayHarness) -> None:
+    first = await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
+    again = await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
     assert first.room_id == again.room_id
 
 
 @pytest.mark.parametrize("kind", ["execute_then_reset", "reset", "garbage", "wrong_schema", "execute_twice"])
-async def test_a_room_in_doubt_is_asked_for_again(office: Office, kind: str) -> None:
-    await office.cloud.break_once(kind, ROOMS)
-    await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
-    assert len(await office.executed("room_created")) == 1
+async def test_a_room_with_unknown_outcome_is_requested_again(harness: GatewayHarness, kind: str) -> None:
+    await harness.cloud.break_once(kind, ROOMS)
+    await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
+    assert len(await harness.executed("room_created")) == 1
 
 
-async def test_a_room_that_cannot_be_had_is_told(office: Office) -> None:
-    await office.cloud.break_once("status", ROOMS, times=0, status=503)
-    answer = await office.ask(CreateRoom(key=office.id, **office.within()), CommandFailed)
-    assert (answer.failure, answer.status) == (FailureKind.UNKNOWN, 503)
+async def test_a_room_that_cannot_be_created_is_reported(harness: GatewayHarness) -> None:
+    await harness.cloud.break_once("status", ROOMS, times=0, status=503)
+    reply = await harness.execute(CreateRoom(key=harness.id, **harness.within()), CommandFailed)
+    assert (reply.failure, reply.status) == (FailureKind.UNKNOWN, 503)
 
 
-async def test_a_room_is_closed_and_a_closed_one_too(office: Office) -> None:
-    room = await office.cloud.open_room()
-    await office.ask(CloseRoom(room_id=room, **office.within()), RoomClosed)
-    await office.ask(CloseRoom(room_id="never-there", **office.within()), RoomClosed)
-    assert [entry["roomId"] for entry in await office.executed("room_deactivated")] == [room]
+async def test_an_open_room_and_an_unknown_room_are_closed(harness: GatewayHarness) -> None:
+    room = await harness.cloud.open_room()
+    await harness.execute(CloseRoom(room_id=room, **harness.within()), RoomClosed)
+    await harness.execute(CloseRoom(room_id="never-there", **harness.within()), RoomClosed)
+    assert [entry["roomId"] for entry in await harness.executed("room_deactivated")] == [room]
 
 
-async def test_no_caller_is_hung_up_on_who_was_moved_into_the_room_after_all(office: Office) -> None:
+async def test_a_room_with_a_late_moved_caller_is_not_closed(harness: GatewayHarness) -> None:
     """The provider had the order to move them for longer than anybody waited."""
-    arrived = await office.caller()
+    arrived = await harness.caller()
     room = arrived["roomId"]
-    command = CloseRoom(room_id=room, **office.within())
-    await office.tell(command)
-    await office.event(ParticipantJoined)
-    assert await office.executed("room_deactivated") == []
-    [told] = [event for event in await office.events() if isinstance(event, ParticipantJoined)]
-    assert (told.room_id, told.participant_id) == (room, f"wxc-{office.id}"), (
-        "for nobody else may have seen it"
+    command = CloseRoom(room_id=room, **harness.within())
+    await harness.send(command)
+    await harness.event(ParticipantJoined)
+    assert await harness.executed("room_deactivated") == []
+    [joined] = [event for event in await harness.events() if isinstance(event, ParticipantJoined)]
+    assert (joined.room_id, joined.participant_id) == (room, f"wxc-{harness.id}"), (
+        "no other actor may have seen the caller join"
     )
-    await office.cloud.hang_up(arrived["participantId"])
-    assert isinstance(await office.answer(command), RoomClosed)
-    assert len(await office.executed("room_deactivated")) == 1
+    await harness.cloud.hang_up(arrived["participantId"])
+    assert isinstance(await harness.reply(command), RoomClosed)
+    assert len(await harness.executed("room_deactivated")) == 1
 
 
-async def test_no_caller_is_hung_up_on_whom_only_their_own_leg_shows_in_the_room(
-    office: Office, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+async def test_a_room_is_not_closed_when_only_the_call_record_shows_the_caller(
+    harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A book has copies: one that is behind shows nobody in the room, and closing hangs up."""
 
-    async def nobody(*_: object, **__: object) -> None:
+    async def find_no_caller(*_: object, **__: object) -> None:
         return None
 
-    await office.ask(office.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
-    monkeypatch.setattr(VideoSDKProvider, "find_caller_call", nobody)
-    command = CloseRoom(room_id=bridge.consult, caller_call_id=bridge.caller, **office.within())
-    await office.tell(command)
-    told = await office.event(ParticipantJoined)
-    assert told.room_id == bridge.consult
-    assert await office.executed("room_deactivated") == []
+    await harness.execute(harness.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
+    monkeypatch.setattr(VideoSDKProvider, "find_caller_call", find_no_caller)
+    command = CloseRoom(room_id=bridge.consult, caller_call_id=bridge.caller, **harness.within())
+    await harness.send(command)
+    joined = await harness.event(ParticipantJoined)
+    assert joined.room_id == bridge.consult
+    assert await harness.executed("room_deactivated") == []
 
 
-async def test_a_room_that_nobody_knows_is_closed_by_its_key(office: Office) -> None:
+async def test_a_room_without_a_known_id_is_closed_by_its_key(harness: GatewayHarness) -> None:
     """The answer was lost: the room stayed open, for as long as the cloud keeps rooms."""
-    await office.cloud.break_once("execute_then_reset", ROOMS, times=0)
-    asked = CreateRoom(key=office.id, **office.within(2.0))
-    assert (await office.ask(asked, CommandFailed)).failure is FailureKind.UNKNOWN
-    await office.cloud.http.delete("/sandbox/faults")
-    await office.ask(CloseRoom(room_id=None, key=office.id, **office.within()), RoomClosed)
-    again = await office.ask(CreateRoom(key=office.id, **office.within()), RoomCreated)
-    assert [entry["roomId"] for entry in await office.executed("room_deactivated")] == [again.room_id]
+    await harness.cloud.break_once("execute_then_reset", ROOMS, times=0)
+    asked = CreateRoom(key=harness.id, **harness.within(2.0))
+    assert (await harness.execute(asked, CommandFailed)).failure is FailureKind.UNKNOWN
+    await harness.cloud.http.delete("/sandbox/faults")
+    await harness.execute(CloseRoom(room_id=None, key=harness.id, **harness.within()), RoomClosed)
+    again = await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
+    assert [entry["roomId"] for entry in await harness.executed("room_deactivated")] == [again.room_id]

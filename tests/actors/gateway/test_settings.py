@@ -11,7 +11,7 @@ GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
 WEBHOOK_URL_HINT = "give the https:// address at which the provider reaches the gateway"
 
 
-def test_what_is_left_out_has_a_default() -> None:
+def test_a_missing_variable_has_a_default() -> None:
     settings = GatewaySettings.from_env(GOOD)
     assert (settings.jobs, settings.settle_s, settings.webhook_port) == (32, 4.0, None)
     assert (settings.provider.name, settings.provider.timeout_s, settings.provider.local) == (
@@ -70,7 +70,7 @@ def test_what_is_left_out_has_a_default() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(env: dict[str, str], sentence: str) -> None:
+def test_a_wrong_value_is_refused_in_one_sentence(env: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         GatewaySettings.from_env({**GOOD, **env})
     assert str(refused.value) == sentence

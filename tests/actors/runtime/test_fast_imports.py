@@ -27,7 +27,7 @@ import rich
 
 
 @pytest.mark.parametrize("role", [role.value for role in Role])
-def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
+def test_an_actor_does_not_import_terminal_libraries(role: str) -> None:
     """With every worker killed at once, all that come after them load it at the same time."""
     env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
     done = subprocess.run(
@@ -38,7 +38,7 @@ def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
     assert not [name for name in NOT_LOADED if f"'{name}'" in done.stdout]
 
 
-def test_what_is_loaded_already_stays() -> None:
+def test_a_loaded_library_stays_loaded() -> None:
     import rich
 
     with without_rich():
