@@ -1,7 +1,7 @@
-"""One cloud for the whole suite, and for each test a client of it that leaves nothing behind.
+"""One cloud for the whole suite; each test gets a client of it and leaves nothing behind.
 
-A test that asks for `phone` places calls and is marked `phone`; one that asks for `hand` needs the sandbox's
-control API; one that asks for `letterbox` needs a cloud that can reach this machine.
+A test with the fixture `phone` places calls and is marked `phone`. The fixture `admin` needs the sandbox's
+control API. The fixture `webhook_receiver` needs a cloud that can reach this machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The mark follows from what a test asks for, so that none can call without it."""
+    """Mark every test that uses the fixture `phone`, so that no test can call without the mark."""
     for item in items:
         if item.path.parent == Path(__file__).parent and "phone" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.phone)
@@ -49,7 +49,7 @@ async def cloud(target: Target) -> AsyncIterator[Cloud]:
 
 @pytest.fixture
 def phone(cloud: Cloud) -> Phone:
-    """Somebody who answers."""
+    """A phone that answers."""
     if cloud.target.line is None:
         pytest.skip(f"a call on a real cloud costs money: allow it by {', '.join(LINE)}")
     return Phone(cloud, cloud.target.line)
@@ -67,7 +67,7 @@ async def admin(cloud: Cloud) -> AsyncIterator[SandboxAdmin]:
 
 @pytest.fixture
 async def webhook_receiver(target: Target) -> AsyncIterator[WebhookReceiver]:
-    """Where webhooks come in."""
+    """The receiver of webhooks."""
     if not target.local and not target.webhook_url:
         pytest.skip(f"the cloud cannot reach this machine: give {WEBHOOK_URL} and {WEBHOOK_PORT}")
     async with open_webhook_receiver(target) as webhook_receiver:

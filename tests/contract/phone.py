@@ -1,4 +1,4 @@
-"""Placing calls. On a cloud that is not ours every one costs money, so only a `Line` makes a phone."""
+"""Placing calls. On any cloud but the sandbox each call costs money, so a `Phone` needs a `PhoneLine`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .target import PhoneLine
 
 RING_S = 30
 MAX_CALL_S = 300
-"""No call outlives this, should the test be killed before it can end it."""
+"""Maximum duration of a call, in case the test is killed before it ends the call."""
 SLOW_TO_ANSWER = "+14155550151"
 SANDBOX_RING_S = 290
 """By the sandbox's clock, which is twenty times as fast as ours."""
@@ -22,7 +22,7 @@ SANDBOX_RING_S = 290
 
 @dataclass
 class Phone:
-    """Somebody who can be called, in `cloud`."""
+    """A person who can be called, in `cloud`."""
 
     cloud: Cloud
     line: PhoneLine
@@ -30,7 +30,7 @@ class Phone:
     def request(
         self, room_id: str, key: str = "", to: str = "", ringing_timeout_s: int = RING_S
     ) -> DialRequest:
-        """A call into `room_id`, where whoever answers appears as `sup-<key>`."""
+        """Return a dial request into `room_id`; the person joins as `sup-<key>`."""
         key = key or new_key()
         return DialRequest(
             room_id=room_id,
@@ -46,7 +46,7 @@ class Phone:
         )
 
     def wire_order(self, room_id: str, **more: Any) -> dict[str, Any]:
-        """The body of POST /v2/sip/call."""
+        """Return the body of POST /v2/sip/call."""
         line = {"sipCallTo": self.line.to, "sipCallFrom": self.line.caller, "routingRuleId": self.line.rule}
         limits = {"ringingTimeout": RING_S, "maxCallDuration": MAX_CALL_S}
         return {**line, "destinationRoomId": room_id, **limits, **more}
@@ -72,14 +72,14 @@ class Phone:
         return await self.dial(self.request(room_id, to=SLOW_TO_ANSWER, ringing_timeout_s=MAX_CALL_S))
 
     async def answered_call(self, room_id: str | None = None) -> CallRecord:
-        """A call that was answered, in its room (a new one by default)."""
+        """Return an answered call in its room (a new room by default)."""
         call_id = await self.dial(self.request(room_id or await self.cloud.room()))
         record = await self.cloud.until(call_id, lambda call: call.status == "answered", "answered")
         await asyncio.sleep(self.cloud.target.settle_s)
         return record
 
     async def live_room(self) -> str:
-        """A room that somebody is in, without which no call can be switched there."""
+        """Return a room with a participant; a call can be switched only into such a room."""
         room_id = (await self.answered_call()).room_id
         assert room_id is not None
         return room_id

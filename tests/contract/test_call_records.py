@@ -14,7 +14,7 @@ from .phone import Phone
 from .sandbox_admin import SandboxAdmin
 
 PER_PAGE = 10
-"""What the platform gives when nobody says how many."""
+"""The platform's default page size."""
 CALLS = PER_PAGE + 2
 
 
@@ -35,7 +35,7 @@ async def test_an_unknown_call_is_none(cloud: Cloud) -> None:
 async def test_more_calls_than_one_page_holds(
     cloud: Cloud, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """§3 Looking up: ten a page, told by pageInfo; our provider reads every page."""
+    """§3 Looking up: ten a page, with pageInfo; our provider reads every page."""
     orders = [phone.request(await cloud.room())]
     orders += [phone.request(orders[0].room_id) for _ in range(CALLS - 1)]
     for request in orders:
@@ -56,7 +56,7 @@ async def test_more_calls_than_one_page_holds(
 
 
 async def test_a_call_is_the_same_in_the_list_and_alone(cloud: Cloud, phone: Phone) -> None:
-    """§3 Looking up: GET /v2/sip/call and GET /v2/sip/call/{callId} tell the same, `type` narrows."""
+    """§3 Looking up: GET /v2/sip/call and GET /v2/sip/call/{callId} agree; `type` filters."""
     call = await phone.answered_call()
     [listed] = (await cloud.get("/v2/sip/call", roomId=str(call.room_id)))["data"]
     alone = (await cloud.get(f"/v2/sip/call/{call.call_id}"))["data"]
@@ -69,7 +69,7 @@ async def test_a_call_is_the_same_in_the_list_and_alone(cloud: Cloud, phone: Pho
 
 
 async def test_legs_are_found_by_their_mark_and_by_when_they_began(cloud: Cloud, phone: Phone) -> None:
-    """§3 Looking up: GET /v2/sip/call of the whole project, `startDate` leaves out what began before."""
+    """§3 Looking up: GET /v2/sip/call of the whole project; `startDate` omits calls that began earlier."""
     call, other = await phone.answered_call(), await phone.answered_call()
     marks = {"warmxferId": str(call.metadata["warmxferId"])}
     found = await cloud.provider.find_marked_calls(marks, 600.0)
@@ -84,13 +84,13 @@ async def test_legs_are_found_by_their_mark_and_by_when_they_began(cloud: Cloud,
 
 
 async def test_a_dialled_leg_is_not_taken_for_the_caller(cloud: Cloud, phone: Phone) -> None:
-    """§3 Looking up: metadata is echoed, so whom we dialled is never taken for the caller."""
+    """§3 Looking up: metadata is echoed, so a dialled leg is never taken for the caller."""
     call = await phone.answered_call()
     assert await cloud.provider.find_caller_call(str(call.room_id)) is None
 
 
 async def test_the_caller_is_found(cloud: Cloud, phone: Phone, admin: SandboxAdmin) -> None:
-    """§3 Looking up: beside a leg of ours, the inbound call of the room is the caller's."""
+    """§3 Looking up: beside a dialled leg, the inbound call of the room is the caller's."""
     room_id = await cloud.room()
     call_id, _ = await asyncio.gather(admin.caller(room_id), phone.dial(phone.request(room_id, new_key())))
     found = await cloud.provider.find_caller_call(room_id)

@@ -1,4 +1,4 @@
-"""The contract, section 2: a call is placed as ordered, or refused before any phone rings."""
+"""The contract, section 2: a call is placed as requested, or refused before any phone rings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sandbox_admin import BUSY, NO_ANSWER, REJECTS, SandboxAdmin
 from .target import PhoneLine
 
 NO_RULE = PhoneLine("+14155550101", "+14155550100", "rr_unknown")
-"""What is wrong with these orders is told before anybody is called; should it not be, no rule lets them."""
+"""The cloud refuses these requests before it dials. If it did not, no routing rule would allow them."""
 
 
 @pytest.mark.parametrize("missing", ["routingRuleId", "sipCallTo", "sipCallFrom"])
@@ -27,7 +27,7 @@ async def test_a_request_without_a_required_field_is_refused(cloud: Cloud, missi
 
 
 async def test_our_provider_reports_a_refusal_as_rejected(cloud: Cloud) -> None:
-    """§2 Dialling: a refused dial was not done, and nothing is listed."""
+    """§2 Dialling: a refused dial was not executed, and no call is listed."""
     room_id = await cloud.room()
     request = Phone(cloud, NO_RULE).request(room_id, to="invalid")
     with pytest.raises(Rejected) as refusal:
@@ -52,7 +52,7 @@ async def test_the_reply_to_a_dial_describes_the_call(cloud: Cloud, phone: Phone
 
 
 async def test_a_dial_is_answered(cloud: Cloud, phone: Phone) -> None:
-    """§2 Dialling: who answers is on the line, in the room we named, as an outbound call of ours."""
+    """§2 Dialling: an answered call is in the requested room, as an outbound call."""
     request = phone.request(await cloud.room())
     call_id = await phone.dial(request)
     record = await cloud.until(call_id, lambda call: call.status == "answered", "answered")

@@ -1,4 +1,4 @@
-"""The contract, section 5: a call ends once, and says so for ever after."""
+"""The contract, section 5: a call ends once, and its record says so afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_an_ended_call_is_down(cloud: Cloud, phone: Phone) -> None:
 
 
 async def test_a_ringing_call_is_called_off(cloud: Cloud, phone: Phone) -> None:
-    """§5 Ending: a call nobody has answered yet can be ended, too."""
+    """§5 Ending: a call that is not answered yet can be ended."""
     call_id = await phone.ring()
     await cloud.provider.end(call_id)
     record = await cloud.until(call_id, lambda now: not now.up, "down")
@@ -38,7 +38,7 @@ async def test_a_ringing_call_is_called_off(cloud: Cloud, phone: Phone) -> None:
 
 
 async def test_an_ended_call_is_not_ended_again(cloud: Cloud, phone: Phone) -> None:
-    """§5 Ending: the second time is refused, which our provider tells as not done."""
+    """§5 Ending: the second request is refused, which our provider reports as not done."""
     call = await phone.answered_call()
     await cloud.provider.end(call.call_id)
     await cloud.until(call.call_id, lambda now: not now.up, "down")

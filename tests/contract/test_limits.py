@@ -1,4 +1,4 @@
-"""The contract, section 8: what the cloud has no room for is asked again later, and executed once."""
+"""The contract, section 8: a rate-limited request is repeated later and executed once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def now_s() -> float:
 async def test_a_rate_limited_dial_rings_once(
     cloud: Cloud, phone: Phone, admin: SandboxAdmin, provider: Provider
 ) -> None:
-    """§8 Being turned away: after 429 nothing was done, so even a dial is sent again, after Retry-After."""
+    """§8 Being turned away: a 429 had no effect, so even a dial is repeated, after Retry-After."""
     request = phone.request(await cloud.room())
     await admin.add_fault("status", DIAL, status=429, retryAfterS=0.6)
     began = now_s()
@@ -51,7 +51,7 @@ async def test_a_rate_limited_dial_rings_once(
 async def test_pauses_grow_without_a_retry_after(
     cloud: Cloud, admin: SandboxAdmin, provider: Provider
 ) -> None:
-    """§8 Being turned away: 429 without Retry-After is asked again after 0.1, 0.2 and 0.4 s, give or take."""
+    """§8 Being turned away: 429 without Retry-After is repeated after about 0.1, 0.2 and 0.4 s."""
     room_id = await cloud.room()
     await admin.add_fault("status", LIST, times=3, status=429)
     began = now_s()
@@ -60,7 +60,7 @@ async def test_pauses_grow_without_a_retry_after(
 
 
 async def test_a_lasting_rate_limit_is_reported_as_one(admin: SandboxAdmin, provider: Provider) -> None:
-    """§8 Being turned away: with no time to wait as long as was asked, the asker is told how long."""
+    """§8 Being turned away: without time for the requested pause, the error names that pause."""
     await admin.add_fault("status", ROOMS, times=0, status=429, retryAfterS=30)
     began = now_s()
     with pytest.raises(RateLimited) as limited:
@@ -70,7 +70,7 @@ async def test_a_lasting_rate_limit_is_reported_as_one(admin: SandboxAdmin, prov
 
 
 async def test_retries_end_at_the_deadline(cloud: Cloud, admin: SandboxAdmin, provider: Provider) -> None:
-    """§8 Being turned away: tries without end stay within the time given."""
+    """§8 Being turned away: repeated requests stay within the given time."""
     room_id = await cloud.room()
     await admin.add_fault("status", LIST, times=0, status=429)
     began = now_s()
@@ -80,7 +80,7 @@ async def test_retries_end_at_the_deadline(cloud: Cloud, admin: SandboxAdmin, pr
 
 
 async def test_a_refusal_says_why(cloud: Cloud) -> None:
-    """§8 Being turned away: an error has a sentence, and our provider passes it on."""
+    """§8 Being turned away: an error has a sentence, which our provider passes on."""
     request = {"roomId": ""}
     answer = await cloud.http.post("/v2/rooms/deactivate", json=request)
     assert 400 <= answer.status_code < 500

@@ -1,4 +1,4 @@
-"""`docs/contract.md` and the suite are one: every test names a section, every section has tests."""
+"""`docs/contract.md` and the suite agree: every test names a section, every section has tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIABLES = re.compile(r"`((?:WARMXFER|VIDEOSDK)_[A-Z_]+)`")
 
 
 def suite() -> Iterator[tuple[str, str]]:
-    """Every test of the suite but those of this file, with its docstring."""
+    """Yield every test of the suite with its docstring, except those of this file."""
     for path in sorted(HERE.glob("test_*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body if path.name != "test_page.py" else ():
             if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):

@@ -1,4 +1,4 @@
-"""The contract, section 9: whoever is in a room is recorded there, until they leave it."""
+"""The contract, section 9: a participant is recorded from the request until they leave."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START, STOP = "/v2/recordings/participant/start", "/v2/recordings/participant/st
 
 
 async def record(cloud: Cloud, room_id: str, participant_id: str) -> None:
-    """Have somebody recorded who is in the room, or is to be there any moment."""
+    """Start the recording of a participant who is in the room or about to join."""
     async with asyncio.timeout(cloud.target.patience_s):
         while True:
             try:
@@ -26,7 +26,7 @@ async def record(cloud: Cloud, room_id: str, participant_id: str) -> None:
 
 
 async def answered_participant(cloud: Cloud, phone: Phone) -> tuple[str, str]:
-    """A room, and the participant id of somebody on the phone in it."""
+    """Return a room, and the participant id of a person on the phone in it."""
     request = phone.request(await cloud.room())
     call_id = await phone.dial(request)
     await cloud.until(call_id, lambda call: call.status == "answered", "answered")
@@ -44,14 +44,14 @@ async def test_a_request_without_a_required_field_is_refused(cloud: Cloud, missi
 
 
 async def test_a_room_without_a_session_cannot_be_recorded(cloud: Cloud) -> None:
-    """§9 Recording: no session is 403, and asking again will not help."""
+    """§9 Recording: no session is 403, and a repeat does not help."""
     with pytest.raises(Rejected) as refusal:
         await cloud.provider.record_participant(await cloud.room(), new_key())
     assert refusal.value.status in {403, *NOT_FOUND_STATUSES}
 
 
 async def test_an_absent_participant_is_not_ready_to_be_recorded(cloud: Cloud, phone: Phone) -> None:
-    """§9 Recording: 400 that says so in a live room; they may come."""
+    """§9 Recording: 400 with that reason in a live room; the participant may still join."""
     with pytest.raises(NotReady) as refusal:
         await cloud.provider.record_participant(await phone.live_room(), new_key())
     assert refusal.value.status == 400
@@ -60,7 +60,7 @@ async def test_an_absent_participant_is_not_ready_to_be_recorded(cloud: Cloud, p
 async def test_a_present_participant_is_recorded_and_a_repeat_changes_nothing(
     cloud: Cloud, phone: Phone
 ) -> None:
-    """§9 Recording: it is a state: one who is recorded already is answered as done."""
+    """§9 Recording: recording is a state; a second request succeeds."""
     room_id, participant_id = await answered_participant(cloud, phone)
     await record(cloud, room_id, participant_id)
     await cloud.provider.record_participant(room_id, participant_id)
@@ -75,7 +75,7 @@ async def test_a_recording_can_be_stopped(cloud: Cloud, phone: Phone) -> None:
 
 
 async def test_a_moved_call_is_recorded_under_its_new_participant_id(cloud: Cloud, phone: Phone) -> None:
-    """§9 Recording: a moved call is recorded where it came to, a moment after the record has it there."""
+    """§9 Recording: a moved call is recorded in its new room, a moment after the record shows it there."""
     target, call = await phone.live_room(), await phone.answered_call()
     await cloud.provider.switch(call.call_id, target, name := new_key())
     await cloud.until(call.call_id, lambda now: now.completed_moves == 1, "moved")
@@ -85,7 +85,7 @@ async def test_a_moved_call_is_recorded_under_its_new_participant_id(cloud: Clou
 async def test_a_recording_ends_with_its_own_participant(
     cloud: Cloud, phone: Phone, admin: SandboxAdmin
 ) -> None:
-    """§9 Recording: no other one's leaving ends it."""
+    """§9 Recording: another participant leaving does not end it."""
     room_id, participant_id = await answered_participant(cloud, phone)
     other = await phone.answered_call(room_id)
     await record(cloud, room_id, participant_id)

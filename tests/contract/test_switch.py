@@ -1,4 +1,4 @@
-"""The contract, section 4: a live call moves into a live room, and nothing else does."""
+"""The contract, section 4: a live call moves into a live room; any other request is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_an_unknown_call_does_not_move(cloud: Cloud) -> None:
 
 
 async def test_a_switch_is_accepted_and_then_completed(cloud: Cloud, phone: Phone) -> None:
-    """§4 Switching: the 200 is an acceptance; the look-up tells when the call is in its new room."""
+    """§4 Switching: the 200 is an acceptance; the call record shows when the call is in its new room."""
     target, call = await phone.live_room(), await phone.answered_call()
     accepted = await cloud.provider.switch(call.call_id, target, "moved")
     assert (accepted["data"]["callId"], accepted["data"]["status"].lower()) == (call.call_id, "answered")
@@ -40,7 +40,7 @@ async def test_a_switch_is_accepted_and_then_completed(cloud: Cloud, phone: Phon
 
 
 async def test_a_moved_call_is_listed_where_it_is(cloud: Cloud, phone: Phone) -> None:
-    """§4 Switching: after it the call belongs to the new room, and to no other."""
+    """§4 Switching: afterwards the call belongs to the new room and to no other."""
     target, call = await phone.live_room(), await phone.answered_call()
     await cloud.provider.switch(call.call_id, target, "moved")
     await cloud.until(call.call_id, lambda now: now.completed_moves == 1, "moved")
@@ -68,7 +68,7 @@ async def test_a_switch_is_notified_by_webhook(
 async def test_a_moved_call_joins_with_the_requested_participant_id(
     cloud: Cloud, phone: Phone, webhook_receiver: WebhookReceiver
 ) -> None:
-    """§4 Switching: the participant id we asked for is the one who joins the new room."""
+    """§4 Switching: the call joins the new room with the participant id that we requested."""
     registered_provider = cloud.open_provider(webhook_receiver.url)
     try:
         target, name = await cloud.room(registered_provider), new_key()
@@ -84,7 +84,7 @@ async def test_a_moved_call_joins_with_the_requested_participant_id(
 
 
 async def test_a_switch_into_a_room_without_a_session_is_refused(cloud: Cloud, phone: Phone) -> None:
-    """§4 Switching: the target room must be active; else the call stays where it is."""
+    """§4 Switching: the target room must be active; otherwise the call stays in its room."""
     empty, call = await cloud.room(), await phone.answered_call()
     with pytest.raises(Rejected) as refusal:
         await cloud.provider.switch(call.call_id, empty, "moved")
@@ -110,7 +110,7 @@ async def test_an_ended_call_does_not_move(cloud: Cloud, phone: Phone) -> None:
 
 
 async def test_a_switch_that_fails_is_counted(cloud: Cloud, phone: Phone, admin: SandboxAdmin) -> None:
-    """§4 Switching: switch-room-failed leaves the call up, where it was."""
+    """§4 Switching: switch-room-failed leaves the call up, in its old room."""
     target, call = await phone.live_room(), await phone.answered_call()
     await admin.add_fault("fails", {"switch": True, "callId": call.call_id})
     await cloud.provider.switch(call.call_id, target, "moved")

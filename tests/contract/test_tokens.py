@@ -1,4 +1,4 @@
-"""The contract, section 6: who may use the API, and who may enter which room."""
+"""The contract, section 6: which token may use the API, and which may join a room."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHER_SECRET = "a-secret-of-another-project-32-bytes"
 
 
 async def statuses(cloud: Cloud, token: str | None) -> tuple[int, int]:
-    """What a question and an order get with this token."""
+    """Return the statuses of a GET and of a POST with this token."""
     cloud.http.headers.pop("authorization")
     headers = {} if token is None else {"authorization": token}
     asked = await cloud.http.get("/v2/sip/call", headers=headers)
@@ -47,7 +47,7 @@ async def test_a_rest_token_is_good(cloud: Cloud) -> None:
 
 
 async def test_a_room_token_does_not_use_the_api(cloud: Cloud) -> None:
-    """§6 Tokens: what a participant holds orders nothing."""
+    """§6 Tokens: a participant's token cannot use the REST API."""
     token = cloud.provider.mint_token(await cloud.room(), new_key())
     assert {*await statuses(cloud, token)} <= {401, 403}
 
@@ -63,7 +63,7 @@ async def test_a_room_token_does_not_use_the_api(cloud: Cloud) -> None:
     ids=["expired", "signed with another secret", "of another project", "of no project"],
 )
 async def test_a_bad_token_is_rejected(cloud: Cloud, claims: dict[str, Any]) -> None:
-    """§6 Tokens: expired, forged or somebody else's is 401."""
+    """§6 Tokens: an expired, forged or foreign token is 401."""
     assert await statuses(cloud, cloud.token(**claims)) == (401, 401)
 
 
@@ -74,7 +74,7 @@ async def test_a_missing_token_is_rejected(cloud: Cloud, token: str | None) -> N
 
 
 async def test_our_provider_names_the_key_to_check(cloud: Cloud) -> None:
-    """§6 Tokens: a wrong secret is not done, with the remedy, without the secret."""
+    """§6 Tokens: a wrong secret is reported as not done, with the remedy, without the secret."""
     mistaken = cloud.open_provider(VIDEOSDK_SECRET=OTHER_SECRET)
     try:
         with pytest.raises(Rejected, match="check VIDEOSDK_API_KEY and VIDEOSDK_SECRET") as refusal:
@@ -86,7 +86,7 @@ async def test_our_provider_names_the_key_to_check(cloud: Cloud) -> None:
 
 
 async def test_a_room_token_admits_one_participant_to_one_room(cloud: Cloud, admin: SandboxAdmin) -> None:
-    """§6 Tokens: another room, another participant, or the role crawler is refused at the door."""
+    """§6 Tokens: another room, another participant, or the role crawler is refused on joining."""
     here, there = await cloud.room(), await cloud.room()
     join_url = f"{cloud.target.url.replace('http', 'ws')}/v2/rooms"
     token = cloud.provider.mint_token(here, "p-1")

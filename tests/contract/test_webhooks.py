@@ -32,7 +32,7 @@ MIN_KEY_BITS = 2_048
 
 @pytest_asyncio.fixture
 async def registered_provider(cloud: Cloud, webhook_receiver: WebhookReceiver) -> AsyncIterator[Provider]:
-    """Our provider with its webhooks registered at the cloud; afterwards they are not."""
+    """Our provider with its webhooks registered at the cloud; they are removed afterwards."""
     provider = cloud.open_provider(webhook_receiver.url)
     try:
         await provider.register_webhooks()
@@ -47,7 +47,7 @@ async def registered_provider(cloud: Cloud, webhook_receiver: WebhookReceiver) -
 async def hang_up_call(
     cloud: Cloud, phone: Phone, webhook_receiver: WebhookReceiver, key: str = ""
 ) -> tuple[str, ReceivedWebhook]:
-    """A call that was answered and ended, and the letter that says so."""
+    """Place a call, end it after the answer, and return its id with the webhook that reports the end."""
     call_id = await phone.dial(phone.request(await cloud.room(), key))
     await cloud.until(call_id, lambda call: call.status == "answered", "answered")
     await cloud.provider.end(call_id)
@@ -65,7 +65,7 @@ async def test_the_signing_key_is_public(cloud: Cloud) -> None:
 async def test_an_address_is_registered_once(
     cloud: Cloud, registered_provider: Provider, webhook_receiver: WebhookReceiver
 ) -> None:
-    """§7 Webhooks: POST, GET and DELETE /v2/sip/webhooks; told again, our provider registers nothing."""
+    """§7 Webhooks: POST, GET and DELETE /v2/sip/webhooks; a second registration by our provider adds none."""
     await registered_provider.register_webhooks()
     [hook] = [h for h in (await cloud.get("/v2/sip/webhooks"))["data"] if h["url"] == webhook_receiver.url]
     assert hook["events"] == ["call-hangup", "call-missed", "call-update"]
@@ -92,7 +92,7 @@ async def test_a_hang_up_is_notified_with_a_signature(
 async def test_another_body_or_signature_is_rejected(
     cloud: Cloud, phone: Phone, registered_provider: Provider, webhook_receiver: WebhookReceiver
 ) -> None:
-    """§7 Webhooks: RSA-SHA256 over the raw body: one more blank, another's signature or none is refused."""
+    """§7 Webhooks: RSA-SHA256 over the raw body: one more blank, another signature or none is refused."""
     _, webhook = await hang_up_call(cloud, phone, webhook_receiver)
     _, other = await hang_up_call(cloud, phone, webhook_receiver)
     unsigned = {name: value for name, value in webhook.headers.items() if name != SIGNATURE}
@@ -108,7 +108,7 @@ async def test_another_body_or_signature_is_rejected(
 async def test_joining_and_leaving_are_notified(
     cloud: Cloud, phone: Phone, registered_provider: Provider, webhook_receiver: WebhookReceiver
 ) -> None:
-    """§7 Webhooks: participant-joined and -left of a room created with our address, by the id we chose."""
+    """§7 Webhooks: participant-joined and -left of a room with our address, by the id that we chose."""
     request = phone.request(await cloud.room(registered_provider))
     call_id = await phone.dial(request)
     joined = await webhook_receiver.until("participant-joined", participantId=request.participant_id)
@@ -129,7 +129,7 @@ async def test_a_replayed_webhook_is_one_event(
     bus: Bus,
     transfer_id: str,
 ) -> None:
-    """§7 Webhooks: the signature covers no time, so a letter known already is no news."""
+    """§7 Webhooks: the signature covers no time, so a webhook that is sent again is no new event."""
     assert call_marks.call_metadata(transfer_id, 1).items() == phone.request("", transfer_id).metadata.items()
     call_id, webhook = await hang_up_call(cloud, phone, webhook_receiver, transfer_id)
     app = httpx.ASGITransport(Webhooks(bus, registered_provider).app)

@@ -1,4 +1,4 @@
-"""Where the cloud's webhooks come in: a real HTTP server that keeps every letter as it came."""
+"""Receiver of webhooks: a real HTTP server that keeps every webhook as it arrived."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATH = "/webhooks"
 
 @dataclass(frozen=True)
 class ReceivedWebhook:
-    """One webhook: lower-case headers, and the raw body that the signature is over."""
+    """One webhook: lower-case headers, and the raw body that the signature covers."""
 
     headers: dict[str, str]
     body: bytes
@@ -35,13 +35,13 @@ class ReceivedWebhook:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The facts, whether they stand at the top or under `data`."""
+        """The fields, whether they are at the top level or under `data`."""
         body = json.loads(self.body)
         return {**body, **body.get("data", {})}
 
 
 class WebhookReceiver:
-    """What came in, and waiting for what is to come."""
+    """The received webhooks, and waiting for one that is to come."""
 
     def __init__(self, url: str, patience_s: float) -> None:
         self.url = url
@@ -55,7 +55,7 @@ class WebhookReceiver:
         return Response()
 
     async def until(self, kind: str, **wanted: Any) -> ReceivedWebhook:
-        """The first letter of this kind with these facts, once it is there."""
+        """Return the first webhook of this kind with these fields, once it has arrived."""
         try:
             async with asyncio.timeout(self._patience_s):
                 while True:
@@ -71,7 +71,7 @@ class WebhookReceiver:
 
 @asynccontextmanager
 async def open_webhook_receiver(target: Target) -> AsyncIterator[WebhookReceiver]:
-    """On any free port of loopback, or on the port that a public address leads to."""
+    """Listen on any free port of loopback, or on the port that a public address leads to."""
     bound = bind("127.0.0.1", target.webhook_port)
     base_url = target.webhook_url.rstrip("/") or address_of(bound)
     receiver = WebhookReceiver(f"{base_url}{PATH}", target.patience_s)

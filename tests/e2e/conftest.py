@@ -1,4 +1,4 @@
-"""One house for all whole transfers: to build one takes seconds, to keep it clean takes none."""
+"""One local stack for all end-to-end tests: starting one takes seconds, cleaning it takes none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def shared_driver() -> AsyncIterator[TransferDriver]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def driver(shared_driver: TransferDriver) -> AsyncIterator[TransferDriver]:
-    """The house with one process of every role, no fault switched on, and nobody on the phone."""
+    """The local stack with one process of every role, no fault and no call."""
     await shared_driver.tidy()
     yield shared_driver
     await shared_driver.stack.stop("primary")

@@ -1,4 +1,4 @@
-"""A user who has nothing of ours: a NATS client, a JSON text. Run as a program of its own by the test.
+"""A user without warmxfer: a NATS client and a JSON text. The test runs it as a program of its own.
 
 python plain_nats_user.py NATS_URL ID REQUEST_JSON      prints every phase and the result, one JSON line each
 """

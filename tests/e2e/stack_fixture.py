@@ -1,4 +1,4 @@
-"""Directing a whole transfer among real processes: who calls, who is rung, what must be true after."""
+"""Runs whole transfers among real processes, and checks what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult
 RESULT_TIMEOUT_S = 60.0
 STEADY_READS = 5
 SETTLE_TIMEOUT_S = 10.0
-"""Shorter than the lease of 20 s, whose end must not hide that an AI was never told to release its caller."""
+"""Shorter than the lease of 20 s: an expired lease must not hide that an AI was never told to release."""
 
 READY = "+14155550101"
 BUSY = "+14155550102"
@@ -33,7 +33,7 @@ PATIENT = "+14155550201"
 
 @dataclass
 class Call:
-    """A transfer under way, or over, with its caller."""
+    """A running or ended transfer, with its caller."""
 
     stack: LocalStack
     caller: PlacedCall
@@ -44,7 +44,7 @@ class Call:
             return [phase async for phase in self.transfer.phases()]
 
     async def until(self, phase: WarmTransferPhase) -> PhaseChanged:
-        """Return as soon as `phase` is heard of."""
+        """Return once `phase` is published."""
         async with asyncio.timeout(RESULT_TIMEOUT_S):
             async for each in self.transfer.phases():
                 if each.phase is phase:
@@ -58,9 +58,9 @@ class Call:
         return await self.stack.report(self.caller, self.transfer.id)
 
     async def assert_clean_end(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
-        """What holds after every transfer, by the ledger of what was executed alone.
+        """Assert what holds after every transfer, by the ledger of what was executed.
 
-        `ai_killed`: the AI's process died, and none took its place: so nobody is there for its caller.
+        `ai_killed`: the process of the AI was killed and not restarted, so no agent is there for the caller.
         """
         result, report = await self.result(), await self._settled(ai_killed)
         try:
@@ -87,7 +87,7 @@ class Call:
                 assert not report["callerHeld"]
 
     async def _evidence(self, report: dict[str, Any]) -> str:
-        """What was executed in the caller's room, and what the AI's process said of it."""
+        """Return the ledger of the caller's room, and the AI's log lines about it."""
         ledger = await self.stack.ledger(room=self.caller.room_id)
         logs = [
             line
@@ -98,9 +98,10 @@ class Call:
         return "\n".join((f"{self.transfer.id}: {report}", *map(str, ledger), *logs))
 
     async def _settled(self, ai_killed: bool) -> dict[str, Any]:
-        """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later.
+        """Return the transfer report once it stays the same.
 
-        It waits for `SETTLE_TIMEOUT_S` at most: on a busy machine an AI releases its caller a little late.
+        An action of an actor reaches the cloud a moment later. Waits for `SETTLE_TIMEOUT_S` at most: on a
+        busy machine an AI releases its caller a little late.
         """
         report, same = await self.report(), 0
         loop = asyncio.get_running_loop()
@@ -117,7 +118,7 @@ class Call:
 
 
 def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> dict[str, Any]:
-    """A request as a user would write it; `destination` in `config` is added to."""
+    """Return a request as a user would write it; `destination` in `config` is merged."""
     destination = {
         "routing_rule_id": "rr_1",
         "sip_call_to": supervisor,
@@ -128,7 +129,7 @@ def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> d
 
 
 class TransferDriver:
-    """One house, one client, any number of calls."""
+    """One local stack, one client, any number of calls."""
 
     def __init__(self, stack: LocalStack, client: Client) -> None:
         self.stack = stack
@@ -136,13 +137,13 @@ class TransferDriver:
         self._calls = 0
 
     async def callers(self, count: int, number: str = PATIENT) -> list[PlacedCall]:
-        """`count` people on the phone with an AI each, all in one primary process."""
+        """Let `count` people call in, each with an AI, all AIs in one primary process."""
         callers = [await self.stack.call(number) for _ in range(count)]
         await self.stack.start("primary", rooms=[caller.room_id for caller in callers])
         return callers
 
     async def conversation(self, caller: PlacedCall, lines: int = 9) -> None:
-        """Return once caller and AI have said so many lines to each other."""
+        """Return once the caller and the AI have said `lines` lines."""
         async with asyncio.timeout(RESULT_TIMEOUT_S):
             while len(await self.stack.ledger(room=caller.room_id, kind="speech")) < lines:
                 await asyncio.sleep(0.1)
@@ -150,19 +151,19 @@ class TransferDriver:
     async def begin(
         self, caller: PlacedCall, supervisor: str = READY, *, id: str | None = None, **config: Any
     ) -> Call:
-        """Ask for a transfer of `caller`."""
+        """Request a transfer of `caller`."""
         request = request_for(caller, supervisor, **config)
         return Call(self.stack, caller, await self.client.request(request, id))
 
     async def begin_unchecked(self, caller: PlacedCall, config: dict[str, Any]) -> Call:
-        """Ask as somebody who does not use our client: nothing is checked before it is published."""
+        """Request a transfer without our client: nothing is checked before it is published."""
         id = new_id()
         async with await Bus.connect(BusSettings(url=self.stack.nats_url), name="user") as bus:
             await bus.publish(subjects.request(id), encode({"room_id": caller.room_id, "config": config}))
         return Call(self.stack, caller, self.client.transfer(id))
 
     async def tidy(self) -> None:
-        """As if just built: nobody on the phone, no fault, one process of every role."""
+        """Reset the stack: no calls, no faults, one process of every role."""
         await self.stack.post("/sandbox/reset", {})
         for role in ROLES:
             if len(self.stack.running(role)) != 1:
@@ -170,21 +171,21 @@ class TransferDriver:
                 await self.stack.start(role)
 
     async def fault(self, kind: str, match: dict[str, Any], *, times: int = 1, **more: Any) -> None:
-        """Switch a fault of the cloud on."""
+        """Add a fault of the cloud."""
         await self.stack.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
 
     async def clear_faults(self) -> None:
-        """Switch all faults of the cloud off."""
+        """Remove all faults of the cloud."""
         async with httpx.AsyncClient(base_url=self.stack.sandbox_url) as http:
             (await http.delete("/sandbox/faults")).raise_for_status()
 
     async def person(self, number: str, **script: Any) -> None:
-        """Put somebody else behind a number."""
+        """Change the person behind a number."""
         await self.stack.put(f"/sandbox/people/{number}", script)
 
 
 @asynccontextmanager
 async def running_stack(**stack: Any) -> AsyncIterator[TransferDriver]:
-    """A house with a client in it."""
+    """Run a local stack with a client."""
     async with LocalStack(**stack) as built, Client.connect(built.nats_url) as client:
         yield TransferDriver(built, client)

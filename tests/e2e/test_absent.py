@@ -1,4 +1,4 @@
-"""Nobody there: the transfer goes on without a summarizer, and ends with a sentence without anybody else."""
+"""A missing actor: a transfer continues without a summarizer; without any other actor it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No secret, phone number or transcript in a log line, or in a subject."""
+"""No secret, phone number or transcript appears in a log line or a subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cancelled at each phase: the caller is back with the AI, and no leg is left."""
+"""A cancel at each phase: the caller is back with the AI, and no leg is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes of every role at once, and many transfers."""
+"""Two processes of every role at once, and fifty transfers."""
 
 from __future__ import annotations
 

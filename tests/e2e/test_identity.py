@@ -1,4 +1,4 @@
-"""The same id twice is one transfer; the same caller twice at once is refused."""
+"""The same id twice is one transfer; a second transfer of the same caller is refused."""
 
 from __future__ import annotations
 

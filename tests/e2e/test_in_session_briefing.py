@@ -1,4 +1,4 @@
-"""The supervisor is briefed in the process of the session itself: it does, it dies, it comes up again."""
+"""Briefing in the process of the session: it works, its process dies, its process restarts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Agent:
 
 @asynccontextmanager
 async def agent(driver: TransferDriver) -> AsyncIterator[tuple[Agent, PlacedCall]]:
-    """A caller on the phone with such an AI; no worker briefs anybody."""
+    """A caller on the phone with an AI that briefs by itself; no briefing worker runs."""
     await driver.stack.stop("briefing")
     caller = await driver.stack.call()
     agent = Agent(driver, caller)

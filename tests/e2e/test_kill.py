@@ -1,4 +1,4 @@
-"""kill -9 of an actor's only process, or of the broker, while transfers are holding, ringing and briefing."""
+"""kill -9 of an actor's only process, or of the broker, while transfers hold, ring and brief."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUTS = {"command_timeout_s": 20, "supervisor_join_timeout_s": 60, "briefing_
 
 
 async def three_transfers(driver: TransferDriver) -> list[Call]:
-    """Three transfers: one supervisor is being briefed, one phone rings, one caller was held this moment."""
+    """Start three transfers: one is briefing, one is ringing, one has just held its caller."""
     await driver.person(SLOW_TO_ANSWER, script="ready", ringS=30)
     await driver.person(SLOW_TO_SAY_YES, script="ready", replyS=20)
     callers = await driver.callers(3)

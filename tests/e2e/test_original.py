@@ -1,7 +1,7 @@
-"""Sequential pacing beside the original: nine scenarios recorded from running VideoSDK's own runner.
+"""Sequential pacing compared with VideoSDK's WarmTransferRunner, of which nine scenarios were recorded.
 
-The same phases in the same order, the same payload fields and types, the same words to the caller, and the
-same outcome word or a sharper one. Where we differ on purpose, `ON_PURPOSE` says so.
+The phases and their order, the payload fields and types, and the lines to the caller are equal. The outcome
+word is equal or more precise. `ON_PURPOSE` lists the intended differences.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PLAYED: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
     "dial_failed": (READY, {}, SIP_CALL),
     "room_failed": (READY, {}, {"method": "POST", "path": "/v2/rooms"}),
 }
-"""Who is rung, what the request asks for, and which request to the cloud is answered with a 500."""
+"""The number to dial, the changed settings, and the request to the cloud that fails with a 500."""
 
 ON_PURPOSE = {
     "extra fields": {"detail"},
@@ -76,7 +76,7 @@ def shape(data: dict[str, Any]) -> dict[str, str]:
 
 
 async def said_to_the_caller(call: Call, count: int) -> list[str]:
-    """The `count` fixed lines of a transfer that the AI said in the primary room, once they were said."""
+    """Return the `count` fixed lines that the AI said in the primary room, once it has said them."""
     lines: list[str] = []
     for _ in range(100):
         spoken = await call.stack.ledger(room=call.caller.room_id, kind="speech")
@@ -97,13 +97,13 @@ _ALL_LINES = {
 
 
 def recorded_lines(scenario: dict[str, Any]) -> list[str]:
-    """`say` is recorded twice, once by name and once as the message it sends."""
+    """Return the recorded lines. `say` is recorded twice, by name and as the message that it sends."""
     return [output["send_message"] for output in scenario["said_to_the_caller"] if "send_message" in output]
 
 
 @dataclass
 class Played:
-    """What we made of a scenario."""
+    """Our run of a scenario."""
 
     phases: list[PhaseChanged]
     result: WarmTransferResult
@@ -125,7 +125,7 @@ async def play(driver: TransferDriver, name: str, caller: PlacedCall) -> Played:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def played(shared_driver: TransferDriver) -> dict[str, Played]:
-    """All nine: side by side, but those where the cloud fails one after another."""
+    """All nine runs: in parallel, except those with a failing cloud, which run one after another."""
     await shared_driver.tidy()
     for number in (VOICEMAIL, GONE_MID_BRIEFING):
         await shared_driver.person(number, ringS=20)  # long enough for the hold line to be played

@@ -1,4 +1,4 @@
-"""The caller's wait is the longest leg, not the sum of all legs."""
+"""The caller's waiting time is the longest preparation task, not the sum of all tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUMMARY_S, ROOM_S, JOIN_S, RING_S, AUDIO_S = 6.0, 0.3, 3.0, 9.0, 0.2
 """Long enough that a tenth of the sum is more than a busy machine adds."""
 LONGEST_LEG_S = ROOM_S + RING_S + AUDIO_S
-"""A phone can only ring into a room that is there; it is heard a moment after it was answered."""
+"""A phone rings only into an existing room, and audio starts a moment after the answer."""
 
 
 async def test_the_caller_waits_for_the_longest_leg_and_no_more(driver: TransferDriver) -> None:

@@ -1,4 +1,4 @@
-"""Users come from any language, with nothing of ours; a wrong request costs nothing but a sentence."""
+"""A user with a plain NATS client; a wrong request gives one sentence and no other effect."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_a_plain_nats_client_transfers_a_caller(driver: TransferDriver) ->
 
 
 def wrong(path: str, value: Any) -> dict[str, Any]:
-    """A good request with one value put at `path`."""
+    """Return a good request with one value changed at `path`."""
     request: dict[str, Any] = {
         "room_id": "room-1",
         "config": {
@@ -115,13 +115,13 @@ WRONG = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def quiet_stack() -> AsyncIterator[LocalStack]:
-    """Nobody has called here: whoever asks the cloud for anything does it for a wrong request."""
+    """A stack without calls: any request to the cloud was caused by a wrong transfer request."""
     async with LocalStack(time_scale=TIME_SCALE) as stack:
         yield stack
 
 
 async def requests_of(stack: LocalStack) -> int:
-    """How often the cloud was asked for anything."""
+    """Return how many requests the cloud has received."""
     return (await stack.state())["requests"]
 
 

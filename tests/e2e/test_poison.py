@@ -1,4 +1,4 @@
-"""Messages nobody can read, on every subject that is read: parked with their cause, in nobody's way."""
+"""Unreadable messages on every subject that is read: dead-lettered with their cause, no transfer affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's first Python, saved and run as it says, in a house with a caller on the line."""
+"""The README's first Python script, saved and run as it says, with a caller on the phone."""
 
 from __future__ import annotations
 

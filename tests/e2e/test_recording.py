@@ -1,4 +1,4 @@
-"""Recorded as the original records, and further: nobody's leaving cuts it short."""
+"""Recording as in VideoSDK's WarmTransferRunner; in addition, an agent that leaves does not end it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_nothing_is_recorded_by_default(driver: TransferDriver) -> None:
 
 
 async def _agents_have_left(call: Call, result: WarmTransferResult) -> None:
-    """Return once neither room has an agent of ours in it."""
+    """Return once neither room has an agent of ours."""
     rooms = {call.caller.room_id, result.consultation_room_id}
     async with asyncio.timeout(LEAVE_TIMEOUT_S):
         while True:

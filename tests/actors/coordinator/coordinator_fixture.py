@@ -1,4 +1,4 @@
-"""A coordinator put to work, one trigger handed to it, and what came of it."""
+"""Helpers to run coordinators, to deliver one trigger to a coordinator, and to read the results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def records(bus: Bus, id: str) -> list[Record]:
 
 
 async def deliver(bus: Bus, coordinator: Coordinator, subject: str, delivery_count: int) -> None:
-    """The last message on `subject`, as if it had been delivered so many times."""
+    """Deliver the last message on `subject`, with the given delivery count."""
     stored = await bus.get_last(subject)
     assert stored is not None
     _, id, kind = subject.split(".")
@@ -68,7 +68,7 @@ async def until_all_handled(bus: Bus) -> None:
 
 
 async def shorten_duplicate_window(bus: Bus) -> None:
-    """The broker knows the names of messages for a moment, as it does for two minutes in life."""
+    """Let the broker remember message ids for `SHORT_WINDOW_S` instead of two minutes."""
     connection = bus._connection
     config = (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
     await connection.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})

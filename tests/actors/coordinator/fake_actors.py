@@ -1,4 +1,4 @@
-"""The other four actors, reduced to their answers: what a coordinator alone is tested against."""
+"""The other four actors, reduced to their replies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CALLER_CALL = "call-1"
 
 
 def answers(command: AnyCommand) -> list[AnyEvent]:
-    """What willing people and faultless actors answer."""
+    """Return the replies of faultless actors and of people who accept."""
     command_id = command.command_id
     match command:
         case HoldCaller():
@@ -84,7 +84,7 @@ def answers(command: AnyCommand) -> list[AnyEvent]:
 
 
 class FakeActors:
-    """Answers every command of one transfer, and keeps what it heard."""
+    """Replies to every command of one transfer, and records what it received."""
 
     def __init__(self, bus: Bus, id: str, script: Callable[[AnyCommand], list[AnyEvent]] = answers) -> None:
         self.bus = bus
@@ -94,7 +94,7 @@ class FakeActors:
         self.phases: list[PhaseChanged] = []
 
     async def run_transfer(self, request: bytes) -> WarmTransferResult:
-        """Publish `request`, answer everything, return the result."""
+        """Publish `request`, reply to every command, return the result."""
         async with self.bus.subscribe(subjects.all_of(self.id)) as messages:
             await self.bus.publish(subjects.request(self.id), request, msg_id=f"{self.id}:request")
             async for message in messages:
@@ -118,5 +118,5 @@ class FakeActors:
 
     @property
     def command_names(self) -> list[str]:
-        """The commands heard, by name."""
+        """The received commands, by class name."""
         return [type(command).__name__ for command in self.commands]

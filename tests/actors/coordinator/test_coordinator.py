@@ -1,4 +1,6 @@
-"""One trigger, one record, its outbox sent: alone, twice, by two processes, after a crash at any point."""
+"""The coordinator: one record per trigger and its outputs, also when repeated, concurrent, or after a
+crash.
+"""
 
 from __future__ import annotations
 
@@ -187,7 +189,7 @@ class SimulatedCrash(Exception):
 
 
 class CrashingCoordinator(Coordinator):
-    """Dies once at every point of every transfer's way: before the commit, after it, and half-way sent."""
+    """Crashes once at every point of every trigger: before the append, after it, and while publishing."""
 
     def __init__(self, bus: Bus) -> None:
         super().__init__(bus)
@@ -227,7 +229,7 @@ async def test_a_coordinator_that_crashes_at_every_point_loses_and_repeats_nothi
 
 
 async def test_an_event_without_effect_is_handled_once(fresh_bus: Bus) -> None:
-    """Found by simulation: it was read 25 times over, put off, and ended as a dead letter a minute later."""
+    """Found by simulation. The event was read 25 times, deferred, and dead-lettered a minute later."""
     counting = CountingHandler(Coordinator(fresh_bus).handle)
     async with Worker(fresh_bus, "coordinator", counting, jobs=8, keyed=True):
         await fresh_bus.publish(subjects.request("t-idle"), request("room-a"))
@@ -241,8 +243,9 @@ async def test_an_event_without_effect_is_handled_once(fresh_bus: Bus) -> None:
 
 
 async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: Bus) -> None:
-    """Found by simulation: the receipt of the dial's answer was lost, the transfer ended, the answer came
-    again, and was taken for a leg that had turned up late, over and over."""
+    """Found by simulation. The acknowledgement of the dial's reply was lost and the transfer ended. The
+    redelivered reply was taken for a leg that was found late, again and again.
+    """
 
     def with_voicemail(command: object) -> list[object]:
         return [VoicemailDetected()] if type(command).__name__ == "BriefSupervisor" else answers(command)
@@ -266,8 +269,9 @@ async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: 
 
 
 async def test_outputs_of_a_crashed_coordinator_are_published_on_redelivery(fresh_bus: Bus) -> None:
-    """Found by simulation: another coordinator, who remembered the transfer from before, found its last
-    trigger in the log and let it go, without sending what its record had to send."""
+    """Found by simulation. Another coordinator had the transfer in its cache. It found the trigger in the log
+    and dropped it without publishing the outputs of its record.
+    """
 
     class CrashesBeforePublish(Coordinator):
         async def _publish(self, known, stored=()):  # type: ignore[no-untyped-def]
@@ -293,9 +297,10 @@ async def test_outputs_of_a_crashed_coordinator_are_published_on_redelivery(fres
 async def test_another_coordinator_does_not_publish_an_ended_transfer_again(
     fresh_bus: Bus,
 ) -> None:
-    """Found by chaos, with five hundred on the phone: a late event of a transfer came to a coordinator who
-    had not ended it, after the broker had forgotten the names of what was sent; so the outbox went out once
-    more, and users read a second final phase and a second result."""
+    """Found by chaos, with five hundred calls. A late event reached a coordinator that had not ended the
+    transfer, after the broker had forgotten the message ids. It published the outputs again, and users
+    read a second final phase and a second result.
+    """
     await shorten_duplicate_window(fresh_bus)
     async with running_coordinators(fresh_bus):
         result = await asyncio.wait_for(FakeActors(fresh_bus, "t-late").run_transfer(request("room-a")), 10)
@@ -310,7 +315,7 @@ async def test_another_coordinator_does_not_publish_an_ended_transfer_again(
 
 
 async def test_a_cancel_is_not_lost_when_a_coordinator_dies_with_the_request(fresh_bus: Bus) -> None:
-    """Found by simulation: the supervisor was rung all the same, once the request had come again."""
+    """Found by simulation. The supervisor was dialled all the same, after the redelivery of the request."""
     coordinator = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.request("t-early"), request("room-a"))
     await fresh_bus.publish(subjects.cancel("t-early"), b"{}")
@@ -330,7 +335,7 @@ async def test_a_cancel_without_a_request_is_dead_lettered(fresh_bus: Bus) -> No
 async def test_a_caller_is_released_at_once_when_an_event_breaks_every_coordinator(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for a deadline that is minutes away, and nothing is tried for ever."""
+    """The transfer does not wait for a deadline minutes away, and no trigger is retried for ever."""
 
     def break_down(*_: object) -> None:
         raise KeyError("a bug")
@@ -368,7 +373,7 @@ async def test_an_undecodable_event_does_not_end_a_transfer(fresh_bus: Bus) -> N
 async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their callers waited for minutes, and nobody told them why."""
+    """The callers used to wait for minutes without a reason."""
 
     def without_hold(command: AnyCommand) -> list[AnyEvent]:
         return [] if isinstance(command, HoldCaller) else answers(command)

@@ -1,4 +1,4 @@
-"""A coordinator that is behind: it reads a slow replica, was frozen, or was never told that time is up."""
+"""A coordinator with stale data: it reads a slow replica, was paused, or lost a timer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SHORT_OVERDUE_S = 0.5
 
 
 class StaleReplicaBus(Bus):
-    """A bus whose direct gets are answered by a replica that has nothing after number `seen`."""
+    """A bus whose direct gets are served by a replica that has nothing after sequence `seen`."""
 
     def __init__(self, bus: Bus, seen: int) -> None:
         super().__init__(bus._connection)
@@ -66,7 +66,7 @@ async def ask_liveness(bus: Bus, id: str) -> bool:
 
 
 async def run_until_ringing(bus: Bus, id: str) -> None:
-    """Play transfer `id` until its supervisor's phone rings; the dial is not answered yet."""
+    """Run transfer `id` until the supervisor's phone rings; the dial has no reply yet."""
 
     def without_an_answer(command: AnyCommand) -> list[AnyEvent]:
         return [] if isinstance(command, DialSupervisor) else answers(command)
@@ -84,8 +84,9 @@ async def run_until_ringing(bus: Bus, id: str) -> None:
 
 
 async def test_a_stale_read_does_not_lose_an_event(fresh_bus: Bus) -> None:
-    """Found in a cluster with a slow follower: on the old record nobody had dialled, so the answer of the
-    dial was let go; and so was a transfer's only timer."""
+    """Found in a cluster with a slow follower. On the old record there was no dial, so the dial's reply was
+    ignored. A transfer's only timer was lost in the same way.
+    """
     await run_until_ringing(fresh_bus, "t-old")
     dial = (await records(fresh_bus, "t-old"))[-1].state.pending
     command_id = next(id for id, pending in dial.items() if pending.kind == "dial_supervisor")
@@ -122,7 +123,7 @@ async def test_a_stale_read_does_not_drop_a_cancel(fresh_bus: Bus) -> None:
 async def test_a_caller_is_released_when_the_timer_of_the_transfer_is_lost(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pulse said for ever that somebody was in charge, and nothing ever happened again."""
+    """The liveness reply used to stay positive for ever, although nothing happened any more."""
     monkeypatch.setattr("warmxfer.actors.coordinator.liveness.OVERDUE_S", SHORT_OVERDUE_S)
     monkeypatch.setitem(step.__globals__, "TIMER_LOST_AFTER_S", SHORT_OVERDUE_S)
 
@@ -150,7 +151,7 @@ async def test_a_caller_is_released_when_the_timer_of_the_transfer_is_lost(
 
 
 class PausingLog(TransferLog):
-    """Stands still between the commit and what is sent for it, until `thaw`."""
+    """Pauses between the append and the publishing of its outputs, until `resume`."""
 
     def __init__(self, bus: Bus) -> None:
         super().__init__(bus)
@@ -167,8 +168,9 @@ class PausingLog(TransferLog):
 async def test_a_coordinator_paused_after_the_append_publishes_nothing_twice(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch, others_continue: bool
 ) -> None:
-    """After two minutes the broker has forgotten the names: every command went out again, and the timer that
-    others had set since was replaced by the old one."""
+    """After two minutes the broker has forgotten the message ids. Every command used to be published again,
+    and the old timer replaced the one that other coordinators had scheduled since.
+    """
     monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", SHORT_WINDOW_S)
     await shorten_duplicate_window(fresh_bus)
     paused, others = Coordinator(fresh_bus), Coordinator(fresh_bus)

@@ -1,4 +1,4 @@
-"""A leg that the provider makes long after everybody gave it up is looked for, found and ended."""
+"""Clean-up: a leg that the provider creates long after the transfer failed is found and ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .gateway_fixture import OUR_NUMBER, SUPERVISOR, GatewayHarness
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
 CLOSE = {"method": "POST", "path": "/v2/rooms/deactivate"}
 LATE_S = 30.0
-"""By the cloud's watch, which is fast here."""
+"""By the cloud's clock, which is ten times as fast."""
 PATIENCE_S = 20.0
 
 
@@ -33,7 +33,7 @@ async def legs_up(harness: GatewayHarness, count: int) -> None:
 async def test_a_leg_dialled_half_a_minute_after_the_transfer_failed_is_ended(
     harness: GatewayHarness,
 ) -> None:
-    """No webhook tells of the leg, nobody is in the room, and the room could not be closed."""
+    """No webhook reports the leg, no participant is in the room, and the room could not be closed."""
     caller = await harness.caller()
     await harness.cloud.break_once("execute_late", DIAL, delayS=LATE_S)
     await harness.cloud.break_once("status", CLOSE, times=0, status=400)

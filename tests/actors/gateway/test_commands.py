@@ -1,4 +1,4 @@
-"""Commands that no handler carries out: expired, unreadable, of another actor, or broken by a bug."""
+"""Commands that no handler executes: expired, unreadable, of another actor, or broken by a bug."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The supervisor's leg: one dial an attempt, whatever the provider does, and none after it was called off."""
+"""DialSupervisor and EndCall: one dial per attempt, whatever the provider does, and none after it was
+forbidden.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ async def test_two_gateways_and_five_copies_make_one_dial(harness: GatewayHarnes
 
 
 async def test_a_dial_of_a_killed_gateway_is_found_by_another(idle_harness: GatewayHarness) -> None:
-    """The first gateway is killed while the provider holds its answer back; the second one looks."""
+    """The first gateway is killed while the provider holds its reply back; the second one looks the call
+    up.
+    """
     harness = idle_harness
     room = await harness.cloud.open_room()
     await harness.cloud.break_once("execute_then_timeout", DIAL, holdS=50.0)
@@ -190,8 +194,9 @@ async def test_end_call_is_retried_while_the_provider_is_unreachable(harness: Ga
 
 
 async def test_end_call_sees_an_ended_leg_at_a_slow_provider(harness: GatewayHarness) -> None:
-    """Found by simulation: the one look at a leg that hung up by itself was given too little time, so the
-    caller's transfer stayed open for a minute behind an answer that could not come."""
+    """Found by simulation. The one read of a leg that had hung up by itself had too little time, so the
+    transfer stayed open for a minute, waiting for a reply that could not come.
+    """
     room = await harness.cloud.open_room()
     dialed = await harness.execute(harness.dial(room), SupervisorDialed)
     await harness.execute(harness.end(room, dialed.call_id), CallEnded)

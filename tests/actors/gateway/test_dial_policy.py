@@ -1,4 +1,4 @@
-"""Who may be dialled: a table of numbers and addresses."""
+"""The dial policy: a table of numbers and addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AMERICA = DialPolicy.from_env(
 
 
 def to(address: str) -> SIPDestination:
-    """Past every check of the schema, as a careless or hostile sender might."""
+    """Return a destination that skips every check of the schema, as a hostile sender might."""
     return SIPDestination(routing_rule_id="rr", sip_call_to=address, sip_call_from="+14155559876")
 
 
@@ -96,7 +96,7 @@ def test_a_wrong_list_is_refused_with_its_variable(name: str, value: str) -> Non
 
 
 def test_the_policy_can_parse_every_address_that_the_schema_accepts() -> None:
-    """The two grammars agree: what the schema takes is a number or a URI to the policy."""
+    """The two grammars agree: an address that the schema accepts is a number or a URI to the policy."""
     for address in (
         "+14155550101",
         "sip:dana@example.com",

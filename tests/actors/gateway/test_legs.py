@@ -97,7 +97,9 @@ async def test_a_leg_without_a_readable_record_is_not_reported(harness: GatewayH
 
 
 async def test_a_leg_that_is_missing_once_is_not_gone(harness: GatewayHarness) -> None:
-    """One wrong word of the provider, and the caller was taken for gone and brought home by nobody."""
+    """One wrong reply of the provider used to make the caller count as gone, so the caller was not
+    returned.
+    """
     arrived = await harness.caller()
     one = {"method": "GET", "path": f"/v2/sip/call/{arrived['callId']}"}
     await harness.cloud.break_once("status", one, status=404)

@@ -1,4 +1,4 @@
-"""What the stream forgot: nobody is left on the phone for it, and nobody is cut off."""
+"""Orphan legs: a leg that the stream has lost is ended, and no conversation is cut off."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ScanAs = Callable[[str], Awaitable[int]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def coordinator(idle_harness: GatewayHarness) -> AsyncIterator[None]:
-    """Somebody who can say that a transfer is not running."""
+    """A coordinator, which replies that a transfer is not live."""
     ready = asyncio.Event()
     running = asyncio.create_task(
         coordinate(idle_harness.bus, CoordinatorSettings(), ready=ready.set), name="coordinator"
@@ -37,7 +37,9 @@ async def coordinator(idle_harness: GatewayHarness) -> AsyncIterator[None]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def scan(idle_harness: GatewayHarness) -> AsyncIterator[ScanAs]:
-    """`await look(deployment)`: scan as a gateway of that deployment, then count the legs that are up."""
+    """`await scan(deployment)`: scan as a gateway of that deployment, then return the number of legs that
+    are up.
+    """
     provider = choose_provider(idle_harness.env).open(None, None)
 
     async def scan_as(deployment: str) -> int:
@@ -51,7 +53,7 @@ async def scan(idle_harness: GatewayHarness) -> AsyncIterator[ScanAs]:
 
 
 async def dial(harness: GatewayHarness, room_id: str) -> None:
-    """A leg that a gateway of the deployment dialled, for a transfer of which the stream knows nothing."""
+    """Dial a leg as a gateway of the deployment, for a transfer that the stream does not contain."""
     harness.start(WARMXFER_DEPLOYMENT=DEPLOYMENT)
     await harness.execute(harness.dial(room_id), SupervisorDialed)
     await harness.stop()
@@ -121,7 +123,7 @@ async def test_no_leg_is_ended_without_a_coordinator(idle_harness: GatewayHarnes
 async def test_no_leg_is_ended_when_a_coordinator_fails_at_the_liveness_query(
     idle_harness: GatewayHarness, scan: ScanAs
 ) -> None:
-    """Its answer had ended the gateway."""
+    """The error reply used to end the gateway."""
 
     async def fail(_: LiveMessage) -> bytes:
         raise LookupError("a record of a newer version")

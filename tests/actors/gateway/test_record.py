@@ -1,4 +1,4 @@
-"""Recordings: asked for until there is one, by whoever asks, and one at a time whatever the provider does."""
+"""RecordParticipant: repeated until the recording runs, and one recording whatever the provider does."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_a_participant_in_the_room_is_recorded(harness: GatewayHarness, br
 async def test_a_caller_is_recorded_a_moment_after_they_were_moved(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """The room knows of them first, and the provider refuses until it does."""
+    """The room lists the caller first; the provider refuses until it lists the caller too."""
     await harness.execute(harness.switch(bridge.caller, bridge.supervisor, bridge.consult), object)
     await harness.cloud.wait_ledger(bridge.consult, "switch_completed", 1)
     await harness.cloud.break_once("status", START, 3, status=400, body=NOT_YET)
@@ -95,7 +95,7 @@ async def test_a_recording_is_unknown_when_the_provider_stays_unreachable(
 
 
 async def test_a_recording_continues_after_the_agent_leaves(harness: GatewayHarness, bridge: Bridge) -> None:
-    """What ends it is the participant's own leaving."""
+    """Only the end of the participant's own call ends the recording."""
     await harness.execute(record(harness, bridge.consult, harness.supervisor), RecordingStarted)
     await harness.cloud.hang_up(PRIMARY_AI)
     assert await harness.executed("recording_stopped") == []

@@ -1,4 +1,4 @@
-"""The caller's way back: whatever became of the move, they end at home, or are known to be gone."""
+"""ReturnCaller: whatever happened to the switch, the caller ends in the primary room or has hung up."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ async def test_a_caller_who_was_moved_is_moved_back(harness: GatewayHarness, bri
 async def test_a_caller_who_was_moved_back_is_confirmed_at_once(
     idle_harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """Found by simulation: late news of their move, and the room was kept open for a caller who was home."""
+    """Found by simulation. A late event of the caller's move arrived, and the room was kept open although the
+    caller was back in the primary room.
+    """
     harness = idle_harness
     harness.start(WARMXFER_SETTLE_S=f"{LONG_SETTLE_S:g}")
     await move_caller(harness, bridge)
@@ -74,7 +76,7 @@ async def test_a_caller_who_is_missing_once_from_the_call_records_is_moved_back(
 
 
 async def test_a_switch_in_progress_is_awaited_and_undone(harness: GatewayHarness, bridge: Bridge) -> None:
-    """The provider gave no answer, and moves the caller a moment later."""
+    """The provider does not reply, and moves the caller a moment later."""
     await harness.cloud.break_once("execute_late", SWITCH, delayS=4.0)
     command = harness.switch(bridge.caller, bridge.supervisor, bridge.consult)
     await harness.send(command)
@@ -137,7 +139,7 @@ async def test_an_expired_return_is_executed(harness: GatewayHarness, bridge: Br
 
 
 async def test_a_caller_is_moved_back_after_a_first_refusal(harness: GatewayHarness, bridge: Bridge) -> None:
-    """One refusal left the caller with nobody in the consultation room."""
+    """One refusal used to leave the caller alone in the consultation room."""
     await move_caller(harness, bridge)
     await harness.cloud.break_once("status", SWITCH, status=400)
     assert (await bring_back(harness, bridge)).caller_up
@@ -172,7 +174,7 @@ async def test_a_caller_is_moved_back_after_a_first_move_failed(
 async def test_a_caller_is_moved_back_after_the_gateway_with_the_claim_died(
     idle_harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """The claim was only watched from then on: the caller stayed with nobody until they hung up."""
+    """Other gateways used to watch the claim only: the caller stayed alone until they hung up."""
     harness = idle_harness
     harness.start()
     await move_caller(harness, bridge)
@@ -189,7 +191,7 @@ async def test_a_caller_is_moved_back_after_the_gateway_with_the_claim_died(
 async def test_a_caller_of_a_newer_transfer_is_not_moved_back(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """An order of old, delivered again, would have taken them from their new supervisor."""
+    """A redelivered old command would have taken the caller from the new supervisor."""
     await move_caller(harness, bridge)
     another = await harness.cloud.open_room()
     command = harness.bring_back(bridge.caller, bridge.primary, another)

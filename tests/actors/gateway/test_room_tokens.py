@@ -1,4 +1,4 @@
-"""Keys to rooms: narrow, short, and only for those who ask in the right form."""
+"""Room tokens: for one participant in one room, short-lived, only for a valid query."""
 
 from __future__ import annotations
 

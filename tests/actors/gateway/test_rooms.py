@@ -48,7 +48,7 @@ async def test_an_open_room_and_an_unknown_room_are_closed(harness: GatewayHarne
 
 
 async def test_a_room_with_a_late_moved_caller_is_not_closed(harness: GatewayHarness) -> None:
-    """The provider had the order to move them for longer than anybody waited."""
+    """The provider executed the move after every waiting command had expired."""
     arrived = await harness.caller()
     room = arrived["roomId"]
     command = CloseRoom(room_id=room, **harness.within())
@@ -67,7 +67,7 @@ async def test_a_room_with_a_late_moved_caller_is_not_closed(harness: GatewayHar
 async def test_a_room_is_not_closed_when_only_the_call_record_shows_the_caller(
     harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A book has copies: one that is behind shows nobody in the room, and closing hangs up."""
+    """Provider reads may be stale: a stale list shows no caller in the room, and closing it would hang up."""
 
     async def find_no_caller(*_: object, **__: object) -> None:
         return None
@@ -82,7 +82,9 @@ async def test_a_room_is_not_closed_when_only_the_call_record_shows_the_caller(
 
 
 async def test_a_room_without_a_known_id_is_closed_by_its_key(harness: GatewayHarness) -> None:
-    """The answer was lost: the room stayed open, for as long as the cloud keeps rooms."""
+    """The reply with the room id was lost. The room used to stay open for as long as the cloud keeps
+    rooms.
+    """
     await harness.cloud.break_once("execute_then_reset", ROOMS, times=0)
     asked = CreateRoom(key=harness.id, **harness.within(2.0))
     assert (await harness.execute(asked, CommandFailed)).failure is FailureKind.UNKNOWN

@@ -1,4 +1,4 @@
-"""Canaries: a number, a name, and a secret go through everything; none is seen where it must not be."""
+"""A number, a name and a secret pass through the gateway; none may appear in a log or in the stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment of a gateway: what is right, and one sentence for what is wrong."""
+"""Gateway settings: valid values are read; a wrong value gives one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The caller's move: both legs first, one switch, and a doubt is looked at, never repeated."""
+"""SwitchCaller: both legs are checked, one switch is requested, an unknown outcome is looked up, not
+repeated.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ async def test_no_caller_is_moved_to_a_supervisor_who_hung_up(
 async def test_a_switch_refused_for_a_missing_supervisor_is_not_made_by_a_slower_delivery(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """It had looked while they were there: the caller was moved to nobody, after all was said."""
+    """The slower delivery had read the supervisor's leg while it was up. It used to move the caller to an
+    empty room, after the refusal.
+    """
     await harness.cloud.hang_up(harness.supervisor)
     await switch(harness, bridge, CommandFailed)
     live_call = bridge.caller
@@ -121,7 +125,7 @@ async def test_an_expired_switch_is_called_off(harness: GatewayHarness, bridge: 
 async def test_a_caller_is_switched_after_a_short_outage_of_the_provider(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """The supervisor had said yes, and one question without an answer ended it all."""
+    """The supervisor had accepted, and one request without a reply used to end the transfer."""
     await harness.cloud.break_once("status", LOOK_UP, 6, status=503)
     await switch(harness, bridge, CallerSwitched)
 
@@ -141,7 +145,7 @@ async def test_a_switch_that_could_not_be_checked_never_happens_later(
 async def test_a_second_transfer_is_not_fooled_by_earlier_moves(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """The caller's record still says `switch-room-completed`, from being brought back an hour ago."""
+    """The caller's record still says `switch-room-completed`, from the return in an earlier transfer."""
     await switch(harness, bridge, CallerSwitched)
     await harness.cloud.wait_ledger(bridge.consult, "joined", 2)
     back = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)

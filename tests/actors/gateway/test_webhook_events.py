@@ -1,4 +1,4 @@
-"""Whose a notice is, and what it means: tables, and names that survive the way there and back."""
+"""Mapping of notices to events, and the round trip of call metadata."""
 
 from __future__ import annotations
 

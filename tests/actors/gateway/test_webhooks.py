@@ -1,4 +1,4 @@
-"""Webhooks: from the cloud's own hand onto the bus, once, and from nobody else's."""
+"""Webhooks: the cloud's signed notices are published once, and no others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def post(url: str, body: bytes, **headers: str) -> httpx.Response:
 
 
 async def counted(url: str) -> dict[str, int]:
-    """How many webhooks the gateway has taken, refused or ignored, by word."""
+    """Return how many webhooks the gateway has handled, by result."""
     async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
         health = (await http.get(url.replace("/webhooks/videosdk", "/healthz"))).json()
     assert health["ok"] is True
@@ -51,7 +51,9 @@ def other_key_pem() -> str:
 
 
 async def test_signed_webhooks_of_a_room_are_published(idle_harness: GatewayHarness) -> None:
-    """Rooms are created with our own address, as the cloud is on this machine; its key is fetched."""
+    """The gateway creates rooms with its own address, because the cloud runs on this machine. It fetches the
+    cloud's key.
+    """
     harness = idle_harness
     await harness.start_with_webhooks(WARMXFER_WEBHOOK_PUBLIC_KEY="fetch")
     room = (await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)).room_id
@@ -106,7 +108,7 @@ async def test_forged_webhooks_are_rejected(idle_harness: GatewayHarness) -> Non
 
 
 async def test_webhooks_signed_with_another_key_are_rejected(idle_harness: GatewayHarness) -> None:
-    """The cloud signs with its own key; the gateway was given another."""
+    """The cloud signs with its own key; the gateway was configured with another one."""
     harness = idle_harness
     url = await harness.start_with_webhooks(WARMXFER_WEBHOOK_PUBLIC_KEY=other_key_pem())
     room = (await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)).room_id

@@ -1,4 +1,4 @@
-"""What a worker does not load on its start: who waits for it waits for all that it imports."""
+"""Libraries that a worker does not load at start-up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ import rich
 
 @pytest.mark.parametrize("role", [role.value for role in Role])
 def test_an_actor_does_not_import_terminal_libraries(role: str) -> None:
-    """With every worker killed at once, all that come after them load it at the same time."""
+    """When every worker is killed at once, all new workers load their imports at the same time."""
     env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, role], env=env, capture_output=True, text=True, timeout=60

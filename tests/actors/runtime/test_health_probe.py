@@ -1,4 +1,4 @@
-"""The probe of a process, over real HTTP."""
+"""The health probe, over real HTTP."""
 
 from __future__ import annotations
 

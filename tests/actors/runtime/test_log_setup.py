@@ -1,4 +1,4 @@
-"""What never stands in a log line, whatever the line was given."""
+"""Redaction: what a log line never contains, whatever the caller of the logger passes."""
 
 from __future__ import annotations
 

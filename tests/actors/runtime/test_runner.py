@@ -1,4 +1,4 @@
-"""An actor as a process: it says when it is at work, and ends in order when told to."""
+"""An actor as a process: it reports when it serves, and stops in order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ async def test_an_actor_serves_when_ready_and_drains_on_stop(bus: Bus, nats_url:
 async def test_a_caller_can_be_held_as_soon_as_the_primary_is_ready(
     bus: Bus, nats_url: str, cloud: Cloud, tmp_path: Path
 ) -> None:
-    """It said so when it had begun to look for the door: a hold sent then was answered late, or never."""
+    """The primary used to report ready before it had joined the room: a hold sent then got a late reply or
+    none.
+    """
     caller = (await cloud.http.post("/sandbox/calls", json={"from": "+14155550201"})).json()["roomId"]
 
     async def token(message: LiveMessage) -> bytes:
@@ -113,7 +115,7 @@ asyncio.run(main())
 
 
 async def test_a_child_process_dies_with_its_parent(tmp_path: Path) -> None:
-    """The parent is killed without a word; the child is gone with it."""
+    """The parent is killed without a signal to the child; the child ends too."""
     command = [sys.executable, "-c", PARENT, SLEEPER, str(tmp_path / "log")]
     parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
