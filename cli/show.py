@@ -27,14 +27,14 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 
 async def _records(id: str, url: str | None) -> list[Record]:
-    from warmxfer.actors.coordinator.state_machine import record_decoder
+    from warmxfer.actors.coordinator.state_machine import decode_record
     from warmxfer.client import Client, NoSuchTransfer, NotStarted
 
     async with Client.connect(url) as client:
         stored = await client.log(id)
         if not stored:
             raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
-    return [record_decoder.decode(each.data) for each in stored]
+    return [decode_record(each.data) for each in stored]
 
 
 def timeline_line(record: Record, first: Record) -> dict[str, Any]:

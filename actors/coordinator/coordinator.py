@@ -48,7 +48,7 @@ from .liveness import TransferLiveness
 from .outbox import TIMER, outgoing
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
-from .state_machine import Applied, Record, record_decoder, step
+from .state_machine import Applied, Record, decode_record, encode_record, step
 
 MAX_RACES = 25
 EARLY_TRIES = 4
@@ -142,7 +142,7 @@ class Coordinator:
         if entry is None:
             return None
         sent = self._memory.mark_sent(id, entry.seq)
-        known = CachedRecord(record_decoder.decode(entry.data), entry.seq, sent, fresh=True)
+        known = CachedRecord(decode_record(entry.data), entry.seq, sent, fresh=True)
         self._memory.put(id, known)
         return known
 
@@ -178,7 +178,7 @@ class Coordinator:
         frozen_at = clock() + PAUSED_PROCESS_S
         try:
             seq = await self._log.append(
-                state.id, encode(record), known.seq if known else 0, _record_id(delivery), cancel
+                state.id, encode_record(record), known.seq if known else 0, _record_id(delivery), cancel
             )
         except StaleWrite:
             self._memory.drop(state.id)

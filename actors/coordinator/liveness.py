@@ -12,7 +12,7 @@ import structlog
 from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
 from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
-from .state_machine import Transfer, record_decoder
+from .state_machine import Transfer, decode_record
 
 OVERDUE_S = 60.0
 """Longer than it takes to work off what an outage left behind, or a crash of all workers in a full house."""
@@ -53,4 +53,4 @@ class TransferLiveness:
 
 
 def _state(entry: LogEntry) -> Transfer:
-    return record_decoder.decode(entry.data).state
+    return decode_record(entry.data).state

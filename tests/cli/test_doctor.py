@@ -100,4 +100,4 @@ async def test_addresses_that_are_none_are_findings_and_the_rest_is_still_looked
     about = {found.about: found.sentence for found in await examine(env)}
     assert about["nats"].startswith("NATS_URL has a port that is not 1 to 65535; ")
     assert about["provider"].startswith("VIDEOSDK_BASE_URL is 'https://a.b[/a]'; use https://host")
-    assert about["model"].startswith("WARMXFER_LLM_BASE_URL is no address; ")
+    assert about["model"].startswith("WARMXFER_LLM_BASE_URL is not a valid address; ")

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
-from warmxfer.actors.coordinator.state_machine import record_decoder
+from warmxfer.actors.coordinator.state_machine import decode_record
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
@@ -129,7 +129,7 @@ READERS: Mapping[str, Decode] = {
     "result": decode_result,
     "event": _one_of(decode_event, AnyEvent, but=(*_FROM_USERS, "DeadlinePassed")),
     "timeout": _one_of(decode_event, DeadlinePassed),
-    "log": record_decoder.decode,
+    "log": decode_record,
     "dead": as_kind(DeadLetter),
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
-from warmxfer.actors.coordinator.state_machine import Record, record_decoder
+from warmxfer.actors.coordinator.state_machine import Record, decode_record
 from warmxfer.bus import Bus, Delivery, Stored, subjects
 from warmxfer.bus.stream import STREAM
 
@@ -32,7 +32,7 @@ async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
 
 
 async def records(bus: Bus, id: str) -> list[Record]:
-    return [record_decoder.decode(each.data) for each in await bus.history(subjects.log(id), 200)]
+    return [decode_record(each.data) for each in await bus.history(subjects.log(id), 200)]
 
 
 async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) -> None:

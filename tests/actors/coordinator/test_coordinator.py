@@ -321,8 +321,12 @@ async def test_a_caller_is_given_back_at_once_when_an_event_breaks_every_coordin
     def break_down(*_: object) -> None:
         raise KeyError("a bug")
 
-    rule = TRANSITIONS[Stage.RINGING, SupervisorDialed]
-    monkeypatch.setitem(TRANSITIONS, (Stage.RINGING, SupervisorDialed), Transition(break_down, rule.to))
+    rule = TRANSITIONS[Stage.RINGING][SupervisorDialed]
+    monkeypatch.setitem(
+        TRANSITIONS[Stage.RINGING],  # type: ignore[arg-type]
+        SupervisorDialed,
+        Transition(break_down, rule.to),
+    )
     async with coordinating(fresh_bus):
         result = await asyncio.wait_for(Cast(fresh_bus, "t-bug").play(request("room-a")), 15)
     assert result.outcome is Outcome.BROKEN
