@@ -11,8 +11,7 @@ briefing agent's room.
 
 from __future__ import annotations
 
-from .attach import attach_agent_session
-from .install import install, warm_transfer
+from .install import attach_agent_session, install, warm_transfer
 from .result_mapping import WarmTransferError
 from .session_adapter import AgentSessionAdapter
 

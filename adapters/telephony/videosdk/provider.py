@@ -19,7 +19,6 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 from ..errors import InvalidWebhookSignature, NotFound, Rejected
 from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
 from .http_client import ApiRequest, HttpClient
-from .recording_errors import recording_error
 from .request_bodies import dial_body, recording_body, room_body, switch_body, webhook_body
 from .responses import (
     Unreadable,
@@ -30,6 +29,7 @@ from .responses import (
     read_room,
     read_switched,
     read_webhooks,
+    recording_error,
 )
 from .settings import VideoSDKSettings
 from .tokens import Tokens

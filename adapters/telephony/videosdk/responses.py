@@ -13,6 +13,7 @@ import msgspec
 
 from warmxfer.schemas import CallCause
 
+from ..errors import NotFound, NotReady, Rejected
 from ..provider import CallRecord, Dialed, Direction
 
 MAX_ID_CHARS = 128
@@ -64,6 +65,9 @@ _REASONS: tuple[tuple[str, CallCause], ...] = (
     ("cancel", CallCause.ABANDONED),
     ("gone", CallCause.ABANDONED),
 )
+
+_NOT_YET = "not yet joined"
+_NO_SESSION = "no active session"
 
 _MOVING, _MOVED, _STAYED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
 _ANSWERED = "answered"
@@ -147,6 +151,22 @@ def read_webhooks(answer: Json) -> set[str]:
 
 def read_nothing(answer: Json) -> None:
     """An answer whose arrival is all that counts."""
+
+
+def recording_error(error: Rejected) -> Rejected | NotReady | None:
+    """Translate VideoSDK's refusal to record a participant; None if the participant is recorded.
+
+    Only the text tells the cause. VideoSDK answers 400 both for a participant who has not joined yet and for
+    one who is recorded already. A phone takes a second or two to join after it was moved.
+    """
+    said = str(error).partition(": ")[2].lower()
+    if "already" in said and ("record" in said or "start" in said):
+        return None
+    if _NOT_YET in said:
+        return NotReady(str(error), status=error.status)
+    if _NO_SESSION in said:
+        return NotFound("POST /v2/recordings/participant/start found nobody in the room", status=error.status)
+    return error
 
 
 def cause_of(status: str, log: Iterable[Json]) -> CallCause:
