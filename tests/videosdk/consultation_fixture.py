@@ -126,6 +126,6 @@ async def joined(
 def offline(monkeypatch: pytest.MonkeyPatch, scene: Consultation) -> Consultation:
     """Let the framework's meetings and servers be the scene's, and its analytics stay here."""
     monkeypatch.setattr(VideoSDK, "init_meeting", scene.meet)
-    monkeypatch.setattr(server_lookup, "_answer", scene.servers)
+    monkeypatch.setattr(server_lookup, "_request_servers", scene.servers)
     monkeypatch.setattr(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None)
     return scene

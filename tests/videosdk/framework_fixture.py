@@ -43,7 +43,7 @@ def framework_offline() -> Iterator[None]:
     with (
         patch.object(VideoSDK, "init_meeting", lambda **config: making.get()(**config)),
         patch.object(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None),
-        patch.object(server_lookup, "_answer", nowhere),
+        patch.object(server_lookup, "_request_servers", nowhere),
     ):
         yield
 

@@ -141,7 +141,7 @@ async def test_a_cloud_that_does_not_say_is_asked_again_later(
 ) -> None:
     monkeypatch.setattr(server_lookup, "ASK_TIMEOUT_S", 0.2)
     cloud.answer = answer
-    with pytest.raises(RetryableError, match=rf"which servers room room-1 is on \({why}\)"):
+    with pytest.raises(RetryableError, match=rf"The servers of room room-1 could not be looked up \({why}\)"):
         await server_lookup.prefetch_servers("room-1", "token", cloud.host)
 
 
