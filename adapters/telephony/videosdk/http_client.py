@@ -1,13 +1,14 @@
-"""Speaking HTTP with VideoSDK: one total deadline, few repetitions, one translation of errors.
+"""HTTP client for VideoSDK: one total deadline, retries, and the translation of errors.
 
-What may be repeated when
-- turned away (429): anything, after the time asked for;
-- never sent (no connection), or refused for the time in its token: anything;
-- sent, and no usable answer (5xx, timeout, reset, not VideoSDK's JSON): only what is `repeatable`, that is
-  questions, and orders that mean the same twice. A dial or a switch then raises `Doubtful` at once.
+When a request is repeated:
 
-One log line a request: method, path template, status, milliseconds, request id. Never a body, a query, an
-id in a path, or a header of ours.
+- Rate-limited (429): always, after the time in `Retry-After`.
+- Never sent (no connection), or refused for the time in its token: always.
+- Sent without a usable response (5xx, timeout, reset, not VideoSDK's JSON): only if it is idempotent. A dial
+  or a switch raises `OutcomeUnknown` at once.
+
+Each request writes one log line: method, path template, status, milliseconds, request id. It never holds a
+body, a query, an id of a path, or a header that we send.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from .tokens import Tokens
 MAX_RESPONSE_BYTES = 1024 * 1024
 MAX_SENTENCE_BYTES = 1024
 MARKUP = "<"
-"""A page of somebody's between us and VideoSDK is no sentence of its."""
+"""A response that starts with it is an HTML page of a proxy, not a sentence of VideoSDK."""
 MAX_TRIES = 6
 MAX_UNKNOWN_TRIES = 3
 FIRST_PAUSE_S = 0.1
@@ -47,7 +48,7 @@ MAX_PAUSE_S = 2.0
 AGAIN_AFTER_S = 1.0
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 4.0
-"""Shorter than any usual server's: a connection the server is just closing would make a dial doubtful."""
+"""Less than usual servers allow: a dial on a connection that the server closes has an unknown outcome."""
 
 REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "x-amz-request-id")
 
@@ -58,7 +59,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request: `path` is a template whose `{words}` are filled, percent-encoded, from `ids`."""
+    """One request. `path` is a template; its `{names}` are filled, percent-encoded, from `ids`."""
 
     method: str
     path: str
@@ -69,7 +70,7 @@ class ApiRequest:
 
     @property
     def question(self) -> bool:
-        """Asking changes nothing."""
+        """Whether the request changes nothing."""
         return self.method == "GET"
 
     @property
@@ -100,13 +101,13 @@ class HttpClient:
         )
 
     async def request(self, ask: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
-        """Send `ask` and read its answer, all within one deadline; raises what `errors.py` lists."""
+        """Send the request and read its response within one deadline. Raises what `errors.py` lists."""
         budget_s = min(self._timeout_s, self._timeout_s if within_s is None else within_s)
         if budget_s <= 0:
             raise NotSent(f"No time was left to ask {ask.method} {ask.path}")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + budget_s
-        # One silence must not eat the time of a second try, where a second try is allowed.
+        # If a repeat is allowed, one try may use half of the time, so that a second one is possible.
         try_s = budget_s / 2 if ask.idempotent else budget_s
         tries, doubts = 0, list[OutcomeUnknown]()
         while True:
@@ -120,13 +121,13 @@ class HttpClient:
                 pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
                 spent = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
                 spent = spent or len(doubts) >= MAX_UNKNOWN_TRIES or isinstance(error, Rejected)
-                # It speaks for its own try only: an earlier one may have been carried out.
+                # The error is about the last try only: an earlier try may have been carried out.
                 told = error if ask.question or not doubts else doubts[-1]
                 if spent or (doubts and not ask.idempotent):
                     raise _final(ask, told) from error
             await asyncio.sleep(pause_s)
             if loop.time() >= deadline:
-                # This process stood still meanwhile, and others may have taken it for dead.
+                # This process was stalled, and other processes may have treated it as dead.
                 raise _final(ask, told)
 
     async def aclose(self) -> None:
@@ -168,7 +169,7 @@ class HttpClient:
             )
 
     async def _send(self, ask: ApiRequest) -> tuple[httpx.Response, bytes]:
-        """The answer and its body, cut off where no honest answer goes on."""
+        """Return the response and its body. Raises `OutcomeUnknown` beyond `MAX_RESPONSE_BYTES`."""
         request = self._client.build_request(
             ask.method,
             ask.url,
@@ -204,7 +205,7 @@ def _read(ask: ApiRequest, response: httpx.Response, content: bytes, read: Reade
 
 
 def _raise_for_status(ask: ApiRequest, status: int, retry_after: str, content: bytes) -> NoReturn:
-    """Translate a status that is no success."""
+    """Raise the error for a status that is not a success."""
     what = f"{ask.method} {ask.path} answered {status}"
     said = _provider_sentence(content)
     whole = f"{what}: {said}" if said else what
@@ -224,18 +225,18 @@ def _raise_for_status(ask: ApiRequest, status: int, retry_after: str, content: b
 
 
 def _final(ask: ApiRequest, error: RateLimited | NotSent | Rejected | OutcomeUnknown) -> Exception:
-    """What the asker meets when we have stopped trying."""
+    """Return the error to raise after the last try."""
     if isinstance(error, OutcomeUnknown):
         return Unanswered(str(error), status=error.status) if ask.question else error
     if isinstance(error, Rejected):
         return error
-    # Whoever tries again from the start shall not do so at once.
+    # The caller must not start again at once.
     error.after_s = max(error.after_s, AGAIN_AFTER_S)
     return error
 
 
 def _provider_sentence(content: bytes) -> str:
-    """The provider's own words about a failure, made safe to repeat."""
+    """Return the provider's own sentence about a failure, masked; empty if there is none."""
     try:
         words = _object(content)
     except Unreadable:
@@ -247,7 +248,7 @@ def _provider_sentence(content: bytes) -> str:
 
 
 def _object(content: bytes) -> Mapping[str, Any]:
-    """An answer as an object; one that is a sentence and nothing else, as of recordings, is its `message`."""
+    """Return the response as an object. A bare sentence, as for recordings, becomes its `message`."""
     try:
         answer: object = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -260,7 +261,7 @@ def _object(content: bytes) -> Mapping[str, Any]:
 
 
 def _after_s(retry_after: str) -> float:
-    """`Retry-After` in seconds; a date, or nonsense, is left to the usual backoff."""
+    """Return `Retry-After` in seconds; 0 for a date or an invalid value."""
     try:
         seconds = float(retry_after)
     except ValueError:
@@ -269,5 +270,5 @@ def _after_s(retry_after: str) -> float:
 
 
 def _backoff_s(tries: int) -> float:
-    """Twice as long each time, with a jitter that keeps many gateways apart."""
+    """Return an exponential backoff. The jitter keeps many gateways from retrying together."""
     return min(FIRST_PAUSE_S * 2 ** (tries - 1), MAX_PAUSE_S) * random.uniform(0.75, 1.25)

@@ -1,8 +1,8 @@
-"""VideoSDK as a `Provider`. This file and its `videosdk_*` neighbours are all that knows VideoSDK.
+"""VideoSDK as a `Provider`. Only this folder knows VideoSDK's REST API.
 
-Our keys travel with every effect, so that its outcome can be looked up instead of tried again: a room is
-found by `customRoomId`, a dialled leg by `metadata.attemptKey` or `participant.id`, a switched one by its
-own record.
+Each effect carries a key, so that its outcome can be looked up instead of tried again. A room is found by
+`customRoomId`, a dialled leg by `metadata.attemptKey` or `participant.id`, a switch by the record of its
+call.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from .webhooks import SIGNATURE, parse_webhook, read_public_key, verify
 
 PER_PAGE = 50
 MAX_PAGES = 40
-"""No more than this many pages of one question are read: 2,000 legs."""
+"""Maximum pages read for one query: 2,000 legs."""
 MARK = "warmxferId"
-"""The metadata key that every leg dialled by warmxfer carries."""
+"""The metadata key of each leg that warmxfer dialled."""
 FETCH = "fetch"
 REFETCH_S = 60.0
-"""A signature that does not verify makes us ask for a newer key, but not more often than this."""
+"""Minimum time between two fetches of the key. A signature that does not verify causes a fetch."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +50,8 @@ log = structlog.get_logger(__name__)
 class VideoSDKProvider:
     """One VideoSDK project.
 
-    `webhook_url` is given to every room we create; `webhook_key` is a PEM, the word `fetch`, or None: then
-    webhooks are believed unsigned.
+    Each room that it creates gets `webhook_url`. `webhook_key` is a PEM, the word `fetch`, or None: then
+    unsigned webhooks are accepted.
     """
 
     name = "videosdk"
@@ -83,7 +83,7 @@ class VideoSDKProvider:
     async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
         calls = await self._list({"roomId": room_id}, within_s)
         theirs = [call for call in calls if call.up and MARK not in call.metadata]
-        # Who called in comes before whom somebody else dialled into the room; then the newest.
+        # An inbound call comes before a call that another program dialled into the room; then the newest.
         return max(theirs, key=lambda call: (call.direction == "inbound", call.started), default=None)
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
@@ -171,7 +171,7 @@ class VideoSDKProvider:
         await self._http.aclose()
 
     async def _list(self, query: Mapping[str, str], within_s: float | None) -> list[CallRecord]:
-        """Every call that matches, all pages, each call once."""
+        """Return the calls that match, from all pages, each once."""
         found: dict[str, CallRecord] = {}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self.timeout_s if within_s is None else within_s)
@@ -179,7 +179,7 @@ class VideoSDKProvider:
             ask = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
             calls, last = await self._http.request(ask, read_page, deadline - loop.time())
             found.update((call.call_id, call) for call in calls)
-            # A server that tells no last page has none left when a page comes back empty.
+            # A server that names no last page sends an empty page after the last one.
             if not calls or (last is not None and page >= last):
                 return list(found.values())
         log.warning("call_list_cut", pages=MAX_PAGES, calls=len(found))
@@ -200,7 +200,7 @@ class VideoSDKProvider:
             verify(newer, signature, body)
 
     async def _fetch_key(self) -> rsa.RSAPublicKey | None:
-        """The key VideoSDK signs with now; None when it may not be asked for, or was a moment ago."""
+        """Return VideoSDK's current key; None if fetching is off or the last fetch is too recent."""
         now = asyncio.get_running_loop().time()
         if not self._fetches_key or now - self._fetched_at < REFETCH_S:
             return None
@@ -210,7 +210,7 @@ class VideoSDKProvider:
 
 
 def from_env(env: Mapping[str, str]) -> ProviderConfig:
-    """VideoSDK with its settings in `env`; raises `Refused`."""
+    """Return VideoSDK with its settings in `env`. Raises `InvalidRequest`."""
     settings = VideoSDKSettings.from_env(env)
     return ProviderConfig(
         name=VideoSDKProvider.name,

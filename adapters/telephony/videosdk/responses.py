@@ -1,7 +1,7 @@
-"""How VideoSDK writes about calls and rooms, read into our words. Pure.
+"""Parsing of VideoSDK's responses about calls, rooms and recordings. Pure.
 
-Statuses come in either case; ids as `callId` or `id`; the page's figures under `pageInfo` or beside the
-data. What cannot be read raises `Unreadable`; what is merely missing is left empty.
+Statuses come in upper or lower case, ids as `callId` or `id`, page numbers under `pageInfo` or beside the
+data. A response that cannot be parsed raises `Unreadable`; a missing field stays empty.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ..provider import CallRecord, Dialed, Direction
 
 MAX_ID_CHARS = 128
 MAX_RAW_BYTES = 16 * 1024
-"""A record larger than this keeps only its identity in `raw`: a message on the bus carries 64 KB."""
+"""A larger record keeps only its ids in `raw`: a message on the bus may have 64 KB."""
 
 Json = Mapping[str, Any]
 
 
 class Unreadable(ValueError):
-    """An answer of another shape than VideoSDK's."""
+    """A response that does not have VideoSDK's shape."""
 
 
 DOWN: dict[str, CallCause] = {
@@ -41,7 +41,7 @@ DOWN: dict[str, CallCause] = {
     "completed": CallCause.HUNG_UP,
     "transferred": CallCause.HUNG_UP,
 }
-"""The statuses after which a leg is down, with the cause they give when nothing says it better."""
+"""Statuses of a leg that is down, with the cause that is used if no better one is known."""
 
 SIP_CAUSES: dict[int, CallCause] = {
     408: CallCause.NO_ANSWER,
@@ -74,7 +74,7 @@ _ANSWERED = "answered"
 
 
 def read_call(raw: Json) -> CallRecord:
-    """One call record, of a look-up, a list or a webhook."""
+    """Parse one call record of a look-up, a list or a webhook."""
     call_id = _text(raw, "callId") or _text(raw, "id")
     if not call_id:
         raise Unreadable("a call without an id")
@@ -107,7 +107,7 @@ def read_one(answer: Json) -> CallRecord:
 
 
 def read_page(answer: Json) -> tuple[list[CallRecord], int | None]:
-    """`GET /v2/sip/call`: the calls of one page, and the number of the last page where it is told."""
+    """`GET /v2/sip/call`: the calls of one page, and the number of the last page, if given."""
     items = answer.get("data")
     if not isinstance(items, list):
         raise Unreadable("a list of calls without data")
@@ -125,7 +125,7 @@ def read_dialed(answer: Json) -> Dialed:
 
 
 def read_switched(answer: Json) -> dict[str, Any]:
-    """`POST /v2/sip/call/switch-room`: only an answer that speaks of a call is an acceptance."""
+    """`POST /v2/sip/call/switch-room`: only a response with a call counts as accepted."""
     read_call(_data(answer))
     return bounded(answer)
 
@@ -139,7 +139,7 @@ def read_room(answer: Json) -> str:
 
 
 def read_webhooks(answer: Json) -> set[str]:
-    """`GET /v2/sip/webhooks`: the addresses that are told."""
+    """`GET /v2/sip/webhooks`: the registered addresses."""
     items = answer.get("data", answer.get("webhooks"))
     if not isinstance(items, list):
         raise Unreadable("a list of webhooks without data")
@@ -150,7 +150,7 @@ def read_webhooks(answer: Json) -> set[str]:
 
 
 def read_nothing(answer: Json) -> None:
-    """An answer whose arrival is all that counts."""
+    """Accept any response: only its arrival matters."""
 
 
 def recording_error(error: Rejected) -> Rejected | NotReady | None:
@@ -170,9 +170,9 @@ def recording_error(error: Rejected) -> Rejected | NotReady | None:
 
 
 def cause_of(status: str, log: Iterable[Json]) -> CallCause:
-    """Why a leg is down: the SIP code says it best, then the written reason, then the status.
+    """Return why a leg is down: by SIP code, else by the reason in the log, else by status.
 
-    A leg that was answered and then ended was hung up, whatever codes an earlier ringing left behind.
+    A leg that was answered and then ended was hung up, whatever SIP codes its ringing left in the log.
     """
     entries = list(log)
     answered = any(_word(entry.get("status")) == _ANSWERED for entry in entries)
@@ -191,7 +191,7 @@ def cause_of(status: str, log: Iterable[Json]) -> CallCause:
 
 
 def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
-    """The last SIP status told, 100 to 699."""
+    """Return the last SIP status in the log or the record, 100 to 699."""
     details = (raw or {}).get("additionalDetails")
     places = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
     for place in reversed(places):
@@ -204,7 +204,7 @@ def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
 
 
 def bounded(raw: Json) -> dict[str, Any]:
-    """`raw` as it is, or only its identity when it would not fit into a message."""
+    """Return `raw`, or only its ids if it would not fit into a message."""
     if len(msgspec.json.encode(raw)) <= MAX_RAW_BYTES:
         return dict(raw)
     data = cast("Json", raw["data"]) if isinstance(raw.get("data"), Mapping) else raw
@@ -225,7 +225,7 @@ def _text(raw: Json, name: str) -> str:
 
 
 def _word(value: object) -> str:
-    """`NOT_ANSWERED`, `Not answered` and `not-answered` are one word."""
+    """Normalise a status: `NOT_ANSWERED`, `Not answered` and `not-answered` are equal."""
     return value.strip().lower().replace("_", "-").replace(" ", "-") if isinstance(value, str) else ""
 
 
@@ -247,5 +247,5 @@ def _direction(raw: Json) -> Direction:
 
 
 def _count(log: Iterable[Json], status: str, wanted: str) -> int:
-    """How often `wanted` was reached; the status counts once where the log does not carry it."""
+    """Count `wanted` in the log. The status counts once if the log does not have it."""
     return max(sum(_word(entry.get("status")) == wanted for entry in log), int(status == wanted))

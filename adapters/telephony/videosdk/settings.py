@@ -1,4 +1,4 @@
-"""What this project must know to speak with VideoSDK, from the environment."""
+"""Settings of the VideoSDK provider, from the environment."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class VideoSDKSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> VideoSDKSettings:
-        """VIDEOSDK_API_KEY and VIDEOSDK_SECRET (or VIDEOSDK_AUTH_TOKEN), VIDEOSDK_BASE_URL,
-        WARMXFER_PROVIDER_TIMEOUT_S; raises `Refused`."""
+        """Read VIDEOSDK_API_KEY and VIDEOSDK_SECRET (or VIDEOSDK_AUTH_TOKEN), VIDEOSDK_BASE_URL,
+        WARMXFER_PROVIDER_TIMEOUT_S. Raises `InvalidRequest`."""
         api_key, secret = env.get("VIDEOSDK_API_KEY", ""), env.get("VIDEOSDK_SECRET", "")
         auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
         if bool(api_key) != bool(secret):
@@ -41,7 +41,7 @@ class VideoSDKSettings:
         return cls(
             api_key=api_key,
             secret=secret,
-            # A key and a secret can make narrow tokens; the broad one is then not needed.
+            # Key and secret make tokens with few permissions; the broad token is then not needed.
             auth_token="" if api_key else auth_token,
             base_url=_base_url(env.get("VIDEOSDK_BASE_URL") or DEFAULT_BASE_URL),
             timeout_s=env_number(
@@ -51,7 +51,7 @@ class VideoSDKSettings:
 
     @property
     def local(self) -> bool:
-        """The cloud is on this machine (a sandbox), so it can reach our own loopback address."""
+        """Whether the cloud runs on this machine (a sandbox), and can reach our loopback address."""
         return urlsplit(self.base_url).hostname in LOOPBACK
 
 
@@ -66,5 +66,5 @@ def _base_url(value: str) -> str:
 
 
 def _ours(parts: SplitResult) -> bool:
-    # A name without a dot is a machine of one's own network, such as a service of a compose file.
+    # A host name without a dot is in the own network, for example a service of a compose file.
     return parts.hostname in LOOPBACK or "." not in (parts.hostname or "")

@@ -1,7 +1,7 @@
-"""VideoSDK's webhooks: who signed them, and what they say.
+"""VideoSDK's webhooks: signature check and parsing.
 
-The signature covers the raw body and no time, so an old webhook can be sent again: whoever acts on one
-must not mind. Facts may stand at the top or under `data`; `meetingId` is a room's id.
+The signature covers the raw body, but no time, so an old webhook can be replayed: acting on one must be
+idempotent. Fields may be at the top or under `data`; `meetingId` is the room's id.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ MAX_SIGNATURE_CHARS = 2_048
 MAX_REASON_CHARS = 100
 
 _DOWN_WORDS = frozenset({"call-hangup", "call-missed"})
-"""Webhooks that say by their very name that the leg is down, whatever status they carry."""
+"""Types of webhooks that mean that the leg is down, whatever status they carry."""
 _STATUS_WORDS = frozenset({"call-update", "call-transferred"})
 
 
 def read_public_key(pem: str) -> rsa.RSAPublicKey:
-    """The key in `pem`; raises `Refused`."""
+    """Return the key in `pem`. Raises `InvalidRequest`."""
     try:
-        # Environment files carry a PEM on one line, with its line breaks spelled out.
+        # In environment files a PEM is on one line, with `\n` in place of line breaks.
         key = serialization.load_pem_public_key(pem.replace("\\n", "\n").encode())
     except ValueError as error:
         raise InvalidRequest(
@@ -51,7 +51,7 @@ def read_public_key(pem: str) -> rsa.RSAPublicKey:
 
 
 def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
-    """RSA-SHA256 over the raw body, in base64; raises `Forged`."""
+    """Check the base64 RSA-SHA256 signature of the raw body. Raises `InvalidWebhookSignature`."""
     try:
         raw = base64.b64decode(signature[:MAX_SIGNATURE_CHARS], validate=True)
         key.verify(raw, body, padding.PKCS1v15(), hashes.SHA256())
@@ -60,7 +60,7 @@ def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
 
 
 def parse_webhook(body: bytes) -> Notice | None:
-    """What a webhook says; None when it is about nothing of ours. Raises `Refused` when it is unreadable."""
+    """Return the notice in a webhook; None if it is of no interest. Raises `InvalidRequest`."""
     try:
         letter: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
