@@ -89,7 +89,7 @@ NOTHING_DONE = (Rejected, RateLimited, NotSent, NotReady)
 """Errors after which the provider's state is certainly unchanged."""
 
 
-def masked(said: str) -> str:
+def masked(text: str) -> str:
     """Return a provider's text on one line, cut, with long numbers and tokens masked."""
-    line = _SECRET.sub("…", " ".join(said.split()))
+    line = _SECRET.sub("…", " ".join(text.split()))
     return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SENTENCE_CHARS]

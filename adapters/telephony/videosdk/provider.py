@@ -82,9 +82,9 @@ class VideoSDKProvider:
 
     async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
         calls = await self._list({"roomId": room_id}, within_s)
-        theirs = [call for call in calls if call.up and MARK not in call.metadata]
+        candidates = [call for call in calls if call.up and MARK not in call.metadata]
         # An inbound call comes before a call that another program dialled into the room; then the newest.
-        return max(theirs, key=lambda call: (call.direction == "inbound", call.started), default=None)
+        return max(candidates, key=lambda call: (call.direction == "inbound", call.started), default=None)
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
         try:
@@ -98,12 +98,12 @@ class VideoSDKProvider:
         self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
     ) -> list[CallRecord]:
         calls = await self._list({"roomId": room_id, "type": "outbound"}, within_s)
-        ours = [
+        found = [
             call
             for call in calls
             if call.metadata.get("attemptKey") == attempt_key or call.participant_id == participant_id
         ]
-        return sorted(ours, key=lambda call: not call.up)
+        return sorted(found, key=lambda call: not call.up)
 
     async def find_marked_calls(
         self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
@@ -113,8 +113,8 @@ class VideoSDKProvider:
         return [call for call in calls if call.up and marks.items() <= call.metadata.items()]
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
-        ask = ApiRequest("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
-        return await self._http.request(ask, read_room, within_s)
+        request = ApiRequest("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
+        return await self._http.request(request, read_room, within_s)
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         return await self._http.request(
@@ -125,29 +125,29 @@ class VideoSDKProvider:
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> dict[str, Any]:
         token = self.mint_token(room_id, participant_id)
-        ask = ApiRequest(
+        request = ApiRequest(
             "POST", "/v2/sip/call/switch-room", body=switch_body(call_id, room_id, participant_id, token)
         )
-        return await self._http.request(ask, read_switched, within_s)
+        return await self._http.request(request, read_switched, within_s)
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        ask = ApiRequest("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
-        await self._http.request(ask, read_nothing, within_s)
+        request = ApiRequest("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
+        await self._http.request(request, read_nothing, within_s)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
-        ask = ApiRequest("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
-        await self._http.request(ask, read_nothing, within_s)
+        request = ApiRequest("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
+        await self._http.request(request, read_nothing, within_s)
 
     async def record_participant(
         self, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> None:
         body = recording_body(room_id, participant_id)
-        ask = ApiRequest("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
+        request = ApiRequest("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
         try:
-            await self._http.request(ask, read_nothing, within_s)
+            await self._http.request(request, read_nothing, within_s)
         except Rejected as error:
-            if (told := recording_error(error)) is not None:
-                raise told from error
+            if (translated := recording_error(error)) is not None:
+                raise translated from error
 
     async def register_webhooks(self) -> None:
         url = self._webhook_url
@@ -155,8 +155,8 @@ class VideoSDKProvider:
             ApiRequest("GET", "/v2/sip/webhooks"), read_webhooks
         ):
             return
-        ask = ApiRequest("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
-        await self._http.request(ask, read_nothing)
+        request = ApiRequest("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
+        await self._http.request(request, read_nothing)
         log.info("webhooks_registered")
 
     def mint_token(self, room_id: str, participant_id: str) -> str:
@@ -176,8 +176,8 @@ class VideoSDKProvider:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self.timeout_s if within_s is None else within_s)
         for page in range(1, MAX_PAGES + 1):
-            ask = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
-            calls, last = await self._http.request(ask, read_page, deadline - loop.time())
+            request = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
+            calls, last = await self._http.request(request, read_page, deadline - loop.time())
             found.update((call.call_id, call) for call in calls)
             # A server that names no last page sends an empty page after the last one.
             if not calls or (last is not None and page >= last):
@@ -190,14 +190,14 @@ class VideoSDKProvider:
             raise InvalidWebhookSignature("The webhook carries no signature")
         key = self._key or await self._fetch_key()
         if key is None:
-            raise RetryableError("The key that webhooks are signed with could not be fetched yet")
+            raise RetryableError("The public key of VideoSDK's webhooks could not be fetched yet")
         try:
             verify(key, signature, body)
         except InvalidWebhookSignature:
-            newer = await self._fetch_key()
-            if newer is None:
+            new_key = await self._fetch_key()
+            if new_key is None:
                 raise
-            verify(newer, signature, body)
+            verify(new_key, signature, body)
 
     async def _fetch_key(self) -> rsa.RSAPublicKey | None:
         """Return VideoSDK's current key; None if fetching is off or the last fetch is too recent."""
@@ -222,8 +222,8 @@ def from_env(env: Mapping[str, str]) -> ProviderConfig:
     )
 
 
-def _read_key(answer: Mapping[str, Any]) -> rsa.RSAPublicKey:
+def _read_key(response: Mapping[str, Any]) -> rsa.RSAPublicKey:
     try:
-        return read_public_key(str(answer.get("publicKey", "")))
+        return read_public_key(str(response.get("publicKey", "")))
     except InvalidRequest as error:
         raise Unreadable(str(error)) from error

@@ -69,7 +69,7 @@ _REASONS: tuple[tuple[str, CallCause], ...] = (
 _NOT_YET = "not yet joined"
 _NO_SESSION = "no active session"
 
-_MOVING, _MOVED, _STAYED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
+_SWITCHING, _SWITCHED, _SWITCH_FAILED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
 _ANSWERED = "answered"
 
 
@@ -90,9 +90,9 @@ def read_call(raw: Json) -> CallRecord:
         participant_id=_text(raw, "participantId")
         or (_text(cast("Json", participant), "id") if isinstance(participant, Mapping) else "")
         or None,
-        moving=status == _MOVING,
-        completed_moves=_count(log, status, _MOVED),
-        failed_moves=_count(log, status, _STAYED),
+        moving=status == _SWITCHING,
+        completed_moves=_count(log, status, _SWITCHED),
+        failed_moves=_count(log, status, _SWITCH_FAILED),
         cause=None if up else cause_of(status, log),
         sip_code=sip_code_of(log, raw),
         started=_text(raw, "start"),
@@ -101,46 +101,46 @@ def read_call(raw: Json) -> CallRecord:
     )
 
 
-def read_one(answer: Json) -> CallRecord:
+def read_one(response: Json) -> CallRecord:
     """`GET /v2/sip/call/{callId}`."""
-    return read_call(_data(answer))
+    return read_call(_data(response))
 
 
-def read_page(answer: Json) -> tuple[list[CallRecord], int | None]:
+def read_page(response: Json) -> tuple[list[CallRecord], int | None]:
     """`GET /v2/sip/call`: the calls of one page, and the number of the last page, if given."""
-    items = answer.get("data")
+    items = response.get("data")
     if not isinstance(items, list):
         raise Unreadable("a list of calls without data")
     calls = [
         read_call(cast("Json", each)) for each in cast("list[object]", items) if isinstance(each, Mapping)
     ]
-    info = answer.get("pageInfo")
-    last = (cast("Json", info) if isinstance(info, Mapping) else answer).get("lastPage")
+    info = response.get("pageInfo")
+    last = (cast("Json", info) if isinstance(info, Mapping) else response).get("lastPage")
     return calls, last if isinstance(last, int) else None
 
 
-def read_dialed(answer: Json) -> Dialed:
+def read_dialed(response: Json) -> Dialed:
     """`POST /v2/sip/call`."""
-    return Dialed(read_call(_data(answer)).call_id, bounded(answer))
+    return Dialed(read_call(_data(response)).call_id, bounded(response))
 
 
-def read_switched(answer: Json) -> dict[str, Any]:
+def read_switched(response: Json) -> dict[str, Any]:
     """`POST /v2/sip/call/switch-room`: only a response with a call counts as accepted."""
-    read_call(_data(answer))
-    return bounded(answer)
+    read_call(_data(response))
+    return bounded(response)
 
 
-def read_room(answer: Json) -> str:
+def read_room(response: Json) -> str:
     """`POST /v2/rooms`: the room's id."""
-    room_id = _text(answer, "roomId")
+    room_id = _text(response, "roomId")
     if not room_id:
         raise Unreadable("a room without roomId")
     return room_id
 
 
-def read_webhooks(answer: Json) -> set[str]:
+def read_webhooks(response: Json) -> set[str]:
     """`GET /v2/sip/webhooks`: the registered addresses."""
-    items = answer.get("data", answer.get("webhooks"))
+    items = response.get("data", response.get("webhooks"))
     if not isinstance(items, list):
         raise Unreadable("a list of webhooks without data")
     found = (
@@ -149,7 +149,7 @@ def read_webhooks(answer: Json) -> set[str]:
     return {url for url in found if isinstance(url, str)}
 
 
-def read_nothing(answer: Json) -> None:
+def read_nothing(response: Json) -> None:
     """Accept any response: only its arrival matters."""
 
 
@@ -159,13 +159,15 @@ def recording_error(error: Rejected) -> Rejected | NotReady | None:
     Only the text tells the cause. VideoSDK answers 400 both for a participant who has not joined yet and for
     one who is recorded already. A phone takes a second or two to join after it was moved.
     """
-    said = str(error).partition(": ")[2].lower()
-    if "already" in said and ("record" in said or "start" in said):
+    text = str(error).partition(": ")[2].lower()
+    if "already" in text and ("record" in text or "start" in text):
         return None
-    if _NOT_YET in said:
+    if _NOT_YET in text:
         return NotReady(str(error), status=error.status)
-    if _NO_SESSION in said:
-        return NotFound("POST /v2/recordings/participant/start found nobody in the room", status=error.status)
+    if _NO_SESSION in text:
+        return NotFound(
+            "POST /v2/recordings/participant/start found no session in the room", status=error.status
+        )
     return error
 
 
@@ -193,9 +195,9 @@ def cause_of(status: str, log: Iterable[Json]) -> CallCause:
 def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
     """Return the last SIP status in the log or the record, 100 to 699."""
     details = (raw or {}).get("additionalDetails")
-    places = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
-    for place in reversed(places):
-        code = place.get("sipCode", place.get("sipStatusCode"))
+    sources = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
+    for source in reversed(sources):
+        code = source.get("sipCode", source.get("sipStatusCode"))
         if isinstance(code, str) and code.isascii() and code.isdigit():
             code = int(code)
         if isinstance(code, int) and 100 <= code <= 699:
@@ -212,10 +214,10 @@ def bounded(raw: Json) -> dict[str, Any]:
     return {"data": kept} if data is not raw else kept
 
 
-def _data(answer: Json) -> Json:
-    data = answer.get("data")
+def _data(response: Json) -> Json:
+    data = response.get("data")
     if not isinstance(data, Mapping):
-        raise Unreadable("an answer without data")
+        raise Unreadable("a response without data")
     return cast("Json", data)
 
 

@@ -32,7 +32,9 @@ class VideoSDKSettings:
         auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
         if bool(api_key) != bool(secret):
             missing = "VIDEOSDK_SECRET" if api_key else "VIDEOSDK_API_KEY"
-            raise InvalidRequest(f"{missing} is empty; set it beside its other half", field=missing)
+            raise InvalidRequest(
+                f"{missing} is empty; VIDEOSDK_API_KEY and VIDEOSDK_SECRET must both be set", field=missing
+            )
         if not api_key and not auth_token:
             raise InvalidRequest(
                 "VIDEOSDK_API_KEY is empty; set it and VIDEOSDK_SECRET, or VIDEOSDK_AUTH_TOKEN alone",
@@ -57,7 +59,7 @@ class VideoSDKSettings:
 
 def _base_url(value: str) -> str:
     parts = parse_http_url(value)
-    if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _ours(parts)):
+    if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _is_own_host(parts)):
         raise InvalidRequest(
             f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
             field="VIDEOSDK_BASE_URL",
@@ -65,6 +67,6 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _ours(parts: SplitResult) -> bool:
+def _is_own_host(parts: SplitResult) -> bool:
     # A host name without a dot is in the own network, for example a service of a compose file.
     return parts.hostname in LOOPBACK or "." not in (parts.hostname or "")

@@ -20,7 +20,7 @@ REST_TOKEN_LIFE_S = 600
 REST_TOKEN_RENEW_S = 120
 """How long before its expiry a token is replaced, so that it does not expire during a request."""
 ROOM_TOKEN_LIFE_S = 300
-SLACK_S = 30.0
+CLOCK_TOLERANCE_S = 30.0
 """Tolerated clock difference: the cloud's time has a resolution of one second, and arrives late."""
 
 
@@ -54,7 +54,7 @@ class Tokens:
             ahead_s = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() - time.monotonic()
         except ValueError:
             return False
-        if abs(ahead_s - self._ahead_s) <= SLACK_S:
+        if abs(ahead_s - self._ahead_s) <= CLOCK_TOLERANCE_S:
             return False
         self._ahead_s, self._renew_at = ahead_s, 0.0
         return True
@@ -77,5 +77,5 @@ class Tokens:
 
     def _sign(self, claims: dict[str, Any], life_s: int) -> str:
         now = int(self.now())
-        whole = {"apikey": self._api_key, "version": 2, **claims, "iat": now, "exp": now + life_s}
-        return jwt.encode(whole, self._secret, algorithm="HS256")
+        all_claims = {"apikey": self._api_key, "version": 2, **claims, "iat": now, "exp": now + life_s}
+        return jwt.encode(all_claims, self._secret, algorithm="HS256")

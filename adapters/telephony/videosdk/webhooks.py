@@ -31,9 +31,9 @@ SIGNATURE = "videosdk-signature"
 MAX_SIGNATURE_CHARS = 2_048
 MAX_REASON_CHARS = 100
 
-_DOWN_WORDS = frozenset({"call-hangup", "call-missed"})
+_DOWN_TYPES = frozenset({"call-hangup", "call-missed"})
 """Types of webhooks that mean that the leg is down, whatever status they carry."""
-_STATUS_WORDS = frozenset({"call-update", "call-transferred"})
+_STATUS_TYPES = frozenset({"call-update", "call-transferred"})
 
 
 def read_public_key(pem: str) -> rsa.RSAPublicKey:
@@ -62,16 +62,16 @@ def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
 def parse_webhook(body: bytes) -> Notice | None:
     """Return the notice in a webhook; None if it is of no interest. Raises `InvalidRequest`."""
     try:
-        letter: object = msgspec.json.decode(body)
+        webhook: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest("The webhook is not JSON") from error
-    if not isinstance(letter, dict):
+    if not isinstance(webhook, dict):
         raise InvalidRequest("The webhook is not a JSON object")
-    words = cast("dict[str, Any]", letter)
-    kind = words.get("webhookType") or words.get("type")
-    inner = words.get("data")
-    data = {**words, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else words
-    if kind in _DOWN_WORDS or kind in _STATUS_WORDS:
+    fields = cast("dict[str, Any]", webhook)
+    kind = fields.get("webhookType") or fields.get("type")
+    inner = fields.get("data")
+    data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
+    if kind in _DOWN_TYPES or kind in _STATUS_TYPES:
         return _leg_down(str(kind), data)
     if kind in ("participant-joined", "participant-left"):
         return _room_notice(str(kind), data)
@@ -83,7 +83,7 @@ def _leg_down(kind: str, data: Mapping[str, Any]) -> CallEndedNotice | None:
         record = read_call(data)
     except Unreadable as error:
         raise InvalidRequest("The webhook names no call") from error
-    if record.up and kind in _STATUS_WORDS:
+    if record.up and kind in _STATUS_TYPES:
         return None
     cause = record.cause or (CallCause.NO_ANSWER if kind == "call-missed" else DOWN["ended"])
     return CallEndedNotice(
