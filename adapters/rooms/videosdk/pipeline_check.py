@@ -14,8 +14,8 @@ def check_pipeline(factory: PipelineFactory, pipeline: Any) -> Any:
         raise factory.refused(f"which returned a {type(pipeline).__name__}; return a videosdk Pipeline")
     if pipeline.config.is_realtime or pipeline.stt is None or pipeline.tts is None:
         raise factory.refused(
-            "whose pipeline does not say what it is told word for word; give it an stt and a tts, and an llm "
-            "that is no realtime model, if any",
+            "whose pipeline does not say its lines word for word; give it an stt and a tts, "
+            "and no realtime model as its llm",
         )
     return pipeline
 

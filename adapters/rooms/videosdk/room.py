@@ -2,7 +2,7 @@
 
 The framework listens to each participant whose name does not contain "agent", and does not report who spoke.
 This handler reports who joins, leaves and enables audio. It feeds the audio of one participant to the
-pipeline. So each transcript is that participant's, whatever their name is and whoever else is in the room.
+pipeline. So each transcript is that participant's, whatever their name is.
 """
 
 from __future__ import annotations

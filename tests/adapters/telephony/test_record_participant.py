@@ -1,4 +1,4 @@
-"""The order to record somebody: which answers mean done, not yet, never, and not told."""
+"""Recording a participant: which responses mean recorded, not ready, refused and unknown."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ import pytest
 from warmxfer.adapters.telephony import NotFound, NotReady, OutcomeUnknown, RateLimited, Rejected
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
 
-from .scripted_cloud import Answer, Script
+from .scripted_cloud import Response, ScriptedCloud
 
 
 async def record(videosdk: VideoSDKProvider) -> None:
     await videosdk.record_participant("r1", "wxc-t")
 
 
-async def test_it_is_asked_by_room_and_participant(videosdk: VideoSDKProvider, script: Script) -> None:
-    script.answers = [Answer(200, "participant recording started successfully.")]
+async def test_the_request_names_room_and_participant(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [Response(200, "participant recording started successfully.")]
     await record(videosdk)
-    (asked,) = script.asked
-    assert (asked.method, asked.target) == ("POST", "/v2/recordings/participant/start")
-    assert asked.body == {"roomId": "r1", "participantId": "wxc-t"}
+    (requests,) = scripted_cloud.requests
+    assert (requests.method, requests.target) == ("POST", "/v2/recordings/participant/start")
+    assert requests.body == {"roomId": "r1", "participantId": "wxc-t"}
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        Answer(200, {"message": "recording started"}),
-        Answer(200, b"participant recording started successfully."),
-        Answer(400, {"message": "participant recording is already started"}),
-        Answer(409, "Recording already in progress"),
+        Response(200, {"message": "recording started"}),
+        Response(200, b"participant recording started successfully."),
+        Response(400, {"message": "participant recording is already started"}),
+        Response(409, "Recording already in progress"),
     ],
     ids=["object", "text", "already", "conflict"],
 )
-async def test_in_whatever_words_started_is_started(
-    videosdk: VideoSDKProvider, script: Script, answer: Answer
+async def test_each_wording_of_started_means_recorded(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, response: Response
 ) -> None:
-    script.answers = [answer]
+    scripted_cloud.responses = [response]
     await record(videosdk)
-    assert len(script.asked) == 1
+    assert len(scripted_cloud.requests) == 1
 
 
 NOT_YET = "participant is not yet joined the meeting"
@@ -46,57 +48,64 @@ NOT_YET = "participant is not yet joined the meeting"
 @pytest.mark.parametrize(
     "body", [NOT_YET, NOT_YET.encode(), {"message": NOT_YET}], ids=["JSON", "text", "object"]
 )
-async def test_somebody_who_is_not_there_yet_can_be_asked_for_again(
-    videosdk: VideoSDKProvider, script: Script, body: object
+async def test_a_participant_who_has_not_joined_is_not_ready(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, body: object
 ) -> None:
-    script.answers = [Answer(400, body)]
+    scripted_cloud.responses = [Response(400, body)]
     with pytest.raises(NotReady) as error:
         await record(videosdk)
-    assert (error.value.status, len(script.asked)) == (400, 1)
+    assert (error.value.status, len(scripted_cloud.requests)) == (400, 1)
     assert str(error.value).endswith(NOT_YET)
 
 
-async def test_a_room_without_a_session_has_nobody_to_record(
-    videosdk: VideoSDKProvider, script: Script
+async def test_a_room_without_a_session_is_not_found(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
 ) -> None:
-    """403 is else the word for a wrong key: the sentence must not send anybody looking for one."""
-    script.answers = [Answer(403, {"message": "No active session found"})]
+    """403 usually means a wrong key. This sentence must not name the key."""
+    scripted_cloud.responses = [Response(403, {"message": "No active session found"})]
     with pytest.raises(NotFound) as error:
         await record(videosdk)
     assert "VIDEOSDK_SECRET" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
-        (Answer(400, {"message": "roomId is required."}), Rejected),
-        (Answer(403, {"message": "Token has no permission."}), Rejected),
-        (Answer(404, {"message": "Room not found."}), NotFound),
-        (Answer(400, {"message": "Room is already closed."}), Rejected),
-        (Answer(429, headers={"Retry-After": "30"}), RateLimited),
+        (Response(400, {"message": "roomId is required."}), Rejected),
+        (Response(403, {"message": "Token has no permission."}), Rejected),
+        (Response(404, {"message": "Room not found."}), NotFound),
+        (Response(400, {"message": "Room is already closed."}), Rejected),
+        (Response(429, headers={"Retry-After": "30"}), RateLimited),
     ],
 )
-async def test_any_other_refusal_is_what_it_is_elsewhere(
-    videosdk: VideoSDKProvider, script: Script, answer: Answer, kind: type[Exception]
+async def test_other_refusals_are_translated_as_elsewhere(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, response: Response, kind: type[Exception]
 ) -> None:
-    script.answers = [answer]
+    scripted_cloud.responses = [response]
     with pytest.raises(kind) as error:
         await record(videosdk)
     assert type(error.value) is kind
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(500), Answer(0), Answer(200, b"<html>")], ids=["500", "reset", "html"]
+    "response", [Response(500), Response(0), Response(200, b"<html>")], ids=["500", "reset", "html"]
 )
-async def test_a_doubt_is_asked_again(videosdk: VideoSDKProvider, script: Script, answer: Answer) -> None:
-    script.answers = [answer, Answer(200, "participant recording started successfully.")]
+async def test_an_unknown_outcome_is_retried(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, response: Response
+) -> None:
+    scripted_cloud.responses = [response, Response(200, "participant recording started successfully.")]
     await record(videosdk)
-    assert len(script.asked) == 2
+    assert len(scripted_cloud.requests) == 2
 
 
-async def test_a_refusal_after_a_doubt_leaves_the_doubt(videosdk: VideoSDKProvider, script: Script) -> None:
-    """The first try may have started it: whoever asks afresh is told so."""
-    script.answers = [Answer(500), Answer(400, {"message": "participant recording is already started"})]
+async def test_a_refusal_after_an_unknown_outcome_stays_unknown(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    """The first try may have started the recording. A new request finds it started."""
+    scripted_cloud.responses = [
+        Response(500),
+        Response(400, {"message": "participant recording is already started"}),
+    ]
     with pytest.raises(OutcomeUnknown):
         await record(videosdk)
     await record(videosdk)
