@@ -1,11 +1,11 @@
-"""Many live sessions in one process, all asking for their transfer at once, and what that did to their loop.
+"""Transfers many live sessions of one process at once, and measures how long their loop stalls.
 
-    python -m tests.videosdk.crowd --sessions 200
-    python -m tests.videosdk.crowd --sessions 20 --original
+    python -m tests.videosdk.many_sessions --sessions 200
+    python -m tests.videosdk.many_sessions --sessions 20 --upstream
 
-Sessions, pipelines, jobs and rooms are the real framework's; our actors run as processes, against the
-sandbox. Exits 1 when a transfer did not complete, when the loop was kept away for longer than
-`MAX_OF_OURS_S` by code of ours, or when we took a thread.
+Sessions, pipelines, jobs and rooms are the real framework's. The actors run as processes, against the
+sandbox. Exits 1 if a transfer does not complete, if warmxfer's code stalls the loop for longer than
+`MAX_WARMXFER_S`, or if warmxfer uses a thread.
 """
 
 from __future__ import annotations
@@ -28,51 +28,59 @@ from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack
 
-from .event_loop_stalls import Stall, Stalls, of_ours
-from .framework_fixture import Asking, Seats, close, framework_offline, open_asking, original_cloud, sandbox
+from .event_loop_stalls import Stall, StallWatcher, warmxfer_frame
 from .offline import Call
+from .upstream_fixture import (
+    AgentConnections,
+    EscalatingAgent,
+    close,
+    framework_offline,
+    open_escalating,
+    sandbox,
+    upstream_cloud,
+)
 
-MAX_OF_OURS_S = 0.1
+MAX_WARMXFER_S = 0.1
 LIMIT_S = 150.0
 TIME_SCALE = 0.1
-ROOM_FOR_ALL = {"WARMXFER_BRIEFING_JOBS": "512"}
-PATIENCE_S = 60.0
-"""Everything here shares two cores: an actor with two hundred things to do is late, not missing."""
+BRIEFING_ENV = {"WARMXFER_BRIEFING_JOBS": "512"}
+COMMAND_TIMEOUT_S = 60.0
+"""All processes share two cores, so an actor with two hundred commands is late, not missing."""
 
 PLACES_SHOWN = 5
-WHO = {True: "warmxfer", False: "the original"}
+NAMES = {True: "warmxfer", False: "upstream"}
 
 
 @dataclass
-class Crowding:
-    """What became of a crowd."""
+class SessionsReport:
+    """The result of many transfers."""
 
-    ours: bool
+    with_warmxfer: bool
     sessions: int
     completed: int = 0
     took_s: float = 0.0
     longest: Stall = field(default_factory=Stall)
-    worst_of_ours: Stall = field(default_factory=Stall)
+    worst_warmxfer: Stall = field(default_factory=Stall)
     threads: list[str] = field(default_factory=list)
-    """The threads that were started meanwhile by code of ours."""
+    """The threads that warmxfer's code started."""
     pool: bool = False
-    """Whether the loop has a pool of threads now that it had not before."""
+    """Whether the loop has got a thread pool."""
     places: list[tuple[str, float]] = field(default_factory=list)
-    troubles: set[str] = field(default_factory=set)
+    failures: set[str] = field(default_factory=set)
 
     @property
-    def well(self) -> bool:
-        """Whether all is as it is promised."""
-        kept = self.worst_of_ours.ours_s <= MAX_OF_OURS_S and not self.threads and not self.pool
+    def passed(self) -> bool:
+        """Whether all transfers completed within the limits."""
+        kept = self.worst_warmxfer.warmxfer_s <= MAX_WARMXFER_S and not self.threads and not self.pool
         return self.completed == self.sessions and kept
 
     def row(self) -> str:
         longest = self.longest
-        parts_s = (longest.long_s, longest.waiting_s, longest.collecting_s, self.worst_of_ours.ours_s)
+        parts_s = (longest.length_s, longest.waiting_s, longest.collecting_s, self.worst_warmxfer.warmxfer_s)
         ms = [f"{1000 * part_s:.0f}" for part_s in parts_s]
-        if not self.ours:
-            ms[-1] = "-"  # what there is of us then are the sandbox's sockets
-        cells = [WHO[self.ours], self.sessions, self.completed, f"{self.took_s:.1f}", *ms]
+        if not self.with_warmxfer:
+            ms[-1] = "-"  # with upstream, the only code of warmxfer is the sandbox's client
+        cells = [NAMES[self.with_warmxfer], self.sessions, self.completed, f"{self.took_s:.1f}", *ms]
         pool = "yes" if self.pool else "no"
         return f"| {' | '.join(map(str, cells))} | {len(self.threads)} | {pool} |"
 
@@ -83,68 +91,79 @@ HEAD = (
 )
 
 
-async def crowd(sessions: int, *, ours: bool = True) -> Crowding:
-    """Open `sessions` calls, have all of them ask at once, and watch until each is over and left."""
-    seen = Crowding(ours, sessions)
+async def transfer_many(sessions: int, *, with_warmxfer: bool = True) -> SessionsReport:
+    """Open `sessions` calls, request all transfers at once, and watch until each AI has left."""
+    report = SessionsReport(with_warmxfer, sessions)
     async with (
-        LocalStack(time_scale=TIME_SCALE, env=ROOM_FOR_ALL) as house,
-        _calls(house, sessions, ours) as calls,
+        LocalStack(time_scale=TIME_SCALE, env=BRIEFING_ENV) as local_stack,
+        _calls(local_stack, sessions, with_warmxfer) as calls,
     ):
         loop: Any = asyncio.get_running_loop()
         had_pool, began = loop._default_executor is not None, time.monotonic()
-        with _threads_of_ours() as seen.threads:
-            async with Stalls() as stalls:
-                await asyncio.gather(*(live.ear.hears("Get me a supervisor.") for live, _ in calls))
-                await _end(seen, calls)
-        seen.took_s = time.monotonic() - began
-        seen.pool = not had_pool and loop._default_executor is not None
-        seen.longest, seen.worst_of_ours = stalls.longest, stalls.worst_of_ours
-        seen.places = sorted(stalls.places.items(), key=lambda place: -place[1])[:PLACES_SHOWN]
-    return seen
+        with _warmxfer_threads() as report.threads:
+            async with StallWatcher() as stalls:
+                await asyncio.gather(*(live.stt.transcribe("Get me a supervisor.") for live, _ in calls))
+                await _end(report, calls)
+        report.took_s = time.monotonic() - began
+        report.pool = not had_pool and loop._default_executor is not None
+        report.longest, report.worst_warmxfer = stalls.longest, stalls.worst_warmxfer
+        report.places = sorted(stalls.places.items(), key=lambda place: -place[1])[:PLACES_SHOWN]
+    return report
 
 
-async def _end(seen: Crowding, calls: list[tuple[Call, Asking]]) -> None:
-    """Wait until every tool knows how it ended, and every AI that is not needed any more has left."""
+async def _end(report: SessionsReport, calls: list[tuple[Call, EscalatingAgent]]) -> None:
+    """Wait until each tool has its result, and until each AI whose transfer succeeded has left."""
     await asyncio.wait([agent.ending for _, agent in calls], timeout=LIMIT_S)
-    over: list[Call] = []
+    completed: list[Call] = []
     for live, agent in calls:
         result = agent.ending.result() if agent.ending.done() else f"nothing within {LIMIT_S:g} s"
         if getattr(result, "success", False):
-            over.append(live)
+            completed.append(live)
         else:
-            seen.troubles.add(str(getattr(result, "error", None) or result))
+            report.failures.add(str(getattr(result, "error", None) or result))
     try:
         async with asyncio.timeout(LIMIT_S):
-            while not all(live.meeting.left for live in over):
+            while not all(live.meeting.left for live in completed):
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        seen.troubles.add("the AI has not left every call")
-    seen.completed = sum(live.meeting.left for live in over)
+        report.failures.add("an AI has not left its call")
+    report.completed = sum(live.meeting.left for live in completed)
 
 
 @asynccontextmanager
-async def _calls(house: LocalStack, sessions: int, ours: bool) -> AsyncIterator[list[tuple[Call, Asking]]]:
+async def _calls(
+    local_stack: LocalStack, sessions: int, with_warmxfer: bool
+) -> AsyncIterator[list[tuple[Call, EscalatingAgent]]]:
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
-        stack.enter_context(original_cloud(house))
+        stack.enter_context(upstream_cloud(local_stack))
         bus = await stack.enter_async_context(
-            await Bus.connect(BusSettings(url=house.nats_url), name="crowd")
+            await Bus.connect(BusSettings(url=local_stack.nats_url), name="test")
         )
-        calls: list[tuple[Call, Asking]] = []
-        callers = [await house.call() for _ in range(sessions)]
-        known = (await sandbox(house, "GET", "/sandbox/state"))["calls"]
-        session_ids = {each["callId"]: each["sessionId"] for each in known}
+        calls: list[tuple[Call, EscalatingAgent]] = []
+        callers = [await local_stack.call() for _ in range(sessions)]
+        records = (await sandbox(local_stack, "GET", "/sandbox/state"))["calls"]
+        session_ids = {each["callId"]: each["sessionId"] for each in records}
         for caller in callers:
-            seats, agent = Seats(bus, caller, session_ids[caller.call_id]), Asking(_config())
-            live = await open_asking(house, agent, seats, ours=ours, command_timeout_s=PATIENCE_S)
-            stack.push_async_callback(close, live, seats)
-            _put_in_the_room(live, caller.participant_id)
+            connections, agent = (
+                AgentConnections(bus, caller, session_ids[caller.call_id]),
+                EscalatingAgent(_config()),
+            )
+            live = await open_escalating(
+                local_stack,
+                agent,
+                connections,
+                with_warmxfer=with_warmxfer,
+                command_timeout_s=COMMAND_TIMEOUT_S,
+            )
+            stack.push_async_callback(close, live, connections)
+            _add_caller(live, caller.participant_id)
             calls.append((live, agent))
         yield calls
 
 
-def _put_in_the_room(live: Call, caller: str) -> None:
-    """The caller is in the AI's room until they are moved, as its cloud would tell."""
+def _add_caller(live: Call, caller: str) -> None:
+    """Put the caller into the AI's room until they are switched, as the cloud reports it."""
     live.meeting.joins(caller)
     live.session.on_warm_transfer("call_switched", lambda _: live.meeting.leaves(caller))
 
@@ -154,35 +173,37 @@ def _config() -> WarmTransferConfig:
 
 
 @contextmanager
-def _threads_of_ours() -> Iterator[list[str]]:
-    """Gathers the names of the threads that are started from code of ours."""
+def _warmxfer_threads() -> Iterator[list[str]]:
+    """Collect the names of threads that warmxfer's code starts."""
     started: list[str] = []
     start = threading.Thread.start
 
-    def note(thread: threading.Thread) -> None:
-        if of_ours(sys._getframe()):
+    def start_and_note(thread: threading.Thread) -> None:
+        if warmxfer_frame(sys._getframe()):
             started.append(thread.name)
         start(thread)
 
-    with patch.object(threading.Thread, "start", note):
+    with patch.object(threading.Thread, "start", start_and_note):
         yield started
 
 
 def main() -> int:
-    """One crowd, its row, and where our own time went."""
-    said = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    said.add_argument("--sessions", type=int, default=200)
-    said.add_argument("--original", action="store_true", help="let the original do it instead")
-    asked = said.parse_args()
+    """Run the transfers; print the row of the table and where warmxfer's time went."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument("--upstream", action="store_true", help="use upstream instead of warmxfer")
+    arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    seen = asyncio.run(crowd(asked.sessions, ours=not asked.original))
-    print(HEAD, seen.row(), sep="\n")
-    for place, seconds in seen.places:
+    report = asyncio.run(transfer_many(arguments.sessions, with_warmxfer=not arguments.upstream))
+    print(HEAD, report.row(), sep="\n")
+    for place, seconds in report.places:
         print(f"  {1000 * seconds:5.0f} ms of stalls in {place}")
-    for trouble in sorted(seen.troubles):
-        print(f"  {trouble}")
-    return 0 if seen.well else 1
+    for failure in sorted(report.failures):
+        print(f"  {failure}")
+    return 0 if report.passed else 1
 
 
 if __name__ == "__main__":

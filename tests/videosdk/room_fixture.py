@@ -1,4 +1,4 @@
-"""A briefing voice of ours in an offline meeting of the real framework, and the people a test lets in."""
+"""A VideoSDK room client in an offline meeting of the real framework."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ from warmxfer.adapters.rooms import (
 from warmxfer.adapters.rooms.videosdk import server_lookup
 from warmxfer.schemas import RoomToken
 
-from .offline import Ear, Meeting, Mind, Mouth
+from .offline import Meeting, OfflineSTT, OfflineTTS, ScriptedLLM
 
 AGENT, SUPERVISOR = "wxa-1", "wxs-1"
 IN_TIME_S = 5.0
-TICKET = RoomToken(token="room-token", signaling_url="https://api.videosdk.live")
+TOKEN = RoomToken(token="room-token", signaling_url="https://api.videosdk.live")
 
 
 def servers(place: str) -> dict[str, Any]:
-    """The cloud's answer to which servers a room is on, as the library wants it."""
+    """Return the cloud's server list of a room in the library's format."""
     no_ice = AES.new(KEY, AES.MODE_CBC, IV).encrypt(pad(b"[]", AES.block_size))
     return {"data": {"baseUrl": place, "iceServers": b64encode(no_ice).decode()}}
 
 
-async def nowhere(*_: str) -> httpx.Response:
-    """That answer; no meeting here goes there."""
+async def empty_server_list(*_: str) -> httpx.Response:
+    """Respond with a server list that no test uses."""
     return httpx.Response(200, json=servers("nowhere"), request=httpx.Request("POST", "https://nowhere"))
 
 
 class Consultation:
-    """What the framework is given: a pipeline for each session, and a meeting for each joining."""
+    """What the framework gets: a pipeline for each session, and a meeting for each join."""
 
     def __init__(self, **parts: Any) -> None:
-        self.ear, self.mouth = Ear(), Mouth()
-        self.mind: Mind | None = Mind()
+        self.stt, self.tts = OfflineSTT(), OfflineTTS()
+        self.llm: ScriptedLLM | None = ScriptedLLM()
         self.meetings: list[Meeting] = []
-        self.made: Callable[[], Any] = self.pipeline
-        self.factory = PipelineFactory("ours:briefing", lambda: self.made())
-        self.servers: Callable[[str, str, str], Awaitable[httpx.Response]] = nowhere
-        self.opens: Callable[[dict[str, Any]], Meeting] = lambda config: Meeting(**config)
+        self.make: Callable[[], Any] = self.pipeline
+        self.factory = PipelineFactory("ours:briefing", lambda: self.make())
+        self.servers: Callable[[str, str, str], Awaitable[httpx.Response]] = empty_server_list
+        self.make_meeting: Callable[[dict[str, Any]], Meeting] = lambda config: Meeting(**config)
         vars(self).update(parts)
 
     @property
@@ -69,63 +69,63 @@ class Consultation:
         return RoomSettings(self.factory)
 
     def pipeline(self) -> Pipeline:
-        self.ear = Ear()  # hears in the context of the session it is made in
-        return Pipeline(stt=self.ear, llm=self.mind, tts=self.mouth)
+        self.stt = OfflineSTT()  # transcribes in the context of its session
+        return Pipeline(stt=self.stt, llm=self.llm, tts=self.tts)
 
-    def voice(self, listens_to: str | None = SUPERVISOR) -> RoomClient:
-        async def ticket() -> RoomToken:
-            return TICKET
+    def client(self, listens_to: str | None = SUPERVISOR) -> RoomClient:
+        async def token() -> RoomToken:
+            return TOKEN
 
         return open_room_client(
-            self.settings, JoinOptions("room-1", AGENT, "Warm Transfer Agent", ticket, listens_to)
+            self.settings, JoinOptions("room-1", AGENT, "Warm Transfer Agent", token, listens_to)
         )
 
-    def meet(self, **config: Any) -> Meeting:
-        self.meetings.append(self.opens(config))
+    def open_meeting(self, **config: Any) -> Meeting:
+        self.meetings.append(self.make_meeting(config))
         return self.meeting
 
 
-class Notes:
-    """Reads a voice's events in the background."""
+class EventRecorder:
+    """Records a client's events in the background."""
 
-    def __init__(self, voice: RoomClient) -> None:
+    def __init__(self, client: RoomClient) -> None:
         self.seen: list[RoomEvent] = []
-        self.reading = asyncio.create_task(self._read(voice))
+        self.reading = asyncio.create_task(self._read(client))
 
-    async def _read(self, voice: RoomClient) -> None:
-        async for event in voice.events():
+    async def _read(self, client: RoomClient) -> None:
+        async for event in client.events():
             self.seen.append(event)
 
     async def wait_for(self, wanted: RoomEvent) -> None:
         await until(lambda: wanted in self.seen)
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(IN_TIME_S):
-        while not true():
+        while not condition():
             await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def joined(
-    scene: Consultation, *, listening: bool = True
-) -> AsyncIterator[tuple[RoomClient, RoomSnapshot, Notes]]:
-    """A voice in the room, and what it found there."""
-    voice = scene.voice()
-    voice.listen(listening)
-    presence = await voice.join()
-    notes = Notes(voice)
+    consultation: Consultation, *, listening: bool = True
+) -> AsyncIterator[tuple[RoomClient, RoomSnapshot, EventRecorder]]:
+    """Yield a client that has joined, the snapshot of its room, and a recorder of its events."""
+    client = consultation.client()
+    client.listen(listening)
+    snapshot = await client.join()
+    recorder = EventRecorder(client)
     try:
-        yield voice, presence, notes
+        yield client, snapshot, recorder
     finally:
-        await voice.leave()
+        await client.leave()
         async with asyncio.timeout(IN_TIME_S):
-            await notes.reading
+            await recorder.reading
 
 
-def offline(monkeypatch: pytest.MonkeyPatch, scene: Consultation) -> Consultation:
-    """Let the framework's meetings and servers be the scene's, and its analytics stay here."""
-    monkeypatch.setattr(VideoSDK, "init_meeting", scene.meet)
-    monkeypatch.setattr(server_lookup, "_request_servers", scene.servers)
+def offline(monkeypatch: pytest.MonkeyPatch, consultation: Consultation) -> Consultation:
+    """Use the meetings and servers of `consultation`, and send no analytics."""
+    monkeypatch.setattr(VideoSDK, "init_meeting", consultation.open_meeting)
+    monkeypatch.setattr(server_lookup, "_request_servers", consultation.servers)
     monkeypatch.setattr(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None)
-    return scene
+    return consultation

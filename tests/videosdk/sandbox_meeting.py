@@ -1,4 +1,4 @@
-"""A live session in a room of the sandbox: the meeting is real people on the phone, over a real socket."""
+"""A live session in a room of the sandbox, over a real socket."""
 
 from __future__ import annotations
 
@@ -24,83 +24,83 @@ from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack, PlacedCall
 from warmxfer.schemas import RetryableError
 
-from .offline import OUR_ID, Ear, Meeting, Mouth
+from .offline import OUR_ID, Meeting, OfflineSTT, OfflineTTS
 
 JOIN_TIMEOUT_S = 20.0
 
 
-class CloudMeeting(Meeting):
-    """`Meeting` over a `Voice`; `listener` hears what people say."""
+class SandboxMeeting(Meeting):
+    """`Meeting` over a `RoomClient`. What people say goes to `stt`."""
 
-    def __init__(self, voice: RoomClient, listener: Ear, **config: Any) -> None:
+    def __init__(self, client: RoomClient, stt: OfflineSTT, **config: Any) -> None:
         super().__init__(**config)
-        self._voice = voice
-        self._listener = listener
-        self._living: asyncio.Task[None] | None = None
+        self._client = client
+        self._stt = stt
+        self._reading: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
 
     async def async_join(self) -> None:
-        presence = await _join(self._voice)
-        self.session_id = presence.session_id
+        snapshot = await _join(self._client)
+        self.session_id = snapshot.session_id
         await super().async_join()
-        for who in presence.participants:
-            self.joins(who.id, who.name, heard=who.audible)
-        self._living = asyncio.create_task(self._live())
+        for participant in snapshot.participants:
+            self.joins(participant.id, participant.name, audio=participant.audible)
+        self._reading = asyncio.create_task(self._read_events())
 
     def leave(self) -> None:
         super().leave()
-        self._leaving = asyncio.create_task(self._voice.leave())
+        self._leaving = asyncio.create_task(self._client.leave())
 
-    async def _live(self) -> None:
-        async for event in self._voice.events():
-            await self._notice(event)
+    async def _read_events(self) -> None:
+        async for event in self._client.events():
+            await self._on_event(event)
 
-    async def _notice(self, event: RoomEvent) -> None:
+    async def _on_event(self, event: RoomEvent) -> None:
         match event:
-            case ParticipantJoinedRoom(participant=who):
-                self.joins(who.id, who.name, heard=who.audible)
+            case ParticipantJoinedRoom(participant=participant):
+                self.joins(participant.id, participant.name, audio=participant.audible)
             case AudioStarted(participant_id=id) if id in self.participants:
-                self.is_heard(id)
+                self.enable_audio(id)
             case ParticipantLeftRoom(participant_id=id) if id in self.participants:
                 self.leaves(id)
-            case UtteranceHeard(text=text) if self._listener._transcript_callback is not None:
-                await self._listener.hears(text)
+            case UtteranceHeard(text=text) if self._stt._transcript_callback is not None:
+                await self._stt.transcribe(text)
             case _:
                 pass
 
 
-async def _join(voice: RoomClient) -> RoomSnapshot:
-    """Enter, however long the gateway takes to come up and give out tokens."""
+async def _join(client: RoomClient) -> RoomSnapshot:
+    """Join; retry until the gateway has started and returns tokens."""
     async with asyncio.timeout(JOIN_TIMEOUT_S):
         while True:
             try:
-                return await voice.join()
+                return await client.join()
             except RetryableError as error:
                 await asyncio.sleep(min(error.after_s, 0.2))
 
 
-class CloudMouth(Mouth):
-    """Says it in the room as well, once it has a voice there."""
+class SandboxTTS(OfflineTTS):
+    """Also says its lines in the room, once it has a client there."""
 
-    def __init__(self, voice: RoomClient | None = None) -> None:
+    def __init__(self, client: RoomClient | None = None) -> None:
         super().__init__()
-        self.voice = voice
+        self.client = client
 
     async def synthesize(self, text: AsyncIterator[Any] | str, voice_id: str | None = None, **_: Any) -> None:
         before = len(self.said)
         await super().synthesize(text)
         for line in self.said[before:]:
-            if self.voice is not None:
-                await self.voice.say(line)
+            if self.client is not None:
+                await self.client.say(line)
 
 
 @asynccontextmanager
-async def seated(house: LocalStack, caller: PlacedCall) -> AsyncIterator[RoomClient]:
-    """The AI's seat beside `caller`."""
-    async with await Bus.connect(BusSettings(url=house.nats_url), name="test") as bus:
-        voice = open_room_client(
+async def agent_client(local_stack: LocalStack, caller: PlacedCall) -> AsyncIterator[RoomClient]:
+    """Yield a client for the AI in the caller's room."""
+    async with await Bus.connect(BusSettings(url=local_stack.nats_url), name="test") as bus:
+        client = open_room_client(
             RoomSettings(),
             JoinOptions(caller.room_id, OUR_ID, "Agent", token_source(bus, caller.room_id, OUR_ID)),
         )
-        yield voice
-        await voice.leave()
+        yield client
+        await client.leave()
