@@ -63,7 +63,7 @@ class AutoEnd:
             self._end(room)
 
     def _end(self, room: Any) -> None:
-        log.info("session_ends_empty", room_id=getattr(room, "meeting_id", None))
+        log.info("empty_session_ended", room_id=getattr(room, "meeting_id", None))
         after_s = getattr(room, "session_timeout_seconds", None)
         if after_s:
             schedule_session_end(room, after_s)

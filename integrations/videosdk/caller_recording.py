@@ -44,9 +44,9 @@ class CallerRecordings:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await stop_recording(room, id)
             except TimeoutError:
-                log.error("recording_not_closed", participant_id=id, timeout_s=STOP_TIMEOUT_S)
+                log.error("recording_stop_failed", participant_id=id, timeout_s=STOP_TIMEOUT_S)
             else:
-                log.info("recording_closed", participant_id=id)
+                log.info("recording_stopped", participant_id=id)
 
     async def resume(self) -> None:
         """Record the participants again who are still in the room."""

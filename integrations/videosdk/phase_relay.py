@@ -55,7 +55,7 @@ async def end_early(transfer: TransferHandle, adapter: AgentSessionAdapter) -> N
         async with asyncio.timeout(ENDING_TIMEOUT_S):
             await _emit_phases(transfer, adapter)
     except (RetryableError, TimeoutError) as error:
-        log.warning("transfer_end_unseen", transfer_id=transfer.id, error=type(error).__name__)
+        log.warning("transfer_end_missed", transfer_id=transfer.id, error=type(error).__name__)
 
 
 def emit_failure(adapter: AgentSessionAdapter, reason: str) -> None:
@@ -77,7 +77,7 @@ async def _cancel(transfer: TransferHandle, reason: str) -> bool:
     try:
         await transfer.cancel(reason)
     except RetryableError as error:
-        log.warning("transfer_not_called_off", transfer_id=transfer.id, error=str(error))
+        log.warning("transfer_cancel_failed", transfer_id=transfer.id, error=str(error))
         return False
     return True
 

@@ -61,6 +61,6 @@ async def _close_all(closes: list[Close]) -> None:
     for task in tasks:
         if task in late:
             task.cancel()
-            log.warning("part_not_closed", timeout_s=CLOSE_TIMEOUT_S)
+            log.warning("pipeline_part_close_failed", timeout_s=CLOSE_TIMEOUT_S)
         elif error := task.exception():
-            log.warning("part_not_closed", error=type(error).__name__)
+            log.warning("pipeline_part_close_failed", error=type(error).__name__)

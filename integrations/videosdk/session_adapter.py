@@ -147,7 +147,7 @@ class AgentSessionAdapter:
             async with asyncio.timeout(LAST_PHASE_TIMEOUT_S):
                 await self._all_emitted.wait()
         except TimeoutError:
-            log.warning("last_phase_untold", room_id=self.room_id, timeout_s=LAST_PHASE_TIMEOUT_S)
+            log.warning("last_phase_missed", room_id=self.room_id, timeout_s=LAST_PHASE_TIMEOUT_S)
 
     async def _shut_down(self, context: Any) -> None:
         await self.wait_phases_emitted()

@@ -198,7 +198,7 @@ def _briefing(
 
 def _log_failure(serving: asyncio.Task[None]) -> None:
     if not serving.cancelled() and (error := serving.exception()):
-        log.error("session_off_the_bus", error=type(error).__name__)
+        log.error("session_registration_failed", error=type(error).__name__)
 
 
 def _limit_s(request: WarmTransferRequest) -> float:

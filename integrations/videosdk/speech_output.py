@@ -123,7 +123,7 @@ class SpeechOutput:
                     else:
                         await asyncio.sleep(PAUSE_S)
         except TimeoutError:
-            log.warning("speech_not_over", timeout_s=PLAY_OUT_TIMEOUT_S)
+            log.warning("speech_timed_out", timeout_s=PLAY_OUT_TIMEOUT_S)
 
     # ── the rest of a turn ───────────────────────────────────────────────────────────────────────
 
@@ -135,7 +135,7 @@ class SpeechOutput:
     def _end_rest(self, task: asyncio.Task[None]) -> None:
         self._rests.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("rest_not_said", error=type(error).__name__)
+            log.error("turn_rest_failed", error=type(error).__name__)
 
     async def _say_rest(self, turn: ToolTurn) -> None:
         text = await turn.rest()
@@ -148,4 +148,4 @@ class SpeechOutput:
                 async with asyncio.timeout(REST_TIMEOUT_S):
                     await self._say(text, interruptible=True)
             except TimeoutError:
-                log.warning("speech_not_over", timeout_s=REST_TIMEOUT_S)
+                log.warning("speech_timed_out", timeout_s=REST_TIMEOUT_S)

@@ -70,7 +70,7 @@ class VideoSDKProvider:
         if webhook_key is not None and not self._fetches_key:
             self._key = read_public_key(webhook_key)
         if settings.auth_token:
-            log.warning("participants_use_the_auth_token", remedy="set VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
+            log.warning("auth_token_used_for_participants", remedy="set VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
 
     @property
     def signaling_url(self) -> str:
@@ -182,7 +182,7 @@ class VideoSDKProvider:
             # A server that names no last page sends an empty page after the last one.
             if not calls or (last is not None and page >= last):
                 return list(found.values())
-        log.warning("call_list_cut", pages=MAX_PAGES, calls=len(found))
+        log.warning("call_list_truncated", pages=MAX_PAGES, calls=len(found))
         return list(found.values())
 
     async def _check_signature(self, signature: str, body: bytes) -> None:
