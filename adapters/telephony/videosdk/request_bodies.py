@@ -1,7 +1,8 @@
 """Request bodies for VideoSDK. Pure.
 
-Invariant: a body is built from typed fields. The fields that the dial policy has checked are set last, so
-that no option of a user can replace them (toll fraud). `test_no_options_override_what_was_checked` holds it.
+Invariant: no option of a user can replace a field that the dial policy has checked (toll fraud). A body is
+built from typed fields, and the checked fields are set last. `test_no_options_override_what_was_checked`
+holds it.
 """
 
 from __future__ import annotations
