@@ -1,1 +1,6 @@
-"""The outside world: one protocol a folder, and one folder of it a vendor."""
+"""The outside world: one folder for each protocol, and in it one folder or file for each vendor.
+
+telephony/  calls, rooms and webhooks of a telephony cloud
+rooms/      an agent inside a room
+llm/        chat models
+"""

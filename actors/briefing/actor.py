@@ -1,4 +1,4 @@
-"""Takes `JoinConsultation` off the work queue and holds each consultation until it is over."""
+"""Worker of the queue `briefing`: runs one consultation for each `JoinConsultation`."""
 
 from __future__ import annotations
 
@@ -19,45 +19,50 @@ from .reply.classifier import ReplyClassifier
 from .settings import BriefingSettings
 
 DRAIN_S: Final = 1.0
-"""A consultation does not end because its worker does: it is given back soon, and held by another."""
+"""Time that running consultations get when the worker stops.
+
+Short, because the broker then redelivers each command and another worker continues the consultation.
+"""
 MAX_CONCURRENT_JOINS: Final = 16
-"""Rooms that one worker enters at the same time. One that took over hundreds found each too slow to open, and
-came again and again to all of them."""
+"""Rooms that one worker joins at the same time.
+
+Without a limit, a worker that took over hundreds of rooms joined none in time, and retried all of them.
+"""
 
 log = structlog.get_logger(__name__)
 
 
 class BriefingActor:
-    """Holds consultations, in rooms that are entered as `voice` says."""
+    """Handler of `JoinConsultation`; `voice` says how to join a room."""
 
-    def __init__(self, bus: Bus, voice: RoomSettings, judges: ReplyClassifier) -> None:
+    def __init__(self, bus: Bus, voice: RoomSettings, classifier: ReplyClassifier) -> None:
         self._bus = bus
         self._voice = voice
-        self._judges = judges
-        self._door = asyncio.Semaphore(MAX_CONCURRENT_JOINS)
+        self._classifier = classifier
+        self._join_limit = asyncio.Semaphore(MAX_CONCURRENT_JOINS)
 
     async def handle(self, delivery: Delivery) -> None:
-        """One delivery of the work queue; returns when the consultation is over."""
+        """Run the consultation of one delivery; returns when the consultation has ended."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
         task = ConsultationTask.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
-        await Consultation(self._bus, task, self._voice, self._judges, self._door).hold()
+        await Consultation(self._bus, task, self._voice, self._classifier, self._join_limit).run()
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """A delivery that became a dead letter: tell whoever waits for the answer."""
+        """Reply CommandFailed for a delivery that became a dead letter."""
         await reply_to_dead_letter(self._bus, delivery, JoinConsultation, cause)
 
 
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until cancelled; `ready` is called once it does."""
+    """Handle commands until cancelled; calls `ready` once the worker is running."""
     model = open_model(settings.model)
-    briefer = BriefingActor(bus, settings.voice, ReplyClassifier(model))
+    actor = BriefingActor(bus, settings.voice, ReplyClassifier(model))
     worker = Worker(
         bus,
         "briefing",
-        briefer.handle,
+        actor.handle,
         jobs=settings.jobs,
         progress=True,
-        on_dead_letter=briefer.on_dead_letter,
+        on_dead_letter=actor.on_dead_letter,
         drain_s=DRAIN_S,
     )
     try:

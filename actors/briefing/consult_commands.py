@@ -1,8 +1,12 @@
-"""What the coordinator orders the one who is in the consultation to do: the newest order counts.
+"""The newest command that the coordinator sent to the agent of one consultation.
 
-Orders are heard live; what was not heard (before we subscribed, while the connection was away, because we
-were slow) is caught up with from the stream, looked at again and again. A rising fence tells which of two
-orders is the newer one: the order in which they are stored does not, for the bus may bring back an old one.
+Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, by
+polling with growing pauses. The subscription misses commands that are published before it begins, or while
+the broker is unreachable. It also drops commands if the reader is too slow.
+
+Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
+does not count, because the bus may store an old command again. Held by
+`test_a_command_with_a_lower_fencing_token_is_ignored`.
 """
 
 from __future__ import annotations
@@ -28,15 +32,19 @@ from warmxfer.schemas import (
 from ..runtime.log_setup import log_task_failure
 
 MAX_COMMANDS: Final = 1_000
-"""Read at one look; of one transfer there are a handful."""
+"""Commands read in one poll. A transfer has only a few."""
 
 log = structlog.get_logger(__name__)
 
 
 class ConsultCommands:
-    """`async with Orders(bus, transfer_id, fence) as orders: await orders.next()`
+    """Commands of one consultation, as an async context manager.
 
-    `fence` is that of our own command: orders with a lower one are another consultation's.
+        async with ConsultCommands(bus, transfer_id, fence) as commands:
+            command = await commands.next()
+
+    `fence` is the fencing token of the JoinConsultation. Commands with a lower token belong to an earlier
+    consultation and are ignored.
     """
 
     def __init__(self, bus: Bus, transfer_id: str, fence: int) -> None:
@@ -44,33 +52,35 @@ class ConsultCommands:
         self._transfer_id = transfer_id
         self._subject = subjects.consult(transfer_id)
         self._fence = fence
-        self._read_to = 0
+        self._last_seq = 0
         self._newest: ToConsult | None = None
-        self._news = asyncio.Event()
-        self._listener: Subscription | None = None
-        self._looked = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._polled = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
-        """Done as soon as we are told to leave."""
+        """Done when LeaveConsultation arrives."""
 
     async def next(self) -> ToConsult:
-        """The newest order that was not taken yet; older ones are void."""
+        """Return the newest command not yet returned, and drop older ones; blocks until there is one."""
         while self._newest is None:
-            self._news.clear()
-            await self._news.wait()
-        order, self._newest = self._newest, None
-        return order
+            self._changed.clear()
+            await self._changed.wait()
+        command, self._newest = self._newest, None
+        return command
 
     async def __aenter__(self) -> ConsultCommands:
-        self._listener = self._bus.subscribe(self._subject)
-        await self._listener.__aenter__()
+        self._subscription = self._bus.subscribe(self._subject)
+        await self._subscription.__aenter__()
         self._tasks = (
-            asyncio.create_task(self._read(self._listener), name=f"orders-{self._transfer_id}"),
-            asyncio.create_task(self._poll(), name=f"orders-looked-at-{self._transfer_id}"),
+            asyncio.create_task(
+                self._follow(self._subscription), name=f"consult-commands-{self._transfer_id}"
+            ),
+            asyncio.create_task(self._poll(), name=f"consult-commands-poll-{self._transfer_id}"),
         )
         for task in self._tasks:
             task.add_done_callback(log_task_failure)
-        await self._looked.wait()
+        await self._polled.wait()
         return self
 
     async def __aexit__(
@@ -79,41 +89,41 @@ class ConsultCommands:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._listener is not None:
-            await self._listener.__aexit__(kind, error, trace)
+        if self._subscription is not None:
+            await self._subscription.__aexit__(kind, error, trace)
         self.leave.cancel()
 
-    async def _read(self, listener: Subscription) -> None:
-        async for heard in listener:
-            self._take(heard.data)
-            if heard.lost:
+    async def _follow(self, subscription: Subscription) -> None:
+        async for message in subscription:
+            self._accept(message.data)
+            if message.lost:
                 await self._catch_up()
 
     async def _poll(self) -> None:
-        async with aclosing(poll_ticks(self._bus)) as again:
-            async for _ in again:
+        async with aclosing(poll_ticks(self._bus)) as ticks:
+            async for _ in ticks:
                 await self._catch_up()
-                self._looked.set()
+                self._polled.set()
 
     async def _catch_up(self) -> None:
         try:
-            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._read_to)
+            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._last_seq)
         except WarmxferError as error:
-            log.warning("orders_not_caught_up", transfer_id=self._transfer_id, why=str(error))
+            log.warning("consult_commands_read_failed", transfer_id=self._transfer_id, why=str(error))
             return
-        for each in stored:
-            self._read_to = each.seq
-            self._take(each.data)
+        for message in stored:
+            self._last_seq = message.seq
+            self._accept(message.data)
 
-    def _take(self, data: bytes) -> None:
+    def _accept(self, data: bytes) -> None:
         try:
-            order = decode_command(data)
+            command = decode_command(data)
         except DecodeError as error:
-            log.warning("order_unreadable", transfer_id=self._transfer_id, why=str(error))
+            log.warning("consult_command_dropped", transfer_id=self._transfer_id, why=str(error))
             return
-        if not isinstance(order, BriefSupervisor | LeaveConsultation) or order.fence <= self._fence:
+        if not isinstance(command, BriefSupervisor | LeaveConsultation) or command.fence <= self._fence:
             return
-        self._fence, self._newest = order.fence, order
-        self._news.set()
-        if isinstance(order, LeaveConsultation) and not self.leave.done():
-            self.leave.set_result(order)
+        self._fence, self._newest = command.fence, command
+        self._changed.set()
+        if isinstance(command, LeaveConsultation) and not self.leave.done():
+            self.leave.set_result(command)

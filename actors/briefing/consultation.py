@@ -1,14 +1,16 @@
-"""One consultation from the first knock to the goodbye: join, watch, brief, leave.
+"""One consultation: join the room, watch it, brief the supervisor, leave.
 
-The law of this file: whoever holds the consultation is in the room, or is on the way back, or has said that
-it is not. It ends in one of these ways:
+Invariant: the agent of a running consultation is in the room, or joining it, or has published that it is
+outside. A consultation ends in one of these ways:
 
-    told to leave                    ConsultationLeft, done
-    the door stays shut              CommandFailed(refused), and the order to leave is still answered
-    the room closes, or we are out   the order to leave is still answered, done
-    nobody else, and it is over      done; so too after a long time alone, and at the end of a bounded life
-    another worker sits in our seat  Retry: the message is the other one's, and ours only should that one die
-    the line is lost for good        Retry: anybody may take over
+    LeaveConsultation received           publishes ConsultationLeft
+    join refused, or not done in time    publishes CommandFailed; still replies to LeaveConsultation
+    room closed, or agent removed        still replies to LeaveConsultation
+    agent alone, and transfer not live   ends, after replying to LeaveConsultation if it comes
+    agent alone for `MAX_ALONE_S`        the same
+    `MAX_CONSULTATION_S` over            the same
+    another worker joined with our id    raises RetryableError; redelivered only if that worker dies
+    connection to the room lost          raises RetryableError; any worker may continue
 """
 
 from __future__ import annotations
@@ -40,23 +42,30 @@ from .event_publisher import ConsultationEvents
 from .history import ConsultationHistory
 from .reply.classifier import ReplyClassifier
 
-NAME: Final = "Warm Transfer Agent"
+DISPLAY_NAME: Final = "Warm Transfer Agent"
+"""Name of the agent in the room's list of participants."""
 
 MIN_JOIN_S: Final = 5.0
-"""A worker that takes over long after the command was due still gets this long for the door."""
+"""Minimum time to join. A worker may get the command long after its deadline, as on a takeover."""
 
 JOIN_PAUSE_S: Final = 0.1
 JOIN_PAUSE_MAX_S: Final = 1.0
 LEAVE_WAIT_S: Final = 30.0
-ALONE_S: Final = 600.0
-LIVENESS_EVERY_S: Final = 10.0
+"""How long an agent outside the room waits for LeaveConsultation, to reply to it."""
+MAX_ALONE_S: Final = 600.0
+"""Longest time alone in the room without any input, even if the transfer is live."""
+LIVENESS_INTERVAL_S: Final = 10.0
+"""How often an agent that is alone in the room asks whether the transfer is live."""
 LIVENESS_TIMEOUT_S: Final = 2.0
-"""Who is alone in the room asks so often whether the transfer is still going on."""
-MAX_LIFE_S: Final = 3_600.0
+MAX_CONSULTATION_S: Final = 3_600.0
+"""Longest consultation, so that an agent cannot stay in a room for ever."""
 MAX_QUEUED_INPUTS: Final = 1_000
 LOST_RETRY_S: Final = 0.2
 REPLACED_RETRY_ACK_WAITS: Final = 2.0
-"""The holder's own progress renews the message long before that."""
+"""Delay before redelivery, in ack waits of the bus, after another worker has joined with our id.
+
+The other worker reports progress for the same message long before that, so only its death brings it back.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +74,7 @@ ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | Dial
 
 @dataclass(frozen=True, slots=True)
 class ConsultationTask:
-    """The command, to be carried out once; `budget_s`: for the door."""
+    """One JoinConsultation with its sequence number in the stream; `budget_s` is the time to join."""
 
     transfer_id: str
     join: JoinConsultation
@@ -74,208 +83,231 @@ class ConsultationTask:
 
     @classmethod
     def stored(cls, transfer_id: str, join: JoinConsultation, seq: int, at: float) -> ConsultationTask:
-        """`join` as the stream keeps it: under `seq`, since `at`."""
+        """Return the task for `join`, which the stream stored at sequence number `seq` and time `at`."""
         return cls(transfer_id, join, seq, max(join.deadline_at - at, MIN_JOIN_S))
 
 
 class Consultation:
-    """Holds one consultation for its whole life; `hold` may be called once.
+    """One consultation, from joining to leaving. Call `run` once.
 
-    What is read before the room's door, and each try at it, is done inside `door`, which lets through as many
-    at a time as may enter.
+    Reading the history and each attempt to join happen inside `join_limit`. It limits how many rooms one
+    process joins at a time.
     """
 
     def __init__(
         self,
         bus: Bus,
         task: ConsultationTask,
-        voice: rooms.RoomSettings,
-        judges: ReplyClassifier,
-        door: AbstractAsyncContextManager[None],
+        room_settings: rooms.RoomSettings,
+        classifier: ReplyClassifier,
+        join_limit: AbstractAsyncContextManager[None],
     ) -> None:
         self._bus = bus
         self._task = task
-        self._judges = judges
-        self._door = door
+        self._classifier = classifier
+        self._join_limit = join_limit
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
-        self._reporter = ConsultationEvents(bus, task.transfer_id, task.join)
+        self._events = ConsultationEvents(bus, task.transfer_id, task.join)
         room_id, participant_id = task.join.room_id, task.join.participant_id
-        ticket = rooms.token_source(bus, room_id, participant_id)
-        seat = rooms.JoinOptions(room_id, participant_id, NAME, ticket, task.join.supervisor_participant_id)
-        self._voice = rooms.open_room_client(voice, seat)
-        self._inbox: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
-        self._others: set[str] = set()
+        tokens = rooms.token_source(bus, room_id, participant_id)
+        options = rooms.JoinOptions(
+            room_id, participant_id, DISPLAY_NAME, tokens, task.join.supervisor_participant_id
+        )
+        self._room = rooms.open_room_client(room_settings, options)
+        self._inputs: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
+        self._other_participants: set[str] = set()
 
-    async def hold(self) -> None:
-        """Returns when it is over; raises `Retry` when another worker shall hold it."""
-        async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as orders:
+    async def run(self) -> None:
+        """Run the consultation to its end.
+
+        Raises RetryableError if another worker must continue it.
+        """
+        async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as commands:
             try:
-                # Read before we enter: who comes while we do was never gone.
-                async with self._door:
-                    before = await self._reporter.load_history(self._task.seq)
-                presence = await self._enter(orders)
-                left = None
-                if presence is not None:
-                    left = await self._run_in_room(orders, presence, before)
+                # Read before joining: a participant who arrives during the join must not count as left.
+                async with self._join_limit:
+                    history_before_join = await self._events.load_history(self._task.seq)
+                snapshot = await self._join(commands)
+                leave = None
+                if snapshot is not None:
+                    leave = await self._run_in_room(commands, snapshot, history_before_join)
             finally:
-                await self._voice.leave()
-            leave = left or await self._wait_for_leave(orders)
+                await self._room.leave()
+            leave = leave or await self._wait_for_leave(commands)
             if leave is not None:
-                await self._reporter.left(leave.command_id)
-        self._log.info("consultation_over", told_to_leave=leave is not None)
+                await self._events.publish_left(leave.command_id)
+        self._log.info("consultation_ended", leave_received=leave is not None)
 
-    # ── the door ─────────────────────────────────────────────────────────────────────────────────
+    # ── joining ──────────────────────────────────────────────────────────────────────────────────
 
-    async def _enter(self, orders: ConsultCommands) -> rooms.RoomSnapshot | None:
-        """The room, or None: we were told to leave, or failed and said so."""
-        joining = asyncio.create_task(self._join_with_retry())
+    async def _join(self, commands: ConsultCommands) -> rooms.RoomSnapshot | None:
+        """Join the room, and return what is in it.
+
+        Returns None if LeaveConsultation arrived first, or if joining failed. A failure is published.
+        """
+        join_task = asyncio.create_task(self._join_with_retry())
         try:
-            await asyncio.wait((joining, orders.leave), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((join_task, commands.leave), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not joining.done():
-                joining.cancel()
-            await asyncio.gather(joining, return_exceptions=True)
+            if not join_task.done():
+                join_task.cancel()
+            await asyncio.gather(join_task, return_exceptions=True)
         try:
-            return None if orders.leave.done() else joining.result()
+            return None if commands.leave.done() else join_task.result()
         except (RetryableError, InvalidRequest) as error:
-            self._log.warning("consultation_not_joined", why=str(error))
-            await self._reporter.failed(str(error))
+            self._log.warning("consultation_join_failed", why=str(error))
+            await self._events.publish_failed(str(error))
             return None
 
     async def _join_with_retry(self) -> rooms.RoomSnapshot:
-        """Try until the time for it is over; raises the last `Retry`, or `Refused` at once.
+        """Retry the join until `budget_s` is over.
 
-        The time runs from our first turn: how many others this worker has to enter for is not ours to pay.
+        Raises the last RetryableError then, and InvalidRequest at once. The time starts when `join_limit`
+        first lets this consultation through, so waiting behind other rooms does not count.
         """
         now = asyncio.get_running_loop().time
         deadline, pause_s = math.inf, JOIN_PAUSE_S
         while True:
-            async with self._door:
+            async with self._join_limit:
                 deadline = min(deadline, now() + self._task.budget_s)
                 try:
-                    return await self._voice.join()
+                    return await self._room.join()
                 except RetryableError as error:
                     if now() + pause_s >= deadline:
                         raise
-                    self._log.info("consultation_join_waits", why=str(error))
+                    self._log.info("consultation_join_retried", why=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 
-    async def _wait_for_leave(self, orders: ConsultCommands) -> LeaveConsultation | None:
-        """Wait for the order to leave, which is answered though we are out already."""
-        await asyncio.wait((orders.leave,), timeout=LEAVE_WAIT_S)
-        return orders.leave.result() if orders.leave.done() else None
+    async def _wait_for_leave(self, commands: ConsultCommands) -> LeaveConsultation | None:
+        """Wait up to `LEAVE_WAIT_S` for LeaveConsultation: it needs a reply although the agent has left."""
+        await asyncio.wait((commands.leave,), timeout=LEAVE_WAIT_S)
+        return commands.leave.result() if commands.leave.done() else None
 
-    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+    # ── in the room ──────────────────────────────────────────────────────────────────────────────
 
     async def _run_in_room(
-        self, orders: ConsultCommands, presence: rooms.RoomSnapshot, before: ConsultationHistory
+        self,
+        commands: ConsultCommands,
+        snapshot: rooms.RoomSnapshot,
+        history_before_join: ConsultationHistory,
     ) -> LeaveConsultation | None:
-        """Be there until told to leave (then that order), or until the room is no more (then None)."""
-        judges = self._judges.helped_by(self._voice.model)
-        teller = DialogueRunner(self._voice, judges, self._reporter, self._task.join, self._note)
-        pumps = (
-            asyncio.create_task(_pump(self._seen(teller), self._inbox), name="consultation-events"),
-            asyncio.create_task(_pump(_each(orders), self._inbox), name="consultation-orders"),
+        """Handle inputs until LeaveConsultation, and return it; None if the consultation ends before."""
+        classifier = self._classifier.with_fallback_model(self._room.model)
+        dialogue = DialogueRunner(self._room, classifier, self._events, self._task.join, self._enqueue_signal)
+        readers = (
+            asyncio.create_task(
+                _forward(self._room_events(dialogue), self._inputs), name="consultation-events"
+            ),
+            asyncio.create_task(
+                _forward(_each_command(commands), self._inputs), name="consultation-commands"
+            ),
         )
-        for pump in pumps:
-            pump.add_done_callback(log_task_failure)
+        for reader in readers:
+            reader.add_done_callback(log_task_failure)
         try:
-            await self._arrive(teller, presence, before)
-            async with asyncio.timeout(MAX_LIFE_S):
+            await self._publish_snapshot(dialogue, snapshot, history_before_join)
+            async with asyncio.timeout(MAX_CONSULTATION_S):
                 while True:
-                    happened = await self._next()
-                    if isinstance(happened, LeaveConsultation):
-                        return happened
-                    if isinstance(happened, rooms.Disconnected):
-                        return self._closed(happened.reason)
-                    await self._take(teller, happened)
+                    received = await self._next_input()
+                    if isinstance(received, LeaveConsultation):
+                        return received
+                    if isinstance(received, rooms.Disconnected):
+                        return self._handle_disconnect(received.reason)
+                    await self._handle(dialogue, received)
         except TimeoutError:
-            self._log.warning("consultation_abandoned", others=len(self._others))
+            self._log.warning("consultation_abandoned", others=len(self._other_participants))
             return None
         finally:
-            teller.close()
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            dialogue.close()
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
 
-    async def _arrive(
-        self, teller: DialogueRunner, presence: rooms.RoomSnapshot, before: ConsultationHistory
+    async def _publish_snapshot(
+        self, dialogue: DialogueRunner, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
     ) -> None:
-        past = await self._reporter.load_history(self._task.seq)
-        if past.decided:
-            teller.close()
-        await self._reporter.joined(presence, before)
-        self._log.info("consultation_joined", others=len(presence.participants), decided=past.decided)
-        for participant in presence.participants:
+        history = await self._events.load_history(self._task.seq)
+        if history.decided:
+            dialogue.close()
+        await self._events.publish_joined(snapshot, history_before_join)
+        self._log.info("consultation_joined", others=len(snapshot.participants), decided=history.decided)
+        for participant in snapshot.participants:
             if participant.id == self._task.join.caller_participant_id:
-                teller.caller_came()
+                dialogue.caller_joined()
             joined = rooms.ParticipantJoinedRoom(participant)
-            self._count(joined)
-            await teller.take(joined)
+            self._track_presence(joined)
+            await dialogue.handle(joined)
 
-    async def _seen(self, teller: DialogueRunner) -> AsyncIterator[rooms.RoomEvent]:
-        async for event in self._voice.events():
+    async def _room_events(self, dialogue: DialogueRunner) -> AsyncIterator[rooms.RoomEvent]:
+        async for event in self._room.events():
             match event:
-                case rooms.ParticipantJoinedRoom(other) if other.id == self._task.join.caller_participant_id:
-                    teller.caller_came()
+                case rooms.ParticipantJoinedRoom(participant) if (
+                    participant.id == self._task.join.caller_participant_id
+                ):
+                    dialogue.caller_joined()
                 case _:
                     pass
             yield event
 
-    async def _next(self) -> ConsultationInput:
-        """What happens next; raises `TimeoutError` when we are alone, and for too long, or for nobody."""
+    async def _next_input(self) -> ConsultationInput:
+        """Return the next input; blocks until there is one.
+
+        Raises TimeoutError if the agent is alone and the transfer is not live, or alone for `MAX_ALONE_S`.
+        """
         now = asyncio.get_running_loop().time
-        since, over = now(), 0
+        alone_since, not_live_count = now(), 0
         while True:
             try:
-                async with asyncio.timeout(None if self._others else LIVENESS_EVERY_S):
-                    return await self._inbox.get()
+                async with asyncio.timeout(None if self._other_participants else LIVENESS_INTERVAL_S):
+                    return await self._inputs.get()
             except TimeoutError:
                 live = await is_live(self._bus, self._task.transfer_id, LIVENESS_TIMEOUT_S)
-                over = over + 1 if live is False else 0
-                if over >= CONFIRMATIONS or now() - since >= ALONE_S:
+                not_live_count = not_live_count + 1 if live is False else 0
+                if not_live_count >= CONFIRMATIONS or now() - alone_since >= MAX_ALONE_S:
                     raise
 
-    async def _take(self, teller: DialogueRunner, happened: ConsultationInput) -> None:
-        match happened:
+    async def _handle(self, dialogue: DialogueRunner, received: ConsultationInput) -> None:
+        match received:
             case rooms.ParticipantJoinedRoom() | rooms.ParticipantLeftRoom() | rooms.AudioStarted():
-                self._count(happened)
-                await self._reporter.room_event(happened)
-        if not isinstance(happened, LeaveConsultation):
-            await teller.take(happened)
+                self._track_presence(received)
+                await self._events.publish_room_event(received)
+        if not isinstance(received, LeaveConsultation):
+            await dialogue.handle(received)
 
-    def _note(self, note: DialogueSignal) -> None:
-        if self._inbox.full():
-            self._log.warning("note_dropped", untaken=MAX_QUEUED_INPUTS)
+    def _enqueue_signal(self, signal: DialogueSignal) -> None:
+        if self._inputs.full():
+            self._log.warning("dialogue_signal_dropped", queued=MAX_QUEUED_INPUTS)
             return
-        self._inbox.put_nowait(note)
+        self._inputs.put_nowait(signal)
 
-    def _count(self, event: rooms.RoomEvent) -> None:
+    def _track_presence(self, event: rooms.RoomEvent) -> None:
         match event:
-            case rooms.ParticipantJoinedRoom(other):
-                self._others.add(other.id)
-            case rooms.ParticipantLeftRoom(who):
-                self._others.discard(who)
+            case rooms.ParticipantJoinedRoom(participant):
+                self._other_participants.add(participant.id)
+            case rooms.ParticipantLeftRoom(participant_id):
+                self._other_participants.discard(participant_id)
             case _:
                 pass
 
-    def _closed(self, reason: rooms.DisconnectReason) -> None:
-        self._log.warning("consultation_closed", reason=reason.value)
+    def _handle_disconnect(self, reason: rooms.DisconnectReason) -> None:
+        self._log.warning("consultation_disconnected", reason=reason.value)
         if reason is rooms.DisconnectReason.REPLACED:
             raise RetryableError(
-                "Another worker took the seat",
+                "Another worker joined the room with the same participant id",
                 after_s=REPLACED_RETRY_ACK_WAITS * self._bus.settings.ack_wait_s,
             )
         if reason is rooms.DisconnectReason.LOST:
             raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
 
 
-async def _pump(source: AsyncIterator[ConsultationInput], inbox: asyncio.Queue[ConsultationInput]) -> None:
-    async for happened in source:
-        await inbox.put(happened)
+async def _forward(
+    source: AsyncIterator[ConsultationInput], inputs: asyncio.Queue[ConsultationInput]
+) -> None:
+    async for received in source:
+        await inputs.put(received)
 
 
-async def _each(orders: ConsultCommands) -> AsyncIterator[ConsultationInput]:
+async def _each_command(commands: ConsultCommands) -> AsyncIterator[ConsultationInput]:
     while True:
-        yield await orders.next()
+        yield await commands.next()

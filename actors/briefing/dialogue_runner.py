@@ -1,7 +1,10 @@
-"""Carries out the script in a room: what it wants said is said, what it wants known is found out.
+"""Runs the dialogue in a room: performs its actions, and passes it what happens.
 
-The law of this file: everything that happens reaches the script from one queue, one thing after the other,
-but for the caller's coming. Timers and judges do not call it; they put what they have to say into that queue.
+Invariants:
+
+- Every input reaches the dialogue from one queue, one at a time. Timers and the classifier put their results
+  into that queue as a `DialogueSignal`.
+- One input does not wait in the queue: the caller's arrival stops the speech at once.
 """
 
 from __future__ import annotations
@@ -29,143 +32,160 @@ from .dialogue import (
 from .event_publisher import ConsultationEvents
 from .reply.classifier import Classification, ReplyClassifier
 
-FIRST_WORDS_AFTER_S: Final = 2.0
-"""How long a supervisor who is there hears nothing before being asked for patience."""
+ONE_MOMENT_AFTER_S: Final = 2.0
+"""How long a connected supervisor hears nothing before the agent says the line `one_moment`."""
 
 SILENCE_S: Final = 8.0
-"""How long we listen into silence before asking again."""
+"""How long the agent waits for a reply before it asks again."""
 
 
-class FirstWordsDue(Struct, frozen=True):
-    pass
+class OneMomentDue(Struct, frozen=True):
+    """`ONE_MOMENT_AFTER_S` is over since the supervisor connected."""
 
 
 class SilenceElapsed(Struct, frozen=True):
-    number: int
+    """`SILENCE_S` is over; counts only if no newer timer was started."""
+
+    timer_id: int
 
 
 class ReplyClassified(Struct, frozen=True):
-    ticket: int
+    """Result of the action `ClassifyReply` with the same `request_id`."""
+
+    request_id: int
     classification: Classification
 
 
 class QuestionAnswered(Struct, frozen=True):
-    ticket: int
+    """Result of the action `AnswerQuestion` with the same `request_id`."""
+
+    request_id: int
     answer: str
 
 
-DialogueSignal = FirstWordsDue | SilenceElapsed | ReplyClassified | QuestionAnswered
+DialogueSignal = OneMomentDue | SilenceElapsed | ReplyClassified | QuestionAnswered
 
 
 class DialogueRunner:
-    """Briefs one supervisor. `note` puts what turns up later into the queue that feeds `take`."""
+    """Runner of one dialogue.
+
+    `enqueue_signal` puts a later result into the queue whose items are passed to `handle`.
+    """
 
     def __init__(
         self,
-        voice: rooms.RoomClient,
-        judges: ReplyClassifier,
-        reporter: ConsultationEvents,
+        room: rooms.RoomClient,
+        classifier: ReplyClassifier,
+        events: ConsultationEvents,
         join: JoinConsultation,
-        note: Callable[[DialogueSignal], None],
+        enqueue_signal: Callable[[DialogueSignal], None],
     ) -> None:
-        self._voice = voice
-        self._judges = judges
-        self._reporter = reporter
+        self._room = room
+        self._classifier = classifier
+        self._events = events
         self._supervisor_id = join.supervisor_participant_id
-        self._note = note
-        self._script = Dialogue(join.one_moment)
+        self._enqueue_signal = enqueue_signal
+        self._dialogue = Dialogue(join.one_moment)
         self._question = ""
-        self._silences = 0
+        self._silence_timer_id = 0
         self._timers: list[asyncio.TimerHandle] = []
-        self._asking: set[asyncio.Task[None]] = set()
+        self._model_tasks: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
-        """Say and ask nothing any more."""
-        self._script.close()
+        """End the dialogue: the agent says and decides nothing more."""
+        self._dialogue.close()
         for timer in self._timers:
             timer.cancel()
-        for task in self._asking:
+        for task in self._model_tasks:
             task.cancel()
 
-    def caller_came(self) -> None:
-        """Be silent at once: what is being told is not for their ears. Not by way of the queue, which stands
-        still for as long as the bus is away."""
-        for action in self._script.caller_came():
+    def caller_joined(self) -> None:
+        """Stop speaking at once, because the briefing is not for the caller.
+
+        This does not go through the queue, which does not move while the broker is unreachable.
+        """
+        for action in self._dialogue.caller_joined():
             if isinstance(action, StopSpeaking):
-                self._voice.interrupt()
+                self._room.interrupt()
 
-    async def take(self, happened: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
-        """Let the script decide what is to be done now, and do it."""
-        await self._act(self._decide(happened))
-        if self._script.stage is DialogueState.LISTENING and not isinstance(happened, SilenceElapsed):
-            self._silences += 1
-            self._later(SILENCE_S, SilenceElapsed(self._silences))
+    async def handle(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
+        """Pass one input to the dialogue, and perform the actions that it returns."""
+        await self._perform(self._actions_for(received))
+        if self._dialogue.state is DialogueState.LISTENING and not isinstance(received, SilenceElapsed):
+            self._silence_timer_id += 1
+            self._schedule(SILENCE_S, SilenceElapsed(self._silence_timer_id))
 
-    def _decide(self, happened: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> list[Action]:
-        script, supervisor = self._script, self._supervisor_id
-        match happened:
-            case rooms.ParticipantJoinedRoom(other) if other.id == supervisor and other.audible:
+    def _actions_for(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> list[Action]:
+        dialogue, supervisor_id = self._dialogue, self._supervisor_id
+        match received:
+            case rooms.ParticipantJoinedRoom(participant) if (
+                participant.id == supervisor_id and participant.audible
+            ):
                 return self._supervisor_connected()
-            case rooms.AudioStarted(who) if who == supervisor:
+            case rooms.AudioStarted(participant_id) if participant_id == supervisor_id:
                 return self._supervisor_connected()
-            case rooms.UtteranceHeard(who, text) if who == supervisor:
-                # The turn first: what they said, they said before they could hear us.
-                return [*script.heard(text), *self._supervisor_connected()]
-            case rooms.VoicemailSuspected(who) if who == supervisor:
-                return script.voicemail_suspected()
+            case rooms.UtteranceHeard(participant_id, text) if participant_id == supervisor_id:
+                # The utterance first: the supervisor said it before they could hear the agent.
+                return [*dialogue.utterance_heard(text), *self._supervisor_connected()]
+            case rooms.VoicemailSuspected(participant_id) if participant_id == supervisor_id:
+                return dialogue.voicemail_suspected()
             case rooms.SpeechEnded(_, interrupted):
-                return script.ended(interrupted=interrupted)
+                return dialogue.speech_ended(interrupted=interrupted)
             case BriefSupervisor():
-                self._question = happened.question
-                return script.brief(_briefing(happened))
-            case FirstWordsDue():
-                return script.delayed()
-            case SilenceElapsed(number) if number == self._silences:
-                return script.silent()
-            case ReplyClassified(ticket, judgement):
-                return script.reply_classified(ticket, judgement.intent, judgement.reason)
-            case QuestionAnswered(ticket, answer):
-                return script.question_answered(ticket, answer)
+                self._question = received.question
+                return dialogue.briefing_received(_briefing(received))
+            case OneMomentDue():
+                return dialogue.one_moment_due()
+            case SilenceElapsed(timer_id) if timer_id == self._silence_timer_id:
+                return dialogue.silence_elapsed()
+            case ReplyClassified(request_id, classification):
+                return dialogue.reply_classified(request_id, classification.intent, classification.reason)
+            case QuestionAnswered(request_id, answer):
+                return dialogue.question_answered(request_id, answer)
             case _:
                 return []
 
     def _supervisor_connected(self) -> list[Action]:
-        known = self._script.kept_waiting
-        actions = self._script.supervisor_connected()
-        if self._script.kept_waiting and not known:
-            self._later(FIRST_WORDS_AFTER_S, FirstWordsDue())
+        was_waiting = self._dialogue.supervisor_waiting
+        actions = self._dialogue.supervisor_connected()
+        if self._dialogue.supervisor_waiting and not was_waiting:
+            self._schedule(ONE_MOMENT_AFTER_S, OneMomentDue())
         return actions
 
-    async def _act(self, actions: list[Action]) -> None:
+    async def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
                 case Say(text):
-                    self._voice.say(text)
+                    self._room.say(text)
                 case StopSpeaking():
-                    self._voice.interrupt()
+                    self._room.interrupt()
                 case Decide():
-                    await self._reporter.decided(action)
-                case ClassifyReply(turn, ticket):
-                    self._ask(self._judge(turn, ticket))
-                case AnswerQuestion(question, summary, ticket):
-                    self._ask(self._look_up(question, summary, ticket))
+                    await self._events.publish_decision(action)
+                case ClassifyReply(reply, request_id):
+                    self._start_model_task(self._classify(reply, request_id))
+                case AnswerQuestion(question, summary, request_id):
+                    self._start_model_task(self._answer(question, summary, request_id))
 
-    async def _judge(self, turn: str, ticket: int) -> None:
-        self._note(ReplyClassified(ticket, await self._judges.classify(self._question, turn)))
+    async def _classify(self, reply: str, request_id: int) -> None:
+        self._enqueue_signal(
+            ReplyClassified(request_id, await self._classifier.classify(self._question, reply))
+        )
 
-    async def _look_up(self, question: str, summary: str, ticket: int) -> None:
-        self._note(QuestionAnswered(ticket, await self._judges.answer(question, summary)))
+    async def _answer(self, question: str, summary: str, request_id: int) -> None:
+        self._enqueue_signal(QuestionAnswered(request_id, await self._classifier.answer(question, summary)))
 
-    def _ask(self, asking: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(asking)
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+    def _start_model_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._model_tasks.add(task)
+        task.add_done_callback(self._model_tasks.discard)
 
-    def _later(self, delay_s: float, note: DialogueSignal) -> None:
+    def _schedule(self, delay_s: float, signal: DialogueSignal) -> None:
         now = asyncio.get_running_loop().time()
         self._timers = [timer for timer in self._timers if not timer.cancelled() and timer.when() > now]
-        self._timers.append(asyncio.get_running_loop().call_later(delay_s, self._note, note))
+        self._timers.append(asyncio.get_running_loop().call_later(delay_s, self._enqueue_signal, signal))
 
 
-def _briefing(order: BriefSupervisor) -> Briefing:
-    return Briefing(order.summary, order.greeting, order.question, order.connecting, order.understood)
+def _briefing(command: BriefSupervisor) -> Briefing:
+    return Briefing(
+        command.summary, command.greeting, command.question, command.connecting, command.understood
+    )

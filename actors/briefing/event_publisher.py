@@ -1,7 +1,8 @@
-"""What the room shows and what was decided, told on the bus: each fact once, however many workers saw it.
+"""Publishes the events of one consultation. Each event is stored once, however many workers saw it.
 
-The law of this file: a fact's Msg-Id is made of what it says: the consultation, the participant, and how
-often that one had left before. Two workers that saw the same thing write the same id.
+Invariant: the Msg-Id of an event is built from its content: the consultation, the participant, and how often
+that participant had left before. Two workers that saw the same event publish the same id. Held by
+`test_another_worker_briefs_again_with_the_same_id_when_a_worker_dies`.
 """
 
 from __future__ import annotations
@@ -39,101 +40,112 @@ from .history import ConsultationHistory, from_events
 from .reply.rules import ReplyIntent
 
 PUBLISH_DEADLINE_S: Final = 30.0
-"""An outage of the broker is waited out this long; then another worker takes over."""
+"""How long a publish waits for an unreachable broker; then another worker takes over."""
 
 MAX_EVENTS_READ: Final = 1_000
 MAX_REASON_CHARS: Final = 500
 MAX_DETAIL_CHARS: Final = 300
-UNWATCHED: Final = "left while nobody watched"
+LEFT_UNSEEN: Final = "left while no agent was in the room"
 
 log = structlog.get_logger(__name__)
 
 
 class ConsultationEvents:
-    """Speaks for one consultation. Every method raises `Unavailable` after `REPORT_DEADLINE_S`."""
+    """Publisher of one consultation. Every method raises Unavailable after `PUBLISH_DEADLINE_S`."""
 
     def __init__(self, bus: Bus, transfer_id: str, join: JoinConsultation) -> None:
         self._bus = bus
         self._transfer_id = transfer_id
         self._subject = subjects.event(transfer_id)
         self._join = join
-        self._ours = (join.supervisor_participant_id, join.caller_participant_id)
-        self._past = ConsultationHistory()
+        self._known_ids = (join.supervisor_participant_id, join.caller_participant_id)
+        self._history = ConsultationHistory()
         self._events: list[tuple[int, AnyEvent]] = []
-        self._read_to = 0
+        self._last_seq = 0
 
     async def load_history(self, since_seq: int) -> ConsultationHistory:
-        """What is known by now; a second call reads only what has come since the first."""
-        for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._read_to):
-            self._read_to = message.seq
+        """Return the published history; a second call reads only the events after the first call."""
+        for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._last_seq):
+            self._last_seq = message.seq
             try:
                 self._events.append((message.seq, decode_event(message.data)))
             except DecodeError:
                 continue
-        self._past = from_events(self._events, self._join.room_id, since_seq)
-        return self._past
+        self._history = from_events(self._events, self._join.room_id, since_seq)
+        return self._history
 
-    async def joined(self, presence: rooms.RoomSnapshot, before: ConsultationHistory) -> None:
-        """We are in, and these are here. Who was here `before` we entered, and is not, has left unseen."""
+    async def publish_joined(
+        self, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
+    ) -> None:
+        """Publish that the agent joined, and who is in the room.
+
+        A participant who was present before and during the join, but is not in `snapshot`, left unseen.
+        """
         command_id = self._join.command_id
-        await self._reply(ConsultationJoined(command_id=command_id, session_id=presence.session_id))
-        here = {participant.id for participant in presence.participants}
-        unseen = before.present & self._past.present
-        for gone in unseen.intersection(self._ours) - here:
-            await self.room_event(rooms.ParticipantLeftRoom(gone, UNWATCHED))
-        for participant in presence.participants:
-            await self.room_event(rooms.ParticipantJoinedRoom(participant))
+        await self._reply(ConsultationJoined(command_id=command_id, session_id=snapshot.session_id))
+        present_ids = {participant.id for participant in snapshot.participants}
+        recorded = history_before_join.present & self._history.present
+        for participant_id in recorded.intersection(self._known_ids) - present_ids:
+            await self.publish_room_event(rooms.ParticipantLeftRoom(participant_id, LEFT_UNSEEN))
+        for participant in snapshot.participants:
+            await self.publish_room_event(rooms.ParticipantJoinedRoom(participant))
 
-    async def room_event(self, event: rooms.RoomEvent) -> None:
-        """Tell what concerns others than us; our own speech and hearing does not."""
+    async def publish_room_event(self, room_event: rooms.RoomEvent) -> None:
+        """Publish who joined, who left, and whose audio started. Other room events are ignored."""
         room_id = self._join.room_id
-        match event:
-            case rooms.ParticipantJoinedRoom(other):
-                fact = ParticipantJoined(room_id=room_id, participant_id=other.id)
-                await self._publish_participant_event(other.id, "joined", fact)
-                if other.audible:
-                    await self.room_event(rooms.AudioStarted(other.id))
-            case rooms.AudioStarted(who, kind) if who in self._ours:
-                fact = AudioStreamEnabled(room_id=room_id, participant_id=who, kind=kind)
-                await self._publish_participant_event(who, kind, fact)
-            case rooms.ParticipantLeftRoom(who, reason):
-                fact = ParticipantLeft(room_id=room_id, participant_id=who, reason=reason)
-                await self._publish_participant_event(who, "left", fact)
-                self._past.departures[who] += 1
+        match room_event:
+            case rooms.ParticipantJoinedRoom(participant):
+                event = ParticipantJoined(room_id=room_id, participant_id=participant.id)
+                await self._publish_participant_event(participant.id, "joined", event)
+                if participant.audible:
+                    await self.publish_room_event(rooms.AudioStarted(participant.id))
+            case rooms.AudioStarted(participant_id, kind) if participant_id in self._known_ids:
+                event = AudioStreamEnabled(room_id=room_id, participant_id=participant_id, kind=kind)
+                await self._publish_participant_event(participant_id, kind, event)
+            case rooms.ParticipantLeftRoom(participant_id, reason):
+                event = ParticipantLeft(room_id=room_id, participant_id=participant_id, reason=reason)
+                await self._publish_participant_event(participant_id, "left", event)
+                self._history.departures[participant_id] += 1
             case _:
                 pass
 
-    async def decided(self, decision: Decide) -> None:
-        """The one decision of this consultation: a second one has the same id, and is dropped."""
-        fact: Event
+    async def publish_decision(self, decision: Decide) -> None:
+        """Publish the decision. A second decision has the same Msg-Id, and the broker drops it."""
+        event: Event
         match decision.intent:
             case ReplyIntent.READY:
-                fact = SupervisorReady()
+                event = SupervisorReady()
             case ReplyIntent.DECLINED:
-                fact = SupervisorDeclined(reason=decision.reason[:MAX_REASON_CHARS])
+                event = SupervisorDeclined(reason=decision.reason[:MAX_REASON_CHARS])
             case _:
-                fact = VoicemailDetected()
-        await self._publish(fact, f"{self._join.command_id}:decision")
-        log.info("supervisor_decided", transfer_id=self._transfer_id, verdict=decision.intent.value)
+                event = VoicemailDetected()
+        await self._publish(event, f"{self._join.command_id}:decision")
+        log.info("supervisor_decided", transfer_id=self._transfer_id, intent=decision.intent.value)
 
-    async def failed(self, detail: str) -> None:
-        """We are not in, and will not be."""
+    async def publish_failed(self, detail: str) -> None:
+        """Reply that the agent could not join."""
         failure = CommandFailed(
             command_id=self._join.command_id, failure=FailureKind.REFUSED, detail=detail[:MAX_DETAIL_CHARS]
         )
         await self._reply(failure)
 
-    async def left(self, command_id: str) -> None:
-        """We are out."""
+    async def publish_left(self, command_id: str) -> None:
+        """Reply that the agent has left."""
         await self._reply(ConsultationLeft(command_id=command_id))
 
-    async def _publish_participant_event(self, who: str, what: str, fact: Event) -> None:
-        # A stranger's id is the stranger's choice: it does not go into a header as it is.
-        name = who if who in self._ours else hashlib.blake2s(who.encode(), digest_size=8).hexdigest()
-        await self._publish(fact, f"{self._join.command_id}:{what}:{name}:{self._past.departures[who]}")
+    async def _publish_participant_event(self, participant_id: str, kind: str, event: Event) -> None:
+        # An unknown participant chose its own id, so the id is hashed before it goes into a header.
+        id_part = (
+            participant_id
+            if participant_id in self._known_ids
+            else hashlib.blake2s(participant_id.encode(), digest_size=8).hexdigest()
+        )
+        await self._publish(
+            event, f"{self._join.command_id}:{kind}:{id_part}:{self._history.departures[participant_id]}"
+        )
 
-    async def _reply(self, answer: CommandReply) -> None:
-        await self._publish(answer, reply_msg_id(answer))
+    async def _reply(self, reply: CommandReply) -> None:
+        await self._publish(reply, reply_msg_id(reply))
 
-    async def _publish(self, fact: Event, msg_id: str) -> None:
-        await self._bus.publish(self._subject, encode(fact), msg_id=msg_id, deadline_s=PUBLISH_DEADLINE_S)
+    async def _publish(self, event: Event, msg_id: str) -> None:
+        await self._bus.publish(self._subject, encode(event), msg_id=msg_id, deadline_s=PUBLISH_DEADLINE_S)

@@ -1,9 +1,11 @@
-"""What the stream already knows of a consultation: read on joining, so that a take-over goes on. Pure.
+"""What earlier workers published about a consultation, so that another worker can continue it. Pure.
 
-A worker that takes over did not see what its predecessor saw. Whether the decision was told already, who was
-in the room, and how often somebody left it, is folded from the transfer's events. They are read before the
-door and again behind it: who was in the room before, and is not there on entering, has left; of who came
-meanwhile that cannot be said.
+A worker that takes over did not see the room before. It rebuilds three facts from the transfer's events:
+whether the decision was published, who is in the room, and how often each participant left.
+
+The events are read twice: before the join and after it. A participant who was present in both readings, but
+is not in the room, has left. A participant who arrived between the readings may simply be newer than the
+room's snapshot.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 
 @dataclass(slots=True)
 class ConsultationHistory:
-    """`departures` counts by participant id; `present` are those who came and were not seen leaving."""
+    """State of one consultation, by its published events.
+
+    `present` holds participants who joined and did not leave. `departures` counts leaves by participant id.
+    """
 
     decided: bool = False
     present: set[str] = field(default_factory=set[str])
@@ -35,15 +40,15 @@ class ConsultationHistory:
 
 
 def from_events(events: Iterable[tuple[int, AnyEvent]], room_id: str, since_seq: int) -> ConsultationHistory:
-    """The past of `room_id` out of all events of the transfer; decisions count from `since_seq` on."""
-    past = ConsultationHistory()
+    """Return the history of `room_id` from all `events` of a transfer; decisions count after `since_seq`."""
+    history = ConsultationHistory()
     for seq, event in events:
         match event:
             case ParticipantJoined() | AudioStreamEnabled() if event.room_id == room_id:
-                past.present.add(event.participant_id)
+                history.present.add(event.participant_id)
             case ParticipantLeft() if event.room_id == room_id:
-                past.present.discard(event.participant_id)
-                past.departures[event.participant_id] += 1
+                history.present.discard(event.participant_id)
+                history.departures[event.participant_id] += 1
             case _:
-                past.decided |= isinstance(event, DECISIONS) and seq > since_seq
-    return past
+                history.decided |= isinstance(event, DECISIONS) and seq > since_seq
+    return history

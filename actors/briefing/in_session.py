@@ -1,14 +1,19 @@
-"""`brief_here`: holds the consultations of one session's transfers in the process of that session.
+"""`brief_here`: runs the consultations of one session's transfers in the process of that session.
 
-    async with brief_here(bus, session_name, VoiceSettings(pipeline)):
+    async with brief_here(bus, session_name, RoomSettings(pipeline)):
         ...                                    # its transfers with `brief_by: "session"` are briefed here
 
-For whoever has a pipeline that no other process can make. What a work queue does for the workers is done by
-hand: a command is heard live, and looked for at growing pauses; it is held once, and tried again for as long
-as its transfer lives. A process that comes up again under the same name goes on where the one before was.
+It is for a session whose pipeline no other process can build. There is no work queue, so this file does what
+the queue does for workers:
 
-The law of this file: a command is acted on as it is stored. Hearing one says only that it is time to look.
-All tasks begin inside `brief_here`, and so in the context (contextvars) of the one who called it.
+- A command arrives on a live subscription, or is found by polling with growing pauses.
+- Each command starts one consultation. It is retried for as long as its transfer is live.
+- A process that restarts under the same session name continues the consultation of the process before it.
+
+Invariants:
+
+- A consultation starts from the stored command. A live message only triggers a read of the stream.
+- All tasks start inside `brief_here`, and so in the context (contextvars) of its caller.
 """
 
 from __future__ import annotations
@@ -30,117 +35,128 @@ from warmxfer.schemas import CommandFailed, FailureKind, JoinConsultation, Warmx
 from ..common.command_replies import publish_reply, read_command
 from ..common.liveness import CONFIRMATIONS, is_live
 from ..runtime.log_setup import log_task_failure
-from .consultation import LIVENESS_TIMEOUT_S, MAX_LIFE_S, Consultation, ConsultationTask
+from .consultation import LIVENESS_TIMEOUT_S, MAX_CONSULTATION_S, Consultation, ConsultationTask
 from .reply.classifier import ReplyClassifier
 
 MAX_CONSULTATIONS: Final = 8
-"""A session has one transfer at a time; those before it may still be taking their leave."""
-MAX_KNOWN: Final = 64
-STORE_PAUSE_S: Final = 0.02
-STORE_LOOKS: Final = 7
-"""Looks for a command that was heard, each pause twice the one before: 1.3 s in all."""
+"""A session has one transfer at a time, but earlier consultations may still be ending."""
+MAX_HANDLED_IDS: Final = 64
+"""Command ids kept, so that a repeated command starts nothing."""
+STORE_POLL_PAUSE_S: Final = 0.02
+STORE_POLLS: Final = 7
+"""Reads of a command that arrived live. Each pause is twice the one before: 1.3 s in all."""
 DRAIN_S: Final = 3.0
+"""Time that running consultations get to end by themselves when the context closes."""
 LEAVE_S: Final = 10.0
-"""Longer than a voice takes to leave."""
+"""Time that cancelled consultations get to leave their rooms. Longer than any room client takes."""
 
 log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def brief_here(
-    bus: Bus, session_name: str, voice: RoomSettings, model: ChatModel | None = None
+    bus: Bus, session_name: str, room_settings: RoomSettings, model: ChatModel | None = None
 ) -> AsyncIterator[None]:
-    """Serve the session's consultations while the context is open; `model` judges in place of the voice's.
+    """Run the session's consultations while the context is open.
 
-    On leaving, a consultation has `DRAIN_S` to come to its end; then its room is left. Raises `Refused` for
-    a name that no subject can hold.
+    `model` classifies replies; without it, the chat model of the room client does. When the context closes,
+    consultations get `DRAIN_S` to end; then they leave their rooms. Raises InvalidRequest for a session name
+    that cannot be part of a subject.
     """
-    host = _InSessionBriefings(
-        bus, subjects.any_session_briefing(session_name), voice, ReplyClassifier(model)
+    briefings = _InSessionBriefings(
+        bus, subjects.any_session_briefing(session_name), room_settings, ReplyClassifier(model)
     )
-    async with bus.subscribe(subjects.any_session_briefing(session_name)) as heard:
-        serving = (
-            asyncio.create_task(host.follow(heard), name=f"hosting-{session_name}"),
-            asyncio.create_task(host.poll(), name=f"hosting-looked-at-{session_name}"),
+    async with bus.subscribe(subjects.any_session_briefing(session_name)) as subscription:
+        tasks = (
+            asyncio.create_task(briefings.follow(subscription), name=f"session-briefing-{session_name}"),
+            asyncio.create_task(briefings.poll(), name=f"session-briefing-poll-{session_name}"),
         )
-        for task in serving:
+        for task in tasks:
             task.add_done_callback(log_task_failure)
         try:
             yield
         finally:
-            for task in serving:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*serving, return_exceptions=True)
-            await host.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await briefings.close()
 
 
 class _InSessionBriefings:
-    """`filter` is where the commands are. Held is what is not over yet; known, what is not to begin again."""
+    """Consultations of one session, by the commands on `command_filter` (a subject with wildcards)."""
 
-    def __init__(self, bus: Bus, filter: str, voice: RoomSettings, judges: ReplyClassifier) -> None:
+    def __init__(
+        self, bus: Bus, command_filter: str, room_settings: RoomSettings, classifier: ReplyClassifier
+    ) -> None:
         self._bus = bus
-        self._filter = filter
-        self._voice = voice
-        self._judges = judges
-        self._held: set[asyncio.Task[None]] = set()
-        self._known: deque[str] = deque(maxlen=MAX_KNOWN)
+        self._command_filter = command_filter
+        self._room_settings = room_settings
+        self._classifier = classifier
+        self._running: set[asyncio.Task[None]] = set()
+        self._handled_ids: deque[str] = deque(maxlen=MAX_HANDLED_IDS)
 
-    async def follow(self, heard: Subscription) -> None:
-        async for message in heard:
+    async def follow(self, subscription: Subscription) -> None:
+        async for message in subscription:
             try:
-                stored = await self._stored(message.subject)
+                stored = await self._wait_stored(message.subject)
                 if stored is not None:
-                    await self._take(stored, is_news=True)
+                    await self._start_once(stored, received_live=True)
             except WarmxferError as error:
-                log.warning("consultation_not_looked_up", why=str(error))
+                log.warning("consultation_lookup_failed", why=str(error))
 
     async def poll(self) -> None:
-        async with aclosing(poll_ticks(self._bus)) as again:
-            async for _ in again:
+        async with aclosing(poll_ticks(self._bus)) as ticks:
+            async for _ in ticks:
                 try:
-                    stored = await self._bus.get_last(self._filter)
+                    stored = await self._bus.get_last(self._command_filter)
                     if stored is not None:
-                        await self._take(stored, is_news=False)
+                        await self._start_once(stored, received_live=False)
                 except WarmxferError as error:
-                    log.warning("consultation_not_looked_up", why=str(error))
+                    log.warning("consultation_lookup_failed", why=str(error))
 
     async def close(self) -> None:
-        """Let what is held come to its end, then end it."""
-        if not self._held:
+        """Wait `DRAIN_S` for running consultations, then cancel them."""
+        if not self._running:
             return
-        _, late = await asyncio.wait(self._held, timeout=DRAIN_S)
-        for task in late:
+        _, unfinished = await asyncio.wait(self._running, timeout=DRAIN_S)
+        for task in unfinished:
             task.cancel()
-        if late and (await asyncio.wait(late, timeout=LEAVE_S))[1]:
-            log.error("consultations_left_behind", count=len(self._held), timeout_s=LEAVE_S)
+        if unfinished and (await asyncio.wait(unfinished, timeout=LEAVE_S))[1]:
+            log.error("consultations_not_ended", count=len(self._running), timeout_s=LEAVE_S)
 
     # ── which commands ───────────────────────────────────────────────────────────────────────────
 
-    async def _stored(self, subject: str) -> Stored | None:
-        """What was heard on `subject`, once it is stored; `look` finds what takes longer."""
-        pause_s = STORE_PAUSE_S
-        for _ in range(STORE_LOOKS):
+    async def _wait_stored(self, subject: str) -> Stored | None:
+        """Return the last command on `subject` once it is stored.
+
+        Returns None after `STORE_POLLS` reads; then `poll` finds the command later.
+        """
+        pause_s = STORE_POLL_PAUSE_S
+        for _ in range(STORE_POLLS):
             if (stored := await self._bus.get_last(subject)) is not None:
                 return stored
             await asyncio.sleep(pause_s)
             pause_s *= 2
         return None
 
-    async def _take(self, stored: Stored, *, is_news: bool) -> None:
-        """Begin the consultation, once; what was found and not heard may be long over."""
-        join = read_command(stored, JoinConsultation, "session that briefs")
+    async def _start_once(self, stored: Stored, *, received_live: bool) -> None:
+        """Start the consultation, once. A command found by polling may be old: its transfer must be live."""
+        join = read_command(stored, JoinConsultation, "session with in-session briefing")
         transfer_id = subjects.parse(stored.subject).id
-        if join.command_id in self._known or len(self._held) >= MAX_CONSULTATIONS:
+        if join.command_id in self._handled_ids or len(self._running) >= MAX_CONSULTATIONS:
             return
-        live = is_news or await self._is_live(transfer_id)
-        if live is None or join.command_id in self._known:
+        live = received_live or await self._is_live(transfer_id)
+        if live is None or join.command_id in self._handled_ids:
             return
-        self._known.append(join.command_id)
+        self._handled_ids.append(join.command_id)
         if live:
-            self._begin(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
+            self._start(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
 
     async def _is_live(self, transfer_id: str) -> bool | None:
-        """Whether the transfer goes on; None: nobody could say."""
+        """Return whether the transfer is live; None if no coordinator replied.
+
+        False needs `CONFIRMATIONS` replies in a row, because one coordinator may read stale state.
+        """
         for _ in range(CONFIRMATIONS):
             live = await is_live(self._bus, transfer_id, LIVENESS_TIMEOUT_S)
             if live is not False:
@@ -149,30 +165,32 @@ class _InSessionBriefings:
 
     # ── one consultation ─────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, task: ConsultationTask) -> None:
-        holding = asyncio.create_task(self._hold(task), name=f"consultation-{task.transfer_id}")
-        self._held.add(holding)
-        holding.add_done_callback(self._held.discard)
-        holding.add_done_callback(log_task_failure)
+    def _start(self, task: ConsultationTask) -> None:
+        running = asyncio.create_task(self._run_with_retry(task), name=f"consultation-{task.transfer_id}")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        running.add_done_callback(log_task_failure)
 
-    async def _hold(self, task: ConsultationTask) -> None:
-        """Until it is over, or the transfer is; a bounded life, however often it has to begin again."""
+    async def _run_with_retry(self, task: ConsultationTask) -> None:
+        """Run the consultation until it ends, its transfer ends, or `MAX_CONSULTATION_S` is over."""
         now = asyncio.get_running_loop().time
-        end = now() + MAX_LIFE_S
+        end_at = now() + MAX_CONSULTATION_S
         try:
-            while now() < end:
+            while now() < end_at:
                 try:
-                    # No more than `MAX_HELD` enter at once: their door needs no keeper.
-                    await Consultation(self._bus, task, self._voice, self._judges, nullcontext()).hold()
+                    # `MAX_CONSULTATIONS` is small, so joining needs no further limit.
+                    await Consultation(
+                        self._bus, task, self._room_settings, self._classifier, nullcontext()
+                    ).run()
                     return
                 except RetryableError as error:
-                    log.warning("consultation_again", transfer_id=task.transfer_id, why=str(error))
+                    log.warning("consultation_retried", transfer_id=task.transfer_id, why=str(error))
                     await asyncio.sleep(error.after_s)
                 if await self._is_live(task.transfer_id) is False:
                     return
         except Exception as error:
-            # No dead letter tells whoever waits for the answer: so it is told here.
-            detail = f"The consultation could not be held ({type(error).__name__})."
-            failed = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
-            await publish_reply(self._bus, task.transfer_id, failed)
+            # There is no work queue and so no dead letter: reply to the coordinator here.
+            detail = f"The consultation could not be run ({type(error).__name__})."
+            reply = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
+            await publish_reply(self._bus, task.transfer_id, reply)
             raise

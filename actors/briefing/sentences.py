@@ -1,4 +1,4 @@
-"""What the agent says that no user configured, and how a text becomes things to say. Pure."""
+"""Fixed spoken lines of the briefing agent, and the splitting of a text into spoken sentences. Pure."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from typing import Final
 
 MAX_SENTENCE_CHARS: Final = 300
 
-NOT_SAID: Final = "That was not said in the call."
-ONLY_THE_CALL: Final = "I can only tell you what was said in the call."
+ANSWER_NOT_MENTIONED: Final = "That was not said in the call."
+ANSWER_UNAVAILABLE: Final = "I can only tell you what was said in the call."
 
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029*_#`|<>]+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s|$)|$)")
 
 
-def sentences(text: str) -> list[str]:
-    """`text` in pieces of up to `MAX_SENTENCE_CHARS`, cut between sentences where possible, else words.
+def split(text: str) -> list[str]:
+    """Return `text` as sentences of at most `MAX_SENTENCE_CHARS`.
 
-    Links are not read out, nor is markup.
+    A longer sentence is cut at a comma, a semicolon or a space where possible. Links become "a link", and
+    markup is removed.
     """
     spoken = " ".join(_UNSPEAKABLE.sub(" ", _LINK.sub("a link", text)).split())
-    return [piece for sentence in _SENTENCE.findall(spoken) for piece in _pieces(sentence)]
+    return [piece for sentence in _SENTENCE.findall(spoken) for piece in _cut(sentence)]
 
 
-def _pieces(sentence: str) -> list[str]:
+def _cut(sentence: str) -> list[str]:
     pieces: list[str] = []
     while len(sentence) > MAX_SENTENCE_CHARS:
-        room = sentence[:MAX_SENTENCE_CHARS]
-        cut = max(room.rfind(", "), room.rfind("; ")) + 1 or room.rfind(" ") + 1 or MAX_SENTENCE_CHARS
+        head = sentence[:MAX_SENTENCE_CHARS]
+        cut = max(head.rfind(", "), head.rfind("; ")) + 1 or head.rfind(" ") + 1 or MAX_SENTENCE_CHARS
         pieces.append(sentence[:cut].strip())
         sentence = sentence[cut:].strip()
     return [*pieces, sentence] if sentence else pieces

@@ -1,4 +1,4 @@
-"""How one briefing process is set up."""
+"""Settings of one briefing process, from environment variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_JOBS: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class BriefingSettings:
-    """`jobs` consultations are held at once at most; `voice` is whose rooms they are in."""
+    """`jobs` is the maximum number of consultations at a time. `voice` says which cloud has the rooms."""
 
     voice: RoomSettings = field(default_factory=RoomSettings)
     model: ModelSettings | None = None
@@ -25,6 +25,6 @@ class BriefingSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> BriefingSettings:
-        """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
+        """Return the settings in `env`. Raises InvalidRequest with the variable, its value and the remedy."""
         jobs = env_number(env, JOBS, int, DEFAULT_JOBS, 1, MAX_JOBS)
         return cls(RoomSettings.from_env(env), ModelSettings.from_env(env), jobs)

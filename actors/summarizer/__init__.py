@@ -1,8 +1,15 @@
-"""The summarizer: a transcript in, a briefing for the supervisor out, whatever happens on the way.
+"""The summarizer: a transcript in, a briefing for the supervisor out.
 
-The law of this room: a summary's failure, slowness, refusal or nonsense never blocks a transfer. When no
-model delivers in time the briefing is taken from the transcript word for word and labelled so; when there is
-no transcript it is one static line. Nobody's words are logged.
+actor.py               takes Summarize from the work queue, and replies SummaryReady
+prompt.py              the prompt for the model, and the check of its answer
+extractive_summary.py  a summary without a model: quotes from the transcript
+settings.py            environment variables
+
+Invariants:
+
+- A summary never blocks a transfer. If no model delivers in time, the briefing quotes the transcript and says
+  so. Without a transcript it is one fixed line. Held by `test_a_failing_model_does_not_delay_the_summary`.
+- Words of the call are never logged. Held by `test_no_word_of_the_call_is_logged`.
 """
 
 from .actor import Summarizer, run

@@ -1,4 +1,4 @@
-"""Takes `Summarize` off the work queue, and answers every one with a `SummaryReady` in time."""
+"""Worker of the queue `summarizer`: replies to each `Summarize` with a `SummaryReady`, in time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
     FALLBACK_SUMMARY,
     SUMMARY_MAX_CHARS,
-    CommandReply,
     History,
     HistoryQuery,
     InvalidRequest,
@@ -35,15 +34,16 @@ from .extractive_summary import extract
 from .settings import SummarizerSettings
 
 FALLBACK_MARGIN_S: Final = 0.5
-"""Kept back from the model, so that the fallback is still in time."""
+"""Time that the model does not get, so that the fallback is still in time."""
 
 MAX_MARGIN_SHARE: Final = 0.25
+"""Maximum of `FALLBACK_MARGIN_S`, as a share of the time left."""
 HISTORY_TIMEOUT_S: Final = 2.0
-LATE_BUDGET_S: Final = 0.5
-"""What a command that came too late still gets: enough for an extract, and its answer harms nobody."""
+MIN_BUDGET_S: Final = 0.5
+"""Minimum time for a summary, for a command that arrives late. A late reply does no harm."""
 
 FIRST_ATTEMPT_SHARE: Final = 0.6
-"""Of the time there is; the rest is for the one retry."""
+"""Share of the time for the first request to the model; the rest is for one retry."""
 
 Source = Literal["model", "extract", "static"]
 
@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 
 class Summarizer:
-    """Writes summaries, with `model` or without."""
+    """Handler of `Summarize`. Without `model`, summaries quote the transcript."""
 
     def __init__(self, bus: Bus, model: ChatModel | None) -> None:
         self._bus = bus
@@ -59,85 +59,84 @@ class Summarizer:
         self._clock = BrokerClock()
 
     async def handle(self, delivery: Delivery) -> None:
-        """One delivery of the work queue."""
+        """Summarize the call of one delivery, and reply."""
         command = read_command(delivery, Summarize, "summarizer")
-        started_s = time.monotonic()
+        started_at = time.monotonic()
         self._clock.observe(delivery.at)
-        budget_s = max(command.deadline_at - self._clock.now(), LATE_BUDGET_S)
+        budget_s = max(command.deadline_at - self._clock.now(), MIN_BUDGET_S)
         summary, source = await self._summarize(command, budget_s)
         ready = SummaryReady(command_id=command.command_id, summary=summary, source=source)
-        await self._answer(delivery.transfer_id, ready)
+        await publish_reply(self._bus, delivery.transfer_id, ready)
         log.info(
             "summary_ready",
             transfer_id=delivery.transfer_id,
             source=source,
             chars=len(summary),
-            took_ms=round(1000 * (time.monotonic() - started_s)),
+            took_ms=round(1000 * (time.monotonic() - started_at)),
         )
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """A delivery that became a dead letter: tell whoever waits for the answer."""
+        """Reply CommandFailed for a delivery that became a dead letter."""
         await reply_to_dead_letter(self._bus, delivery, Summarize, cause)
 
     async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
-        deadline = asyncio.get_running_loop().time() + budget_s
-        turns = await self._history(command.session, min(HISTORY_TIMEOUT_S, budget_s))
+        deadline_at = asyncio.get_running_loop().time() + budget_s
+        turns = await self._request_history(command.session, min(HISTORY_TIMEOUT_S, budget_s))
         if not turns:
             return FALLBACK_SUMMARY, "static"
         margin_s = min(FALLBACK_MARGIN_S, MAX_MARGIN_SHARE * budget_s)
-        if text := await self._written(command, turns, deadline - margin_s):
+        if text := await self._write_with_model(command, turns, deadline_at - margin_s):
             return text, "model"
         if text := extract(turns):
             return text, "extract"
         return FALLBACK_SUMMARY, "static"
 
-    async def _history(self, session: str, timeout_s: float) -> list[TranscriptTurn]:
-        """The call so far; empty when nobody holds the session, or it does not say in time."""
+    async def _request_history(self, session: str, timeout_s: float) -> list[TranscriptTurn]:
+        """Return the transcript; empty if no process serves the session, or it does not reply in time."""
         try:
-            told = await self._bus.request(subjects.ask_history(session), encode(HistoryQuery()), timeout_s)
-            return decode_as(History, told).turns
+            reply = await self._bus.request(subjects.ask_history(session), encode(HistoryQuery()), timeout_s)
+            return decode_as(History, reply).turns
         except WarmxferError as error:
-            log.warning("history_unavailable", session=session, why=type(error).__name__)
+            log.warning("history_request_failed", session=session, why=type(error).__name__)
             return []
 
-    async def _written(self, command: Summarize, turns: list[TranscriptTurn], deadline: float) -> str | None:
-        """What a model makes of the call by `deadline` (of the loop's clock), if any does."""
+    async def _write_with_model(
+        self, command: Summarize, turns: list[TranscriptTurn], deadline_at: float
+    ) -> str | None:
+        """Return the model's summary, or None if there is none by `deadline_at`, a time of the event loop."""
         if command.summarize_by == "session":
-            return await self._written_by_session(command, deadline)
+            return await self._ask_session_model(command, deadline_at)
         if self._model is None:
             return None
         now = asyncio.get_running_loop().time
         messages = prompt.messages(turns, command.prompt)
         for share in (FIRST_ATTEMPT_SHARE, 1.0):
-            left_s = (deadline - now()) * share
+            left_s = (deadline_at - now()) * share
             if left_s <= 0:
                 break
             try:
                 reply = await self._model.reply(messages, deadline_s=left_s, max_chars=SUMMARY_MAX_CHARS)
-                if text := prompt.read(reply.text):
+                if text := prompt.parse_answer(reply.text):
                     return text
-                why = "nothing that could be used"
+                why = "the answer contains no usable summary"
             except (RetryableError, InvalidRequest) as error:
                 why = str(error)
-            log.warning("model_failed", session=command.session, why=why)
+            log.warning("summary_model_failed", session=command.session, why=why)
         return None
 
-    async def _written_by_session(self, command: Summarize, deadline: float) -> str | None:
+    async def _ask_session_model(self, command: Summarize, deadline_at: float) -> str | None:
         question = encode(SummaryQuery(prompt=prompt.instructions(command.prompt)))
-        left_s = deadline - asyncio.get_running_loop().time()
+        left_s = deadline_at - asyncio.get_running_loop().time()
         try:
-            told = await self._bus.request(subjects.ask_summary(command.session), question, max(left_s, 0.0))
-            return prompt.read(decode_as(SessionSummary, told).text)
+            reply = await self._bus.request(subjects.ask_summary(command.session), question, max(left_s, 0.0))
+            return prompt.parse_answer(decode_as(SessionSummary, reply).text)
         except WarmxferError as error:
-            log.warning("own_model_failed", session=command.session, why=type(error).__name__)
+            log.warning("session_model_failed", session=command.session, why=type(error).__name__)
             return None
-
-    async def _answer(self, transfer_id: str, answer: CommandReply) -> None:
-        await publish_reply(self._bus, transfer_id, answer)
 
 
 async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until cancelled; `ready` is called once it does."""
+    """Handle commands until cancelled; calls `ready` once the worker is running."""
     model = open_model(settings.model)
     summarizer = Summarizer(bus, model)
     worker = Worker(

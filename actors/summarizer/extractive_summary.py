@@ -1,6 +1,6 @@
-"""A briefing without a model: the caller's own words, picked out and labelled. Pure.
+"""A summary without a model: selected quotes of the caller and the agent. Pure.
 
-The law of this file: nothing is inferred. Every sentence says who said it and quotes it as it was said.
+Invariant: nothing is inferred. Every sentence names the speaker and quotes the words as they were said.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _GREETING = re.compile(
     r"^(?:hi|hello|hey|good (?:morning|afternoon|evening))\b[^.!?]{0,40}[.!?,]\s*", re.IGNORECASE
 )
 _INTRODUCTION = re.compile(r"^(?:my name is|this is|i am|i'm|it's) [^.!?]{1,40}[.!?]\s*", re.IGNORECASE)
-_DEED = re.compile(
+_ACTION = re.compile(
     r"\b(?:i have|i've|i can see|i see|i checked|i found|i looked|i tried|i sent|i opened|i issued|"
     r"i refunded|i cancelled|i canceled|i booked|i changed|i updated|i will|i'll|let me)\b",
     re.IGNORECASE,
@@ -35,9 +35,9 @@ _DEED = re.compile(
 
 
 def extract(turns: Sequence[TranscriptTurn]) -> str:
-    """What was said, in up to six sentences; "" when the caller said nothing."""
-    said = [(turn.role, text) for turn in turns if (text := clean(turn.text))]
-    caller = [text for role, text in said if role == "caller"]
+    """Return a summary of up to six sentences; "" if the caller said nothing."""
+    lines = [(turn.role, text) for turn in turns if (text := clean(turn.text))]
+    caller = [text for role, text in lines if role == "caller"]
     if not caller:
         return ""
     issues = _issues(caller)
@@ -45,9 +45,9 @@ def extract(turns: Sequence[TranscriptTurn]) -> str:
     if name := _name(caller):
         sentences.append(f"The caller gave the name {name}.")
     sentences += [f"The caller said: {_quote(issue)}" for issue in issues]
-    if deed := _last([text for role, text in said if role == "agent"], _DEED):
-        sentences.append(f"The agent said: {_quote(deed)}")
-    if (closing := _closing(said)) and closing not in issues:
+    if action := _last([text for role, text in lines if role == "agent"], _ACTION):
+        sentences.append(f"The agent said: {_quote(action)}")
+    if (closing := _closing(lines)) and closing not in issues:
         label = "The caller asked, not yet answered" if closing.endswith("?") else "The caller's last words"
         sentences.append(f"{label}: {_quote(closing)}")
     return " ".join(sentences)
@@ -62,16 +62,16 @@ def _name(caller: Sequence[str]) -> str | None:
 
 
 def _issues(caller: Sequence[str]) -> list[str]:
-    """The first things the caller said that are more than a greeting and a name."""
-    bare = [_INTRODUCTION.sub("", _GREETING.sub("", text)) for text in caller]
-    telling = [text for text in bare if len(text.split()) >= MIN_ISSUE_WORDS]
-    return telling[:MAX_ISSUE_QUOTES] or [caller[0]]
+    """Return the caller's first statements that are more than a greeting and a name."""
+    stripped = [_INTRODUCTION.sub("", _GREETING.sub("", text)) for text in caller]
+    informative = [text for text in stripped if len(text.split()) >= MIN_ISSUE_WORDS]
+    return informative[:MAX_ISSUE_QUOTES] or [caller[0]]
 
 
-def _closing(said: Sequence[tuple[str, str]]) -> str | None:
-    """The caller's last question that no agent spoke after; else the caller's last words."""
-    last = next(text for role, text in reversed(said) if role == "caller")
-    for role, text in reversed(said):
+def _closing(lines: Sequence[tuple[str, str]]) -> str | None:
+    """Return the caller's last question without a reply from the agent; else the caller's last words."""
+    last = next(text for role, text in reversed(lines) if role == "caller")
+    for role, text in reversed(lines):
         if role == "agent":
             break
         if text.endswith("?"):

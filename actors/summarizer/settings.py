@@ -1,4 +1,4 @@
-"""How one summarizer process is set up."""
+"""Settings of one summarizer process, from environment variables."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_JOBS: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class SummarizerSettings:
-    """`model` None: every summary is extractive. `jobs` is how many are written at once."""
+    """`jobs` is the maximum number of summaries at a time. With `model` None, summaries are quotes."""
 
     model: ModelSettings | None = None
     jobs: int = DEFAULT_JOBS
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> SummarizerSettings:
-        """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
+        """Return the settings in `env`. Raises InvalidRequest with the variable, its value and the remedy."""
         jobs = env_number(env, JOBS, int, DEFAULT_JOBS, 1, MAX_JOBS)
         return cls(ModelSettings.from_env(env), jobs)

@@ -1,8 +1,8 @@
-"""Chat models: the port, and one file for each API that is known.
+"""Chat models: one protocol, and one file for each API.
 
-port.py    what an actor asks of a model, and where the model is
-openai.py  the OpenAI-compatible API, spoken by nearly every vendor and by local servers
-prompt_data.py  untrusted text in a prompt, and the question for a summary of a transcript
+chat_model.py   the protocol `ChatModel`, its messages, and the model's settings
+openai.py       the OpenAI-compatible API of most vendors and of local servers
+prompt_data.py  untrusted text in a prompt, and the prompt for a summary of a transcript
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ __all__ = [
 
 
 def open_model(settings: ModelSettings | None) -> ChatModel | None:
-    """The model of these settings; None when none is set up."""
+    """Return the model of these settings; None if no model is configured."""
     return OpenAIModel(settings) if settings else None

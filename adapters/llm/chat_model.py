@@ -1,9 +1,9 @@
-"""A chat model, as our actors use one: messages in, one bounded reply out. No vendor's words.
+"""Protocol of a chat model, independent of a vendor: messages in, one bounded reply out.
 
-    Retry       busy, slow, away, or it answered with nonsense: the same question may be answered later
-    Refused     the set-up is wrong, or the model will not, or said more than was asked for
+    RetryableError  the model is busy, slow or unreachable, or its answer is invalid; a retry may succeed
+    InvalidRequest  the settings are wrong, the model refuses, or its answer is longer than allowed
 
-Whoever asks says how long it can wait and how much it can take; there is no default for either.
+The caller of `reply` gives the deadline and the maximum length. There is no default for either.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ MODEL: Final = "WARMXFER_LLM_MODEL"
 
 
 class Message(Struct, frozen=True):
-    """One message of a chat. What a caller or a supervisor said goes into "user", never into "system"."""
+    """One message of a chat. Words of a caller or a supervisor have the role "user", never "system"."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 class Tool(Struct, frozen=True):
-    """Something the model may ask for; `parameters` is a JSON schema."""
+    """A tool that the model may call; `parameters` is a JSON schema."""
 
     name: str
     description: str
@@ -37,36 +37,39 @@ class Tool(Struct, frozen=True):
 
 
 class ToolCall(Struct, frozen=True):
-    """What it asked for. A wish, not a deed: whoever reads it decides."""
+    """A tool call of the model. Nothing is executed: the caller of `reply` decides what it means."""
 
     name: str
     arguments: dict[str, Any]
 
 
 class Reply(Struct, frozen=True):
-    """The whole answer: text, and the first tool it called, if any."""
+    """The model's whole answer: its text, and its first tool call, if any."""
 
     text: str
     call: ToolCall | None = None
 
 
 class ChatModel(Protocol):
-    """Any model that chats."""
+    """A chat model."""
 
     async def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
     ) -> Reply:
-        """Answer within `deadline_s` in at most `max_chars`; raises `Retry` and `Refused`."""
+        """Return the answer to `messages`, of at most `max_chars`, within `deadline_s`.
+
+        Raises RetryableError and InvalidRequest, as the module says.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Where the model is. The key is a secret: it is kept out of `repr` and never logged."""
+    """Address and name of the model. The key is a secret: `repr` and logs do not contain it."""
 
     base_url: str
     model: str
@@ -74,18 +77,22 @@ class ModelSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ModelSettings | None:
-        """The model in `env`, or None when there is none; raises `Refused` for half a set-up."""
+        """Return the settings in `env`; None if there is no address.
+
+        Raises InvalidRequest if a setting is invalid or missing.
+        """
         base_url = env.get(BASE_URL, "").strip()
         if not base_url:
             return None
         address = parse_http_url(base_url)
         if address is None or address.username is not None:
             raise InvalidRequest(
-                f"{BASE_URL} is no address; write https://host/v1, the key apart", field=BASE_URL
+                f"{BASE_URL} is not a valid address; write https://host/v1 and put the key into {API_KEY}",
+                field=BASE_URL,
             )
         model = env.get(MODEL, "").strip()
         if not model:
             raise InvalidRequest(
-                f"{MODEL} is empty while {BASE_URL} is set; name the model to use", field=MODEL
+                f"{MODEL} is empty although {BASE_URL} is set; set it to the name of the model", field=MODEL
             )
         return cls(base_url.rstrip("/"), model, env.get(API_KEY, "").strip())

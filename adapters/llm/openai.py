@@ -1,7 +1,9 @@
-"""A chat model behind the OpenAI-compatible `POST {base_url}/chat/completions`, streamed.
+"""Chat model over the OpenAI-compatible API: `POST {base_url}/chat/completions`, streamed.
 
-The only file that knows that API. Nothing it says or hears is logged, and no error quotes it: an answer may
-repeat the question, and the question holds a call.
+Only this file knows that API.
+
+Invariant: requests and answers are never logged, and no error quotes them. An answer may repeat the request,
+and the request contains a transcript. Held by `test_an_error_is_classified_and_quotes_nothing`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ MAX_RETRY_AFTER_S: Final = 30.0
 
 _DATA: Final = b"data:"
 _DONE: Final = b"[DONE]"
-_BUSY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+_RETRYABLE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class _Function(Struct):
@@ -55,11 +57,11 @@ class _Chunk(Struct):
     choices: list[_Choice]
 
 
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk_decoder = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIModel:
-    """`ChatModel` over one pool of connections."""
+    """`ChatModel` with one pool of HTTP connections."""
 
     def __init__(self, settings: ModelSettings) -> None:
         self._model = settings.model
@@ -77,20 +79,20 @@ class OpenAIModel:
         try:
             async with (
                 asyncio.timeout(deadline_s),
-                asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as patience,
+                asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as first_token_timeout,
                 self._http.stream("POST", self._url, json=self._body(messages, tools)) as response,
             ):
-                _check(response)
+                _check_response(response)
                 async for chunk in _chunks(response):
-                    answer.take(chunk)
-                    if answer.begun:
-                        patience.reschedule(None)
+                    answer.add(chunk)
+                    if answer.started:
+                        first_token_timeout.reschedule(None)
         except TimeoutError:
             raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
         except httpx.HTTPError as error:
-            raise RetryableError(f"The model could not be asked ({type(error).__name__})") from None
+            raise RetryableError(f"The model could not be reached ({type(error).__name__})") from None
         except msgspec.DecodeError:
-            raise RetryableError("The model answered with something that is no chat completion") from None
+            raise RetryableError("The model's answer is not a chat completion") from None
         return answer.reply()
 
     async def aclose(self) -> None:
@@ -108,7 +110,7 @@ class OpenAIModel:
 
 
 class _StreamedReply:
-    """Chunks put together, no further than `max_chars`."""
+    """Answer assembled from chunks, up to `max_chars`."""
 
     def __init__(self, max_chars: int) -> None:
         self._max_chars = max_chars
@@ -119,10 +121,10 @@ class _StreamedReply:
         self._ended = False
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         return bool(self._text or self._tool)
 
-    def take(self, chunk: _Chunk) -> None:
+    def add(self, chunk: _Chunk) -> None:
         for choice in chunk.choices[:1]:
             delta = choice.delta
             self._refused |= bool(delta.refusal) or choice.finish_reason == "content_filter"
@@ -133,13 +135,13 @@ class _StreamedReply:
                     self._tool += call.function.name or ""
                     self._arguments += call.function.arguments or ""
         if len(self._text) + len(self._tool) + len(self._arguments) > self._max_chars:
-            raise InvalidRequest(f"The model said more than {self._max_chars} characters")
+            raise InvalidRequest(f"The model answered with more than {self._max_chars} characters")
 
     def reply(self) -> Reply:
         if self._refused:
             raise InvalidRequest("The model refused to answer")
         if not self._ended:
-            raise RetryableError("The model stopped in the middle of its answer")
+            raise RetryableError("The model's answer ended before it was complete")
         if not self._tool:
             return Reply(self._text)
         try:
@@ -149,33 +151,36 @@ class _StreamedReply:
         return Reply(self._text, ToolCall(self._tool, arguments))
 
 
-def _check(response: httpx.Response) -> None:
+def _check_response(response: httpx.Response) -> None:
     status = response.status_code
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRYABLE:
         raise RetryableError(f"The model answered {status}", after_s=_after_s(response))
     if status != HTTPStatus.OK:
         raise InvalidRequest(f"The model answered {status}; check {BASE_URL}, {API_KEY} and {MODEL}")
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
-        raise RetryableError("The model answered with something that is no stream")
+        raise RetryableError("The model's answer is not an event stream")
 
 
 def _after_s(response: httpx.Response) -> float:
-    said = response.headers.get("retry-after", "")
-    return min(float(said), MAX_RETRY_AFTER_S) if said.isdecimal() else 1.0
+    header = response.headers.get("retry-after", "")
+    return min(float(header), MAX_RETRY_AFTER_S) if header.isdecimal() else 1.0
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[_Chunk]:
-    """The server-sent events of the answer, until the one that ends it; raises `Refused` past the limit."""
-    taken, rest = 0, b""
-    async for piece in response.aiter_bytes():
-        taken += len(piece)
-        if taken > MAX_ANSWER_BYTES:
+    """Yield the server-sent events of the answer, up to the end event.
+
+    Raises InvalidRequest if the answer is longer than `MAX_ANSWER_BYTES`.
+    """
+    received_bytes, remainder = 0, b""
+    async for data in response.aiter_bytes():
+        received_bytes += len(data)
+        if received_bytes > MAX_ANSWER_BYTES:
             raise InvalidRequest(f"The model sent more than {MAX_ANSWER_BYTES} bytes")
-        *lines, rest = (rest + piece).split(b"\n")
+        *lines, remainder = (remainder + data).split(b"\n")
         for line in lines:
             if not line.startswith(_DATA):
                 continue
             data = line[len(_DATA) :].strip()
             if data == _DONE:
                 return
-            yield _chunk.decode(data)
+            yield _chunk_decoder.decode(data)

@@ -2,7 +2,7 @@
 
 Invariants:
 
-- What a caller or a supervisor said stands in a prompt as JSON between two marks, such as `<transcript>`.
+- Words of a caller or a supervisor stand in a prompt as JSON between two marks, such as `<transcript>`.
 - The JSON contains no angle bracket and no line break inside a string: the text can neither close the marks
   nor start a line of its own.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 from warmxfer.schemas import TranscriptTurn, encode
 
 MAX_TRANSCRIPT_CHARS: Final = 32_000
-"""Of a longer call the newest turns are shown: the last one always."""
+"""Maximum length of the transcript in a prompt. Of a longer call only the newest turns are included."""
 
 SUMMARIZE: Final = "Here is the call transcript, one turn per line as JSON. Summarize it."
 
@@ -26,7 +26,7 @@ def as_data(value: Any) -> str:
 
 
 def summarize_transcript(turns: Sequence[TranscriptTurn]) -> str:
-    """Return the user message that asks for a summary of `turns`, of which the newest are shown."""
+    """Return the user message that asks for a summary of `turns`, of which the last is always included."""
     lines: list[str] = []
     left = MAX_TRANSCRIPT_CHARS
     for turn in reversed(turns):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warmxfer.actors.coordinator.state_machine import Ignored, Record, Stage, Transfer, step
-from warmxfer.actors.coordinator.state_machine.record import record_decoder
+from warmxfer.actors.coordinator.state_machine.record import decode_record
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
@@ -47,7 +47,7 @@ async def read(bus: Bus, id: str) -> Story:
 
     return Story(
         id,
-        [record_decoder.decode(each.data) for each in await every(subjects.log(id), MAX_RECORDS)],
+        [decode_record(each.data) for each in await every(subjects.log(id), MAX_RECORDS)],
         [decode_phase(each.data) for each in await every(subjects.phase(id), MAX_PHASES)],
         [decode_result(each.data) for each in await every(subjects.result(id), 2)],
         [each.data.decode() for each in await every(subjects.dead_letter(id), MAX_PHASES)],
@@ -101,7 +101,7 @@ def _one_path(story: Story) -> Iterator[str]:
         yield f"I20: a trigger took effect twice: {triggers}"
     before = Stage.NEW
     for record in story.records:
-        rule = TRANSITIONS.get((before, type(record.event)))
+        rule = TRANSITIONS[before].get(type(record.event))
         if rule is None or record.state.stage not in rule.to:
             yield f"I12: {type(record.event).__name__} led from {before.value} to {record.state.stage.value}"
         before = record.state.stage

@@ -114,7 +114,7 @@ def overdue(kind: str) -> Symbol:
     """The timer fires because nobody answered this command in time."""
 
     def tell(transfer: Transfer) -> Told | None:
-        if not transfer.awaits(kind):
+        if all(pending.kind != kind for pending in transfer.pending.values()):
             return None
         return _at(transfer, lambda pending: pending.kind == kind, stage=False, check=False)
 

@@ -20,7 +20,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from warmxfer.actors.coordinator.state_machine import Decision, Ignored, Stage, Transfer, step
+from warmxfer.actors.coordinator.state_machine import (
+    Decision,
+    Ignored,
+    Stage,
+    SupervisorLeg,
+    Transfer,
+    step,
+)
 from warmxfer.actors.coordinator.state_machine.record import Output
 from warmxfer.actors.coordinator.state_machine.state import PendingCommand
 from warmxfer.schemas import (
@@ -28,13 +35,14 @@ from warmxfer.schemas import (
     InternalError,
     Outcome,
     PhaseChanged,
+    RecordParticipant,
     SIPDestination,
     TransferRequested,
     WarmTransferConfig,
     WarmTransferRequest,
     WarmTransferResult,
 )
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .events import BRIDGE, FAR, HANG_UPS, LOSSES, NOW, RECORDED, SIGHTINGS, START, SYMBOLS, Symbol
 
@@ -43,7 +51,6 @@ UNREAD: dict[str, Any] = {
     "begun": [],
     "caller_participant_id": None,
     "consultation_session_id": None,
-    "supervisor_heard": False,
     "supervisor_call_id": None,
 }
 """What is only told, never asked, from unwinding on."""
@@ -75,8 +82,10 @@ def abstract(transfer: Transfer) -> Transfer:
         last_leg_check_id="check" if transfer.last_leg_check_id else "",
         decision=_abstract_verdict(transfer.decision),
     )
+    unheard = SupervisorLeg.UNHEARD
+    leg = unheard.with_end(confirmed=False) if transfer.supervisor_leg.may_be_up else unheard
     over = transfer.stage.ended or transfer.stage is Stage.UNWINDING
-    return msgspec.structs.replace(same, **UNREAD) if over else same
+    return msgspec.structs.replace(same, supervisor_leg=leg, **UNREAD) if over else same
 
 
 def _abstract_verdict(verdict: Decision | None) -> Decision | None:
@@ -211,6 +220,6 @@ def _unrecorded(before: Transfer, after: Transfer, symbol: Symbol, outbox: tuple
     if begins and "record_participant" not in outbox:
         return "I28: handed over, and nobody is told to record the caller"
     answered = symbol.is_time or symbol.name in RECORDED
-    if after.stage is Stage.COMPLETED and before.awaits("record_participant") and not answered:
+    if after.stage is Stage.COMPLETED and before.awaits(RecordParticipant) and not answered:
         return "I28: complete, and whether the caller is recorded was not waited for"
     return ""

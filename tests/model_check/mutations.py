@@ -12,17 +12,30 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from warmxfer.actors.coordinator.state_machine import Stage, Transfer, bridge, cleanup, failures, timeouts
+from warmxfer.actors.coordinator.state_machine import (
+    CallerPlace,
+    RoomStatus,
+    Stage,
+    bridge,
+    cleanup,
+    failures,
+    late_events,
+    leg_checks,
+)
+from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Handler, Transition
 from warmxfer.schemas import (
     CallerSwitched,
     CloseRoom,
+    Command,
     DeadlinePassed,
     Event,
     LeaveCall,
+    LeaveConsultation,
     Outcome,
     SupervisorCallEnded,
+    SwitchCaller,
     TransferBroken,
 )
 
@@ -57,29 +70,39 @@ def _replaced(module: Any, name: str, value: Any) -> Patch:
     return lambda: patch.object(module, name, value)
 
 
+def _both(name: str, value: Any) -> tuple[Patch, ...]:
+    """A function of the clean-up, replaced for the late events too."""
+    return _replaced(cleanup, name, value), _replaced(late_events, name, value)
+
+
 def _without(events: tuple[type[Event], ...], *stages: Stage) -> Patch:
     """These rows are missing from the table."""
-    kept = {key: rule for key, rule in TRANSITIONS.items() if key[0] not in stages or key[1] not in events}
-    return lambda: patch.dict(TRANSITIONS, kept, clear=True)
+    kept = {
+        stage: {event: row for event, row in rows.items() if stage not in stages or event not in events}
+        for stage, rows in TRANSITIONS.items()
+    }
+    return lambda: patch.dict(TRANSITIONS, kept, clear=True)  # type: ignore[arg-type]
 
 
 def _handled_by(handler: Handler, event: type[Event], stage: Stage, *more: Stage) -> Patch:
     """One row is handled otherwise, and may lead to `more` stages."""
-    to = TRANSITIONS[stage, event].to | set(more)
-    return lambda: patch.dict(TRANSITIONS, {(stage, event): Transition(handler, to)})
+    to = TRANSITIONS[stage][event].to | set(more)
+    return lambda: patch.dict(TRANSITIONS[stage], {event: Transition(handler, to)})  # type: ignore[arg-type]
 
 
-def _give_up_at_once(turn: StepContext, kind: str) -> None:
-    if kind == "switch_caller":
-        cleanup.start_cleanup(turn, Outcome.GATEWAY_ABSENT, "No answer.")
-    else:
-        _unanswered(turn, kind)
+def _policy(command: type[Command], **changes: Any) -> Patch:
+    """The row of this command says something else."""
+    return lambda: patch.dict(POLICY, {command: POLICY[command]._replace(**changes)})  # type: ignore[arg-type]
+
+
+def _give_up_at_once(turn: StepContext, command: type[Command]) -> None:
+    cleanup.start_cleanup(turn, Outcome.GATEWAY_ABSENT, "No answer.")
 
 
 def _close_anyway(turn: StepContext, *, awaited: bool = True) -> bool:
-    if turn.state.room_id is None or turn.state.room_closing:
+    if turn.state.room_id is None or turn.state.room.close_requested:
         return False
-    turn.state.room_closing = True
+    turn.state.room = RoomStatus.CLOSING
     turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id)
     return True
 
@@ -90,29 +113,29 @@ def _close_only_what_is_known(turn: StepContext, *, awaited: bool = True) -> boo
 
 def _clear_away_instead(turn: StepContext, *, awaited: bool = True) -> None:
     if turn.state.stage.ended:
-        cleanup._clear_after_the_caller(turn)
+        late_events._caller_left_consultation(turn)
     else:
         _bring_back(turn, awaited=awaited)
 
 
 def _only_when_over(turn: StepContext) -> None:
-    if turn.state.stage.ended and not turn.state.caller_away:
+    if turn.state.stage.ended and not turn.state.caller.may_be_in_consultation:
         cleanup.end_supervisor_leg(turn, awaited=False)
 
 
 def _look_for_the_leg(turn: StepContext) -> None:
-    if turn.state.leg_doubtful:
+    if turn.state.supervisor_leg.may_be_up:
         cleanup.end_supervisor_leg(turn, awaited=False)
-    timeouts.schedule_cleanup_check(turn)
+    leg_checks.schedule_cleanup_check(turn)
 
 
 def _complete_at_once(turn: StepContext, event: CallerSwitched) -> None:
-    turn.state.caller_moved = True
+    turn.state.caller = CallerPlace.MOVED
     bridge.complete(turn)
 
 
 def _agent_is_gone(turn: StepContext) -> None:
-    if not turn.state.awaits("leave_consultation"):
+    if not turn.state.awaits(LeaveConsultation):
         bridge.complete(turn)
 
 
@@ -128,7 +151,6 @@ def _leave_at_once(turn: StepContext, event: CallerSwitched) -> None:
 
 
 _bring_back = cleanup.send_return
-_unanswered = failures._command_timed_out
 _close_room = cleanup.close_room
 NOT_DONE = (Stage.CANCELLED, Stage.FAILED)
 
@@ -151,14 +173,14 @@ MUTATIONS = [
         "I8",
         patches=(
             _replaced(cleanup, "end_supervisor_leg", _nothing),
-            _replaced(failures, "end_supervisor_leg", _nothing),
+            _replaced(late_events, "end_supervisor_leg", _nothing),
         ),
     ),
     Mutation(
         "a switch nobody answered is given up at once",
         "I8",
         patches=(
-            _replaced(failures, "_command_timed_out", _give_up_at_once),
+            _policy(SwitchCaller, on_timeout=_give_up_at_once),
             _handled_by(failures.deadline_passed, DeadlinePassed, Stage.SWITCHING, Stage.UNWINDING),
         ),
     ),
@@ -170,7 +192,7 @@ MUTATIONS = [
     Mutation(
         "the AI leaves although nobody has told whether the caller is recorded",
         "I28",
-        patches=(_replaced(bridge, "handed_over", _agent_is_gone),),
+        patches=(_replaced(bridge, "complete_if_handed_over", _agent_is_gone),),
     ),
     Mutation(
         "a supervisor who hangs up during the switch is not noticed",
@@ -185,28 +207,28 @@ MUTATIONS = [
     Mutation(
         "the room is closed wherever the caller is",
         "the room was closed",
-        patches=(_replaced(cleanup, "close_room", _close_anyway),),
+        patches=_both("close_room", _close_anyway),
     ),
     Mutation(
         "a room that nobody told of is nobody's",
         "I16",
-        patches=(_replaced(cleanup, "close_room", _close_only_what_is_known),),
+        patches=_both("close_room", _close_only_what_is_known),
     ),
     Mutation(
         "the supervisor is hung up on wherever the caller is",
         "I4",
-        patches=(_replaced(Transfer, "caller_away", property(lambda _: False)),),
+        patches=(_replaced(CallerPlace, "may_be_in_consultation", property(lambda _: False)),),
     ),
     Mutation(
         "a deadline that nobody could handle is not set again",
         "I14",
         patches=(_handled_by(_forget_the_deadline, TransferBroken, Stage.UNWINDING),),
     ),
-    Mutation("the caller is not released", "I2", patches=(_replaced(cleanup, "_release", _nothing),)),
+    Mutation("the caller is not released", "I2", patches=(_replaced(cleanup, "_release_caller", _nothing),)),
     Mutation(
         "nobody looks for a leg in doubt once it is over",
         "I16",
-        patches=(_replaced(timeouts, "schedule_cleanup_check", _nothing),),
+        patches=_both("schedule_cleanup_check", _nothing),
     ),
     Mutation(
         "nobody looks again for a caller who could not be brought back",
@@ -219,7 +241,7 @@ MUTATIONS = [
     Mutation(
         "a caller who was at home is taken for one who stays there",
         "the room was closed",
-        patches=(_replaced(cleanup, "send_return", _clear_away_instead),),
+        patches=(_replaced(late_events, "send_return", _clear_away_instead),),
     ),
     Mutation(
         "a room that could not be closed is closed by nobody",
@@ -229,7 +251,7 @@ MUTATIONS = [
     Mutation(
         "a leg seen while it is being ended is thought to be ended",
         "I16",
-        patches=(_replaced(cleanup, "_hang_up_again", _only_when_over),),
+        patches=(_replaced(late_events, "_end_leg_again", _only_when_over),),
     ),
     Mutation(
         "what could not be confirmed is not admitted",

@@ -6,7 +6,7 @@ I18) is checked in `machine.py`; what a move itself breaks (the caller thrown ou
 
 from __future__ import annotations
 
-from warmxfer.actors.coordinator.state_machine import Stage, Transfer
+from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, Transfer
 
 from .machine import admits
 from .world import UNDER_WAY, World
@@ -35,7 +35,12 @@ def broken(transfer: Transfer, world: World) -> str:
         if world.caller == "consultation":
             return "I2: the caller was given back and is with the supervisor"
     may_dial = world.dial in UNDER_WAY or (world.dial == "idle" and "dial_supervisor" in world.sent)
-    if stage in NOT_DONE and may_dial and "end_call" not in admitted and not transfer.caller_away:
+    if (
+        stage in NOT_DONE
+        and may_dial
+        and "end_call" not in admitted
+        and not transfer.caller.may_be_in_consultation
+    ):
         return "I8: it is over, and the supervisor may still be dialled"
     if stage.ended and world.proxy == "holding" and "release_caller" not in world.sent:
         return "I2: it is over, the caller is muted, and no release is on its way"
@@ -47,7 +52,7 @@ def _not_complete(transfer: Transfer, world: World) -> str:
         return "I3: complete, and caller and supervisor were never together"
     if world.told_lost:
         return "I3: complete, although it was told that the supervisor is gone"
-    if not transfer.caller_arrived:
+    if transfer.caller is not CallerPlace.ARRIVED:
         return "I3: complete, and the caller was never seen to arrive"
     return ""
 
@@ -63,10 +68,15 @@ def unclean(transfer: Transfer, world: World) -> str:
         return ""
     if world.proxy == "holding" and world.caller != "hung_up":
         return "I2: the caller is left on hold"
-    if transfer.caller_away and world.caller == "consultation" and world.leg_down and not world.back_again:
+    if (
+        transfer.caller.may_be_in_consultation
+        and world.caller == "consultation"
+        and world.leg_down
+        and not world.back_again
+    ):
         return "I2: the caller is alone, and nobody brings them back"
     nobody_can_say = "return_caller" not in world.sent and not world.told_gone
-    if transfer.caller_away and (world.caller == "consultation" or nobody_can_say):
+    if transfer.caller.may_be_in_consultation and (world.caller == "consultation" or nobody_can_say):
         return ""
     if world.leg == "up":
         return "I16: the supervisor's leg is left up"

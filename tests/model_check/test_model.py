@@ -45,7 +45,8 @@ def test_every_way_the_table_shows_is_taken_and_no_other(
     taken = {way for explorer, _ in explored.values() for way in explorer.taken}
     shown = {
         (stage, event, to)
-        for (stage, event), rule in TRANSITIONS.items()
+        for stage, rows in TRANSITIONS.items()
+        for event, rule in rows.items()
         for to in rule.to
         if stage is not to and stage is not Stage.NEW
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS
 
 from .check import mutated
@@ -19,8 +20,8 @@ def test_every_known_mistake_is_found(mutation: Mutation) -> None:
 
 
 def test_a_mutation_leaves_the_product_as_it_was() -> None:
-    before = dict(TRANSITIONS)
+    before = {stage: dict(rows) for stage, rows in TRANSITIONS.items()}, dict(POLICY)
     for mutation in MUTATIONS:
         with mutation.made():
             pass
-    assert before == TRANSITIONS
+    assert before == (TRANSITIONS, POLICY)

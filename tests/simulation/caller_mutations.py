@@ -10,7 +10,7 @@ import pytest
 
 from warmxfer.actors.briefing import dialogue
 from warmxfer.actors.coordinator import coordinator
-from warmxfer.actors.coordinator.state_machine import Stage, bridge, cleanup, failures
+from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.primary import session_controller
@@ -55,11 +55,15 @@ def takes_the_order_for_the_deed(patch: Patch) -> None:
     """The provider took the move on, so the caller has arrived."""
 
     def switched(turn: Any, event: CallerSwitched) -> None:
-        turn.state.caller_arrived = True
+        turn.state.caller = CallerPlace.SEEN_EARLY
         bridge.caller_switched(turn, event)
 
-    rule = TRANSITIONS[Stage.SWITCHING, CallerSwitched]
-    patch.setitem(TRANSITIONS, (Stage.SWITCHING, CallerSwitched), Transition(switched, rule.to))
+    rule = TRANSITIONS[Stage.SWITCHING][CallerSwitched]
+    patch.setitem(
+        TRANSITIONS[Stage.SWITCHING],  # type: ignore[arg-type]
+        CallerSwitched,
+        Transition(switched, rule.to),
+    )
 
 
 def hangs_up_on_the_helper(patch: Patch) -> None:

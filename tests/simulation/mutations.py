@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from warmxfer.actors.coordinator import Coordinator, coordinator
-from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, step, timeouts
+from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, late_events, leg_checks, step
+from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway import at_most_once, orphan_calls
 from warmxfer.bus import ClaimResult, Worker
-from warmxfer.schemas import DialSupervisor, Outcome
+from warmxfer.schemas import DialSupervisor, Outcome, Summarize
 
 from . import caller_mutations as callers
 from .caller_mutations import Mistake, Patch
@@ -46,7 +47,7 @@ def ends_no_leg(patch: Patch) -> None:
     """The transfer is over, and the supervisor's phone goes on ringing: closing a room ends no call here, and
     no gateway looks for legs that were forgotten."""
     patch.setattr(cleanup, "end_supervisor_leg", lambda turn, **_: None)
-    patch.setattr(failures, "end_supervisor_leg", lambda turn, **_: None)
+    patch.setattr(late_events, "end_supervisor_leg", lambda turn, **_: None)
     patch.setattr(Cloud, "close_room", lambda self, room_id: setattr(self.room(room_id), "open", False))
     patch.setattr(orphan_calls.OrphanCallReaper, "scan", _nothing)
 
@@ -54,7 +55,7 @@ def ends_no_leg(patch: Patch) -> None:
 def closes_once(patch: Patch) -> None:
     """A provider that would not close a room is not asked again."""
     for stage in (Stage.CANCELLED, Stage.FAILED):
-        patch.setitem(failures.ON_CHECK_DUE, stage, timeouts.schedule_cleanup_check)
+        patch.setitem(failures.ON_CHECK_DUE, stage, leg_checks.schedule_cleanup_check)
 
 
 def dials_when_it_likes(patch: Patch) -> None:
@@ -134,7 +135,8 @@ def forgets_what_it_has_done(patch: Patch) -> None:
 def waits_for_ever(patch: Patch) -> None:
     """A supervisor who says nothing is waited for."""
     patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.BRIEFING, lambda turn: None)
-    patch.setattr(failures, "_command_timed_out", lambda turn, kind: None)
+    for command, policy in POLICY.items():
+        patch.setitem(POLICY, command, policy._replace(on_timeout=lambda ctx, command: None))  # type: ignore[arg-type]
 
 
 # ── of messages ──────────────────────────────────────────────────────────────────────────────────
@@ -163,10 +165,11 @@ def drops_what_it_cannot_read(patch: Patch) -> None:
 def needs_a_summary(patch: Patch) -> None:
     """Without a summary there is no transfer."""
 
-    def summarized(turn: Any, summary: str) -> None:
-        cleanup.start_cleanup(turn, Outcome.BROKEN, "summarize failed")
+    def end(ctx: Any, _: Any) -> None:
+        cleanup.start_cleanup(ctx, Outcome.BROKEN, "summarize failed")
 
-    patch.setattr(failures, "summarized", summarized)
+    policy = POLICY[Summarize]._replace(on_failed=end, on_timeout=end)
+    patch.setitem(POLICY, Summarize, policy)  # type: ignore[arg-type]
 
 
 def takes_it_for_recorded(patch: Patch) -> None:

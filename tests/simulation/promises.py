@@ -48,7 +48,7 @@ def one_path(world: World, story: Story) -> Iterator[str]:
         yield f"I20: a trigger took effect twice: {triggers}"
     before = Stage.NEW
     for _, record in story.records:
-        rule = TRANSITIONS.get((before, type(record.event)))
+        rule = TRANSITIONS[before].get(type(record.event))
         if rule is None or record.state.stage not in rule.to:
             yield f"I12: {type(record.event).__name__} led from {before.value} to {record.state.stage.value}"
         before = record.state.stage

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from warmxfer.actors.coordinator.outbox import TIMER, outgoing
-from warmxfer.actors.coordinator.state_machine import Record, record_decoder
+from warmxfer.actors.coordinator.state_machine import Record, decode_record
 from warmxfer.bus import Stored, subjects
 from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult, decode_phase, decode_result
 
@@ -69,7 +69,7 @@ def read_on(world: World) -> None:
             continue
         match address.kind:
             case "log":
-                story.records.append((stored, record_decoder.decode(stored.data)))
+                story.records.append((stored, decode_record(stored.data)))
             case "phase":
                 story.phases.append((stored, decode_phase(stored.data)))
             case "result":

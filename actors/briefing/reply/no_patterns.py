@@ -1,10 +1,9 @@
-"""What speaks against a yes, on an English phone: the phrases behind `verdict.py`, as data. Pure.
+"""Regular expressions for everything that is not a yes, for `rules.py`: no, voicemail, wait, question.
 
-How people say yes is in `assent.py`.
+All patterns match lower-case text with straight apostrophes and single spaces.
 
-All patterns are matched against lower case text with straight apostrophes and single spaces. Those that
-forbid a yes are read over other languages too: they hold nothing that means something else there ("no hay
-problema", "is goed", "was").
+Invariant: the patterns that forbid a yes match no words with another meaning in another language. Examples of
+such words are "no hay problema", "is goed" and "was". Held by `test_a_model_may_classify_these_as_a_yes`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import re
 from .yes_patterns import FILLER
 
 
-def _any(*phrases: str) -> re.Pattern[str]:
+def _words(*phrases: str) -> re.Pattern[str]:
     return re.compile(r"\b(?:" + "|".join(phrases) + r")\b")
 
 
-MACHINE = _any(
+VOICEMAIL = _words(
     r"leave (?:me |us |him |her )?(?:a|your)(?: short| brief| detailed)? (?:voice ?)?(?:message|name)",
     r"leave your name",
     r"(?:after|at|following) the (?:beep|tone|signal)",
@@ -33,10 +32,10 @@ MACHINE = _any(
     r"(?:get|getting) back to you as soon as",
     r"(?:can't|cannot|can not) (?:come to|get to|answer) (?:the|my|your) (?:phone|call)",
 )
-UNAVAILABLE_SELF = _any(r"(?:i'm|i am|we're|we are) (?:not available|unavailable)")
-RECORDER = _any(r"beep|tone|message|mailbox|voice ?mail")
+UNAVAILABLE_SELF = _words(r"(?:i'm|i am|we're|we are) (?:not available|unavailable)")
+RECORDING = _words(r"beep|tone|message|mailbox|voice ?mail")
 REACHED = re.compile(r"\byou(?:'ve| have)? reached\b")
-MAYBE_MACHINE = _any(
+MAYBE_VOICEMAIL = _words(
     r"not available|unavailable|away from",
     r"call(?:ing)? (?:you )?back",
     r"get back to you",
@@ -45,11 +44,11 @@ MAYBE_MACHINE = _any(
     r"(?:office|business|opening) hours",
     r"(?:a|the|your|text|voice)(?: \w+)? message",
 )
-HUMAN = _any(
+HUMAN = _words(
     r"how (?:can|may) i help", r"can i help", r"speaking", r"go ahead", r"who(?:'s| is) (?:this|calling)"
 )
 
-HOLD = _any(
+WAIT_REQUEST = _words(
     r"(?:hold|hang) on",
     r"(?:just )?(?:a|one|another) (?:quick )?(?:sec|second|moment|minute|min)",
     r"a couple (?:of )?(?:seconds|minutes)",
@@ -60,8 +59,8 @@ HOLD = _any(
     r"bear with me",
     r"stand ?by",
 )
-WAIT = _any(HOLD.pattern, r"almost|nearly", r"let me")
-HARD_NO = _any(
+WAIT_HINT = _words(WAIT_REQUEST.pattern, r"almost|nearly", r"let me")
+HARD_NO = _words(
     r"(?:i|we) (?:really |just |simply |honestly |)(?:can't|cannot|can not|couldn't|won't|will not|"
     r"don't want|do not want|am unable|am not able|am not available|am not going)"
     r"(?! (?:hear|understand|wait|see|complain|believe|remember|catch|make (?:you|that) out|quite|be long))",
@@ -81,14 +80,14 @@ HARD_NO = _any(
     r"wrong (?:number|person)",
     r"take me off|stop calling",
 )
-SOFT_NO = _any(
+SOFT_NO = _words(
     r"(?:i'm|i am|we're|we are|too|very|really|quite|pretty|a bit|kind of|sorry|currently) busy"
     r"|busy (?:right now|now|at the moment|today|here)",
     r"in a meeting|in the middle of|on another (?:call|line)|(?:i'm|i am) driving",
     r"at lunch|on (?:my )?(?:lunch|break|leave)",
     r"occupied|tied up|swamped|about to leave|on my way out|off duty|out of (?:the )?office",
 )
-"""A reason against it: one, unless the same breath says to go on, or to wait."""
+"""A reason against it. It is a refusal, unless the reply also says to go ahead or to wait."""
 
 _BEFORE_NO = r"(?:(?:oh|um|uh|er|well|sorry|ah|hi|hello)[,.]* )*"
 _BARE_NO = (
@@ -101,17 +100,17 @@ PLAIN_NO = re.compile(
     r"(?:i|i'm|i've|i'd|i'll|we|we're|we've|she|they|they're|that|that's|it's|this|the|my|you|your|not|because|there|there's|someone|right|just|really|actually|unfortunately|please|"
     r"don't|can't|let|but)\b"
 )
-"""A no that goes on in English; "no hay problema" does not."""
+"""A no that continues in English; "no hay problema" does not."""
 
-FALSE_NO = _any(
+FALSE_NO = _words(
     r"(?:no|not a) problems?(?: at all)?|no (?:worries|doubt|need to worry|trouble|issues?)",
     r"(?:don't see )?why not",
     r"(?:can't|cannot) wait|(?:i )?(?:don't|do not) mind|when(?:ever)? you(?:'re| are)",
     r"let me (?:take|handle|have|(?:talk|speak) (?:to|with)) (?:it|this|them|him|her|the \w+)",
 )
-"""What sounds like a no or a condition, and is a yes."""
+"""Phrases that look like a no or a condition, and mean yes."""
 
-ASIDE_NO = _any(
+ASIDE_NO = _words(
     r"no rush|if you(?:'d)? (?:like|want|please)|i (?:can't|cannot) complain|(?:i|it) won't (?:be|take) long",
     r"i (?:don't want to|do not want to|can't|won't|don't) (?:keep|leave|let|make) (?:\w+ ){1,2}wait(?:ing)?",
     r"(?:i'm|i am|we're|we are) not (?:too |that |very |so )?busy",
@@ -119,13 +118,13 @@ ASIDE_NO = _any(
     r"(?:a|one|two|three|five|ten|\d+)(?: few| couple of)? (?:sec|seconds?|moment|minutes?)",
     r"but (?:please )?(?:(?:make|keep|be) (?:it )?)?(?:quick|quickly|fast|short|brief|briefly)",
 )
-"""What sounds like a no, a condition or a plea for time, and is none, nor a yes."""
+"""Phrases that look like a no, a condition or a request to wait. They mean none of these, and no yes."""
 
-HEDGE = _any(
+HEDGE = _words(
     r"if|unless|except|although|though|depends|maybe|perhaps|might|not sure|unsure|later|before|first|"
     r"until|when|after|not|never|can't|cannot|won't|don't|isn't|no|tomorrow|rather|instead"
 )
-PROMPT_INJECTION = _any(
+PROMPT_INJECTION = _words(
     r"instructions?|prompts?|system|tools?|function|done_briefing|done briefing|decline_transfer|assistant|"
     r"ignore|override|confirmation|translate|execute|repeat after|base64|"
     r"(?:said|says|say|saying|answered|replied|confirmed|confirms|means?) '?(?:yes|ready|ok|okay)|"
@@ -135,7 +134,7 @@ PROMPT_INJECTION = _any(
     r"you must|mode|policy|treat|assume|pretend|json|role|command",
     r"[a-z](?:[ ,.]+[a-z]\b){3,}",
 )
-"""Talk about the agent and what it should take for a yes, and spelling: nobody says yes like that."""
+"""Words about the agent and its instructions, and spelled-out letters. People do not say yes like that."""
 
 QUESTION = re.compile(
     rf"^{FILLER}(?:who|whom|whose|what|what's|which|when|where|why|how|is|isn't|are|was|were|did|does|do|has|"
@@ -149,8 +148,8 @@ ENGLISH_QUESTION = re.compile(
     r"(?:it|he|she|they|this|that|there|the|you|we|i)\b|do (?:you|we|they|i)\b(?! mind)|"
     r"(?:can|could|would|will) you\b)"
 )
-WH_WORD = _any("who", "whom", "what", "when", "where", "how")
-"""The questions that no other language asks in these words."""
+WH_WORD = _words("who", "whom", "what", "when", "where", "how")
+"""Question words that mean the same in no other language."""
 
 SMALL_TALK = re.compile(
     rf"^{FILLER}(?:hello|hi|hey|pardon|sorry|excuse me|huh|what|yes|yeah|ok|okay|ready|sure|"
@@ -161,7 +160,7 @@ NO_ANSWER = re.compile(
     r"^(?:hello|hi|hey|pardon(?: me)?|sorry|excuse me|huh|what|hm+|uh|um|er|ah|oh|i see|"
     r"(?:i|we) (?:can't|cannot|couldn't) (?:hear|understand|catch)(?: \w+)*)?$"
 )
-"""A sound, a greeting, or that nothing was heard."""
+"""A sound, a greeting, or "I can't hear you"."""
 
 CLAUSES = re.compile(r"[.,;:!?\u3002\u3001\u0964]+|\s+-+\s+|\b(?:and then|and so|but)\b")
 NOISE = re.compile(r"[^\w'.,;:!?\u3002\u3001\u0964 -]+")

@@ -1,12 +1,16 @@
-"""What a person means who was asked whether they will take a call: the built-in classifier. Pure, English.
+"""Built-in classifier of the reply to "are you ready to take the call?". Pure, for English.
 
-The law of this file: rather unclear than ready. Unclear costs one more question, a wrong ready puts a caller
-through to nobody. A yes is one only if nothing but a yes is said. A refusal wins over a yes before it ("yes,
-but not now"), a plea for time turns a yes into unclear ("yeah, hold on"), and words about tools, prompts or
-instructions are never a yes.
+Invariants:
 
-Who judges better asks two things of it, and they hold in every language: whether what was heard is
-`certain`, and whether it `may_be_ready`.
+- Prefer UNCLEAR to READY. UNCLEAR costs one more question. A false READY connects the caller to a supervisor
+  who is not there.
+- A reply is a yes only if it contains nothing but a yes.
+- A refusal wins over a yes before it: "yes, but not now".
+- A request to wait turns a yes into UNCLEAR: "yeah, hold on".
+- Words about tools, prompts or instructions are never a yes.
+
+The model-based classifier uses two of these rules for replies in any language: `unambiguous` and
+`could_be_yes`.
 """
 
 from __future__ import annotations
@@ -20,10 +24,15 @@ from . import no_patterns, yes_patterns
 
 MAX_READY_WORDS: Final = 25
 LONG_GREETING_WORDS: Final = 15
-"""A first utterance of this length is how machines answer; then weaker signs count as voicemail too."""
+"""Minimum length of a first utterance for which weaker signs of voicemail count.
+
+People answer the phone with fewer words.
+"""
 
 
 class ReplyIntent(StrEnum):
+    """What a reply means."""
+
     READY = "ready"
     DECLINED = "declined"
     VOICEMAIL = "voicemail"
@@ -32,174 +41,182 @@ class ReplyIntent(StrEnum):
 
 
 def classify(text: str, *, first: bool = False) -> ReplyIntent:
-    """What `text` means as an answer to "are you ready to take the call?".
+    """Return what `text` means as a reply to "are you ready to take the call?".
 
-    `first`: it is the first thing heard on this line, where a machine would read out its greeting.
+    `first` says that it is the first utterance of the call, where a voicemail greeting would be.
     """
-    said = _normal(text)
-    sure = _unambiguous(said, first=first)
-    if sure is not None:
-        return sure
-    if _refuses(said):
-        return ReplyIntent.UNCLEAR  # and a yes after it
-    if _says_no(said):
+    reply = _normalize(text)
+    intent = _unambiguous(reply, first=first)
+    if intent is not None:
+        return intent
+    if _is_refusal(reply):
+        return ReplyIntent.UNCLEAR  # a refusal with a yes after it
+    if _is_english_no(reply):
         return ReplyIntent.DECLINED
-    if _asks(said):
+    if _is_question(reply):
         return ReplyIntent.QUESTION
-    return ReplyIntent.READY if _accepts(said) else ReplyIntent.UNCLEAR
+    return ReplyIntent.READY if _is_yes(reply) else ReplyIntent.UNCLEAR
 
 
 def unambiguous(
     text: str, *, first: bool = False
 ) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
-    """The unmistakable refusal or machine in `text`, which no judge need be asked about; else None."""
-    return _unambiguous(_normal(text), first=first)
+    """Return DECLINED or VOICEMAIL if `text` is one beyond doubt, so that no model is asked; else None."""
+    return _unambiguous(_normalize(text), first=first)
 
 
 def could_be_yes(text: str) -> bool:
-    """Whether a cleverer judge, of whatever language, may take `text` for a yes.
+    """Return whether a model may classify `text`, in any language, as a yes.
 
-    Not if it is, or holds, an unmistakable English no, plea for time or question, a machine's greeting, talk
-    about tools and instructions, or nothing that could be an answer.
+    Returns False if `text` contains an English no, an English question or an English request to wait. Returns
+    False also for a voicemail greeting, words about tools, and a `text` that is no reply at all.
     """
-    return _could_be_yes(_normal(text))
+    return _could_be_yes(_normalize(text))
 
 
-def _unambiguous(said: str, *, first: bool) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
-    if _is_machine(said, first=first):
+def _unambiguous(reply: str, *, first: bool) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
+    if _is_voicemail(reply, first=first):
         return ReplyIntent.VOICEMAIL
-    return ReplyIntent.DECLINED if _refuses(said) and not _yes_after_no(said) else None
+    return ReplyIntent.DECLINED if _is_refusal(reply) and not _yes_after_no(reply) else None
 
 
-def _could_be_yes(said: str) -> bool:
-    plain = _without_mock_noes(said)
+def _could_be_yes(reply: str) -> bool:
+    plain = _without_false_noes(reply)
     return not (
-        _is_machine(said, first=False)
-        or _refuses(said)
-        or _says_no(said)
-        or no_patterns.HOLD.search(plain)
+        _is_voicemail(reply, first=False)
+        or _is_refusal(reply)
+        or _is_english_no(reply)
+        or no_patterns.WAIT_REQUEST.search(plain)
         or no_patterns.PROMPT_INJECTION.search(plain)
-        or _asks_in_english(plain)
-        or all(no_patterns.NO_ANSWER.match(clause) for clause in _clauses(said))
+        or _is_english_question(plain)
+        or all(no_patterns.NO_ANSWER.match(clause) for clause in _clauses(reply))
     )
 
 
-def _normal(text: str) -> str:
-    said = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u061f", "?")
-    return " ".join(no_patterns.NOISE.sub(" ", said).split())
+def _normalize(text: str) -> str:
+    reply = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u061f", "?")
+    return " ".join(no_patterns.NOISE.sub(" ", reply).split())
 
 
-def _without_mock_noes(said: str) -> str:
-    return no_patterns.FALSE_NO.sub(" ", no_patterns.ASIDE_NO.sub(" ", said)).strip()
+def _without_false_noes(reply: str) -> str:
+    return no_patterns.FALSE_NO.sub(" ", no_patterns.ASIDE_NO.sub(" ", reply)).strip()
 
 
-def _is_machine(said: str, *, first: bool) -> bool:
-    if no_patterns.MACHINE.search(said):
-        # "I'm not available" alone is what a person says; with a beep or a message in it, a machine.
-        return not no_patterns.UNAVAILABLE_SELF.search(said) or no_patterns.RECORDER.search(said) is not None
-    if no_patterns.HUMAN.search(said):
+def _is_voicemail(reply: str, *, first: bool) -> bool:
+    if no_patterns.VOICEMAIL.search(reply):
+        # A person says only "I'm not available". A voicemail greeting also says beep or message.
+        return (
+            not no_patterns.UNAVAILABLE_SELF.search(reply) or no_patterns.RECORDING.search(reply) is not None
+        )
+    if no_patterns.HUMAN.search(reply):
         return False
-    if no_patterns.REACHED.search(said):
+    if no_patterns.REACHED.search(reply):
         return True
     return (
         first
-        and len(said.split()) >= LONG_GREETING_WORDS
-        and no_patterns.MAYBE_MACHINE.search(said) is not None
+        and len(reply.split()) >= LONG_GREETING_WORDS
+        and no_patterns.MAYBE_VOICEMAIL.search(reply) is not None
     )
 
 
-def _refuses(said: str) -> bool:
-    """Whether it holds a no that is one, whatever else is said and in whatever language."""
-    plain = _without_mock_noes(said)
+def _is_refusal(reply: str) -> bool:
+    """Return whether the reply contains a no that counts in any language, whatever else it contains."""
+    plain = _without_false_noes(reply)
     hard = no_patterns.HARD_NO.search(plain)
     if hard:
         # "I'm not ready yet, one second" asks for time; it does not refuse.
-        return not (no_patterns.WAIT.search(plain) and re.fullmatch(r".*not ready(?: yet)?", hard.group()))
+        return not (
+            no_patterns.WAIT_HINT.search(plain) and re.fullmatch(r".*not ready(?: yet)?", hard.group())
+        )
     if no_patterns.BARE_NO.match(plain) or no_patterns.SOFT_NO.search(plain):
-        return not (yes_patterns.GO.search(plain) or no_patterns.WAIT.search(plain))
+        return not (yes_patterns.GO.search(plain) or no_patterns.WAIT_HINT.search(plain))
     return False
 
 
-def _yes_after_no(said: str) -> bool:
-    """Whether the last word is a yes: somebody changed their mind, or the no was about something else."""
-    clauses = _clauses(said)
-    noes = [number for number, clause in enumerate(clauses) if _refuses(clause)]
-    return any(_is_yes(clause) for clause in clauses[noes[-1] + 1 :]) if noes else False
+def _yes_after_no(reply: str) -> bool:
+    """Return whether a yes follows the last no: as when the person changes their mind."""
+    clauses = _clauses(reply)
+    no_indexes = [index for index, clause in enumerate(clauses) if _is_refusal(clause)]
+    return any(_is_yes_clause(clause) for clause in clauses[no_indexes[-1] + 1 :]) if no_indexes else False
 
 
-def _ends_with_no(said: str) -> bool:
-    """As in "am I ready? No."; "páselo, ¿no?" ends with a tag."""
-    return not said.endswith("?") and no_patterns.BARE_NO.match(_clauses(said)[-1]) is not None
+def _ends_with_no(reply: str) -> bool:
+    """Return whether the last clause is a no: "am I ready? No.", but not the tag in "páselo, ¿no?"."""
+    return not reply.endswith("?") and no_patterns.BARE_NO.match(_clauses(reply)[-1]) is not None
 
 
-def _says_no(said: str) -> bool:
-    """What is a no in English only: "no, it's my day off", but not "no, it's fine"."""
-    plain = _without_mock_noes(said)
-    if _ends_with_no(said):
+def _is_english_no(reply: str) -> bool:
+    """Return whether the reply is a no in English: "no, it's my day off", but not "no, it's fine"."""
+    plain = _without_false_noes(reply)
+    if _ends_with_no(reply):
         return True
     if (
         not no_patterns.PLAIN_NO.match(plain)
         or yes_patterns.GO.search(plain)
-        or no_patterns.WAIT.search(plain)
+        or no_patterns.WAIT_HINT.search(plain)
     ):
         return False
-    return not any(_is_yes(clause) for clause in _clauses(plain))
+    return not any(_is_yes_clause(clause) for clause in _clauses(plain))
 
 
-def _asks(said: str) -> bool:
-    clauses = _clauses(said)
+def _is_question(reply: str) -> bool:
+    clauses = _clauses(reply)
     if all(no_patterns.SMALL_TALK.match(clause) for clause in clauses):
         return False
-    if any(_is_question(clause) for clause in clauses):
+    if any(_is_question_clause(clause) for clause in clauses):
         return True
-    return said.endswith("?") and not _requests(clauses)
+    return reply.endswith("?") and not _ends_with_request(clauses)
 
 
-def _asks_in_english(said: str) -> bool:
-    asked = said.endswith("?") and no_patterns.WH_WORD.search(said) is not None
+def _is_english_question(reply: str) -> bool:
+    asked = reply.endswith("?") and no_patterns.WH_WORD.search(reply) is not None
     return asked or any(
         no_patterns.ENGLISH_QUESTION.match(clause) and not yes_patterns.REQUEST.match(clause)
-        for clause in _clauses(said)
+        for clause in _clauses(reply)
     )
 
 
-def _is_question(clause: str) -> bool:
-    return no_patterns.QUESTION.match(clause) is not None and not _goes_ahead(clause)
+def _is_question_clause(clause: str) -> bool:
+    return no_patterns.QUESTION.match(clause) is not None and not _is_go_ahead_clause(clause)
 
 
-def _accepts(said: str) -> bool:
-    """Whether there is a yes in it, and beside it nothing but what goes with one."""
-    clauses = _clauses(no_patterns.ASIDE_NO.sub(" ", said))
-    if not _could_be_yes(said) or _spoiled(said) or (said.endswith("?") and not _requests(clauses)):
+def _is_yes(reply: str) -> bool:
+    """Return whether the reply is a yes, with nothing beside it but greetings, thanks and the like."""
+    clauses = _clauses(no_patterns.ASIDE_NO.sub(" ", reply))
+    if (
+        not _could_be_yes(reply)
+        or _is_hedged_or_long(reply)
+        or (reply.endswith("?") and not _ends_with_request(clauses))
+    ):
         return False
     while clauses and yes_patterns.POLITE.match(clauses[-1]):
         clauses.pop()
-    if not clauses or not _goes_ahead(clauses[-1]):
+    if not clauses or not _is_go_ahead_clause(clauses[-1]):
         return False
-    return all(_goes_ahead(clause) or yes_patterns.ASIDE.match(clause) for clause in clauses)
+    return all(_is_go_ahead_clause(clause) or yes_patterns.ASIDE.match(clause) for clause in clauses)
 
 
-def _goes_ahead(clause: str) -> bool:
-    return _is_yes(clause) or yes_patterns.REQUEST.match(clause) is not None
+def _is_go_ahead_clause(clause: str) -> bool:
+    return _is_yes_clause(clause) or yes_patterns.REQUEST.match(clause) is not None
 
 
-def _is_yes(clause: str) -> bool:
-    """Whether it is nothing but a yes; what is too long for one is not looked at."""
+def _is_yes_clause(clause: str) -> bool:
+    """Return whether the clause is nothing but a yes. A clause that is too long is not matched."""
     return len(clause.split()) <= MAX_READY_WORDS and yes_patterns.YES_CLAUSE.match(clause) is not None
 
 
-def _spoiled(said: str) -> bool:
-    """Too long for an answer, or with something in it that takes a yes back."""
-    plain = _without_mock_noes(said)
-    signs = (no_patterns.HEDGE, no_patterns.WAIT)
-    return len(said.split()) > MAX_READY_WORDS or any(sign.search(plain) for sign in signs)
+def _is_hedged_or_long(reply: str) -> bool:
+    """Return whether the reply is too long for a yes, or contains a word that weakens one."""
+    plain = _without_false_noes(reply)
+    patterns = (no_patterns.HEDGE, no_patterns.WAIT_HINT)
+    return len(reply.split()) > MAX_READY_WORDS or any(sign.search(plain) for sign in patterns)
 
 
-def _requests(clauses: list[str]) -> bool:
-    """Whether the last thing said is "can you put them through", with or without a please behind."""
+def _ends_with_request(clauses: list[str]) -> bool:
+    """Return whether the last clause is "can you put them through", or "please" follows such a clause."""
     last = [clause for clause in clauses if clause != "please"][-1:]
     return any(yes_patterns.REQUEST.match(clause) for clause in last)
 
 
-def _clauses(said: str) -> list[str]:
-    return [clause for part in no_patterns.CLAUSES.split(said) if (clause := part.strip())] or [""]
+def _clauses(reply: str) -> list[str]:
+    return [clause for part in no_patterns.CLAUSES.split(reply) if (clause := part.strip())] or [""]

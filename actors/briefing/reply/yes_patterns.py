@@ -1,7 +1,7 @@
-r"""How English speakers say yes to a call: the grammar behind `verdict.py`, as data. Pure.
+r"""Regular expressions for a yes in English, for `rules.py`.
 
-A yes is a clause that holds nothing else: `YES_CLAUSE`. What may stand before one is in `ASIDE`, what may
-follow the last one in `POLITE`. Anything else beside it ("okay, tell them I left") makes it no yes.
+A yes is a clause that contains nothing else: `YES_CLAUSE`. Clauses of `ASIDE` may stand before it, and a
+clause of `POLITE` after it. With any other clause the reply is not a yes: "okay, tell them I left".
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 
 
-def _one(*phrases: str) -> str:
+def _group(*phrases: str) -> str:
     return "(?:" + "|".join(phrases) + ")"
 
 
-_THEM = _one(
+_THEM = _group(
     "me|us|them|him|her|it|this|that",
     r"(?:the|this|that) (?:\w+ )?(?:caller|customer|call|client|gentleman|lady|person)",
 )
-_WORD = _one(
+_WORD = _group(
     r"yes|yeah|yea|yep|yup|aye|ok|okay|okey ?doke?y?|k|sure(?: thing)?|all right|alright|ready|all set",
     r"absolutely|of course|certainly|definitely|affirmative|indeed|gladly|with pleasure|my pleasure",
     r"you bet|please do|by all means|right away|any ?time|good to go|on it",
@@ -27,14 +27,14 @@ _WORD = _one(
     r"(?:i )?can't wait|(?:i )?don't mind(?: at all)?",
 )
 _WHENEVER = r"(?:ready )?when(?:ever)? you(?:'re| are)(?: ready)?"
-_GO = _one(
+_GO = _group(
     r"go|go ahead|go for it|go on|do it|proceed|fire away|(?:i will|will|i can|can) do",
     r"let's (?:go(?: ahead)?|do (?:it|this)|talk|start|get started|(?:hear|have) (?:it|them|him|her))|let's",
     rf"(?:put|patch|send|bring|connect|transfer) {_THEM}|(?:hand|pass|give|switch) {_THEM} (?:over|to me)",
     rf"let {_THEM} (?:in|through)|let's (?:get|have) {_THEM} (?:on|in|on the line)|connect|transfer",
     r"(?:you can|you may) (?:put|connect|patch|send|transfer|bring|let|go)",
 )
-_I = _one(
+_I = _group(
     r"(?:i'm|i am|we're|we are) (?:all )?(?:ready|set|here|good to go|available|free|on it)",
     r"(?:i've|i have) got (?:it|this|time)|i have time|i'm all ears",
     r"(?:i'd (?:love|be happy|be glad)|happy) to",
@@ -42,8 +42,8 @@ _I = _one(
     r"(?:(?:i'm|i am) )?(?:happy|glad|ready) to|let me) "
     rf"(?:take|handle|have|help|do|(?:talk|speak)(?: to| with)?) ?{_THEM}?",
 )
-_YES = _one(_WHENEVER, _GO, _I, _WORD)
-_REST = _one(
+_YES = _group(_WHENEVER, _GO, _I, _WORD)
+_REST = _group(
     r"please|now|then|right now|straight away|immediately|at once|quickly|quick|real|really|fast|today",
     r"through|thru|over|on|in|up|across|here|too|as well|all|and|to go|to talk|to start",
     r"to me|with me|to us|for you|it is|that is|i'm good|i'm fine",
@@ -53,7 +53,7 @@ _REST = _one(
 FILLER = (
     r"(?:(?:oh|um|uh|er|well|so|and|hi|hello|hey|hmm|ah|then|now|thanks|thank you|yeah|yes|i think|please) )*"
 )
-YES_CLAUSE = re.compile(rf"^{FILLER}{_YES}(?: {_one(_YES, _REST)})*$")
+YES_CLAUSE = re.compile(rf"^{FILLER}{_YES}(?: {_group(_YES, _REST)})*$")
 REQUEST = re.compile(
     rf"^{FILLER}(?:(?:ok|okay|sure|please) )*(?:can|could|will|would) you (?:please )?"
     r"(?:put|connect|patch|send|transfer|bring|let|hand|pass)\b"
@@ -62,11 +62,11 @@ GO = re.compile(
     rf"\b(?:go ahead|(?:put|connect|send|patch|bring) {_THEM}|i'?m ready|i am ready|i'll take|i can take|"
     r"i will take)\b"
 )
-"""What no reason against it outweighs: "I'm busy, but go ahead"."""
+"""A go-ahead that outweighs a reason against it: "I'm busy, but go ahead"."""
 
 ASIDE = re.compile(
     rf"^{FILLER}"
-    + _one(
+    + _group(
         r"hello|hi|hey|good (?:morning|afternoon|evening)(?: \w+)?|oh|um|uh|er|well|so|hmm|ah|now|then",
         r"this is \w+(?: \w+)?(?: here| speaking)?|(?:it's )?\w+ (?:here|speaking)|i'm back",
         r"great|perfect|good|nice|cool|excellent|lovely|right|i see|got it|understood|i understand",

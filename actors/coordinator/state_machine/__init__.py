@@ -1,37 +1,58 @@
-"""The transfer state machine, and nothing else: pure, table-driven, without a clock.
+"""The transfer state machine: pure, table-driven, without a clock.
 
-    state.py      what a transfer remembers
-    table.py      which event does what in which stage: the behaviour, as data
-    step.py       the one function: step(state, event, now)
-    plan.py       what waits for what before the supervisor can be asked (both pacings, as data)
-    policy.py     fixed numbers and who is missing when nobody answers
-    preparing.py  consulting.py  bridging.py  unwinding.py   the handlers, by chapter of a transfer
-    people.py     mishaps.py                                 the handlers of what cuts across chapters
-    turn.py       one turn's working copy
-    record.py     one transition as it is kept
-    diagram.py    the table drawn
+    state.py                state of a transfer: stage, tasks, places of caller, leg and room, decision
+    transitions.py          which event is handled how in which stage: the behaviour, as data
+    command_policy.py       one row per command: who replies, how long, what a failure or time-out means
+    step.py                 step(state, event, now): the only way a transfer changes
+    preparation.py          the tasks before the supervisor can be asked, for both pacings, as data
+    consultation.py         from the first ring to the supervisor's answer
+    bridge.py               moves the caller, and moves them back if the bridge fails
+    cleanup.py              releases the caller, then ends leg, agent and room
+    late_events.py          events after the decision
+    participant_events.py   participants who leave, callers who hang up, cancels
+    failures.py             commands that fail, times that run out
+    leg_checks.py           when the provider is asked for both legs
+    timeouts.py             fixed durations
+    step_context.py         working copy of one transition
+    record.py               one transition as the log stores it
+    diagram.py              the table, drawn
 
-The law: this folder imports schemas only, awaits nothing, and knows no time but the one it is given.
+Invariant: this folder imports schemas only, awaits nothing, and knows no time but the one it is given
+(tests/test_layout.py).
 """
 
 from __future__ import annotations
 
-from .record import Output, Record, SetTimer, record_decoder
-from .state import ENDED, Decision, PendingCommand, PreparationTask, Stage, Transfer
+from .record import Output, Record, SetTimer, decode_record, encode_record
+from .state import (
+    ENDED,
+    CallerPlace,
+    Decision,
+    PendingCommand,
+    PreparationTask,
+    RoomStatus,
+    Stage,
+    SupervisorLeg,
+    Transfer,
+)
 from .step import Applied, Ignored, step
 
 __all__ = [
     "ENDED",
     "Applied",
+    "CallerPlace",
     "Decision",
     "Ignored",
     "Output",
     "PendingCommand",
     "PreparationTask",
     "Record",
+    "RoomStatus",
     "SetTimer",
     "Stage",
+    "SupervisorLeg",
     "Transfer",
-    "record_decoder",
+    "decode_record",
+    "encode_record",
     "step",
 ]

@@ -1,16 +1,19 @@
-"""Moving the caller, in two phases, and moving them back when it does not hold.
+"""Bridge: moves the caller to the supervisor in two phases, and back if the bridge fails.
 
-Before the switch the gateway sees that both legs are up; after it the caller must be seen in the
-consultation room while the supervisor is there. Only then is the transfer complete, and only then is the
-AI session told to leave: until that record there is always a way back.
+Before the switch the gateway checks that both legs are up. After it the caller must be seen in the
+consultation room while the supervisor is there. Only then is the transfer complete and the AI session told to
+leave. Invariant: until that record the caller can be moved back (tests/model_check, I1 and I3).
 """
 
 from __future__ import annotations
 
 from warmxfer.schemas import (
     AudioStreamEnabled,
+    BriefSupervisor,
     CallerReturned,
     CallerSwitched,
+    CheckLegs,
+    Command,
     CommandFailed,
     ConsultationLeft,
     FailureKind,
@@ -27,204 +30,262 @@ from warmxfer.schemas import (
 )
 
 from . import timeouts
-from .cleanup import finish, send_return, start_cleanup
-from .leg_checks import check_legs
-from .state import Stage
+from .cleanup import (
+    cleanup_failed,
+    cleanup_timed_out,
+    finish,
+    send_return,
+    start_cleanup,
+)
+from .leg_checks import check_legs, schedule_check
+from .state import CallerPlace, EvidenceValue, Stage
 from .step_context import StepContext
 
+RECORDING_UNCONFIRMED = "not confirmed: the SIP gateway did not answer in time"
+"""Evidence text when the gateway did not confirm the recording."""
 
-def begin_switch(turn: StepContext) -> None:
-    turn.stop_waiting_for("check_legs", "brief_supervisor")
-    turn.enter_stage(Stage.SWITCHING, timeouts.EFFECT_TIMEOUT_FACTOR * turn.config.command_timeout_s + 1.0)
-    turn.send(
+CALLER_HUNG_UP = "The caller hung up."
+
+
+def begin_switch(ctx: StepContext) -> None:
+    ctx.stop_waiting_for(CheckLegs, BriefSupervisor)
+    ctx.enter_stage(Stage.SWITCHING, timeouts.switching_s(ctx.config))
+    ctx.send(
         SwitchCaller,
-        timeout_factor=timeouts.EFFECT_TIMEOUT_FACTOR,
-        room_id=turn.state.room_id,
-        caller_call_id=turn.state.caller_call_id,
-        supervisor_call_id=turn.state.supervisor_call_id,
-        participant_id=turn.state.caller_consult_id,
+        room_id=ctx.state.room_id,
+        caller_call_id=ctx.state.caller_call_id,
+        supervisor_call_id=ctx.state.supervisor_call_id,
+        participant_id=ctx.state.caller_consult_id,
     )
 
 
-def caller_switched(turn: StepContext, event: CallerSwitched) -> None:
-    turn.state.caller_moved = True
-    turn.publish_phase(
+def caller_switched(ctx: StepContext, event: CallerSwitched) -> None:
+    """The provider accepted the move. What happened meanwhile decides whether the bridge goes on."""
+    ctx.publish_phase(
         WarmTransferPhase.CALL_SWITCHED,
-        caller_call_id=turn.state.caller_call_id,
-        consultation_room_id=turn.state.room_id,
-        caller_participant_id=turn.state.caller_consult_id,
+        caller_call_id=ctx.state.caller_call_id,
+        consultation_room_id=ctx.state.room_id,
+        caller_participant_id=ctx.state.caller_consult_id,
         response=event.response,
     )
-    verdict = turn.state.decision
-    if turn.state.caller_gone:
-        start_cleanup(turn, Outcome.CALLER_LEFT, "The caller hung up during the switch.")
-    elif verdict is not None:
-        return_caller(turn, verdict.outcome, verdict.detail)
-    elif turn.state.caller_arrived:
-        start_handover(turn)
+    decision = ctx.state.decision
+    if ctx.state.caller is CallerPlace.HUNG_UP:
+        start_cleanup(ctx, Outcome.CALLER_LEFT, "The caller hung up during the switch.")
+    elif decision is not None:
+        return_caller(ctx, decision.outcome, decision.detail)
+    elif ctx.state.caller is CallerPlace.SEEN_EARLY:
+        start_handover(ctx)
     else:
-        turn.enter_stage(Stage.ARRIVING, turn.config.caller_arrival_timeout_s)
-        timeouts.schedule_check(turn)
+        ctx.state.caller = CallerPlace.MOVED
+        ctx.enter_stage(Stage.ARRIVING, ctx.config.caller_arrival_timeout_s)
+        schedule_check(ctx)
 
 
-def seen_in_consultation(turn: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
-    """The caller is there: before the switch's own answer, or after."""
-    if event.room_id != turn.state.room_id or event.participant_id != turn.state.caller_consult_id:
+def seen_in_consultation(ctx: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
+    """The caller is in the consultation room: before the reply to the switch, or after it."""
+    if event.room_id != ctx.state.room_id or event.participant_id != ctx.state.caller_consult_id:
         return
-    turn.state.caller_arrived = True
-    if turn.state.stage is Stage.ARRIVING:
-        start_handover(turn)
+    if ctx.state.stage is Stage.ARRIVING:
+        start_handover(ctx)
+    elif ctx.state.caller is CallerPlace.WITH_AI:
+        ctx.state.caller = CallerPlace.SEEN_EARLY
 
 
-def legs_checked(turn: StepContext, event: LegsChecked) -> None:
-    """The provider's own word on where the caller is, in case the room's was lost."""
-    timeouts.schedule_check(turn)
+def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
+    """The provider's call records say where the caller is, in case the room's event was lost."""
+    schedule_check(ctx)
     if event.caller is not None and not event.caller.up:
-        caller_lost(turn, source="provider")
+        caller_lost(ctx, source="provider")
     elif event.supervisor is not None and not event.supervisor.up:
-        supervisor_lost(turn, source="provider")
-    elif event.caller is not None and event.caller.room_id == turn.state.room_id:
-        turn.state.caller_arrived = True
-        start_handover(turn)
-    elif turn.state.arrival_rechecked:
-        _never_arrived(turn)
+        supervisor_lost(ctx, source="provider")
+    elif event.caller is not None and event.caller.room_id == ctx.state.room_id:
+        start_handover(ctx)
+    elif ctx.state.caller is CallerPlace.OVERDUE:
+        _never_arrived(ctx)
 
 
-def start_handover(turn: StepContext) -> None:
-    """Both are together; the briefing agent leaves first, so that there is a way back until it has.
+def start_handover(ctx: StepContext) -> None:
+    """Caller and supervisor are together: the briefing agent leaves, and the caller is recorded.
 
-    The gateway records, so nobody's leaving ends it, and there is nothing the agent would have to stay for.
+    The gateway owns the recording, so it continues after the briefing agent leaves.
     """
-    turn.stop_waiting_for("check_legs")
-    turn.enter_stage(Stage.HANDING_OVER, turn.config.command_timeout_s)
-    turn.send(LeaveConsultation)
-    if turn.config.record:
-        turn.send(RecordParticipant, room_id=turn.state.room_id, participant_id=turn.state.caller_consult_id)
+    ctx.state.caller = CallerPlace.ARRIVED
+    ctx.stop_waiting_for(CheckLegs)
+    ctx.enter_stage(Stage.HANDING_OVER, ctx.config.command_timeout_s)
+    ctx.send(LeaveConsultation)
+    if ctx.config.record:
+        ctx.send(RecordParticipant, room_id=ctx.state.room_id, participant_id=ctx.state.caller_consult_id)
 
 
-def consultation_left(turn: StepContext, event: ConsultationLeft) -> None:
-    handed_over(turn)
+def consultation_left(ctx: StepContext, event: ConsultationLeft) -> None:
+    complete_if_handed_over(ctx)
 
 
-def recording_started(turn: StepContext, event: RecordingStarted) -> None:
-    turn.state.recording = "started"
-    handed_over(turn)
+def recording_started(ctx: StepContext, event: RecordingStarted) -> None:
+    ctx.state.recording = "started"
+    complete_if_handed_over(ctx)
 
 
-def recording_failed(turn: StepContext, event: CommandFailed) -> None:
-    """Two people who talk are worth more than the file of it: it is told, and ends nothing."""
-    turn.state.recording = f"not started: {event.detail or event.failure.value}"
-    handed_over(turn)
+def recording_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """A failed recording goes into the evidence. It does not end the call of two people who talk."""
+    ctx.state.recording = f"not started: {event.detail or event.failure.value}"
+    complete_if_handed_over(ctx)
 
 
-def handed_over(turn: StepContext) -> None:
-    """Complete as soon as the agent has left, and the caller is recorded or cannot be."""
-    if not (turn.state.awaits("leave_consultation") or turn.state.awaits("record_participant")):
-        complete(turn)
+def recording_timed_out(ctx: StepContext, command: type[Command]) -> None:
+    complete_if_handed_over(ctx)
 
 
-def complete(turn: StepContext) -> None:
-    """The one record that makes it a success: from here on the AI session leaves."""
-    recording = (
-        {"recording": turn.state.recording or timeouts.RECORDING_UNCONFIRMED} if turn.config.record else {}
-    )
-    turn.decide(Outcome.COMPLETE, "", **recording)
-    finish(turn)
-    turn.send(LeaveCall, awaited=False)
+def leave_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """The briefing agent could not leave: this never keeps a bridge from completing."""
+    if ctx.state.stage is Stage.HANDING_OVER:
+        complete_if_handed_over(ctx)
+    else:
+        cleanup_failed(ctx, event)
 
 
-def arrival_timed_out(turn: StepContext) -> None:
-    """One more look before the caller is taken from a supervisor who waits for them: after an outage the time
-    is over before anybody could tell that they came."""
-    if turn.state.arrival_rechecked:
-        _never_arrived(turn)
+def leave_timed_out(ctx: StepContext, command: type[Command]) -> None:
+    if ctx.state.stage is Stage.HANDING_OVER:
+        complete_if_handed_over(ctx)
+    else:
+        cleanup_timed_out(ctx, command)
+
+
+def complete_if_handed_over(ctx: StepContext) -> None:
+    """Complete once the agent has left, and the caller's recording has started or failed."""
+    if not ctx.state.awaits(LeaveConsultation, RecordParticipant):
+        complete(ctx)
+
+
+def complete(ctx: StepContext) -> None:
+    """Write the one record that makes the transfer a success, and have the AI session leave."""
+    recording = {"recording": ctx.state.recording or RECORDING_UNCONFIRMED} if ctx.config.record else {}
+    ctx.decide(Outcome.COMPLETE, "", **recording)
+    finish(ctx)
+    ctx.send(LeaveCall, awaited=False)
+
+
+def arrival_timed_out(ctx: StepContext) -> None:
+    """Check the legs once more before the caller is taken from a supervisor who waits for them.
+
+    After an outage the arrival time may be over before the event that the caller arrived is handled.
+    """
+    if ctx.state.caller is CallerPlace.OVERDUE:
+        _never_arrived(ctx)
         return
-    turn.state.arrival_rechecked = True
-    turn.state.stage_due_at = turn.now + turn.config.command_timeout_s
-    check_legs(turn)
+    ctx.state.caller = CallerPlace.OVERDUE
+    ctx.state.stage_due_at = ctx.now + ctx.config.command_timeout_s
+    check_legs(ctx)
 
 
-def _never_arrived(turn: StepContext) -> None:
+def _never_arrived(ctx: StepContext) -> None:
     return_caller(
-        turn,
+        ctx,
         Outcome.CALLER_NEVER_ARRIVED,
-        f"The caller did not arrive with the supervisor within {turn.config.caller_arrival_timeout_s:g} s.",
+        f"The caller did not arrive with the supervisor within {ctx.config.caller_arrival_timeout_s:g} s.",
         timer="caller_arrival_timeout_s",
     )
 
 
-def supervisor_call_ended(turn: StepContext, event: SupervisorCallEnded) -> None:
-    if event.attempt == turn.state.attempt:
-        supervisor_lost(turn, source="webhook")
+def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
+    if event.attempt == ctx.state.attempt:
+        supervisor_lost(ctx, source="webhook")
 
 
-def supervisor_lost(turn: StepContext, *, source: str) -> None:
-    """The supervisor is gone although they said yes: the caller must not be left alone."""
-    _not_bridged(
-        turn,
+def supervisor_lost(ctx: StepContext, *, source: str) -> None:
+    """The supervisor left after their yes: the caller must not stay alone."""
+    give_up_bridge(
+        ctx,
         Outcome.SUPERVISOR_DISCONNECTED,
         "The supervisor hung up before the caller was connected.",
         source=source,
     )
 
 
-def caller_lost(turn: StepContext, *, source: str) -> None:
-    turn.state.caller_gone = True
-    turn.decide(Outcome.CALLER_LEFT, timeouts.CALLER_HUNG_UP, source=source)
-    if turn.state.stage is not Stage.SWITCHING:
-        start_cleanup(turn, Outcome.CALLER_LEFT, timeouts.CALLER_HUNG_UP)
+def caller_lost(ctx: StepContext, *, source: str) -> None:
+    ctx.state.caller = CallerPlace.HUNG_UP
+    ctx.decide(Outcome.CALLER_LEFT, CALLER_HUNG_UP, source=source)
+    if ctx.state.stage is not Stage.SWITCHING:
+        start_cleanup(ctx, Outcome.CALLER_LEFT, CALLER_HUNG_UP)
 
 
-def cancelled_during_bridge(turn: StepContext, outcome: Outcome, detail: str, **evidence: str) -> None:
-    """Somebody wants the caller back while the bridge is being made."""
-    _not_bridged(turn, outcome, detail, **evidence)
-
-
-def _not_bridged(turn: StepContext, outcome: Outcome, detail: str, **evidence: str) -> None:
-    if turn.state.stage is Stage.SWITCHING:
-        turn.decide(outcome, detail, **evidence)  # acted on as soon as the switch's outcome is known
+def give_up_bridge(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
+    """Decide against the bridge. While the switch is under way, its reply comes first."""
+    if ctx.state.stage is Stage.SWITCHING:
+        ctx.decide(outcome, detail, **evidence)
     else:
-        return_caller(turn, outcome, detail, **evidence)
+        return_caller(ctx, outcome, detail, **evidence)
 
 
-def return_caller(turn: StepContext, outcome: Outcome, detail: str, **evidence: str) -> None:
+def return_caller(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
     """Move the caller back into the primary room, where the AI still is."""
-    turn.decide(outcome, detail, **evidence)
-    turn.stop_waiting_for("switch_caller", "leave_consultation", "record_participant", "check_legs")
-    turn.state.caller_moved = True
-    turn.enter_stage(Stage.RETURNING, timeouts.UNWINDING_TIMEOUT_FACTOR * turn.config.command_timeout_s)
-    ask_for_return(turn)
+    ctx.decide(outcome, detail, **evidence)
+    ctx.stop_waiting_for(SwitchCaller, LeaveConsultation, RecordParticipant, CheckLegs)
+    if ctx.state.caller is not CallerPlace.HUNG_UP:
+        ctx.state.caller = CallerPlace.MOVED
+    ctx.enter_stage(Stage.RETURNING, timeouts.unwinding_s(ctx.config))
+    request_return(ctx)
 
 
-def ask_for_return(turn: StepContext) -> None:
-    """Asking again does no harm: the gateway looks first, and moves the caller at most once."""
-    turn.state.check_due_at = None
-    send_return(turn)
+def request_return(ctx: StepContext) -> None:
+    """Send `ReturnCaller`. Idempotent: the gateway looks first, and moves the caller at most once."""
+    ctx.state.check_due_at = None
+    send_return(ctx)
 
 
-def caller_returned(turn: StepContext, event: CallerReturned) -> None:
-    turn.state.caller_gone = not event.caller_up
-    turn.state.caller_moved = False
-    _unwind_with_decision(turn)
+def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
+    ctx.state.caller = CallerPlace.WITH_AI if event.caller_up else CallerPlace.HUNG_UP
+    _unwind_with_decision(ctx)
 
 
-def return_failed(turn: StepContext, fault: FailureKind) -> None:
-    """Where the caller is could not be told: look again, for as long as the stage lasts."""
-    if fault is FailureKind.UNKNOWN:
-        timeouts.schedule_check(turn)
+def return_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """If the caller's place is unknown, ask again for as long as the stage lasts."""
+    if event.failure is FailureKind.UNKNOWN:
+        schedule_check(ctx)
     else:
-        give_up_return(turn, return_fault=fault.value)
+        give_up_return(ctx, return_fault=event.failure.value)
 
 
-def give_up_return(turn: StepContext, **evidence: str) -> None:
-    """The caller may still be with the supervisor, so neither leg nor room is touched until it is known."""
-    turn.add_evidence(**evidence)
-    _unwind_with_decision(turn)
+def return_timed_out(ctx: StepContext, command: type[Command]) -> None:
+    request_return(ctx)
 
 
-def _unwind_with_decision(turn: StepContext) -> None:
-    verdict = turn.state.decision
-    if verdict is None:
-        start_cleanup(turn, Outcome.BROKEN, "The caller was moved back without a reason.")
+def give_up_return(ctx: StepContext, **evidence: EvidenceValue) -> None:
+    """The caller may still be with the supervisor: leg and room stay untouched until that is known."""
+    ctx.add_evidence(**evidence)
+    _unwind_with_decision(ctx)
+
+
+def _unwind_with_decision(ctx: StepContext) -> None:
+    decision = ctx.state.decision
+    if decision is None:
+        start_cleanup(ctx, Outcome.BROKEN, "The caller was moved back without a reason.")
     else:
-        start_cleanup(turn, verdict.outcome, verdict.detail)
+        start_cleanup(ctx, decision.outcome, decision.detail)
+
+
+def switch_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """The gateway did not move the caller, or does not know whether the provider did."""
+    detail = event.detail or "The provider did not move the caller."
+    match event.failure:
+        case FailureKind.CALLER_GONE:
+            ctx.state.caller = CallerPlace.HUNG_UP
+            start_cleanup(ctx, Outcome.CALLER_LEFT, CALLER_HUNG_UP, source="provider")
+        case FailureKind.SUPERVISOR_GONE:
+            start_cleanup(
+                ctx,
+                Outcome.SUPERVISOR_DISCONNECTED,
+                "The supervisor hung up before the caller was connected.",
+                source="provider",
+            )
+        case FailureKind.UNKNOWN:
+            return_caller(ctx, Outcome.SWITCH_FAILED, detail, fault=event.failure.value)
+        case FailureKind.BROKEN:
+            return_caller(ctx, Outcome.BROKEN, detail, fault=event.failure.value)
+        case FailureKind.REFUSED | FailureKind.CALLED_OFF:
+            start_cleanup(ctx, Outcome.SWITCH_FAILED, detail, fault=event.failure.value, status=event.status)
+
+
+def switch_timed_out(ctx: StepContext, command: type[Command]) -> None:
+    policy = ctx.policies[command]
+    return_caller(ctx, policy.if_absent, policy.absent(command, ctx.config))

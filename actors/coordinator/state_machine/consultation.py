@@ -1,10 +1,13 @@
-"""From the first ring to the supervisor's yes or no."""
+"""Consultation: from the first ring to the supervisor's answer."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CallCause,
+    Command,
     LegsChecked,
     Outcome,
     RecordParticipant,
@@ -16,134 +19,144 @@ from warmxfer.schemas import (
     WarmTransferPhase,
 )
 
-from . import preparation_plan, timeouts
-from .bridge import begin_switch
+from . import timeouts
+from .bridge import CALLER_HUNG_UP, begin_switch
 from .cleanup import start_cleanup
-from .state import PreparationTask, Stage
+from .leg_checks import schedule_check
+from .preparation import start_ready_tasks
+from .state import CallerPlace, PreparationTask, Stage
 from .step_context import StepContext
 
+OUTCOME_BY_CALL_CAUSE: Mapping[CallCause, Outcome] = {
+    CallCause.BUSY: Outcome.SUPERVISOR_BUSY,
+    CallCause.NO_ANSWER: Outcome.SUPERVISOR_NO_ANSWER,
+    CallCause.REJECTED: Outcome.SUPERVISOR_REJECTED,
+    CallCause.ABANDONED: Outcome.SUPERVISOR_UNREACHABLE,
+    CallCause.FAILED: Outcome.SUPERVISOR_UNREACHABLE,
+    CallCause.HUNG_UP: Outcome.SUPERVISOR_DISCONNECTED,
+}
+"""The outcome of a supervisor's leg that went down before the supervisor was heard."""
 
-def supervisor_dialed(turn: StepContext, event: SupervisorDialed) -> None:
-    turn.state.supervisor_call_id = event.call_id
-    turn.publish_phase(
+
+def supervisor_dialed(ctx: StepContext, event: SupervisorDialed) -> None:
+    ctx.state.supervisor_call_id = event.call_id
+    ctx.publish_phase(
         WarmTransferPhase.SUPERVISOR_DIALED,
         supervisor_call_id=event.call_id,
-        consultation_room_id=turn.state.room_id,
+        consultation_room_id=ctx.state.room_id,
         response=event.response,
     )
-    turn.mark_done(PreparationTask.DIAL)
-    _supervisor_may_have_joined(turn)
+    ctx.mark_done(PreparationTask.DIAL)
+    _supervisor_may_have_joined(ctx)
 
 
-def audio_enabled(turn: StepContext, event: AudioStreamEnabled) -> None:
-    """The supervisor is live; the room may tell so before the dial's own answer does."""
-    is_supervisor = event.participant_id == turn.state.supervisor_participant_id
-    if is_supervisor and event.room_id == turn.state.room_id and event.kind == "audio":
-        turn.state.supervisor_heard = True
-        _supervisor_may_have_joined(turn)
+def audio_enabled(ctx: StepContext, event: AudioStreamEnabled) -> None:
+    """The supervisor is heard. The room may report it before the gateway replies to the dial."""
+    is_supervisor = event.participant_id == ctx.state.supervisor_participant_id
+    if is_supervisor and event.room_id == ctx.state.room_id and event.kind == "audio":
+        ctx.state.supervisor_leg = ctx.state.supervisor_leg.heard()
+        _supervisor_may_have_joined(ctx)
 
 
-def _supervisor_may_have_joined(turn: StepContext) -> None:
-    if turn.is_done(PreparationTask.VOICE) or not (
-        turn.is_done(PreparationTask.DIAL) and turn.state.supervisor_heard
-    ):
+def _supervisor_may_have_joined(ctx: StepContext) -> None:
+    dialed_and_heard = ctx.is_done(PreparationTask.DIAL) and ctx.state.supervisor_leg.was_heard
+    if ctx.is_done(PreparationTask.VOICE) or not dialed_and_heard:
         return
-    turn.publish_phase(
-        WarmTransferPhase.SUPERVISOR_JOINED, supervisor_participant_id=turn.state.supervisor_participant_id
+    ctx.publish_phase(
+        WarmTransferPhase.SUPERVISOR_JOINED, supervisor_participant_id=ctx.state.supervisor_participant_id
     )
-    if turn.config.record:
-        # Nobody waits for it: a briefing is not held up by a recording.
-        turn.send(
+    if ctx.config.record:
+        # Not awaited: a recording does not hold up a briefing.
+        ctx.send(
             RecordParticipant,
             awaited=False,
-            room_id=turn.state.room_id,
-            participant_id=turn.state.supervisor_participant_id,
+            room_id=ctx.state.room_id,
+            participant_id=ctx.state.supervisor_participant_id,
         )
-    turn.state.stage_due_at = turn.now + timeouts.preparing_timeout_s(
-        turn.config.command_timeout_s, turn.config.summary_timeout_s
-    )
-    turn.mark_done(PreparationTask.VOICE)
-    preparation_plan.start_ready_tasks(turn)
+    ctx.state.stage_due_at = ctx.now + timeouts.preparation_s(ctx.config)
+    ctx.mark_done(PreparationTask.VOICE)
+    start_ready_tasks(ctx)
 
 
-def supervisor_ready(turn: StepContext, event: SupervisorReady) -> None:
-    turn.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="ready")
-    begin_switch(turn)
+def supervisor_ready(ctx: StepContext, event: SupervisorReady) -> None:
+    ctx.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="ready")
+    begin_switch(ctx)
 
 
-def supervisor_declined(turn: StepContext, event: SupervisorDeclined) -> None:
-    _briefing_over(turn, Outcome.DECLINED)
-    start_cleanup(turn, Outcome.DECLINED, "The supervisor declined.", said=event.reason)
+def supervisor_declined(ctx: StepContext, event: SupervisorDeclined) -> None:
+    _publish_briefing_complete(ctx, Outcome.DECLINED)
+    start_cleanup(ctx, Outcome.DECLINED, "The supervisor declined.", said=event.reason)
 
 
-def voicemail_detected(turn: StepContext, event: VoicemailDetected) -> None:
-    _briefing_over(turn, Outcome.VOICEMAIL)
-    start_cleanup(turn, Outcome.VOICEMAIL, "An answering machine took the call.")
+def voicemail_detected(ctx: StepContext, event: VoicemailDetected) -> None:
+    _publish_briefing_complete(ctx, Outcome.VOICEMAIL)
+    start_cleanup(ctx, Outcome.VOICEMAIL, "An answering machine took the call.")
 
 
-def briefing_timed_out(turn: StepContext) -> None:
-    turn.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="timeout")
-    if turn.config.on_briefing_timeout == "proceed":
-        begin_switch(turn)
+def briefing_timed_out(ctx: StepContext) -> None:
+    ctx.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="timeout")
+    if ctx.config.on_briefing_timeout == "proceed":
+        begin_switch(ctx)
         return
     start_cleanup(
-        turn,
+        ctx,
         Outcome.BRIEFING_TIMEOUT,
-        f"The supervisor said neither yes nor no within {turn.config.briefing_timeout_s:g} s.",
+        f"The supervisor said neither yes nor no within {ctx.config.briefing_timeout_s:g} s.",
         timer="briefing_timeout_s",
     )
 
 
-def ringing_timed_out(turn: StepContext) -> None:
-    if turn.is_done(PreparationTask.VOICE):
-        start_cleanup(
-            turn, Outcome.BRIEFING_FAILED, "The supervisor was there, the briefing could not begin."
-        )
+def brief_command_timed_out(ctx: StepContext, command: type[Command]) -> None:
+    briefing_timed_out(ctx)
+
+
+def ringing_timed_out(ctx: StepContext) -> None:
+    if ctx.is_done(PreparationTask.VOICE):
+        start_cleanup(ctx, Outcome.BRIEFING_FAILED, "The supervisor was there, the briefing could not begin.")
         return
     start_cleanup(
-        turn,
+        ctx,
         Outcome.SUPERVISOR_JOIN_TIMEOUT,
-        f"The supervisor was not heard within {turn.config.supervisor_join_timeout_s:g} s.",
+        f"The supervisor was not heard within {ctx.config.supervisor_join_timeout_s:g} s.",
         timer="supervisor_join_timeout_s",
     )
 
 
-def supervisor_call_ended(turn: StepContext, event: SupervisorCallEnded) -> None:
-    if event.attempt == turn.state.attempt:
-        supervisor_lost(turn, event.cause, event.sip_code, source="webhook")
+def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
+    if event.attempt == ctx.state.attempt:
+        _supervisor_lost(ctx, event.cause, event.sip_code, source="webhook")
 
 
-def supervisor_left(turn: StepContext) -> None:
-    """Seen leaving the consultation room."""
-    supervisor_lost(turn, CallCause.HUNG_UP, None, source="room")
+def supervisor_left(ctx: StepContext) -> None:
+    """The room reports that the supervisor left it."""
+    _supervisor_lost(ctx, CallCause.HUNG_UP, None, source="room")
 
 
-def legs_checked(turn: StepContext, event: LegsChecked) -> None:
-    """What the provider says of both legs, asked for in case a webhook was lost."""
-    timeouts.schedule_check(turn)
+def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
+    """The provider's call records of both legs, in case a webhook was lost."""
+    schedule_check(ctx)
     if event.caller is not None and not event.caller.up:
-        turn.state.caller_gone = True
+        ctx.state.caller = CallerPlace.HUNG_UP
         start_cleanup(
-            turn,
+            ctx,
             Outcome.CALLER_LEFT,
-            timeouts.CALLER_HUNG_UP,
+            CALLER_HUNG_UP,
             source="provider",
             status=event.caller.status,
         )
     elif event.supervisor is not None and not event.supervisor.up:
-        supervisor_lost(
-            turn, event.supervisor.cause or CallCause.HUNG_UP, event.supervisor.sip_code, source="provider"
-        )
+        cause = event.supervisor.cause or CallCause.HUNG_UP
+        _supervisor_lost(ctx, cause, event.supervisor.sip_code, source="provider")
 
 
-def supervisor_lost(turn: StepContext, cause: CallCause, sip_code: int | None, *, source: str) -> None:
-    """The supervisor's leg is down before the switch was asked for."""
-    heard = turn.state.supervisor_heard
-    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else timeouts.OUTCOME_BY_CALL_CAUSE[cause]
-    if turn.state.stage is Stage.BRIEFING:
-        _briefing_over(turn, outcome)
+def _supervisor_lost(ctx: StepContext, cause: CallCause, sip_code: int | None, *, source: str) -> None:
+    """The supervisor's leg is down before the switch was requested."""
+    heard = ctx.state.supervisor_leg.was_heard
+    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else OUTCOME_BY_CALL_CAUSE[cause]
+    if ctx.state.stage is Stage.BRIEFING:
+        _publish_briefing_complete(ctx, outcome)
     start_cleanup(
-        turn,
+        ctx,
         outcome,
         "The supervisor hung up." if heard else f"The supervisor could not be reached: {cause.value}.",
         cause=cause.value,
@@ -152,6 +165,6 @@ def supervisor_lost(turn: StepContext, cause: CallCause, sip_code: int | None, *
     )
 
 
-def _briefing_over(turn: StepContext, outcome: Outcome) -> None:
-    if turn.state.stage is Stage.BRIEFING:
-        turn.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution=outcome.value)
+def _publish_briefing_complete(ctx: StepContext, outcome: Outcome) -> None:
+    if ctx.state.stage is Stage.BRIEFING:
+        ctx.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution=outcome.value)

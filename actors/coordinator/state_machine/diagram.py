@@ -1,14 +1,12 @@
 """The transition table as a Mermaid state diagram.
 
-`python -m warmxfer.actors.coordinator.state_machine.diagram` prints it.
-
-One arrow for each pair of stages, with the events that may lead along it. Events that only let a stage
-stay as it is are left out. The order is that of the stages and of the table's rows.
+`python -m warmxfer.actors.coordinator.state_machine.diagram` prints it. The diagram has one arrow for each
+pair of stages, with the events that may lead along it. It leaves out events that only let a stage stay.
 """
 
 from __future__ import annotations
 
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .state import ENDED, Stage
 from .transitions import TRANSITIONS
@@ -17,9 +15,9 @@ INDENT = "    "
 
 
 def diagram() -> str:
-    """The whole diagram, without a line break at its end."""
+    """Return the whole diagram, without a line break at its end."""
     arrows = [
-        f"{source.value} --> {target.value}: {_label(events)}"
+        f"{source.value} --> {target.value}: {', '.join(events)}"
         for (source, target), events in _arrows().items()
     ]
     starts = [f"[*] --> {Stage.NEW.value}"]
@@ -28,16 +26,14 @@ def diagram() -> str:
 
 
 def _arrows() -> dict[tuple[Stage, Stage], list[str]]:
+    """Return the events of each arrow, in the order of the stages and of the table's rows."""
     found: dict[tuple[Stage, Stage], list[str]] = {}
-    for (source, event), rule in TRANSITIONS.items():
-        for target in rule.to - {source}:
-            found.setdefault((source, target), []).append(snake_case(event.__name__))
+    for source, rows in TRANSITIONS.items():
+        for event, transition in rows.items():
+            for target in transition.to - {source}:
+                found.setdefault((source, target), []).append(snake_case(event.__name__))
     order = list(Stage)
     return {pair: found[pair] for pair in sorted(found, key=lambda pair: tuple(map(order.index, pair)))}
-
-
-def _label(events: list[str]) -> str:
-    return ", ".join(events)
 
 
 if __name__ == "__main__":

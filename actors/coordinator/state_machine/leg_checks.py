@@ -1,28 +1,43 @@
-"""Looking at the provider: how both legs are, in case nobody told."""
+"""Leg checks: when the provider is asked for the state of both legs, and the question itself."""
 
 from __future__ import annotations
 
 from warmxfer.schemas import CheckLegs
 
+from . import timeouts
 from .step_context import StepContext
 
 
-def check_legs(turn: StepContext) -> None:
-    """Ask the provider how both legs are; one look at a time, and the next one is set by its answer."""
-    turn.state.check_due_at = None
-    if not turn.state.awaits("check_legs"):
-        _ask(turn, awaited=True)
+def schedule_check(ctx: StepContext) -> None:
+    """Set the time of the next leg check. Each pause is longer than the one before."""
+    pause_s = min(timeouts.CHECK_LONGEST_S, timeouts.CHECK_FIRST_S * timeouts.CHECK_GROWTH**ctx.state.checks)
+    ctx.state.checks += 1
+    ctx.state.check_due_at = ctx.now + pause_s
 
 
-def check_legs_after_end(turn: StepContext) -> None:
-    """The same after the end, when nobody waits any more."""
-    turn.state.last_leg_check_id = _ask(turn, awaited=False)
+def schedule_cleanup_check(ctx: StepContext) -> None:
+    """Set the time of the next clean-up check of an ended transfer, or none once its time is over."""
+    unit_s, ended_at = ctx.config.command_timeout_s, ctx.state.ended_at or ctx.now
+    goes_on = ctx.now < ended_at + timeouts.CLEANUP_CHECKS_END_FACTOR * unit_s
+    ctx.state.check_due_at = ctx.now + timeouts.CLEANUP_CHECK_FACTOR * unit_s if goes_on else None
 
 
-def _ask(turn: StepContext, *, awaited: bool) -> str:
-    return turn.send(
+def check_legs(ctx: StepContext) -> None:
+    """Ask the provider for both legs. One check runs at a time; its reply schedules the next one."""
+    ctx.state.check_due_at = None
+    if not ctx.state.awaits(CheckLegs):
+        _send_check(ctx, awaited=True)
+
+
+def check_legs_after_end(ctx: StepContext) -> None:
+    """Ask the same after the end, when no reply is awaited any more."""
+    ctx.state.last_leg_check_id = _send_check(ctx, awaited=False)
+
+
+def _send_check(ctx: StepContext, *, awaited: bool) -> str:
+    return ctx.send(
         CheckLegs,
         awaited=awaited,
-        caller_call_id=turn.state.caller_call_id,
-        supervisor_call_id=turn.state.supervisor_call_id,
+        caller_call_id=ctx.state.caller_call_id,
+        supervisor_call_id=ctx.state.supervisor_call_id,
     )

@@ -1,4 +1,4 @@
-"""People come and go, and change their minds: who it was, and what that means for now."""
+"""Events about people: participants leave, callers hang up, users cancel, sessions release."""
 
 from __future__ import annotations
 
@@ -12,110 +12,109 @@ from warmxfer.schemas import (
     ParticipantLeft,
 )
 
-from . import bridge, consultation, timeouts
+from . import bridge, consultation
 from .cleanup import start_cleanup
 from .leg_checks import check_legs
-from .state import Decision
+from .state import CallerPlace, Decision
 from .step_context import StepContext
 
 
 class ParticipantRole(StrEnum):
+    """What a participant of an event is to this transfer."""
+
     SUPERVISOR = "supervisor"
     CALLER = "caller"
     CALLER_IN_PRIMARY = "caller_in_primary"
-    UNKNOWN_IN_PRIMARY = "somebody_in_primary"
-    """The caller's id in the primary room is not known, so it may be the caller."""
-    OTHER = "nobody"
+    UNKNOWN_IN_PRIMARY = "unknown_in_primary"
+    """The caller's id in the primary room is not known, so this may be the caller."""
+    OTHER = "other"
     """Not a part of this transfer, or one of our own agents."""
 
 
-def classify_participant(turn: StepContext, room_id: str, participant_id: str) -> ParticipantRole:
-    """Told by the ids that we assigned, never by display names."""
-    state = turn.state
+def classify_participant(ctx: StepContext, room_id: str, participant_id: str) -> ParticipantRole:
+    """Return the participant's role, by the ids that we assigned and never by display names."""
+    state = ctx.state
     if room_id == state.room_id:
         if participant_id == state.supervisor_participant_id:
             return ParticipantRole.SUPERVISOR
-        return ParticipantRole.CALLER if participant_id == state.caller_consult_id else ParticipantRole.OTHER
-    if room_id != turn.request.room_id:
+        is_caller = participant_id == state.caller_consult_id
+        return ParticipantRole.CALLER if is_caller else ParticipantRole.OTHER
+    if room_id != ctx.request.room_id:
         return ParticipantRole.OTHER
     if state.caller_participant_id is None:
         return ParticipantRole.UNKNOWN_IN_PRIMARY
-    return (
-        ParticipantRole.CALLER_IN_PRIMARY
-        if participant_id == state.caller_participant_id
-        else ParticipantRole.OTHER
-    )
+    is_caller = participant_id == state.caller_participant_id
+    return ParticipantRole.CALLER_IN_PRIMARY if is_caller else ParticipantRole.OTHER
 
 
-def left_before_the_bridge(turn: StepContext, event: ParticipantLeft) -> None:
-    match classify_participant(turn, event.room_id, event.participant_id):
+def left_before_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
+    match classify_participant(ctx, event.room_id, event.participant_id):
         case ParticipantRole.SUPERVISOR:
-            consultation.supervisor_left(turn)
+            consultation.supervisor_left(ctx)
         case ParticipantRole.CALLER_IN_PRIMARY:
-            _caller_left(turn, "room")
+            _caller_left(ctx, "room")
         case ParticipantRole.UNKNOWN_IN_PRIMARY:
-            check_legs(turn)
+            check_legs(ctx)
         case ParticipantRole.CALLER | ParticipantRole.OTHER:
             pass
 
 
-def left_during_the_bridge(turn: StepContext, event: ParticipantLeft) -> None:
-    """That the caller leaves the primary room is what a switch looks like from there."""
-    match classify_participant(turn, event.room_id, event.participant_id):
+def left_during_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
+    """A caller who leaves the primary room changes nothing: a switch looks like that from there."""
+    match classify_participant(ctx, event.room_id, event.participant_id):
         case ParticipantRole.SUPERVISOR:
-            bridge.supervisor_lost(turn, source="room")
+            bridge.supervisor_lost(ctx, source="room")
         case ParticipantRole.CALLER:
-            bridge.caller_lost(turn, source="room")
+            bridge.caller_lost(ctx, source="room")
         case _:
             pass
 
 
-def left_before_they_were_found(turn: StepContext, event: ParticipantLeft) -> None:
-    """The provider knew before the room that the caller was gone: their leg was looked for, and not there."""
-    verdict = turn.state.decision
-    not_found = verdict is not None and verdict.outcome is Outcome.CALLER_NOT_FOUND
-    if (
-        not_found
-        and classify_participant(turn, event.room_id, event.participant_id)
-        is ParticipantRole.CALLER_IN_PRIMARY
-    ):
-        turn.state.decision = Decision(Outcome.CALLER_LEFT, timeouts.CALLER_HUNG_UP, {"source": "room"})
+def left_before_found(ctx: StepContext, event: ParticipantLeft) -> None:
+    """The caller's leg was not found, and now the room reports that the caller left: that was the reason."""
+    decision = ctx.state.decision
+    not_found = decision is not None and decision.outcome is Outcome.CALLER_NOT_FOUND
+    role = classify_participant(ctx, event.room_id, event.participant_id)
+    if not_found and role is ParticipantRole.CALLER_IN_PRIMARY:
+        ctx.state.decision = Decision(Outcome.CALLER_LEFT, bridge.CALLER_HUNG_UP, {"source": "room"})
 
 
-def caller_hung_up(turn: StepContext, event: CallerCallEnded) -> None:
-    if event.call_id == turn.state.caller_call_id:
-        _caller_left(turn, "webhook")
+def caller_hung_up(ctx: StepContext, event: CallerCallEnded) -> None:
+    if event.call_id == ctx.state.caller_call_id:
+        _caller_left(ctx, "webhook")
 
 
-def caller_hung_up_in_the_bridge(turn: StepContext, event: CallerCallEnded) -> None:
-    if event.call_id == turn.state.caller_call_id:
-        bridge.caller_lost(turn, source="webhook")
+def caller_hung_up_during_bridge(ctx: StepContext, event: CallerCallEnded) -> None:
+    if event.call_id == ctx.state.caller_call_id:
+        bridge.caller_lost(ctx, source="webhook")
 
 
-def _caller_left(turn: StepContext, source: str) -> None:
-    turn.state.caller_gone = True
-    start_cleanup(turn, Outcome.CALLER_LEFT, timeouts.CALLER_HUNG_UP, source=source)
+def _caller_left(ctx: StepContext, source: str) -> None:
+    ctx.state.caller = CallerPlace.HUNG_UP
+    start_cleanup(ctx, Outcome.CALLER_LEFT, bridge.CALLER_HUNG_UP, source=source)
 
 
-def cancelled(turn: StepContext, event: CancelRequested) -> None:
-    start_cleanup(turn, Outcome.CANCELLED, event.reason)
+def cancelled(ctx: StepContext, event: CancelRequested) -> None:
+    start_cleanup(ctx, Outcome.CANCELLED, event.reason)
 
 
-def cancelled_in_the_bridge(turn: StepContext, event: CancelRequested) -> None:
-    bridge.cancelled_during_bridge(turn, Outcome.CANCELLED, event.reason)
+def cancelled_during_bridge(ctx: StepContext, event: CancelRequested) -> None:
+    bridge.give_up_bridge(ctx, Outcome.CANCELLED, event.reason)
 
 
 _RELEASED = "The primary session took the caller back by itself: {}."
 
 
-def session_released(turn: StepContext, event: CallerReleased) -> None:
-    turn.state.caller_free = True
-    start_cleanup(turn, Outcome.SESSION_RELEASED, _RELEASED.format(event.cause), cause=event.cause)
+def session_released(ctx: StepContext, event: CallerReleased) -> None:
+    ctx.state.caller_released = True
+    start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED.format(event.cause), cause=event.cause)
 
 
-def session_released_in_the_bridge(turn: StepContext, event: CallerReleased) -> None:
-    """The caller is on their way to a supervisor who said yes, or with them already: no silence of the bus is
-    a reason to take them away again. A session that is closed is no place to go back to either: then the
-    bridge is all the caller has."""
+def session_released_during_bridge(ctx: StepContext, event: CallerReleased) -> None:
+    """A release does not end a bridge.
+
+    The caller is on the way to a supervisor who said yes, or with them. A silent bus is no reason to take the
+    caller away again. If the session was closed, the bridge is all that the caller has.
+    """
     if event.cause == "session_closed":
-        turn.state.caller_free = True
+        ctx.state.caller_released = True

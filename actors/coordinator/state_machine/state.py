@@ -1,6 +1,6 @@
-"""What a transfer remembers: one plain value, kept whole in every record of its log.
+"""State of one transfer: one plain value, stored whole in every record of its log.
 
-Nouns only. What changes it is in the files beside this one.
+Only nouns are here. The handlers beside this file change the state; `step()` calls them.
 """
 
 from __future__ import annotations
@@ -9,30 +9,33 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from warmxfer.schemas import Outcome, WarmTransferRequest, participant_ids
+from warmxfer.schemas import Command, Outcome, WarmTransferRequest, participant_ids
+from warmxfer.schemas.fields import snake_case
+
+EvidenceValue = str | int | float | bool | None
 
 
 class Stage(StrEnum):
-    """Where a transfer stands, for the machine: finer than the phases users see, one at a time."""
+    """What the state machine waits for: one stage at a time. Users see the coarser phases."""
 
     NEW = "new"
-    """No record yet."""
+    """No record exists yet."""
     PREPARING = "preparing"
-    """Holding the caller, finding the call, opening the room, writing the summary."""
+    """The caller is being held, the call found, the room created, the summary written."""
     RINGING = "ringing"
-    """The supervisor is being dialled; nobody has been heard yet, or the summary is still to come."""
+    """The supervisor is being dialled: their audio or the summary is still missing."""
     BRIEFING = "briefing"
-    """The supervisor is being told and asked."""
+    """The briefing agent briefs the supervisor and asks them."""
     SWITCHING = "switching"
-    """The provider was asked to move the caller; its answer is awaited."""
+    """The provider was asked to move the caller; its reply is awaited."""
     ARRIVING = "arriving"
-    """The move was accepted; the caller is yet to be seen in the consultation room."""
+    """The provider accepted the move; the caller was not yet seen in the consultation room."""
     HANDING_OVER = "handing_over"
-    """Caller and supervisor are together; the briefing agent is on its way out."""
+    """Caller and supervisor are together; the briefing agent is leaving."""
     RETURNING = "returning"
-    """The bridge did not hold: the caller is being moved back."""
+    """The bridge failed; the caller is being moved back."""
     UNWINDING = "unwinding"
-    """The caller is given back to the AI; legs and rooms are being cleared away."""
+    """The caller is released to the AI; legs, agent and room are being cleaned up."""
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -46,7 +49,7 @@ ENDED = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
 
 
 class PreparationTask(StrEnum):
-    """What has to be done before the supervisor can be asked; in which order is a matter of pacing."""
+    """A task that must be done before the supervisor can be asked. The pacing decides the order."""
 
     HOLD = "hold"
     FIND = "find"
@@ -55,12 +58,104 @@ class PreparationTask(StrEnum):
     JOIN = "join"
     DIAL = "dial"
     VOICE = "voice"
-    """The supervisor is heard: done by them, never begun by us."""
+    """The supervisor's audio is heard. The supervisor does this task; no command starts it."""
     BRIEF = "brief"
 
 
+class CallerPlace(StrEnum):
+    """Where the caller is, as far as the events say."""
+
+    WITH_AI = "with_ai"
+    """In the primary room: no move was accepted, or the caller was moved back.
+
+    Also the place of a caller who hung up after the end, when nothing depends on it any more.
+    """
+    SEEN_EARLY = "seen_early"
+    """Seen in the consultation room before the reply to `SwitchCaller`; only while switching."""
+    MOVED = "moved"
+    """The provider was asked to move the caller, and may have done so."""
+    OVERDUE = "overdue"
+    """Moved, and not seen within the arrival time: the provider is asked once more; only while arriving."""
+    ARRIVED = "arrived"
+    """In the consultation room, with the supervisor."""
+    HUNG_UP = "hung_up"
+
+    @property
+    def may_be_in_consultation(self) -> bool:
+        """True if the caller may be in the consultation room: the room and its legs stay untouched."""
+        return self in (CallerPlace.MOVED, CallerPlace.OVERDUE, CallerPlace.ARRIVED)
+
+
+class SupervisorLeg(StrEnum):
+    """Whether the supervisor was heard, and whether a leg that was to be ended may be up."""
+
+    UNHEARD = "unheard"
+    HEARD = "heard"
+    UNHEARD_UNCONFIRMED = "unheard_unconfirmed"
+    """`EndCall` was sent, and no reply says that the leg is down: it may be up, or come up later."""
+    HEARD_UNCONFIRMED = "heard_unconfirmed"
+
+    @property
+    def was_heard(self) -> bool:
+        return self in (SupervisorLeg.HEARD, SupervisorLeg.HEARD_UNCONFIRMED)
+
+    @property
+    def may_be_up(self) -> bool:
+        """True from `EndCall` on, until a reply confirms that the leg is down."""
+        return self in (SupervisorLeg.UNHEARD_UNCONFIRMED, SupervisorLeg.HEARD_UNCONFIRMED)
+
+    def heard(self) -> SupervisorLeg:
+        """Return the value after the supervisor's audio was heard."""
+        return SupervisorLeg.HEARD_UNCONFIRMED if self.may_be_up else SupervisorLeg.HEARD
+
+    def with_end(self, *, confirmed: bool) -> SupervisorLeg:
+        """Return the value after `EndCall` was sent (`confirmed` False), or confirmed by its reply."""
+        if confirmed:
+            return SupervisorLeg.HEARD if self.was_heard else SupervisorLeg.UNHEARD
+        return SupervisorLeg.HEARD_UNCONFIRMED if self.was_heard else SupervisorLeg.UNHEARD_UNCONFIRMED
+
+
+class RoomStatus(StrEnum):
+    """State of the consultation room."""
+
+    NONE = "none"
+    """No room is known, and no `CreateRoom` has an unknown outcome."""
+    CREATE_UNCONFIRMED = "create_unconfirmed"
+    """`CreateRoom` failed or timed out: the room may exist, and its id is unknown."""
+    OPEN = "open"
+    CLOSING = "closing"
+    """`CloseRoom` was sent: its reply is awaited, or the room is closed."""
+    CLOSE_UNCONFIRMED = "close_unconfirmed"
+    """`CloseRoom` was sent and not confirmed; the room may still be open."""
+    STILL_OPEN = "still_open"
+    """The room must be closed, and no `CloseRoom` for it is outstanding."""
+
+    @property
+    def exists(self) -> bool:
+        """True if there is, or may be, a room to close."""
+        return self is not RoomStatus.NONE
+
+    @property
+    def close_requested(self) -> bool:
+        return self in (RoomStatus.CLOSING, RoomStatus.CLOSE_UNCONFIRMED)
+
+    @property
+    def may_be_open(self) -> bool:
+        """True if the room was to be closed and may be open."""
+        return self in (RoomStatus.CLOSE_UNCONFIRMED, RoomStatus.STILL_OPEN)
+
+    def close_unconfirmed(self) -> RoomStatus:
+        """Return the status after `CloseRoom` failed, timed out or was not waited for."""
+        return RoomStatus.CLOSE_UNCONFIRMED if self is RoomStatus.CLOSING else self
+
+    def close_confirmed(self) -> RoomStatus:
+        """Return the status after a reply said that the room is closed."""
+        after = {RoomStatus.CLOSE_UNCONFIRMED: RoomStatus.CLOSING, RoomStatus.STILL_OPEN: RoomStatus.OPEN}
+        return after.get(self, self)
+
+
 class PendingCommand(Struct, frozen=True):
-    """A command whose answer is awaited."""
+    """A command whose reply is awaited."""
 
     kind: str
     """The command's tag, such as `dial_supervisor`."""
@@ -68,27 +163,28 @@ class PendingCommand(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """How the transfer ends, once that is decided. The first verdict stands, but for who was looked for, not
-    found, and is then seen to have left."""
+    """The outcome, once decided.
+
+    The first decision stands, with one exception: CALLER_NOT_FOUND becomes CALLER_LEFT if the caller is then
+    seen leaving.
+    """
 
     outcome: Outcome
     detail: str
-    evidence: dict[str, str | int | float | bool | None] = field(
-        default_factory=dict[str, str | int | float | bool | None]
-    )
+    evidence: dict[str, EvidenceValue] = field(default_factory=dict[str, EvidenceValue])
 
 
-class Transfer(Struct, kw_only=True):
-    """One warm transfer. Times are epoch seconds by the broker's clock."""
+class TransferFields(Struct, kw_only=True):
+    """The fields that `Transfer` and its stored form share. Moments: epoch seconds by the broker's clock."""
 
     id: str
     stage: Stage
     started_at: float
     request: WarmTransferRequest | None = None
-    """None only when the request was refused before it began."""
+    """None only if the request was refused before the transfer began."""
 
     seq: int = 0
-    """Records so far: this state is the outcome of record number `seq`."""
+    """Records so far: this state is the result of record number `seq`."""
     phases: int = 0
     commands: int = 0
 
@@ -99,40 +195,34 @@ class Transfer(Struct, kw_only=True):
     check_due_at: float | None = None
     checks: int = 0
     timer_due_at: float | None = field(name="armed_at", default=None)
-    """When the one durable timer of this transfer is set to fire; None: not set."""
+    """When the one durable timer of this transfer fires. None if no timer is set."""
 
     attempt: int = 1
     caller_call_id: str | None = None
     caller_participant_id: str | None = None
-    caller_gone: bool = False
-    caller_free: bool = False
-    """The session has let the caller talk again, told to or by itself."""
-    caller_moved: bool = False
-    """The provider was asked to move the caller into the consultation room, and may have done so."""
-    caller_arrived: bool = False
-    arrival_rechecked: bool = field(name="last_look", default=False)
-    """The time to arrive is over, and the provider is asked once more before the caller is moved back."""
+    caller_released: bool = field(name="caller_free", default=False)
+    """The session unmuted the caller, on a command or by itself. It says nothing about the caller's place."""
 
     room_id: str | None = None
-    room_doubtful: bool = False
-    """It may have been opened, and nobody has told which it is."""
-    room_closing: bool = False
-    closing_doubtful: bool = False
-    """It was told to be closed, and may be open: the provider would not, or nobody has told."""
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
-    supervisor_heard: bool = False
     recording: str = ""
-    """What became of the caller's recording in the consultation room, for the evidence; empty: not told."""
-    leg_doubtful: bool = False
-    """It was to be ended, and may be up or come up yet: nobody has seen it come or go."""
+    """The result of the caller's recording in the consultation room, for the evidence. Empty if unknown."""
 
     ended_at: float | None = None
-    """Moved on by outages since, the broker's and the provider's: they do not use up the time for looking."""
+    """When the transfer ended. Outages move it later: they do not use up the time for clean-up checks."""
     last_leg_check_id: str = field(name="late_look", default="")
-    """The last look at the legs after the end, by its command's id: what an earlier one saw is too old."""
+    """Command id of the newest leg check after the end. Replies to earlier checks are too old."""
     summary: str = ""
     decision: Decision | None = field(name="verdict", default=None)
+
+
+class Transfer(TransferFields, kw_only=True):
+    """One warm transfer."""
+
+    caller: CallerPlace = CallerPlace.WITH_AI
+    room: RoomStatus = RoomStatus.NONE
+    supervisor_leg: SupervisorLeg = SupervisorLeg.UNHEARD
 
     @property
     def supervisor_participant_id(self) -> str:
@@ -145,18 +235,19 @@ class Transfer(Struct, kw_only=True):
 
     @property
     def caller_return_id(self) -> str:
-        """The caller's participant id when moved back into the primary room."""
+        """The caller's participant id after the move back into the primary room."""
         return participant_ids.caller_return(self.id)
 
     @property
     def agent_participant_id(self) -> str:
         return participant_ids.agent(self.id)
 
-    @property
-    def caller_away(self) -> bool:
-        """The caller may be in the consultation room: nothing may happen to it, or to who is there."""
-        return self.caller_moved and not self.caller_gone
+    def awaits(self, *commands: type[Command]) -> bool:
+        """True while the reply to a command of one of these types is outstanding."""
+        kinds = {wire_name(each) for each in commands}
+        return any(each.kind in kinds for each in self.pending.values())
 
-    def awaits(self, kind: str) -> bool:
-        """True while an answer to a command of this kind is outstanding."""
-        return any(each.kind == kind for each in self.pending.values())
+
+def wire_name(command: type[Command]) -> str:
+    """Return the tag of a command type: `DialSupervisor` -> `dial_supervisor`."""
+    return snake_case(command.__name__)

@@ -1,16 +1,19 @@
-"""One turn of the machine: the state being changed, and what shall go out because of it.
+"""Working copy of one transition: the state being changed, the outbox being built, and what a command row is.
 
-Handlers read and write `turn.state` and call the verbs below. A turn lives for one `step()` only, works on
-a copy, and touches nothing outside itself.
+Handlers read and write `ctx.state` and call the methods below. A context lives for one `step()`, works on a
+copy of the state, and touches nothing outside itself.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from warmxfer.schemas import (
     Command,
+    CommandFailed,
+    InternalError,
     Outcome,
     PhaseChanged,
     WarmTransferConfig,
@@ -18,24 +21,62 @@ from warmxfer.schemas import (
     WarmTransferRequest,
     apology_for,
 )
-from warmxfer.schemas.errors import InternalError
-from warmxfer.schemas.tags import snake_case
 
 from .record import Output
-from .state import Decision, PendingCommand, PreparationTask, Stage, Transfer
+from .state import Decision, EvidenceValue, PendingCommand, PreparationTask, Stage, Transfer, wire_name
+
+
+class Actor(NamedTuple):
+    """An actor that replies to commands: its name in sentences, and how an operator starts it."""
+
+    name: str
+    remedy: str
+
+
+class CommandPolicy(NamedTuple):
+    """All that the state machine knows about one command; `command_policy.py` has one row each."""
+
+    actor: Actor
+    """The actor that replies."""
+    timeout_s: Callable[[WarmTransferConfig], float]
+    """How long the actor may take."""
+    on_failed: Callable[[StepContext, CommandFailed], None]
+    """What the transfer does when the actor replies `CommandFailed`."""
+    on_timeout: Callable[[StepContext, type[Command]], None]
+    """What the transfer does when no reply came in time."""
+    if_failed: Outcome = Outcome.BROKEN
+    """The outcome of a transfer that ends by the failure."""
+    if_absent: Outcome = Outcome.BROKEN
+    """The outcome of a transfer that ends by the missing reply."""
+    blocks_cleanup: bool = False
+    """True if a transfer that unwinds waits for the reply before it ends."""
+    grace_s: float = 0.0
+    """How much longer than `timeout_s` the coordinator waits."""
+    in_session: Actor | None = None
+    """The actor that replies when the config says `brief_by: session`."""
+
+    def absent(self, command: type[Command], config: WarmTransferConfig) -> str:
+        """Return the sentence about a reply that did not come: what is missing, and how to start it."""
+        actor = self.in_session if self.in_session and config.brief_by == "session" else self.actor
+        waited_s = self.timeout_s(config)
+        return f"No {actor.name} answered {wire_name(command)} within {waited_s:g} s; {actor.remedy}."
+
+
+Policies = Mapping[type[Command], CommandPolicy]
 
 
 class StepContext:
-    """`now` is the broker's time of the event being handled."""
+    """`now` is the broker's time of the event being handled; `policies` has the row of each command."""
 
-    def __init__(self, state: Transfer, now: float) -> None:
+    def __init__(self, state: Transfer, now: float, policies: Policies) -> None:
         self.state = copy.copy(state)
         self.state.done = list(state.done)
         self.state.begun = list(state.begun)
         self.state.pending = dict(state.pending)
         self.now = now
+        self.policies = policies
         self.replied_to: PendingCommand | None = None
-        """The command that the event being handled answers."""
+        """The command that the event being handled replies to."""
         self.outbox: list[Output] = []
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
@@ -56,10 +97,21 @@ class StepContext:
     def is_started(self, task: PreparationTask) -> bool:
         return task in self.state.begun
 
+    @property
+    def replied_command(self) -> type[Command]:
+        """The type of the command that the event being handled replies to."""
+        if self.replied_to is None:
+            raise InternalError("the event being handled replies to no command that is awaited")
+        return self.command_of(self.replied_to)
+
+    def command_of(self, pending: PendingCommand) -> type[Command]:
+        """Return the type of a command whose reply is awaited."""
+        return next(each for each in self.policies if wire_name(each) == pending.kind)
+
     # ── what goes out ────────────────────────────────────────────────────────────────────────────
 
     def publish_phase(self, phase: WarmTransferPhase, **data: Any) -> None:
-        """Tell the users."""
+        """Publish a phase to the users."""
         self.state.phases += 1
         self.outbox.append(
             PhaseChanged(
@@ -71,32 +123,17 @@ class StepContext:
             )
         )
 
-    def send(
-        self, kind: type[Command], *, timeout_factor: float = 1.0, awaited: bool = True, **fields: Any
-    ) -> str:
-        """Command an actor, and wait for its answer `patience` times the usual command timeout. The id."""
-        return self.send_within(
-            kind, self.config.command_timeout_s * timeout_factor, awaited=awaited, **fields
-        )
-
-    def send_within(
-        self,
-        kind: type[Command],
-        timeout_s: float,
-        *,
-        grace_s: float = 0.0,
-        awaited: bool = True,
-        **fields: Any,
-    ) -> str:
-        """Command an actor that has `timeout_s`; its answer is awaited `grace_s` longer."""
+    def send(self, command: type[Command], *, awaited: bool = True, **fields: Any) -> str:
+        """Send a command and, if `awaited`, wait for its reply as long as its row says. Return its id."""
+        policy = self.policies[command]
         self.state.commands += 1
         command_id = f"{self.state.id}-{self.state.commands}"
-        if "fence" in kind.__struct_fields__:
+        if "fence" in command.__struct_fields__:
             fields["fence"] = self.state.commands
-        due_at = self.now + timeout_s
-        self.outbox.append(kind(command_id=command_id, deadline_at=due_at, **fields))  # pyright: ignore[reportArgumentType]
+        due_at = self.now + policy.timeout_s(self.config)
+        self.outbox.append(command(command_id=command_id, deadline_at=due_at, **fields))  # pyright: ignore[reportArgumentType]
         if awaited:
-            self.state.pending[command_id] = PendingCommand(snake_case(kind.__name__), due_at + grace_s)
+            self.state.pending[command_id] = PendingCommand(wire_name(command), due_at + policy.grace_s)
         return command_id
 
     # ── what changes ─────────────────────────────────────────────────────────────────────────────
@@ -109,27 +146,27 @@ class StepContext:
         self.state.checks = 0
 
     def mark_done(self, task: PreparationTask) -> None:
-        """Tick off a task."""
         if task not in self.state.done:
             self.state.done.append(task)
 
-    def stop_waiting_for(self, *kinds: str) -> None:
-        """Stop waiting for answers of these kinds."""
+    def stop_waiting_for(self, *commands: type[Command]) -> None:
+        """Drop the waits for replies to these commands."""
+        kinds = {wire_name(each) for each in commands}
         self.state.pending = {
             each: pending for each, pending in self.state.pending.items() if pending.kind not in kinds
         }
 
-    def decide(self, outcome: Outcome, detail: str, **evidence: str | int | float | bool | None) -> None:
-        """Decide how this ends. The first verdict stands."""
+    def decide(self, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
+        """Decide on the outcome. The first decision stands."""
         if self.state.decision is None:
             self.state.decision = Decision(outcome, detail, evidence)
 
-    def add_evidence(self, **evidence: str | int | float | bool | None) -> None:
-        """Add what was seen on the way to the verdict's evidence."""
-        if verdict := self.state.decision:
-            known = {**verdict.evidence, **evidence}
-            self.state.decision = Decision(verdict.outcome, verdict.detail, known)
+    def add_evidence(self, **evidence: EvidenceValue) -> None:
+        """Add facts to the evidence of the decision, if there is one."""
+        if decision := self.state.decision:
+            known = {**decision.evidence, **evidence}
+            self.state.decision = Decision(decision.outcome, decision.detail, known)
 
     def apology(self, outcome: Outcome) -> str:
-        """What the caller hears on being given back."""
+        """Return the line that the caller hears when the AI takes them back."""
         return self.config.lines.apologies.get(outcome) or apology_for(outcome)

@@ -1,13 +1,18 @@
-"""The transition table: which event does what in which stage, and where it may lead.
+"""Transition table: which event is handled how in which stage, and to which stages that may lead.
 
-The whole behaviour of a transfer, as data. An event that has no row in a stage has no effect there.
-`step()` refuses a handler that leads where its row does not say, the diagram in the docs is drawn from
-these rows, and the exhaustive check finds each of their ways to be taken.
+The table is the whole behaviour of a transfer, as data, and reads as the diagram in docs/architecture.md,
+which is generated from it.
+
+Invariants:
+
+- An event without a row in a stage has no effect there.
+- A handler leads only to the stages of its row; `step()` raises `InternalError` otherwise.
+- Each way of each row is taken by some sequence of events (tests/model_check/test_model.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -44,17 +49,23 @@ from warmxfer.schemas import (
     VoicemailDetected,
 )
 
-from . import bridge, cleanup, consultation, failures, participant_events, preparation
+from . import bridge, cleanup, consultation, failures, late_events, participant_events, preparation
 from .state import Stage
+from .step_context import StepContext
 
-Handler = Callable[[Any, Any], None]
+Handler = Callable[[StepContext, Any], None]
 
 
 class Transition(Struct, frozen=True):
-    """`to` lists every stage the handler may lead to, its own included where it may stay."""
+    """`to` has every stage the handler may lead to, the row's own stage included if the transfer may stay."""
 
     handler: Handler
     to: frozenset[Stage]
+
+
+def to(handler: Handler, *stages: Stage) -> Transition:
+    """Return the transition that `handler` makes, and that may lead to `stages`."""
+    return Transition(handler, frozenset(stages))
 
 
 NEW, PREPARING, RINGING, BRIEFING = Stage.NEW, Stage.PREPARING, Stage.RINGING, Stage.BRIEFING
@@ -62,191 +73,151 @@ SWITCHING, ARRIVING, HANDING_OVER = Stage.SWITCHING, Stage.ARRIVING, Stage.HANDI
 RETURNING, UNWINDING = Stage.RETURNING, Stage.UNWINDING
 COMPLETED, CANCELLED, FAILED = Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED
 
-Rows = dict[Stage, tuple[Stage, ...]]
-
-CONSULTING = (RINGING, BRIEFING)
-OVER = (UNWINDING, CANCELLED, FAILED)
-"""Decided against; the last two are final."""
-
-TRANSITIONS: dict[tuple[Stage, type[Event]], Transition] = {}
-
-
-def _on(event: type[Event], handler: Handler, rows: Rows) -> None:
-    for stage, to in rows.items():
-        TRANSITIONS[stage, event] = Transition(handler, frozenset(to))
-
-
-def _stay_or(leave: Stage, *stages: Stage) -> Rows:
-    return {stage: (stage, leave) for stage in stages}
-
-
-def _stay(*stages: Stage) -> Rows:
-    return {stage: (stage,) for stage in stages}
-
-
-def _all_to(target: Stage, *stages: Stage) -> Rows:
-    return dict.fromkeys(stages, (target,))
-
-
-# the beginning
-_on(TransferRequested, preparation.requested, {NEW: (PREPARING, FAILED)})
-_on(TransferRefused, preparation.refused, {NEW: (FAILED,)})
-
-# preparing, in any order
-_on(CallerHeld, preparation.caller_held, {PREPARING: (PREPARING, RINGING)})
-_on(CallerCallFound, preparation.caller_call_found, {PREPARING: (PREPARING, RINGING)})
-_on(RoomCreated, preparation.room_created, {PREPARING: (PREPARING, RINGING)})
-_on(SummaryReady, preparation.summary_ready, {PREPARING: (PREPARING,), RINGING: (RINGING, BRIEFING)})
-_on(
-    ConsultationJoined,
-    preparation.consultation_joined,
-    {PREPARING: (PREPARING, RINGING), RINGING: (RINGING, BRIEFING)},
-)
-
-# the consultation
-_on(SupervisorDialed, consultation.supervisor_dialed, {RINGING: (RINGING, BRIEFING)})
-_on(AudioStreamEnabled, consultation.audio_enabled, {RINGING: (RINGING, BRIEFING)})
-_on(SupervisorCallEnded, consultation.supervisor_call_ended, _stay_or(UNWINDING, *CONSULTING))
-_on(VoicemailDetected, consultation.voicemail_detected, _all_to(UNWINDING, *CONSULTING))
-_on(SupervisorReady, consultation.supervisor_ready, {BRIEFING: (SWITCHING,)})
-_on(SupervisorDeclined, consultation.supervisor_declined, _all_to(UNWINDING, *CONSULTING))
-_on(
-    LegsChecked,
-    consultation.legs_checked,
-    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *CONSULTING)},
-)
-
-# the bridge
-_on(
-    CallerSwitched,
-    bridge.caller_switched,
-    {SWITCHING: (ARRIVING, HANDING_OVER, RETURNING, UNWINDING)},
-)
-for _seen in (ParticipantJoined, AudioStreamEnabled):
-    _on(
-        _seen,
-        bridge.seen_in_consultation,
-        {SWITCHING: (SWITCHING,), ARRIVING: (ARRIVING, HANDING_OVER)},
-    )
-_on(LegsChecked, bridge.legs_checked, {ARRIVING: (ARRIVING, HANDING_OVER, RETURNING, UNWINDING)})
-_on(
-    SupervisorCallEnded,
-    bridge.supervisor_call_ended,
-    {SWITCHING: (SWITCHING,), **_stay_or(RETURNING, ARRIVING, HANDING_OVER)},
-)
-_on(ConsultationLeft, bridge.consultation_left, _stay_or(COMPLETED, HANDING_OVER))
-_on(RecordingStarted, bridge.recording_started, _stay_or(COMPLETED, HANDING_OVER))
-_on(CallerReturned, bridge.caller_returned, {RETURNING: (UNWINDING,)})
-
-# people who leave, and people who change their minds
-_on(
-    ParticipantLeft,
-    participant_events.left_before_the_bridge,
-    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *CONSULTING)},
-)
-_on(
-    ParticipantLeft,
-    participant_events.left_during_the_bridge,
-    {
-        SWITCHING: (SWITCHING,),
-        ARRIVING: (ARRIVING, RETURNING, UNWINDING),
-        HANDING_OVER: (HANDING_OVER, RETURNING, UNWINDING),
+TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
+    NEW: {
+        TransferRequested: to(preparation.requested, PREPARING, FAILED),
+        TransferRefused: to(preparation.refused, FAILED),
+        TransferBroken: to(failures.transfer_broken, FAILED),
     },
-)
-_on(ParticipantLeft, participant_events.left_before_they_were_found, _stay(UNWINDING))
-_on(
-    CallerCallEnded,
-    participant_events.caller_hung_up,
-    {PREPARING: (PREPARING, UNWINDING, CANCELLED), **_stay_or(UNWINDING, *CONSULTING)},
-)
-_on(
-    CallerCallEnded,
-    participant_events.caller_hung_up_in_the_bridge,
-    {SWITCHING: (SWITCHING,), **_stay_or(UNWINDING, ARRIVING, HANDING_OVER, RETURNING)},
-)
-_on(
-    CancelRequested,
-    participant_events.cancelled,
-    {PREPARING: (UNWINDING, CANCELLED), **_all_to(UNWINDING, *CONSULTING)},
-)
-_on(
-    CancelRequested,
-    participant_events.cancelled_in_the_bridge,
-    {SWITCHING: (SWITCHING,), **_all_to(RETURNING, ARRIVING, HANDING_OVER)},
-)
-_on(
-    CallerReleased,
-    participant_events.session_released,
-    {PREPARING: (UNWINDING, FAILED), **_all_to(UNWINDING, *CONSULTING)},
-)
-_on(
-    CallerReleased,
-    participant_events.session_released_in_the_bridge,
-    _stay(SWITCHING, ARRIVING, HANDING_OVER),
-)
-
-# clearing away
-_on(CallerReleased, cleanup.caller_released, {UNWINDING: OVER})
-_on(CallEnded, cleanup.call_ended, {UNWINDING: OVER})
-_on(ConsultationLeft, cleanup.consultation_left, {UNWINDING: OVER})
-_on(RoomClosed, cleanup.room_closed, {UNWINDING: OVER, **_stay(CANCELLED, FAILED)})
-
-# what turns up when it is over
-_on(RoomCreated, cleanup.late_room, _stay(*OVER))
-_on(SupervisorDialed, cleanup.late_dial, _stay(*OVER))
-_on(ParticipantJoined, cleanup.late_leg, _stay(*OVER))
-_on(AudioStreamEnabled, cleanup.late_leg, _stay(*OVER))
-_on(CallerReturned, cleanup.late_return, _stay(*OVER))
-_on(CallerCallEnded, cleanup.late_hang_up, _stay(*OVER))
-_on(SupervisorCallEnded, cleanup.supervisor_left_caller_behind, _stay(*OVER))
-_on(LegsChecked, cleanup.late_look, _stay(CANCELLED, FAILED))
-
-# what fails, and what takes too long
-_on(
-    CommandFailed,
-    failures.command_failed,
-    {
-        PREPARING: (PREPARING, UNWINDING, FAILED),
-        RINGING: (RINGING, BRIEFING, UNWINDING),
-        BRIEFING: (BRIEFING, UNWINDING),
-        SWITCHING: (RETURNING, UNWINDING),
-        ARRIVING: (ARRIVING,),
-        HANDING_OVER: (HANDING_OVER, COMPLETED),
-        RETURNING: (RETURNING, UNWINDING),
-        UNWINDING: OVER,
+    PREPARING: {
+        CancelRequested: to(participant_events.cancelled, UNWINDING, CANCELLED),
+        TransferBroken: to(failures.transfer_broken, UNWINDING, FAILED),
+        CallerHeld: to(preparation.caller_held, PREPARING, RINGING),
+        CallerReleased: to(participant_events.session_released, UNWINDING, FAILED),
+        SummaryReady: to(preparation.summary_ready, PREPARING),
+        CallerCallFound: to(preparation.caller_call_found, PREPARING, RINGING),
+        RoomCreated: to(preparation.room_created, PREPARING, RINGING),
+        CallerCallEnded: to(participant_events.caller_hung_up, PREPARING, UNWINDING, CANCELLED),
+        LegsChecked: to(consultation.legs_checked, PREPARING, UNWINDING, CANCELLED),
+        ConsultationJoined: to(preparation.consultation_joined, PREPARING, RINGING),
+        ParticipantLeft: to(participant_events.left_before_bridge, PREPARING, UNWINDING, CANCELLED),
+        DeadlinePassed: to(failures.deadline_passed, PREPARING, UNWINDING, FAILED),
+        CommandFailed: to(failures.command_failed, PREPARING, UNWINDING, FAILED),
     },
-)
-_on(
-    DeadlinePassed,
-    failures.deadline_passed,
-    {
-        PREPARING: (PREPARING, UNWINDING, FAILED),
-        RINGING: (RINGING, BRIEFING, UNWINDING),
-        BRIEFING: (BRIEFING, SWITCHING, UNWINDING),
-        SWITCHING: (SWITCHING, RETURNING),
-        ARRIVING: (ARRIVING, RETURNING),
-        HANDING_OVER: (HANDING_OVER, COMPLETED),
-        RETURNING: (RETURNING, UNWINDING),
-        UNWINDING: OVER,
-        **_stay(CANCELLED, FAILED),
+    RINGING: {
+        CancelRequested: to(participant_events.cancelled, UNWINDING),
+        TransferBroken: to(failures.transfer_broken, UNWINDING),
+        CallerReleased: to(participant_events.session_released, UNWINDING),
+        SummaryReady: to(preparation.summary_ready, RINGING, BRIEFING),
+        SupervisorDialed: to(consultation.supervisor_dialed, RINGING, BRIEFING),
+        SupervisorCallEnded: to(consultation.supervisor_call_ended, RINGING, UNWINDING),
+        CallerCallEnded: to(participant_events.caller_hung_up, RINGING, UNWINDING),
+        LegsChecked: to(consultation.legs_checked, RINGING, UNWINDING),
+        ConsultationJoined: to(preparation.consultation_joined, RINGING, BRIEFING),
+        SupervisorDeclined: to(consultation.supervisor_declined, UNWINDING),
+        VoicemailDetected: to(consultation.voicemail_detected, UNWINDING),
+        AudioStreamEnabled: to(consultation.audio_enabled, RINGING, BRIEFING),
+        ParticipantLeft: to(participant_events.left_before_bridge, RINGING, UNWINDING),
+        DeadlinePassed: to(failures.deadline_passed, RINGING, BRIEFING, UNWINDING),
+        CommandFailed: to(failures.command_failed, RINGING, BRIEFING, UNWINDING),
     },
-)
-_on(
-    TransferBroken,
-    failures.transfer_broken,
-    {
-        NEW: (FAILED,),
-        PREPARING: (UNWINDING, FAILED),
-        **_all_to(UNWINDING, *CONSULTING),
-        **_all_to(RETURNING, SWITCHING, ARRIVING),
-        HANDING_OVER: (HANDING_OVER, COMPLETED),
-        **_stay_or(UNWINDING, RETURNING),
-        UNWINDING: OVER,
+    BRIEFING: {
+        CancelRequested: to(participant_events.cancelled, UNWINDING),
+        TransferBroken: to(failures.transfer_broken, UNWINDING),
+        CallerReleased: to(participant_events.session_released, UNWINDING),
+        SupervisorCallEnded: to(consultation.supervisor_call_ended, BRIEFING, UNWINDING),
+        CallerCallEnded: to(participant_events.caller_hung_up, BRIEFING, UNWINDING),
+        LegsChecked: to(consultation.legs_checked, BRIEFING, UNWINDING),
+        SupervisorReady: to(consultation.supervisor_ready, SWITCHING),
+        SupervisorDeclined: to(consultation.supervisor_declined, UNWINDING),
+        VoicemailDetected: to(consultation.voicemail_detected, UNWINDING),
+        ParticipantLeft: to(participant_events.left_before_bridge, BRIEFING, UNWINDING),
+        DeadlinePassed: to(failures.deadline_passed, BRIEFING, SWITCHING, UNWINDING),
+        CommandFailed: to(failures.command_failed, BRIEFING, UNWINDING),
     },
-)
+    SWITCHING: {
+        CancelRequested: to(participant_events.cancelled_during_bridge, SWITCHING),
+        TransferBroken: to(failures.transfer_broken, RETURNING),
+        CallerReleased: to(participant_events.session_released_during_bridge, SWITCHING),
+        SupervisorCallEnded: to(bridge.supervisor_call_ended, SWITCHING),
+        CallerCallEnded: to(participant_events.caller_hung_up_during_bridge, SWITCHING),
+        CallerSwitched: to(bridge.caller_switched, ARRIVING, HANDING_OVER, RETURNING, UNWINDING),
+        AudioStreamEnabled: to(bridge.seen_in_consultation, SWITCHING),
+        ParticipantJoined: to(bridge.seen_in_consultation, SWITCHING),
+        ParticipantLeft: to(participant_events.left_during_bridge, SWITCHING),
+        DeadlinePassed: to(failures.deadline_passed, SWITCHING, RETURNING),
+        CommandFailed: to(failures.command_failed, RETURNING, UNWINDING),
+    },
+    ARRIVING: {
+        CancelRequested: to(participant_events.cancelled_during_bridge, RETURNING),
+        TransferBroken: to(failures.transfer_broken, RETURNING),
+        CallerReleased: to(participant_events.session_released_during_bridge, ARRIVING),
+        SupervisorCallEnded: to(bridge.supervisor_call_ended, ARRIVING, RETURNING),
+        CallerCallEnded: to(participant_events.caller_hung_up_during_bridge, ARRIVING, UNWINDING),
+        LegsChecked: to(bridge.legs_checked, ARRIVING, HANDING_OVER, RETURNING, UNWINDING),
+        AudioStreamEnabled: to(bridge.seen_in_consultation, ARRIVING, HANDING_OVER),
+        ParticipantJoined: to(bridge.seen_in_consultation, ARRIVING, HANDING_OVER),
+        ParticipantLeft: to(participant_events.left_during_bridge, ARRIVING, RETURNING, UNWINDING),
+        DeadlinePassed: to(failures.deadline_passed, ARRIVING, RETURNING),
+        CommandFailed: to(failures.command_failed, ARRIVING),
+    },
+    HANDING_OVER: {
+        CancelRequested: to(participant_events.cancelled_during_bridge, RETURNING),
+        TransferBroken: to(failures.transfer_broken, HANDING_OVER, COMPLETED),
+        CallerReleased: to(participant_events.session_released_during_bridge, HANDING_OVER),
+        SupervisorCallEnded: to(bridge.supervisor_call_ended, HANDING_OVER, RETURNING),
+        CallerCallEnded: to(participant_events.caller_hung_up_during_bridge, HANDING_OVER, UNWINDING),
+        RecordingStarted: to(bridge.recording_started, HANDING_OVER, COMPLETED),
+        ConsultationLeft: to(bridge.consultation_left, HANDING_OVER, COMPLETED),
+        ParticipantLeft: to(participant_events.left_during_bridge, HANDING_OVER, RETURNING, UNWINDING),
+        DeadlinePassed: to(failures.deadline_passed, HANDING_OVER, COMPLETED),
+        CommandFailed: to(failures.command_failed, HANDING_OVER, COMPLETED),
+    },
+    RETURNING: {
+        TransferBroken: to(failures.transfer_broken, RETURNING, UNWINDING),
+        CallerCallEnded: to(participant_events.caller_hung_up_during_bridge, RETURNING, UNWINDING),
+        CallerReturned: to(bridge.caller_returned, UNWINDING),
+        DeadlinePassed: to(failures.deadline_passed, RETURNING, UNWINDING),
+        CommandFailed: to(failures.command_failed, RETURNING, UNWINDING),
+    },
+    UNWINDING: {
+        TransferBroken: to(failures.transfer_broken, UNWINDING, CANCELLED, FAILED),
+        CallerReleased: to(cleanup.caller_released, UNWINDING, CANCELLED, FAILED),
+        RoomCreated: to(late_events.late_room, UNWINDING),
+        SupervisorDialed: to(late_events.late_dial, UNWINDING),
+        SupervisorCallEnded: to(late_events.supervisor_left_caller_behind, UNWINDING),
+        CallerCallEnded: to(late_events.late_hang_up, UNWINDING),
+        CallerReturned: to(late_events.late_return, UNWINDING),
+        CallEnded: to(cleanup.call_ended, UNWINDING, CANCELLED, FAILED),
+        RoomClosed: to(cleanup.room_closed, UNWINDING, CANCELLED, FAILED),
+        ConsultationLeft: to(cleanup.consultation_left, UNWINDING, CANCELLED, FAILED),
+        AudioStreamEnabled: to(late_events.late_leg, UNWINDING),
+        ParticipantJoined: to(late_events.late_leg, UNWINDING),
+        ParticipantLeft: to(participant_events.left_before_found, UNWINDING),
+        DeadlinePassed: to(failures.deadline_passed, UNWINDING, CANCELLED, FAILED),
+        CommandFailed: to(failures.command_failed, UNWINDING, CANCELLED, FAILED),
+    },
+    CANCELLED: {
+        RoomCreated: to(late_events.late_room, CANCELLED),
+        SupervisorDialed: to(late_events.late_dial, CANCELLED),
+        SupervisorCallEnded: to(late_events.supervisor_left_caller_behind, CANCELLED),
+        CallerCallEnded: to(late_events.late_hang_up, CANCELLED),
+        CallerReturned: to(late_events.late_return, CANCELLED),
+        LegsChecked: to(late_events.legs_checked_after_end, CANCELLED),
+        RoomClosed: to(cleanup.room_closed, CANCELLED),
+        AudioStreamEnabled: to(late_events.late_leg, CANCELLED),
+        ParticipantJoined: to(late_events.late_leg, CANCELLED),
+        DeadlinePassed: to(failures.deadline_passed, CANCELLED),
+    },
+    FAILED: {
+        RoomCreated: to(late_events.late_room, FAILED),
+        SupervisorDialed: to(late_events.late_dial, FAILED),
+        SupervisorCallEnded: to(late_events.supervisor_left_caller_behind, FAILED),
+        CallerCallEnded: to(late_events.late_hang_up, FAILED),
+        CallerReturned: to(late_events.late_return, FAILED),
+        LegsChecked: to(late_events.legs_checked_after_end, FAILED),
+        RoomClosed: to(cleanup.room_closed, FAILED),
+        AudioStreamEnabled: to(late_events.late_leg, FAILED),
+        ParticipantJoined: to(late_events.late_leg, FAILED),
+        DeadlinePassed: to(failures.deadline_passed, FAILED),
+    },
+    COMPLETED: {},
+}
 
 ACCEPTED_WHEN_LATE: frozenset[type[Event]] = frozenset(
     {SupervisorDialed, RoomCreated, CallerReturned, RoomClosed, LegsChecked}
 )
-"""Answers that matter even when nobody awaits them any more: something may be up that must come down, nobody
-has to look for it any longer, or it was asked for after the end."""
+"""Replies accepted although no wait for them is left.
+
+They may reveal a leg or a room to clean up, end a clean-up check, or answer a command sent after the end.
+"""

@@ -1,4 +1,4 @@
-"""A desk from which a test commands a consultation, as the coordinator would, and sees what comes of it."""
+"""Driver of one consultation: it sends the coordinator's commands, and reads the published events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-F = TypeVar("F", bound=Event)
+E = TypeVar("E", bound=Event)
 
 TIME_SCALE = 0.02
 SUMMARY = "Ann was charged twice. She wants one charge refunded."
@@ -36,8 +36,8 @@ ONE_MOMENT = "Just a moment, the briefing is being written."
 UNDERSTOOD = "All right, the caller stays with me."
 
 
-class Desk:
-    """Commands one consultation of one transfer."""
+class ConsultationDriver:
+    """Sender of commands for one consultation, and reader of its events and of the room's ledger."""
 
     def __init__(self, bus: Bus, cloud: Cloud, transfer_id: str, room_id: str) -> None:
         self.bus = bus
@@ -45,9 +45,9 @@ class Desk:
         self.id = transfer_id
         self.room_id = room_id
         self.session: str | None = None
-        """In whose process the consultation is held; None: a worker's."""
+        """Session whose process runs the consultation; None means a briefing worker."""
         self.rooms_url: str | None = None
-        """Where the tokens say that the rooms are; None: at the cloud itself."""
+        """Address of the rooms in the tokens; None means the sandbox itself."""
         self.agent, self.supervisor, self.caller = (f"{kind}-{transfer_id}" for kind in ("wxa", "wxs", "wxc"))
         self._commands = 0
 
@@ -61,11 +61,11 @@ class Desk:
             fence=self._commands,
             one_moment=ONE_MOMENT,
         )
-        await self.bus.publish(self.joins_on, encode(command))
+        await self.bus.publish(self.join_subject, encode(command))
         return command.command_id
 
     @property
-    def joins_on(self) -> str:
+    def join_subject(self) -> str:
         return (
             subjects.session_briefing(self.id, self.session)
             if self.session
@@ -73,7 +73,7 @@ class Desk:
         )
 
     async def brief(self, summary: str = SUMMARY) -> float:
-        """Order the briefing; returns when, by the monotonic clock."""
+        """Send BriefSupervisor; returns the monotonic time at which it was sent."""
         command = BriefSupervisor(
             **self._command(60.0),
             fence=self._commands,
@@ -95,13 +95,13 @@ class Desk:
         return await self.cloud.dial(self.room_id, self.supervisor, number)
 
     async def events(self) -> list[Event]:
-        """Everything told so far."""
+        """Return all events published so far."""
         return [
             decode_event(stored.data) for stored in await self.bus.history(subjects.event(self.id), 1_000)
         ]
 
-    async def wait_for(self, kind: type[F], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> F:
-        """The `count`th event of this kind with these fields, once it was told."""
+    async def wait_for(self, kind: type[E], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> E:
+        """Return the `count`th event of this kind with these fields; blocks until it is published."""
         async with asyncio.timeout(within_s):
             while True:
                 found = [
@@ -115,7 +115,7 @@ class Desk:
                 await asyncio.sleep(0.01)
 
     async def said(self) -> list[str]:
-        """What the agent was heard to say in the room, in order."""
+        """Return the lines that the agent said in the room, in order."""
         spoken = await self.cloud.ledger(self.room_id, "speech")
         return [entry["text"] for entry in spoken if entry["participantId"] == self.agent]
 
@@ -133,52 +133,58 @@ class Desk:
 
 @pytest_asyncio.fixture
 async def cloud() -> AsyncIterator[Cloud]:
-    """A sandbox where people talk fast: consultations are mostly talk."""
+    """A sandbox with fast speech, because a consultation is mostly speech."""
     async with open_cloud(TIME_SCALE) as cloud:
         yield cloud
 
 
 @pytest_asyncio.fixture
-async def desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
-    """A desk on the shared broker; no briefing worker yet."""
-    async with open_desk(bus, cloud, transfer_id) as desk:
-        yield desk
+async def driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
+    """A driver on the shared broker, without a briefing worker."""
+    async with open_driver(bus, cloud, transfer_id) as driver:
+        yield driver
 
 
 @asynccontextmanager
-async def open_desk(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
-    """A desk, and a gateway that hands out tokens."""
-    desk = Desk(bus, cloud, transfer_id, await cloud.open_room())
+async def open_driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
+    """Open a driver, and serve room tokens as the gateway does."""
+    driver = ConsultationDriver(bus, cloud, transfer_id, await cloud.open_room())
 
-    async def token(heard: LiveMessage) -> bytes:
-        asked = decode_as(RoomTokenQuery, heard.data)
-        return encode(await cloud.ticket(asked.room_id, asked.participant_id, desk.rooms_url)())
+    async def token(message: LiveMessage) -> bytes:
+        query = decode_as(RoomTokenQuery, message.data)
+        return encode(await cloud.ticket(query.room_id, query.participant_id, driver.rooms_url)())
 
     async with bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"):
-        yield desk
+        yield driver
 
 
-class Worker:
-    """A running worker, and the ways in which it stops."""
+class BriefingWorker:
+    """A running briefing worker that a test can stop or disconnect."""
 
-    def __init__(self, bus: Bus, running: asyncio.Task[None]) -> None:
+    def __init__(self, bus: Bus, task: asyncio.Task[None]) -> None:
         self._bus = bus
-        self._running = running
+        self._task = task
 
     async def stop(self) -> None:
-        """As on SIGTERM: what is held is given back."""
-        self._running.cancel()
-        await asyncio.wait((self._running,), timeout=WAIT_S)
+        """Stop as on SIGTERM: the broker redelivers the running consultations."""
+        self._task.cancel()
+        await asyncio.wait((self._task,), timeout=WAIT_S)
 
-    async def cut_off(self) -> None:
-        """Take its broker away, for good."""
+    async def disconnect(self) -> None:
+        """Close the worker's connection to the broker, for good."""
         await self._bus.close()
 
 
 @asynccontextmanager
-async def worker(settings: BusSettings, model: ModelSettings | None = None) -> AsyncIterator[Worker]:
-    """A briefing worker with a connection of its own."""
+async def briefing_worker(
+    settings: BusSettings, model: ModelSettings | None = None
+) -> AsyncIterator[BriefingWorker]:
+    """Run a briefing worker with its own connection."""
     async with await Bus.connect(settings, name="briefing") as bus:
-        running = Worker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
-        yield running
-        await running.stop()
+        worker = BriefingWorker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
+        yield worker
+        await worker.stop()
+
+
+Desk = ConsultationDriver
+"""The name that `tests/videosdk` imports."""

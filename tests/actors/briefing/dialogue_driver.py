@@ -1,4 +1,4 @@
-"""A whole briefing without a room: script, judges and a model; each line is over as soon as it is said."""
+"""A whole dialogue without a room: dialogue, classifier and model. Each line ends as soon as it is said."""
 
 from __future__ import annotations
 
@@ -19,35 +19,41 @@ from warmxfer.adapters.llm import ChatModel
 
 
 @dataclass
-class Talked:
-    """What came of a talk."""
+class DialogueResult:
+    """Decisions and spoken lines of one dialogue."""
 
     decisions: list[Decide] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
 
-async def talk(
-    model: ChatModel | None, heard: Sequence[str], summary: str = "Ann was charged twice."
-) -> Talked:
-    """Tell `summary`, ask, and let the supervisor say `heard` after the question."""
-    judges, script, talked = ReplyClassifier(model), Dialogue("A moment."), Talked()
+async def play_dialogue(
+    model: ChatModel | None, replies: Sequence[str], summary: str = "Ann was charged twice."
+) -> DialogueResult:
+    """Brief with `summary`, ask the question, and let the supervisor say `replies` after it."""
+    classifier, dialogue, result = ReplyClassifier(model), Dialogue("A moment."), DialogueResult()
 
-    async def carry_out(actions: list[Action]) -> None:
+    async def perform(actions: list[Action]) -> None:
         for action in actions:
             match action:
                 case Say(text):
-                    talked.said.append(text)
-                    await carry_out(script.ended(interrupted=False))
-                case ClassifyReply(turn, ticket):
-                    judgement = await judges.classify("Are you ready?", turn)
-                    await carry_out(script.reply_classified(ticket, judgement.intent, judgement.reason))
-                case AnswerQuestion(question, told, ticket):
-                    await carry_out(script.question_answered(ticket, await judges.answer(question, told)))
+                    result.said.append(text)
+                    await perform(dialogue.speech_ended(interrupted=False))
+                case ClassifyReply(reply, request_id):
+                    classification = await classifier.classify("Are you ready?", reply)
+                    await perform(
+                        dialogue.reply_classified(request_id, classification.intent, classification.reason)
+                    )
+                case AnswerQuestion(question, summary, request_id):
+                    await perform(
+                        dialogue.question_answered(request_id, await classifier.answer(question, summary))
+                    )
                 case Decide():
-                    talked.decisions.append(action)
+                    result.decisions.append(action)
 
-    await carry_out(script.supervisor_connected())
-    await carry_out(script.brief(Briefing(summary, "Hi.", "Are you ready?", "Connecting.", "Understood.")))
-    for turn in heard:
-        await carry_out(script.heard(turn))
-    return talked
+    await perform(dialogue.supervisor_connected())
+    await perform(
+        dialogue.briefing_received(Briefing(summary, "Hi.", "Are you ready?", "Connecting.", "Understood."))
+    )
+    for reply in replies:
+        await perform(dialogue.utterance_heard(reply))
+    return result

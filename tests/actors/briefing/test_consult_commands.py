@@ -1,4 +1,4 @@
-"""Orders: the newest counts, whether heard live or caught up with."""
+"""The newest command counts, whether it arrives live or is read from the stream."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
 from warmxfer.schemas import BriefSupervisor, LeaveConsultation, encode
 
 
-def brief(fence: int) -> bytes:
-    order = BriefSupervisor(
+def encoded_brief(fence: int) -> bytes:
+    command = BriefSupervisor(
         command_id=f"c-{fence}",
         deadline_at=0,
         fence=fence,
@@ -23,77 +23,79 @@ def brief(fence: int) -> bytes:
         question="q",
         connecting="c",
     )
-    return encode(order)
+    return encode(command)
 
 
-def leave(fence: int) -> bytes:
+def encoded_leave(fence: int) -> bytes:
     return encode(LeaveConsultation(command_id=f"c-{fence}", deadline_at=0, fence=fence))
 
 
-async def fence_of_next(orders: ConsultCommands) -> int:
+async def fence_of_next(commands: ConsultCommands) -> int:
     async with asyncio.timeout(3):
-        return (await orders.next()).fence
+        return (await commands.next()).fence
 
 
-async def test_what_was_ordered_before_we_listened_is_caught_up_with(bus: Bus, transfer_id: str) -> None:
-    await bus.publish(subjects.consult(transfer_id), brief(1))
-    await bus.publish(subjects.consult(transfer_id), brief(2))
-    async with ConsultCommands(bus, transfer_id, fence=0) as orders:
-        assert await fence_of_next(orders) == 2
-        await bus.publish(subjects.consult(transfer_id), brief(3))
-        assert await fence_of_next(orders) == 3
-
-
-async def test_an_older_order_is_ignored_whenever_it_comes(bus: Bus, transfer_id: str) -> None:
-    async with ConsultCommands(bus, transfer_id, fence=0) as orders:
-        for data in (brief(5), leave(4), brief(5), b"nonsense", leave(6)):
-            await bus.publish(subjects.consult(transfer_id), data)
-        async with asyncio.timeout(3):
-            assert (await orders.leave).fence == 6
-        assert await fence_of_next(orders) == 6
-
-
-async def test_orders_of_an_earlier_consultation_are_not_ours(bus: Bus, transfer_id: str) -> None:
-    await bus.publish(subjects.consult(transfer_id), leave(1))
-    async with ConsultCommands(bus, transfer_id, fence=2) as orders:
-        assert not orders.leave.done()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await orders.next()
-
-
-async def test_two_who_talk_are_not_briefed_again_by_a_join_and_an_order_that_come_again(
+async def test_commands_published_before_the_subscription_are_read_from_the_stream(
     bus: Bus, transfer_id: str
 ) -> None:
-    """Found by chaos: both came back after the end, and the last one on the subject was an old one."""
-    for data in (brief(3), leave(4), brief(3)):
+    await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
+    await bus.publish(subjects.consult(transfer_id), encoded_brief(2))
+    async with ConsultCommands(bus, transfer_id, fence=0) as commands:
+        assert await fence_of_next(commands) == 2
+        await bus.publish(subjects.consult(transfer_id), encoded_brief(3))
+        assert await fence_of_next(commands) == 3
+
+
+async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfer_id: str) -> None:
+    async with ConsultCommands(bus, transfer_id, fence=0) as commands:
+        for data in (encoded_brief(5), encoded_leave(4), encoded_brief(5), b"nonsense", encoded_leave(6)):
+            await bus.publish(subjects.consult(transfer_id), data)
+        async with asyncio.timeout(3):
+            assert (await commands.leave).fence == 6
+        assert await fence_of_next(commands) == 6
+
+
+async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfer_id: str) -> None:
+    await bus.publish(subjects.consult(transfer_id), encoded_leave(1))
+    async with ConsultCommands(bus, transfer_id, fence=2) as commands:
+        assert not commands.leave.done()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await commands.next()
+
+
+async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignored(
+    bus: Bus, transfer_id: str
+) -> None:
+    """Found by chaos: commands were stored again after the end, so the last one on the subject was old."""
+    for data in (encoded_brief(3), encoded_leave(4), encoded_brief(3)):
         await bus.publish(subjects.consult(transfer_id), data)
-    async with ConsultCommands(bus, transfer_id, fence=2) as orders:
-        assert orders.leave.done()
-        assert await fence_of_next(orders) == 4
+    async with ConsultCommands(bus, transfer_id, fence=2) as commands:
+        assert commands.leave.done()
+        assert await fence_of_next(commands) == 4
 
 
-async def test_what_was_ordered_while_the_broker_was_away_for_us_is_caught_up_with(
+async def test_a_command_published_while_the_broker_was_unreachable_is_read_from_the_stream(
     fresh_server: EmbeddedServer, transfer_id: str
 ) -> None:
     settings = BusSettings(url=fresh_server.url)
-    async with await Bus.connect(settings, name="theirs") as theirs:
-        await theirs.ensure()
+    async with await Bus.connect(settings, name="other") as other_bus:
+        await other_bus.ensure()
         async with (
-            await Bus.connect(settings, name="ours") as ours,
-            ConsultCommands(ours, transfer_id, 0) as orders,
+            await Bus.connect(settings, name="own") as own_bus,
+            ConsultCommands(own_bus, transfer_id, 0) as commands,
         ):
-            await theirs.publish(subjects.consult(transfer_id), brief(1))
-            assert await fence_of_next(orders) == 1
+            await other_bus.publish(subjects.consult(transfer_id), encoded_brief(1))
+            assert await fence_of_next(commands) == 1
             await restart(fresh_server, kill=True)
-            await theirs.publish(subjects.consult(transfer_id), brief(2))
-            assert await fence_of_next(orders) == 2
+            await other_bus.publish(subjects.consult(transfer_id), encoded_brief(2))
+            assert await fence_of_next(commands) == 2
 
 
-async def test_no_supervisor_waits_in_silence_for_an_order_that_was_on_its_way_as_we_came(
+async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_late(bus, monkeypatch)
-    await bus.publish(subjects.consult(transfer_id), brief(1))
-    async with ConsultCommands(bus, transfer_id, fence=0) as orders:
-        assert await fence_of_next(orders) == 1
+    await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
+    async with ConsultCommands(bus, transfer_id, fence=0) as commands:
+        assert await fence_of_next(commands) == 1

@@ -1,4 +1,4 @@
-"""The conversation, step by step: what counts, what does not, and what is said."""
+"""The dialogue, event by event: which replies count, and what the agent says."""
 
 from __future__ import annotations
 
@@ -30,333 +30,338 @@ BRIEFING = Briefing(
     understood="All right.",
 )
 ONE_MOMENT = "A moment, please."
-TOLD = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a refund.", BRIEFING.question]
+LINES = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a refund.", BRIEFING.question]
 
 
-class Stagehand:
-    """Plays the room: ends every line that is said, and writes down all that is done."""
+class DialogueHarness:
+    """A dialogue with a simulated room: it ends spoken lines, and records all actions."""
 
     def __init__(self) -> None:
-        self.script = Dialogue(ONE_MOMENT)
-        self.done: list[Action] = []
+        self.dialogue = Dialogue(ONE_MOMENT)
+        self.actions: list[Action] = []
         self.speaking = 0
 
-    def do(self, actions: list[Action]) -> None:
+    def apply(self, actions: list[Action]) -> None:
         for action in actions:
-            self.done.append(action)
+            self.actions.append(action)
             if isinstance(action, Say):
                 self.speaking += 1
 
     def end_line(self, *, interrupted: bool = False) -> None:
         self.speaking -= 1
-        self.do(self.script.ended(interrupted=interrupted))
+        self.apply(self.dialogue.speech_ended(interrupted=interrupted))
 
     def finish_speaking(self) -> None:
         while self.speaking:
             self.end_line()
 
-    def hear(self, text: str) -> None:
-        """The supervisor speaks, and is judged by the built-in rules."""
-        self.do(self.script.heard(text))
-        judging = self.done[-1] if self.done else None
-        if isinstance(judging, ClassifyReply):
-            self.do(self.script.reply_classified(judging.ticket, classify(judging.text)))
+    def supervisor_says(self, text: str) -> None:
+        """Pass an utterance to the dialogue, and classify it by the built-in rules."""
+        self.apply(self.dialogue.utterance_heard(text))
+        last_action = self.actions[-1] if self.actions else None
+        if isinstance(last_action, ClassifyReply):
+            self.apply(self.dialogue.reply_classified(last_action.request_id, classify(last_action.text)))
 
     def answer(self, text: str) -> None:
-        looking = self.done[-1]
-        assert isinstance(looking, AnswerQuestion)
-        self.do(self.script.question_answered(looking.ticket, text))
+        question = self.actions[-1]
+        assert isinstance(question, AnswerQuestion)
+        self.apply(self.dialogue.question_answered(question.request_id, text))
 
     @property
     def said(self) -> list[str]:
-        return [action.text for action in self.done if isinstance(action, Say)]
+        return [action.text for action in self.actions if isinstance(action, Say)]
 
     @property
     def decisions(self) -> list[Decide]:
-        return [action for action in self.done if isinstance(action, Decide)]
+        return [action for action in self.actions if isinstance(action, Decide)]
 
 
 @pytest.fixture
-def room() -> Stagehand:
-    """The supervisor was greeted, told and asked."""
-    stagehand = narrating()
-    stagehand.finish_speaking()
-    assert stagehand.script.stage is DialogueState.LISTENING
-    return stagehand
+def asked() -> DialogueHarness:
+    """A dialogue in which the question has ended."""
+    harness = speaking_harness()
+    harness.finish_speaking()
+    assert harness.dialogue.state is DialogueState.LISTENING
+    return harness
 
 
-def narrating() -> Stagehand:
-    stagehand = Stagehand()
-    stagehand.do(stagehand.script.supervisor_connected())
-    stagehand.do(stagehand.script.brief(BRIEFING))
-    return stagehand
+def speaking_harness() -> DialogueHarness:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.supervisor_connected())
+    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    return harness
 
 
-def test_greeting_summary_and_question_in_this_order(room: Stagehand) -> None:
-    assert room.said == TOLD
+def test_greeting_summary_and_question_are_said_in_this_order(asked: DialogueHarness) -> None:
+    assert asked.said == LINES
 
 
-def test_lines_are_handed_over_a_few_at_a_time() -> None:
-    stagehand = narrating()
-    assert stagehand.said == TOLD[:LINES_AHEAD]
-    stagehand.end_line()
-    assert stagehand.said == TOLD[: LINES_AHEAD + 1]
+def test_lines_are_given_to_the_room_a_few_at_a_time() -> None:
+    harness = speaking_harness()
+    assert harness.said == LINES[:LINES_AHEAD]
+    harness.end_line()
+    assert harness.said == LINES[: LINES_AHEAD + 1]
 
 
-def test_order_before_the_supervisor_waits_for_them() -> None:
-    stagehand = Stagehand()
-    stagehand.do(stagehand.script.brief(BRIEFING))
-    assert stagehand.done == []
-    stagehand.do(stagehand.script.supervisor_connected())
-    assert stagehand.said == TOLD[:LINES_AHEAD]
+def test_a_briefing_that_arrives_first_waits_for_the_supervisor() -> None:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    assert harness.actions == []
+    harness.apply(harness.dialogue.supervisor_connected())
+    assert harness.said == LINES[:LINES_AHEAD]
 
 
-def test_yes_after_the_question_is_ready_and_told_before_it_is_said(room: Stagehand) -> None:
-    room.hear("Yes, go ahead.")
-    assert room.done[-2:] == [Decide(ReplyIntent.READY), Say("Connecting the caller now.")]
+def test_a_yes_after_the_question_is_ready_and_published_before_the_connecting_line(
+    asked: DialogueHarness,
+) -> None:
+    asked.supervisor_says("Yes, go ahead.")
+    assert asked.actions[-2:] == [Decide(ReplyIntent.READY), Say("Connecting the caller now.")]
 
 
-@pytest.mark.parametrize("lines_over", range(4))
-def test_yes_before_the_question_ended_does_not_count(lines_over: int) -> None:
-    stagehand = narrating()
-    for _ in range(lines_over):
-        stagehand.end_line()
-    stagehand.hear("Yes, I'm ready.")
-    stagehand.finish_speaking()
-    assert stagehand.decisions == []
-    assert stagehand.script.stage is DialogueState.LISTENING
-    stagehand.hear("Yes.")
-    assert stagehand.decisions == [Decide(ReplyIntent.READY)]
+@pytest.mark.parametrize("lines_ended", range(4))
+def test_a_yes_before_the_question_ended_does_not_count(lines_ended: int) -> None:
+    harness = speaking_harness()
+    for _ in range(lines_ended):
+        harness.end_line()
+    harness.supervisor_says("Yes, I'm ready.")
+    harness.finish_speaking()
+    assert harness.decisions == []
+    assert harness.dialogue.state is DialogueState.LISTENING
+    harness.supervisor_says("Yes.")
+    assert harness.decisions == [Decide(ReplyIntent.READY)]
 
 
-@pytest.mark.parametrize("lines_over", range(4))
+@pytest.mark.parametrize("lines_ended", range(4))
 @pytest.mark.parametrize(
-    ("text", "verdict"),
+    ("text", "intent"),
     [
         ("No, I can't take this call.", ReplyIntent.DECLINED),
         ("Please leave a message after the beep.", ReplyIntent.VOICEMAIL),
     ],
 )
-def test_refusal_and_machine_count_while_we_speak(lines_over: int, text: str, verdict: ReplyIntent) -> None:
-    stagehand = narrating()
-    for _ in range(lines_over):
-        stagehand.end_line()
-    before = len(stagehand.done)
-    stagehand.hear(text)
-    after = [action for action in stagehand.done[before:] if not isinstance(action, Say)]
-    assert after == [StopSpeaking(), Decide(verdict, text)]
-    told = stagehand.said
-    stagehand.finish_speaking()
-    assert stagehand.said == told
+def test_a_refusal_or_voicemail_counts_while_the_agent_speaks(
+    lines_ended: int, text: str, intent: ReplyIntent
+) -> None:
+    harness = speaking_harness()
+    for _ in range(lines_ended):
+        harness.end_line()
+    before = len(harness.actions)
+    harness.supervisor_says(text)
+    after = [action for action in harness.actions[before:] if not isinstance(action, Say)]
+    assert after == [StopSpeaking(), Decide(intent, text)]
+    said_before = harness.said
+    harness.finish_speaking()
+    assert harness.said == said_before
 
 
-def test_refusal_before_a_word_of_ours_is_none() -> None:
-    stagehand = Stagehand()
-    stagehand.do(stagehand.script.supervisor_connected())
-    stagehand.hear("No, not you, hang on.")
-    assert stagehand.decisions == []
+def test_a_refusal_before_the_greeting_does_not_count() -> None:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.supervisor_connected())
+    harness.supervisor_says("No, not you, hang on.")
+    assert harness.decisions == []
 
 
-def test_machine_counts_before_there_is_anything_to_tell() -> None:
-    stagehand = Stagehand()
-    stagehand.do(stagehand.script.supervisor_connected())
-    stagehand.hear("You have reached the voicemail of Dana.")
-    assert [decision.intent for decision in stagehand.decisions] == [ReplyIntent.VOICEMAIL]
-    stagehand.do(stagehand.script.brief(BRIEFING))
-    assert stagehand.said == []
+def test_voicemail_counts_before_the_briefing_arrives() -> None:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.supervisor_connected())
+    harness.supervisor_says("You have reached the voicemail of Dana.")
+    assert [decision.intent for decision in harness.decisions] == [ReplyIntent.VOICEMAIL]
+    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    assert harness.said == []
 
 
-def test_unclear_is_asked_again_a_few_times_then_waited_for(room: Stagehand) -> None:
+def test_unclear_replies_are_asked_again_up_to_the_limit(asked: DialogueHarness) -> None:
     for _ in range(MAX_REASKS + 2):
-        room.hear("Hmm.")
-        room.finish_speaking()
-    assert room.said[len(TOLD) :] == [BRIEFING.question] * MAX_REASKS
-    assert room.script.stage is DialogueState.LISTENING
-    room.hear("Yes.")
-    assert room.decisions == [Decide(ReplyIntent.READY)]
+        asked.supervisor_says("Hmm.")
+        asked.finish_speaking()
+    assert asked.said[len(LINES) :] == [BRIEFING.question] * MAX_REASKS
+    assert asked.dialogue.state is DialogueState.LISTENING
+    asked.supervisor_says("Yes.")
+    assert asked.decisions == [Decide(ReplyIntent.READY)]
 
 
-def test_silence_is_asked_into_no_more_often(room: Stagehand) -> None:
+def test_silence_is_asked_again_up_to_the_limit(asked: DialogueHarness) -> None:
     for _ in range(MAX_REASKS + 2):
-        room.do(room.script.silent())
-        room.finish_speaking()
-    assert room.said[len(TOLD) :] == [BRIEFING.question] * MAX_REASKS
-    assert room.decisions == []
+        asked.apply(asked.dialogue.silence_elapsed())
+        asked.finish_speaking()
+    assert asked.said[len(LINES) :] == [BRIEFING.question] * MAX_REASKS
+    assert asked.decisions == []
 
 
-def test_question_is_answered_and_ours_asked_again(room: Stagehand) -> None:
-    room.hear("Who is the caller?")
-    assert room.done[-1] == AnswerQuestion("Who is the caller?", BRIEFING.summary, 2)
-    room.answer("Ann is.")
-    room.finish_speaking()
-    assert room.said[len(TOLD) :] == ["Ann is.", BRIEFING.question]
-    room.hear("Yes.")
-    assert room.decisions == [Decide(ReplyIntent.READY)]
+def test_a_question_is_answered_and_the_agent_asks_again(asked: DialogueHarness) -> None:
+    asked.supervisor_says("Who is the caller?")
+    assert asked.actions[-1] == AnswerQuestion("Who is the caller?", BRIEFING.summary, 2)
+    asked.answer("Ann is.")
+    asked.finish_speaking()
+    assert asked.said[len(LINES) :] == ["Ann is.", BRIEFING.question]
+    asked.supervisor_says("Yes.")
+    assert asked.decisions == [Decide(ReplyIntent.READY)]
 
 
-def test_question_into_the_narration_is_answered_before_ours() -> None:
-    stagehand = narrating()
-    stagehand.hear("Who is it?")
-    stagehand.finish_speaking()
-    stagehand.hear("Yes.")
-    assert stagehand.decisions == []
-    assert stagehand.done[-1] == AnswerQuestion("Who is it?", BRIEFING.summary, 1)
-    stagehand.answer("Ann is.")
-    stagehand.finish_speaking()
-    assert stagehand.said == [*TOLD[:-1], "Ann is.", BRIEFING.question]
-    assert stagehand.script.stage is DialogueState.LISTENING
+def test_a_question_during_the_briefing_is_answered_before_the_agent_asks() -> None:
+    harness = speaking_harness()
+    harness.supervisor_says("Who is it?")
+    harness.finish_speaking()
+    harness.supervisor_says("Yes.")
+    assert harness.decisions == []
+    assert harness.actions[-1] == AnswerQuestion("Who is it?", BRIEFING.summary, 1)
+    harness.answer("Ann is.")
+    harness.finish_speaking()
+    assert harness.said == [*LINES[:-1], "Ann is.", BRIEFING.question]
+    assert harness.dialogue.state is DialogueState.LISTENING
 
 
-def test_what_follows_before_the_judgement_is_part_of_the_turn(room: Stagehand) -> None:
-    room.do(room.script.heard("Yes."))
-    first = room.done[-1]
+def test_an_utterance_before_the_classification_is_part_of_the_reply(asked: DialogueHarness) -> None:
+    asked.apply(asked.dialogue.utterance_heard("Yes."))
+    first = asked.actions[-1]
     assert isinstance(first, ClassifyReply)
-    room.do(room.script.heard("Actually hold on."))
-    assert room.done[-1] == ClassifyReply("Yes.. Actually hold on.", first.ticket + 1)
-    room.do(room.script.reply_classified(first.ticket, ReplyIntent.READY))
-    assert room.decisions == []
-    room.do(room.script.reply_classified(first.ticket + 1, ReplyIntent.READY))
-    assert room.decisions == []
+    asked.apply(asked.dialogue.utterance_heard("Actually hold on."))
+    assert asked.actions[-1] == ClassifyReply("Yes.. Actually hold on.", first.request_id + 1)
+    asked.apply(asked.dialogue.reply_classified(first.request_id, ReplyIntent.READY))
+    assert asked.decisions == []
+    asked.apply(asked.dialogue.reply_classified(first.request_id + 1, ReplyIntent.READY))
+    assert asked.decisions == []
 
 
-def test_line_that_was_cut_off_is_said_again_from_there() -> None:
-    stagehand = narrating()
-    stagehand.end_line(interrupted=True)
-    stagehand.end_line(interrupted=True)
-    stagehand.finish_speaking()
-    assert stagehand.said == TOLD[:2] + TOLD
-    assert stagehand.script.stage is DialogueState.LISTENING
+def test_interrupted_lines_are_said_again() -> None:
+    harness = speaking_harness()
+    harness.end_line(interrupted=True)
+    harness.end_line(interrupted=True)
+    harness.finish_speaking()
+    assert harness.said == LINES[:2] + LINES
+    assert harness.dialogue.state is DialogueState.LISTENING
 
 
-def test_question_that_never_ended_was_never_asked() -> None:
-    stagehand = narrating()
+def test_a_question_that_was_always_interrupted_was_not_asked() -> None:
+    harness = speaking_harness()
     for _ in range(3):
-        stagehand.end_line()
+        harness.end_line()
     for _ in range(20):
-        if stagehand.speaking:
-            stagehand.end_line(interrupted=True)
-    stagehand.hear("Yes.")
-    assert stagehand.decisions == []
+        if harness.speaking:
+            harness.end_line(interrupted=True)
+    harness.supervisor_says("Yes.")
+    assert harness.decisions == []
 
 
-def test_late_order_is_excused_once() -> None:
-    stagehand = Stagehand()
-    stagehand.do(stagehand.script.delayed())
-    assert stagehand.done == []
-    stagehand.do(stagehand.script.supervisor_connected())
-    assert stagehand.script.kept_waiting
-    stagehand.do(stagehand.script.delayed())
-    stagehand.do(stagehand.script.delayed())
-    stagehand.do(stagehand.script.brief(BRIEFING))
-    stagehand.do(stagehand.script.delayed())
-    stagehand.finish_speaking()
-    assert stagehand.said == [ONE_MOMENT, *TOLD]
+def test_the_one_moment_line_is_said_once() -> None:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.one_moment_due())
+    assert harness.actions == []
+    harness.apply(harness.dialogue.supervisor_connected())
+    assert harness.dialogue.supervisor_waiting
+    harness.apply(harness.dialogue.one_moment_due())
+    harness.apply(harness.dialogue.one_moment_due())
+    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    harness.apply(harness.dialogue.one_moment_due())
+    harness.finish_speaking()
+    assert harness.said == [ONE_MOMENT, *LINES]
 
 
-def test_a_later_order_begins_anew() -> None:
-    stagehand = narrating()
-    stagehand.end_line()
-    stagehand.do(stagehand.script.brief(Briefing("New.", "Hi again.", "Ready?", "Now.", "Fine.")))
-    assert StopSpeaking() in stagehand.done
-    stagehand.finish_speaking()
-    assert stagehand.said[-3:] == ["Hi again.", "New.", "Ready?"]
-    assert stagehand.script.stage is DialogueState.LISTENING
+def test_a_newer_briefing_restarts_the_dialogue() -> None:
+    harness = speaking_harness()
+    harness.end_line()
+    harness.apply(
+        harness.dialogue.briefing_received(Briefing("New.", "Hi again.", "Ready?", "Now.", "Fine."))
+    )
+    assert StopSpeaking() in harness.actions
+    harness.finish_speaking()
+    assert harness.said[-3:] == ["Hi again.", "New.", "Ready?"]
+    assert harness.dialogue.state is DialogueState.LISTENING
 
 
-def test_no_is_told_before_it_is_understood_aloud(room: Stagehand) -> None:
-    room.hear("No, I can't.")
-    assert room.done[-2:] == [Decide(ReplyIntent.DECLINED, "No, I can't."), Say("All right.")]
+def test_a_refusal_is_published_before_the_understood_line(asked: DialogueHarness) -> None:
+    asked.supervisor_says("No, I can't.")
+    assert asked.actions[-2:] == [Decide(ReplyIntent.DECLINED, "No, I can't."), Say("All right.")]
 
 
-def test_first_decision_is_the_only_one(room: Stagehand) -> None:
-    room.hear("Yes.")
-    room.hear("No, I can't.")
-    room.do(room.script.brief(BRIEFING))
-    room.finish_speaking()
-    assert room.decisions == [Decide(ReplyIntent.READY)]
+def test_the_first_decision_is_the_only_one(asked: DialogueHarness) -> None:
+    asked.supervisor_says("Yes.")
+    asked.supervisor_says("No, I can't.")
+    asked.apply(asked.dialogue.briefing_received(BRIEFING))
+    asked.finish_speaking()
+    assert asked.decisions == [Decide(ReplyIntent.READY)]
 
 
-def test_nothing_to_tell_is_told_honestly() -> None:
-    stagehand = Stagehand()
-    stagehand.do(stagehand.script.supervisor_connected())
-    stagehand.do(stagehand.script.brief(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
-    stagehand.finish_speaking()
-    assert stagehand.said == ["Hi.", FALLBACK_SUMMARY, "Ready?"]
+def test_an_empty_summary_becomes_the_fallback_line() -> None:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.supervisor_connected())
+    harness.apply(harness.dialogue.briefing_received(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
+    harness.finish_speaking()
+    assert harness.said == ["Hi.", FALLBACK_SUMMARY, "Ready?"]
 
 
-def test_a_detector_is_believed_until_the_question_was_asked() -> None:
-    early, late = Stagehand(), Stagehand()
-    for stagehand in (early, late):
-        stagehand.do(stagehand.script.supervisor_connected())
-        stagehand.do(stagehand.script.brief(BRIEFING))
-    early.do(early.script.voicemail_suspected())
-    assert early.done[-2:] == [StopSpeaking(), Decide(ReplyIntent.VOICEMAIL)]
-    assert early.script.voicemail_suspected() == [], "once"
+def test_the_voicemail_detector_counts_until_the_question_was_asked() -> None:
+    early, late = DialogueHarness(), DialogueHarness()
+    for harness in (early, late):
+        harness.apply(harness.dialogue.supervisor_connected())
+        harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    early.apply(early.dialogue.voicemail_suspected())
+    assert early.actions[-2:] == [StopSpeaking(), Decide(ReplyIntent.VOICEMAIL)]
+    assert early.dialogue.voicemail_suspected() == [], "once"
     late.finish_speaking()
-    assert late.script.voicemail_suspected() == []
-    late.hear("Yes.")
+    assert late.dialogue.voicemail_suspected() == []
+    late.supervisor_says("Yes.")
     assert late.decisions == [Decide(ReplyIntent.READY)]
 
 
 EVENTS = st.one_of(
-    st.sampled_from(["live", "brief", "delayed", "silent", "machine", "end", "cut"]),
+    st.sampled_from(["connected", "brief", "one_moment", "silence", "voicemail", "end", "interrupt"]),
     st.tuples(
-        st.just("hear"),
+        st.just("say"),
         st.sampled_from(["Yes.", "Hello?", "Who is it?", "Hold on.", "Go ahead.", "Hmm"]),
     ),
-    st.tuples(st.just("judge"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
+    st.tuples(st.just("classify"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
     st.tuples(st.just("answer"), st.sampled_from(["Ann.", "Yes, I'm ready.", ""]), st.integers(0, 1)),
 )
 
 
 @given(st.lists(EVENTS, max_size=60))
 def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(events: list) -> None:
-    stagehand = Stagehand()
-    script = stagehand.script
+    harness = DialogueHarness()
+    dialogue = harness.dialogue
     speaking: list[str] = []
-    asked = False
+    question_asked = False
     yes_after_question = False
     for event in events:
         actions: list[Action] = []
         match event:
-            case "live":
-                actions = script.supervisor_connected()
+            case "connected":
+                actions = dialogue.supervisor_connected()
             case "brief":
-                actions = script.brief(BRIEFING)
-            case "delayed":
-                actions = script.delayed()
-            case "silent":
-                actions = script.silent()
-            case "machine":
-                actions = script.voicemail_suspected()
-            case "end" | "cut":
+                actions = dialogue.briefing_received(BRIEFING)
+            case "one_moment":
+                actions = dialogue.one_moment_due()
+            case "silence":
+                actions = dialogue.silence_elapsed()
+            case "voicemail":
+                actions = dialogue.voicemail_suspected()
+            case "end" | "interrupt":
                 line = speaking.pop(0) if speaking else None
-                asked |= event == "end" and line == BRIEFING.question
-                actions = script.ended(interrupted=event == "cut") if line else []
-            case ("hear", text):
-                yes_after_question |= asked and classify(text) is ReplyIntent.READY
-                actions = script.heard(text)
-            case ("judge", verdict, behind):
-                actions = script.reply_classified(script._ticket - behind, verdict)
-            case (_, text, behind):
-                actions = script.question_answered(script._ticket - behind, text)
+                question_asked |= event == "end" and line == BRIEFING.question
+                actions = dialogue.speech_ended(interrupted=event == "interrupt") if line else []
+            case ("say", text):
+                yes_after_question |= question_asked and classify(text) is ReplyIntent.READY
+                actions = dialogue.utterance_heard(text)
+            case ("classify", intent, age):
+                actions = dialogue.reply_classified(dialogue._request_id - age, intent)
+            case (_, text, age):
+                actions = dialogue.question_answered(dialogue._request_id - age, text)
         for action in actions:
             if isinstance(action, Say):
                 speaking.append(action.text)
             if isinstance(action, Decide) and action.intent is ReplyIntent.READY:
                 assert yes_after_question
-        stagehand.do(actions)
-    assert len(stagehand.decisions) <= 1
+        harness.apply(actions)
+    assert len(harness.decisions) <= 1
 
 
-def test_what_is_still_to_be_told_is_not_for_a_callers_ears() -> None:
-    room = Stagehand()
-    room.do([*room.script.supervisor_connected(), *room.script.brief(BRIEFING)])
-    room.end_line()
-    room.do(room.script.caller_came())
-    assert isinstance(room.done[-1], StopSpeaking)
-    before = len(room.done)
-    room.finish_speaking()
-    room.hear("Yes, go ahead.")
-    assert room.done[before:] == []
-    assert room.script.caller_came() == []
+def test_the_agent_stops_speaking_when_the_caller_joins() -> None:
+    harness = speaking_harness()
+    harness.end_line()
+    harness.apply(harness.dialogue.caller_joined())
+    assert isinstance(harness.actions[-1], StopSpeaking)
+    before = len(harness.actions)
+    harness.finish_speaking()
+    harness.supervisor_says("Yes, go ahead.")
+    assert harness.actions[before:] == []
+    assert harness.dialogue.caller_joined() == []

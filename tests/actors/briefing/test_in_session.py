@@ -1,4 +1,4 @@
-"""A consultation in the session's own process: heard or found, begun once, gone on with, let go."""
+"""Consultations in the session's own process: started once, retried, continued after a restart, closed."""
 
 from __future__ import annotations
 
@@ -27,70 +27,70 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .conftest import CONNECTING, GREETING, QUESTION, SUMMARY, Desk, open_desk
+from .conftest import CONNECTING, GREETING, QUESTION, SUMMARY, ConsultationDriver, open_driver
 
 READY, SILENT = "+14155550101", "+14155550111"
 SESSION = "call-7f3a"
-LONG = "Ann was charged twice. " * 12
-SANDBOX = RoomSettings()
-SOON_S = 0.6
-"""Longer than the second look, and the third, for what nobody heard."""
+LONG_SUMMARY = "Ann was charged twice. " * 12
+SANDBOX_ROOMS = RoomSettings()
+SETTLE_S = 0.6
+"""Longer than the second and the third poll of the stream."""
 
 
-class Charge:
-    """Whoever is asked whether the transfer goes on; `asked` is how often."""
+class FakeCoordinator:
+    """Coordinator that replies `live` to liveness queries, and counts them in `queries`."""
 
     def __init__(self) -> None:
         self.live = True
-        self.asked = 0
+        self.queries = 0
 
-    async def answer(self, heard: LiveMessage) -> bytes:
-        self.asked += 1
-        assert decode_as(LivenessQuery, heard.data).transfer_id
+    async def answer(self, message: LiveMessage) -> bytes:
+        self.queries += 1
+        assert decode_as(LivenessQuery, message.data).transfer_id
         return encode(LivenessReply(live=self.live))
 
 
 @pytest_asyncio.fixture
-async def charge(fresh_bus: Bus) -> AsyncIterator[Charge]:
-    charge = Charge()
-    async with fresh_bus.serve(subjects.ASK_LIVENESS, charge.answer):
-        yield charge
+async def coordinator(fresh_bus: Bus) -> AsyncIterator[FakeCoordinator]:
+    coordinator = FakeCoordinator()
+    async with fresh_bus.serve(subjects.ASK_LIVENESS, coordinator.answer):
+        yield coordinator
 
 
 @pytest_asyncio.fixture
-async def desk(fresh_bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[Desk]:
-    async with open_desk(fresh_bus, cloud, transfer_id) as desk:
-        desk.session = SESSION
-        yield desk
+async def driver(fresh_bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator[ConsultationDriver]:
+    async with open_driver(fresh_bus, cloud, transfer_id) as driver:
+        driver.session = SESSION
+        yield driver
 
 
-async def begin(desk: Desk, number: str, summary: str = SUMMARY) -> None:
-    await desk.wait_for(ConsultationJoined)
-    await desk.dial(number)
-    await desk.wait_for(AudioStreamEnabled)
-    await desk.brief(summary)
+async def begin(driver: ConsultationDriver, number: str, summary: str = SUMMARY) -> None:
+    await driver.wait_for(ConsultationJoined)
+    await driver.dial(number)
+    await driver.wait_for(AudioStreamEnabled)
+    await driver.brief(summary)
 
 
-async def finish(desk: Desk) -> None:
-    left = await desk.leave()
-    assert (await desk.wait_for(ConsultationLeft)).command_id == left
+async def finish(driver: ConsultationDriver) -> None:
+    leave_id = await driver.leave()
+    assert (await driver.wait_for(ConsultationLeft)).command_id == leave_id
 
 
-async def entered(desk: Desk) -> int:
-    """How often the agent came into the room."""
-    came = await desk.cloud.ledger(desk.room_id, "joined")
-    return len([each for each in came if each["participantId"] == desk.agent])
+async def join_count(driver: ConsultationDriver) -> int:
+    """Return how often the agent joined the room."""
+    joined_entries = await driver.cloud.ledger(driver.room_id, "joined")
+    return len([entry for entry in joined_entries if entry["participantId"] == driver.agent])
 
 
-async def test_a_supervisor_is_briefed_without_any_worker(desk: Desk, fresh_bus: Bus) -> None:
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        joined = await desk.join()
-        assert (await desk.wait_for(ConsultationJoined)).command_id == joined
-        await begin(desk, READY)
-        await desk.wait_for(SupervisorReady)
-        await desk.wait_said(CONNECTING)
-        await finish(desk)
-    assert [type(event) for event in await desk.events()] == [
+async def test_a_supervisor_is_briefed_without_any_worker(driver: ConsultationDriver, fresh_bus: Bus) -> None:
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        join_id = await driver.join()
+        assert (await driver.wait_for(ConsultationJoined)).command_id == join_id
+        await begin(driver, READY)
+        await driver.wait_for(SupervisorReady)
+        await driver.wait_said(CONNECTING)
+        await finish(driver)
+    assert [type(event) for event in await driver.events()] == [
         ConsultationJoined,
         ParticipantJoined,
         AudioStreamEnabled,
@@ -99,189 +99,197 @@ async def test_a_supervisor_is_briefed_without_any_worker(desk: Desk, fresh_bus:
     ]
 
 
-async def test_what_is_for_another_session_is_left_to_its_process(desk: Desk, fresh_bus: Bus) -> None:
-    desk.session = "another"
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await asyncio.sleep(SOON_S)
-    assert await desk.events() == []
+async def test_a_command_for_another_session_is_ignored(driver: ConsultationDriver, fresh_bus: Bus) -> None:
+    driver.session = "another"
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await asyncio.sleep(SETTLE_S)
+    assert await driver.events() == []
 
 
-async def test_a_command_that_is_heard_before_it_is_stored_is_looked_for_again(
-    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+async def test_a_command_that_arrives_before_it_is_stored_is_read_again(
+    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_session, "poll_ticks", _never)
+    monkeypatch.setattr(in_session, "poll_ticks", _no_ticks)
     seen_late(fresh_bus, monkeypatch)
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await desk.wait_for(ConsultationJoined)
-        await finish(desk)
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await finish(driver)
 
 
-@pytest.mark.usefixtures("charge")
-async def test_what_was_commanded_before_is_found(desk: Desk, fresh_bus: Bus) -> None:
-    await desk.join()
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.wait_for(ConsultationJoined)
-        await finish(desk)
+@pytest.mark.usefixtures("coordinator")
+async def test_a_command_published_before_the_start_is_found(
+    driver: ConsultationDriver, fresh_bus: Bus
+) -> None:
+    await driver.join()
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.wait_for(ConsultationJoined)
+        await finish(driver)
 
 
-async def test_what_is_found_and_is_over_is_passed_by(desk: Desk, fresh_bus: Bus, charge: Charge) -> None:
-    charge.live = False
-    await desk.join()
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await asyncio.sleep(SOON_S)
-    assert (await desk.events(), await entered(desk)) == ([], 0)
-    assert charge.asked == 2, "twice, and never again"
+async def test_a_command_of_a_transfer_that_is_over_starts_nothing(
+    driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator
+) -> None:
+    coordinator.live = False
+    await driver.join()
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await asyncio.sleep(SETTLE_S)
+    assert (await driver.events(), await join_count(driver)) == ([], 0)
+    assert coordinator.queries == 2, "two queries, and none after them"
 
 
-async def test_what_is_found_waits_for_somebody_who_can_say(
-    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+async def test_a_command_found_by_polling_waits_until_a_coordinator_replies(
+    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "LIVENESS_TIMEOUT_S", 0.1)
-    await desk.join()
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await asyncio.sleep(SOON_S)
-        assert await entered(desk) == 0
-        async with fresh_bus.serve(subjects.ASK_LIVENESS, Charge().answer):
-            await desk.wait_for(ConsultationJoined)
-            await finish(desk)
+    await driver.join()
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await asyncio.sleep(SETTLE_S)
+        assert await join_count(driver) == 0
+        async with fresh_bus.serve(subjects.ASK_LIVENESS, FakeCoordinator().answer):
+            await driver.wait_for(ConsultationJoined)
+            await finish(driver)
 
 
-async def test_a_command_that_comes_twice_is_one_consultation(
-    desk: Desk, fresh_bus: Bus, charge: Charge
+async def test_a_repeated_command_starts_one_consultation(
+    driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator
 ) -> None:
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await desk.wait_for(ConsultationJoined)
-        stored = await fresh_bus.get_last(desk.joins_on)
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        stored = await fresh_bus.get_last(driver.join_subject)
         assert stored is not None
         for _ in range(3):
-            await fresh_bus.publish(desk.joins_on, stored.data)
-        await asyncio.sleep(SOON_S)
-        assert await entered(desk) == 1
-        await finish(desk)
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        charge.live = False
-        await asyncio.sleep(SOON_S)
-    assert await entered(desk) == 1
+            await fresh_bus.publish(driver.join_subject, stored.data)
+        await asyncio.sleep(SETTLE_S)
+        assert await join_count(driver) == 1
+        await finish(driver)
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        coordinator.live = False
+        await asyncio.sleep(SETTLE_S)
+    assert await join_count(driver) == 1
 
 
-async def test_what_cannot_be_read_does_not_keep_the_next_from_being_held(desk: Desk, fresh_bus: Bus) -> None:
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
+async def test_an_undecodable_command_does_not_block_the_next_one(
+    driver: ConsultationDriver, fresh_bus: Bus
+) -> None:
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await fresh_bus.publish(subjects.session_briefing("t-other", SESSION), b"{not json")
-        await desk.join()
-        await desk.wait_for(ConsultationJoined)
-        await finish(desk)
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await finish(driver)
 
 
-# ── when it goes wrong ───────────────────────────────────────────────────────────────────────────
+# ── failures ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_process_that_comes_up_again_goes_on_in_the_same_seat(
-    desk: Desk, fresh_bus: Bus, charge: Charge, monkeypatch: pytest.MonkeyPatch
+async def test_a_restarted_process_continues_with_the_same_participant_id(
+    driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "DRAIN_S", 0.1)
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await begin(desk, SILENT, LONG)
-        await desk.wait_said(GREETING)
-    assert await entered(desk) == 1
-    assert QUESTION not in await desk.said()
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.wait_said(GREETING, count=2)
-        await desk.wait_said(QUESTION)
-        await desk.cloud.say(desk.supervisor, "Yes, go ahead.")
-        await desk.wait_for(SupervisorReady)
-        await finish(desk)
-    assert charge.asked
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await begin(driver, SILENT, LONG_SUMMARY)
+        await driver.wait_said(GREETING)
+    assert await join_count(driver) == 1
+    assert QUESTION not in await driver.said()
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.wait_said(GREETING, count=2)
+        await driver.wait_said(QUESTION)
+        await driver.cloud.say(driver.supervisor, "Yes, go ahead.")
+        await driver.wait_for(SupervisorReady)
+        await finish(driver)
+    assert coordinator.queries
 
 
-async def _lose(_: Consultation) -> None:
+async def _lose_connection(_: Consultation) -> None:
     raise RetryableError("The connection to the room was lost", after_s=0.05)
 
 
-async def _break(_: Consultation) -> None:
-    raise ValueError("a mistake of ours")
+async def _raise_bug(_: Consultation) -> None:
+    raise ValueError("a bug")
 
 
-def _once(first: Callable[[Consultation], Awaitable[None]]) -> Callable[[Consultation], Awaitable[None]]:
-    hold, held = Consultation.hold, list[Consultation]()
+def _first_run(first: Callable[[Consultation], Awaitable[None]]) -> Callable[[Consultation], Awaitable[None]]:
+    run, runs = Consultation.run, list[Consultation]()
 
-    async def again(self: Consultation) -> None:
-        held.append(self)
-        await (first if len(held) == 1 else hold)(self)
+    async def run_counted(self: Consultation) -> None:
+        runs.append(self)
+        await (first if len(runs) == 1 else run)(self)
 
-    return again
+    return run_counted
 
 
-@pytest.mark.usefixtures("charge")
-async def test_a_line_that_is_lost_is_had_back_while_the_transfer_lives(
-    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("coordinator")
+async def test_a_lost_connection_is_retried_while_the_transfer_is_live(
+    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Consultation, "hold", _once(_lose))
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await desk.wait_for(ConsultationJoined)
-        await finish(desk)
+    monkeypatch.setattr(Consultation, "run", _first_run(_lose_connection))
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await finish(driver)
 
 
-async def test_nothing_is_had_back_for_a_transfer_that_is_over(
-    desk: Desk, fresh_bus: Bus, charge: Charge, monkeypatch: pytest.MonkeyPatch
+async def test_a_lost_connection_is_not_retried_after_the_transfer_is_over(
+    driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charge.live = False
-    monkeypatch.setattr(Consultation, "hold", _once(_lose))
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await asyncio.sleep(SOON_S)
-    assert (await desk.events(), await entered(desk)) == ([], 0)
-    assert charge.asked >= 2
+    coordinator.live = False
+    monkeypatch.setattr(Consultation, "run", _first_run(_lose_connection))
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await asyncio.sleep(SETTLE_S)
+    assert (await driver.events(), await join_count(driver)) == ([], 0)
+    assert coordinator.queries >= 2
 
 
-async def test_what_breaks_is_told_to_whoever_waits(
-    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+async def test_a_bug_fails_the_command(
+    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Consultation, "hold", _break)
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        command = await desk.join()
-        failed = await desk.wait_for(CommandFailed)
+    monkeypatch.setattr(Consultation, "run", _raise_bug)
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        command = await driver.join()
+        failed = await driver.wait_for(CommandFailed)
     assert (failed.command_id, failed.failure) == (command, FailureKind.BROKEN)
-    assert failed.detail == "The consultation could not be held (ValueError)."
+    assert failed.detail == "The consultation could not be run (ValueError)."
 
 
-async def test_no_more_are_held_at_once_than_the_limit(
-    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+async def test_no_consultation_starts_above_the_limit(
+    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "MAX_CONSULTATIONS", 0)
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await asyncio.sleep(SOON_S)
-    assert await desk.events() == []
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await asyncio.sleep(SETTLE_S)
+    assert await driver.events() == []
 
 
-async def test_leaving_lets_go_within_seconds_and_leaves_the_room(
-    desk: Desk, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+async def test_closing_the_context_leaves_the_room_within_seconds(
+    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_session, "DRAIN_S", 0.1)
-    async with asyncio.timeout(SOON_S + 5.0):
-        async with brief_here(fresh_bus, SESSION, SANDBOX):
-            await desk.join()
-            await begin(desk, SILENT)
-        began = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - began < SOON_S
-    left = await desk.cloud.wait_ledger(desk.room_id, "left", 1)
-    assert left[0]["participantId"] == desk.agent
+    async with asyncio.timeout(SETTLE_S + 5.0):
+        async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+            await driver.join()
+            await begin(driver, SILENT)
+        left_at = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - left_at < SETTLE_S
+    left = await driver.cloud.wait_ledger(driver.room_id, "left", 1)
+    assert left[0]["participantId"] == driver.agent
 
 
-async def test_a_consultation_that_is_ending_may_end_by_itself(desk: Desk, fresh_bus: Bus) -> None:
-    async with brief_here(fresh_bus, SESSION, SANDBOX):
-        await desk.join()
-        await desk.wait_for(ConsultationJoined)
-        left = await desk.leave()
-    assert (await desk.wait_for(ConsultationLeft)).command_id == left
+async def test_a_consultation_that_is_ending_is_not_cancelled(
+    driver: ConsultationDriver, fresh_bus: Bus
+) -> None:
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        leave_id = await driver.leave()
+    assert (await driver.wait_for(ConsultationLeft)).command_id == leave_id
 
 
-async def _never(_: Bus) -> AsyncIterator[None]:
-    """Nobody looks of their own accord."""
+async def _no_ticks(_: Bus) -> AsyncIterator[None]:
+    """Never poll."""
     await asyncio.Event().wait()
     yield

@@ -1,4 +1,4 @@
-"""A summary becomes things to say: short, whole, and free of what cannot be read out."""
+"""A summary becomes short spoken sentences, complete and without links or markup."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmxfer.actors.briefing.sentences import MAX_SENTENCE_CHARS, sentences
+from warmxfer.actors.briefing.sentences import MAX_SENTENCE_CHARS, split
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "pieces"),
     [
         ("", []),
         (" \n ", []),
@@ -22,19 +22,19 @@ from warmxfer.actors.briefing.sentences import MAX_SENTENCE_CHARS, sentences
         ("**Bold**\n- item <b>x</b>", ["Bold - item b x /b"]),
     ],
 )
-def test_sentences(text: str, said: list[str]) -> None:
-    assert sentences(text) == said
+def test_text_is_split_into_spoken_sentences(text: str, pieces: list[str]) -> None:
+    assert split(text) == pieces
 
 
-def test_long_sentence_is_cut_at_a_comma_or_a_space() -> None:
+def test_a_long_sentence_is_cut_at_a_comma_or_a_space() -> None:
     with_comma = "word " * 30 + "here, " + "more " * 60 + "end."
-    assert sentences(with_comma)[0].endswith("here,")
-    assert sentences("a" * 700 + ".") == ["a" * 300, "a" * 300, "a" * 100 + "."]
+    assert split(with_comma)[0].endswith("here,")
+    assert split("a" * 700 + ".") == ["a" * 300, "a" * 300, "a" * 100 + "."]
 
 
 @given(st.text(max_size=2_000))
-def test_every_piece_is_short_and_no_word_is_lost(text: str) -> None:
-    said = sentences(text)
-    assert all(0 < len(piece) <= MAX_SENTENCE_CHARS for piece in said)
+def test_every_sentence_is_short_and_no_word_is_lost(text: str) -> None:
+    pieces = split(text)
+    assert all(0 < len(piece) <= MAX_SENTENCE_CHARS for piece in pieces)
     if text.isascii() and text.replace(" ", "").isalnum():
-        assert "".join("".join(said).split()) == "".join(text.split())
+        assert "".join("".join(pieces).split()) == "".join(text.split())

@@ -277,7 +277,7 @@ def test_a_leg_that_nobody_saw_is_looked_for_after_the_end_and_not_for_ever() ->
 
 def test_a_leg_that_was_seen_down_is_not_looked_for() -> None:
     story = Story().until(Stage.UNWINDING).clear_away()
-    assert (story.transfer.timer_due_at, story.transfer.leg_doubtful) == (None, False)
+    assert (story.transfer.timer_due_at, story.transfer.supervisor_leg.may_be_up) == (None, False)
 
 
 def test_a_leg_that_could_not_be_ended_is_looked_for() -> None:

@@ -24,7 +24,13 @@ def test_the_docs_show_the_table_as_it_is() -> None:
 def test_every_way_from_stage_to_stage_is_drawn_once_with_its_events() -> None:
     drawn = {(source, target): labels.split(", ") for source, target, labels in ARROW.findall(diagram())}
     assert len(drawn) == len(ARROW.findall(diagram()))
-    ways = {(s.value, to.value) for (s, _), rule in TRANSITIONS.items() for to in rule.to if to is not s}
+    ways = {
+        (s.value, to.value)
+        for s, rows in TRANSITIONS.items()
+        for rule in rows.values()
+        for to in rule.to
+        if to is not s
+    }
     assert drawn.keys() == ways
     assert drawn["briefing", "switching"] == ["supervisor_ready", "deadline_passed"]
     assert drawn["new", "failed"] == ["transfer_requested", "transfer_refused", "transfer_broken"]

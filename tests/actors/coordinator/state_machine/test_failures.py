@@ -56,7 +56,7 @@ def go_on(story: Story, missing: str) -> None:
         others = [each.kind for each in story.transfer.pending.values() if each.kind != missing]
         if others and not due_first:
             story.answer(others[0])
-        elif story.stage is Stage.RINGING and not story.transfer.supervisor_heard:
+        elif story.stage is Stage.RINGING and not story.transfer.supervisor_leg.was_heard:
             story.supervisor_heard()
         elif story.stage is Stage.ARRIVING and not due_first:
             story.caller_seen()
@@ -86,7 +86,7 @@ def test_clearing_away_ends_although_one_answer_never_comes_and_names_it(missing
 
 def test_every_live_stage_says_what_happens_when_its_time_is_over() -> None:
     assert set(ON_STAGE_TIMEOUT) == set(LIVE)
-    assert all((stage, DeadlinePassed) in TRANSITIONS for stage in LIVE)
+    assert all(DeadlinePassed in TRANSITIONS[stage] for stage in LIVE)
 
 
 @pytest.mark.parametrize("stage", LIVE)
@@ -130,7 +130,7 @@ def awaiting(stage: Stage, kind: str) -> Story:
     if (stage, kind) == (Stage.UNWINDING, "close_room"):
         return story.until(stage).answer("release_caller", "end_call", "leave_consultation")
     story.until(stage)
-    while not story.transfer.awaits(kind):
+    while not any(each.kind == kind for each in story.transfer.pending.values()):
         story.let_time_pass()
     return story
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.actors.coordinator.state_machine.preparation_plan import PREREQUISITES, START
+from warmxfer.actors.coordinator.state_machine.preparation import PREREQUISITES, START
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask
 from warmxfer.schemas import BriefSupervisor, DialSupervisor
 

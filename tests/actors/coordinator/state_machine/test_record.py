@@ -3,7 +3,15 @@
 import msgspec
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import Applied, Record, Stage, record_decoder, step
+from warmxfer.actors.coordinator.state_machine import (
+    Applied,
+    Record,
+    Stage,
+    decode_record,
+    encode_record,
+    step,
+)
+from warmxfer.actors.coordinator.state_machine.record import MACHINE_VERSION, from_stored, to_stored
 from warmxfer.schemas import AudioStreamEnabled, ParticipantLeft
 
 from .transfer_builder import CALLER, PRIMARY, Story
@@ -19,9 +27,7 @@ def log_of(story: Story) -> list[bytes]:
             record = next(moved)
             state = record.state
             log.append(
-                msgspec.json.encode(
-                    Record(trigger=number, at=at, event=event, state=state, outbox=record.outbox)
-                )
+                encode_record(Record(trigger=number, at=at, event=event, state=state, outbox=record.outbox))
             )
     return log
 
@@ -36,12 +42,12 @@ def test_a_log_read_back_from_json_replays_to_its_own_states(stage: Stage, pacin
     assert len(log) == len(story.records)
     state = None
     for line in log:
-        record = record_decoder.decode(line)
+        record = decode_record(line)
         moved = step(state, record.event, record.at)
         assert isinstance(moved, Applied)
         assert moved.state == record.state
         again = msgspec.structs.replace(record, state=moved.state, outbox=moved.outbox)
-        assert msgspec.json.encode(again) == line
+        assert encode_record(again) == line
         state = record.state
     assert state == story.state
 
@@ -50,4 +56,16 @@ def test_a_record_of_a_newer_release_with_fields_of_its_own_can_be_read() -> Non
     line = log_of(Story().until(Stage.BRIEFING))[-1]
     newer = msgspec.json.decode(line)
     newer["state"]["mood"] = newer["note"] = newer["event"]["colour"] = "new"
-    assert record_decoder.decode(msgspec.json.encode(newer)) == record_decoder.decode(line)
+    assert decode_record(msgspec.json.encode(newer)) == decode_record(line)
+
+
+def test_a_record_carries_the_version_of_the_state_machine() -> None:
+    line = log_of(Story().until(Stage.BRIEFING))[-1]
+    assert msgspec.json.decode(line)["machine_version"] == MACHINE_VERSION
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.NEW])
+def test_the_stored_form_of_a_state_is_the_same_state(stage: Stage) -> None:
+    state = Story().until(stage).state
+    assert state is not None
+    assert from_stored(to_stored(state)) == state

@@ -55,7 +55,7 @@ def test_the_supervisor_is_recorded_from_the_moment_they_are_there() -> None:
 @pytest.mark.parametrize("fault", FailureKind)
 def test_a_briefing_neither_waits_for_the_supervisors_recording_nor_ends_with_it(fault: FailureKind) -> None:
     story = recorded().until(Stage.BRIEFING)
-    assert not story.transfer.awaits("record_participant")
+    assert not story.transfer.awaits(RecordParticipant)
     (command,) = story.sent(RecordParticipant)
     assert story.tell(CommandFailed(command_id=command.command_id, failure=fault)) == []
     assert story.ready().stage is Stage.SWITCHING
@@ -140,7 +140,7 @@ def test_a_caller_who_is_brought_back_waits_for_no_recording(event: Any, left: b
         story.answer("leave_consultation")
     story.tell(event)
     assert story.stage is Stage.RETURNING
-    assert not story.transfer.awaits("record_participant")
+    assert not story.transfer.awaits(RecordParticipant)
     assert story.tell(RecordingStarted(command_id=command_id, participant_id="wxc-t1")) == []
     story.answer("return_caller").clear_away()
     assert "recording" not in story.result.evidence

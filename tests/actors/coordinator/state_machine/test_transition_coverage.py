@@ -8,7 +8,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmxfer.actors.coordinator.state_machine import Applied, Ignored, SetTimer, Stage, Transfer, step
+from warmxfer.actors.coordinator.state_machine import (
+    Applied,
+    CallerPlace,
+    Ignored,
+    SetTimer,
+    Stage,
+    Transfer,
+    step,
+)
 from warmxfer.schemas import (
     AnyEvent,
     CloseRoom,
@@ -85,9 +93,8 @@ def check_record(before: Transfer | None, record: Applied) -> None:
         assert state.timer_due_at is not None
         assert state.stage_due_at is not None
     if state.stage is Stage.COMPLETED and (before is None or not before.stage.ended):
-        assert state.caller_moved
-        assert state.caller_arrived
-        assert state.supervisor_heard
+        assert state.caller is CallerPlace.ARRIVED
+        assert state.supervisor_leg.was_heard
 
 
 @settings(max_examples=150)

@@ -1,0 +1,125 @@
+"""One row per command: the actor that replies, its time, and what a failure or a missing reply means.
+
+A command that is not listed here cannot be sent. `CONTRIBUTING.md` shows what a new one costs.
+"""
+
+from __future__ import annotations
+
+from warmxfer.schemas import (
+    BriefSupervisor,
+    CheckLegs,
+    CloseRoom,
+    CreateRoom,
+    DialSupervisor,
+    EndCall,
+    FindCallerCall,
+    HoldCaller,
+    JoinConsultation,
+    LeaveCall,
+    LeaveConsultation,
+    Outcome,
+    RecordParticipant,
+    ReleaseCaller,
+    ReturnCaller,
+    Summarize,
+    SwitchCaller,
+)
+
+from . import bridge, cleanup, consultation, failures, preparation
+from .step_context import Actor, CommandPolicy, Policies
+from .timeouts import SUMMARY_GRACE_S, briefing_s, effect_s, summary_s, usual_s
+
+PRIMARY = Actor(
+    "primary session",
+    "attach the session in its voice-agent process, or start `warmxfer run primary`",
+)
+SUMMARIZER = Actor("summarizer", "start one with `warmxfer run summarizer`")
+GATEWAY = Actor("SIP gateway", "start one with `warmxfer run gateway`")
+BRIEFING = Actor("briefing agent", "start one with `warmxfer run briefing`")
+SESSION = Actor(
+    "process that holds this session (brief_by is session)",
+    "keep it running with `brief_here` open, or set brief_by to briefing",
+)
+
+POLICY: Policies = {
+    HoldCaller: CommandPolicy(
+        PRIMARY,
+        usual_s,
+        failures.end_transfer,
+        failures.end_transfer_unanswered,
+        if_failed=Outcome.PRIMARY_ABSENT,
+        if_absent=Outcome.PRIMARY_ABSENT,
+    ),
+    ReleaseCaller: CommandPolicy(
+        PRIMARY, usual_s, cleanup.cleanup_failed, cleanup.cleanup_timed_out, blocks_cleanup=True
+    ),
+    LeaveCall: CommandPolicy(PRIMARY, usual_s, failures.never_awaited, failures.never_due),
+    Summarize: CommandPolicy(
+        SUMMARIZER,
+        summary_s,
+        preparation.summary_failed,
+        preparation.summary_timed_out,
+        grace_s=SUMMARY_GRACE_S,
+    ),
+    FindCallerCall: CommandPolicy(
+        GATEWAY,
+        usual_s,
+        failures.end_transfer,
+        failures.end_transfer_unanswered,
+        if_failed=Outcome.CALLER_NOT_FOUND,
+        if_absent=Outcome.GATEWAY_ABSENT,
+    ),
+    CreateRoom: CommandPolicy(
+        GATEWAY,
+        usual_s,
+        failures.room_failed,
+        failures.room_timed_out,
+        if_failed=Outcome.ROOM_FAILED,
+        if_absent=Outcome.GATEWAY_ABSENT,
+        blocks_cleanup=True,
+    ),
+    DialSupervisor: CommandPolicy(
+        GATEWAY,
+        effect_s,
+        failures.end_transfer,
+        failures.end_transfer_unanswered,
+        if_failed=Outcome.DIAL_FAILED,
+        if_absent=Outcome.GATEWAY_ABSENT,
+    ),
+    SwitchCaller: CommandPolicy(
+        GATEWAY,
+        effect_s,
+        bridge.switch_failed,
+        bridge.switch_timed_out,
+        if_failed=Outcome.SWITCH_FAILED,
+        if_absent=Outcome.GATEWAY_ABSENT,
+    ),
+    ReturnCaller: CommandPolicy(GATEWAY, effect_s, bridge.return_failed, bridge.return_timed_out),
+    EndCall: CommandPolicy(
+        GATEWAY, effect_s, cleanup.cleanup_failed, cleanup.end_call_timed_out, blocks_cleanup=True
+    ),
+    CheckLegs: CommandPolicy(GATEWAY, usual_s, failures.check_failed, failures.check_timed_out),
+    RecordParticipant: CommandPolicy(GATEWAY, usual_s, bridge.recording_failed, bridge.recording_timed_out),
+    CloseRoom: CommandPolicy(
+        GATEWAY, usual_s, cleanup.close_failed, cleanup.close_timed_out, blocks_cleanup=True
+    ),
+    JoinConsultation: CommandPolicy(
+        BRIEFING,
+        usual_s,
+        failures.end_transfer,
+        failures.end_transfer_unanswered,
+        if_failed=Outcome.BRIEFING_FAILED,
+        if_absent=Outcome.BRIEFING_ABSENT,
+        in_session=SESSION,
+    ),
+    BriefSupervisor: CommandPolicy(
+        BRIEFING,
+        briefing_s,
+        failures.end_transfer,
+        consultation.brief_command_timed_out,
+        if_failed=Outcome.BRIEFING_FAILED,
+    ),
+    LeaveConsultation: CommandPolicy(
+        BRIEFING, usual_s, bridge.leave_failed, bridge.leave_timed_out, blocks_cleanup=True
+    ),
+}
