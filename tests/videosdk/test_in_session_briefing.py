@@ -16,7 +16,7 @@ from videosdk.agents.warm_transfer import (
     WarmTransferResult,
 )
 
-from tests.actors.briefing.conftest import QUESTION, Desk
+from tests.actors.briefing.conftest import QUESTION, ConsultationDriver
 from warmxfer.actors.briefing import brief_here
 from warmxfer.adapters.rooms import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
 from warmxfer.bus import Bus, BusSettings, subjects
@@ -122,7 +122,7 @@ async def test_a_lost_connection_is_restored_and_the_briefing_repeated(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consultation = offline(monkeypatch, Consultation(tts=OfflineTTS(speech_s=0.02)))
-    driver = Desk(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # without a sandbox: the test dials no number
+    driver = ConsultationDriver(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # without a sandbox: the test dials no number
     driver.session = f"s-{transfer_id}"
     consultation.make_meeting = lambda given: with_supervisor(driver.supervisor, given)
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from videosdk.agents import LLMResponse
 
-from tests.actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, Desk
+from tests.actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, ConsultationDriver
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
@@ -53,7 +53,7 @@ class ScriptedClassifier(ScriptedLLM):
 class BriefingRun:
     """A running consultation: the driver that sends commands, and the framework's side."""
 
-    driver: Desk
+    driver: ConsultationDriver
     consultation: Consultation
 
     async def begin(self) -> None:
@@ -84,7 +84,7 @@ class BriefingRun:
 @pytest_asyncio.fixture
 async def briefing(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BriefingRun]:
     consultation = offline(monkeypatch, Consultation(llm=ScriptedClassifier(), tts=OfflineTTS(speech_s=0.02)))
-    driver = Desk(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # without a sandbox: the test dials no number
+    driver = ConsultationDriver(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # without a sandbox: the test dials no number
 
     async def token(_: Any) -> bytes:
         return encode(TOKEN)
