@@ -4,8 +4,8 @@
     call     only the claim's owner calls the provider, once, within the provider timeout after the claim
     look up  every other gateway, and an owner whose outcome is unknown, reads what happened
 
-- Invariant: a forbidden effect never happens. A claim forbids its effect if it was made to forbid, or if it
-  was stored after the command's deadline. Both moments are by the broker's clock.
+- Invariant: a forbidden effect never happens. `forbid` stores a claim that forbids its effect. So does a
+  claim that is stored after the command's deadline, by the broker's clock.
 - Invariant: an effect that has not happened by `settled_at` never happens. By then the owner's request has
   ended, and a request with unknown outcome has had `settle_s` to take effect.
 """
@@ -13,29 +13,17 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import structlog
 from msgspec import Struct
 
-from warmxfer.adapters.telephony import Rejected
 from warmxfer.bus import BrokerClock, Bus, claim_effect, subjects
-from warmxfer.schemas import Command, RetryableError, decode_as, encode
-
-POLL_PAUSES_S = (0.2, 0.5)
-POLL_PAUSE_S = 1.0
-"""Pause between reads after the first pauses."""
-MIN_READ_S, FIRST_READ_S, MAX_READ_S = 0.3, 3.0, 12.0
-"""Timeout of one read: minimum, first, maximum. It doubles after each read without a reply, because a slow
-reply may be on its way.
-"""
+from warmxfer.schemas import Command, decode_as, encode
 
 EndKind = Literal["refused", "doubtful"]
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -111,12 +99,13 @@ class EffectClaims:
     async def forbid(self, transfer_id: str, effect: str, command: Command) -> EffectClaim:
         """Claim `effect` so that it never happens.
 
-        Returns a claim with `forbidden` False if another gateway has already begun the effect.
+        The returned claim has `forbidden` True. It is False if this comes too late: another gateway has begun
+        the effect.
         """
         record = ClaimRecord(command_id=command.command_id, token=secrets.token_hex(8), forbidden=True)
         return await self._claim(transfer_id, effect, record)
 
-    async def record_seen(self, transfer_id: str, effect: str) -> EffectClaim | None:
+    async def find_claim(self, transfer_id: str, effect: str) -> EffectClaim | None:
         """Return the state of `effect` without claiming it, or None if it is unclaimed."""
         claimed = await self._bus.get_last(subjects.effect_claim(transfer_id, effect))
         return (
@@ -128,7 +117,7 @@ class EffectClaims:
     async def record_end(self, transfer_id: str, effect: str, outcome: EndKind) -> None:
         """Record that this gateway's request is over and that the effect did not simply succeed."""
         end = encode(EffectEnd(outcome, secrets.token_hex(8)))
-        await claim_effect(self._bus, transfer_id, _ending(effect), end)
+        await claim_effect(self._bus, transfer_id, _end_effect(effect), end)
 
     async def _claim(self, transfer_id: str, effect: str, record: ClaimRecord) -> EffectClaim:
         send_by = asyncio.get_running_loop().time() + self._timeout_s
@@ -136,7 +125,7 @@ class EffectClaims:
         if not result.granted:
             return await self._other_claim(transfer_id, effect, result.at, result.data)
         self._clock.observe(result.at)
-        forbidden = _is_off(record, result.at)
+        forbidden = _is_forbidden(record, result.at)
         log.info("effect_claimed", transfer_id=transfer_id, effect=effect, forbidden=forbidden)
         settled_at = result.at + self._timeout_s + self.settle_s
         return EffectClaim(
@@ -146,9 +135,9 @@ class EffectClaims:
     async def _other_claim(self, transfer_id: str, effect: str, at: float, data: bytes) -> EffectClaim:
         """Return another gateway's claim, with how its request ended."""
         record = decode_as(ClaimRecord, data)
-        if _is_off(record, at):
+        if _is_forbidden(record, at):
             return EffectClaim(record, granted=False, forbidden=True, settled_at=at)
-        end = await self._bus.get_last(subjects.effect_claim(transfer_id, _ending(effect)))
+        end = await self._bus.get_last(subjects.effect_claim(transfer_id, _end_effect(effect)))
         if end is None:
             return EffectClaim(
                 record, granted=False, forbidden=False, settled_at=at + self._timeout_s + self.settle_s
@@ -160,34 +149,9 @@ class EffectClaims:
         )
 
 
-async def poll_until(read: Callable[[float], Awaitable[T | None]], until: float) -> T | None:
-    """Call `read(within_s)` until it returns a value; call it for the last time at `until`, by the loop's
-    clock.
-
-    A read that fails counts as a read without a value. Returns None if no read returned a value.
-    """
-    loop = asyncio.get_running_loop()
-    pauses = itertools.chain(POLL_PAUSES_S, itertools.repeat(POLL_PAUSE_S))
-    read_timeout_s = FIRST_READ_S
-    while True:
-        left_s = until - loop.time()
-        try:
-            found = await read(max(MIN_READ_S, min(read_timeout_s, left_s)))
-        except (RetryableError, Rejected) as error:
-            log.info("call_lookup_failed", cause=type(error).__name__)
-            read_timeout_s = min(2 * read_timeout_s, MAX_READ_S)
-            found = None
-        if found is not None:
-            return found
-        left_s = until - loop.time()
-        if left_s <= 0:
-            return None
-        await asyncio.sleep(min(next(pauses), left_s))
-
-
-def _ending(effect: str) -> str:
+def _end_effect(effect: str) -> str:
     return f"{effect}-ended"
 
 
-def _is_off(record: ClaimRecord, at: float) -> bool:
+def _is_forbidden(record: ClaimRecord, at: float) -> bool:
     return record.forbidden or (record.deadline_at is not None and at > record.deadline_at)

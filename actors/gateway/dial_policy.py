@@ -1,7 +1,7 @@
 """Which numbers and SIP addresses may be dialled. Pure.
 
-The policy is checked right before each dial; no code after the check changes the number. The rules of the
-number plan alone do not prevent toll fraud. The list of regions does: configure it.
+The policy is checked right before each dial; no code after the check changes the number. The list of
+regions is what prevents toll fraud: configure it. The rules of the number plan alone do not.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class DialPolicy:
         if not phonenumbers.is_valid_number(number):
             raise _rejection("is a number that is not assigned", "give an existing number as E.164")
         region = phonenumbers.region_code_for_number(number) or INTERNATIONAL
-        if region not in self.regions if self.regions else region == INTERNATIONAL:
+        is_allowed = region in self.regions if self.regions else region != INTERNATIONAL
+        if not is_allowed:
             allowed = ", ".join(sorted(self.regions)) or "every region but 001"
             raise _rejection(
                 f"is a number of region {region}", f"dial {allowed}, or extend WARMXFER_DIAL_REGIONS"

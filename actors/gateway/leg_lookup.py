@@ -8,8 +8,9 @@ from enum import Enum, auto
 from warmxfer.adapters.telephony import CallRecord, Rejected
 from warmxfer.schemas import RetryableError
 
-from .at_most_once import MIN_READ_S, ClaimRecord
+from .at_most_once import ClaimRecord
 from .context import GatewayContext, in_s, left_s
+from .provider_polling import MIN_READ_S
 
 SWITCH = "switch"
 """Effect name of the caller's move to the supervisor."""

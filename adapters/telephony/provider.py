@@ -144,13 +144,13 @@ class Provider(Protocol):
         ...
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
-        """Place a call. The request is sent at most once."""
+        """Place a call, at most once. A request is sent again only if the provider did nothing."""
         ...
 
     async def switch(
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> dict[str, Any]:
-        """Start to move a leg into `room_id`, where it joins as `participant_id`. Sent at most once."""
+        """Start to move a leg into `room_id`, where it joins as `participant_id`. At most once."""
         ...
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:

@@ -26,9 +26,9 @@ from warmxfer.schemas import (
 
 from ...common.command_replies import command_failed, command_rejected
 from .. import call_marks
-from ..at_most_once import poll_until
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import look_up
+from ..provider_polling import poll_until
 
 END_SETTLE_S = 3.0
 """Maximum time for a leg to be down after the provider accepted the order to end it."""

@@ -17,9 +17,9 @@ from warmxfer.schemas import (
 )
 
 from ...common.command_replies import command_failed, command_rejected
-from ..at_most_once import poll_until
 from ..context import GatewayContext, left_s
 from ..leg_lookup import look_up
+from ..provider_polling import poll_until
 
 GONE = "gone"
 UNANSWERED = "The provider did not say in time whether the caller is on the phone."

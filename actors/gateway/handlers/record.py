@@ -19,8 +19,8 @@ from warmxfer.schemas import (
 )
 
 from ...common.command_replies import command_failed, command_rejected
-from ..at_most_once import poll_until
 from ..context import GatewayContext
+from ..provider_polling import poll_until
 
 NO_TIME = "There was no time to ask for the recording."
 

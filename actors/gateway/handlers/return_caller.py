@@ -22,9 +22,10 @@ from warmxfer.schemas import (
 )
 
 from ...common.command_replies import command_failed, command_rejected
-from ..at_most_once import EffectClaim, poll_until
+from ..at_most_once import EffectClaim
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
+from ..provider_polling import poll_until
 
 RETURN_EFFECTS = ("return", *(f"return-{place}" for place in range(2, 11)))
 """Effects under which the caller may be moved back, used one after the other."""

@@ -11,9 +11,10 @@ from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, OutcomeUnknown
 from warmxfer.schemas import CallerSwitched, CommandFailed, CommandReply, FailureKind, SwitchCaller
 
 from ...common.command_replies import command_failed, command_rejected
-from ..at_most_once import EffectClaim, poll_until
+from ..at_most_once import EffectClaim
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
+from ..provider_polling import poll_until
 
 LEGS_UNKNOWN = "The provider did not say whether both are still on the phone; the caller was not moved."
 TIMEOUT_STATUSES = frozenset({408, 504})
@@ -25,7 +26,7 @@ Legs = tuple[CallRecord | None, CallRecord | None]
 
 async def switch_caller(context: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
     """Check that both legs are up, then move the caller."""
-    claim = await context.claims.record_seen(transfer_id, SWITCH)
+    claim = await context.claims.find_claim(transfer_id, SWITCH)
     if claim is None:
         checked = await _check(context, transfer_id, command)
         if isinstance(checked, CommandFailed):
