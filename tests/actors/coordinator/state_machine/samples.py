@@ -1,4 +1,4 @@
-"""Every event there is, right or wrong, to be told in any stage."""
+"""Sample of every event, expected or not, to apply in any stage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from warmxfer.schemas import (
     VoicemailDetected,
 )
 
-from .transfer_builder import ANSWERS, CALLER, CALLER_CALL, CONSULTATION, PRIMARY, SUPERVISOR_CALL, request
+from .transfer_builder import CALLER, CALLER_CALL, CONSULTATION, PRIMARY, REPLIES, SUPERVISOR_CALL, request
 
 SAMPLES: list[AnyEvent] = [
     TransferRequested(transfer_id="t1", request=request()),
@@ -56,7 +56,7 @@ SAMPLES: list[AnyEvent] = [
         )
     ),
 ]
-"""Every event that answers no command, as it might come at any time; but `DeadlinePassed`, see `Story`."""
+"""Every event that replies to no command, except `DeadlinePassed`; `TransferBuilder` makes that one."""
 
 LEGS: list[dict[str, LegReport | None]] = [
     {"caller": LegReport(up=False, status="ended")},
@@ -67,10 +67,10 @@ LEGS: list[dict[str, LegReport | None]] = [
 ]
 
 
-def answers_to(command_id: str) -> list[AnyEvent]:
-    """Every answer there is, right or wrong, to one command."""
-    right = [event for make in ANSWERS.values() if isinstance(event := make(command_id), CommandReply)]
+def replies_to(command_id: str) -> list[AnyEvent]:
+    """Return every reply, expected or not, to one command."""
+    expected = [event for make in REPLIES.values() if isinstance(event := make(command_id), CommandReply)]
     legs = [LegsChecked(command_id=command_id, **legs) for legs in LEGS]
     failures = [CommandFailed(command_id=command_id, failure=fault) for fault in FailureKind]
     others = [CallerReleased(command_id=command_id), CallLeft(command_id=command_id)]
-    return [*right, *legs, *failures, *others, CallerReturned(command_id=command_id, caller_up=False)]
+    return [*expected, *legs, *failures, *others, CallerReturned(command_id=command_id, caller_up=False)]
