@@ -1,8 +1,8 @@
 """Clean-up: the caller is released first, then the leg, the briefing agent and the room are ended.
 
-The final phase is published when no reply is outstanding, or when clean-up has used up its time. The evidence
-then names what is unconfirmed; those commands still stand in the stream. An ended transfer goes on checking
-for what may be up.
+The final phase is published when no reply is outstanding, or when clean-up times out. After a time-out the
+evidence names the commands that are unconfirmed; they stay in the stream. An ended transfer keeps checking
+for what may still be up.
 """
 
 from __future__ import annotations
@@ -168,9 +168,9 @@ def finish(ctx: StepContext) -> None:
 
 
 def check_leftovers(ctx: StepContext) -> None:
-    """After the end, ask again for what may be up: a late leg, a room that is still open, a lost caller.
+    """After the end, repeat the commands for what may be up: a late leg, an open room, a stranded caller.
 
-    An outage does not count: if the check comes late, the time for checks is longer by as much.
+    An outage does not count: if the check is late, the time for checks is extended by the delay.
     """
     due_at, ended_at = ctx.state.check_due_at, ctx.state.ended_at
     if due_at is not None and ended_at is not None and ctx.now > due_at + ctx.config.command_timeout_s:

@@ -1,6 +1,6 @@
-"""One row per command: the actor that replies, its time, and what a failure or a missing reply means.
+"""Policy of each command: the actor that replies, its time-out, and what a failure or a missing reply means.
 
-A command that is not listed here cannot be sent. `CONTRIBUTING.md` shows what a new one costs.
+A command without a row cannot be sent. `CONTRIBUTING.md` shows what to add for a new command.
 """
 
 from __future__ import annotations
