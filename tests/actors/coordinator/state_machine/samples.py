@@ -32,8 +32,8 @@ from .transfer_builder import CALLER, CALLER_CALL, CONSULTATION, PRIMARY, REPLIE
 SAMPLES: list[AnyEvent] = [
     TransferRequested(transfer_id="t1", request=request()),
     TransferRefused(transfer_id="t1", detail="room_id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."),
-    TransferBroken(transfer_id="t1", kind="event", cause="KeyError at bridging.py:42"),
-    TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridging.py:42"),
+    TransferBroken(transfer_id="t1", kind="event", cause="KeyError at bridge.py:42"),
+    TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridge.py:42"),
     CancelRequested(reason="changed my mind"),
     CallerReleased(command_id=None, cause="bus_silent"),
     CallerReleased(command_id=None, cause="session_closed"),
@@ -52,7 +52,7 @@ SAMPLES: list[AnyEvent] = [
             (CONSULTATION, "wxc-t1"),
             (CONSULTATION, "wxa-t1"),
             (PRIMARY, CALLER),
-            (PRIMARY, "stranger"),
+            (PRIMARY, "participant-other"),
         )
     ),
 ]

@@ -197,7 +197,7 @@ def test_a_hang_up_during_the_return_starts_the_cleanup() -> None:
     assert transfer.finish_cleanup().result.outcome is Outcome.CANCELLED
 
 
-# ── a caller who cannot be returned ──────────────────────────────────────────────────────────
+# ── a caller who cannot be returned ──────────────────────────────────────────────────────────────
 
 
 def stranded(fault: FailureKind = FailureKind.REFUSED) -> TransferBuilder:

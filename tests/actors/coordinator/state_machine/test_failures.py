@@ -191,7 +191,7 @@ def test_a_state_without_a_request_is_valid() -> None:
 
 
 def dead_lettered(kind: str) -> TransferBroken:
-    return TransferBroken(transfer_id="t1", kind=kind, cause="KeyError at bridging.py:42")
+    return TransferBroken(transfer_id="t1", kind=kind, cause="KeyError at bridge.py:42")
 
 
 @pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.RINGING, Stage.BRIEFING])
@@ -204,7 +204,7 @@ def test_a_held_caller_is_released_at_once_when_an_event_is_dead_lettered(stage:
     transfer.finish_cleanup()
     assert transfer.result.outcome is Outcome.BROKEN
     assert transfer.result.detail == (
-        "The event could not be handled (KeyError at bridging.py:42); please report it."
+        "The event could not be handled (KeyError at bridge.py:42); please report it."
     )
 
 
@@ -247,7 +247,7 @@ def test_a_dead_lettered_command_ends_the_transfer_as_broken(kind: str) -> None:
     transfer = (
         TransferBuilder()
         .start()
-        .fail(kind, FailureKind.BROKEN, detail="KeyError at looking.py:9")
+        .fail(kind, FailureKind.BROKEN, detail="KeyError at leg_checks.py:9")
         .finish_cleanup()
     )
     assert transfer.result.outcome is Outcome.BROKEN

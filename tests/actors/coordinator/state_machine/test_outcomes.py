@@ -50,9 +50,9 @@ def _fail_in(stage: Stage, kind: str, fault: FailureKind = FailureKind.REFUSED) 
     return lambda transfer: transfer.until(stage).fail(kind, fault, status=500)
 
 
-def _no_more_replies(stage: Stage, *answered: str) -> Scenario:
-    """Return a scenario without replies after those to `answered`."""
-    return lambda transfer: transfer.until(stage).reply(*answered).fire_timers_until(Stage.UNWINDING)
+def _no_more_replies(stage: Stage, *kinds: str) -> Scenario:
+    """Return a scenario without replies after those to `kinds`."""
+    return lambda transfer: transfer.until(stage).reply(*kinds).fire_timers_until(Stage.UNWINDING)
 
 
 def _never_arrived(transfer: TransferBuilder) -> None:
@@ -191,8 +191,8 @@ def test_the_caller_hears_the_apology_of_the_outcome_once(outcome: Outcome) -> N
         assert released == [], "no caller was held"
         return
     (release,) = released
-    unheard = outcome in (Outcome.CALLER_LEFT, Outcome.SESSION_RELEASED)
-    assert release.line == (None if unheard else apology_for(outcome))
+    no_apology = outcome in (Outcome.CALLER_LEFT, Outcome.SESSION_RELEASED)
+    assert release.line == (None if no_apology else apology_for(outcome))
 
 
 def test_a_configured_apology_replaces_the_default() -> None:

@@ -143,8 +143,10 @@ def test_the_legs_are_checked_if_an_unknown_participant_leaves_the_primary_room(
     transfer.state.caller_participant_id = None
     transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id="participant-unknown"))
     assert (transfer.stage, len(transfer.sent(CheckLegs))) == (stage, 1)
-    gone = LegsChecked(command_id=transfer.awaited("check_legs"), caller=LegReport(up=False, status="ended"))
-    transfer.apply(gone)
+    hung_up = LegsChecked(
+        command_id=transfer.awaited("check_legs"), caller=LegReport(up=False, status="ended")
+    )
+    transfer.apply(hung_up)
     assert finish(transfer).result.outcome is Outcome.CALLER_LEFT
 
 

@@ -54,11 +54,11 @@ def test_the_supervisor_is_dialled_once_hold_call_and_room_are_ready(
     order: tuple[str, ...],
 ) -> None:
     transfer = TransferBuilder().start()
-    answered: set[str] = set()
+    replied: set[str] = set()
     for kind in order:
         transfer.reply(kind)
-        answered.add(kind)
-        ready = {"hold_caller", "find_caller_call", "create_room"} <= answered
+        replied.add(kind)
+        ready = {"hold_caller", "find_caller_call", "create_room"} <= replied
         assert bool(transfer.sent(DialSupervisor)) == ready
 
 

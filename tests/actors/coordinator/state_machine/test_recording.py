@@ -115,7 +115,7 @@ def test_an_absent_gateway_delays_completion_by_one_command_timeout(left: bool) 
 
 def test_a_dead_lettered_deadline_counts_as_passed() -> None:
     transfer = recorded().until(Stage.HANDING_OVER).reply("leave_consultation")
-    transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridging.py:42"))
+    transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridge.py:42"))
     assert transfer.result.outcome is Outcome.COMPLETE
     assert str(transfer.result.evidence["recording"]).startswith("not confirmed")
 

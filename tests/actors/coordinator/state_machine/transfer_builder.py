@@ -102,7 +102,7 @@ class TransferBuilder:
         self.records: list[Applied] = []
         self.config = config
 
-    # ── events ─────────────────────────────────────────────────────────────────────────────────
+    # ── events ───────────────────────────────────────────────────────────────────────────────────
 
     def apply(self, event: AnyEvent) -> list[Any]:
         """Apply `event` and return the messages it causes; none if it is ignored."""
@@ -157,7 +157,7 @@ class TransferBuilder:
             self.reply(next(iter(self.state.pending.values())).kind)
         return self
 
-    # ── participants ───────────────────────────────────────────────────────────────────
+    # ── participants ─────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> TransferBuilder:
         self.apply(TransferRequested(transfer_id="t1", request=request(**self.config)))
@@ -179,7 +179,7 @@ class TransferBuilder:
     def room_event(kind: type[Any], participant_id: str, room_id: str = CONSULTATION) -> Any:
         return kind(room_id=room_id, participant_id=participant_id)
 
-    # ── state ───────────────────────────────────────────────────────────────────────────
+    # ── state ────────────────────────────────────────────────────────────────────────────────────
 
     def until(self, stage: Stage) -> TransferBuilder:
         """Reach `stage` without a failure if possible, and else by the shortest failure that leads there."""
