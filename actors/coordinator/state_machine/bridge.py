@@ -290,4 +290,4 @@ def switch_failed(ctx: StepContext, event: CommandFailed) -> None:
 
 def switch_timed_out(ctx: StepContext, command: type[Command]) -> None:
     policy = ctx.policies[command]
-    return_caller(ctx, policy.if_absent, policy.absent(command, ctx.config))
+    return_caller(ctx, policy.if_absent, policy.missing_reply_detail(command, ctx.config))

@@ -51,10 +51,10 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
 def _release_caller(ctx: StepContext) -> None:
     if not ctx.is_started(PreparationTask.HOLD) or ctx.state.decision is None:
         return
-    unheard = ctx.state.caller is CallerPlace.HUNG_UP or ctx.state.caller_released
-    line = None if unheard else ctx.apology(ctx.state.decision.outcome)
+    no_apology = ctx.state.caller is CallerPlace.HUNG_UP or ctx.state.caller_released
+    line = None if no_apology else ctx.apology(ctx.state.decision.outcome)
     stay_s = timeouts.MAX_CALLER_SEARCH_S if ctx.state.caller.may_be_in_consultation else 0.0
-    ctx.send(ReleaseCaller, awaited=not unheard, line=line, stay_s=stay_s)
+    ctx.send(ReleaseCaller, awaited=not no_apology, line=line, stay_s=stay_s)
 
 
 def end_supervisor_leg(ctx: StepContext, *, awaited: bool = True) -> None:

@@ -47,7 +47,7 @@ def supervisor_dialed(ctx: StepContext, event: SupervisorDialed) -> None:
         response=event.response,
     )
     ctx.mark_done(PreparationTask.DIAL)
-    _supervisor_may_have_joined(ctx)
+    _join_when_dialed_and_heard(ctx)
 
 
 def audio_enabled(ctx: StepContext, event: AudioStreamEnabled) -> None:
@@ -55,10 +55,10 @@ def audio_enabled(ctx: StepContext, event: AudioStreamEnabled) -> None:
     is_supervisor = event.participant_id == ctx.state.supervisor_participant_id
     if is_supervisor and event.room_id == ctx.state.room_id and event.kind == "audio":
         ctx.state.supervisor_leg = ctx.state.supervisor_leg.heard()
-        _supervisor_may_have_joined(ctx)
+        _join_when_dialed_and_heard(ctx)
 
 
-def _supervisor_may_have_joined(ctx: StepContext) -> None:
+def _join_when_dialed_and_heard(ctx: StepContext) -> None:
     dialed_and_heard = ctx.is_done(PreparationTask.DIAL) and ctx.state.supervisor_leg.was_heard
     if ctx.is_done(PreparationTask.VOICE) or not dialed_and_heard:
         return

@@ -80,7 +80,9 @@ def end_transfer(ctx: StepContext, event: CommandFailed) -> None:
 def end_transfer_unanswered(ctx: StepContext, command: type[Command]) -> None:
     """End the transfer: it cannot continue without the actor that replies to this command."""
     policy = ctx.policies[command]
-    start_cleanup(ctx, policy.if_absent, policy.absent(command, ctx.config), unanswered=wire_name(command))
+    start_cleanup(
+        ctx, policy.if_absent, policy.missing_reply_detail(command, ctx.config), unanswered=wire_name(command)
+    )
 
 
 def room_failed(ctx: StepContext, event: CommandFailed) -> None:
@@ -131,8 +133,8 @@ def _preparation_timed_out(ctx: StepContext) -> None:
     If the broker was unreachable, commands were sent late, and so their deadlines are late.
     """
     waits = [pending.due_at for pending in ctx.state.pending.values() if pending.kind != wire_name(CheckLegs)]
-    usual_s = timeouts.preparation_s(ctx.config)
-    if waits and ctx.now < ctx.state.started_at + usual_s + timeouts.MAX_OUTAGE_S:
+    preparation_s = timeouts.preparation_s(ctx.config)
+    if waits and ctx.now < ctx.state.started_at + preparation_s + timeouts.MAX_OUTAGE_S:
         ctx.state.stage_due_at = max(waits)
         return
     start_cleanup(ctx, Outcome.BROKEN, "Preparing the transfer took too long.", timer="preparing")

@@ -70,7 +70,7 @@ def left_during_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
             pass
 
 
-def left_before_found(ctx: StepContext, event: ParticipantLeft) -> None:
+def left_after_caller_not_found(ctx: StepContext, event: ParticipantLeft) -> None:
     """The caller's leg was not found because the caller left: correct the decision to CALLER_LEFT."""
     decision = ctx.state.decision
     not_found = decision is not None and decision.outcome is Outcome.CALLER_NOT_FOUND
@@ -102,12 +102,12 @@ def cancelled_during_bridge(ctx: StepContext, event: CancelRequested) -> None:
     bridge.give_up_bridge(ctx, Outcome.CANCELLED, event.reason)
 
 
-_RELEASED = "The primary session took the caller back by itself: {}."
+_RELEASED_DETAIL = "The primary session took the caller back by itself: {}."
 
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
     ctx.state.caller_released = True
-    start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED.format(event.cause), cause=event.cause)
+    start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED_DETAIL.format(event.cause), cause=event.cause)
 
 
 def session_released_during_bridge(ctx: StepContext, event: CallerReleased) -> None:

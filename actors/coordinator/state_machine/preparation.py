@@ -66,7 +66,7 @@ def start_ready_tasks(ctx: StepContext) -> None:
     for task, needed in PREREQUISITES[ctx.config.pacing].items():
         if not ctx.is_started(task) and all(ctx.is_done(each) for each in needed):
             ctx.state.begun.append(task)
-            START[task](ctx)
+            START_TASK[task](ctx)
 
 
 # ── starting a task ──────────────────────────────────────────────────────────────────────────────
@@ -133,7 +133,7 @@ def _brief(ctx: StepContext) -> None:
     )
 
 
-START: Mapping[PreparationTask, Callable[[StepContext], None]] = {
+START_TASK: Mapping[PreparationTask, Callable[[StepContext], None]] = {
     Task.HOLD: _hold,
     Task.FIND: _find,
     Task.SUMMARY: _summarize,

@@ -55,7 +55,7 @@ class CommandPolicy(NamedTuple):
     in_session: Actor | None = None
     """The actor that replies when the config says `brief_by: session`."""
 
-    def absent(self, command: type[Command], config: WarmTransferConfig) -> str:
+    def missing_reply_detail(self, command: type[Command], config: WarmTransferConfig) -> str:
         """Return the sentence about a reply that did not come: what is missing, and how to start it."""
         actor = self.in_session if self.in_session and config.brief_by == "session" else self.actor
         waited_s = self.timeout_s(config)

@@ -12,9 +12,9 @@ EFFECT_TIMEOUT_FACTOR = 2.0
 SUMMARY_GRACE_S = 2.0
 """The summarizer falls back by itself at its deadline. The coordinator waits this much longer."""
 
-CHECK_FIRST_S = 2.0
-CHECK_GROWTH = 1.5
-CHECK_LONGEST_S = 15.0
+FIRST_CHECK_PAUSE_S = 2.0
+CHECK_PAUSE_GROWTH = 1.5
+MAX_CHECK_PAUSE_S = 15.0
 """First pause between leg checks, its growth per check, and its maximum.
 
 A check finds what a lost or missing webhook did not report.
@@ -37,11 +37,11 @@ MAX_CALLER_SEARCH_S = 3_600.0
 """Maximum time to search for a caller whose room is unknown. The AI session stays in the room for this long,
 unless the caller returns or hangs up."""
 
-_RINGING_MAX_S = 600
+_MAX_RINGING_TIMEOUT_S = 600
 """Maximum ringing timeout that the provider accepts."""
 
 
-def usual_s(config: WarmTransferConfig) -> float:
+def command_s(config: WarmTransferConfig) -> float:
     """Return how long an actor may take for a command without an effect at the provider."""
     return config.command_timeout_s
 
@@ -78,4 +78,4 @@ def unwinding_s(config: WarmTransferConfig) -> float:
 
 def ringing_s(config: WarmTransferConfig) -> int:
     """Return the ringing timeout for the provider."""
-    return min(_RINGING_MAX_S, ceil(config.supervisor_join_timeout_s) + RING_MARGIN_S)
+    return min(_MAX_RINGING_TIMEOUT_S, ceil(config.supervisor_join_timeout_s) + RING_MARGIN_S)

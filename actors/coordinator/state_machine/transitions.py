@@ -185,7 +185,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         ConsultationLeft: to(cleanup.consultation_left, UNWINDING, CANCELLED, FAILED),
         AudioStreamEnabled: to(late_events.late_leg, UNWINDING),
         ParticipantJoined: to(late_events.late_leg, UNWINDING),
-        ParticipantLeft: to(participant_events.left_before_found, UNWINDING),
+        ParticipantLeft: to(participant_events.left_after_caller_not_found, UNWINDING),
         DeadlinePassed: to(failures.deadline_passed, UNWINDING, CANCELLED, FAILED),
         CommandFailed: to(failures.command_failed, UNWINDING, CANCELLED, FAILED),
     },

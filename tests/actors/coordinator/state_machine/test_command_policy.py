@@ -25,13 +25,13 @@ def test_every_command_has_a_row() -> None:
 @pytest.mark.parametrize("command", POLICY, ids=wire_name)
 def test_a_missing_reply_names_the_command_the_time_and_the_remedy(command: type[Command]) -> None:
     policy = POLICY[command]
-    sentence = policy.absent(command, config())
+    sentence = policy.missing_reply_detail(command, config())
     assert f"answered {wire_name(command)} within {policy.timeout_s(config()):g} s" in sentence
     assert policy.actor.remedy in sentence
 
 
 def test_a_briefing_in_the_session_names_the_process_of_the_session() -> None:
-    sentence = POLICY[JoinConsultation].absent(JoinConsultation, config(brief_by="session"))
+    sentence = POLICY[JoinConsultation].missing_reply_detail(JoinConsultation, config(brief_by="session"))
     assert "process that holds this session" in sentence
 
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.actors.coordinator.state_machine.preparation import PREREQUISITES, START
+from warmxfer.actors.coordinator.state_machine.preparation import PREREQUISITES, START_TASK
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask
 from warmxfer.schemas import BriefSupervisor, DialSupervisor
 
@@ -101,5 +101,5 @@ def test_sequential_awaits_one_command_at_a_time() -> None:
 
 @pytest.mark.parametrize("pacing", PREREQUISITES)
 def test_every_task_is_in_every_pacing_and_can_be_started(pacing: str) -> None:
-    assert set(PREREQUISITES[pacing]) == set(START) == set(PreparationTask) - {PreparationTask.VOICE}
+    assert set(PREREQUISITES[pacing]) == set(START_TASK) == set(PreparationTask) - {PreparationTask.VOICE}
     assert {need for needs in PREREQUISITES[pacing].values() for need in needs} <= set(PreparationTask)
