@@ -13,7 +13,7 @@ import nats
 from nats.errors import Error
 from nats.js import JetStreamContext
 
-from tests.e2e.stack_fixture import Call, Stage
+from tests.e2e.stack_fixture import Call, TransferDriver
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
@@ -40,11 +40,11 @@ BETWEEN_LOOKS_S = 0.25
 class Scene:
     """A stage, and a connection of our own to read the stream by."""
 
-    def __init__(self, stage: Stage, bus: Bus, url: str) -> None:
+    def __init__(self, stage: TransferDriver, bus: Bus, url: str) -> None:
         self.stage = stage
         self.bus = bus
         self.url = url
-        self.house = stage.house
+        self.house = stage.stack
 
     async def judge(
         self, row: Row, calls: Sequence[Call], *, times: int = 1, forgotten: bool = False
@@ -146,7 +146,7 @@ async def _verdict(call: Call) -> dict[str, Any]:
     async with asyncio.timeout(VERDICT_S):
         while True:
             try:
-                return await call.verdict()
+                return await call.report()
             except RetryableError:
                 await asyncio.sleep(BETWEEN_LOOKS_S)
 
@@ -194,4 +194,4 @@ async def scene(
             Client.connect(here, env={}) as client,
             await Bus.connect(BusSettings(url=here), name="chaos") as bus,
         ):
-            yield Scene(Stage(built, client), bus, here)
+            yield Scene(TransferDriver(built, client), bus, here)

@@ -36,7 +36,7 @@ async def f5() -> AsyncIterator[Row]:
         with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
             env = {
                 "WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}",
-                "WARMXFER_HOUSE": "chaos",
+                "WARMXFER_DEPLOYMENT": "chaos",
                 "WARMXFER_RECONCILE_S": f"{RECONCILE_S:g}",
             }
             async with scene(directory=Path(directory), env=env) as here:

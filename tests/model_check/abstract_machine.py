@@ -43,7 +43,7 @@ from warmxfer.schemas import (
     WarmTransferRequest,
     WarmTransferResult,
 )
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .events import (
     ABSTRACT_EVENTS,

@@ -16,11 +16,11 @@ from .patches import BORROWED
 BROKE = frozenset(
     {
         "actor_failed",
-        "answer_failed",
+        "reply_failed",
         "background_task_failed",
         "bus_reconnect_hook_failed",
         "handler_failed",
-        "pulse_failed",
+        "liveness_check_failed",
         "voice_broke",
     }
 )

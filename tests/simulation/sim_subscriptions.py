@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from warmxfer.bus import InternalError, InvalidRequest, LiveMessage, NoReply, RetryableError
-from warmxfer.bus.subscriptions import MAX_PENDING, REPLY_DEADLINE_S
+from warmxfer.bus.request_reply import REPLY_DEADLINE_S
+from warmxfer.bus.subscriptions import MAX_PENDING
 
 from .stream import matches
 
