@@ -40,9 +40,9 @@ async def return_caller(context: GatewayContext, transfer_id: str, command: Retu
     """Forbid the switch, and move the caller to the primary room if they are not there."""
     switch_claim = await context.claims.forbid(transfer_id, SWITCH, command)
     reply_by = context.reply_deadline(command, at_least_s=CLEAN_UP_S)
-    quiet = in_s(0.0) if switch_claim.forbidden else context.to_loop_time(switch_claim.settled_at)
+    settled_by = in_s(0.0) if switch_claim.forbidden else context.to_loop_time(switch_claim.settled_at)
     found = await poll_until(
-        lambda within_s: _settled_position(context, command, switch_claim, quiet, within_s), reply_by
+        lambda within_s: _settled_position(context, command, switch_claim, settled_by, within_s), reply_by
     )
     if found is None:
         return command_failed(command, FailureKind.UNKNOWN, "The provider did not say where the caller is.")
@@ -55,11 +55,15 @@ async def return_caller(context: GatewayContext, transfer_id: str, command: Retu
 
 
 async def _settled_position(
-    context: GatewayContext, command: ReturnCaller, switch_claim: EffectClaim, quiet: float, within_s: float
+    context: GatewayContext,
+    command: ReturnCaller,
+    switch_claim: EffectClaim,
+    settled_by: float,
+    within_s: float,
 ) -> tuple[LegPosition, CallRecord | None] | None:
     """Return where the caller is, or None while that may still change.
 
-    A move that is under way or that may still begin can change it until `quiet`.
+    A move that is under way or that may still begin can change it until `settled_by`.
     """
     record = await look_up(context, command.caller_call_id, within_s)
     position = _position_before_return(record, command, switch_claim)
@@ -70,7 +74,7 @@ async def _settled_position(
         and record.completed_moves > switch_claim.record.moves_done
     )
     waiting = (
-        position in (LegPosition.THERE, LegPosition.UNDER_WAY) and not already_back and left_s(quiet) > 0
+        position in (LegPosition.THERE, LegPosition.UNDER_WAY) and not already_back and left_s(settled_by) > 0
     )
     return None if waiting else (position, record)
 
@@ -164,10 +168,10 @@ async def _watch_return(
     """Return the position after a move back, or None while it is undecided."""
 
     async def read(within_s: float) -> tuple[LegPosition, CallRecord | None] | None:
-        quiet = left_s(context.to_loop_time(claim.settled_at)) <= 0
+        settled = left_s(context.to_loop_time(claim.settled_at)) <= 0
         record = await look_up(context, command.caller_call_id, within_s)
         position = leg_position(record, command.room_id, claim.record)
-        undecided = position is LegPosition.UNDER_WAY or (position is LegPosition.ELSEWHERE and not quiet)
+        undecided = position is LegPosition.UNDER_WAY or (position is LegPosition.ELSEWHERE and not settled)
         return None if undecided else (position, record)
 
     return await poll_until(read, reply_by)
