@@ -1,7 +1,7 @@
-"""`python -m tests.model_check.check`: every reachable state of the real `step()`, and what must hold there.
+"""Model check: every reachable state of the product's `step()`, and the invariants that must hold there.
 
-Exit code 0: every promise holds (with `--mutations`: and every mistake was found). 1: not so, with the
-shortest way there.
+Exit code 0: every invariant holds (with `--mutations`: and every mutation is found). Exit code 1: not so; the
+output has a shortest trace to the violation.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from .expected_behaviour import Habits
-from .explore import Explorer, Report
+from .expected_behaviour import ExpectedBehaviour
+from .explorer import Explorer, Report
 from .mutations import MUTATIONS, Mutation
 
 CONFIGS: dict[str, dict[str, str | bool]] = {
@@ -21,64 +21,65 @@ CONFIGS: dict[str, dict[str, str | bool]] = {
 }
 
 
-def sound(config: str) -> tuple[Explorer, Report]:
-    """The machine as it is, among actors as they should be."""
-    explorer = Explorer(Habits(), **CONFIGS[config])
+def explore_config(config: str) -> tuple[Explorer, Report]:
+    """Explore the product as it is, with actors that behave as expected."""
+    explorer = Explorer(ExpectedBehaviour(), **CONFIGS[config])
     return explorer, explorer.run()
 
 
-def mutated(mutation: Mutation) -> Report:
-    """The same with one mistake in it."""
-    with mutation.made():
-        return Explorer(mutation.habits, **CONFIGS["overlap"]).run()
+def explore_mutation(mutation: Mutation) -> Report:
+    """Explore `overlap` with one mutation applied."""
+    with mutation.applied():
+        return Explorer(mutation.behaviour, **CONFIGS["overlap"]).run()
 
 
-def told(report: Report) -> Iterator[str]:
-    """The way to a broken promise, line by line."""
+def trace_lines(report: Report) -> Iterator[str]:
+    """Yield the violation and the trace to it, line by line."""
     yield f"BROKEN {report.violation}"
     for number, line in enumerate(report.trace):
         yield f"  {number:3} {line}"
 
 
 def check() -> bool:
-    """Explore every configuration; print what was found."""
+    """Explore every configuration and print the reports. Return True if every invariant holds."""
     holds = True
     for name in CONFIGS:
-        began = time.process_time()
-        _, report = sound(name)
+        started_s = time.process_time()
+        _, report = explore_config(name)
         print(
             f"{name}: {report.states:,} states, {report.transitions:,} transitions, depth {report.depth}, "
-            f"{time.process_time() - began:.1f} s CPU"
+            f"{time.process_time() - started_s:.1f} s CPU"
         )
-        ends = ", ".join(f"{stage} {count:,}" for stage, count in sorted(report.ends.items()))
-        print("\n".join(told(report)) if report.violation else f"  every promise holds; clean ends: {ends}")
+        ends = ", ".join(f"{stage} {count:,}" for stage, count in sorted(report.clean_ends.items()))
+        holding = f"  every invariant holds; clean ends: {ends}"
+        print("\n".join(trace_lines(report)) if report.violation else holding)
         holds = holds and not report.violation
     return holds
 
 
 def check_mutations(*, traces: bool) -> bool:
-    """Make every mistake once; print how soon it was found."""
-    found = True
+    """Explore with each mutation and print what was found. Return True if each was found as expected."""
+    all_found = True
     for mutation in MUTATIONS:
-        report = mutated(mutation)
-        right = report.violation.startswith(mutation.promise)
-        verdict = report.violation or "NOT FOUND"
-        print(f"{mutation.mistake}\n  {verdict} ({len(report.trace)} steps, {report.states:,} states seen)")
-        if traces or not right:
-            print("\n".join(told(report)))
-        found = found and right
-    print(f"{len(MUTATIONS)} mistakes, {'each found' if found else 'NOT ALL FOUND AS THEY SHOULD BE'}")
-    return found
+        report = explore_mutation(mutation)
+        found = report.violation.startswith(mutation.invariant)
+        result = report.violation or "NOT FOUND"
+        print(f"{mutation.mistake}\n  {result} ({len(report.trace)} steps, {report.states:,} states seen)")
+        if traces or not found:
+            print("\n".join(trace_lines(report)))
+        all_found = all_found and found
+    print(f"{len(MUTATIONS)} mutations, {'each found' if all_found else 'NOT ALL FOUND AS EXPECTED'}")
+    return all_found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model_check.check", description=__doc__)
-    parser.add_argument("--mutations", action="store_true", help="make every known mistake, and find it")
-    parser.add_argument("--traces", action="store_true", help="with --mutations: show the way to each")
-    asked = parser.parse_args()
+    parser.add_argument("--mutations", action="store_true", help="also apply each mutation and find it")
+    parser.add_argument("--traces", action="store_true", help="with --mutations: print the trace to each")
+    arguments = parser.parse_args()
     holds = check()
-    if asked.mutations:
-        holds = check_mutations(traces=asked.traces) and holds
+    if arguments.mutations:
+        holds = check_mutations(traces=arguments.traces) and holds
     return 0 if holds else 1
 
 

@@ -1,7 +1,7 @@
-"""What can be told to the coordinator in a world, and what its decision does to that world.
+"""Which events can be delivered to the coordinator in a world, and what its record does to that world.
 
-A fact is true for good once it is true, so it can be told at once, later, twice, or after what came after
-it. That an answer is awaited at all is the machine's own affair (`events.py`).
+A condition that became true stays true. So an event that reports it can be delivered at once, later, twice,
+or after later events. Whether a reply is awaited at all is a matter of the state machine (`events.py`).
 """
 
 from __future__ import annotations
@@ -11,73 +11,87 @@ from typing import NamedTuple
 
 from warmxfer.actors.coordinator.state_machine import Stage, Transfer
 
-from .events import BREAKS, BRIDGE, HANG_UPS, LOSSES, LOST_DEADLINE, SIGHTINGS, SYMBOLS
-from .house import House
-from .machine import Step
-from .state_reduction import tidy
-from .world import UNDER_WAY, Move, World
+from .abstract_machine import Step
+from .environment import Environment
+from .events import (
+    ABSTRACT_EVENTS,
+    BRIDGE,
+    CALLER_HANG_UPS,
+    DEAD_LETTERS,
+    LOST_DEADLINE,
+    SUPERVISOR_LOST,
+    SUPERVISOR_SEEN,
+)
+from .state_reduction import reduce_world
+from .world import UNDER_WAY, Change, World
 
-Fact = Callable[[House, World], bool]
+Condition = Callable[[Environment, World], bool]
 
-ALWAYS: Fact = lambda house, world: True  # noqa: E731
-NEVER: Fact = lambda house, world: False  # noqa: E731
-"""What our gateway does not answer to that command."""
+NEVER: Condition = lambda environment, world: False  # noqa: E731
+"""Condition of replies that our gateway does not give to that command."""
 
-TRUE_WHEN: dict[str, Fact] = {
-    "held": lambda house, world: world.proxy in ("holding", "let_go", "closed"),
-    "room created": lambda house, world: world.room != "none",
-    "agent joined": lambda house, world: world.agent == "in",
-    "dialed": lambda house, world: world.dial in ("made", "late", "twice"),
-    "supervisor heard": lambda house, world: world.leg in ("up", "down"),
-    "supervisor joined the room": lambda house, world: world.leg in ("up", "down"),
-    "supervisor left the room": lambda house, world: world.leg == "down",
-    "supervisor's call ended": lambda house, world: world.leg_down,
-    "supervisor says yes": lambda house, world: world.said == "yes",
-    "supervisor says no": lambda house, world: world.said == "no",
-    "answering machine": lambda house, world: world.said == "machine",
-    "legs checked: caller gone": lambda house, world: world.caller == "hung_up",
-    "legs checked: supervisor gone": lambda house, world: world.leg_down,
-    "legs checked: caller at home": lambda house, world: world.caller in ("primary", "home"),
-    "legs checked: caller alone": lambda house, world: world.switch == "made" and world.leg_down,
-    "legs checked: caller with the supervisor": lambda house, world: world.switch == "made",
-    "switched": lambda house, world: world.switch == "made",
-    "caller seen with the supervisor": lambda house, world: world.switch == "made",
-    "caller heard with the supervisor": lambda house, world: world.switch == "made",
-    "caller left the supervisor": lambda house, world: (
-        world.switch == "made" and world.caller != "consultation"
+CONDITIONS: dict[str, Condition] = {
+    "held": lambda environment, world: world.session in ("holding", "lease_expired", "closed"),
+    "room created": lambda environment, world: world.room != "none",
+    "agent joined": lambda environment, world: world.agent == "in",
+    "dialed": lambda environment, world: world.dial in ("executed", "late", "twice"),
+    "supervisor audio enabled": lambda environment, world: world.leg in ("up", "down"),
+    "supervisor joined the room": lambda environment, world: world.leg in ("up", "down"),
+    "supervisor left the room": lambda environment, world: world.leg == "down",
+    "supervisor's call ended": lambda environment, world: world.leg_down,
+    "supervisor says yes": lambda environment, world: world.answer == "yes",
+    "supervisor says no": lambda environment, world: world.answer == "no",
+    "answering machine": lambda environment, world: world.answer == "machine",
+    "legs checked: caller gone": lambda environment, world: world.caller == "hung_up",
+    "legs checked: supervisor gone": lambda environment, world: world.leg_down,
+    "legs checked: caller in primary room": lambda environment, world: (
+        world.caller in ("primary", "returned")
     ),
-    "caller left the primary room": lambda house, world: world.caller == "hung_up" or world.switch == "made",
-    "caller's call ended": lambda house, world: world.caller == "hung_up",
-    "returned": lambda house, world: house.caller_is_home(world),
-    "returned: caller gone": lambda house, world: world.caller == "hung_up",
-    "released": lambda house, world: world.proxy == "released",
-    "released by the session itself": lambda house, world: world.proxy == "let_go",
-    "session closed": lambda house, world: world.proxy in ("closed", "closed_early"),
-    "call ended": lambda house, world: world.leg_down,
-    "call ended: there was none": lambda house, world: (
-        world.leg == "none" and world.dial not in ("lost", *UNDER_WAY) and house.leg_is_down(world)
+    "legs checked: caller alone": lambda environment, world: world.switch == "executed" and world.leg_down,
+    "legs checked: caller with supervisor": lambda environment, world: world.switch == "executed",
+    "switched": lambda environment, world: world.switch == "executed",
+    "caller joined the consultation room": lambda environment, world: world.switch == "executed",
+    "caller audio enabled in the consultation room": lambda environment, world: world.switch == "executed",
+    "caller left the consultation room": lambda environment, world: (
+        world.switch == "executed" and world.caller != "consultation"
     ),
-    "call ended: none to be seen": lambda house, world: (
-        world.dial in ("lost", "late") or (world.dial in UNDER_WAY and house.leg_is_down(world))
+    "caller left the primary room": lambda environment, world: (
+        world.caller == "hung_up" or world.switch == "executed"
     ),
-    "agent left": lambda house, world: world.agent == "left",
-    "room closed": lambda house, world: world.room == "closed",
-    "switch_caller failed: refused": lambda house, world: world.switch == "refused",
-    "switch_caller failed: called_off": lambda house, world: world.switch == "forbidden",
-    "switch_caller failed: caller_gone": lambda house, world: world.caller == "hung_up",
-    "switch_caller failed: supervisor_gone": lambda house, world: (
+    "caller's call ended": lambda environment, world: world.caller == "hung_up",
+    "returned": lambda environment, world: environment.caller_is_returned(world),
+    "returned: caller gone": lambda environment, world: world.caller == "hung_up",
+    "released": lambda environment, world: world.session == "released",
+    "released: lease expired": lambda environment, world: world.session == "lease_expired",
+    "released: session closed": lambda environment, world: world.session in ("closed", "closed_early"),
+    "call ended": lambda environment, world: world.leg_down,
+    "call ended: no call existed": lambda environment, world: (
+        world.leg == "none" and world.dial not in ("lost", *UNDER_WAY) and environment.leg_is_down(world)
+    ),
+    "call ended: outcome unknown": lambda environment, world: (
+        world.dial in ("lost", "late") or (world.dial in UNDER_WAY and environment.leg_is_down(world))
+    ),
+    "agent left": lambda environment, world: world.agent == "left",
+    "room closed": lambda environment, world: world.room == "closed",
+    "switch_caller failed: refused": lambda environment, world: world.switch == "refused",
+    "switch_caller failed: called_off": lambda environment, world: world.switch == "forbidden",
+    "switch_caller failed: caller_gone": lambda environment, world: world.caller == "hung_up",
+    "switch_caller failed: supervisor_gone": lambda environment, world: (
         world.leg_down
-        and (world.switch in ("forbidden", "refused") or not house.habits.refusal_forbids_switch)
+        and (world.switch in ("forbidden", "refused") or not environment.behaviour.refusal_forbids_switch)
     ),
-    "return_caller failed: refused": lambda house, world: world.back == "refused" and world.back_again,
+    "return_caller failed: refused": lambda environment, world: (
+        world.return_move == "refused" and world.return_retried
+    ),
     "return_caller failed: caller_gone": NEVER,
     "return_caller failed: supervisor_gone": NEVER,
     "return_caller failed: called_off": NEVER,
 }
-"""Every other symbol may be told at any time: a cancel, a failure, a question's answer."""
-assert TRUE_WHEN.keys() <= {symbol.name for symbol in SYMBOLS}
+"""When an event can be delivered. An event without an entry can come at any time: a cancel, a failure, a
+reply to a question."""
+assert CONDITIONS.keys() <= {event.name for event in ABSTRACT_EVENTS}
 
-RETURN_ANSWERED = frozenset(
+RETURN_SETTLED = frozenset(
     {
         "returned",
         "returned: caller gone",
@@ -86,21 +100,21 @@ RETURN_ANSWERED = frozenset(
         "return_caller failed: broken",
     }
 )
-"""What settles a `ReturnCaller`: nobody owes an answer to it any more."""
-assert {symbol.name for symbol in SYMBOLS} > RETURN_ANSWERED
+"""Events that settle a `ReturnCaller`: no further reply to it is due."""
+assert {event.name for event in ABSTRACT_EVENTS} > RETURN_SETTLED
 
-UNSURE = frozenset(
+NOT_GUARANTEED = frozenset(
     {
         "dialed",
         "room created",
-        "caller seen with the supervisor",
-        "caller heard with the supervisor",
-        *SIGHTINGS,
+        "caller joined the consultation room",
+        "caller audio enabled in the consultation room",
+        *SUPERVISOR_SEEN,
     }
 )
-"""What a gateway that dies never tells, nor anybody for it; and what only a webhook would."""
+"""Replies that a crashed gateway never sends, and events that only a webhook reports."""
 
-EFFECTIVE = frozenset(
+WITH_EFFECT = frozenset(
     {
         "hold_caller",
         "release_caller",
@@ -116,107 +130,108 @@ EFFECTIVE = frozenset(
         "leave_consultation",
     }
 )
-"""Commands that do something in the world; the others are questions."""
+"""Commands that change the world; the others only ask."""
 
 
-class Effect(NamedTuple):
-    """What of a record matters to the world: many steps of the machine have the same effect."""
+class RecordEffect(NamedTuple):
+    """What a record changes in the world. Many steps of the state machine have the same effect."""
 
     sent: frozenset[str]
     stage: Stage
     sets_timer: bool = False
-    spends_timer: bool = False
-    """It fired, or is cancelled."""
-    loss: bool = False
-    sighting: bool = False
-    hang_up: bool = False
-    return_answered: bool = False
+    clears_timer: bool = False
+    """The timer fired, or is cancelled."""
+    reports_loss: bool = False
+    reports_presence: bool = False
+    reports_hang_up: bool = False
+    settles_return: bool = False
 
 
-class Telling:
-    """Worlds by number, what can happen and be told in each, and where it leads. All of it is remembered."""
+class EventDelivery:
+    """Worlds by number, and what can happen and be delivered in each. Results are cached."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, environment: Environment) -> None:
         self.worlds: list[World] = []
-        self._house = house
+        self._environment = environment
         self._numbers: dict[World, int] = {}
-        self._moves: dict[int, list[tuple[Move, int]]] = {}
-        self._untold: dict[int, frozenset[str]] = {}
-        self._effects: dict[int, Effect] = {}
-        self._after: dict[tuple[int, Effect], int] = {}
+        self._changes: dict[int, list[tuple[Change, int]]] = {}
+        self._undeliverable: dict[int, frozenset[str]] = {}
+        self._effects: dict[int, RecordEffect] = {}
+        self._after: dict[tuple[int, RecordEffect], int] = {}
 
     def first(self, outbox: tuple[str, ...]) -> int:
-        """The world once the first record was sent."""
-        begun = Effect(EFFECTIVE.intersection(outbox), Stage.PREPARING, sets_timer=True)
-        return self._apply(self._number(World()), begun)
+        """Return the world after the first record was published."""
+        requested = RecordEffect(WITH_EFFECT.intersection(outbox), Stage.PREPARING, sets_timer=True)
+        return self._apply(self._number(World()), requested)
 
-    def moves(self, world: int) -> list[tuple[Move, int]]:
-        """What may happen next outside the coordinator, and the world it leads to."""
-        if world not in self._moves:
-            moves = self._house.moves(self.worlds[world])
-            self._moves[world] = [(move, self._number(move.world)) for move in moves]
-        return self._moves[world]
+    def changes(self, world: int) -> list[tuple[Change, int]]:
+        """Return what may happen next outside the coordinator, each with the world after it."""
+        if world not in self._changes:
+            changes = self._environment.changes(self.worlds[world])
+            self._changes[world] = [(change, self._number(change.world)) for change in changes]
+        return self._changes[world]
 
-    def decided(self, world: int, step: Step, led_to: Transfer) -> tuple[int, ...]:
-        """The worlds that may come of a record, written because of something told."""
-        if step.symbol.name in self._untellable(world):
+    def deliver(self, world: int, step: Step, after: Transfer) -> tuple[int, ...]:
+        """Return the worlds that may follow the record of `step`; none if its event cannot be delivered."""
+        if step.event.name in self._undeliverable_in(world):
             return ()
-        effect = self._effect(step, led_to)
-        if self._house.habits.outbox_is_sent_again or not step.outbox:
+        effect = self._effect(step, after)
+        if self._environment.behaviour.outbox_is_sent_again or not step.outbox:
             return (self._apply(world, effect),)
-        unsent = effect._replace(sent=frozenset(), sets_timer=False)
-        return self._apply(world, effect), self._apply(world, unsent)
+        unpublished = effect._replace(sent=frozenset(), sets_timer=False)
+        return self._apply(world, effect), self._apply(world, unpublished)
 
-    def obliged(self, world: int, step: Step) -> bool:
-        """True when this will be told sooner or later; what was told once may never be told again."""
-        now, name = self.worlds[world], step.symbol.name
-        if name in HANG_UPS:
-            return not now.told_gone
-        if name in RETURN_ANSWERED:
+    def is_guaranteed(self, world: int, step: Step) -> bool:
+        """Return True if the event comes sooner or later. An event that came once may never come again."""
+        now, name = self.worlds[world], step.event.name
+        if name in CALLER_HANG_UPS:
+            return not now.hang_up_reported
+        if name in RETURN_SETTLED:
             return "return_caller" in now.sent
-        return name not in UNSURE and name not in BREAKS
+        return name not in NOT_GUARANTEED and name not in DEAD_LETTERS
 
-    def _untellable(self, world: int) -> frozenset[str]:
-        if world not in self._untold:
+    def _undeliverable_in(self, world: int) -> frozenset[str]:
+        if world not in self._undeliverable:
             now = self.worlds[world]
-            untrue = {name for name, true in TRUE_WHEN.items() if not true(self._house, now)}
-            timers = {LOST_DEADLINE, *(each.name for each in SYMBOLS if each.is_time)}
-            self._untold[world] = frozenset(untrue if now.timer else untrue | timers)
-        return self._untold[world]
+            untrue = {name for name, holds in CONDITIONS.items() if not holds(self._environment, now)}
+            deadlines = {LOST_DEADLINE, *(each.name for each in ABSTRACT_EVENTS if each.is_deadline)}
+            self._undeliverable[world] = frozenset(untrue if now.timer else untrue | deadlines)
+        return self._undeliverable[world]
 
-    def _effect(self, step: Step, led_to: Transfer) -> Effect:
+    def _effect(self, step: Step, after: Transfer) -> RecordEffect:
         if id(step) not in self._effects:
-            self._effects[id(step)] = Effect(
-                sent=EFFECTIVE.intersection(step.outbox),
-                stage=led_to.stage,
+            name = step.event.name
+            self._effects[id(step)] = RecordEffect(
+                sent=WITH_EFFECT.intersection(step.outbox),
+                stage=after.stage,
                 sets_timer="set_timer" in step.outbox,
-                spends_timer=led_to.timer_due_at is None
-                or step.symbol.is_time
-                or step.symbol.name == LOST_DEADLINE,
-                loss=step.symbol.name in LOSSES,
-                sighting=step.symbol.name in SIGHTINGS,
-                hang_up=step.symbol.name in HANG_UPS,
-                return_answered=step.symbol.name in RETURN_ANSWERED,
+                clears_timer=after.timer_due_at is None or step.event.is_deadline or name == LOST_DEADLINE,
+                reports_loss=name in SUPERVISOR_LOST,
+                reports_presence=name in SUPERVISOR_SEEN,
+                reports_hang_up=name in CALLER_HANG_UPS,
+                settles_return=name in RETURN_SETTLED,
             )
         return self._effects[id(step)]
 
-    def _apply(self, world: int, effect: Effect) -> int:
+    def _apply(self, world: int, effect: RecordEffect) -> int:
         after = self._after.get((world, effect))
         if after is None:
             after = self._after[world, effect] = self._number(self._applied(self.worlds[world], effect))
         return after
 
-    def _applied(self, world: World, effect: Effect) -> World:
+    def _applied(self, world: World, effect: RecordEffect) -> World:
         stage = effect.stage
         after = world._replace(
-            sent=(world.sent - {"return_caller"} if effect.return_answered else world.sent) | effect.sent,
-            timer=effect.sets_timer or (world.timer and not effect.spends_timer),
+            sent=(world.sent - {"return_caller"} if effect.settles_return else world.sent) | effect.sent,
+            timer=effect.sets_timer or (world.timer and not effect.clears_timer),
             stage=stage,
-            told_lost=(world.told_lost or effect.loss) if stage in BRIDGE else world.told_lost,
-            told_up=world.told_up or effect.sighting,
-            told_gone=world.told_gone or effect.hang_up,
+            loss_reported=(
+                (world.loss_reported or effect.reports_loss) if stage in BRIDGE else world.loss_reported
+            ),
+            presence_reported=world.presence_reported or effect.reports_presence,
+            hang_up_reported=world.hang_up_reported or effect.reports_hang_up,
         )
-        return tidy(after, self._house.habits)
+        return reduce_world(after, self._environment.behaviour)
 
     def _number(self, world: World) -> int:
         number = self._numbers.get(world)

@@ -1,4 +1,4 @@
-"""Every event the machine can be told, as a symbol: what happened, without ids and times."""
+"""Every event that the state machine can receive, as an abstract event: without ids and times."""
 
 from __future__ import annotations
 
@@ -46,44 +46,47 @@ START, NOW, FAR = 0.0, 1_000.0, 1_000_000.0
 CALLER, CALLER_CALL, SUPERVISOR_CALL = "caller", "call-caller", "call-supervisor"
 PRIMARY, CONSULTATION = "primary", "consultation"
 SUPERVISOR_ID, CALLER_ID = "wxs-t-1", "wxc-t"
-LATE = "late"
-"""The id of no command that is awaited."""
+NOT_AWAITED = "late"
+"""A command id whose reply is not awaited."""
 
-Told = tuple[Transfer, AnyEvent, float]
+StepArguments = tuple[Transfer, AnyEvent, float]
 
 
-class Symbol(NamedTuple):
-    """`tell(transfer)`: the arguments for `step()`, or None where it cannot come about."""
+class AbstractEvent(NamedTuple):
+    """An event without ids and times."""
 
     name: str
-    tell: Callable[[Transfer], Told | None]
-    is_time: bool = False
+    concrete: Callable[[Transfer], StepArguments | None]
+    """Returns the arguments for `step()`, or None if the event cannot occur in this state."""
+    is_deadline: bool = False
 
     def __hash__(self) -> int:
         return hash(self.name)
 
 
-def fact(name: str, event: AnyEvent) -> Symbol:
-    """What answers no command."""
-    return Symbol(name, lambda transfer: (transfer, event, NOW))
+def plain_event(name: str, event: AnyEvent) -> AbstractEvent:
+    """Return an event that replies to no command."""
+    return AbstractEvent(name, lambda transfer: (transfer, event, NOW))
 
 
-def answer(kind: str, name: str, make: Callable[[str], AnyEvent], *, matters_late: bool = False) -> Symbol:
-    """What answers the command of this kind; `matters_late`: also when nobody awaits it any more."""
+def reply(
+    kind: str, name: str, make: Callable[[str], AnyEvent], *, accepted_late: bool = False
+) -> AbstractEvent:
+    """Return a reply to the command of this kind; with `accepted_late` also when none is awaited."""
 
-    def tell(transfer: Transfer) -> Told | None:
+    def concrete(transfer: Transfer) -> StepArguments | None:
         awaited = [each for each, pending in transfer.pending.items() if pending.kind == kind]
-        if not awaited and not matters_late:
+        if not awaited and not accepted_late:
             return None
-        return transfer, make(awaited[0] if awaited else LATE), NOW
+        return transfer, make(awaited[0] if awaited else NOT_AWAITED), NOW
 
-    return Symbol(name, tell)
+    return AbstractEvent(name, concrete)
 
 
-def failure(kind: str, *faults: FailureKind) -> list[Symbol]:
-    """`CommandFailed`, for each fault that makes a difference."""
+def failures(kind: str, *faults: FailureKind) -> list[AbstractEvent]:
+    """Return `CommandFailed` for each fault that makes a difference."""
     return [
-        answer(kind, f"{kind} failed: {fault.value}", _failed(fault))
+        reply(kind, f"{kind} failed: {fault.value}", _failed(fault))
         for fault in faults or (FailureKind.BROKEN,)
     ]
 
@@ -92,45 +95,49 @@ def _failed(fault: FailureKind) -> Callable[[str], AnyEvent]:
     return lambda command_id: CommandFailed(command_id=command_id, failure=fault)
 
 
-def legs(name: str, caller: LegReport | None = None, supervisor: LegReport | None = None) -> Symbol:
-    """What a look that is awaited has seen, or the last one after the end."""
+def leg_check(
+    name: str, caller: LegReport | None = None, supervisor: LegReport | None = None
+) -> AbstractEvent:
+    """Return the reply to the leg check that is awaited, or to the newest one after the end."""
 
-    def tell(transfer: Transfer) -> Told | None:
+    def concrete(transfer: Transfer) -> StepArguments | None:
         awaited = [each for each, pending in transfer.pending.items() if pending.kind == "check_legs"]
         if not awaited and not transfer.last_leg_check_id:
             return None
-        look = awaited[0] if awaited else transfer.last_leg_check_id
-        return transfer, LegsChecked(command_id=look, caller=caller, supervisor=supervisor), NOW
+        command_id = awaited[0] if awaited else transfer.last_leg_check_id
+        return transfer, LegsChecked(command_id=command_id, caller=caller, supervisor=supervisor), NOW
 
-    return Symbol(f"legs checked: {name}", tell)
-
-
-def seen(kind: type[AudioStreamEnabled | ParticipantJoined | ParticipantLeft], name: str, who: str) -> Symbol:
-    room = PRIMARY if who in (CALLER, "stranger") else CONSULTATION
-    return fact(name, kind(room_id=room, participant_id=who))
+    return AbstractEvent(f"legs checked: {name}", concrete)
 
 
-def overdue(kind: str) -> Symbol:
-    """The timer fires because nobody answered this command in time."""
+def room_event(
+    kind: type[AudioStreamEnabled | ParticipantJoined | ParticipantLeft], name: str, participant_id: str
+) -> AbstractEvent:
+    room = PRIMARY if participant_id in (CALLER, "stranger") else CONSULTATION
+    return plain_event(name, kind(room_id=room, participant_id=participant_id))
 
-    def tell(transfer: Transfer) -> Told | None:
+
+def reply_deadline(kind: str) -> AbstractEvent:
+    """Return the timer that fires because no reply to this command came in time."""
+
+    def concrete(transfer: Transfer) -> StepArguments | None:
         if all(pending.kind != kind for pending in transfer.pending.values()):
             return None
-        return _at(transfer, lambda pending: pending.kind == kind, stage=False, check=False)
+        return _with_waits_due(transfer, lambda pending: pending.kind == kind, stage=False, check=False)
 
-    return Symbol(f"time: {kind} unanswered", tell, is_time=True)
+    return AbstractEvent(f"deadline: {kind} unanswered", concrete, is_deadline=True)
 
 
-def _at(
-    transfer: Transfer, due: Callable[[PendingCommand], bool], *, stage: bool, check: bool
-) -> Told | None:
-    """The transfer with exactly these waits due now, and its timer firing."""
+def _with_waits_due(
+    transfer: Transfer, is_due: Callable[[PendingCommand], bool], *, stage: bool, check: bool
+) -> StepArguments | None:
+    """Return the transfer with exactly these waits due now, and its timer firing."""
     if transfer.timer_due_at is None:
         return None
     waits = transfer.pending.items()
     timed = msgspec.structs.replace(
         transfer,
-        pending={each: PendingCommand(wait.kind, NOW if due(wait) else FAR) for each, wait in waits},
+        pending={each: PendingCommand(wait.kind, NOW if is_due(wait) else FAR) for each, wait in waits},
         stage_due_at=None if transfer.stage_due_at is None else NOW if stage else FAR,
         check_due_at=None if transfer.check_due_at is None else NOW if check else FAR,
         timer_due_at=NOW,
@@ -138,26 +145,26 @@ def _at(
     return timed, DeadlinePassed(due_at=NOW), NOW
 
 
-def _stage_over(transfer: Transfer) -> Told | None:
-    return _at(transfer, lambda _: False, stage=True, check=False)
+def _stage_due(transfer: Transfer) -> StepArguments | None:
+    return _with_waits_due(transfer, lambda _: False, stage=True, check=False)
 
 
-def _time_for_a_look(transfer: Transfer) -> Told | None:
+def _check_due(transfer: Transfer) -> StepArguments | None:
     if transfer.check_due_at is None:
         return None
-    return _at(transfer, lambda _: False, stage=False, check=True)
+    return _with_waits_due(transfer, lambda _: False, stage=False, check=True)
 
 
-def _everything_due(transfer: Transfer) -> Told | None:
-    # All at one time, and then the first one sent is the first one judged: of that order one stands for all,
-    # since every wait that comes first alone is a symbol of its own.
+def _all_due(transfer: Transfer) -> StepArguments | None:
+    # `step()` handles the first wait first. One order stands for all of them, because an event of its own
+    # covers each wait that is due alone.
     waits = sorted(transfer.pending.items(), key=lambda wait: wait[1].kind)
     transfer = msgspec.structs.replace(transfer, pending=dict(waits))
-    return _at(transfer, lambda _: True, stage=True, check=True)
+    return _with_waits_due(transfer, lambda _: True, stage=True, check=True)
 
 
 ENDED, UP = LegReport(up=False, status="ended"), LegReport(up=True)
-KINDS = (
+COMMAND_KINDS = (
     "hold_caller",
     "find_caller_call",
     "create_room",
@@ -180,101 +187,104 @@ FAULTS = {
     "return_caller": tuple(FailureKind),
     "create_room": (FailureKind.REFUSED, FailureKind.UNKNOWN, FailureKind.BROKEN),
 }
-LOST_DEADLINE = "a deadline is given up"
-BREAKS = {"an event is given up": "event", LOST_DEADLINE: "timeout"}
-"""What could be read and not be handled. Nothing counts on it."""
+LOST_DEADLINE = "a deadline is dead-lettered"
+DEAD_LETTERS = {"an event is dead-lettered": "event", LOST_DEADLINE: "timeout"}
+"""Messages that were read and could not be handled. No clean end depends on them."""
 
-SYMBOLS: list[Symbol] = [
-    fact("cancel", CancelRequested(reason="stop")),
-    *(fact(name, TransferBroken(transfer_id="t", kind=kind, cause="a bug")) for name, kind in BREAKS.items()),
-    answer("hold_caller", "held", lambda c: CallerHeld(command_id=c, caller_participant_id=CALLER)),
-    answer(
+ABSTRACT_EVENTS: list[AbstractEvent] = [
+    plain_event("cancel", CancelRequested(reason="stop")),
+    *(
+        plain_event(name, TransferBroken(transfer_id="t", kind=kind, cause="a bug"))
+        for name, kind in DEAD_LETTERS.items()
+    ),
+    reply("hold_caller", "held", lambda c: CallerHeld(command_id=c, caller_participant_id=CALLER)),
+    reply(
         "find_caller_call",
         "call found",
         lambda c: CallerCallFound(command_id=c, call_id=CALLER_CALL, participant_id=CALLER),
     ),
-    answer(
+    reply(
         "create_room",
         "room created",
         lambda c: RoomCreated(command_id=c, room_id=CONSULTATION),
-        matters_late=True,
+        accepted_late=True,
     ),
-    answer("summarize", "summary", lambda c: SummaryReady(command_id=c, summary="s", source="model")),
-    answer("join_consultation", "agent joined", lambda c: ConsultationJoined(command_id=c)),
-    answer(
+    reply("summarize", "summary", lambda c: SummaryReady(command_id=c, summary="s", source="model")),
+    reply("join_consultation", "agent joined", lambda c: ConsultationJoined(command_id=c)),
+    reply(
         "dial_supervisor",
         "dialed",
         lambda c: SupervisorDialed(command_id=c, attempt=1, call_id=SUPERVISOR_CALL),
-        matters_late=True,
+        accepted_late=True,
     ),
-    seen(AudioStreamEnabled, "supervisor heard", SUPERVISOR_ID),
-    seen(ParticipantJoined, "supervisor joined the room", SUPERVISOR_ID),
-    seen(ParticipantLeft, "supervisor left the room", SUPERVISOR_ID),
-    fact(
+    room_event(AudioStreamEnabled, "supervisor audio enabled", SUPERVISOR_ID),
+    room_event(ParticipantJoined, "supervisor joined the room", SUPERVISOR_ID),
+    room_event(ParticipantLeft, "supervisor left the room", SUPERVISOR_ID),
+    plain_event(
         "supervisor's call ended",
         SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP),
     ),
-    fact("supervisor says yes", SupervisorReady()),
-    fact("supervisor says no", SupervisorDeclined()),
-    fact("answering machine", VoicemailDetected()),
-    legs("nothing new"),
-    legs("caller gone", caller=ENDED),
-    legs("supervisor gone", supervisor=ENDED),
-    legs("caller at home", caller=LegReport(up=True, room_id=PRIMARY), supervisor=UP),
-    legs("caller alone", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=ENDED),
-    legs("caller with the supervisor", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=UP),
-    answer("switch_caller", "switched", lambda c: CallerSwitched(command_id=c)),
-    seen(ParticipantJoined, "caller seen with the supervisor", CALLER_ID),
-    seen(AudioStreamEnabled, "caller heard with the supervisor", CALLER_ID),
-    seen(ParticipantLeft, "caller left the supervisor", CALLER_ID),
-    seen(ParticipantLeft, "caller left the primary room", CALLER),
-    seen(ParticipantLeft, "a stranger left the primary room", "stranger"),
-    fact("caller's call ended", CallerCallEnded(call_id=CALLER_CALL)),
-    answer(
+    plain_event("supervisor says yes", SupervisorReady()),
+    plain_event("supervisor says no", SupervisorDeclined()),
+    plain_event("answering machine", VoicemailDetected()),
+    leg_check("nothing new"),
+    leg_check("caller gone", caller=ENDED),
+    leg_check("supervisor gone", supervisor=ENDED),
+    leg_check("caller in primary room", caller=LegReport(up=True, room_id=PRIMARY), supervisor=UP),
+    leg_check("caller alone", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=ENDED),
+    leg_check("caller with supervisor", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=UP),
+    reply("switch_caller", "switched", lambda c: CallerSwitched(command_id=c)),
+    room_event(ParticipantJoined, "caller joined the consultation room", CALLER_ID),
+    room_event(AudioStreamEnabled, "caller audio enabled in the consultation room", CALLER_ID),
+    room_event(ParticipantLeft, "caller left the consultation room", CALLER_ID),
+    room_event(ParticipantLeft, "caller left the primary room", CALLER),
+    room_event(ParticipantLeft, "another participant left the primary room", "stranger"),
+    plain_event("caller's call ended", CallerCallEnded(call_id=CALLER_CALL)),
+    reply(
         "return_caller",
         "returned",
         lambda c: CallerReturned(command_id=c, caller_up=True),
-        matters_late=True,
+        accepted_late=True,
     ),
-    answer(
+    reply(
         "return_caller",
         "returned: caller gone",
         lambda c: CallerReturned(command_id=c, caller_up=False),
-        matters_late=True,
+        accepted_late=True,
     ),
-    answer("release_caller", "released", lambda c: CallerReleased(command_id=c)),
-    fact("released by the session itself", CallerReleased(command_id=None, cause="bus_silent")),
-    fact("session closed", CallerReleased(command_id=None, cause="session_closed")),
-    answer("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
-    answer(
+    reply("release_caller", "released", lambda c: CallerReleased(command_id=c)),
+    plain_event("released: lease expired", CallerReleased(command_id=None, cause="bus_silent")),
+    plain_event("released: session closed", CallerReleased(command_id=None, cause="session_closed")),
+    reply("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
+    reply(
         "end_call",
-        "call ended: there was none",
+        "call ended: no call existed",
         lambda c: CallEnded(command_id=c, attempt=1, existed=False),
     ),
-    answer(
+    reply(
         "end_call",
-        "call ended: none to be seen",
+        "call ended: outcome unknown",
         lambda c: CallEnded(command_id=c, attempt=1, existed=False, outcome_unknown=True),
     ),
-    answer("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
-    answer("close_room", "room closed", lambda c: RoomClosed(command_id=c), matters_late=True),
-    answer(
+    reply("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
+    reply("close_room", "room closed", lambda c: RoomClosed(command_id=c), accepted_late=True),
+    reply(
         "record_participant",
-        "the caller is recorded",
+        "caller is recorded",
         lambda c: RecordingStarted(command_id=c, participant_id=CALLER_ID),
     ),
-    *(symbol for kind in KINDS for symbol in failure(kind, *FAULTS.get(kind, ()))),
-    *(overdue(kind) for kind in KINDS),
-    Symbol("time: stage over", _stage_over, is_time=True),
-    Symbol("time: look at the legs", _time_for_a_look, is_time=True),
-    Symbol("time: everything is due", _everything_due, is_time=True),
+    *(event for kind in COMMAND_KINDS for event in failures(kind, *FAULTS.get(kind, ()))),
+    *(reply_deadline(kind) for kind in COMMAND_KINDS),
+    AbstractEvent("deadline: stage", _stage_due, is_deadline=True),
+    AbstractEvent("deadline: leg check", _check_due, is_deadline=True),
+    AbstractEvent("deadline: every wait", _all_due, is_deadline=True),
 ]
-assert len({symbol.name for symbol in SYMBOLS}) == len(SYMBOLS)
+assert len({event.name for event in ABSTRACT_EVENTS}) == len(ABSTRACT_EVENTS)
 
-SIGHTINGS = frozenset({"supervisor heard", "supervisor joined the room"})
-"""What tells the coordinator that the supervisor is there."""
-HANG_UPS = frozenset({"caller's call ended"})
-LOSSES = frozenset(
+SUPERVISOR_SEEN = frozenset({"supervisor audio enabled", "supervisor joined the room"})
+"""Events that report that the supervisor is there."""
+CALLER_HANG_UPS = frozenset({"caller's call ended"})
+SUPERVISOR_LOST = frozenset(
     {
         "supervisor left the room",
         "supervisor's call ended",
@@ -282,9 +292,9 @@ LOSSES = frozenset(
         "legs checked: caller alone",
     }
 )
-"""What tells the coordinator that the supervisor is gone."""
-assert {symbol.name for symbol in SYMBOLS} > LOSSES | SIGHTINGS | HANG_UPS
-RECORDED = frozenset({"the caller is recorded", "record_participant failed: broken", LOST_DEADLINE})
-"""What settles whether the caller is recorded; beside time itself."""
-assert {symbol.name for symbol in SYMBOLS} > RECORDED
+"""Events that report that the supervisor is gone."""
+assert {event.name for event in ABSTRACT_EVENTS} > SUPERVISOR_LOST | SUPERVISOR_SEEN | CALLER_HANG_UPS
+RECORDING_SETTLED = frozenset({"caller is recorded", "record_participant failed: broken", LOST_DEADLINE})
+"""Events that settle whether the caller is recorded. Deadlines settle it too."""
+assert {event.name for event in ABSTRACT_EVENTS} > RECORDING_SETTLED
 BRIDGE = frozenset({Stage.SWITCHING, Stage.ARRIVING, Stage.HANDING_OVER})

@@ -1,30 +1,30 @@
-"""What each actor does right; `mutations.py` unlearns one habit at a time."""
+"""What each actor does right; `mutations.py` switches off one behaviour at a time."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 
-class Habits(NamedTuple):
-    """What each actor does right."""
+class ExpectedBehaviour(NamedTuple):
+    """What each actor does right. A mutation sets one field to False."""
 
     dial_is_claimed: bool = True
-    """Before the POST: a crash after it leaves a claim, and whoever comes next looks up."""
-    doubt_is_looked_up: bool = True
-    """A dial that timed out is looked for, not repeated."""
+    """The gateway claims the dial before the POST. After a crash the next gateway finds the claim."""
+    unknown_dial_is_looked_up: bool = True
+    """The gateway looks up a dial that timed out, and does not repeat it."""
     end_forbids_dial: bool = True
     """`EndCall` claims the dial, so that a late `DialSupervisor` finds it forbidden."""
     end_waits_for_dial: bool = True
-    """`EndCall` is not answered while the dial may still be executed."""
+    """The gateway does not reply to `EndCall` while the dial may still be executed."""
     refusal_forbids_switch: bool = True
-    """`SwitchCaller` answered "supervisor gone" can never be executed by another delivery of it."""
+    """After the reply "supervisor gone" no other delivery of `SwitchCaller` can execute the switch."""
     return_forbids_switch: bool = True
     """`ReturnCaller` claims the switch, so that a late `SwitchCaller` finds it forbidden."""
     return_waits_for_switch: bool = True
-    """`ReturnCaller` is not answered while the switch may still be executed."""
+    """The gateway does not reply to `ReturnCaller` while the switch may still be executed."""
     return_is_not_raced: bool = True
-    """A way back is tried again only once the one before it can no longer happen."""
-    level_is_fenced: bool = True
-    """The proxy ignores a level command older than what it acted on."""
+    """The gateway retries a return only once the earlier one can no longer be executed."""
+    hold_is_fenced: bool = True
+    """The primary actor ignores a hold or release that is older than the one it acted on."""
     outbox_is_sent_again: bool = True
-    """What was committed and not sent is sent by whoever comes next."""
+    """The next coordinator publishes what was committed and not published."""

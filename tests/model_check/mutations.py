@@ -1,7 +1,7 @@
-"""What an ordinary implementation would do instead, one mistake at a time: the check must find each.
+"""Known mistakes of a usual implementation, one mutation each. The check must find every one.
 
-A mistake of an actor is a habit unlearned; a mistake of the machine is a row or a handler replaced in the
-product's own code, for as long as the mutation lasts.
+A mistake of an actor switches off one expected behaviour. A mistake of the state machine replaces a row or a
+handler in the product's own code while the mutation is applied.
 """
 
 from __future__ import annotations
@@ -39,44 +39,45 @@ from warmxfer.schemas import (
     TransferBroken,
 )
 
-from .expected_behaviour import Habits
+from .expected_behaviour import ExpectedBehaviour
 
 Patch = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """`promise`: the one that must be found broken."""
+    """One known mistake."""
 
     mistake: str
-    promise: str
-    habits: Habits = field(default_factory=Habits)
+    invariant: str
+    """Beginning of the violation that the check must find."""
+    behaviour: ExpectedBehaviour = field(default_factory=ExpectedBehaviour)
     patches: tuple[Patch, ...] = ()
 
     @contextmanager
-    def made(self) -> Iterator[None]:
-        """For as long as it lasts, the product's code has the mistake in it."""
+    def applied(self) -> Iterator[None]:
+        """Patch the product's code with the mistake until the context ends."""
         with ExitStack() as patches:
             for make in self.patches:
                 patches.enter_context(make())
             yield
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    """A handler that was forgotten."""
+def _do_nothing(*_: Any, **__: Any) -> None:
+    """Stand in for a handler that was forgotten."""
 
 
 def _replaced(module: Any, name: str, value: Any) -> Patch:
     return lambda: patch.object(module, name, value)
 
 
-def _both(name: str, value: Any) -> tuple[Patch, ...]:
-    """A function of the clean-up, replaced for the late events too."""
+def _replaced_in_cleanup(name: str, value: Any) -> tuple[Patch, ...]:
+    """Replace a function of the clean-up, also where the late events call it."""
     return _replaced(cleanup, name, value), _replaced(late_events, name, value)
 
 
 def _without(events: tuple[type[Event], ...], *stages: Stage) -> Patch:
-    """These rows are missing from the table."""
+    """Remove these rows from the table."""
     kept = {
         stage: {event: row for event, row in rows.items() if stage not in stages or event not in events}
         for stage, rows in TRANSITIONS.items()
@@ -85,177 +86,195 @@ def _without(events: tuple[type[Event], ...], *stages: Stage) -> Patch:
 
 
 def _handled_by(handler: Handler, event: type[Event], stage: Stage, *more: Stage) -> Patch:
-    """One row is handled otherwise, and may lead to `more` stages."""
+    """Replace the handler of one row, and let it lead to `more` stages."""
     to = TRANSITIONS[stage][event].to | set(more)
     return lambda: patch.dict(TRANSITIONS[stage], {event: Transition(handler, to)})  # type: ignore[arg-type]
 
 
 def _policy(command: type[Command], **changes: Any) -> Patch:
-    """The row of this command says something else."""
+    """Change fields of the policy row of a command."""
     return lambda: patch.dict(POLICY, {command: POLICY[command]._replace(**changes)})  # type: ignore[arg-type]
 
 
-def _give_up_at_once(turn: StepContext, command: type[Command]) -> None:
-    cleanup.start_cleanup(turn, Outcome.GATEWAY_ABSENT, "No answer.")
+def _end_without_return(ctx: StepContext, command: type[Command]) -> None:
+    cleanup.start_cleanup(ctx, Outcome.GATEWAY_ABSENT, "No answer.")
 
 
-def _close_anyway(turn: StepContext, *, awaited: bool = True) -> bool:
-    if turn.state.room_id is None or turn.state.room.close_requested:
+def _close_without_caller_check(ctx: StepContext, *, awaited: bool = True) -> bool:
+    if ctx.state.room_id is None or ctx.state.room.close_requested:
         return False
-    turn.state.room = RoomStatus.CLOSING
-    turn.send(CloseRoom, awaited=awaited, room_id=turn.state.room_id)
+    ctx.state.room = RoomStatus.CLOSING
+    ctx.send(CloseRoom, awaited=awaited, room_id=ctx.state.room_id)
     return True
 
 
-def _close_only_what_is_known(turn: StepContext, *, awaited: bool = True) -> bool:
-    return turn.state.room_id is not None and _close_room(turn, awaited=awaited)
+def _close_only_with_id(ctx: StepContext, *, awaited: bool = True) -> bool:
+    return ctx.state.room_id is not None and _close_room(ctx, awaited=awaited)
 
 
-def _clear_away_instead(turn: StepContext, *, awaited: bool = True) -> None:
-    if turn.state.stage.ended:
-        late_events._caller_left_consultation(turn)
+def _clean_up_instead_of_return(ctx: StepContext, *, awaited: bool = True) -> None:
+    if ctx.state.stage.ended:
+        late_events._caller_left_consultation(ctx)
     else:
-        _bring_back(turn, awaited=awaited)
+        _send_return(ctx, awaited=awaited)
 
 
-def _only_when_over(turn: StepContext) -> None:
-    if turn.state.stage.ended and not turn.state.caller.may_be_in_consultation:
-        cleanup.end_supervisor_leg(turn, awaited=False)
+def _end_leg_only_after_end(ctx: StepContext) -> None:
+    if ctx.state.stage.ended and not ctx.state.caller.may_be_in_consultation:
+        cleanup.end_supervisor_leg(ctx, awaited=False)
 
 
-def _look_for_the_leg(turn: StepContext) -> None:
-    if turn.state.supervisor_leg.may_be_up:
-        cleanup.end_supervisor_leg(turn, awaited=False)
-    leg_checks.schedule_cleanup_check(turn)
+def _clean_up_leg_only(ctx: StepContext) -> None:
+    if ctx.state.supervisor_leg.may_be_up:
+        cleanup.end_supervisor_leg(ctx, awaited=False)
+    leg_checks.schedule_cleanup_check(ctx)
 
 
-def _complete_at_once(turn: StepContext, event: CallerSwitched) -> None:
-    turn.state.caller = CallerPlace.MOVED
-    bridge.complete(turn)
+def _complete_at_once(ctx: StepContext, event: CallerSwitched) -> None:
+    ctx.state.caller = CallerPlace.MOVED
+    bridge.complete(ctx)
 
 
-def _agent_is_gone(turn: StepContext) -> None:
-    if not turn.state.awaits(LeaveConsultation):
-        bridge.complete(turn)
+def _complete_without_recording(ctx: StepContext) -> None:
+    if not ctx.state.awaits(LeaveConsultation):
+        bridge.complete(ctx)
 
 
-def _forget_the_deadline(turn: StepContext, event: TransferBroken) -> None:
+def _treat_deadline_as_event(ctx: StepContext, event: TransferBroken) -> None:
     failures.transfer_broken(
-        turn, TransferBroken(transfer_id=event.transfer_id, kind="event", cause=event.cause)
+        ctx, TransferBroken(transfer_id=event.transfer_id, kind="event", cause=event.cause)
     )
 
 
-def _leave_at_once(turn: StepContext, event: CallerSwitched) -> None:
-    bridge.caller_switched(turn, event)
-    turn.send(LeaveCall, awaited=False)
+def _leave_after_switch(ctx: StepContext, event: CallerSwitched) -> None:
+    bridge.caller_switched(ctx, event)
+    ctx.send(LeaveCall, awaited=False)
 
 
-_bring_back = cleanup.send_return
+_send_return = cleanup.send_return
 _close_room = cleanup.close_room
-NOT_DONE = (Stage.CANCELLED, Stage.FAILED)
+ENDED_WITHOUT_BRIDGE = (Stage.CANCELLED, Stage.FAILED)
 
 MUTATIONS = [
-    # of the gateway
-    Mutation("the dial is asked for without a claim", "I6", Habits(dial_is_claimed=False)),
-    Mutation("a dial that timed out is asked for again", "I6", Habits(doubt_is_looked_up=False)),
-    Mutation("EndCall does not forbid the dial", "I8", Habits(end_forbids_dial=False)),
-    Mutation("EndCall does not wait for the dial", "I8", Habits(end_waits_for_dial=False)),
-    Mutation("ReturnCaller does not forbid the switch", "I8", Habits(return_forbids_switch=False)),
-    Mutation("ReturnCaller does not wait for the switch", "I8", Habits(return_waits_for_switch=False)),
-    Mutation("two ways back are under way at once", "I7", Habits(return_is_not_raced=False)),
-    Mutation("'supervisor gone' is answered unclaimed", "I8", Habits(refusal_forbids_switch=False)),
-    # of the proxy and the coordinator
-    Mutation("hold and release are not fenced", "I2", Habits(level_is_fenced=False)),
-    Mutation("the state is written, then published", "I14", Habits(outbox_is_sent_again=False)),
-    # of the machine
+    # gateway
+    Mutation("the gateway dials without a claim", "I6", ExpectedBehaviour(dial_is_claimed=False)),
     Mutation(
-        "unwinding does not end the supervisor's leg",
+        "the gateway repeats a dial that timed out", "I6", ExpectedBehaviour(unknown_dial_is_looked_up=False)
+    ),
+    Mutation("EndCall does not forbid the dial", "I8", ExpectedBehaviour(end_forbids_dial=False)),
+    Mutation("EndCall does not wait for the dial", "I8", ExpectedBehaviour(end_waits_for_dial=False)),
+    Mutation("ReturnCaller does not forbid the switch", "I8", ExpectedBehaviour(return_forbids_switch=False)),
+    Mutation(
+        "ReturnCaller does not wait for the switch", "I8", ExpectedBehaviour(return_waits_for_switch=False)
+    ),
+    Mutation("two returns are under way at once", "I7", ExpectedBehaviour(return_is_not_raced=False)),
+    Mutation(
+        "the reply supervisor_gone does not claim the switch",
+        "I8",
+        ExpectedBehaviour(refusal_forbids_switch=False),
+    ),
+    # primary actor and coordinator
+    Mutation("hold and release are not fenced", "I2", ExpectedBehaviour(hold_is_fenced=False)),
+    Mutation(
+        "a record is written and its outbox is not sent again",
+        "I14",
+        ExpectedBehaviour(outbox_is_sent_again=False),
+    ),
+    # state machine
+    Mutation(
+        "clean-up does not end the supervisor's leg",
         "I8",
         patches=(
-            _replaced(cleanup, "end_supervisor_leg", _nothing),
-            _replaced(late_events, "end_supervisor_leg", _nothing),
+            _replaced(cleanup, "end_supervisor_leg", _do_nothing),
+            _replaced(late_events, "end_supervisor_leg", _do_nothing),
         ),
     ),
     Mutation(
-        "a switch nobody answered is given up at once",
+        "a switch without a reply ends the transfer without a return",
         "I8",
         patches=(
-            _policy(SwitchCaller, on_timeout=_give_up_at_once),
+            _policy(SwitchCaller, on_timeout=_end_without_return),
             _handled_by(failures.deadline_passed, DeadlinePassed, Stage.SWITCHING, Stage.UNWINDING),
         ),
     ),
     Mutation(
-        "a move that was accepted is a success",
+        "the transfer completes when the provider accepts the move",
         "I3",
         patches=(_handled_by(_complete_at_once, CallerSwitched, Stage.SWITCHING, Stage.COMPLETED),),
     ),
     Mutation(
-        "the AI leaves although nobody has told whether the caller is recorded",
+        "the AI leaves before it is settled whether the caller is recorded",
         "I28",
-        patches=(_replaced(bridge, "complete_if_handed_over", _agent_is_gone),),
+        patches=(_replaced(bridge, "complete_if_handed_over", _complete_without_recording),),
     ),
     Mutation(
-        "a supervisor who hangs up during the switch is not noticed",
+        "a supervisor who hangs up during the switch is ignored",
         "I3",
         patches=(_without((SupervisorCallEnded,), Stage.SWITCHING),),
     ),
     Mutation(
         "the AI leaves as soon as the caller is moved",
         "I1",
-        patches=(_handled_by(_leave_at_once, CallerSwitched, Stage.SWITCHING),),
+        patches=(_handled_by(_leave_after_switch, CallerSwitched, Stage.SWITCHING),),
     ),
     Mutation(
-        "the room is closed wherever the caller is",
+        "the room is closed although the caller may be in it",
         "the room was closed",
-        patches=_both("close_room", _close_anyway),
+        patches=_replaced_in_cleanup("close_room", _close_without_caller_check),
     ),
     Mutation(
-        "a room that nobody told of is nobody's",
+        "a room without a known id is not closed",
         "I16",
-        patches=_both("close_room", _close_only_what_is_known),
+        patches=_replaced_in_cleanup("close_room", _close_only_with_id),
     ),
     Mutation(
-        "the supervisor is hung up on wherever the caller is",
+        "the supervisor's leg is ended although the caller may be with them",
         "I4",
         patches=(_replaced(CallerPlace, "may_be_in_consultation", property(lambda _: False)),),
     ),
     Mutation(
-        "a deadline that nobody could handle is not set again",
+        "a dead-lettered deadline is not set again",
         "I14",
-        patches=(_handled_by(_forget_the_deadline, TransferBroken, Stage.UNWINDING),),
+        patches=(_handled_by(_treat_deadline_as_event, TransferBroken, Stage.UNWINDING),),
     ),
-    Mutation("the caller is not released", "I2", patches=(_replaced(cleanup, "_release_caller", _nothing),)),
     Mutation(
-        "nobody looks for a leg in doubt once it is over",
+        "the caller is not released", "I2", patches=(_replaced(cleanup, "_release_caller", _do_nothing),)
+    ),
+    Mutation(
+        "no clean-up checks run after the end",
         "I16",
-        patches=_both("schedule_cleanup_check", _nothing),
+        patches=_replaced_in_cleanup("schedule_cleanup_check", _do_nothing),
     ),
     Mutation(
-        "nobody looks again for a caller who could not be brought back",
+        "a caller who could not be returned is not searched for after the end",
         "I2",
         patches=(
-            _replaced(cleanup, "check_legs_after_end", _nothing),
-            _without((SupervisorCallEnded,), *NOT_DONE),
+            _replaced(cleanup, "check_legs_after_end", _do_nothing),
+            _without((SupervisorCallEnded,), *ENDED_WITHOUT_BRIDGE),
         ),
     ),
     Mutation(
-        "a caller who was at home is taken for one who stays there",
+        "a caller in the primary room is treated as certain to stay there",
         "the room was closed",
-        patches=(_replaced(late_events, "send_return", _clear_away_instead),),
+        patches=(_replaced(late_events, "send_return", _clean_up_instead_of_return),),
     ),
     Mutation(
-        "a room that could not be closed is closed by nobody",
+        "clean-up checks do not repeat CloseRoom",
         "I16",
-        patches=(lambda: patch.dict(failures.ON_CHECK_DUE, dict.fromkeys(NOT_DONE, _look_for_the_leg)),),
+        patches=(
+            lambda: patch.dict(
+                failures.ON_CHECK_DUE, dict.fromkeys(ENDED_WITHOUT_BRIDGE, _clean_up_leg_only)
+            ),
+        ),
     ),
     Mutation(
-        "a leg seen while it is being ended is thought to be ended",
+        "a leg seen during EndCall is not ended again",
         "I16",
-        patches=(_replaced(late_events, "_end_leg_again", _only_when_over),),
+        patches=(_replaced(late_events, "_end_leg_again", _end_leg_only_after_end),),
     ),
     Mutation(
-        "what could not be confirmed is not admitted",
+        "the evidence does not admit what is unconfirmed",
         "I8",
-        patches=(_replaced(StepContext, "add_evidence", _nothing),),
+        patches=(_replaced(StepContext, "add_evidence", _do_nothing),),
     ),
 ]

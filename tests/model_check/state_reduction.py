@@ -1,7 +1,7 @@
-"""What of a world can still matter. Worlds that differ only in the rest are one.
+"""Reduction of a world to what can still matter. Worlds that differ only in the rest become one.
 
-Each line here is a claim that nothing which may yet happen depends on what it takes away; it is made where
-the stage of the transfer, which only goes forward, says so.
+Each line here claims that no later event depends on what it removes. The stage of the transfer, which only
+goes forward, justifies the claim.
 """
 
 from __future__ import annotations
@@ -9,64 +9,66 @@ from __future__ import annotations
 from warmxfer.actors.coordinator.state_machine import Stage
 
 from .events import BRIDGE
-from .expected_behaviour import Habits
-from .world import NOT_MADE, World
+from .expected_behaviour import ExpectedBehaviour
+from .world import NOT_EXECUTED, World
 
-TALK = frozenset({Stage.RINGING, Stage.BRIEFING})
-OVER = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
-NOT_YET_OVER = frozenset(Stage) - OVER
-
-
-def tidy(world: World, habits: Habits) -> World:
-    """`world` without what cannot matter any more."""
-    return _spent(_people(_provider(_news(world))), habits)
+CONSULTATION_STAGES = frozenset({Stage.RINGING, Stage.BRIEFING})
+AFTER_DECISION = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
+BEFORE_DECISION = frozenset(Stage) - AFTER_DECISION
 
 
-def _news(world: World) -> World:
-    """What was told matters while it is so, and while the machine may have passed over it."""
+def reduce_world(world: World, behaviour: ExpectedBehaviour) -> World:
+    """Return `world` without what cannot matter any more."""
+    return _reduce_commands(_reduce_session(_reduce_effects(_reduce_reports(world))), behaviour)
+
+
+def _reduce_reports(world: World) -> World:
+    """Keep a report while it is true, and while the state machine may have ignored it."""
     stage = world.stage
     was_bridging = world.switch != "idle" or "switch_caller" in world.sent
-    homeless = stage in OVER or stage is Stage.RETURNING
+    returning_or_after = stage in AFTER_DECISION or stage is Stage.RETURNING
     return world._replace(
-        said=world.said if stage in TALK else "",
-        told_lost=world.told_lost and (stage in BRIDGE or stage is Stage.COMPLETED),
-        told_up=world.told_up and stage in OVER and world.leg == "up",
-        told_gone=world.told_gone and homeless and was_bridging and world.caller == "hung_up",
+        answer=world.answer if stage in CONSULTATION_STAGES else "",
+        loss_reported=world.loss_reported and (stage in BRIDGE or stage is Stage.COMPLETED),
+        presence_reported=world.presence_reported and stage in AFTER_DECISION and world.leg == "up",
+        hang_up_reported=(
+            world.hang_up_reported and returning_or_after and was_bridging and world.caller == "hung_up"
+        ),
     )
 
 
-def _provider(world: World) -> World:
-    """How an effect came not to be made matters while its answer is awaited."""
+def _reduce_effects(world: World) -> World:
+    """Keep the reason why an effect was not executed only while its reply is awaited."""
     stage = world.stage
-    dial, switch, back = world.dial, world.switch, world.back
+    dial, switch, return_move = world.dial, world.switch, world.return_move
     if dial == "refused":
         dial = "forbidden"
-    if dial == "late" and (stage in NOT_YET_OVER or world.leg_down):
-        dial = "made"
-    if switch in NOT_MADE and stage is not Stage.SWITCHING:
+    if dial == "late" and (stage in BEFORE_DECISION or world.leg_down):
+        dial = "executed"
+    if switch in NOT_EXECUTED and stage is not Stage.SWITCHING:
         switch = "lost"
-    if back == "refused" and stage is not Stage.RETURNING:
-        back = "lost"
-    if world.caller == "hung_up" and stage in OVER:
+    if return_move == "refused" and stage is not Stage.RETURNING:
+        return_move = "lost"
+    if world.caller == "hung_up" and stage in AFTER_DECISION:
         switch = switch if switch == "idle" else "lost"
-        back = "idle"
-    return world._replace(dial=dial, switch=switch, back=back)
+        return_move = "idle"
+    return world._replace(dial=dial, switch=switch, return_move=return_move)
 
 
-def _people(world: World) -> World:
-    """Once it is over, all that matters of the proxy is whether the caller is muted."""
-    let_go = world.proxy in ("let_go", "released", "closed", "closed_early")
-    return world._replace(proxy="released") if let_go and world.stage.ended else world
+def _reduce_session(world: World) -> World:
+    """After the end only one fact about the session matters: whether the caller is muted."""
+    unmuted = world.session in ("lease_expired", "released", "closed", "closed_early")
+    return world._replace(session="released") if unmuted and world.stage.ended else world
 
 
-def _spent(world: World, habits: Habits) -> World:
-    """Commands that have had their effect, or can have none."""
+def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
+    """Remove commands that have had their effect, or can have none."""
     spent: set[str] = set()
-    if world.stage not in TALK:
+    if world.stage not in CONSULTATION_STAGES:
         spent.add("brief_supervisor")
-    if world.proxy != "talking" and habits.level_is_fenced:
+    if world.session != "talking" and behaviour.hold_is_fenced:
         spent.add("hold_caller")
-    if world.proxy in ("released", "left", "closed", "closed_early"):
+    if world.session in ("released", "left", "closed", "closed_early"):
         spent |= {"release_caller", "leave_call"}
     if world.room != "none":
         spent.add("create_room")
@@ -76,7 +78,7 @@ def _spent(world: World, habits: Habits) -> World:
         spent.add("join_consultation")
     if world.agent == "left":
         spent |= {"leave_consultation", "brief_supervisor"}
-    if world.dial != "idle" and habits.dial_is_claimed:
+    if world.dial != "idle" and behaviour.dial_is_claimed:
         spent.add("dial_supervisor")
     if world.switch != "idle":
         spent.add("switch_caller")

@@ -1,22 +1,22 @@
-"""What is outside the coordinator: the other four actors, the bus, the provider and the people.
+"""State of everything outside the coordinator: the other four actors, the bus, the provider and the people.
 
-**The bus** is a set. A command stays in `sent` for as long as it can still have an effect, and is delivered
-any number of times, at any moment, in any order. An event is not kept at all: every fact in here is true
-for good once it is true (a leg that was heard has been heard), so whatever tells of it may be delivered,
-again and again, at any later moment (`telling.py`). That is unbounded delay, duplication and reordering.
-A crash between the commit and the fan-out is a late delivery: the outbox is sent again.
+The bus is a set. A command stays in `sent` for as long as it can still have an effect. It is delivered at any
+moment, in any order, any number of times. Events are not kept. A condition that became true stays true: a leg
+that was heard has been heard. So an event that reports it may be delivered again at any later moment
+(`event_delivery.py`). This is unbounded delay, duplication and reordering. A crash between the commit and the
+fan-out is a late delivery, because the outbox is sent again.
 
-**Effects** at the provider (dial, switch, return) are, in one word each,
+An effect at the provider (dial, switch, return) has one of these values:
 
-    idle        nobody has claimed it
-    forbidden   claimed so that it never happens
-    claimed     a gateway has claimed it and not yet asked the provider
-    asked       the provider has the request; its caller may give up on it, and it may still be executed
-    made        executed
+    idle        no gateway has claimed it
+    forbidden   claimed so that it is never executed
+    claimed     a gateway has claimed it and has not yet sent the request
+    requested   the provider has the request; the gateway may stop waiting, and it may still be executed
+    executed    executed
     refused     not executed, and known not to be
-    lost        not executed for as long as anybody waits, and nobody was told (a crash, a lost request)
-    late        executed when nobody waited any more
-    twice       executed twice: what must never be
+    lost        not executed while an actor waits, and not reported (a crash, a lost request)
+    late        executed after every actor stopped waiting
+    twice       executed twice; never allowed
 """
 
 from __future__ import annotations
@@ -25,61 +25,67 @@ from typing import NamedTuple
 
 from warmxfer.actors.coordinator.state_machine import Stage
 
-UNDER_WAY = frozenset({"claimed", "asked"})
-NOT_MADE = frozenset({"forbidden", "refused", "lost"})
+UNDER_WAY = frozenset({"claimed", "requested"})
+NOT_EXECUTED = frozenset({"forbidden", "refused", "lost"})
 
 
 class World(NamedTuple):
-    """One moment of it. `proxy`, `leg`, `agent`, `said`, `caller`: one word each, see `house.py`."""
+    """One state of the world. `environment.py` says how it changes."""
 
     stage: Stage = Stage.NEW
-    """Of the transfer: what can still matter depends on it (`tidy.py`)."""
+    """Stage of the transfer: it decides which of the other fields still matter (`state_reduction.py`)."""
     sent: frozenset[str] = frozenset()
     """Commands that may still have an effect."""
     timer: bool = False
-    """The one durable timer is set."""
-    proxy: str = "talking"
-    """talking | holding (muted) | let_go (by its lease) | released | left | closed | closed_early"""
+    """True while the transfer's one durable timer is set."""
+    session: str = "talking"
+    """The AI session in the primary room.
+
+    talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early
+    """
     room: str = "none"
-    """none | open | closed"""
+    """The consultation room: none | open | closed"""
     dial: str = "idle"
     leg: str = "none"
-    """none | ringing | up | unheard (down, never answered) | down (was up)"""
+    """The supervisor's leg: none | ringing | up | unanswered (down, was never up) | down (was up)"""
     agent: str = "out"
-    """out | in | left"""
-    said: str = ""
-    """What the supervisor said to the agent: yes | no | machine"""
+    """The briefing agent: out | in | left"""
+    answer: str = ""
+    """What the supervisor said to the briefing agent: yes | no | machine"""
     caller: str = "primary"
-    """primary | consultation | home (moved back) | hung_up"""
+    """Where the caller is: primary | consultation | returned (to the primary room) | hung_up"""
     switch: str = "idle"
-    back: str = "idle"
-    """The caller's way back."""
-    back_again: bool = False
-    """It is tried under a second claim; more of them would be no different."""
-    told_lost: bool = False
-    """While it made the bridge, the coordinator was told that the supervisor is gone."""
-    told_up: bool = False
-    """It was told that the supervisor, who is there, is there. It may not be told again."""
-    told_gone: bool = False
-    """It was told that the caller has hung up. It may not be told again."""
+    return_move: str = "idle"
+    """The move of the caller back into the primary room."""
+    return_retried: bool = False
+    """The return is tried under a second claim. Further claims would behave the same."""
+    loss_reported: bool = False
+    """During the bridge, the coordinator received that the supervisor is gone."""
+    presence_reported: bool = False
+    """The coordinator received that the supervisor is there. The event may not come again."""
+    hang_up_reported: bool = False
+    """The coordinator received that the caller has hung up. The event may not come again."""
 
     def without(self, *commands: str) -> World:
+        """Return the same world in which these commands have no further effect."""
         return self._replace(sent=self.sent.difference(commands))
 
     @property
     def leg_down(self) -> bool:
-        return self.leg in ("down", "unheard")
+        return self.leg in ("down", "unanswered")
 
     @property
     def leg_up(self) -> bool:
         return self.leg in ("ringing", "up")
 
 
-class Move(NamedTuple):
-    """Something happens outside the coordinator. `people`: nobody is obliged to do it, so nobody waits for
-    it. `broken`: the promise it breaks."""
+class Change(NamedTuple):
+    """Something that happens outside the coordinator."""
 
     label: str
     world: World
-    people: bool = False
-    broken: str = ""
+    """The world after it."""
+    optional: bool = False
+    """True if it may never happen, so that no clean end may depend on it."""
+    violation: str = ""
+    """The invariant that this change breaks, or empty."""

@@ -1,4 +1,4 @@
-"""The transfer state machine: pure, table-driven, without a clock.
+"""State machine of a transfer: pure, table-driven, without a clock.
 
     state.py                state of a transfer: stage, tasks, places of caller, leg and room, decision
     transitions.py          which event is handled how in which stage: the behaviour, as data
@@ -6,19 +6,19 @@
     step.py                 step(state, event, now): the only way a transfer changes
     preparation.py          the tasks before the supervisor can be asked, for both pacings, as data
     consultation.py         from the first ring to the supervisor's answer
-    bridge.py               moves the caller, and moves them back if the bridge fails
+    bridge.py               moves the caller to the supervisor, and back if the bridge fails
     cleanup.py              releases the caller, then ends leg, agent and room
-    late_events.py          events after the decision
+    late_events.py          events that come after the decision
     participant_events.py   participants who leave, callers who hang up, cancels
-    failures.py             commands that fail, times that run out
-    leg_checks.py           when the provider is asked for both legs
+    failures.py             commands that fail, deadlines that pass
+    leg_checks.py           leg checks: when they are due, and the command that asks the provider
     timeouts.py             fixed durations
     step_context.py         working copy of one transition
     record.py               one transition as the log stores it
-    diagram.py              the table, drawn
+    diagram.py              the transition table as a Mermaid diagram
 
-Invariant: this folder imports schemas only, awaits nothing, and knows no time but the one it is given
-(tests/test_layout.py).
+Invariant: this folder imports only schemas, never awaits, and uses only the time that it is given
+(tests/test_layout.py, test_step_properties.py).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Bridge: moves the caller to the supervisor in two phases, and back if the bridge fails.
 
-Before the switch the gateway checks that both legs are up. After it the caller must be seen in the
-consultation room while the supervisor is there. Only then is the transfer complete and the AI session told to
-leave. Invariant: until that record the caller can be moved back (tests/model_check, I1 and I3).
+Before the switch the gateway checks that both legs are up. After the switch the caller must be seen in the
+consultation room while the supervisor is there. Only then is the transfer complete, and only then does the AI
+session leave.
+
+Invariant: until the completing record the caller can be moved back (tests/model_check, I1 and I3).
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def begin_switch(ctx: StepContext) -> None:
 
 
 def caller_switched(ctx: StepContext, event: CallerSwitched) -> None:
-    """The provider accepted the move. What happened meanwhile decides whether the bridge goes on."""
+    """The provider accepted the move: continue the bridge, unless an event during the switch ended it."""
     ctx.publish_phase(
         WarmTransferPhase.CALL_SWITCHED,
         caller_call_id=ctx.state.caller_call_id,
@@ -82,7 +84,7 @@ def caller_switched(ctx: StepContext, event: CallerSwitched) -> None:
 
 
 def seen_in_consultation(ctx: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
-    """The caller is in the consultation room: before the reply to the switch, or after it."""
+    """The caller is in the consultation room. The event may come before the reply to the switch."""
     if event.room_id != ctx.state.room_id or event.participant_id != ctx.state.caller_consult_id:
         return
     if ctx.state.stage is Stage.ARRIVING:
@@ -92,7 +94,7 @@ def seen_in_consultation(ctx: StepContext, event: ParticipantJoined | AudioStrea
 
 
 def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
-    """The provider's call records say where the caller is, in case the room's event was lost."""
+    """The provider's call records say where the caller is. They replace a room event that was lost."""
     schedule_check(ctx)
     if event.caller is not None and not event.caller.up:
         caller_lost(ctx, source="provider")
@@ -127,7 +129,7 @@ def recording_started(ctx: StepContext, event: RecordingStarted) -> None:
 
 
 def recording_failed(ctx: StepContext, event: CommandFailed) -> None:
-    """A failed recording goes into the evidence. It does not end the call of two people who talk."""
+    """Put the failed recording into the evidence. The caller and the supervisor stay connected."""
     ctx.state.recording = f"not started: {event.detail or event.failure.value}"
     complete_if_handed_over(ctx)
 
@@ -137,7 +139,7 @@ def recording_timed_out(ctx: StepContext, command: type[Command]) -> None:
 
 
 def leave_failed(ctx: StepContext, event: CommandFailed) -> None:
-    """The briefing agent could not leave: this never keeps a bridge from completing."""
+    """The briefing agent could not leave. A bridge completes all the same."""
     if ctx.state.stage is Stage.HANDING_OVER:
         complete_if_handed_over(ctx)
     else:
@@ -158,7 +160,7 @@ def complete_if_handed_over(ctx: StepContext) -> None:
 
 
 def complete(ctx: StepContext) -> None:
-    """Write the one record that makes the transfer a success, and have the AI session leave."""
+    """Complete the transfer. The same record makes the AI session leave."""
     recording = {"recording": ctx.state.recording or RECORDING_UNCONFIRMED} if ctx.config.record else {}
     ctx.decide(Outcome.COMPLETE, "", **recording)
     finish(ctx)
@@ -166,9 +168,9 @@ def complete(ctx: StepContext) -> None:
 
 
 def arrival_timed_out(ctx: StepContext) -> None:
-    """Check the legs once more before the caller is taken from a supervisor who waits for them.
+    """Check the legs once more before the caller is moved back.
 
-    After an outage the arrival time may be over before the event that the caller arrived is handled.
+    After an outage the arrival deadline may be handled before the event that the caller arrived.
     """
     if ctx.state.caller is CallerPlace.OVERDUE:
         _never_arrived(ctx)
@@ -193,7 +195,7 @@ def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
 
 
 def supervisor_lost(ctx: StepContext, *, source: str) -> None:
-    """The supervisor left after their yes: the caller must not stay alone."""
+    """The supervisor left after saying yes: the caller must not stay alone."""
     give_up_bridge(
         ctx,
         Outcome.SUPERVISOR_DISCONNECTED,
@@ -210,7 +212,7 @@ def caller_lost(ctx: StepContext, *, source: str) -> None:
 
 
 def give_up_bridge(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
-    """Decide against the bridge. While the switch is under way, its reply comes first."""
+    """Decide against the bridge. During a switch, wait for its reply before the caller is moved back."""
     if ctx.state.stage is Stage.SWITCHING:
         ctx.decide(outcome, detail, **evidence)
     else:
@@ -228,7 +230,7 @@ def return_caller(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
 
 
 def request_return(ctx: StepContext) -> None:
-    """Send `ReturnCaller`. Idempotent: the gateway looks first, and moves the caller at most once."""
+    """Send `ReturnCaller`. Idempotent: the gateway checks first, and moves the caller at most once."""
     ctx.state.check_due_at = None
     send_return(ctx)
 
@@ -239,7 +241,7 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
 
 
 def return_failed(ctx: StepContext, event: CommandFailed) -> None:
-    """If the caller's place is unknown, ask again for as long as the stage lasts."""
+    """Repeat the return while the caller's place is unknown and the stage lasts."""
     if event.failure is FailureKind.UNKNOWN:
         schedule_check(ctx)
     else:
@@ -251,7 +253,7 @@ def return_timed_out(ctx: StepContext, command: type[Command]) -> None:
 
 
 def give_up_return(ctx: StepContext, **evidence: EvidenceValue) -> None:
-    """The caller may still be with the supervisor: leg and room stay untouched until that is known."""
+    """Stop the return. Leg and room stay up while the caller may be with the supervisor."""
     ctx.add_evidence(**evidence)
     _unwind_with_decision(ctx)
 
@@ -265,7 +267,7 @@ def _unwind_with_decision(ctx: StepContext) -> None:
 
 
 def switch_failed(ctx: StepContext, event: CommandFailed) -> None:
-    """The gateway did not move the caller, or does not know whether the provider did."""
+    """The gateway did not move the caller, or the outcome of the move is unknown."""
     detail = event.detail or "The provider did not move the caller."
     match event.failure:
         case FailureKind.CALLER_GONE:
@@ -288,4 +290,4 @@ def switch_failed(ctx: StepContext, event: CommandFailed) -> None:
 
 def switch_timed_out(ctx: StepContext, command: type[Command]) -> None:
     policy = ctx.policies[command]
-    return_caller(ctx, policy.if_absent, policy.absent(command, ctx.config))
+    return_caller(ctx, policy.if_absent, policy.missing_reply_detail(command, ctx.config))

@@ -1,8 +1,8 @@
 """Clean-up: the caller is released first, then the leg, the briefing agent and the room are ended.
 
-The final phase is published when no reply is outstanding, or when clean-up has used up its time. The evidence
-then names what is unconfirmed. Those commands stay in the stream, and their actors still carry them out. An
-ended transfer goes on checking for what may be up.
+The final phase is published when no reply is outstanding, or when clean-up times out. After a time-out the
+evidence names the commands that are unconfirmed; they stay in the stream. An ended transfer keeps checking
+for what may still be up.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
 def _release_caller(ctx: StepContext) -> None:
     if not ctx.is_started(PreparationTask.HOLD) or ctx.state.decision is None:
         return
-    unheard = ctx.state.caller is CallerPlace.HUNG_UP or ctx.state.caller_released
-    line = None if unheard else ctx.apology(ctx.state.decision.outcome)
+    no_apology = ctx.state.caller is CallerPlace.HUNG_UP or ctx.state.caller_released
+    line = None if no_apology else ctx.apology(ctx.state.decision.outcome)
     stay_s = timeouts.MAX_CALLER_SEARCH_S if ctx.state.caller.may_be_in_consultation else 0.0
-    ctx.send(ReleaseCaller, awaited=not unheard, line=line, stay_s=stay_s)
+    ctx.send(ReleaseCaller, awaited=not no_apology, line=line, stay_s=stay_s)
 
 
 def end_supervisor_leg(ctx: StepContext, *, awaited: bool = True) -> None:
@@ -168,9 +168,9 @@ def finish(ctx: StepContext) -> None:
 
 
 def check_leftovers(ctx: StepContext) -> None:
-    """After the end, ask again for what may be up: a late leg, a room that is still open, a lost caller.
+    """After the end, repeat the commands for what may be up: a late leg, an open room, a stranded caller.
 
-    An outage does not count: if the check comes late, the time for checks is longer by as much.
+    An outage does not count: if the check is late, the time for checks is extended by the delay.
     """
     due_at, ended_at = ctx.state.check_due_at, ctx.state.ended_at
     if due_at is not None and ended_at is not None and ctx.now > due_at + ctx.config.command_timeout_s:

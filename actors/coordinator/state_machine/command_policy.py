@@ -1,6 +1,6 @@
-"""One row per command: the actor that replies, its time, and what a failure or a missing reply means.
+"""Policy of each command: the actor that replies, its time-out, and what a failure or a missing reply means.
 
-A command that is not listed here cannot be sent. `CONTRIBUTING.md` shows what a new one costs.
+A command without a row cannot be sent. `CONTRIBUTING.md` shows what to add for a new command.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from warmxfer.schemas import (
 
 from . import bridge, cleanup, consultation, failures, preparation
 from .step_context import Actor, CommandPolicy, Policies
-from .timeouts import SUMMARY_GRACE_S, briefing_s, effect_s, summary_s, usual_s
+from .timeouts import SUMMARY_GRACE_S, briefing_s, command_s, effect_s, summary_s
 
 PRIMARY = Actor(
     "primary session",
@@ -44,16 +44,16 @@ SESSION = Actor(
 POLICY: Policies = {
     HoldCaller: CommandPolicy(
         PRIMARY,
-        usual_s,
+        command_s,
         failures.end_transfer,
         failures.end_transfer_unanswered,
         if_failed=Outcome.PRIMARY_ABSENT,
         if_absent=Outcome.PRIMARY_ABSENT,
     ),
     ReleaseCaller: CommandPolicy(
-        PRIMARY, usual_s, cleanup.cleanup_failed, cleanup.cleanup_timed_out, blocks_cleanup=True
+        PRIMARY, command_s, cleanup.cleanup_failed, cleanup.cleanup_timed_out, blocks_cleanup=True
     ),
-    LeaveCall: CommandPolicy(PRIMARY, usual_s, failures.never_awaited, failures.never_due),
+    LeaveCall: CommandPolicy(PRIMARY, command_s, failures.never_awaited, failures.never_due),
     Summarize: CommandPolicy(
         SUMMARIZER,
         summary_s,
@@ -63,7 +63,7 @@ POLICY: Policies = {
     ),
     FindCallerCall: CommandPolicy(
         GATEWAY,
-        usual_s,
+        command_s,
         failures.end_transfer,
         failures.end_transfer_unanswered,
         if_failed=Outcome.CALLER_NOT_FOUND,
@@ -71,7 +71,7 @@ POLICY: Policies = {
     ),
     CreateRoom: CommandPolicy(
         GATEWAY,
-        usual_s,
+        command_s,
         failures.room_failed,
         failures.room_timed_out,
         if_failed=Outcome.ROOM_FAILED,
@@ -98,14 +98,14 @@ POLICY: Policies = {
     EndCall: CommandPolicy(
         GATEWAY, effect_s, cleanup.cleanup_failed, cleanup.end_call_timed_out, blocks_cleanup=True
     ),
-    CheckLegs: CommandPolicy(GATEWAY, usual_s, failures.check_failed, failures.check_timed_out),
-    RecordParticipant: CommandPolicy(GATEWAY, usual_s, bridge.recording_failed, bridge.recording_timed_out),
+    CheckLegs: CommandPolicy(GATEWAY, command_s, failures.check_failed, failures.check_timed_out),
+    RecordParticipant: CommandPolicy(GATEWAY, command_s, bridge.recording_failed, bridge.recording_timed_out),
     CloseRoom: CommandPolicy(
-        GATEWAY, usual_s, cleanup.close_failed, cleanup.close_timed_out, blocks_cleanup=True
+        GATEWAY, command_s, cleanup.close_failed, cleanup.close_timed_out, blocks_cleanup=True
     ),
     JoinConsultation: CommandPolicy(
         BRIEFING,
-        usual_s,
+        command_s,
         failures.end_transfer,
         failures.end_transfer_unanswered,
         if_failed=Outcome.BRIEFING_FAILED,
@@ -120,6 +120,6 @@ POLICY: Policies = {
         if_failed=Outcome.BRIEFING_FAILED,
     ),
     LeaveConsultation: CommandPolicy(
-        BRIEFING, usual_s, bridge.leave_failed, bridge.leave_timed_out, blocks_cleanup=True
+        BRIEFING, command_s, bridge.leave_failed, bridge.leave_timed_out, blocks_cleanup=True
     ),
 }

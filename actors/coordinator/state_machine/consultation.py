@@ -47,18 +47,18 @@ def supervisor_dialed(ctx: StepContext, event: SupervisorDialed) -> None:
         response=event.response,
     )
     ctx.mark_done(PreparationTask.DIAL)
-    _supervisor_may_have_joined(ctx)
+    _join_when_dialed_and_heard(ctx)
 
 
 def audio_enabled(ctx: StepContext, event: AudioStreamEnabled) -> None:
-    """The supervisor is heard. The room may report it before the gateway replies to the dial."""
+    """The supervisor's audio is on. The room may report it before the gateway replies to the dial."""
     is_supervisor = event.participant_id == ctx.state.supervisor_participant_id
     if is_supervisor and event.room_id == ctx.state.room_id and event.kind == "audio":
         ctx.state.supervisor_leg = ctx.state.supervisor_leg.heard()
-        _supervisor_may_have_joined(ctx)
+        _join_when_dialed_and_heard(ctx)
 
 
-def _supervisor_may_have_joined(ctx: StepContext) -> None:
+def _join_when_dialed_and_heard(ctx: StepContext) -> None:
     dialed_and_heard = ctx.is_done(PreparationTask.DIAL) and ctx.state.supervisor_leg.was_heard
     if ctx.is_done(PreparationTask.VOICE) or not dialed_and_heard:
         return
@@ -66,7 +66,7 @@ def _supervisor_may_have_joined(ctx: StepContext) -> None:
         WarmTransferPhase.SUPERVISOR_JOINED, supervisor_participant_id=ctx.state.supervisor_participant_id
     )
     if ctx.config.record:
-        # Not awaited: a recording does not hold up a briefing.
+        # Not awaited: a recording does not delay a briefing.
         ctx.send(
             RecordParticipant,
             awaited=False,
@@ -133,7 +133,7 @@ def supervisor_left(ctx: StepContext) -> None:
 
 
 def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
-    """The provider's call records of both legs, in case a webhook was lost."""
+    """The provider's call records say whether both legs are up. They replace a webhook that was lost."""
     schedule_check(ctx)
     if event.caller is not None and not event.caller.up:
         ctx.state.caller = CallerPlace.HUNG_UP

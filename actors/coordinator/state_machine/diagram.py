@@ -1,7 +1,7 @@
 """The transition table as a Mermaid state diagram.
 
 `python -m warmxfer.actors.coordinator.state_machine.diagram` prints it. The diagram has one arrow for each
-pair of stages, with the events that may lead along it. It leaves out events that only let a stage stay.
+pair of stages, with the events that may lead along it. It leaves out events that do not change the stage.
 """
 
 from __future__ import annotations

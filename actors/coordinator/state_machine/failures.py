@@ -1,4 +1,4 @@
-"""Commands that fail, and times that run out. What each command means is in its `CommandPolicy` row."""
+"""Commands that fail, and deadlines that pass. Each command's `CommandPolicy` row names its handlers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .preparation import create_room
 from .state import RoomStatus, Stage, wire_name
 from .step_context import StepContext
 
-# ── what happens ─────────────────────────────────────────────────────────────────────────────────
+# ── events ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def command_failed(ctx: StepContext, event: CommandFailed) -> None:
@@ -30,7 +30,7 @@ def command_failed(ctx: StepContext, event: CommandFailed) -> None:
 
 
 def deadline_passed(ctx: StepContext, event: DeadlinePassed) -> None:
-    """The one timer of this transfer fired: handle every wait that is over, the earliest first."""
+    """The one timer of this transfer fired: handle every wait that is due, the earliest first."""
     overdue = [each for each, pending in ctx.state.pending.items() if pending.due_at <= ctx.now]
     for command_id in sorted(overdue, key=lambda each: ctx.state.pending[each].due_at):
         pending = ctx.state.pending.pop(command_id, None)
@@ -44,7 +44,7 @@ def deadline_passed(ctx: StepContext, event: DeadlinePassed) -> None:
 
 
 def transfer_broken(ctx: StepContext, event: TransferBroken) -> None:
-    """A message could not be handled: end the transfer now, and never wait for a deadline that is lost."""
+    """A message was dead-lettered: end the transfer now. A dead-lettered deadline is not waited for."""
     if event.kind == "timeout":
         ctx.state.timer_due_at = None
     detail = f"The {event.kind} could not be handled ({event.cause}); please report it."
@@ -62,11 +62,11 @@ def transfer_broken(ctx: StepContext, event: TransferBroken) -> None:
             ctx.add_evidence(given_up=event.kind)
 
 
-# ── what a row of `command_policy.py` may say ────────────────────────────────────────────────────
+# ── handlers named by rows of `command_policy.py` ────────────────────────────────────────────────
 
 
 def end_transfer(ctx: StepContext, event: CommandFailed) -> None:
-    """Without this command the transfer cannot go on."""
+    """End the transfer: it cannot continue without this command."""
     command = ctx.replied_command
     start_cleanup(
         ctx,
@@ -78,15 +78,17 @@ def end_transfer(ctx: StepContext, event: CommandFailed) -> None:
 
 
 def end_transfer_unanswered(ctx: StepContext, command: type[Command]) -> None:
-    """Without the actor that replies to this command the transfer cannot go on."""
+    """End the transfer: it cannot continue without the actor that replies to this command."""
     policy = ctx.policies[command]
-    start_cleanup(ctx, policy.if_absent, policy.absent(command, ctx.config), unanswered=wire_name(command))
+    start_cleanup(
+        ctx, policy.if_absent, policy.missing_reply_detail(command, ctx.config), unanswered=wire_name(command)
+    )
 
 
 def room_failed(ctx: StepContext, event: CommandFailed) -> None:
-    """After an unknown outcome the room is requested once more, or closed if the transfer unwinds.
+    """Request the room once more after an unknown outcome. During clean-up, close it instead.
 
-    The room may exist after a rejection too: an earlier attempt may have created it.
+    The room may exist even after a rejection: an earlier attempt may have created it.
     """
     requested_before = ctx.state.room is RoomStatus.CREATE_UNCONFIRMED
     ctx.state.room = RoomStatus.CREATE_UNCONFIRMED
@@ -122,17 +124,17 @@ def never_due(ctx: StepContext, command: type[Command]) -> None:
     raise InternalError(f"no reply to {wire_name(command)} is awaited")
 
 
-# ── stages and checks whose time has come ────────────────────────────────────────────────────────
+# ── stages that time out, checks that fall due ───────────────────────────────────────────────────
 
 
 def _preparation_timed_out(ctx: StepContext) -> None:
-    """Go on while commands are awaited, up to the maximum that an outage may add; then give up.
+    """Extend preparation while commands are awaited, up to the maximum that an outage may add; then end it.
 
-    Deadlines of commands come later than usual if the broker was unreachable.
+    If the broker was unreachable, commands were sent late, and so their deadlines are late.
     """
     waits = [pending.due_at for pending in ctx.state.pending.values() if pending.kind != wire_name(CheckLegs)]
-    usual_s = timeouts.preparation_s(ctx.config)
-    if waits and ctx.now < ctx.state.started_at + usual_s + timeouts.MAX_OUTAGE_S:
+    preparation_s = timeouts.preparation_s(ctx.config)
+    if waits and ctx.now < ctx.state.started_at + preparation_s + timeouts.MAX_OUTAGE_S:
         ctx.state.stage_due_at = max(waits)
         return
     start_cleanup(ctx, Outcome.BROKEN, "Preparing the transfer took too long.", timer="preparing")
@@ -156,11 +158,11 @@ ON_STAGE_TIMEOUT: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.RETURNING: _return_stage_timed_out,
     Stage.UNWINDING: finish_now,
 }
-"""What happens when a stage has used up its time. Every live stage has an entry."""
+"""What happens when a stage times out. Every live stage has an entry."""
 
 ON_CHECK_DUE: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.RETURNING: bridge.request_return,
     Stage.CANCELLED: check_leftovers,
     Stage.FAILED: check_leftovers,
 }
-"""What a check does in a stage where it is not for the legs of a consultation."""
+"""What happens when a check falls due. In stages without an entry it is a leg check."""

@@ -1,7 +1,7 @@
 """Events after the decision: a late room, dial or leg, and a caller who could not be returned.
 
-A transfer that unwinds or has ended ends what turns up late. A caller who may still be in the consultation
-room is searched for: a caller who is alone is returned to the AI, a caller with the supervisor is left there.
+During clean-up and after the end, a late leg or room is ended. A caller who may still be in the consultation
+room is searched for. A caller who is alone is returned to the AI. A caller with the supervisor stays there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .step_context import StepContext
 
 
 def late_room(ctx: StepContext, event: RoomCreated) -> None:
-    """The room exists after all: close it, and close it again if it was closed by its key before."""
+    """The room was created late: close it by its id, even if it was closed by its key before."""
     if ctx.state.room_id is None:
         reopened = ctx.state.room is RoomStatus.CLOSE_UNCONFIRMED
         ctx.state.room = RoomStatus.STILL_OPEN if reopened else RoomStatus.OPEN
@@ -45,25 +45,25 @@ def late_dial(ctx: StepContext, event: SupervisorDialed) -> None:
 
 
 def late_leg(ctx: StepContext, event: AudioStreamEnabled | ParticipantJoined) -> None:
-    """A participant is in a consultation that is over: end the supervisor's leg, or return the caller."""
+    """A participant joined after the decision: end the supervisor's leg, or return the caller."""
     if event.participant_id == ctx.state.supervisor_participant_id:
         _end_leg_again(ctx)
     elif (event.room_id, event.participant_id) == (ctx.state.room_id, ctx.state.caller_consult_id):
-        ctx.state.caller = CallerPlace.MOVED  # the room has seen them, whatever was reported before
+        ctx.state.caller = CallerPlace.MOVED  # the room event overrides earlier reports
         send_return(ctx, awaited=False)
 
 
 def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
-    """A leg check for a caller who could not be returned.
+    """Handle a leg check for a caller who could not be returned.
 
-    If the supervisor is still connected, do nothing. If the caller is alone, return them. A caller who is in
-    the primary room may still be moved away, and only the reply to a return can tell: so it is sent again.
+    If the supervisor is still connected, do nothing. If the caller is alone, return them. If the caller is in
+    the primary room, send the return again: a late switch may still move them until a return is confirmed.
     """
     caller, supervisor = event.caller, event.supervisor
     if not ctx.state.caller.may_be_in_consultation or event.command_id != ctx.state.last_leg_check_id:
         return
     if caller is None:
-        # The provider could not say: the time for checks starts again.
+        # The provider does not know the caller's room: the time for checks starts again.
         ctx.state.ended_at = min(ctx.now, ctx.state.started_at + timeouts.MAX_CALLER_SEARCH_S)
         return
     alone = supervisor is not None and not supervisor.up
@@ -80,7 +80,7 @@ def supervisor_left_caller_behind(ctx: StepContext, event: SupervisorCallEnded) 
 
 
 def late_return(ctx: StepContext, event: CallerReturned) -> None:
-    """The caller is with the AI, or has hung up. A session that waits for them sees them come."""
+    """The caller is with the AI, or has hung up. A session that stayed for the caller sees them join."""
     if event.caller_up:
         _caller_left_consultation(ctx)
     else:
@@ -94,14 +94,14 @@ def late_hang_up(ctx: StepContext, event: CallerCallEnded) -> None:
 
 
 def _caller_hung_up(ctx: StepContext) -> None:
-    """Release the session that waits for the caller, and end what was kept up for them."""
+    """Release the session that stayed for the caller, and end leg and room."""
     if ctx.state.caller.may_be_in_consultation:
         ctx.send(ReleaseCaller, awaited=False, line=None)
     _caller_left_consultation(ctx)
 
 
 def _caller_left_consultation(ctx: StepContext) -> None:
-    """End what was kept up because the caller might be in the consultation room."""
+    """End leg and room, which stayed up while the caller might be in the consultation room."""
     if ctx.state.caller.may_be_in_consultation:
         ctx.state.caller = CallerPlace.WITH_AI
         _end_leg_again(ctx)
@@ -110,13 +110,13 @@ def _caller_left_consultation(ctx: StepContext) -> None:
 
 
 def _end_leg_again(ctx: StepContext) -> None:
-    """Send `EndCall` again: the reply to one that was sent before this was known does not count."""
+    """Send `EndCall` again. The reply to an earlier one says nothing about a leg that came up later."""
     if ctx.state.room_id is not None and not ctx.state.caller.may_be_in_consultation:
         ctx.stop_waiting_for(EndCall)
         end_supervisor_leg(ctx, awaited=not ctx.state.stage.ended)
 
 
 def _close_room_after_end(ctx: StepContext) -> None:
-    """Close the room without waiting; clean-up checks repeat it until it is confirmed."""
+    """Close the room without waiting for the reply. Clean-up checks repeat it until it is confirmed."""
     if close_room(ctx, awaited=False) and ctx.state.check_due_at is None:
         schedule_cleanup_check(ctx)

@@ -1,4 +1,4 @@
-"""Leg checks: when the provider is asked for the state of both legs, and the question itself."""
+"""Leg checks: when they are due, and the command that asks the provider for both legs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from .step_context import StepContext
 
 def schedule_check(ctx: StepContext) -> None:
     """Set the time of the next leg check. Each pause is longer than the one before."""
-    pause_s = min(timeouts.CHECK_LONGEST_S, timeouts.CHECK_FIRST_S * timeouts.CHECK_GROWTH**ctx.state.checks)
+    pause_s = min(
+        timeouts.MAX_CHECK_PAUSE_S,
+        timeouts.FIRST_CHECK_PAUSE_S * timeouts.CHECK_PAUSE_GROWTH**ctx.state.checks,
+    )
     ctx.state.checks += 1
     ctx.state.check_due_at = ctx.now + pause_s
 
 
 def schedule_cleanup_check(ctx: StepContext) -> None:
-    """Set the time of the next clean-up check of an ended transfer, or none once its time is over."""
-    unit_s, ended_at = ctx.config.command_timeout_s, ctx.state.ended_at or ctx.now
-    goes_on = ctx.now < ended_at + timeouts.CLEANUP_CHECKS_END_FACTOR * unit_s
-    ctx.state.check_due_at = ctx.now + timeouts.CLEANUP_CHECK_FACTOR * unit_s if goes_on else None
+    """Set the time of the next clean-up check of an ended transfer; set none once its time is over."""
+    timeout_s, ended_at = ctx.config.command_timeout_s, ctx.state.ended_at or ctx.now
+    continues = ctx.now < ended_at + timeouts.CLEANUP_CHECKS_END_FACTOR * timeout_s
+    ctx.state.check_due_at = ctx.now + timeouts.CLEANUP_CHECK_FACTOR * timeout_s if continues else None
 
 
 def check_legs(ctx: StepContext) -> None:
@@ -30,7 +33,7 @@ def check_legs(ctx: StepContext) -> None:
 
 
 def check_legs_after_end(ctx: StepContext) -> None:
-    """Ask the same after the end, when no reply is awaited any more."""
+    """Send a leg check after the end, when no reply is awaited."""
     ctx.state.last_leg_check_id = _send_check(ctx, awaited=False)
 
 

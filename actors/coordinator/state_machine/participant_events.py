@@ -1,4 +1,4 @@
-"""Events about people: participants leave, callers hang up, users cancel, sessions release."""
+"""Events about participants: they leave, callers hang up, users cancel, sessions release."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ParticipantRole(StrEnum):
     UNKNOWN_IN_PRIMARY = "unknown_in_primary"
     """The caller's id in the primary room is not known, so this may be the caller."""
     OTHER = "other"
-    """Not a part of this transfer, or one of our own agents."""
+    """Not part of this transfer, or one of our own agents."""
 
 
 def classify_participant(ctx: StepContext, room_id: str, participant_id: str) -> ParticipantRole:
@@ -60,7 +60,7 @@ def left_before_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
 
 
 def left_during_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
-    """A caller who leaves the primary room changes nothing: a switch looks like that from there."""
+    """Ignore a caller who leaves the primary room: a switch looks the same from there."""
     match classify_participant(ctx, event.room_id, event.participant_id):
         case ParticipantRole.SUPERVISOR:
             bridge.supervisor_lost(ctx, source="room")
@@ -70,8 +70,8 @@ def left_during_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
             pass
 
 
-def left_before_found(ctx: StepContext, event: ParticipantLeft) -> None:
-    """The caller's leg was not found, and now the room reports that the caller left: that was the reason."""
+def left_after_caller_not_found(ctx: StepContext, event: ParticipantLeft) -> None:
+    """The caller's leg was not found because the caller left: correct the decision to CALLER_LEFT."""
     decision = ctx.state.decision
     not_found = decision is not None and decision.outcome is Outcome.CALLER_NOT_FOUND
     role = classify_participant(ctx, event.room_id, event.participant_id)
@@ -102,19 +102,19 @@ def cancelled_during_bridge(ctx: StepContext, event: CancelRequested) -> None:
     bridge.give_up_bridge(ctx, Outcome.CANCELLED, event.reason)
 
 
-_RELEASED = "The primary session took the caller back by itself: {}."
+_RELEASED_DETAIL = "The primary session took the caller back by itself: {}."
 
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
     ctx.state.caller_released = True
-    start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED.format(event.cause), cause=event.cause)
+    start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED_DETAIL.format(event.cause), cause=event.cause)
 
 
 def session_released_during_bridge(ctx: StepContext, event: CallerReleased) -> None:
     """A release does not end a bridge.
 
-    The caller is on the way to a supervisor who said yes, or with them. A silent bus is no reason to take the
-    caller away again. If the session was closed, the bridge is all that the caller has.
+    The caller is being moved to a supervisor who said yes, or is with them. A bus outage is no reason to move
+    the caller back. If the session was closed, only the supervisor can still talk to the caller.
     """
     if event.cause == "session_closed":
         ctx.state.caller_released = True

@@ -1,7 +1,7 @@
-"""Preparation: the tasks before the supervisor can be asked, their order, and the replies to them.
+"""Preparation: the tasks before the briefing, their order, and the replies to them.
 
-Two tables, one for each pacing: a task starts as soon as all its prerequisites are done. `overlap` has the
-shortest wait for the caller, and dials the supervisor only once the caller is held and their call is found.
+Each pacing has its own table. A task starts as soon as all its prerequisites are done. `overlap` has the
+shortest wait for the caller. It dials the supervisor only once the caller is held and their call is found.
 `sequential` is the strict order of VideoSDK's WarmTransferRunner.
 """
 
@@ -66,7 +66,7 @@ def start_ready_tasks(ctx: StepContext) -> None:
     for task, needed in PREREQUISITES[ctx.config.pacing].items():
         if not ctx.is_started(task) and all(ctx.is_done(each) for each in needed):
             ctx.state.begun.append(task)
-            START[task](ctx)
+            START_TASK[task](ctx)
 
 
 # ── starting a task ──────────────────────────────────────────────────────────────────────────────
@@ -133,7 +133,7 @@ def _brief(ctx: StepContext) -> None:
     )
 
 
-START: Mapping[PreparationTask, Callable[[StepContext], None]] = {
+START_TASK: Mapping[PreparationTask, Callable[[StepContext], None]] = {
     Task.HOLD: _hold,
     Task.FIND: _find,
     Task.SUMMARY: _summarize,
@@ -142,7 +142,7 @@ START: Mapping[PreparationTask, Callable[[StepContext], None]] = {
     Task.DIAL: _dial,
     Task.BRIEF: _brief,
 }
-"""What starts a task. `VOICE` has no entry: the supervisor does it."""
+"""The function that starts each task. `VOICE` has no entry: the supervisor does it."""
 
 
 # ── the request, and the replies ─────────────────────────────────────────────────────────────────
@@ -203,7 +203,7 @@ def summary_timed_out(ctx: StepContext, command: type[Command]) -> None:
 
 
 def _summarized(ctx: StepContext, summary: str) -> None:
-    """A missing summary never stops a transfer: the fallback line takes its place."""
+    """Finish the summary task. A missing summary never stops a transfer: the fallback line replaces it."""
     ctx.state.summary = summary
     ctx.publish_phase(WarmTransferPhase.SUMMARY_READY, summary=summary)
     _finish_task(ctx, Task.SUMMARY)

@@ -1,10 +1,10 @@
-"""One transition as `warmxfer.<id>.log` stores it: the event, the new state, and the messages that it causes.
+"""Record of one transition, as `warmxfer.<id>.log` stores it: event, new state, and messages to send.
 
-The record is the commit. Its outbox is published after it, and again whenever it may not have been published.
-Every message of an outbox has its own Msg-Id, so a repeat is stored once.
+Storing the record commits the transition. Its outbox is published afterwards, and again if a crash may have
+prevented that. Every message of an outbox has its own Msg-Id, so the broker stores a repeat once.
 
-The stored form of a state keeps the booleans of `MACHINE_VERSION` 1. Every version can so replay every log,
-and during an upgrade an older coordinator can go on with a transfer that a newer one began.
+The stored form of a state keeps the booleans of `MACHINE_VERSION` 1. So every version can replay every
+log, and during an upgrade an older coordinator can continue a transfer of a newer one.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def encode_record(record: Record) -> bytes:
 def decode_record(data: bytes) -> Record:
     """Return the record that `data` holds, from this version or an older one.
 
-    Raises `msgspec.MsgspecError` if `data` is no record.
+    Raises `msgspec.MsgspecError` if `data` is not a record.
     """
     stored = _decoder.decode(data)
     return Record(
@@ -128,7 +128,7 @@ def from_stored(stored: StoredTransfer) -> Transfer:
 
 
 def _caller_place(stored: StoredTransfer) -> CallerPlace:
-    """Booleans that no handler reads any more in this stage are passed over."""
+    """Return the caller's place. Booleans that no handler reads in this stage are ignored."""
     if stored.caller_gone:
         return CallerPlace.HUNG_UP
     if not stored.caller_moved:

@@ -1,6 +1,6 @@
-"""State of one transfer: one plain value, stored whole in every record of its log.
+"""State of one transfer: a plain value, stored whole in every record of its log.
 
-Only nouns are here. The handlers beside this file change the state; `step()` calls them.
+This file has only data. The handlers in the other files change the state; `step()` calls them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ EvidenceValue = str | int | float | bool | None
 
 
 class Stage(StrEnum):
-    """What the state machine waits for: one stage at a time. Users see the coarser phases."""
+    """What the transfer waits for, one stage at a time. Users see the coarser phases."""
 
     NEW = "new"
     """No record exists yet."""
     PREPARING = "preparing"
-    """The caller is being held, the call found, the room created, the summary written."""
+    """The caller is put on hold, the call found, the room created, the summary written."""
     RINGING = "ringing"
     """The supervisor is being dialled: their audio or the summary is still missing."""
     BRIEFING = "briefing"
@@ -49,7 +49,7 @@ ENDED = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
 
 
 class PreparationTask(StrEnum):
-    """A task that must be done before the supervisor can be asked. The pacing decides the order."""
+    """A task of the preparation, up to the briefing. The pacing decides the order."""
 
     HOLD = "hold"
     FIND = "find"
@@ -58,24 +58,24 @@ class PreparationTask(StrEnum):
     JOIN = "join"
     DIAL = "dial"
     VOICE = "voice"
-    """The supervisor's audio is heard. The supervisor does this task; no command starts it."""
+    """The supervisor's audio is on. The supervisor does this task; no command starts it."""
     BRIEF = "brief"
 
 
 class CallerPlace(StrEnum):
-    """Where the caller is, as far as the events say."""
+    """Where the caller is, according to the events so far."""
 
     WITH_AI = "with_ai"
     """In the primary room: no move was accepted, or the caller was moved back.
 
-    Also the place of a caller who hung up after the end, when nothing depends on it any more.
+    Also used for a caller who hung up after the end, when no handler depends on the place.
     """
     SEEN_EARLY = "seen_early"
-    """Seen in the consultation room before the reply to `SwitchCaller`; only while switching."""
+    """Seen in the consultation room before the reply to `SwitchCaller`. Only while switching."""
     MOVED = "moved"
     """The provider was asked to move the caller, and may have done so."""
     OVERDUE = "overdue"
-    """Moved, and not seen within the arrival time: the provider is asked once more; only while arriving."""
+    """Moved, and not seen within the arrival time; a last leg check is awaited. Only while arriving."""
     ARRIVED = "arrived"
     """In the consultation room, with the supervisor."""
     HUNG_UP = "hung_up"
@@ -92,7 +92,7 @@ class SupervisorLeg(StrEnum):
     UNHEARD = "unheard"
     HEARD = "heard"
     UNHEARD_UNCONFIRMED = "unheard_unconfirmed"
-    """`EndCall` was sent, and no reply says that the leg is down: it may be up, or come up later."""
+    """`EndCall` was sent and not confirmed: the leg may be up, or come up later."""
     HEARD_UNCONFIRMED = "heard_unconfirmed"
 
     @property

@@ -1,7 +1,7 @@
-"""Working copy of one transition: the state being changed, the outbox being built, and what a command row is.
+"""Working copy of one transition, and the type of a command's policy row.
 
-Handlers read and write `ctx.state` and call the methods below. A context lives for one `step()`, works on a
-copy of the state, and touches nothing outside itself.
+Handlers read and write `ctx.state` and call the methods of `StepContext`. A context lives for one `step()`.
+It works on a copy of the state, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Actor(NamedTuple):
 
 
 class CommandPolicy(NamedTuple):
-    """All that the state machine knows about one command; `command_policy.py` has one row each."""
+    """Everything the state machine knows about one command. `command_policy.py` has one row for each."""
 
     actor: Actor
     """The actor that replies."""
@@ -49,13 +49,13 @@ class CommandPolicy(NamedTuple):
     if_absent: Outcome = Outcome.BROKEN
     """The outcome of a transfer that ends by the missing reply."""
     blocks_cleanup: bool = False
-    """True if a transfer that unwinds waits for the reply before it ends."""
+    """True if clean-up waits for the reply before the transfer ends."""
     grace_s: float = 0.0
     """How much longer than `timeout_s` the coordinator waits."""
     in_session: Actor | None = None
     """The actor that replies when the config says `brief_by: session`."""
 
-    def absent(self, command: type[Command], config: WarmTransferConfig) -> str:
+    def missing_reply_detail(self, command: type[Command], config: WarmTransferConfig) -> str:
         """Return the sentence about a reply that did not come: what is missing, and how to start it."""
         actor = self.in_session if self.in_session and config.brief_by == "session" else self.actor
         waited_s = self.timeout_s(config)
@@ -66,7 +66,10 @@ Policies = Mapping[type[Command], CommandPolicy]
 
 
 class StepContext:
-    """`now` is the broker's time of the event being handled; `policies` has the row of each command."""
+    """Working copy of one transition.
+
+    `now` is the broker's time of the event being handled. `policies` has the row of each command.
+    """
 
     def __init__(self, state: Transfer, now: float, policies: Policies) -> None:
         self.state = copy.copy(state)
@@ -108,7 +111,7 @@ class StepContext:
         """Return the type of a command whose reply is awaited."""
         return next(each for each in self.policies if wire_name(each) == pending.kind)
 
-    # ── what goes out ────────────────────────────────────────────────────────────────────────────
+    # ── messages ─────────────────────────────────────────────────────────────────────────────────
 
     def publish_phase(self, phase: WarmTransferPhase, **data: Any) -> None:
         """Publish a phase to the users."""
@@ -124,7 +127,7 @@ class StepContext:
         )
 
     def send(self, command: type[Command], *, awaited: bool = True, **fields: Any) -> str:
-        """Send a command and, if `awaited`, wait for its reply as long as its row says. Return its id."""
+        """Send a command and return its id. If `awaited`, wait for its reply as long as its row says."""
         policy = self.policies[command]
         self.state.commands += 1
         command_id = f"{self.state.id}-{self.state.commands}"
@@ -136,7 +139,7 @@ class StepContext:
             self.state.pending[command_id] = PendingCommand(wire_name(command), due_at + policy.grace_s)
         return command_id
 
-    # ── what changes ─────────────────────────────────────────────────────────────────────────────
+    # ── state ────────────────────────────────────────────────────────────────────────────────────
 
     def enter_stage(self, stage: Stage, timeout_s: float | None) -> None:
         """Move to `stage`, which may last `timeout_s`."""

@@ -1,4 +1,4 @@
-"""Fixed durations of the state machine. What a user may want different is in `WarmTransferConfig`."""
+"""Durations of the state machine: fixed ones, and those computed from `WarmTransferConfig`."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from math import ceil
 from warmxfer.schemas import WarmTransferConfig
 
 EFFECT_TIMEOUT_FACTOR = 2.0
-"""Dial, switch, return and end wait two command timeouts: the gateway may have to look up the outcome."""
+"""Command timeouts for dial, switch, return and end: the gateway may have to look up the outcome."""
 
 SUMMARY_GRACE_S = 2.0
 """The summarizer falls back by itself at its deadline. The coordinator waits this much longer."""
 
-CHECK_FIRST_S = 2.0
-CHECK_GROWTH = 1.5
-CHECK_LONGEST_S = 15.0
-"""Pauses between leg checks. A check finds what a lost or missing webhook did not report."""
+FIRST_CHECK_PAUSE_S = 2.0
+CHECK_PAUSE_GROWTH = 1.5
+MAX_CHECK_PAUSE_S = 15.0
+"""First pause between leg checks, its growth per check, and its maximum.
+
+A check finds what a lost or missing webhook did not report.
+"""
 
 RING_MARGIN_S = 5
-"""The provider's ringing timeout is this much longer than ours: it acts only if every coordinator is dead."""
+"""Added to our ringing timeout for the provider's, which acts only if every coordinator is down."""
 
 MAX_OUTAGE_S = 120.0
 """Maximum time a broker outage may add to preparation before the transfer is cancelled."""
 
 UNWINDING_TIMEOUT_FACTOR = 6.0
-"""Clean-up may last this many command timeouts. The evidence names what is unconfirmed by then."""
+"""Maximum time of clean-up, in command timeouts. The evidence names what is unconfirmed by then."""
 
 CLEANUP_CHECK_FACTOR = 3.0
 CLEANUP_CHECKS_END_FACTOR = 18.0
-"""After the end, clean-up checks run every three command timeouts, for eighteen command timeouts."""
+"""Pause between clean-up checks after the end, and the time after which they stop, in command timeouts."""
 
 MAX_CALLER_SEARCH_S = 3_600.0
 """Maximum time to search for a caller whose room is unknown. The AI session stays in the room for this long,
 unless the caller returns or hangs up."""
 
-_RINGING_MAX_S = 600
-"""The longest ringing timeout that the provider takes."""
+_MAX_RINGING_TIMEOUT_S = 600
+"""Maximum ringing timeout that the provider accepts."""
 
 
-def usual_s(config: WarmTransferConfig) -> float:
-    """How long an actor may take for a command without an effect at the provider."""
+def command_s(config: WarmTransferConfig) -> float:
+    """Return how long an actor may take for a command without an effect at the provider."""
     return config.command_timeout_s
 
 
 def effect_s(config: WarmTransferConfig) -> float:
-    """How long the gateway may take for an effect at the provider."""
+    """Return how long the gateway may take for an effect at the provider."""
     return config.command_timeout_s * EFFECT_TIMEOUT_FACTOR
 
 
@@ -57,12 +60,15 @@ def briefing_s(config: WarmTransferConfig) -> float:
 
 
 def preparation_s(config: WarmTransferConfig) -> float:
-    """Longer than any legal order of preparations: it acts only if a command's own deadline did not."""
+    """Return the time of the preparation.
+
+    It is longer than any order of the tasks takes, and acts only if a command's own deadline did not.
+    """
     return 6 * config.command_timeout_s + config.summary_timeout_s + SUMMARY_GRACE_S
 
 
 def switching_s(config: WarmTransferConfig) -> float:
-    """Longer than the gateway may take for the switch."""
+    """Return the time of the switch, which is longer than the gateway may take."""
     return effect_s(config) + 1.0
 
 
@@ -71,5 +77,5 @@ def unwinding_s(config: WarmTransferConfig) -> float:
 
 
 def ringing_s(config: WarmTransferConfig) -> int:
-    """The ringing timeout that the provider is given."""
-    return min(_RINGING_MAX_S, ceil(config.supervisor_join_timeout_s) + RING_MARGIN_S)
+    """Return the ringing timeout for the provider."""
+    return min(_MAX_RINGING_TIMEOUT_S, ceil(config.supervisor_join_timeout_s) + RING_MARGIN_S)

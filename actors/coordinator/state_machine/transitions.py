@@ -1,13 +1,12 @@
-"""Transition table: which event is handled how in which stage, and to which stages that may lead.
+"""Transition table: the handler of each event in each stage, and the stages it may lead to.
 
-The table is the whole behaviour of a transfer, as data, and reads as the diagram in docs/architecture.md,
-which is generated from it.
+The diagram in docs/architecture.md is generated from the table.
 
 Invariants:
 
 - An event without a row in a stage has no effect there.
 - A handler leads only to the stages of its row; `step()` raises `InternalError` otherwise.
-- Each way of each row is taken by some sequence of events (tests/model_check/test_model.py).
+- Some sequence of events takes each row to each of its stages (tests/model_check/test_model.py).
 """
 
 from __future__ import annotations
@@ -57,14 +56,17 @@ Handler = Callable[[StepContext, Any], None]
 
 
 class Transition(Struct, frozen=True):
-    """`to` has every stage the handler may lead to, the row's own stage included if the transfer may stay."""
+    """Row of the table.
+
+    `to` has every stage the handler may lead to, and the row's own stage if the transfer may stay there.
+    """
 
     handler: Handler
     to: frozenset[Stage]
 
 
 def to(handler: Handler, *stages: Stage) -> Transition:
-    """Return the transition that `handler` makes, and that may lead to `stages`."""
+    """Return the row of `handler`, which may lead to `stages`."""
     return Transition(handler, frozenset(stages))
 
 
@@ -183,7 +185,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         ConsultationLeft: to(cleanup.consultation_left, UNWINDING, CANCELLED, FAILED),
         AudioStreamEnabled: to(late_events.late_leg, UNWINDING),
         ParticipantJoined: to(late_events.late_leg, UNWINDING),
-        ParticipantLeft: to(participant_events.left_before_found, UNWINDING),
+        ParticipantLeft: to(participant_events.left_after_caller_not_found, UNWINDING),
         DeadlinePassed: to(failures.deadline_passed, UNWINDING, CANCELLED, FAILED),
         CommandFailed: to(failures.command_failed, UNWINDING, CANCELLED, FAILED),
     },

@@ -1,4 +1,4 @@
-"""Every event there is, right or wrong, to be told in any stage."""
+"""Sample of every event, expected or not, to apply in any stage."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from warmxfer.schemas import (
     VoicemailDetected,
 )
 
-from .transfer_builder import ANSWERS, CALLER, CALLER_CALL, CONSULTATION, PRIMARY, SUPERVISOR_CALL, request
+from .transfer_builder import CALLER, CALLER_CALL, CONSULTATION, PRIMARY, REPLIES, SUPERVISOR_CALL, request
 
 SAMPLES: list[AnyEvent] = [
     TransferRequested(transfer_id="t1", request=request()),
     TransferRefused(transfer_id="t1", detail="room_id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."),
-    TransferBroken(transfer_id="t1", kind="event", cause="KeyError at bridging.py:42"),
-    TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridging.py:42"),
+    TransferBroken(transfer_id="t1", kind="event", cause="KeyError at bridge.py:42"),
+    TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridge.py:42"),
     CancelRequested(reason="changed my mind"),
     CallerReleased(command_id=None, cause="bus_silent"),
     CallerReleased(command_id=None, cause="session_closed"),
@@ -52,11 +52,11 @@ SAMPLES: list[AnyEvent] = [
             (CONSULTATION, "wxc-t1"),
             (CONSULTATION, "wxa-t1"),
             (PRIMARY, CALLER),
-            (PRIMARY, "stranger"),
+            (PRIMARY, "participant-other"),
         )
     ),
 ]
-"""Every event that answers no command, as it might come at any time; but `DeadlinePassed`, see `Story`."""
+"""Every event that replies to no command, except `DeadlinePassed`; `TransferBuilder` makes that one."""
 
 LEGS: list[dict[str, LegReport | None]] = [
     {"caller": LegReport(up=False, status="ended")},
@@ -67,10 +67,10 @@ LEGS: list[dict[str, LegReport | None]] = [
 ]
 
 
-def answers_to(command_id: str) -> list[AnyEvent]:
-    """Every answer there is, right or wrong, to one command."""
-    right = [event for make in ANSWERS.values() if isinstance(event := make(command_id), CommandReply)]
+def replies_to(command_id: str) -> list[AnyEvent]:
+    """Return every reply, expected or not, to one command."""
+    expected = [event for make in REPLIES.values() if isinstance(event := make(command_id), CommandReply)]
     legs = [LegsChecked(command_id=command_id, **legs) for legs in LEGS]
     failures = [CommandFailed(command_id=command_id, failure=fault) for fault in FailureKind]
     others = [CallerReleased(command_id=command_id), CallLeft(command_id=command_id)]
-    return [*right, *legs, *failures, *others, CallerReturned(command_id=command_id, caller_up=False)]
+    return [*expected, *legs, *failures, *others, CallerReturned(command_id=command_id, caller_up=False)]

@@ -1,4 +1,4 @@
-"""Moving the caller, and moving them back when it does not hold."""
+"""The bridge moves the caller to the supervisor, and back if it fails."""
 
 from typing import Any
 
@@ -29,111 +29,115 @@ from warmxfer.schemas import (
     WarmTransferResult,
 )
 
-from .transfer_builder import CALLER_CALL, CONSULTATION, PRIMARY, SUPERVISOR_CALL, Story
+from .transfer_builder import CALLER_CALL, CONSULTATION, PRIMARY, SUPERVISOR_CALL, TransferBuilder
 
 HUNG_UP = SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP)
 
 
-def test_h3_a_supervisor_who_never_says_yes_is_given_no_caller() -> None:
-    story = Story().until(Stage.BRIEFING).wait_for(Stage.UNWINDING)
-    assert story.sent(SwitchCaller) == []
-    assert story.clear_away().result.outcome is Outcome.BRIEFING_TIMEOUT
-    assert (len(story.sent(ReleaseCaller)), len(story.sent(EndCall))) == (1, 1)
+def test_h3_the_caller_is_not_moved_without_a_yes() -> None:
+    transfer = TransferBuilder().until(Stage.BRIEFING).fire_timers_until(Stage.UNWINDING)
+    assert transfer.sent(SwitchCaller) == []
+    assert transfer.finish_cleanup().result.outcome is Outcome.BRIEFING_TIMEOUT
+    assert (len(transfer.sent(ReleaseCaller)), len(transfer.sent(EndCall))) == (1, 1)
 
 
-def test_h7_a_caller_who_never_arrives_is_brought_back_and_it_is_no_success() -> None:
-    story = Story().until(Stage.ARRIVING).wait_for(Stage.RETURNING)
-    assert (len(story.sent(ReturnCaller)), story.sent(LeaveCall)) == (1, [])
-    assert story.answer("return_caller").clear_away().result.outcome is Outcome.CALLER_NEVER_ARRIVED
-    assert len(story.sent(EndCall)) == 1
+def test_h7_a_caller_who_never_arrives_is_returned_and_the_transfer_fails() -> None:
+    transfer = TransferBuilder().until(Stage.ARRIVING).fire_timers_until(Stage.RETURNING)
+    assert (len(transfer.sent(ReturnCaller)), transfer.sent(LeaveCall)) == (1, [])
+    assert transfer.reply("return_caller").finish_cleanup().result.outcome is Outcome.CALLER_NEVER_ARRIVED
+    assert len(transfer.sent(EndCall)) == 1
 
 
-def test_the_ai_leaves_only_with_the_record_that_says_complete() -> None:
-    story = Story().until(Stage.HANDING_OVER)
-    assert story.sent(LeaveCall) == []
-    story.answer("leave_consultation")
-    out = [type(each) for each in story.records[-1].outbox]
+def test_leave_call_is_sent_only_with_the_completing_record() -> None:
+    transfer = TransferBuilder().until(Stage.HANDING_OVER)
+    assert transfer.sent(LeaveCall) == []
+    transfer.reply("leave_consultation")
+    out = [type(each) for each in transfer.records[-1].outbox]
     assert out == [PhaseChanged, WarmTransferResult, LeaveCall]
 
 
-def test_a_caller_seen_before_the_switchs_own_answer_counts() -> None:
-    story = Story().until(Stage.SWITCHING).caller_seen()
-    assert story.stage is Stage.SWITCHING
-    assert story.answer("switch_caller").stage is Stage.HANDING_OVER
+def test_a_caller_seen_before_the_reply_to_the_switch_has_arrived() -> None:
+    transfer = TransferBuilder().until(Stage.SWITCHING).caller_joins()
+    assert transfer.stage is Stage.SWITCHING
+    assert transfer.reply("switch_caller").stage is Stage.HANDING_OVER
 
 
 @pytest.mark.parametrize(
     ("room", "participant"), [(PRIMARY, "wxc-t1"), (CONSULTATION, "wxs-t1-1"), (CONSULTATION, "caller-1")]
 )
-def test_only_the_caller_in_the_consultation_room_has_arrived(room: str, participant: str) -> None:
-    story = Story().until(Stage.ARRIVING)
-    story.tell(ParticipantJoined(room_id=room, participant_id=participant))
-    assert story.stage is Stage.ARRIVING
+def test_other_participants_or_rooms_do_not_count_as_arrival(room: str, participant: str) -> None:
+    transfer = TransferBuilder().until(Stage.ARRIVING)
+    transfer.apply(ParticipantJoined(room_id=room, participant_id=participant))
+    assert transfer.stage is Stage.ARRIVING
 
 
-def test_the_providers_word_that_the_caller_is_there_counts_where_the_rooms_was_lost() -> None:
-    story = Story().until(Stage.ARRIVING)
-    story.wait_until_asked_again(CheckLegs)
-    there = LegReport(up=True, room_id=CONSULTATION)
-    story.tell(
-        LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegReport(up=True))
+def test_a_leg_check_proves_arrival_if_the_room_event_was_lost() -> None:
+    transfer = TransferBuilder().until(Stage.ARRIVING)
+    transfer.fire_timers_until_sent(CheckLegs)
+    in_consultation = LegReport(up=True, room_id=CONSULTATION)
+    transfer.apply(
+        LegsChecked(
+            command_id=transfer.awaited("check_legs"), caller=in_consultation, supervisor=LegReport(up=True)
+        )
     )
-    assert story.stage is Stage.HANDING_OVER
+    assert transfer.stage is Stage.HANDING_OVER
 
 
-def test_the_providers_word_that_the_supervisor_is_gone_counts_more_than_that_the_caller_is_there() -> None:
-    story = Story().until(Stage.ARRIVING)
-    story.wait_until_asked_again(CheckLegs)
+def test_a_leg_check_without_the_supervisor_returns_an_arrived_caller() -> None:
+    transfer = TransferBuilder().until(Stage.ARRIVING)
+    transfer.fire_timers_until_sent(CheckLegs)
     legs = {"caller": LegReport(up=True, room_id=CONSULTATION), "supervisor": LegReport(up=False)}
-    story.tell(LegsChecked(command_id=story.awaited("check_legs"), **legs))
-    assert story.stage is Stage.RETURNING
+    transfer.apply(LegsChecked(command_id=transfer.awaited("check_legs"), **legs))
+    assert transfer.stage is Stage.RETURNING
 
 
-def time_to_arrive_is_over() -> Story:
-    """As after an outage: nothing was heard meanwhile, and the deadline is what is handled first."""
-    story = Story().until(Stage.ARRIVING)
-    due_at = story.transfer.stage_due_at
+def arrival_overdue() -> TransferBuilder:
+    """Return a transfer whose arrival deadline was the first event, as after an outage."""
+    transfer = TransferBuilder().until(Stage.ARRIVING)
+    due_at = transfer.state.stage_due_at
     assert due_at is not None
-    story.now = due_at
-    story.tell(DeadlinePassed(due_at=due_at))
-    assert story.stage is Stage.ARRIVING
-    return story
+    transfer.now = due_at
+    transfer.apply(DeadlinePassed(due_at=due_at))
+    assert transfer.stage is Stage.ARRIVING
+    return transfer
 
 
-def test_a_caller_who_talks_with_the_supervisor_is_not_taken_away_because_the_broker_was() -> None:
-    """After an outage their time to arrive was over before anybody could tell that they had come."""
-    story = time_to_arrive_is_over()
-    there = LegReport(up=True, room_id=CONSULTATION)
-    story.tell(
-        LegsChecked(command_id=story.awaited("check_legs"), caller=there, supervisor=LegReport(up=True))
+def test_a_broker_outage_does_not_separate_caller_and_supervisor() -> None:
+    """After an outage the arrival deadline is handled before the event that the caller arrived."""
+    transfer = arrival_overdue()
+    in_consultation = LegReport(up=True, room_id=CONSULTATION)
+    transfer.apply(
+        LegsChecked(
+            command_id=transfer.awaited("check_legs"), caller=in_consultation, supervisor=LegReport(up=True)
+        )
     )
-    assert story.stage is Stage.HANDING_OVER
-    assert story.sent(ReturnCaller) == []
+    assert transfer.stage is Stage.HANDING_OVER
+    assert transfer.sent(ReturnCaller) == []
 
 
-@pytest.mark.parametrize("seen", [LegReport(up=True, room_id=PRIMARY), None], ids=["elsewhere", "not told"])
-def test_a_caller_who_is_not_there_at_the_last_look_is_brought_back(seen: LegReport | None) -> None:
-    story = time_to_arrive_is_over()
-    story.tell(LegsChecked(command_id=story.awaited("check_legs"), caller=seen, supervisor=None))
-    assert story.stage is Stage.RETURNING
-    assert story.answer("return_caller").clear_away().result.outcome is Outcome.CALLER_NEVER_ARRIVED
+@pytest.mark.parametrize("seen", [LegReport(up=True, room_id=PRIMARY), None], ids=["elsewhere", "unknown"])
+def test_a_caller_not_found_by_the_last_leg_check_is_returned(seen: LegReport | None) -> None:
+    transfer = arrival_overdue()
+    transfer.apply(LegsChecked(command_id=transfer.awaited("check_legs"), caller=seen, supervisor=None))
+    assert transfer.stage is Stage.RETURNING
+    assert transfer.reply("return_caller").finish_cleanup().result.outcome is Outcome.CALLER_NEVER_ARRIVED
 
 
-def test_a_last_look_that_nobody_answers_is_not_waited_for() -> None:
-    story = time_to_arrive_is_over().wait_for(Stage.RETURNING)
-    assert len(story.sent(CheckLegs)) == 1
+def test_the_caller_is_returned_if_the_last_leg_check_gets_no_reply() -> None:
+    transfer = arrival_overdue().fire_timers_until(Stage.RETURNING)
+    assert len(transfer.sent(CheckLegs)) == 1
 
 
 @pytest.mark.parametrize(
     ("fault", "outcome"), [(FailureKind.UNKNOWN, Outcome.SWITCH_FAILED), (FailureKind.BROKEN, Outcome.BROKEN)]
 )
-def test_h8_a_switch_that_may_have_happened_is_taken_back_before_anything_is_said(
+def test_h8_a_switch_with_unknown_outcome_is_reverted_before_the_release(
     fault: FailureKind, outcome: Outcome
 ) -> None:
-    story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)
-    assert story.stage is Stage.RETURNING
-    assert (story.sent(ReleaseCaller), story.sent(EndCall)) == ([], [])
-    assert story.answer("return_caller").clear_away().result.outcome is outcome
+    transfer = TransferBuilder().until(Stage.SWITCHING).fail("switch_caller", fault)
+    assert transfer.stage is Stage.RETURNING
+    assert (transfer.sent(ReleaseCaller), transfer.sent(EndCall)) == ([], [])
+    assert transfer.reply("return_caller").finish_cleanup().result.outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -145,201 +149,203 @@ def test_h8_a_switch_that_may_have_happened_is_taken_back_before_anything_is_sai
         (FailureKind.SUPERVISOR_GONE, Outcome.SUPERVISOR_DISCONNECTED),
     ],
 )
-def test_a_switch_that_certainly_did_not_happen_needs_no_way_back(
-    fault: FailureKind, outcome: Outcome
-) -> None:
-    story = Story().until(Stage.SWITCHING).fail("switch_caller", fault)
-    assert story.sent(ReturnCaller) == []
-    assert story.clear_away().result.outcome is outcome
+def test_a_switch_that_was_not_executed_needs_no_return(fault: FailureKind, outcome: Outcome) -> None:
+    transfer = TransferBuilder().until(Stage.SWITCHING).fail("switch_caller", fault)
+    assert transfer.sent(ReturnCaller) == []
+    assert transfer.finish_cleanup().result.outcome is outcome
 
 
-def test_a_cancel_during_the_switch_waits_for_its_outcome_and_then_brings_the_caller_back() -> None:
-    story = Story().until(Stage.SWITCHING)
-    assert story.tell(CancelRequested(reason="stop")) == []
-    story.answer("switch_caller")
-    assert story.stage is Stage.RETURNING
-    assert "call_switched" in story.phase_names
-    assert story.answer("return_caller").clear_away().result.outcome is Outcome.CANCELLED
+def test_a_cancel_during_the_switch_waits_for_the_reply_and_returns_the_caller() -> None:
+    transfer = TransferBuilder().until(Stage.SWITCHING)
+    assert transfer.apply(CancelRequested(reason="stop")) == []
+    transfer.reply("switch_caller")
+    assert transfer.stage is Stage.RETURNING
+    assert "call_switched" in transfer.phase_names
+    assert transfer.reply("return_caller").finish_cleanup().result.outcome is Outcome.CANCELLED
 
 
-def test_a_caller_who_hung_up_during_a_refused_switch_left_and_was_not_failed() -> None:
-    """The result said `switch_failed`, and the apology was spoken to nobody."""
-    story = Story().until(Stage.SWITCHING)
-    story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    story.fail("switch_caller", FailureKind.REFUSED)
-    assert story.clear_away().result.outcome is Outcome.CALLER_LEFT
-    assert [release.line for release in story.sent(ReleaseCaller)] == [None]
+def test_a_hang_up_during_a_refused_switch_gives_caller_left() -> None:
+    """Regression: the result was `switch_failed`, and the apology was spoken to an empty room."""
+    transfer = TransferBuilder().until(Stage.SWITCHING)
+    transfer.apply(CallerCallEnded(call_id=CALLER_CALL))
+    transfer.fail("switch_caller", FailureKind.REFUSED)
+    assert transfer.finish_cleanup().result.outcome is Outcome.CALLER_LEFT
+    assert [release.line for release in transfer.sent(ReleaseCaller)] == [None]
 
 
-def test_a_supervisor_who_leaves_while_the_agent_is_on_its_way_out_brings_the_caller_back() -> None:
-    story = Story().until(Stage.HANDING_OVER)
-    story.tell(HUNG_UP)
-    assert story.stage is Stage.RETURNING
-    story.answer("return_caller").clear_away()
-    assert story.result.outcome is Outcome.SUPERVISOR_DISCONNECTED
-    assert "transfer_complete" not in story.phase_names
+def test_the_caller_is_returned_if_the_supervisor_leaves_during_the_handover() -> None:
+    transfer = TransferBuilder().until(Stage.HANDING_OVER)
+    transfer.apply(HUNG_UP)
+    assert transfer.stage is Stage.RETURNING
+    transfer.reply("return_caller").finish_cleanup()
+    assert transfer.result.outcome is Outcome.SUPERVISOR_DISCONNECTED
+    assert "transfer_complete" not in transfer.phase_names
 
 
-def test_a_caller_found_to_be_gone_on_the_way_back_hears_nothing() -> None:
-    story = Story().until(Stage.RETURNING)
-    story.tell(CallerReturned(command_id=story.awaited("return_caller"), caller_up=False))
-    assert [release.line for release in story.sent(ReleaseCaller)] == [None]
+def test_a_caller_who_is_gone_during_the_return_gets_no_apology() -> None:
+    transfer = TransferBuilder().until(Stage.RETURNING)
+    transfer.apply(CallerReturned(command_id=transfer.awaited("return_caller"), caller_up=False))
+    assert [release.line for release in transfer.sent(ReleaseCaller)] == [None]
 
 
-def test_a_caller_who_hangs_up_on_the_way_back_is_not_waited_for() -> None:
-    """The hang-up was passed over; when the return then failed, the supervisor was kept for nobody."""
-    story = Story().until(Stage.RETURNING)
-    story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    assert story.stage is Stage.UNWINDING
-    assert len(story.sent(EndCall)) == 1
-    assert story.clear_away().result.outcome is Outcome.CANCELLED
+def test_a_hang_up_during_the_return_starts_the_cleanup() -> None:
+    """Regression: the hang-up was ignored. After a failed return the leg stayed up for no caller."""
+    transfer = TransferBuilder().until(Stage.RETURNING)
+    transfer.apply(CallerCallEnded(call_id=CALLER_CALL))
+    assert transfer.stage is Stage.UNWINDING
+    assert len(transfer.sent(EndCall)) == 1
+    assert transfer.finish_cleanup().result.outcome is Outcome.CANCELLED
 
 
-# ── a caller who cannot be brought back ──────────────────────────────────────────────────────────
+# ── a caller who cannot be returned ──────────────────────────────────────────────────────────────
 
 
-def stranded(fault: FailureKind = FailureKind.REFUSED) -> Story:
-    """Over, while the caller may still be with the supervisor."""
-    return Story().until(Stage.RETURNING).fail("return_caller", fault).clear_away()
+def stranded(fault: FailureKind = FailureKind.REFUSED) -> TransferBuilder:
+    """Return an ended transfer whose caller may still be with the supervisor."""
+    return TransferBuilder().until(Stage.RETURNING).fail("return_caller", fault).finish_cleanup()
 
 
-def test_a_caller_who_cannot_be_brought_back_keeps_the_supervisor_and_the_room() -> None:
-    """The supervisor's leg was ended and the room was closed with the caller inside."""
-    story = stranded()
-    assert (story.sent(EndCall), story.sent(CloseRoom)) == ([], [])
-    assert story.result.outcome is Outcome.CANCELLED
-    assert story.result.evidence["return_fault"] == "refused"
-    assert len(story.sent(ReleaseCaller)) == 1
+def test_leg_and_room_stay_up_for_a_caller_who_cannot_be_returned() -> None:
+    """Regression: the supervisor's leg was ended and the room closed with the caller inside."""
+    transfer = stranded()
+    assert (transfer.sent(EndCall), transfer.sent(CloseRoom)) == ([], [])
+    assert transfer.result.outcome is Outcome.CANCELLED
+    assert transfer.result.evidence["return_fault"] == "refused"
+    assert len(transfer.sent(ReleaseCaller)) == 1
 
 
-def test_a_return_that_is_never_answered_is_named_in_the_evidence() -> None:
-    story = Story().until(Stage.RETURNING).wait_for(Stage.UNWINDING).clear_away()
-    assert story.result.evidence["return_fault"] == "unanswered"
-    assert (story.sent(EndCall), story.sent(CloseRoom)) == ([], [])
+def test_the_evidence_names_a_return_without_a_reply() -> None:
+    transfer = TransferBuilder().until(Stage.RETURNING).fire_timers_until(Stage.UNWINDING).finish_cleanup()
+    assert transfer.result.evidence["return_fault"] == "unanswered"
+    assert (transfer.sent(EndCall), transfer.sent(CloseRoom)) == ([], [])
 
 
-def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_are_back() -> None:
-    story = stranded()
+def test_leg_and_room_end_when_a_stranded_caller_is_returned() -> None:
+    transfer = stranded()
     back = CallerReturned(command_id="t1-11", caller_up=True)
-    assert [type(each) for each in story.tell(back)] == [EndCall, CloseRoom]
-    assert story.tell(back) == []
-    assert len(story.sent(WarmTransferResult)) == 1
+    assert [type(each) for each in transfer.apply(back)] == [EndCall, CloseRoom]
+    assert transfer.apply(back) == []
+    assert len(transfer.sent(WarmTransferResult)) == 1
 
 
-def test_what_was_left_up_for_a_stranded_caller_comes_down_when_they_hang_up() -> None:
-    story = stranded()
-    out = story.tell(CallerCallEnded(call_id=CALLER_CALL))
+def test_leg_and_room_end_when_a_stranded_caller_hangs_up() -> None:
+    transfer = stranded()
+    out = transfer.apply(CallerCallEnded(call_id=CALLER_CALL))
     assert [type(each) for each in out] == [ReleaseCaller, EndCall, CloseRoom]
 
 
-def test_the_ai_stays_for_a_caller_who_may_be_brought_back() -> None:
-    """It was let go with its apology spoken to an empty room, and left."""
+def test_the_session_stays_for_a_caller_who_may_be_returned() -> None:
+    """Regression: the session spoke its apology to an empty room and left."""
     (release,) = stranded().sent(ReleaseCaller)
     assert release.line is not None
-    assert release.stay_s >= 3_600, "as long as they may be looked for"
+    assert release.stay_s >= 3_600, "as long as the search may last"
 
 
-def test_a_caller_who_is_brought_back_in_time_needs_nobody_to_stay() -> None:
-    story = Story().until(Stage.RETURNING).answer("return_caller").clear_away()
-    assert [release.stay_s for release in story.sent(ReleaseCaller)] == [0.0]
+def test_the_session_need_not_stay_for_a_returned_caller() -> None:
+    transfer = TransferBuilder().until(Stage.RETURNING).reply("return_caller").finish_cleanup()
+    assert [release.stay_s for release in transfer.sent(ReleaseCaller)] == [0.0]
 
 
-def looked_at(caller: LegReport | None, supervisor: LegReport | None) -> tuple[Story, list[Any]]:
-    """A stranded caller, looked at after the end."""
-    story = stranded().wait_until_asked_again(CheckLegs)
-    look = story.sent(CheckLegs)[-1].command_id
-    return story, story.tell(LegsChecked(command_id=look, caller=caller, supervisor=supervisor))
+def check_stranded_caller(
+    caller: LegReport | None, supervisor: LegReport | None
+) -> tuple[TransferBuilder, list[Any]]:
+    """Return a transfer with a stranded caller, and what a leg check after the end causes."""
+    transfer = stranded().fire_timers_until_sent(CheckLegs)
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    return transfer, transfer.apply(LegsChecked(command_id=check_id, caller=caller, supervisor=supervisor))
 
 
 ALONE = LegReport(up=True, room_id=CONSULTATION)
 
 
-def test_a_caller_who_is_alone_after_the_end_is_brought_back() -> None:
-    """The provider was dark for a minute: nobody looked again, and the AI had gone."""
-    story, out = looked_at(ALONE, LegReport(up=False))
+def test_a_caller_who_is_alone_after_the_end_is_returned() -> None:
+    """Regression: the provider was down for a minute, no check followed, and the AI had left."""
+    transfer, out = check_stranded_caller(ALONE, LegReport(up=False))
     assert [type(each) for each in out] == [ReturnCaller]
-    story.tell(CallerReturned(command_id=out[0].command_id, caller_up=True))
-    assert len(story.sent(CloseRoom)) == 1
+    transfer.apply(CallerReturned(command_id=out[0].command_id, caller_up=True))
+    assert len(transfer.sent(CloseRoom)) == 1
 
 
-@pytest.mark.parametrize("supervisor", [LegReport(up=True), None], ids=["there", "not told"])
-def test_two_who_may_be_talking_after_the_end_are_left_to_it(supervisor: LegReport | None) -> None:
-    story, out = looked_at(ALONE, supervisor)
+@pytest.mark.parametrize("supervisor", [LegReport(up=True), None], ids=["connected", "unknown"])
+def test_caller_and_supervisor_who_may_talk_after_the_end_are_not_separated(
+    supervisor: LegReport | None,
+) -> None:
+    transfer, out = check_stranded_caller(ALONE, supervisor)
     assert out == []
-    assert story.wait_until_asked_again(CheckLegs).sent(ReturnCaller)[1:] == []
+    assert transfer.fire_timers_until_sent(CheckLegs).sent(ReturnCaller)[1:] == []
 
 
-def test_a_caller_who_hung_up_after_the_end_needs_no_room() -> None:
-    _, out = looked_at(LegReport(up=False), LegReport(up=True))
+def test_leg_and_room_end_if_the_caller_hung_up_after_the_end() -> None:
+    _, out = check_stranded_caller(LegReport(up=False), LegReport(up=True))
     assert [type(each) for each in out] == [ReleaseCaller, EndCall, CloseRoom]
-    assert (out[0].line, out[0].stay_s) == (None, 0.0), "the AI waits no longer"
+    assert (out[0].line, out[0].stay_s) == (None, 0.0), "the AI session stays no longer"
 
 
-def test_a_caller_who_is_home_after_the_end_may_still_be_moved_away_and_is_made_sure_of() -> None:
-    _, out = looked_at(LegReport(up=True, room_id=PRIMARY), LegReport(up=True))
+def test_a_caller_in_the_primary_room_after_the_end_is_returned_to_forbid_a_late_move() -> None:
+    _, out = check_stranded_caller(LegReport(up=True, room_id=PRIMARY), LegReport(up=True))
     assert [type(each) for each in out] == [ReturnCaller]
 
 
-def test_what_an_older_look_saw_takes_the_supervisor_from_nobody() -> None:
-    """The caller was still in the primary room then."""
-    story = stranded().wait_until_asked_again(CheckLegs)
-    old = story.sent(CheckLegs)[-1].command_id
-    story.wait_until_asked_again(CheckLegs)
-    home, up = LegReport(up=True, room_id=PRIMARY), LegReport(up=True)
-    assert story.tell(LegsChecked(command_id=old, caller=home, supervisor=up)) == []
+def test_the_reply_to_an_older_leg_check_after_the_end_has_no_effect() -> None:
+    """The older check saw the caller still in the primary room."""
+    transfer = stranded().fire_timers_until_sent(CheckLegs)
+    old = transfer.sent(CheckLegs)[-1].command_id
+    transfer.fire_timers_until_sent(CheckLegs)
+    in_primary, up = LegReport(up=True, room_id=PRIMARY), LegReport(up=True)
+    assert transfer.apply(LegsChecked(command_id=old, caller=in_primary, supervisor=up)) == []
 
 
-def test_a_supervisor_who_hangs_up_on_a_stranded_caller_after_the_end_has_them_brought_back() -> None:
-    assert [type(each) for each in stranded().tell(HUNG_UP)] == [ReturnCaller]
+def test_a_stranded_caller_is_returned_when_the_supervisor_hangs_up_after_the_end() -> None:
+    assert [type(each) for each in stranded().apply(HUNG_UP)] == [ReturnCaller]
 
 
-def test_a_stranded_caller_is_looked_for_though_broker_or_provider_were_away_for_long() -> None:
-    """Found by simulation: an outage used up the time in which a caller, a leg or a room was looked for."""
-    story = stranded()
-    story.now += 600.0
-    story.wait_until_asked_again(CheckLegs)
+def test_an_outage_does_not_end_the_search_for_a_stranded_caller() -> None:
+    """Found by simulation: an outage used up the time for clean-up checks."""
+    transfer = stranded()
+    transfer.now += 600.0
+    transfer.fire_timers_until_sent(CheckLegs)
     for _ in range(20):
-        story.tell(LegsChecked(command_id=story.sent(CheckLegs)[-1].command_id))
-        story.wait_until_asked_again(CheckLegs)
-    look = story.sent(CheckLegs)[-1].command_id
-    out = story.tell(LegsChecked(command_id=look, caller=ALONE, supervisor=LegReport(up=False)))
+        transfer.apply(LegsChecked(command_id=transfer.sent(CheckLegs)[-1].command_id))
+        transfer.fire_timers_until_sent(CheckLegs)
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    out = transfer.apply(LegsChecked(command_id=check_id, caller=ALONE, supervisor=LegReport(up=False)))
     assert [type(each) for each in out] == [ReturnCaller]
 
 
-def test_a_provider_that_never_says_where_the_caller_is_is_not_asked_for_ever() -> None:
-    story = stranded()
-    while story.transfer.timer_due_at is not None:
-        story.let_time_pass()
-        if asked := story.sent(CheckLegs):
-            story.tell(LegsChecked(command_id=asked[-1].command_id))
-    assert 3_000 < story.now - story.transfer.started_at < 5_000
+def test_the_search_ends_if_the_provider_never_knows_the_callers_room() -> None:
+    transfer = stranded()
+    while transfer.state.timer_due_at is not None:
+        transfer.fire_timer()
+        if checks := transfer.sent(CheckLegs):
+            transfer.apply(LegsChecked(command_id=checks[-1].command_id))
+    assert 3_000 < transfer.now - transfer.state.started_at < 5_000
 
 
-def test_looking_for_a_stranded_caller_ends() -> None:
-    story = stranded()
-    while story.transfer.timer_due_at is not None:
-        story.let_time_pass()
-    assert 3 <= len(story.sent(CheckLegs)) <= 12
+def test_the_search_for_a_stranded_caller_ends() -> None:
+    transfer = stranded()
+    while transfer.state.timer_due_at is not None:
+        transfer.fire_timer()
+    assert 3 <= len(transfer.sent(CheckLegs)) <= 12
 
 
-def test_a_caller_who_was_thought_gone_and_is_seen_is_brought_back() -> None:
-    """One wrong word of the provider, and they were alone for ever."""
-    story = Story().until(Stage.RETURNING)
-    story.tell(CallerReturned(command_id=story.awaited("return_caller"), caller_up=False))
-    story.clear_away()
-    before = len(story.sent(ReturnCaller))
-    story.caller_seen()
-    assert len(story.sent(ReturnCaller)) == before + 1
+def test_a_caller_reported_as_gone_and_then_seen_is_returned() -> None:
+    """Regression: after one wrong report of the provider the caller stayed alone."""
+    transfer = TransferBuilder().until(Stage.RETURNING)
+    transfer.apply(CallerReturned(command_id=transfer.awaited("return_caller"), caller_up=False))
+    transfer.finish_cleanup()
+    before = len(transfer.sent(ReturnCaller))
+    transfer.caller_joins()
+    assert len(transfer.sent(ReturnCaller)) == before + 1
 
 
-def test_a_return_answered_while_unwinding_lets_unwinding_finish_the_work() -> None:
-    story = Story().until(Stage.RETURNING).wait_for(Stage.UNWINDING)
-    story.tell(CallerReturned(command_id="t1-11", caller_up=True))
-    story.clear_away()
-    assert (len(story.sent(EndCall)), len(story.sent(CloseRoom))) == (1, 1)
+def test_a_late_reply_to_the_return_lets_cleanup_end_leg_and_room() -> None:
+    transfer = TransferBuilder().until(Stage.RETURNING).fire_timers_until(Stage.UNWINDING)
+    transfer.apply(CallerReturned(command_id="t1-11", caller_up=True))
+    transfer.finish_cleanup()
+    assert (len(transfer.sent(EndCall)), len(transfer.sent(CloseRoom))) == (1, 1)
 
 
-def test_a_late_answer_of_the_dial_does_not_take_the_supervisor_from_a_stranded_caller() -> None:
-    story = stranded()
+def test_a_late_reply_to_the_dial_does_not_end_the_leg_of_a_stranded_caller() -> None:
+    transfer = stranded()
     dialed = SupervisorDialed(command_id="t1-6", attempt=1, call_id=SUPERVISOR_CALL)
-    assert [each for each in story.tell(dialed) if isinstance(each, EndCall)] == []
+    assert [each for each in transfer.apply(dialed) if isinstance(each, EndCall)] == []

@@ -9,11 +9,11 @@ from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.state import wire_name
 from warmxfer.schemas import AnyCommand, Command, JoinConsultation, LeaveCall, WarmTransferConfig
 
-from .transfer_builder import Story
+from .transfer_builder import TransferBuilder
 
 
 def config(**changes: object) -> WarmTransferConfig:
-    request = Story(**changes).begin().transfer.request
+    request = TransferBuilder(**changes).start().state.request
     assert request is not None
     return request.config
 
@@ -25,23 +25,26 @@ def test_every_command_has_a_row() -> None:
 @pytest.mark.parametrize("command", POLICY, ids=wire_name)
 def test_a_missing_reply_names_the_command_the_time_and_the_remedy(command: type[Command]) -> None:
     policy = POLICY[command]
-    sentence = policy.absent(command, config())
+    sentence = policy.missing_reply_detail(command, config())
     assert f"answered {wire_name(command)} within {policy.timeout_s(config()):g} s" in sentence
     assert policy.actor.remedy in sentence
 
 
 def test_a_briefing_in_the_session_names_the_process_of_the_session() -> None:
-    sentence = POLICY[JoinConsultation].absent(JoinConsultation, config(brief_by="session"))
+    sentence = POLICY[JoinConsultation].missing_reply_detail(JoinConsultation, config(brief_by="session"))
     assert "process that holds this session" in sentence
 
 
-def test_a_transfer_may_wait_for_every_command_but_leave_call() -> None:
-    stories = [Story(pacing="overlap").until(stage) for stage in Stage if stage is not Stage.NEW]
-    stories.append(Story(record=True).until(Stage.HANDING_OVER))
-    ringing = Story().until(Stage.RINGING)
-    ringing.let_time_pass()
-    stories.append(ringing)
-    waited = {
-        each.kind for story in stories for record in story.records for each in record.state.pending.values()
+def test_every_command_except_leave_call_may_be_awaited() -> None:
+    transfers = [TransferBuilder(pacing="overlap").until(stage) for stage in Stage if stage is not Stage.NEW]
+    transfers.append(TransferBuilder(record=True).until(Stage.HANDING_OVER))
+    ringing = TransferBuilder().until(Stage.RINGING)
+    ringing.fire_timer()
+    transfers.append(ringing)
+    awaited = {
+        each.kind
+        for transfer in transfers
+        for record in transfer.records
+        for each in record.state.pending.values()
     }
-    assert waited == {wire_name(command) for command in POLICY if command is not LeaveCall}
+    assert awaited == {wire_name(command) for command in POLICY if command is not LeaveCall}

@@ -1,4 +1,4 @@
-"""The picture in the docs is the table, drawn."""
+"""The diagram in the docs shows the transition table."""
 
 import re
 import subprocess
@@ -14,37 +14,37 @@ MARKED = re.compile(r"<!-- diagram -->\n```mermaid\n(.*?)\n```\n<!-- /diagram --
 ARROW = re.compile(r"    (\w+) --> (\w+): ([\w, ]+)")
 
 
-def test_the_docs_show_the_table_as_it_is() -> None:
+def test_the_docs_show_the_current_diagram() -> None:
     shown = MARKED.findall(DOCS.read_text())
     assert shown == [diagram()], (
-        "put what `python -m warmxfer.actors.coordinator.state_machine.diagram` prints between the marks"
+        "put the output of `python -m warmxfer.actors.coordinator.state_machine.diagram` between the marks"
     )
 
 
-def test_every_way_from_stage_to_stage_is_drawn_once_with_its_events() -> None:
+def test_every_stage_change_is_one_arrow_with_its_events() -> None:
     drawn = {(source, target): labels.split(", ") for source, target, labels in ARROW.findall(diagram())}
     assert len(drawn) == len(ARROW.findall(diagram()))
-    ways = {
+    changes = {
         (s.value, to.value)
         for s, rows in TRANSITIONS.items()
-        for rule in rows.values()
-        for to in rule.to
+        for transition in rows.values()
+        for to in transition.to
         if to is not s
     }
-    assert drawn.keys() == ways
+    assert drawn.keys() == changes
     assert drawn["briefing", "switching"] == ["supervisor_ready", "deadline_passed"]
     assert drawn["new", "failed"] == ["transfer_requested", "transfer_refused", "transfer_broken"]
 
 
-def test_it_begins_and_ends_and_stays_nowhere() -> None:
+def test_the_diagram_has_start_and_ends_and_no_arrow_to_the_same_stage() -> None:
     lines = diagram().splitlines()
     assert lines[:2] == ["stateDiagram-v2", "    [*] --> new"]
     assert lines[-3:] == [f"    {stage.value} --> [*]" for stage in Stage if stage.ended]
     assert not [line for line in lines if re.match(r"    (\w+) --> \1\b", line)]
 
 
-def test_it_prints_the_same_in_every_process() -> None:
-    """Sets are told in another order by every process; a diagram that wanders could not be compared."""
+def test_every_process_prints_the_same_diagram() -> None:
+    """The order of a set differs between processes; the diagram must not depend on it."""
     for seed in ("1", "2"):
         printed = subprocess.run(
             [sys.executable, "-m", "warmxfer.actors.coordinator.state_machine.diagram"],

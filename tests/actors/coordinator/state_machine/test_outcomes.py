@@ -1,4 +1,4 @@
-"""Every word a transfer can end with: how it comes about, its phase, its evidence, what the caller hears."""
+"""Every outcome: how a transfer reaches it, its phase, its evidence and the line that the caller hears."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,63 +29,63 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.outcomes import APOLOGIES, PROBLEM
 
-from .transfer_builder import CALLER_CALL, START, SUPERVISOR_CALL, Story, request
+from .transfer_builder import CALLER_CALL, START, SUPERVISOR_CALL, TransferBuilder, request
 
-Tale = Callable[[Story], Any]
-
-
-def _hung_up(cause: CallCause, code: int) -> Tale:
-    def tell(story: Story) -> None:
-        story.until(Stage.RINGING).answer("dial_supervisor")
-        story.tell(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=cause, sip_code=code))
-
-    return tell
+Scenario = Callable[[TransferBuilder], Any]
 
 
-def _tell(stage: Stage, event: Any) -> Tale:
-    return lambda story: story.until(stage).tell(event)
+def _hung_up(cause: CallCause, code: int) -> Scenario:
+    def play(transfer: TransferBuilder) -> None:
+        transfer.until(Stage.RINGING).reply("dial_supervisor")
+        transfer.apply(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=cause, sip_code=code))
+
+    return play
 
 
-def _fail(stage: Stage, kind: str, fault: FailureKind = FailureKind.REFUSED) -> Tale:
-    return lambda story: story.until(stage).fail(kind, fault, status=500)
+def _apply_in(stage: Stage, event: Any) -> Scenario:
+    return lambda transfer: transfer.until(stage).apply(event)
 
 
-def _alone(stage: Stage, *answered: str) -> Tale:
-    """Nobody answers any more once `answered` have."""
-    return lambda story: story.until(stage).answer(*answered).wait_for(Stage.UNWINDING)
+def _fail_in(stage: Stage, kind: str, fault: FailureKind = FailureKind.REFUSED) -> Scenario:
+    return lambda transfer: transfer.until(stage).fail(kind, fault, status=500)
 
 
-def _never_arrived(story: Story) -> None:
-    story.until(Stage.ARRIVING).wait_for(Stage.RETURNING).answer("return_caller")
+def _no_more_replies(stage: Stage, *kinds: str) -> Scenario:
+    """Return a scenario without replies after those to `kinds`."""
+    return lambda transfer: transfer.until(stage).reply(*kinds).fire_timers_until(Stage.UNWINDING)
 
 
-def _held_by_another(story: Story) -> None:
-    story.tell(TransferRequested(transfer_id="t1", request=request(), conflicting_transfer_id="t0"))
+def _never_arrived(transfer: TransferBuilder) -> None:
+    transfer.until(Stage.ARRIVING).fire_timers_until(Stage.RETURNING).reply("return_caller")
 
 
-def _broker_down_while_preparing(story: Story) -> None:
-    story.config["pacing"] = "sequential"
-    story.until(Stage.PREPARING).answer("find_caller_call")
-    story.now += 3_600.0
-    story.tell(DeadlinePassed(due_at=START + 10.0))
+def _caller_in_transfer(transfer: TransferBuilder) -> None:
+    transfer.apply(TransferRequested(transfer_id="t1", request=request(), conflicting_transfer_id="t0"))
 
 
-TALES: dict[Outcome, tuple[Tale, dict[str, Any]]] = {
-    Outcome.COMPLETE: (lambda story: story.until(Stage.COMPLETED), {}),
+def _broker_down_during_preparation(transfer: TransferBuilder) -> None:
+    transfer.config["pacing"] = "sequential"
+    transfer.until(Stage.PREPARING).reply("find_caller_call")
+    transfer.now += 3_600.0
+    transfer.apply(DeadlinePassed(due_at=START + 10.0))
+
+
+SCENARIOS: dict[Outcome, tuple[Scenario, dict[str, Any]]] = {
+    Outcome.COMPLETE: (lambda transfer: transfer.until(Stage.COMPLETED), {}),
     Outcome.DECLINED: (
-        _tell(Stage.BRIEFING, SupervisorDeclined(reason="in a meeting")),
+        _apply_in(Stage.BRIEFING, SupervisorDeclined(reason="in a meeting")),
         {"said": "in a meeting"},
     ),
-    Outcome.VOICEMAIL: (_tell(Stage.BRIEFING, VoicemailDetected()), {}),
+    Outcome.VOICEMAIL: (_apply_in(Stage.BRIEFING, VoicemailDetected()), {}),
     Outcome.SUPERVISOR_DISCONNECTED: (
-        _tell(
+        _apply_in(
             Stage.BRIEFING,
             SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP),
         ),
         {"cause": "hung_up", "sip_code": None, "source": "webhook"},
     ),
     Outcome.SUPERVISOR_JOIN_TIMEOUT: (
-        _alone(Stage.RINGING, "dial_supervisor"),
+        _no_more_replies(Stage.RINGING, "dial_supervisor"),
         {"timer": "supervisor_join_timeout_s"},
     ),
     Outcome.SUPERVISOR_BUSY: (
@@ -104,112 +104,116 @@ TALES: dict[Outcome, tuple[Tale, dict[str, Any]]] = {
         _hung_up(CallCause.FAILED, 503),
         {"cause": "failed", "sip_code": 503, "source": "webhook"},
     ),
-    Outcome.BRIEFING_TIMEOUT: (_alone(Stage.BRIEFING), {"timer": "briefing_timeout_s"}),
+    Outcome.BRIEFING_TIMEOUT: (_no_more_replies(Stage.BRIEFING), {"timer": "briefing_timeout_s"}),
     Outcome.CALLER_LEFT: (
-        _tell(Stage.BRIEFING, CallerCallEnded(call_id=CALLER_CALL)),
+        _apply_in(Stage.BRIEFING, CallerCallEnded(call_id=CALLER_CALL)),
         {"source": "webhook"},
     ),
-    Outcome.CANCELLED: (_tell(Stage.RINGING, CancelRequested(reason="the caller changed her mind")), {}),
+    Outcome.CANCELLED: (_apply_in(Stage.RINGING, CancelRequested(reason="the caller changed her mind")), {}),
     Outcome.INVALID_REQUEST: (
-        lambda story: story.tell(TransferRefused(transfer_id="t1", detail="room_id is missing; add it.")),
+        lambda transfer: transfer.apply(
+            TransferRefused(transfer_id="t1", detail="room_id is missing; add it.")
+        ),
         {},
     ),
     Outcome.TOO_BUSY: (
-        lambda story: story.tell(
+        lambda transfer: transfer.apply(
             TransferRefused(
                 transfer_id="t1", detail="5 are running.", outcome=Outcome.TOO_BUSY, retry_after_s=5.0
             )
         ),
         {"retry_after_s": 5.0},
     ),
-    Outcome.CALLER_IN_TRANSFER: (_held_by_another, {"held_by": "t0"}),
+    Outcome.CALLER_IN_TRANSFER: (_caller_in_transfer, {"held_by": "t0"}),
     Outcome.CALLER_NOT_FOUND: (
-        _fail(Stage.PREPARING, "find_caller_call"),
+        _fail_in(Stage.PREPARING, "find_caller_call"),
         {"fault": "refused", "status": 500},
     ),
-    Outcome.ROOM_FAILED: (_fail(Stage.PREPARING, "create_room"), {"fault": "refused", "status": 500}),
-    Outcome.DIAL_FAILED: (_fail(Stage.RINGING, "dial_supervisor"), {"fault": "refused", "status": 500}),
-    Outcome.SWITCH_FAILED: (_fail(Stage.SWITCHING, "switch_caller"), {"fault": "refused", "status": 500}),
+    Outcome.ROOM_FAILED: (_fail_in(Stage.PREPARING, "create_room"), {"fault": "refused", "status": 500}),
+    Outcome.DIAL_FAILED: (_fail_in(Stage.RINGING, "dial_supervisor"), {"fault": "refused", "status": 500}),
+    Outcome.SWITCH_FAILED: (_fail_in(Stage.SWITCHING, "switch_caller"), {"fault": "refused", "status": 500}),
     Outcome.CALLER_NEVER_ARRIVED: (_never_arrived, {"timer": "caller_arrival_timeout_s"}),
     Outcome.SESSION_RELEASED: (
-        _tell(Stage.BRIEFING, CallerReleased(command_id=None, cause="bus_silent")),
+        _apply_in(Stage.BRIEFING, CallerReleased(command_id=None, cause="bus_silent")),
         {"cause": "bus_silent"},
     ),
     Outcome.PRIMARY_ABSENT: (
-        _alone(Stage.PREPARING, "find_caller_call", "create_room", "summarize", "join_consultation"),
+        _no_more_replies(
+            Stage.PREPARING, "find_caller_call", "create_room", "summarize", "join_consultation"
+        ),
         {"unanswered": "hold_caller"},
     ),
     Outcome.GATEWAY_ABSENT: (
-        _alone(Stage.PREPARING, "hold_caller", "summarize"),
+        _no_more_replies(Stage.PREPARING, "hold_caller", "summarize"),
         {"unanswered": "find_caller_call", "create_room_unanswered": True},
     ),
     Outcome.BRIEFING_ABSENT: (
-        _alone(Stage.PREPARING, "hold_caller", "find_caller_call", "create_room", "summarize"),
+        _no_more_replies(Stage.PREPARING, "hold_caller", "find_caller_call", "create_room", "summarize"),
         {"unanswered": "join_consultation"},
     ),
     Outcome.BRIEFING_FAILED: (
-        _fail(Stage.BRIEFING, "brief_supervisor"),
+        _fail_in(Stage.BRIEFING, "brief_supervisor"),
         {"fault": "refused", "status": 500},
     ),
-    Outcome.BROKEN: (_broker_down_while_preparing, {"timer": "preparing"}),
+    Outcome.BROKEN: (_broker_down_during_preparation, {"timer": "preparing"}),
 }
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_word_is_reached_with_its_phase_and_its_evidence(outcome: Outcome) -> None:
-    tell, evidence = TALES[outcome]
-    story = Story()
-    tell(story)
-    story.clear_away()
-    result = story.result
+def test_every_outcome_is_reached_with_its_phase_and_evidence(outcome: Outcome) -> None:
+    play, evidence = SCENARIOS[outcome]
+    transfer = TransferBuilder()
+    play(transfer)
+    transfer.finish_cleanup()
+    result = transfer.result
     assert (result.outcome, result.evidence) == (outcome, evidence)
     assert result.success == (outcome is Outcome.COMPLETE)
     expected = {
         Stage.COMPLETED: WarmTransferPhase.TRANSFER_COMPLETE,
         Stage.CANCELLED: WarmTransferPhase.TRANSFER_CANCELLED,
         Stage.FAILED: WarmTransferPhase.TRANSFER_FAILED,
-    }[story.stage]
-    assert result.phase == expected == story.phases[-1].phase
-    assert (story.stage is Stage.CANCELLED) == outcome.cancelled
+    }[transfer.stage]
+    assert result.phase == expected == transfer.phases[-1].phase
+    assert (transfer.stage is Stage.CANCELLED) == outcome.cancelled
     if outcome is not Outcome.COMPLETE:
-        assert result.error == outcome.value == story.phases[-1].data["reason"]
+        assert result.error == outcome.value == transfer.phases[-1].data["reason"]
         assert result.detail
-        assert story.phases[-1].data["detail"] == result.detail
+        assert transfer.phases[-1].data["detail"] == result.detail
 
 
-@pytest.mark.parametrize("outcome", [word for word in Outcome if word is not Outcome.COMPLETE])
-def test_the_caller_hears_the_apology_for_what_happened_and_only_once(outcome: Outcome) -> None:
-    story = Story()
-    TALES[outcome][0](story)
-    story.clear_away()
-    released = story.sent(ReleaseCaller)
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.COMPLETE])
+def test_the_caller_hears_the_apology_of_the_outcome_once(outcome: Outcome) -> None:
+    transfer = TransferBuilder()
+    SCENARIOS[outcome][0](transfer)
+    transfer.finish_cleanup()
+    released = transfer.sent(ReleaseCaller)
     if outcome in (Outcome.INVALID_REQUEST, Outcome.TOO_BUSY, Outcome.CALLER_IN_TRANSFER):
-        assert released == [], "nobody was held"
+        assert released == [], "no caller was held"
         return
     (release,) = released
-    unheard = outcome in (Outcome.CALLER_LEFT, Outcome.SESSION_RELEASED)
-    assert release.line == (None if unheard else apology_for(outcome))
+    no_apology = outcome in (Outcome.CALLER_LEFT, Outcome.SESSION_RELEASED)
+    assert release.line == (None if no_apology else apology_for(outcome))
 
 
-def test_a_line_of_the_users_own_takes_the_defaults_place() -> None:
-    story = Story(lines=SpokenLines(apologies={Outcome.DECLINED: "Dana is busy."}))
-    TALES[Outcome.DECLINED][0](story)
-    assert [release.line for release in story.sent(ReleaseCaller)] == ["Dana is busy."]
+def test_a_configured_apology_replaces_the_default() -> None:
+    transfer = TransferBuilder(lines=SpokenLines(apologies={Outcome.DECLINED: "Dana is busy."}))
+    SCENARIOS[Outcome.DECLINED][0](transfer)
+    assert [release.line for release in transfer.sent(ReleaseCaller)] == ["Dana is busy."]
 
 
-def test_whoever_is_told_anything_is_told_it_in_the_users_words() -> None:
+def test_every_spoken_line_can_be_configured() -> None:
     names = ("hold", "greeting", "question", "connecting", "one_moment", "understood")
     assert {*names, "apologies"} == {*SpokenLines.__struct_fields__}
-    story = Story(lines=SpokenLines(**{name: f"Unser Satz: {name}" for name in names}))
-    TALES[Outcome.DECLINED][0](story)
+    transfer = TransferBuilder(lines=SpokenLines(**{name: f"Unser Satz: {name}" for name in names}))
+    SCENARIOS[Outcome.DECLINED][0](transfer)
     (hold,), (join,), (brief,) = (
-        story.sent(kind) for kind in (HoldCaller, JoinConsultation, BriefSupervisor)
+        transfer.sent(kind) for kind in (HoldCaller, JoinConsultation, BriefSupervisor)
     )
-    told = (hold.line, brief.greeting, brief.question, brief.connecting, join.one_moment, brief.understood)
-    assert told == tuple(f"Unser Satz: {name}" for name in names)
+    lines = (hold.line, brief.greeting, brief.question, brief.connecting, join.one_moment, brief.understood)
+    assert lines == tuple(f"Unser Satz: {name}" for name in names)
 
 
-def test_words_without_a_line_of_their_own_say_there_was_a_problem() -> None:
+def test_outcomes_without_an_apology_use_the_problem_line() -> None:
     assert apology_for(Outcome.GATEWAY_ABSENT) == PROBLEM
     assert Outcome.COMPLETE not in APOLOGIES
 
@@ -233,16 +237,16 @@ def test_words_without_a_line_of_their_own_say_there_was_a_problem() -> None:
         ),
     ],
 )
-def test_an_absent_actor_is_named_in_one_sentence_with_the_remedy(outcome: Outcome, sentence: str) -> None:
-    story = Story()
-    TALES[outcome][0](story)
-    assert story.clear_away().result.detail == sentence
+def test_the_detail_names_the_absent_actor_and_the_remedy(outcome: Outcome, sentence: str) -> None:
+    transfer = TransferBuilder()
+    SCENARIOS[outcome][0](transfer)
+    assert transfer.finish_cleanup().result.detail == sentence
 
 
-def test_where_the_sessions_own_process_is_to_brief_no_worker_is_missed() -> None:
-    story = Story(brief_by="session")
-    TALES[Outcome.BRIEFING_ABSENT][0](story)
-    assert story.clear_away().result.detail == (
+def test_an_absent_in_session_briefing_names_the_session_process() -> None:
+    transfer = TransferBuilder(brief_by="session")
+    SCENARIOS[Outcome.BRIEFING_ABSENT][0](transfer)
+    assert transfer.finish_cleanup().result.detail == (
         "No process that holds this session (brief_by is session) answered join_consultation within 10 s; "
         "keep it running with `brief_here` open, or set brief_by to briefing."
     )

@@ -1,4 +1,4 @@
-"""People come, go and change their minds, in every stage."""
+"""Participants leave, callers hang up, users cancel and sessions release, in every stage."""
 
 from typing import Literal
 
@@ -22,153 +22,164 @@ from warmxfer.schemas import (
     SupervisorCallEnded,
 )
 
-from .transfer_builder import CALLER, CALLER_CALL, CONSULTATION, ENDED, LIVE, PRIMARY, SUPERVISOR_CALL, Story
+from .transfer_builder import (
+    CALLER,
+    CALLER_CALL,
+    CONSULTATION,
+    ENDED,
+    LIVE,
+    PRIMARY,
+    SUPERVISOR_CALL,
+    TransferBuilder,
+)
 
-BEFORE_THE_BRIDGE = (Stage.PREPARING, Stage.RINGING, Stage.BRIEFING)
-TALKING_WITH_THE_SUPERVISOR = (Stage.SWITCHING, Stage.ARRIVING, Stage.HANDING_OVER)
+BEFORE_BRIDGE = (Stage.PREPARING, Stage.RINGING, Stage.BRIEFING)
+DURING_BRIDGE = (Stage.SWITCHING, Stage.ARRIVING, Stage.HANDING_OVER)
 
 
-def finish(story: Story) -> Story:
-    """Healthy actors answer whatever is asked, until it is over."""
+def finish(transfer: TransferBuilder) -> TransferBuilder:
+    """Apply the replies of healthy actors until the transfer ends."""
     for _ in range(50):
-        if story.stage.ended:
-            return story
-        story.answer(next(iter(story.transfer.pending.values())).kind)
-    raise AssertionError(f"never over: {story.stage}")
+        if transfer.stage.ended:
+            return transfer
+        transfer.reply(next(iter(transfer.state.pending.values())).kind)
+    raise AssertionError(f"the transfer stays in {transfer.stage}")
 
 
 @pytest.mark.parametrize("stage", LIVE)
-def test_a_cancel_in_any_stage_gives_the_caller_back_or_comes_too_late(stage: Stage) -> None:
-    story = Story().until(stage)
-    verdict = story.transfer.decision
-    story.tell(CancelRequested(reason="changed my mind"))
-    finish(story)
-    assert story.result.outcome is Outcome.CANCELLED, "also where unwinding had begun, by a cancel"
-    assert story.result.detail == "changed my mind"
-    assert len(story.sent(ReleaseCaller)) == 1
-    assert story.sent(LeaveCall) == []
-    if stage in TALKING_WITH_THE_SUPERVISOR:
-        assert len(story.sent(ReturnCaller)) == 1
-    assert verdict is None or story.transfer.decision == verdict
+def test_a_cancel_in_any_live_stage_gives_the_caller_back(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    decision = transfer.state.decision
+    transfer.apply(CancelRequested(reason="changed my mind"))
+    finish(transfer)
+    assert transfer.result.outcome is Outcome.CANCELLED, "also if clean-up had begun, by a cancel"
+    assert transfer.result.detail == "changed my mind"
+    assert len(transfer.sent(ReleaseCaller)) == 1
+    assert transfer.sent(LeaveCall) == []
+    if stage in DURING_BRIDGE:
+        assert len(transfer.sent(ReturnCaller)) == 1
+    assert decision is None or transfer.state.decision == decision
 
 
 @pytest.mark.parametrize("stage", ENDED)
-def test_a_cancel_after_the_end_changes_nothing(stage: Stage) -> None:
-    assert Story().until(stage).tell(CancelRequested(reason="too late")) == []
+def test_a_cancel_after_the_end_has_no_effect(stage: Stage) -> None:
+    assert TransferBuilder().until(stage).apply(CancelRequested(reason="too late")) == []
 
 
 @pytest.mark.parametrize("stage", LIVE)
-def test_h4_a_caller_who_hangs_up_in_any_stage_ends_it_without_an_apology_to_nobody(stage: Stage) -> None:
-    story = Story(caller_call_id=CALLER_CALL).until(stage)
-    story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    finish(story)
-    assert not story.result.success
+def test_h4_a_hang_up_in_any_live_stage_ends_the_transfer_without_an_apology(stage: Stage) -> None:
+    transfer = TransferBuilder(caller_call_id=CALLER_CALL).until(stage)
+    transfer.apply(CallerCallEnded(call_id=CALLER_CALL))
+    finish(transfer)
+    assert not transfer.result.success
     if stage not in (Stage.RETURNING, Stage.UNWINDING):
-        assert story.result.outcome is Outcome.CALLER_LEFT
-        (release,) = story.sent(ReleaseCaller)
+        assert transfer.result.outcome is Outcome.CALLER_LEFT
+        (release,) = transfer.sent(ReleaseCaller)
         assert release.line is None
-    assert len(story.sent(EndCall)) == (stage is not Stage.PREPARING)
+    assert len(transfer.sent(EndCall)) == (stage is not Stage.PREPARING)
 
 
-def test_who_was_not_found_because_they_had_just_hung_up_has_left() -> None:
-    """The asker was told that there is no phone call, of a caller who had been on it a moment ago."""
-    story = Story().begin().answer("hold_caller", "create_room").fail("find_caller_call")
-    assert story.transfer.decision is not None
-    assert story.transfer.decision.outcome is Outcome.CALLER_NOT_FOUND
-    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="somebody-else"))
-    assert story.transfer.decision.outcome is Outcome.CALLER_NOT_FOUND
-    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
-    assert finish(story).result.outcome is Outcome.CALLER_LEFT
-    assert story.result.evidence["source"] == "room"
-
-
-@pytest.mark.parametrize("stage", LIVE)
-def test_another_callers_hang_up_is_not_ours(stage: Stage) -> None:
-    assert Story().until(stage).tell(CallerCallEnded(call_id="call-other")) == []
-
-
-@pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING, *TALKING_WITH_THE_SUPERVISOR])
-def test_h6_a_supervisor_who_hangs_up_in_any_stage_never_leaves_the_caller_with_nobody(stage: Stage) -> None:
-    story = Story().until(stage)
-    story.tell(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP))
-    finish(story)
-    assert story.result.outcome is Outcome.SUPERVISOR_DISCONNECTED
-    assert len(story.sent(ReturnCaller)) == (stage in TALKING_WITH_THE_SUPERVISOR)
-    assert len(story.sent(ReleaseCaller)) == 1
-    assert story.sent(LeaveCall) == []
+def test_a_caller_not_found_and_then_seen_leaving_gives_caller_left() -> None:
+    """Regression: the outcome was `caller_not_found` for a caller who had just hung up."""
+    transfer = TransferBuilder().start().reply("hold_caller", "create_room").fail("find_caller_call")
+    assert transfer.state.decision is not None
+    assert transfer.state.decision.outcome is Outcome.CALLER_NOT_FOUND
+    transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id="participant-other"))
+    assert transfer.state.decision.outcome is Outcome.CALLER_NOT_FOUND
+    transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
+    assert finish(transfer).result.outcome is Outcome.CALLER_LEFT
+    assert transfer.result.evidence["source"] == "room"
 
 
 @pytest.mark.parametrize("stage", LIVE)
-def test_the_end_of_another_attempts_leg_is_not_this_ones(stage: Stage) -> None:
+def test_the_hang_up_of_another_caller_has_no_effect(stage: Stage) -> None:
+    assert TransferBuilder().until(stage).apply(CallerCallEnded(call_id="call-other")) == []
+
+
+@pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING, *DURING_BRIDGE])
+def test_h6_the_caller_is_given_back_when_the_supervisor_hangs_up_in_any_stage(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP))
+    finish(transfer)
+    assert transfer.result.outcome is Outcome.SUPERVISOR_DISCONNECTED
+    assert len(transfer.sent(ReturnCaller)) == (stage in DURING_BRIDGE)
+    assert len(transfer.sent(ReleaseCaller)) == 1
+    assert transfer.sent(LeaveCall) == []
+
+
+@pytest.mark.parametrize("stage", LIVE)
+def test_the_end_of_another_attempts_leg_has_no_effect(stage: Stage) -> None:
     ended = SupervisorCallEnded(attempt=2, call_id="call-other", cause=CallCause.HUNG_UP)
-    assert Story().until(stage).tell(ended) == []
+    assert TransferBuilder().until(stage).apply(ended) == []
 
 
 @pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING, Stage.ARRIVING, Stage.HANDING_OVER])
-def test_a_supervisor_seen_leaving_the_room_counts_without_a_webhook(stage: Stage) -> None:
-    story = Story().until(stage)
-    story.tell(story.seen(ParticipantLeft, "wxs-t1-1"))
-    assert finish(story).result.outcome is Outcome.SUPERVISOR_DISCONNECTED
+def test_a_supervisor_who_leaves_the_room_is_disconnected_without_a_webhook(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(transfer.room_event(ParticipantLeft, "wxs-t1-1"))
+    assert finish(transfer).result.outcome is Outcome.SUPERVISOR_DISCONNECTED
 
 
-@pytest.mark.parametrize("stage", TALKING_WITH_THE_SUPERVISOR)
-def test_leaving_the_primary_room_is_what_a_switch_looks_like_from_there(stage: Stage) -> None:
-    story = Story().until(stage)
-    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
-    finish_bridge(story)
-    assert story.stage is Stage.COMPLETED
+@pytest.mark.parametrize("stage", DURING_BRIDGE)
+def test_a_caller_who_leaves_the_primary_room_during_the_bridge_has_not_left(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
+    finish_bridge(transfer)
+    assert transfer.stage is Stage.COMPLETED
 
 
-def finish_bridge(story: Story) -> None:
-    if story.stage is Stage.SWITCHING:
-        story.answer("switch_caller")
-    if story.stage is Stage.ARRIVING:
-        story.caller_seen()
-    story.answer("leave_consultation")
+def finish_bridge(transfer: TransferBuilder) -> None:
+    if transfer.stage is Stage.SWITCHING:
+        transfer.reply("switch_caller")
+    if transfer.stage is Stage.ARRIVING:
+        transfer.caller_joins()
+    transfer.reply("leave_consultation")
 
 
-@pytest.mark.parametrize("stage", BEFORE_THE_BRIDGE)
-def test_somebody_unknown_leaving_the_primary_room_is_looked_into(stage: Stage) -> None:
-    """The caller's participant id is not always known; then the provider is asked who is still there."""
-    story = Story().until(stage)
-    story.transfer.caller_participant_id = None
-    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="somebody"))
-    assert (story.stage, len(story.sent(CheckLegs))) == (stage, 1)
-    gone = LegsChecked(command_id=story.awaited("check_legs"), caller=LegReport(up=False, status="ended"))
-    story.tell(gone)
-    assert finish(story).result.outcome is Outcome.CALLER_LEFT
+@pytest.mark.parametrize("stage", BEFORE_BRIDGE)
+def test_the_legs_are_checked_if_an_unknown_participant_leaves_the_primary_room(stage: Stage) -> None:
+    """The caller's participant id is not always known. Then the provider is asked for both legs."""
+    transfer = TransferBuilder().until(stage)
+    transfer.state.caller_participant_id = None
+    transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id="participant-unknown"))
+    assert (transfer.stage, len(transfer.sent(CheckLegs))) == (stage, 1)
+    hung_up = LegsChecked(
+        command_id=transfer.awaited("check_legs"), caller=LegReport(up=False, status="ended")
+    )
+    transfer.apply(hung_up)
+    assert finish(transfer).result.outcome is Outcome.CALLER_LEFT
 
 
-@pytest.mark.parametrize("stage", BEFORE_THE_BRIDGE)
-def test_a_session_that_let_the_caller_go_by_itself_is_followed(stage: Stage) -> None:
-    story = Story().until(stage)
-    story.tell(CallerReleased(command_id=None, cause="bus_silent"))
-    result = finish(story).result
+@pytest.mark.parametrize("stage", BEFORE_BRIDGE)
+def test_a_release_by_the_session_itself_ends_the_transfer_before_the_bridge(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(CallerReleased(command_id=None, cause="bus_silent"))
+    result = finish(transfer).result
     assert (result.outcome, result.evidence["cause"]) == (Outcome.SESSION_RELEASED, "bus_silent")
 
 
 @pytest.mark.parametrize("cause", ["session_closed", "bus_silent"])
-@pytest.mark.parametrize("stage", TALKING_WITH_THE_SUPERVISOR)
-def test_a_caller_is_not_pulled_out_of_a_bridge_because_the_session_let_go(
+@pytest.mark.parametrize("stage", DURING_BRIDGE)
+def test_a_release_by_the_session_itself_does_not_end_the_bridge(
     stage: Stage, cause: Literal["session_closed", "bus_silent"]
 ) -> None:
-    """They were moved back to an empty room, or taken from a supervisor who had said yes before an outage."""
-    story = Story().until(stage)
-    story.tell(CallerReleased(command_id=None, cause=cause))
-    finish_bridge(story)
-    assert story.stage is Stage.COMPLETED
-    assert story.sent(ReturnCaller) == []
+    """Regression: the caller was moved to an empty room, or taken from the supervisor after an outage."""
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(CallerReleased(command_id=None, cause=cause))
+    finish_bridge(transfer)
+    assert transfer.stage is Stage.COMPLETED
+    assert transfer.sent(ReturnCaller) == []
 
 
-def test_both_hang_up_at_once_and_nobody_is_moved() -> None:
-    story = Story().until(Stage.BRIEFING)
-    story.tell(CallerCallEnded(call_id=CALLER_CALL))
-    story.tell(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP))
-    assert finish(story).result.outcome is Outcome.CALLER_LEFT
-    assert story.sent(ReturnCaller) == []
+def test_no_caller_is_moved_if_both_hang_up_at_once() -> None:
+    transfer = TransferBuilder().until(Stage.BRIEFING)
+    transfer.apply(CallerCallEnded(call_id=CALLER_CALL))
+    transfer.apply(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP))
+    assert finish(transfer).result.outcome is Outcome.CALLER_LEFT
+    assert transfer.sent(ReturnCaller) == []
 
 
-def test_the_consultations_own_agents_coming_and_going_is_nobodys_business() -> None:
-    story = Story().until(Stage.BRIEFING)
-    assert story.tell(ParticipantLeft(room_id=CONSULTATION, participant_id="wxa-t1")) == []
-    assert story.tell(ParticipantLeft(room_id="room-elsewhere", participant_id="wxs-t1-1")) == []
+def test_our_own_agent_and_other_rooms_have_no_effect() -> None:
+    transfer = TransferBuilder().until(Stage.BRIEFING)
+    assert transfer.apply(ParticipantLeft(room_id=CONSULTATION, participant_id="wxa-t1")) == []
+    assert transfer.apply(ParticipantLeft(room_id="room-elsewhere", participant_id="wxs-t1-1")) == []

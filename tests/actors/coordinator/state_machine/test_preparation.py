@@ -1,15 +1,15 @@
-"""What waits for what: every legal order of the preparations gives a legal order of phases."""
+"""Order of the preparation: every legal order of replies gives a legal order of phases."""
 
 from itertools import permutations
 
 import pytest
 
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.actors.coordinator.state_machine.preparation import PREREQUISITES, START
+from warmxfer.actors.coordinator.state_machine.preparation import PREREQUISITES, START_TASK
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask
 from warmxfer.schemas import BriefSupervisor, DialSupervisor
 
-from .transfer_builder import PREPARATIONS, SUMMARY, Story
+from .transfer_builder import PREPARATIONS, SUMMARY, TransferBuilder
 
 AFTER = {
     "summary_generating": {"started"},
@@ -23,7 +23,7 @@ AFTER = {
     "call_switched": {"briefing_complete"},
     "transfer_complete": {"call_switched"},
 }
-"""What users may rely on in `overlap`: each phase comes after these."""
+"""Order that users may rely on in `overlap`: each phase comes after these."""
 
 LEGAL = [
     order
@@ -32,17 +32,17 @@ LEGAL = [
 ]
 
 
-def test_sixty_orders_are_legal() -> None:
+def test_there_are_sixty_legal_orders() -> None:
     assert len(LEGAL) == 60
 
 
 @pytest.mark.parametrize("order", LEGAL, ids="-".join)
-def test_overlap_takes_the_preparations_in_every_legal_order(order: tuple[str, ...]) -> None:
-    story = Story().begin().answer(*order)
-    assert story.stage is Stage.RINGING
-    story.answer("dial_supervisor").supervisor_heard().ready()
-    story.answer("switch_caller").caller_seen().answer("leave_consultation")
-    names = story.phase_names
+def test_overlap_accepts_every_legal_order_of_replies(order: tuple[str, ...]) -> None:
+    transfer = TransferBuilder().start().reply(*order)
+    assert transfer.stage is Stage.RINGING
+    transfer.reply("dial_supervisor").enable_supervisor_audio().supervisor_ready()
+    transfer.reply("switch_caller").caller_joins().reply("leave_consultation")
+    names = transfer.phase_names
     assert names[0] == "started"
     assert sorted(names) == sorted({"started", *AFTER})
     for place, name in enumerate(names):
@@ -50,53 +50,56 @@ def test_overlap_takes_the_preparations_in_every_legal_order(order: tuple[str, .
 
 
 @pytest.mark.parametrize("order", LEGAL, ids="-".join)
-def test_the_supervisor_is_rung_the_moment_the_caller_is_held_found_and_has_a_room(
+def test_the_supervisor_is_dialled_once_hold_call_and_room_are_ready(
     order: tuple[str, ...],
 ) -> None:
-    story = Story().begin()
-    answered: set[str] = set()
+    transfer = TransferBuilder().start()
+    replied: set[str] = set()
     for kind in order:
-        story.answer(kind)
-        answered.add(kind)
-        ready = {"hold_caller", "find_caller_call", "create_room"} <= answered
-        assert bool(story.sent(DialSupervisor)) == ready
+        transfer.reply(kind)
+        replied.add(kind)
+        ready = {"hold_caller", "find_caller_call", "create_room"} <= replied
+        assert bool(transfer.sent(DialSupervisor)) == ready
 
 
-@pytest.mark.parametrize("late", ["summarize", "join_consultation", "dial_supervisor", "their voice"])
-def test_the_briefing_begins_when_the_last_of_voice_agent_and_summary_is_there(late: str) -> None:
-    story = Story().begin().answer(*(kind for kind in PREPARATIONS if kind != late))
+@pytest.mark.parametrize("late", ["summarize", "join_consultation", "dial_supervisor", "supervisor audio"])
+def test_the_briefing_starts_once_voice_agent_and_summary_are_ready(late: str) -> None:
+    transfer = TransferBuilder().start().reply(*(kind for kind in PREPARATIONS if kind != late))
     if late != "dial_supervisor":
-        story.answer("dial_supervisor")
-    if late != "their voice":
-        story.supervisor_heard()
-    assert (story.stage, story.sent(BriefSupervisor)) == (Stage.RINGING, [])
-    if late == "their voice":
-        story.supervisor_heard()
+        transfer.reply("dial_supervisor")
+    if late != "supervisor audio":
+        transfer.enable_supervisor_audio()
+    assert (transfer.stage, transfer.sent(BriefSupervisor)) == (Stage.RINGING, [])
+    if late == "supervisor audio":
+        transfer.enable_supervisor_audio()
     else:
-        story.answer(late)
-    assert story.stage is Stage.BRIEFING
-    (brief,) = story.sent(BriefSupervisor)
+        transfer.reply(late)
+    assert transfer.stage is Stage.BRIEFING
+    (brief,) = transfer.sent(BriefSupervisor)
     assert brief.summary == SUMMARY
 
 
-def test_h5_a_voice_heard_before_the_dials_own_answer_counts() -> None:
-    """The room may be faster than the provider's HTTP answer; the original loses such a supervisor."""
-    story = Story().until(Stage.RINGING).supervisor_heard()
-    assert "supervisor_joined" not in story.phase_names
-    story.answer("dial_supervisor")
-    assert story.stage is Stage.BRIEFING
-    assert story.phase_names[-3:] == ["supervisor_dialed", "supervisor_joined", "briefing_started"]
+def test_h5_supervisor_audio_before_the_reply_to_the_dial_counts() -> None:
+    """The room event may come before the provider's HTTP reply.
+
+    VideoSDK's WarmTransferRunner loses such a supervisor.
+    """
+    transfer = TransferBuilder().until(Stage.RINGING).enable_supervisor_audio()
+    assert "supervisor_joined" not in transfer.phase_names
+    transfer.reply("dial_supervisor")
+    assert transfer.stage is Stage.BRIEFING
+    assert transfer.phase_names[-3:] == ["supervisor_dialed", "supervisor_joined", "briefing_started"]
 
 
-def test_sequential_asks_for_one_thing_at_a_time() -> None:
-    story = Story(pacing="sequential").begin()
+def test_sequential_awaits_one_command_at_a_time() -> None:
+    transfer = TransferBuilder(pacing="sequential").start()
     for kind in PREPARATIONS:
-        assert [pending.kind for pending in story.transfer.pending.values()] == [kind]
-        story.answer(kind)
-    assert [pending.kind for pending in story.transfer.pending.values()] == ["dial_supervisor"]
+        assert [pending.kind for pending in transfer.state.pending.values()] == [kind]
+        transfer.reply(kind)
+    assert [pending.kind for pending in transfer.state.pending.values()] == ["dial_supervisor"]
 
 
 @pytest.mark.parametrize("pacing", PREREQUISITES)
-def test_every_task_is_in_every_pacing_and_can_be_begun(pacing: str) -> None:
-    assert set(PREREQUISITES[pacing]) == set(START) == set(PreparationTask) - {PreparationTask.VOICE}
+def test_every_task_is_in_every_pacing_and_can_be_started(pacing: str) -> None:
+    assert set(PREREQUISITES[pacing]) == set(START_TASK) == set(PreparationTask) - {PreparationTask.VOICE}
     assert {need for needs in PREREQUISITES[pacing].values() for need in needs} <= set(PreparationTask)

@@ -1,4 +1,4 @@
-"""`step` itself: what it leaves alone, what it refuses, and when the one timer is set."""
+"""`step()`: what it ignores, what it refuses, and when it sets the one timer."""
 
 import msgspec
 import pytest
@@ -17,197 +17,197 @@ from warmxfer.schemas import (
     TransferRequested,
 )
 
-from .samples import SAMPLES, answers_to
-from .transfer_builder import CALLER, ENDED, LIVE, PRIMARY, START, Story, copied, request
+from .samples import SAMPLES, replies_to
+from .transfer_builder import CALLER, ENDED, LIVE, PRIMARY, START, TransferBuilder, copy_of, request
 
 STAGES = [stage for stage in Stage if stage is not Stage.NEW]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_event_without_a_row_changes_nothing_and_says_so(stage: Stage) -> None:
-    story = Story().until(stage)
-    strangers = [event for event in (*SAMPLES, *answers_to("t1-1")) if type(event) not in TRANSITIONS[stage]]
-    assert strangers, "some events must be foreign to every stage"
-    for event in strangers:
-        before = copied(story.transfer)
-        outcome = step(story.transfer, event, story.now)
+def test_an_event_without_a_row_is_ignored_with_a_reason(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    foreign = [event for event in (*SAMPLES, *replies_to("t1-1")) if type(event) not in TRANSITIONS[stage]]
+    assert foreign, "every stage must have some event without a row"
+    for event in foreign:
+        before = copy_of(transfer.state)
+        outcome = step(transfer.state, event, transfer.now)
         assert outcome == Ignored(f"{type(event).__name__} has no effect in {stage.value}")
-        assert story.transfer == before
+        assert transfer.state == before
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_no_event_in_any_stage_touches_the_state_it_was_given(stage: Stage) -> None:
-    story = Story().until(stage)
-    awaited = [answer for command_id in story.transfer.pending for answer in answers_to(command_id)]
-    timer = DeadlinePassed(due_at=story.transfer.timer_due_at or story.now)
-    for event in (*SAMPLES, *awaited, timer):
-        before = msgspec.json.encode(story.transfer)
-        step(story.transfer, event, story.now + 1.0)
-        assert msgspec.json.encode(story.transfer) == before, f"{event} in {stage}"
+def test_step_does_not_change_its_input(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    replies = [reply for command_id in transfer.state.pending for reply in replies_to(command_id)]
+    timer = DeadlinePassed(due_at=transfer.state.timer_due_at or transfer.now)
+    for event in (*SAMPLES, *replies, timer):
+        before = msgspec.json.encode(transfer.state)
+        step(transfer.state, event, transfer.now + 1.0)
+        assert msgspec.json.encode(transfer.state) == before, f"{event} in {stage}"
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_answer_nobody_awaits_changes_nothing(stage: Stage) -> None:
-    """A redelivered answer, or one to a command that has been given up, is late wherever it comes."""
-    story = Story().until(stage)
-    may_matter = {"SupervisorDialed", "RoomCreated", "CallerReturned"}
-    for event in answers_to("t1-9999"):
-        if type(event).__name__ not in may_matter:
-            assert isinstance(step(story.transfer, event, story.now), Ignored), f"{event} in {stage}"
+def test_a_reply_that_is_not_awaited_is_ignored(stage: Stage) -> None:
+    """A redelivered reply is late, and so is a reply to a command that timed out."""
+    transfer = TransferBuilder().until(stage)
+    accepted_late = {"SupervisorDialed", "RoomCreated", "CallerReturned"}
+    for event in replies_to("t1-9999"):
+        if type(event).__name__ not in accepted_late:
+            assert isinstance(step(transfer.state, event, transfer.now), Ignored), f"{event} in {stage}"
 
 
-def test_only_a_request_begins_a_transfer() -> None:
+def test_only_transfer_events_begin_a_transfer() -> None:
     for event in SAMPLES:
         outcome = step(None, event, START)
         assert isinstance(outcome, Applied) == type(event).__name__.startswith("Transfer"), event
 
 
-def test_a_request_told_twice_begins_one_transfer() -> None:
-    story = Story().begin()
+def test_a_redelivered_request_is_ignored() -> None:
+    transfer = TransferBuilder().start()
     again = TransferRequested(transfer_id="t1", request=request())
-    assert isinstance(step(story.transfer, again, story.now), Ignored)
+    assert isinstance(step(transfer.state, again, transfer.now), Ignored)
 
 
 @pytest.mark.parametrize("stage", [*LIVE, *ENDED])
-def test_every_live_stage_has_one_timer_set_to_its_earliest_wait_and_an_ended_one_has_none(
+def test_a_live_stage_has_one_timer_at_its_earliest_wait_and_an_ended_one_has_none(
     stage: Stage,
 ) -> None:
-    transfer = Story().until(stage).transfer
+    state = TransferBuilder().until(stage).state
     if stage.ended:
-        assert (transfer.timer_due_at, transfer.stage_due_at, transfer.check_due_at) == (None, None, None)
-        assert transfer.pending == {}
+        assert (state.timer_due_at, state.stage_due_at, state.check_due_at) == (None, None, None)
+        assert state.pending == {}
         return
-    assert transfer.stage_due_at is not None
-    waits = [pending.due_at for pending in transfer.pending.values()]
-    waits += [due for due in (transfer.stage_due_at, transfer.check_due_at) if due is not None]
-    assert transfer.timer_due_at is not None
-    assert START < transfer.timer_due_at <= min(waits) + 0.05
+    assert state.stage_due_at is not None
+    waits = [pending.due_at for pending in state.pending.values()]
+    waits += [due_at for due_at in (state.stage_due_at, state.check_due_at) if due_at is not None]
+    assert state.timer_due_at is not None
+    assert START < state.timer_due_at <= min(waits) + 0.05
 
 
-def test_a_timer_that_was_replaced_by_an_earlier_one_fires_without_effect() -> None:
-    story = Story().until(Stage.RINGING)
-    armed_at = story.transfer.timer_due_at
-    assert armed_at is not None
-    assert isinstance(step(story.transfer, DeadlinePassed(due_at=armed_at - 1.0), story.now), Ignored)
+def test_a_replaced_timer_fires_without_effect() -> None:
+    transfer = TransferBuilder().until(Stage.RINGING)
+    timer_due_at = transfer.state.timer_due_at
+    assert timer_due_at is not None
+    assert isinstance(step(transfer.state, DeadlinePassed(due_at=timer_due_at - 1.0), transfer.now), Ignored)
 
 
-def test_a_timer_left_to_fire_early_is_set_again_and_ends_nothing() -> None:
-    story = Story().until(Stage.BRIEFING)
-    look_at = story.transfer.timer_due_at
-    assert look_at is not None
-    story.ready()
-    assert story.transfer.timer_due_at == look_at, "no write for a wait that moved later"
-    story.let_time_pass()
-    assert story.stage is Stage.SWITCHING
-    assert story.transfer.timer_due_at == story.transfer.pending[story.awaited("switch_caller")].due_at
+def test_a_timer_that_fires_early_is_set_again() -> None:
+    transfer = TransferBuilder().until(Stage.BRIEFING)
+    check_due_at = transfer.state.timer_due_at
+    assert check_due_at is not None
+    transfer.supervisor_ready()
+    assert transfer.state.timer_due_at == check_due_at, "no message for a wait that moved later"
+    transfer.fire_timer()
+    assert transfer.stage is Stage.SWITCHING
+    assert transfer.state.timer_due_at == transfer.state.pending[transfer.awaited("switch_caller")].due_at
 
 
-def test_a_timer_is_never_set_to_the_past_or_it_would_fire_without_end() -> None:
-    """A look at the legs came due while another was awaited: the timer fired at once, again and again."""
-    story = Story().until(Stage.RINGING)
-    story.let_time_pass()
-    assert story.transfer.awaits(CheckLegs)
-    story.answer("dial_supervisor").supervisor_heard()
-    assert story.stage is Stage.BRIEFING
-    assert story.transfer.awaits(CheckLegs)
+def test_a_timer_is_never_set_to_the_past() -> None:
+    """Regression: a leg check fell due while another was awaited, and the timer fired in a loop."""
+    transfer = TransferBuilder().until(Stage.RINGING)
+    transfer.fire_timer()
+    assert transfer.state.awaits(CheckLegs)
+    transfer.reply("dial_supervisor").enable_supervisor_audio()
+    assert transfer.stage is Stage.BRIEFING
+    assert transfer.state.awaits(CheckLegs)
     for _ in range(5):
-        story.let_time_pass()
-        assert story.transfer.timer_due_at is not None
-        assert story.transfer.timer_due_at > story.now - 1.0
+        transfer.fire_timer()
+        assert transfer.state.timer_due_at is not None
+        assert transfer.state.timer_due_at > transfer.now - 1.0
 
 
-def test_a_timer_of_which_nobody_heard_is_set_again_by_whatever_happens_next() -> None:
-    """It was let go by who looked at an old record, and nothing moved the transfer ever after."""
-    nothing_new = ParticipantLeft(room_id=PRIMARY, participant_id="stranger")
-    story = Story().until(Stage.BRIEFING)
-    lost = story.transfer.timer_due_at
+def test_a_lost_timer_is_set_again_by_the_next_event() -> None:
+    """Regression: a stale read dropped the timer, and no event moved the transfer again."""
+    no_news = ParticipantLeft(room_id=PRIMARY, participant_id="participant-other")
+    transfer = TransferBuilder().until(Stage.BRIEFING)
+    lost = transfer.state.timer_due_at
     assert lost is not None
-    story.now = lost + TIMER_LOST_AFTER_S - 1.0
-    assert story.tell(nothing_new) == [], "it may only be late"
-    story.now = lost + TIMER_LOST_AFTER_S + 1.0
-    assert story.tell(nothing_new) == [SetTimer(story.now)]
-    assert story.tell(nothing_new) == [], "once, and not with each event"
-    story.let_time_pass()
-    assert story.transfer.timer_due_at is not None
-    assert story.transfer.timer_due_at > story.now
+    transfer.now = lost + TIMER_LOST_AFTER_S - 1.0
+    assert transfer.apply(no_news) == [], "the timer may only be late"
+    transfer.now = lost + TIMER_LOST_AFTER_S + 1.0
+    assert transfer.apply(no_news) == [SetTimer(transfer.now)]
+    assert transfer.apply(no_news) == [], "once, not with each event"
+    transfer.fire_timer()
+    assert transfer.state.timer_due_at is not None
+    assert transfer.state.timer_due_at > transfer.now
 
 
-def test_a_timer_that_was_late_and_not_lost_is_no_trouble() -> None:
-    story = Story().until(Stage.BRIEFING)
-    late = story.transfer.timer_due_at
+def test_a_late_timer_after_its_replacement_does_no_harm() -> None:
+    transfer = TransferBuilder().until(Stage.BRIEFING)
+    late = transfer.state.timer_due_at
     assert late is not None
-    story.now = late + TIMER_LOST_AFTER_S + 1.0
-    story.tell(ParticipantLeft(room_id=PRIMARY, participant_id="stranger"))
-    set_again = story.transfer.timer_due_at
-    asked = story.tell(DeadlinePassed(due_at=late))
-    assert [type(each).__name__ for each in asked] == ["CheckLegs"]
-    assert story.transfer.timer_due_at == set_again
-    story.let_time_pass()
-    assert story.transfer.timer_due_at == min(each.due_at for each in story.transfer.pending.values())
+    transfer.now = late + TIMER_LOST_AFTER_S + 1.0
+    transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id="participant-other"))
+    set_again = transfer.state.timer_due_at
+    sent = transfer.apply(DeadlinePassed(due_at=late))
+    assert [type(each).__name__ for each in sent] == ["CheckLegs"]
+    assert transfer.state.timer_due_at == set_again
+    transfer.fire_timer()
+    assert transfer.state.timer_due_at == min(each.due_at for each in transfer.state.pending.values())
 
 
-def test_a_broker_that_was_down_lets_all_overdue_waits_count_at_once() -> None:
-    story = Story().until(Stage.PREPARING)
-    story.now += 3_600.0
-    story.tell(DeadlinePassed(due_at=START + 10.0))
-    assert story.stage is Stage.UNWINDING
-    assert story.transfer.decision is not None
-    assert story.transfer.stage_due_at == story.now + 60.0
+def test_all_waits_overdue_after_an_outage_are_handled_at_once() -> None:
+    transfer = TransferBuilder().until(Stage.PREPARING)
+    transfer.now += 3_600.0
+    transfer.apply(DeadlinePassed(due_at=START + 10.0))
+    assert transfer.stage is Stage.UNWINDING
+    assert transfer.state.decision is not None
+    assert transfer.state.stage_due_at == transfer.now + 60.0
 
 
-def test_time_is_the_events_and_never_runs_backwards_past_the_deadline() -> None:
-    story = Story().until(Stage.PREPARING)
-    due_at = story.transfer.timer_due_at
+def test_a_deadline_is_handled_at_its_own_time_if_the_event_time_is_earlier() -> None:
+    transfer = TransferBuilder().until(Stage.PREPARING)
+    due_at = transfer.state.timer_due_at
     assert due_at is not None
-    outcome = step(story.transfer, DeadlinePassed(due_at=due_at), due_at - 30.0)
+    outcome = step(transfer.state, DeadlinePassed(due_at=due_at), due_at - 30.0)
     assert isinstance(outcome, Applied)
     assert outcome.state.stage is Stage.UNWINDING
 
 
-def test_a_handler_that_leads_where_its_row_does_not_say_is_a_bug_and_is_told_as_one(
+def test_a_handler_that_leads_outside_its_row_raises_internal_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rule = TRANSITIONS[Stage.BRIEFING][SupervisorReady]
+    transition = TRANSITIONS[Stage.BRIEFING][SupervisorReady]
     monkeypatch.setitem(
         TRANSITIONS[Stage.BRIEFING],  # type: ignore[arg-type]
         SupervisorReady,
-        Transition(rule.handler, frozenset()),
+        Transition(transition.handler, frozenset()),
     )
-    story = Story().until(Stage.BRIEFING)
+    transfer = TransferBuilder().until(Stage.BRIEFING)
     with pytest.raises(InternalError, match="SupervisorReady led from briefing to switching"):
-        step(story.transfer, SupervisorReady(), story.now)
+        step(transfer.state, SupervisorReady(), transfer.now)
 
 
-def test_records_are_numbered_without_a_gap() -> None:
-    story = Story().until(Stage.COMPLETED)
-    assert [record.state.seq for record in story.records] == list(range(1, len(story.records) + 1))
-    assert [phase.seq for phase in story.phases] == list(range(1, len(story.phases) + 1))
+def test_records_and_phases_are_numbered_without_a_gap() -> None:
+    transfer = TransferBuilder().until(Stage.COMPLETED)
+    assert [record.state.seq for record in transfer.records] == list(range(1, len(transfer.records) + 1))
+    assert [phase.seq for phase in transfer.phases] == list(range(1, len(transfer.phases) + 1))
 
 
-def test_an_event_that_says_nothing_new_makes_no_record() -> None:
-    story = Story().until(Stage.SWITCHING).caller_seen()
-    told = len(story.records)
-    story.caller_seen()
-    assert len(story.records) == told
+def test_an_event_without_news_makes_no_record() -> None:
+    transfer = TransferBuilder().until(Stage.SWITCHING).caller_joins()
+    before = len(transfer.records)
+    transfer.caller_joins()
+    assert len(transfer.records) == before
 
 
-def test_a_stranger_in_the_primary_room_is_nobody_once_the_caller_is_known() -> None:
-    story = Story().until(Stage.BRIEFING)
-    stranger = ParticipantLeft(room_id=PRIMARY, participant_id="stranger")
-    assert isinstance(step(story.transfer, stranger, story.now), Ignored)
+def test_another_participant_of_the_primary_room_is_ignored_once_the_caller_is_known() -> None:
+    transfer = TransferBuilder().until(Stage.BRIEFING)
+    other = ParticipantLeft(room_id=PRIMARY, participant_id="participant-other")
+    assert isinstance(step(transfer.state, other, transfer.now), Ignored)
     caller = ParticipantLeft(room_id=PRIMARY, participant_id=CALLER)
-    assert isinstance(step(story.transfer, caller, story.now), Applied)
+    assert isinstance(step(transfer.state, caller, transfer.now), Applied)
 
 
-def test_command_ids_are_never_used_twice() -> None:
-    story = Story().until(Stage.RINGING)
-    story.tell(CancelRequested(reason="stop"))
-    story.clear_away()
-    ids = [command.command_id for command in story.commands]
+def test_command_ids_are_unique() -> None:
+    transfer = TransferBuilder().until(Stage.RINGING)
+    transfer.apply(CancelRequested(reason="stop"))
+    transfer.finish_cleanup()
+    ids = [command.command_id for command in transfer.commands]
     assert len(ids) == len(set(ids))
     assert ids == [f"t1-{number}" for number in range(1, len(ids) + 1)]
 
 
-def test_a_wait_is_kept_with_the_tag_of_its_command() -> None:
-    pending = Story().until(Stage.PREPARING).transfer.pending
+def test_a_pending_command_has_the_tag_and_the_deadline() -> None:
+    pending = TransferBuilder().until(Stage.PREPARING).state.pending
     assert pending["t1-1"] == PendingCommand("hold_caller", START + 0.125 + 10.0)

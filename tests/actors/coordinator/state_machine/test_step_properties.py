@@ -1,4 +1,4 @@
-"""The law of the folder: pure, and importing nothing but msgspec, the standard library and schemas."""
+"""The state machine is pure, and imports only msgspec, the standard library and schemas."""
 
 import ast
 import re
@@ -21,18 +21,18 @@ def _imported(tree: ast.AST) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_no_file_waits_or_knows_a_clock_or_throws_dice(path: Path) -> None:
+def test_no_file_awaits_or_uses_clock_randomness_or_files(path: Path) -> None:
     source = path.read_text()
     tree = ast.parse(source)
     assert not FORBIDDEN.search(source)
-    waiting = (ast.Await, ast.AsyncFor, ast.AsyncFunctionDef, ast.AsyncWith)
-    assert not [each.lineno for each in ast.walk(tree) if isinstance(each, waiting)]
+    awaiting = (ast.Await, ast.AsyncFor, ast.AsyncFunctionDef, ast.AsyncWith)
+    assert not [each.lineno for each in ast.walk(tree) if isinstance(each, awaiting)]
     calls = [each.func for each in ast.walk(tree) if isinstance(each, ast.Call)]
     assert not {each.id for each in calls if isinstance(each, ast.Name)} & {"open", "input", "__import__"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_file_imports_schemas_and_itself_only(path: Path) -> None:
+def test_every_file_imports_only_schemas_and_its_own_folder(path: Path) -> None:
     for name in _imported(ast.parse(path.read_text())):
-        rooms = name.startswith("warmxfer.schemas")
-        assert rooms or name in ALLOWED or name.split(".")[0] in ALLOWED, f"{path.name} imports {name}"
+        is_schemas = name.startswith("warmxfer.schemas")
+        assert is_schemas or name in ALLOWED or name.split(".")[0] in ALLOWED, f"{path.name} imports {name}"

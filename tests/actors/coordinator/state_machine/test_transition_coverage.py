@@ -1,7 +1,7 @@
-"""Random walks: whatever comes, in whatever order, some things always hold.
+"""Invariants of random walks: any events, in any order.
 
-A walk is a list of numbers, each choosing one of the events that could come now; hypothesis shrinks a walk
-that breaks a rule to its shortest, and prints it.
+A walk is a list of numbers. Each chooses one of the events that could come now. Hypothesis shrinks a walk
+that breaks an invariant to a shortest one, and prints it.
 """
 
 import msgspec
@@ -29,8 +29,8 @@ from warmxfer.schemas import (
     WarmTransferResult,
 )
 
-from .samples import SAMPLES, answers_to
-from .transfer_builder import Story
+from .samples import SAMPLES, replies_to
+from .transfer_builder import TransferBuilder
 
 walks = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_size=60)
 pacings = st.sampled_from(["overlap", "sequential"])
@@ -38,45 +38,46 @@ timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
 
 
-def could_come(story: Story) -> list[AnyEvent]:
-    """The answers to every command ever sent, every stranger's event, and the timer, on time or not."""
-    ids = [f"t1-{number}" for number in range(1, story.transfer.commands + 1)]
-    answers = [answer for command_id in ids for answer in answers_to(command_id)]
-    timer = DeadlinePassed(due_at=story.transfer.timer_due_at or story.now)
-    return [*answers, *SAMPLES, *[timer] * (len(answers) // 4), DeadlinePassed(due_at=story.now - 5.0)]
+def possible_events(transfer: TransferBuilder) -> list[AnyEvent]:
+    """Return the replies to every command sent so far, every sample, and the timer, on time or not."""
+    ids = [f"t1-{number}" for number in range(1, transfer.state.commands + 1)]
+    replies = [reply for command_id in ids for reply in replies_to(command_id)]
+    timer = DeadlinePassed(due_at=transfer.state.timer_due_at or transfer.now)
+    return [*replies, *SAMPLES, *[timer] * (len(replies) // 4), DeadlinePassed(due_at=transfer.now - 5.0)]
 
 
-def walk(story: Story, numbers: list[int]) -> None:
-    story.begin()
+def walk(transfer: TransferBuilder, numbers: list[int]) -> None:
+    """Apply the events that `numbers` choose; check that `step()` is a function and keeps its input."""
+    transfer.start()
     for number in numbers:
-        events = could_come(story)
+        events = possible_events(transfer)
         event = events[number % len(events)]
         if isinstance(event, DeadlinePassed):
-            story.now = max(story.now, event.due_at)
-        before = msgspec.json.encode(story.transfer)
-        same = step(story.transfer, event, story.now + 0.125)
-        given_state = story.transfer
-        story.tell(event)
+            transfer.now = max(transfer.now, event.due_at)
+        before = msgspec.json.encode(transfer.state)
+        same = step(transfer.state, event, transfer.now + 0.125)
+        given_state = transfer.state
+        transfer.apply(event)
         assert msgspec.json.encode(given_state) == before, "step changed its input"
-        assert isinstance(same, Ignored) or same == story.records[-1], "step is not a function"
+        assert isinstance(same, Ignored) or same == transfer.records[-1], "step is not a function"
 
 
 @settings(max_examples=300)
 @given(walks, pacings, timeouts, recorded)
-def test_whatever_comes_the_rules_of_one_record_hold(
+def test_every_record_of_a_random_walk_keeps_the_invariants(
     numbers: list[int], pacing: str, timeout: str, record: bool
 ) -> None:
-    story = Story(pacing=pacing, on_briefing_timeout=timeout, record=record)
-    walk(story, numbers)
+    transfer = TransferBuilder(pacing=pacing, on_briefing_timeout=timeout, record=record)
+    walk(transfer, numbers)
     before: Transfer | None = None
-    for number, record in enumerate(story.records, 1):
-        assert record.state.seq == number
-        check_record(before, record)
-        before = record.state
-    seqs = [phase.seq for phase in story.phases]
+    for number, applied in enumerate(transfer.records, 1):
+        assert applied.state.seq == number
+        check_record(before, applied)
+        before = applied.state
+    seqs = [phase.seq for phase in transfer.phases]
     assert seqs == list(range(1, len(seqs) + 1))
-    assert len(story.sent(WarmTransferResult)) == sum(phase.phase.final for phase in story.phases)
-    assert len(story.sent(WarmTransferResult)) == story.stage.ended
+    assert len(transfer.sent(WarmTransferResult)) == sum(phase.phase.final for phase in transfer.phases)
+    assert len(transfer.sent(WarmTransferResult)) == transfer.stage.ended
 
 
 def check_record(before: Transfer | None, record: Applied) -> None:
@@ -84,11 +85,13 @@ def check_record(before: Transfer | None, record: Applied) -> None:
     if before is not None and before.stage.ended:
         assert state.stage is before.stage
         assert {type(each) for each in out} <= {EndCall, CloseRoom, ReturnCaller, SetTimer}, (
-            "only clearing away after the end"
+            "only clean-up after the end"
         )
     if state.stage.ended:
         assert (state.stage_due_at, state.pending) == (None, {})
-        assert (state.timer_due_at is None) is (state.check_due_at is None), "it waits for nothing but a leg"
+        assert (state.timer_due_at is None) is (state.check_due_at is None), (
+            "an ended transfer waits only for clean-up checks"
+        )
     else:
         assert state.timer_due_at is not None
         assert state.stage_due_at is not None
@@ -99,27 +102,27 @@ def check_record(before: Transfer | None, record: Applied) -> None:
 
 @settings(max_examples=150)
 @given(walks, pacings, recorded)
-def test_whatever_came_time_alone_then_ends_it_with_the_caller_given_back(
+def test_deadlines_alone_end_any_random_walk_with_the_caller_given_back(
     numbers: list[int], pacing: str, record: bool
 ) -> None:
-    story = Story(pacing=pacing, record=record)
-    walk(story, numbers)
+    transfer = TransferBuilder(pacing=pacing, record=record)
+    walk(transfer, numbers)
     for _ in range(120):
-        if story.stage.ended:
+        if transfer.stage.ended:
             break
-        story.let_time_pass()
-    assert story.stage.ended
-    held, released = story.sent(HoldCaller), story.sent(ReleaseCaller)
-    assert story.stage is Stage.COMPLETED or len(held) == len(released)
+        transfer.fire_timer()
+    assert transfer.stage.ended
+    held, released = transfer.sent(HoldCaller), transfer.sent(ReleaseCaller)
+    assert transfer.stage is Stage.COMPLETED or len(held) == len(released)
     assert all(hold.fence < release.fence for hold in held for release in released)
 
 
 @settings(max_examples=150)
 @given(walks)
-def test_every_record_is_read_back_as_it_was_written(numbers: list[int]) -> None:
-    story = Story()
-    walk(story, numbers)
-    state = msgspec.json.encode(story.transfer)
-    assert msgspec.json.decode(state, type=Transfer) == story.transfer
-    for phase in story.phases:
+def test_states_and_phases_of_a_random_walk_survive_encoding(numbers: list[int]) -> None:
+    transfer = TransferBuilder()
+    walk(transfer, numbers)
+    state = msgspec.json.encode(transfer.state)
+    assert msgspec.json.decode(state, type=Transfer) == transfer.state
+    for phase in transfer.phases:
         assert msgspec.json.decode(msgspec.json.encode(phase), type=PhaseChanged) == phase

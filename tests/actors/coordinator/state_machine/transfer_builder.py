@@ -1,7 +1,7 @@
-"""One transfer told event by event, with a clock of its own: what the tests of the machine are written in.
+"""Builder of one transfer, event by event, with a clock of its own.
 
-`Story().until(Stage.BRIEFING)` is a transfer that got that far without a hitch; `answer`, `tell` and
-`let_time_pass` make it go on as the test wants.
+`TransferBuilder().until(Stage.BRIEFING)` is a transfer that reached this stage without a failure. `reply`,
+`apply` and `fire_timer` continue it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from warmxfer.schemas import (
 )
 
 START = 1_795_357_317.5
-HOP_S = 0.125
+EVENT_INTERVAL_S = 0.125
 PRIMARY, CONSULTATION = "room-primary", "room-consultation"
 CALLER, CALLER_CALL, SUPERVISOR_CALL = "caller-1", "call-caller", "call-supervisor"
 SUMMARY = "Caller Ann wants a refund; agent checked the order; supervisor must approve."
@@ -54,7 +54,7 @@ DESTINATION = SIPDestination(
     routing_rule_id="rule-1", sip_call_to="+14155550123", sip_call_from="+14155559876"
 )
 
-ANSWERS: dict[str, Callable[[str], AnyEvent]] = {
+REPLIES: dict[str, Callable[[str], AnyEvent]] = {
     "hold_caller": lambda c: CallerHeld(command_id=c, caller_participant_id=CALLER),
     "find_caller_call": lambda c: CallerCallFound(command_id=c, call_id=CALLER_CALL, participant_id=CALLER),
     "create_room": lambda c: RoomCreated(command_id=c, room_id=CONSULTATION),
@@ -73,10 +73,10 @@ ANSWERS: dict[str, Callable[[str], AnyEvent]] = {
     "record_participant": lambda c: RecordingStarted(command_id=c, participant_id="wxc-t1"),
     "close_room": lambda c: RoomClosed(command_id=c),
 }
-"""What a healthy actor says to each command that is awaited."""
+"""Reply of a healthy actor to each command that can be awaited."""
 
 PREPARATIONS = ("find_caller_call", "summarize", "hold_caller", "create_room", "join_consultation")
-"""In the one order that is legal in both pacings."""
+"""Commands of the preparation, in the one order that is legal in both pacings."""
 
 
 def request(caller_call_id: str | None = None, **config: Any) -> WarmTransferRequest:
@@ -87,128 +87,129 @@ def request(caller_call_id: str | None = None, **config: Any) -> WarmTransferReq
     )
 
 
-def copied(state: Transfer) -> Transfer:
-    """Another value, equal to the last bit."""
+def copy_of(state: Transfer) -> Transfer:
+    """Return another value that is equal."""
     return msgspec.json.decode(msgspec.json.encode(state), type=Transfer)
 
 
-class Story:
-    """`heard` and `records` are all that was told and all that came of it, in order."""
+class TransferBuilder:
+    """One transfer. `events` has every event applied and `records` every transition, in order."""
 
     def __init__(self, **config: Any) -> None:
         self.now = START
-        self.state: Transfer | None = None
-        self.heard: list[tuple[AnyEvent, float]] = []
+        self._state: Transfer | None = None
+        self.events: list[tuple[AnyEvent, float]] = []
         self.records: list[Applied] = []
         self.config = config
 
-    # ── going on ─────────────────────────────────────────────────────────────────────────────────
+    # ── events ───────────────────────────────────────────────────────────────────────────────────
 
-    def tell(self, event: AnyEvent) -> list[Any]:
-        """What goes out because of `event`; nothing when it is ignored."""
-        self.now += HOP_S
-        self.heard.append((event, self.now))
-        match step(self.state, event, self.now):
-            case Applied() as moved:
-                self.state = moved.state
-                self.records.append(moved)
-                return moved.outbox
+    def apply(self, event: AnyEvent) -> list[Any]:
+        """Apply `event` and return the messages it causes; none if it is ignored."""
+        self.now += EVENT_INTERVAL_S
+        self.events.append((event, self.now))
+        match step(self._state, event, self.now):
+            case Applied() as applied:
+                self._state = applied.state
+                self.records.append(applied)
+                return applied.outbox
             case Ignored():
                 return []
 
-    def answer(self, *kinds: str) -> Story:
-        """Let healthy actors answer these commands, in this order."""
+    def reply(self, *kinds: str) -> TransferBuilder:
+        """Apply the replies of healthy actors to these commands, in this order."""
         for kind in kinds:
-            self.tell(ANSWERS[kind](self.awaited(kind)))
+            self.apply(REPLIES[kind](self.awaited(kind)))
         return self
 
-    def fail(self, kind: str, fault: FailureKind = FailureKind.REFUSED, **fields: Any) -> Story:
-        self.tell(CommandFailed(command_id=self.awaited(kind), failure=fault, **fields))
+    def fail(self, kind: str, fault: FailureKind = FailureKind.REFUSED, **fields: Any) -> TransferBuilder:
+        """Apply `CommandFailed` for the command of this kind."""
+        self.apply(CommandFailed(command_id=self.awaited(kind), failure=fault, **fields))
         return self
 
-    def let_time_pass(self) -> list[Any]:
-        """Until the one timer fires."""
-        assert self.transfer.timer_due_at is not None
-        due_at = self.transfer.timer_due_at
+    def fire_timer(self) -> list[Any]:
+        """Advance the clock to the one timer and apply its deadline."""
+        assert self.state.timer_due_at is not None
+        due_at = self.state.timer_due_at
         self.now = max(self.now, due_at)
-        return self.tell(DeadlinePassed(due_at=due_at))
+        return self.apply(DeadlinePassed(due_at=due_at))
 
-    def wait_for(self, stage: Stage) -> Story:
-        """Let timers fire, and nothing else happen, until `stage`."""
+    def fire_timers_until(self, stage: Stage) -> TransferBuilder:
+        """Fire timers, and apply no other event, until `stage` is reached."""
         for _ in range(200):
             if self.stage is stage:
                 return self
-            self.let_time_pass()
-        raise AssertionError(f"time alone never led from {self.stage} to {stage}")
+            self.fire_timer()
+        raise AssertionError(f"timers alone did not lead from {self.stage} to {stage}")
 
-    def wait_until_asked_again(self, kind: type[Any]) -> Story:
-        """Let timers fire until one more command of this kind goes out."""
-        asked = len(self.sent(kind))
+    def fire_timers_until_sent(self, kind: type[Any]) -> TransferBuilder:
+        """Fire timers until one more command of this kind is sent."""
+        before = len(self.sent(kind))
         for _ in range(50):
-            if len(self.sent(kind)) > asked:
+            if len(self.sent(kind)) > before:
                 return self
-            self.let_time_pass()
-        raise AssertionError(f"{kind.__name__} was never asked for again")
+            self.fire_timer()
+        raise AssertionError(f"{kind.__name__} was not sent again")
 
-    def clear_away(self) -> Story:
-        """Let healthy actors do all that unwinding asks for."""
+    def finish_cleanup(self) -> TransferBuilder:
+        """Apply the replies of healthy actors until clean-up is over."""
         while self.stage is Stage.UNWINDING:
-            self.answer(next(iter(self.transfer.pending.values())).kind)
+            self.reply(next(iter(self.state.pending.values())).kind)
         return self
 
-    # ── what happens to people ───────────────────────────────────────────────────────────────────
+    # ── participants ─────────────────────────────────────────────────────────────────────────────
 
-    def begin(self) -> Story:
-        self.tell(TransferRequested(transfer_id="t1", request=request(**self.config)))
+    def start(self) -> TransferBuilder:
+        self.apply(TransferRequested(transfer_id="t1", request=request(**self.config)))
         return self
 
-    def supervisor_heard(self) -> Story:
-        self.tell(self.seen(AudioStreamEnabled, "wxs-t1-1"))
+    def enable_supervisor_audio(self) -> TransferBuilder:
+        self.apply(self.room_event(AudioStreamEnabled, "wxs-t1-1"))
         return self
 
-    def ready(self) -> Story:
-        self.tell(SupervisorReady())
+    def supervisor_ready(self) -> TransferBuilder:
+        self.apply(SupervisorReady())
         return self
 
-    def caller_seen(self) -> Story:
-        self.tell(self.seen(ParticipantJoined, "wxc-t1"))
+    def caller_joins(self) -> TransferBuilder:
+        self.apply(self.room_event(ParticipantJoined, "wxc-t1"))
         return self
 
     @staticmethod
-    def seen(kind: type[Any], participant_id: str, room_id: str = CONSULTATION) -> Any:
+    def room_event(kind: type[Any], participant_id: str, room_id: str = CONSULTATION) -> Any:
         return kind(room_id=room_id, participant_id=participant_id)
 
-    # ── how far it got ───────────────────────────────────────────────────────────────────────────
+    # ── state ────────────────────────────────────────────────────────────────────────────────────
 
-    def until(self, stage: Stage) -> Story:
-        """Without a hitch; for `RETURNING` and beyond, by the shortest mishap that leads there."""
-        CHAPTERS[stage](self)
+    def until(self, stage: Stage) -> TransferBuilder:
+        """Reach `stage` without a failure if possible, and else by the shortest failure that leads there."""
+        BUILD_STEPS[stage](self)
         assert self.stage is stage
         return self
 
     @property
-    def transfer(self) -> Transfer:
-        assert self.state is not None
-        return self.state
+    def state(self) -> Transfer:
+        assert self._state is not None
+        return self._state
 
     @property
     def stage(self) -> Stage:
-        return self.state.stage if self.state else Stage.NEW
+        return self._state.stage if self._state else Stage.NEW
 
     def awaited(self, kind: str) -> str:
-        """The id of the command of this kind whose answer is awaited."""
-        found = [each for each, pending in self.transfer.pending.items() if pending.kind == kind]
-        assert len(found) == 1, f"{len(found)} {kind} awaited in {self.stage}: {self.transfer.pending}"
+        """Return the id of the command of this kind whose reply is awaited."""
+        found = [each for each, pending in self.state.pending.items() if pending.kind == kind]
+        assert len(found) == 1, f"{len(found)} {kind} awaited in {self.stage}: {self.state.pending}"
         return found[0]
 
     @property
-    def out(self) -> list[Any]:
-        """Everything that went out so far."""
+    def outbox(self) -> list[Any]:
+        """Return every message sent so far."""
         return [each for record in self.records for each in record.outbox]
 
     @property
     def phases(self) -> list[PhaseChanged]:
-        return [each for each in self.out if isinstance(each, PhaseChanged)]
+        return [each for each in self.outbox if isinstance(each, PhaseChanged)]
 
     @property
     def phase_names(self) -> list[str]:
@@ -216,10 +217,10 @@ class Story:
 
     @property
     def commands(self) -> list[AnyCommand]:
-        return [each for each in self.out if isinstance(each, Command)]
+        return [each for each in self.outbox if isinstance(each, Command)]
 
     def sent(self, kind: type[Any]) -> list[Any]:
-        return [each for each in self.out if isinstance(each, kind)]
+        return [each for each in self.outbox if isinstance(each, kind)]
 
     @property
     def timers(self) -> list[float]:
@@ -231,55 +232,55 @@ class Story:
         return result
 
 
-def _preparing(story: Story) -> Story:
-    return story.begin()
+def _preparing(transfer: TransferBuilder) -> TransferBuilder:
+    return transfer.start()
 
 
-def _ringing(story: Story) -> Story:
-    _preparing(story).answer(*PREPARATIONS)
-    return story
+def _ringing(transfer: TransferBuilder) -> TransferBuilder:
+    _preparing(transfer).reply(*PREPARATIONS)
+    return transfer
 
 
-def _briefing(story: Story) -> Story:
-    return _ringing(story).answer("dial_supervisor").supervisor_heard()
+def _briefing(transfer: TransferBuilder) -> TransferBuilder:
+    return _ringing(transfer).reply("dial_supervisor").enable_supervisor_audio()
 
 
-def _switching(story: Story) -> Story:
-    return _briefing(story).ready()
+def _switching(transfer: TransferBuilder) -> TransferBuilder:
+    return _briefing(transfer).supervisor_ready()
 
 
-def _arriving(story: Story) -> Story:
-    return _switching(story).answer("switch_caller")
+def _arriving(transfer: TransferBuilder) -> TransferBuilder:
+    return _switching(transfer).reply("switch_caller")
 
 
-def _handing_over(story: Story) -> Story:
-    return _arriving(story).caller_seen()
+def _handing_over(transfer: TransferBuilder) -> TransferBuilder:
+    return _arriving(transfer).caller_joins()
 
 
-def _returning(story: Story) -> Story:
-    _arriving(story).tell(CancelRequested(reason="changed my mind"))
-    return story
+def _returning(transfer: TransferBuilder) -> TransferBuilder:
+    _arriving(transfer).apply(CancelRequested(reason="changed my mind"))
+    return transfer
 
 
-def _unwinding(story: Story) -> Story:
-    _briefing(story).tell(CancelRequested(reason="changed my mind"))
-    return story
+def _unwinding(transfer: TransferBuilder) -> TransferBuilder:
+    _briefing(transfer).apply(CancelRequested(reason="changed my mind"))
+    return transfer
 
 
-def _completed(story: Story) -> Story:
-    return _handing_over(story).answer("leave_consultation")
+def _completed(transfer: TransferBuilder) -> TransferBuilder:
+    return _handing_over(transfer).reply("leave_consultation")
 
 
-def _cancelled(story: Story) -> Story:
-    return _unwinding(story).clear_away()
+def _cancelled(transfer: TransferBuilder) -> TransferBuilder:
+    return _unwinding(transfer).finish_cleanup()
 
 
-def _failed(story: Story) -> Story:
-    return _ringing(story).fail("dial_supervisor").clear_away()
+def _failed(transfer: TransferBuilder) -> TransferBuilder:
+    return _ringing(transfer).fail("dial_supervisor").finish_cleanup()
 
 
-CHAPTERS: dict[Stage, Callable[[Story], Story]] = {
-    Stage.NEW: lambda story: story,
+BUILD_STEPS: dict[Stage, Callable[[TransferBuilder], TransferBuilder]] = {
+    Stage.NEW: lambda transfer: transfer,
     Stage.PREPARING: _preparing,
     Stage.RINGING: _ringing,
     Stage.BRIEFING: _briefing,

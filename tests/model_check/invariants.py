@@ -1,0 +1,87 @@
+"""Invariants of every state of transfer and world, and of every end.
+
+The numbers are those of the project's invariants. `abstract_machine.py` checks the invariants of a single
+step (I11, I17, I18, I28). `environment.py` checks what a change outside the coordinator breaks: I4, and a
+room that is closed while the caller is in it.
+"""
+
+from __future__ import annotations
+
+from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, Transfer
+
+from .abstract_machine import admitted_effects
+from .world import UNDER_WAY, World
+
+DECIDED_AGAINST = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
+ENDED_WITHOUT_BRIDGE = frozenset({Stage.CANCELLED, Stage.FAILED})
+
+
+def violation(transfer: Transfer, world: World) -> str:
+    """Return the invariant that this state breaks, or an empty string."""
+    stage = transfer.stage
+    admitted = admitted_effects(transfer.decision) if transfer.decision else set[str]()
+    if world.dial == "twice":
+        return "I6: the provider dialled twice"
+    if "twice" in (world.switch, world.return_move):
+        return "I7: the provider moved the caller twice"
+    if transfer.timer_due_at is not None and not world.timer:
+        return "I14, L1: the record was committed without a timer: no event will wake the transfer"
+    if stage is Stage.COMPLETED:
+        return _completion_violation(transfer, world)
+    if stage in DECIDED_AGAINST and (world.session == "left" or "leave_call" in world.sent):
+        return "I1: the caller was given back to an AI session that must leave"
+    if stage in DECIDED_AGAINST and "return_fault" not in admitted and world.caller != "hung_up":
+        if world.switch in UNDER_WAY or (world.switch == "idle" and "switch_caller" in world.sent):
+            return "I8: the caller may still be moved after the decision against it"
+        if world.caller == "consultation":
+            return "I2: the caller was given back and is with the supervisor"
+    may_dial = world.dial in UNDER_WAY or (world.dial == "idle" and "dial_supervisor" in world.sent)
+    if (
+        stage in ENDED_WITHOUT_BRIDGE
+        and may_dial
+        and "end_call" not in admitted
+        and not transfer.caller.may_be_in_consultation
+    ):
+        return "I8: the transfer has ended and the supervisor may still be dialled"
+    if stage.ended and world.session == "holding" and "release_caller" not in world.sent:
+        return "I2: the transfer has ended, the caller is muted, and no release was sent"
+    return ""
+
+
+def _completion_violation(transfer: Transfer, world: World) -> str:
+    if world.switch != "executed" or world.leg not in ("up", "down"):
+        return "I3: complete, and caller and supervisor were never together"
+    if world.loss_reported:
+        return "I3: complete, although an event reported that the supervisor is gone"
+    if transfer.caller is not CallerPlace.ARRIVED:
+        return "I3: complete, and the caller was never seen to arrive"
+    return ""
+
+
+def leftover(transfer: Transfer, world: World) -> str:
+    """Return what an ended transfer has not cleaned up, or an empty string.
+
+    A phone that rings is no leftover: it stops by itself. While the caller's place is unknown, leg and room
+    stay up for the caller, and the evidence admits it.
+    """
+    if world.agent == "in":
+        return "I16: the briefing agent is left in the room"
+    if transfer.stage is Stage.COMPLETED:
+        return ""
+    if world.session == "holding" and world.caller != "hung_up":
+        return "I2: the caller is left on hold"
+    if (
+        transfer.caller.may_be_in_consultation
+        and world.caller == "consultation"
+        and world.leg_down
+        and not world.return_retried
+    ):
+        return "I2: the caller is alone and is not returned"
+    place_unknown = "return_caller" not in world.sent and not world.hang_up_reported
+    if transfer.caller.may_be_in_consultation and (world.caller == "consultation" or place_unknown):
+        return ""
+    if world.leg == "up":
+        return "I16: the supervisor's leg is left up"
+    if world.room == "open":
+        return "I16: the consultation room is left open"
+    return ""
