@@ -12,6 +12,7 @@ from .mutations import MUTATIONS, Mutation
 
 
 @pytest.mark.model
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.mistake)
 def test_the_model_check_finds_the_mutation(mutation: Mutation) -> None:
     report = explore_mutation(mutation)

@@ -26,17 +26,17 @@ from warmxfer.schemas import (
 )
 
 from . import bridge, cleanup, consultation, failures, preparation
-from .step_context import Actor, CommandPolicy, Policies
+from .step_context import CommandPolicy, Policies, ReplyingActor
 from .timeouts import SUMMARY_GRACE_S, briefing_s, command_s, effect_s, summary_s
 
-PRIMARY = Actor(
+PRIMARY = ReplyingActor(
     "primary session",
     "attach the session in its voice-agent process, or start `warmxfer run primary`",
 )
-SUMMARIZER = Actor("summarizer", "start one with `warmxfer run summarizer`")
-GATEWAY = Actor("SIP gateway", "start one with `warmxfer run gateway`")
-BRIEFING = Actor("briefing agent", "start one with `warmxfer run briefing`")
-SESSION = Actor(
+SUMMARIZER = ReplyingActor("summarizer", "start one with `warmxfer run summarizer`")
+GATEWAY = ReplyingActor("SIP gateway", "start one with `warmxfer run gateway`")
+BRIEFING = ReplyingActor("briefing agent", "start one with `warmxfer run briefing`")
+SESSION = ReplyingActor(
     "process that holds this session (brief_by is session)",
     "keep it running with `brief_here` open, or set brief_by to briefing",
 )

@@ -26,7 +26,7 @@ from .record import Output
 from .state import Decision, EvidenceValue, PendingCommand, PreparationTask, Stage, Transfer, wire_name
 
 
-class Actor(NamedTuple):
+class ReplyingActor(NamedTuple):
     """An actor that replies to commands: its name in sentences, and how an operator starts it."""
 
     name: str
@@ -36,7 +36,7 @@ class Actor(NamedTuple):
 class CommandPolicy(NamedTuple):
     """Everything the state machine knows about one command. `command_policy.py` has one row for each."""
 
-    actor: Actor
+    actor: ReplyingActor
     """The actor that replies."""
     timeout_s: Callable[[WarmTransferConfig], float]
     """How long the actor may take."""
@@ -52,7 +52,7 @@ class CommandPolicy(NamedTuple):
     """True if clean-up waits for the reply before the transfer ends."""
     grace_s: float = 0.0
     """How much longer than `timeout_s` the coordinator waits."""
-    in_session: Actor | None = None
+    in_session: ReplyingActor | None = None
     """The actor that replies when the config says `brief_by: session`."""
 
     def missing_reply_detail(self, command: type[Command], config: WarmTransferConfig) -> str:
