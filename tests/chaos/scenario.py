@@ -19,8 +19,10 @@ from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import RetryableError, WarmTransferPhase, decode_phase
 
-from .check import began_at, broken_promises, executed, read, told
-from .report_row import CUT_OFF, LEFT_ALONE, Row
+from ..testkit.invariants import from_report
+from ..testkit.transfer_history import read_history
+from .check import count_by_column, history_violations, is_clean
+from .report_row import Row
 from .tcp_proxy import Wire, free_ports
 
 TIME_SCALE = 0.1
@@ -34,6 +36,7 @@ FORGOTTEN_S = 25.0
 WORKED_OFF_S = 90.0
 VERDICT_S = 60.0
 LOOK_EVERY_S = 0.1
+REPEATABLE_COLUMNS = ("2nd dials", "2nd switches")
 BETWEEN_LOOKS_S = 0.25
 
 
@@ -76,31 +79,25 @@ class Scene:
 
     async def _judge(self, row: Row, call: Call, times: int, until: float, forgotten: bool) -> None:
         while True:
-            story = await read(self.bus, call.transfer.id)
-            result = story.results[0] if story.results else None
-            found = executed(await _verdict(call), result, call.caller.room_id)
-            if found.clean or time.monotonic() > until:
+            history = await read_history(self.bus, call.transfer.id)
+            result = history.result
+            effects = from_report(await _verdict(call), result, call.caller.room_id)
+            if is_clean(effects) or time.monotonic() > until:
                 break
             await asyncio.sleep(BETWEEN_LOOKS_S)
-        happened = {
-            "lost": int(result is None and not forgotten),
-            "2nd dials": max(found.second_dials + 1 - times, 0),
-            "2nd switches": max(found.second_switches + 1 - times, 0),
-            "legs left": found.legs_left,
-            "muted": found.muted,
-            LEFT_ALONE: found.left_alone,
-            CUT_OFF: found.cut_off,
-        }
+        happened = {"lost": int(result is None and not forgotten), **count_by_column(effects)}
+        for column in REPEATABLE_COLUMNS:
+            happened[column] = max(happened[column] + 1 - times, 0)
         row.happened.update(happened)
         row.outcomes[result.outcome.value if result else "forgotten" if forgotten else "lost"] += 1
         about = f"{row.fault} {row.struck}: {call.transfer.id}"
         if not forgotten:
-            row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
+            row.problems += [f"{about}: {broken}" for broken in history_violations(history)]
         if any(happened.values()):
             promised = any(count for what, count in happened.items() if what not in row.unpromised)
             evidence = row.problems if promised else row.notes
-            evidence += [f"{about}: {await _verdict(call)}", f"{about}: {told(story)}"]
-            evidence.append(f"{about}: the caller: {await self._travels(call, began_at(story))}")
+            evidence += [f"{about}: {await _verdict(call)}", f"{about}: {history.summary()}"]
+            evidence.append(f"{about}: the caller: {await self._travels(call, history.began_at)}")
 
     async def _travels(self, call: Call, since: float) -> str:
         """What the cloud did with the caller's leg."""

@@ -78,12 +78,12 @@ def simulate(seed: int, known: set[Way]) -> None:
         gc.enable()
     if problems:
         raise SystemExit(f"seed {seed}: {'; '.join(problems)}")
-    for id, story in world.stories.items():
-        led = ways(record for _, record in story.records)
+    for id, history in world.histories.items():
+        led = ways(record for _, record in history.records)
         name = f"seed_{seed}_{id}"
         if not led <= known and not path_of(name).exists():
             known |= led
-            keep(name, (stored.data for stored, _ in story.records))
+            keep(name, (stored.data for stored, _ in history.records))
 
 
 def ways(records: Iterable[Record]) -> set[Way]:

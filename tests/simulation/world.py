@@ -16,6 +16,7 @@ from warmxfer.adapters.rooms import JoinOptions
 from warmxfer.bus import RetryableError, Stored, subjects
 from warmxfer.schemas import CallCause, decode_phase, encode
 
+from ..testkit.transfer_history import TransferHistory
 from . import checks
 from .cloud import Cloud
 from .fault_schedule import Storm
@@ -30,7 +31,6 @@ from .room_presence import SimVoice
 from .simbus import SimBus
 from .stream import Stream
 from .trace import Trace
-from .transfer_history import Story
 from .webhooks import Webhooks
 
 EPOCH_S = 1_800_000_000.0
@@ -88,11 +88,11 @@ class World:
         self.people = People(self)
         self.users = Process("user", "user")
         self.house = House(self, self.plan.skews_s)
-        self.stories = {id: Story(plan) for id, plan in self.plans.items()}
+        self.histories = {id: TransferHistory(id) for id in self.plans}
         self.stormed_s = self.plan.storm_s
         """How long faults could strike: until what lasts long was over, too."""
         self.read_up_to = 0
-        """The newest message that the stories know."""
+        """The newest message that the histories hold."""
 
     # ── what everything in it may ask for ───────────────────────────────────────────────────────
 
@@ -152,7 +152,7 @@ class World:
             self.loop.abandon()
             self.loop.close()
             BORROWED.world = None
-        for problem in checks.broken_promises(self):
+        for problem in checks.violations(self):
             self.problem(problem)
         return Verdict(
             self.seed,
@@ -174,9 +174,9 @@ class World:
         self.trace.add("director", "calm")
         self.house.calm()
         self.storm.outage_ends()
-        await self._until(lambda: not self.running(), checks.patience_s(self))
+        await self._until(lambda: not self.running(), checks.longest_wait_s(self))
         self.trace.add("director", "all ended" if not self.running() else "out of patience")
-        await self._until(lambda: not checks.left_over(self), T_CLEAN_S)
+        await self._until(lambda: not checks.is_anything_left(self), T_CLEAN_S)
 
     async def _until(self, over: Callable[[], bool], patience_s: float) -> None:
         """Let time pass until it is `over`, or for `patience_s`."""
