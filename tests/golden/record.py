@@ -17,7 +17,7 @@ import gc
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.simulation.patches import borrowed
+from tests.simulation.patches import patched
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
 from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
@@ -71,7 +71,7 @@ async def record(scenarios: list[Scenario]) -> None:
 
 def simulate(seed: int, known: set[Way]) -> None:
     """Play one run of the simulation, and keep those of its logs that lead a way which is not `known`."""
-    with borrowed():
+    with patched():
         gc.disable()  # as `simulate` does
         world = World(seed)
         problems = world.run().problems

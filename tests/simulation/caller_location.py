@@ -37,7 +37,7 @@ def effects_of(world: World, history: TransferHistory) -> Effects:
     caller, legs = caller_of(world, history).record, legs_of(world, history)
     ours = [each for each in world.cloud.ledger if each.transfer_id == history.id]
     moves = [each.room_id for each in ours if each.what == "moved"]
-    own_legs = {each.record.call_id for each in legs if not each.twin}
+    own_legs = {each.record.call_id for each in legs if not each.repeated_by_cloud}
     ended_by_us = any(each.what == "end" and each.call_id in own_legs for each in world.cloud.ledger)
     return Effects(
         with_supervisor=history.complete,
@@ -45,14 +45,14 @@ def effects_of(world: World, history: TransferHistory) -> Effects:
         dials=sum(each.what == "dial" and not each.faulty for each in ours),
         moves_to_supervisor=len(moves) - moves.count(session_room),
         moves_back=moves.count(session_room),
-        supervisor_legs_up=sum(each.record.up for each in legs if not each.twin),
+        supervisor_legs_up=sum(each.record.up for each in legs if not each.repeated_by_cloud),
         supervisor_legs_expected=int(history.complete or caller.room_id == room_id),
-        repeated_legs_up=sum(each.record.up for each in legs if each.twin),
+        repeated_legs_up=sum(each.record.up for each in legs if each.repeated_by_cloud),
         caller_up=caller.up,
         caller_room=caller.room_id,
         caller_room_expected=room_id if history.complete else session_room,
-        caller_muted=world.house.sessions[session_room].muted,
-        caller_alone=ended_by_us if history.complete else world.house.sessions[session_room].over,
+        caller_muted=world.processes.sessions[session_room].muted,
+        caller_alone=ended_by_us if history.complete else world.processes.sessions[session_room].over,
         caller_cut_off=_cut_off(world, history),
     )
 
@@ -61,7 +61,7 @@ def with_the_ai(world: World, history: TransferHistory) -> Iterator[str]:
     """I1, I2, I4: a caller without a running or complete transfer is in their room, heard by an AI there."""
     if not is_last_of_caller(world, history) or any(each.complete for each in _of_caller(world, history)):
         return
-    caller, session = caller_of(world, history), world.house.sessions[world.plans[history.id].session]
+    caller, session = caller_of(world, history), world.processes.sessions[world.plans[history.id].session]
     if not caller.record.up or session.killed:
         return
     room_id = caller.record.room_id or ""
@@ -72,7 +72,7 @@ def with_the_ai(world: World, history: TransferHistory) -> Iterator[str]:
         return
     effects = effects_of(world, history)
     for violation in caller_in_the_right_room(effects):
-        others = sorted({*world.cloud.rooms[room_id].guests} - {caller.record.participant_id})
+        others = sorted({*world.cloud.rooms[room_id].participants} - {caller.record.participant_id})
         yield f"{violation}, with {', '.join(others) or 'no other participant'}"
     yield from map(str, caller_not_alone(effects))
     yield from map(str, caller_not_muted(effects))
@@ -90,10 +90,12 @@ def with_the_supervisor(world: World, history: TransferHistory) -> Iterator[str]
     yield from map(str, caller_not_alone(effects))
     if caller.record.room_id != effects.caller_room_expected:
         return
-    talking = {each.record.call_id for each in legs_of(world, history) if not each.twin}
+    talking = {each.record.call_id for each in legs_of(world, history) if not each.repeated_by_cloud}
     talking.add(caller.record.call_id)
     room = world.cloud.rooms[caller.record.room_id or ""]
-    phones = [each for each in room.guests.values() if each.call and each.call.record.call_id in talking]
+    phones = [
+        each for each in room.participants.values() if each.call and each.call.record.call_id in talking
+    ]
     if any(not each.audible for each in phones):
         yield "I5: complete, and the two do not hear each other"
 

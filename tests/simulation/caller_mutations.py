@@ -21,7 +21,7 @@ from warmxfer.schemas import CallerSwitched, CloseRoom, CommandFailed, FailureKi
 from .provider import SimProvider
 
 Patch = pytest.MonkeyPatch
-Mistake = Callable[[Patch], None]
+Mutation = Callable[[Patch], None]
 
 
 def leaves_after_letting_go(patch: Patch) -> None:

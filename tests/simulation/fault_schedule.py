@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 OUTAGE_S = (0.5, 25.0)
 LONG_OUTAGES_S = {"outage_30_s": 30.0, "outage_60_s": 60.0}
 """Longer than a session's lease; what is due meanwhile is due all at once afterwards."""
-DARK_S = 75.0
+UNREACHABLE_S = 75.0
 """Longer than any stage of a transfer waits for the cloud, and than all tries of one way back."""
 RESET_AT_ONCE = 0.3
 """How many of the connections a reset breaks."""
 POISON = b'{"type": "no_such_thing"}'
 
 
-class Storm:
+class FaultSchedule:
     """All of it ends when the weather is calm."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.broker_down = False
-        self._lasts_until = self._dark_until = 0.0
+        self._lasts_until = self._unreachable_until = 0.0
         self.outages: list[list[float]] = []
         """When each began, and ended."""
         self.poison: list[tuple[str, int]] = []
@@ -41,9 +41,9 @@ class Storm:
         return self._world.loop.time() < self._lasts_until
 
     @property
-    def cloud_dark(self) -> bool:
+    def cloud_unreachable(self) -> bool:
         """Whether the cloud answers no request."""
-        return self._world.loop.time() < self._dark_until
+        return self._world.loop.time() < self._unreachable_until
 
     def begin(self) -> None:
         for what in PER_MINUTE:
@@ -60,40 +60,40 @@ class Storm:
             self._world.stream.wake()
 
     def _schedule(self, what: str) -> None:
-        wait_s = self._world.weather.wait_s(what)
+        wait_s = self._world.faults.wait_s(what)
         if wait_s is not None:
             self._world.later(wait_s, self._strike, what)
 
     def _strike(self, what: str) -> None:
-        if self._world.weather.calm:
+        if self._world.faults.calm:
             return
         match what:
             case "outage":
-                self._outage_begins(what, self._world.weather.between(*OUTAGE_S))
+                self._outage_begins(what, self._world.faults.between(*OUTAGE_S))
             case "outage_30_s" | "outage_60_s":
                 self._outage_begins(what, LONG_OUTAGES_S[what])
-            case "cloud_dark":
-                self._cloud_goes_dark()
+            case "cloud_unreachable":
+                self._make_cloud_unreachable()
             case "reset":
                 self._reset()
-            case "voice_lost":
+            case "room_client_lost":
                 self._lose_voice()
             case "poison":
                 self._poison()
             case _:
-                self._world.house.strike(what)
+                self._world.processes.strike(what)
         self._schedule(what)
 
-    def _cloud_goes_dark(self) -> None:
-        if not self.cloud_dark:
-            self._world.weather.note("cloud_dark")
-            self._dark_until = self._world.loop.time() + DARK_S
-            self._lasts_until = max(self._lasts_until, self._dark_until)
+    def _make_cloud_unreachable(self) -> None:
+        if not self.cloud_unreachable:
+            self._world.faults.note("cloud_unreachable")
+            self._unreachable_until = self._world.loop.time() + UNREACHABLE_S
+            self._lasts_until = max(self._lasts_until, self._unreachable_until)
 
     def _outage_begins(self, what: str, length_s: float) -> None:
         if self.broker_down:
             return
-        self._world.weather.note(what)
+        self._world.faults.note(what)
         if what in LONG_OUTAGES_S:
             self._lasts_until = max(self._lasts_until, self._world.loop.time() + length_s)
         self.broker_down = True
@@ -106,17 +106,17 @@ class Storm:
         """Some connections break, and are had back."""
         if self.broker_down:
             return
-        self._world.weather.note("reset")
+        self._world.faults.note("reset")
         for bus in list(self._world.buses):
             if bus.connected and self._world.chance.random() < RESET_AT_ONCE:
                 bus.break_off()
                 bus.come_back()
 
     def _lose_voice(self) -> None:
-        seated = [each for each in self._world.voices if not each.process.frozen]
-        if seated:
-            self._world.weather.note("voice_lost")
-            self._world.chance.choice(seated).lose()
+        joined_room_clients = [each for each in self._world.room_clients if not each.process.frozen]
+        if joined_room_clients:
+            self._world.faults.note("room_client_lost")
+            self._world.chance.choice(joined_room_clients).lose()
 
     def _poison(self) -> None:
         """Somebody writes what nobody can read."""
@@ -124,7 +124,7 @@ class Storm:
         if not running or self.broker_down:
             return
         id = self._world.chance.choice(running)
-        self._world.weather.note("poison", id)
+        self._world.faults.note("poison", id)
         subject = self._world.chance.choice(
             (subjects.event(id), subjects.cancel(id), subjects.work_queue(id, "gateway"))
         )

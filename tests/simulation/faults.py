@@ -19,28 +19,28 @@ PER_ACTION: Mapping[str, float] = {
     "publish_lost": 0.02,
     "ack_lost": 0.02,
     "bus_slow": 0.01,
-    "receipt_lost": 0.03,
+    "settle_lost": 0.03,
     "delivered_twice": 0.03,
-    "heard_twice": 0.05,
-    "question_lost": 0.05,
+    "received_twice": 0.05,
+    "request_lost": 0.05,
     "timer_late": 0.10,
     "read_stale": 0.20,
     # the cloud
     "cloud_slow": 0.08,
     "cloud_refuses": 0.03,
     "cloud_limits": 0.05,
-    "cloud_doubtful_undone": 0.05,
-    "cloud_doubtful_done": 0.06,
-    "cloud_doubtful_late": 0.06,
+    "cloud_unknown_undone": 0.05,
+    "cloud_unknown_done": 0.06,
+    "cloud_unknown_late": 0.06,
     "cloud_twice": 0.05,
-    "look_unanswered": 0.06,
-    "look_stale": 0.20,
-    "look_blind": 0.05,
+    "lookup_unanswered": 0.06,
+    "lookup_stale": 0.20,
+    "lookup_misses_call": 0.05,
     "move_fails": 0.05,
     "webhook_lost": 0.15,
     "webhook_twice": 0.15,
     "webhook_late": 0.15,
-    "door_shut": 0.05,
+    "join_fails": 0.05,
     # the model
     "model_hangs": 0.15,
     "model_endless": 0.10,
@@ -53,9 +53,9 @@ PER_MINUTE: Mapping[str, float] = {
     "outage": 0.5,
     "outage_30_s": 0.3,
     "outage_60_s": 0.3,
-    "cloud_dark": 0.4,
+    "cloud_unreachable": 0.4,
     "reset": 2.0,
-    "voice_lost": 0.7,
+    "room_client_lost": 0.7,
     "poison": 0.7,
     **{f"crash_{role}": 0.45 for role in ROLES},
     **{f"stall_{role}": 0.45 for role in ROLES},
@@ -72,7 +72,7 @@ FOCUS = 6.0
 MAX_RATE = 0.5
 
 
-class Weather:
+class Faults:
     """Fair for one run in ten, a few classes of fault often for one in two, all of them for the rest."""
 
     def __init__(

@@ -22,9 +22,9 @@ from warmxfer.bus import ClaimResult, Worker
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
 
 from . import caller_mutations as callers
-from .caller_mutations import Mistake, Patch
+from .caller_mutations import Mutation, Patch
 from .cloud import Cloud
-from .patches import BORROWED
+from .patches import PATCHES
 from .provider import SimProvider
 from .simbus import SimBus
 
@@ -37,8 +37,8 @@ def claims_nothing(patch: Patch) -> None:
     """Every gateway that gets the command believes it is the first."""
 
     async def claim(bus: Any, id: str, effect: str, data: bytes, **_: Any) -> ClaimResult:
-        assert BORROWED.world is not None
-        return ClaimResult(True, BORROWED.world.now, data)
+        assert PATCHES.world is not None
+        return ClaimResult(True, PATCHES.world.now, data)
 
     patch.setattr(at_most_once, "claim_effect", claim)
 
@@ -63,7 +63,7 @@ def dials_when_it_likes(patch: Patch) -> None:
     dial = gateway.HANDLERS[DialSupervisor]
 
     async def late(desk: Any, transfer_id: str, command: DialSupervisor) -> Any:
-        await asyncio.sleep(BORROWED.random.uniform(0.0, SLOW_TO_DIAL_S))
+        await asyncio.sleep(PATCHES.random.uniform(0.0, SLOW_TO_DIAL_S))
         return await dial(desk, transfer_id, command)
 
     async def forbid(
@@ -106,7 +106,7 @@ def counts_no_phase(patch: Patch) -> None:
 def decides_by_its_own_clock(patch: Patch) -> None:
     """A worker's clock decides, and the broker's is written down."""
     real = coordinator.step
-    patch.setattr(coordinator, "step", lambda state, event, now: real(state, event, BORROWED.time.time()))
+    patch.setattr(coordinator, "step", lambda state, event, now: real(state, event, PATCHES.time.time()))
 
 
 def sets_no_timer(patch: Patch) -> None:
@@ -129,7 +129,7 @@ def sends_once(patch: Patch) -> None:
 
 def forgets_what_it_has_done(patch: Patch) -> None:
     """A trigger that comes again is a new one."""
-    patch.setattr(coordinator, "_record_id", lambda delivery: BORROWED.secrets.token_hex(8))
+    patch.setattr(coordinator, "_record_id", lambda delivery: PATCHES.secrets.token_hex(8))
 
 
 def waits_for_ever(patch: Patch) -> None:
@@ -181,7 +181,7 @@ async def _nothing(*_: Any, **__: Any) -> None:
     """What was forgotten."""
 
 
-MISTAKES: tuple[tuple[Mistake, str], ...] = (
+MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (callers.leaves_after_letting_go, "I1"),
     (callers.clears_away_at_once, "I1"),
     (callers.never_unmutes, "I2"),

@@ -26,7 +26,7 @@ from warmxfer.adapters.telephony import (
     Unanswered,
 )
 
-from .cloud import Deed
+from .cloud import LedgerEntry
 
 if TYPE_CHECKING:
     from .world import World
@@ -38,8 +38,8 @@ MAX_TRIES = 3
 PAUSE_S = 0.2
 TRIP_S = (0.02, 0.25)
 SLOW_S = (0.5, 8.0)
-DARK_TRIP_S = 0.2
-DOUBT_STATUSES = (None, None, 500, 504)
+UNREACHABLE_TRIP_S = 0.2
+UNKNOWN_STATUSES = (None, None, 500, 504)
 T = TypeVar("T")
 
 
@@ -64,17 +64,17 @@ class SimProvider:
         )
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
-        found = await self._ask(self._about(call_id), within_s)
+        found = await self._ask(self._transfer_of(call_id), within_s)
         call = next((each for each in found if each.call_id == call_id), None)
-        return None if call and call.up and self._is_overlooked(call_id) else call
+        return None if call and call.up and self._is_missed_once(call_id) else call
 
-    def _is_overlooked(self, call_id: str) -> bool:
+    def _is_missed_once(self, call_id: str) -> bool:
         """Once in a while a call that is up is "not found"; the next look at it sees it."""
-        if call_id in self._cloud.overlooked:
-            self._cloud.overlooked.remove(call_id)
-        elif self._world.weather.strikes("look_blind", self._known(self._about(call_id))):
-            self._cloud.overlooked.add(call_id)
-        return call_id in self._cloud.overlooked
+        if call_id in self._cloud.missed_once:
+            self._cloud.missed_once.remove(call_id)
+        elif self._world.faults.strikes("lookup_misses_call", self._known(self._transfer_of(call_id))):
+            self._cloud.missed_once.add(call_id)
+        return call_id in self._cloud.missed_once
 
     async def find_calls(
         self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
@@ -89,26 +89,26 @@ class SimProvider:
         found = await self._ask("", within_s)
         return [each for each in found if each.up and marks.items() <= each.metadata.items()]
 
-    async def _ask(self, about: str, within_s: float | None) -> list[CallRecord]:
+    async def _ask(self, subject: str, within_s: float | None) -> list[CallRecord]:
         """The book of calls, as a look-up is shown it."""
-        return await self._again(lambda limit_s: self._ask_once(about, limit_s), within_s, Unanswered)
+        return await self._retry(lambda limit_s: self._ask_once(subject, limit_s), within_s, Unanswered)
 
-    async def _ask_once(self, about: str, limit_s: float) -> list[CallRecord]:
-        strikes = self._world.weather.strikes
-        if self._world.storm.cloud_dark:
-            await asyncio.sleep(min(DARK_TRIP_S, limit_s))
+    async def _ask_once(self, subject: str, limit_s: float) -> list[CallRecord]:
+        strikes = self._world.faults.strikes
+        if self._world.fault_schedule.cloud_unreachable:
+            await asyncio.sleep(min(UNREACHABLE_TRIP_S, limit_s))
             raise Unanswered("the cloud is dark", status=503)
-        if strikes("look_unanswered", self._known(about)):
-            await asyncio.sleep(self._world.weather.between(0.05, limit_s))
+        if strikes("lookup_unanswered", self._known(subject)):
+            await asyncio.sleep(self._world.faults.between(0.05, limit_s))
             raise Unanswered("no usable answer", status=500)
-        trip_s = self._trip_s(about)
+        trip_s = self._trip_s(subject)
         if trip_s > limit_s:
             await asyncio.sleep(limit_s)
             raise Unanswered("no answer in time")
         await asyncio.sleep(trip_s)
         at = self._world.now
-        if strikes("look_stale", self._known(about)):
-            at -= self._world.weather.between(0.0, STALE_S)
+        if strikes("lookup_stale", self._known(subject)):
+            at -= self._world.faults.between(0.0, STALE_S)
         return [record for call in self._cloud.calls.values() if (record := call.as_of(at)) is not None]
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────
@@ -118,12 +118,12 @@ class SimProvider:
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         id = order.metadata["warmxferId"]
-        twice = self._world.weather.strikes("cloud_twice", id)
+        twice = self._world.faults.strikes("cloud_twice", id)
 
         def execute() -> str:
             call = self._cloud.dial(order)
             if twice:
-                self._cloud.dial(order, twin=True)
+                self._cloud.dial(order, repeated_by_cloud=True)
             return call.record.call_id
 
         call_id = await self._do(f"dial-{order.metadata['attempt']}", id, execute, within_s)
@@ -138,8 +138,8 @@ class SimProvider:
         return {"data": {"message": "accepted"}}
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        about = self._about(call_id)
-        await self._do("end", about, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
+        subject = self._transfer_of(call_id)
+        await self._do("end", subject, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         id = room_id.removeprefix("room-")
@@ -156,76 +156,76 @@ class SimProvider:
     async def _do(
         self,
         what: str,
-        about: str,
+        subject: str,
         execute: Callable[[], T],
         within_s: float | None,
         repeated: type[Exception] | None = None,
     ) -> T:
         """Have an order carried out; after `repeated`, as after being turned away, it is sent again."""
         again = (RateLimited,) if repeated is None else (RateLimited, repeated)
-        return await self._again(
-            lambda limit_s: self._do_once(what, about, execute, limit_s), within_s, *again
+        return await self._retry(
+            lambda limit_s: self._do_once(what, subject, execute, limit_s), within_s, *again
         )
 
-    async def _again(
+    async def _retry(
         self, once: Callable[[float], Awaitable[T]], within_s: float | None, *after: type[Exception]
     ) -> T:
         loop = self._world.loop
         deadline = loop.time() + self._limit_s(within_s)
         share = 1.0 if after == (RateLimited,) else 0.5
         try_s = share * (deadline - loop.time())
-        doubt: OutcomeUnknown | None = None
+        unknown: OutcomeUnknown | None = None
         for left in reversed(range(MAX_TRIES)):
             try:
                 return await once(min(try_s, deadline - loop.time()))
             except NotFound:
                 raise
             except (Rejected, *after) as error:
-                doubt = error if isinstance(error, OutcomeUnknown) else doubt
+                unknown = error if isinstance(error, OutcomeUnknown) else unknown
                 pause_s = error.after_s if isinstance(error, RateLimited) else PAUSE_S
                 if isinstance(error, Rejected) or not left or loop.time() + pause_s >= deadline:
                     # It speaks for its own try only: an earlier one may have been carried out.
-                    raise doubt or error from error
-                told = doubt or error
+                    raise unknown or error from error
+                last_error = unknown or error
             await asyncio.sleep(pause_s)
             if loop.time() >= deadline:
-                raise told
+                raise last_error
         raise AssertionError("the last try returns or raises")
 
-    async def _do_once(self, what: str, about: str, execute: Callable[[], T], limit_s: float) -> T:
+    async def _do_once(self, what: str, subject: str, execute: Callable[[], T], limit_s: float) -> T:
         """Send one order; what is raised tells how much is known of it."""
-        strikes, known = self._world.weather.strikes, self._known(about)
-        if self._world.storm.cloud_dark:
-            await asyncio.sleep(min(DARK_TRIP_S, limit_s))
+        strikes, known = self._world.faults.strikes, self._known(subject)
+        if self._world.fault_schedule.cloud_unreachable:
+            await asyncio.sleep(min(UNREACHABLE_TRIP_S, limit_s))
             raise OutcomeUnknown("the cloud is dark", status=503)
-        trip_s = self._trip_s(about)
+        trip_s = self._trip_s(subject)
         if strikes("cloud_limits", known):
             await asyncio.sleep(min(trip_s, limit_s))
-            raise RateLimited("too many requests", after_s=self._world.weather.between(0.2, 3.0))
-        self._cloud.orders.append(Deed(self._world.now, what, about))
-        self._world.trace.add("gateway orders", f"{what} {about}")
+            raise RateLimited("too many requests", after_s=self._world.faults.between(0.2, 3.0))
+        self._cloud.orders.append(LedgerEntry(self._world.now, what, subject))
+        self._world.trace.add("gateway orders", f"{what} {subject}")
         if strikes("cloud_refuses", known):
             await asyncio.sleep(min(trip_s, limit_s))
             raise Rejected("the provider said no", status=422)
-        if strikes("cloud_doubtful_undone", known):
-            return await self._doubt(limit_s)
-        if strikes("cloud_doubtful_done", known):
+        if strikes("cloud_unknown_undone", known):
+            return await self._outcome_unknown(limit_s)
+        if strikes("cloud_unknown_done", known):
             self._later(min(trip_s, limit_s) / 2, execute)
-            return await self._doubt(limit_s)
-        if strikes("cloud_doubtful_late", known):
-            wait_s = self._world.weather.between(0.0, limit_s)
-            self._later(wait_s + self._world.weather.between(0.0, SETTLE_S - STALE_S - 0.1), execute)
-            return await self._doubt(limit_s, wait_s)
+            return await self._outcome_unknown(limit_s)
+        if strikes("cloud_unknown_late", known):
+            wait_s = self._world.faults.between(0.0, limit_s)
+            self._later(wait_s + self._world.faults.between(0.0, SETTLE_S - STALE_S - 0.1), execute)
+            return await self._outcome_unknown(limit_s, wait_s)
         if trip_s > limit_s:
             self._later(min(trip_s / 2, limit_s), execute)
-            return await self._doubt(limit_s, limit_s)
+            return await self._outcome_unknown(limit_s, limit_s)
         answer = self._later(trip_s / 2, execute)
         await asyncio.sleep(trip_s)
         return answer.result()
 
-    async def _doubt(self, limit_s: float, wait_s: float | None = None) -> Any:
-        await asyncio.sleep(self._world.weather.between(0.01, limit_s) if wait_s is None else wait_s)
-        raise OutcomeUnknown("the answer did not come", status=self._world.chance.choice(DOUBT_STATUSES))
+    async def _outcome_unknown(self, limit_s: float, wait_s: float | None = None) -> Any:
+        await asyncio.sleep(self._world.faults.between(0.01, limit_s) if wait_s is None else wait_s)
+        raise OutcomeUnknown("the answer did not come", status=self._world.chance.choice(UNKNOWN_STATUSES))
 
     def _later(self, delay_s: float, execute: Callable[[], T]) -> asyncio.Future[T]:
         """Execute in the cloud, whatever becomes of the one who asked."""
@@ -247,14 +247,14 @@ class SimProvider:
             raise NotSent("there was no time left to ask")
         return limit_s
 
-    def _trip_s(self, about: str) -> float:
-        slow = self._world.weather.strikes("cloud_slow", self._known(about))
+    def _trip_s(self, subject: str) -> float:
+        slow = self._world.faults.strikes("cloud_slow", self._known(subject))
         return self._world.chance.uniform(*(SLOW_S if slow else TRIP_S))
 
-    def _known(self, about: str) -> str | None:
-        return about if about in self._world.plans else None
+    def _known(self, subject: str) -> str | None:
+        return subject if subject in self._world.plans else None
 
-    def _about(self, call_id: str) -> str:
+    def _transfer_of(self, call_id: str) -> str:
         call = self._cloud.calls.get(call_id)
         return call.transfer_id if call else ""
 

@@ -80,7 +80,7 @@ def complete_is_true(world: World, history: TransferHistory) -> Iterator[str]:
     moved = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("moved", history.id)]
     if not moved:
         yield "I3: complete, and the caller was never moved"
-    legs = [each for each in legs_of(world, history) if not each.twin]
+    legs = [each for each in legs_of(world, history) if not each.repeated_by_cloud]
     if not any(each.answered_at is not None and each.answered_at <= history.ended_at for each in legs):
         yield "I3: complete, and no supervisor had answered"
     elif all((each.ended_at or history.ended_at) < history.ended_at - UNSEEN_S for each in legs):
@@ -95,7 +95,7 @@ def nothing_left(world: World, history: TransferHistory) -> Iterator[str]:
     room = world.cloud.rooms.get(f"room-{history.id}")
     if room is None:
         return
-    if f"wxa-{history.id}" in room.guests:
+    if f"wxa-{history.id}" in room.participants:
         yield "I16: the briefing agent is still in the room"
     caller_in_room = caller_of(world, history).record.room_id == room.id
     if room.open and not history.complete and not caller_in_room:
@@ -114,7 +114,7 @@ def recording_reported(world: World, history: TransferHistory) -> Iterator[str]:
     ]
     if reported == "started" and caller.record.call_id not in {each.call_id for each in recorded}:
         yield "I28: the result says that the caller is recorded, and the caller is not"
-    no_faults = world.weather.allowed <= MODEL_FAULTS and caller.record.up
+    no_faults = world.faults.allowed <= MODEL_FAULTS and caller.record.up
     if no_faults and reported not in (None, "started"):
         yield f"I28: not recorded, without a fault that matters: {reported}"
 
@@ -141,7 +141,7 @@ def held_only_for_a_transfer(world: World, history: TransferHistory) -> Iterator
     ]
     if history is not ours[0]:
         return
-    for began, *ended in world.house.sessions[session].holds:
+    for began, *ended in world.processes.sessions[session].holds:
         before = [each for each in ours if each.began_at <= began]
         if not before:
             yield "I25: the caller was held before any transfer was recorded"
@@ -157,11 +157,11 @@ def held_only_for_a_transfer(world: World, history: TransferHistory) -> Iterator
 
 def released_in_an_outage(world: World, history: TransferHistory) -> Iterator[str]:
     """I25: while the broker is unreachable, a session releases its caller when its lease expires."""
-    if any(what in ("stall_primary", "crash_primary") for what, _ in world.weather.struck):
+    if any(what in ("stall_primary", "crash_primary") for what, _ in world.faults.struck):
         return
     limit_s = LEASE_SLACK * world.plan.lease_s + RELEASE_STEPS_S
-    for outage_at, back_at in world.storm.outages:
-        for began, *ended in world.house.sessions[world.plans[history.id].session].holds:
+    for outage_at, back_at in world.fault_schedule.outages:
+        for began, *ended in world.processes.sessions[world.plans[history.id].session].holds:
             until = min(ended[0] if ended else world.now, back_at)
             if began < outage_at and until > outage_at + limit_s:
                 yield f"I25: the caller was muted for {until - outage_at:.1f} s of an outage"

@@ -18,8 +18,8 @@ from multiprocessing import get_context
 from . import coverage
 from .coverage import Struck
 from .logs import read_logs
-from .patches import borrowed
-from .world import Verdict, simulate
+from .patches import patched
+from .world import RunResult, simulate
 
 CHUNK = 50
 REPEAT_EVERY = 50
@@ -38,14 +38,14 @@ class Tally:
     struck: Struck = field(default_factory=Counter)
     broken: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, result: RunResult) -> None:
         self.seeds += 1
-        self.steps += verdict.steps
-        self.virtual_s += verdict.virtual_s
-        self.outcomes.update(verdict.outcomes)
-        self.struck.update(verdict.struck)
-        if verdict.problems:
-            self.broken.append((verdict.seed, verdict.problems))
+        self.steps += result.steps
+        self.virtual_s += result.virtual_s
+        self.outcomes.update(result.outcomes)
+        self.struck.update(result.struck)
+        if result.problems:
+            self.broken.append((result.seed, result.problems))
 
     def merge(self, other: Tally) -> None:
         self.seeds += other.seeds
@@ -59,12 +59,12 @@ class Tally:
 def run_seeds(seeds: Sequence[int]) -> Tally:
     """Run these, some of them twice."""
     tally = Tally()
-    with borrowed():
+    with patched():
         for seed in seeds:
-            verdict = simulate(seed)
-            if seed % REPEAT_EVERY == 0 and simulate(seed).digest != verdict.digest:
-                verdict = _unrepeatable(verdict)
-            tally.add(verdict)
+            result = simulate(seed)
+            if seed % REPEAT_EVERY == 0 and simulate(seed).digest != result.digest:
+                result = _unrepeatable(result)
+            tally.add(result)
     gc.collect()
     return tally
 
@@ -81,32 +81,32 @@ def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
         yield from pool.imap_unordered(run_seeds, chunks)
 
 
-def _unrepeatable(verdict: Verdict) -> Verdict:
-    problems = (*verdict.problems, "the same seed gave another run")
-    return Verdict(
-        verdict.seed,
-        verdict.digest,
+def _unrepeatable(result: RunResult) -> RunResult:
+    problems = (*result.problems, "the same seed gave another run")
+    return RunResult(
+        result.seed,
+        result.digest,
         problems,
-        verdict.struck,
-        verdict.outcomes,
-        verdict.trace,
-        verdict.virtual_s,
-        verdict.steps,
+        result.struck,
+        result.outcomes,
+        result.trace,
+        result.virtual_s,
+        result.steps,
     )
 
 
 def show_one(seed: int, *, trace: bool) -> int:
     """One run, told in full."""
-    with borrowed():
-        verdict, again = simulate(seed), simulate(seed)
+    with patched():
+        result, again = simulate(seed), simulate(seed)
     if trace:
-        print(verdict.trace.shown())
-    print(f"seed {seed}: {', '.join(verdict.outcomes)}; {verdict.virtual_s:.1f} s; digest {verdict.digest}")
-    for problem in verdict.problems:
+        print(result.trace.shown())
+    print(f"seed {seed}: {', '.join(result.outcomes)}; {result.virtual_s:.1f} s; digest {result.digest}")
+    for problem in result.problems:
         print(f"  {problem}")
-    if again.digest != verdict.digest:
+    if again.digest != result.digest:
         print("  the same seed gave another run")
-    return int(bool(verdict.problems) or again.digest != verdict.digest)
+    return int(bool(result.problems) or again.digest != result.digest)
 
 
 def show_many(first: int, count: int, jobs: int) -> int:

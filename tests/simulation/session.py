@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from warmxfer.actors.primary import Attachment
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
-from .cloud import Guest
+from .cloud import Participant
 from .loop import CURRENT, Process
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ class SimSession:
         self.over = False
         self.attachment: Attachment | None = None
         self.holds: list[list[float]] = []
-        world.cloud.enter(world.cloud.room(room_id), Guest(f"ai-{room_id}", audible=True, tell=self._tell))
+        world.cloud.enter(
+            world.cloud.room(room_id),
+            Participant(f"ai-{room_id}", audible=True, on_event=self._on_room_event),
+        )
 
     @property
     def live(self) -> bool:
@@ -54,8 +57,8 @@ class SimSession:
 
     @property
     def caller_participant_id(self) -> str | None:
-        guests = self._world.cloud.rooms[self.room_id].guests.values()
-        return next((each.participant_id for each in guests if each.call is not None), None)
+        participants = self._world.cloud.rooms[self.room_id].participants.values()
+        return next((each.participant_id for each in participants if each.call is not None), None)
 
     async def mute(self) -> None:
         if not self.muted:
@@ -96,7 +99,7 @@ class SimSession:
 
     # ── what the room does to us ─────────────────────────────────────────────────────────────────
 
-    def _tell(self, what: str, participant_id: str, words: str) -> None:
+    def _on_room_event(self, what: str, participant_id: str, words: str) -> None:
         if what in ("left", "audible", "closed"):
             self._world.loop.call_later(
                 NOTICE_S, self._notice, what, participant_id, words, context=self._process.context

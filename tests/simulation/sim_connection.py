@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .loop import Process
-from .sim_consumer import SimPuller
+from .sim_consumer import SimPullConsumer
 
 if TYPE_CHECKING:
     from .world import World
@@ -22,11 +22,11 @@ SLOW_S = (0.2, 1.5)
 RECONNECT_S = (0.05, 0.6)
 
 
-class Attempt(Exception):
+class AttemptFailed(Exception):
     """One attempt came to nothing; why."""
 
 
-class Wire:
+class SimConnection:
     """`send` to the broker, `receive` from it, for as long as the connection stands."""
 
     def __init__(self, world: World, process: Process) -> None:
@@ -34,7 +34,7 @@ class Wire:
         self.process = process
         self.connected = True
         self.closed = False
-        self.pullers: list[SimPuller] = []
+        self.pull_consumers: list[SimPullConsumer] = []
         self._life = 0
         self._last_words: int | None = None
         """The life whose words still reach the broker although its process has died."""
@@ -47,7 +47,7 @@ class Wire:
 
     def send(self, act: Callable[..., object], *args: object) -> None:
         """Have `act` happen at the broker; nothing comes of it if the connection breaks on the way."""
-        slow_s = self.world.weather.between(*SLOW_S) if self.world.weather.strikes("bus_slow") else 0.0
+        slow_s = self.world.faults.between(*SLOW_S) if self.world.faults.strikes("bus_slow") else 0.0
         jitter_s = self._latency_s * self.world.chance.random()
         self._out_clear_at = max(
             self._out_clear_at, self.world.loop.time() + self._latency_s + jitter_s + slow_s
@@ -75,7 +75,7 @@ class Wire:
         self._life += 1
         self.connected = False
         self._came_back.clear()
-        for puller in self.pullers:
+        for puller in self.pull_consumers:
             puller.forget()
         self.world.loop.call_soon(self._lose, context=self.process.context)
 
@@ -97,7 +97,7 @@ class Wire:
     def _lose(self) -> None:
         for future in list(self._waiting):
             if not future.done():
-                future.set_exception(Attempt("connection lost"))
+                future.set_exception(AttemptFailed("connection lost"))
 
     def _return(self, life: int) -> None:
         if life != self._life or self.closed:
@@ -108,7 +108,7 @@ class Wire:
         self.connected = True
         self.renew()
         self._came_back.set()
-        for puller in self.pullers:
+        for puller in self.pull_consumers:
             puller.resume()
         hooks = [hook() for hook in tuple(self._hooks)]
         if hooks:

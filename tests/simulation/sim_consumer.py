@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .simbus import SimBus
 
 
-class SimPuller:
+class SimPullConsumer:
     """As `warmxfer.bus.pull_consumer.Puller`, its wire left out."""
 
     def __init__(self, bus: SimBus, consumer: str, sink: MessageSink, window: int) -> None:
@@ -25,7 +25,7 @@ class SimPuller:
 
     async def start(self) -> None:
         self._pulling = True
-        self._bus.pullers.append(self)
+        self._bus.pull_consumers.append(self)
         await self.request_more()
 
     async def stop(self) -> None:
@@ -54,8 +54,8 @@ class SimPuller:
         self._settle(arrival, "term")
 
     def _settle(self, arrival: ConsumerMessage, verb: str, delay_s: float = 0.0) -> None:
-        lost = verb != "progress" and self._bus.world.weather.strikes(
-            "receipt_lost", arrival.subject.split(".")[1]
+        lost = verb != "progress" and self._bus.world.faults.strikes(
+            "settle_lost", arrival.subject.split(".")[1]
         )
         if self._bus.connected and not lost:
             self._bus.send(self._consumer.settle, arrival.seq, verb, delay_s)

@@ -31,7 +31,7 @@ TIMER_LATE_FAULT_S = 0.95
 TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
 
 
-class Taker(Protocol):
+class MessageReceiver(Protocol):
     """Whoever pulls from a consumer."""
 
     def give(self, arrival: ConsumerMessage) -> None:
@@ -40,7 +40,7 @@ class Taker(Protocol):
 
 
 @dataclass(slots=True)
-class _Given:
+class _Unacknowledged:
     """A message that was handed out and is not acknowledged."""
 
     tries: int
@@ -55,29 +55,29 @@ class Consumer:
         self._ack_wait_s = ack_wait_s
         self.name = name
         self._ready: deque[int] = deque()
-        self._again: deque[int] = deque()
-        self._given: dict[int, _Given] = {}
+        self._retry: deque[int] = deque()
+        self._unacknowledged: dict[int, _Unacknowledged] = {}
         self._pulls: deque[list[object]] = deque()
 
     @property
     def unsettled(self) -> int:
-        return len(self._ready) + len(self._again) + len(self._given)
+        return len(self._ready) + len(self._retry) + len(self._unacknowledged)
 
     def offer(self, seq: int) -> None:
         self._ready.append(seq)
         self.dispatch()
 
-    def pull(self, taker: Taker, count: int) -> None:
-        self._pulls.append([taker, count])
+    def pull(self, receiver: MessageReceiver, count: int) -> None:
+        self._pulls.append([receiver, count])
         self.dispatch()
 
-    def forget(self, taker: Taker) -> None:
+    def forget(self, receiver: MessageReceiver) -> None:
         """Its connection is gone, and with it every pull of it."""
-        self._pulls = deque(each for each in self._pulls if each[0] is not taker)
+        self._pulls = deque(each for each in self._pulls if each[0] is not receiver)
 
     def dispatch(self) -> None:
-        while self._pulls and (self._again or self._ready) and not self._world.broker_down:
-            seq = self._again.popleft() if self._again else self._ready.popleft()
+        while self._pulls and (self._retry or self._ready) and not self._world.broker_down:
+            seq = self._retry.popleft() if self._retry else self._ready.popleft()
             pull = self._pulls[0]
             pull[1] -= 1  # type: ignore[operator]
             if pull[1] == 0:
@@ -86,57 +86,57 @@ class Consumer:
                 self._pulls.rotate(-1)
             self._give(seq, pull[0])  # type: ignore[arg-type]
 
-    def _give(self, seq: int, taker: Taker) -> None:
-        given = self._given.get(seq)
-        if given is None:
-            given = self._given[seq] = _Given(0, None)
-        given.tries += 1
-        self._wait(seq, given, self._ack_wait_s)
+    def _give(self, seq: int, receiver: MessageReceiver) -> None:
+        delivery = self._unacknowledged.get(seq)
+        if delivery is None:
+            delivery = self._unacknowledged[seq] = _Unacknowledged(0, None)
+        delivery.tries += 1
+        self._wait(seq, delivery, self._ack_wait_s)
         stored = self._world.stream[seq]
-        self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {given.tries}")
-        taker.give(
+        self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {delivery.tries}")
+        receiver.give(
             ConsumerMessage(
-                stored.subject, stored.data, stored.headers, seq, stored.at, given.tries, str(seq)
+                stored.subject, stored.data, stored.headers, seq, stored.at, delivery.tries, str(seq)
             )
         )
 
-    def _wait(self, seq: int, given: _Given, wait_s: float) -> None:
-        if given.due is not None:
-            given.due.cancel()
-        given.due = self._world.later(wait_s, self._overdue, seq)
+    def _wait(self, seq: int, delivery: _Unacknowledged, wait_s: float) -> None:
+        if delivery.due is not None:
+            delivery.due.cancel()
+        delivery.due = self._world.later(wait_s, self._overdue, seq)
 
     def _overdue(self, seq: int) -> None:
-        if seq in self._given:
-            self._given[seq].due = None
-            self._again.append(seq)
+        if seq in self._unacknowledged:
+            self._unacknowledged[seq].due = None
+            self._retry.append(seq)
             self.dispatch()
 
     def settle(self, seq: int, verb: str, delay_s: float = 0.0) -> None:
         """An acknowledgement arrived: `ack`, `term`, `nak` or `progress`."""
-        given = self._given.get(seq)
-        if given is None:
+        delivery = self._unacknowledged.get(seq)
+        if delivery is None:
             return
-        if verb == "ack" and self._world.weather.strikes("delivered_twice", self._about(seq)):
-            self._forget_receipt(seq, given)
+        if verb == "ack" and self._world.faults.strikes("delivered_twice", self._about(seq)):
+            self._forget_receipt(seq, delivery)
         elif verb in ("ack", "term"):
-            if given.due is not None:
-                given.due.cancel()
-            elif seq in self._again:
-                self._again.remove(seq)
-            del self._given[seq]
-        elif given.due is None:
+            if delivery.due is not None:
+                delivery.due.cancel()
+            elif seq in self._retry:
+                self._retry.remove(seq)
+            del self._unacknowledged[seq]
+        elif delivery.due is None:
             return
         elif verb == "progress":
-            self._wait(seq, given, self._ack_wait_s)
+            self._wait(seq, delivery, self._ack_wait_s)
         else:
-            self._wait(seq, given, delay_s)
+            self._wait(seq, delivery, delay_s)
 
-    def _forget_receipt(self, seq: int, given: _Given) -> None:
+    def _forget_receipt(self, seq: int, delivery: _Unacknowledged) -> None:
         """A new leader did not know of the receipt yet, and perhaps not of the delivery either."""
         if self._world.chance.random() < 0.5:
-            given.tries = 0
-        if given.due is not None:
-            self._wait(seq, given, self._world.weather.between(0.0, self._ack_wait_s))
+            delivery.tries = 0
+        if delivery.due is not None:
+            self._wait(seq, delivery, self._world.faults.between(0.0, self._ack_wait_s))
 
     def _about(self, seq: int) -> str:
         return self._world.stream[seq].subject.split(".")[1]
@@ -237,7 +237,7 @@ class Stream:
         self._purge(stored.subject)
         at = datetime.fromisoformat(moment.removeprefix("@at ").replace("Z", "+00:00")).timestamp()
         late_s = self._world.chance.uniform(0.0, TIMER_LATENESS_S)
-        if self._world.weather.strikes("timer_late", stored.subject.split(".")[1]):
+        if self._world.faults.strikes("timer_late", stored.subject.split(".")[1]):
             late_s = TIMER_LATE_FAULT_S
         fire = self._world.later(max(0.0, at - stored.at) + late_s, self._fire, stored)
         self._timers[stored.subject] = (stored.seq, fire)

@@ -40,7 +40,7 @@ def every_message_from_a_record(world: World, history: TransferHistory) -> Itera
         yield f"I14: never sent: {missing}"
     stored = [*history.sent, *(each for each, _ in history.phases), *(each for each, _ in history.results)]
     unordered = [each.subject for each in stored if each.msg_id not in ordered]
-    unordered = [subject for subject in unordered if subject not in world.storm.poisoned]
+    unordered = [subject for subject in unordered if subject not in world.fault_schedule.poisoned]
     if unordered:
         yield f"I14: sent by no record: {unordered}"
 
@@ -75,13 +75,15 @@ def bounded_life(world: World, history: TransferHistory) -> Iterator[str]:
         yield "L1: the request was acknowledged and has no record"
     elif history.ended_at is None:
         yield f"L3: still {history.records[-1][1].state.stage.value}"
-    elif history.ended_at - history.began_at > longest_life_s(world.plans[history.id]) + world.stormed_s:
+    elif (
+        history.ended_at - history.began_at > longest_life_s(world.plans[history.id]) + world.faults_lasted_s
+    ):
         yield f"I19: it lived for {history.ended_at - history.began_at:.1f} s"
 
 
 def dead_letters(world: World, history: TransferHistory) -> Iterator[str]:
     """I22: an unreadable message has a dead letter with its cause, and no other message has one."""
-    poison = {seq for id, seq in world.storm.poison if id == history.id}
+    poison = {seq for id, seq in world.fault_schedule.poison if id == history.id}
     yield from map(str, only_poison_dead_lettered(history, poison))
 
 
@@ -101,7 +103,7 @@ def willing_supervisor_completes(world: World, history: TransferHistory) -> Iter
     caller_stays = all(
         each.hangs_up_at_s is None for each in world.plan.callers if each.session == plan.session
     )
-    if willing and alone and caller_stays and world.weather.allowed <= MODEL_FAULTS and not history.complete:
+    if willing and alone and caller_stays and world.faults.allowed <= MODEL_FAULTS and not history.complete:
         outcome = history.result.outcome.value if history.result else "no result"
         yield f"L2: {outcome}, without a fault that matters"
 

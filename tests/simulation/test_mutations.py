@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from .caller_mutations import Mistake, Patch
-from .mutations import MISTAKES
-from .patches import borrowed
+from .caller_mutations import Mutation, Patch
+from .mutations import MUTATIONS
+from .patches import patched
 from .world import simulate
 
 MAX_SEEDS = 400
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize(("mistake", "promise"), MISTAKES)
-def test_it_is_noticed(mistake: Mistake, promise: str, monkeypatch: Patch) -> None:
-    with borrowed():
-        mistake(monkeypatch)
+@pytest.mark.parametrize(("mistake", "promise"), MUTATIONS)
+def test_it_is_noticed(mutation: Mutation, promise: str, monkeypatch: Patch) -> None:
+    with patched():
+        mutation(monkeypatch)
         broken: set[str] = set()
         for seed in range(1, MAX_SEEDS + 1):
             broken |= {problem.partition(": ")[2].partition(":")[0] for problem in simulate(seed).problems}

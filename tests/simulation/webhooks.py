@@ -34,7 +34,7 @@ class Webhooks:
         found = to_event(notice)
         if found is None:
             return
-        strikes, between = self._world.weather.strikes, self._world.weather.between
+        strikes, between = self._world.faults.strikes, self._world.faults.between
         self._count += 1
         msg_id = f"hook-{self._count}"
         if strikes("webhook_lost", found.transfer_id):
@@ -50,7 +50,7 @@ class Webhooks:
             bus = self._world.chance.choice(doors)
             spawn(self._world.loop, bus.process, self._take(bus, found, msg_id, sending), f"hook {msg_id}")
         else:
-            self._again(found, msg_id, sending)
+            self._retry(found, msg_id, sending)
 
     async def _take(self, bus: SimBus, found: TransferEvent, msg_id: str, sending: int) -> None:
         self._world.trace.add("webhook", f"{found.transfer_id} {wire_name(found.event)}")
@@ -62,8 +62,8 @@ class Webhooks:
                 deadline_s=PUBLISH_TIMEOUT_S,
             )
         except RetryableError:
-            self._again(found, msg_id, sending)
+            self._retry(found, msg_id, sending)
 
-    def _again(self, found: TransferEvent, msg_id: str, sending: int) -> None:
+    def _retry(self, found: TransferEvent, msg_id: str, sending: int) -> None:
         if sending < MAX_SENDINGS:
             self._world.later(AGAIN_S * sending, self._deliver, found, msg_id, sending + 1)

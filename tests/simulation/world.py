@@ -19,30 +19,30 @@ from warmxfer.schemas import CallCause, decode_phase, encode
 from ..testkit.transfer_history import TransferHistory
 from . import checks
 from .cloud import Cloud
-from .fault_schedule import Storm
-from .faults import Weather
-from .loop import Process, SimLoop, Stuck, spawn
+from .fault_schedule import FaultSchedule
+from .faults import Faults
+from .loop import NothingToRun, Process, SimLoop, spawn
 from .model import SimModel
-from .patches import BORROWED
+from .patches import PATCHES
 from .people import People
 from .plan import Plan, TransferPlan, draw
-from .processes import ACK_WAIT_S, SETTINGS, House
-from .room_presence import SimVoice
+from .processes import ACK_WAIT_S, SETTINGS, Processes
+from .room_presence import SimRoomClient
 from .simbus import SimBus
 from .stream import Stream
 from .trace import Trace
 from .webhooks import Webhooks
 
 EPOCH_S = 1_800_000_000.0
-LOOK_EVERY_S = 1.0
-FOREVER_S = 3_600.0
-T_CLEAN_S = 75.0
+POLL_S = 1.0
+MAX_WAIT_S = 3_600.0
+CLEAN_UP_S = 75.0
 """After the last transfer has ended in calm: what is left over is cleared away by then. A `Retry` may wait
 30 s, and a session 20 s for its lease."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RunResult:
     """What became of a run. `problems` is empty when every promise was kept."""
 
     seed: int
@@ -72,24 +72,24 @@ class World:
         self.over = False
         self.phases: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
-        self.weather = Weather(
+        self.faults = Faults(
             random.Random(chance.getrandbits(64)),
             self.trace,
             self.running,
             lambda id: self.phases.get(id, "unasked"),
         )
         self.buses: list[SimBus] = []
-        self.voices: list[SimVoice] = []
+        self.room_clients: list[SimRoomClient] = []
         self.stream = Stream(self, ACK_WAIT_S)
         self.stream.on_stored = self._notice
-        self.storm = Storm(self)
+        self.fault_schedule = FaultSchedule(self)
         self.webhooks = Webhooks(self)
         self.cloud = Cloud(self)
         self.people = People(self)
         self.users = Process("user", "user")
-        self.house = House(self, self.plan.skews_s)
+        self.processes = Processes(self, self.plan.skews_s)
         self.histories = {id: TransferHistory(id) for id in self.plans}
-        self.stormed_s = self.plan.storm_s
+        self.faults_lasted_s = self.plan.fault_time_s
         """How long faults could strike: until what lasts long was over, too."""
         self.read_up_to = 0
         """The newest message that the histories hold."""
@@ -108,7 +108,7 @@ class World:
 
     @property
     def broker_down(self) -> bool:
-        return self.storm.broker_down
+        return self.fault_schedule.broker_down
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Have `act` happen in `delay_s`, in no process."""
@@ -121,8 +121,8 @@ class World:
     def token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"
 
-    def open_voice(self, seat: JoinOptions) -> SimVoice:
-        return SimVoice(self, seat)
+    def open_room_client(self, seat: JoinOptions) -> SimRoomClient:
+        return SimRoomClient(self, seat)
 
     def open_model(self) -> SimModel | None:
         return SimModel(self) if self.plan.has_model else None
@@ -139,26 +139,26 @@ class World:
 
     # ── the run ──────────────────────────────────────────────────────────────────────────────────
 
-    def run(self) -> Verdict:
+    def run(self) -> RunResult:
         """Let it happen. Call once, while the clock is borrowed."""
-        BORROWED.world = self
+        PATCHES.world = self
         self.loop.set_exception_handler(self._unhandled)
         try:
             self.loop.run_until_complete(self._direct())
-        except Stuck as error:
+        except NothingToRun as error:
             self.problem(f"L1: {error}")
         finally:
             self.over = True
             self.loop.abandon()
             self.loop.close()
-            BORROWED.world = None
+            PATCHES.world = None
         for problem in checks.violations(self):
             self.problem(problem)
-        return Verdict(
+        return RunResult(
             self.seed,
             self.trace.digest(),
             tuple(self.problems),
-            self.weather.struck,
+            self.faults.struck,
             tuple(self.outcomes.get(id, "none") for id in self.plans),
             self.trace,
             self.loop.time(),
@@ -167,33 +167,33 @@ class World:
 
     async def _direct(self) -> None:
         self.context.run(self._begin)
-        await asyncio.sleep(self.plan.storm_s)
-        await self._until(lambda: len(self.phases) == len(self.plans), FOREVER_S)
-        await self._until(lambda: not self.storm.lasting, FOREVER_S)
-        self.weather.calm, self.stormed_s = True, self.loop.time()
+        await asyncio.sleep(self.plan.fault_time_s)
+        await self._until(lambda: len(self.phases) == len(self.plans), MAX_WAIT_S)
+        await self._until(lambda: not self.fault_schedule.lasting, MAX_WAIT_S)
+        self.faults.calm, self.faults_lasted_s = True, self.loop.time()
         self.trace.add("director", "calm")
-        self.house.calm()
-        self.storm.outage_ends()
+        self.processes.calm()
+        self.fault_schedule.outage_ends()
         await self._until(lambda: not self.running(), checks.longest_wait_s(self))
         self.trace.add("director", "all ended" if not self.running() else "out of patience")
-        await self._until(lambda: not checks.is_anything_left(self), T_CLEAN_S)
+        await self._until(lambda: not checks.is_anything_left(self), CLEAN_UP_S)
 
     async def _until(self, over: Callable[[], bool], patience_s: float) -> None:
         """Let time pass until it is `over`, or for `patience_s`."""
         deadline = self.loop.time() + patience_s
         while not over() and self.loop.time() < deadline:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
     def _begin(self) -> None:
         for caller in self.plan.callers:
             call = self.cloud.call_in(caller.session, f"caller-{caller.session}")
             if caller.hangs_up_at_s is not None:
                 self.later(caller.hangs_up_at_s, self._caller_hangs_up, caller.session, call)
-        self.house.open()
+        self.processes.open()
         bus = SimBus(self, self.users, SETTINGS)
         for each in self.plan.transfers:
             spawn(self.loop, self.users, self._ask_for(bus, each), f"user {each.id}")
-        self.storm.begin()
+        self.fault_schedule.begin()
 
     async def _ask_for(self, bus: SimBus, plan: TransferPlan) -> None:
         body = b"{not json" if plan.flaw == "unreadable" else encode(plan.body)
@@ -201,8 +201,8 @@ class World:
         await self._publish(bus, subjects.request(plan.id), body, plan.id)
         if plan.cancelled_at_s is not None:
             await asyncio.sleep(plan.cancelled_at_s)
-            if not self.weather.calm and plan.id in self.running():
-                self.weather.note("cancelled", plan.id)
+            if not self.faults.calm and plan.id in self.running():
+                self.faults.note("cancelled", plan.id)
                 await self._publish(bus, subjects.cancel(plan.id), b"{}", f"cancel-{plan.id}")
 
     async def _publish(self, bus: SimBus, subject: str, data: bytes, msg_id: str) -> None:
@@ -217,7 +217,7 @@ class World:
         if call.record.up:
             for each in self.plan.transfers:
                 if each.session == session and each.id in self.running():
-                    self.weather.note("caller_hangs_up", each.id)
+                    self.faults.note("caller_hangs_up", each.id)
             self.cloud.hang_up(call, CallCause.HUNG_UP)
 
     # ── what is noticed ──────────────────────────────────────────────────────────────────────────
@@ -237,7 +237,7 @@ class World:
             self.problem(f"unhandled: {context.get('message')}", context.get("exception"))
 
 
-def simulate(seed: int) -> Verdict:
+def simulate(seed: int) -> RunResult:
     """One run. Call it while the clock is borrowed (`borrowed.borrowed`).
 
     Garbage is not collected meanwhile: that would unwind a forgotten task at a moment nobody can repeat.
