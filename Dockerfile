@@ -1,4 +1,4 @@
-# One small image for every actor, the sandbox and the command line.
+# One image for every actor, the sandbox and the command line.
 FROM python:3.11-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
@@ -16,7 +16,7 @@ COPY actors actors
 COPY integrations integrations
 COPY cli cli
 COPY sandbox sandbox
-# A briefing agent with a voice on VideoSDK needs the framework as well, which the lock does not hold:
+# A briefing agent in VideoSDK rooms also needs the VideoSDK framework, which requirements.lock does not contain:
 # docker build --build-arg EXTRA='[videosdk]' .
 ARG EXTRA=
 RUN if [ -n "$EXTRA" ]; then pip install ".$EXTRA"; else pip install --no-deps .; fi \

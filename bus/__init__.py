@@ -1,8 +1,9 @@
-"""ROADS: subjects, the stream, workers, the log, timers, intents and the embedded server.
+"""Access to NATS JetStream: subjects, the stream, workers, the transfer log, timers, effect claims.
 
-The law of this room: only here is nats imported, and nothing of it leaves. Payloads are bytes; what they
-mean is said in `warmxfer.schemas`. Every await on the broker has a deadline, every queue and every retry
-a limit, and every error is one of Retry, Refused or Broken (`errors.py`).
+- Invariant: only this package imports nats, and no nats type or exception leaves it (`tests/test_layout.py`).
+- Payloads are bytes. `warmxfer.schemas` defines what they mean.
+- Every wait for the broker has a deadline. Every queue and every retry has a limit.
+- Every error is a RetryableError, an InvalidRequest or an InternalError (`errors.py`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from .errors import (
     UnsupportedServer,
 )
 from .messages import Delivery, LiveMessage, Outgoing, Stored
+from .request_reply import Responder
 from .settings import BusSettings
-from .subscriptions import Responder, Subscription
+from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
 

@@ -1,8 +1,9 @@
-"""What time it is by the broker, the only clock that deadlines and intents are written by.
+"""Estimate of the broker's clock, by which all deadlines and effect claims are written.
 
-Every stored message tells a moment that had already come at the broker when we received it. The best of
-these bounds, carried on by this machine's monotonic clock, is never ahead of the broker and hardly behind
-it as soon as one message came promptly. Wall clocks are not asked: they may jump, and differ by hours.
+Every stored message carries a broker time that had passed when this process received the message.
+The best of these lower bounds is carried on by the machine's monotonic clock. Invariant: the estimate is
+never ahead of the broker, and is close to it once one message arrived without delay (`test_broker_clock.py`).
+The machine's wall clock is not used: it may jump, and machines differ by hours.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import time
 from collections.abc import Callable
 
 WINDOW_S = 300.0
-"""Bounds older than one to two of these are forgotten, so that two clocks may drift apart slowly."""
+"""Lifetime of a lower bound: one to two windows. Two clocks drift apart slowly, so old bounds are dropped."""
 
 
 class BrokerClock:
-    """Feed it with `saw`, ask it `now`."""
+    """Estimate of the broker's clock. Call `observe` for each message received and `now` for the time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -23,13 +24,16 @@ class BrokerClock:
         self._window_began = monotonic()
 
     def observe(self, at: float) -> None:
-        """The broker had stored something at `at` (epoch seconds), and we know of it now."""
-        here = self._monotonic()
-        if here - self._window_began > WINDOW_S:
+        """Record that the broker had stored a message at `at` (epoch seconds) when this process got it."""
+        local_s = self._monotonic()
+        if local_s - self._window_began > WINDOW_S:
             self._older_bound, self._bound = self._bound, float("-inf")
-            self._window_began = here
-        self._bound = max(self._bound, at - here)
+            self._window_began = local_s
+        self._bound = max(self._bound, at - local_s)
 
     def now(self) -> float:
-        """Epoch seconds by the broker's clock, at the earliest; minus infinity before anything was seen."""
+        """Return the earliest possible broker time, in epoch seconds.
+
+        Minus infinity before the first message.
+        """
         return self._monotonic() + max(self._bound, self._older_bound)

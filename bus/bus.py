@@ -1,7 +1,7 @@
-"""`Bus`: what an actor sees of the broker. Bytes in, bytes out, our own errors, a deadline on every wait.
+"""`Bus`: one connection to the broker, and the only class through which actors use NATS.
 
-This class is the seam behind which a simulated bus can stand: actors, `Log`, `Worker`, timers and intents
-use nothing but its methods and the values of `messages.py`.
+The simulation replaces this class. `TransferLog`, `Worker`, timers and effect claims therefore use only its
+methods and the values in `messages.py`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from types import TracebackType
 
 from nats.micro.service import Service, ServiceConfig
 
-from . import diagnostics, stream, stream_reader, stream_writer, subscriptions
+from . import diagnostics, request_reply, stream, stream_reader, stream_writer
 from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
+from .request_reply import Handler, Responder
 from .settings import BusSettings
-from .subscriptions import Handler, Responder, Subscription
+from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
 WRITE_DEADLINE_S = 5.0
@@ -26,7 +27,27 @@ DRAIN_DEADLINE_S = 10.0
 
 
 class Bus:
-    """One connection to the broker. It reconnects for ever; close it with `drain` or `async with`."""
+    """One connection to the broker: publish, read, subscribe, request and serve.
+
+        async with await Bus.connect(BusSettings.from_env(), name="gateway") as bus:
+            await bus.ensure()
+            await bus.publish(subjects.event(id), data, msg_id=f"{id}.answer")
+
+    What holds for every method:
+
+    - Payloads are bytes. Times are epoch seconds by the broker's clock. A sequence number is the position of
+      a message in the stream: it is unique and only grows.
+    - The connection reconnects without end. A method waits through an outage until its `deadline_s`, and then
+      raises `Unavailable`. After `Unavailable` it is unknown whether a message was stored.
+    - A publish, read or request raises `AccessDenied` at once if the broker forbids this user the subject.
+    - A subscriber may receive a message more than once, and a worker gets it again after a crash. Handle
+      messages idempotently.
+    - Direct reads (`get_last`, `history`) may be stale, because any replica answers them. A message that they
+      return was stored. A message that they do not return may have been stored a moment ago.
+    - Thread/loop: use a bus only in the event loop that connected it.
+
+    Close it with `drain()`, `close()` or `async with`.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -35,31 +56,40 @@ class Bus:
     async def connect(
         cls, settings: BusSettings, *, name: str, deadline_s: float = CONNECT_DEADLINE_S
     ) -> Bus:
-        """Connect as `name`, trying for `patience_s` while nothing listens.
+        """Connect to the broker under the client name `name`. Retries for `deadline_s` while no server
+        listens.
 
-        Raises `Unavailable` (nothing listens), `AccessDenied` (credentials), `UnfitServer` (older than
-        2.14, or JetStream off), each with one sentence.
+        Raises, each in one sentence with the remedy:
+
+        - `Unavailable`: no server answers.
+        - `AccessDenied`: the credentials are refused.
+        - `UnsupportedServer`: the server is older than 2.14, or runs without JetStream.
+        - `InvalidRequest`: a file in the settings cannot be used.
         """
-        link = Connection(settings, name)
-        await link.open(deadline_s)
-        return cls(link)
+        connection = Connection(settings, name)
+        await connection.open(deadline_s)
+        return cls(connection)
 
     @property
     def settings(self) -> BusSettings:
-        """The settings this bus was connected with."""
+        """The settings of this connection."""
         return self._connection.settings
 
     @property
     def connected(self) -> bool:
-        """Whether the broker can be reached now, as far as is known."""
+        """True if the connection to the broker is up, as far as this process knows."""
         return self._connection.connected
 
     async def ensure(self) -> None:
-        """Create or upgrade the stream and its consumers; safe from any number of processes at once."""
+        """Create the stream and its consumers, or update them.
+
+        Idempotent. Any number of processes may call it at the same time.
+        Raises `InvalidRequest` if an existing stream or consumer cannot be updated.
+        """
         await stream.ensure(self._connection, self.settings)
 
     async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
-        """What the broker says about the stream, its queues and itself."""
+        """Return the broker's report on itself, the stream, the consumers and the registered services."""
         return await diagnostics.diagnose(self._connection, deadline_s)
 
     async def publish(
@@ -72,15 +102,21 @@ class Bus:
         headers: Mapping[str, str] = NO_HEADERS,
         deadline_s: float = WRITE_DEADLINE_S,
     ) -> int:
-        """Store one message and return its number in the stream.
+        """Store one message in the stream and return its sequence number.
 
-        A repeat of `msg_id` within two minutes is not stored again (its first number is returned), so
-        it must be unique in the whole stream, not only on this subject.
-        `expect_last` is the number of the last message on this very subject, 0 for none: the write
-        happens only if it still is. Outages are waited out until `deadline_s`.
+        `msg_id` makes the call idempotent for 120 seconds: a repeat is not stored, and the sequence number of
+        the first message is returned. The id must be unique in the whole stream, not only on this subject.
+        Without `msg_id` the bus assigns a random one, so its own retries are stored once.
 
-        Raises `StaleWrite` (somebody wrote first), `Unavailable` (unknown whether it was stored), and
-        `Refused` (too large, not allowed).
+        `expect_last` is the sequence number of the last message on this subject, or 0 if there is none. The
+        message is stored only if that is still true.
+
+        Raises:
+
+        - `StaleWrite`: another message was stored first. Nothing was stored; load again, decide again.
+        - `Unavailable`: it is unknown whether the message was stored.
+        - `InvalidRequest`: the message is too large.
+        - `InternalError`: `msg_id` was used on another subject before (checked only with `expect_last`).
         """
         return await stream_writer.publish(
             self._connection, Outgoing(subject, data, msg_id, headers), expect_last, deadline_s
@@ -89,76 +125,103 @@ class Bus:
     async def publish_all(
         self, messages: Sequence[Outgoing], *, deadline_s: float = WRITE_DEADLINE_S
     ) -> list[int]:
-        """Store messages, all written in order before the first answer is awaited; their numbers in order.
+        """Store many messages and return their sequence numbers, in the same order.
 
-        What was not stored is written again, in order, until `deadline_s`. One that is refused does not
-        hold up the others; the first refusal is raised once all were tried.
+        All messages are sent before the first acknowledgement is awaited. Messages that were not stored are
+        sent again, in order, until `deadline_s`. A rejected message does not delay the others: the first
+        rejection is raised after all messages were tried.
         """
         return await stream_writer.publish_all(self._connection, messages, deadline_s)
 
     async def get_last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
-        """The last message on `subject` (wildcards allowed) or None, from any replica: maybe a moment old."""
+        """Return the newest message on `subject` (wildcards allowed), or None. Any replica answers.
+
+        The result may be stale, usually by milliseconds. Use it where a guarded write decides, where you read
+        again, or where an old answer does no harm.
+        """
         return await stream_reader.get_last(self._connection, subject, deadline_s)
 
     async def get_last_from_leader(
         self, subject: str, *, deadline_s: float = READ_DEADLINE_S
     ) -> Stored | None:
-        """As `last`, from the stream's leader: never older than what was acknowledged. For whoever would let
-        something go because of what is not there."""
+        """Return the newest message on `subject` (wildcards allowed), or None. The stream leader answers.
+
+        The result includes every acknowledged write. Use it before you drop something for good because a
+        message does not exist. It raises `Unavailable` while the stream has no leader, which takes some
+        seconds after one died. A leader that was just cut off from the other replicas may answer for as long.
+        """
         return await stream_reader.get_last_from_leader(self._connection, subject, deadline_s)
 
     async def history(
         self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
     ) -> list[Stored]:
-        """The oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
+        """Return the oldest `limit` messages on `subject` (wildcards allowed) after number `after`, in order.
+
+        Any replica answers, so the newest messages may be missing.
+        """
         return await stream_reader.history(self._connection, subject, limit, after, deadline_s)
 
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
-        """On how many subjects that match `subject` something is stored."""
+        """Return the number of subjects that match `subject` and hold at least one message."""
         return await diagnostics.count(self._connection, subject, deadline_s)
 
     def subscribe(self, subject: str) -> Subscription:
-        """Hear `subject` (wildcards allowed) live: an async context manager that is an async iterator.
+        """Receive messages on `subject` (wildcards allowed) as they are published.
 
-        What is published while the connection is away is not heard: see `on_reconnect` and `last`. What
-        was on its way as listening began is neither heard nor, for a moment, stored: look more than once.
-        A write that lost its race is heard too, so listen to subjects that are written after the commit.
+        Returns an async context manager that is also an async iterator of `LiveMessage`. Invariants:
+
+        - Messages published while the connection is down are not received. Register `on_reconnect`, and read
+          the stream again then.
+        - A message in transit while you subscribe may be missed. It may be stored only after your first read.
+          Read the stream more than once (`polling.py`).
+        - A guarded write that is rejected is received all the same. Subscribe only to subjects that are
+          written after the transfer log was appended.
+        - A subscriber that is too slow loses the oldest messages. `LiveMessage.lost` says how many.
         """
         return Subscription(self._connection, subject)
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
-        """Ask and return the answer; raises `NoOneAnswered`, or `Refused`/`Broken` as the other side said."""
-        return await subscriptions.request(self._connection, subject, data, timeout_s)
+        """Send a request on `subject` and return the reply. Requests and replies are never stored.
+
+        Raises `NoReply` if no process serves the subject, if no reply comes within `timeout_s`, or if the
+        server is busy. Raises `InvalidRequest` or `InternalError` if the server's handler did.
+        """
+        return await request_reply.request(self._connection, subject, data, timeout_s)
 
     def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Responder:
-        """Answer questions on `subject` while the returned async context manager is open.
+        """Reply to requests on `subject` while the returned async context manager is open.
 
-        Of the servers that share a `queue`, one answers. What `handler` raises reaches the asker.
+        If several servers share a `queue`, one of them replies. At most 64 requests are handled at a time. If
+        `handler` raises InvalidRequest or RetryableError, the requester gets the text. For any other error
+        the requester gets InternalError without the text, because that may quote the payload.
         """
         return Responder(self._connection, subject, handler, queue)
 
     async def register_service(self, name: str, version: str, description: str) -> None:
-        """Show this process in `nats service ls` until the bus is closed."""
+        """Show this process in `nats service ls` and in `diagnose()` until the bus is closed."""
         await Service(self._connection.client, ServiceConfig(name, version, description)).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-        """Call `hook` after each reconnect, to catch up; returns what unregisters it."""
+        """Call `hook` after each reconnect. Returns a function that unregisters it.
+
+        Hooks run at the same time, each for 15 seconds at most. An error in a hook is logged.
+        """
         return self._connection.on_reconnect(hook)
 
     def pull(self, consumer: str, sink: MessageSink, window: int) -> PullConsumer:
-        """The raw flow of one durable consumer; `Worker` is built on it, actors use that."""
+        """Return the raw message flow of one durable consumer. Actors use `Worker`, which is built on it."""
         return PullConsumer(self._connection, consumer, sink, window)
 
     async def wait_closed(self) -> None:
-        """Return when the connection is gone for good (closed by us, or barred by the broker)."""
+        """Block until the connection is closed for good, by this process or by the broker."""
         await self._connection.wait_closed()
 
     async def drain(self, deadline_s: float = DRAIN_DEADLINE_S) -> None:
-        """Finish what was begun, write what is pending, close; cut short at `deadline_s`."""
+        """Finish subscriptions, send pending messages and close, within `deadline_s`."""
         await self._connection.drain(deadline_s)
 
     async def close(self) -> None:
-        """Close at once."""
+        """Close at once. Messages that were not sent yet are lost."""
         await self._connection.close()
 
     async def __aenter__(self) -> Bus:

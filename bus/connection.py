@@ -1,8 +1,8 @@
-"""One connection to the broker, made again for ever; the one border where nats meets us.
+"""One reconnecting connection to the broker. nats errors become warmxfer errors here.
 
-Everything the connection goes through is logged here (never an address with credentials in it), and its
-errors become ours: nothing listening, access denied, a broker too old or without JetStream are one
-sentence each. Questions and acknowledgements share one inbox (`replies.py`).
+- Every change of the connection is logged. No log line shows an address with credentials.
+- Each fault is an error of one sentence: no server, credentials refused, server too old, JetStream off.
+- Requests and acknowledgements share one inbox (`reply_inbox.py`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from .retry import RetryLoop
 from .settings import BusSettings
 
 MIN_SERVER_VERSION = (2, 14)
-"""The first nats-server with message schedules that a header of another message can cancel."""
+"""First nats-server with message schedules that a header of another message can cancel."""
 
 HOOK_DEADLINE_S = 15.0
+"""Maximum time of one reconnect hook."""
 
 _JETSTREAM_OFF = (10039, 10076)
 _NOT_READY = (10005, 10008, 10009, 10023)
-"""In a cluster that begins, the brokers find each other one by one: at first too few for the stream."""
+"""Error codes of a cluster that is starting: too few brokers have joined to hold the stream."""
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
 
 Hook = Callable[[], Awaitable[None]]
@@ -40,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 class JetStreamApiError(Exception):
-    """The broker's own refusal of a management request; caught within this room."""
+    """Rejection of a management request by the broker. Handled inside this package."""
 
     def __init__(self, err_code: int, description: str) -> None:
         super().__init__(description)
@@ -49,14 +50,14 @@ class JetStreamApiError(Exception):
 
 
 class Connection:
-    """The connection of one process. `open` it once; it comes back by itself until `close`."""
+    """Connection of one process. `open` it once; it reconnects by itself until `close`."""
 
     def __init__(self, settings: BusSettings, name: str) -> None:
         self.settings = settings
         self.client = NatsClient()
-        self.replies = ReplyInbox(self.client)
+        self.inbox = ReplyInbox(self.client)
         self._name = name
-        self._opening = True
+        self._connecting = True
         self._closing = False
         self._last_error = "no answer"
         self._lost_at = 0.0
@@ -66,17 +67,17 @@ class Connection:
         self._running_hooks: set[asyncio.Task[None]] = set()
         self._close_callbacks: list[Callable[[], None]] = []
 
-    async def open(self, patience_s: float) -> None:
-        """Connect and check the broker; keeps trying for `patience_s` while nothing listens."""
+    async def open(self, deadline_s: float) -> None:
+        """Connect and check the broker. Retries for `deadline_s` while no server listens."""
         wanted = connect_options(self.settings, self._name) | self._callbacks()
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(deadline_s):
                 await self.client.connect(**wanted)
-                await self.replies.open()
-            self._opening = False
+                await self.inbox.open()
+            self._connecting = False
             self._connected.set()
             self._check_version()
-            await self._check_jetstream(patience_s)
+            await self._check_jetstream(deadline_s)
         except TimeoutError as error:
             await self.close()
             raise Unavailable(
@@ -91,17 +92,17 @@ class Connection:
             raise
 
     async def close(self) -> None:
-        """Close at once; what was not yet written is lost."""
+        """Close at once. Messages that were not sent yet are lost."""
         self._closing = True
         try:
             await self.client.close()
         except (OSError, Error) as error:
-            # It broke while it was being closed; gone it is.
-            log.debug("bus_broke_while_closing", error=str(error))
+            # The connection failed while closing. It is closed either way.
+            log.debug("bus_close_failed", error=str(error))
         await self._on_close()
 
     async def drain(self, deadline_s: float) -> None:
-        """Let subscriptions finish what they have, write what is pending, then close."""
+        """Finish subscriptions, send pending messages, then close."""
         self._closing = True
         try:
             async with asyncio.timeout(deadline_s):
@@ -112,11 +113,11 @@ class Connection:
             await self.close()
 
     async def wait_closed(self) -> None:
-        """Return when the connection is gone for good, by us or by the broker."""
+        """Block until the connection is closed for good, by this process or by the broker."""
         await self._closed.wait()
 
     async def wait_connected(self, deadline: float) -> None:
-        """Return when connected; raises `Unavailable` when the loop's clock reaches `deadline` first."""
+        """Block until connected. Raises `Unavailable` if the loop's clock reaches `deadline` first."""
         if self._connected.is_set():
             return
         if self._closed.is_set():
@@ -129,31 +130,34 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands, as far as is known."""
+        """True if the connection is up, as far as this process knows."""
         return self._connected.is_set()
 
     def unavailable(self, why: str) -> Unavailable:
-        """The error for a broker that did not answer in time."""
-        return Unavailable(f"The bus at {self.settings.shown_url} did not answer in time ({why})")
+        """Return the error for a broker that did not answer in time."""
+        return Unavailable(f"The broker at {self.settings.shown_url} did not answer in time ({why})")
 
     def on_reconnect(self, hook: Hook) -> Callable[[], None]:
-        """Call `hook` after each reconnect; returns what unregisters it."""
+        """Call `hook` after each reconnect. Returns a function that unregisters it."""
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook)
 
-    def on_close(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Call `end` once the connection is gone for good; returns what unregisters it."""
-        self._close_callbacks.append(end)
-        return lambda: self._close_callbacks.remove(end)
+    def on_close(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when the connection is closed for good. Returns a function that unregisters it."""
+        self._close_callbacks.append(callback)
+        return lambda: self._close_callbacks.remove(callback)
 
     async def api(self, verb: str, body: Mapping[str, Any] | None = None, deadline_s: float = 10.0) -> Any:
-        """One management request (`$JS.API.<verb>`); raises `ApiError`, `Unavailable`, `AccessDenied`."""
+        """Send one management request (`$JS.API.<verb>`) and return the broker's answer.
+
+        Raises `JetStreamApiError`, `Unavailable`, `AccessDenied`.
+        """
         data = b"" if body is None else json.dumps(body).encode()
-        patience = RetryLoop(self, deadline_s)
+        retry = RetryLoop(self, deadline_s)
         while True:
-            timeout_s = await patience.next_attempt()
+            timeout_s = await retry.next_attempt()
             try:
-                reply = await self.replies.call(f"$JS.API.{verb}", data, None, timeout_s)
+                reply = await self.inbox.call(f"$JS.API.{verb}", data, None, timeout_s)
             except (TimeoutError, ConnectionLost) as error:
                 why = str(error) or "timeout"
             else:
@@ -167,7 +171,7 @@ class Connection:
                     why = str(failure.get("description", ""))
                     if failure.get("err_code") not in _NOT_READY:
                         raise JetStreamApiError(int(failure.get("err_code", 0)), why)
-            await patience.back_off(why)
+            await retry.back_off(why)
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version
@@ -178,28 +182,28 @@ class Connection:
                 f"warmxfer needs {wanted} or newer (message schedules)"
             )
 
-    async def _check_jetstream(self, patience_s: float) -> None:
-        off = UnsupportedServer(
+    async def _check_jetstream(self, deadline_s: float) -> None:
+        no_jetstream = UnsupportedServer(
             f"The NATS server at {self.settings.shown_url} runs without JetStream; "
             "start it with -js, or enable JetStream for this account"
         )
-        patience = RetryLoop(self, patience_s)
+        retry = RetryLoop(self, deadline_s)
         while True:
-            timeout_s = await patience.next_attempt()
+            timeout_s = await retry.next_attempt()
             try:
-                reply = await self.replies.call("$JS.API.INFO", b"", None, timeout_s)
+                reply = await self.inbox.call("$JS.API.INFO", b"", None, timeout_s)
             except (TimeoutError, ConnectionLost, AccessDenied):
-                # A user without the right to ask may still have every right it needs.
+                # This user may not query the account, but may have every permission that it needs.
                 log.debug("jetstream_not_checked")
                 return
             if has_no_responders(reply):
-                raise off
+                raise no_jetstream
             code = json.loads(reply.data).get("error", {}).get("err_code")
             if code in _JETSTREAM_OFF:
-                raise off
+                raise no_jetstream
             if code is None:
                 return
-            await patience.back_off("JetStream is not ready")
+            await retry.back_off("JetStream is not ready")
 
     def _callbacks(self) -> dict[str, Any]:
         return {
@@ -212,7 +216,7 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         refused = isinstance(error, ConnectionRefusedError)
         self._last_error = "connection refused" if refused else str(error) or type(error).__name__
-        if self._opening:
+        if self._connecting:
             if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
                 raise AccessDenied(
                     f"The NATS server at {self.settings.shown_url} refused the credentials; "
@@ -223,18 +227,18 @@ class Connection:
         if denied is not None:
             verb, subject = denied.groups()
             log.error("bus_access_denied", verb=verb, subject=subject)
-            self.replies.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
+            self.inbox.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
         elif isinstance(error, OSError) or not self._connected.is_set():
-            log.debug("bus_still_away", error=self._last_error)
+            log.debug("bus_still_unreachable", error=self._last_error)
         else:
             log.warning("bus_error", error=self._last_error)
 
     async def _on_disconnect(self) -> None:
-        if self._opening or self._closing:
+        if self._connecting or self._closing:
             return
         self._connected.clear()
         self._lost_at = time.monotonic()
-        self.replies.fail_all()
+        self.inbox.fail_all()
         log.warning("bus_disconnected", error=self._last_error)
 
     async def _on_reconnect(self) -> None:
@@ -246,7 +250,7 @@ class Connection:
             task.add_done_callback(self._running_hooks.discard)
 
     async def _run_hook(self, hook: Hook) -> None:
-        """Each on its own: one that fails or hangs holds up neither the link nor the others."""
+        """Run one hook. A hook that fails or hangs delays neither the connection nor other hooks."""
         try:
             async with asyncio.timeout(HOOK_DEADLINE_S):
                 await hook()
@@ -257,14 +261,14 @@ class Connection:
         if self._closed.is_set():
             return
         self._connected.clear()
-        self.replies.fail_all()
+        self.inbox.fail_all()
         self._closed.set()
-        for end in tuple(self._close_callbacks):
-            end()
-        if not self._closing and not self._opening:
+        for callback in tuple(self._close_callbacks):
+            callback()
+        if not self._closing and not self._connecting:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
 
 
 def has_no_responders(reply: Msg) -> bool:
-    """True when the broker says that nobody listens on the subject of a request."""
+    """Return True if the broker reports that no process listens on the subject of a request."""
     return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data

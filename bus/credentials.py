@@ -1,6 +1,6 @@
-"""The files that settings name (credentials, certificates): read before nats does, refused in one sentence.
+"""Check of the credential and certificate files in the settings, before nats reads them.
 
-nats itself looks for the end of a credentials file for ever when it has none.
+nats-py searches a credentials file for its end marker without limit, and hangs if there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CREDS_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 
 
 def check_files(settings: BusSettings) -> None:
-    """Raises `Refused` for a file that is not there or cannot be read, and for credentials that are none."""
+    """Raise InvalidRequest if a file does not exist, cannot be read, or is not a credentials file."""
     for name in ("creds", "ca", "cert", "key"):
         path = getattr(settings, name)
         if path:
@@ -27,32 +27,34 @@ def check_files(settings: BusSettings) -> None:
             raise InvalidRequest(
                 "NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS"
             )
-        held = _read("NATS_CREDS", settings.creds)
-        if any(part not in held for part in CREDS_PARTS):
-            raise _unfit("NATS_CREDS", settings.creds, "credentials file; give the .creds of a NATS user")
+        content = _read("NATS_CREDS", settings.creds)
+        if any(part not in content for part in CREDS_PARTS):
+            raise _unusable("NATS_CREDS", settings.creds, "credentials file; give the .creds of a NATS user")
 
 
 def tls(settings: BusSettings) -> ssl.SSLContext | None:
-    """How to speak TLS; None when the settings name no certificate. Raises `Refused`."""
+    """Return the TLS context, or None if the settings name no certificate. Raises InvalidRequest."""
     if not settings.ca and not settings.cert:
         return None
     try:
         context = ssl.create_default_context(cafile=settings.ca)
     except ssl.SSLError as error:
-        raise _unfit("NATS_CA", settings.ca, "certificate; give the PEM of the authority") from error
+        raise _unusable("NATS_CA", settings.ca, "certificate; give the PEM of the authority") from error
     if settings.cert:
         try:
             context.load_cert_chain(settings.cert, settings.key, password=_no_password)
         except ssl.SSLError as error:
-            beside = f" with the key {settings.key!r}" if settings.key else ""
-            what = f"certificate{beside}; give both as PEM, without a password, in NATS_CERT and NATS_KEY"
-            raise _unfit("NATS_CERT", settings.cert, what) from error
+            with_key = f" with the key {settings.key!r}" if settings.key else ""
+            what = f"certificate{with_key}; give both as PEM, without a password, in NATS_CERT and NATS_KEY"
+            raise _unusable("NATS_CERT", settings.cert, what) from error
     return context
 
 
 def _read(variable: str, path: str) -> bytes:
     if not Path(path).is_file():
-        raise InvalidRequest(f"{variable} is {path!r}; there is no such file", field=variable)
+        raise InvalidRequest(
+            f"{variable} is {path!r}, which does not exist; give the path of a file", field=variable
+        )
     try:
         with open(path, "rb") as file:
             return file.read(MAX_FILE_BYTES)
@@ -61,10 +63,10 @@ def _read(variable: str, path: str) -> bytes:
         raise InvalidRequest(f"{variable} is {path!r}, {why}", field=variable) from error
 
 
-def _unfit(variable: str, path: str | None, what: str) -> InvalidRequest:
-    return InvalidRequest(f"{variable} is {path!r}, which is no {what}", field=variable)
+def _unusable(variable: str, path: str | None, what: str) -> InvalidRequest:
+    return InvalidRequest(f"{variable} is {path!r}, which is not a {what}", field=variable)
 
 
 def _no_password() -> str:
-    """Instead of OpenSSL's own question on the terminal, which a worker would wait at for ever."""
+    """Return no password. Without this callback OpenSSL asks on the terminal, and a worker would hang."""
     return ""

@@ -1,4 +1,7 @@
-"""Dead letters: what was given up, and why, on `warmxfer.<id>.dead` for operators. Never the payload."""
+"""Dead letters: the message on `warmxfer.<id>.dead` that tells operators what failed and why.
+
+Invariant: a dead letter never contains the payload.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ MAX_CAUSE_CHARS = 300
 
 
 def dead_letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:
-    """The dead letter of `delivery`; writing it again within two minutes adds nothing."""
+    """Return the dead letter for `delivery`. Its message id makes a repeat within 120 seconds harmless."""
     body = {
         "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
         "seq": delivery.seq,
@@ -30,7 +33,11 @@ def dead_letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:
 
 
 def describe_error(error: BaseException) -> str:
-    """Why, for people. Our own sentences are written to be read; another's text may quote the payload."""
+    """Return the cause as text for people.
+
+    The text of our own errors is shown. The text of other errors may quote the payload, so only their type
+    and place in the code are shown.
+    """
     if isinstance(error, WarmxferError):
         return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
     trace = error.__traceback__

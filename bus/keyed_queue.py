@@ -1,6 +1,6 @@
-"""Who is next: things queue in the lane of their key, and of each lane one at a time is out.
+"""FIFO queue per key. At most one item per key is taken at a time; keys are served in turn.
 
-The law of this file: no lane waits for another, and lanes take turns. Pure; nothing here waits.
+Pure: no method waits. Invariant: no key waits for another (`test_keyed_queue.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class KeyedQueue(Generic[T]):
-    """`put` things in, `take` the next one that may go, say `done` with its key when it is over."""
+    """`put` items, `take` the next ready item, and call `done` with its key when it is finished."""
 
     def __init__(self) -> None:
         self._queues: dict[Hashable, deque[T]] = {}
@@ -21,39 +21,42 @@ class KeyedQueue(Generic[T]):
         self._closed = False
 
     def __len__(self) -> int:
-        """Lanes that something is in, or out of."""
+        """Number of keys with an item queued or taken."""
         return len(self._queues)
 
     @property
     def ready(self) -> bool:
-        """Is there something that may go?"""
+        """True if an item can be taken."""
         return bool(self._ready)
 
-    def put(self, key: Hashable, thing: T) -> None:
-        """Queue `thing` behind whatever has the same key."""
-        lane = self._queues.get(key)
-        if lane is not None:
-            lane.append(thing)
+    def put(self, key: Hashable, item: T) -> None:
+        """Queue `item` behind the items with the same key."""
+        queue = self._queues.get(key)
+        if queue is not None:
+            queue.append(item)
             return
-        self._queues[key] = deque((thing,))
+        self._queues[key] = deque((item,))
         if not self._closed:
             self._ready.append(key)
 
     def take(self) -> tuple[Hashable, T]:
-        """The next one, with its key; its lane stands still until `done`. `IndexError`: none is ready."""
+        """Return the next item and its key.
+
+        The key is blocked until `done`. Raises IndexError if none is ready.
+        """
         key = self._ready.popleft()
         return key, self._queues[key][0]
 
     def done(self, key: Hashable) -> None:
-        """What was taken of this lane is over."""
-        lane = self._queues[key]
-        lane.popleft()
-        if not lane:
+        """Finish the item that was taken of this key."""
+        queue = self._queues[key]
+        queue.popleft()
+        if not queue:
             del self._queues[key]
         elif not self._closed:
             self._ready.append(key)
 
     def close(self) -> None:
-        """From now on nothing goes."""
+        """Make no item ready from now on."""
         self._closed = True
         self._ready.clear()

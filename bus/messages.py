@@ -1,4 +1,4 @@
-"""What travels: the small values actors see. Payloads are bytes; the bus knows no message types.
+"""Message values that actors see. Payloads are bytes; the bus does not know the message types.
 
 Times are epoch seconds by the broker's clock, to the microsecond.
 """
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 MSG_ID = "Nats-Msg-Id"
-"""The header in which a writer's own id is stored; the broker drops a repeat within `DUPLICATE_WINDOW_S`."""
+"""Header with the writer's message id. The broker drops a repeat within `DUPLICATE_WINDOW_S`."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to publish. Without `msg_id` the bus gives it one, so that its own repeats are dropped."""
+    """A message to publish. Without `msg_id` the bus assigns one, so its own retries are stored once."""
 
     subject: str
     data: bytes
@@ -27,7 +27,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message as the stream keeps it."""
+    """A message as the stream stores it."""
 
     subject: str
     seq: int
@@ -37,13 +37,16 @@ class Stored:
 
     @property
     def msg_id(self) -> str | None:
-        """The id its writer gave it."""
+        """The message id that its writer assigned."""
         return self.headers.get(MSG_ID)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveMessage:
-    """A message heard live. `lost` messages before it were dropped because the reader was slow."""
+    """A message of a live subscription.
+
+    `lost` messages before it were dropped: the subscriber was too slow.
+    """
 
     subject: str
     data: bytes
@@ -52,7 +55,7 @@ class LiveMessage:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerMessage:
-    """A message a consumer handed out; it comes back until it is acknowledged through `receipt`."""
+    """A message that a consumer delivered. It is redelivered until it is acknowledged on `ack_subject`."""
 
     subject: str
     data: bytes
@@ -65,7 +68,7 @@ class ConsumerMessage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message to handle. `tries` counts this time too, so it is 1 the first time."""
+    """A message to handle. `delivery_count` is 1 at the first delivery."""
 
     transfer_id: str
     kind: str

@@ -1,4 +1,4 @@
-"""The nats client as this room uses it: no hostile subject kills it, and every call of ours is typed."""
+"""The nats-py client, hardened against subjects that are not UTF-8, with typed wrappers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MessageCallback = Callable[[Msg], Awaitable[None]]
 
 
 class NatsClient(Client):
-    """A nats client that a subject which is not UTF-8 cannot kill.
+    """A nats client that survives a subject that is not UTF-8.
 
-    The server stores such a subject. Decoding it strictly would end the read loop of every reader, so that
-    one hostile message stops all workers; decoded leniently it is refused like any unknown subject.
+    The server stores such a subject. Decoding it strictly ends the read loop of every reader, so one hostile
+    message would stop all workers. Decoded leniently, it is rejected like any unknown subject.
     """
 
     def _build_message(
@@ -40,13 +40,15 @@ class NatsClient(Client):
             _sid=sid,
         )
 
-    async def subscribe_callback(self, subject: str, hear: MessageCallback, queue: str = "") -> Subscription:
-        """Subscribe `hear` to `subject`; the subscription survives reconnects."""
-        return await self.subscribe(subject, queue=queue, cb=hear)  # pyright: ignore[reportUnknownMemberType]
+    async def subscribe_callback(
+        self, subject: str, callback: MessageCallback, queue: str = ""
+    ) -> Subscription:
+        """Call `callback` for each message on `subject`. The subscription survives reconnects."""
+        return await self.subscribe(subject, queue=queue, cb=callback)  # pyright: ignore[reportUnknownMemberType]
 
 
 async def unsubscribe(subscription: Subscription) -> None:
-    """Take back interest; a connection that is closed or closing has done so already."""
+    """End a subscription. Does nothing if the connection is closed or closing."""
     try:
         await subscription.unsubscribe()
     except (ConnectionClosedError, ConnectionDrainingError, BadSubscriptionError):
@@ -54,7 +56,10 @@ async def unsubscribe(subscription: Subscription) -> None:
 
 
 def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
-    """What to connect with; raises `Refused` when the settings name files that do not serve."""
+    """Return the options for `Client.connect`.
+
+    Raises InvalidRequest if a file in the settings is unusable.
+    """
     check_files(settings)
     found: dict[str, Any] = {
         "servers": settings.servers,

@@ -1,12 +1,12 @@
-"""When to look at what is stored, for whoever acts on what a subject holds and hears it live too.
+"""When to read a subject again, for code that reads stored messages and subscribes to new ones.
 
-    async with aclosing(looks(bus)) as again:
-        async for _ in again:
-            await catch_up(await bus.last(subject))
+    async with aclosing(poll_ticks(bus)) as ticks:
+        async for _ in ticks:
+            await catch_up(await bus.get_last(subject))
 
-One look on beginning to listen is not enough. The broker hands a message to its hearers before it stores it:
-what was on its way when we subscribed was not handed to us, and is not stored yet when we look. Its writer
-repeats it until it is stored, so looking again a moment later finds it.
+One read after subscribing is not enough. The broker sends a message to its subscribers before it stores it. A
+message in transit while we subscribe is not received, and the first read does not find it yet. Its writer
+repeats it until it is stored, so a read a moment later finds it.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import Final
 
 from . import Bus
 
-SOON_S: Final = 0.25
-LATE_S: Final = 30.0
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 30.0
 
 
 def growing_pauses(longest_s: float) -> Iterator[float]:
-    """How long to listen between two looks, in seconds: `SOON_S`, then ever longer, for ever."""
-    pause_s = SOON_S
+    """Yield the seconds between two reads, without end: `FIRST_PAUSE_S`, then doubled up to `longest_s`."""
+    pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s
         pause_s = min(2 * pause_s, longest_s)
 
 
 async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
-    """It is time to look: now, then after ever longer pauses, and after a reconnect as at the beginning."""
+    """Yield when it is time to read: now, then after growing pauses. A reconnect starts again from now."""
     reconnected = asyncio.Event()
 
-    async def note() -> None:
+    async def on_reconnect() -> None:
         reconnected.set()
 
-    forget = bus.on_reconnect(note)
+    unregister = bus.on_reconnect(on_reconnect)
     try:
-        pause_s = growing_pauses(LATE_S)
+        pause_s = growing_pauses(LONGEST_PAUSE_S)
         while True:
             yield
             try:
@@ -47,6 +47,6 @@ async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
             except TimeoutError:
                 continue
             reconnected.clear()
-            pause_s = growing_pauses(LATE_S)
+            pause_s = growing_pauses(LONGEST_PAUSE_S)
     finally:
-        forget()
+        unregister()

@@ -1,9 +1,9 @@
-"""The raw flow of one durable consumer: overlapping pulls, so that the next messages are on their way while
-these are handled. Carries 2.5 times what fetching batch by batch does.
+"""Message flow of one durable consumer. Pull requests overlap, so the next messages are already in transit.
 
-The law: `held + asked for` never exceeds the window. What was asked for is counted down by arrivals and by
-the broker's word that a pull ended; whenever the count can no longer be trusted (reconnect, leader change,
-silence past the heartbeat) the inbox is thrown away with every pull on it, and counting starts anew.
+It carries 2.5 times as many messages as fetching batch by batch. Invariant: messages in flight plus messages
+requested never exceed the window. The number requested decreases with each message and when the broker ends
+a pull. After a reconnect, a leader change or a missed heartbeat the number is unreliable. Then the inbox is
+replaced, which ends every pull on it, and counting starts at zero.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from .stream import STREAM
 
 PULL_EXPIRES_S = 30
 HEARTBEAT_S = 2
+"""The broker sends a heartbeat this often while a pull is open."""
 SILENCE_S = 2.5 * HEARTBEAT_S
+"""Without any message or heartbeat for this long, the pull is considered lost."""
 WATCH_EVERY_S = 0.25
 PAUSE_MIN_S = 0.25
 PAUSE_MAX_S = 5.0
@@ -38,99 +40,102 @@ log = structlog.get_logger(__name__)
 
 
 class MessageSink(Protocol):
-    """Where arrivals go: the worker."""
+    """Receiver of the messages: the worker."""
 
-    def accept(self, arrival: ConsumerMessage) -> None:
-        """Take one message; it counts as held until it is settled."""
+    def accept(self, message: ConsumerMessage) -> None:
+        """Take one message. It counts as in flight until it is acknowledged, rejected or terminated."""
         ...
 
     @property
     def in_flight(self) -> int:
-        """How many messages are held now."""
+        """Number of messages in flight."""
         ...
 
 
 class PullConsumer:
-    """Pulls while `start`ed; `pump` asks for more when there is room."""
+    """Flow-controlled pull from one durable consumer, between `start` and `stop`."""
 
-    def __init__(self, link: Connection, consumer: str, sink: MessageSink, window: int) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, consumer: str, sink: MessageSink, window: int) -> None:
+        self._connection = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
         self._consumer = consumer
         self._sink = sink
         self._window = window
         self._refill = max(1, window // 4)
         self._inbox = ""
-        self._asked = 0
-        self._heard_at = 0.0
-        self._paused_until: float | None = None
+        self._requested = 0
+        self._last_seen_at = 0.0
+        self._resume_at: float | None = None
         self._pause_s = PAUSE_MIN_S
         self._pulling = False
         self._subscription: Subscription | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._forget: Callable[[], None] | None = None
+        self._unregister_hook: Callable[[], None] | None = None
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the broker was last heard on this consumer; for liveness probes."""
-        return asyncio.get_running_loop().time() - self._heard_at
+        """Seconds since the last sign of the broker on this consumer, for liveness probes."""
+        return asyncio.get_running_loop().time() - self._last_seen_at
 
     async def start(self) -> None:
         """Begin to pull."""
         self._pulling = True
-        self._forget = self._link.on_reconnect(self._restart)
+        self._unregister_hook = self._connection.on_reconnect(self._restart)
         await self._restart()
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self._consumer}")
 
     async def stop(self) -> None:
-        """Stop pulling; what is already on its way still arrives before this returns."""
+        """Stop pulling. Messages already in transit arrive before this returns."""
         self._pulling = False
-        if self._forget is not None:
-            self._forget()
-            self._forget = None
+        if self._unregister_hook is not None:
+            self._unregister_hook()
+            self._unregister_hook = None
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait({self._watcher})
             self._watcher = None
         if self._subscription is not None:
-            await self._leave(self._subscription)
+            await self._drain(self._subscription)
             self._subscription = None
 
     async def request_more(self) -> None:
-        """Ask for as much as there is room for, unless that is too little to be worth a request."""
-        if not self._pulling or self._paused_until is not None or not self._link.connected:
+        """Request as many messages as the window allows, unless they are too few for a request."""
+        if not self._pulling or self._resume_at is not None or not self._connection.connected:
             return
-        room = self._window - self._sink.in_flight - self._asked
-        if room < self._refill:
+        free = self._window - self._sink.in_flight - self._requested
+        if free < self._refill:
             return
-        if self._asked == 0:
-            self._heard_at = asyncio.get_running_loop().time()
-        self._asked += room
-        pull = {"batch": room, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
+        if self._requested == 0:
+            self._last_seen_at = asyncio.get_running_loop().time()
+        self._requested += free
+        pull = {"batch": free, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
         await self._send(self._subject, json.dumps(pull).encode(), self._inbox)
 
-    async def ack(self, arrival: ConsumerMessage) -> None:
-        """Done: never deliver it again. If this is lost it comes again, so handlers repeat harmlessly."""
-        await self._send(arrival.ack_subject, _ACK)
+    async def ack(self, message: ConsumerMessage) -> None:
+        """Acknowledge: never redeliver.
 
-    async def nak(self, arrival: ConsumerMessage, delay_s: float = 0.0) -> None:
-        """Not done: deliver it again after `delay_s`."""
+        If this is lost the message comes again, so handlers are idempotent.
+        """
+        await self._send(message.ack_subject, _ACK)
+
+    async def nak(self, message: ConsumerMessage, delay_s: float = 0.0) -> None:
+        """Reject: redeliver after `delay_s`."""
         data = _NAK if delay_s <= 0 else b'%s {"delay": %d}' % (_NAK, int(delay_s * _NS))
-        await self._send(arrival.ack_subject, data)
+        await self._send(message.ack_subject, data)
 
-    async def progress(self, arrival: ConsumerMessage) -> None:
-        """Still at it: start its `ack_wait` anew."""
-        await self._send(arrival.ack_subject, _PROGRESS)
+    async def progress(self, message: ConsumerMessage) -> None:
+        """Report progress: restart the message's `ack_wait`."""
+        await self._send(message.ack_subject, _PROGRESS)
 
-    async def term(self, arrival: ConsumerMessage) -> None:
-        """Given up: never deliver it again."""
-        await self._send(arrival.ack_subject, _TERM)
+    async def term(self, message: ConsumerMessage) -> None:
+        """Terminate: never redeliver, because the message was dead-lettered."""
+        await self._send(message.ack_subject, _TERM)
 
-    async def _arrive(self, msg: Msg) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
-        # A stored message may carry any header, "Status" too: only the broker's receipt tells them apart.
+    async def _on_message(self, msg: Msg) -> None:
+        self._last_seen_at = asyncio.get_running_loop().time()
+        # A stored message may carry any header, also "Status". Only a message has an ack subject as reply.
         if msg.reply.startswith("$JS.ACK."):
-            self._asked = max(0, self._asked - 1)
+            self._requested = max(0, self._requested - 1)
             self._pause_s = PAUSE_MIN_S
             self._sink.accept(_consumer_message(msg))
         elif msg.subject == self._inbox:
@@ -143,11 +148,13 @@ class PullConsumer:
             self._pause_s = PAUSE_MIN_S
             return
         if status in ("404", "408"):
-            self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
+            self._requested = max(
+                0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
+            )
             return
-        # Leadership changed, the server goes away, JetStream is not up yet, the consumer is gone.
+        # The leader changed, the server shuts down, JetStream is not ready, or the consumer is deleted.
         log.warning("pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0])
-        self._paused_until = self._heard_at + self._pause_s
+        self._resume_at = self._last_seen_at + self._pause_s
         self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
 
     async def _watch(self) -> None:
@@ -155,30 +162,30 @@ class PullConsumer:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             now = loop.time()
-            if not self._link.connected:
+            if not self._connection.connected:
                 continue
-            if self._paused_until is not None:
-                if now >= self._paused_until:
+            if self._resume_at is not None:
+                if now >= self._resume_at:
                     await self._restart()
-            elif self._asked and now - self._heard_at > SILENCE_S:
+            elif self._requested and now - self._last_seen_at > SILENCE_S:
                 log.warning("pull_went_silent", consumer=self._consumer, silent_s=round(self.idle_s, 1))
                 await self._restart()
             else:
                 await self.request_more()
 
     async def _restart(self) -> None:
-        """Throw the inbox away, and every pull on it, and start counting anew."""
+        """Replace the inbox, which ends every pull on it, and count from zero."""
         old, self._subscription = self._subscription, None
         if old is not None:
             await unsubscribe(old)
         if not self._pulling:
             return
-        self._asked, self._paused_until = 0, None
-        self._inbox = self._link.client.new_inbox()
-        self._subscription = await self._link.client.subscribe_callback(self._inbox, self._arrive)
+        self._requested, self._resume_at = 0, None
+        self._inbox = self._connection.client.new_inbox()
+        self._subscription = await self._connection.client.subscribe_callback(self._inbox, self._on_message)
         await self.request_more()
 
-    async def _leave(self, subscription: Subscription) -> None:
+    async def _drain(self, subscription: Subscription) -> None:
         try:
             async with asyncio.timeout(HEARTBEAT_S):
                 await subscription.drain()
@@ -187,22 +194,22 @@ class PullConsumer:
 
     async def _send(self, subject: str, data: bytes, reply: str = "") -> None:
         try:
-            await self._link.client.publish(subject, data, reply=reply)
+            await self._connection.client.publish(subject, data, reply=reply)
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
-            # A lost receipt costs a second delivery, a lost pull is asked again by the watcher.
+            # A lost acknowledgement causes a redelivery. The watcher repeats a lost pull request.
             log.warning("not_sent_to_consumer", consumer=self._consumer, error=str(error))
 
 
 def _consumer_message(msg: Msg) -> ConsumerMessage:
     # $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<tries>.<seq>.<consumer seq>.<time>.<pending>[.<token>]
-    words = msg.reply.split(".")
-    at = 7 if len(words) == 9 else 9
+    tokens = msg.reply.split(".")
+    at = 7 if len(tokens) == 9 else 9
     return ConsumerMessage(
         subject=msg.subject,
         data=msg.data,
         headers=msg.headers or NO_HEADERS,
-        seq=int(words[at - 2]),
-        at=int(words[at]) // 1000 / _US,
-        delivery_count=int(words[at - 3]),
+        seq=int(tokens[at - 2]),
+        at=int(tokens[at]) // 1000 / _US,
+        delivery_count=int(tokens[at - 3]),
         ack_subject=msg.reply,
     )

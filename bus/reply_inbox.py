@@ -1,7 +1,12 @@
-"""Many answers over one inbox: every request gets a future, found again by the last word of its subject.
+"""One inbox for all pending replies. The last token of a reply's subject identifies its request.
 
-A future ends in exactly one way: the answer, `ConnectionLost` when the link breaks while it waits, or the
-error handed to `fail` for its subject. Deadlines are the caller's.
+A pending reply ends in exactly one way:
+
+- with the reply
+- with `ConnectionLost`, if the connection fails first
+- with the error given to `fail` for its subject
+
+The requester sets the deadline.
 """
 
 from __future__ import annotations
@@ -21,53 +26,53 @@ from nats.errors import (
 from .errors import InvalidRequest
 from .nats_client import NatsClient
 
-MAX_WAITING = 65_536
+MAX_PENDING_REPLIES = 65_536
 
 
 class ConnectionLost(Exception):
-    """The link broke: whether the request was carried out is not known. Caught within this room."""
+    """The connection failed: it is unknown whether the request was processed. Handled inside this package."""
 
 
 class ReplyInbox:
-    """The one inbox of a connection. `open` it after connecting; it survives reconnects."""
+    """The inbox of a connection. `open` it after connecting; it survives reconnects."""
 
     def __init__(self, client: NatsClient) -> None:
         self._client = client
         self._inbox = ""
         self._numbers = itertools.count()
-        self._waiting: dict[str, tuple[asyncio.Future[Msg], str]] = {}
+        self._pending: dict[str, tuple[asyncio.Future[Msg], str]] = {}
 
     async def open(self) -> None:
         """Subscribe to the inbox."""
         self._inbox = self._client.new_inbox()
-        await self._client.subscribe_callback(f"{self._inbox}.*", self._arrive)
+        await self._client.subscribe_callback(f"{self._inbox}.*", self._on_message)
 
     async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
-        """Write a request and return the future of its answer without waiting for it."""
-        if len(self._waiting) >= MAX_WAITING:
-            raise ConnectionLost(f"{MAX_WAITING} requests are unanswered")
-        word = str(next(self._numbers))
+        """Send a request and return the future of its reply without waiting for it."""
+        if len(self._pending) >= MAX_PENDING_REPLIES:
+            raise ConnectionLost(f"{MAX_PENDING_REPLIES} requests are unanswered")
+        token = str(next(self._numbers))
         future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-        self._waiting[word] = (future, subject)
+        self._pending[token] = (future, subject)
         try:
             await self._client.publish(
-                subject, data, reply=f"{self._inbox}.{word}", headers=dict(headers) if headers else None
+                subject, data, reply=f"{self._inbox}.{token}", headers=dict(headers) if headers else None
             )
         except MaxPayloadError as error:
-            del self._waiting[word]
+            del self._pending[token]
             raise InvalidRequest(
                 f"The message is {len(data)} bytes long; the server takes {self._client.max_payload} at most"
             ) from error
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
-            self._waiting.pop(word, None)
+            self._pending.pop(token, None)
             raise ConnectionLost(str(error)) from error
-        future.add_done_callback(lambda _: self._waiting.pop(word, None))
+        future.add_done_callback(lambda _: self._pending.pop(token, None))
         return future
 
     async def call(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
     ) -> Msg:
-        """Write a request and wait for its answer; raises `TimeoutError`, `ConnectionLost`."""
+        """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
         future = await self.send(subject, data, headers)
         try:
             async with asyncio.timeout(timeout_s):
@@ -76,18 +81,18 @@ class ReplyInbox:
             future.cancel()
 
     def fail(self, subject: str, error: Exception) -> None:
-        """End every request that waits on `subject` with `error`."""
-        for future, waiting_on in tuple(self._waiting.values()):
-            if waiting_on == subject and not future.done():
+        """End every pending request on `subject` with `error`."""
+        for future, pending_subject in tuple(self._pending.values()):
+            if pending_subject == subject and not future.done():
                 future.set_exception(error)
 
     def fail_all(self) -> None:
-        """End every request: the link broke, their answers will not come."""
-        for future, _ in tuple(self._waiting.values()):
+        """End every pending request: the connection failed, so no reply will come."""
+        for future, _ in tuple(self._pending.values()):
             if not future.done():
                 future.set_exception(ConnectionLost("connection lost"))
 
-    async def _arrive(self, msg: Msg) -> None:
-        waiting = self._waiting.get(msg.subject.rpartition(".")[2])
-        if waiting is not None and not waiting[0].done():
-            waiting[0].set_result(msg)
+    async def _on_message(self, msg: Msg) -> None:
+        pending = self._pending.get(msg.subject.rpartition(".")[2])
+        if pending is not None and not pending[0].done():
+            pending[0].set_result(msg)

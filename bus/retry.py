@@ -1,4 +1,4 @@
-"""One deadline over many attempts: how the bus waits out a broker that is away."""
+"""Retries with growing pauses until one deadline, while the broker is unreachable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_ATTEMPT_S = 0.05
 
 
 class Reconnecting(Protocol):
-    """The connection, as far as waiting for it goes."""
+    """What a retry loop needs of the connection."""
 
     async def wait_connected(self, deadline: float) -> None: ...
 
@@ -23,26 +23,26 @@ class Reconnecting(Protocol):
 
 
 class RetryLoop:
-    """`begin` before each attempt, `again` after each that failed; raises `Unavailable` at the deadline."""
+    """`next_attempt` before each attempt, `back_off` after each failure; `Unavailable` at the deadline."""
 
-    def __init__(self, link: Reconnecting, deadline_s: float) -> None:
-        self._link = link
+    def __init__(self, connection: Reconnecting, deadline_s: float) -> None:
+        self._connection = connection
         self._deadline = asyncio.get_running_loop().time() + deadline_s
         self._backoff_s = BACKOFF_MIN_S
 
     @property
-    def left_s(self) -> float:
-        """Seconds until the deadline, never less than the least that makes an attempt worth while."""
+    def remaining_s(self) -> float:
+        """Seconds until the deadline, and never less than `MIN_ATTEMPT_S`."""
         return max(MIN_ATTEMPT_S, self._deadline - asyncio.get_running_loop().time())
 
     async def next_attempt(self) -> float:
-        """Wait for the connection; returns the seconds this attempt may take."""
-        await self._link.wait_connected(self._deadline)
-        return min(ATTEMPT_TIMEOUT_S, self.left_s)
+        """Wait for the connection. Returns the seconds that this attempt may take."""
+        await self._connection.wait_connected(self._deadline)
+        return min(ATTEMPT_TIMEOUT_S, self.remaining_s)
 
     async def back_off(self, why: str) -> None:
-        """Wait a growing while before the next attempt; `why` the last one failed ends in the error."""
+        """Pause before the next attempt. `why` the last attempt failed becomes part of the final error."""
         if asyncio.get_running_loop().time() + self._backoff_s >= self._deadline:
-            raise self._link.unavailable(why)
+            raise self._connection.unavailable(why)
         await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1.0))
         self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)

@@ -1,10 +1,10 @@
-"""Runs a command that dies with its parent, however the parent dies.
+"""Runs a command that ends when its parent ends, however the parent ends.
 
     python run_with_parent.py <parent pid> <command...>
 
-On Linux the kernel holds the leash (PR_SET_PDEATHSIG survives the exec, so no process of ours stays).
-Elsewhere this process stays, watches its parent, and ends the command. Standard library only: it starts
-in 30 ms.
+On Linux the kernel ends the command (PR_SET_PDEATHSIG survives the exec, so no extra process stays).
+On other systems this process stays, watches its parent, and ends the command. It imports the standard
+library only, and starts in 30 ms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STOP_S = 5.0
 
 
 def main(parent: int, command: list[str]) -> int:
-    """Become `command` on Linux; elsewhere run it and return its exit status."""
+    """Become `command` on Linux. On other systems run it and return its exit status."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,6 +1,6 @@
-"""How to reach the broker and how long it keeps things: read from the environment, checked once.
+"""Connection and stream settings, read from the environment and checked once.
 
-Secrets are kept out of `repr`, and `shown_url` is the only form of the address that may be logged.
+`repr` hides secrets. `shown_url` is the only form of the address that may be logged.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ DEFAULT_URL = "nats://127.0.0.1:4222"
 
 @dataclass(frozen=True, slots=True)
 class BusSettings:
-    """Where the broker is and what is asked of it. `url` may list several servers, comma-separated.
+    """Where the broker is, and how the stream is set up. `url` may list several servers, comma-separated.
 
-    Raises `Refused` when `url` is no address.
+    Raises InvalidRequest if `url` is not an address.
     """
 
     url: str = field(default=DEFAULT_URL, repr=False)
@@ -45,7 +45,7 @@ class BusSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> BusSettings:
-        """The settings in `env`; raises `Refused` with the variable, its value and what it may be."""
+        """Return the settings in `env`. Raises InvalidRequest with variable, value and allowed range."""
         return cls(
             url=env.get("NATS_URL") or DEFAULT_URL,
             creds=env.get("NATS_CREDS") or None,
@@ -73,7 +73,10 @@ class BusSettings:
 
 
 def _check(address: str) -> None:
-    """Refuse what nats would stumble over. The address may hold a password, so it is not repeated."""
+    """Raise InvalidRequest for an address that nats-py cannot use.
+
+    It may hold a password, so it is not shown.
+    """
     remedy = "write nats://host:4222, several with commas"
     wrong = InvalidRequest(f"NATS_URL is not an address; {remedy}", field="NATS_URL")
     if re.fullmatch(r"((nats|tls)://)?[^\s/]+/?", address) is None:
@@ -88,5 +91,5 @@ def _check(address: str) -> None:
         ok = False
     if not ok:
         raise InvalidRequest(f"NATS_URL has a port that is not 1 to 65535; {remedy}", field="NATS_URL")
-    if parts.hostname in (None, "none"):  # nats takes `none` for no name
+    if parts.hostname in (None, "none"):  # nats-py reads `none` as a missing host
         raise wrong

@@ -1,9 +1,12 @@
-"""The stream and its consumers, as data; `ensure` creates them, or brings what is there up to date.
+"""Definitions of the stream and its consumers. `ensure` creates or updates them.
 
-One stream holds everything about a transfer. Any number of processes may ensure it at the same moment.
-Two rules keep a rolling upgrade safe: subjects are added, never taken away, and a stream that a newer
-release laid out is left alone. Replicas are raised, never lowered, so that one process started without
-`WARMXFER_REPLICAS` cannot take the safety from the others.
+One stream holds everything about a transfer. Any number of processes may call `ensure` at the same time.
+Invariants (`test_stream.py`):
+
+- Subjects are added and never removed, and a stream with a newer layout is not changed. Both keep a rolling
+  upgrade safe.
+- Replicas are raised and never lowered. A process started without `WARMXFER_REPLICAS` cannot make the stream
+  of the others less safe.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from .subjects import ROLES, STREAM_SUBJECTS
 
 STREAM = "WARMXFER"
 LAYOUT = 1
-"""Raised when a release changes what is below in a way an older release must not undo."""
+"""Version of the definitions below. A release raises it if an older release must not undo its change."""
 
 DUPLICATE_WINDOW_S = 120
 MAX_MESSAGE_BYTES = 128 * 1024
@@ -38,12 +41,12 @@ log = structlog.get_logger(__name__)
 
 
 def stream_definition(settings: BusSettings) -> dict[str, Any]:
-    """The stream in the broker's own words; durations in nanoseconds."""
+    """Return the stream as a JetStream configuration; durations in nanoseconds."""
     return {
         "name": STREAM,
         "subjects": list(STREAM_SUBJECTS),
         "storage": "file",
-        # Schedules and work-queue retention do not mix (schedules were lost); age alone removes.
+        # Work-queue retention lost message schedules, so only age removes messages.
         "retention": "limits",
         "discard": "old",
         "max_age": round(settings.max_age_s * _NS),
@@ -59,7 +62,10 @@ def stream_definition(settings: BusSettings) -> dict[str, Any]:
 
 
 def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
-    """The durable pull consumers by name; `max_deliver` is the worker's, which must write a cause."""
+    """Return the durable pull consumers by name.
+
+    The worker enforces `max_deliver`, to write a dead letter.
+    """
     return {
         name: {
             "name": name,
@@ -77,11 +83,11 @@ def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
     }
 
 
-async def ensure(link: Connection, settings: BusSettings) -> None:
-    """Create the stream and its consumers, or update them; raises `Refused` for what cannot be updated."""
-    if await _ensure_stream(link, stream_definition(settings)):
+async def ensure(connection: Connection, settings: BusSettings) -> None:
+    """Create or update the stream and its consumers. Raises InvalidRequest for what cannot be updated."""
+    if await _ensure_stream(connection, stream_definition(settings)):
         for definition in consumer_definitions(settings).values():
-            await _ensure_consumer(link, definition)
+            await _ensure_consumer(connection, definition)
 
 
 def _filters() -> dict[str, tuple[str, ...]]:
@@ -89,19 +95,19 @@ def _filters() -> dict[str, tuple[str, ...]]:
     return {COORDINATOR: triggers, **{role: (f"warmxfer.*.do.{role}",) for role in ROLES}}
 
 
-async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
-    """Returns False when a newer release owns the stream, which is then left as it is."""
-    found = await _stream_config(link)
+async def _ensure_stream(connection: Connection, wanted: dict[str, Any]) -> bool:
+    """Create or update the stream. Returns False if a newer release owns it; it is then not changed."""
+    found = await _stream_config(connection)
     if found is None:
         try:
-            await link.api(f"STREAM.CREATE.{STREAM}", wanted)
+            await connection.api(f"STREAM.CREATE.{STREAM}", wanted)
         except JetStreamApiError as error:
-            # Lost a race against a process with other settings: verify what it made.
+            # Another process was first, perhaps with other settings: check what it created.
             if error.err_code != _NAME_IN_USE:
                 raise InvalidRequest(
                     f"The broker refused to create stream {STREAM}: {error.description}"
                 ) from error
-            found = await _stream_config(link)
+            found = await _stream_config(connection)
         else:
             log.info("stream_created", stream=STREAM, replicas=wanted["num_replicas"])
     if found is None:
@@ -110,11 +116,11 @@ async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
     if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
         log.warning("stream_left_alone", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
         return False
-    changed = diff(found, wanted)
+    changed = changes_needed(found, wanted)
     if not changed:
         return True
     try:
-        await link.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed})
+        await connection.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed})
     except JetStreamApiError as error:
         fields = ", ".join(f"{name}={found.get(name)!r}" for name in changed if name != "subjects")
         raise InvalidRequest(
@@ -125,8 +131,8 @@ async def _ensure_stream(link: Connection, wanted: dict[str, Any]) -> bool:
     return True
 
 
-def diff(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `wanted` differs from `found` and is to be written; see the law of this file."""
+def changes_needed(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of `wanted` that must be written over `found`. Keeps the invariants of this module."""
     changed = {name: value for name, value in wanted.items() if found.get(name) != value}
     subjects: list[str] = list(found.get("subjects") or ())
     missing = [subject for subject in wanted["subjects"] if subject not in subjects]
@@ -135,7 +141,7 @@ def diff(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
         changed["subjects"] = subjects + missing
     if found.get("num_replicas", 1) >= wanted["num_replicas"]:
         changed.pop("num_replicas", None)
-    # The broker adds metadata of its own (its version), which is no difference.
+    # The broker adds metadata of its own (its version). That is no difference.
     metadata: dict[str, str] = {**(found.get("metadata") or {}), **wanted["metadata"]}
     changed.pop("metadata", None)
     if metadata != found.get("metadata"):
@@ -143,20 +149,20 @@ def diff(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-async def _stream_config(link: Connection) -> dict[str, Any] | None:
+async def _stream_config(connection: Connection) -> dict[str, Any] | None:
     try:
-        return (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
+        return (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
     except JetStreamApiError as error:
         if error.err_code == _STREAM_NOT_FOUND:
             return None
         raise InvalidRequest(f"The broker does not show stream {STREAM}: {error.description}") from error
 
 
-async def _ensure_consumer(link: Connection, wanted: dict[str, Any]) -> None:
+async def _ensure_consumer(connection: Connection, wanted: dict[str, Any]) -> None:
     name = wanted["name"]
     try:
-        # Creating what is there updates it; the same definition twice is no error.
-        await link.api(f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted})
+        # CREATE updates an existing consumer. The same definition twice is no error.
+        await connection.api(f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted})
     except JetStreamApiError as error:
         raise InvalidRequest(
             f"Consumer {name} of stream {STREAM} cannot be changed in place ({error.description}); "

@@ -1,15 +1,18 @@
-"""Reading the stream: the last message of a subject, the newest one, the next after a number, a history.
+"""Stream reads: the newest message of a subject, the next after a number, and a history.
 
-    newest                                      asked of the stream's leader: what was acknowledged is seen
-    last, first_after, numbered, history        direct gets, which any replica answers: maybe a moment old
+    get_last_from_leader                 answered by the leader: includes every acknowledged write
+    get_last, get_first_after,
+    get_by_number, history               direct gets, answered by any replica: may be stale
 
-Of three replicas one that stalls answers as of then, and one that is well is some milliseconds behind. So a
-direct get is a hint: what it shows was written, what it does not show may have been. It is enough where a
-write with an expectation decides, where it is looked again, or where an old answer does no harm. Who lets
-something go for ever because of what is not there reads the newest. It needs a leader, and there is none for
-some seconds after one died; one that was cut off from the others takes itself for it that long.
+A replica that stalls answers with old data. A healthy one is some milliseconds behind. A message that a
+direct get returns was stored. A message that it does not return may have been stored.
 
-All reads wait out a broker that is away, until their deadline.
+A direct get is enough in three cases: a guarded write decides, the code reads again, or an old answer does no
+harm. Code that drops something for good because a message does not exist reads from the leader. For some
+seconds after a leader died there is none. A leader that was cut off from the others still answers for as
+long.
+
+Every read waits for an unreachable broker until its deadline.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from .stream import STREAM
 
 BATCH = 256
 MAX_HISTORY = 100_000
-NO_STREAM = f"no stream {STREAM} with direct get is there; run ensure()"
+NO_STREAM = f"stream {STREAM} does not exist yet; start a coordinator"
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
 
 _DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
@@ -42,15 +45,15 @@ _ENVELOPE = frozenset(
 )
 
 
-async def get_last_from_leader(link: Connection, subject: str, deadline_s: float) -> Stored | None:
-    """The newest message on `subject` (which may hold wildcards) as the leader has it, or None."""
+async def get_last_from_leader(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
+    """Return the newest message on `subject` (wildcards allowed) as the leader has it, or None."""
     try:
-        answer = await link.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
+        answer = await connection.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
     except JetStreamApiError as error:
         if error.err_code == _NO_MESSAGE:
             return None
         if error.err_code == _NO_STREAM:
-            raise link.unavailable(NO_STREAM) from error
+            raise connection.unavailable(NO_STREAM) from error
         raise InternalError(
             f"The broker did not read {subject}: {error.description} ({error.err_code})"
         ) from error
@@ -64,38 +67,40 @@ async def get_last_from_leader(link: Connection, subject: str, deadline_s: float
     )
 
 
-async def get_last(link: Connection, subject: str, deadline_s: float) -> Stored | None:
-    """The last message on `subject` (which may hold wildcards) that some replica has, or None."""
+async def get_last(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
+    """Return the newest message on `subject` (wildcards allowed) that some replica has, or None."""
     if "*" in subject or ">" in subject:
-        return await _get_one(link, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
-    return await _get_one(link, f"{_DIRECT_GET}.{subject}", None, deadline_s)
+        return await _get_one(connection, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
+    return await _get_one(connection, f"{_DIRECT_GET}.{subject}", None, deadline_s)
 
 
-async def first_after(link: Connection, subject: str, seq: int, deadline_s: float) -> Stored | None:
-    """The oldest message on `subject` with a number above `seq`, or None."""
-    return await _get_one(link, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
+async def get_first_after(connection: Connection, subject: str, seq: int, deadline_s: float) -> Stored | None:
+    """Return the oldest message on `subject` with a number above `seq`, or None."""
+    return await _get_one(connection, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
 
 
-async def numbered(link: Connection, seq: int, deadline_s: float) -> Stored | None:
-    """The message with number `seq`, or None."""
-    return await _get_one(link, _DIRECT_GET, {"seq": seq}, deadline_s)
+async def get_by_number(connection: Connection, seq: int, deadline_s: float) -> Stored | None:
+    """Return the message with number `seq`, or None."""
+    return await _get_one(connection, _DIRECT_GET, {"seq": seq}, deadline_s)
 
 
-async def history(link: Connection, subject: str, limit: int, after: int, deadline_s: float) -> list[Stored]:
-    """The oldest `limit` messages on `subject` (which may hold wildcards) above number `after`, in order."""
+async def history(
+    connection: Connection, subject: str, limit: int, after: int, deadline_s: float
+) -> list[Stored]:
+    """Return the oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
     if not 1 <= limit <= MAX_HISTORY:
         raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
-    patience = RetryLoop(link, deadline_s)
+    retry = RetryLoop(connection, deadline_s)
     found: list[Stored] = []
     while len(found) < limit:
         seq = (found[-1].seq if found else after) + 1
         wanted = min(BATCH, limit - len(found))
-        timeout_s = await patience.next_attempt()
+        timeout_s = await retry.next_attempt()
         try:
             async with asyncio.timeout(timeout_s):
-                batch, pending = await _get_batch(link, subject, seq, wanted)
+                batch, pending = await _get_batch(connection, subject, seq, wanted)
         except (TimeoutError, ConnectionLost) as error:
-            await patience.back_off(str(error) or "timeout")
+            await retry.back_off(str(error) or "timeout")
             continue
         found += batch
         if not pending:
@@ -104,38 +109,38 @@ async def history(link: Connection, subject: str, limit: int, after: int, deadli
 
 
 async def _get_one(
-    link: Connection, subject: str, body: Mapping[str, Any] | None, deadline_s: float
+    connection: Connection, subject: str, body: Mapping[str, Any] | None, deadline_s: float
 ) -> Stored | None:
     data = b"" if body is None else json.dumps(body).encode()
-    patience = RetryLoop(link, deadline_s)
+    retry = RetryLoop(connection, deadline_s)
     while True:
-        timeout_s = await patience.next_attempt()
+        timeout_s = await retry.next_attempt()
         try:
-            reply = await link.replies.call(subject, data, None, timeout_s)
+            reply = await connection.inbox.call(subject, data, None, timeout_s)
         except (TimeoutError, ConnectionLost) as error:
             why = str(error) or "timeout"
         else:
             if not has_no_responders(reply):
                 return _stored(reply)
             why = NO_STREAM
-        await patience.back_off(why)
+        await retry.back_off(why)
 
 
-async def _get_batch(link: Connection, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
-    """At most `wanted` messages from number `seq` on, and how many are left after them."""
-    arrived: asyncio.Queue[Msg] = asyncio.Queue()
+async def _get_batch(connection: Connection, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
+    """Return at most `wanted` messages from number `seq` on, and the number of messages after them."""
+    messages: asyncio.Queue[Msg] = asyncio.Queue()
 
-    async def arrive(msg: Msg) -> None:
-        arrived.put_nowait(msg)
+    async def on_message(msg: Msg) -> None:
+        messages.put_nowait(msg)
 
-    inbox = link.client.new_inbox()
-    subscription = await link.client.subscribe_callback(inbox, arrive)
+    inbox = connection.client.new_inbox()
+    subscription = await connection.client.subscribe_callback(inbox, on_message)
     body = json.dumps({"seq": seq, "next_by_subj": subject, "batch": wanted}).encode()
     batch: list[Stored] = []
     try:
-        await link.client.publish(_DIRECT_GET, body, reply=inbox)
+        await connection.client.publish(_DIRECT_GET, body, reply=inbox)
         while True:
-            msg = await arrived.get()
+            msg = await messages.get()
             if has_no_responders(msg):
                 raise ConnectionLost(NO_STREAM)
             stored = _stored(msg)
@@ -147,7 +152,7 @@ async def _get_batch(link: Connection, subject: str, seq: int, wanted: int) -> t
 
 
 def _stored(msg: Msg) -> Stored | None:
-    """The message in an answer to a direct get; None for the broker's own "not found" and "end of batch"."""
+    """Return the message in a reply to a direct get, or None for "not found" and "end of batch"."""
     headers = msg.headers or {}
     if "Nats-Sequence" not in headers:
         return None
@@ -161,7 +166,7 @@ def _stored(msg: Msg) -> Stored | None:
 
 
 def _headers(block: bytes) -> dict[str, str]:
-    """The headers in the block that the broker keeps them as; its first line is the version."""
+    """Parse a stored header block. Its first line is the version."""
     lines = block.decode(errors="replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)
     return {name: value.strip() for name, _, value in pairs}

@@ -1,9 +1,9 @@
-"""Writing to the stream: at least once on the wire, once in the stream, or a typed refusal.
+"""Writes to the stream: sent at least once, stored once, or rejected with a typed error.
 
-Every message carries an id of its own, so a repeat within two minutes is dropped by the broker. A write
-whose acknowledgement was lost is *doubtful*: it is written again with the same id and the same
-expectation. Should the expectation then fail, the one message that follows the expected number tells
-whose write it was: ours (then we are done) or somebody else's (then the race is lost).
+Every message has a unique message id, so the broker drops a repeat within 120 seconds. If the acknowledgement
+is lost, the outcome of the write is unknown. The write is then repeated with the same id and the same
+expected sequence number. If the broker now reports another last message, the one message after the expected
+number decides: it is our own message (done) or another writer's (`StaleWrite`).
 """
 
 from __future__ import annotations
@@ -22,92 +22,94 @@ from .messages import MSG_ID, Outgoing
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
 from .stream import MAX_MESSAGE_BYTES
-from .stream_reader import first_after, numbered
+from .stream_reader import get_by_number, get_first_after
 
 MAX_IN_FLIGHT_WRITES = 1_000
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST = (10071, 10164)
 _TOO_LARGE = 10054
-_NO_ROOM = (10002, 10023, 10047, 10077)
-"""The account's share, the server's, the disk: room is made again, and what had none was not wrong."""
-_TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_ROOM)
+_NO_SPACE = (10002, 10023, 10047, 10077)
+"""Error codes for a full account, server or disk. Space becomes free again, and the message was valid."""
+_TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_SPACE)
 
 
 class _NotStored(Exception):
-    """The broker said no for now: nothing was stored, try again."""
+    """The broker cannot store a message now. Nothing was stored; try again."""
 
 
-async def publish(link: Connection, message: Outgoing, expect_last: int | None, deadline_s: float) -> int:
+async def publish(
+    connection: Connection, message: Outgoing, expect_last: int | None, deadline_s: float
+) -> int:
     """Store one message and return its number; see `Bus.publish`."""
     headers = _headers(message)
     if expect_last is not None:
         headers[_EXPECTED] = str(expect_last)
-    patience = RetryLoop(link, deadline_s)
-    doubtful = False
+    retry = RetryLoop(connection, deadline_s)
+    outcome_unknown = False
     while True:
-        timeout_s = await patience.next_attempt()
+        timeout_s = await retry.next_attempt()
         try:
-            reply = await link.replies.call(message.subject, message.data, headers, timeout_s)
-            seq, repeated = _stored(reply, message.subject)
-            if repeated and expect_last is not None:
-                await _check_own(link, message, seq, patience.left_s)
+            reply = await connection.inbox.call(message.subject, message.data, headers, timeout_s)
+            seq, duplicate = _stored(reply, message.subject)
+            if duplicate and expect_last is not None:
+                await _check_duplicate(connection, message, seq, retry.remaining_s)
             return seq
         except (TimeoutError, ConnectionLost) as error:
-            doubtful, why = True, str(error) or "timeout"
+            outcome_unknown, why = True, str(error) or "timeout"
         except _NotStored as error:
             why = str(error)
         except StaleWrite:
-            if not doubtful or expect_last is None:
+            if not outcome_unknown or expect_last is None:
                 raise
-            winner = await first_after(link, message.subject, expect_last, patience.left_s)
+            winner = await get_first_after(connection, message.subject, expect_last, retry.remaining_s)
             if winner is not None:
                 if winner.msg_id == headers[MSG_ID]:
                     return winner.seq
                 raise
-            # The replica that answered is behind the one that refused: ask again.
+            # The replica that answered is behind the leader that rejected the write: read again.
             why = "a replica is behind"
-        await patience.back_off(why)
+        await retry.back_off(why)
 
 
-async def publish_all(link: Connection, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
-    """Store many messages, written in order before the first answer is awaited; see `Bus.publish_all`."""
+async def publish_all(connection: Connection, messages: Sequence[Outgoing], deadline_s: float) -> list[int]:
+    """Store many messages, all sent before the first reply is awaited; see `Bus.publish_all`."""
     if len(messages) > MAX_IN_FLIGHT_WRITES:
         raise InternalError(
             f"{len(messages)} messages at once; publish at most {MAX_IN_FLIGHT_WRITES} together"
         )
-    patience = RetryLoop(link, deadline_s)
+    retry = RetryLoop(connection, deadline_s)
     frames = [(message, _headers(message)) for message in messages]
     numbers: dict[int, int] = {}
     while len(numbers) < len(frames):
-        timeout_s = await patience.next_attempt()
+        timeout_s = await retry.next_attempt()
         missing = [index for index in range(len(frames)) if index not in numbers]
-        why = await _write_round(link, frames, missing, numbers, timeout_s)
+        why = await _write_round(connection, frames, missing, numbers, timeout_s)
         if len(numbers) < len(frames):
-            await patience.back_off(why)
+            await retry.back_off(why)
     return [numbers[index] for index in range(len(frames))]
 
 
 async def _write_round(
-    link: Connection,
+    connection: Connection,
     frames: Sequence[tuple[Outgoing, dict[str, str]]],
     missing: Sequence[int],
     numbers: dict[int, int],
     timeout_s: float,
 ) -> str:
-    """Write what is `missing`, add the numbers of what got stored; returns why the rest did not."""
+    """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
     why = ""
-    posted: dict[int, asyncio.Future[Msg]] = {}
+    pending: dict[int, asyncio.Future[Msg]] = {}
     try:
         for index in missing:
             message, headers = frames[index]
-            posted[index] = await link.replies.send(message.subject, message.data, headers)
+            pending[index] = await connection.inbox.send(message.subject, message.data, headers)
     except ConnectionLost as error:
         why = str(error)
-    if posted:
-        await asyncio.wait(posted.values(), timeout=timeout_s)
-    refusal: Exception | None = None
-    for index, future in posted.items():
+    if pending:
+        await asyncio.wait(pending.values(), timeout=timeout_s)
+    rejection: Exception | None = None
+    for index, future in pending.items():
         if not future.done():
             future.cancel()
             why = "timeout"
@@ -117,9 +119,9 @@ async def _write_round(
         except (ConnectionLost, _NotStored) as error:
             why = str(error)
         except (InvalidRequest, InternalError, StaleWrite) as error:
-            refusal = refusal or error
-    if refusal is not None:
-        raise refusal
+            rejection = rejection or error
+    if rejection is not None:
+        raise rejection
     return why
 
 
@@ -129,38 +131,41 @@ def _headers(message: Outgoing) -> dict[str, str]:
     return headers
 
 
-async def _check_own(link: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
-    """Raise `Broken` when the repeat the broker saw was of a message on another subject, and `StaleWrite`
-    when it was another message under the same id.
+async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
+    """Check that the message stored under our id is ours.
 
-    Ids count in the whole stream: a record dropped for the id of something else would be a record lost. And a
-    cluster looks at the id before the expectation: whoever lost the race hears of a repeat, not of a refusal.
+    Raises `InternalError` if the id was used on another subject: our record would be lost. Raises
+    `StaleWrite` if another message was stored under the same id. Message ids are unique in the whole stream.
+    A cluster checks the id before the expected number. The slower of two writers therefore gets a duplicate
+    reply, not a rejection.
     """
-    patience = RetryLoop(link, deadline_s)
+    retry = RetryLoop(connection, deadline_s)
     while True:
-        first = await numbered(link, seq, patience.left_s)
+        first = await get_by_number(connection, seq, retry.remaining_s)
         if first is not None:
             break
-        await patience.back_off("a replica is behind")
+        await retry.back_off("a replica is behind")
     if first.subject != message.subject:
         raise InternalError(
             f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before"
         )
     if first.data != message.data:
-        raise StaleWrite(f"Somebody wrote to {message.subject} under this id first; load again, decide again")
+        raise StaleWrite(
+            f"Another message was stored on {message.subject} under this id; load again, decide again"
+        )
 
 
 def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
-    """The number under which the broker stored a message, and whether it had it already."""
+    """Return the number under which the broker stored a message, and whether it was a duplicate."""
     if has_no_responders(reply):
-        raise _NotStored("no stream captures the subject, or its leader is away")
+        raise _NotStored("no stream stores the subject, or its leader is unreachable")
     answer: dict[str, Any] = json.loads(reply.data)
     failure = answer.get("error")
     if failure is None:
         return int(answer["seq"]), bool(answer.get("duplicate"))
     code, description = failure.get("err_code"), str(failure.get("description", ""))
     if code in _WRONG_LAST:
-        raise StaleWrite(f"Somebody wrote to {subject} first ({description}); load again, decide again")
+        raise StaleWrite(f"Another writer was first on {subject} ({description}); load again, decide again")
     if code == _TOO_LARGE:
         raise InvalidRequest(
             f"A message for {subject} is too large; the stream takes {MAX_MESSAGE_BYTES} bytes"

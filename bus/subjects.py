@@ -1,11 +1,13 @@
-"""Every subject, one table, and the only functions that build one.
+"""Every subject, as one table, and the only functions that build one.
 
-The law of this file: no other file of the project writes a subject as text, and no id reaches a subject
-unchecked. An id is 1 to 64 of `A-Z a-z 0-9 _ -`, so it can hold neither a dot, a wildcard nor a space.
+    stored in the stream        warmxfer.<id>.<kind>[.<rest>]
+    request and reply           warmxfer.ask.<question>[.<session>]
 
-    captured by the stream      warmxfer.<id>.<kind>[.<rest>]
-    asked and answered          warmxfer.ask.<question>[.<session>]      never captured: a question onto a
-                                captured subject would be answered by the broker's own acknowledgement
+- Invariant: no other file writes a subject as text.
+- Invariant: no unchecked id reaches a subject (`test_subjects.py`). An id is 1 to 64 of `A-Z a-z 0-9 _ -`, so
+  it holds no dot, wildcard or space.
+- Invariant: the stream captures no request subject. The broker's own acknowledgement would answer the
+  request.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from .errors import InvalidRequest
 
 ROOT = "warmxfer"
 ROLES = ("summarizer", "gateway", "briefing")
-"""Roles that take commands from a work queue; `primary` and `consult` take level commands instead."""
+"""Roles with a work queue. `primary` and `consult` take level commands on subjects of their own instead."""
 
 MAX_SHOWN_CHARS = 40
 MAX_SUBJECT_CHARS = 256
@@ -28,7 +30,7 @@ _TOKEN = re.compile(TOKEN_PATTERN, re.ASCII)
 
 
 class SubjectSpec(NamedTuple):
-    """One row of the table: what travels on which subject, from whom to whom."""
+    """One row of the table: the subject, its writer, its readers and what it carries."""
 
     name: str
     pattern: str
@@ -39,19 +41,19 @@ class SubjectSpec(NamedTuple):
 
     @property
     def filter(self) -> str:
-        """The pattern as the broker writes it: every `<word>` is a `*`."""
+        """The pattern as the broker writes it: every `<word>` becomes `*`."""
         return re.sub(r"<\w+>", "*", self.pattern)
 
 
 SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest"),
     SubjectSpec("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
-    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, board, primary", "PhaseChanged"),
+    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, CLI, primary", "PhaseChanged"),
     SubjectSpec("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
-    SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "answers and facts"),
-    SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a deadline that passed"),
-    SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, board", "one record per transition"),
-    SubjectSpec("dead", "warmxfer.<id>.dead", "workers", "operators", "what was given up, and why"),
+    SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "replies and events"),
+    SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a timer that fired"),
+    SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, CLI", "one record per transition"),
+    SubjectSpec("dead", "warmxfer.<id>.dead", "workers", "operators", "dead letters: subject and cause"),
     SubjectSpec("do.summarizer", "warmxfer.<id>.do.summarizer", "coordinator", "summarizer", "commands"),
     SubjectSpec("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
     SubjectSpec("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
@@ -60,43 +62,45 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "warmxfer.<id>.do.briefing.<session>",
         "coordinator",
         "primary",
-        "commands to brief in the session's own process",
+        "commands to brief in the process of the session",
     ),
     SubjectSpec(
         "do.primary",
         "warmxfer.<id>.do.primary.<session>",
         "coordinator",
         "primary",
-        "level commands: the last one counts",
+        "level commands: only the newest counts",
     ),
     SubjectSpec(
         "do.consult",
         "warmxfer.<id>.do.consult",
         "coordinator",
         "briefing",
-        "level commands: the last one counts",
+        "level commands: only the newest counts",
     ),
-    SubjectSpec("timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a deadline to come"),
+    SubjectSpec(
+        "timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a timer that is pending"
+    ),
     SubjectSpec(
         "intent",
         "warmxfer.<id>.intent.<effect>",
         "gateway",
         "gateway",
-        "an effect at the provider was begun, or forbidden",
+        "the claim on a side effect at the provider",
     ),
     SubjectSpec(
         "claim",
         "warmxfer.<session>.claim",
         "coordinator",
         "coordinator",
-        "which transfer owns this caller",
+        "which transfer owns the caller",
     ),
     SubjectSpec(
         "ask.history",
         "warmxfer.ask.history.<session>",
         "summarizer",
         "primary",
-        "the conversation so far, never stored",
+        "request for the transcript so far",
         captured=False,
     ),
     SubjectSpec(
@@ -104,32 +108,42 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "warmxfer.ask.summary.<session>",
         "summarizer",
         "primary",
-        "the session's own summary, never stored",
+        "request for a summary by the session's own model",
         captured=False,
     ),
     SubjectSpec(
-        "ask.token", "warmxfer.ask.token", "briefing, primary", "gateway", "a key to one room", captured=False
+        "ask.token",
+        "warmxfer.ask.token",
+        "briefing, primary",
+        "gateway",
+        "request for a token of one room",
+        captured=False,
     ),
     SubjectSpec(
-        "ask.pulse", "warmxfer.ask.pulse", "primary", "coordinator", "is anyone there", captured=False
+        "ask.pulse",
+        "warmxfer.ask.pulse",
+        "primary",
+        "coordinator",
+        "request: is the transfer live",
+        captured=False,
     ),
 )
 
-STREAM_SUBJECTS: tuple[str, ...] = tuple(road.filter for road in SUBJECTS if road.captured)
-"""What the stream captures, named one by one: a subject that is not in the table is not stored."""
+STREAM_SUBJECTS: tuple[str, ...] = tuple(spec.filter for spec in SUBJECTS if spec.captured)
+"""The subjects that the stream stores, listed one by one: a subject outside the table is not stored."""
 
-_KINDS = frozenset(road.pattern.split(".")[2] for road in SUBJECTS if road.captured)
+_KINDS = frozenset(spec.pattern.split(".")[2] for spec in SUBJECTS if spec.captured)
 
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 ANY_PHASE = "warmxfer.*.phase"
 
 INVALID_ID = "unaddressed"
-"""Stands for the id in the dead letter of a message whose own subject carries none that is allowed."""
+"""The id in the dead letter of a message whose own subject carries no allowed id."""
 
 
 class Address(NamedTuple):
-    """A captured subject taken apart: `warmxfer.<id>.<kind>[.<rest>]`; `rest` is "" where there is none."""
+    """The parts of a stored subject, `warmxfer.<id>.<kind>[.<rest>]`. Without a rest, `rest` is ""."""
 
     id: str
     kind: str
@@ -137,7 +151,7 @@ class Address(NamedTuple):
 
 
 def check_token(value: str, field: str = "id") -> str:
-    """`value` itself when it may stand between two dots; else raises `Refused`."""
+    """Return `value` if it may stand between two dots of a subject. Raises InvalidRequest otherwise."""
     if _TOKEN.fullmatch(value) is None:
         raise InvalidRequest(f"{field} is {_show(value)}; use 1 to 64 of A-Z a-z 0-9 _ -", field=field)
     return value
@@ -176,34 +190,34 @@ def dead_letter(id: str) -> str:
 
 
 def work_queue(id: str, role: str) -> str:
-    """Commands for the work queue of `role` (one of `ROLES`)."""
+    """Return the subject of commands for the work queue of `role` (one of `ROLES`)."""
     if role not in ROLES:
         raise InvalidRequest(f"role is {_show(role)}; use one of {', '.join(ROLES)}", field="role")
     return f"{ROOT}.{check_token(id)}.do.{role}"
 
 
 def primary(id: str, session: str) -> str:
-    """Level commands of one transfer for one live call."""
+    """Return the subject of level commands of one transfer for one AI session."""
     return f"{ROOT}.{check_token(id)}.do.primary.{check_token(session, 'session')}"
 
 
 def any_primary(session: str) -> str:
-    """The filter for the level commands of every transfer for one live call."""
+    """Return the filter for the level commands of every transfer for one AI session."""
     return f"{ROOT}.*.do.primary.{check_token(session, 'session')}"
 
 
 def session_briefing(id: str, session: str) -> str:
-    """Commands of one transfer for the process of `session`, which holds the consultation itself."""
+    """Return the subject of commands to brief in the process of `session` itself."""
     return f"{ROOT}.{check_token(id)}.do.briefing.{check_token(session, 'session')}"
 
 
 def any_session_briefing(session: str) -> str:
-    """The filter for the same of every transfer."""
+    """Return the filter for the in-session briefing commands of every transfer for `session`."""
     return f"{ROOT}.*.do.briefing.{check_token(session, 'session')}"
 
 
 def consult(id: str) -> str:
-    """Level commands for whoever is in the consultation of this transfer."""
+    """Return the subject of level commands for the briefing agent in the consultation of this transfer."""
     return f"{ROOT}.{check_token(id)}.do.consult"
 
 
@@ -212,7 +226,7 @@ def timer(id: str, name: str) -> str:
 
 
 def any_timer(name: str) -> str:
-    """Timer `name` of every transfer."""
+    """Return the filter for timer `name` of every transfer."""
     return f"{ROOT}.*.timer.{check_token(name, 'timer')}"
 
 
@@ -233,31 +247,29 @@ def ask_summary(session: str) -> str:
 
 
 def all_of(id: str) -> str:
-    """The filter for all that was ever stored about one transfer."""
+    """Return the filter for everything stored about one transfer."""
     return f"{ROOT}.{check_token(id)}.>"
 
 
 def parse(subject: str) -> Address:
-    """Take a captured subject apart; raises `Refused` for any other, and for ids that are not allowed."""
+    """Return the parts of a stored subject. Raises InvalidRequest for other subjects and for invalid ids."""
     words = subject.split(".", 3)
     if len(words) < 3 or len(subject) > MAX_SUBJECT_CHARS or words[0] != ROOT or words[2] not in _KINDS:
-        raise InvalidRequest(
-            f"subject is {_show(subject)}; it is none of the subjects of warmxfer", field="subject"
-        )
+        raise InvalidRequest(f"subject is {_show(subject)}; it is not a subject of warmxfer", field="subject")
     return Address(check_token(words[1]), words[2], words[3] if len(words) == 4 else "")
 
 
 def sibling_subject(subject: str, kind: str) -> str | None:
-    """The subject of `kind` for the id on `subject`, checked or not: where whoever wrote there will read.
+    """Return the subject of `kind` for the id on `subject`, without checking the id.
 
-    Only to tell the author of a refused id about it. None when nobody can be told: no request's subject,
-    or an id that would address more than one.
+    It is used only to send a rejection to the author of a request with an invalid id. Returns None if
+    `subject` is not a request subject, or if the id would address more than one subject.
     """
     words = subject.split(".")
     if len(words) != 3 or words[0] != ROOT or words[2] != "request" or len(subject) > MAX_SUBJECT_CHARS:
         return None
-    answerable = words[1].isprintable() and not set(words[1]) & set("*> ")
-    return f"{ROOT}.{words[1]}.{kind}" if answerable else None
+    one_subject = words[1].isprintable() and not set(words[1]) & set("*> ")
+    return f"{ROOT}.{words[1]}.{kind}" if one_subject else None
 
 
 def _show(value: object) -> str:

@@ -1,47 +1,39 @@
-"""Hearing live, and answering: core subscriptions with bounds that are told, never silent.
+"""Live subscription over core NATS with a bounded queue.
 
-A reader that is too slow loses the oldest messages; the next one it hears says how many (`Heard.lost`),
-so that it can catch up from the stream. An answering handler has a deadline and a bounded number of
-companions; whoever asks past the bound is told at once.
+A subscriber that is too slow loses the oldest messages. The next message that it reads says how many
+(`LiveMessage.lost`), so that it can catch up from the stream.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
-from nats.errors import ConnectionClosedError, ConnectionDrainingError
 
-from .connection import Connection, has_no_responders
-from .dead_letters import describe_error
-from .errors import InternalError, InvalidRequest, NoReply, RetryableError
+from .connection import Connection
 from .messages import LiveMessage
 from .nats_client import unsubscribe
-from .reply_inbox import ConnectionLost
 
 MAX_PENDING = 1_024
-MAX_CONCURRENT_REPLIES = 64
-REPLY_DEADLINE_S = 10.0
-MAX_SENTENCE_CHARS = 300
+"""Messages that wait for one subscriber at most."""
 
-ERROR = "Nats-Service-Error"
-ERROR_CODE = "Nats-Service-Error-Code"
-_REFUSED, _BROKEN, _BUSY = "400", "500", "503"
-
-Handler = Callable[[LiveMessage], Awaitable[bytes]]
 log = structlog.get_logger(__name__)
 
 
 class Subscription:
-    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+    """A live subscription, to be iterated.
 
-    def __init__(self, link: Connection, subject: str) -> None:
-        self._link = link
+    async with bus.subscribe(subject) as messages:
+        async for message in messages: ...
+    """
+
+    def __init__(self, connection: Connection, subject: str) -> None:
+        self._connection = connection
         self._subject = subject
         self._pending: deque[LiveMessage] = deque()
         self._max_pending = MAX_PENDING
@@ -51,8 +43,8 @@ class Subscription:
         self._subscription: NatsSubscription | None = None
 
     async def __aenter__(self) -> Subscription:
-        self._remove_close_callback = self._link.on_close(self.end)
-        self._subscription = await self._link.client.subscribe_callback(self._subject, self._arrive)
+        self._remove_close_callback = self._connection.on_close(self.end)
+        self._subscription = await self._connection.client.subscribe_callback(self._subject, self._on_message)
         return self
 
     async def __aexit__(
@@ -76,11 +68,11 @@ class Subscription:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will come: it was left, or the connection is closed."""
+        """True if no more messages will come: the context was left, or the connection is closed."""
         return self._ended
 
     async def next(self, timeout_s: float) -> LiveMessage | None:
-        """The next message, or None when none came within `timeout_s`."""
+        """Return the next message, or None if none comes within `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await anext(self, None)
@@ -88,106 +80,21 @@ class Subscription:
             return None
 
     def end(self) -> None:
-        """End the iteration once what is pending was read."""
+        """End the iteration after the pending messages were read."""
         self._ended = True
         self._wake.set()
 
-    async def _arrive(self, msg: Msg) -> None:
+    async def _on_message(self, msg: Msg) -> None:
         lost = 0
         if len(self._pending) >= self._max_pending:
             dropped = self._pending.popleft()
             if not dropped.lost:
-                log.warning("listener_too_slow", subject=self._subject, max_pending=self._max_pending)
+                log.warning("subscriber_too_slow", subject=self._subject, max_pending=self._max_pending)
             lost = dropped.lost + 1
             if self._pending:
-                # The count moves to what is now the oldest: the reader hears of the gap where the gap is.
+                # Move the count to the message after the gap, so that the reader learns of it there.
                 oldest = self._pending.popleft()
                 self._pending.appendleft(LiveMessage(oldest.subject, oldest.data, oldest.lost + lost))
                 lost = 0
         self._pending.append(LiveMessage(msg.subject, msg.data, lost))
         self._wake.set()
-
-
-class Responder:
-    """`async with bus.serve(subject, handler): ...` answers questions until it is left."""
-
-    def __init__(self, link: Connection, subject: str, handler: Handler, queue: str | None = None) -> None:
-        self._link = link
-        self._subject = subject
-        self._handler = handler
-        self._queue = queue
-        self._deadline_s = REPLY_DEADLINE_S
-        self._running: set[asyncio.Task[None]] = set()
-        self._subscription: NatsSubscription | None = None
-
-    async def __aenter__(self) -> Responder:
-        self._subscription = await self._link.client.subscribe_callback(
-            self._subject, self._arrive, self._queue or ""
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._subscription is not None:
-            await unsubscribe(self._subscription)
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._deadline_s)
-
-    async def _arrive(self, msg: Msg) -> None:
-        if not msg.reply:
-            return
-        if len(self._running) >= MAX_CONCURRENT_REPLIES:
-            await self._respond(
-                msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} questions are being answered already"
-            )
-            return
-        task = asyncio.create_task(self._answer(msg))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _answer(self, msg: Msg) -> None:
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                data = await self._handler(LiveMessage(msg.subject, msg.data))
-        except InvalidRequest as error:
-            await self._respond(msg, b"", _REFUSED, str(error))
-        except RetryableError as error:
-            await self._respond(msg, b"", _BUSY, str(error))
-        except TimeoutError:
-            log.warning("answer_too_late", subject=msg.subject, deadline_s=self._deadline_s)
-            await self._respond(msg, b"", _BUSY, f"no answer within {self._deadline_s:g} s")
-        except Exception as error:
-            # Its text may quote what was asked: only its kind leaves this process.
-            log.error("answer_failed", subject=msg.subject, cause=describe_error(error))
-            await self._respond(msg, b"", _BROKEN, f"the answering side failed with {type(error).__name__}")
-        else:
-            await self._respond(msg, data)
-
-    async def _respond(self, msg: Msg, data: bytes, code: str = "", sentence: str = "") -> None:
-        headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
-        try:
-            await self._link.client.publish(msg.reply, data, headers=headers)
-        except (ConnectionClosedError, ConnectionDrainingError):
-            log.warning("answer_not_sent", subject=msg.subject)
-
-
-async def request(link: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:
-    """Ask and wait for one answer; see `Bus.ask`."""
-    try:
-        reply = await link.replies.call(subject, data, None, timeout_s)
-    except TimeoutError as error:
-        raise NoReply(f"Nobody answered on {subject} within {timeout_s:g} s") from error
-    except ConnectionLost as error:
-        raise NoReply(f"The connection broke while waiting on {subject}") from error
-    if has_no_responders(reply):
-        raise NoReply(f"Nobody listens on {subject}")
-    headers = reply.headers or {}
-    code, sentence = headers.get(ERROR_CODE), headers.get(ERROR, "")
-    if code is None:
-        return reply.data
-    if code == _REFUSED:
-        raise InvalidRequest(sentence)
-    if code == _BUSY:
-        raise NoReply(f"{subject}: {sentence}")
-    raise InternalError(f"{subject}: {sentence}")

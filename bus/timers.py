@@ -1,8 +1,8 @@
-"""Durable timers: the broker keeps a message and publishes it at its time, whoever is alive by then.
+"""Durable timers: the broker stores a message and publishes it at its time.
 
-Never early, usually within 0.25 s, late by an outage at most. One timer per name and transfer: publishing
-again replaces it. A time that has passed fires at once. A timer is cancelled for free by two headers on
-any message that is written anyway.
+A timer fires although its writer has died. It is never early, usually less than 0.25 s late, and late by an
+outage at most. There is one timer per name and transfer: publishing again replaces it. A time in the past
+fires at once. Two headers on any message that is written anyway cancel a timer, so that costs no message.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from .errors import InvalidRequest
 from .messages import Outgoing
 
 TTL_S = 86_400
-"""A timer that has fired is kept for one day."""
+"""Lifetime of the message of a timer that has fired: one day."""
 
 LATEST_AT_S = 32_503_680_000.0
-"""The year 3000: a time beyond it is a mistake of units."""
+"""The year 3000. A later time is a mistake of units."""
 
 
 def schedule(id: str, name: str, at_s: float, data: bytes, *, msg_id: str | None = None) -> Outgoing:
-    """The message that sets, or replaces, timer `name` of transfer `id`.
+    """Return the message that sets, or replaces, timer `name` of transfer `id`.
 
-    At `at_s` (epoch seconds by the broker's clock) `data` is published on `warmxfer.<id>.timeout`, where
-    it is kept for `TTL_S`. Raises `Refused` for a time that is none.
+    At `at_s` (epoch seconds by the broker's clock) the broker publishes `data` on `warmxfer.<id>.timeout`,
+    where it is kept for `TTL_S`. Raises InvalidRequest if `at_s` is not a time.
     """
     if not 0 <= at_s <= LATEST_AT_S:
         raise InvalidRequest(f"at_s is {at_s!r}; give epoch seconds", field="at_s")
@@ -38,5 +38,5 @@ def schedule(id: str, name: str, at_s: float, data: bytes, *, msg_id: str | None
 
 
 def cancel_headers(timer_subject: str) -> dict[str, str]:
-    """Headers for any message of the stream. Storing it cancels the timer at `timer_subject`, if pending."""
+    """Return headers for any stored message. Storing it cancels the timer at `timer_subject`, if pending."""
     return {"Nats-Schedule-Next": "purge", "Nats-Scheduler": timer_subject}

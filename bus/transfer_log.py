@@ -1,7 +1,8 @@
-"""The log of a transfer: one record per transition, the only truth, the only guard against two writers.
+"""Event log of one transfer: one record per transition. It is the only source of truth.
 
-The guard is the number of the record the writer decided on. Whoever decided on an older one is refused
-and loads again. Who decides to write nothing has no such guard: so the newest record is the leader's word.
+Invariant: a record is appended only after the record that its writer decided on. A writer that decided on an
+older one gets `StaleWrite`, loads again and decides again. A decision to write nothing has no such guard. It
+must therefore be based on the record that the stream leader has.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from .bus import WRITE_DEADLINE_S, Bus
 from .messages import NO_HEADERS, Stored
 
 MAX_RECORDS = 1_000
-"""Of one transfer; a long one with every check of its legs writes some hundred."""
+"""Most records of one transfer that are read. A long transfer with many leg checks has some hundred."""
 
 
 class LogEntry(NamedTuple):
-    """The newest record: its number in the stream, when it was stored, its body, its writer's id for it."""
+    """The newest record: number in the stream, time of storing, body, message id."""
 
     seq: int
     at: float
@@ -26,12 +27,12 @@ class LogEntry(NamedTuple):
 
 
 class LogTail(NamedTuple):
-    """What is stored of a transfer after one of its records, on any of its subjects."""
+    """What is stored of a transfer after one of its records, on all its subjects."""
 
     ids: frozenset[str]
-    """The names of all of it."""
+    """The message ids."""
     followed: bool
-    """Another record is among it."""
+    """True if another record is among them."""
 
 
 class TransferLog:
@@ -41,23 +42,24 @@ class TransferLog:
         self._bus = bus
 
     async def get_last_from_leader(self, id: str) -> LogEntry | None:
-        """The newest record of transfer `id`, or None when it has none."""
+        """Return the newest record of transfer `id` as the stream leader has it, or None."""
         return _entry(await self._bus.get_last_from_leader(subjects.log(id)))
 
     async def get_last(self, id: str) -> LogEntry | None:
-        """A record of transfer `id` that was the newest a moment ago, or None: for whom that is enough."""
+        """Return the newest record of transfer `id` from any replica, or None. It may be stale."""
         return _entry(await self._bus.get_last(subjects.log(id)))
 
     async def contains(self, id: str, msg_id: str) -> bool:
-        """Whether any record of transfer `id`, however old, was written under `msg_id`.
+        """Return whether any record of transfer `id`, however old, was written under `msg_id`.
 
-        One of just now may not be seen yet; the broker knows its name, and refuses to append it again.
+        A record of the last moment may be missing in this read. The broker knows its id and does not store it
+        again.
         """
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
     async def since(self, id: str, seq: int) -> LogTail:
-        """What is stored of transfer `id` above number `seq`."""
+        """Return what is stored of transfer `id` above number `seq`."""
         stored = await self._bus.history(subjects.all_of(id), MAX_RECORDS, after=seq)
         ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)
         return LogTail(ids, any(each.subject == subjects.log(id) for each in stored))
@@ -74,8 +76,8 @@ class TransferLog:
     ) -> int:
         """Append a record after number `after` (0: as the first) and return its number.
 
-        `cancel_timer` names a timer subject that this very write cancels, at no cost; one that is not
-        pending is no error. Raises `StaleWrite` when `after` is not the last any more.
+        `cancel_timer` names a timer subject that this write cancels, without a further message. A timer that
+        is not pending is no error. Raises `StaleWrite` if `after` is not the last record any more.
         """
         headers = NO_HEADERS if cancel_timer is None else timers.cancel_headers(cancel_timer)
         return await self._bus.publish(

@@ -1,20 +1,25 @@
-"""A worker takes messages from one durable consumer and handles them, `jobs` at once at most.
+"""A worker: takes messages from one durable consumer and handles at most `jobs` at a time.
 
-What a handler's end means:
+How a handler ends decides what happens to its message:
 
     returns                      acknowledged
-    raises Retry                 again after a growing delay, `after_s` at least; given up after many times
-    raises anything else         again after a growing delay; given up after `max_deliver` times
-    raises Park                  given up at once: no repetition can help
-    kills its process, or hangs  again after `ack_wait`; given up after many times
+    raises RetryableError        redelivered after a growing delay, at least `after_s`; dead-lettered after
+                                 `HANDLER_ACK_WAITS` times `max_deliver` deliveries
+    raises another error         redelivered after a growing delay; dead-lettered after `max_deliver`
+                                 deliveries
+    raises DeadLetter            dead-lettered at once: retrying cannot help
+    kills its process, or hangs  redelivered after `ack_wait`; dead-lettered after `HANDLER_ACK_WAITS` times
+                                 `max_deliver` deliveries
 
-Given up means: a dead letter with the cause on `warmxfer.<id>.dead` (never the payload), `on_dead` told
-(`on_unaddressed` for a message on a subject that carries no allowed id, which is given up at once),
-and the message gone, so that no other waits behind it. While a message waits here for its turn, or is
-handled with `progress`, the broker is told so; when this process dies another worker gets it.
+To dead-letter a message, the worker publishes the cause on `warmxfer.<id>.dead`, never the payload. Then it
+calls `on_dead_letter`. Then it removes the message, so that it delays no other. A message whose subject
+carries no allowed id is dead-lettered at once, and `on_invalid_subject` is called instead.
 
-With `keyed`, messages of one transfer are handled one at a time in the order they came; a message that is
-handled again later does not hold up the ones behind it.
+While a message is queued in this process, or is handled with `progress`, the worker reports progress to the
+broker. If the process dies, another worker gets the message.
+
+With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive. A
+message that is redelivered later does not delay the ones behind it.
 """
 
 from __future__ import annotations
@@ -26,10 +31,10 @@ from types import TracebackType
 
 import structlog
 
+from . import subjects
 from .bus import Bus
 from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, RetryableError
-from .held import InFlight
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 
@@ -40,7 +45,7 @@ RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
 DEAD_RETRY_S = 1.0
 HANDLER_ACK_WAITS = 4
-"""`Retry`, and deaths of the worker itself, may happen this many times `max_deliver`."""
+"""Factor on `max_deliver` for RetryableError and for deaths of the worker's process."""
 
 DRAIN_S = 10.0
 
@@ -50,7 +55,10 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """`async with Worker(bus, "gateway", handle, jobs=8): ...` handles until it is left."""
+    """A worker that handles messages until its context is left.
+
+    async with Worker(bus, "gateway", handler, jobs=8): ...
+    """
 
     def __init__(
         self,
@@ -78,45 +86,47 @@ class Worker:
         self._max_deliver = bus.settings.max_deliver
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
-        # Keyed messages queue behind their own kind: a wider window keeps the other jobs busy. Long
-        # work takes no more than it can begin, so that idle workers elsewhere get the rest.
+        # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
+        # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
-        self._held: dict[int, InFlight] = {}
-        self._lanes: KeyedQueue[InFlight] = KeyedQueue()
+        self._in_flight: dict[int, InFlight] = {}
+        self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
-        self._staffed = 0
-        self._ticker: asyncio.Task[None] | None = None
+        self._runner_count = 0
+        self._progress_reporter: asyncio.Task[None] | None = None
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
 
     @property
     def in_flight(self) -> int:
-        """Messages in hand: waiting for their turn, or being handled."""
-        return len(self._held)
+        """Number of messages queued or being handled."""
+        return len(self._in_flight)
 
     async def start(self) -> None:
         """Begin to take messages."""
         await self._puller.start()
-        self._ticker = asyncio.create_task(self._tick(), name=f"tick {self._consumer}")
+        self._progress_reporter = asyncio.create_task(
+            self._report_progress(), name=f"progress {self._consumer}"
+        )
 
     async def stop(self, drain_s: float | None = None) -> None:
-        """Take no more, let running handlers end within `drain_s`, give everything else back at once."""
-        self._lanes.close()
+        """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
+        self._queue.close()
         await self._puller.stop()
-        for held in list(self._held.values()):
-            if not held.running:
-                await self._nack(held)
+        for item in list(self._in_flight.values()):
+            if not item.running:
+                await self._nack(item)
         if self._runners:
-            patience_s = self._drain_s if drain_s is None else drain_s
-            _, late = await asyncio.wait(self._runners, timeout=patience_s)
+            timeout_s = self._drain_s if drain_s is None else drain_s
+            _, late = await asyncio.wait(self._runners, timeout=timeout_s)
             for runner in late:
                 runner.cancel()
             if late:
                 log.warning("handlers_cut_short", consumer=self._consumer, count=len(late))
                 await asyncio.wait(late, timeout=1.0)
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.wait({self._ticker})
-            self._ticker = None
+        if self._progress_reporter is not None:
+            self._progress_reporter.cancel()
+            await asyncio.wait({self._progress_reporter})
+            self._progress_reporter = None
 
     async def __aenter__(self) -> Worker:
         await self.start()
@@ -127,114 +137,116 @@ class Worker:
     ) -> None:
         await self.stop()
 
-    def accept(self, arrival: ConsumerMessage) -> None:
-        """Called by the puller for each message, in the order they come."""
-        again = self._held.get(arrival.seq)
-        if again is not None:
-            # Our own message came again (a receipt was lost, a broker restarted): answer the newer receipt.
-            again.message = arrival
+    def accept(self, message: ConsumerMessage) -> None:
+        """Take one message. The pull consumer calls this in the order in which messages arrive."""
+        known = self._in_flight.get(message.seq)
+        if known is not None:
+            # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
+            known.message = message
             return
-        held = self._held[arrival.seq] = InFlight(arrival)
-        self._lanes.put(held.delivery.transfer_id if self._keyed else arrival.seq, held)
+        item = self._in_flight[message.seq] = InFlight(message)
+        self._queue.put(item.delivery.transfer_id if self._keyed else message.seq, item)
         self._start_runner()
 
     def _start_runner(self) -> None:
-        """One more runner if there is work for it. They end when none is ready: idle costs no task."""
-        if self._lanes.ready and self._staffed < self._jobs:
-            # Counted here and in `_run`, not by the tasks: one that has ended is done only a moment later,
-            # and what arrives in that moment would find every place taken and nobody at work.
-            self._staffed += 1
+        """Start one more runner if a message is ready.
+
+        Runners end when none is ready, so idle costs no task.
+        """
+        if self._queue.ready and self._runner_count < self._jobs:
+            # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
+            # its runner has ended. A message that arrives in that moment would otherwise not be handled.
+            self._runner_count += 1
             runner = asyncio.create_task(self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
     async def _run(self) -> None:
-        """Handle lane after lane, one message of each in turn, until none is ready."""
+        """Handle ready messages, one of each key in turn, until none is ready."""
         try:
-            while self._lanes.ready:
-                await self._next()
+            while self._queue.ready:
+                await self._run_next()
         finally:
-            self._staffed -= 1
+            self._runner_count -= 1
             self._start_runner()
 
-    async def _next(self) -> None:
-        key, held = self._lanes.take()
+    async def _run_next(self) -> None:
+        key, item = self._queue.take()
         try:
-            await self._process(held)
+            await self._process(item)
         finally:
-            self._lanes.done(key)
+            self._queue.done(key)
         await self._puller.request_more()
 
-    async def _process(self, held: InFlight) -> None:
-        held.running = True
+    async def _process(self, item: InFlight) -> None:
+        item.running = True
         try:
-            await self._handle(held)
+            await self._handle(item)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
-                # Something the handler awaited was cancelled, not this runner: a failure like any other.
-                await self._retry(held, error, self._max_deliver)
+                # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
+                await self._retry(item, error, self._max_deliver)
                 return
-            await self._puller.nak(held.message)
+            await self._puller.nak(item.message)
             raise
         except DeadLetter as error:
-            await self._dead_letter(held, describe_error(error))
+            await self._dead_letter(item, describe_error(error))
         except RetryableError as error:
-            await self._retry(held, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
+            await self._retry(item, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
         except Exception as error:
-            log.warning("handler_failed", **self._where(held), cause=describe_error(error))
-            await self._retry(held, error, self._max_deliver)
+            log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
+            await self._retry(item, error, self._max_deliver)
         else:
-            await self._puller.ack(held.message)
+            await self._puller.ack(item.message)
         finally:
-            del self._held[held.message.seq]
+            del self._in_flight[item.message.seq]
 
-    async def _handle(self, held: InFlight) -> None:
-        if held.invalid_subject:
-            raise DeadLetter(held.invalid_subject)
-        if held.delivery.delivery_count > self._max_deliver * HANDLER_ACK_WAITS:
-            raise DeadLetter(
-                f"was begun {held.delivery.delivery_count - 1} times and never ended: it may kill its worker"
-            )
-        await self._handler(held.delivery)
+    async def _handle(self, item: InFlight) -> None:
+        if item.invalid_subject:
+            raise DeadLetter(item.invalid_subject)
+        started = item.delivery.delivery_count - 1
+        if started >= self._max_deliver * HANDLER_ACK_WAITS:
+            raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
+        await self._handler(item.delivery)
 
-    async def _retry(self, held: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
-        tries = held.delivery.delivery_count
+    async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
+        tries = item.delivery.delivery_count
         if tries >= limit:
-            await self._dead_letter(held, describe_error(error))
+            await self._dead_letter(item, describe_error(error))
             return
-        growing_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
-        await self._puller.nak(held.message, max(after_s, growing_s * random.uniform(0.75, 1.0)))
+        delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
+        await self._puller.nak(item.message, max(after_s, delay_s * random.uniform(0.75, 1.0)))
 
-    async def _dead_letter(self, held: InFlight, cause: str) -> None:
-        """Dead letter, then the callback, then let go: a crash in between repeats, and loses nothing."""
-        delivery = held.delivery
-        out = dead_letter(delivery, cause, self._consumer)
+    async def _dead_letter(self, item: InFlight, cause: str) -> None:
+        """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
+        delivery = item.delivery
+        outgoing = dead_letter(delivery, cause, self._consumer)
         try:
-            await self._bus.publish(out.subject, out.data, msg_id=out.msg_id)
-            tell = self._on_invalid_subject if held.invalid_subject else self._on_dead_letter
-            if tell is not None:
-                await tell(delivery, cause)
+            await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
+            callback = self._on_invalid_subject if item.invalid_subject else self._on_dead_letter
+            if callback is not None:
+                await callback(delivery, cause)
         except Exception as error:
-            log.error("dead_letter_failed", **self._where(held), cause=describe_error(error))
-            await self._puller.nak(held.message, DEAD_RETRY_S)
+            log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
+            await self._puller.nak(item.message, DEAD_RETRY_S)
             return
-        log.error("dead_letter", **self._where(held), cause=cause)
-        await self._puller.term(held.message)
+        log.error("dead_letter", **self._log_context(item), cause=cause)
+        await self._puller.term(item.message)
 
-    async def _nack(self, held: InFlight) -> None:
-        del self._held[held.message.seq]
-        await self._puller.nak(held.message)
+    async def _nack(self, item: InFlight) -> None:
+        del self._in_flight[item.message.seq]
+        await self._puller.nak(item.message)
 
-    async def _tick(self) -> None:
-        """Tell the broker, twice in every `ack_wait`, which messages are still in our hands."""
+    async def _report_progress(self) -> None:
+        """Report progress twice in every `ack_wait` for the messages in flight."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 2)
-            for held in list(self._held.values()):
-                if self._progress or not held.running:
-                    await self._puller.progress(held.message)
+            for item in list(self._in_flight.values()):
+                if self._progress or not item.running:
+                    await self._puller.progress(item.message)
 
-    def _where(self, held: InFlight) -> dict[str, object]:
-        delivery = held.delivery
+    def _log_context(self, item: InFlight) -> dict[str, object]:
+        delivery = item.delivery
         return {
             "consumer": self._consumer,
             "transfer_id": delivery.transfer_id,
@@ -242,6 +254,31 @@ class Worker:
             "seq": delivery.seq,
             "tries": delivery.delivery_count,
         }
+
+
+class InFlight:
+    """A message of this worker, queued or being handled."""
+
+    __slots__ = ("delivery", "invalid_subject", "message", "running")
+
+    def __init__(self, message: ConsumerMessage) -> None:
+        self.message = message
+        self.running = False
+        self.invalid_subject = ""
+        try:
+            address = subjects.parse(message.subject)
+        except InvalidRequest as error:
+            address = subjects.Address(subjects.INVALID_ID, "", "")
+            self.invalid_subject = str(error)
+        self.delivery = Delivery(
+            *address,
+            subject=message.subject,
+            data=message.data,
+            seq=message.seq,
+            at=message.at,
+            delivery_count=message.delivery_count,
+            headers=message.headers,
+        )
 
 
 def _is_cancelled() -> bool:

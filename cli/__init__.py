@@ -1,8 +1,9 @@
-"""The command line `warmxfer`: one file a command, one sentence an error.
+"""The command line `warmxfer`: one file per command.
 
-The law of this room: a command says what it does with `--json` too; stdout holds results, stderr all else;
-the exit code is 0 (done), 1 (the transfer ended without success), 2 (usage, or refused) or 3 (nobody
-answered). Nothing heavy is imported before a command runs.
+- Every command takes `--json`. Results go to stdout, everything else to stderr.
+- Every error is one sentence on stderr.
+- Exit codes: 0 success; 1 the transfer ended without success; 2 wrong usage or invalid request; 3 no answer.
+- A command imports what it needs when it runs, so that `--help` is fast.
 """
 
 from __future__ import annotations

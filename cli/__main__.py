@@ -1,4 +1,4 @@
-"""`python -m warmxfer.cli`: the command line where no console script is installed."""
+"""`python -m warmxfer.cli`: the command line without its console script."""
 
 from __future__ import annotations
 

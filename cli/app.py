@@ -1,4 +1,4 @@
-"""The table of commands, and the one place where an error becomes a sentence and an exit code."""
+"""The table of commands. `main` turns an error into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ app = typer.Typer(
 )
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"warmxfer {version('warmxfer')}")
@@ -29,10 +29,11 @@ def _tell_version(wanted: bool) -> None:
 @app.callback()
 def warmxfer(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell it, and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Warm transfers for voice AI over NATS JetStream: the caller is never stranded."""
+    """Warm transfers for voice AI over NATS JetStream."""
 
 
 app.command("demo")(demo.demo)
@@ -41,7 +42,7 @@ app.command("run")(run.run)
 app.command("request")(request.request)
 app.command("watch")(watch.watch)
 app.command("show")(show.show)
-app.command("list")(list_transfers.listing)
+app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)

@@ -1,4 +1,4 @@
-"""`warmxfer cancel <id>`: give the caller back to the AI."""
+"""`warmxfer cancel <id>`: cancel a transfer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from .output import console, print_json, run_command
 
 def cancel(
     id: TransferId,
-    reason: Annotated[str, typer.Option("--reason", help="Kept with the result.")] = "cancelled by request",
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the result.")
+    ] = "cancelled by request",
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Cancel a transfer: the caller goes back to the AI."""
+    """Cancel a transfer: the caller returns to the AI."""
     run_command(lambda: _cancel(id, reason, url))
     if json:
         print_json({"id": id, "cancelled": True})
     else:
-        console().print(f"asked transfer {id} to end; follow it with: {command_line()} watch {id}")
+        console().print(f"cancel requested for transfer {id}; follow it with: {command_line()} watch {id}")
 
 
 async def _cancel(id: str, reason: str, url: str | None) -> None:
@@ -35,6 +37,7 @@ async def _cancel(id: str, reason: str, url: str | None) -> None:
             raise NoSuchTransfer(id)
         if phases and (last := phases[-1].phase).final:
             raise InvalidRequest(
-                f"id is {id}, which has ended ({last.value}); there is nothing left to cancel."
+                f"Transfer {id!r} has already ended ({last.value}); only a running transfer can be cancelled",
+                field="id",
             )
         await transfer.cancel(reason)

@@ -1,4 +1,4 @@
-"""`warmxfer demo`: whole warm transfers with real parts on this machine, judged by the cloud's ledger."""
+"""`warmxfer demo`: whole warm transfers on this machine, checked by the sandbox's ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
-from .options import MAX_PACE, Json, Keep, within
+from .options import PACE_HELP, Json, Keep, pace_option
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
@@ -25,20 +25,22 @@ SHORT_CONVERSATION_TURNS = 3
 
 def demo(
     scenario: Annotated[
-        str, typer.Option("--scenario", "-s", metavar="NAME", help="One of those that --list shows.")
+        str, typer.Option("--scenario", "-s", metavar="NAME", help="Name of the scenario (see --list).")
     ] = "ready",
-    all: Annotated[bool, typer.Option("--all", help="Play every scenario, and print a table.")] = False,
-    show: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="Run every scenario and print a table.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")] = False,
     pace: Annotated[
         float | None,
-        typer.Option(
-            "--pace", help="1 is life's pace, 0.1 ten times that.", callback=within("--pace", 0, MAX_PACE)
-        ),
+        pace_option(f"{PACE_HELP}  [default: {PACE}; with --all: {PACE_OF_ALL}]"),
     ] = None,
     keep: Keep = None,
     json: Json = False,
 ) -> None:
-    """Run a whole warm transfer: a real nats-server, a sandbox cloud, every actor a process."""
+    """Run a whole warm transfer on this machine.
+
+    The demo starts a real nats-server, the sandbox (a simulated telephony cloud) and every actor as a
+    process.
+    """
     from warmxfer.schemas import InvalidRequest
 
     from .scenarios import BY_NAME, SCENARIOS
@@ -51,41 +53,41 @@ def demo(
         raise InvalidRequest(f"--scenario is {scenario[:40]!r}; use one of {', '.join(BY_NAME)}")
     if all:
         faster = PACE_OF_ALL if pace is None else pace
-        good = run_command(lambda: _play_all(list(SCENARIOS), faster, keep, json))
+        passed = run_command(lambda: _play_all(list(SCENARIOS), faster, keep, json))
     else:
-        good = run_command(lambda: _play_one(BY_NAME[scenario], PACE if pace is None else pace, keep, json))
-    if not good:
+        passed = run_command(lambda: _play_one(BY_NAME[scenario], PACE if pace is None else pace, keep, json))
+    if not passed:
         raise typer.Exit(UNSUCCESSFUL)
 
 
 async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
     from rich.text import Text
 
-    from .demo_view import as_json, print_end, print_talk
+    from .demo_view import as_json, print_conversation, print_end
     from .local_stack.stack import LocalStack
     from .progress_view import ProgressView
     from .scenario_runner import place_calls, play
 
     out = console(quiet=json)
     out.print(Text.assemble((scenario.name, "bold"), f": {scenario.shows}\n"))
-    async with AsyncExitStack() as stack:
-        with out.status("starting nats-server, a sandbox cloud and the actors"):
-            house = await stack.enter_async_context(LocalStack(time_scale=pace, directory=keep))
-            client = await stack.enter_async_context(house.client())
-        out.print(f"nats-server {house.nats_url}   cloud {house.sandbox_url}\n", style="dim")
-        with out.status("the caller talks with the AI"):
-            (caller,) = await place_calls(house, [scenario], FULL_CONVERSATION_TURNS)
-        await print_talk(out, house, caller.room_id)
+    async with AsyncExitStack() as exit_stack:
+        with out.status("starting nats-server, the sandbox and the actors"):
+            stack = await exit_stack.enter_async_context(LocalStack(time_scale=pace, directory=keep))
+            client = await exit_stack.enter_async_context(stack.client())
+        out.print(f"nats-server {stack.nats_url}   sandbox {stack.sandbox_url}\n", style="dim")
+        with out.status("the caller is talking with the AI"):
+            (caller,) = await place_calls(stack, [scenario], FULL_CONVERSATION_TURNS)
+        await print_conversation(out, stack, caller.room_id)
         with ProgressView(out, "to the supervisor") as checklist:
-            played = await play(house, client, scenario, caller, checklist.add)
+            played = await play(stack, client, scenario, caller, checklist.add)
             checklist.end(played.result)
         out.print()
-        await print_talk(out, house, played.result.consultation_room_id)
+        await print_conversation(out, stack, played.result.consultation_room_id)
         print_end(out, played)
     if json:
         print_json(as_json(played))
     if keep:
-        out.print(f"kept in {keep}", style="dim")
+        out.print(f"stream and logs are in {keep}", style="dim")
     return not played.problems
 
 
@@ -95,11 +97,11 @@ async def _play_all(scenarios: list[Scenario], pace: float, keep: Path | None, j
     from .scenario_runner import place_calls, play
 
     out = console(quiet=json)
-    with out.status(f"playing {len(scenarios)} scenarios at once"):
-        async with LocalStack(time_scale=pace, directory=keep) as house, house.client() as client:
-            callers = await place_calls(house, scenarios, SHORT_CONVERSATION_TURNS)
-            together = zip(scenarios, callers, strict=True)
-            played = await asyncio.gather(*(play(house, client, *each) for each in together))
+    with out.status(f"running {len(scenarios)} scenarios at the same time"):
+        async with LocalStack(time_scale=pace, directory=keep) as stack, stack.client() as client:
+            callers = await place_calls(stack, scenarios, SHORT_CONVERSATION_TURNS)
+            pairs = zip(scenarios, callers, strict=True)
+            played = await asyncio.gather(*(play(stack, client, *pair) for pair in pairs))
     print_table(out, played)
     if json:
         for each in played:

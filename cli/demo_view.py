@@ -1,4 +1,4 @@
-"""What a demo shows: who said what, how it ended, and what the cloud's ledger says."""
+"""Output of the demo: the conversations, the outcome, and what the sandbox's ledger says."""
 
 from __future__ import annotations
 
@@ -23,73 +23,73 @@ PRIMARY_AGENT = "agent-"
 STYLES = {"Supervisor": "magenta", "AI": "cyan", "Caller": "yellow"}
 
 
-async def print_talk(out: Console, house: LocalStack, room_id: str | None) -> None:
-    """Everything that was said in a room, in order."""
+async def print_conversation(out: Console, stack: LocalStack, room_id: str | None) -> None:
+    """Print every utterance in a room, in order."""
     if room_id is None:
         return
-    for entry in await house.ledger(room=room_id, kind="speech"):
-        who = speaker(entry["participantId"])
-        out.print(Text.assemble((f"{who:>10}  ", STYLES[who]), plain(entry["text"])))
+    for entry in await stack.ledger(room=room_id, kind="speech"):
+        speaker = speaker_name(entry["participantId"])
+        out.print(Text.assemble((f"{speaker:>10}  ", STYLES[speaker]), plain(entry["text"])))
     out.print()
 
 
 def print_end(out: Console, played: ScenarioResult) -> None:
-    """The summary, who talks to whom, and the ledger's verdict."""
-    result, verdict = played.result, played.report
+    """Print the summary, the final connections, and what the sandbox executed."""
+    result, report = played.result, played.report
     if result.summary:
-        out.print(Text.assemble(("the supervisor was told  ", "bold"), plain(result.summary)))
-    pairs = {frozenset(map(speaker, pair)) for pair in verdict["talking"]}
+        out.print(Text.assemble(("summary for supervisor   ", "bold"), plain(result.summary)))
+    pairs = {frozenset(map(speaker_name, pair)) for pair in report["talking"]}
     for pair in pairs:
         out.print(Text.assemble(("now talking              ", "bold"), " and ".join(sorted(pair))))
     out.print(Text.assemble(("the caller is            ", "bold"), played.caller_where))
-    moves = verdict["switches"]
-    ledger = (
-        f"dials {sum(verdict['dials'].values())}, moves {moves['forward']}, moves back {moves['back']}, "
-        f"supervisor's legs still up {verdict['supervisorLegsUp']}"
+    moves = report["switches"]
+    executed = (
+        f"dials {sum(report['dials'].values())}, moves {moves['forward']}, moves back {moves['back']}, "
+        f"supervisor legs still up {report['supervisorLegsUp']}"
     )
-    out.print(Text.assemble(("the cloud executed       ", "bold"), ledger))
-    print_faults(out, [played])
+    out.print(Text.assemble(("the sandbox executed     ", "bold"), executed))
+    print_problems(out, [played])
     if not played.problems:
-        out.print(Text("all is as it must be", style="bold green"))
+        out.print(Text("all checks passed", style="bold green"))
 
 
 def print_table(out: Console, played: Sequence[ScenarioResult]) -> None:
-    """One line a scenario."""
+    """Print one line per scenario, then the problems."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("scenario", "expected", "outcome"):
         table.add_column(title, no_wrap=True)
     for title in ("dials", "moves", "back", "legs up"):
         table.add_column(title, justify="right")
     table.add_column("the caller is", no_wrap=True)
-    table.add_column("s", justify="right")
+    table.add_column("seconds", justify="right")
     table.add_column("")
     for each in played:
-        verdict, outcome = each.report, each.result.outcome
+        report, outcome = each.report, each.result.outcome
         table.add_row(
             each.scenario.name,
             "\nor ".join(each.scenario.expected),
             Text(outcome.value, style="bold red" if each.problems else "bold green"),
-            str(sum(verdict["dials"].values())),
-            str(verdict["switches"]["forward"]),
-            str(verdict["switches"]["back"]),
-            str(verdict["supervisorLegsUp"]),
+            str(sum(report["dials"].values())),
+            str(report["switches"]["forward"]),
+            str(report["switches"]["back"]),
+            str(report["supervisorLegsUp"]),
             each.caller_where,
             f"{each.took_s:.1f}",
             Text("✘", style="bold red") if each.problems else Text("✔", style="green"),
         )
     out.print(table)
-    print_faults(out, played)
+    print_problems(out, played)
 
 
-def print_faults(out: Console, played: Sequence[ScenarioResult]) -> None:
-    """Every sentence about what is not as it must be."""
+def print_problems(out: Console, played: Sequence[ScenarioResult]) -> None:
+    """Print one line per problem."""
     for each in played:
-        for fault in each.problems:
-            out.print(Text.assemble((f"{each.scenario.name}: ", "bold red"), fault))
+        for problem in each.problems:
+            out.print(Text.assemble((f"{each.scenario.name}: ", "bold red"), problem))
 
 
 def as_json(played: ScenarioResult) -> dict[str, Any]:
-    """What scripts get."""
+    """Return what `--json` prints."""
     return {
         "scenario": played.scenario.name,
         "id": played.id,
@@ -104,8 +104,8 @@ def as_json(played: ScenarioResult) -> dict[str, Any]:
     }
 
 
-def speaker(participant_id: str) -> str:
-    """Return who speaks. An id that warmxfer did not assign is the caller's or the primary agent's."""
+def speaker_name(participant_id: str) -> str:
+    """Return the speaker's role. Ids that warmxfer did not assign belong to the caller and the primary."""
     if assigned := participant_ids.parse(participant_id):
         return SPEAKERS[assigned.role]
     return "AI" if participant_id.startswith(PRIMARY_AGENT) else "Caller"

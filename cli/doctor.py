@@ -1,4 +1,4 @@
-"""`warmxfer doctor`: what is wrong with a set-up, one sentence each."""
+"""`warmxfer doctor`: checks a set-up and prints one sentence per finding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MARKS = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "bo
 
 
 class Finding(NamedTuple):
-    """One thing looked at. A note is no fault: it says what follows from leaving something out."""
+    """Result of one check. A note is not a fault: it explains the effect of an unset variable."""
 
     about: str
     state: Literal["ok", "note", "wrong"]
@@ -32,7 +32,11 @@ class Finding(NamedTuple):
 
 
 def doctor(url: Url = None, json: Json = False) -> None:
-    """Look at the broker, the stream, who is at work, the provider, the model and the clock."""
+    """Check the set-up and report faults.
+
+    Checks the NATS server, the stream, the actors, the clock, the provider and the model. Exit code 0: no
+    fault.
+    """
     from rich.text import Text
 
     env = dict(os.environ) | ({"NATS_URL": url} if url else {})
@@ -48,7 +52,7 @@ def doctor(url: Url = None, json: Json = False) -> None:
 
 
 async def examine(env: Mapping[str, str]) -> list[Finding]:
-    """Every finding; never raises for what it is here to find."""
+    """Return every finding. A fault of the set-up is a finding and never raises."""
     return [*await _bus_findings(env), *await _provider_findings(env), _model_finding(env)]
 
 
@@ -59,45 +63,49 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
     try:
         settings = BusSettings.from_env(env)
         async with await Bus.connect(settings, name="warmxfer-doctor", deadline_s=CONNECT_DEADLINE_S) as bus:
-            found, now = await bus.diagnose(), time.time()
+            report, now = await bus.diagnose(), time.time()
     except WarmxferError as error:
         return [Finding("nats", "wrong", f"{error}.")]
-    reached = f"nats-server {found.server_version} with JetStream answers at {settings.shown_url}."
-    return [Finding("nats", "ok", reached), *stream_findings(found), *clock_findings(found, now)]
+    reached = f"nats-server {report.server_version} with JetStream answers at {settings.shown_url}."
+    return [Finding("nats", "ok", reached), *stream_findings(report), *clock_findings(report, now)]
 
 
-def stream_findings(found: BrokerReport) -> list[Finding]:
-    """The stream, and whether somebody works at each queue."""
+def stream_findings(report: BrokerReport) -> list[Finding]:
+    """Check the stream, and that at least one process serves each queue."""
     from warmxfer.actors.runtime.runner import announced
 
-    if found.messages is None:
-        remedy = "start one with `warmxfer run coordinator`"
-        return [Finding("stream", "wrong", f"There is no stream: no actor has ever run here; {remedy}.")]
-    held = f"{found.messages:,} messages, {found.replicas} replica{'s' if found.replicas > 1 else ''}."
-    findings = [Finding("stream", "ok", f"The stream holds {held}")]
-    for role, queue in found.queues.items():
+    if report.messages is None:
+        sentence = "The stream does not exist yet; start a coordinator with `warmxfer run coordinator`."
+        return [Finding("stream", "wrong", sentence)]
+    replicas = f"{report.replicas} replica{'s' if report.replicas > 1 else ''}"
+    findings = [Finding("stream", "ok", f"The stream holds {report.messages:,} messages on {replicas}.")]
+    for role, queue in report.queues.items():
         if queue is None:
-            sentence = f"The queue of the {role} is missing; restart any actor, which makes it."
+            sentence = f"The queue of the {role} does not exist; restart any actor, which creates it."
             findings.append(Finding(role, "wrong", sentence))
             continue
-        state = f"{queue.unacked} in hand, {queue.pending} waiting"
-        if queue.waiting or found.services[announced(role)]:
-            findings.append(Finding(role, "ok", f"At work: {state}."))
+        running, tasks = report.services[announced(role)], f"{queue.unacked} active, {queue.pending} queued"
+        if running or queue.waiting:
+            # A process that pulls from the queue may have been too busy to answer the ping.
+            count = f"{running or 'at least 1'} process{'es' if running > 1 else ''} running"
+            findings.append(Finding(role, "ok", f"{count[0].upper()}{count[1:]}, {tasks}."))
         else:
-            sentence = f"Nobody is at work, {state}; start one with `warmxfer run {role}`."
+            sentence = f"No {role} is running ({tasks}); start one with `warmxfer run {role}`."
             findings.append(Finding(role, "wrong", sentence))
     return findings
 
 
-def clock_findings(found: BrokerReport, now: float) -> list[Finding]:
-    """This machine's clock beside the broker's, the only one that deadlines go by."""
-    if found.server_time is None:
+def clock_findings(report: BrokerReport, now: float) -> list[Finding]:
+    """Compare this machine's clock with the broker's, which is the only one that decides deadlines."""
+    if report.server_time is None:
         return []
-    skew_s = now - found.server_time
+    skew_s = now - report.server_time
     if abs(skew_s) <= MAX_SKEW_S:
-        return [Finding("clock", "ok", f"This clock is within {MAX_SKEW_S:g} s of the broker's.")]
-    way = "ahead of" if skew_s > 0 else "behind"
-    sentence = f"This clock is {abs(skew_s):.1f} s {way} the broker's; set it by NTP."
+        return [Finding("clock", "ok", f"This machine's clock is within {MAX_SKEW_S:g} s of the broker's.")]
+    direction = "ahead of" if skew_s > 0 else "behind"
+    sentence = (
+        f"This machine's clock is {abs(skew_s):.1f} s {direction} the broker's; synchronize it with NTP."
+    )
     return [Finding("clock", "wrong", sentence)]
 
 
@@ -110,9 +118,10 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
     try:
         settings = GatewaySettings.from_env(env)
     except WarmxferError as error:
-        where = "the gateway needs this in its own environment"
-        return [Finding("provider", "note", f"{error} ({where}).")]
-    findings = [Finding("provider", "ok", "The provider's credentials are set here.")]
+        return [
+            Finding("provider", "note", f"{error}. Only the process of the gateway needs these settings.")
+        ]
+    findings = [Finding("provider", "ok", "The provider's credentials are set in this environment.")]
     if base_url := env.get("VIDEOSDK_BASE_URL"):
         try:
             async with httpx.AsyncClient(timeout=CLOUD_TIMEOUT_S) as http:
@@ -122,7 +131,10 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
             sentence = f"VIDEOSDK_BASE_URL is {base_url}, which does not answer ({type(error).__name__})."
             findings.append(Finding("cloud", "wrong", sentence))
     if settings.webhook_port is None:
-        sentence = "WARMXFER_WEBHOOK_PORT is not set: ended legs are noticed by asking, seconds later."
+        sentence = (
+            "WARMXFER_WEBHOOK_PORT is not set: the gateway polls the provider instead, "
+            "and sees the end of a call some seconds later."
+        )
         findings.append(Finding("webhooks", "note", sentence))
     return findings
 
@@ -137,6 +149,8 @@ def _model_finding(env: Mapping[str, str]) -> Finding:
         return Finding("model", "wrong", f"{error}.")
     if model is None:
         return Finding(
-            "model", "note", "WARMXFER_LLM_BASE_URL is not set: summaries are extracts of the call."
+            "model",
+            "note",
+            "WARMXFER_LLM_BASE_URL is not set: a summary quotes the call, written without a model.",
         )
-    return Finding("model", "ok", "A model is configured for summaries.")
+    return Finding("model", "ok", "A model for summaries is configured.")

@@ -1,4 +1,4 @@
-"""What to type to call this command line again: what we print for another terminal must run there."""
+"""How to call this command line from another terminal: the commands that it prints must run there."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ NAME = "warmxfer"
 
 
 def command_line(env: Mapping[str, str] = os.environ) -> str:
-    """`warmxfer` where a shell finds it, else as this process was called itself.
+    """Return `warmxfer` if a shell finds it, otherwise the way in which this process was called.
 
-    `uv run` puts its environment on the PATH of what it runs alone, so another terminal goes by uv too.
+    Under `uv run` it is always `uv run warmxfer`: uv changes the PATH of its child only, so another terminal
+    does not find `warmxfer`.
     """
     if "UV" in env:
         return f"uv run {NAME}"

@@ -1,4 +1,4 @@
-"""`warmxfer list`: the transfers that moved last."""
+"""`warmxfer list`: the transfers with the most recent phases."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from warmxfer.client import TransferSummary
 
 
-def listing(
-    limit: Annotated[int, typer.Option("--limit", "-n", help="How many at most.")] = 20,
-    running: Annotated[bool, typer.Option("--running", help="Only those that have not ended.")] = False,
+def list_transfers(
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="NUMBER", help="Show at most this many.")
+    ] = 20,
+    running: Annotated[
+        bool, typer.Option("--running", help="Show only transfers that have not ended.")
+    ] = False,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """List transfers, the one that moved last first."""
+    """List transfers, the most recent first."""
     listed = run_command(lambda: _list(limit, running, url))
     if json:
         for each in listed:
@@ -28,7 +32,7 @@ def listing(
     elif listed:
         _print_table(listed)
     else:
-        console().print("no transfers")
+        console().print("no running transfers" if running else "no transfers")
 
 
 async def _list(limit: int, running: bool, url: str | None) -> list[TransferSummary]:
@@ -42,9 +46,9 @@ def _print_table(listed: list[TransferSummary]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("id", "phase", "outcome", "since (UTC)"):
+    for title in ("id", "phase", "outcome", "last change (UTC)"):
         table.add_column(title, no_wrap=True)
     for each in listed:
-        since = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(each.id, each.phase.value, each.outcome or "", since)
+        changed_at = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(each.id, each.phase.value, each.outcome or "", changed_at)
     console().print(table)

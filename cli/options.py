@@ -1,4 +1,4 @@
-"""Options that several commands share, said once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import typer
 
 MAX_PORT = 65_535
 MAX_PACE = 100.0
+PACE_HELP = "Simulated time: 1 = real time, 0.1 = ten times faster."
 
 
 def within(option: str, low: float, high: float) -> Callable[[float | None], float | None]:
-    """A check of what was given for `option`: raises `Refused` for a number that is not `low` to `high`."""
+    """Return a check for the value of `option`. It raises `InvalidRequest` outside of `low` to `high`."""
 
     def check(value: float | None) -> float | None:
         from warmxfer.schemas import InvalidRequest
@@ -26,13 +27,18 @@ def within(option: str, low: float, high: float) -> Callable[[float | None], flo
     return check
 
 
-def port_of(option: str, help: str) -> Any:
-    """An option that is a port; 0 is any free one."""
-    return typer.Option(option, help=help, callback=within(option, 0, MAX_PORT))
+def port_option(option: str, help: str) -> Any:
+    """Return an option for a port; 0 means any free port."""
+    return typer.Option(option, metavar="PORT", help=help, callback=within(option, 0, MAX_PORT))
 
 
-def _made(directory: Path | None) -> Path | None:
-    """The directory, there and to be written in: what is to be kept is not lost for want of it."""
+def pace_option(help: str = PACE_HELP, *, option: str = "--pace") -> Any:
+    """Return an option for the factor of simulated time."""
+    return typer.Option(option, metavar="FACTOR", help=help, callback=within(option, 0, MAX_PACE))
+
+
+def _writable_directory(directory: Path | None) -> Path | None:
+    """Create `directory` and check that it is writable, before anything runs whose logs would be lost."""
     from warmxfer.schemas import InvalidRequest
 
     try:
@@ -41,8 +47,8 @@ def _made(directory: Path | None) -> Path | None:
             tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
         raise InvalidRequest(
-            f"--keep is {str(directory)!r}, which cannot be written in ({error.strerror}); "
-            "give a directory that is yours",
+            f"--keep is {str(directory)!r}, which is not writable ({error.strerror}); "
+            "give a directory that you may write to",
             field="--keep",
         ) from error
     return directory
@@ -50,11 +56,20 @@ def _made(directory: Path | None) -> Path | None:
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", metavar="nats://HOST:PORT", help="The NATS server; $NATS_URL when left out."),
+    typer.Option(
+        "--url",
+        metavar="nats://HOST:PORT",
+        help="Address of the NATS server.  [default: $NATS_URL, else nats://127.0.0.1:4222]",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of text, one value a line.")]
-TransferId = Annotated[str, typer.Argument(metavar="ID", help="The transfer's id.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one value per line.")]
+TransferId = Annotated[str, typer.Argument(metavar="ID", help="Id of the transfer.")]
 Keep = Annotated[
     Path | None,
-    typer.Option("--keep", metavar="DIR", callback=_made, help="Keep the stream and every log there."),
+    typer.Option(
+        "--keep",
+        metavar="DIR",
+        callback=_writable_directory,
+        help="Keep the stream and all logs in this directory.",
+    ),
 ]

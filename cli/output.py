@@ -1,4 +1,4 @@
-"""Where a command's words go: results to stdout, as JSON lines or as text for people."""
+"""Output of a command: results on stdout, as JSON lines or as text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from warmxfer.actors.runtime.exit_codes import BrokenPipe
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDTH_OF_A_FILE = 200
-"""Columns where nobody looks on: what reads a file or a pipe has no edge to wrap at."""
+WIDTH_WITHOUT_TERMINAL = 200
+"""Columns of output into a file or a pipe, which has no edge to wrap at."""
 
 T = TypeVar("T")
 
 
 def print_json(value: Any) -> None:
-    """One value, one line; structs as the wire has them. Raises `ReaderGone`."""
+    """Print one value on one line; structs as they are on the wire. Raises `BrokenPipe`."""
     import msgspec
 
     try:
@@ -32,10 +32,10 @@ def print_json(value: Any) -> None:
 
 
 def console(*, quiet: bool = False) -> Console:
-    """For text with colours where somebody looks on; `NO_COLOR` is honoured. `quiet` says nothing.
+    """Return a console for stdout: coloured on a terminal, unless `NO_COLOR` is set. `quiet` prints nothing.
 
-    No brackets in a text are taken for a style: people's words are printed with it.
-    What is printed raises `ReaderGone` when nobody reads it any more.
+    Square brackets in a text are printed as they are: transcripts and reasons may contain them.
+    Printing raises `BrokenPipe` if the reader of stdout has closed it.
     """
     from rich.console import Console
 
@@ -43,38 +43,38 @@ def console(*, quiet: bool = False) -> Console:
         def on_broken_pipe(self) -> NoReturn:
             raise BrokenPipe
 
-    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     return Printer(highlight=False, markup=False, quiet=quiet, width=width)
 
 
-def plain(words: str) -> str:
-    """People's words, on one line and without what a terminal would obey."""
-    return "".join(each if each.isprintable() else " " for each in words)
+def plain(text: str) -> str:
+    """Return `text` on one line, without control characters that a terminal would act on."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run one asynchronous command, quietly: what went wrong is its sentence, not log lines.
+    """Run one asynchronous command and return its result. Only errors are logged.
 
-    SIGTERM is Ctrl-C: what the command has started is taken down, and what it wrote for a while removed. So
-    it is in a shell's background job too, which is deaf to Ctrl-C itself.
+    SIGTERM acts as Ctrl-C: the command stops its processes and removes its temporary files. A shell's
+    background job ignores SIGINT and must end by SIGTERM alone.
     """
     from warmxfer.actors.runtime.log_setup import configure_logs
     from warmxfer.actors.runtime.runner import on_first_signal, run_async
 
-    told = asyncio.Event()
+    signalled = asyncio.Event()
 
     async def stoppable() -> T:
         running = asyncio.current_task()
         assert running is not None
-        deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        numbers = (signal.SIGTERM,) if deaf else (signal.SIGTERM, signal.SIGINT)
-        on_first_signal(numbers, lambda: (told.set(), running.cancel()))
+        sigint_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        numbers = (signal.SIGTERM,) if sigint_ignored else (signal.SIGTERM, signal.SIGINT)
+        on_first_signal(numbers, lambda: (signalled.set(), running.cancel()))
         return await work()
 
     configure_logs(os.environ, level="error")
     try:
         return run_async(stoppable())
     except asyncio.CancelledError:
-        if told.is_set():
+        if signalled.is_set():
             raise KeyboardInterrupt from None
         raise

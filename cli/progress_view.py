@@ -1,4 +1,4 @@
-"""The live checklist of one transfer: each phase with its time, the newest one turning."""
+"""Live checklist of one transfer: each phase with its time, and the result."""
 
 from __future__ import annotations
 
@@ -11,33 +11,50 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from .output import plain
+from .output import console, plain, print_json
 
 if TYPE_CHECKING:
+    from warmxfer.client import TransferHandle
     from warmxfer.schemas import PhaseChanged, WarmTransferResult
 
 REFRESH_PER_S = 8
+RESULT_TIMEOUT_S = 60.0
+"""Maximum time from the final phase to the result, which waits for the clean-up."""
+
+
+async def follow_one(transfer: TransferHandle, json: bool) -> bool:
+    """Print every phase, then the result. Returns whether the transfer succeeded."""
+    if json:
+        async for phase in transfer.phases():
+            print_json(phase)
+        result = await transfer.result(RESULT_TIMEOUT_S)
+        print_json(result)
+        return result.success
+    with ProgressView(console(), transfer.id) as checklist:
+        async for phase in transfer.phases():
+            checklist.add(phase)
+        result = await transfer.result(RESULT_TIMEOUT_S)
+        checklist.end(result)
+    return result.success
 
 
 class ProgressView:
-    """On a terminal it redraws in place; into a file or pipe it prints each line once."""
+    """Checklist that is redrawn in place on a terminal. Into a file or a pipe it prints each line once."""
 
-    def __init__(self, console: Console, title: str) -> None:
-        self._console = console
+    def __init__(self, out: Console, title: str) -> None:
+        self._out = out
         self._title = title
         self._phases: list[PhaseChanged] = []
         self._result: WarmTransferResult | None = None
         self._live = (
-            Live(console=console, refresh_per_second=REFRESH_PER_S, get_renderable=self._draw)
-            if console.is_terminal
+            Live(console=out, refresh_per_second=REFRESH_PER_S, get_renderable=self._draw)
+            if out.is_terminal
             else None
         )
 
     def __enter__(self) -> ProgressView:
         if self._live:
             self._live.start()
-        else:
-            self._console.print(f"transfer {self._title}")
         return self
 
     def __exit__(
@@ -47,16 +64,19 @@ class ProgressView:
             self._live.stop()
 
     def add(self, phase: PhaseChanged) -> None:
-        """One more phase."""
+        """Add a phase."""
         self._phases.append(phase)
-        if not self._live:
-            self._console.print(self._line(len(self._phases) - 1))
+        if self._live:
+            return
+        if len(self._phases) == 1:
+            self._out.print(f"transfer {self._title}")
+        self._out.print(self._line(len(self._phases) - 1))
 
     def end(self, result: WarmTransferResult) -> None:
-        """How it ended."""
+        """Add the result."""
         self._result = result
         if not self._live:
-            self._console.print(_outcome_line(result))
+            self._out.print(_outcome_line(result))
 
     def _draw(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
@@ -71,13 +91,13 @@ class ProgressView:
 
     def _line(self, number: int) -> Text:
         phase, first = self._phases[number], self._phases[0]
-        before = self._phases[max(0, number - 1)]
+        previous = self._phases[max(0, number - 1)]
         mark, style = _mark(phase)
         return Text.assemble(
             (f"  {mark} ", style),
             f"{phase.phase.value:<26}",
             (f"{_ms(phase, first):>8} ms", "bold"),
-            (f"   +{_ms(phase, before)}", "dim"),
+            (f"   +{_ms(phase, previous)}", "dim"),
         )
 
 
@@ -95,4 +115,6 @@ def _mark(phase: PhaseChanged) -> tuple[str, str]:
 
 def _outcome_line(result: WarmTransferResult) -> Text:
     style = "bold green" if result.success else "bold yellow"
-    return Text.assemble("  ", (result.outcome.value, style), f"  {plain(result.detail or '')}".rstrip())
+    return Text.assemble(
+        "  outcome: ", (result.outcome.value, style), f"  {plain(result.detail or '')}".rstrip()
+    )

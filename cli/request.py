@@ -1,4 +1,4 @@
-"""`warmxfer request`: ask for a transfer, from flags or from a JSON file."""
+"""`warmxfer request`: request a transfer, by options or by a JSON file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,39 @@ from .output import console, print_json, run_command
 def request(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE|-]", help="A request as JSON; - is stdin. Flags override it."),
+        typer.Argument(metavar="FILE", help="JSON file with a request; - is stdin. Options override it."),
     ] = None,
-    room: Annotated[str | None, typer.Option("--room", help="The room of the AI and the caller.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="The supervisor: +14155550123 or sip:...")] = None,
-    sender: Annotated[str | None, typer.Option("--from", help="The number the supervisor sees.")] = None,
-    rule: Annotated[str | None, typer.Option("--rule", help="The provider's routing rule id.")] = None,
+    room: Annotated[
+        str | None, typer.Option("--room", metavar="ROOM", help="Room of the caller and the AI.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="NUMBER", help="Supervisor to call: +14155550123 or sip:dana@example.com."
+        ),
+    ] = None,
+    sender: Annotated[
+        str | None, typer.Option("--from", metavar="NUMBER", help="Caller ID that the supervisor sees.")
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="ID", help="Id of the provider's routing rule.")
+    ] = None,
     record: Annotated[bool, typer.Option("--record", help="Record the supervisor and the caller.")] = False,
-    id: Annotated[str | None, typer.Option("--id", help="Yours to choose; the same twice is one.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Follow it; exit 1 without success.")] = False,
+    id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="Id of the transfer; a repeated id is the same transfer.  [default: new]",
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 1 without success.")
+    ] = False,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Ask for a warm transfer."""
+    """Request a warm transfer."""
     raw = _read(file) if file else {}
     _put(raw, ("room_id",), room)
     _put(raw, ("config", "destination", "sip_call_to"), to)
@@ -45,7 +65,7 @@ def request(
 async def _request(raw: Any, id: str | None, wait: bool, url: str | None, json: bool) -> bool:
     from warmxfer.client import Client
 
-    from .follow import follow_one
+    from .progress_view import follow_one
 
     async with Client.connect(url) as client:
         transfer = await client.request(raw, id)
@@ -68,7 +88,7 @@ def _read(file: str) -> Any:
         return msgspec.json.decode(data)
     except OSError as error:
         raise InvalidRequest(
-            f"FILE is {file!r}, which cannot be read ({error.strerror}); give a JSON file."
+            f"FILE is {file!r}, which cannot be read ({error.strerror}); give a JSON file, or - for stdin."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(
@@ -77,7 +97,7 @@ def _read(file: str) -> Any:
 
 
 def _put(raw: Any, path: tuple[str, ...], value: str | bool | None) -> None:
-    """Set one field; a request of the wrong shape is left as it is, for the refusal to name."""
+    """Set one field. A request of the wrong shape stays as it is: validation then names the fault."""
     if value is None:
         return
     for step in path[:-1]:

@@ -1,4 +1,4 @@
-"""`warmxfer run <role>`: one actor as this process. Start as many as you like."""
+"""`warmxfer run <role>`: run one actor in this process."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from .options import Json, Url
 
 
 def run(
-    role: Annotated[Role, typer.Argument(help="Which actor to be.")],
+    role: Annotated[Role, typer.Argument(metavar="ROLE", help="Actor to run.")],
     room: Annotated[
         list[str] | None,
-        typer.Option("--room", help="primary: a room the AI talks in; may be repeated. $WARMXFER_ROOM_ID"),
+        typer.Option(
+            "--room",
+            metavar="ROOM",
+            help="For primary: room of an AI agent; may be repeated.  [default: $WARMXFER_ROOM_ID]",
+        ),
     ] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Be one actor until told to stop (SIGTERM drains). What it says are log lines, on stderr.
+    """Run one actor until stopped.
 
-    Settings come from the environment: see docs/configuration.md.
+    Start any number of each role. SIGTERM lets the actor finish its current work first. Logs go to stderr.
+    Settings come from the environment (docs/configuration.md).
     """
     env = dict(os.environ)
     if url:

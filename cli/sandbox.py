@@ -1,4 +1,4 @@
-"""`warmxfer sandbox`: a VideoSDK cloud on this machine."""
+"""`warmxfer sandbox`: a simulated VideoSDK cloud on this machine."""
 
 from __future__ import annotations
 
@@ -8,53 +8,74 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Json
+from .options import Json, pace_option
 from .output import console, print_json, run_command
 
 DEFAULT_PORT = 8090
 
 
 def sandbox(
-    port: Annotated[int, typer.Option("--port", help="0: any free one.")] = DEFAULT_PORT,
-    host: Annotated[str, typer.Option("--host", help="0.0.0.0 in a container.")] = "127.0.0.1",
-    api_key: Annotated[str, typer.Option("--api-key", envvar="VIDEOSDK_API_KEY")] = "sandbox",
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", help="Port to listen on; 0 = any free port.")
+    ] = DEFAULT_PORT,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="HOST", help="Address to listen on; 0.0.0.0 in a container."),
+    ] = "127.0.0.1",
+    api_key: Annotated[
+        str,
+        typer.Option(
+            "--api-key", metavar="KEY", envvar="VIDEOSDK_API_KEY", help="API key that clients must use."
+        ),
+    ] = "sandbox",
     secret: Annotated[
-        str | None, typer.Option("--secret", envvar="VIDEOSDK_SECRET", help="Made up when left out.")
+        str | None,
+        typer.Option(
+            "--secret",
+            metavar="SECRET",
+            envvar="VIDEOSDK_SECRET",
+            help="Secret that signs tokens; random if omitted.",
+        ),
     ] = None,
     webhook_url: Annotated[
-        str | None, typer.Option("--webhook-url", help="Where every event is posted.")
+        str | None, typer.Option("--webhook-url", metavar="URL", help="Address to which events are posted.")
     ] = None,
-    time_scale: Annotated[float, typer.Option("--time-scale", help="0.1 is ten times life's pace.")] = 1.0,
+    time_scale: Annotated[float, pace_option(option="--time-scale")] = 1.0,
     json: Json = False,
 ) -> None:
-    """Be a VideoSDK cloud on this machine: rooms, phones, people, webhooks, faults (docs/sandbox.md)."""
+    """Run a simulated telephony cloud.
+
+    It has VideoSDK's API for rooms, calls and webhooks, with scripted people and faults (docs/sandbox.md).
+    """
     from warmxfer.schemas import InvalidRequest
 
-    room: Any = importlib.import_module("warmxfer.sandbox")
-    made_up = None if secret else secrets.token_hex(16)
+    module: Any = importlib.import_module("warmxfer.sandbox")
+    random_secret = None if secret else secrets.token_hex(16)
     try:
-        settings = room.Settings(api_key, secret or made_up, webhook_url, time_scale)
+        settings = module.Settings(api_key, secret or random_secret, webhook_url, time_scale)
     except ValueError as error:
         raise InvalidRequest(str(error)) from error
-    run_command(lambda: _serve(room, settings, host, port, made_up, json))
+    run_command(lambda: _serve(module, settings, host, port, random_secret, json))
 
 
-async def _serve(room: Any, settings: Any, host: str, port: int, made_up: str | None, json: bool) -> None:
+async def _serve(
+    module: Any, settings: Any, host: str, port: int, random_secret: str | None, json: bool
+) -> None:
     from warmxfer.schemas import InvalidRequest
 
     def ready(base_url: str) -> None:
         env = {"VIDEOSDK_BASE_URL": base_url, "VIDEOSDK_API_KEY": settings.api_key}
-        if made_up:
-            env["VIDEOSDK_SECRET"] = made_up
+        if random_secret:
+            env["VIDEOSDK_SECRET"] = random_secret
         if json:
             print_json({"sandbox": base_url, "env": env})
             return
         out = console()
-        out.print(f"sandbox at {base_url}; point a gateway at it with:")
+        out.print(f"sandbox listens at {base_url}; set these in the environment of the gateway:")
         for name, value in env.items():
             out.print(f"  export {name}={value}")
 
     try:
-        await room.serve(settings, host=host, port=port, ready=ready)
-    except room.CannotBind as error:
+        await module.serve(settings, host=host, port=port, ready=ready)
+    except module.CannotBind as error:
         raise InvalidRequest(f"--{error}") from error

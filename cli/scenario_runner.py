@@ -1,7 +1,7 @@
-"""Playing scenarios in a house, and judging each from the sandbox's own ledger.
+"""Plays scenarios in a local stack and checks each one by the sandbox's ledger.
 
-The law of this file: what counts is what the cloud executed and who ended up talking with whom; our own
-result is only one of the witnesses.
+Invariant: the checks use what the sandbox executed, and which participants hear each other at the end. The
+result that warmxfer publishes is only one of the checks.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from .scenarios import Scenario
 TALK_TIMEOUT_S = 60.0
 RESULT_TIMEOUT_S = 120.0
 SETTLE_S = 10.0
+"""Time after the result in which the people greet each other and the last utterance ends."""
+
 POLL_S = 0.1
 
 OnPhase = Callable[[PhaseChanged], None]
 
 
 class ScenarioResult(Struct, frozen=True, kw_only=True):
-    """One scenario as it went. `faults` is empty when all is as it must be."""
+    """One played scenario. `problems` is empty if every check passed."""
 
     scenario: Scenario
     id: str
@@ -41,7 +43,7 @@ class ScenarioResult(Struct, frozen=True, kw_only=True):
 
     @property
     def caller_where(self) -> str:
-        """Where the caller ended up, in words."""
+        """Where the caller is at the end."""
         if not self.report["callerLegUp"]:
             return "hung up"
         if self.report["callerRoom"] == self.result.consultation_room_id and self.result.success:
@@ -51,37 +53,36 @@ class ScenarioResult(Struct, frozen=True, kw_only=True):
         return "on hold" if self.report["callerHeld"] else "with the AI"
 
 
-async def place_calls(house: LocalStack, scenarios: list[Scenario], utterances: int) -> list[PlacedCall]:
-    """A caller for each scenario, in talk with the AI: `utterances` have been said in every room."""
-    callers = [await house.call(scenario.caller) for scenario in scenarios]
-    await house.start("primary", rooms=[caller.room_id for caller in callers])
+async def place_calls(stack: LocalStack, scenarios: list[Scenario], utterances: int) -> list[PlacedCall]:
+    """Place one call per scenario. Returns once caller and AI have spoken `utterances` in each room."""
+    callers = [await stack.call(scenario.caller) for scenario in scenarios]
+    await stack.start("primary", rooms=[caller.room_id for caller in callers])
     async with asyncio.timeout(TALK_TIMEOUT_S):
-        await asyncio.gather(*(_have_talked(house, caller.room_id, utterances) for caller in callers))
+        await asyncio.gather(*(_wait_for_speech(stack, caller.room_id, utterances) for caller in callers))
     return callers
 
 
 async def play(
-    house: LocalStack, client: Client, scenario: Scenario, caller: PlacedCall, on_phase: OnPhase | None = None
+    stack: LocalStack, client: Client, scenario: Scenario, caller: PlacedCall, on_phase: OnPhase | None = None
 ) -> ScenarioResult:
-    """Make one transfer, follow it to its end, and judge it."""
+    """Request one transfer, follow it to its end, and check it."""
     began = monotonic()
     transfer = await client.request(scenario.request(caller.room_id))
     phases = await _follow(transfer, scenario, on_phase)
     result = await transfer.result(RESULT_TIMEOUT_S)
     took_s = monotonic() - began
-    deadline, verdict = monotonic() + SETTLE_S, await house.report(caller, transfer.id)
-    # People need a moment to greet each other, and a line that is being said to end.
-    while (faults := check_result(scenario, caller, result, verdict)) and monotonic() < deadline:
+    deadline, report = monotonic() + SETTLE_S, await stack.report(caller, transfer.id)
+    while (problems := check_result(scenario, caller, result, report)) and monotonic() < deadline:
         await asyncio.sleep(POLL_S)
-        verdict = await house.report(caller, transfer.id)
+        report = await stack.report(caller, transfer.id)
     return ScenarioResult(
         scenario=scenario,
         id=transfer.id,
         phases=phases,
         result=result,
-        report=verdict,
+        report=report,
         took_s=took_s,
-        problems=faults,
+        problems=problems,
     )
 
 
@@ -95,39 +96,41 @@ async def _follow(
             if on_phase:
                 on_phase(phase)
             if phase.phase is scenario.cancel_at:
-                await transfer.cancel("the asker thought better of it")
+                await transfer.cancel("cancelled by the demo")
     return phases
 
 
-async def _have_talked(house: LocalStack, room_id: str, utterances: int) -> None:
-    while len(await house.ledger(room=room_id, kind="speech")) < utterances:  # noqa: ASYNC110
+async def _wait_for_speech(stack: LocalStack, room_id: str, utterances: int) -> None:
+    while len(await stack.ledger(room=room_id, kind="speech")) < utterances:  # noqa: ASYNC110
         await asyncio.sleep(POLL_S)
 
 
 def check_result(
-    scenario: Scenario, caller: PlacedCall, result: WarmTransferResult, verdict: dict[str, Any]
+    scenario: Scenario, caller: PlacedCall, result: WarmTransferResult, report: dict[str, Any]
 ) -> list[str]:
-    """What is not as it must be, one sentence each. Pure."""
-    complete, faults = result.success, list[str]()
+    """Return one sentence per failed check. Pure."""
+    complete, problems = result.success, list[str]()
 
-    def must(true: bool, sentence: str) -> None:
-        if not true:
-            faults.append(sentence)
+    def check(passed: bool, problem: str) -> None:
+        if not passed:
+            problems.append(problem)
 
-    wanted = " or ".join(scenario.expected)
-    must(result.outcome in scenario.expected, f"it ended {result.outcome}, not {wanted}")
-    must(all(n <= 1 for n in verdict["dials"].values()), f"the supervisor was dialled {verdict['dials']}")
-    must(verdict["switches"]["forward"] <= 1, f"the caller was moved {verdict['switches']['forward']} times")
-    must(verdict["switches"]["back"] <= 1, f"the caller was moved back {verdict['switches']['back']} times")
-    legs = verdict["supervisorLegsUp"]
-    must(legs == int(complete), f"{legs} legs of the supervisor are up")
-    must(verdict["callerEndedBy"] != "api", "the caller's leg was ended by us")
+    expected = " or ".join(scenario.expected)
+    check(result.outcome in scenario.expected, f"the outcome is {result.outcome}, not {expected}")
+    dials, moves = report["dials"], report["switches"]
+    check(all(n <= 1 for n in dials.values()), f"the supervisor was dialled more than once: {dials}")
+    check(moves["forward"] <= 1, f"the caller was moved {moves['forward']} times")
+    check(moves["back"] <= 1, f"the caller was moved back {moves['back']} times")
+    legs, expected_legs = report["supervisorLegsUp"], int(complete)
+    check(legs == expected_legs, f"the supervisor legs still up are {legs}, not {expected_legs}")
+    check(report["callerEndedBy"] != "api", "warmxfer ended the caller's leg")
     if complete:
-        heard = {(speaker, hearer) for speaker, hearer in verdict["talking"]}
-        must(verdict["callerRoom"] == result.consultation_room_id, "the caller is not with the supervisor")
-        must(len(heard) == 2 and all((b, a) in heard for a, b in heard), "the two do not hear each other")
-    elif verdict["callerLegUp"]:
-        must(verdict["callerRoom"] == caller.room_id, "the caller is not back with the AI")
-        must(not verdict["callerAlone"], "the caller is alone: the AI has left")
-        must(not verdict["callerHeld"], "the caller is still on hold")
-    return faults
+        hears = {(speaker, listener) for speaker, listener in report["talking"]}
+        both_ways = len(hears) == 2 and all((b, a) in hears for a, b in hears)
+        check(report["callerRoom"] == result.consultation_room_id, "the caller is not with the supervisor")
+        check(both_ways, "the caller and the supervisor do not hear each other")
+    elif report["callerLegUp"]:
+        check(report["callerRoom"] == caller.room_id, "the caller is not back with the AI")
+        check(not report["callerAlone"], "the caller is alone: the AI has left")
+        check(not report["callerHeld"], "the caller is still on hold")
+    return problems

@@ -1,4 +1,4 @@
-"""The demo's scenarios, as data: who is called, who calls, what happens, how it must end."""
+"""The demo's scenarios as data: supervisor, caller, settings and expected outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CALLER = "+141555502{:02}"
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
-    """`config` goes into the request's; `cancel_at` is the phase at which the user cancels."""
+    """One transfer to play. `config` is added to the request; the user cancels at the phase `cancel_at`."""
 
     name: str
     shows: str
@@ -25,7 +25,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     expected: tuple[Outcome, ...] = (Outcome.COMPLETE,)
 
     def request(self, room_id: str) -> dict[str, Any]:
-        """What the user publishes."""
+        """Return the request that the user publishes."""
         destination = {
             "routing_rule_id": "demo",
             "sip_call_to": self.supervisor,
@@ -35,84 +35,84 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario(name="ready", shows="the supervisor listens, says yes, and is connected"),
+    Scenario(name="ready", shows="the supervisor listens, says yes and talks with the caller"),
     Scenario(
         name="answers_late",
-        shows="a supervisor who takes four rings",
+        shows="the supervisor answers after four rings",
         supervisor=SUPERVISOR.format(10),
     ),
     Scenario(
         name="busy",
-        shows="a busy line gives the caller back at once",
+        shows="the line is busy: the caller returns to the AI at once",
         supervisor=SUPERVISOR.format(2),
         expected=(Outcome.SUPERVISOR_BUSY,),
     ),
     Scenario(
         name="no_answer",
-        shows="it rings, and nobody picks up",
+        shows="the phone rings and is not answered",
         supervisor=SUPERVISOR.format(3),
         config={"supervisor_join_timeout_s": 10.0},
         expected=(Outcome.SUPERVISOR_NO_ANSWER, Outcome.SUPERVISOR_JOIN_TIMEOUT),
     ),
     Scenario(
         name="rejected",
-        shows="the call is declined on the phone",
+        shows="the supervisor rejects the call on the phone",
         supervisor=SUPERVISOR.format(4),
         expected=(Outcome.SUPERVISOR_REJECTED,),
     ),
     Scenario(
         name="voicemail",
-        shows="an answering machine is not a supervisor",
+        shows="an answering machine answers instead of the supervisor",
         supervisor=SUPERVISOR.format(5),
         expected=(Outcome.VOICEMAIL,),
     ),
     Scenario(
         name="declined",
-        shows="the supervisor says no, and why",
+        shows="the supervisor says no and gives a reason",
         supervisor=SUPERVISOR.format(6),
         expected=(Outcome.DECLINED,),
     ),
     Scenario(
         name="hangs_up_ringing",
-        shows="the line drops before anybody answers",
+        shows="the line drops before the supervisor answers",
         supervisor=SUPERVISOR.format(7),
         expected=(Outcome.SUPERVISOR_UNREACHABLE, Outcome.SUPERVISOR_DISCONNECTED),
     ),
     Scenario(
         name="hangs_up_briefing",
-        shows="the supervisor hangs up in the middle of the briefing",
+        shows="the supervisor hangs up during the briefing",
         supervisor=SUPERVISOR.format(8),
         expected=(Outcome.SUPERVISOR_DISCONNECTED,),
     ),
     Scenario(
         name="hangs_up_after_yes",
-        shows="yes, and gone: the caller is not moved into an empty room",
+        shows="the supervisor says yes and hangs up: the caller is not moved",
         supervisor=SUPERVISOR.format(9),
         expected=(Outcome.SUPERVISOR_DISCONNECTED,),
     ),
     Scenario(
         name="silent",
-        shows="a supervisor who never says a word",
+        shows="the supervisor answers and never speaks",
         supervisor=SUPERVISOR.format(11),
         config={"briefing_timeout_s": 10.0},
         expected=(Outcome.BRIEFING_TIMEOUT,),
     ),
     Scenario(
         name="caller_leaves_on_hold",
-        shows="the caller hangs up on hold: nobody is left ringing",
+        shows="the caller hangs up on hold: the supervisor's phone stops ringing",
         supervisor=SUPERVISOR.format(10),
         caller=CALLER.format(2),
         expected=(Outcome.CALLER_LEFT,),
     ),
     Scenario(
         name="caller_leaves_while_briefing",
-        shows="the caller hangs up while the supervisor is being told",
+        shows="the caller hangs up during the briefing",
         caller=CALLER.format(3),
         expected=(Outcome.CALLER_LEFT,),
     ),
     Scenario(
         name="cancelled",
-        shows="the asker thinks better of it while it rings",
+        shows="the user cancels while the supervisor's phone rings",
         supervisor=SUPERVISOR.format(3),
         cancel_at=WarmTransferPhase.SUPERVISOR_DIALED,
         expected=(Outcome.CANCELLED,),

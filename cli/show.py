@@ -1,7 +1,7 @@
-"""`warmxfer show <id>`: what happened in one transfer, record by record, and what followed from it.
+"""`warmxfer show <id>`: the timeline of one transfer, one line per record.
 
-The timeline names messages and never quotes them. Why it ended is said below it, where it may hold what the
-supervisor said, or the reason a user gave.
+The timeline names messages and never quotes them. The line below it gives the reason for the outcome. That
+line may contain the supervisor's words or the user's reason for a cancel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def show(id: TransferId, url: Url = None, json: Json = False) -> None:
-    """Show the timeline of a transfer, from the coordinator's log."""
+    """Show the timeline of a transfer.
+
+    One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
+    """
     records = run_command(lambda: _records(id, url))
     lines = [timeline_line(record, records[0]) for record in records]
     if json:
@@ -38,7 +41,7 @@ async def _records(id: str, url: str | None) -> list[Record]:
 
 
 def timeline_line(record: Record, first: Record) -> dict[str, Any]:
-    """One record as it is shown: milliseconds since the first, the event, where it led, what went out."""
+    """Return one line of the timeline; `ms` counts from the first record."""
     from msgspec.inspect import StructType, type_info
 
     from warmxfer.actors.coordinator.state_machine import SetTimer
@@ -65,8 +68,8 @@ def _print(last: Record, lines: list[dict[str, Any]]) -> None:
 
     state, out = last.state, console()
     room = state.request.room_id if state.request else "?"
-    where = f"  room {room}  consultation {state.room_id or '-'}"
-    out.print(Text.assemble((f"transfer {state.id}", "bold"), where))
+    rooms = f"  room {room}  consultation room {state.room_id or '-'}"
+    out.print(Text.assemble((f"transfer {state.id}", "bold"), rooms))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("ms", justify="right")
     for title in ("event", "stage", "phases", "commands"):
@@ -82,7 +85,11 @@ def _print(last: Record, lines: list[dict[str, Any]]) -> None:
     out.print(table)
     if state.decision:
         evidence = "  ".join(f"{name}={value}" for name, value in state.decision.evidence.items())
-        why = f"  {plain(state.decision.detail or '')}  "
-        out.print(Text.assemble((state.decision.outcome.value, "bold"), why, (plain(evidence), "dim")))
+        reason = f"  {plain(state.decision.detail or '')}  "
+        out.print(
+            Text.assemble(
+                "outcome: ", (state.decision.outcome.value, "bold"), reason, (plain(evidence), "dim")
+            )
+        )
     else:
-        out.print(f"running, in {state.stage.value}")
+        out.print(f"still running, in stage {state.stage.value}")

@@ -1,4 +1,4 @@
-"""`warmxfer up`: the whole house in one terminal, with a caller on the line."""
+"""`warmxfer up`: all services in one terminal, with a caller on the phone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import socket
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .invocation import command_line
-from .options import MAX_PACE, Json, Keep, port_of, within
+from .options import Json, Keep, pace_option, port_option
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
@@ -26,31 +27,39 @@ NATS_PORT = 4222
 SANDBOX_PORT = 8090
 ROLE_COUNTS = "coordinator=2,briefing=3"
 POLL_S = 0.5
-MAX_FALLS, FALLS_WITHIN_S = 5, 30.0
+MAX_CRASHES, CRASH_WINDOW_S = 5, 30.0
+"""More crashes than this within the window end the command: a restart does not help."""
 
 
 def up(
-    port: Annotated[int, port_of("--port", "Of the nats-server; 0: any free one.")] = NATS_PORT,
-    sandbox_port: Annotated[int, port_of("--sandbox-port", "0: any free one.")] = SANDBOX_PORT,
+    port: Annotated[int, port_option("--port", "Port of the nats-server; 0 = any free port.")] = NATS_PORT,
+    sandbox_port: Annotated[
+        int, port_option("--sandbox-port", "Port of the sandbox; 0 = any free port.")
+    ] = SANDBOX_PORT,
     scale: Annotated[
-        str, typer.Option("--scale", metavar=ROLE_COUNTS, help="How many of a role; 1 when left out.")
+        str,
+        typer.Option("--scale", metavar=ROLE_COUNTS, help="Processes of each role.  [default: 1 of each]"),
     ] = "",
-    pace: Annotated[
-        float,
+    pace: Annotated[float, pace_option()] = 1.0,
+    caller: Annotated[
+        str,
         typer.Option(
-            "--pace", help="Of the sandbox: 0.1 is ten times life's.", callback=within("--pace", 0, MAX_PACE)
+            "--caller",
+            metavar="NUMBER",
+            help="Number of the caller, which selects a persona (docs/sandbox.md).",
         ),
-    ] = 1.0,
-    caller: Annotated[str, typer.Option("--caller", help="Who calls in (docs/sandbox.md).")] = "+14155550201",
+    ] = "+14155550201",
     keep: Keep = None,
     json: Json = False,
 ) -> None:
-    """Start everything here: nats-server, the sandbox, every actor, and a caller with an AI.
+    """Start all services on this machine.
 
-    An actor that dies is started again: kill one while a transfer runs, and see. Ends with Ctrl-C, and
-    takes everything down with it.
+    Starts nats-server, the sandbox and every actor, and places a call that an AI agent answers. When the call
+    ends, the next one is placed. An actor that crashes is restarted: kill one while a transfer runs, and the
+    transfer continues. Ctrl-C stops everything.
     """
     counts = _counts(scale)
+    _check_caller(caller)
     for option, number in {"--port": port, "--sandbox-port": sandbox_port}.items():
         _check_free(option, number)
     run_command(lambda: _up(port, sandbox_port, counts, pace, caller, keep, json))
@@ -71,34 +80,34 @@ async def _up(
 
     stop, out = asyncio.Event(), console(quiet=json)
     on_stop(stop)
-    house = LocalStack(
+    stack = LocalStack(
         nats_port=port or None, sandbox_port=sandbox_port, counts=counts, time_scale=pace, directory=keep
     )
-    async with AsyncExitStack() as stack:
-        if await _unless(stop, stack.enter_async_context(house)):
-            _print_services(out, house)
-            await _unless(stop, _live(house, number, out, json))
-        out.print("\nstopping", style="dim")
+    async with AsyncExitStack() as exit_stack:
+        if await _finished_before(stop, exit_stack.enter_async_context(stack)):
+            _print_services(out, stack)
+            await _finished_before(stop, _keep_running(stack, number, out, json))
+        out.print("\nstopping all services", style="dim")
 
 
-async def _live(house: LocalStack, number: str, out: Console, json: bool) -> None:
-    """Calls come in and actors are kept at work, until one of both cannot go on; raises why."""
-    keeping = {
-        asyncio.create_task(_keep_calling(house, number, out, json)),
-        asyncio.create_task(_keep_at_work(house, out, json)),
+async def _keep_running(stack: LocalStack, number: str, out: Console, json: bool) -> None:
+    """Place calls and restart crashed actors until one of the two fails. Raises its error."""
+    tasks = {
+        asyncio.create_task(_keep_calling(stack, number, out, json)),
+        asyncio.create_task(_restart_crashed(stack, out, json)),
     }
     try:
-        done, _ = await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in keeping:
+        for task in tasks:
             task.cancel()
-        await asyncio.wait(keeping)
+        await asyncio.wait(tasks)
     for task in done:
         task.result()
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
-    """Whether `work` came to its end before `stop`, which cancels it; raises what it raises."""
+async def _finished_before(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
+    """Run `work` until `stop` is set, which cancels it. Returns whether it finished. Raises its error."""
     working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,62 +120,63 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) -> bool:
     return not working.cancelled()
 
 
-async def _keep_calling(house: LocalStack, number: str, out: Console, json: bool) -> None:
-    """There is always somebody on the line: when one call is over, the next one comes."""
+async def _keep_calling(stack: LocalStack, number: str, out: Console, json: bool) -> None:
+    """Place a call, wait until its AI agent has left, and place the next one."""
     while True:
-        caller = await house.call(number)
-        primary = await house.start("primary", rooms=[caller.room_id])
+        caller = await stack.call(number)
+        primary = await stack.start("primary", rooms=[caller.room_id])
         if json:
-            print_json(_facts(house, caller))
+            print_json(_addresses(stack, caller))
         else:
-            _print_caller(out, house, caller)
+            _print_caller(out, caller)
         await primary.wait()
 
 
-async def _keep_at_work(house: LocalStack, out: Console, json: bool) -> None:
-    """Who dies is started again, and what they did goes on; raises `Broken` when they die on and on."""
+async def _restart_crashed(stack: LocalStack, out: Console, json: bool) -> None:
+    """Restart each actor that crashes. Raises `InternalError` if they crash too often."""
     from warmxfer.schemas import InternalError
 
     from .local_stack.managed_process import last_log_line
 
-    fell_at = deque[float](maxlen=MAX_FALLS)
+    crashed_at = deque[float](maxlen=MAX_CRASHES)
     while True:
         await asyncio.sleep(POLL_S)
-        for child in house.crashed():
+        for process in stack.crashed():
             now = asyncio.get_running_loop().time()
-            if len(fell_at) == MAX_FALLS and now - fell_at[0] < FALLS_WITHIN_S:
+            if len(crashed_at) == MAX_CRASHES and now - crashed_at[0] < CRASH_WINDOW_S:
                 raise InternalError(
-                    f"Actors die on and on, {child.name} last: {last_log_line(child.log_path)}"
+                    f"Actors crashed more than {MAX_CRASHES} times within {CRASH_WINDOW_S:g} s; "
+                    f"last log line of {process.name}: {last_log_line(process.log_path)}"
                 )
-            fell_at.append(now)
-            code = await child.wait()
-            await house.start(child.name)
-            out.print(f"\n{child.name} had died (exit code {code}) and was started again", style="yellow")
+            crashed_at.append(now)
+            code = await process.wait()
+            await stack.start(process.name)
+            out.print(f"\n{process.name} crashed (exit code {code}) and was restarted", style="yellow")
             if json:
-                print_json({"started_again": child.name, "exit_code": code})
+                print_json({"started_again": process.name, "exit_code": code})
 
 
-def _facts(house: LocalStack, caller: PlacedCall) -> dict[str, Any]:
+def _addresses(stack: LocalStack, caller: PlacedCall) -> dict[str, Any]:
     return {
-        "nats": house.nats_url,
-        "sandbox": house.sandbox_url,
-        "directory": str(house.directory),
+        "nats": stack.nats_url,
+        "sandbox": stack.sandbox_url,
+        "directory": str(stack.directory),
         "room_id": caller.room_id,
         "caller_call_id": caller.call_id,
     }
 
 
-def _print_services(out: Console, house: LocalStack) -> None:
-    out.print(f"nats-server  {house.nats_url}")
-    out.print(f"cloud        {house.sandbox_url}")
-    out.print(f"logs         {house.directory}")
+def _print_services(out: Console, stack: LocalStack) -> None:
+    out.print(f"nats-server  {stack.nats_url}")
+    out.print(f"sandbox      {stack.sandbox_url}")
+    out.print(f"logs         {stack.directory}")
     out.print("\nin another terminal:", style="bold")
-    out.print(f"  export NATS_URL={house.nats_url}")
-    out.print(f"  nats sub 'warmxfer.*.phase'          # or: {command_line()} watch")
-    out.print(f"  nats service ls                      # or: {command_line()} doctor")
+    out.print(f"  export NATS_URL={stack.nats_url}")
+    out.print(f"  {command_line()} watch       # phases of all transfers; or: nats sub 'warmxfer.*.phase'")
+    out.print(f"  {command_line()} doctor      # check of all services; or: nats service ls")
 
 
-def _print_caller(out: Console, house: LocalStack, caller: PlacedCall) -> None:
+def _print_caller(out: Console, caller: PlacedCall) -> None:
     import msgspec
 
     from .scenarios import BY_NAME
@@ -174,17 +184,18 @@ def _print_caller(out: Console, house: LocalStack, caller: PlacedCall) -> None:
     request = BY_NAME["ready"].request(caller.room_id)
     body = msgspec.json.encode(request).decode()
     destination = request["config"]["destination"]
-    out.print(f"\na caller talks with the AI in room {caller.room_id}; hand them over with:")
+    out.print(f"\na caller is talking with the AI in room {caller.room_id}; transfer the caller with:")
     out.print(
         f"  {command_line()} request --room {caller.room_id} --rule demo --to {destination['sip_call_to']} "
         f"--from {destination['sip_call_from']} --wait",
         soft_wrap=True,
     )
+    out.print("or:")
     out.print(f"  nats pub warmxfer.my-transfer.request '{body}'", soft_wrap=True)
 
 
 def _counts(scale: str) -> dict[str, int]:
-    """`coordinator=2,briefing=3` as numbers; raises `Refused`."""
+    """Return the numbers in `coordinator=2,briefing=3`. Raises `InvalidRequest`."""
     from warmxfer.schemas import InvalidRequest
 
     from .local_stack.stack import MAX_OF_A_ROLE, ROLES
@@ -194,16 +205,33 @@ def _counts(scale: str) -> dict[str, int]:
         role, _, count = each.partition("=")
         if role not in ROLES or not count.isdecimal() or int(count) > MAX_OF_A_ROLE:
             raise InvalidRequest(
-                f"--scale has {each[:40]!r}; write role=number with one of {', '.join(ROLES)} "
-                f"and at most {MAX_OF_A_ROLE}",
+                f"--scale contains {each[:40]!r}; write ROLE=NUMBER with a role of {', '.join(ROLES)} "
+                f"and a number of at most {MAX_OF_A_ROLE}",
                 field="scale",
             )
         counts[role] = int(count)
     return counts
 
 
+def _check_caller(number: str) -> None:
+    """Raise `InvalidRequest` if the sandbox would refuse a call from `number`."""
+    import msgspec
+
+    from warmxfer.schemas import InvalidRequest
+    from warmxfer.schemas.fields import SipAddress
+
+    try:
+        msgspec.convert(number, SipAddress)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(
+            f"--caller is {number[:40]!r}; write a number as E.164 (+14155550201) or a SIP URI "
+            "(sip:ann@example.com)",
+            field="--caller",
+        ) from error
+
+
 def _check_free(option: str, port: int) -> None:
-    """Before anything starts, so that the sentence names the option; raises `Refused`."""
+    """Raise `InvalidRequest`, which names the option, if the port cannot be bound."""
     from warmxfer.schemas import InvalidRequest
 
     with socket.socket() as trial:
@@ -211,5 +239,8 @@ def _check_free(option: str, port: int) -> None:
         try:
             trial.bind((HOST, port))
         except OSError as error:
-            what = f"{option} is {port}, which is not to be had ({error.strerror})"
-            raise InvalidRequest(f"{what}; give another, or 0 for any free one", field=option) from error
+            taken = error.errno == EADDRINUSE
+            fault = "which is already in use" if taken else f"which cannot be bound ({error.strerror})"
+            raise InvalidRequest(
+                f"{option} is {port}, {fault}; give another port, or 0 for any free port", field=option
+            ) from error

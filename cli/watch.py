@@ -1,4 +1,4 @@
-"""`warmxfer watch [<id>]`: one transfer as a live checklist, or all of them line by line."""
+"""`warmxfer watch [<id>]`: one transfer as a live checklist, or all transfers line by line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from .output import console, print_json, run_command
 
 
 def watch(
-    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Left out: all of them.")] = None,
+    id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Id of the transfer; all transfers if omitted.")
+    ] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Follow a transfer to its end (exit 1 without success), or all of them until Ctrl-C."""
+    """Follow one transfer to its end, or all transfers.
+
+    With an id, the command ends with the transfer: exit code 0 on success, otherwise 1. Without an id, it
+    prints the phases of all transfers until Ctrl-C.
+    """
     if id is None:
         run_command(lambda: _watch_all(url, json))
     elif not run_command(lambda: _watch_one(id, url, json)):
@@ -27,7 +33,7 @@ def watch(
 async def _watch_one(id: str, url: str | None, json: bool) -> bool:
     from warmxfer.client import Client
 
-    from .follow import follow_one
+    from .progress_view import follow_one
 
     async with Client.connect(url) as client:
         return await follow_one(client.transfer(id), json)
@@ -38,7 +44,7 @@ async def _watch_all(url: str | None, json: bool) -> None:
 
     out = console()
     if not json:
-        out.print("waiting for phases; Ctrl-C ends it", style="dim")
+        out.print("waiting for phases of any transfer; stop with Ctrl-C", style="dim")
     async with Client.connect(url) as client:
         async for id, phase in client.all_phases():
             if json:

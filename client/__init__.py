@@ -1,4 +1,4 @@
-"""For users of the bus: request a transfer, follow its phases, cancel it.
+"""The client for users: request a transfer, follow its phases, cancel it.
 
 async with Client.connect() as client:
     transfer = await client.request({...})

@@ -1,4 +1,4 @@
-"""The user's side of the bus: ask for a transfer, follow it, cancel it, look back.
+"""`Client`: request a transfer, follow it, cancel it, list earlier ones.
 
     async with Client.connect("nats://127.0.0.1:4222") as client:
         transfer = await client.request(WarmTransferRequest(room_id=..., config=...))
@@ -6,8 +6,8 @@
             print(phase.phase, phase.data)
         print(await transfer.result())
 
-A request is refused here, in one sentence, before anything is published. Errors are the three of
-`warmxfer.schemas`: `Refused` (yours), `Retry` (nobody's), `Broken` (ours).
+An invalid request is refused with one sentence, before anything is published. All errors are subclasses of
+`InvalidRequest` (change the request), `RetryableError` (try again) or `InternalError` (a fault of warmxfer).
 """
 
 from __future__ import annotations
@@ -39,12 +39,11 @@ from warmxfer.schemas import (
     read_request,
 )
 
-from .phase_stream import MAX_PHASES, follow_phases, phase_of
+from .phase_stream import MAX_PHASES, MAX_POLL_PAUSE_S, follow_phases, phase_of
 
 CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
-QUIET_S = 5.0
 MAX_LISTED = 1_000
 MAX_RECORDS = 1_000
 MAX_SCANNED = 100_000
@@ -53,32 +52,33 @@ READS_AT_ONCE = 32
 
 
 class NoCoordinator(RetryableError):
-    """The request was stored, or could not be, and no coordinator took it up."""
+    """No coordinator has started the transfer. The request may be stored."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"No coordinator answered within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
+            f"No coordinator replied within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
         )
 
 
 class NotStarted(RetryableError):
-    """It was asked for, and no coordinator has taken it up."""
+    """The transfer was requested, but no coordinator has started it."""
 
     def __init__(self, id: str) -> None:
         super().__init__(
-            f"Transfer {id} is asked for and not begun; start a coordinator with `warmxfer run coordinator`"
+            f"Transfer {id} was requested but has not started; "
+            "start a coordinator with `warmxfer run coordinator`"
         )
 
 
 class StillRunning(RetryableError):
-    """The transfer has not ended yet. It goes on."""
+    """The transfer has not ended yet. It continues."""
 
 
 class NoSuchTransfer(InvalidRequest):
-    """Nothing is known of that id."""
+    """There is no transfer with this id."""
 
     def __init__(self, id: str) -> None:
-        super().__init__(f"id is {id}, of which nothing is known; see `warmxfer list`", field="id")
+        super().__init__(f"id is {id!r}, but no transfer has this id; see `warmxfer list`", field="id")
 
 
 class TransferSummary(Struct, frozen=True, kw_only=True):
@@ -99,17 +99,17 @@ Records = list[Stored]
 
 
 class TransferHandle:
-    """A handle of one transfer; made by `Client.request` and `Client.transfer`."""
+    """One transfer, as returned by `Client.request` and `Client.transfer`."""
 
     def __init__(self, bus: Bus, id: str) -> None:
         self._bus = bus
         self.id = subjects.check_token(id)
 
     async def phases(self, *, from_start: bool = True) -> AsyncGenerator[PhaseChanged, None]:
-        """Every phase once, in order, the final one last; with `from_start` False only those to come.
+        """Yield every phase once, in order, the final one last. `from_start` False: only later phases.
 
-        When the first of all phases does not come, raises `NoCoordinator`, or `NoSuchTransfer` where nobody
-        has asked for one of that id.
+        If the first phase does not arrive, raises `NoCoordinator`, or `NoSuchTransfer` if no transfer with
+        this id was requested.
         """
         last = None if from_start else await self._bus.get_last(subjects.phase(self.id))
         seen = phase_of(last)
@@ -118,49 +118,52 @@ class TransferHandle:
         phases = follow_phases(self._bus, self.id, after_seq=seen.seq if seen else 0)
         async with aclosing(phases):
             if seen is None:
-                yield await self._first(phases)
+                yield await self._first_phase(phases)
             async for phase in phases:
                 yield phase
 
     async def result(self, timeout_s: float = RESULT_TIMEOUT_S) -> WarmTransferResult:
-        """How it ended, once it has. Raises as `phases` does, or `StillRunning` after `timeout_s`."""
+        """Block until the transfer has ended, and return its result.
+
+        Raises as `phases` does, and `StillRunning` after `timeout_s`.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 async with aclosing(follow_phases(self._bus, self.id)) as phases:
-                    await self._first(phases)
-                return await self._result()
+                    await self._first_phase(phases)
+                return await self._wait_for_result()
         except TimeoutError as error:
             raise StillRunning(f"Transfer {self.id} has not ended within {timeout_s:g} s") from error
 
     async def cancel(self, reason: str = CancelRequest().reason) -> None:
-        """Ask for the caller to be given back to the AI; the transfer then ends `transfer_cancelled`."""
+        """Cancel the transfer: the caller is returned to the AI, and it ends with `transfer_cancelled`."""
         cancel = read_cancel(encode(CancelRequest(reason)))
         await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}:cancel")
 
     async def exists(self) -> bool:
-        """Whether somebody has asked for it."""
+        """Return whether the transfer was requested."""
         return await self._bus.get_last(subjects.request(self.id)) is not None
 
-    async def _first(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
+    async def _first_phase(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 return await anext(phases)
         except TimeoutError as error:
             raise (NoCoordinator() if await self.exists() else NoSuchTransfer(self.id)) from error
 
-    async def _result(self) -> WarmTransferResult:
+    async def _wait_for_result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
-        async with self._bus.subscribe(subject) as heard:
-            quiet_s = growing_pauses(QUIET_S)
+        async with self._bus.subscribe(subject) as subscription:
+            pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
             while True:
                 if stored := await self._bus.get_last(subject):
                     return decode_result(stored.data)
-                if message := await heard.next(next(quiet_s)):
+                if message := await subscription.next(next(pauses_s)):
                     return decode_result(message.data)
 
 
 class Client:
-    """One user's connection. Cheap to keep, safe to share between tasks."""
+    """One connection of a user. Safe to share between tasks."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -170,7 +173,7 @@ class Client:
     async def connect(
         cls, url: str | None = None, *, name: str = "warmxfer-client", env: Mapping[str, str] = os.environ
     ) -> AsyncIterator[Client]:
-        """Connect to `url`, else to the `NATS_URL` of `env`; credentials come from `env` too.
+        """Connect to `url`, or to `NATS_URL` of `env`. Credentials are read from `env` too.
 
         Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
         """
@@ -181,10 +184,10 @@ class Client:
     async def request(
         self, request: WarmTransferRequest | Mapping[str, Any], id: str | None = None
     ) -> TransferHandle:
-        """Ask for a transfer and return its handle once the request is stored.
+        """Publish a request, and return its handle once the request is stored.
 
-        The same `id` twice is one transfer; without one it is `new_id()`. Raises `Refused` with the field,
-        its value and the remedy, `Retry` when the bus does not answer.
+        Idempotent for the same `id`; without an id it uses `new_id()`. Raises `InvalidRequest` with the
+        field, its value and the remedy, and `RetryableError` if the broker does not reply.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
@@ -192,34 +195,37 @@ class Client:
             await self._bus.publish(subjects.request(transfer.id), data, msg_id=transfer.id)
         except Unavailable as error:
             if self._bus.connected:
-                # The broker is there and the stream is not: no coordinator has ever run here.
+                # The broker replies but the stream does not exist: no coordinator has run here yet.
                 raise NoCoordinator from error
             raise
         return transfer
 
     def transfer(self, id: str) -> TransferHandle:
-        """The handle of a transfer asked for before; raises `Refused` for what cannot be an id."""
+        """Return the handle of an earlier transfer. Raises `InvalidRequest` for an invalid id."""
         return TransferHandle(self._bus, id)
 
     async def all_phases(self) -> AsyncGenerator[tuple[str, PhaseChanged], None]:
-        """The phases of every transfer from now on, each with its id, as they are heard."""
-        async with self._bus.subscribe(subjects.ANY_PHASE) as heard:
-            async for message in heard:
+        """Yield the phases of every transfer from now on, each with its transfer id."""
+        async with self._bus.subscribe(subjects.ANY_PHASE) as subscription:
+            async for message in subscription:
                 if phase := phase_of(message):
                     yield subjects.parse(message.subject).id, phase
 
     async def history(self, id: str) -> Phases:
-        """The phases of one transfer so far, in order; empty when there is none of that id."""
+        """Return the phases of one transfer so far, in order; empty if there is no such transfer."""
         stored = await self._bus.history(subjects.phase(id), MAX_PHASES)
         by_seq = {phase.seq: phase for each in stored if (phase := phase_of(each))}
         return [by_seq[seq] for seq in sorted(by_seq)]
 
     async def log(self, id: str) -> Records:
-        """The coordinator's records of one transfer, as stored: one per transition, oldest first."""
+        """Return the coordinator's stored records of one transfer: one per transition, oldest first."""
         return await self._bus.history(subjects.log(id), MAX_RECORDS)
 
     async def list(self, limit: int = 20, *, only: Literal["running", "all"] = "all") -> Listing:
-        """The `limit` transfers that moved last, newest first. Looks back over `MAX_SCANNED` messages."""
+        """Return the `limit` transfers with the newest phases, newest first.
+
+        Reads back over at most `MAX_SCANNED` messages.
+        """
         if not 1 <= limit <= MAX_LISTED:
             raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
         newest = await self._bus.get_last(subjects.ANY_PHASE)
@@ -227,38 +233,38 @@ class Client:
         while newest and len(found) < limit:
             after = max(0, newest.seq - window)
             stored = await self._bus.history(subjects.ANY_PHASE, MAX_SCANNED, after=after)
-            found = _last_of_each(stored, only)
+            found = _newest_phase_of_each(stored, only)
             if after == 0 or window >= MAX_SCANNED:
                 break
             window = min(4 * window, MAX_SCANNED)
         listed = sorted(found.values(), key=lambda each: each.at, reverse=True)[:limit]
-        enough = asyncio.Semaphore(READS_AT_ONCE)
-        return await asyncio.gather(*(self._with_outcome(each, enough) for each in listed))
+        slots = asyncio.Semaphore(READS_AT_ONCE)
+        return await asyncio.gather(*(self._with_outcome(each, slots) for each in listed))
 
-    async def _with_outcome(self, listed: TransferSummary, enough: asyncio.Semaphore) -> TransferSummary:
-        if not listed.phase.final:
-            return listed
-        async with enough:
-            stored = await self._bus.get_last(subjects.result(listed.id))
+    async def _with_outcome(self, summary: TransferSummary, slots: asyncio.Semaphore) -> TransferSummary:
+        if not summary.phase.final:
+            return summary
+        async with slots:
+            stored = await self._bus.get_last(subjects.result(summary.id))
         if stored is None:
-            return listed
+            return summary
         result = decode_result(stored.data)
         return TransferSummary(
-            id=listed.id,
-            phase=listed.phase,
-            seq=listed.seq,
-            at=listed.at,
+            id=summary.id,
+            phase=summary.phase,
+            seq=summary.seq,
+            at=summary.at,
             outcome=result.outcome,
             detail=result.detail,
         )
 
 
 def new_id() -> str:
-    """An id that no other has, and that sorts by time: milliseconds, then chance."""
+    """Return a unique id that sorts by time: milliseconds, then random digits."""
     return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(5)}"
 
 
-def _last_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:
+def _newest_phase_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:
     last: dict[str, TransferSummary] = {}
     for each in stored:
         if not (phase := phase_of(each)):

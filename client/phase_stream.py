@@ -1,8 +1,8 @@
-"""Following one transfer: every phase once, in the order of `seq`, however it was heard.
+"""The phases of one transfer: every phase once, in the order of `seq`.
 
-What is heard live may repeat, and stops while the connection is away; the stream has all of it. So the
-stream is read first, again where a number is missing, and again whenever it was quiet for a while. What
-is heard ahead of its turn waits for it.
+A live subscription may deliver a phase twice, and delivers nothing while the connection is down. The stream
+holds every phase. So `follow_phases` reads the stream first, again if a number is missing, and again after
+a pause without messages. A phase that arrives too early waits for those before it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Store
 from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import DecodeError, PhaseChanged, decode_phase
 
-QUIET_S = 5.0
-GAP_S = 0.5
-"""How long a missing number is waited for before the follower goes on without it."""
+MAX_POLL_PAUSE_S = 5.0
+MISSING_PHASE_WAIT_S = 0.5
+"""How long to wait for a missing number before it is skipped."""
 
 MAX_PHASES = 64
-"""A transfer has 13 words for its phases and says each at most once per attempt."""
+"""A transfer has 13 phases and publishes each at most once per attempt."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,34 +30,35 @@ async def follow_phases(
 ) -> AsyncGenerator[PhaseChanged, None]:
     """Yield the phases above `after_seq`, the final one last.
 
-    Outages are waited out, so the caller puts a deadline around it. Raises `Refused` for a bad id, and
-    `Retry` when our own connection is closed: nothing will come, and nothing is left to wait for.
+    Waits through outages, so the caller sets a deadline. Raises `InvalidRequest` for an invalid id. Raises
+    `RetryableError` if our own connection is closed, because no phase can arrive any more.
     """
-    seen, quiet_s = after_seq, growing_pauses(QUIET_S)
-    async with bus.subscribe(subjects.phase(transfer_id)) as heard:
-        ahead = _after(seen, await stored_phases(bus, transfer_id))
+    last_seq, pauses_s = after_seq, growing_pauses(MAX_POLL_PAUSE_S)
+    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
+        pending = _by_seq(last_seq, await stored_phases(bus, transfer_id))
         while True:
-            while phase := ahead.pop(seen + 1, None):
-                seen = phase.seq
+            while phase := pending.pop(last_seq + 1, None):
+                last_seq = phase.seq
                 yield phase
                 if phase.phase.final:
                     return
-            message = await heard.next(GAP_S if ahead else next(quiet_s))
-            if message is None and heard.ended:
+            message = await subscription.next(MISSING_PHASE_WAIT_S if pending else next(pauses_s))
+            if message is None and subscription.ended:
                 raise RetryableError(
-                    f"The connection was closed while transfer {transfer_id} was followed; connect again"
+                    f"The connection was closed while the phases of transfer {transfer_id} were read; "
+                    "connect again"
                 )
             live = phase_of(message)
-            ahead |= _after(seen, [live] if live else [])
-            if live is None or live.seq > seen + 1:
-                ahead |= _after(seen, await stored_phases(bus, transfer_id))
-            if live is None and ahead and seen + 1 not in ahead:
-                log.warning("phase_missing", transfer_id=transfer_id, seq=seen + 1)
-                seen = min(ahead) - 1
+            pending |= _by_seq(last_seq, [live] if live else [])
+            if live is None or live.seq > last_seq + 1:
+                pending |= _by_seq(last_seq, await stored_phases(bus, transfer_id))
+            if live is None and pending and last_seq + 1 not in pending:
+                log.warning("phase_missing", transfer_id=transfer_id, seq=last_seq + 1)
+                last_seq = min(pending) - 1
 
 
 async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
-    """The phases in the stream, oldest first; empty as well while the bus is away."""
+    """Return the phases in the stream, oldest first; an empty list while the broker is unreachable."""
     try:
         stored = await bus.history(subjects.phase(transfer_id), MAX_PHASES)
     except RetryableError as error:
@@ -67,10 +68,10 @@ async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
 
 
 def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
-    """The phase a message tells; None for none, and for what cannot be read.
+    """Return the phase in `message`; None if there is no message or it cannot be read.
 
-    That is what a newer version wrote otherwise, what a stranger wrote, and the answer to a request whose id
-    no subject should hold: whoever looks at the phases of all must not fall over the one.
+    Unreadable messages are skipped, so that one of them cannot break a reader of all transfers. They come
+    from a newer version, from a foreign publisher, or reply to a request with an invalid id.
     """
     if message is None:
         return None
@@ -78,9 +79,9 @@ def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
         subjects.parse(message.subject)
         return decode_phase(message.data)
     except (InvalidRequest, DecodeError) as error:
-        log.warning("phase_not_understood", error=str(error))
+        log.warning("phase_not_decoded", error=str(error))
         return None
 
 
-def _after(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:
+def _by_seq(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:
     return {phase.seq: phase for phase in phases if phase.seq > seq}

@@ -38,7 +38,7 @@ def with_constraints(project: str, pins: list[str]) -> str:
 
 
 def simplest(pins: list[str]) -> list[str]:
-    """Drop the marker of a package that has one version; a package with several keeps them."""
+    """Drop the marker of a package that has one version. A package with several versions keeps them."""
     names = [pin.partition("==")[0] for pin in pins]
     return [
         pin if names.count(name) > 1 else pin.partition(" ; ")[0]

@@ -1,7 +1,8 @@
-"""A VideoSDK cloud on your own machine: REST, webhooks, rooms, and people who answer phones.
+"""A VideoSDK cloud on your own machine: REST API, webhooks, rooms, and scripted people who answer phones.
 
-The law of this room: it stands in for the outside world, so it imports nothing of ours, and the base URL is
-the only difference between it and the real cloud. What it executed is in its ledger.
+- Invariant: the sandbox imports no other package of warmxfer (`tests/sandbox/test_server.py`).
+- Invariant: only the base URL differs between the sandbox and the real cloud.
+- Invariant: the ledger holds every action that the sandbox executed.
 """
 
 from .api.app import create_app

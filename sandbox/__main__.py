@@ -1,6 +1,7 @@
-"""`python -m warmxfer.sandbox`: the sandbox as a process of its own; one JSON line says where it is.
+"""`python -m warmxfer.sandbox`: the sandbox as its own process.
 
-Whoever started it may stop reading after that line: everything else is said on stderr.
+The process prints one JSON line with its base URL to stdout. All other output goes to stderr, so the parent
+process may close the pipe after that line.
 """
 
 import argparse
@@ -20,14 +21,14 @@ def main() -> None:
     options = parser.parse_args()
     try:
         settings = Settings(options.api_key, options.secret, options.webhook_url, options.time_scale)
-    except ValueError as wrong:
-        parser.error(str(wrong))
+    except ValueError as error:
+        parser.error(str(error))
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         try:
             runner.run(serve(settings, options.host, options.port, _announce))
-        except CannotBind as wrong:
-            parser.error(str(wrong))
+        except CannotBind as error:
+            parser.error(str(error))
 
 
 def _announce(base_url: str) -> None:
@@ -38,12 +39,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="warmxfer.sandbox", description="A VideoSDK cloud on your own machine."
     )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    parser.add_argument("--api-key", required=True)
-    parser.add_argument("--secret", required=True, help="clients sign their tokens with it")
-    parser.add_argument("--webhook-url", help="where every event is posted")
-    parser.add_argument("--time-scale", type=float, default=1.0, help="0.1 is ten times as fast as life")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 selects any free port")
+    parser.add_argument("--api-key", required=True, help="API key of the project")
+    parser.add_argument("--secret", required=True, help="secret that clients sign their tokens with")
+    parser.add_argument("--webhook-url", help="URL that receives every event")
+    parser.add_argument(
+        "--time-scale",
+        type=float,
+        default=1.0,
+        help="factor for simulated seconds: 1 is real time, 0.1 is ten times as fast",
+    )
     return parser
 
 

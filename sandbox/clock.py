@@ -1,4 +1,4 @@
-"""Simulated time: real seconds times one factor. Whoever waits on stage waits through this clock."""
+"""Simulated time: real seconds times one factor. Every simulated delay in the sandbox uses this clock."""
 
 import asyncio
 import time
@@ -6,21 +6,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 LOOP_TICK_S = 0.001
-"""An event loop may count in whole milliseconds, and take its own clock for up to one less than it is."""
+"""Added to every wait: an event loop may round its clock down to whole milliseconds and wake too early."""
 
 
 def now_s() -> float:
-    """Epoch seconds of the real world."""
+    """Return the real time in epoch seconds."""
     return time.time()
 
 
 def iso(at_s: float) -> str:
-    """Epoch seconds as the cloud writes them: UTC, milliseconds, Z."""
+    """Format epoch seconds as the cloud does: UTC, milliseconds, Z."""
     return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Clock:
-    """Waits in simulated seconds, never for less."""
+    """Waits in simulated seconds.
+
+    Invariant: a wait is never shorter than requested.
+    """
 
     def __init__(self, scale: float) -> None:
         self.scale = scale
@@ -28,12 +31,15 @@ class Clock:
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(self._real_s(delay_s))
 
-    def later(self, delay_s: float, act: Callable[[], None], real_min_s: float = 0.0) -> asyncio.TimerHandle:
-        """Run `act` once, `delay_s` from now, unless the returned handle is cancelled first.
+    def call_later(
+        self, delay_s: float, callback: Callable[[], None], min_real_s: float = 0.0
+    ) -> asyncio.TimerHandle:
+        """Run `callback` once, `delay_s` from now, unless the returned handle is cancelled first.
 
-        What repeats for ever asks for at least `real_min_s` real seconds: time_scale 0 is no busy loop.
+        A callback that repeats passes `min_real_s`, in real seconds. Without it, time_scale 0 would make a
+        busy loop.
         """
-        return asyncio.get_running_loop().call_later(max(self._real_s(delay_s), real_min_s), act)
+        return asyncio.get_running_loop().call_later(max(self._real_s(delay_s), min_real_s), callback)
 
     def _real_s(self, delay_s: float) -> float:
         real_s = delay_s * self.scale

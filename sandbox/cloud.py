@@ -1,4 +1,4 @@
-"""The whole sandbox as one object: its parts, wired once. Everything lives in memory and dies with it."""
+"""The whole sandbox as one object: creates and connects its parts. All state is in memory."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,7 +11,7 @@ from .people.phonebook import PhoneBook
 from .rooms.recordings import Recordings
 from .rooms.room_activity import RoomActivity
 from .rooms.rooms import Participant, Room, Rooms
-from .rooms.websocket import Sockets
+from .rooms.websocket import AgentSockets
 from .settings import Settings
 from .telephony.call_engine import CallEngine
 from .telephony.call_status import CallStatus
@@ -21,67 +21,69 @@ from .webhooks import WebhookSender
 
 
 class Cloud:
-    """All parts, and what concerns several of them: putting somebody out, closing a room, starting afresh."""
+    """All parts of the sandbox, and the actions that involve several parts."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = Clock(settings.time_scale)
         self.faults = FaultRegistry()
         self.phonebook = PhoneBook()
-        self.outbox = WebhookSender(settings, self.clock, self.faults)
-        self._late: set[asyncio.Task[None]] = set()
-        self._begin()
+        self.webhooks = WebhookSender(settings, self.clock, self.faults)
+        self._background_tasks: set[asyncio.Task[None]] = set()
+        self._create_parts()
 
-    def put_out(self, who: Participant, reason: str) -> None:
-        """Remove somebody from the room: a phone is hung up, a socket closed with `reason`."""
-        if who.call_id is not None:
-            self.telephony.hang_up(self.calls.get(who.call_id), "cloud")
+    def remove_participant(self, participant: Participant, reason: str) -> None:
+        """Remove a participant from its room: hang up a phone, or close an agent's socket with `reason`."""
+        if participant.call_id is not None:
+            self.call_engine.hang_up(self.calls.get(participant.call_id), "cloud")
         else:
-            self.presence.leave(who, "user-left", "cloud")
-            who.listener.dismiss(reason)
+            self.activity.leave(participant, "user-left", "cloud")
+            participant.observer.on_removed(reason)
 
     def deactivate(self, room: Room) -> None:
-        """Close a room for good, and put out everybody in it."""
+        """Close a room permanently and remove all its participants."""
         self.rooms.disable(room)
-        for who in list(room.participants.values()):
-            self.put_out(who, "deactivated")
+        for participant in list(room.participants.values()):
+            self.remove_participant(participant, "deactivated")
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something late, unless the sandbox is reset or closed first."""
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` in a task. `reset` and `close` cancel it."""
         task = asyncio.get_running_loop().create_task(work)
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
     def reset(self) -> None:
-        """Start afresh: no rooms, calls, faults, overrides, webhooks; an empty ledger."""
-        self._drop_everything()
+        """Remove all rooms, calls, faults, overrides and webhooks, and empty the ledger."""
+        self._stop_parts()
         self.faults.clear()
         self.phonebook.clear()
-        self.outbox.clear()
-        self._begin()
+        self.webhooks.clear()
+        self._create_parts()
 
     async def close(self) -> None:
-        """Drop everything that still runs."""
-        self._drop_everything()
-        await self.outbox.close()
+        """Cancel all tasks and timers, and close all sockets."""
+        self._stop_parts()
+        await self.webhooks.close()
 
-    def _drop_everything(self) -> None:
-        for task in self._late:
+    def _stop_parts(self) -> None:
+        for task in self._background_tasks:
             task.cancel()
-        self.telephony.clear()
+        self.call_engine.clear()
         self.sockets.clear()
         self.rooms.clear()
 
-    def _begin(self) -> None:
+    def _create_parts(self) -> None:
         self.requests = 0
         self.ledger = Ledger()
         self.rooms = Rooms(self.ledger)
         self.calls = Calls()
         self.recordings = Recordings(self.clock, self.ledger)
-        self.presence = RoomActivity(self.clock, self.ledger, self.outbox, self.recordings)
-        self.sockets = Sockets(self.clock, self.presence)
-        news = CallStatus(self.outbox, self.rooms)
-        self.telephony = CallEngine(
-            self.clock, self.ledger, self.presence, self.rooms, self.calls, self.phonebook, news
+        self.activity = RoomActivity(self.clock, self.ledger, self.webhooks, self.recordings)
+        self.sockets = AgentSockets(self.clock, self.activity)
+        call_status = CallStatus(self.webhooks, self.rooms)
+        self.call_engine = CallEngine(
+            self.clock, self.ledger, self.activity, self.rooms, self.calls, self.phonebook, call_status
         )
-        self.switchboard = RoomSwitch(self.clock, self.ledger, self.faults, self.presence, self.calls, news)
+        self.room_switch = RoomSwitch(
+            self.clock, self.ledger, self.faults, self.activity, self.calls, call_status
+        )

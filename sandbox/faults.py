@@ -1,7 +1,12 @@
-"""Faults by switch: what shall go wrong, where, and how many times.
+"""Registry of injected faults: what fails, where, and how many times.
 
-This file only keeps the book. The faults are carried out where they belong: HTTP in gate.py, webhooks in
-webhooks.py, switches in telephony.py, joins in sockets.py, the model in llm.py.
+This module selects and counts faults. Other modules carry them out:
+
+- HTTP requests: `api/fault_middleware.py`
+- chat completions: `api/chat_completions.py`
+- joins: `api/rooms.py`
+- room switches: `telephony/room_switch.py`
+- webhooks: `webhooks.py`
 """
 
 from dataclasses import dataclass, field
@@ -33,19 +38,23 @@ WEBHOOK_KINDS: Final = frozenset({"drop", "duplicate", "delay", "reorder"})
 SWITCH_KINDS: Final = frozenset({"never_arrives", "arrives_late", "fails"})
 JOIN_KINDS: Final = frozenset({"delay", "refuse"})
 
-_PLACES: Final = {
+_KINDS_BY_PLACE: Final = {
     "http": HTTP_KINDS,
     "llm": LLM_KINDS | HTTP_KINDS,
     "webhook": WEBHOOK_KINDS,
     "switch": SWITCH_KINDS,
     "join": JOIN_KINDS,
 }
-FOR_EVER: Final = 0
+UNLIMITED: Final = 0
 
 
 @dataclass(slots=True)
 class Fault:
-    """One switch. `match` says where, `left` how often it still strikes (None: for ever)."""
+    """One injected fault.
+
+    `place` and `match` select the operations that it applies to. `left` is the number of remaining
+    applications (None: unlimited), `struck` the number so far.
+    """
 
     place: str
     kind: str
@@ -73,16 +82,16 @@ class Fault:
 
 
 class FaultRegistry:
-    """The switches that are on, oldest first; the first that matches strikes."""
+    """All active faults, oldest first. The first fault that matches an operation applies."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, body: request_fields.Body) -> Fault:
-        """Switch a fault on. Raises Refused 400 for what cannot be understood."""
+        """Activate a fault. Raises HttpError 400 if `body` is invalid or too many faults are active."""
         if len(self._faults) >= MAX_FAULTS:
-            raise HttpError(400, f"{MAX_FAULTS} faults are on: switch some off (DELETE /sandbox/faults).")
-        fault = _read(body)
+            raise HttpError(400, f"{MAX_FAULTS} faults are active: remove them (DELETE /sandbox/faults).")
+        fault = _parse_fault(body)
         self._faults.append(fault)
         return fault
 
@@ -96,18 +105,18 @@ class FaultRegistry:
         return any(fault.place in ("http", "llm") for fault in self._faults)
 
     def for_http(self, method: str, path: str, room_ids: set[str]) -> Fault | None:
-        """The fault for this request, if any; it counts as struck."""
+        """Return the fault for this request and count it as applied; None if no fault matches."""
         for fault in self._faults:
             if fault.place not in ("http", "llm") or fault.match.get("roomId") not in (None, *room_ids):
                 continue
             if fault.match.get("method", method) == method and fnmatchcase(path, fault.match["path"]):
-                return self._strike(fault)
+                return self._count_use(fault)
         return None
 
     def for_webhook(self, webhook: str) -> Fault | None:
         for fault in self._faults:
             if fault.place == "webhook" and fnmatchcase(webhook, fault.match["webhook"]):
-                return self._strike(fault)
+                return self._count_use(fault)
         return None
 
     def for_switch(self, call_id: str, room_id: str) -> Fault | None:
@@ -121,10 +130,10 @@ class FaultRegistry:
             if fault.place == place and all(
                 fault.match.get(name, value) == value for name, value in ids.items()
             ):
-                return self._strike(fault)
+                return self._count_use(fault)
         return None
 
-    def _strike(self, fault: Fault) -> Fault:
+    def _count_use(self, fault: Fault) -> Fault:
         fault.struck += 1
         if fault.left is not None:
             fault.left -= 1
@@ -133,36 +142,37 @@ class FaultRegistry:
         return fault
 
 
-def _read(body: request_fields.Body) -> Fault:
-    wanted = request_fields.optional_object(body, "match")
-    place = _place(wanted)
+def _parse_fault(body: request_fields.Body) -> Fault:
+    match = request_fields.optional_object(body, "match")
+    place = _place_of(match)
     kind = request_fields.text(body, "kind")
-    if kind not in _PLACES[place]:
+    if kind not in _KINDS_BY_PLACE[place]:
         raise HttpError(
-            400, f"kind {kind} does not exist for this match: choose {', '.join(sorted(_PLACES[place]))}."
+            400,
+            f"kind {kind} does not exist for this match: choose {', '.join(sorted(_KINDS_BY_PLACE[place]))}.",
         )
     times = body.get("times", 1)
     if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-        raise HttpError(400, "times must be a whole number; 0 is for ever.")
+        raise HttpError(400, "times must be a whole number of 0 or more; 0 is unlimited.")
     status = body.get("status", 500)
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
         raise HttpError(400, "status must be an HTTP status from 200 to 599.")
     return Fault(
         place,
         kind,
-        {name: str(value) for name, value in wanted.items()},
+        {name: str(value) for name, value in match.items()},
         delay_s=request_fields.seconds(body, "delayS", 0.0),
         hold_s=request_fields.seconds(body, "holdS", 0.0),
         retry_after_s=request_fields.seconds(body, "retryAfterS", 0.0) if "retryAfterS" in body else None,
         status=status,
         body=body.get("body"),
-        left=None if times == FOR_EVER else times,
+        left=None if times == UNLIMITED else times,
     )
 
 
-def _place(wanted: request_fields.Body) -> str:
+def _place_of(match: request_fields.Body) -> str:
     for place in ("webhook", "switch", "join"):
-        if wanted.get(place):
+        if match.get(place):
             return place
-    path = request_fields.text(wanted, "path")
+    path = request_fields.text(match, "path")
     return "llm" if path == LLM_PATH else "http"

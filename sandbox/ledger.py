@@ -1,4 +1,7 @@
-"""The ledger: what the sandbox EXECUTED, in order. Nothing that was merely asked for is ever written here."""
+"""Ledger of the actions that the sandbox executed, in order.
+
+Invariant: a request that the sandbox did not execute has no entry.
+"""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,14 +11,14 @@ from .clock import now_s
 from .limits import MAX_LEDGER_ENTRIES
 
 By = Literal["api", "person", "cloud"]
-"""Who made it happen: a REST request or an agent's socket, somebody on a phone, or the cloud itself."""
+"""Origin of an action: a REST request or an agent's socket, a person on a phone, or the cloud itself."""
 
 Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """Whom an entry is about; what does not apply is None."""
+class LedgerRef:
+    """Call, room and participant that an entry refers to. Fields that do not apply are None."""
 
     call_id: str | None = None
     room_id: str | None = None
@@ -24,7 +27,7 @@ class About:
 
 
 class Ledger:
-    """A bounded list of entries; when full, the oldest goes and is counted in `dropped`."""
+    """Bounded list of entries. A full ledger removes the oldest entry and counts it in `dropped`."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=MAX_LEDGER_ENTRIES)
@@ -34,8 +37,8 @@ class Ledger:
     def dropped(self) -> int:
         return self._written - len(self._entries)
 
-    def record(self, kind: str, by: By, about: About, **facts: object) -> None:
-        """Write one entry: its number, time, kind, doer, whom it is about, and further facts in camelCase."""
+    def record(self, kind: str, by: By, ref: LedgerRef, **details: object) -> None:
+        """Append one entry. `details` are additional fields in camelCase."""
         self._written += 1
         self._entries.append(
             {
@@ -43,16 +46,16 @@ class Ledger:
                 "at": now_s(),
                 "kind": kind,
                 "by": by,
-                "callId": about.call_id,
-                "roomId": about.room_id,
-                "participantId": about.participant_id,
-                "metadata": about.metadata,
-                **facts,
+                "callId": ref.call_id,
+                "roomId": ref.room_id,
+                "participantId": ref.participant_id,
+                "metadata": ref.metadata,
+                **details,
             }
         )
 
     def entries(self, *, room_id: str | None = None, kind: str | None = None) -> list[Entry]:
-        """The entries kept, oldest first, optionally of one room or one kind."""
+        """Return the stored entries, oldest first, optionally of one room or one kind."""
         return [
             entry
             for entry in self._entries

@@ -1,4 +1,4 @@
-"""Every limit of the sandbox. What is beyond a limit is refused, cut or forgotten, never kept."""
+"""All limits of the sandbox. Input beyond a limit is refused, cut or removed."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ MAX_URL_CHARS: Final = 512
 MAX_ROOMS: Final = 10_000
 MAX_PARTICIPANTS_PER_ROOM: Final = 50
 MAX_CALLS: Final = 20_000
-"""Calls remembered; beyond it the oldest ended ones are forgotten."""
+"""Maximum number of stored calls. A new call then replaces the oldest ended call."""
 MAX_LEDGER_ENTRIES: Final = 100_000
 MAX_LEDGER_TEXT_CHARS: Final = 200
 MAX_FAULTS: Final = 1_000
@@ -21,12 +21,12 @@ MAX_OVERRIDES: Final = 1_000
 
 MAX_QUEUED_UTTERANCES: Final = 64
 MAX_QUEUED_FRAMES: Final = 1_000
-"""Frames waiting for one slow socket; a socket further behind is dropped from its room."""
-MAX_UNHEARD: Final = 256
-"""Happenings waiting for one person; a person further behind misses some, as people do."""
+"""Maximum number of frames queued for one slow socket. A socket beyond it is disconnected."""
+MAX_UNREAD_EVENTS: Final = 256
+"""Maximum number of room events queued for one person. Further events are dropped."""
 
 MAX_SIMULATED_S: Final = 3_600.0
-"""The longest delay a fault, a person or a ringing timeout may ask for."""
+"""Maximum delay of a fault, a person or a ringing timeout."""
 DEFAULT_PER_PAGE: Final = 10
 MAX_PER_PAGE: Final = 100
 MAX_EPOCH_MS: Final = 10_000_000_000_000

@@ -1,4 +1,4 @@
-"""Running the sandbox as a server: bind, tell where, serve until told to stop."""
+"""The sandbox as an HTTP server: binds a port, reports its base URL, serves until it is stopped."""
 
 import asyncio
 import signal
@@ -19,13 +19,13 @@ PING_INTERVAL_S = 5.0
 PING_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 30
 STOP_TIMEOUT_S = 1
-"""How long requests under way may still take when the server stops."""
+"""Maximum time for running requests when the server stops."""
 BACKLOG = 1_024
 MAX_PORT = 65_535
 
 
 class CannotBind(ValueError):
-    """The address cannot be had; one sentence says why, and what to give instead."""
+    """The address cannot be bound. The message names the value, the reason and the remedy."""
 
 
 async def serve(
@@ -36,50 +36,59 @@ async def serve(
     *,
     handle_signals: bool = True,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or cancellation; `ready(base_url)` is called once connections are taken.
+    """Serve until SIGTERM, SIGINT or cancellation.
 
-    `port` 0 is any free one. With `handle_signals=False` only cancellation stops it, for a process with
-    signal handlers of its own. Raises CannotBind when `host` or `port` cannot be had.
+    Call `ready(base_url)` once the server accepts connections. `port` 0 selects any free port.
+    `handle_signals=False` leaves signals to the calling process; only cancellation then stops the server.
+    Raises CannotBind if `host` or `port` cannot be bound.
     """
-    bound = _bind(host, port)
-    base_url = f"http://{host}:{bound.getsockname()[1]}"
+    listening_socket = _bind(host, port)
+    base_url = f"http://{host}:{listening_socket.getsockname()[1]}"
     app = create_app(settings)
     server = _SandboxServer(_config(app), (lambda: ready(base_url)) if ready else None)
-    app.state.cut = server.cut
-    running = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
-    stops: AbstractContextManager[None] = _stopped_by_signals(server) if handle_signals else nullcontext()
-    with stops:
+    app.state.abort_connection = server.abort_connection
+    running = asyncio.get_running_loop().create_task(server.serve(sockets=[listening_socket]))
+    signal_handling: AbstractContextManager[None] = (
+        _stopped_by_signals(server) if handle_signals else nullcontext()
+    )
+    with signal_handling:
         try:
             await asyncio.shield(running)
         finally:
             server.should_exit = True
             await running
-            bound.close()
+            listening_socket.close()
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A bound socket. It must say TCP, or asyncio leaves Nagle on and every answer waits 40 ms."""
+    """Return a bound socket.
+
+    The socket names IPPROTO_TCP explicitly. Otherwise asyncio leaves Nagle's algorithm on, which delays every
+    response by 40 ms.
+    """
     if not 0 <= port <= MAX_PORT:
         raise CannotBind(f"port is {port}; give 0 to {MAX_PORT}")
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
+        listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening_socket.bind((host, port))
     except (OSError, UnicodeError) as error:
-        bound.close()
-        raise CannotBind(_why_not(host, port, error)) from error
-    return bound
+        listening_socket.close()
+        raise CannotBind(_bind_error(host, port, error)) from error
+    return listening_socket
 
 
-def _why_not(host: str, port: int, error: OSError | UnicodeError) -> str:
-    why = error.strerror if isinstance(error, OSError) else "no name"
+def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> str:
+    reason = error.strerror if isinstance(error, OSError) else "no name"
     if not isinstance(error, OSError) or isinstance(error, socket.gaierror) or error.errno == EADDRNOTAVAIL:
-        return f"host is {host!r}, which is no address of this machine ({why}); give one, such as 127.0.0.1"
-    return f"port is {port}, which is not to be had ({why}); give another, or 0 for any free one"
+        return (
+            f"host is {host!r}, which is no address of this machine ({reason}); give one, such as 127.0.0.1"
+        )
+    return f"port is {port}, which cannot be bound ({reason}); give another, or 0 for any free port"
 
 
 class _SandboxServer(uvicorn.Server):
-    """Uvicorn, with a word when it is ready, and with signals left to serve()."""
+    """Uvicorn server that calls `ready` after startup and leaves signals to serve()."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
         super().__init__(config)
@@ -94,8 +103,8 @@ class _SandboxServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def cut(self, client: Any) -> None:
-        """Abort the connection of this client address: no answer, no goodbye."""
+    def abort_connection(self, client: Any) -> None:
+        """Abort the connection of this client address, without a response or a TCP close handshake."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) == client:
                 connection.transport.abort()
@@ -106,7 +115,7 @@ def _config(app: Starlette) -> uvicorn.Config:
         app,
         backlog=BACKLOG,
         log_config=None,
-        log_level="warning",  # on info uvicorn writes the address of every socket, and with it the token
+        log_level="warning",  # at level info uvicorn logs the URL of every WebSocket, which holds the token
         access_log=False,
         lifespan="on",
         ws="websockets-sansio",
@@ -123,16 +132,16 @@ def _config(app: Starlette) -> uvicorn.Config:
 
 @contextmanager
 def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """SIGTERM and SIGINT end the server in an orderly way."""
+    """Stop the server on SIGTERM and SIGINT, while the context is active."""
     loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
 
     def stop() -> None:
         server.should_exit = True
 
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+    for signal_number in signals:
+        loop.add_signal_handler(signal_number, stop)
     try:
         yield
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        for signal_number in signals:
+            loop.remove_signal_handler(signal_number)

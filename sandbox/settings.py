@@ -1,4 +1,4 @@
-"""How one sandbox is set up."""
+"""Settings of one sandbox."""
 
 from dataclasses import dataclass, field
 
@@ -7,11 +7,11 @@ MAX_TIME_SCALE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The sandbox's project, as its owner sees it in the dashboard.
+    """API key, secret and webhook of the sandbox's project, and the speed of simulated time.
 
-    `time_scale` multiplies every simulated duration (ringing, speaking, thinking, faults): 0.1 is ten
-    times as fast as life, 0 is as fast as the machine. Real deadlines (sockets, webhooks) stay real.
-    Raises ValueError when a field is out of range.
+    `time_scale` multiplies every simulated duration (ringing, speaking, thinking, faults). 1 is real time,
+    0.1 is ten times as fast, 0 is as fast as the machine. Deadlines of sockets and webhooks are not scaled.
+    Raises ValueError if a field is out of range.
     """
 
     api_key: str

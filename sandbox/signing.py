@@ -1,4 +1,4 @@
-"""The cloud's own RSA key: signs every webhook, and shows its public half."""
+"""RSA key pair of the sandbox: signs webhooks, and publishes the public key."""
 
 import base64
 from functools import cache
@@ -10,12 +10,12 @@ KEY_BITS = 2048
 
 
 def sign(body: bytes) -> str:
-    """RSA-SHA256 (PKCS #1 v1.5) over the raw body, in base64: the header `videosdk-signature`."""
+    """Return the header `videosdk-signature`: RSA-SHA256 (PKCS #1 v1.5) of the raw body, in base64."""
     return base64.b64encode(_key().sign(body, padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
 def public_key_pem() -> str:
-    """The public half, PEM."""
+    """Return the public key in PEM format."""
     return (
         _key()
         .public_key()
@@ -26,5 +26,5 @@ def public_key_pem() -> str:
 
 @cache
 def _key() -> rsa.RSAPrivateKey:
-    """One key per process, made when first needed."""
+    """Return the key of this process, generated on first use."""
     return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)

@@ -1,4 +1,7 @@
-"""Tokens: JWTs signed HS256 with the project's secret, sent raw (no "Bearer ") in Authorization."""
+"""Checks of access tokens: JWTs signed HS256 with the project's secret.
+
+Clients send the raw JWT (no "Bearer ") in the header Authorization.
+"""
 
 from typing import Any
 
@@ -11,7 +14,7 @@ Claims = dict[str, Any]
 
 
 def check_api_token(token: str | None, settings: Settings) -> Claims:
-    """The claims of a token that may use the REST API. Raises Refused 401, or 403 for a join-only token."""
+    """Return the claims of a token for the REST API. Raises HttpError 401, or 403 for a join-only token."""
     claims = _verified(token, settings)
     if claims.get("version") != 2:
         raise HttpError(401, "Token has no claim version: 2, which the v2 API requires.")
@@ -23,7 +26,7 @@ def check_api_token(token: str | None, settings: Settings) -> Claims:
 def check_join_token(
     token: str | None, settings: Settings, room_id: str, participant_id: str | None
 ) -> Claims:
-    """The claims of a token that may join `room_id` as `participant_id`. Raises Refused 401 or 403."""
+    """Return the claims of a token that permits this join. Raises HttpError 401 or 403."""
     claims = _verified(token, settings)
     if "rtc" not in _roles(claims):
         raise HttpError(403, 'Token has roles ["crawler"]: it may use the API, not join rooms.')
@@ -53,6 +56,6 @@ def _verified(token: str | None, settings: Settings) -> Claims:
 
 
 def _roles(claims: Claims) -> set[str]:
-    """Absent or empty roles mean both, as in the cloud."""
+    """Return the roles of the token. Absent or empty roles mean both roles, as in the real cloud."""
     roles = claims.get("roles")
     return set(roles) if isinstance(roles, list) and roles else {"crawler", "rtc"}

@@ -1,6 +1,7 @@
-"""The verdict: what became of one transfer, judged from the ledger alone.
+"""Report about one transfer, computed from the ledger alone.
 
-A dial belongs to a transfer when its metadata holds the transfer's key, or an attemptKey that begins with it.
+A dial belongs to a transfer if a value of its metadata is the transfer's key, or if its attemptKey begins
+with that key.
 """
 
 from collections import Counter
@@ -9,31 +10,36 @@ from typing import Any
 
 from .ledger import Entry
 
-_OVER = frozenset({"end", "hangup"})
+_END_KINDS = frozenset({"end", "hangup"})
 
 
 def report(
     entries: Iterable[Entry], primary_room: str, caller_call_id: str, transfer_key: str
 ) -> dict[str, Any]:
-    """The facts that the invariants of a transfer are about; docs/sandbox.md explains each."""
+    """Return the facts that the invariants of a transfer refer to; docs/sandbox.md explains each field."""
     ledger = list(entries)
     dials = [entry for entry in ledger if entry["kind"] == "dial" and _belongs(entry, transfer_key)]
     caller = [entry for entry in ledger if entry["callId"] == caller_call_id]
-    supervisors = {entry["callId"] for entry in dials}
-    over = {entry["callId"] for entry in ledger if entry["kind"] in _OVER}
-    there = _those_in(ledger, _room_of(caller))
-    up = caller_call_id not in over and any(entry["kind"] == "answered" for entry in caller)
+    supervisor_call_ids = {entry["callId"] for entry in dials}
+    ended_call_ids = {entry["callId"] for entry in ledger if entry["kind"] in _END_KINDS}
+    present = _participants_in(ledger, _room_of(caller))
+    caller_leg_up = caller_call_id not in ended_call_ids and any(
+        entry["kind"] == "answered" for entry in caller
+    )
     return {
         "dials": dict(Counter(_attempt(entry) for entry in dials)),
         "switches": _switches(caller, primary_room),
-        "supervisorLegsUp": len(supervisors - over),
-        "supervisorEndedBy": _ended_by(entry for entry in ledger if entry["callId"] in supervisors),
-        "callerLegUp": up,
+        "supervisorLegsUp": len(supervisor_call_ids - ended_call_ids),
+        "supervisorEndedBy": _ended_by(entry for entry in ledger if entry["callId"] in supervisor_call_ids),
+        "callerLegUp": caller_leg_up,
         "callerEndedBy": _ended_by(caller),
         "callerRoom": _room_of(caller),
-        "callerHeld": _held(ledger, primary_room),
-        "callerAlone": up and not any(_is_company(who, caller_call_id, primary_room) for who in there),
-        "talking": _talking(ledger, supervisors | {caller_call_id}),
+        "callerHeld": _is_held(ledger, primary_room),
+        "callerAlone": caller_leg_up
+        and not any(
+            _can_talk_to_caller(participant, caller_call_id, primary_room) for participant in present
+        ),
+        "talking": _talking(ledger, supervisor_call_ids | {caller_call_id}),
     }
 
 
@@ -47,63 +53,66 @@ def _attempt(dial: Entry) -> str:
 
 
 def _ended_by(entries: Iterable[Entry]) -> str | None:
-    return next((entry["by"] for entry in entries if entry["kind"] in _OVER), None)
+    return next((entry["by"] for entry in entries if entry["kind"] in _END_KINDS), None)
 
 
 def _switches(caller: list[Entry], primary_room: str) -> dict[str, int]:
-    """Forward is out of reach of the AI, back is to it."""
+    """Count the caller's switches: `back` into the primary room, `forward` into any other room."""
     targets = [entry["roomId"] for entry in caller if entry["kind"] == "switch"]
     back = targets.count(primary_room)
     return {"forward": len(targets) - back, "back": back}
 
 
 def _room_of(caller: list[Entry]) -> str | None:
-    """Where the caller is: None when in no room at all."""
+    """Return the caller's room id; None if the caller is in no room."""
     for entry in reversed(caller):
         if entry["kind"] in ("joined", "left"):
             return entry["roomId"] if entry["kind"] == "joined" else None
     return None
 
 
-def _those_in(ledger: list[Entry], room: str | None) -> list[Entry]:
-    """How each of those who are in `room` came in."""
-    there: dict[str, Entry] = {}
+def _participants_in(ledger: list[Entry], room: str | None) -> list[Entry]:
+    """Return the `joined` entry of each participant that is in `room`."""
+    present: dict[str, Entry] = {}
     for entry in ledger:
         if entry["roomId"] == room and entry["kind"] == "joined":
-            there[entry["participantId"]] = entry
+            present[entry["participantId"]] = entry
         elif entry["roomId"] == room and entry["kind"] == "left":
-            there.pop(entry["participantId"], None)
-    return list(there.values()) if room is not None else []
+            present.pop(entry["participantId"], None)
+    return list(present.values()) if room is not None else []
 
 
-def _is_company(who: Entry, caller_call_id: str, primary_room: str) -> bool:
-    """Whether somebody is for the caller to talk to: another phone, or the agent of their own room."""
-    if who["callId"] is None:
-        return who["roomId"] == primary_room
-    return who["callId"] != caller_call_id
+def _can_talk_to_caller(participant: Entry, caller_call_id: str, primary_room: str) -> bool:
+    """Return whether the caller can talk to this participant: another phone or the primary room's agent."""
+    if participant["callId"] is None:
+        return participant["roomId"] == primary_room
+    return participant["callId"] != caller_call_id
 
 
-def _held(ledger: list[Entry], room: str) -> bool:
-    """Is an agent in the room that does not listen?"""
-    deaf: set[str] = set()
+def _is_held(ledger: list[Entry], room: str) -> bool:
+    """Return whether an agent in the room has stopped listening."""
+    not_listening: set[str] = set()
     for entry in ledger:
         if entry["roomId"] != room:
             continue
         if entry["kind"] == "listen" and not entry["enabled"]:
-            deaf.add(entry["participantId"])
+            not_listening.add(entry["participantId"])
         elif entry["kind"] in ("listen", "joined", "left"):
-            deaf.discard(entry["participantId"])
-    return bool(deaf)
+            not_listening.discard(entry["participantId"])
+    return bool(not_listening)
 
 
 def _talking(ledger: list[Entry], call_ids: set[str]) -> list[list[str]]:
-    """Who of these people was heard by whom, each pair once, in the order of the first word."""
-    people = {e["participantId"] for e in ledger if e["kind"] == "joined" and e["callId"] in call_ids}
+    """Return pairs of participant ids of these calls: the first spoke and the second heard it.
+
+    Each pair occurs once, in the order of first speech.
+    """
+    person_ids = {e["participantId"] for e in ledger if e["kind"] == "joined" and e["callId"] in call_ids}
     pairs = {
-        (entry["participantId"], hearer): None
+        (entry["participantId"], listener_id): None
         for entry in ledger
         if entry["kind"] == "speech" and entry["callId"] in call_ids
-        for hearer in entry["heardBy"]
-        if hearer in people
+        for listener_id in entry["heardBy"]
+        if listener_id in person_ids
     }
     return [list(pair) for pair in pairs]

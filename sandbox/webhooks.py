@@ -1,8 +1,11 @@
-"""Webhooks: signed, in order for each call or room and address, tried three times, never in anybody's way.
+"""Webhook delivery: signed, with up to three attempts.
 
-An address that did not take the last one is tried once: it may be that of somebody who died, and hundreds of
-events for them are still to come. Whoever makes an event only queues it. One short-lived task per (address,
-call) empties that queue.
+- Invariant: an address receives the events of one call or room in order.
+- Invariant: delivery never delays the operation that caused the event. The operation only queues the event;
+  one short-lived task per (address, call or room) sends that queue.
+
+An address that failed last time gets one attempt instead of three. Its receiver may have died with hundreds
+of events still queued.
 """
 
 import asyncio
@@ -20,7 +23,7 @@ from .clock import Clock, iso, now_s
 from .errors import HttpError
 from .faults import FaultRegistry
 from .limits import MAX_PENDING_WEBHOOKS, MAX_WEBHOOKS
-from .rooms.rooms import Hook, Room
+from .rooms.rooms import Room, RoomWebhook
 from .settings import Settings
 from .signing import sign
 
@@ -28,14 +31,14 @@ log = structlog.get_logger(__name__)
 
 REQUEST_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.5)
-"""Real seconds before the second and the third try."""
+"""Delays before the second and the third attempt, in real seconds."""
 REORDER_HOLD_S = 5.0
-"""How long an event waits to be overtaken before it is sent after all."""
+"""Maximum time that the fault `reorder` holds an event back while no later event comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A SIP webhook of the project; no events means all of them."""
+    """SIP webhook of the project. Empty `events` selects all events."""
 
     url: str
     events: tuple[str, ...]
@@ -49,13 +52,15 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class QueuedWebhook:
+    """One webhook request that waits for delivery."""
+
     kind: str
     body: bytes
     headers: dict[str, str]
 
 
 class WebhookSender:
-    """Sends every event to whom it concerns."""
+    """Sends each event to the addresses that are registered for it."""
 
     def __init__(self, settings: Settings, clock: Clock, faults: FaultRegistry) -> None:
         self._settings = settings
@@ -66,11 +71,11 @@ class WebhookSender:
         self._queues: dict[tuple[str, str], deque[QueuedWebhook]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
-        self._silent: set[str] = set()
+        self._failing_urls: set[str] = set()
         self.given_up = 0
 
     def register(self, url: str, events: tuple[str, ...]) -> Registration:
-        """Send call events to `url` from now on. Raises Refused 429 when there are too many."""
+        """Send call events to `url` from now on. Raises HttpError 429 if too many webhooks are registered."""
         if len(self._registered) >= MAX_WEBHOOKS:
             raise HttpError(429, f"The project has {MAX_WEBHOOKS} webhooks: delete some.")
         registration = Registration(url, events)
@@ -81,20 +86,22 @@ class WebhookSender:
         return list(self._registered.values())
 
     def unregister(self, webhook_id: str) -> bool:
-        """Stop sending there. False: no such webhook."""
+        """Remove a registration. Returns False if it does not exist."""
         return self._registered.pop(webhook_id, None) is not None
 
     def room_event(self, room: Room, kind: str, data: dict[str, Any]) -> None:
-        """Something happened in a room: tell the room's own hook and the project's."""
-        self._post(room.id, kind, data, _concerned(kind, room.hook) + self._project())
+        """Queue an event of a room for the room's webhook and the project's webhook."""
+        self._queue_for_all(room.id, kind, data, _room_urls(kind, room.webhook) + self._project_urls())
 
     def call_event(self, call_id: str, room: Room | None, kind: str, data: dict[str, Any]) -> None:
-        """Something happened to a call: tell its room's hook, the SIP webhooks and the project's."""
+        """Queue an event of a call for its room's webhook, the SIP webhooks and the project's webhook."""
         sip = [r.url for r in self._registered.values() if not r.events or kind in r.events]
-        self._post(call_id, kind, data, _concerned(kind, room.hook if room else None) + sip + self._project())
+        self._queue_for_all(
+            call_id, kind, data, _room_urls(kind, room.webhook if room else None) + sip + self._project_urls()
+        )
 
     async def close(self) -> None:
-        """Drop what is not sent yet and hang up."""
+        """Drop all queued events and close the HTTP client."""
         self.clear()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._client is not None:
@@ -102,48 +109,48 @@ class WebhookSender:
             self._client = None
 
     def clear(self) -> None:
-        """Forget every registration and every event not sent yet."""
+        """Remove all registrations and drop all queued events."""
         self._registered.clear()
         self._queues.clear()
-        self._silent.clear()
+        self._failing_urls.clear()
         self._pending = 0
         for task in self._tasks:
             task.cancel()
 
-    def _project(self) -> list[str]:
+    def _project_urls(self) -> list[str]:
         return [self._settings.webhook_url] if self._settings.webhook_url else []
 
-    def _post(self, key: str, kind: str, data: dict[str, Any], urls: list[str]) -> None:
+    def _queue_for_all(self, key: str, kind: str, data: dict[str, Any], urls: list[str]) -> None:
         if not urls:
             return
         body = json.dumps({"webhookType": kind, "data": data}, separators=(",", ":")).encode()
         headers = {"content-type": "application/json"}
         if self._settings.sign_webhooks:
             headers["videosdk-signature"] = sign(body)
-        letter = QueuedWebhook(kind, body, headers)
+        queued = QueuedWebhook(kind, body, headers)
         for url in dict.fromkeys(urls):
-            self._queue(url, key, letter)
+            self._queue(url, key, queued)
 
-    def _queue(self, url: str, key: str, letter: QueuedWebhook) -> None:
+    def _queue(self, url: str, key: str, queued: QueuedWebhook) -> None:
         if self._pending >= MAX_PENDING_WEBHOOKS:
             self.given_up += 1
             return
         self._pending += 1
         queue = self._queues.get((url, key))
         if queue is not None:
-            queue.append(letter)
+            queue.append(queued)
             return
-        queue = self._queues[url, key] = deque((letter,))
-        task = asyncio.get_running_loop().create_task(self._empty(url, key, queue))
+        queue = self._queues[url, key] = deque((queued,))
+        task = asyncio.get_running_loop().create_task(self._send_queue(url, key, queue))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _empty(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
-        """Send one queue's letters, oldest first, until none is left."""
+    async def _send_queue(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
+        """Send the events of one queue, oldest first, until it is empty."""
         while queue:
-            letter = queue.popleft()
+            queued = queue.popleft()
             self._pending -= 1
-            fault = self._faults.for_webhook(letter.kind)
+            fault = self._faults.for_webhook(queued.kind)
             match fault.kind if fault else None:
                 case "drop":
                     continue
@@ -156,35 +163,35 @@ class WebhookSender:
                 case "delay" if fault:
                     await self._clock.sleep(fault.delay_s)
                 case "duplicate":
-                    await self._send(url, letter)
-            await self._send(url, letter)
+                    await self._send(url, queued)
+            await self._send(url, queued)
         if self._queues.get((url, key)) is queue:
             del self._queues[url, key]
 
-    async def _send(self, url: str, letter: QueuedWebhook) -> None:
+    async def _send(self, url: str, queued: QueuedWebhook) -> None:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S)
         cause = ""
-        for delay_s in (None,) if url in self._silent else (*RETRY_DELAYS_S, None):
+        for delay_s in (None,) if url in self._failing_urls else (*RETRY_DELAYS_S, None):
             try:
-                answer = await self._client.post(url, content=letter.body, headers=letter.headers)
-                if answer.status_code < 500:
-                    self._silent.discard(url)
+                response = await self._client.post(url, content=queued.body, headers=queued.headers)
+                if response.status_code < 500:
+                    self._failing_urls.discard(url)
                     return
-                cause = f"status {answer.status_code}"
+                cause = f"status {response.status_code}"
             except httpx.HTTPError as error:
                 cause = type(error).__name__
             if delay_s is not None:
                 await asyncio.sleep(delay_s)
         self.given_up += 1
-        if len(self._silent) < MAX_WEBHOOKS:
-            self._silent.add(url)
-        log.warning("webhook_given_up", webhook=letter.kind, cause=cause)
+        if len(self._failing_urls) < MAX_WEBHOOKS:
+            self._failing_urls.add(url)
+        log.warning("webhook_given_up", webhook=queued.kind, cause=cause)
 
 
-def _concerned(kind: str, hook: Hook | None) -> list[str]:
-    if hook is None:
+def _room_urls(kind: str, webhook: RoomWebhook | None) -> list[str]:
+    if webhook is None:
         return []
-    if hook.patterns and not any(fnmatchcase(kind, pattern) for pattern in hook.patterns):
+    if webhook.patterns and not any(fnmatchcase(kind, pattern) for pattern in webhook.patterns):
         return []
-    return [hook.url]
+    return [webhook.url]

@@ -1,9 +1,9 @@
-"""WORDS: every message that crosses the bus, as a msgspec struct.
+"""Every message that crosses the bus, as a msgspec struct, and the exception tree.
 
-The law of this room: no I/O, no clock, no import but msgspec and the standard library. Time is epoch
-seconds (float) by the broker's clock; durations end in `_s`. What users write is read by
-`read_request` and refused in one sentence; what actors write is read by `decode_event` and
-`decode_command`, which tolerate fields they do not know.
+- Invariant: no I/O, no clock, no import but msgspec and the standard library (`tests/test_layout.py`).
+- Times are epoch seconds (float) by the broker's clock. Names of durations end in `_s`.
+- `read_request` reads what users write, strictly: it rejects an error with one sentence.
+- `decode_event` and `decode_command` read what actors write: they ignore unknown fields.
 """
 
 from __future__ import annotations

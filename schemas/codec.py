@@ -1,7 +1,7 @@
 """Bytes to messages and back: JSON that a person can read with `nats sub`.
 
-Requests from users are read strictly (`refusal.py`); everything between actors is read tolerantly, so
-that an older actor survives a newer one's extra fields.
+Requests of users are read strictly (`validation.py`). Messages between actors are read tolerantly, so that an
+older actor accepts the additional fields of a newer one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 M = TypeVar("M")
 
-_STOOD_THERE = re.compile(
+_QUOTED_INPUT = re.compile(
     r"(?<=[Ii]nvalid value )'.*'|(?<=enum value )'.*'|(?<=unknown field )`.*`(?= - at|$)", re.S
 )
-"""Where msgspec repeats what it was given."""
+"""The places where msgspec quotes its input."""
 
 _encoder = msgspec.json.Encoder()
 _command = msgspec.json.Decoder(AnyCommand)
@@ -33,11 +33,11 @@ _result = msgspec.json.Decoder(WarmTransferResult)
 
 
 class DecodeError(WarmxferError):
-    """Bytes that are no message of ours. The text says what was expected, never what stood there."""
+    """Bytes that are not a message of ours. The text says what was expected and never quotes the input."""
 
 
 def encode(message: Any) -> bytes:
-    """`message` as one line of JSON."""
+    """Return `message` as one line of JSON."""
     return _encoder.encode(message)
 
 
@@ -47,29 +47,29 @@ def _decode(decoder: msgspec.json.Decoder[M], data: bytes) -> M:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_STOOD_THERE.sub("…", str(error))) from error
+        raise DecodeError(_QUOTED_INPUT.sub("…", str(error))) from error
 
 
 def decode_command(data: bytes) -> AnyCommand:
-    """A command; raises `Undecodable`."""
+    """Return the command in `data`. Raises DecodeError."""
     return _decode(_command, data)
 
 
 def decode_event(data: bytes) -> AnyEvent:
-    """An event; raises `Undecodable`."""
+    """Return the event in `data`. Raises DecodeError."""
     return _decode(_event, data)
 
 
 def decode_phase(data: bytes) -> PhaseChanged:
-    """A phase; raises `Undecodable`."""
+    """Return the phase in `data`. Raises DecodeError."""
     return _decode(_phase, data)
 
 
 def decode_result(data: bytes) -> WarmTransferResult:
-    """A result; raises `Undecodable`."""
+    """Return the result in `data`. Raises DecodeError."""
     return _decode(_result, data)
 
 
 def decode_as(kind: type[M], data: bytes) -> M:
-    """Any other struct (a question, an answer); raises `Undecodable`."""
+    """Return the struct `kind` (a query, a reply) in `data`. Raises DecodeError."""
     return _decode(msgspec.json.Decoder(kind), data)

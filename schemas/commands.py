@@ -1,50 +1,51 @@
-"""What the coordinator tells the other actors to do. Imperative, one struct a command.
+"""Commands: what the coordinator asks the other actors to do. Imperative names, one struct per command.
 
-Every command carries
+Every command carries:
 
-- `command_id`: its name within the transfer; the answer repeats it. The same id twice is the same command.
-- `deadline_at`: epoch seconds by the broker's clock; after it nobody waits for the answer.
+- `command_id`: identifies the command within the transfer. The reply repeats it. The same id twice is the
+  same command.
+- `deadline_at`: epoch seconds by the broker's clock. After it, the coordinator no longer waits for the reply.
 
-**Level commands** (`HoldCaller`, `ReleaseCaller`, `LeaveCall`; `BriefSupervisor`, `LeaveConsultation`) set
-a standing state and go straight to the one process that holds the session or the consultation. They carry
-a rising `fence`: whoever has acted on a higher number ignores a lower one.
+Level commands set a lasting state: `HoldCaller`, `ReleaseCaller`, `LeaveCall`, `BriefSupervisor`,
+`LeaveConsultation`. They go directly to the process that holds the session or the consultation. They carry a
+fencing token (`fence`) that grows: a process ignores a command with a lower token than one it has executed.
 
-**Effects** (`DialSupervisor`, `SwitchCaller`, `ReturnCaller`) happen at most once: before the provider is
-asked, the effect's name is claimed for ever on `warmxfer.<id>.intent.<effect>`; who finds it claimed looks
-up instead of doing it again.
+Effects happen at most once: `DialSupervisor`, `SwitchCaller`, `ReturnCaller`. Before the gateway calls the
+provider, it claims the effect for good on `warmxfer.<id>.intent.<effect>`. If the effect is claimed already,
+the gateway looks up its result instead of repeating it.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from .fields import SummaryText
-from .tags import snake_case
+from .fields import SummaryText, snake_case
 from .transfer import SIPDestination, SpokenLines
 
 
 class Command(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
-    """The base of all commands; never sent itself."""
+    """Base of all commands. It is never sent itself."""
 
     command_id: str
     deadline_at: float
 
 
-# ── to the primary-session proxy ─────────────────────────────────────────────────────────────────
+# ── to the primary session ───────────────────────────────────────────────────────────────────────
 
 
 class HoldCaller(Command, frozen=True, kw_only=True):
-    """Mute the caller's input, suspend auto-end, say `line` without being interruptible. -> CallerHeld"""
+    """Mute the caller's input, suspend auto-end, and say `line` uninterruptibly. -> CallerHeld"""
 
     fence: int
     line: str
 
 
 class ReleaseCaller(Command, frozen=True, kw_only=True):
-    """Unmute, restore auto-end, say `line` (None: nobody is there to hear it). -> CallerReleased
+    """Unmute the caller, restore auto-end, and say `line`. -> CallerReleased
 
-    With `stay_s` the caller is away and may yet be brought back: be there for so long, and say `line` and
-    restore auto-end when they come.
+    `line` is None if the caller cannot hear it. With `stay_s` the caller is in the consultation room and may
+    return. The session then stays for that time. When the caller returns, it says `line` and restores
+    auto-end.
     """
 
     fence: int
@@ -53,7 +54,7 @@ class ReleaseCaller(Command, frozen=True, kw_only=True):
 
 
 class LeaveCall(Command, frozen=True, kw_only=True):
-    """The caller has been moved: the AI session leaves. -> CallLeft"""
+    """Leave the call with the AI session, because the caller was moved. -> CallLeft"""
 
     fence: int
 
@@ -62,7 +63,7 @@ class LeaveCall(Command, frozen=True, kw_only=True):
 
 
 class Summarize(Command, frozen=True, kw_only=True):
-    """Turn the session's history into a briefing. -> SummaryReady"""
+    """Turn the session's transcript into a briefing text. -> SummaryReady"""
 
     session: str
     summarize_by: str
@@ -77,17 +78,17 @@ class FindCallerCall(Command, frozen=True, kw_only=True):
 
     room_id: str
     call_id: str | None
-    """Known already: then it is only checked to be up."""
+    """If the call id is known, the gateway only checks that the call is up."""
 
 
 class CreateRoom(Command, frozen=True, kw_only=True):
-    """Open the consultation room; the same `key` gives the same room. -> RoomCreated"""
+    """Create the consultation room. The same `key` gives the same room. -> RoomCreated"""
 
     key: str
 
 
 class DialSupervisor(Command, frozen=True, kw_only=True):
-    """Ring the supervisor into `room_id`, who will appear there as `participant_id`. -> SupervisorDialed"""
+    """Dial the supervisor into `room_id`, to join as `participant_id`. -> SupervisorDialed"""
 
     attempt: int
     room_id: str
@@ -106,7 +107,7 @@ class SwitchCaller(Command, frozen=True, kw_only=True):
 
 
 class ReturnCaller(Command, frozen=True, kw_only=True):
-    """See to it that the caller's leg is in the primary room `room_id`. -> CallerReturned"""
+    """Make sure that the caller's leg is in the primary room `room_id`. -> CallerReturned"""
 
     room_id: str
     caller_call_id: str
@@ -115,24 +116,24 @@ class ReturnCaller(Command, frozen=True, kw_only=True):
 
 
 class EndCall(Command, frozen=True, kw_only=True):
-    """See to it that the supervisor's leg of `attempt` is down, or never comes up. -> CallEnded"""
+    """Make sure that the supervisor's leg of `attempt` is down and cannot come up. -> CallEnded"""
 
     attempt: int
     room_id: str
     participant_id: str
     call_id: str | None
-    """None when the dial's answer never came: the leg is looked up by room and participant."""
+    """None if no reply to the dial came. The leg is then looked up by room and participant."""
 
 
 class CheckLegs(Command, frozen=True, kw_only=True):
-    """Ask the provider how both legs are, in case a webhook was lost. -> LegsChecked"""
+    """Read the state of both legs from the provider, in case a webhook was lost. -> LegsChecked"""
 
     caller_call_id: str | None
     supervisor_call_id: str | None
 
 
 class RecordParticipant(Command, frozen=True, kw_only=True):
-    """See to it that somebody in `room_id` is being recorded. -> RecordingStarted"""
+    """Make sure that a participant in `room_id` is recorded. -> RecordingStarted"""
 
     room_id: str
     participant_id: str
@@ -142,20 +143,21 @@ class CloseRoom(Command, frozen=True, kw_only=True):
     """Deactivate the consultation room. -> RoomClosed"""
 
     room_id: str | None
-    """None when it was never told whether there is one: it is the room of `key`."""
+    """None if it is unknown whether the room exists. It is then the room of `key`."""
     key: str | None = None
     """As in `CreateRoom`."""
     caller_call_id: str | None = None
-    """The leg on which closing must not hang up."""
+    """The leg that closing the room must not hang up."""
 
 
 # ── to the briefing agent ────────────────────────────────────────────────────────────────────────
 
 
 class JoinConsultation(Command, frozen=True, kw_only=True):
-    """Be in the consultation room and watch it, until told to leave. -> ConsultationJoined
+    """Join the consultation room and watch it until `LeaveConsultation`. -> ConsultationJoined
 
-    Held by one worker for as long as the consultation lasts; when that worker dies another takes over.
+    One worker keeps this command in flight for the whole consultation. If that worker dies, another takes
+    over.
     """
 
     room_id: str
@@ -163,12 +165,15 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     supervisor_participant_id: str
     caller_participant_id: str
     fence: int = 0
-    """Lower than that of every order for this consultation, and higher than those of an earlier one."""
+    """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
     one_moment: str = SpokenLines().one_moment
 
 
 class BriefSupervisor(Command, frozen=True, kw_only=True):
-    """Greet, narrate, ask, listen. -> SupervisorReady | SupervisorDeclined | VoicemailDetected"""
+    """Greet the supervisor, tell the summary and ask the question.
+
+    Replies: SupervisorReady | SupervisorDeclined | VoicemailDetected
+    """
 
     fence: int
     summary: SummaryText

@@ -1,4 +1,4 @@
-"""What people write into environment variables: numbers and addresses, checked."""
+"""Checked reading of numbers and addresses from environment variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N = TypeVar("N", int, float)
 
 
 def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], default: N, low: N, high: N) -> N:
-    """The number in variable `name`, or `default` when it is empty; raises `Refused` for any other."""
+    """Return the number in variable `name`, or `default` if it is empty. Raises InvalidRequest otherwise."""
     text = env.get(name, "").strip()
     if not text:
         return default
@@ -30,10 +30,10 @@ def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], defa
 
 
 def parse_http_url(text: str) -> SplitResult | None:
-    """The parts of an http:// or https:// address with a host and no impossible port; None for all else."""
+    """Return the parts of a valid http:// or https:// address with a host, or None."""
     try:
         parts = urlsplit(text)
-        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
-    return parts if fit and not any(each.isspace() for each in text) else None
+    return parts if valid and not any(each.isspace() for each in text) else None

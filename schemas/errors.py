@@ -1,12 +1,11 @@
-"""Errors, told apart by what the one who meets them does next.
+"""The exception tree. The class tells the code that catches an error what to do next.
 
-    WarmTransferError            the original's name; catches all of the below
-    ├── Retry                    nobody's mistake, try again after `after_s`
-    ├── Refused                  their mistake: one sentence with the field, the value and the remedy
-    └── Broken                   our mistake: a bug; report it, do not retry
+    WarmxferError                catches all of the below
+    ├── RetryableError           try again after `after_s`
+    ├── InvalidRequest           the caller of the API must change something: field, value and remedy
+    └── InternalError            a bug in warmxfer: report it, do not retry
 
-Every room raises one of these or a subclass; a vendor's error is translated at the one border where
-that vendor is known.
+Every package raises one of these or a subclass. An adapter translates the errors of its vendor.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import traceback
 
 
 class WarmxferError(Exception):
-    """A warm transfer cannot be performed, or failed on the way."""
+    """A warm transfer cannot be performed, or failed."""
 
 
 class RetryableError(WarmxferError):
-    """Nobody's mistake: the same call may succeed after `after_s` seconds."""
+    """A temporary failure: the same call may succeed after `after_s` seconds."""
 
     def __init__(self, sentence: str, *, after_s: float = 1.0) -> None:
         super().__init__(sentence)
@@ -27,7 +26,7 @@ class RetryableError(WarmxferError):
 
 
 class InvalidRequest(WarmxferError):
-    """The asker's mistake. The message is one sentence that names field, value and remedy."""
+    """A mistake in the input. The text is one sentence with field, value and remedy."""
 
     def __init__(self, sentence: str, *, field: str = "") -> None:
         super().__init__(sentence)
@@ -35,7 +34,7 @@ class InvalidRequest(WarmxferError):
 
 
 class InternalError(WarmxferError):
-    """A bug of ours: two things that cannot both be true were."""
+    """A bug in warmxfer: an invariant does not hold."""
 
 
 def format_traceback(error: BaseException) -> str:

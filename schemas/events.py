@@ -1,9 +1,9 @@
-"""What happened. Past tense, one struct a fact; published on `warmxfer.<id>.event`.
+"""Events: what happened. Past tense, one struct per event, published on `warmxfer.<id>.event`.
 
-An answer carries the `command_id` it answers; a room event or a webhook carries none. The coordinator
-takes every event at least once, late, and in any order among different publishers.
+A reply carries the `command_id` of its command. A room event or a webhook carries none. The coordinator may
+receive every event more than once and late. Events of different publishers arrive in any order.
 
-Room events keep the original's names on the wire (`AUDIO_STREAM_ENABLED`, `PARTICIPANT_LEFT`).
+Room events keep the names of VideoSDK's `WarmTransferRunner` (`AUDIO_STREAM_ENABLED`, `PARTICIPANT_LEFT`).
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from .fields import ReasonText, SummaryText
+from .fields import ReasonText, SummaryText, snake_case
 from .outcomes import Outcome
-from .tags import snake_case
 from .transfer import WarmTransferRequest
 
 
 class Event(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
-    """The base of all events; never sent itself."""
+    """Base of all events. It is never sent itself."""
 
 
 class CommandReply(Event, frozen=True, kw_only=True):
-    """The base of events that answer a command."""
+    """Base of the events that reply to a command."""
 
     command_id: str
 
 
-# ── the beginning and the end, from users ────────────────────────────────────────────────────────
+# ── from users ───────────────────────────────────────────────────────────────────────────────────
 
 
 class TransferRequested(Event, frozen=True, kw_only=True):
-    """A request that passed every check. `held_by` names a running transfer of the same caller, if any."""
+    """A request that passed every check.
+
+    `conflicting_transfer_id` names a running transfer of the same caller, if any.
+    """
 
     transfer_id: str
     request: WarmTransferRequest
@@ -41,9 +43,9 @@ class TransferRequested(Event, frozen=True, kw_only=True):
 
 
 class TransferRefused(Event, frozen=True, kw_only=True):
-    """A request that did not: `detail` is the sentence for its author.
+    """A request that was rejected. `detail` is the sentence for its author.
 
-    `outcome` is `too_busy` for one with nothing wrong with it, which may come again `retry_after_s` later.
+    `outcome` is `too_busy` for a valid request that may be repeated after `retry_after_s`.
     """
 
     transfer_id: str
@@ -53,7 +55,7 @@ class TransferRefused(Event, frozen=True, kw_only=True):
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):
-    """The asker wants the caller back."""
+    """The user cancelled the transfer and wants the caller back."""
 
     reason: ReasonText
 
@@ -62,9 +64,10 @@ class CancelRequested(Event, frozen=True, kw_only=True):
 
 
 class TransferBroken(Event, frozen=True, kw_only=True):
-    """A message of this transfer could be read and not be handled, however often it was tried.
+    """A message of this transfer was read but could not be handled, in any of its deliveries.
 
-    `kind` is where it came in (`request`, `cancel`, `event` or `timeout`), `cause` its dead letter's.
+    `kind` is the subject's kind (`request`, `cancel`, `event` or `timeout`). `cause` is that of its dead
+    letter.
     """
 
     transfer_id: str
@@ -72,7 +75,7 @@ class TransferBroken(Event, frozen=True, kw_only=True):
     cause: ReasonText
 
 
-# ── from the primary-session proxy ───────────────────────────────────────────────────────────────
+# ── from the primary session ─────────────────────────────────────────────────────────────────────
 
 
 class CallerHeld(CommandReply, frozen=True, kw_only=True):
@@ -82,7 +85,10 @@ class CallerHeld(CommandReply, frozen=True, kw_only=True):
 
 
 class CallerReleased(Event, frozen=True, kw_only=True):
-    """The caller talks with the AI again: told to (`command_id`), or by the proxy's own decision (None)."""
+    """The caller talks with the AI again.
+
+    `command_id` is None if the session released the caller by its own decision.
+    """
 
     command_id: str | None
     cause: Literal["commanded", "bus_silent", "session_closed"] = "commanded"
@@ -96,7 +102,7 @@ class CallLeft(CommandReply, frozen=True, kw_only=True):
 
 
 class SummaryReady(CommandReply, frozen=True, kw_only=True):
-    """`source`: written by a model, taken from the transcript as it stands, or a static line."""
+    """The summary. `source` is a model, an extract of the transcript, or a fixed line."""
 
     summary: SummaryText
     source: Literal["model", "extract", "static"]
@@ -115,7 +121,7 @@ class RoomCreated(CommandReply, frozen=True, kw_only=True):
 
 
 class SupervisorDialed(CommandReply, frozen=True, kw_only=True):
-    """The provider has the call. `response` is its answer as it came, or what the look-up found."""
+    """The provider accepted the dial. `response` is its response, or what a look-up found."""
 
     attempt: int
     call_id: str
@@ -123,7 +129,7 @@ class SupervisorDialed(CommandReply, frozen=True, kw_only=True):
 
 
 class CallCause(StrEnum):
-    """Why a leg is down, as the provider tells it."""
+    """Why a leg is down, as the provider reports it."""
 
     BUSY = "busy"
     NO_ANSWER = "no_answer"
@@ -134,7 +140,7 @@ class CallCause(StrEnum):
 
 
 class SupervisorCallEnded(Event, frozen=True, kw_only=True):
-    """The supervisor's leg went down by itself (webhook)."""
+    """The supervisor's leg ended without a command (webhook)."""
 
     attempt: int
     call_id: str
@@ -143,34 +149,34 @@ class SupervisorCallEnded(Event, frozen=True, kw_only=True):
 
 
 class CallerCallEnded(Event, frozen=True, kw_only=True):
-    """The caller's leg went down (webhook)."""
+    """The caller's leg ended (webhook)."""
 
     call_id: str
 
 
 class CallerSwitched(CommandReply, frozen=True, kw_only=True):
-    """The provider accepted the move; whether the caller arrives is seen in the room."""
+    """The provider accepted the move. Room events show whether the caller arrives."""
 
     response: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class CallerReturned(CommandReply, frozen=True, kw_only=True):
-    """The caller's leg is in the primary room, or gone (`caller_up` False)."""
+    """The caller's leg is in the primary room, or it has ended (`caller_up` False)."""
 
     caller_up: bool
 
 
 class CallEnded(CommandReply, frozen=True, kw_only=True):
-    """The supervisor's leg is down for good. `existed` False: there is none, and nobody can begin one."""
+    """The supervisor's leg is down for good. `existed` is False if there is none and none can start."""
 
     attempt: int
     existed: bool
     outcome_unknown: bool = field(name="doubtful", default=False)
-    """One was begun and is not to be seen: the provider may still make it, later than anybody waits."""
+    """A dial was started and no call is visible. The provider may still make the call, after the deadline."""
 
 
 class LegReport(Struct, frozen=True, kw_only=True):
-    """One leg as the provider's call record has it."""
+    """One leg as the provider's call record shows it."""
 
     up: bool
     room_id: str | None = None
@@ -180,14 +186,14 @@ class LegReport(Struct, frozen=True, kw_only=True):
 
 
 class LegsChecked(CommandReply, frozen=True, kw_only=True):
-    """None: not asked, or the provider could not be reached."""
+    """The state of both legs. None: not requested, or the provider was unreachable."""
 
     caller: LegReport | None = None
     supervisor: LegReport | None = None
 
 
 class RecordingStarted(CommandReply, frozen=True, kw_only=True):
-    """The provider records them, and goes on until they leave the room or it is closed."""
+    """The provider records the participant until they leave the room or it is closed."""
 
     participant_id: str
 
@@ -204,7 +210,7 @@ class ConsultationJoined(CommandReply, frozen=True, kw_only=True):
 
 
 class SupervisorReady(Event, frozen=True, kw_only=True):
-    """The supervisor said yes, after the narration, in their own leg."""
+    """The supervisor said yes, after the summary, on their own leg."""
 
 
 class SupervisorDeclined(Event, frozen=True, kw_only=True):
@@ -223,7 +229,7 @@ class ConsultationLeft(CommandReply, frozen=True, kw_only=True):
 
 
 class AudioStreamEnabled(Event, frozen=True, kw_only=True, tag="AUDIO_STREAM_ENABLED"):
-    """A participant can be heard."""
+    """A participant's audio started."""
 
     room_id: str
     participant_id: str
@@ -241,35 +247,35 @@ class ParticipantLeft(Event, frozen=True, kw_only=True, tag="PARTICIPANT_LEFT"):
     reason: str = ""
 
 
-# ── from time, and from what went wrong ──────────────────────────────────────────────────────────
+# ── from timers and failures ─────────────────────────────────────────────────────────────────────
 
 
 class DeadlinePassed(Event, frozen=True, kw_only=True):
-    """The durable timer fired. `due_at` is when it was to."""
+    """The durable timer fired. It was due at `due_at`."""
 
     due_at: float
 
 
 class FailureKind(StrEnum):
-    """Why a command failed, by what may be true in the world afterwards."""
+    """Why a command failed, by its possible effect."""
 
     REFUSED = "refused"
-    """Certainly not done, and trying again will not help."""
+    """Certainly not done, and a retry will not help."""
     UNKNOWN = "unknown"
-    """It may or may not have been done, and looking did not tell."""
+    """It may have been done, and a look-up did not tell."""
     CALLER_GONE = "caller_gone"
     SUPERVISOR_GONE = "supervisor_gone"
     CALLED_OFF = "called_off"
-    """Forbidden before it began."""
+    """Forbidden before it started."""
     BROKEN = "broken"
-    """A bug, or a message nobody could read."""
+    """A bug, or a message that could not be decoded."""
 
 
 class CommandFailed(CommandReply, frozen=True, kw_only=True):
     failure: FailureKind = field(name="fault")
     detail: ReasonText = ""
     status: int | None = None
-    """The provider's HTTP status, where there was one."""
+    """The provider's HTTP status, if there was one."""
 
 
 AnyEvent = (

@@ -1,18 +1,20 @@
-"""The constrained field types that messages are made of.
+"""Constrained field types of the messages. Each limit is written once.
 
-One type per kind of value, so that a limit is written once. `extra["remedy"]` is the second half of the
-sentence a person reads when a value is refused (see `refusal.py`); `extra["pii"]` marks what must never
-reach a log line or a subject.
+`extra["remedy"]` ends the sentence for a user whose value is rejected (`validation.py`). `extra["pii"]` marks
+a value that must never reach a log line or a subject.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
 
+_WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
 TOKEN_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
-"""What may stand between two dots of a subject: transfer ids, session names, room ids."""
+"""Transfer ids, session names and room ids: they may stand between two dots of a subject."""
 
 Token = Annotated[
     str,
@@ -22,8 +24,8 @@ Token = Annotated[
     ),
 ]
 
-# Of the parameters a SIP URI may have (RFC 3261, 19.1.1) those that change how it is reached, and not whom:
-# `maddr` would send the call to a host that no list of hosts was asked about.
+# Allows the parameters of a SIP URI (RFC 3261, 19.1.1) that change how an address is reached, and not which.
+# `maddr` is not allowed: it would send the call to a host that the dial policy did not check.
 SipAddress = Annotated[
     str,
     Meta(
@@ -118,3 +120,8 @@ ProviderId = Annotated[
         extra={"remedy": "use 1 to 128 printable ASCII characters without spaces"},
     ),
 ]
+
+
+def snake_case(name: str) -> str:
+    """Return the message tag of a class: `DialSupervisor` -> `dial_supervisor`."""
+    return _WORD_BREAK.sub("_", name).lower()

@@ -1,8 +1,8 @@
-"""How a transfer can end: a closed list of words, each with the phase it ends in and what the caller hears.
+"""The outcomes of a transfer, with the final phase and the apology to the caller for each.
 
-Where the original had a word for it (`declined`, `voicemail`, `supervisor_disconnected`,
-`supervisor_join_timeout`, `switch_failed`) ours is the same; the others are sharper words for what the
-original reports as one of those, as prose, or not at all.
+Five outcomes have the words of VideoSDK's `WarmTransferRunner`: `declined`, `voicemail`,
+`supervisor_disconnected`, `supervisor_join_timeout`, `switch_failed`. The others split what upstream reports
+as one of these, as free text, or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Why a transfer ended. `evidence` beside it in the result says how we know."""
+    """Why a transfer ended. `evidence` in the result says how this is known."""
 
     COMPLETE = "complete"
     # the supervisor's side
@@ -24,10 +24,10 @@ class Outcome(StrEnum):
     SUPERVISOR_REJECTED = "supervisor_rejected"
     SUPERVISOR_UNREACHABLE = "supervisor_unreachable"
     BRIEFING_TIMEOUT = "briefing_timeout"
-    # the caller's side, and the asker's
+    # the caller's side, and the user's
     CALLER_LEFT = "caller_left"
     CANCELLED = "cancelled"
-    # what could not be done
+    # failures
     INVALID_REQUEST = "invalid_request"
     TOO_BUSY = "too_busy"
     CALLER_IN_TRANSFER = "caller_in_transfer"
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
     @property
     def cancelled(self) -> bool:
-        """True when people, not machines, ended it: the phase is `transfer_cancelled`."""
+        """True if a person ended the transfer: the final phase is `transfer_cancelled`."""
         return self in _CANCELLED
 
 
@@ -66,7 +66,7 @@ _CANCELLED = frozenset(
 )
 
 FALLBACK_SUMMARY = "Caller escalated; no conversation summary is available."
-"""The summary, when neither a model nor the transcript gives one."""
+"""The summary if neither a model nor the transcript gives one."""
 
 UNREACHED = "Sorry, I couldn't reach a supervisor; let me continue helping you."
 PROBLEM = "I ran into a problem transferring you. Let me keep helping you."
@@ -88,9 +88,9 @@ APOLOGIES: dict[Outcome, str] = {
     Outcome.SWITCH_FAILED: INCOMPLETE,
     Outcome.CALLER_NEVER_ARRIVED: INCOMPLETE,
 }
-"""What the caller hears on being given back; any other outcome says `PROBLEM`."""
+"""What the caller hears when they are returned to the AI. Every other outcome uses `PROBLEM`."""
 
 
 def apology_for(outcome: Outcome) -> str:
-    """The default line for the caller after `outcome`."""
+    """Return the default line for the caller after `outcome`."""
     return APOLOGIES.get(outcome, PROBLEM)

@@ -1,6 +1,6 @@
-"""Questions between actors that need an answer now and must not be kept: plain request and reply.
+"""Queries between actors: request and reply, never stored in the stream.
 
-What is answered here (a transcript, a room token) never enters the stream.
+A query needs its reply at once, and the reply (a transcript, a room token) must not be kept.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ TurnText = Annotated[str, Meta(max_length=MAX_TURN_CHARS, extra={"pii": True})]
 
 
 class TranscriptTurn(Struct, frozen=True):
-    """One utterance of the call, oldest first in any list of them."""
+    """One utterance of the call. Lists are sorted oldest first."""
 
     role: Literal["caller", "agent"]
     text: TurnText
 
 
 class HistoryQuery(Struct, frozen=True):
-    """To the primary-session proxy, on `warmxfer.ask.history.<session>`."""
+    """Query for the transcript, to the primary session, on `warmxfer.ask.history.<session>`."""
 
 
 class History(Struct, frozen=True):
@@ -33,39 +33,39 @@ class History(Struct, frozen=True):
 
 
 class SummaryQuery(Struct, frozen=True):
-    """To the proxy, on `warmxfer.ask.summary.<session>`: let the session's own model write it."""
+    """Query for a summary by the session's own model, on `warmxfer.ask.summary.<session>`."""
 
     prompt: str
 
 
 class SessionSummary(Struct, frozen=True):
-    """Empty when the session has no model of its own, or it failed."""
+    """The session's summary. Empty if the session has no model of its own, or the model failed."""
 
     text: str
 
 
 class RoomTokenQuery(Struct, frozen=True):
-    """To the SIP gateway, on `warmxfer.ask.token`: may this participant join this room?"""
+    """Query for a room token, to the gateway, on `warmxfer.ask.token`."""
 
     room_id: str
     participant_id: str
 
 
 class RoomToken(Struct, frozen=True):
-    """A participant token for that room and participant only, valid for minutes. A secret."""
+    """Token for one room and one participant, valid for minutes. It is a secret."""
 
     token: str
     signaling_url: str
-    """The base URL of the cloud whose rooms the token opens."""
+    """Base URL of the cloud that hosts the room."""
 
 
 class LivenessQuery(Struct, frozen=True):
-    """To any coordinator, on `warmxfer.ask.pulse`: is somebody in charge of this transfer?"""
+    """Query to any coordinator, on `warmxfer.ask.pulse`: is this transfer still being processed?"""
 
     transfer_id: str
 
 
 class LivenessReply(Struct, frozen=True):
-    """`live` False: the transfer is over, or was never there."""
+    """Liveness of the transfer. `live` False: it has ended or never existed."""
 
     live: bool

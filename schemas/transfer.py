@@ -1,8 +1,8 @@
-"""What users say and see: a request in, phases and one result out.
+"""Public messages: the request, the configuration, the cancel, the phases and the result.
 
-The words and values are those of VideoSDK's `WarmTransferRunner`, so that someone coming from it is at
-home; units are added to the names of durations, and `seq`, `outcome`, `detail` and `evidence` to what
-it reports. JSON on the wire.
+Names and values are those of VideoSDK's `WarmTransferRunner`, so that its users find them again. Names of
+durations get units. `seq`, `outcome`, `detail` and `evidence` are added to what upstream reports. JSON on the
+wire.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .fields import (
     SpokenLine,
     Token,
     WaitSeconds,
+    snake_case,
 )
 from .outcomes import Outcome
-from .tags import snake_case
 
 
 class WarmTransferPhase(StrEnum):
-    """Where a transfer stands, in the original's 13 words. The last three are final."""
+    """Phase of a transfer, in the 13 words of upstream. The last three are final."""
 
     STARTED = "started"
     SUMMARY_GENERATING = "summary_generating"
@@ -51,7 +51,7 @@ class WarmTransferPhase(StrEnum):
 
     @property
     def final(self) -> bool:
-        """True when nothing follows."""
+        """True if no phase follows."""
         return self in FINAL_PHASES
 
 
@@ -66,14 +66,17 @@ FINAL_PHASES = frozenset(
 RESERVED_OPTIONS = frozenset(
     {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
 )
-"""Keys of a dial that only warmxfer sets: letting `extra_options` override them is toll fraud's door."""
+"""Keys of a dial that only warmxfer sets.
+
+If `extra_options` could override them, a user could commit toll fraud.
+"""
 
 
 class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
     """`extra_options` of a dial: a closed list, under the provider's own names.
 
-    `metadata` is echoed in the provider's call record; `headers` travel to the supervisor's phone, so
-    only `X-` names, `User-to-User` (RFC 7433) and printable ASCII values are taken.
+    The provider repeats `metadata` in its call record. `headers` are sent to the supervisor's phone, so only
+    `X-` names, `User-to-User` (RFC 7433) and printable ASCII values are allowed.
     """
 
     ringing_timeout: RingSeconds | UnsetType = UNSET
@@ -89,7 +92,7 @@ class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
 
 
 class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
-    """The supervisor, reached by dialling `sip_call_to` through the provider's routing rule."""
+    """The supervisor: `sip_call_to` is dialled through the provider's routing rule."""
 
     routing_rule_id: ProviderId
     sip_call_to: SipAddress
@@ -99,61 +102,64 @@ class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fixed sentences people hear. Defaults are the original's, word for word, where it has one."""
+    """The fixed sentences that callers and supervisors hear.
+
+    The defaults are upstream's, where it has one.
+    """
 
     hold: SpokenLine = "Please hold while I connect you with a supervisor."
     greeting: SpokenLine = "Hi, I'm the AI assistant. Let me bring you up to speed on this call."
     question: SpokenLine = "Are you ready to take the call?"
     connecting: SpokenLine = "Connecting the caller now. Stand by."
     one_moment: SpokenLine = "One moment please, I am preparing the briefing."
-    """To a supervisor who is there before the summary is."""
+    """For a supervisor who joins before the summary is ready."""
     understood: SpokenLine = "Understood. The caller will be kept with the primary agent."
-    """After a no."""
+    """Said after the supervisor declines."""
     apologies: Annotated[
         dict[Outcome, SpokenLine],
         Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),
     ] = field(default_factory=dict[Outcome, SpokenLine])
-    """By outcome; what is not named here is said in `outcomes.APOLOGIES`."""
+    """Apologies by outcome. An outcome that is missing here uses `outcomes.APOLOGIES`."""
 
 
 class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """How one transfer is to be made. Only `destination` is required."""
+    """Configuration of one transfer. Only `destination` is required."""
 
     destination: SIPDestination
     summary_prompt: PromptText | None = None
     summarize_by: Literal["summarizer", "session"] = "summarizer"
-    """Whose model writes the summary: the summarizer's, or the primary session's own."""
+    """Which model writes the summary: the summarizer's, or the primary session's own."""
     brief_by: Literal["briefing", "session"] = "briefing"
-    """Who holds the consultation: a briefing worker, or the process of the primary session itself."""
+    """Which process briefs the supervisor: a briefing worker, or that of the primary session."""
     summary_timeout_s: CommandSeconds = 8.0
     supervisor_join_timeout_s: WaitSeconds = 120.0
     briefing_timeout_s: WaitSeconds = 180.0
     on_briefing_timeout: Literal["cancel", "proceed"] = "cancel"
-    """`proceed` is the original's way: the caller is moved to a supervisor who never said yes."""
+    """`proceed` is upstream's behaviour: the caller is moved to a supervisor who did not say yes."""
     caller_arrival_timeout_s: Annotated[
         float, Meta(ge=1.0, le=60.0, extra={"remedy": "give seconds from 1 to 60"})
     ] = 15.0
     command_timeout_s: CommandSeconds = 10.0
-    """How long one of our own actors may take to answer before it counts as absent."""
+    """Time in which an actor must reply to a command before it counts as absent."""
     pacing: Literal["overlap", "sequential"] = "overlap"
-    """`sequential` keeps the original's strict order; `overlap` makes the caller wait least."""
+    """`sequential` keeps upstream's strict order. `overlap` makes the caller wait least."""
     record: bool = False
-    """Record the supervisor and the caller in the consultation room, from the moment each is there."""
+    """Record the supervisor and the caller in the consultation room, from the moment each joins."""
     lines: SpokenLines = field(default_factory=SpokenLines)
 
 
 class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Published on `warmxfer.<id>.request`. The id is yours: the same id twice is one transfer."""
+    """Published on `warmxfer.<id>.request`. You choose the id: the same id twice is one transfer."""
 
     room_id: Token
     """The room in which the AI agent and the caller talk now."""
     config: WarmTransferConfig
     session: Token | None = None
-    """The name the primary session was attached under; the room's id when left out."""
+    """The name under which the primary session was attached. Default: the room id."""
     caller_call_id: ProviderId | None = None
-    """The caller's SIP call, when you know it: saves a look-up at the provider."""
+    """The caller's SIP call, if known. It saves a look-up at the provider."""
     caller_participant_id: ProviderId | None = None
-    """The caller's participant id in `room_id`, when you know it."""
+    """The caller's participant id in `room_id`, if known."""
 
     @property
     def session_name(self) -> str:
@@ -161,7 +167,7 @@ class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Published on `warmxfer.<id>.cancel`. The caller goes back to the AI."""
+    """Published on `warmxfer.<id>.cancel`. The caller returns to the AI."""
 
     reason: ReasonText = "cancelled by request"
 
@@ -178,7 +184,7 @@ class PhaseChanged(Struct, frozen=True, tag=snake_case, tag_field="type"):
 
 
 class WarmTransferResult(Struct, frozen=True, tag=snake_case, tag_field="type"):
-    """Published once on `warmxfer.<id>.result`, when nothing of the transfer is outstanding."""
+    """Published once on `warmxfer.<id>.result`, when no part of the transfer is pending."""
 
     success: bool
     phase: WarmTransferPhase

@@ -1,7 +1,7 @@
-"""Reading what users write: strictly, and with one sentence when it is wrong.
+"""Strict reading of what users write: one sentence for each mistake.
 
-The sentence names the field, shows the value as it came (cut, and masked where it is a phone number) and
-says what to write instead. Nothing of a refused request goes any further.
+The sentence names the field, the value and the remedy. The value is cut, and masked if it is a phone number.
+No part of a rejected request is processed further.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
 MAX_SHOWN_CHARS = 40
 MIN_NUMBER_DIGITS = 7
-"""The shortest text that is taken for a phone number: E.164 knows none shorter."""
+"""Shortest text that is treated as a phone number: E.164 has none shorter."""
 
 R = TypeVar("R")
 
-_AT = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
+_LOCATION = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _DIGITS = re.compile(r"\d(?=(?:\D*\d){2})")
@@ -31,14 +31,14 @@ _STEP = re.compile(r"\.([A-Za-z_]\w*)")
 
 
 def read_request(data: bytes) -> WarmTransferRequest:
-    """The request in `data`; raises `Refused` with the sentence for its author."""
+    """Return the request in `data`. Raises InvalidRequest with the sentence for its author."""
     raw = _read_json(data)
     _reject_reserved(raw)
     return _convert(raw, WarmTransferRequest)
 
 
 def read_cancel(data: bytes) -> CancelRequest:
-    """The cancel in `data` (an empty body is one without a reason); raises `Refused`."""
+    """Return the cancel in `data`; an empty body is a cancel without a reason. Raises InvalidRequest."""
     return _convert(_read_json(data), CancelRequest) if data.strip() else CancelRequest()
 
 
@@ -71,30 +71,30 @@ def _convert(raw: Any, kind: type[R]) -> R:
         raise _validation_error(str(error), raw, kind) from error
 
 
-def _validation_error(said: str, raw: Any, kind: type) -> InvalidRequest:
-    at = _AT.search(said)
-    complaint = said[: at.start()] if at else said
-    path = _path(at["path"]) if at else []
+def _validation_error(message: str, raw: Any, kind: type) -> InvalidRequest:
+    location = _LOCATION.search(message)
+    problem = message[: location.start()] if location else message
+    path = _path(location["path"]) if location else []
     where = ".".join(path) or "the message"
-    if unknown := _UNKNOWN.search(complaint):
+    if unknown := _UNKNOWN.search(problem):
         hint = _nearest(unknown["name"], kind, path)
         return InvalidRequest(
             f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
             field=".".join([*path, _cut(_masked(unknown["name"]))]),
         )
-    if missing := _MISSING.search(complaint):
+    if missing := _MISSING.search(problem):
         name = ".".join([*path, missing["name"]])
         return InvalidRequest(
             f"{name} is missing; {_hint(kind, [*path, missing['name']]) or 'add it'}.", field=name
         )
     value = _show(_walk(raw, path))
-    remedy = _hint(kind, path) or complaint[0].lower() + complaint[1:]
+    remedy = _hint(kind, path) or problem[0].lower() + problem[1:]
     return InvalidRequest(f"{where} is {value}; {remedy}.", field=where)
 
 
-def _path(said: str) -> list[str]:
-    """`.config.lines` -> [config, lines]; what lies in a list or a free map is named by its holder."""
-    return _STEP.findall(said.split("[", 1)[0])
+def _path(location: str) -> list[str]:
+    """`.config.lines` -> [config, lines]. An entry of a list or a free map is named by its container."""
+    return _STEP.findall(location.split("[", 1)[0])
 
 
 def _walk(raw: Any, path: list[str]) -> Any:
@@ -104,14 +104,14 @@ def _walk(raw: Any, path: list[str]) -> Any:
 
 
 def _show(value: Any) -> str:
-    """`value` as its author wrote it, masked and cut."""
+    """Return `value` as its author wrote it, masked and cut."""
     if isinstance(value, str):
         return f"'{_cut(_masked(repr(value)[1:-1]))}'"
     return _cut(_masked(msgspec.json.encode(value).decode()))
 
 
 def _masked(text: str) -> str:
-    """What has the digits of a phone number shows the last two of them, however they are spaced."""
+    """Mask all but the last two digits of a phone number, with any spacing."""
     digits = len(re.sub(r"\D", "", text))
     return _DIGITS.sub("•", text) if digits >= MIN_NUMBER_DIGITS else text
 
@@ -134,7 +134,7 @@ def _struct_at(kind: type, path: list[str]) -> inspect.StructType | None:
 
 
 def _plain(info: inspect.Type) -> inspect.Type:
-    """`info` without the `None`, `UNSET` and metadata around it."""
+    """Return `info` without the `None`, `UNSET` and metadata around it."""
     if isinstance(info, inspect.Metadata):
         return _plain(info.type)
     if isinstance(info, inspect.UnionType):
@@ -150,11 +150,11 @@ def _field(info: inspect.Type | None, name: str) -> inspect.Field | None:
 
 
 def _hint(kind: type, path: list[str]) -> str | None:
-    """What the deepest field on `path` that knows one says to write instead."""
+    """Return the remedy of the deepest field on `path` that has one."""
     for length in range(len(path), 0, -1):
         struct = _struct_at(kind, path[: length - 1])
         info = _field(struct, path[length - 1])
-        if info and (remedy := _metadata(info.type)):
+        if info and (remedy := _remedy(info.type)):
             return remedy
         if info and isinstance(plain := _plain(info.type), inspect.LiteralType):
             return "use one of " + ", ".join(str(each) for each in plain.values)
@@ -165,12 +165,12 @@ def _hint(kind: type, path: list[str]) -> str | None:
     return None
 
 
-def _metadata(info: inspect.Type) -> str | None:
+def _remedy(info: inspect.Type) -> str | None:
     if isinstance(info, inspect.Metadata):
         extra = cast("dict[str, str]", info.extra or {})  # pyright: ignore[reportUnknownMemberType]
-        return extra.get("remedy") or _metadata(info.type)
+        return extra.get("remedy") or _remedy(info.type)
     if isinstance(info, inspect.UnionType):
-        return next((said for each in info.types if (said := _metadata(each))), None)
+        return next((remedy for each in info.types if (remedy := _remedy(each))), None)
     return None
 
 

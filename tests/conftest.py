@@ -1,8 +1,8 @@
-"""What every test may ask for: a broker, a bus on it, an id nobody used before.
+"""Fixtures for every test: a broker, a bus on it, and a transfer id that no other test uses.
 
-The broker is real, one for the whole session (`broker.py` says which). Tests share it and keep apart by fresh
-ids; whoever needs the stream for itself, or kills the broker, asks for `fresh_server` or `fresh_bus`, which
-are embedded.
+The broker is real. All tests of a session share it (`testkit/broker.py` chooses it) and use ids of their own.
+A test that needs an empty stream, or kills the broker, uses `fresh_server` or `fresh_bus`, which are
+embedded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from .testkit.broker import broker
 from .testkit.provider_sandbox import cloud as cloud
 
-# The same examples every time and no stop-watch on them: a busy machine is no reason to fail.
+# The same examples on every run and no deadline: a busy machine must not fail a test.
 hypothesis.settings.register_profile(
     "same-everywhere",
     deadline=None,
@@ -33,14 +33,14 @@ hypothesis.settings.load_profile("same-everywhere")
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def nats_url() -> AsyncIterator[str]:
-    """The address of the broker all tests share."""
+    """The address of the broker that all tests share."""
     async with broker(os.environ) as url:
         yield url
 
 
 @pytest.fixture
 def transfer_id() -> str:
-    """An id no other test uses."""
+    """A transfer id that no other test uses."""
     return f"t-{secrets.token_hex(8)}"
 
 
@@ -52,7 +52,7 @@ def settings(nats_url: str) -> BusSettings:
 
 @pytest_asyncio.fixture
 async def bus(settings: BusSettings) -> AsyncIterator[Bus]:
-    """A bus on the shared broker, with the stream there."""
+    """A bus on the shared broker, with the stream created."""
     async with await Bus.connect(settings, name="test") as bus:
         await bus.ensure()
         yield bus
@@ -60,14 +60,14 @@ async def bus(settings: BusSettings) -> AsyncIterator[Bus]:
 
 @pytest_asyncio.fixture
 async def fresh_server() -> AsyncIterator[EmbeddedServer]:
-    """A broker for one test alone."""
+    """A broker for this test only."""
     async with EmbeddedServer() as server:
         yield server
 
 
 @pytest_asyncio.fixture
 async def fresh_bus(fresh_server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """A bus on a broker for one test alone, with an empty stream and a short `ack_wait`."""
+    """A bus on a broker for this test only, with an empty stream and a short `ack_wait`."""
     async with await Bus.connect(BusSettings(url=fresh_server.url, ack_wait_s=0.5), name="test") as bus:
         await bus.ensure()
         yield bus

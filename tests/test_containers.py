@@ -1,4 +1,4 @@
-"""The container files, as far as a machine without an engine can hold them to the code."""
+"""The container files agree with the code. A machine without a container engine can run these tests."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 
-def test_every_actor_is_a_service_beside_the_broker_and_the_cloud() -> None:
+def test_the_services_are_the_actors_the_broker_and_the_sandbox() -> None:
     assert set(SERVICES) == {"nats", "sandbox", *ACTORS}
     for role in ACTORS:
         assert SERVICES[role]["command"] == ["run", role]
 
 
-def test_every_actor_can_be_scaled_but_the_one_that_is_the_process_of_a_room() -> None:
+def test_every_actor_but_the_primary_can_be_scaled() -> None:
     assert SERVICES["primary"]["environment"]["WARMXFER_ROOM_ID"] == "demo-room"
     for role in ACTORS - {"primary"}:
         assert "container_name" not in SERVICES[role]
         assert "ports" not in SERVICES[role]
 
 
-def test_nobody_starts_before_the_broker_is_healthy() -> None:
+def test_actors_start_after_the_broker_is_healthy() -> None:
     assert SERVICES["nats"]["healthcheck"]["test"][0] == "CMD"
     for role in ACTORS:
         assert SERVICES[role]["depends_on"]["nats"] == {"condition": "service_healthy"}
 
 
 def test_only_the_gateway_has_the_providers_secret() -> None:
-    holders = {
+    with_secret = {
         name for name, service in SERVICES.items() if "VIDEOSDK_SECRET" in service.get("environment", {})
     }
-    assert holders == {"gateway", "sandbox"}
+    assert with_secret == {"gateway", "sandbox"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_variable_is_one_that_somebody_reads(service: str) -> None:
+def test_every_variable_is_documented(service: str) -> None:
     known = set(
         re.findall(r"`((?:WARMXFER|NATS|VIDEOSDK)_\w+)`", (ROOT / "docs/configuration.md").read_text())
     )
     assert set(SERVICES[service].get("environment", {})) <= known
 
 
-def test_the_image_holds_every_room_and_pins_every_package() -> None:
+def test_the_image_holds_every_folder_and_pins_every_package() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    for room in ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox"):
-        assert f"COPY {room} {room}" in dockerfile
-        assert f"!{room}" in ignored
+    for folder in ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox"):
+        assert f"COPY {folder} {folder}" in dockerfile
+        assert f"!{folder}" in ignored
     assert "--require-hashes -r requirements.lock" in dockerfile
 
 
-def test_the_brokers_configuration_is_one_that_it_takes() -> None:
+def test_nats_server_accepts_the_configuration() -> None:
     path = ROOT / "ops" / "nats.conf"
     assert f"./{path.relative_to(ROOT)}:/etc/nats/nats.conf:ro" in SERVICES["nats"]["volumes"]
     checked = subprocess.run(

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN_TESTS = "uv run --group dev pytest"
 
 FOLDERS = [path for path in ROOT.glob("[!.]*/") if path.name not in ("build", "dist")]
-PLACES = [
+FILES = [
     ROOT / ".ci" / "run",
     *ROOT.glob("*.md"),
     *(path for folder in FOLDERS for path in folder.rglob("*.md")),
@@ -46,7 +46,7 @@ def test_the_demo_installs_no_development_tool() -> None:
 
 
 def test_every_uv_run_asks_for_the_tools_it_needs() -> None:
-    found = {path: commands_without_their_tools(path.read_text(encoding="utf-8")) for path in PLACES}
+    found = {path: commands_without_their_tools(path.read_text(encoding="utf-8")) for path in FILES}
     assert {str(path.relative_to(ROOT)): each for path, each in found.items() if each} == {}
 
 
@@ -61,7 +61,7 @@ def test_every_uv_run_asks_for_the_tools_it_needs() -> None:
         ("`uv run warmxfer demo`, then `pytest`", True),
     ],
 )
-def test_a_command_without_its_tools_is_found(command: str, complete: bool) -> None:
+def test_a_command_without_its_tools_is_detected(command: str, complete: bool) -> None:
     assert (commands_without_their_tools(command) == []) is complete
 
 
@@ -73,14 +73,14 @@ def test_readme_and_ci_run_the_tests_with_the_same_command() -> None:
 
 
 @pytest.fixture(scope="module")
-def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def foreign_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment that holds pytest without any plugin, and nothing of ours."""
     packages = tmp_path_factory.mktemp("foreign")
     for name in ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"):
         spec = find_spec(name)
         assert spec is not None
-        place = Path((spec.submodule_search_locations or [spec.origin or ""])[0])
-        (packages / place.name).symlink_to(place)
+        source = Path((spec.submodule_search_locations or [spec.origin or ""])[0])
+        (packages / source.name).symlink_to(source)
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     return {**ours, "PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -96,13 +96,15 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ],
 )
 def test_a_foreign_pytest_names_the_right_command(
-    foreign: dict[str, str], folder: str, arguments: str
+    foreign_environment: dict[str, str], folder: str, arguments: str
 ) -> None:
     """`-S` hides the packages of this environment."""
     command = [sys.executable, "-S", "-m", "pytest", *arguments.split()]
-    done = subprocess.run(command, cwd=ROOT / folder, env=foreign, capture_output=True, text=True, timeout=60)
-    said = [line for line in (done.stdout + done.stderr).splitlines() if line]
+    done = subprocess.run(
+        command, cwd=ROOT / folder, env=foreign_environment, capture_output=True, text=True, timeout=60
+    )
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line]
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert len(said) == 1, said
-    assert said[0].startswith("ERROR: this pytest runs without hypothesis, ")
-    assert said[0].endswith(f"; run: {RUN_TESTS}")
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("ERROR: this pytest runs without hypothesis, ")
+    assert lines[0].endswith(f"; run: {RUN_TESTS}")

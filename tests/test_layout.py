@@ -1,4 +1,4 @@
-"""The folders keep their shape: import directions, what stays pure, who imports a vendor, what ships."""
+"""The layout of the folders: import directions, purity, vendor SDKs, and what ships."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "cli": {"schemas", "bus", "client", "adapters", "actors", "integrations"},
     "sandbox": set[str](),
 }
-"""Each top-level folder that ships, and which others it may import."""
+"""Every top-level folder that ships, and which others it may import."""
 ACTORS = ("coordinator", "primary", "summarizer", "gateway", "briefing")
 ADAPTERS_OF = {
     "coordinator": set[str](),
@@ -32,7 +32,7 @@ ADAPTERS_OF = {
     "gateway": {"telephony"},
     "briefing": {"rooms", "llm"},
 }
-"""Which parts of the outside world each actor works with."""
+"""The adapters that each actor may import."""
 VENDOR_FOLDERS = ("adapters/telephony/videosdk", "adapters/rooms/videosdk", "integrations/videosdk")
 
 FILES = sorted(path for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
@@ -53,7 +53,10 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def imports(path: Path, nodes: Iterator[ast.AST] | None = None) -> Iterator[str]:
-    """Every module that `path` imports, relative ones resolved, imports inside functions included."""
+    """Yield every module that `path` imports.
+
+    Relative imports are resolved; those inside functions count too.
+    """
     package = ["warmxfer", *path.relative_to(ROOT).parent.parts]
     for node in nodes or ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
@@ -100,7 +103,7 @@ def test_actors_never_import_each_other(path: Path) -> None:
 
 
 def test_no_import_circle() -> None:
-    """Imports for types only count too; an `__init__` that gathers names for users is not counted."""
+    """Type-only imports count too. An `__init__` that gathers names for users does not."""
     known = {module_of(path): path for path in FILES if path.name != "__init__.py"}
     graph = {name: {each for each in imports(path) if each in known} for name, path in known.items()}
     done: set[str] = set()
@@ -159,7 +162,7 @@ def test_every_folder_ships() -> None:
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
-def test_type_checkers_and_the_image_see_every_folder(folder: str) -> None:
+def test_type_checkers_and_the_image_contain_every_folder(folder: str) -> None:
     link = ROOT / ".typings" / "warmxfer" / folder
     assert link.is_symlink()
     assert link.resolve() == ROOT / folder
@@ -172,7 +175,7 @@ POSTPONED = re.compile(r"suppress\((Base)?Exception\)|NotImplementedError|\b(TOD
 
 
 @pytest.mark.parametrize("path", FILES, ids=in_repository)
-def test_no_error_is_swallowed_and_no_work_postponed(path: Path) -> None:
+def test_no_error_is_swallowed_and_no_work_is_postponed(path: Path) -> None:
     assert not POSTPONED.search(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ExceptHandler):

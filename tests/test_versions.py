@@ -49,16 +49,16 @@ def installed(asked_for: list[str]) -> dict[str, str]:
     """Return the installed version of these requirements and of all that they require in turn."""
     found: dict[str, str] = {}
     seen: set[str] = set()
-    waiting = [each for each in map(Requirement, asked_for) if applies(each)]
-    while waiting:
-        requirement = waiting.pop()
+    to_visit = [each for each in map(Requirement, asked_for) if applies(each)]
+    while to_visit:
+        requirement = to_visit.pop()
         name = canonicalize_name(requirement.name)
         key = f"{name}{sorted(requirement.extras)}"
         if key not in seen:
             seen.add(key)
             found[name] = version(name)
-            further = map(Requirement, requires(name) or [])
-            waiting += [each for each in further if applies(each, requirement.extras)]
+            dependencies = map(Requirement, requires(name) or [])
+            to_visit += [each for each in dependencies if applies(each, requirement.extras)]
     return found
 
 
@@ -87,13 +87,13 @@ def test_the_image_installs_what_the_package_requires_and_nothing_else() -> None
 @pytest.mark.parametrize("part", ASKED_FOR)
 def test_this_environment_holds_the_pinned_versions(part: str) -> None:
     try:
-        here = installed(ASKED_FOR[part])
+        versions = installed(ASKED_FOR[part])
     except PackageNotFoundError as missing:
         if part != "videosdk":
             raise
         pytest.skip(f"{missing.name} is not installed; run: uv sync --group dev --extra videosdk")
     ours = pins(CONSTRAINTS)
-    assert here == {name: ours.get(name, "has no pin") for name in here}, f"{RENEW}, then {SYNC}"
+    assert versions == {name: ours.get(name, "has no pin") for name in versions}, f"{RENEW}, then {SYNC}"
 
 
 def test_no_file_in_git_names_the_address_of_a_package_index() -> None:

@@ -1,7 +1,8 @@
-"""The primary-session proxy: holds, releases or leaves the live AI call for a transfer.
+"""The primary actor: holds, releases or ends the live AI session of a caller.
 
-It lives in the voice agent's own process: `attach` a `Session` and the bus reaches it. The law of this
-room: no failure of ours leaves a caller muted.
+It runs in the voice agent's own process. `attach` subscribes a `Session` to its commands.
+
+Invariant: no failure of warmxfer leaves a caller muted (tests/actors/primary/test_attach.py).
 """
 
 from __future__ import annotations

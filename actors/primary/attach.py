@@ -1,14 +1,14 @@
-"""`attach`: puts a live session on the bus for as long as it lasts.
+"""`attach`: subscribes a live session to its commands, for as long as the context is open.
 
     async with attach(bus, session) as attachment:
         framework.on("participant_left", attachment.participant_left)
         await framework.run_the_call()
 
-Commands come by one core subscription, which hears nothing while the connection is away or the process is
-down; so the last command is looked up too, on start, after every reconnect, and again now and then. What is
-found that way may be old: it is acted on only when a coordinator says that its transfer still lives.
+Commands arrive by one core subscription. It receives nothing while the connection or the process is down.
+So the last stored command is read too: on start, after every reconnect, and again at intervals. A command
+found that way may be old. The session applies it only if a coordinator says that its transfer is live.
 
-All tasks begin inside `attach`, and so in the context (contextvars) of the one who called it.
+All tasks start inside `attach`. They inherit the context (contextvars) of its caller.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from warmxfer.schemas import (
 
 from ..common.liveness import is_live
 from .event_queue import EventQueue
-from .hold_lease import ASKS_PER_LEASE, DEFAULT_LEASE_S
+from .hold_lease import CHECKS_PER_LEASE, DEFAULT_LEASE_S
 from .named_tasks import NamedTasks
-from .query_handlers import answer_history, answer_summary
+from .query_handlers import history_reply, summary_reply
 from .session import Session
 from .session_controller import SessionController
 
@@ -46,139 +46,142 @@ log = structlog.get_logger(__name__)
 
 
 class Attachment:
-    """The session's end of the bus: the framework says here what happens in the room. Nothing waits."""
+    """The framework's handle: it reports here what happens in the room. No method blocks."""
 
-    def __init__(self, name: str, keeper: SessionController) -> None:
+    def __init__(self, name: str, controller: SessionController) -> None:
         self.name = name
-        self._keeper = keeper
+        self._controller = controller
 
     def participant_left(self, participant_id: str, reason: str = "") -> None:
-        """Somebody left the room of this session."""
-        self._keeper.participant_left(participant_id, reason)
+        """Report that a participant left the room of this session."""
+        self._controller.participant_left(participant_id, reason)
 
     def audio_enabled(self, participant_id: str) -> None:
-        """Somebody in the room of this session can be heard now."""
-        self._keeper.audio_enabled(participant_id)
+        """Report that the audio of a participant has started in the room of this session."""
+        self._controller.audio_enabled(participant_id)
 
     def closed(self) -> None:
-        """The session has ended. A transfer that holds the caller is told."""
-        self._keeper.ended.set()
+        """Report that the session has ended. A transfer that holds the caller is notified."""
+        self._controller.ended.set()
 
     @property
     def holding(self) -> bool:
         """Whether a transfer holds the caller now."""
-        return self._keeper.holder is not None
+        return self._controller.holder is not None
 
     async def detached(self) -> None:
-        """Return when the session is of no more use here: closed, or taken out of the call."""
-        await self._keeper.ended.wait()
+        """Block until the session is closed or has left the call."""
+        await self._controller.ended.wait()
 
 
 @asynccontextmanager
 async def attach(
     bus: Bus, session: Session, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
 ) -> AsyncIterator[Attachment]:
-    """Serve `session` on the bus under `name` (its room's id when left out) while the context is open.
+    """Serve `session` on the bus under `name` (default: its room id) while the context is open.
 
-    Entered once what was missed is caught up with, or after `CATCH_UP_TIMEOUT_S`. On leaving, a caller who
-    is held is given back. `lease_s`: how long a caller stays on hold while nobody in charge can be reached.
-    Raises `Refused` for a name that no subject can hold.
+    Enters the context when missed commands are read, or after `CATCH_UP_TIMEOUT_S`. On exit it releases a
+    held caller. `lease_s`: how long a caller stays on hold while no coordinator replies.
+    Raises `InvalidRequest` if `name` is not a valid subject token.
     """
     name = subjects.check_token(name or session.room_id, "session")
-    tasks, reporter = NamedTasks(), EventQueue(bus)
-    keeper = SessionController(bus, session, reporter, tasks, lease_s)
-    attachment = Attachment(name, keeper)
+    tasks, events = NamedTasks(), EventQueue(bus)
+    controller = SessionController(bus, session, events, tasks, lease_s)
+    attachment = Attachment(name, controller)
 
     async def reply_history(_: LiveMessage) -> bytes:
-        return await answer_history(session)
+        return await history_reply(session)
 
-    async def reply_summary(asked: LiveMessage) -> bytes:
-        return await answer_summary(session, asked.data)
+    async def reply_summary(query: LiveMessage) -> bytes:
+        return await summary_reply(session, query.data)
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
-        heard = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
+        commands = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
         caught_up = asyncio.Event()
-        stack.push_async_callback(_detach, keeper, reporter, tasks)
-        tasks.start("reporter", reporter.run())
-        tasks.start("commands", _handle_commands(keeper, heard))
-        tasks.start("catch-up", _poll_commands(bus, keeper, name, lease_s, caught_up))
-        tasks.start("end", _close_at_end(keeper))
-        await _wait(caught_up, CATCH_UP_TIMEOUT_S)
+        stack.push_async_callback(_detach, controller, events, tasks)
+        tasks.start("events", events.run())
+        tasks.start("commands", _handle_commands(controller, commands))
+        tasks.start("catch-up", _poll_commands(bus, controller, name, lease_s, caught_up))
+        tasks.start("end", _close_when_ended(controller))
+        await _wait_for_catch_up(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
 
 
-async def _handle_commands(keeper: SessionController, heard: Subscription) -> None:
-    async for message in heard:
-        if read := _read(message.subject, message.data):
-            await keeper.apply(*read)
+async def _handle_commands(controller: SessionController, commands: Subscription) -> None:
+    async for message in commands:
+        if decoded := _decode(message.subject, message.data):
+            await controller.apply(*decoded)
 
 
 async def _poll_commands(
-    bus: Bus, keeper: SessionController, name: str, lease_s: float, caught_up: asyncio.Event
+    bus: Bus, controller: SessionController, name: str, lease_s: float, caught_up: asyncio.Event
 ) -> None:
-    async with aclosing(poll_ticks(bus)) as again:
-        async for _ in again:
+    async with aclosing(poll_ticks(bus)) as ticks:
+        async for _ in ticks:
             try:
-                await _catch_up(bus, keeper, name, lease_s)
+                await _catch_up(bus, controller, name, lease_s)
             except RetryableError as error:
-                log.info("catch_up_put_off", session=name, error=str(error))
+                log.info("catch_up_postponed", session=name, error=str(error))
                 continue
             except WarmxferError as error:
                 log.error("catch_up_refused", session=name, error=str(error))
             caught_up.set()
 
 
-async def _catch_up(bus: Bus, keeper: SessionController, name: str, lease_s: float) -> None:
-    """Act on the last command that was sent to this session, if it was missed and still counts."""
+async def _catch_up(bus: Bus, controller: SessionController, name: str, lease_s: float) -> None:
+    """Apply the last command of this session if the session missed it and its transfer is live."""
     stored = await bus.get_last(subjects.any_primary(name))
-    read = _read(stored.subject, stored.data) if stored else None
-    if read is None or not keeper.is_newer(*read):
+    decoded = _decode(stored.subject, stored.data) if stored else None
+    if decoded is None or not controller.is_new(*decoded):
         return
-    transfer_id, command = read
-    waiting = transfer_id in (keeper.holder, keeper.awaited_by)
-    if isinstance(command, ReleaseCaller | LeaveCall) and waiting:
-        await keeper.apply(transfer_id, command)
+    transfer_id, command = decoded
+    current = transfer_id in (controller.holder, controller.awaited_by)
+    if isinstance(command, ReleaseCaller | LeaveCall) and current:
+        await controller.apply(transfer_id, command)
         return
-    for _ in range(ASKS_PER_LEASE):
-        began_s = asyncio.get_running_loop().time()
-        live = await is_live(bus, transfer_id, lease_s / ASKS_PER_LEASE)
+    for _ in range(CHECKS_PER_LEASE):
+        asked_at = asyncio.get_running_loop().time()
+        live = await is_live(bus, transfer_id, lease_s / CHECKS_PER_LEASE)
         if live is not None:
-            log.info("caught_up", transfer_id=transfer_id, command_id=command.command_id, live=live)
-            await (keeper.apply if live else keeper.skip)(transfer_id, command)
+            log.info("command_recovered", transfer_id=transfer_id, command_id=command.command_id, live=live)
+            await (controller.apply if live else controller.skip)(transfer_id, command)
             return
-        await asyncio.sleep(began_s + lease_s / ASKS_PER_LEASE - asyncio.get_running_loop().time())
-    log.warning("catch_up_given_up", transfer_id=transfer_id, command_id=command.command_id)
+        await asyncio.sleep(asked_at + lease_s / CHECKS_PER_LEASE - asyncio.get_running_loop().time())
+    log.warning("command_abandoned", transfer_id=transfer_id, command_id=command.command_id)
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+async def _wait_for_catch_up(event: asyncio.Event, timeout_s: float) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()
     except TimeoutError:
-        log.warning("not_caught_up_yet", timeout_s=timeout_s)
+        log.warning("catch_up_delayed", timeout_s=timeout_s)
 
 
-async def _close_at_end(keeper: SessionController) -> None:
-    await keeper.ended.wait()
-    await keeper.close()
+async def _close_when_ended(controller: SessionController) -> None:
+    await controller.ended.wait()
+    await controller.close()
 
 
-async def _detach(keeper: SessionController, reporter: EventQueue, tasks: NamedTasks) -> None:
+async def _detach(controller: SessionController, events: EventQueue, tasks: NamedTasks) -> None:
     tasks.cancel("commands")
     tasks.cancel("catch-up")
-    await keeper.close()
-    await reporter.drain(DRAIN_TIMEOUT_S)
+    await controller.close()
+    await events.drain(DRAIN_TIMEOUT_S)
     await tasks.stop_all()
 
 
-def _read(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
-    """None for what is no command to a session; it is logged, never raised: the next one may be."""
+def _decode(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
+    """Return the transfer id and the command. Returns None, and logs it, if the message is no command.
+
+    Never raises: a message that cannot be read must not stop the ones after it.
+    """
     try:
         transfer_id, command = subjects.parse(subject).id, decode_command(data)
     except (DecodeError, InvalidRequest) as error:
-        log.error("command_not_understood", error=str(error))
+        log.error("command_not_decoded", error=str(error))
         return None
     if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):
         return transfer_id, command

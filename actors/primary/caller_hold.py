@@ -1,8 +1,7 @@
-"""The caller's ears and mouth: taken off the AI for a while, and always given back.
+"""Mutes the caller's input and plays the hold line.
 
-The law of this file: whatever raises or hangs in a framework, `release` ends with an unmute that was tried
-to the last. Every step is taken alone, with a deadline; one that fails does not keep the next from being
-taken.
+Invariant: `release` always tries to unmute, even if the framework raises or hangs in earlier steps. Each
+step has its own deadline. A step that fails does not prevent the next one.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ import structlog
 
 from warmxfer.schemas import WarmxferError
 
-from .guarded_call import guarded_call
 from .named_tasks import NamedTasks
-from .session import Session
+from .session import Session, guarded_call
 
 STEP_TIMEOUT_S = 2.0
 LEAVE_TIMEOUT_S = 10.0
 LINE_TIMEOUT_S = 60.0
-"""A line of 500 characters takes some 35 s to say, behind what is being said already."""
+"""A line of 500 characters takes about 35 s, and it starts after what is being said already."""
 
 UNMUTE_TRIES = 3
 UNMUTE_PAUSE_S = 0.2
@@ -29,18 +27,18 @@ log = structlog.get_logger(__name__)
 
 
 class HoldFailed(WarmxferError):
-    """The session could not be muted or kept open; the caller was given back to the AI."""
+    """The session could not be muted or kept open; the caller was released again."""
 
 
 class CallerHold:
-    """What the proxy does to one session. Not for two commands at once: its owner calls in turn."""
+    """The steps of hold, release and leave for one session. The controller calls one step at a time."""
 
     def __init__(self, session: Session, tasks: NamedTasks) -> None:
         self._session = session
         self._tasks = tasks
 
     async def enter(self) -> None:
-        """Mute first, then keep the session from ending by itself; raises `HoldFailed` with both undone."""
+        """Mute the caller, then suspend auto-end. Raises `HoldFailed` with both undone."""
         session = self._session
         if await guarded_call("mute", session.mute, STEP_TIMEOUT_S) and await guarded_call(
             "suspend_auto_end", session.suspend_auto_end, STEP_TIMEOUT_S
@@ -50,8 +48,7 @@ class CallerHold:
         raise HoldFailed("The session could not be muted or kept open; the caller talks with the AI again.")
 
     async def release(self, *, stay: bool = False) -> None:
-        """Stop the line, restore auto-end unless the session is to `stay`, unmute. Raises nothing but its own
-        cancellation."""
+        """Stop the line, restore auto-end unless `stay`, and unmute. Raises only its own cancellation."""
         try:
             await self.stop_line()
             if not stay:
@@ -64,12 +61,12 @@ class CallerHold:
         await guarded_call("restore_auto_end", self._session.restore_auto_end, STEP_TIMEOUT_S)
 
     async def leave(self) -> None:
-        """Take the session out of the call. Raises nothing but its own cancellation."""
+        """Take the session out of the call. Raises only its own cancellation."""
         await self.stop_line()
         await guarded_call("leave", self._session.leave, LEAVE_TIMEOUT_S)
 
     def say(self, text: str, *, interruptible: bool) -> None:
-        """Begin to speak `text`, and hold on to the task until it was said or `hush` stops it."""
+        """Start to speak `text` in a task. `stop_line` stops it."""
 
         async def speak() -> None:
             await guarded_call(
@@ -79,13 +76,13 @@ class CallerHold:
         self._tasks.start("line", speak())
 
     async def stop_line(self) -> None:
-        """Stop our line, if one is being said."""
+        """Stop the line that is being spoken, if there is one."""
         await self._tasks.stop("line")
 
     async def _unmute(self) -> None:
-        for left in reversed(range(UNMUTE_TRIES)):
+        for tries_left in reversed(range(UNMUTE_TRIES)):
             if await guarded_call("unmute", self._session.unmute, STEP_TIMEOUT_S):
                 return
-            if left:
+            if tries_left:
                 await asyncio.sleep(UNMUTE_PAUSE_S)
-        log.error("caller_may_be_muted", room_id=self._session.room_id, tries=UNMUTE_TRIES)
+        log.error("unmute_failed", room_id=self._session.room_id, tries=UNMUTE_TRIES)

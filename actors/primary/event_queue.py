@@ -1,6 +1,6 @@
-"""What the proxy tells the coordinator: in order, kept through an outage of the bus, each fact stored once.
+"""Publishes the events of one session: in order, through broker outages, each stored once.
 
-The law of this file: telling never keeps the session waiting. `tell` returns at once; one task publishes.
+Invariant: publishing never blocks the session. `enqueue` returns at once; one task publishes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from warmxfer.schemas import Event, WarmxferError, encode
 
 MAX_QUEUED_EVENTS = 256
 MAX_AGE_S = 3_600.0
-"""A fact that could not be told for this long is about a transfer that has long been unwound."""
+"""An event that could not be published for this long belongs to a transfer that has ended."""
 
 PUBLISH_TIMEOUT_S = 5.0
 
@@ -27,50 +27,50 @@ class _QueuedEvent(NamedTuple):
     transfer_id: str
     event: Event
     msg_id: str
-    at_s: float
+    queued_at: float
 
 
 class EventQueue:
-    """Run `run` as a task; call `tell` from anywhere on the loop."""
+    """Queue of events to publish. Run `run` as a task; call `enqueue` from any coroutine of the loop."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._untold: asyncio.Queue[_QueuedEvent] = asyncio.Queue(MAX_QUEUED_EVENTS)
+        self._queue: asyncio.Queue[_QueuedEvent] = asyncio.Queue(MAX_QUEUED_EVENTS)
 
-    def enqueue(self, transfer_id: str, fact: Event, msg_id: str) -> None:
-        """Have `fact` stored as an event of the transfer, once per `msg_id`. A full queue drops it."""
+    def enqueue(self, transfer_id: str, event: Event, msg_id: str) -> None:
+        """Queue `event` of the transfer, to be stored once per `msg_id`. A full queue drops it."""
         try:
-            self._untold.put_nowait(_QueuedEvent(transfer_id, fact, msg_id, monotonic()))
+            self._queue.put_nowait(_QueuedEvent(transfer_id, event, msg_id, monotonic()))
         except asyncio.QueueFull:
             log.error(
-                "fact_dropped", transfer_id=transfer_id, fact=type(fact).__name__, limit=MAX_QUEUED_EVENTS
+                "event_dropped", transfer_id=transfer_id, kind=type(event).__name__, limit=MAX_QUEUED_EVENTS
             )
 
     async def run(self) -> None:
-        """Publish what is told until cancelled."""
+        """Publish queued events until cancelled."""
         while True:
-            told = await self._untold.get()
+            queued = await self._queue.get()
             try:
-                await self._publish(told)
+                await self._publish(queued)
             except WarmxferError as error:
-                log.error("fact_refused", transfer_id=told.transfer_id, error=str(error))
+                log.error("event_refused", transfer_id=queued.transfer_id, error=str(error))
             finally:
-                self._untold.task_done()
+                self._queue.task_done()
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until all is told, for at most `timeout_s`."""
+        """Wait until all events are published, for at most `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._untold.join()
+                await self._queue.join()
         except TimeoutError:
-            log.warning("facts_untold", count=self._untold.qsize() + 1, timeout_s=timeout_s)
+            log.warning("events_not_published", count=self._queue.qsize() + 1, timeout_s=timeout_s)
 
-    async def _publish(self, told: _QueuedEvent) -> None:
-        subject, data = subjects.event(told.transfer_id), encode(told.event)
-        while monotonic() - told.at_s < MAX_AGE_S:
+    async def _publish(self, queued: _QueuedEvent) -> None:
+        subject, data = subjects.event(queued.transfer_id), encode(queued.event)
+        while monotonic() - queued.queued_at < MAX_AGE_S:
             try:
-                await self._bus.publish(subject, data, msg_id=told.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
+                await self._bus.publish(subject, data, msg_id=queued.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
                 return
             except RetryableError as error:
                 await asyncio.sleep(error.after_s)
-        log.error("fact_too_old", transfer_id=told.transfer_id, fact=type(told.event).__name__)
+        log.error("event_expired", transfer_id=queued.transfer_id, kind=type(queued.event).__name__)

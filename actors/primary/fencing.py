@@ -1,7 +1,8 @@
-"""Which level command still counts: the highest number acted on, per transfer.
+"""Fencing tokens: the highest `fence` that was applied, per transfer. Pure.
 
-The law of this file: pure. A command with a higher number is new; the very command acted on last is a
-repeat, and is answered again; anything else is older than what stands, and is ignored.
+- Invariant: a command with a higher fence is new.
+- Invariant: the command that was applied last is a repeat, and is replied to again.
+- Invariant: any other command is old, and is ignored.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from enum import Enum, auto
 from warmxfer.schemas import Event, ToPrimary
 
 MAX_TRANSFERS = 64
-"""How many transfers of one session are remembered; a session sees one at a time."""
+"""How many transfers of one session are kept. A session has one at a time."""
 
 
 class Freshness(Enum):
-    """How a command stands to what was acted on before."""
+    """How a command compares with the last applied command."""
 
     NEW = auto()
     REPEAT = auto()
@@ -25,40 +26,40 @@ class Freshness(Enum):
 
 
 @dataclass(slots=True)
-class _Acted:
+class _LastCommand:
     fence: int
     command_id: str
-    answer: Event | None = None
+    reply: Event | None = None
 
 
 class FencingTokens:
-    """The memory of one session. A session that restarts begins without one, see `proxy.py`."""
+    """The fencing tokens of one session. They start empty when the process restarts (see `attach.py`)."""
 
     def __init__(self) -> None:
-        self._acted: OrderedDict[str, _Acted] = OrderedDict()
+        self._last_commands: OrderedDict[str, _LastCommand] = OrderedDict()
 
     def check(self, transfer_id: str, command: ToPrimary) -> Freshness:
-        """How `command` stands; changes nothing."""
-        acted = self._acted.get(transfer_id)
-        if acted is None or command.fence > acted.fence:
+        """Return how `command` compares with the last one. Changes nothing."""
+        last = self._last_commands.get(transfer_id)
+        if last is None or command.fence > last.fence:
             return Freshness.NEW
-        if command.fence == acted.fence and command.command_id == acted.command_id:
+        if command.fence == last.fence and command.command_id == last.command_id:
             return Freshness.REPEAT
         return Freshness.OLD
 
-    def skip(self, transfer_id: str, command: ToPrimary) -> None:
-        """From now on `command` and all before it are old, or a repeat."""
-        self._acted[transfer_id] = _Acted(command.fence, command.command_id)
-        self._acted.move_to_end(transfer_id)
-        while len(self._acted) > MAX_TRANSFERS:
-            self._acted.popitem(last=False)
+    def advance(self, transfer_id: str, command: ToPrimary) -> None:
+        """Mark `command` as the last applied one: older commands of the transfer are old from now on."""
+        self._last_commands[transfer_id] = _LastCommand(command.fence, command.command_id)
+        self._last_commands.move_to_end(transfer_id)
+        while len(self._last_commands) > MAX_TRANSFERS:
+            self._last_commands.popitem(last=False)
 
-    def reply_to(self, transfer_id: str, answer: Event) -> None:
-        """What a repeat is told: the newest fact about the caller of this transfer."""
-        if acted := self._acted.get(transfer_id):
-            acted.answer = answer
+    def record_reply(self, transfer_id: str, reply: Event) -> None:
+        """Keep `reply` as the newest reply of the transfer."""
+        if last := self._last_commands.get(transfer_id):
+            last.reply = reply
 
-    def record_reply(self, transfer_id: str) -> Event | None:
-        """The newest fact told about this transfer, if any."""
-        acted = self._acted.get(transfer_id)
-        return acted.answer if acted else None
+    def reply_to(self, transfer_id: str) -> Event | None:
+        """Return the newest reply of the transfer, if there is one."""
+        last = self._last_commands.get(transfer_id)
+        return last.reply if last else None

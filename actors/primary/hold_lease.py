@@ -1,10 +1,9 @@
-"""How long a caller stays on hold when nobody is in charge any more.
+"""The lease on a hold: it expires when no coordinator processes the transfer any more.
 
-While the caller is held, a coordinator is asked for the transfer's pulse four times per lease. No answer at
-all for a whole lease, or twice in a row the answer that the transfer is over or stands still, and the hold is
-let go by the proxy itself: no failure of ours, nor of the broker, leaves a caller muted.
+While the caller is held, the session asks for the liveness of the transfer four times per lease. The lease
+expires if no coordinator replies for a whole lease. It also expires after two negative replies in a row.
 
-`Lease` decides and is pure; `outlive` asks.
+Invariant: no failure of warmxfer or of the broker leaves a caller muted.
 """
 
 from __future__ import annotations
@@ -22,48 +21,49 @@ from ..common.liveness import CONFIRMATIONS, is_live
 DEFAULT_LEASE_S = 20.0
 MIN_LEASE_S = 1.0
 MAX_LEASE_S = 600.0
-ASKS_PER_LEASE = 4
+CHECKS_PER_LEASE = 4
 
 log = structlog.get_logger(__name__)
 
 
 class HoldLease:
-    """Pure: fed with what was heard and when (seconds of one monotonic clock), says whether it still runs."""
+    """The decision, pure: takes replies and their times (seconds of one monotonic clock)."""
 
-    def __init__(self, lease_s: float, now_s: float) -> None:
+    def __init__(self, lease_s: float, now: float) -> None:
         self._lease_s = lease_s
-        self._heard_at_s = now_s
-        self._over = 0
+        self._last_reply_at = now
+        self._negative_replies = 0
 
-    def heard(self, live: bool, now_s: float) -> None:
-        """Somebody answered: the transfer lives, or is over."""
-        self._heard_at_s = now_s
-        self._over = 0 if live else self._over + 1
+    def record_reply(self, live: bool, replied_at: float) -> None:
+        """Record a coordinator's reply: whether the transfer is live."""
+        self._last_reply_at = replied_at
+        self._negative_replies = 0 if live else self._negative_replies + 1
 
     @property
-    def is_over(self) -> bool:
-        """The transfer is, as far as anybody can say."""
-        return self._over >= CONFIRMATIONS
+    def transfer_over(self) -> bool:
+        """Whether enough coordinators said that the transfer is over or stalled."""
+        return self._negative_replies >= CONFIRMATIONS
 
-    def expired(self, now_s: float) -> bool:
-        """True when the hold has to be let go."""
-        return self.is_over or now_s - self._heard_at_s >= self._lease_s
+    def expired(self, now: float) -> bool:
+        """Return whether the hold must be released."""
+        return self.transfer_over or now - self._last_reply_at >= self._lease_s
 
 
 async def wait_until_expired(bus: Bus, transfer_id: str, lease_s: float) -> bool:
-    """Return when nobody is in charge of `transfer_id` any more: True when it is over, else nobody answered.
+    """Block until the lease on `transfer_id` expires.
 
-    Raises nothing but its own cancellation: a hold whose lease had died would never be let go.
+    Returns True if the transfer is over, and False if no coordinator replied. Raises only its own
+    cancellation: if this task failed, the hold would never be released.
     """
-    lease, pause_s = HoldLease(lease_s, monotonic()), lease_s / ASKS_PER_LEASE
+    lease, pause_s = HoldLease(lease_s, monotonic()), lease_s / CHECKS_PER_LEASE
     while not lease.expired(monotonic()):
         await asyncio.sleep(pause_s)
-        began_s = monotonic()
+        asked_at = monotonic()
         try:
             live = await is_live(bus, transfer_id, pause_s)
         except Exception as error:
-            log.error("pulse_failed", transfer_id=transfer_id, exception=format_traceback(error))
+            log.error("liveness_check_failed", transfer_id=transfer_id, exception=format_traceback(error))
             live = None
         if live is not None:
-            lease.heard(live, began_s)
-    return lease.is_over
+            lease.record_reply(live, asked_at)
+    return lease.transfer_over

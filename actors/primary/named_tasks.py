@@ -1,4 +1,4 @@
-"""Tasks that somebody holds on to: each has a name, one runs per name, and none dies unheard."""
+"""Background tasks by name: one task per name, and every failure is logged."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class NamedTasks:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work`, in place of an earlier task of this name."""
+        """Run `work` and cancel an earlier task of this name."""
         self.cancel(name)
         self._tasks[name] = task = asyncio.create_task(work, name=f"warmxfer-{name}")
         task.add_done_callback(log_task_failure)
 
     def cancel(self, name: str) -> None:
-        """Stop that task, if it runs; does not wait for its end."""
+        """Cancel that task, if it runs. Does not wait for its end."""
         if task := self._tasks.pop(name, None):
             task.cancel()
 
     async def stop(self, name: str) -> None:
-        """Stop that task, if it runs, and wait for its end within `STOP_TIMEOUT_S`."""
+        """Cancel that task, if it runs, and wait at most `STOP_TIMEOUT_S` for its end."""
         if task := self._tasks.pop(name, None):
             task.cancel()
             await asyncio.wait([task], timeout=STOP_TIMEOUT_S)
 
     async def stop_all(self) -> None:
-        """Stop every task."""
+        """Cancel every task, and wait at most `STOP_TIMEOUT_S` for their ends."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
         for task in tasks:

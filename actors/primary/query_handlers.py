@@ -1,6 +1,6 @@
-"""The two questions a session answers: what was said, and what its own model makes of it.
+"""The two queries that a session replies to: the conversation, and a summary by the session's own model.
 
-The law of this file: asked and answered, never stored and never logged.
+Invariant: queries and replies are never stored and never logged.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .guarded_call import guarded_call
-from .session import Session
+from .session import Session, guarded_call
 
 HISTORY_TIMEOUT_S = 2.0
 SUMMARY_TIMEOUT_S = 60.0
-"""The asker's own deadline is shorter; this one frees the model when nobody waits any more."""
+"""The requester's deadline is shorter. This one frees the model when the requester has stopped waiting."""
 
 
 def newest_turns(turns: list[TranscriptTurn]) -> History:
-    """The end of the conversation, as much of it as one message holds: whole turns, each cut to its limit."""
+    """Return the newest turns that fit one message: whole turns, each cut to `MAX_TURN_CHARS`."""
     kept: list[TranscriptTurn] = []
     bytes_left = MAX_MESSAGE_BYTES - len(encode(History()))
     for turn in reversed(turns[-MAX_TURNS:]):
@@ -41,14 +40,17 @@ def newest_turns(turns: list[TranscriptTurn]) -> History:
     return History(kept[::-1])
 
 
-async def answer_history(session: Session) -> bytes:
-    """A `History`; empty when the session cannot tell in time."""
-    told = await guarded_call("history", session.history, HISTORY_TIMEOUT_S)
-    return encode(newest_turns(told.value) if told else History())
+async def history_reply(session: Session) -> bytes:
+    """Return an encoded `History`; it is empty if the session fails or is too slow."""
+    turns = await guarded_call("history", session.history, HISTORY_TIMEOUT_S)
+    return encode(newest_turns(turns.value) if turns else History())
 
 
-async def answer_summary(session: Session, asked: bytes) -> bytes:
-    """An `OwnSummary`; empty when the session has no model, or it failed. Raises `Undecodable`."""
-    prompt = decode_as(SummaryQuery, asked).prompt
-    told = await guarded_call("summarize", lambda: session.summarize(prompt), SUMMARY_TIMEOUT_S)
-    return encode(SessionSummary(((told and told.value) or "")[:SUMMARY_MAX_CHARS]))
+async def summary_reply(session: Session, query: bytes) -> bytes:
+    """Return an encoded `SessionSummary`; it is empty if the session has no model or fails.
+
+    Raises `DecodeError` for an invalid query.
+    """
+    prompt = decode_as(SummaryQuery, query).prompt
+    summary = await guarded_call("summarize", lambda: session.summarize(prompt), SUMMARY_TIMEOUT_S)
+    return encode(SessionSummary(((summary and summary.value) or "")[:SUMMARY_MAX_CHARS]))

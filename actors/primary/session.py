@@ -1,18 +1,28 @@
-"""The port to a voice-agent framework: what a live call must be able to do to take part in a transfer.
+"""`Session`: what a voice-agent framework provides for one live call; and how warmxfer calls it.
 
-The law of this file: a handful of methods that any framework has, and no word of ours among them. An
-adapter is about thirty lines. Every method may be called twice, and after the call has ended; then it does
-nothing. The proxy puts its own deadline around each, so an adapter never needs one.
+Invariant: the protocol has few methods, and every framework can provide them. Its only types of warmxfer
+are `PhaseChanged` and `TranscriptTurn`. An adapter is about thirty lines (examples/attach_your_agent.py).
 
-What happens in the room goes the other way: the framework calls `participant_left`, `audio_enabled` and
-`closed` on the `Attachment` that `attach` gave it.
+Every method may be called twice, and after the call has ended; then it does nothing. `guarded_call` puts a
+deadline around each call, so an adapter needs none.
+
+Room events go the other way: the framework calls `participant_left`, `audio_enabled` and `closed` of the
+`Attachment` that `attach` returns.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import structlog
 
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class Session(Protocol):
@@ -20,16 +30,16 @@ class Session(Protocol):
 
     @property
     def room_id(self) -> str:
-        """The room in which the two talk."""
+        """The room of the call."""
         ...
 
     @property
     def caller_participant_id(self) -> str | None:
-        """The caller's participant id in that room; None when they are not in it, or nobody can tell."""
+        """The caller's participant id in that room; None if the caller is absent or unknown."""
         ...
 
     async def mute(self) -> None:
-        """Stop taking input from the caller. What they say from now on is dropped, not kept for later."""
+        """Stop taking input from the caller. Input from now on is dropped, not kept for later."""
         ...
 
     async def unmute(self) -> None:
@@ -37,36 +47,59 @@ class Session(Protocol):
         ...
 
     async def suspend_auto_end(self) -> None:
-        """Do not end the session by yourself, whoever leaves the room."""
+        """Keep the session open even if every other participant leaves the room."""
         ...
 
     async def restore_auto_end(self) -> None:
-        """Undo `suspend_auto_end`, and look again: when everybody has left meanwhile, end, but not at once.
+        """Undo `suspend_auto_end`. If all others have left meanwhile, end the session after a few seconds.
 
-        A caller who was moved away and is brought back may come a few seconds after this.
+        A caller who was moved and is returned may join a few seconds after this call.
         """
         ...
 
     async def say(self, text: str, *, interruptible: bool) -> None:
-        """Speak `text` behind what is being said now; return when it was said, or cut short.
+        """Speak `text` after the current utterance. Blocks until the speech ends or is interrupted.
 
-        `interruptible` False: the caller cannot cut it, and speaking must not unmute. Cancelling the call
-        stops the speech.
+        `interruptible` False: the caller cannot interrupt it, and speaking must not unmute them. Cancelling
+        the call stops the speech.
         """
         ...
 
     async def history(self) -> list[TranscriptTurn]:
-        """What the two said so far, oldest first; nothing of tools and prompts."""
+        """Return the conversation so far, oldest turn first, without tool calls and prompts."""
         ...
 
     async def summarize(self, prompt: str) -> str | None:
-        """The conversation, summarised by the session's own model; None when it has none."""
+        """Return a summary by the session's own model; None if it has none."""
         ...
 
     async def leave(self) -> None:
-        """Leave the call for good: the caller is with a person now."""
+        """Leave the call for good: the caller is connected to the supervisor."""
         ...
 
     async def on_phase(self, phase: PhaseChanged) -> None:
-        """The transfer moved on: called once per phase, in order."""
+        """Receive a phase of the transfer. Called once per phase, in order."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The result of a call that returned in time."""
+
+    value: T
+
+
+async def guarded_call(step: str, call: Callable[[], Awaitable[T]], timeout_s: float) -> Done[T] | None:
+    """Await `call()` for at most `timeout_s`. Returns None, and logs `step`, if it raises or is late.
+
+    A framework may raise any exception, and its text may quote the conversation. So only the exception's type
+    is logged.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return Done(await call())
+    except TimeoutError:
+        log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
+    except Exception as error:
+        log.error("session_call_failed", step=step, error=type(error).__name__)
+    return None

@@ -1,7 +1,8 @@
-"""Who has the caller: the AI, or a transfer that holds them. The one place where a session is acted on.
+"""Applies hold, release and leave commands to one session. No other module acts on the session.
 
-The law of this file: one thing at a time, under one lock; every command is answered, a repeated one with
-the newest fact about its caller; a hold ends by command, by its lease or with the session, and no other way.
+- Invariant: one command at a time, under one lock.
+- Invariant: every command is replied to. A repeated command gets the newest reply of its transfer.
+- Invariant: a hold ends by a command, by its lease or with the session, and in no other way.
 """
 
 from __future__ import annotations
@@ -32,107 +33,108 @@ from warmxfer.schemas import (
 )
 
 from ..common.command_replies import wire_name
-from .away import SILENT_STAY_S, wait_for_return
 from .caller_hold import CallerHold, HoldFailed
 from .event_queue import EventQueue
 from .fencing import FencingTokens, Freshness
-from .guarded_call import guarded_call
 from .hold_lease import wait_until_expired
 from .named_tasks import NamedTasks
-from .session import Session
+from .session import Session, guarded_call
 
 MAX_REASON_CHARS = 500
 ON_PHASE_TIMEOUT_S = 5.0
-ALONE_LINE = apology_for(Outcome.BROKEN)
+STAY_WITHOUT_COORDINATOR_S = 600.0
+"""How long the AI session stays after its lease expired without a reply from a coordinator."""
+POLL_INTERVAL_S = 0.25
+UNCOMMANDED_RELEASE_LINE = apology_for(Outcome.BROKEN)
 HELD_BY_OTHER_TRANSFER = "The caller of this session is held by another transfer."
 
 log = structlog.get_logger(__name__)
 
 
 class SessionController:
-    """Keeps the caller of one session for one transfer at a time."""
+    """Holds the caller of one session for one transfer at a time."""
 
     def __init__(
-        self, bus: Bus, session: Session, reporter: EventQueue, tasks: NamedTasks, lease_s: float
+        self, bus: Bus, session: Session, events: EventQueue, tasks: NamedTasks, lease_s: float
     ) -> None:
         self._bus = bus
         self._session = session
         self._hold = CallerHold(session, tasks)
-        self._reporter = reporter
+        self._events = events
         self._tasks = tasks
         self._lease_s = lease_s
         self._fences = FencingTokens()
-        self._turn = asyncio.Lock()
-        self._life = secrets.token_hex(4)
+        self._lock = asyncio.Lock()
+        self._instance_id = secrets.token_hex(4)
         self._room_events = 0
         self.holder: str | None = None
         """The transfer that holds the caller."""
         self.awaited_by: str | None = None
-        """The transfer whose caller is away and may be brought back; the AI stays for them."""
-        self._knows_caller = False
-        """Whether the framework knows the caller: then it also knows when they are away."""
-        self.running: str | None = None
-        """The transfer that is told what happens in the room."""
+        """The transfer whose caller was moved and may return. The AI session stays in the room for them."""
+        self._caller_known = False
+        """Whether the framework reported the caller's id. Only then a missing id means that they left."""
+        self.active_transfer: str | None = None
+        """The transfer that is notified of room events."""
         self.ended = asyncio.Event()
-        """Set when the session was taken out of the call, or has ended by itself."""
+        """Set when the session has left the call or has closed by itself."""
 
     async def apply(self, transfer_id: str, command: ToPrimary) -> None:
-        """Act on `command` if it is new, and answer it unless it is outdated."""
-        async with self._turn:
-            standing = self._fences.check(transfer_id, command)
-            if standing is Freshness.OLD:
+        """Apply `command` if it is new, and reply to it unless it is outdated."""
+        async with self._lock:
+            freshness = self._fences.check(transfer_id, command)
+            if freshness is Freshness.OLD:
                 log.info("command_outdated", transfer_id=transfer_id, command_id=command.command_id)
-            elif standing is Freshness.REPEAT:
-                if answer := self._fences.record_reply(transfer_id):
-                    self._publish(transfer_id, answer)
+            elif freshness is Freshness.REPEAT:
+                if reply := self._fences.reply_to(transfer_id):
+                    self._publish(transfer_id, reply)
             elif isinstance(command, HoldCaller) and not self._bus.connected:
-                # Nobody could release this caller now; the catch-up after the outage will judge it again.
-                log.warning("hold_put_off", transfer_id=transfer_id, command_id=command.command_id)
+                # No release could arrive now. The poll after the reconnect decides about this command again.
+                log.warning("hold_postponed", transfer_id=transfer_id, command_id=command.command_id)
             else:
-                self._fences.skip(transfer_id, command)
+                self._fences.advance(transfer_id, command)
                 await self._act(transfer_id, command)
 
     async def skip(self, transfer_id: str, command: ToPrimary) -> None:
-        """Remember that `command` and all before it are over, without acting on it."""
-        async with self._turn:
+        """Mark `command` and all older commands of the transfer as applied, without applying them."""
+        async with self._lock:
             if self._fences.check(transfer_id, command) is Freshness.NEW:
-                self._fences.skip(transfer_id, command)
+                self._fences.advance(transfer_id, command)
 
-    def is_newer(self, transfer_id: str, command: ToPrimary) -> bool:
-        """Whether `obey` would act on `command`."""
+    def is_new(self, transfer_id: str, command: ToPrimary) -> bool:
+        """Return whether `apply` would apply `command`."""
         return self._fences.check(transfer_id, command) is Freshness.NEW
 
     async def close(self) -> None:
-        """The session ends: whoever holds the caller is told, and the caller is given back."""
-        async with self._turn:
+        """End the session: release a held caller and notify the transfer that holds them."""
+        async with self._lock:
             self._stop_waiting()
-            if transfer_id := self._let_go():
+            if transfer_id := self._clear_holder():
                 await self._hold.release()
                 self._reply(transfer_id, CallerReleased(command_id=None, cause="session_closed"))
         self._tasks.cancel("lease")
 
     def participant_left(self, participant_id: str, reason: str) -> None:
-        """Tell the running transfer, if there is one."""
+        """Notify the active transfer, if there is one."""
         left = ParticipantLeft(
-            room_id=self._session.room_id, participant_id=participant_id, reason=reason[:500]
+            room_id=self._session.room_id, participant_id=participant_id, reason=reason[:MAX_REASON_CHARS]
         )
-        self._tell_room_event(left)
+        self._publish_room_event(left)
 
     def audio_enabled(self, participant_id: str) -> None:
-        """Tell the running transfer, if there is one."""
-        heard = AudioStreamEnabled(room_id=self._session.room_id, participant_id=participant_id)
-        self._tell_room_event(heard)
+        """Notify the active transfer, if there is one."""
+        enabled = AudioStreamEnabled(room_id=self._session.room_id, participant_id=participant_id)
+        self._publish_room_event(enabled)
 
-    # ── one command at a time ────────────────────────────────────────────────────────────────────
+    # ── one command at a time ────────────────────────────────────────────────────────────────────────
 
     async def _act(self, transfer_id: str, command: ToPrimary) -> None:
-        another = (self.holder or self.awaited_by) not in (None, transfer_id)
-        if not another:
+        other_transfer = (self.holder or self.awaited_by) not in (None, transfer_id)
+        if not other_transfer:
             self._stop_waiting()
         match command:
-            case ReleaseCaller() if another:
+            case ReleaseCaller() if other_transfer:
                 self._reply(transfer_id, CallerReleased(command_id=command.command_id))
-            case _ if another:
+            case _ if other_transfer:
                 self._reply(transfer_id, _refused(command, HELD_BY_OTHER_TRANSFER))
             case HoldCaller():
                 await self._hold_caller(transfer_id, command)
@@ -147,16 +149,16 @@ class SessionController:
         except HoldFailed as error:
             self._reply(transfer_id, _refused(command, str(error)))
             return
-        self.holder = self.running = transfer_id
+        self.holder = self.active_transfer = transfer_id
         caller = await guarded_call("caller_participant_id", self._caller_participant_id, timeout_s=1.0)
-        self._knows_caller = caller is not None and caller.value is not None
+        self._caller_known = caller is not None and caller.value is not None
         self._reply(
             transfer_id,
             CallerHeld(command_id=command.command_id, caller_participant_id=caller.value if caller else None),
         )
         self._hold.say(command.line, interruptible=False)
         self._tasks.start("lease", self._watch_lease(transfer_id))
-        self._tasks.start("phases", self._pass_on_phases(transfer_id))
+        self._tasks.start("phases", self._relay_phases(transfer_id))
 
     async def _release_caller(self, transfer_id: str, command: ReleaseCaller) -> None:
         self._tasks.cancel("lease")
@@ -165,7 +167,7 @@ class SessionController:
         self._reply(transfer_id, CallerReleased(command_id=command.command_id))
         if command.stay_s > 0:
             self._wait_for_caller(transfer_id, command.stay_s, command.line)
-        if command.line and not (command.stay_s > 0 and self._knows_caller):
+        if command.line and not (command.stay_s > 0 and self._caller_known):
             self._hold.say(command.line, interruptible=True)
 
     async def _leave_call(self, transfer_id: str, command: LeaveCall) -> None:
@@ -175,93 +177,112 @@ class SessionController:
         self._reply(transfer_id, CallLeft(command_id=command.command_id))
         self.ended.set()
 
-    async def _release_without_command(self, *, over: bool) -> None:
-        """Nobody is in charge: the caller is given back, and waited for if they are away.
+    async def _release_without_command(self, *, transfer_over: bool) -> None:
+        """Release the caller after the lease expired, and wait for them if they were moved.
 
-        Unless the transfer is `over`, the session stays whoever is there: once the bus is back the caller may
-        still be moved, and brought back.
+        Unless `transfer_over`, the AI session stays even if the caller is present. Once the broker is
+        reachable again, the transfer may still move the caller and return them.
         """
-        async with self._turn:
-            away = self._knows_caller and self._session.caller_participant_id is None
-            if (transfer_id := self._let_go()) is None:
+        async with self._lock:
+            caller_absent = self._caller_known and self._session.caller_participant_id is None
+            if (transfer_id := self._clear_holder()) is None:
                 return
-            await self._hold.release(stay=away or not over)
+            await self._hold.release(stay=caller_absent or not transfer_over)
             self._reply(transfer_id, CallerReleased(command_id=None, cause="bus_silent"))
-            if not away:
-                self._hold.say(ALONE_LINE, interruptible=True)
-            if away or not over:
-                line = ALONE_LINE if away else None
-                self._wait_for_caller(transfer_id, SILENT_STAY_S, line, to_the_end=not over)
+            if not caller_absent:
+                self._hold.say(UNCOMMANDED_RELEASE_LINE, interruptible=True)
+            if caller_absent or not transfer_over:
+                line = UNCOMMANDED_RELEASE_LINE if caller_absent else None
+                self._wait_for_caller(
+                    transfer_id, STAY_WITHOUT_COORDINATOR_S, line, full_time=not transfer_over
+                )
 
-    def _let_go(self) -> str | None:
+    def _clear_holder(self) -> str | None:
         transfer_id, self.holder = self.holder, None
         return transfer_id
 
-    # ── while the caller is away ─────────────────────────────────────────────────────────────────
+    # ── after the caller was moved ───────────────────────────────────────────────────────────────────
 
     def _wait_for_caller(
-        self, transfer_id: str, stay_s: float, line: str | None, *, to_the_end: bool = False
+        self, transfer_id: str, stay_s: float, line: str | None, *, full_time: bool = False
     ) -> None:
         self.awaited_by = transfer_id
-        self._tasks.start("stay", self._stay(stay_s, line, to_the_end))
+        self._tasks.start("stay", self._stay_for_caller(stay_s, line, full_time))
 
     def _stop_waiting(self) -> None:
         self.awaited_by = None
         self._tasks.cancel("stay")
 
-    async def _stay(self, stay_s: float, line: str | None, to_the_end: bool) -> None:
-        """Until the caller is back, who is then talked to, or nobody will bring them any more.
+    async def _stay_for_caller(self, stay_s: float, line: str | None, full_time: bool) -> None:
+        """Wait until the caller returns or `stay_s` is over, then restore auto-end.
 
-        `to_the_end`: though they are back, for they may be moved again.
+        A caller who returns hears `line`. `full_time`: stay for all of `stay_s` even if the caller returned,
+        because the transfer may move them again.
         """
-        until = asyncio.get_running_loop().time() + stay_s
-        came = await wait_for_return(self._session, stay_s)
-        log.info("caller_waited_for", room_id=self._session.room_id, came=came)
-        if line and came:
+        deadline_at = asyncio.get_running_loop().time() + stay_s
+        returned = await _wait_for_return(self._session, stay_s)
+        log.info("wait_for_caller_ended", room_id=self._session.room_id, returned=returned)
+        if line and returned:
             self._hold.say(line, interruptible=True)
-        if to_the_end:
-            await asyncio.sleep(until - asyncio.get_running_loop().time())
-        async with self._turn:
+        if full_time:
+            await asyncio.sleep(deadline_at - asyncio.get_running_loop().time())
+        async with self._lock:
             self.awaited_by = None
             await self._hold.restore_auto_end()
 
-    # ── while a transfer runs ────────────────────────────────────────────────────────────────────
+    # ── while a transfer runs ────────────────────────────────────────────────────────────────────────
 
     async def _watch_lease(self, transfer_id: str) -> None:
-        over = await wait_until_expired(self._bus, transfer_id, self._lease_s)
-        log.error("caller_released_alone", transfer_id=transfer_id, lease_s=self._lease_s, over=over)
-        await self._release_without_command(over=over)
+        transfer_over = await wait_until_expired(self._bus, transfer_id, self._lease_s)
+        log.error(
+            "caller_released_without_command",
+            transfer_id=transfer_id,
+            lease_s=self._lease_s,
+            transfer_over=transfer_over,
+        )
+        await self._release_without_command(transfer_over=transfer_over)
 
-    async def _pass_on_phases(self, transfer_id: str) -> None:
+    async def _relay_phases(self, transfer_id: str) -> None:
         async for phase in follow_phases(self._bus, transfer_id):
             await guarded_call(
                 "on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S
             )
-        if self.running == transfer_id:
-            self.running = None
+        if self.active_transfer == transfer_id:
+            self.active_transfer = None
 
     async def _caller_participant_id(self) -> str | None:
         return self._session.caller_participant_id
 
-    # ── what is told ─────────────────────────────────────────────────────────────────────────────
+    # ── published events ─────────────────────────────────────────────────────────────────────────────
 
-    def _reply(self, transfer_id: str, fact: Event) -> None:
-        self._fences.reply_to(transfer_id, fact)
-        self._publish(transfer_id, fact)
+    def _reply(self, transfer_id: str, event: Event) -> None:
+        self._fences.record_reply(transfer_id, event)
+        self._publish(transfer_id, event)
 
-    def _publish(self, transfer_id: str, fact: Event) -> None:
-        command_id = fact.command_id if isinstance(fact, CommandReply | CallerReleased) else None
-        cause = fact.cause if isinstance(fact, CallerReleased) else ""
-        self._reporter.enqueue(
-            transfer_id, fact, f"{command_id or f'{transfer_id}:{cause}'}:{wire_name(fact)}"
+    def _publish(self, transfer_id: str, event: Event) -> None:
+        command_id = event.command_id if isinstance(event, CommandReply | CallerReleased) else None
+        cause = event.cause if isinstance(event, CallerReleased) else ""
+        self._events.enqueue(
+            transfer_id, event, f"{command_id or f'{transfer_id}:{cause}'}:{wire_name(event)}"
         )
 
-    def _tell_room_event(self, fact: Event) -> None:
-        if self.running is not None:
+    def _publish_room_event(self, event: Event) -> None:
+        if self.active_transfer is not None:
             self._room_events += 1
-            msg_id = f"{self.running}:{wire_name(fact)}:{self._life}:{self._room_events}"
-            self._reporter.enqueue(self.running, fact, msg_id)
+            msg_id = f"{self.active_transfer}:{wire_name(event)}:{self._instance_id}:{self._room_events}"
+            self._events.enqueue(self.active_transfer, event, msg_id)
 
 
 def _refused(command: ToPrimary, detail: str) -> CommandFailed:
     return CommandFailed(command_id=command.command_id, failure=FailureKind.REFUSED, detail=detail)
+
+
+async def _wait_for_return(session: Session, timeout_s: float) -> bool:
+    """Block until the caller is in the session's room. Returns False after `timeout_s`."""
+    loop = asyncio.get_running_loop()
+    deadline_at = loop.time() + timeout_s
+    while loop.time() < deadline_at:
+        if session.caller_participant_id is not None:
+            return True
+        await asyncio.sleep(POLL_INTERVAL_S)
+    return False

@@ -1,12 +1,11 @@
-"""How an agent is present in a room: the port, and one file for each cloud that has rooms.
+"""An agent inside a room: join, speak, listen. One protocol, and one folder for each cloud.
 
-    ticket = ticket_from(bus, room_id, participant_id)
-    voice = open_voice(VoiceSettings.from_env(os.environ), Seat(room_id, participant_id, "Briefing", ticket))
-    presence = await voice.join()
-    interrupted = await voice.say("Hello.")
+    options = JoinOptions(room_id, participant_id, "Ava", token_source(bus, room_id, participant_id))
+    room = open_room_client(RoomSettings.from_env(os.environ), options)
+    snapshot = await room.join()
+    interrupted = await room.say("Hello.")
 
-The law of this room: what an actor wants of a room is in `port.py`; a cloud's protocol is known to its own
-files and to nobody else.
+Invariant: actors use only what `room_client.py` defines. Only the folder of a cloud knows its protocol.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from .room_client import (
     TokenSource,
     UtteranceHeard,
     VoicemailSuspected,
+    token_source,
 )
 from .sandbox.client import SandboxRoomClient
 from .settings import ROOM_KIND_VARIABLE, ROOM_KINDS, PipelineFactory, RoomSettings, room_kind
-from .token_source import token_source
 
 __all__ = [
     "MAX_UTTERANCE_CHARS",
@@ -62,11 +61,11 @@ __all__ = [
 ]
 
 
-def open_room_client(settings: RoomSettings, seat: JoinOptions) -> RoomClient:
-    """A presence that has yet to `join`."""
+def open_room_client(settings: RoomSettings, options: JoinOptions) -> RoomClient:
+    """Return a client that has not joined yet."""
     if settings.pipeline is None:
-        return SandboxRoomClient(seat)
-    # Only now: the framework takes seconds to import, and is an extra.
+        return SandboxRoomClient(options)
+    # Imported here because the framework is an optional extra, and takes seconds to import.
     from .videosdk.client import VideoSDKRoomClient
 
-    return VideoSDKRoomClient(seat, settings.pipeline)
+    return VideoSDKRoomClient(options, settings.pipeline)

@@ -1,4 +1,4 @@
-"""What happens in a room, on its way to the one who reads it: bounded, in order, with an end."""
+"""Bounded queue of room events: in order, for one reader, with an end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class RoomEventQueue:
-    """`Voice.events`: filled by one presence, read by one reader."""
+    """The events of one room client: `RoomClient.events` returns `read`."""
 
     def __init__(self) -> None:
         self._unread: asyncio.Queue[RoomEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS + 2)
@@ -27,20 +27,20 @@ class RoomEventQueue:
             yield event
 
     def put(self, event: RoomEvent) -> bool:
-        """Queue `event`; False when it is over, or the reader has fallen too far behind."""
+        """Queue `event`. Returns False if the queue has ended or the reader is too far behind."""
         if self.over:
             return False
         if self._unread.qsize() >= MAX_UNREAD_EVENTS:
-            log.warning("voice_reader_too_slow", unread=MAX_UNREAD_EVENTS)
+            log.warning("room_events_overflowed", unread=MAX_UNREAD_EVENTS)
             return False
         self._unread.put_nowait(event)
         return True
 
-    def end(self, closing: DisconnectReason | None) -> None:
-        """The last event, if the room ended it; nothing is told after it. Twice: nothing happens."""
+    def end(self, reason: DisconnectReason | None) -> None:
+        """End the queue; `reason`, if given, becomes the last event. Idempotent."""
         if self.over:
             return
         self.over = True
-        if closing is not None:
-            self._unread.put_nowait(Disconnected(closing))
+        if reason is not None:
+            self._unread.put_nowait(Disconnected(reason))
         self._unread.put_nowait(None)

@@ -1,10 +1,8 @@
-"""How an agent is present in a room: it joins, notices, speaks, listens, leaves. No vendor's words.
+"""`RoomClient`: how an agent joins a room, receives events, speaks, listens and leaves. No vendor's terms.
 
-The law of this file: what happens in the room is told in one order. `events()` carries the ends of our own
-utterances too, so that whoever must know whether something was heard before or after the question ended
-reads it off that order and never off two clocks.
-
-An utterance does not outlive the connection it was said on: it ends as interrupted.
+- Invariant: all events of a room arrive in one order. `events()` includes the ends of our own utterances.
+  So a reader sees whether an utterance was heard before or after our question ended, without any clock.
+- Invariant: an utterance ends with the connection on which it was said. It then counts as interrupted.
 """
 
 from __future__ import annotations
@@ -13,27 +11,42 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
-from warmxfer.schemas import InvalidRequest, RoomToken
+from warmxfer.bus import Bus, subjects
+from warmxfer.schemas import InvalidRequest, RoomToken, RoomTokenQuery, decode_as, encode
 
 from ..llm import ChatModel
 
+TOKEN_TIMEOUT_S: Final = 3.0
 MAX_UTTERANCE_CHARS = 4_000
-"""What is longer is cut before it is said."""
+"""Longer text is cut before it is said."""
 
 TokenSource = Callable[[], Awaitable[RoomToken]]
-"""Gives a fresh token for this seat; asked again before every new connection."""
+"""Returns a fresh token for this participant id. Called before every new connection."""
+
+
+def token_source(bus: Bus, room_id: str, participant_id: str) -> TokenSource:
+    """Return a source that requests tokens from the gateway. Tokens are never stored and never logged.
+
+    The source raises `NoReply` (a `RetryableError`) if no gateway replies.
+    """
+    query = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
+
+    async def request_token() -> RoomToken:
+        return decode_as(RoomToken, await bus.request(subjects.ASK_ROOM_TOKEN, query, TOKEN_TIMEOUT_S))
+
+    return request_token
 
 
 @dataclass(frozen=True, slots=True)
 class JoinOptions:
-    """Where to be, as whom. The same participant id twice: the later one takes the place of the first.
+    """The room to join, and the participant id. A second join with the same id disconnects the first.
 
-    `listens_to` is the one whose words the agent is there for. A cloud that tells speakers apart lets all of
-    them be heard; where they would be one voice, only this one is listened to.
+    `listens_to`: the participant whose speech the agent is there for. A cloud that separates speakers
+    reports all of them. A cloud that mixes them reports only this one.
     """
 
     room_id: str
@@ -44,14 +57,14 @@ class JoinOptions:
 
 
 class NoSuchRoom(InvalidRequest):
-    """Nobody has opened this room yet, or it is forgotten."""
+    """The room was not opened yet, or has been closed."""
 
     def __init__(self, room_id: str) -> None:
-        super().__init__(f"There is no room {room_id}; open it, or give another")
+        super().__init__(f"Room {room_id} does not exist; open it, or give another room")
 
 
 class RoomParticipant(Struct, frozen=True):
-    """Somebody else in the room."""
+    """Another participant in the room."""
 
     id: str
     name: str = ""
@@ -59,7 +72,7 @@ class RoomParticipant(Struct, frozen=True):
 
 
 class RoomSnapshot(Struct, frozen=True):
-    """The room as it was found on entering; `participants` are the others."""
+    """The room at the time of joining; `participants` are the others."""
 
     room_id: str
     session_id: str | None
@@ -76,14 +89,14 @@ class ParticipantLeftRoom(Struct, frozen=True):
 
 
 class AudioStarted(Struct, frozen=True):
-    """From now on this participant can be heard."""
+    """The audio of this participant has started."""
 
     participant_id: str
     kind: str = "audio"
 
 
 class UtteranceHeard(Struct, frozen=True):
-    """One whole utterance of somebody else, told when it ended."""
+    """One whole utterance of another participant, reported at its end."""
 
     participant_id: str
     text: str
@@ -96,21 +109,21 @@ class VoicemailSuspected(Struct, frozen=True):
 
 
 class SpeechEnded(Struct, frozen=True):
-    """One utterance of our own is over; `interrupted`: not said to its end."""
+    """One utterance of our own has ended; `interrupted`: before its last word."""
 
     utterance_id: str
     interrupted: bool
 
 
 class DisconnectReason(StrEnum):
-    """Why a presence ended that did not leave by itself."""
+    """Why the connection ended without our leaving."""
 
     REPLACED = "replaced"
-    """Somebody joined under the same participant id: another worker took over."""
+    """Another worker joined with our participant id, and takes over."""
     DEACTIVATED = "deactivated"
     KICKED = "kicked"
     LOST = "lost"
-    """The connection went down and could not be had back, or the reader fell too far behind."""
+    """The connection could not be reopened, or the reader fell too far behind."""
 
 
 class Disconnected(Struct, frozen=True):
@@ -132,7 +145,7 @@ RoomEvent = (
 
 @dataclass(frozen=True, slots=True)
 class QueuedUtterance:
-    """Something being said, or waiting to be said. Await it for its end: True when it was interrupted."""
+    """An utterance that is queued or being said. Await its end: True if it was interrupted."""
 
     id: str
     ended: asyncio.Future[bool] = field(repr=False)
@@ -142,36 +155,36 @@ class QueuedUtterance:
 
 
 class RoomClient(Protocol):
-    """One presence in one room. Everything but `join` and `leave` returns at once and never raises."""
+    """One participant in one room. All methods but `join` and `leave` return at once and never raise."""
 
     @property
     def model(self) -> ChatModel | None:
-        """The chat model that came with this presence, if any: from `join` on, until `leave`."""
+        """The chat model of the cloud's framework, between `join` and `leave`; None if there is none."""
         ...
 
     async def join(self) -> RoomSnapshot:
-        """Enter. Raises `Refused` when the door stays shut, `Retry` when nobody came to it in time."""
+        """Join the room. Raises `InvalidRequest` if the join is rejected, `RetryableError` on timeout."""
         ...
 
     def events(self) -> AsyncIterator[RoomEvent]:
-        """What happens from the entering on; for one reader. Ends after `Closed`, or when we left.
+        """Yield events from the join on, to one reader. Ends after `Disconnected`, or when we leave.
 
-        Who comes, goes or becomes audible while a lost connection is being had back is told then.
+        Joins, leaves and audio starts during a lost connection are reported after the reconnect.
         """
         ...
 
     def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
-        """Speak, after what is being said already. Its end is certain: a limit in seconds sees to it."""
+        """Speak after the utterances that are queued. Every utterance ends: a limit in seconds applies."""
         ...
 
     def interrupt(self) -> None:
-        """Stop speaking now, and drop what was queued behind; what is not interruptible stays."""
+        """Stop speaking now, and drop queued utterances. Uninterruptible ones stay."""
         ...
 
     def listen(self, enabled: bool) -> None:
-        """Open or close our ears; stays as it is through a reconnect."""
+        """Take or mute input; the setting survives a reconnect."""
         ...
 
     async def leave(self) -> None:
-        """Go, within seconds; utterances end as interrupted. Twice, or before `join`: nothing happens."""
+        """Leave the room within seconds; utterances end as interrupted. Idempotent, also before `join`."""
         ...

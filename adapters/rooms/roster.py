@@ -1,6 +1,6 @@
-"""Who else is in the room, folded from what was seen: the difference of two looks is told as events.
+"""The other participants of a room, and the events between two snapshots. Pure.
 
-Pure. A connection that was lost and had back shows the room anew; what happened meanwhile is the difference.
+A reconnect delivers a new snapshot of the room. Its difference to the old one is what happened meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .room_client import AudioStarted, ParticipantJoinedRoom, ParticipantLeftRoo
 
 
 class Roster:
-    """The others in one room, by participant id."""
+    """The other participants of one room, by participant id."""
 
     def __init__(self) -> None:
         self._others: dict[str, RoomParticipant] = {}
@@ -22,25 +22,25 @@ class Roster:
     def others(self) -> tuple[RoomParticipant, ...]:
         return tuple(self._others.values())
 
-    def replace_all(self, found: Iterable[RoomParticipant]) -> list[RoomEvent]:
-        """Take `found` for everybody who is here now; returns what must have happened since the last look."""
-        now = {participant.id: participant for participant in found}
+    def replace_all(self, participants: Iterable[RoomParticipant]) -> list[RoomEvent]:
+        """Replace all participants. Returns the events that must have happened since the last update."""
+        present = {participant.id: participant for participant in participants}
         events: list[RoomEvent] = [
-            ParticipantLeftRoom(gone, "left while the connection was down")
-            for gone in self._others
-            if gone not in now
+            ParticipantLeftRoom(id, "left while the connection was down")
+            for id in self._others
+            if id not in present
         ]
-        for participant in now.values():
-            before = self._others.get(participant.id)
-            if before is None:
+        for participant in present.values():
+            known = self._others.get(participant.id)
+            if known is None:
                 events.append(ParticipantJoinedRoom(participant))
-            elif participant.audible and not before.audible:
+            elif participant.audible and not known.audible:
                 events.append(AudioStarted(participant.id))
-        self._others = now
+        self._others = present
         return events
 
     def apply(self, event: RoomEvent | None) -> list[RoomEvent]:
-        """Take one event into account; returns it, or nothing when it is no news."""
+        """Apply one event. Returns it in a list, or an empty list if it changes nothing."""
         match event:
             case None:
                 return []

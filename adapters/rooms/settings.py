@@ -1,7 +1,7 @@
-"""How a process that is present in rooms is set up, from the environment.
+"""Settings of a process that joins rooms, from the environment; and the pipeline factory.
 
-The law of this file: what is wrong with the set-up is said when the process starts, not when the first
-supervisor is on the line. Nothing of a cloud's framework is imported unless that cloud was chosen.
+- Invariant: a wrong setting is refused when the process starts, not when the first supervisor answers.
+- Invariant: a cloud's framework is imported only if that cloud was chosen.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ MAX_SHOWN_CHARS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class PipelineFactory:
-    """A function that makes the framework's pipeline, anew for each consultation; `setting` named it."""
+    """A function that makes the framework's pipeline for one consultation. `setting` is where it is named."""
 
     name: str
     make: Callable[[], Any] = field(repr=False)
     setting: str = PIPELINE_VARIABLE
     detector: Any = field(default=None, repr=False)
-    """A framework's LLM that tells machines from people in place of the pipeline's own."""
+    """An LLM of the framework that detects answering machines, in place of the pipeline's own."""
     scope: Context | None = field(default=None, repr=False)
-    """Where the framework's session begins whose pipelines these are; None: each begins one of its own."""
+    """The context in which the framework's session starts. None: every session gets its own context."""
 
-    def refused(self, trouble: str) -> InvalidRequest:
-        """The refusal of this function, or of what it made: which, and what to do about it."""
-        return _refused(self.name, trouble, self.setting)
+    def refused(self, problem: str) -> InvalidRequest:
+        """Return the error for this function or for its result: the setting, its value and the remedy."""
+        return _refused(self.name, problem, self.setting)
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """In rooms of VideoSDK with a `pipeline` that hears and speaks there; without one, in the sandbox's."""
+    """VideoSDK rooms if there is a `pipeline` that listens and speaks there; sandbox rooms otherwise."""
 
     pipeline: PipelineFactory | None = None
 
@@ -50,16 +50,16 @@ class RoomSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> RoomSettings:
-        """The settings in `env`; raises `Refused` with the variable, its value and the remedy."""
-        kind, named = room_kind(env), env.get(PIPELINE_VARIABLE, "").strip()
+        """Read the settings. Raises `InvalidRequest` with the variable, its value and the remedy."""
+        kind, factory_name = room_kind(env), env.get(PIPELINE_VARIABLE, "").strip()
         if kind == "sandbox":
             return cls()
         _prepare_framework()
-        return cls(_factory(named))
+        return cls(_factory(factory_name))
 
 
 def room_kind(env: Mapping[str, str]) -> str:
-    """`WARMXFER_VOICE`, "sandbox" when unset; raises `Refused` for one that nobody speaks."""
+    """Return `WARMXFER_VOICE`, or "sandbox" if unset. Raises `InvalidRequest` for an unknown kind."""
     kind = env.get(ROOM_KIND_VARIABLE) or "sandbox"
     if kind not in ROOM_KINDS:
         raise InvalidRequest(
@@ -69,8 +69,8 @@ def room_kind(env: Mapping[str, str]) -> str:
     return kind
 
 
-def _refused(name: str, trouble: str, setting: str = PIPELINE_VARIABLE) -> InvalidRequest:
-    return InvalidRequest(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {trouble}", field=setting)
+def _refused(name: str, problem: str, setting: str = PIPELINE_VARIABLE) -> InvalidRequest:
+    return InvalidRequest(f"{setting} is {name[:MAX_SHOWN_CHARS]!r}, {problem}", field=setting)
 
 
 def _prepare_framework() -> None:
@@ -85,19 +85,21 @@ def _prepare_framework() -> None:
         ) from error
 
 
-def _factory(named: str) -> PipelineFactory:
-    module, _, path = named.partition(":")
+def _factory(factory_name: str) -> PipelineFactory:
+    module, _, path = factory_name.partition(":")
     if not module or not path:
-        raise _refused(named, "not a function; write module:function, one that returns a videosdk Pipeline")
+        raise _refused(
+            factory_name, "not a function; write module:function, one that returns a videosdk Pipeline"
+        )
     try:
         make = reduce(getattr, path.split("."), import_module(module))
     except ImportError as error:
-        raise _refused(named, f"but {error}; install it, or put its folder into PYTHONPATH") from error
+        raise _refused(factory_name, f"but {error}; install it, or put its folder into PYTHONPATH") from error
     except AttributeError:
-        raise _refused(named, f"but {module} has no {path}; name a function of that module") from None
-    except Exception as error:  # a module of the user's: it may fail in any way
-        trouble = f"but importing {module} raised {type(error).__name__}; make it importable"
-        raise _refused(named, trouble) from error
+        raise _refused(factory_name, f"but {module} has no {path}; name a function of that module") from None
+    except Exception as error:  # a user's module may raise anything
+        problem = f"but importing {module} raised {type(error).__name__}; make it importable"
+        raise _refused(factory_name, problem) from error
     if not callable(make):
-        raise _refused(named, f"but that is a {type(make).__name__}; name a function")
-    return PipelineFactory(named, make)
+        raise _refused(factory_name, f"but it is of type {type(make).__name__}; name a function")
+    return PipelineFactory(factory_name, make)

@@ -1,6 +1,6 @@
-"""What we are saying and are still to say: each utterance ends once, and is told to have ended.
+"""Our own utterances: those being said and those queued. Every utterance ends exactly once.
 
-The law of this file: an end is certain. Who speaks reports it; who does not report in time is not waited for.
+Invariant: an utterance always ends. If the cloud does not report its end in time, it ends as interrupted.
 """
 
 from __future__ import annotations
@@ -15,52 +15,57 @@ from .room_client import MAX_UTTERANCE_CHARS, QueuedUtterance, RoomEvent, Speech
 MAX_QUEUED_UTTERANCES: Final = 64
 UTTERANCE_LIMIT_S: Final = 30.0
 UTTERANCE_LIMIT_PER_WORD_S: Final = 1.0
-"""An utterance whose end is not told within these (times what it waits behind) ends as interrupted."""
+"""An utterance without a reported end within these limits ends as interrupted.
+
+The limit grows with the number of utterances that are queued before it.
+"""
 
 
 class UtteranceQueue:
-    """`tell` is given the end of each."""
+    """The utterances of one room client. `publish` receives a `SpeechEnded` for each."""
 
-    def __init__(self, tell: Callable[[RoomEvent], bool]) -> None:
-        self._tell = tell
-        self._open: dict[str, tuple[QueuedUtterance, bool, asyncio.TimerHandle]] = {}
+    def __init__(self, publish: Callable[[RoomEvent], bool]) -> None:
+        self._publish = publish
+        self._pending: dict[str, tuple[QueuedUtterance, bool, asyncio.TimerHandle]] = {}
         self._numbers = itertools.count(1)
         self._closed = False
 
     def begin(self, text: str, *, interruptible: bool) -> tuple[QueuedUtterance, str]:
-        """A new one, and what is to be said of `text`; already ended if nothing is."""
+        """Return a new utterance and the text to say. It has already ended if nothing is to be said."""
         loop = asyncio.get_running_loop()
         text = text.strip()[:MAX_UTTERANCE_CHARS]
         utterance = QueuedUtterance(f"u{next(self._numbers)}", loop.create_future())
-        limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (1 + len(self._open))
+        limit_s = (UTTERANCE_LIMIT_S + UTTERANCE_LIMIT_PER_WORD_S * len(text.split())) * (
+            1 + len(self._pending)
+        )
         timer = loop.call_later(limit_s, self.finish, utterance.id, True)
-        self._open[utterance.id] = (utterance, interruptible, timer)
-        if self._closed or not text or len(self._open) > MAX_QUEUED_UTTERANCES:
+        self._pending[utterance.id] = (utterance, interruptible, timer)
+        if self._closed or not text or len(self._pending) > MAX_QUEUED_UTTERANCES:
             self.finish(utterance.id, True)
         return utterance, text
 
     @property
     def interruptible(self) -> tuple[str, ...]:
-        """The ids of those that may be cut, the oldest first."""
-        return tuple(id for id, (_, interruptible, _) in self._open.items() if interruptible)
+        """The ids of the interruptible utterances, oldest first."""
+        return tuple(id for id, (_, interruptible, _) in self._pending.items() if interruptible)
 
     def finish(self, utterance_id: str, interrupted: bool) -> bool:
-        """It is over; nothing happens if it was already. False when nobody takes the news."""
-        begun = self._open.pop(utterance_id, None)
-        if begun is None:
+        """End an utterance. Idempotent. Returns False if the reader of the events is too far behind."""
+        pending = self._pending.pop(utterance_id, None)
+        if pending is None:
             return True
-        utterance, _, timer = begun
+        utterance, _, timer = pending
         timer.cancel()
         if not utterance.ended.done():
             utterance.ended.set_result(interrupted)
-        return self._tell(SpeechEnded(utterance_id, interrupted))
+        return self._publish(SpeechEnded(utterance_id, interrupted))
 
     def drop(self) -> None:
-        """None of them is going to be said to its end."""
-        for utterance_id in tuple(self._open):
+        """End all utterances as interrupted."""
+        for utterance_id in tuple(self._pending):
             self.finish(utterance_id, True)
 
     def close(self) -> None:
-        """Nothing is said any more."""
+        """End all utterances as interrupted, and every later one at once."""
         self._closed = True
         self.drop()

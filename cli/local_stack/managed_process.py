@@ -1,7 +1,7 @@
-"""One process of the house: started, waited for until it says it is ready, and never left behind.
+"""One child process: started, awaited until it reports ready, and always stopped.
 
-It is run under the leash of the bus room, so it ends when this process does, however this one ends. What it
-says goes to a file of its own; the first line on its ready pipe says that it is at work.
+It runs under `warmxfer.bus.run_with_parent`, so it ends when this process ends, even by SIGKILL. Its output
+goes to a log file of its own. It reports ready by one line on its ready pipe.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 20.0
-LINGER_S = 2.0
+EXIT_TIMEOUT_S = 2.0
+"""How long a process may run after it has closed its ready pipe."""
+
 MAX_LAST_LINE_CHARS = 300
 
 
 class ManagedProcess:
-    """A running process. Made by `spawn`."""
+    """A running child process, made by `spawn`."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log_path: Path) -> None:
         self.name = name
         self.log_path = log_path
         self.ready = ""
-        """The line with which it said that it is at work."""
+        """The line with which it reported ready."""
         self._process = process
 
     @classmethod
@@ -41,42 +43,43 @@ class ManagedProcess:
         env: Mapping[str, str],
         log_path: Path,
         *,
-        speaks: bool = False,
+        ready_on_stdout: bool = False,
     ) -> ManagedProcess:
         """Start `command` and return once it is ready.
 
-        Raises with its last words when it is not: `Refused` when it ended as who was refused something,
-        else `Retry`. It finds its ready pipe in `WARMXFER_READY_FD`, or with `speaks` as its stdout.
+        The process finds the number of its ready pipe in `WARMXFER_READY_FD`; with `ready_on_stdout` the pipe
+        is its stdout. If it does not get ready, raises with the last line of its log: `InvalidRequest` if it
+        exited with the code for an invalid request, otherwise `RetryableError`.
         """
-        leash = find_spec("warmxfer.bus.run_with_parent")
-        if leash is None or leash.origin is None:
+        wrapper = find_spec("warmxfer.bus.run_with_parent")
+        if wrapper is None or wrapper.origin is None:
             raise FileNotFoundError("warmxfer.bus.run_with_parent")
-        reading, writing = os.pipe()
-        with log_path.open("ab") as said:
+        read_end, write_end = os.pipe()
+        with log_path.open("ab") as log_file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-IS",
-                leash.origin,
+                wrapper.origin,
                 str(os.getpid()),
                 *command,
-                # Of its own session: Ctrl-C reaches us alone, and we say who ends when.
+                # A session of its own: Ctrl-C reaches only this process, which stops its children in order.
                 start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing if speaks else said,
-                stderr=said,
-                env={**env, READY_FD: str(writing)},
-                pass_fds=(writing,),
+                stdout=write_end if ready_on_stdout else log_file,
+                stderr=log_file,
+                env={**env, READY_FD: str(write_end)},
+                pass_fds=(write_end,),
             )
-        os.close(writing)
+        os.close(write_end)
         child = cls(name, process, log_path)
         try:
-            child.ready = await _first_line(reading)
+            child.ready = await _first_line(read_end)
         except BaseException:
             await child.kill()
             raise
         if not child.ready:
-            refused = await child._end() == INVALID
-            raise (InvalidRequest if refused else RetryableError)(
+            invalid = await child._exit_code() == INVALID
+            raise (InvalidRequest if invalid else RetryableError)(
                 f"{name} did not start: {last_log_line(log_path)}"
             )
         return child
@@ -87,11 +90,11 @@ class ManagedProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """Whether the process has not ended."""
         return self._process.returncode is None
 
     async def stop(self) -> None:
-        """Ask it to end, and wait; one that does not is killed."""
+        """Send SIGTERM and wait for the end. After `STOP_TIMEOUT_S` send SIGKILL."""
         if self.running:
             self._process.terminate()
         try:
@@ -101,36 +104,36 @@ class ManagedProcess:
             await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """Send SIGKILL and wait for the end."""
         if self.running:
             self._process.kill()
         await self._process.wait()
 
-    async def _end(self) -> int | None:
-        """Its exit code, a moment after it let go of its pipe; one that hangs is killed."""
+    async def wait(self) -> int:
+        """Wait for the end and return the exit code."""
+        return await self._process.wait()
+
+    async def _exit_code(self) -> int | None:
+        """Return the exit code of a process that closed its ready pipe. Kill it if it does not exit."""
         try:
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(EXIT_TIMEOUT_S):
                 return await self._process.wait()
         except TimeoutError:
             await self.kill()
             return self._process.returncode
 
-    async def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        return await self._process.wait()
-
 
 def last_log_line(log_path: Path) -> str:
-    """The last line a process wrote, cut."""
+    """Return the last line of a log, cut to `MAX_LAST_LINE_CHARS`."""
     lines = log_path.read_text(errors="replace").strip().splitlines()
-    return lines[-1][:MAX_LAST_LINE_CHARS] if lines else "it said nothing"
+    return lines[-1][:MAX_LAST_LINE_CHARS] if lines else "its log is empty"
 
 
-async def _first_line(reading: int) -> str:
-    """The first line from a pipe; empty when its other end closed, or in time nothing came."""
+async def _first_line(read_end: int) -> str:
+    """Return the first line from a pipe: empty if the other end closed, or after `START_TIMEOUT_S`."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
     )
     try:
         async with asyncio.timeout(START_TIMEOUT_S):

@@ -1,12 +1,15 @@
-"""The whole house on one machine: nats-server, the sandbox, and every actor as a process of its own.
+"""nats-server, the sandbox and every actor as processes on one machine.
 
-    async with House(time_scale=0.2) as house:
-        caller = await house.call("+14155550201")
-        await house.start("primary", rooms=[caller.room_id])
-        await house.kill("gateway")
+    async with LocalStack(time_scale=0.2) as stack:
+        caller = await stack.call("+14155550201")
+        await stack.start("primary", rooms=[caller.room_id])
+        await stack.kill("gateway")
 
-The demo, `warmxfer up` and the end-to-end tests live in it. Nothing of the user's own set-up reaches it: a
-variable that names a real broker or a real provider's secret is not passed on, so nobody real is dialled.
+The demo, `warmxfer up` and the end-to-end tests run in one.
+
+Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`) reaches an actor. So an
+actor here cannot reach a real broker and cannot dial a real number. Held by
+`tests/cli/local_stack/test_stack.py`.
 """
 
 from __future__ import annotations
@@ -24,38 +27,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import httpx
-from msgspec import Struct
-
 from warmxfer.bus import EmbeddedServer
 from warmxfer.client import Client
-from warmxfer.schemas import InvalidRequest, RetryableError
 
 from .managed_process import ManagedProcess
+from .sandbox_admin import PlacedCall as PlacedCall
+from .sandbox_admin import SandboxAdmin
 
 ROLES = ("coordinator", "gateway", "summarizer", "briefing")
-"""What is started with the house; `primary` comes when there are calls."""
+"""The actors that start with the stack. A `primary` is started when there are calls."""
 
 MAX_OF_A_ROLE = 32
 API_KEY = "sandbox"
-SANDBOX_TIMEOUT_S = 10.0
-DEFAULT_CALLER = "+14155550201"
-_OURS = ("WARMXFER_", "NATS_", "VIDEOSDK_")
+_PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
+"""Prefixes of the user's variables that no actor of a stack receives."""
 
 
-class PlacedCall(Struct, frozen=True, rename="camel"):
-    """Somebody who has called in, and the room where they talk with the AI."""
+class LocalStack(SandboxAdmin):
+    """All services of one machine, and the admin client of their sandbox.
 
-    room_id: str
-    call_id: str
-    participant_id: str
-
-
-class LocalStack:
-    """Starts with `async with`, and takes everything down with it.
-
-    `counts` says how many of a role there are (1 each); `env` is added for every actor; `directory` keeps
-    the logs (one file a process) and the stream when given, else both are removed at the end.
+    `async with` starts everything, and stops everything at its end.
+    `counts` is the number of processes of each role (default 1). `env` is added to the environment of every
+    actor. `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are
+    removed at the end.
     """
 
     def __init__(
@@ -69,6 +63,7 @@ class LocalStack:
         sync_interval: str = "always",
         env: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__()
         self._counts = dict.fromkeys(ROLES, 1) | dict(counts or {})
         self._time_scale = time_scale
         self._nats_port = nats_port
@@ -77,15 +72,13 @@ class LocalStack:
         self._sync_interval = sync_interval
         self._env = dict(env or {})
         self.secret = secrets.token_hex(32)
-        self._children: dict[str, list[ManagedProcess]] = {}
+        self._processes: dict[str, list[ManagedProcess]] = {}
         self._started = 0
-        self._http = httpx.AsyncClient(timeout=SANDBOX_TIMEOUT_S)
         self.directory = Path()
-        self.sandbox_url = ""
 
     @property
     def nats_url(self) -> str:
-        """Where the broker listens."""
+        """Address of the nats-server."""
         return self.nats.url
 
     async def __aenter__(self) -> LocalStack:
@@ -97,8 +90,8 @@ class LocalStack:
         )
         try:
             await _all(self.nats.start(), self._start_sandbox())
-            many = [role for role, count in self._counts.items() for _ in range(count)]
-            await _all(*(self.start(role) for role in many))
+            roles = [role for role, count in self._counts.items() for _ in range(count)]
+            await _all(*(self.start(role) for role in roles))
         except BaseException:
             await self._close()
             raise
@@ -109,47 +102,46 @@ class LocalStack:
     ) -> None:
         await self._close()
 
-    # ── processes ────────────────────────────────────────────────────────────────────────────────
-
     async def start(
         self, role: str, *, rooms: Sequence[str] = (), env: Mapping[str, str] | None = None
     ) -> ManagedProcess:
-        """Start one more of `role` and return once it is at work; `rooms` are those of a `primary`."""
+        """Start one more process of `role` and return it once it is ready. `rooms` is for a `primary`."""
         added = {"WARMXFER_ROOM_ID": ",".join(rooms)} if rooms else {}
-        child = await self._spawn(
+        process = await self._spawn(
             role,
             [sys.executable, "-m", "warmxfer.actors", role],
             {**self.actor_env(role), **added, **(env or {})},
         )
-        self._children.setdefault(role, []).append(child)
-        return child
+        self._processes.setdefault(role, []).append(process)
+        return process
 
     async def stop(self, role: str) -> None:
-        """End every process of `role` in an orderly way."""
-        await asyncio.gather(*(child.stop() for child in self._children.pop(role, [])))
+        """Stop every process of `role` with SIGTERM."""
+        await asyncio.gather(*(process.stop() for process in self._processes.pop(role, [])))
 
     async def kill(self, role: str) -> None:
-        """SIGKILL every process of `role`."""
-        await asyncio.gather(*(child.kill() for child in self._children.pop(role, [])))
+        """Kill every process of `role` with SIGKILL."""
+        await asyncio.gather(*(process.kill() for process in self._processes.pop(role, [])))
+
+    def running(self, role: str) -> list[ManagedProcess]:
+        """Return the running processes of `role`."""
+        return [process for process in self._processes.get(role, []) if process.running]
 
     def crashed(self) -> list[ManagedProcess]:
-        """The workers that have ended without being told to, each told of once."""
-        found = [child for role in ROLES for child in self._children.get(role, []) if not child.running]
-        for child in found:
-            self._children[child.name].remove(child)
+        """Return the actors of `ROLES` that ended without being stopped. Each is returned once."""
+        processes = [process for role in ROLES for process in self._processes.get(role, [])]
+        found = [process for process in processes if not process.running]
+        for process in found:
+            self._processes[process.name].remove(process)
         return found
 
     def client(self) -> AbstractAsyncContextManager[Client]:
-        """A user of this house, whatever the credentials of whoever runs it."""
+        """Connect a client to this stack. It ignores the credentials in the user's environment."""
         return Client.connect(self.nats_url, env={})
 
-    def running(self, role: str) -> list[ManagedProcess]:
-        """The processes of `role` that live."""
-        return [child for child in self._children.get(role, []) if child.running]
-
     def actor_env(self, role: str) -> dict[str, str]:
-        """The environment of an actor in this house; only the gateway gets the provider's secret."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        """Return the environment of an actor of this stack. Only the gateway gets the provider's secret."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
         env |= {"NATS_URL": self.nats_url, "WARMXFER_LOG": "json", "WARMXFER_VOICE": "sandbox"}
         if role == "gateway":
             env |= {
@@ -166,76 +158,33 @@ class LocalStack:
             }
         return env | self._env
 
-    # ── the world outside ────────────────────────────────────────────────────────────────────────
-
-    async def call(self, number: str = DEFAULT_CALLER, **more: Any) -> PlacedCall:
-        """Somebody calls in from `number` and is answered in a room of their own."""
-        # The sandbox would name them by their number, which has no place in an id.
-        who = {"participantId": f"caller-{secrets.token_hex(4)}"}
-        answer = await self.post("/sandbox/calls", {"from": number, **who, **more})
-        return PlacedCall(answer["roomId"], answer["callId"], answer["participantId"])
-
-    async def report(self, caller: PlacedCall, transfer_id: str) -> dict[str, Any]:
-        """What the sandbox's ledger says became of a transfer."""
-        about = {"primaryRoom": caller.room_id, "callerCallId": caller.call_id, "transferKey": transfer_id}
-        return await self._ask("GET", "/sandbox/verdict", params=about)
-
-    async def ledger(self, **about: str) -> list[dict[str, Any]]:
-        """What the sandbox executed, oldest first; `room` and `kind` narrow it down."""
-        return (await self._ask("GET", "/sandbox/ledger", params=about))["entries"]
-
-    async def state(self) -> dict[str, Any]:
-        """Who is where in the sandbox, and how often it was asked for anything."""
-        return await self._ask("GET", "/sandbox/state")
-
-    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A request of the tester's hand; raises `Refused` with the sandbox's own sentence."""
-        return await self._ask("POST", path, json=dict(body))
-
-    async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """As `post`, for what is put."""
-        return await self._ask("PUT", path, json=dict(body))
-
-    async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        try:
-            answer = await self._http.request(method, self.sandbox_url + path, **more)
-        except httpx.HTTPError as error:
-            raise RetryableError(
-                f"The sandbox does not answer at {self.sandbox_url} ({type(error).__name__})"
-            ) from error
-        if answer.is_error:
-            raise InvalidRequest(f"The sandbox refused {path}: {answer.text[:200]}")
-        return answer.json()
-
-    # ── coming and going ─────────────────────────────────────────────────────────────────────────
-
     async def _start_sandbox(self) -> None:
         command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", self.secret]
         command += ["--port", str(self._sandbox_port), "--time-scale", str(self._time_scale)]
-        child = await self._spawn("sandbox", command, dict(os.environ), speaks=True)
-        self._children["sandbox"] = [child]
-        self.sandbox_url = json.loads(child.ready)["sandbox"]
+        process = await self._spawn("sandbox", command, dict(os.environ), ready_on_stdout=True)
+        self._processes["sandbox"] = [process]
+        self.sandbox_url = json.loads(process.ready)["sandbox"]
 
     async def _spawn(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], *, speaks: bool = False
+        self, name: str, command: Sequence[str], env: Mapping[str, str], *, ready_on_stdout: bool = False
     ) -> ManagedProcess:
         self._started += 1
         log_path = self.directory / f"{name}-{self._started}.log"
-        return await ManagedProcess.spawn(name, command, env, log_path, speaks=speaks)
+        return await ManagedProcess.spawn(name, command, env, log_path, ready_on_stdout=ready_on_stdout)
 
     async def _close(self) -> None:
-        """Callers first, the broker last: so everybody can still say goodbye."""
-        await self._http.aclose()
-        sandbox = self._children.pop("sandbox", [])
-        await asyncio.gather(*(self.stop(role) for role in list(self._children)))
-        await asyncio.gather(*(child.stop() for child in sandbox))
+        """Stop the actors, then the sandbox, then nats-server: actors still need both while they stop."""
+        await self.aclose()
+        sandbox = self._processes.pop("sandbox", [])
+        await asyncio.gather(*(self.stop(role) for role in list(self._processes)))
+        await asyncio.gather(*(process.stop() for process in sandbox))
         await self.nats.close()
         if self._given_directory is None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
 async def _all(*works: Coroutine[Any, Any, Any]) -> None:
-    """Do all of them, each to its end, then raise what the first one raised: so none goes on unseen."""
+    """Run all of them to their end, then raise the first error. No work continues unseen after an error."""
     for outcome in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome

@@ -1,1 +1,1 @@
-"""HTTP: the REST API, the chat model, the admin API, injected faults."""
+"""HTTP interface: REST API, chat completions, admin API, fault injection."""

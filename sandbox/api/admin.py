@@ -1,4 +1,7 @@
-"""The tester's hand, under /sandbox: make callers, read the ledger, set faults, force people. No token."""
+"""Admin API for tests, under /sandbox: create callers, read the ledger, inject faults, control people.
+
+Requests need no token.
+"""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,23 +16,23 @@ from ..transfer_report import report
 from . import request_fields
 
 CALLEE_NUMBER = "+14155550100"
-"""The number every caller has dialled."""
+"""Number that every inbound caller has dialled."""
 
 
 async def create_caller(request: Request) -> Response:
-    """An inbound caller arrives and is answered."""
+    """Create an inbound call that is answered at once."""
     cloud: Cloud = request.app.state.cloud
     body = await request_fields.read_json(request)
     room_id = request_fields.chosen_id(body, "roomId")
-    caller = request_fields.destination(body, "from")
+    caller = request_fields.phone_number(body, "from")
     participant_id = request_fields.chosen_id(body, "participantId") or f"caller-{caller.lstrip('+')}"
     name = request_fields.optional_text(body, "name") or "Ann"
     if room_id is None or cloud.rooms.find(room_id) is None:
         room = cloud.rooms.create("cloud", room_id=room_id)
     else:
-        room = cloud.rooms.open(room_id)
+        room = cloud.rooms.get_active(room_id)
     call = Call("inbound", caller, CALLEE_NUMBER, room.id, participant_id, name)
-    cloud.telephony.arrive(call, room)
+    cloud.call_engine.answer_inbound(call, room)
     ids = {
         "callId": call.id,
         "roomId": room.id,
@@ -52,17 +55,17 @@ async def state(request: Request) -> Response:
     calls = [
         {"callId": call.id, "participantId": call.participant_id, **call.record()} for call in cloud.calls
     ]
-    given_up, requests = cloud.outbox.given_up, cloud.requests
+    given_up, requests = cloud.webhooks.given_up, cloud.requests
     return JSONResponse({"rooms": rooms, "calls": calls, "webhooksGivenUp": given_up, "requests": requests})
 
 
-async def verdict(request: Request) -> Response:
+async def transfer_report(request: Request) -> Response:
     cloud: Cloud = request.app.state.cloud
     query = request.query_params
     for name in ("primaryRoom", "callerCallId", "transferKey"):
         request_fields.text(query, name)
-    found = report(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
-    return JSONResponse(found)
+    body = report(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
+    return JSONResponse(body)
 
 
 async def add_fault(request: Request) -> Response:
@@ -83,31 +86,31 @@ async def clear_faults(request: Request) -> Response:
 
 async def override_person(request: Request) -> Response:
     cloud: Cloud = request.app.state.cloud
-    number = request_fields.destination(request.path_params, "who")
+    number = request_fields.phone_number(request.path_params, "number")
     person = cloud.phonebook.override(number, await request_fields.read_json(request))
     return JSONResponse({"number": number, "script": person.script, "ringS": person.ring_s})
 
 
 async def force_hang_up(request: Request) -> Response:
-    """A person hangs up; an agent is put out of its rooms."""
+    """Hang up a person's calls, or remove an agent from its rooms."""
     cloud: Cloud = request.app.state.cloud
-    who = request.path_params["who"]
-    agents = [agent for room in cloud.rooms for agent in room.agents if agent.id == who]
+    participant_id = request.path_params["participant_id"]
+    agents = [agent for room in cloud.rooms for agent in room.agents if agent.id == participant_id]
     for agent in agents:
-        cloud.put_out(agent, "kicked")
-    calls = [] if agents else _calls_of(cloud, who)
+        cloud.remove_participant(agent, "kicked")
+    calls = [] if agents else _calls_of(cloud, participant_id)
     for call in calls:
-        cloud.telephony.hang_up(call, "person")
+        cloud.call_engine.hang_up(call, "person")
     return JSONResponse({"hungUp": [call.id for call in calls], "kicked": [agent.id for agent in agents]})
 
 
 async def force_say(request: Request) -> Response:
     cloud: Cloud = request.app.state.cloud
-    spoken = request_fields.text(await request_fields.read_json(request), "text", MAX_TEXT_CHARS)
-    calls = _calls_of(cloud, request.path_params["who"])
+    text = request_fields.text(await request_fields.read_json(request), "text", MAX_TEXT_CHARS)
+    calls = _calls_of(cloud, request.path_params["participant_id"])
     for call in calls:
         if call.participant is not None:
-            call.participant.speech.say(Utterance("forced", spoken))
+            call.participant.speech.say(Utterance("forced", text))
     return JSONResponse({"saying": [call.id for call in calls]})
 
 
@@ -118,10 +121,10 @@ async def reset(request: Request) -> Response:
 
 
 def _calls_of(cloud: Cloud, participant_id: str) -> list[Call]:
-    """The live calls of somebody. Raises Refused 404 when there is none."""
-    calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.over]
+    """Return the live calls of a participant. Raises HttpError 404 if there are none."""
+    calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.has_ended]
     if not calls:
-        raise HttpError(404, f"Nobody is on the phone as {participant_id}.")
+        raise HttpError(404, f"No live call has the participant id {participant_id}.")
     return calls
 
 
@@ -134,11 +137,11 @@ def _room_state(room: Room) -> dict[str, object]:
         "sessionId": room.session.id if room.session else None,
         "participants": [
             {
-                **who.card(),
-                "listening": who.listening,
-                "speaking": who.speech.busy,
-                "recorded": who.recorded,
+                **participant.public_view(),
+                "listening": participant.listening,
+                "speaking": participant.speech.busy,
+                "recorded": participant.recorded,
             }
-            for who in room.participants.values()
+            for participant in room.participants.values()
         ],
     }

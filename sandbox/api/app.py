@@ -1,4 +1,4 @@
-"""Every address of the sandbox on one page."""
+"""The ASGI application: all routes of the sandbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 
 from ..cloud import Cloud
-from ..errors import HttpError, error_response, unknown_address
+from ..errors import HttpError, error_response, routing_error_response
 from ..faults import LLM_PATH
 from ..settings import Settings
 from ..signing import public_key_pem
@@ -37,19 +37,22 @@ _ROUTES = [
     Route("/sandbox/calls", admin.create_caller, methods=["POST"]),
     Route("/sandbox/ledger", admin.ledger, methods=["GET"]),
     Route("/sandbox/state", admin.state, methods=["GET"]),
-    Route("/sandbox/verdict", admin.verdict, methods=["GET"]),
+    Route("/sandbox/verdict", admin.transfer_report, methods=["GET"]),
     Route("/sandbox/faults", admin.add_fault, methods=["POST"]),
     Route("/sandbox/faults", admin.list_faults, methods=["GET"]),
     Route("/sandbox/faults", admin.clear_faults, methods=["DELETE"]),
-    Route("/sandbox/people/{who}", admin.override_person, methods=["PUT"]),
-    Route("/sandbox/people/{who}/hangup", admin.force_hang_up, methods=["POST"]),
-    Route("/sandbox/people/{who}/say", admin.force_say, methods=["POST"]),
+    Route("/sandbox/people/{number}", admin.override_person, methods=["PUT"]),
+    Route("/sandbox/people/{participant_id}/hangup", admin.force_hang_up, methods=["POST"]),
+    Route("/sandbox/people/{participant_id}/say", admin.force_say, methods=["POST"]),
     Route("/sandbox/reset", admin.reset, methods=["POST"]),
 ]
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The sandbox as an ASGI app. Faults that cut the connection need serve(), which knows the sockets."""
+    """Return the sandbox as an ASGI app.
+
+    Faults that abort the connection work only under serve(), which has access to the sockets.
+    """
     cloud = Cloud(settings)
 
     @asynccontextmanager
@@ -62,7 +65,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=_ROUTES,
         middleware=[Middleware(FaultMiddleware, cloud=cloud)],
-        exception_handlers={HttpError: error_response, HTTPException: unknown_address},
+        exception_handlers={HttpError: error_response, HTTPException: routing_error_response},
         lifespan=lifespan,
     )
     app.state.cloud = cloud

@@ -1,4 +1,4 @@
-"""REST for phone calls: dial, look up, switch, end; SIP webhooks; the public key."""
+"""REST endpoints for phone calls (dial, read, switch, end), SIP webhooks and the public key."""
 
 from collections.abc import Iterable
 
@@ -17,77 +17,77 @@ MAX_METADATA_CHARS = 8_000
 
 
 async def dial(request: Request) -> Response:
-    """Answers as soon as the call is on its way; the phone rings later."""
-    cloud = _admitted(request)
+    """Start an outbound call. The response comes before the phone rings."""
+    cloud = _authorized_cloud(request)
     body = await request_fields.read_json(request)
-    call = _order(cloud, body)
-    cloud.telephony.dial(call)
+    call = _new_call(cloud, body)
+    cloud.call_engine.dial(call)
     return JSONResponse({"message": "Call initiated successfully", "data": call.summary()})
 
 
 async def list_calls(request: Request) -> Response:
-    """Newest first, a page at a time."""
-    cloud = _admitted(request)
+    """Return one page of calls, newest first."""
+    cloud = _authorized_cloud(request)
     query = request.query_params
-    page = request_fields.whole(query, "page", 1, MAX_CALLS)
-    per_page = request_fields.whole(query, "perPage", DEFAULT_PER_PAGE, MAX_PER_PAGE)
-    found = _matching(cloud, request)
-    shown = found[(page - 1) * per_page : page * per_page]
+    page = request_fields.whole_number(query, "page", 1, MAX_CALLS)
+    per_page = request_fields.whole_number(query, "perPage", DEFAULT_PER_PAGE, MAX_PER_PAGE)
+    found = _matching_calls(cloud, request)
+    page_calls = found[(page - 1) * per_page : page * per_page]
     page_info = {
         "currentPage": page,
         "perPage": per_page,
         "lastPage": max(1, -(-len(found) // per_page)),
         "total": len(found),
     }
-    data = [{"callId": call.id, **call.record()} for call in shown]
+    data = [{"callId": call.id, **call.record()} for call in page_calls]
     return JSONResponse({"statusCode": 200, "pageInfo": page_info, "data": data})
 
 
 async def get_call(request: Request) -> Response:
-    cloud = _admitted(request)
+    cloud = _authorized_cloud(request)
     call = cloud.calls.get(request.path_params["call_id"])
     return JSONResponse({"data": {"id": call.id, **call.record()}})
 
 
 async def switch_call(request: Request) -> Response:
-    """An acceptance only: the call moves a moment later, or fails to."""
-    cloud = _admitted(request)
+    """Accept a room switch. The call moves after the response, or the switch fails."""
+    cloud = _authorized_cloud(request)
     body = await request_fields.read_json(request)
     call = cloud.calls.get(request_fields.text(body, "callId"))
-    room = cloud.rooms.open(request_fields.text(body, "roomId"))
+    room = cloud.rooms.get_active(request_fields.text(body, "roomId"))
     participant_id = request_fields.chosen_id(body, "participantId")
     if body.get("token") is not None:
         _check_switch_token(cloud, request_fields.text(body, "token", 4_096), room.id, participant_id)
-    cloud.switchboard.switch(call, room, participant_id or call.participant_id)
+    cloud.room_switch.switch(call, room, participant_id or call.participant_id)
     return JSONResponse(
         {"statusCode": 200, "data": {**call.summary(), "status": "answered", "roomId": room.id}}
     )
 
 
 async def end_call(request: Request) -> Response:
-    cloud = _admitted(request)
+    cloud = _authorized_cloud(request)
     call = cloud.calls.get(request_fields.text(await request_fields.read_json(request), "callId"))
-    cloud.telephony.end(call)
+    cloud.call_engine.end(call)
     return JSONResponse({"message": "Call ended successfully", "data": {"callId": call.id, **call.record()}})
 
 
 async def create_webhook(request: Request) -> Response:
-    cloud = _admitted(request)
+    cloud = _authorized_cloud(request)
     body = await request_fields.read_json(request)
     url, events = request_fields.text(body, "url", MAX_URL_CHARS), request_fields.strings(body, "events")
     if not url.startswith(("http://", "https://")):
         raise HttpError(400, "url must start with http:// or https://.")
-    return JSONResponse(cloud.outbox.register(url, tuple(events)).record())
+    return JSONResponse(cloud.webhooks.register(url, tuple(events)).record())
 
 
 async def list_webhooks(request: Request) -> Response:
-    cloud = _admitted(request)
-    return JSONResponse({"data": [registration.record() for registration in cloud.outbox.registered()]})
+    cloud = _authorized_cloud(request)
+    return JSONResponse({"data": [registration.record() for registration in cloud.webhooks.registered()]})
 
 
 async def delete_webhook(request: Request) -> Response:
-    cloud = _admitted(request)
-    if not cloud.outbox.unregister(request.path_params["webhook_id"]):
+    cloud = _authorized_cloud(request)
+    if not cloud.webhooks.unregister(request.path_params["webhook_id"]):
         raise HttpError(404, "Webhook not found.")
     return JSONResponse({"message": "Webhook deleted successfully"})
 
@@ -96,18 +96,18 @@ async def public_key(request: Request) -> Response:
     return JSONResponse({"publicKey": public_key_pem()})
 
 
-def _admitted(request: Request) -> Cloud:
+def _authorized_cloud(request: Request) -> Cloud:
     cloud: Cloud = request.app.state.cloud
     check_api_token(request.headers.get("authorization"), cloud.settings)
     return cloud
 
 
-def _order(cloud: Cloud, body: request_fields.Body) -> Call:
-    """The call somebody orders. Raises Refused 400 or 404."""
-    rule = request_fields.text(body, "routingRuleId")
+def _new_call(cloud: Cloud, body: request_fields.Body) -> Call:
+    """Create the call that a dial request describes. Raises HttpError 400 or 404."""
+    routing_rule_id = request_fields.text(body, "routingRuleId")
     callee, caller = (
-        request_fields.destination(body, "sipCallTo"),
-        request_fields.destination(body, "sipCallFrom"),
+        request_fields.phone_number(body, "sipCallTo"),
+        request_fields.phone_number(body, "sipCallFrom"),
     )
     participant = request_fields.optional_object(body, "participant")
     metadata = request_fields.optional_object(body, "metadata") or request_fields.optional_object(
@@ -116,9 +116,9 @@ def _order(cloud: Cloud, body: request_fields.Body) -> Call:
     if len(str(metadata)) > MAX_METADATA_CHARS:
         raise HttpError(400, f"metadata is longer than {MAX_METADATA_CHARS} characters.")
     ringing_s = request_fields.seconds(body, "ringingTimeout", DEFAULT_RINGING_TIMEOUT_S)
-    longest_s = request_fields.seconds(body, "maxCallDuration", 0.0)
+    max_duration_s = request_fields.seconds(body, "maxCallDuration", 0.0)
     room_id = request_fields.optional_text(body, "destinationRoomId")
-    room = cloud.rooms.open(room_id) if room_id is not None else cloud.rooms.create("cloud")
+    room = cloud.rooms.get_active(room_id) if room_id is not None else cloud.rooms.create("cloud")
     return Call(
         direction="outbound",
         caller=caller,
@@ -127,21 +127,21 @@ def _order(cloud: Cloud, body: request_fields.Body) -> Call:
         participant_id=request_fields.chosen_id(participant, "id") or callee,
         participant_name=request_fields.optional_text(participant, "name") or callee,
         metadata=metadata,
-        routing_rule_id=rule,
+        routing_rule_id=routing_rule_id,
         gateway_id=request_fields.optional_text(body, "gatewayId"),
         ringing_timeout_s=ringing_s,
-        max_duration_s=longest_s or None,
+        max_duration_s=max_duration_s or None,
     )
 
 
-def _matching(cloud: Cloud, request: Request) -> list[Call]:
+def _matching_calls(cloud: Cloud, request: Request) -> list[Call]:
     query = request.query_params
     room_id, session_id, call_id = query.get("roomId"), query.get("sessionId"), query.get("id")
     direction = query.get("type")
     if direction not in (None, "inbound", "outbound"):
         raise HttpError(400, "type must be inbound or outbound.")
-    since_ms = request_fields.whole(query, "startDate", 1, MAX_EPOCH_MS)
-    until_ms = request_fields.whole(query, "endDate", MAX_EPOCH_MS, MAX_EPOCH_MS)
+    since_ms = request_fields.whole_number(query, "startDate", 1, MAX_EPOCH_MS)
+    until_ms = request_fields.whole_number(query, "endDate", MAX_EPOCH_MS, MAX_EPOCH_MS)
     calls: Iterable[Call] = cloud.calls if room_id is None else cloud.calls.of_room(room_id)
     found = [
         call
@@ -156,8 +156,11 @@ def _matching(cloud: Cloud, request: Request) -> list[Call]:
 
 
 def _check_switch_token(cloud: Cloud, token: str, room_id: str, participant_id: str | None) -> None:
-    """A bad token in the body is a bad field, not a bad credential."""
+    """Check the token in a switch request.
+
+    Raises HttpError 400 and not 401 or 403: this token is a field, not the credential of the request.
+    """
     try:
         check_join_token(token, cloud.settings, room_id, participant_id)
-    except HttpError as refused:
-        raise HttpError(400, f"token does not admit to this room: {refused.message}") from None
+    except HttpError as error:
+        raise HttpError(400, f"token does not permit a join of this room: {error.message}") from None

@@ -1,6 +1,6 @@
-"""A scripted writer behind the address of an OpenAI-compatible model: real HTTP, no intelligence.
+"""Endpoint of an OpenAI-compatible chat model with scripted replies: real HTTP, no language model.
 
-It repeats the caller's own lines as a summary, and answers yes and no with the tool that fits, in English and
+The summary repeats the caller's own lines. A yes or a no becomes a call of the matching tool, in English and
 in Spanish.
 """
 
@@ -22,9 +22,9 @@ from ..limits import MAX_LLM_BODY_BYTES, MAX_TEXT_CHARS
 from . import request_fields
 
 REFUSAL = "I'm sorry, but I can't help with that."
-NOTHING_SAID = "The caller has not said what it is about."
+NO_CALLER_LINES = "The caller has not said what it is about."
 HANG_LIMIT_S = 600.0
-"""Real seconds after which even a hanging model gives up."""
+"""Maximum duration of the fault `hang`, in real seconds."""
 ENDLESS_LIMIT_CHUNKS = 1_000_000
 
 _CALLER = frozenset({"user", "caller", "customer"})
@@ -36,7 +36,7 @@ _MACHINE = ("voicemail", "machine")
 
 
 async def complete(request: Request) -> Response:
-    """POST /v1/chat/completions, streamed or not; any Bearer key will do."""
+    """Handle POST /v1/chat/completions, streamed or not. Any Bearer key is accepted."""
     cloud: Cloud = request.app.state.cloud
     if not request.headers.get("authorization", "").startswith("Bearer "):
         raise HttpError(401, "Authorization must be: Bearer <any key>.")
@@ -56,18 +56,18 @@ async def complete(request: Request) -> Response:
         case "empty":
             message = {"role": "assistant", "content": ""}
         case _:
-            message = _write(_last_user_text(messages), body.get("tools") or [])
+            message = _reply(_last_user_text(messages), body.get("tools") or [])
     if body.get("stream") is True:
         return StreamingResponse(_stream(body, message), media_type="text/event-stream")
     return JSONResponse(_completion(body, message))
 
 
-def _write(asked: str, tools: list[Any]) -> dict[str, Any]:
-    """The one message this model has to say."""
-    tool = _fitting_tool(asked, tools)
+def _reply(prompt: str, tools: list[Any]) -> dict[str, Any]:
+    """Return the reply: a tool call if one matches, a summary otherwise."""
+    tool = _matching_tool(prompt, tools)
     if tool is None:
-        return {"role": "assistant", "content": _summary(asked)}
-    arguments = json.dumps({"reason": asked} if "reason" in _parameters(tool) else {})
+        return {"role": "assistant", "content": _summary(prompt)}
+    arguments = json.dumps({"reason": prompt} if "reason" in _parameters(tool) else {})
     call = {
         "id": f"call_{uuid.uuid4().hex[:12]}",
         "type": "function",
@@ -76,22 +76,22 @@ def _write(asked: str, tools: list[Any]) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
-def _fitting_tool(asked: str, tools: list[Any]) -> dict[str, Any] | None:
+def _matching_tool(prompt: str, tools: list[Any]) -> dict[str, Any] | None:
     functions = [
         tool["function"]
         for tool in tools
         if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
     ]
-    if re.search("voicemail|after the (beep|tone)", asked, re.I):
-        wanted = _MACHINE
-    elif _NO.search(asked):
-        wanted = _DECLINING
-    elif _YES.search(asked):
-        wanted = _ACCEPTING
+    if re.search("voicemail|after the (beep|tone)", prompt, re.I):
+        name_parts = _MACHINE
+    elif _NO.search(prompt):
+        name_parts = _DECLINING
+    elif _YES.search(prompt):
+        name_parts = _ACCEPTING
     else:
         return None
     named = [(str(function.get("name", "")).lower(), function) for function in functions]
-    return next((function for word in wanted for name, function in named if word in name), None)
+    return next((function for word in name_parts for name, function in named if word in name), None)
 
 
 def _parameters(function: dict[str, Any]) -> dict[str, Any]:
@@ -99,34 +99,34 @@ def _parameters(function: dict[str, Any]) -> dict[str, Any]:
     return parameters.get("properties", {}) if isinstance(parameters, dict) else {}
 
 
-def _summary(asked: str) -> str:
-    lines = _caller_lines(asked)
+def _summary(prompt: str) -> str:
+    lines = _caller_lines(prompt)
     if not lines:
-        return NOTHING_SAID
+        return NO_CALLER_LINES
     return ("The caller says: " + " ".join(lines))[:MAX_TEXT_CHARS]
 
 
-def _caller_lines(asked: str) -> list[str]:
-    """What the caller said, from the JSON in the message, whatever stands around it."""
-    for start in (match.start() for match in re.finditer(r"[\[{]", asked)):
+def _caller_lines(prompt: str) -> list[str]:
+    """Return the caller's lines from the first JSON in the message. Text around the JSON is ignored."""
+    for start in (match.start() for match in re.finditer(r"[\[{]", prompt)):
         try:
-            found, _ = json.JSONDecoder().raw_decode(asked, start)
+            value, _ = json.JSONDecoder().raw_decode(prompt, start)
         except ValueError:
             continue
-        return list(_spoken_by_caller(found))
+        return list(_spoken_by_caller(value))
     return []
 
 
-def _spoken_by_caller(found: Any) -> list[str]:
-    if isinstance(found, list):
-        return [line for item in found for line in _spoken_by_caller(item)]
-    if not isinstance(found, dict):
+def _spoken_by_caller(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [line for item in value for line in _spoken_by_caller(item)]
+    if not isinstance(value, dict):
         return []
-    if (found.get("role") or found.get("speaker")) in _CALLER:
-        spoken = found.get("text") or found.get("content")
-        return [spoken] if isinstance(spoken, str) else []
+    if (value.get("role") or value.get("speaker")) in _CALLER:
+        text = value.get("text") or value.get("content")
+        return [text] if isinstance(text, str) else []
     return [
-        line for item in found.values() if isinstance(item, list | dict) for line in _spoken_by_caller(item)
+        line for item in value.values() if isinstance(item, list | dict) for line in _spoken_by_caller(item)
     ]
 
 
@@ -143,24 +143,24 @@ def _last_user_text(messages: list[dict[str, Any]]) -> str:
 
 
 def _completion(body: request_fields.Body, message: dict[str, Any]) -> dict[str, Any]:
-    reason = "tool_calls" if message.get("tool_calls") else "stop"
-    written = len(str(message["content"] or "").split())
+    finish_reason = "tool_calls" if message.get("tool_calls") else "stop"
+    word_count = len(str(message["content"] or "").split())
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": str(body.get("model", "sandbox")),
-        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
-        "usage": {"prompt_tokens": 0, "completion_tokens": written, "total_tokens": written},
+        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
+        "usage": {"prompt_tokens": 0, "completion_tokens": word_count, "total_tokens": word_count},
     }
 
 
 async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIterator[str]:
-    """Server-sent events: the role, the words one by one (or the tool calls), the end."""
+    """Yield server-sent events: the role, then each word or the tool calls, then the end."""
     yield _chunk(body, {"role": "assistant", "content": ""})
     if message.get("tool_calls"):
-        calls = [{"index": index, **call} for index, call in enumerate(message["tool_calls"])]
-        yield _chunk(body, {"tool_calls": calls})
+        tool_calls = [{"index": index, **call} for index, call in enumerate(message["tool_calls"])]
+        yield _chunk(body, {"tool_calls": tool_calls})
         yield _chunk(body, {}, "tool_calls")
     else:
         for word in re.findall(r"\S+\s*", message["content"]):
@@ -170,7 +170,7 @@ async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIt
 
 
 async def _endless(body: request_fields.Body, cloud: Cloud) -> AsyncIterator[str]:
-    """Goes on and on, until the client has had enough."""
+    """Yield chunks until the client disconnects or ENDLESS_LIMIT_CHUNKS is reached."""
     for _ in range(ENDLESS_LIMIT_CHUNKS):
         yield _chunk(body, {"content": "and then the caller said something else, "})
         await asyncio.sleep(0.001)
@@ -188,7 +188,7 @@ def _chunk(body: request_fields.Body, delta: dict[str, Any], finish: str | None 
 
 
 async def _hang(request: Request) -> None:
-    """Say nothing until the client is gone."""
+    """Wait until the client disconnects, at most HANG_LIMIT_S."""
     try:
         async with asyncio.timeout(HANG_LIMIT_S):
             while (await request.receive())["type"] != "http.disconnect":

@@ -1,6 +1,6 @@
-"""The gate every HTTP request passes: here they are counted, and faults strike. Else it adds nothing.
+"""ASGI middleware that counts requests and injects HTTP faults.
 
-Each fault either lets the request be executed or not, and either way decides what its sender gets to see.
+Each fault decides whether the request is executed, and which response the client receives.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from ..cloud import Cloud
 from ..faults import LLM_KINDS, Fault
 from ..limits import MAX_LLM_BODY_BYTES
 
-DRIPS = 20
-"""Into how many pieces a slow drip cuts its answer."""
+DRIP_CHUNKS = 20
+"""Number of chunks in a `slow_drip` response."""
 
 _ROOM_FIELDS = ("roomId", "destinationRoomId", "customRoomId")
 
-Cut = Callable[[Any], None]
-"""Aborts the connection of a client address at once; serve() provides it."""
+AbortConnection = Callable[[Any], None]
+"""Function of serve() that aborts the connection of a client address."""
 
 
 class FaultMiddleware:
-    """ASGI middleware that counts requests and carries out the HTTP faults."""
+    """Middleware that counts every request outside /sandbox and applies at most one fault to it."""
 
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
@@ -40,7 +40,7 @@ class FaultMiddleware:
         if scope["type"] != "http" or not self._cloud.faults.any_for_http():
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
+        body = await _read_body(receive)
         if body is None:
             return
         fault = self._cloud.faults.for_http(scope["method"], scope["path"], _room_ids(scope, body))
@@ -48,28 +48,28 @@ class FaultMiddleware:
             scope.setdefault("state", {})["fault"] = fault
             await self._app(scope, _replay(body, receive), send)
         else:
-            await self._strike(fault, scope, body, receive, send)
+            await self._apply(fault, scope, body, receive, send)
 
-    async def _strike(self, fault: Fault, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    async def _apply(self, fault: Fault, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         match fault.kind:
             case "delay":
                 await self._cloud.clock.sleep(fault.delay_s)
                 await self._app(scope, _replay(body, receive), send)
             case "status":
-                await _answer(scope, send, _told_status(fault))
+                await _respond(scope, send, _status_response(fault))
             case "reset":
-                await self._cut(scope, receive)
+                await self._abort(scope, receive)
             case "execute_then_reset":
                 await self._execute(scope, body)
-                await self._cut(scope, receive)
+                await self._abort(scope, receive)
             case "execute_then_timeout":
                 await self._execute(scope, body)
                 await self._cloud.clock.sleep(fault.hold_s)
-                await self._cut(scope, receive)
+                await self._abort(scope, receive)
             case "execute_late":
-                self._cloud.in_background(self._execute_later(fault.delay_s, scope, body))
+                self._cloud.run_in_background(self._execute_later(fault.delay_s, scope, body))
                 await self._cloud.clock.sleep(fault.hold_s)
-                await _answer(scope, send, JSONResponse({"message": "Gateway timeout."}, 504))
+                await _respond(scope, send, JSONResponse({"message": "Gateway timeout."}, 504))
             case "execute_twice":
                 first = await self._execute(scope, body)
                 await self._execute(scope, body)
@@ -77,49 +77,51 @@ class FaultMiddleware:
                     await send(message)
             case "garbage":
                 await self._execute(scope, body)
-                await _answer(scope, send, Response("<html>It works!</html>", media_type="application/json"))
+                await _respond(scope, send, Response("<html>It works!</html>", media_type="application/json"))
             case "wrong_schema":
                 await self._execute(scope, body)
-                await _answer(scope, send, JSONResponse({"ok": True, "result": [1, 2, 3]}))
+                await _respond(scope, send, JSONResponse({"ok": True, "result": [1, 2, 3]}))
             case "slow_drip":
-                await self._drip(fault.delay_s, await self._execute(scope, body), send)
+                await self._send_slowly(fault.delay_s, await self._execute(scope, body), send)
 
     async def _execute(self, scope: Scope, body: bytes) -> list[Message]:
-        """Do what the request asks, and keep the answer back."""
-        answer: list[Message] = []
+        """Execute the request and return the response messages, without sending them."""
+        messages: list[Message] = []
 
-        async def keep(message: Message) -> None:
-            answer.append(message)
+        async def collect(message: Message) -> None:
+            messages.append(message)
 
-        await self._app(dict(scope), _replay(body, _never), keep)
-        return answer
+        await self._app(dict(scope), _replay(body, _wait_forever), collect)
+        return messages
 
     async def _execute_later(self, delay_s: float, scope: Scope, body: bytes) -> None:
         await self._cloud.clock.sleep(delay_s)
         await self._execute(scope, body)
 
-    async def _drip(self, over_s: float, answer: list[Message], send: Send) -> None:
-        await send(answer[0])
-        content = b"".join(message.get("body", b"") for message in answer[1:])
-        size = max(1, -(-len(content) // DRIPS))
+    async def _send_slowly(self, duration_s: float, messages: list[Message], send: Send) -> None:
+        await send(messages[0])
+        content = b"".join(message.get("body", b"") for message in messages[1:])
+        size = max(1, -(-len(content) // DRIP_CHUNKS))
         for start in range(0, len(content), size):
-            await self._cloud.clock.sleep(over_s / DRIPS)
+            await self._cloud.clock.sleep(duration_s / DRIP_CHUNKS)
             await send(
                 {"type": "http.response.body", "body": content[start : start + size], "more_body": True}
             )
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _cut(self, scope: Scope, receive: Receive) -> None:
-        """Abort the connection, and return when it is really gone."""
-        cut: Cut | None = getattr(scope["app"].state, "cut", None)
-        if cut is None:
-            raise RuntimeError("this fault cuts the connection, which only serve() can do")
-        cut(scope["client"])
+    async def _abort(self, scope: Scope, receive: Receive) -> None:
+        """Abort the connection and wait until it is closed."""
+        abort_connection: AbortConnection | None = getattr(scope["app"].state, "abort_connection", None)
+        if abort_connection is None:
+            raise RuntimeError(
+                "this fault aborts the connection, which needs serve(); start the sandbox with serve()"
+            )
+        abort_connection(scope["client"])
         await receive()
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The body, cut where the endpoint refuses it anyway; None: the sender is gone."""
+async def _read_body(receive: Receive) -> bytes | None:
+    """Return the body, up to the size that every endpoint refuses; None if the client disconnected."""
     body = bytearray()
     while len(body) <= MAX_LLM_BODY_BYTES:
         message = await receive()
@@ -131,41 +133,41 @@ async def _read(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def _replay(body: bytes, afterwards: Receive) -> Receive:
-    """The body once more; `afterwards` is where the sender's leaving would be heard."""
+def _replay(body: bytes, then_receive: Receive) -> Receive:
+    """Return a `receive` that replays the body, then delegates to `then_receive` (for a disconnect)."""
     bodies = [body]
 
     async def receive() -> Message:
         if bodies:
             return {"type": "http.request", "body": bodies.pop(), "more_body": False}
-        return await afterwards()
+        return await then_receive()
 
     return receive
 
 
-async def _never() -> Message:
-    """Whoever has given up on the answer does not stop the execution."""
+async def _wait_forever() -> Message:
+    """Wait forever, so that a client's disconnect does not stop the execution."""
     return await asyncio.get_running_loop().create_future()
 
 
 def _room_ids(scope: Scope, body: bytes) -> set[str]:
-    """Every room a request speaks of: in its path, query or body."""
-    found = set(scope["path"].split("/"))
-    found.update(parse_qs(scope["query_string"].decode("latin-1")).get("roomId", []))
+    """Return all room ids in the path, query and body of a request."""
+    room_ids = set(scope["path"].split("/"))
+    room_ids.update(parse_qs(scope["query_string"].decode("latin-1")).get("roomId", []))
     try:
-        asked = json.loads(body or b"null")
+        parsed = json.loads(body or b"null")
     except ValueError:
-        asked = None
-    if isinstance(asked, dict):
-        found.update(str(asked[name]) for name in _ROOM_FIELDS if name in asked)
-    return found
+        parsed = None
+    if isinstance(parsed, dict):
+        room_ids.update(str(parsed[name]) for name in _ROOM_FIELDS if name in parsed)
+    return room_ids
 
 
-def _told_status(fault: Fault) -> Response:
+def _status_response(fault: Fault) -> Response:
     body = fault.body if fault.body is not None else {"message": f"Fault {fault.status}."}
     headers = {} if fault.retry_after_s is None else {"retry-after": f"{fault.retry_after_s:g}"}
     return JSONResponse(body, fault.status, headers)
 
 
-async def _answer(scope: Scope, send: Send, response: Response) -> None:
-    await response(scope, _never, send)
+async def _respond(scope: Scope, send: Send, response: Response) -> None:
+    await response(scope, _wait_forever, send)

@@ -1,4 +1,4 @@
-"""REST for recordings: start and stop one participant's."""
+"""REST endpoints that start and stop the recording of one participant."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,22 +10,22 @@ from . import request_fields
 
 
 async def start_recording(request: Request) -> Response:
-    """The answer is a sentence, not an object, as in the cloud."""
-    cloud, room, participant_id = await _asked(request)
+    """Start a recording. The response is a JSON string and not an object, as in the real cloud."""
+    cloud, room, participant_id = await _read_request(request)
     cloud.recordings.start(room, participant_id)
     return JSONResponse("participant recording started successfully.")
 
 
 async def stop_recording(request: Request) -> Response:
-    cloud, room, participant_id = await _asked(request)
+    cloud, room, participant_id = await _read_request(request)
     cloud.recordings.stop(room, participant_id)
     return JSONResponse("participant recording stopped successfully.")
 
 
-async def _asked(request: Request) -> tuple[Cloud, Room, str]:
-    """Who is meant. Raises Refused 400, 401, 403 or 404."""
+async def _read_request(request: Request) -> tuple[Cloud, Room, str]:
+    """Return cloud, room and participant id of a request. Raises HttpError 400, 401, 403 or 404."""
     cloud: Cloud = request.app.state.cloud
     check_api_token(request.headers.get("authorization"), cloud.settings)
     body = await request_fields.read_json(request)
-    room = cloud.rooms.open(request_fields.text(body, "roomId"))
+    room = cloud.rooms.get_active(request_fields.text(body, "roomId"))
     return cloud, room, request_fields.text(body, "participantId")

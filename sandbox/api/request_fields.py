@@ -1,4 +1,4 @@
-"""Reading what a client sent: every field checked once, every refusal naming the field and the remedy."""
+"""Validation of request fields. Every error names the field and the remedy."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _SIP_URI = re.compile(r"sips?:[^\s@]{1,128}@[^\s@]{1,128}")
 
 
 async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Body:
-    """The body as an object; an empty body is an empty object. Raises Refused 400 or 413."""
+    """Return the body as an object; an empty body is an empty object. Raises HttpError 400 or 413."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
@@ -34,7 +34,7 @@ async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Body:
 
 
 def text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> str:
-    """A required, non-empty string."""
+    """Return a required, non-empty string."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise HttpError(400, f"{name} is required.")
@@ -44,20 +44,20 @@ def text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> s
 
 
 def optional_text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> str | None:
-    """A string, or None when absent or null."""
+    """Return a string; None if absent or null."""
     return None if body.get(name) is None else text(body, name, max_chars)
 
 
 def chosen_id(body: Mapping[str, Any], name: str) -> str | None:
-    """An id that somebody chose: plain characters only."""
+    """Return an id that the client chose; None if absent. Only the characters of `_ID` are allowed."""
     value = optional_text(body, name)
     if value is not None and not _ID.fullmatch(value):
         raise HttpError(400, f"{name} may hold letters, digits and _ . @ : + - only.")
     return value
 
 
-def destination(body: Mapping[str, Any], name: str) -> str:
-    """A number to call, E.164 or SIP URI."""
+def phone_number(body: Mapping[str, Any], name: str) -> str:
+    """Return a phone number: E.164 or a SIP URI."""
     value = text(body, name, 300)
     if not _E164.fullmatch(value) and not _SIP_URI.fullmatch(value):
         raise HttpError(400, f"{name} must be an E.164 number (+14155550101) or a SIP URI (sip:a@b).")
@@ -65,7 +65,7 @@ def destination(body: Mapping[str, Any], name: str) -> str:
 
 
 def seconds(body: Mapping[str, Any], name: str, default: float) -> float:
-    """A duration in simulated seconds, 0 to MAX_SIMULATED_S."""
+    """Return a duration in simulated seconds, 0 to MAX_SIMULATED_S."""
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SIMULATED_S:
         raise HttpError(400, f"{name} must be a number of seconds from 0 to {MAX_SIMULATED_S:g}.")
@@ -73,7 +73,7 @@ def seconds(body: Mapping[str, Any], name: str, default: float) -> float:
 
 
 def optional_object(body: Mapping[str, Any], name: str) -> Body:
-    """An object; absent or null is an empty one."""
+    """Return an object; an empty one if absent or null."""
     value = body.get(name)
     if value is None:
         return {}
@@ -83,7 +83,7 @@ def optional_object(body: Mapping[str, Any], name: str) -> Body:
 
 
 def strings(body: Mapping[str, Any], name: str) -> list[str]:
-    """A list of strings; absent or null is an empty one."""
+    """Return a list of strings; an empty one if absent or null."""
     value = body.get(name)
     if value is None:
         return []
@@ -92,11 +92,11 @@ def strings(body: Mapping[str, Any], name: str) -> list[str]:
     return value
 
 
-def whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """A whole number from a query string, 1 to `most`."""
+def whole_number(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+    """Return a whole number of a query string, 1 to `maximum`."""
     raw = query.get(name)
     if raw is None:
         return default
-    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= most:
-        raise HttpError(400, f"{name} must be a whole number from 1 to {most}.")
+    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= maximum:
+        raise HttpError(400, f"{name} must be a whole number from 1 to {maximum}.")
     return int(raw)

@@ -1,1 +1,1 @@
-"""Scripted people and the numbers they answer."""
+"""Scripted people and their phone numbers."""

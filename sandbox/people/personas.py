@@ -1,6 +1,7 @@
-"""The people of the sandbox, chosen by number as test cards are. Delays are simulated seconds.
+"""Scripted people of the sandbox, selected by phone number, like a payment provider's test cards.
 
-A person knows only what can be noticed through the phone: who speaks, who comes, who stopped listening.
+A person receives only events that a phone can notice: joins, speech, and a change of hold. Delays are
+simulated seconds.
 """
 
 from collections import deque
@@ -23,7 +24,7 @@ from ..telephony.phone import Phone
 
 
 class Pickup(Enum):
-    """What happens to the ringing phone."""
+    """Outcome of the ringing phase."""
 
     ANSWERS = auto()
     BUSY = auto()
@@ -34,7 +35,11 @@ class Pickup(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`ring_s` until something happens to the phone, `audio_s` until heard, `reply_s` to think."""
+    """One scripted person.
+
+    `ring_s` is the time until `pickup` happens, `audio_s` the time from the answer until the person can be
+    heard, `reply_s` the time to think before a reply.
+    """
 
     script: str
     behaviour: "Behaviour"
@@ -49,12 +54,12 @@ Behaviour = Callable[[Phone, Person], Coroutine[Any, Any, None]]
 
 YES: Final = "Yes, I'm ready, put them through."
 NO: Final = "No, sorry, I can't take this call right now, I am in a meeting."
-TO_CALLER: Final = "Hi, this is the supervisor."
-TO_SUPERVISOR: Final = "Hello, is somebody there?"
+GREETING_TO_CALLER: Final = "Hi, this is the supervisor."
+GREETING_TO_SUPERVISOR: Final = "Hello, is somebody there?"
 STILL_THERE: Final = "Are you still there?"
 VOICEMAIL: Final = "Hi, you have reached the voicemail of Dana. Please leave a message after the beep."
-VOICEMAIL_TAPE_S: Final = 30.0
-REFUND: Final = (
+VOICEMAIL_SILENCE_S: Final = 30.0
+REFUND_STORY: Final = (
     "Hi, this is Ann. I was charged twice for order 4417.",
     "Both charges were on Monday, forty nine dollars each.",
     "I would like one of them refunded to my card, please.",
@@ -65,82 +70,82 @@ REFUND: Final = (
 # Supervisors
 
 
-async def supervise(line: Phone, me: Person, *answers: str, until: str | None = None) -> None:
-    """Greet, answer each question with the next answer (the last one for ever), and greet a caller who comes.
+async def supervise(phone: Phone, person: Person, *answers: str, until: str | None = None) -> None:
+    """Act as a supervisor: say the greeting, answer questions, and greet the first caller that speaks.
 
-    Returns once `until` has been said.
+    Each question gets the next of `answers`; the last answer is repeated. Returns after `until` was said.
     """
-    if me.greeting:
-        await line.say(me.greeting)
-    left, met = deque(answers), False
-    async for happening in line.happenings():
-        if not isinstance(happening, Spoke):
+    if person.greeting:
+        await phone.say(person.greeting)
+    remaining, greeted = deque(answers), False
+    async for event in phone.events():
+        if not isinstance(event, Spoke):
             continue
-        if not happening.speaker.is_agent:
-            if not met:
-                met = True
-                await line.say(TO_CALLER)
-        elif left and await _asked(line, me, happening):
-            answer = left.popleft() if len(left) > 1 else left[0]
-            await line.say(answer)
+        if not event.speaker.is_agent:
+            if not greeted:
+                greeted = True
+                await phone.say(GREETING_TO_CALLER)
+        elif remaining and await _should_answer(phone, person, event):
+            answer = remaining.popleft() if len(remaining) > 1 else remaining[0]
+            await phone.say(answer)
             if answer == until:
                 return
 
 
-async def _asked(line: Phone, me: Person, heard: Spoke) -> bool:
-    """Was that a question, and is it still ours to answer after a moment's thought?"""
-    if not heard.text.rstrip().endswith("?") or line.agent_is_speaking:
+async def _should_answer(phone: Phone, person: Person, speech: Spoke) -> bool:
+    """Return whether the agent asked a question and then stays silent for `reply_s`."""
+    if not speech.text.rstrip().endswith("?") or phone.agent_is_speaking:
         return False
-    await line.wait(me.reply_s)
-    return not line.agent_is_speaking
+    await phone.wait(person.reply_s)
+    return not phone.agent_is_speaking
 
 
-async def ready(line: Phone, me: Person) -> None:
-    await supervise(line, me, YES)
+async def ready(phone: Phone, person: Person) -> None:
+    await supervise(phone, person, YES)
 
 
-async def declines(line: Phone, me: Person) -> None:
-    await supervise(line, me, NO)
+async def declines(phone: Phone, person: Person) -> None:
+    await supervise(phone, person, NO)
 
 
-async def curious(line: Phone, me: Person) -> None:
-    await supervise(line, me, "Who is the caller?", YES)
+async def curious(phone: Phone, person: Person) -> None:
+    await supervise(phone, person, "Who is the caller?", YES)
 
 
-async def yes_then_gone(line: Phone, me: Person) -> None:
-    await supervise(line, me, YES, until=YES)
-    await line.wait(0.05)
-    line.hang_up()
+async def yes_then_gone(phone: Phone, person: Person) -> None:
+    await supervise(phone, person, YES, until=YES)
+    await phone.wait(0.05)
+    phone.hang_up()
 
 
-async def gone_mid_briefing(line: Phone, me: Person) -> None:
-    await line.say(me.greeting)
-    async for happening in line.happenings():
-        if isinstance(happening, SpeechBegan) and happening.speaker.is_agent:
-            await line.wait(0.6)
-            line.hang_up()
+async def gone_mid_briefing(phone: Phone, person: Person) -> None:
+    await phone.say(person.greeting)
+    async for event in phone.events():
+        if isinstance(event, SpeechBegan) and event.speaker.is_agent:
+            await phone.wait(0.6)
+            phone.hang_up()
             return
 
 
-async def eager(line: Phone, me: Person) -> None:
-    """Says yes into the narration, where it must not count, and again when asked."""
-    await line.say(me.greeting)
-    async for happening in line.happenings():
-        if isinstance(happening, SpeechBegan) and happening.speaker.is_agent:
-            await line.wait(0.3)
-            await line.say("yes")
+async def eager(phone: Phone, person: Person) -> None:
+    """Say yes during the narration, where it must not count, and again when asked."""
+    await phone.say(person.greeting)
+    async for event in phone.events():
+        if isinstance(event, SpeechBegan) and event.speaker.is_agent:
+            await phone.wait(0.3)
+            await phone.say("yes")
             break
-    await supervise(line, replace(me, greeting=""), "Yes.")
+    await supervise(phone, replace(person, greeting=""), "Yes.")
 
 
-async def silent(line: Phone, me: Person) -> None:
-    """Is there and never says a word."""
+async def silent(phone: Phone, person: Person) -> None:
+    """Stay on the line and never speak."""
 
 
-async def voicemail(line: Phone, me: Person) -> None:
-    await line.say(VOICEMAIL)
-    await line.wait(VOICEMAIL_TAPE_S)
-    line.hang_up()
+async def voicemail(phone: Phone, person: Person) -> None:
+    await phone.say(VOICEMAIL)
+    await phone.wait(VOICEMAIL_SILENCE_S)
+    phone.hang_up()
 
 
 # Callers
@@ -149,65 +154,66 @@ Reaction = Callable[[Phone], None]
 
 
 async def converse(
-    line: Phone,
-    me: Person,
+    phone: Phone,
+    person: Person,
     on_hold: Reaction | None = None,
     on_moved: Reaction | None = None,
 ) -> None:
-    """Tell the story line by line as the AI speaks; once switched, greet whoever can be heard."""
-    story, was_held, moved, greeted = deque(REFUND), False, False, False
+    """Act as a caller: tell one line of the story each time the AI has spoken.
 
-    def go_on() -> None:
-        distracted = line.held or line.somebody_to_talk_to or line.agent_is_speaking or line.i_am_speaking
-        if story and not distracted:
-            line.speak(story.popleft())
+    After a switch, greet the other person once that person can be heard.
+    """
+    story, was_held, moved, greeted = deque(REFUND_STORY), False, False, False
 
-    async for happening in line.happenings():
-        match happening:
-            case ListenChanged() | Joined() | Left() if line.held != was_held:
-                was_held = line.held
+    def tell_next_line() -> None:
+        must_wait = phone.held or phone.other_person_audible or phone.agent_is_speaking or phone.is_speaking
+        if story and not must_wait:
+            phone.speak(story.popleft())
+
+    async for event in phone.events():
+        match event:
+            case ListenChanged() | Joined() | Left() if phone.held != was_held:
+                was_held = phone.held
                 if was_held and on_hold is not None:
-                    on_hold(line)
+                    on_hold(phone)
             case ParticipantMoved():
-                moved, was_held = True, line.held
+                moved, was_held = True, phone.held
                 if on_moved is not None:
-                    on_moved(line)
-            case Spoke() if happening.speaker.is_agent:
-                line.later(me.reply_s, go_on)
-        if moved and not greeted and _may_greet(line, happening):
+                    on_moved(phone)
+            case Spoke() if event.speaker.is_agent:
+                phone.call_later(person.reply_s, tell_next_line)
+        if moved and not greeted and _may_greet(phone, event):
             greeted = True
-            line.speak(TO_SUPERVISOR)
+            phone.speak(GREETING_TO_SUPERVISOR)
 
 
-def _may_greet(line: Phone, happening: RoomEvent) -> bool:
-    return (
-        isinstance(happening, ParticipantMoved | Joined | AudioEnabled | Spoke) and line.somebody_to_talk_to
-    )
+def _may_greet(phone: Phone, event: RoomEvent) -> bool:
+    return isinstance(event, ParticipantMoved | Joined | AudioEnabled | Spoke) and phone.other_person_audible
 
 
-async def patient(line: Phone, me: Person) -> None:
-    await converse(line, me)
+async def patient(phone: Phone, person: Person) -> None:
+    await converse(phone, person)
 
 
-async def leaves_on_hold(line: Phone, me: Person) -> None:
-    await converse(line, me, on_hold=lambda line: line.later(1.5, line.hang_up))
+async def leaves_on_hold(phone: Phone, person: Person) -> None:
+    await converse(phone, person, on_hold=lambda phone: phone.call_later(1.5, phone.hang_up))
 
 
-async def leaves_on_answer(line: Phone, me: Person) -> None:
-    await converse(line, me, on_hold=lambda line: line.when_supervisor_answers(line.hang_up))
+async def leaves_on_answer(phone: Phone, person: Person) -> None:
+    await converse(phone, person, on_hold=lambda phone: phone.when_supervisor_answers(phone.hang_up))
 
 
-async def leaves_on_switch(line: Phone, me: Person) -> None:
-    await converse(line, me, on_moved=lambda line: line.later(0.2, line.hang_up))
+async def leaves_on_switch(phone: Phone, person: Person) -> None:
+    await converse(phone, person, on_moved=lambda phone: phone.call_later(0.2, phone.hang_up))
 
 
-async def talks_on_hold(line: Phone, me: Person) -> None:
+async def talks_on_hold(phone: Phone, person: Person) -> None:
     def ask_again() -> None:
-        if line.held:
-            line.speak(STILL_THERE)
-            line.later(2.0, ask_again)
+        if phone.held:
+            phone.speak(STILL_THERE)
+            phone.call_later(2.0, ask_again)
 
-    await converse(line, me, on_hold=lambda line: line.later(2.0, ask_again))
+    await converse(phone, person, on_hold=lambda phone: phone.call_later(2.0, ask_again))
 
 
 SUPERVISORS: Final = {

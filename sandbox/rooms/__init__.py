@@ -1,1 +1,1 @@
-"""Rooms: participants, speech, recordings, the WebSocket protocol."""
+"""Rooms: participants, speech, recordings and the WebSocket protocol."""

@@ -1,4 +1,4 @@
-"""What stands behind a participant, and the events of the room that it receives."""
+"""Protocols of room events and of their receivers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ Frame = dict[str, Any]
 
 
 class RoomEvent(Protocol):
-    """An event in a room; `room_events.py` has them all."""
+    """An event in a room. `room_events.py` holds all of them."""
 
     def frame(self) -> Frame | None:
-        """The event as a JSON frame for a socket; None if no agent receives it."""
+        """Return the event as a JSON frame; None if sockets do not receive it."""
         ...
 
 
 class RoomObserver(Protocol):
-    """What stands behind a participant: a socket, or a person with a phone."""
+    """Receiver of a participant's events: an agent's socket or a person's phone."""
 
-    def notice(self, happening: RoomEvent) -> None:
-        """Take note of something in the room; returns at once."""
+    def on_event(self, event: RoomEvent) -> None:
+        """Receive an event of the room. Does not block."""
         ...
 
-    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
-        """An utterance of this participant's own has ended."""
+    def on_utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
+        """Receive the end of this participant's own utterance."""
         ...
 
-    def dismiss(self, reason: str) -> None:
-        """This participant is no longer in the room, and not by its own doing."""
+    def on_removed(self, reason: str) -> None:
+        """Receive that the cloud removed this participant from the room."""
         ...

@@ -1,6 +1,8 @@
-"""Recording somebody in a room: started and stopped by order of the API, and over when they leave the room.
+"""Recordings of participants. The API starts and stops them; the participant's leaving also stops them.
 
-Nobody else's leaving ends it, and there is no file: the ledger says from when until when one would be.
+The sandbox makes no file. Only the ledger shows when a recording started and stopped.
+
+Invariant: another participant's leaving does not stop a recording (`tests/sandbox/test_recordings.py`).
 """
 
 from typing import Final
@@ -11,52 +13,52 @@ from ..ledger import By, Ledger
 from .rooms import Participant, Room
 
 KNOWN_S: Final = 1.0
-"""From entering a room until a participant can be recorded there."""
+"""Delay between entering a room and the time when recording is possible."""
 
 
 class Recordings:
-    """Who is being recorded."""
+    """Starts and stops the recordings of participants."""
 
     def __init__(self, clock: Clock, ledger: Ledger) -> None:
         self._clock = clock
         self._ledger = ledger
 
-    def entered(self, who: Participant) -> None:
-        """Somebody came in: a moment later they can be recorded."""
+    def participant_entered(self, participant: Participant) -> None:
+        """Allow the recording of a new participant, after KNOWN_S."""
 
-        def known() -> None:
-            who.recordable = True
+        def make_recordable() -> None:
+            participant.recordable = True
 
-        self._clock.later(KNOWN_S, known)
+        self._clock.call_later(KNOWN_S, make_recordable)
 
     def start(self, room: Room, participant_id: str) -> None:
-        """Record somebody from now on. Raises Refused 403 (no session) or 400 (not there, already)."""
-        who = self._present(room, participant_id)
-        if who.recorded:
+        """Start a recording. Raises HttpError 403 without a session, 400 if absent or already recorded."""
+        participant = self._find(room, participant_id)
+        if participant.recorded:
             raise HttpError(400, "participant recording is already started")
-        who.recorded = True
-        self._ledger.record("recording_started", "api", who.about(room))
+        participant.recorded = True
+        self._ledger.record("recording_started", "api", participant.ledger_ref(room))
 
     def stop(self, room: Room, participant_id: str) -> None:
-        """Record somebody no longer. Raises Refused 403 (no session) or 400 (not there, not recorded)."""
-        who = self._present(room, participant_id)
-        if not who.recorded:
+        """Stop a recording. Raises HttpError 403 without a session, 400 if absent or not recorded."""
+        participant = self._find(room, participant_id)
+        if not participant.recorded:
             raise HttpError(400, "participant recording is not started yet")
-        self._over(room, who, "api")
+        self._stop(room, participant, "api")
 
-    def left(self, room: Room, who: Participant, by: By) -> None:
-        """Somebody goes out, and with them their recording. Not recorded: nothing happens."""
-        if who.recorded:
-            self._over(room, who, by)
+    def participant_left(self, room: Room, participant: Participant, by: By) -> None:
+        """Stop the recording of a participant that leaves, if there is one."""
+        if participant.recorded:
+            self._stop(room, participant, by)
 
-    def _present(self, room: Room, participant_id: str) -> Participant:
+    def _find(self, room: Room, participant_id: str) -> Participant:
         if room.session is None:
             raise HttpError(403, "No active session found")
-        who = room.participants.get(participant_id)
-        if who is None or not who.recordable:
+        participant = room.participants.get(participant_id)
+        if participant is None or not participant.recordable:
             raise HttpError(400, "participant is not yet joined the meeting")
-        return who
+        return participant
 
-    def _over(self, room: Room, who: Participant, by: By) -> None:
-        who.recorded = False
-        self._ledger.record("recording_stopped", by, who.about(room))
+    def _stop(self, room: Room, participant: Participant, by: By) -> None:
+        participant.recorded = False
+        self._ledger.record("recording_stopped", by, participant.ledger_ref(room))

@@ -1,6 +1,6 @@
-"""What goes on inside a room: who comes and goes, who is heard by whom, who listens.
+"""Activity inside rooms: joins and leaves, speech, and listening.
 
-The one law here is that of walls: a happening reaches the participants of its own room, and nobody else.
+Invariant: an event reaches only participants of its own room (`tests/sandbox/test_websocket.py`).
 """
 
 import secrets
@@ -27,91 +27,97 @@ from .speech_queue import SpeechQueue, Utterance
 
 
 class RoomActivity:
-    """Moves participants in and out of rooms and carries sound between those in the same room."""
+    """Adds and removes participants, and delivers events and speech inside each room."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, outbox: WebhookSender, recordings: Recordings) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, webhooks: WebhookSender, recordings: Recordings) -> None:
         self._clock = clock
         self._ledger = ledger
-        self._outbox = outbox
+        self._webhooks = webhooks
         self._recordings = recordings
 
-    def newcomer(
+    def create_participant(
         self,
         participant_id: str,
         name: str,
-        listener: RoomObserver,
+        observer: RoomObserver,
         sip: SipTag | None,
         metadata: dict[str, Any] | None = None,
     ) -> Participant:
-        """Somebody at the door. Agents are heard from the moment they enter, phones a little later."""
-        who = Participant(participant_id, name, listener, sip, metadata, audio=sip is None)
-        who.speech = SpeechQueue(self._clock, partial(self._began, who), partial(self._ended, who))
-        return who
+        """Create a participant that is not yet in a room. An agent has audio at once, a phone later."""
+        participant = Participant(participant_id, name, observer, sip, metadata, audio=sip is None)
+        participant.speech = SpeechQueue(
+            self._clock, partial(self._speech_began, participant), partial(self._speech_ended, participant)
+        )
+        return participant
 
-    def enter(self, room: Room, who: Participant, by: By) -> None:
-        """Come in; one who is there under the same id has to go. Raises Refused when the room is full."""
-        double = room.participants.get(who.id)
-        if double is None and len(room.participants) >= MAX_PARTICIPANTS_PER_ROOM:
+    def enter(self, room: Room, participant: Participant, by: By) -> None:
+        """Add a participant and remove the one with the same id. Raises HttpError 403 if the room is full."""
+        previous = room.participants.get(participant.id)
+        if previous is None and len(room.participants) >= MAX_PARTICIPANTS_PER_ROOM:
             raise HttpError(403, f"Room holds {MAX_PARTICIPANTS_PER_ROOM} participants and is full.")
         if room.session is None:
             self._open_session(room)
-        if double is not None:
-            self._remove(room, double, "replaced", "cloud")
-            double.listener.dismiss("replaced")
-        room.participants[who.id] = who
-        who.room = room
-        self._ledger.record("joined", by, who.about(room), name=who.name, agent=who.is_agent)
-        self._recordings.entered(who)
-        self._notify(room, Joined(who), but=who)
-        self._outbox.room_event(room, "participant-joined", _webhook_data(room, who))
+        if previous is not None:
+            self._remove(room, previous, "replaced", "cloud")
+            previous.observer.on_removed("replaced")
+        room.participants[participant.id] = participant
+        participant.room = room
+        self._ledger.record(
+            "joined", by, participant.ledger_ref(room), name=participant.name, agent=participant.is_agent
+        )
+        self._recordings.participant_entered(participant)
+        self._notify(room, Joined(participant), exclude=participant)
+        self._webhooks.room_event(room, "participant-joined", _webhook_data(room, participant))
 
-    def leave(self, who: Participant, reason: str, by: By) -> None:
-        """Go out; the last one out ends the session. Not in a room: nothing happens."""
-        room = who.room
+    def leave(self, participant: Participant, reason: str, by: By) -> None:
+        """Remove a participant, and end the session if the room is then empty. No effect outside a room."""
+        room = participant.room
         if room is None:
             return
-        self._remove(room, who, reason, by)
+        self._remove(room, participant, reason, by)
         if not room.participants:
             self._close_session(room)
 
-    def enable_audio(self, who: Participant) -> None:
-        """From now on this participant can be heard. Not in a room, or heard already: nothing happens."""
-        if who.room is None or who.audio:
+    def enable_audio(self, participant: Participant) -> None:
+        """Make a participant audible. No effect outside a room or if it is audible already."""
+        if participant.room is None or participant.audio:
             return
-        who.audio = True
-        self._notify(who.room, AudioEnabled(who), but=who)
+        participant.audio = True
+        self._notify(participant.room, AudioEnabled(participant), exclude=participant)
 
-    def set_listening(self, who: Participant, listening: bool) -> None:
-        """Open or close this agent's ears; closed ears get no speech. No change: nothing happens."""
-        if who.room is None or who.listening == listening:
+    def set_listening(self, participant: Participant, listening: bool) -> None:
+        """Set whether a participant receives speech. No effect without a change."""
+        if participant.room is None or participant.listening == listening:
             return
-        who.listening = listening
-        self._ledger.record("listen", "api", who.about(who.room), enabled=listening)
-        self._notify(who.room, ListenChanged(who), but=who)
+        participant.listening = listening
+        self._ledger.record("listen", "api", participant.ledger_ref(participant.room), enabled=listening)
+        self._notify(participant.room, ListenChanged(participant), exclude=participant)
 
-    def _remove(self, room: Room, who: Participant, reason: str, by: By) -> None:
-        who.speech.silence()
-        self._recordings.left(room, who, by)
-        del room.participants[who.id]
-        who.room = None
-        self._ledger.record("left", by, who.about(room), reason=reason)
-        self._notify(room, Left(who, reason))
-        self._outbox.room_event(room, "participant-left", {**_webhook_data(room, who), "reason": reason})
+    def _remove(self, room: Room, participant: Participant, reason: str, by: By) -> None:
+        participant.speech.stop_all()
+        self._recordings.participant_left(room, participant, by)
+        del room.participants[participant.id]
+        participant.room = None
+        self._ledger.record("left", by, participant.ledger_ref(room), reason=reason)
+        self._notify(room, Left(participant, reason))
+        self._webhooks.room_event(
+            room, "participant-left", {**_webhook_data(room, participant), "reason": reason}
+        )
 
     def _open_session(self, room: Room) -> None:
         room.session = RoomSession(secrets.token_hex(12), now_s())
-        started = {
+        data = {
             "sessionId": room.session.id,
             "meetingId": room.id,
             "start": iso(room.session.started_at_s),
         }
-        self._outbox.room_event(room, "session-started", started)
+        self._webhooks.room_event(room, "session-started", data)
 
     def _close_session(self, room: Room) -> None:
         session, room.session = room.session, None
         if session is None:
             return
-        ended = {
+        data = {
             "sessionId": session.id,
             "meetingId": room.id,
             "start": iso(session.started_at_s),
@@ -119,39 +125,49 @@ class RoomActivity:
             "error": None,
             "reason": "Meeting Ended.",
         }
-        self._outbox.room_event(room, "session-ended", ended)
+        self._webhooks.room_event(room, "session-ended", data)
 
-    def _began(self, who: Participant, utterance: Utterance) -> None:
-        if who.room is not None and who.audio:
-            self._notify(who.room, SpeechBegan(who), but=who, only=utterance.to)
+    def _speech_began(self, participant: Participant, utterance: Utterance) -> None:
+        if participant.room is not None and participant.audio:
+            self._notify(
+                participant.room, SpeechBegan(participant), exclude=participant, only_to=utterance.to
+            )
 
-    def _ended(self, who: Participant, utterance: Utterance, heard: str, interrupted: bool) -> None:
-        if who.room is not None and who.audio and heard:
-            hearers = self._notify(who.room, Spoke(who, heard), but=who, only=utterance.to)
-            by: By = "api" if who.is_agent else "person"
-            said = heard[:MAX_LEDGER_TEXT_CHARS]
-            self._ledger.record("speech", by, who.about(who.room), text=said, heardBy=hearers)
-        who.listener.utterance_ended(utterance.id, interrupted)
+    def _speech_ended(
+        self, participant: Participant, utterance: Utterance, spoken_text: str, interrupted: bool
+    ) -> None:
+        if participant.room is not None and participant.audio and spoken_text:
+            heard_by = self._notify(
+                participant.room, Spoke(participant, spoken_text), exclude=participant, only_to=utterance.to
+            )
+            by: By = "api" if participant.is_agent else "person"
+            text = spoken_text[:MAX_LEDGER_TEXT_CHARS]
+            self._ledger.record(
+                "speech", by, participant.ledger_ref(participant.room), text=text, heardBy=heard_by
+            )
+        participant.observer.on_utterance_ended(utterance.id, interrupted)
 
     def _notify(
-        self, room: Room, happening: RoomEvent, *, but: Participant | None = None, only: str | None = None
+        self, room: Room, event: RoomEvent, *, exclude: Participant | None = None, only_to: str | None = None
     ) -> list[str]:
-        """Let everybody in the room notice, and return who did."""
-        deaf_to_it = isinstance(happening, Spoke | SpeechBegan)
-        told = [
-            who
-            for who in room.participants.values()
-            if who is not but and only in (None, who.id) and not (deaf_to_it and not who.listening)
+        """Send an event to the participants of a room and return the ids of the receivers."""
+        is_speech = isinstance(event, Spoke | SpeechBegan)
+        receivers = [
+            participant
+            for participant in room.participants.values()
+            if participant is not exclude
+            and only_to in (None, participant.id)
+            and not (is_speech and not participant.listening)
         ]
-        for who in told:
-            who.listener.notice(happening)
-        return [who.id for who in told]
+        for participant in receivers:
+            participant.observer.on_event(event)
+        return [participant.id for participant in receivers]
 
 
-def _webhook_data(room: Room, who: Participant) -> dict[str, str | None]:
+def _webhook_data(room: Room, participant: Participant) -> dict[str, str | None]:
     return {
         "meetingId": room.id,
         "sessionId": room.session.id if room.session else None,
-        "participantId": who.id,
-        "participantName": who.name,
+        "participantId": participant.id,
+        "participantName": participant.name,
     }

@@ -1,6 +1,6 @@
-"""What can be noticed in a room. Sockets get a happening as a JSON frame, people get it as it is.
+"""Events inside a room. Agents' sockets receive the JSON frame of an event, phones the event itself.
 
-A happening without a frame is only for ears: nobody tells a machine that somebody draws breath.
+An event whose frame is None goes only to phones. The WebSocket protocol does not report it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Joined:
     participant: Participant
 
     def frame(self) -> Frame | None:
-        return {"type": "participant-joined", "participant": self.participant.card()}
+        return {"type": "participant-joined", "participant": self.participant.public_view()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class Spoke:
-    """An utterance ended. `text` is what was really heard of it."""
+    """An utterance ended. `text` is the part that was spoken before the end or the interruption."""
 
     speaker: Participant
     text: str
@@ -65,7 +65,7 @@ class ListenChanged:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantMoved:
-    """The one who notices this was switched into another room and has just arrived there."""
+    """The receiver of this event was switched into another room and has just arrived there."""
 
     def frame(self) -> Frame | None:
         return None

@@ -1,4 +1,7 @@
-"""Rooms and their book: create, look up, close. What goes on inside a room is in presence.py."""
+"""Rooms, their participants and sessions, and the registry of all rooms.
+
+`room_activity.py` changes them: joins, leaves, speech and listening.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from typing import Any
 
 from ..clock import iso, now_s
 from ..errors import HttpError
-from ..ledger import About, By, Ledger
+from ..ledger import By, Ledger, LedgerRef
 from ..limits import MAX_ROOMS
 from .observer import RoomObserver
 from .speech_queue import SpeechQueue
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ROOM_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
-    """Where a room's events are sent; no patterns means all of them."""
+class RoomWebhook:
+    """Webhook of one room. Empty `patterns` select all events."""
 
     url: str
     patterns: tuple[str, ...] = ()
@@ -27,7 +30,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class SipTag:
-    """The phone call behind a participant; `direction` is "inbound" or "outbound"."""
+    """Phone call of a participant. `direction` is "inbound" or "outbound"."""
 
     call_id: str
     direction: str
@@ -35,11 +38,11 @@ class SipTag:
 
 @dataclass(slots=True, eq=False)
 class Participant:
-    """One presence in one room; `room` is None before it entered and after it left."""
+    """One participant in one room. `room` is None before it enters and after it leaves."""
 
     id: str
     name: str
-    listener: RoomObserver
+    observer: RoomObserver
     sip: SipTag | None
     metadata: dict[str, Any] | None = None
     audio: bool = False
@@ -57,19 +60,19 @@ class Participant:
     def call_id(self) -> str | None:
         return self.sip.call_id if self.sip else None
 
-    def about(self, room: Room) -> About:
-        """This participant in that room, for the ledger."""
-        return About(self.call_id, room.id, self.id, self.metadata or None)
+    def ledger_ref(self, room: Room) -> LedgerRef:
+        """Return the reference to this participant in `room`, for a ledger entry."""
+        return LedgerRef(self.call_id, room.id, self.id, self.metadata or None)
 
-    def card(self) -> dict[str, Any]:
-        """How the others see this participant, on the wire."""
+    def public_view(self) -> dict[str, Any]:
+        """Return this participant as JSON, as frames show it to other participants."""
         sip = {"callId": self.sip.call_id, "type": self.sip.direction} if self.sip else None
         return {"id": self.id, "name": self.name, "audio": self.audio, "sip": sip}
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSession:
-    """The life of a room from the first one in to the last one out."""
+    """Period of a room between its first join and its last leave."""
 
     id: str
     started_at_s: float
@@ -77,9 +80,11 @@ class RoomSession:
 
 @dataclass(slots=True, eq=False)
 class Room:
+    """One room, its participants and its current session."""
+
     id: str
     custom_id: str | None
-    hook: Hook | None
+    webhook: RoomWebhook | None
     options: dict[str, Any]
     created_at_s: float = field(default_factory=now_s)
     updated_at_s: float = field(default_factory=now_s)
@@ -90,19 +95,19 @@ class Room:
 
     @property
     def agents(self) -> Iterator[Participant]:
-        return (who for who in self.participants.values() if who.is_agent)
+        return (participant for participant in self.participants.values() if participant.is_agent)
 
     @property
     def people(self) -> Iterator[Participant]:
-        return (who for who in self.participants.values() if not who.is_agent)
+        return (participant for participant in self.participants.values() if not participant.is_agent)
 
     @property
     def held(self) -> bool:
-        """Some agent here has stopped listening: whoever called hears that as being on hold."""
+        """Whether an agent in this room has stopped listening. The caller then counts as on hold."""
         return any(not agent.listening for agent in self.agents)
 
     def record(self, base_url: str) -> dict[str, Any]:
-        """The room as the REST API shows it."""
+        """Return the room as the REST API shows it."""
         links = {
             "get_room": f"{base_url}/v2/rooms/{self.id}",
             "get_session": f"{base_url}/v2/sessions/?roomId={self.id}",
@@ -121,7 +126,7 @@ class Room:
 
 
 class Rooms:
-    """Every room, by id and by custom id."""
+    """Registry of all rooms, by id and by custom id."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -135,36 +140,37 @@ class Rooms:
         self,
         by: By,
         custom_id: str | None = None,
-        hook: Hook | None = None,
+        webhook: RoomWebhook | None = None,
         options: dict[str, Any] | None = None,
         *,
         room_id: str | None = None,
     ) -> Room:
-        """A new room, or the one that has this custom id already. Raises Refused 429 when all are taken.
+        """Return a new room, or the existing room with this custom id.
 
-        `room_id`: called so, by a tester who wants to know it beforehand; the cloud makes ids up.
+        A test may choose `room_id`; otherwise it is random.
+        Raises HttpError 429 if MAX_ROOMS rooms have a session.
         """
         if custom_id is not None and custom_id in self._by_custom_id:
             return self._by_custom_id[custom_id]
         if len(self._by_id) >= MAX_ROOMS:
-            self._forget_one()
-        room = Room(room_id or _room_id(), custom_id, hook, options or {})
+            self._remove_unused()
+        room = Room(room_id or _random_room_id(), custom_id, webhook, options or {})
         self._by_id[room.id] = room
         if custom_id is not None:
             self._by_custom_id[custom_id] = room
-        self._ledger.record("room_created", by, About(room_id=room.id), customRoomId=custom_id)
+        self._ledger.record("room_created", by, LedgerRef(room_id=room.id), customRoomId=custom_id)
         return room
 
     def find(self, room_id: str) -> Room | None:
-        """The room with this roomId."""
+        """Return the room with this roomId; None if it does not exist."""
         return self._by_id.get(room_id)
 
-    def find_either(self, room_or_custom_id: str) -> Room | None:
-        """The room with this roomId or customRoomId."""
+    def find_by_any_id(self, room_or_custom_id: str) -> Room | None:
+        """Return the room with this roomId or customRoomId; None if it does not exist."""
         return self._by_id.get(room_or_custom_id) or self._by_custom_id.get(room_or_custom_id)
 
-    def open(self, room_id: str) -> Room:
-        """The room with this roomId, open for business. Raises Refused 404 or 400."""
+    def get_active(self, room_id: str) -> Room:
+        """Return the active room with this roomId. Raises HttpError 404 if unknown, 400 if deactivated."""
         room = self._by_id.get(room_id)
         if room is None:
             raise HttpError(404, "Room not found.")
@@ -173,28 +179,28 @@ class Rooms:
         return room
 
     def disable(self, room: Room) -> None:
-        """Nobody enters this room any more."""
+        """Deactivate a room, so that no participant can join it. Idempotent."""
         if not room.disabled:
             room.disabled = True
             room.updated_at_s = now_s()
-            self._ledger.record("room_deactivated", "api", About(room_id=room.id))
+            self._ledger.record("room_deactivated", "api", LedgerRef(room_id=room.id))
 
     def clear(self) -> None:
-        """Forget every room; whoever was in one is nowhere now."""
+        """Remove all rooms, and detach their participants."""
         for room in self:
-            for who in room.participants.values():
-                who.room = None
+            for participant in room.participants.values():
+                participant.room = None
         self._by_id.clear()
         self._by_custom_id.clear()
 
-    def _forget_one(self) -> None:
+    def _remove_unused(self) -> None:
         empty = next((room for room in self if room.session is None), None)
         if empty is None:
-            raise HttpError(429, f"The sandbox holds {MAX_ROOMS} rooms with somebody in them: close some.")
+            raise HttpError(429, f"{MAX_ROOMS} rooms have an active session: end some.")
         del self._by_id[empty.id]
         if empty.custom_id is not None:
             del self._by_custom_id[empty.custom_id]
 
 
-def _room_id() -> str:
-    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
+def _random_room_id() -> str:
+    return "-".join("".join(secrets.choice(_ROOM_ID_CHARACTERS) for _ in range(4)) for _ in range(3))

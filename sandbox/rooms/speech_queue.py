@@ -1,4 +1,7 @@
-"""One mouth: says one utterance at a time, the next ones queue behind it. Timers only, no task."""
+"""Speech of one participant: speaks one utterance at a time and queues the next ones.
+
+It uses timers and no task.
+"""
 
 import asyncio
 from collections import deque
@@ -14,7 +17,7 @@ MIN_UTTERANCE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Something to say; `to` is the one participant who hears it, None is the whole room."""
+    """One utterance. `to` is the only participant that hears it; None is the whole room."""
 
     id: str
     text: str
@@ -27,28 +30,32 @@ class Utterance:
 
 
 class SpeechQueue:
-    """Calls `began(utterance)` when one starts, `ended(utterance, heard, interrupted)` when it is over."""
+    """Queue of utterances.
+
+    Calls `on_begin(utterance)` at the start of each utterance and
+    `on_end(utterance, spoken_text, interrupted)` at its end.
+    """
 
     def __init__(
         self,
         clock: Clock,
-        began: Callable[[Utterance], None],
-        ended: Callable[[Utterance, str, bool], None],
+        on_begin: Callable[[Utterance], None],
+        on_end: Callable[[Utterance, str, bool], None],
     ) -> None:
         self._clock = clock
-        self._began = began
-        self._ended = ended
+        self._on_begin = on_begin
+        self._on_end = on_end
         self._current: Utterance | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[Utterance] = deque()
 
     @property
     def busy(self) -> bool:
-        """Is anything being said, or waiting to be said?"""
+        """Whether an utterance is spoken or queued."""
         return self._current is not None or bool(self._waiting)
 
     def say(self, utterance: Utterance) -> bool:
-        """Queue an utterance. False: too many are waiting, it will not be said."""
+        """Queue an utterance. Returns False if the queue is full; the utterance is then dropped."""
         if len(self._waiting) >= MAX_QUEUED_UTTERANCES:
             return False
         self._waiting.append(utterance)
@@ -57,41 +64,41 @@ class SpeechQueue:
         return True
 
     def interrupt(self) -> None:
-        """Cut the current utterance if it may be cut; what waits behind it is said next."""
+        """Interrupt the current utterance if it is interruptible, and start the next one."""
         if self._current is not None and self._current.interruptible:
-            self._cut()
+            self._interrupt_current()
             self._next()
 
-    def silence(self) -> None:
-        """Cut everything: the one who speaks is gone."""
+    def stop_all(self) -> None:
+        """Interrupt the current utterance and drop all queued ones: the speaker has left."""
         waiting = list(self._waiting)
         self._waiting.clear()
         if self._current is not None:
-            self._cut()
+            self._interrupt_current()
         for utterance in waiting:
-            self._ended(utterance, "", True)
+            self._on_end(utterance, "", True)
 
     def _next(self) -> None:
         if self._current is not None or not self._waiting:
             return
         self._current = self._waiting.popleft()
-        self._timer = self._clock.later(self._current.duration_s, self._finish)
-        self._began(self._current)
+        self._timer = self._clock.call_later(self._current.duration_s, self._finish)
+        self._on_begin(self._current)
 
     def _finish(self) -> None:
         utterance, self._current, self._timer = self._current, None, None
         if utterance is not None:
-            self._ended(utterance, utterance.text, False)
+            self._on_end(utterance, utterance.text, False)
         self._next()
 
-    def _cut(self) -> None:
+    def _interrupt_current(self) -> None:
         utterance, timer = self._current, self._timer
         self._current = self._timer = None
         if utterance is None or timer is None:
             return
         timer.cancel()
-        left_s = max(timer.when() - asyncio.get_running_loop().time(), 0.0)
-        whole_s = utterance.duration_s * self._clock.scale
+        remaining_s = max(timer.when() - asyncio.get_running_loop().time(), 0.0)
+        duration_s = utterance.duration_s * self._clock.scale
         words = utterance.text.split()
-        heard = words[: int(len(words) * (1 - left_s / whole_s))] if whole_s else words
-        self._ended(utterance, " ".join(heard), True)
+        spoken = words[: int(len(words) * (1 - remaining_s / duration_s))] if duration_s else words
+        self._on_end(utterance, " ".join(spoken), True)

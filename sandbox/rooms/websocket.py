@@ -1,7 +1,7 @@
-"""Rooms by WebSocket: stands in for the RTC SDK. One socket is one agent in one room.
+"""WebSocket protocol of rooms, which replaces the RTC SDK. One socket is one agent in one room.
 
-Frames are JSON text, camelCase. A dropped socket keeps its place in the room for GRACE_S, and whoever comes
-back under the same id in that time goes on where it was, unnoticed by the others.
+Frames are JSON text, camelCase. After a connection loss the agent stays in the room for GRACE_S. An agent
+that reconnects with the same id in that time continues as the same participant. The others receive no event.
 """
 
 import asyncio
@@ -23,147 +23,152 @@ GRACE_S: Final = 1.0
 NORMAL_CLOSURE: Final = 1000
 
 
-class Socket:
-    """The listener behind an agent: writes frames as fast as the client takes them."""
+class AgentSocket:
+    """Observer of an agent: writes frames to its WebSocket as fast as the client reads them."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self._frames: asyncio.Queue[Frame] = asyncio.Queue(MAX_QUEUED_FRAMES)
-        self._writing: asyncio.Task[None] | None = None
-        self._deaf = False
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
 
-    def notice(self, happening: RoomEvent) -> None:
-        frame = happening.frame()
+    def on_event(self, event: RoomEvent) -> None:
+        frame = event.frame()
         if frame is not None:
             self.send(frame)
 
-    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
+    def on_utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         self.send({"type": "said", "id": utterance_id, "interrupted": interrupted})
 
-    def dismiss(self, reason: str) -> None:
+    def on_removed(self, reason: str) -> None:
         self.send({"type": "closed", "reason": reason})
-        self._deaf = True
+        self._closed = True
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame. A client too far behind to take it is as good as gone."""
-        if self._deaf:
+        """Queue a frame. A client whose queue is full is disconnected."""
+        if self._closed:
             return
         if self._frames.full():
-            self._deaf = True
-            if self._writing is not None:
-                self._writing.cancel()
+            self._closed = True
+            if self._writer is not None:
+                self._writer.cancel()
         else:
             self._frames.put_nowait(frame)
 
     def start_writing(self) -> asyncio.Task[None]:
-        """From now on frames go out."""
-        self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self._writing
+        """Start the task that writes queued frames to the WebSocket, and return it."""
+        self._writer = asyncio.get_running_loop().create_task(self._write())
+        return self._writer
 
     async def _write(self) -> None:
         while True:
             frame = await self._frames.get()
             if self.websocket.application_state is not WebSocketState.CONNECTED:
-                return  # closed by the reading side a moment ago
+                return  # the reading task has closed the WebSocket
             await self.websocket.send_text(json.dumps(frame))
             if frame["type"] == "closed":
                 await self.websocket.close(NORMAL_CLOSURE)
                 return
 
 
-class Sockets:
-    """Seats agents in rooms, keeps the seat of one who dropped, and carries out what they send."""
+class AgentSockets:
+    """All sockets: admits agents to rooms, keeps them for GRACE_S after a loss, and handles their frames."""
 
-    def __init__(self, clock: Clock, presence: RoomActivity) -> None:
+    def __init__(self, clock: Clock, activity: RoomActivity) -> None:
         self._clock = clock
-        self._presence = presence
-        self._seated: dict[Socket, Participant] = {}
-        self._dropped: dict[Participant, asyncio.TimerHandle] = {}
+        self._activity = activity
+        self._participants: dict[AgentSocket, Participant] = {}
+        self._grace_timers: dict[Participant, asyncio.TimerHandle] = {}
 
-    def admit(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> Socket:
-        """A place in the room, new or taken over. Raises Refused 403 when the room is full."""
-        socket = Socket(websocket)
-        who = room.participants.get(participant_id)
-        if who is not None and who.is_agent:
-            self._take_over(who, socket)
+    def admit(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> AgentSocket:
+        """Add an agent to the room, or replace the socket of the agent with this id.
+
+        Raises HttpError 403 if the room is full.
+        """
+        socket = AgentSocket(websocket)
+        participant = room.participants.get(participant_id)
+        if participant is not None and participant.is_agent:
+            self._take_over(participant, socket)
         else:
-            who = self._presence.newcomer(participant_id, name, socket, None)
-            self._presence.enter(room, who, "api")
-        self._seated[socket] = who
+            participant = self._activity.create_participant(participant_id, name, socket, None)
+            self._activity.enter(room, participant, "api")
+        self._participants[socket] = participant
         socket.send(_welcome(room))
         return socket
 
-    async def serve(self, socket: Socket) -> None:
-        """Accept a seated socket and serve it until either side closes."""
-        who = self._seated[socket]
+    async def serve(self, socket: AgentSocket) -> None:
+        """Accept the connection of an admitted agent and serve it until either side closes."""
+        participant = self._participants[socket]
         tasks: list[asyncio.Task[None]] = []
         try:
             await socket.websocket.accept()
-            reading = asyncio.get_running_loop().create_task(self._read(who, socket))
+            reading = asyncio.get_running_loop().create_task(self._read(participant, socket))
             tasks = [socket.start_writing(), reading]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            del self._seated[socket]
-            self._lost(who, socket)
+            del self._participants[socket]
+            self._handle_disconnect(participant, socket)
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
                 raise outcome
 
     def clear(self) -> None:
-        """Close every socket and forget every seat."""
-        for timer in self._dropped.values():
+        """Close all sockets and cancel all grace periods."""
+        for timer in self._grace_timers.values():
             timer.cancel()
-        self._dropped.clear()
-        for socket in self._seated:
-            socket.dismiss("deactivated")
+        self._grace_timers.clear()
+        for socket in self._participants:
+            socket.on_removed("deactivated")
 
-    def _take_over(self, who: Participant, socket: Socket) -> None:
-        timer = self._dropped.pop(who, None)
+    def _take_over(self, participant: Participant, socket: AgentSocket) -> None:
+        timer = self._grace_timers.pop(participant, None)
         if timer is not None:
             timer.cancel()
-        who.speech.silence()
-        who.listener.dismiss("replaced")
-        who.listener = socket
+        participant.speech.stop_all()
+        participant.observer.on_removed("replaced")
+        participant.observer = socket
 
-    def _lost(self, who: Participant, socket: Socket) -> None:
-        """The socket is closed: keep the seat for a while, unless it was left or taken over."""
-        if who.room is not None and who.listener is socket:
-            who.speech.silence()
-            self._dropped[who] = self._clock.later(GRACE_S, partial(self._give_up, who))
+    def _handle_disconnect(self, participant: Participant, socket: AgentSocket) -> None:
+        """Handle a closed socket: start the grace period, unless the agent left or was taken over."""
+        if participant.room is not None and participant.observer is socket:
+            participant.speech.stop_all()
+            self._grace_timers[participant] = self._clock.call_later(
+                GRACE_S, partial(self._end_grace, participant)
+            )
 
-    def _give_up(self, who: Participant) -> None:
-        self._dropped.pop(who, None)
-        self._presence.leave(who, "connection-error", "cloud")
+    def _end_grace(self, participant: Participant) -> None:
+        self._grace_timers.pop(participant, None)
+        self._activity.leave(participant, "connection-error", "cloud")
 
-    async def _read(self, who: Participant, socket: Socket) -> None:
-        """Carry out frames until the client leaves or is gone."""
+    async def _read(self, participant: Participant, socket: AgentSocket) -> None:
+        """Handle frames until the client leaves or disconnects."""
         while True:
             raw = await socket.websocket.receive_text()
-            if who.listener is not socket or who.room is None:
+            if participant.observer is not socket or participant.room is None:
                 continue
             try:
-                self._obey(who, _parse(raw))
-            except HttpError as refused:
-                socket.send({"type": "error", "message": refused.message})
-            if who.room is None:
+                self._handle_frame(participant, _parse(raw))
+            except HttpError as error:
+                socket.send({"type": "error", "message": error.message})
+            if participant.room is None:
                 await socket.websocket.close(NORMAL_CLOSURE)
                 return
 
-    def _obey(self, who: Participant, frame: dict[str, Any]) -> None:
-        """Do what one frame says. Raises Refused."""
+    def _handle_frame(self, participant: Participant, frame: dict[str, Any]) -> None:
+        """Handle one frame. Raises HttpError if it is invalid."""
         match frame.get("type"):
             case "say":
-                if not who.speech.say(_utterance(frame)):
-                    raise HttpError(429, "Too much is waiting to be said: wait for the frame said.")
+                if not participant.speech.say(_utterance(frame)):
+                    raise HttpError(429, "Too many utterances are queued: wait for a frame of type said.")
             case "interrupt":
-                who.speech.interrupt()
+                participant.speech.interrupt()
             case "listen":
-                self._presence.set_listening(who, _enabled(frame))
+                self._activity.set_listening(participant, _enabled(frame))
             case "leave":
-                self._presence.leave(who, "user-left", "api")
+                self._activity.leave(participant, "user-left", "api")
             case other:
                 raise HttpError(400, f"type {other!r} is unknown: send say, interrupt, listen or leave.")
 
@@ -173,7 +178,7 @@ def _welcome(room: Room) -> Frame:
         "type": "welcome",
         "roomId": room.id,
         "sessionId": room.session.id if room.session else None,
-        "participants": [who.card() for who in room.participants.values()],
+        "participants": [participant.public_view() for participant in room.participants.values()],
     }
 
 
@@ -195,11 +200,11 @@ def _enabled(frame: dict[str, Any]) -> bool:
 
 
 def _utterance(frame: dict[str, Any]) -> Utterance:
-    spoken, name, to = frame.get("text"), frame.get("id"), frame.get("to")
-    if not isinstance(spoken, str) or not spoken.strip() or len(spoken) > MAX_TEXT_CHARS:
+    text, utterance_id, to = frame.get("text"), frame.get("id"), frame.get("to")
+    if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT_CHARS:
         raise HttpError(400, f"say.text must be 1 to {MAX_TEXT_CHARS} characters.")
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_CHARS:
+    if not isinstance(utterance_id, str) or not 0 < len(utterance_id) <= MAX_ID_CHARS:
         raise HttpError(400, f"say.id must be 1 to {MAX_ID_CHARS} characters.")
     if to is not None and not isinstance(to, str):
         raise HttpError(400, "say.to must be a participantId or null.")
-    return Utterance(name, spoken, frame.get("interruptible") is not False, to)
+    return Utterance(utterance_id, text, frame.get("interruptible") is not False, to)

@@ -1,1 +1,1 @@
-"""Calls: their life, their records, the phones that answer them."""
+"""Phone calls: their records, their state changes, and the phones."""

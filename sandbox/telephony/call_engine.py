@@ -1,6 +1,7 @@
-"""How a call lives: rings, is answered, joins its room, ends once. Switching rooms is in switching.py.
+"""State changes of a call: it rings, is answered, joins its room, and ends once.
 
-One task per live call: it rings the phone, and then is the person who answered.
+Each live call has one task, which rings the phone and then runs the script of the person who answered.
+`room_switch.py` moves calls between rooms.
 """
 
 import asyncio
@@ -24,102 +25,105 @@ from .phone import Phone
 log = structlog.get_logger(__name__)
 
 SETUP_S: Final = 0.05
-"""From the order to dial until the far phone rings."""
+"""Delay between the dial request and the ringing of the phone."""
 
 
 class CallEngine:
-    """Carries every call of the sandbox from its first ring to its end."""
+    """Runs all calls of the sandbox, from the first ring to the end."""
 
     def __init__(
         self,
         clock: Clock,
         ledger: Ledger,
-        presence: RoomActivity,
+        activity: RoomActivity,
         rooms: Rooms,
         calls: Calls,
         phonebook: PhoneBook,
-        news: CallStatus,
+        call_status: CallStatus,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
-        self._presence = presence
+        self._activity = activity
         self._rooms = rooms
         self._calls = calls
         self._phonebook = phonebook
-        self._news = news
+        self._call_status = call_status
         self._answer_watchers: dict[str, tuple[float, Callable[[], None]]] = {}
 
     def dial(self, call: Call) -> None:
-        """Call somebody's phone; returns at once, the rest happens by itself."""
+        """Start an outbound call. Does not block; a task runs the call."""
         self._calls.add(call)
-        self._ledger.record("dial", "api", call.about, to=call.callee)
-        self._news.status(call, "initiated")
-        self._begin(call, self._outbound(call, self._phonebook.who_has(call)))
+        self._ledger.record("dial", "api", call.ledger_ref, to=call.callee)
+        self._call_status.set_status(call, "initiated")
+        self._start_task(call, self._outbound(call, self._phonebook.person_for(call)))
 
-    def arrive(self, call: Call, room: Room) -> None:
-        """Somebody calls in and is answered at once, in `room`."""
+    def answer_inbound(self, call: Call, room: Room) -> None:
+        """Create an inbound call and answer it at once, in `room`."""
         self._calls.add(call)
-        self._ledger.record("incoming", "person", call.about, to=call.callee)
-        self._news.status(call, "incoming")
-        line = self._answer(call, room, "cloud")
-        if line is not None and call.participant is not None:
-            self._presence.enable_audio(call.participant)
-            person = self._phonebook.who_has(call)
-            self._begin(call, person.behaviour(line, person))
+        self._ledger.record("incoming", "person", call.ledger_ref, to=call.callee)
+        self._call_status.set_status(call, "incoming")
+        phone = self._answer(call, room, "cloud")
+        if phone is not None and call.participant is not None:
+            self._activity.enable_audio(call.participant)
+            person = self._phonebook.person_for(call)
+            self._start_task(call, person.behaviour(phone, person))
 
     def end(self, call: Call) -> None:
-        """Hang up by order of the API. Raises Refused 400 when it is over already."""
-        if call.over:
+        """End a call for the API. Raises HttpError 400 if it has already ended."""
+        if call.has_ended:
             raise HttpError(400, "Call has already ended.")
         self._finish(call, "ended", "api")
 
     def hang_up(self, call: Call, by: By) -> None:
-        """Somebody hangs up; over already: nothing happens."""
-        if not call.over:
+        """End a call. Idempotent."""
+        if not call.has_ended:
             self._finish(call, "ended", by)
 
-    def watch_answers(self, call: Call, act: Callable[[], None]) -> None:
-        """Act once, when an outbound call made from now on is answered, unless `call` is over by then."""
-        self._answer_watchers[call.id] = (now_s(), act)
+    def watch_answers(self, call: Call, callback: Callable[[], None]) -> None:
+        """Run `callback` once when an outbound call dialled from now on is answered.
+
+        The end of `call` cancels it.
+        """
+        self._answer_watchers[call.id] = (now_s(), callback)
 
     def clear(self) -> None:
-        """Drop every call without a word to anybody."""
+        """Stop all calls without ledger entries and webhooks."""
         for call in self._calls:
-            self._release(call)
+            self._stop_activity(call)
 
-    def _begin(self, call: Call, life: Coroutine[Any, Any, None]) -> None:
-        call.life = asyncio.get_running_loop().create_task(life)
-        call.life.add_done_callback(partial(self._report, call))
+    def _start_task(self, call: Call, script: Coroutine[Any, Any, None]) -> None:
+        call.task = asyncio.get_running_loop().create_task(script)
+        call.task.add_done_callback(partial(self._handle_task_end, call))
 
-    def _report(self, call: Call, life: asyncio.Task[None]) -> None:
-        error = None if life.cancelled() else life.exception()
+    def _handle_task_end(self, call: Call, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("person_failed", call_id=call.id, exc_info=error)
             self.hang_up(call, "cloud")
 
     async def _outbound(self, call: Call, person: Person) -> None:
-        """From the order to dial to the end of the conversation."""
+        """Run an outbound call from the dial request to the end of the conversation."""
         await self._clock.sleep(SETUP_S)
         await self._ring(call, person)
         room = self._rooms.find(call.room_id)
-        if call.over:
+        if call.has_ended:
             return
         if room is None or room.disabled:
             self._finish(call, "failed", "cloud", reason="room-closed")
             return
-        line = self._answer(call, room, "person")
-        if line is not None and call.participant is not None:
+        phone = self._answer(call, room, "person")
+        if phone is not None and call.participant is not None:
             await self._clock.sleep(person.audio_s)
-            self._presence.enable_audio(call.participant)
-            await person.behaviour(line, person)
+            self._activity.enable_audio(call.participant)
+            await person.behaviour(phone, person)
 
     async def _ring(self, call: Call, person: Person) -> None:
-        """Until somebody picks up, or the call is over."""
+        """Ring the phone until the person answers or the call has ended."""
         if person.pickup is Pickup.BUSY:
             await self._clock.sleep(person.ring_s)
             self._finish(call, "failed", "person", reason="busy", sipCode=486)
             return
-        self._news.status(call, "ringing")
+        self._call_status.set_status(call, "ringing")
         if person.pickup is Pickup.RINGS_OUT or person.ring_s > call.ringing_timeout_s:
             await self._clock.sleep(call.ringing_timeout_s)
             self._finish(call, "not-answered", "cloud", reason="no-answer", sipCode=480)
@@ -131,49 +135,51 @@ class CallEngine:
             self._finish(call, "abandoned", "person", reason="callee-gone")
 
     def _answer(self, call: Call, room: Room, by: By) -> Phone | None:
-        """Somebody is on the line: into the room with them. None: the room took nobody in."""
+        """Answer a call, add it to the room and return its phone; None if the room is full."""
         call.answered = True
-        self._ledger.record("answered", by, call.about)
-        self._news.status(call, "answered")
+        self._ledger.record("answered", by, call.ledger_ref)
+        self._call_status.set_status(call, "answered")
         if call.max_duration_s is not None:
-            call.after(self._clock, call.max_duration_s, partial(self.hang_up, call, "cloud"))
-        line, tag = Phone(call, self._clock, self), SipTag(call.id, call.direction)
-        who = self._presence.newcomer(call.participant_id, call.participant_name, line, tag, call.metadata)
+            call.call_later(self._clock, call.max_duration_s, partial(self.hang_up, call, "cloud"))
+        phone, sip_tag = Phone(call, self._clock, self), SipTag(call.id, call.direction)
+        participant = self._activity.create_participant(
+            call.participant_id, call.participant_name, phone, sip_tag, call.metadata
+        )
         try:
-            self._presence.enter(room, who, by)
-        except HttpError as full:
-            self._finish(call, "failed", "cloud", reason=full.message)
+            self._activity.enter(room, participant, by)
+        except HttpError as error:
+            self._finish(call, "failed", "cloud", reason=error.message)
             return None
-        call.participant = who
+        call.participant = participant
         call.session_id = room.session.id if room.session else None
         if call.direction == "outbound":
-            self._tell_answer_watchers(call)
-        return line
+            self._notify_answer_watchers(call)
+        return phone
 
-    def _tell_answer_watchers(self, answered: Call) -> None:
-        for watcher_id, (since_s, act) in list(self._answer_watchers.items()):
-            if answered.started_at_s >= since_s:
+    def _notify_answer_watchers(self, answered: Call) -> None:
+        for watcher_id, (watched_since_s, callback) in list(self._answer_watchers.items()):
+            if answered.started_at_s >= watched_since_s:
                 del self._answer_watchers[watcher_id]
-                act()
+                callback()
 
     def _finish(self, call: Call, status: str, by: By, **details: str | int) -> None:
-        """The one way a call ends, whoever ends it."""
-        self._release(call)
+        """End a call. Every end of a call passes through here."""
+        self._stop_activity(call)
         call.ended_at_s = now_s()
-        self._ledger.record("end" if by == "api" else "hangup", by, call.about, status=status, **details)
-        self._news.status(call, status, None, **details)
+        self._ledger.record("end" if by == "api" else "hangup", by, call.ledger_ref, status=status, **details)
+        self._call_status.set_status(call, status, None, **details)
         if call.participant is not None:
-            self._presence.leave(call.participant, "user-left", by)
+            self._activity.leave(call.participant, "user-left", by)
             call.participant = None
 
-    def _release(self, call: Call) -> None:
-        """Stop everything that still runs for this call."""
+    def _stop_activity(self, call: Call) -> None:
+        """Cancel the task, the timers and the pending switch of a call."""
         self._answer_watchers.pop(call.id, None)
         for timer in call.timers:
             timer.cancel()
         call.timers.clear()
-        if call.moving is not None:
-            call.moving.cancel()
-            call.moving = None
-        if call.life is not None:
-            call.life.cancel()
+        if call.pending_switch is not None:
+            call.pending_switch.cancel()
+            call.pending_switch = None
+        if call.task is not None:
+            call.task.cancel()

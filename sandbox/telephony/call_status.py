@@ -1,4 +1,4 @@
-"""A call's new status: into its record, and out to everybody who wants to know."""
+"""Status changes of a call: written to its record and sent as webhooks."""
 
 from typing import Final
 
@@ -16,23 +16,23 @@ _WEBHOOKS: Final = {
     "switch-room-completed": "switch-room-completed",
     "switch-room-failed": "switch-room-failed",
 }
-_ANY_OTHER_END: Final = "call-hangup"
+_DEFAULT_WEBHOOK: Final = "call-hangup"
 
 
 class CallStatus:
-    """Marks statuses and sends the webhooks that go with them."""
+    """Sets the status of calls and sends the matching webhooks."""
 
-    def __init__(self, outbox: WebhookSender, rooms: Rooms) -> None:
-        self._outbox = outbox
+    def __init__(self, webhooks: WebhookSender, rooms: Rooms) -> None:
+        self._webhooks = webhooks
         self._rooms = rooms
 
-    def status(self, call: Call, status: str, room: Room | None = None, **details: str | int) -> None:
-        """The call now has this status; `room` is the one it is about when that is not the call's own."""
-        call.mark(status, **details)
-        self._send(call, _WEBHOOKS.get(status, _ANY_OTHER_END), room)
+    def set_status(self, call: Call, status: str, room: Room | None = None, **details: str | int) -> None:
+        """Set the status and send its webhook. `room` replaces the call's own room in the webhook."""
+        call.add_status(status, **details)
+        self._send(call, _WEBHOOKS.get(status, _DEFAULT_WEBHOOK), room)
 
-    def update(self, call: Call) -> None:
-        """Something else in the call's record has changed."""
+    def send_update(self, call: Call) -> None:
+        """Send the webhook for a change of the record other than the status."""
         self._send(call, "call-update", None)
 
     def _send(self, call: Call, kind: str, room: Room | None) -> None:
@@ -44,4 +44,4 @@ class CallStatus:
         }
         if room is not None:
             data["roomId"] = room.id
-        self._outbox.call_event(call.id, room or self._rooms.find(call.room_id), kind, data)
+        self._webhooks.call_event(call.id, room or self._rooms.find(call.room_id), kind, data)

@@ -1,4 +1,4 @@
-"""Phone calls as records, and their book. How a call lives is in telephony.py."""
+"""Call records and their registry. `call_engine.py` and `room_switch.py` change them."""
 
 import asyncio
 import uuid
@@ -8,21 +8,21 @@ from typing import Any, Final, Literal
 
 from ..clock import Clock, iso, now_s
 from ..errors import HttpError
-from ..ledger import About
+from ..ledger import LedgerRef
 from ..limits import MAX_CALLS
 from ..rooms.rooms import Participant
 
 Direction = Literal["inbound", "outbound"]
 
-TERMINAL: Final = frozenset({"missed", "not-answered", "failed", "rejected", "abandoned", "ended"})
+TERMINAL_STATUSES: Final = frozenset({"missed", "not-answered", "failed", "rejected", "abandoned", "ended"})
 DEFAULT_RINGING_TIMEOUT_S: Final = 60.0
-MIN_PAUSE_S: Final = 0.005
-"""Real seconds between two things a person does, however fast time runs."""
+MIN_TIMER_REAL_S: Final = 0.005
+"""Minimum delay of a person's timers in real seconds, at any time scale."""
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One leg between the cloud and a phone. Times are epoch seconds, durations simulated seconds."""
+    """One call leg between the cloud and a phone. Times are epoch seconds, durations simulated seconds."""
 
     direction: Direction
     caller: str
@@ -43,45 +43,45 @@ class Call:
     ended_at_s: float | None = None
     answered: bool = False
     participant: Participant | None = None
-    life: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None
     timers: set[asyncio.TimerHandle] = field(default_factory=set)
-    moving: asyncio.TimerHandle | None = None
+    pending_switch: asyncio.TimerHandle | None = None
 
     @property
-    def over(self) -> bool:
-        return self.status in TERMINAL
+    def has_ended(self) -> bool:
+        return self.status in TERMINAL_STATUSES
 
     @property
     def active(self) -> bool:
-        """Answered, and nobody has hung up."""
-        return self.answered and not self.over
+        """Whether the call was answered and has not ended."""
+        return self.answered and not self.has_ended
 
     @property
     def number(self) -> str:
-        """The number of the phone at the far end."""
+        """Number of the phone at the far end."""
         return self.callee if self.direction == "outbound" else self.caller
 
     @property
-    def about(self) -> About:
-        return About(self.id, self.room_id, self.participant_id, self.metadata or None)
+    def ledger_ref(self) -> LedgerRef:
+        return LedgerRef(self.id, self.room_id, self.participant_id, self.metadata or None)
 
-    def after(self, clock: Clock, delay_s: float, act: Callable[[], None]) -> None:
-        """Do something in a while, unless this call is over by then."""
+    def call_later(self, clock: Clock, delay_s: float, callback: Callable[[], None]) -> None:
+        """Run `callback` after `delay_s`, unless this call has ended by then."""
 
-        def fire() -> None:
+        def run() -> None:
             self.timers.discard(timer)
-            act()
+            callback()
 
-        timer = clock.later(delay_s, fire, MIN_PAUSE_S)
+        timer = clock.call_later(delay_s, run, MIN_TIMER_REAL_S)
         self.timers.add(timer)
 
-    def mark(self, status: str, **details: object) -> None:
-        """Enter a status into the record and its timelog."""
+    def add_status(self, status: str, **details: object) -> None:
+        """Set the status and append it to the timelog."""
         self.status = status
         self.timelog.append({"status": status, "timestamp": iso(now_s()), **details})
 
     def summary(self) -> dict[str, Any]:
-        """The short form: what POST answers, and what webhooks carry besides."""
+        """Return the short form, for POST responses and webhooks."""
         return {
             "callId": self.id,
             "status": self.status,
@@ -94,7 +94,10 @@ class Call:
         }
 
     def record(self) -> dict[str, Any]:
-        """The long form of the look-ups, without the id: lists call it callId, the single look-up id."""
+        """Return the long form, for GET responses.
+
+        It has no id: a list names it `callId`, a single record `id`.
+        """
         return {
             "type": self.direction,
             "gatewayId": self.gateway_id,
@@ -119,7 +122,7 @@ class Call:
 
 
 class Calls:
-    """Every call by id, and by the room it is in."""
+    """Registry of all calls, by id and by room."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Call] = {}
@@ -129,14 +132,14 @@ class Calls:
         return iter(self._by_id.values())
 
     def add(self, call: Call) -> None:
-        """Keep a new call. Raises Refused 429 when all the calls kept are still going on."""
+        """Add a new call. Raises HttpError 429 if MAX_CALLS calls are live."""
         if len(self._by_id) >= MAX_CALLS:
-            self._forget_one()
+            self._remove_ended()
         self._by_id[call.id] = call
         self._by_room.setdefault(call.room_id, {})[call.id] = call
 
     def get(self, call_id: str) -> Call:
-        """The call with this id. Raises Refused 404."""
+        """Return the call with this id. Raises HttpError 404 if it does not exist."""
         call = self._by_id.get(call_id)
         if call is None:
             raise HttpError(404, "Call not found.")
@@ -146,7 +149,7 @@ class Calls:
         return list(self._by_room.get(room_id, {}).values())
 
     def move(self, call: Call, room_id: str) -> None:
-        """Enter the call under another room."""
+        """Move a call to another room in the registry."""
         self._drop_from_room(call)
         call.room_id = room_id
         self._by_room.setdefault(room_id, {})[call.id] = call
@@ -155,15 +158,15 @@ class Calls:
         self._by_id.clear()
         self._by_room.clear()
 
-    def _forget_one(self) -> None:
-        ended = next((call for call in self if call.over), None)
+    def _remove_ended(self) -> None:
+        ended = next((call for call in self if call.has_ended), None)
         if ended is None:
-            raise HttpError(429, f"The sandbox carries {MAX_CALLS} calls: end some.")
+            raise HttpError(429, f"{MAX_CALLS} calls are live: end some.")
         del self._by_id[ended.id]
         self._drop_from_room(ended)
 
     def _drop_from_room(self, call: Call) -> None:
-        siblings = self._by_room.get(call.room_id, {})
-        siblings.pop(call.id, None)
-        if not siblings:
+        room_calls = self._by_room.get(call.room_id, {})
+        room_calls.pop(call.id, None)
+        if not room_calls:
             self._by_room.pop(call.room_id, None)

@@ -1,4 +1,4 @@
-"""A phone in somebody's hand: all that a person in people.py can do and notice."""
+"""A person's phone: all actions and observations that a script in `people/personas.py` can use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..clock import Clock
 from ..ledger import By
-from ..limits import MAX_UNHEARD
+from ..limits import MAX_UNREAD_EVENTS
 from ..rooms.observer import RoomEvent
 from ..rooms.rooms import Room
 from ..rooms.speech_queue import Utterance
@@ -16,61 +16,61 @@ from .calls import Call
 
 
 class CallControl(Protocol):
-    """What a person's phone asks of the telephony cloud."""
+    """The part of the call engine that a phone uses."""
 
     def hang_up(self, call: Call, by: By) -> None: ...
 
-    def watch_answers(self, call: Call, act: Callable[[], None]) -> None: ...
+    def watch_answers(self, call: Call, callback: Callable[[], None]) -> None: ...
 
 
 class Phone:
-    """One person's end of one call, and the listener behind its participant."""
+    """One person's end of one call, and the observer of its participant."""
 
-    def __init__(self, call: Call, clock: Clock, telephony: CallControl) -> None:
+    def __init__(self, call: Call, clock: Clock, call_engine: CallControl) -> None:
         self._call = call
         self._clock = clock
-        self._telephony = telephony
-        self._ear: asyncio.Queue[RoomEvent] = asyncio.Queue(MAX_UNHEARD)
-        self._spoken: dict[str, asyncio.Future[None]] = {}
-        self._said_so_far = 0
+        self._call_engine = call_engine
+        self._events: asyncio.Queue[RoomEvent] = asyncio.Queue(MAX_UNREAD_EVENTS)
+        self._utterance_ends: dict[str, asyncio.Future[None]] = {}
+        self._utterance_count = 0
 
-    async def happenings(self) -> AsyncIterator[RoomEvent]:
-        """What happens around this person, one thing after the other, as long as the line is up."""
-        while not self._call.over:
-            yield await self._ear.get()
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        """Yield the events of the person's room, in order, until the call ends."""
+        while not self._call.has_ended:
+            yield await self._events.get()
 
     async def wait(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
 
     async def say(self, text: str) -> None:
-        """Say it, and return when it is said. Not in a room: nobody hears, nothing is said."""
-        who = self._call.participant
-        if who is None or who.room is None:
+        """Speak a text and wait until it is spoken. No effect outside a room."""
+        participant = self._call.participant
+        if participant is None or participant.room is None:
             return
-        self._said_so_far += 1
-        utterance = Utterance(f"p{self._said_so_far}", text)
-        done = self._spoken[utterance.id] = asyncio.get_running_loop().create_future()
-        if who.speech.say(utterance):
+        self._utterance_count += 1
+        utterance = Utterance(f"p{self._utterance_count}", text)
+        done = self._utterance_ends[utterance.id] = asyncio.get_running_loop().create_future()
+        if participant.speech.say(utterance):
             await done
-        self._spoken.pop(utterance.id, None)
+        self._utterance_ends.pop(utterance.id, None)
 
     def speak(self, text: str) -> None:
-        """Say it without waiting for the end."""
-        who = self._call.participant
-        if who is not None and who.room is not None:
-            self._said_so_far += 1
-            who.speech.say(Utterance(f"p{self._said_so_far}", text))
+        """Start to speak a text without waiting for the end. No effect outside a room."""
+        participant = self._call.participant
+        if participant is not None and participant.room is not None:
+            self._utterance_count += 1
+            participant.speech.say(Utterance(f"p{self._utterance_count}", text))
 
     def hang_up(self) -> None:
-        self._telephony.hang_up(self._call, "person")
+        self._call_engine.hang_up(self._call, "person")
 
-    def later(self, delay_s: float, act: Callable[[], None]) -> None:
-        """Do something in a while, unless the call is over by then."""
-        self._call.after(self._clock, delay_s, act)
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """Run `callback` after `delay_s`, unless the call has ended by then."""
+        self._call.call_later(self._clock, delay_s, callback)
 
-    def when_supervisor_answers(self, act: Callable[[], None]) -> None:
-        """Act when an outbound call made from now on is answered, in whatever room."""
-        self._telephony.watch_answers(self._call, act)
+    def when_supervisor_answers(self, callback: Callable[[], None]) -> None:
+        """Run `callback` when an outbound call dialled from now on is answered, in any room."""
+        self._call_engine.watch_answers(self._call, callback)
 
     @property
     def held(self) -> bool:
@@ -78,33 +78,35 @@ class Phone:
         return room is not None and room.held
 
     @property
-    def i_am_speaking(self) -> bool:
+    def is_speaking(self) -> bool:
         return self._call.participant is not None and self._call.participant.speech.busy
 
     @property
     def agent_is_speaking(self) -> bool:
-        """Is an agent in this room saying something, or about to go on?"""
+        """Whether an agent in this room is speaking or has queued speech."""
         room = self._room
         return room is not None and any(agent.speech.busy for agent in room.agents)
 
     @property
-    def somebody_to_talk_to(self) -> bool:
-        """Is another person here, and to be heard?"""
-        room, me = self._room, self._call.participant
-        return room is not None and any(who.audio for who in room.people if who is not me)
+    def other_person_audible(self) -> bool:
+        """Whether another person in this room can be heard."""
+        room, own_participant = self._room, self._call.participant
+        return room is not None and any(
+            participant.audio for participant in room.people if participant is not own_participant
+        )
 
     @property
     def _room(self) -> Room | None:
         return self._call.participant.room if self._call.participant else None
 
-    def notice(self, happening: RoomEvent) -> None:
-        if not self._ear.full():
-            self._ear.put_nowait(happening)
+    def on_event(self, event: RoomEvent) -> None:
+        if not self._events.full():
+            self._events.put_nowait(event)
 
-    def utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
-        done = self._spoken.pop(utterance_id, None)
+    def on_utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
+        done = self._utterance_ends.pop(utterance_id, None)
         if done is not None and not done.done():
             done.set_result(None)
 
-    def dismiss(self, reason: str) -> None:
-        """Put out of the room, yet the phone is still off the hook: there is nothing to do but wait."""
+    def on_removed(self, reason: str) -> None:
+        """Ignore the removal: the call is still live and the person waits."""

@@ -1,7 +1,8 @@
-"""What the roads carry on this machine: `python tests/benchmarks/bus_bench.py [--sync 2m] [--count 2000]`.
+"""Throughput and latency of the bus on this machine.
 
-Runs against an embedded broker of its own. Every figure is one line: what, how many a second, and for what
-is done one at a time the median, the 99th percentile and the worst in milliseconds.
+Run `python tests/benchmarks/bus_bench.py [--sync 2m] [--count 2000]`. It starts its own embedded broker.
+Each result is one line: the operation and its rate per second. Sequential operations also show the median,
+the 99th percentile and the maximum duration in milliseconds.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ from warmxfer.bus import (
 )
 
 BODY = b"x" * 300
-TOGETHER = 64
-ROUND = 1_000
+CONCURRENT = 64
+BATCH = 1_000
 
 
 @dataclass
 class Timing:
-    """How long each of many repetitions took."""
+    """Durations of the repetitions of one operation."""
 
     name: str
-    took_s: list[float] = field(default_factory=list)
+    durations_s: list[float] = field(default_factory=list)
 
     def line(self) -> str:
-        """The figures, as printed."""
-        ordered = sorted(self.took_s)
+        """Return the result as one line."""
+        ordered = sorted(self.durations_s)
         p50, p99 = statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1]
         rate = len(ordered) / sum(ordered)
         return (
@@ -52,24 +53,24 @@ class Timing:
         )
 
 
-async def one_at_a_time(name: str, count: int, act: Callable[[int], Awaitable[object]]) -> None:
-    """Time `count` repetitions of `act`, after some to warm up."""
+async def run_sequentially(name: str, count: int, act: Callable[[int], Awaitable[object]]) -> None:
+    """Run `act` `count` times in sequence after a warm-up, and print the durations."""
     timing = Timing(name)
     for n in range(-20, count):
         started = time.perf_counter()
         await act(n)
         if n >= 0:
-            timing.took_s.append(time.perf_counter() - started)
+            timing.durations_s.append(time.perf_counter() - started)
     print(timing.line())
 
 
-def rate(name: str, count: int, took_s: float) -> None:
-    """Print how many a second."""
-    print(f"{name:<44} {count / took_s:>9,.0f}/s")
+def print_rate(name: str, count: int, duration_s: float) -> None:
+    """Print the rate per second."""
+    print(f"{name:<44} {count / duration_s:>9,.0f}/s")
 
 
 async def transition(bus: Bus, log: TransferLog, n: int) -> None:
-    """What the coordinator does once: load, append, fan out a phase, two commands and a timer."""
+    """Do the work of one coordinator transition: load, append, publish a phase, two commands and a timer."""
     id = f"x{n}"
     entry = await log.get_last_from_leader(id)
     seq = await log.append(
@@ -89,30 +90,30 @@ async def transition(bus: Bus, log: TransferLog, n: int) -> None:
     )
 
 
-async def publishing(bus: Bus, count: int) -> None:
-    """Figures of writing and reading."""
+async def measure_writes_and_reads(bus: Bus, count: int) -> None:
+    """Measure writes and reads."""
     log = TransferLog(bus)
-    await one_at_a_time("publish", count, lambda n: bus.publish(subjects.cancel(f"p{n}"), BODY))
-    await one_at_a_time("append to a log", count, lambda n: log.append(f"l{n}", BODY, 0, f"l{n}"))
-    await one_at_a_time("last of a log", count, lambda n: log.get_last_from_leader(f"l{n}"))
-    await one_at_a_time("transition (load, append, 4 published)", count, lambda n: transition(bus, log, n))
-    await one_at_a_time(
-        "claim an intent", count // 2, lambda n: claim_effect(bus, f"i{n}", "dial", b"%d" % n)
+    await run_sequentially("publish", count, lambda n: bus.publish(subjects.cancel(f"p{n}"), BODY))
+    await run_sequentially("append to a log", count, lambda n: log.append(f"l{n}", BODY, 0, f"l{n}"))
+    await run_sequentially("last record of a log", count, lambda n: log.get_last_from_leader(f"l{n}"))
+    await run_sequentially("transition (load, append, 4 published)", count, lambda n: transition(bus, log, n))
+    await run_sequentially(
+        "claim an effect", count // 2, lambda n: claim_effect(bus, f"i{n}", "dial", b"%d" % n)
     )
-    together = [Outgoing(subjects.result(f"a{n}"), BODY) for n in range(ROUND)]
+    messages = [Outgoing(subjects.result(f"a{n}"), BODY) for n in range(BATCH)]
     started = time.perf_counter()
-    await bus.publish_all(together, deadline_s=30)
-    rate(f"publish_all of {ROUND}", ROUND, time.perf_counter() - started)
+    await bus.publish_all(messages, deadline_s=30)
+    print_rate(f"publish_all of {BATCH}", BATCH, time.perf_counter() - started)
     started = time.perf_counter()
-    for first in range(0, count, TOGETHER):
+    for start in range(0, count, CONCURRENT):
         await asyncio.gather(
-            *(bus.publish(subjects.result(f"g{n}"), BODY) for n in range(first, first + TOGETHER))
+            *(bus.publish(subjects.result(f"g{n}"), BODY) for n in range(start, start + CONCURRENT))
         )
-    rate(f"publish, {TOGETHER} at a time", count, time.perf_counter() - started)
+    print_rate(f"publish, {CONCURRENT} at a time", count, time.perf_counter() - started)
 
 
-async def working(bus: Bus, count: int, keyed: bool) -> None:
-    """Figures of a worker that does nothing with what it gets."""
+async def measure_worker(bus: Bus, count: int, keyed: bool) -> None:
+    """Measure a worker whose handler only counts messages."""
     done = asyncio.Event()
     total = 0
 
@@ -122,11 +123,11 @@ async def working(bus: Bus, count: int, keyed: bool) -> None:
         if total == count:
             done.set()
 
-    for first in range(0, count, ROUND):
+    for start in range(0, count, BATCH):
         await bus.publish_all(
             [
                 Outgoing(subjects.work_queue(f"t{n % 500}", "gateway"), BODY)
-                for n in range(first, first + ROUND)
+                for n in range(start, start + BATCH)
             ],
             deadline_s=60,
         )
@@ -134,26 +135,26 @@ async def working(bus: Bus, count: int, keyed: bool) -> None:
     async with Worker(bus, "gateway", handle, jobs=256, keyed=keyed):
         async with asyncio.timeout(120):
             await done.wait()
-        took_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
-    rate(f"worker{', keyed' if keyed else ''}: deliver, handle, ack", count, took_s)
+        duration_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    print_rate(f"worker{', keyed' if keyed else ''}: deliver, handle, ack", count, duration_s)
     print(f"{'':<44} {cpu_s / count * 1e6:>9.0f} µs of our CPU for each")
 
 
 async def main(sync: str, count: int) -> None:
-    """Print all figures."""
+    """Run all measurements and print the results."""
     async with (
         EmbeddedServer(sync_interval=sync) as server,
         await Bus.connect(BusSettings(url=server.url), name="bench") as bus,
     ):
         await bus.ensure()
-        print(f"sync_interval {sync}, {count} repetitions, bodies of {len(BODY)} bytes, {type_of_loop()}")
-        await publishing(bus, count)
-        await working(bus, count * 10, keyed=False)
-        await working(bus, count * 10, keyed=True)
+        print(f"sync_interval {sync}, {count} repetitions, bodies of {len(BODY)} bytes, {event_loop_name()}")
+        await measure_writes_and_reads(bus, count)
+        await measure_worker(bus, count * 10, keyed=False)
+        await measure_worker(bus, count * 10, keyed=True)
 
 
-def type_of_loop() -> str:
-    """The name of the event loop in use."""
+def event_loop_name() -> str:
+    """Return the name of the running event loop's package."""
     return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
 

@@ -1,4 +1,4 @@
-"""The broker's clock, as it is known here."""
+"""The estimate of the broker's clock is never ahead of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from warmxfer.bus.broker_clock import WINDOW_S, BrokerClock
 
 
-class Here:
-    """This machine's monotonic clock."""
+class LocalClock:
+    """The monotonic clock of this machine."""
 
     def __init__(self) -> None:
         self.s = 0.0
@@ -19,27 +19,27 @@ class Here:
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 30)), min_size=1), st.floats(-1e6, 1e9))
-def test_never_ahead_and_as_good_as_the_promptest_message(
+def test_the_estimate_is_never_ahead_and_as_exact_as_the_promptest_message(
     messages: list[tuple[float, float]], offset: float
 ) -> None:
-    here = Here()
-    clock = BrokerClock(here)
+    local = LocalClock()
+    clock = BrokerClock(local)
     for pause_s, late_s in messages:
-        here.s += pause_s
-        clock.observe(here.s + offset - late_s)
-    behind_s = here.s + offset - clock.now()
+        local.s += pause_s
+        clock.observe(local.s + offset - late_s)
+    behind_s = local.s + offset - clock.now()
     assert -1e-3 <= behind_s <= max(late_s for _, late_s in messages) + 1e-3
 
 
-def test_before_anything_was_seen_no_deadline_has_passed() -> None:
-    assert BrokerClock(Here()).now() == float("-inf")
+def test_before_the_first_message_no_deadline_has_passed() -> None:
+    assert BrokerClock(LocalClock()).now() == float("-inf")
 
 
-def test_a_clock_that_runs_fast_here_is_corrected() -> None:
-    here = Here()
-    clock = BrokerClock(here)
+def test_a_local_clock_that_runs_fast_is_corrected() -> None:
+    local = LocalClock()
+    clock = BrokerClock(local)
     clock.observe(1_000.0)
     for window in range(1, 4):
-        here.s = window * (WINDOW_S + 1)
-        clock.observe(1_000.0 + here.s - window)
-    assert clock.now() == 1_000.0 + here.s - 2, "an hour-old bound does not count for ever"
+        local.s = window * (WINDOW_S + 1)
+        clock.observe(1_000.0 + local.s - window)
+    assert clock.now() == 1_000.0 + local.s - 2, "an hour-old bound does not count for ever"

@@ -1,4 +1,4 @@
-"""Connecting says in one sentence what is wrong, and no credential is ever shown."""
+"""Connecting names the fault in one sentence, and no credential is shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from warmxfer.bus import (
 
 
 async def fake_server(greeting: str) -> asyncio.Server:
-    """A server that greets as an old nats-server would, and answers a ping."""
+    """Start a server that greets like an old nats-server and replies to a ping."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(f"INFO {greeting}\r\n".encode())
@@ -36,7 +36,7 @@ async def fake_server(greeting: str) -> asyncio.Server:
     return await asyncio.start_server(serve, "127.0.0.1", 0)
 
 
-async def test_nothing_listens() -> None:
+async def test_no_server_at_the_address_is_named() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"nats://127.0.0.1:{unused.getsockname()[1]}"
@@ -45,7 +45,7 @@ async def test_nothing_listens() -> None:
             await Bus.connect(BusSettings(url=url), name="test", deadline_s=0.4)
 
 
-async def test_a_broker_that_comes_up_late_is_waited_for() -> None:
+async def test_connecting_waits_for_a_broker_that_starts_late() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -57,7 +57,7 @@ async def test_a_broker_that_comes_up_late_is_waited_for() -> None:
         assert bus.connected
 
 
-async def test_wrong_credentials_are_told_at_once_and_not_repeated_back() -> None:
+async def test_wrong_credentials_are_rejected_at_once_and_not_shown() -> None:
     async with ConfiguredServer(extra="authorization { user: me, password: right }") as server:
         started = time.monotonic()
         with pytest.raises(AccessDenied, match="refused the credentials; check NATS_CREDS") as caught:
@@ -70,7 +70,7 @@ async def test_wrong_credentials_are_told_at_once_and_not_repeated_back() -> Non
             assert bus.connected
 
 
-async def test_a_forbidden_subject_is_told_at_once() -> None:
+async def test_a_forbidden_subject_is_access_denied_at_once() -> None:
     users = (
         'authorization { users: [{ user: u, password: p, permissions: { publish: { deny: "*.*.log" } } }] }'
     )
@@ -84,7 +84,7 @@ async def test_a_forbidden_subject_is_told_at_once() -> None:
             await bus.publish(subjects.log("a"), b"{}", deadline_s=3)
 
 
-async def test_an_old_server_is_named_with_its_version() -> None:
+async def test_an_old_server_is_unsupported_and_its_version_shown() -> None:
     server = await fake_server('{"version":"2.10.22","headers":true,"max_payload":1048576}')
     async with server:
         url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -93,7 +93,7 @@ async def test_an_old_server_is_named_with_its_version() -> None:
             await Bus.connect(BusSettings(url=url), name="test")
 
 
-async def test_jetstream_off_is_one_sentence() -> None:
+async def test_a_server_without_jetstream_is_unsupported() -> None:
     async with ConfiguredServer(jetstream=False) as server:
         with pytest.raises(UnsupportedServer, match="runs without JetStream; start it with -js"):
             await Bus.connect(BusSettings(url=server.url), name="test")
@@ -125,12 +125,12 @@ async def test_an_actor_shows_in_the_list_of_services(bus: Bus, nats_url: str) -
     assert b'"version": "1.2.3"' in reply.data
 
 
-async def test_closing_ends_listeners_and_is_seen(nats_url: str) -> None:
+async def test_closing_ends_subscriptions_and_wait_closed(nats_url: str) -> None:
     bus = await Bus.connect(BusSettings(url=nats_url), name="test")
-    async with bus.subscribe("warmxfer.*.phase") as heard:
+    async with bus.subscribe("warmxfer.*.phase") as messages:
         await bus.drain()
         async with asyncio.timeout(2):
-            assert [message async for message in heard] == []
+            assert [message async for message in messages] == []
             await bus.wait_closed()
     with pytest.raises(Unavailable):
         await bus.publish(subjects.log("a"), b"", deadline_s=0.2)

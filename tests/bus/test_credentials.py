@@ -1,4 +1,4 @@
-"""A file named for another is one sentence: no traceback, no question on the terminal, no hanging."""
+"""A wrong file in the settings is one sentence: no traceback, no question on the terminal, no hanging."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from warmxfer.bus.credentials import tls
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> str:
-    """A file that is there, and is something else."""
+def other_file(tmp_path: Path) -> str:
+    """A file that exists and is not a certificate or credentials file."""
     path = tmp_path / "shopping.txt"
     path.write_text("bread, milk")
     return str(path)
 
 
 def certificate(directory: Path, password: bytes | None = None) -> tuple[str, str]:
-    """The paths of a certificate and its key."""
+    """Write a certificate and its key. Return both paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -47,28 +47,31 @@ def certificate(directory: Path, password: bytes | None = None) -> tuple[str, st
 
 
 @pytest.mark.parametrize("name", ["creds", "ca", "cert", "key"])
-async def test_a_file_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^NATS_{name.upper()} is '/no/such'; there is no such file$"):
+async def test_a_missing_file_is_named(name: str) -> None:
+    with pytest.raises(
+        InvalidRequest,
+        match=f"^NATS_{name.upper()} is '/no/such', which does not exist; give the path of a file$",
+    ):
         await Bus.connect(BusSettings(**{name: "/no/such"}), name="test")
 
 
-async def test_an_authority_that_is_no_certificate_is_named(other: str) -> None:
+async def test_an_authority_file_without_a_certificate_is_named(other_file: str) -> None:
     with pytest.raises(
-        InvalidRequest, match=r"^NATS_CA is '.*shopping.txt', which is no certificate; give the PEM"
+        InvalidRequest, match=r"^NATS_CA is '.*shopping.txt', which is not a certificate; give the PEM"
     ):
-        await Bus.connect(BusSettings(ca=other), name="test")
+        await Bus.connect(BusSettings(ca=other_file), name="test")
 
 
-async def test_a_certificate_or_a_key_that_is_none_is_named(other: str, tmp_path: Path) -> None:
+async def test_a_file_without_a_certificate_or_key_is_named(other_file: str, tmp_path: Path) -> None:
     cert, _ = certificate(tmp_path)
-    for settings in (BusSettings(cert=other, key=other), BusSettings(cert=cert, key=other)):
+    for settings in (BusSettings(cert=other_file, key=other_file), BusSettings(cert=cert, key=other_file)):
         with pytest.raises(
-            InvalidRequest, match=r"^NATS_CERT is '.*', which is no certificate with the key '.*'; "
+            InvalidRequest, match=r"^NATS_CERT is '.*', which is not a certificate with the key '.*'; "
         ):
             await Bus.connect(settings, name="test")
 
 
-async def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+async def test_a_key_with_a_password_is_rejected_without_a_prompt(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, b"hunter2")
     with pytest.raises(
         InvalidRequest, match="give both as PEM, without a password, in NATS_CERT and NATS_KEY"
@@ -76,15 +79,15 @@ async def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_p
         await Bus.connect(BusSettings(cert=cert, key=key), name="test")
 
 
-def test_what_serves_is_taken(tmp_path: Path) -> None:
+def test_a_valid_certificate_and_key_are_accepted(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     assert tls(BusSettings(ca=cert, cert=cert, key=key)) is not None
     assert tls(BusSettings()) is None
 
 
 @pytest.mark.timeout(30)
-async def test_credentials_that_are_none_are_named_and_nats_does_not_read_on_for_ever(other: str) -> None:
+async def test_a_file_without_credentials_is_named_and_does_not_hang(other_file: str) -> None:
     with pytest.raises(
-        InvalidRequest, match=r"^NATS_CREDS is '.*', which is no credentials file; give the .creds"
+        InvalidRequest, match=r"^NATS_CREDS is '.*', which is not a credentials file; give the .creds"
     ):
-        await Bus.connect(BusSettings(creds=other), name="test")
+        await Bus.connect(BusSettings(creds=other_file), name="test")

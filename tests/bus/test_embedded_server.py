@@ -1,4 +1,4 @@
-"""The embedded server: its own port, its own store, gone when its parent is gone, however that went."""
+"""The embedded server has its own port and store, and ends with its parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, run_with_parent, subjects
 
-CHILD = """
+SERVER_SCRIPT = """
 import asyncio, signal
 from warmxfer.bus import EmbeddedServer
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits a deaf ear
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores SIGINT
 async def main():
     server = await EmbeddedServer().start()
     print(server.pid, flush=True)
@@ -25,22 +25,22 @@ async def main():
 asyncio.run(main())
 """
 
-HOLDER = f"""
+PARENT_SCRIPT = f"""
 import subprocess, sys
-leash = '''
+script = '''
 import runpy, sys
 sys.platform = "other"
-sys.argv = ["leash.py", sys.argv[1], sys.executable, "-c",
+sys.argv = ["run_with_parent.py", sys.argv[1], sys.executable, "-c",
             "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
 runpy.run_path({str(run_with_parent.__file__)!r}, run_name="__main__")
 '''
 import os
-subprocess.run([sys.executable, "-c", leash, str(os.getpid())])
+subprocess.run([sys.executable, "-c", script, str(os.getpid())])
 """
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs (one that ended and was not yet reaped does not)."""
+    """Return True if a process runs. One that ended and was not reaped yet does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -70,7 +70,7 @@ async def test_it_starts_on_a_free_port_and_leaves_nothing_behind() -> None:
     assert not server.running
 
 
-async def test_no_secret_is_on_its_command_line() -> None:
+async def test_no_secret_is_on_the_command_line() -> None:
     async with ConfiguredServer(extra="authorization { user: me, password: hunter2 }") as server:
         assert b"nats.conf" in command_line(server.pid)
         assert b"hunter2" not in command_line(server.pid)
@@ -107,42 +107,42 @@ async def test_a_restart_keeps_port_and_store_and_changes_the_process() -> None:
         assert stored.data == b"kept"
 
 
-async def test_a_bad_configuration_is_told_in_its_own_words() -> None:
+async def test_a_bad_configuration_raises_with_the_last_log_line() -> None:
     with pytest.raises(InvalidRequest, match=r"^nats-server does not start: .*nats.conf:4:1: "):
         await ConfiguredServer(extra="max_payload: many").__aenter__()
 
 
-async def test_a_port_that_is_taken_is_told(fresh_server: EmbeddedServer) -> None:
+async def test_a_port_in_use_is_named(fresh_server: EmbeddedServer) -> None:
     port = int(fresh_server.url.rpartition(":")[2])
     with pytest.raises(InvalidRequest, match=r"^nats-server does not start: Error .*address already in use"):
         await EmbeddedServer(port=port).__aenter__()
 
 
-async def test_ctrl_c_does_not_reach_it_before_its_parent_has_drained(fresh_server: EmbeddedServer) -> None:
+async def test_ctrl_c_does_not_reach_the_server(fresh_server: EmbeddedServer) -> None:
     assert os.getpgid(fresh_server.pid) == fresh_server.pid
     assert os.getpgid(fresh_server.pid) != os.getpgrp()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_where_the_kernel_holds_no_leash_a_process_does(how: signal.Signals) -> None:
-    """The leash as on other systems: it stays, watches its parent, and ends the command."""
-    with subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True) as parent:
+def test_without_pdeathsig_a_process_ends_the_command(how: signal.Signals) -> None:
+    """`run_with_parent.py` as on other systems: it stays, watches its parent, and ends the command."""
+    with subprocess.Popen([sys.executable, "-c", PARENT_SCRIPT], stdout=subprocess.PIPE, text=True) as parent:
         try:
             assert parent.stdout is not None
-            held_pid = int(parent.stdout.readline())
-            assert alive(held_pid)
+            command_pid = int(parent.stdout.readline())
+            assert alive(command_pid)
             os.kill(parent.pid, how)
             parent.wait(10)
-            assert gone_within(held_pid, 5)
+            assert gone_within(command_pid, 5)
         finally:
             parent.kill()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel holds the leash on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG exists on Linux only")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_it_dies_with_its_parent_however_that_dies(how: signal.Signals, tmp_path: Path) -> None:
-    env = {**os.environ, "TMPDIR": str(tmp_path)}  # nobody is left to clean up after such a parent
-    command = [sys.executable, "-c", CHILD]
+def test_the_server_ends_however_its_parent_ends(how: signal.Signals, tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # a killed parent cannot clean up
+    command = [sys.executable, "-c", SERVER_SCRIPT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as parent:
         try:
             assert parent.stdout is not None

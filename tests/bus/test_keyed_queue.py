@@ -1,4 +1,4 @@
-"""Who is next: one of each lane at a time, and lanes take turns."""
+"""One item per key at a time, and keys take turns."""
 
 from __future__ import annotations
 
@@ -7,53 +7,53 @@ import pytest
 from warmxfer.bus.keyed_queue import KeyedQueue
 
 
-def taken(lanes: KeyedQueue[str]) -> list[str]:
-    """What may go now, all taken at once."""
-    out: list[str] = []
-    while lanes.ready:
-        out.append(lanes.take()[1])
-    return out
+def take_all(queue: KeyedQueue[str]) -> list[str]:
+    """Take every item that is ready and return them."""
+    items: list[str] = []
+    while queue.ready:
+        items.append(queue.take()[1])
+    return items
 
 
-def test_of_one_lane_the_second_waits_until_the_first_is_done() -> None:
-    lanes: KeyedQueue[str] = KeyedQueue()
-    for thing in ("a1", "a2", "b1"):
-        lanes.put(thing[0], thing)
-    assert taken(lanes) == ["a1", "b1"]
-    lanes.done("b")
-    assert not lanes.ready
-    lanes.done("a")
-    assert taken(lanes) == ["a2"]
+def test_the_second_item_of_a_key_waits_until_the_first_is_done() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    for item in ("a1", "a2", "b1"):
+        queue.put(item[0], item)
+    assert take_all(queue) == ["a1", "b1"]
+    queue.done("b")
+    assert not queue.ready
+    queue.done("a")
+    assert take_all(queue) == ["a2"]
 
 
-def test_a_long_lane_does_not_keep_a_short_one_waiting() -> None:
-    lanes: KeyedQueue[str] = KeyedQueue()
-    for thing in ("a1", "a2", "a3", "b1"):
-        lanes.put(thing[0], thing)
+def test_a_key_with_many_items_does_not_delay_other_keys() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    for item in ("a1", "a2", "a3", "b1"):
+        queue.put(item[0], item)
     order: list[str] = []
-    while lanes.ready:
-        key, thing = lanes.take()
-        order.append(thing)
-        lanes.done(key)
+    while queue.ready:
+        key, item = queue.take()
+        order.append(item)
+        queue.done(key)
     assert order == ["a1", "b1", "a2", "a3"]
 
 
-def test_a_lane_that_ran_empty_begins_anew() -> None:
-    lanes: KeyedQueue[str] = KeyedQueue()
+def test_an_emptied_key_can_be_used_again() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
     for _ in range(2):
-        lanes.put("a", "again")
-        assert taken(lanes) == ["again"]
-        lanes.done("a")
+        queue.put("a", "again")
+        assert take_all(queue) == ["again"]
+        queue.done("a")
 
 
-def test_once_closed_nothing_goes() -> None:
-    lanes: KeyedQueue[str] = KeyedQueue()
-    lanes.put("a", "a1")
-    lanes.put("a", "a2")
-    lanes.take()
-    lanes.close()
-    lanes.put("b", "b1")
-    lanes.done("a")
-    assert not lanes.ready
+def test_a_closed_queue_has_no_ready_item() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.put("a", "a1")
+    queue.put("a", "a2")
+    queue.take()
+    queue.close()
+    queue.put("b", "b1")
+    queue.done("a")
+    assert not queue.ready
     with pytest.raises(IndexError):
-        lanes.take()
+        queue.take()

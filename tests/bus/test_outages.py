@@ -1,4 +1,4 @@
-"""A broker that is killed costs time, never a message that was acknowledged."""
+"""A killed broker costs time, and never an acknowledged message."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from warmxfer.bus import (
 )
 
 
-async def test_publishing_waits_out_a_killed_broker_and_stores_once(
+async def test_publishing_waits_for_a_killed_broker_and_stores_once(
     fresh_server: EmbeddedServer, fresh_bus: Bus, transfer_id: str
 ) -> None:
     reconnects: list[float] = []
 
-    async def note() -> None:
+    async def count_reconnect() -> None:
         reconnects.append(time.monotonic())
 
-    fresh_bus.on_reconnect(note)
+    fresh_bus.on_reconnect(count_reconnect)
     events = [Outgoing(subjects.event(transfer_id), b"%d" % n) for n in range(5)]
     await fresh_server.stop(kill=True)
     writing = asyncio.create_task(
@@ -44,7 +44,7 @@ async def test_publishing_waits_out_a_killed_broker_and_stores_once(
     assert len(reconnects) == 1
 
 
-async def test_a_broker_that_stays_away_is_unavailable_at_the_deadline(
+async def test_an_unreachable_broker_is_unavailable_at_the_deadline(
     fresh_server: EmbeddedServer, fresh_bus: Bus
 ) -> None:
     await fresh_server.stop(kill=True)
@@ -84,7 +84,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
     assert len(stored) == len(set(stored))
 
 
-async def test_a_hook_that_fails_or_hangs_holds_up_nobody(
+async def test_a_hook_that_fails_or_hangs_does_not_delay_other_hooks(
     fresh_server: EmbeddedServer, fresh_bus: Bus
 ) -> None:
     called: list[str] = []
@@ -103,8 +103,8 @@ async def test_a_hook_that_fails_or_hangs_holds_up_nobody(
 
     for hook in (fail, hang, work):
         fresh_bus.on_reconnect(hook)
-    forgotten = fresh_bus.on_reconnect(fail)
-    forgotten()
+    unregister = fresh_bus.on_reconnect(fail)
+    unregister()
     with capture_logs() as logs:
         await restart(fresh_server, kill=True)
         deadline = time.monotonic() + 5

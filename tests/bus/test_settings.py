@@ -1,4 +1,4 @@
-"""Settings come from the environment; a bad value is one sentence, a secret is never shown."""
+"""Settings come from the environment. A bad value is one sentence; a secret is never shown."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_bad_address_is_one_sentence_that_does_not_repeat_it(url: str) -> None
 @pytest.mark.parametrize(
     "url", ["nats://127.0.0.1:99999", "127.0.0.1:99999", "nats://a:1,nats://b:0", "nats://me:hunter2"]
 )
-def test_a_port_that_is_none_is_one_sentence(url: str) -> None:
+def test_a_bad_port_is_one_sentence(url: str) -> None:
     with pytest.raises(
         InvalidRequest, match=r"^NATS_URL has a port that is not 1 to 65535; write nats://host:4222"
     ):

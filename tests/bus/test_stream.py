@@ -1,4 +1,4 @@
-"""The stream and its consumers: created once by however many, brought up to date, never damaged."""
+"""The stream and its consumers: created once by many processes, updated, and never damaged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ async def connect(server: EmbeddedServer, **changed: Any) -> Bus:
     return await Bus.connect(replace(BusSettings(url=server.url), **changed), name="test")
 
 
-async def test_many_at_once_all_succeed_and_the_stream_is_as_defined(fresh_server: EmbeddedServer) -> None:
+async def test_concurrent_ensure_calls_succeed_and_create_the_defined_stream(
+    fresh_server: EmbeddedServer,
+) -> None:
     buses = [await connect(fresh_server) for _ in range(5)]
     await asyncio.gather(*(bus.ensure() for bus in buses))
     found = await config(buses[0])
@@ -38,7 +40,7 @@ async def test_many_at_once_all_succeed_and_the_stream_is_as_defined(fresh_serve
         await bus.drain()
 
 
-async def test_many_at_once_with_other_settings_all_succeed(fresh_server: EmbeddedServer) -> None:
+async def test_concurrent_ensure_calls_with_different_settings_succeed(fresh_server: EmbeddedServer) -> None:
     buses = [await connect(fresh_server, max_age_s=3600.0 * (n + 1)) for n in range(4)]
     await asyncio.gather(*(bus.ensure() for bus in buses))
     assert (await config(buses[0]))["max_age"] in [3600 * (n + 1) * 10**9 for n in range(4)]
@@ -46,7 +48,7 @@ async def test_many_at_once_with_other_settings_all_succeed(fresh_server: Embedd
         await bus.drain()
 
 
-async def test_a_changed_setting_is_updated_and_said_once(fresh_server: EmbeddedServer) -> None:
+async def test_a_changed_setting_is_updated_and_logged_once(fresh_server: EmbeddedServer) -> None:
     async with await connect(fresh_server) as bus:
         await bus.ensure()
     with capture_logs() as logs:
@@ -71,7 +73,7 @@ async def test_messages_survive_an_update(fresh_server: EmbeddedServer) -> None:
         assert stored.data == b"kept"
 
 
-async def test_a_subject_of_an_older_release_is_added_to_and_never_taken_away(
+async def test_new_subjects_are_added_and_old_ones_stay(
     fresh_server: EmbeddedServer,
 ) -> None:
     async with await connect(fresh_server) as bus:
@@ -81,7 +83,7 @@ async def test_a_subject_of_an_older_release_is_added_to_and_never_taken_away(
         assert set((await config(bus))["subjects"]) == {*subjects.STREAM_SUBJECTS, "warmxfer.*.old"}
 
 
-async def test_a_stream_of_a_newer_release_is_left_alone(fresh_server: EmbeddedServer) -> None:
+async def test_a_stream_of_a_newer_release_is_not_changed(fresh_server: EmbeddedServer) -> None:
     async with await connect(fresh_server) as bus:
         newer = {**stream_definition(bus.settings), "max_age": 0, "metadata": {"warmxfer.layout": "99"}}
         await api(bus, f"STREAM.CREATE.{STREAM}", newer)
@@ -91,7 +93,9 @@ async def test_a_stream_of_a_newer_release_is_left_alone(fresh_server: EmbeddedS
         assert [entry["event"] for entry in logs] == ["stream_left_alone"]
 
 
-async def test_what_cannot_be_changed_is_one_sentence_with_the_remedy(fresh_server: EmbeddedServer) -> None:
+async def test_a_stream_that_cannot_be_changed_is_one_sentence_with_the_remedy(
+    fresh_server: EmbeddedServer,
+) -> None:
     async with await connect(fresh_server) as bus:
         wrong = {**stream_definition(bus.settings), "storage": "memory"}
         await api(bus, f"STREAM.CREATE.{STREAM}", wrong)
@@ -115,7 +119,7 @@ async def test_a_consumer_that_cannot_be_changed_is_one_sentence_with_the_remedy
             await bus.ensure()
 
 
-async def test_each_consumer_gets_its_own_and_nothing_else(fresh_bus: Bus) -> None:
+async def test_each_consumer_receives_only_its_own_subjects(fresh_bus: Bus) -> None:
     for build in (subjects.request, subjects.cancel, subjects.event, subjects.timeout):
         await fresh_bus.publish(build("a"), b"")
     for build in (subjects.log, subjects.phase, subjects.consult):
@@ -131,9 +135,9 @@ async def test_each_consumer_gets_its_own_and_nothing_else(fresh_bus: Bus) -> No
 
 
 def test_replicas_are_raised_and_never_lowered() -> None:
-    from warmxfer.bus.stream import diff
+    from warmxfer.bus.stream import changes_needed
 
     one, three = (stream_definition(BusSettings(replicas=n)) for n in (1, 3))
-    assert diff(one, three) == {"num_replicas": 3}
-    assert diff(three, one) == {}
+    assert changes_needed(one, three) == {"num_replicas": 3}
+    assert changes_needed(three, one) == {}
     assert json.dumps(one)

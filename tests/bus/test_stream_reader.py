@@ -1,4 +1,4 @@
-"""What the stream's leader says is never older than what was acknowledged, whichever replica is slow."""
+"""A read from the stream leader includes every acknowledged write, although a replica is slow."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.chaos.cluster import NODES, three_brokers
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Unavailable, subjects
 from warmxfer.bus.stream import STREAM
 
-STALL_S, BREATH_S = 0.1, 0.02
-OLD_LASTS = 10
+STALL_S, RUN_S = 0.1, 0.02
+STALE_READS = 10
 MAX_WRITES = 2_000
-"""A new replica begins to answer direct gets some seconds after the stream was made: then some hundred do."""
+"""A new replica answers direct gets some seconds after the stream was created. Then some hundred suffice."""
 
 
-async def test_the_newest_is_the_last_where_there_is_one_broker(bus: Bus, transfer_id: str) -> None:
+async def test_with_one_broker_both_reads_agree(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     assert await bus.get_last_from_leader(subject) is None
     await bus.publish(subject, b"one", headers={"X-A": "b: c"})
@@ -33,14 +33,14 @@ async def test_the_newest_is_the_last_where_there_is_one_broker(bus: Bus, transf
     assert await bus.get_last_from_leader(subject) == await bus.get_last(subject)
 
 
-async def test_without_the_stream_it_is_unknown_what_is_the_newest(fresh_bus: Bus) -> None:
+async def test_without_the_stream_a_leader_read_is_unavailable(fresh_bus: Bus) -> None:
     await fresh_bus._connection.api(f"STREAM.DELETE.{STREAM}")
-    with pytest.raises(Unavailable, match=f"no stream {STREAM}"):
+    with pytest.raises(Unavailable, match=f"stream {STREAM} does not exist yet; start a coordinator"):
         await fresh_bus.get_last_from_leader(subjects.log("a"), deadline_s=0.5)
 
 
-async def test_while_a_replica_stalls_the_newest_is_never_old() -> None:
-    """Direct gets are: each of the three brokers answers its share of them."""
+async def test_while_a_replica_stalls_a_leader_read_is_never_stale() -> None:
+    """Direct gets are stale meanwhile: each of the three brokers answers a share of them."""
     async with three_brokers() as cluster:
         async with await Bus.connect(BusSettings(url=cluster.url, replicas=NODES), name="test") as bus:
             await bus.ensure()
@@ -48,34 +48,34 @@ async def test_while_a_replica_stalls_the_newest_is_never_old() -> None:
         leader, follower, _ = sorted(cluster.servers, key=[await cluster.leader()].count, reverse=True)
         at_leader = BusSettings(url=cluster.servers[leader].url, replicas=NODES)
         async with await Bus.connect(at_leader, name="test") as bus, _stalling(cluster.servers[follower]):
-            old_lasts, old_newests = await _old_reads(bus, subjects.log("a"))
-    assert old_newests == 0
-    assert old_lasts == OLD_LASTS, "no replica lagged: this has shown nothing"
+            stale_direct, stale_leader = await _count_stale_reads(bus, subjects.log("a"))
+    assert stale_leader == 0
+    assert stale_direct == STALE_READS, "no replica lagged: this has shown nothing"
 
 
-async def _old_reads(bus: Bus, subject: str) -> tuple[int, int]:
-    """How many reads of either kind did not see what had just been acknowledged to us, until enough."""
-    old_lasts = old_newests = seq = 0
+async def _count_stale_reads(bus: Bus, subject: str) -> tuple[int, int]:
+    """Count the reads of either kind that miss the write acknowledged just before, until there are enough."""
+    stale_direct = stale_leader = seq = 0
     for _ in range(MAX_WRITES):
-        if old_lasts == OLD_LASTS:
+        if stale_direct == STALE_READS:
             break
         seq = await bus.publish(subject, b"x" * 300, expect_last=seq)
-        last, newest = await asyncio.gather(bus.get_last(subject), bus.get_last_from_leader(subject))
-        old_lasts += last is None or last.seq < seq
-        old_newests += newest is None or newest.seq < seq
-    return old_lasts, old_newests
+        direct, leader = await asyncio.gather(bus.get_last(subject), bus.get_last_from_leader(subject))
+        stale_direct += direct is None or direct.seq < seq
+        stale_leader += leader is None or leader.seq < seq
+    return stale_direct, stale_leader
 
 
 @asynccontextmanager
 async def _stalling(server: EmbeddedServer) -> AsyncIterator[None]:
-    """It stands still most of the time."""
+    """Stop `server` most of the time."""
 
     async def stall() -> None:
         while True:
             os.killpg(server.pid, signal.SIGSTOP)
             await asyncio.sleep(STALL_S)
             os.killpg(server.pid, signal.SIGCONT)
-            await asyncio.sleep(BREATH_S)
+            await asyncio.sleep(RUN_S)
 
     stalling = asyncio.create_task(stall())
     try:

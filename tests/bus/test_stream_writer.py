@@ -1,4 +1,4 @@
-"""What is written is stored once and in order, or the writer is told precisely what became of it."""
+"""A write is stored once and in order, or its writer gets a precise error."""
 
 from __future__ import annotations
 
@@ -37,18 +37,21 @@ async def test_a_repeat_is_stored_once(bus: Bus, transfer_id: str) -> None:
     assert len(await bus.history(subject, 10)) == 1
 
 
-async def test_an_id_used_on_another_subject_loses_no_guarded_record(bus: Bus, transfer_id: str) -> None:
+async def test_a_message_id_used_on_another_subject_is_an_internal_error(bus: Bus, transfer_id: str) -> None:
     await bus.publish(subjects.event(transfer_id), b"one", msg_id=transfer_id)
     with pytest.raises(InternalError, match=r"was used on warmxfer\..*\.event before"):
         await bus.publish(subjects.log(transfer_id), b"two", msg_id=transfer_id, expect_last=0)
 
 
-async def test_a_doubtful_write_that_was_stored_is_recognised(
+async def test_a_write_with_a_lost_acknowledgement_finds_its_own_message(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The acknowledgement of the first attempt is lost; the second is refused by our own first."""
-    subject, replies = subjects.log(transfer_id), bus._connection.replies
-    real_call, calls = replies.call, []
+    """The acknowledgement of the first attempt is lost.
+
+    The second attempt is rejected because of the first.
+    """
+    subject, inbox = subjects.log(transfer_id), bus._connection.inbox
+    real_call, calls = inbox.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
         reply = await real_call(to, *rest)  # type: ignore[arg-type]
@@ -57,17 +60,17 @@ async def test_a_doubtful_write_that_was_stored_is_recognised(
             raise TimeoutError
         return reply
 
-    monkeypatch.setattr(replies, "call", lossy_call)
+    monkeypatch.setattr(inbox, "call", lossy_call)
     seq = await bus.publish(subject, b"mine", msg_id=f"{transfer_id}.1", expect_last=0)
     assert calls.count(subject) == 2
     assert [(s.seq, s.data) for s in await bus.history(subject, 10)] == [(seq, b"mine")]
 
 
-async def test_a_doubtful_write_that_lost_its_race_is_stale(
+async def test_a_write_with_a_lost_acknowledgement_that_was_second_is_stale(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject, replies = subjects.log(transfer_id), bus._connection.replies
-    real_call, calls = replies.call, []
+    subject, inbox = subjects.log(transfer_id), bus._connection.inbox
+    real_call, calls = inbox.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
         calls.append(to)
@@ -76,13 +79,13 @@ async def test_a_doubtful_write_that_lost_its_race_is_stale(
             raise TimeoutError
         return await real_call(to, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(replies, "call", lossy_call)
+    monkeypatch.setattr(inbox, "call", lossy_call)
     with pytest.raises(StaleWrite):
         await bus.publish(subject, b"mine", msg_id=f"{transfer_id}.1", expect_last=0)
     assert [s.data for s in await bus.history(subject, 10)] == [b"theirs"]
 
 
-async def test_many_are_stored_in_the_order_given(bus: Bus, transfer_id: str) -> None:
+async def test_many_messages_are_stored_in_the_order_given(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     numbers = await bus.publish_all([Outgoing(subject, b"%d" % n) for n in range(300)])
     assert numbers == sorted(numbers)
@@ -92,7 +95,7 @@ async def test_many_are_stored_in_the_order_given(bus: Bus, transfer_id: str) ->
     assert [stored.data for stored in await bus.history(subject, 3)] == [b"0", b"1", b"2"]
 
 
-async def test_one_refused_message_does_not_hold_up_the_others(bus: Bus, transfer_id: str) -> None:
+async def test_a_rejected_message_does_not_delay_the_others(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     large = Outgoing(subject, b"x" * 200_000)
     with pytest.raises(InvalidRequest, match="too large; the stream takes 131072 bytes"):
@@ -100,7 +103,7 @@ async def test_one_refused_message_does_not_hold_up_the_others(bus: Bus, transfe
     assert [stored.data for stored in await bus.history(subject, 10)] == [b"before", b"after"]
 
 
-async def test_a_long_history_of_large_messages_is_whole(bus: Bus, transfer_id: str) -> None:
+async def test_a_long_history_of_large_messages_is_complete(bus: Bus, transfer_id: str) -> None:
     subject = subjects.event(transfer_id)
     body = b"x" * 100_000
     await bus.publish_all([Outgoing(subject, body) for _ in range(30)])
@@ -113,18 +116,19 @@ async def test_history_crosses_subjects_in_the_order_of_the_stream(bus: Bus, tra
     assert [s.subject for s in await bus.history(subjects.all_of(transfer_id), 10)] == written
 
 
-async def test_a_subject_nobody_captures_is_unavailable_in_time(bus: Bus) -> None:
+async def test_a_subject_outside_the_stream_is_unavailable_at_the_deadline(bus: Bus) -> None:
     started = time.monotonic()
-    with pytest.raises(Unavailable, match="no stream captures the subject"):
+    with pytest.raises(Unavailable, match="no stream stores the subject"):
         await bus.publish("warmxfer.ask.token", b"", deadline_s=0.3)
     assert time.monotonic() - started < 1
 
 
-async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_pasts(
-    bus: Bus, transfer_id: str
-) -> None:
-    """Found by simulation: the slower of two coordinators took the other's record, stored under the id of
-    the trigger both had, for its own, and sent the caller and the supervisor everything a second time."""
+async def test_the_slower_of_two_writers_with_the_same_id_is_stale(bus: Bus, transfer_id: str) -> None:
+    """Found by simulation.
+
+    The slower of two coordinators took the other's record for its own: both were stored under the id of the
+    trigger that both had. It then sent everything to the caller and the supervisor a second time.
+    """
     subject, msg_id = subjects.log(transfer_id), f"{transfer_id}:3"
     theirs = await bus.publish(subject, b"theirs", msg_id=msg_id, expect_last=0)
     with pytest.raises(StaleWrite):
@@ -133,11 +137,14 @@ async def test_a_transfer_is_not_told_twice_by_two_who_decided_on_different_past
     assert len(await bus.history(subject, 10)) == 1
 
 
-async def test_a_full_broker_puts_off_what_a_caller_waits_for_and_refuses_none_of_it(
+async def test_a_full_broker_makes_a_write_unavailable_and_not_invalid(
     transfer_id: str,
 ) -> None:
-    """Found by chaos: an account whose share was used up made every write a bug of ours, so the release of a
-    caller became a dead letter after five tries, seconds before there was room again."""
+    """Found by a chaos run.
+
+    An account without free space turned every write into an internal error. The release of a caller became a
+    dead letter after five tries, seconds before space became free.
+    """
     share = "accounts { a { users: [{ user: a, password: a }], jetstream { max_file: 1MB } } }"
     subject, large = subjects.event(transfer_id), bytes(100_000)
     async with (

@@ -1,4 +1,4 @@
-"""One table holds every subject, and no id reaches a subject unchecked."""
+"""One table holds every subject, and no unchecked id reaches a subject."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BUILT = {
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """The broker's own rule: `*` is one word."""
+    """Apply the broker's rule: `*` matches one token."""
     words, given_words = pattern.split("."), subject.split(".")
     return len(words) == len(given_words) and all(
         word in ("*", given_word) for word, given_word in zip(words, given_words, strict=True)
@@ -47,42 +47,42 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some subject matches both patterns."""
+    """Return True if some subject matches both patterns."""
     ones, others = one.split("."), other.split(".")
     return len(ones) == len(others) and all(
         "*" in (a, b) or a == b for a, b in zip(ones, others, strict=True)
     )
 
 
-def test_every_road_has_a_builder_and_every_builder_a_road() -> None:
-    assert {road.name for road in subjects.SUBJECTS} == set(BUILT)
-    for road in subjects.SUBJECTS:
-        assert matches(road.filter, BUILT[road.name]), road.name
+def test_every_subject_has_a_builder_and_every_builder_a_subject() -> None:
+    assert {spec.name for spec in subjects.SUBJECTS} == set(BUILT)
+    for spec in subjects.SUBJECTS:
+        assert matches(spec.filter, BUILT[spec.name]), spec.name
 
 
-def test_the_stream_captures_exactly_the_captured_roads() -> None:
+def test_the_stream_stores_exactly_the_captured_subjects() -> None:
     assert sorted(subjects.STREAM_SUBJECTS) == sorted(r.filter for r in subjects.SUBJECTS if r.captured)
     assert len(set(subjects.STREAM_SUBJECTS)) == len(subjects.STREAM_SUBJECTS)
-    for road in subjects.SUBJECTS:
-        captured = any(matches(pattern, BUILT[road.name]) for pattern in subjects.STREAM_SUBJECTS)
-        assert captured == road.captured, road.name
+    for spec in subjects.SUBJECTS:
+        captured = any(matches(pattern, BUILT[spec.name]) for pattern in subjects.STREAM_SUBJECTS)
+        assert captured == spec.captured, spec.name
 
 
-def test_no_two_captured_patterns_overlap() -> None:
+def test_no_two_stored_patterns_overlap() -> None:
     patterns = subjects.STREAM_SUBJECTS
     clashes = [(a, b) for n, a in enumerate(patterns) for b in patterns[n + 1 :] if overlap(a, b)]
     assert clashes == []
 
 
-def test_no_question_can_ever_be_captured() -> None:
-    questions = [road.filter for road in subjects.SUBJECTS if not road.captured]
-    assert len(questions) == 4
-    clashes = [(q, s) for q in questions for s in subjects.STREAM_SUBJECTS if overlap(q, s)]
+def test_no_request_subject_can_be_stored() -> None:
+    requests = [spec.filter for spec in subjects.SUBJECTS if not spec.captured]
+    assert len(requests) == 4
+    clashes = [(q, s) for q in requests for s in subjects.STREAM_SUBJECTS if overlap(q, s)]
     assert clashes == []
 
 
 @given(id=IDS, rest=IDS)
-def test_what_is_built_is_taken_apart_again(id: str, rest: str) -> None:
+def test_a_built_subject_is_parsed_to_its_parts(id: str, rest: str) -> None:
     assert subjects.parse(subjects.request(id)) == (id, "request", "")
     assert subjects.parse(subjects.primary(id, rest)) == (id, "do", f"primary.{rest}")
     assert subjects.parse(subjects.session_briefing(id, rest)) == (id, "do", f"briefing.{rest}")
@@ -91,7 +91,7 @@ def test_what_is_built_is_taken_apart_again(id: str, rest: str) -> None:
 
 
 @given(st.text().filter(lambda text: ALLOWED.fullmatch(text) is None))
-def test_any_other_id_is_refused_in_one_short_sentence(id: str) -> None:
+def test_an_invalid_id_is_rejected_in_one_short_sentence(id: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         subjects.request(id)
     sentence = str(caught.value)
@@ -118,7 +118,7 @@ def test_every_part_of_a_subject_is_checked(name: str, id: str) -> None:
     assert caught.value.field == name
 
 
-def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_role_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(
         InvalidRequest, match=r"^role is 'primary'; use one of summarizer, gateway, briefing$"
     ):
@@ -129,6 +129,6 @@ def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
     "subject",
     ["warmxfer", "warmxfer.a", "other.a.log", "warmxfer.a.no", "warmxfer.a b.log", "warmxfer.\ufffd.log"],
 )
-def test_a_subject_that_is_none_of_ours_is_refused(subject: str) -> None:
+def test_a_foreign_subject_is_rejected(subject: str) -> None:
     with pytest.raises(InvalidRequest):
         subjects.parse(subject)

@@ -1,4 +1,4 @@
-"""Durable timers: at their time, once, replaceable, cancelled for free, kept over a crash."""
+"""Durable timers fire once at their time, can be replaced and cancelled, and survive a crash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warmxfer.bus import Bus, EmbeddedServer, InvalidRequest, Stored, subjects, 
 
 
 async def fired(bus: Bus, id: str, within_s: float) -> list[Stored]:
-    """What has fired for `id` once something has, or `within_s` have passed."""
+    """Return the timers that fired for `id`, as soon as there is one, or [] after `within_s`."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         found = await bus.history(subjects.timeout(id), 10)
@@ -32,7 +32,7 @@ async def test_a_timer_fires_once_at_its_time_and_not_before(bus: Bus, transfer_
     assert len(await bus.history(subjects.timeout(transfer_id), 10)) == 1
 
 
-async def test_a_time_that_has_passed_fires_at_once(bus: Bus, transfer_id: str) -> None:
+async def test_a_timer_in_the_past_fires_at_once(bus: Bus, transfer_id: str) -> None:
     started = time.time()
     await bus.publish_all([timers.schedule(transfer_id, "ring", started - 3600, b"past")])
     (stored,) = await fired(bus, transfer_id, 3)
@@ -49,7 +49,7 @@ async def test_publishing_again_replaces_the_timer(bus: Bus, transfer_id: str) -
     assert stored.at >= now + 0.9
 
 
-async def test_timers_of_other_names_and_transfers_are_left_alone(bus: Bus, transfer_id: str) -> None:
+async def test_timers_of_other_names_and_transfers_are_not_changed(bus: Bus, transfer_id: str) -> None:
     now = time.time()
     await bus.publish_all(
         [
@@ -87,13 +87,13 @@ async def test_a_timer_survives_a_killed_broker(
 
 
 @pytest.mark.parametrize("at_s", [float("nan"), float("inf"), -1.0, 1_795_383_138_535.8])
-def test_a_time_that_is_none_is_refused(at_s: float) -> None:
+def test_an_invalid_time_is_rejected(at_s: float) -> None:
     with pytest.raises(InvalidRequest, match=r"^at_s is .*; give epoch seconds$"):
         timers.schedule("a", "ring", at_s, b"")
 
 
 async def test_pending_timers_are_counted(fresh_bus: Bus) -> None:
-    """By them it is known how many transfers are running."""
+    """The number of running transfers is counted from the pending timers."""
     far = time.time() + 60.0
     await fresh_bus.publish_all([timers.schedule(id, "deadline", far, b"{}") for id in ("t-a", "t-b")])
     await fresh_bus.publish_all([timers.schedule("t-c", "another", far, b"{}")])

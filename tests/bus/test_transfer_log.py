@@ -1,4 +1,4 @@
-"""The log: one writer wins, everyone else is told, and a cancelled timer stays silent."""
+"""The transfer log: one writer wins, the others get StaleWrite, and a cancelled timer does not fire."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from warmxfer.bus import Bus, StaleWrite, TransferLog, subjects, timers
 
 
-async def test_a_record_is_appended_after_the_one_it_was_decided_on(bus: Bus, transfer_id: str) -> None:
+async def test_a_record_is_appended_after_its_predecessor(bus: Bus, transfer_id: str) -> None:
     log = TransferLog(bus)
     assert await log.get_last_from_leader(transfer_id) is None
     first = await log.append(transfer_id, b"one", 0, f"{transfer_id}.1")
@@ -21,7 +21,7 @@ async def test_a_record_is_appended_after_the_one_it_was_decided_on(bus: Bus, tr
     assert abs(newest.at - time.time()) < 5
 
 
-async def test_of_many_writers_at_once_exactly_one_wins(bus: Bus, transfer_id: str) -> None:
+async def test_one_of_many_concurrent_writers_wins(bus: Bus, transfer_id: str) -> None:
     log = TransferLog(bus)
     results = await asyncio.gather(
         *(log.append(transfer_id, b"%d" % n, 0, f"{transfer_id}.{n}") for n in range(10)),
@@ -35,11 +35,11 @@ async def test_of_many_writers_at_once_exactly_one_wins(bus: Bus, transfer_id: s
     assert newest.data == b"%d" % winners[0]
 
 
-async def test_an_older_expectation_is_refused_and_changes_nothing(bus: Bus, transfer_id: str) -> None:
+async def test_a_write_after_an_older_record_is_stale_and_changes_nothing(bus: Bus, transfer_id: str) -> None:
     log = TransferLog(bus)
     first = await log.append(transfer_id, b"one", 0, f"{transfer_id}.1")
     second = await log.append(transfer_id, b"two", first, f"{transfer_id}.2")
-    with pytest.raises(StaleWrite, match=r"wrote to .* first"):
+    with pytest.raises(StaleWrite, match=r"Another writer was first on "):
         await log.append(transfer_id, b"late", first, f"{transfer_id}.3")
     newest = await log.get_last_from_leader(transfer_id)
     assert newest is not None
@@ -64,7 +64,7 @@ async def test_cancelling_a_timer_that_is_not_pending_is_no_error(bus: Bus, tran
     assert newest.seq == seq
 
 
-async def test_a_refused_append_does_not_cancel_the_timer(bus: Bus, transfer_id: str) -> None:
+async def test_a_rejected_append_does_not_cancel_the_timer(bus: Bus, transfer_id: str) -> None:
     timer = timers.schedule(transfer_id, "deadline", time.time() + 30, b"due")
     await bus.publish_all([timer])
     log = TransferLog(bus)

@@ -1,4 +1,4 @@
-"""A worker: order within a transfer, transfers side by side, nothing lost, poison put aside."""
+"""A worker keeps the order within a transfer, runs transfers in parallel, and loses no message."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ACK_WAIT_S = 0.5
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Return once `condition` holds; fails the test when it does not in time."""
+    """Return when `condition` holds. Fails the test if it does not in time."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline
@@ -44,7 +44,7 @@ async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
 
 
 async def unsettled(bus: Bus, consumer: str) -> int:
-    """How many messages the broker still has for `consumer`: to deliver, or to be acknowledged."""
+    """Return how many messages the broker still has for `consumer`, to deliver or to be acknowledged."""
     info = await bus._connection.api(f"CONSUMER.INFO.WARMXFER.{consumer}")
     never_delivered = info["delivered"]["consumer_seq"] == 0
     return info["num_pending"] + info["num_ack_pending"] + never_delivered
@@ -58,8 +58,8 @@ async def settled(bus: Bus, consumer: str, within_s: float = 5.0) -> None:
 
 
 def busy(worker: Worker) -> int:
-    """How many handlers of `worker` run now."""
-    return sum(held.running for held in worker._held.values())
+    """Return how many handlers of `worker` run now."""
+    return sum(item.running for item in worker._in_flight.values())
 
 
 async def dead_letters(bus: Bus, id: str) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ async def other_bus(bus: Bus) -> AsyncIterator[Bus]:
         yield other
 
 
-async def test_a_delivery_says_where_it_comes_from(fresh_bus: Bus) -> None:
+async def test_a_delivery_has_the_parts_of_its_message(fresh_bus: Bus) -> None:
     got: list[Delivery] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -95,7 +95,7 @@ async def test_a_delivery_says_where_it_comes_from(fresh_bus: Bus) -> None:
     assert delivery.at == stored.at
 
 
-async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_side_by_side(fresh_bus: Bus) -> None:
+async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_in_parallel(fresh_bus: Bus) -> None:
     order: dict[str, list[int]] = defaultdict(list)
     running: Counter[str] = Counter()
     most_of_one, most_at_once = 0, 0
@@ -114,7 +114,7 @@ async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_side_by_si
     )
     async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=True) as worker:
         await settled(fresh_bus, "coordinator", 10)
-        assert len(worker._lanes) == 0
+        assert len(worker._queue) == 0
     assert {id: numbers == sorted(numbers) for id, numbers in order.items()} == {
         f"t{n}": True for n in range(8)
     }
@@ -122,7 +122,7 @@ async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_side_by_si
     assert (most_of_one, most_at_once) == (1, 4)
 
 
-async def test_a_slow_transfer_does_not_hold_up_the_others(fresh_bus: Bus) -> None:
+async def test_a_slow_transfer_does_not_delay_the_others(fresh_bus: Bus) -> None:
     gate = asyncio.Event()
     done: list[str] = []
 
@@ -150,17 +150,17 @@ async def test_never_more_than_jobs_run_and_idle_workers_get_the_rest(fresh_bus:
     await fresh_bus.publish_all([Outgoing(subjects.work_queue(f"t{n}", "briefing"), b"") for n in range(6)])
     async with (
         other_bus(fresh_bus) as other,
-        Worker(fresh_bus, "briefing", handle, jobs=2, progress=True) as one,
+        Worker(fresh_bus, "briefing", handle, jobs=2, progress=True) as first,
     ):
-        await until(lambda: busy(one) == 2)
-        async with Worker(other, "briefing", handle, jobs=4, progress=True) as two:
-            await until(lambda: busy(two) == 4)
-            assert (busy(one), one.in_flight, two.in_flight) == (2, 2, 4)
+        await until(lambda: busy(first) == 2)
+        async with Worker(other, "briefing", handle, jobs=4, progress=True) as second:
+            await until(lambda: busy(second) == 4)
+            assert (busy(first), first.in_flight, second.in_flight) == (2, 2, 4)
             gate.set()
             await settled(fresh_bus, "briefing")
 
 
-async def test_long_work_is_held_by_progress_and_done_once(fresh_bus: Bus) -> None:
+async def test_progress_keeps_long_work_from_redelivery(fresh_bus: Bus) -> None:
     calls: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -177,7 +177,7 @@ async def test_long_work_is_held_by_progress_and_done_once(fresh_bus: Bus) -> No
     assert calls == [1]
 
 
-async def test_what_waits_for_its_turn_is_not_delivered_again(fresh_bus: Bus) -> None:
+async def test_a_queued_message_is_not_redelivered(fresh_bus: Bus) -> None:
     calls: list[tuple[bytes, int]] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -190,7 +190,7 @@ async def test_what_waits_for_its_turn_is_not_delivered_again(fresh_bus: Bus) ->
     assert calls == [(b"0", 1), (b"1", 1), (b"2", 1), (b"3", 1)]
 
 
-async def test_a_worker_that_dies_leaves_its_work_to_another(fresh_bus: Bus) -> None:
+async def test_another_worker_gets_the_message_of_a_dead_worker(fresh_bus: Bus) -> None:
     done: list[tuple[str, int]] = []
 
     async def hang(_: Delivery) -> None:
@@ -213,7 +213,7 @@ async def test_a_worker_that_dies_leaves_its_work_to_another(fresh_bus: Bus) -> 
     await worker.stop(0)
 
 
-async def test_retry_comes_again_no_sooner_than_it_asked(fresh_bus: Bus) -> None:
+async def test_a_retryable_error_is_redelivered_after_its_delay(fresh_bus: Bus) -> None:
     at: list[float] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -243,10 +243,10 @@ async def test_retry_comes_again_no_sooner_than_it_asked(fresh_bus: Bus) -> None
         (asyncio.CancelledError(), "CancelledError at test_worker.py:"),
     ],
 )
-async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_cause(
+async def test_a_message_that_always_fails_is_dead_lettered_with_its_cause(
     fresh_server: EmbeddedServer, error: BaseException, cause: str
 ) -> None:
-    told: list[tuple[str, str]] = []
+    notified: list[tuple[str, str]] = []
     tries: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -254,7 +254,7 @@ async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_cause(
         raise error
 
     async def on_dead(delivery: Delivery, cause: str) -> None:
-        told.append((delivery.transfer_id, cause))
+        notified.append((delivery.transfer_id, cause))
 
     settings = BusSettings(url=fresh_server.url, max_deliver=3)
     with capture_logs() as logs:
@@ -263,18 +263,18 @@ async def test_what_fails_every_time_ends_as_a_dead_letter_with_its_cause(
             seq = await bus.publish(subjects.work_queue("t1", "gateway"), b"secret payload")
             async with Worker(bus, "gateway", handle, jobs=1, on_dead_letter=on_dead):
                 await settled(bus, "gateway")
-            (letter,) = await dead_letters(bus, "t1")
+            (dead,) = await dead_letters(bus, "t1")
     assert tries == [1, 2, 3]
-    assert letter.pop("cause").startswith(cause)
-    assert letter == {"subject": "warmxfer.t1.do.gateway", "seq": seq, "tries": 3, "consumer": "gateway"}
-    ((told_id, told_cause),) = told
-    assert told_id == "t1"
-    assert told_cause.startswith(cause)
-    assert "1234" not in told_cause + repr(logs)
+    assert dead.pop("cause").startswith(cause)
+    assert dead == {"subject": "warmxfer.t1.do.gateway", "seq": seq, "tries": 3, "consumer": "gateway"}
+    ((notified_id, notified_cause),) = notified
+    assert notified_id == "t1"
+    assert notified_cause.startswith(cause)
+    assert "1234" not in notified_cause + repr(logs)
     assert "secret payload" not in repr(logs)
 
 
-async def test_park_is_a_dead_letter_at_once(fresh_bus: Bus) -> None:
+async def test_dead_letter_skips_retries(fresh_bus: Bus) -> None:
     tries: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -285,11 +285,11 @@ async def test_park_is_a_dead_letter_at_once(fresh_bus: Bus) -> None:
     async with Worker(fresh_bus, "coordinator", handle, jobs=1):
         await settled(fresh_bus, "coordinator")
     assert tries == [1]
-    (letter,) = await dead_letters(fresh_bus, "t1")
-    assert letter["cause"] == "DeadLetter: not JSON"
+    (dead,) = await dead_letters(fresh_bus, "t1")
+    assert dead["cause"] == "DeadLetter: not JSON"
 
 
-async def test_poison_blocks_nobody(fresh_bus: Bus) -> None:
+async def test_a_poison_message_does_not_block_others(fresh_bus: Bus) -> None:
     done: list[bytes] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -307,7 +307,7 @@ async def test_poison_blocks_nobody(fresh_bus: Bus) -> None:
     assert len(await dead_letters(fresh_bus, "t1")) == 4
 
 
-async def test_a_subject_that_is_hostile_is_put_aside(fresh_bus: Bus) -> None:
+async def test_a_message_on_a_hostile_subject_is_dead_lettered(fresh_bus: Bus) -> None:
     done: list[str] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -318,28 +318,33 @@ async def test_a_subject_that_is_hostile_is_put_aside(fresh_bus: Bus) -> None:
     for id in (b"\xff\xfe", b"a\xc2\xa0b", b"x" * 100, b"+14155550123"):
         transport.write(b"PUB warmxfer." + id + b".event 0\r\n\r\n")
     await fresh_bus.publish(subjects.event("good"), b"")
-    told: list[Delivery] = []
-    never: list[Delivery] = []
+    notified: list[Delivery] = []
+    not_called: list[Delivery] = []
 
-    async def on_unaddressed(delivery: Delivery, cause: str) -> None:
+    async def on_invalid_subject(delivery: Delivery, cause: str) -> None:
         assert cause.startswith("DeadLetter: id is ")
-        told.append(delivery)
+        notified.append(delivery)
 
     async def on_dead(delivery: Delivery, _: str) -> None:
-        never.append(delivery)
+        not_called.append(delivery)
 
     async with Worker(
-        fresh_bus, "coordinator", handle, jobs=1, on_dead_letter=on_dead, on_invalid_subject=on_unaddressed
+        fresh_bus,
+        "coordinator",
+        handle,
+        jobs=1,
+        on_dead_letter=on_dead,
+        on_invalid_subject=on_invalid_subject,
     ):
         await settled(fresh_bus, "coordinator")
     assert done == ["good"]
-    assert ([delivery.transfer_id for delivery in told], never) == ([subjects.INVALID_ID] * 4, [])
-    letters = await dead_letters(fresh_bus, subjects.INVALID_ID)
-    assert len(letters) == 4
-    assert all(letter["cause"].startswith("DeadLetter: id is ") for letter in letters)
+    assert ([delivery.transfer_id for delivery in notified], not_called) == ([subjects.INVALID_ID] * 4, [])
+    found = await dead_letters(fresh_bus, subjects.INVALID_ID)
+    assert len(found) == 4
+    assert all(dead["cause"].startswith("DeadLetter: id is ") for dead in found)
 
 
-async def test_a_stored_header_cannot_pass_for_the_brokers_word(fresh_bus: Bus) -> None:
+async def test_a_stored_status_header_is_not_read_as_the_brokers_status(fresh_bus: Bus) -> None:
     done: list[str] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -351,7 +356,7 @@ async def test_a_stored_header_cannot_pass_for_the_brokers_word(fresh_bus: Bus) 
     assert done == ["409"]
 
 
-async def test_a_message_that_kills_its_worker_is_given_up(fresh_server: EmbeddedServer) -> None:
+async def test_a_message_that_crashes_its_worker_is_dead_lettered(fresh_server: EmbeddedServer) -> None:
     settings = BusSettings(url=fresh_server.url, ack_wait_s=ACK_WAIT_S, max_deliver=1)
     begun: list[int] = []
 
@@ -371,30 +376,30 @@ async def test_a_message_that_kills_its_worker_is_given_up(fresh_server: Embedde
             await worker.stop(0)
         async with Worker(bus, "coordinator", die, jobs=1):
             await settled(bus, "coordinator")
-        (letter,) = await dead_letters(bus, "t1")
+        (dead,) = await dead_letters(bus, "t1")
     assert begun == [1, 2, 3, 4]
-    assert letter["cause"] == "DeadLetter: was begun 4 times and never ended: it may kill its worker"
+    assert dead["cause"] == "DeadLetter: was started 4 times and never finished; it may crash its worker"
 
 
-async def test_when_telling_of_the_dead_fails_it_is_told_again(fresh_bus: Bus) -> None:
-    told: list[int] = []
+async def test_a_failed_dead_letter_callback_is_repeated(fresh_bus: Bus) -> None:
+    notified: list[int] = []
 
     async def handle(_: Delivery) -> None:
         raise DeadLetter("no")
 
     async def on_dead(delivery: Delivery, _: str) -> None:
-        told.append(delivery.delivery_count)
-        if len(told) == 1:
+        notified.append(delivery.delivery_count)
+        if len(notified) == 1:
             raise RetryableError("later")
 
     await fresh_bus.publish(subjects.event("t1"), b"")
     async with Worker(fresh_bus, "coordinator", handle, jobs=1, on_dead_letter=on_dead):
         await settled(fresh_bus, "coordinator", 8)
-    assert told == [1, 2]
+    assert notified == [1, 2]
     assert len(await dead_letters(fresh_bus, "t1")) == 1
 
 
-async def test_stopping_lets_running_work_end_and_gives_the_rest_back_at_once(fresh_bus: Bus) -> None:
+async def test_stopping_lets_running_handlers_end_and_returns_the_rest_at_once(fresh_bus: Bus) -> None:
     gate, ended = asyncio.Event(), list[bytes]()
     later: list[tuple[bytes, int]] = []
 
@@ -421,7 +426,7 @@ async def test_stopping_lets_running_work_end_and_gives_the_rest_back_at_once(fr
     assert sorted(later) == [(b"1", 2), (b"2", 2), (b"3", 2)]
 
 
-async def test_stopping_cuts_what_does_not_end_in_time_and_gives_it_back(fresh_bus: Bus) -> None:
+async def test_stopping_cancels_a_handler_after_the_deadline_and_returns_its_message(fresh_bus: Bus) -> None:
     cut: list[str] = []
 
     async def hang(delivery: Delivery) -> None:
@@ -447,7 +452,7 @@ async def test_stopping_cuts_what_does_not_end_in_time_and_gives_it_back(fresh_b
     assert time.monotonic() - started < ACK_WAIT_S
 
 
-async def test_a_killed_broker_costs_no_message(fresh_server: EmbeddedServer, fresh_bus: Bus) -> None:
+async def test_a_killed_broker_loses_no_message(fresh_server: EmbeddedServer, fresh_bus: Bus) -> None:
     done: Counter[bytes] = Counter()
 
     async def handle(delivery: Delivery) -> None:
@@ -468,7 +473,7 @@ async def test_a_killed_broker_costs_no_message(fresh_server: EmbeddedServer, fr
     assert set(done) == set(bodies)
 
 
-async def test_a_worker_begins_before_the_stream_is_there(fresh_server: EmbeddedServer) -> None:
+async def test_a_worker_can_start_before_the_stream_exists(fresh_server: EmbeddedServer) -> None:
     done: list[str] = []
 
     async def handle(delivery: Delivery) -> None:
@@ -485,49 +490,49 @@ async def test_a_worker_begins_before_the_stream_is_there(fresh_server: Embedded
         await until(lambda: done == ["t1"])
 
 
-class OneInHand:
-    """A bus whose puller brings a second message at the very moment the only runner ends."""
+class OneMessageBus:
+    """A bus whose pull consumer delivers a second message at the moment when the only runner ends."""
 
     def __init__(self) -> None:
         self.settings = BusSettings()
         self.worker: Worker | None = None
-        self.coming = [2]
+        self.sequence_numbers = [2]
 
-    def pull(self, consumer: str, sink: object, window: int) -> OneInHand:
+    def pull(self, consumer: str, sink: object, window: int) -> OneMessageBus:
         return self
 
     async def request_more(self) -> None:
-        while self.coming:
-            asyncio.get_running_loop().call_soon(self.bring, self.coming.pop())
+        while self.sequence_numbers:
+            asyncio.get_running_loop().call_soon(self.deliver, self.sequence_numbers.pop())
 
-    def bring(self, seq: int) -> None:
+    def deliver(self, seq: int) -> None:
         assert self.worker is not None
         self.worker.accept(ConsumerMessage(subjects.event(f"t{seq}"), b"", {}, seq, 0.0, 1, ""))
 
-    async def ack(self, arrival: ConsumerMessage) -> None:
+    async def ack(self, message: ConsumerMessage) -> None:
         pass
 
 
-async def test_what_arrives_the_moment_the_last_runner_ends_is_handled() -> None:
+async def test_a_message_that_arrives_when_the_last_runner_ends_is_handled() -> None:
     done: list[int] = []
 
     async def handle(delivery: Delivery) -> None:
         done.append(delivery.seq)
 
-    bus = OneInHand()
+    bus = OneMessageBus()
     bus.worker = Worker(cast("Bus", bus), "coordinator", handle, jobs=1)
-    bus.bring(1)
+    bus.deliver(1)
     await until(lambda: done == [1, 2])
 
 
-async def test_ten_thousand_messages_leave_no_task_and_no_lane() -> None:
+async def test_ten_thousand_messages_leave_no_task_and_no_queued_item() -> None:
     count, done = 10_000, 0
 
     async def handle(_: Delivery) -> None:
         nonlocal done
         done += 1
 
-    # Not a test of the disk: without a sync for every message it takes a second.
+    # This does not test the disk. Without a sync for every message it takes a second.
     async with (
         EmbeddedServer(sync_interval="2m") as server,
         await Bus.connect(BusSettings(url=server.url), name="test") as bus,
@@ -545,13 +550,13 @@ async def test_ten_thousand_messages_leave_no_task_and_no_lane() -> None:
                 most = max(most, len(asyncio.all_tasks()))
                 await asyncio.sleep(0.01)
             await settled(bus, "coordinator")
-            assert (len(worker._lanes), worker._lanes.ready, worker.in_flight) == (0, False, 0)
+            assert (len(worker._queue), worker._queue.ready, worker.in_flight) == (0, False, 0)
         assert most <= before + 64 + 4
         assert len(asyncio.all_tasks()) == before
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 5_000])
-async def test_a_number_of_jobs_that_is_none_is_refused(bus: Bus, jobs: int) -> None:
+async def test_an_invalid_number_of_jobs_is_rejected(bus: Bus, jobs: int) -> None:
     async def handle(_: Delivery) -> None:
         pass
 

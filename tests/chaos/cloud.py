@@ -150,5 +150,4 @@ async def _transfers(
 
 
 async def _faults(here: Scene) -> list[dict[str, Any]]:
-    # The book of faults is read as it is; the house has no word for it.
-    return (await here.house._ask("GET", "/sandbox/faults"))["faults"]  # pyright: ignore[reportPrivateUsage]
+    return (await here.house.get("/sandbox/faults"))["faults"]

@@ -1,4 +1,4 @@
-"""The command line as people have it: a process, its output, its exit code."""
+"""Fixtures that run the command line and return its output and exit code."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ COMMAND_S = 150.0
 
 
 @dataclass
-class Said:
-    """What a command printed, and how it exited."""
+class Output:
+    """Exit code, stdout and stderr of a command."""
 
     code: int
     out: str
@@ -29,20 +29,20 @@ class Said:
 
     @property
     def values(self) -> list[Any]:
-        """Its JSON lines."""
+        """The JSON lines of stdout."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-Warmxfer = Callable[..., Awaitable[Said]]
-InProcess = Callable[..., Said]
+Warmxfer = Callable[..., Awaitable[Output]]
+InProcess = Callable[..., Output]
 
 
 @pytest.fixture
 def warmxfer(nats_url: str) -> Warmxfer:
-    """Run `warmxfer` with arguments, `stdin` and variables, beside the shared broker."""
+    """Return a function that runs `warmxfer` as a process, with the shared broker."""
 
-    async def run(*arguments: str, stdin: str = "", **env: str) -> Said:
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("VIDEOSDK_")}
+    async def run(*arguments: str, stdin: str = "", **env: str) -> Output:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIDEOSDK_")}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -51,11 +51,11 @@ def warmxfer(nats_url: str) -> Warmxfer:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**ours, "NATS_URL": nats_url, **env},
+            env={**inherited, "NATS_URL": nats_url, **env},
         )
         async with asyncio.timeout(COMMAND_S):
             out, err = await process.communicate(stdin.encode())
-        return Said(process.returncode or 0, out.decode(), err.decode())
+        return Output(process.returncode or 0, out.decode(), err.decode())
 
     return run
 
@@ -64,18 +64,18 @@ def warmxfer(nats_url: str) -> Warmxfer:
 def in_process(
     nats_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[InProcess]:
-    """As `warmxfer`, without the second that a process takes; for what fails before it begins."""
+    """Return a function that runs `warmxfer` in this process, which is a second faster."""
     for name in [name for name in os.environ if name.startswith("VIDEOSDK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NATS_URL", nats_url)
 
-    def run(*arguments: str, stdin: str = "") -> Said:
+    def run(*arguments: str, stdin: str = "") -> Output:
         monkeypatch.setattr(sys, "argv", ["warmxfer", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         with pytest.raises(SystemExit) as exited:
             main()
-        said = capsys.readouterr()
-        return Said(int(exited.value.code or 0), said.out, said.err)
+        captured = capsys.readouterr()
+        return Output(int(exited.value.code or 0), captured.out, captured.err)
 
     yield run
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""The commands against a real broker: what they print, where, and the code they exit with."""
+"""The commands with a real broker: output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from warmxfer.actors.coordinator import CoordinatorSettings
-from warmxfer.actors.coordinator import run as coordinate
+from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, subjects
 from warmxfer.cli.app import app
 from warmxfer.schemas import CancelRequest, encode, read_cancel, read_request
@@ -27,16 +27,16 @@ NOWHERE = "nats://127.0.0.1:1"
 
 @pytest.fixture
 async def coordinator(bus: Bus) -> AsyncIterator[None]:
-    """A coordinator and nobody else: every transfer fails, for want of the others."""
-    task = asyncio.create_task(coordinate(bus, CoordinatorSettings()))
+    """A coordinator without the other actors: every transfer fails."""
+    task = asyncio.create_task(run_coordinator(bus, CoordinatorSettings()))
     yield
     task.cancel()
     await asyncio.wait([task], timeout=10.0)
 
 
 async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
-    said = await warmxfer("--help")
-    assert said.code == 0
+    result = await warmxfer("--help")
+    assert result.code == 0
     for command in (
         "demo",
         "up",
@@ -49,52 +49,52 @@ async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
         "sandbox",
         "doctor",
     ):
-        assert f"  {command} " in said.out
+        assert f"  {command} " in result.out
 
 
-def test_the_version_is_that_of_the_package(in_process: InProcess) -> None:
-    said = in_process("--version")
-    assert (said.code, said.out) == (0, f"warmxfer {importlib.metadata.version('warmxfer')}\n")
+def test_version_is_the_packages_version(in_process: InProcess) -> None:
+    result = in_process("--version")
+    assert (result.code, result.out) == (0, f"warmxfer {importlib.metadata.version('warmxfer')}\n")
 
 
 def test_every_command_takes_json() -> None:
     cli = typer.main.get_command(app)
     assert isinstance(cli, typer.core.TyperGroup)
-    without = [
+    without_json = [
         name for name, each in cli.commands.items() if all("--json" not in o.opts for o in each.params)
     ]
-    assert without == []
+    assert without_json == []
 
 
 @pytest.mark.parametrize(("flags", "is_json"), [((), False), (("--json",), True)])
-async def test_an_actor_run_with_json_logs_json_lines_to_a_terminal_too(
+async def test_run_with_json_logs_json_lines_even_to_a_terminal(
     flags: tuple[str, ...], is_json: bool
 ) -> None:
-    ours, terminal = os.openpty()
+    reader, terminal = os.openpty()
     command = (sys.executable, "-m", "warmxfer.cli", "run", "coordinator", "--url", NOWHERE, *flags)
     try:
         process = await asyncio.create_subprocess_exec(*command, stderr=terminal)
         async with asyncio.timeout(30):
-            line = await asyncio.to_thread(os.read, ours, 4_096)
+            line = await asyncio.to_thread(os.read, reader, 4_096)
             process.terminate()
             assert await process.wait() == 0
     finally:
-        os.close(ours)
+        os.close(reader)
         os.close(terminal)
     assert b"actor_connects" in line
     assert line.startswith(b'{"') is is_json
 
 
-async def test_a_request_from_flags_is_stored(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
-    said = await warmxfer("request", *FLAGS, "--id", transfer_id, "--json")
-    assert (said.code, said.values) == (0, [{"id": transfer_id}])
+async def test_a_request_from_options_is_stored(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
+    result = await warmxfer("request", *FLAGS, "--id", transfer_id, "--json")
+    assert (result.code, result.values) == (0, [{"id": transfer_id}])
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     assert read_request(stored.data).config.destination.routing_rule_id == "rule"
 
 
-async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
+async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
     body = {"room_id": "room-1", "config": {"briefing_timeout_s": 9, "destination": {"routing_rule_id": "r"}}}
-    said = await warmxfer(
+    result = await warmxfer(
         "request",
         "-",
         *FLAGS,
@@ -105,8 +105,8 @@ async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus,
         "--record",
         stdin=json.dumps(body),
     )
-    assert said.code == 0
-    assert f"warmxfer watch {transfer_id}" in said.out
+    assert result.code == 0
+    assert f"warmxfer watch {transfer_id}" in result.out
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     request = read_request(stored.data)
     config = request.config
@@ -125,16 +125,17 @@ async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus,
         (("request", "-"), "[1]", 2, "the message is [1]; "),
         (("request", "-"), "{", 2, "FILE is '-', which is not JSON"),
         (("request", "/nowhere.json"), "", 2, "FILE is '/nowhere.json', which cannot be read"),
-        (("show", "nobody"), "", 2, "id is nobody, of which nothing is known; see `warmxfer list`"),
+        (("show", "nope"), "", 2, "id is 'nope', but no transfer has this id; see `warmxfer list`"),
         (("show", "a.b"), "", 2, "id is 'a.b'; use 1 to 64 of"),
-        (("cancel", "nobody"), "", 2, "id is nobody, of which nothing is known"),
+        (("cancel", "nope"), "", 2, "id is 'nope', but no transfer has this id; see `warmxfer list`"),
         (("list", "--limit", "0"), "", 2, "limit is 0; give 1 to 1000"),
         (("list", "--url", NOWHERE), "", 3, f"No NATS server answers at {NOWHERE}"),
         (("list", "--url", "nats://127.0.0.1:99999"), "", 2, "NATS_URL has a port that is not 1 to 65535"),
-        (("demo", "--keep", "/proc/x"), "", 2, "--keep is '/proc/x', which cannot be written in ("),
-        (("up", "--keep", __file__), "", 2, f"--keep is '{__file__}', which cannot be written in ("),
+        (("demo", "--keep", "/proc/x"), "", 2, "--keep is '/proc/x', which is not writable ("),
+        (("up", "--keep", __file__), "", 2, f"--keep is '{__file__}', which is not writable ("),
         (("demo", "--pace", "-1"), "", 2, "--pace is -1.0; give 0 to 100"),
         (("up", "--pace", "nan"), "", 2, "--pace is nan; give 0 to 100"),
+        (("up", "--caller", "ann"), "", 2, "--caller is 'ann'; write a number as E.164 (+14155550201)"),
         (("up", "--port", "99999"), "", 2, "--port is 99999; give 0 to 65535"),
         (("up", "--sandbox-port", "-1"), "", 2, "--sandbox-port is -1; give 0 to 65535"),
         (("sandbox", "--port", "99999"), "", 2, "--port is 99999; give 0 to 65535"),
@@ -145,48 +146,48 @@ async def test_flags_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus,
         (("run", "gateway"), "", 2, "VIDEOSDK_API_KEY"),
         (("run", "coordinator", "--url", "http://x"), "", 2, "NATS_URL"),
         (("demo", "--scenario", "party"), "", 2, "--scenario is 'party'; use one of ready,"),
-        (("up", "--scale", "gateway=x"), "", 2, "--scale has 'gateway=x'; write role=number"),
-        (("sandbox", "--time-scale", "-1"), "", 2, "time_scale is -1.0"),
+        (("up", "--scale", "gateway=x"), "", 2, "--scale contains 'gateway=x'; write ROLE=NUMBER"),
+        (("sandbox", "--time-scale", "-1"), "", 2, "--time-scale is -1.0; give 0 to 100"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence_and_a_code(
+def test_an_error_is_one_sentence_and_an_exit_code(
     in_process: InProcess, arguments: tuple[str, ...], stdin: str, code: int, sentence: str
 ) -> None:
-    said = in_process(*arguments, stdin=stdin)
-    assert (said.code, said.out) == (code, "")
-    assert said.err.startswith("warmxfer: ")
-    assert sentence in said.err
-    assert len(said.err.splitlines()) == 1, said.err
+    result = in_process(*arguments, stdin=stdin)
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith("warmxfer: ")
+    assert sentence in result.err
+    assert len(result.err.splitlines()) == 1, result.err
 
 
 @pytest.mark.parametrize("option", ["--port", "--sandbox-port"])
-def test_a_port_that_somebody_has_is_named_by_its_option(in_process: InProcess, option: str) -> None:
+def test_a_port_in_use_is_reported_with_its_option(in_process: InProcess, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         other = {"--port": "--sandbox-port", "--sandbox-port": "--port"}[option]
-        said = in_process("up", option, str(port), other, "0")
-    sentence = f"{option} is {port}, which is not to be had (Address already in use); give another, or 0"
-    assert (said.code, said.out) == (2, "")
-    assert said.err == f"warmxfer: {sentence} for any free one\n"
+        result = in_process("up", option, str(port), other, "0")
+    sentence = f"{option} is {port}, which is already in use; give another port, or 0 for any free port"
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"warmxfer: {sentence}\n"
 
 
-async def test_wrong_usage_exits_2(warmxfer: Warmxfer) -> None:
+async def test_wrong_usage_exits_with_2(warmxfer: Warmxfer) -> None:
     assert (await warmxfer("list", "--colour")).code == 2
     assert (await warmxfer("run", "butler")).code == 2
 
 
-async def test_a_transfer_is_followed_listed_shown_and_not_cancelled_after_its_end(
+async def test_an_ended_transfer_is_watched_listed_and_shown_and_cannot_be_cancelled(
     warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
 ) -> None:
     body = {"config": {"command_timeout_s": 0.5, "summary_timeout_s": 0.5}}
     room = f"room-{transfer_id}"
-    said = await warmxfer(
+    result = await warmxfer(
         "request", "-", *FLAGS, "--room", room, "--id", transfer_id, "--wait", stdin=json.dumps(body)
     )
-    assert said.code == 1
-    lines = said.out.splitlines()
+    assert result.code == 1
+    lines = result.out.splitlines()
     assert lines[0] == f"transfer {transfer_id}"
     assert lines[1].split()[:3] == ["✔", "started", "0"]
     assert any("✘ transfer_failed" in line for line in lines)
@@ -194,9 +195,9 @@ async def test_a_transfer_is_followed_listed_shown_and_not_cancelled_after_its_e
 
     watched = await warmxfer("watch", transfer_id, "--json")
     assert watched.code == 1
-    *phases, result = watched.values
+    *phases, ended = watched.values
     assert [phase["seq"] for phase in phases] == list(range(1, len(phases) + 1))
-    assert (phases[-1]["phase"], result["success"]) == ("transfer_failed", False)
+    assert (phases[-1]["phase"], ended["success"]) == ("transfer_failed", False)
 
     shown = await warmxfer("show", transfer_id, "--json")
     assert shown.values[0]["event"] == "transfer_requested"
@@ -205,65 +206,69 @@ async def test_a_transfer_is_followed_listed_shown_and_not_cancelled_after_its_e
     assert "+1415" not in (await warmxfer("show", transfer_id)).out
 
     listed = await warmxfer("list", "--json", "--limit", "50")
-    mine = next(each for each in listed.values if each["id"] == transfer_id)
-    assert (mine["phase"], mine["outcome"]) == ("transfer_failed", result["outcome"])
+    row = next(each for each in listed.values if each["id"] == transfer_id)
+    assert (row["phase"], row["outcome"]) == ("transfer_failed", ended["outcome"])
 
     cancelled = await warmxfer("cancel", transfer_id)
     assert cancelled.code == 2
-    assert "has ended (transfer_failed); there is nothing left to cancel" in cancelled.err
+    assert "has already ended (transfer_failed); only a running transfer can be cancelled" in cancelled.err
 
 
 async def test_a_running_transfer_is_cancelled_with_its_reason(
     warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
 ) -> None:
-    # Nobody answers: so long the transfer runs, and a command of ours may take seconds to start.
+    # The other actors are absent, so the transfer runs for 6 s. A command may take seconds to start.
     body = json.dumps({"config": {"command_timeout_s": 6}})
     room = f"room-{transfer_id}"
     await warmxfer("request", "-", *FLAGS, "--room", room, "--id", transfer_id, stdin=body)
-    said = await warmxfer("cancel", transfer_id, "--reason", "second thoughts", "--json")
-    assert (said.code, said.values) == (0, [{"id": transfer_id, "cancelled": True}])
+    result = await warmxfer("cancel", transfer_id, "--reason", "second thoughts", "--json")
+    assert (result.code, result.values) == (0, [{"id": transfer_id, "cancelled": True}])
     (stored,) = await bus.history(subjects.cancel(transfer_id), 10)
     assert read_cancel(stored.data).reason == "second thoughts"
     watched = await warmxfer("watch", transfer_id, "--json")
     assert watched.values[-1]["outcome"] == "cancelled"
 
 
-async def test_doctor_tells_who_is_missing(warmxfer: Warmxfer, bus: Bus) -> None:
-    said = await warmxfer("doctor", "--json")
-    about = {each["about"]: each for each in said.values}
+async def test_doctor_names_the_missing_actors(warmxfer: Warmxfer, bus: Bus) -> None:
+    result = await warmxfer("doctor", "--json")
+    about = {each["about"]: each for each in result.values}
     assert about["nats"]["state"] == "ok"
     assert "start one with `warmxfer run briefing`" in about["briefing"]["sentence"]
-    assert said.code == 1
+    assert result.code == 1
 
 
 def test_doctor_without_a_broker_exits_3(in_process: InProcess) -> None:
-    said = in_process("doctor", "--url", NOWHERE)
-    assert said.code == 3
-    assert said.out.startswith(f"✘ nats         No NATS server answers at {NOWHERE}")
+    result = in_process("doctor", "--url", NOWHERE)
+    assert result.code == 3
+    assert result.out.startswith(f"✘ nats         No NATS server answers at {NOWHERE}")
 
 
-def test_watching_what_nobody_asked_for(in_process: InProcess) -> None:
-    said = in_process("watch", "nobody")
-    sentence = "id is nobody, of which nothing is known; see `warmxfer list`"
-    assert (said.code, said.err) == (2, f"warmxfer: {sentence}\n")
+def test_watch_of_an_unknown_transfer_is_one_sentence(in_process: InProcess) -> None:
+    result = in_process("watch", "nope")
+    assert (result.code, result.err) == (
+        2,
+        "warmxfer: id is 'nope', but no transfer has this id; see `warmxfer list`\n",
+    )
 
 
-async def test_what_was_asked_for_and_not_begun_is_told_so_and_can_be_cancelled(
+async def test_a_transfer_without_a_coordinator_is_reported_as_not_started_and_can_be_cancelled(
     warmxfer: Warmxfer, bus: Bus, transfer_id: str
 ) -> None:
-    """A coordinator that came within a minute would ring the supervisor."""
+    """A coordinator that starts within a minute would call the supervisor, so a cancel must be possible."""
     assert (await warmxfer("request", *FLAGS, "--id", transfer_id)).code == 0
     watched = await warmxfer("watch", transfer_id)
-    sentence = "No coordinator answered within 5 s; start one with `warmxfer run coordinator`"
+    sentence = "No coordinator replied within 5 s; start one with `warmxfer run coordinator`"
     assert (watched.code, watched.err) == (3, f"warmxfer: {sentence}\n")
+    assert "`warmxfer run coordinator`" in watched.err
     shown = await warmxfer("show", transfer_id)
     assert shown.code == 3
-    assert f"Transfer {transfer_id} is asked for and not begun; start a coordinator" in shown.err
+    assert f"Transfer {transfer_id} was requested but has not started; start a coordinator" in shown.err
+    assert "`warmxfer run coordinator`" in shown.err
     assert (await warmxfer("cancel", transfer_id)).code == 0
     assert len(await bus.history(subjects.cancel(transfer_id), 10)) == 1
 
 
-async def test_peoples_words_do_nothing_to_a_terminal(
+async def test_control_characters_in_a_reason_do_not_reach_the_terminal(
     warmxfer: Warmxfer, bus: Bus, coordinator: None, transfer_id: str
 ) -> None:
     body = json.dumps({"config": {"command_timeout_s": 6}})
@@ -273,12 +278,12 @@ async def test_peoples_words_do_nothing_to_a_terminal(
     watched = await warmxfer("watch", transfer_id)
     shown = await warmxfer("show", transfer_id)
     assert shown.code == 0, shown.err
-    for said in (watched, shown):
-        assert "see [/x] [red] [31m red" in said.out.splitlines()[-1]
-        assert "\x1b" not in said.out
+    for result in (watched, shown):
+        assert "see [/x] [red] [31m red" in result.out.splitlines()[-1]
+        assert "\x1b" not in result.out
 
 
-async def test_the_scenarios_are_listed(warmxfer: Warmxfer) -> None:
-    said = await warmxfer("demo", "--list")
-    assert said.code == 0
-    assert said.out.splitlines()[0].split()[0] == "ready"
+async def test_demo_lists_its_scenarios(warmxfer: Warmxfer) -> None:
+    result = await warmxfer("demo", "--list")
+    assert result.code == 0
+    assert result.out.splitlines()[0].split()[0] == "ready"

@@ -1,4 +1,4 @@
-"""`warmxfer demo --all` as anybody runs it: every scenario ends as it must, by the cloud's own ledger."""
+"""`warmxfer demo --all` as a user runs it: every scenario passes its checks by the sandbox's ledger."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .conftest import Warmxfer
 
 
 @pytest.mark.timeout(180)
-async def test_every_scenario_ends_as_it_must(warmxfer: Warmxfer) -> None:
-    said = await warmxfer("demo", "--all", "--json")
-    played = {each["scenario"]: each for each in said.values}
+async def test_every_scenario_passes_its_checks(warmxfer: Warmxfer) -> None:
+    result = await warmxfer("demo", "--all", "--json")
+    played = {each["scenario"]: each for each in result.values}
     assert {name: each["faults"] for name, each in played.items()} == {name: [] for name in BY_NAME}
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     assert played["ready"]["caller"] == "with the supervisor"
     assert played["busy"]["caller"] == "with the AI"

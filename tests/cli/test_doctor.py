@@ -1,4 +1,4 @@
-"""What doctor finds, as sentences."""
+"""The findings of `warmxfer doctor`."""
 
 from __future__ import annotations
 
@@ -9,70 +9,81 @@ import pytest
 from warmxfer.bus import BrokerReport, ConsumerBacklog
 from warmxfer.cli.doctor import clock_findings, examine, stream_findings
 
-IDLE, BUSY, NOBODY = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
-NO_ONE, SOMEBODY = Counter[str](), Counter({"warmxfer-gateway": 1})
+IDLE, BUSY, UNSERVED = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
+NONE_RUNNING, ONE_RUNNING = Counter[str](), Counter({"warmxfer-gateway": 1})
+TWO_RUNNING = Counter({"warmxfer-gateway": 2})
 REMEDY = "start one with `warmxfer run gateway`."
 
 
-def inspection(
+def broker_report(
     messages: int | None = 7,
     server_time: float | None = 100.0,
-    present: Counter[str] = NO_ONE,
+    running: Counter[str] = NONE_RUNNING,
     **queues: ConsumerBacklog | None,
 ) -> BrokerReport:
-    return BrokerReport("2.15.1", server_time, messages, 1, queues, present)
+    return BrokerReport("2.15.1", server_time, messages, 1, queues, running)
 
 
 @pytest.mark.parametrize(
-    ("queue", "present", "state", "sentence"),
+    ("queue", "running", "state", "sentence"),
     [
-        (IDLE, NO_ONE, "ok", "At work: 0 in hand, 0 waiting."),
-        (BUSY, SOMEBODY, "ok", "At work: 2 in hand, 3 waiting."),
-        (BUSY, NO_ONE, "wrong", f"Nobody is at work, 2 in hand, 3 waiting; {REMEDY}"),
-        (NOBODY, NO_ONE, "wrong", f"Nobody is at work, 0 in hand, 4 waiting; {REMEDY}"),
-        (None, NO_ONE, "wrong", "The queue of the gateway is missing; restart any actor, which makes it."),
+        (IDLE, NONE_RUNNING, "ok", "At least 1 process running, 0 active, 0 queued."),
+        (BUSY, ONE_RUNNING, "ok", "1 process running, 2 active, 3 queued."),
+        (BUSY, TWO_RUNNING, "ok", "2 processes running, 2 active, 3 queued."),
+        (BUSY, NONE_RUNNING, "wrong", f"No gateway is running (2 active, 3 queued); {REMEDY}"),
+        (UNSERVED, NONE_RUNNING, "wrong", f"No gateway is running (0 active, 4 queued); {REMEDY}"),
+        (
+            None,
+            NONE_RUNNING,
+            "wrong",
+            "The queue of the gateway does not exist; restart any actor, which creates it.",
+        ),
     ],
 )
-def test_who_is_at_work(
-    queue: ConsumerBacklog | None, present: Counter[str], state: str, sentence: str
+def test_a_role_is_running_if_a_process_answers_or_pulls(
+    queue: ConsumerBacklog | None, running: Counter[str], state: str, sentence: str
 ) -> None:
-    """One who died with work in hand is not at work: a supervisor was being briefed by nobody."""
-    stream, found = stream_findings(inspection(gateway=queue, present=present))
-    assert (stream.state, stream.sentence) == ("ok", "The stream holds 7 messages, 1 replica.")
+    """A process that crashed with an active task does not count as running."""
+    stream, found = stream_findings(broker_report(gateway=queue, running=running))
+    assert (stream.state, stream.sentence) == ("ok", "The stream holds 7 messages on 1 replica.")
     assert (found.about, found.state, found.sentence) == ("gateway", state, sentence)
 
 
-def test_a_house_nobody_has_lived_in() -> None:
-    (found,) = stream_findings(inspection(messages=None))
+def test_a_broker_without_the_stream_is_a_fault() -> None:
+    (found,) = stream_findings(broker_report(messages=None))
     assert found.state == "wrong"
-    assert "no actor has ever run here" in found.sentence
+    assert found.sentence == (
+        "The stream does not exist yet; start a coordinator with `warmxfer run coordinator`."
+    )
 
 
 @pytest.mark.parametrize(
-    ("now", "state", "words"),
+    ("now", "state", "excerpt"),
     [
         (101.0, "ok", "within 2 s"),
         (105.0, "wrong", "5.0 s ahead of the broker's"),
         (90.0, "wrong", "10.0 s behind the broker's"),
     ],
 )
-def test_the_clock(now: float, state: str, words: str) -> None:
-    (found,) = clock_findings(inspection(), now)
+def test_the_clock_is_compared_with_the_brokers(now: float, state: str, excerpt: str) -> None:
+    (found,) = clock_findings(broker_report(), now)
     assert found.state == state
-    assert words in found.sentence
+    assert excerpt in found.sentence
 
 
-async def test_without_a_broker_it_goes_on_to_the_rest() -> None:
+async def test_without_a_broker_the_other_checks_still_run() -> None:
     findings = await examine({"NATS_URL": "nats://127.0.0.1:1"})
     about = {found.about: found for found in findings}
     assert about["nats"].state == "wrong"
     assert about["nats"].sentence.startswith("No NATS server answers at nats://127.0.0.1:1")
     assert about["provider"].state == "note"
     assert "VIDEOSDK_API_KEY" in about["provider"].sentence
-    assert about["model"].sentence == "WARMXFER_LLM_BASE_URL is not set: summaries are extracts of the call."
+    assert about["model"].sentence == (
+        "WARMXFER_LLM_BASE_URL is not set: a summary quotes the call, written without a model."
+    )
 
 
-async def test_a_dead_cloud_is_named(nats_url: str) -> None:
+async def test_an_unreachable_provider_is_a_fault_with_its_address(nats_url: str) -> None:
     env = {
         "NATS_URL": nats_url,
         "VIDEOSDK_BASE_URL": "http://127.0.0.1:1",
@@ -89,7 +100,7 @@ async def test_a_dead_cloud_is_named(nats_url: str) -> None:
     assert about["webhooks"].state == "note"
 
 
-async def test_addresses_that_are_none_are_findings_and_the_rest_is_still_looked_at() -> None:
+async def test_invalid_addresses_are_findings_and_the_other_checks_still_run() -> None:
     env = {
         "NATS_URL": "nats://127.0.0.1:99999",
         "VIDEOSDK_API_KEY": "k",

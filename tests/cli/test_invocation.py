@@ -1,4 +1,4 @@
-"""What we print for another terminal is found there."""
+"""A printed command runs in another terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from warmxfer.cli.invocation import command_line
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """A console script somewhere."""
+    """A console script in a directory of its own."""
     path = tmp_path / "bin" / "warmxfer"
     path.parent.mkdir()
     path.touch(0o755)
@@ -20,25 +20,25 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("argv", "env", "typed"),
+    ("argv", "env", "printed"),
     [
         ("{bin}/warmxfer", {"PATH": "{bin}", "UV": "/bin/uv"}, "uv run warmxfer"),
         ("{bin}/warmxfer", {"PATH": "/nowhere:{bin}"}, "warmxfer"),
         ("{bin}/warmxfer", {"PATH": "/nowhere"}, "{bin}/warmxfer"),
         ("/another/warmxfer", {"PATH": "{bin}"}, "/another/warmxfer"),
-        ("/lib/warmxfer/actors/cli/__main__.py", {"PATH": "{bin}"}, "warmxfer"),
+        ("/lib/warmxfer/cli/__main__.py", {"PATH": "{bin}"}, "warmxfer"),
         (
-            "/lib/warmxfer/actors/cli/__main__.py",
+            "/lib/warmxfer/cli/__main__.py",
             {"PATH": "/nowhere"},
             f"{sys.executable} -m warmxfer.cli",
         ),
     ],
 )
-def test_a_command_is_called_as_it_was_where_its_name_alone_is_not_found(
-    script: Path, monkeypatch: pytest.MonkeyPatch, argv: str, env: dict[str, str], typed: str
+def test_the_printed_command_is_the_name_if_a_shell_finds_it_otherwise_a_path(
+    script: Path, monkeypatch: pytest.MonkeyPatch, argv: str, env: dict[str, str], printed: str
 ) -> None:
-    where = str(script.parent)
-    monkeypatch.setattr(sys, "argv", [argv.format(bin=where)])
-    assert command_line({name: value.format(bin=where) for name, value in env.items()}) == typed.format(
-        bin=where
+    folder = str(script.parent)
+    monkeypatch.setattr(sys, "argv", [argv.format(bin=folder)])
+    assert command_line({name: value.format(bin=folder) for name, value in env.items()}) == printed.format(
+        bin=folder
     )

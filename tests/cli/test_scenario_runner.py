@@ -1,4 +1,4 @@
-"""What counts as a fault of a scenario, judged from the ledger."""
+"""The checks of a scenario, by the sandbox's transfer report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOVED = {
     "callerAlone": False,
     "talking": [["wxc-t", "wxs-t-1"], ["wxs-t-1", "wxc-t"]],
 }
-BACK = {
+RETURNED = {
     **MOVED,
     "switches": {"forward": 0, "back": 0},
     "supervisorLegsUp": 0,
@@ -48,38 +48,38 @@ def result(outcome: Outcome) -> WarmTransferResult:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "fault"),
+    ("change", "problem"),
     [
         ({}, None),
-        ({"dials": {"t-1": 2}}, "the supervisor was dialled {'t-1': 2}"),
+        ({"dials": {"t-1": 2}}, "the supervisor was dialled more than once: {'t-1': 2}"),
         ({"switches": {"forward": 2, "back": 0}}, "the caller was moved 2 times"),
-        ({"supervisorLegsUp": 0}, "0 legs of the supervisor are up"),
-        ({"callerEndedBy": "api"}, "the caller's leg was ended by us"),
+        ({"supervisorLegsUp": 0}, "the supervisor legs still up are 0, not 1"),
+        ({"callerEndedBy": "api"}, "warmxfer ended the caller's leg"),
         ({"callerRoom": "primary"}, "the caller is not with the supervisor"),
-        ({"talking": [["wxc-t", "wxs-t-1"]]}, "the two do not hear each other"),
+        ({"talking": [["wxc-t", "wxs-t-1"]]}, "the caller and the supervisor do not hear each other"),
     ],
 )
-def test_a_completed_transfer(verdict: dict[str, Any], fault: str | None) -> None:
-    found = check_result(BY_NAME["ready"], CALLER, result(Outcome.COMPLETE), MOVED | verdict)
-    assert found == ([fault] if fault else [])
+def test_checks_of_a_completed_transfer(change: dict[str, Any], problem: str | None) -> None:
+    found = check_result(BY_NAME["ready"], CALLER, result(Outcome.COMPLETE), MOVED | change)
+    assert found == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(
-    ("verdict", "fault"),
+    ("change", "problem"),
     [
         ({}, None),
-        ({"supervisorLegsUp": 1}, "1 legs of the supervisor are up"),
+        ({"supervisorLegsUp": 1}, "the supervisor legs still up are 1, not 0"),
         ({"callerRoom": "consultation"}, "the caller is not back with the AI"),
         ({"callerHeld": True}, "the caller is still on hold"),
         ({"callerAlone": True}, "the caller is alone: the AI has left"),
         ({"callerHeld": True, "callerLegUp": False, "callerEndedBy": "person"}, None),
     ],
 )
-def test_a_transfer_that_came_back(verdict: dict[str, Any], fault: str | None) -> None:
-    found = check_result(BY_NAME["busy"], CALLER, result(Outcome.SUPERVISOR_BUSY), BACK | verdict)
-    assert found == ([fault] if fault else [])
+def test_checks_of_a_returned_caller(change: dict[str, Any], problem: str | None) -> None:
+    found = check_result(BY_NAME["busy"], CALLER, result(Outcome.SUPERVISOR_BUSY), RETURNED | change)
+    assert found == ([problem] if problem else [])
 
 
-def test_another_outcome_than_expected_is_a_fault() -> None:
-    found = check_result(BY_NAME["busy"], CALLER, result(Outcome.DECLINED), BACK)
-    assert found == ["it ended declined, not supervisor_busy"]
+def test_an_unexpected_outcome_is_a_problem() -> None:
+    found = check_result(BY_NAME["busy"], CALLER, result(Outcome.DECLINED), RETURNED)
+    assert found == ["the outcome is declined, not supervisor_busy"]

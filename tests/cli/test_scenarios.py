@@ -1,11 +1,11 @@
-"""The demo's scenarios are what was promised, and what a coordinator takes."""
+"""The demo's scenarios: the documented names, each with a valid request."""
 
 from __future__ import annotations
 
 from warmxfer.cli.scenarios import BY_NAME, SCENARIOS
 from warmxfer.schemas import encode, read_request
 
-PROMISED = {
+NAMES = {
     "ready",
     "busy",
     "no_answer",
@@ -23,12 +23,12 @@ PROMISED = {
 }
 
 
-def test_every_promised_scenario_is_there_once() -> None:
-    assert set(BY_NAME) == PROMISED
-    assert len(SCENARIOS) == len(PROMISED)
+def test_every_scenario_exists_once() -> None:
+    assert set(BY_NAME) == NAMES
+    assert len(SCENARIOS) == len(NAMES)
 
 
-def test_every_request_is_taken() -> None:
+def test_every_request_is_valid() -> None:
     for scenario in SCENARIOS:
         request = read_request(encode(scenario.request("room-1")))
         assert request.config.destination.sip_call_to == scenario.supervisor

@@ -1,4 +1,4 @@
-"""Who stops a house gets a quiet end and an empty directory, however early, and however they say it."""
+"""`up` and `demo` stop quietly at any time, by Ctrl-C or SIGTERM, and leave no files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ import pytest
 START_S = 60.0
 END_S = 30.0
 UP = ("up", "--port", "0", "--sandbox-port", "0", "--json")
-WORKER = "coordinator-*.log"
-CALL = "primary-*.log"
+ACTORS_START = "coordinator-*.log"
+CALL_STARTS = "primary-*.log"
+"""Log files whose appearance marks a moment of the start."""
 
 
-async def stopped(directory: Path, command: tuple[str, ...], at: str, tell: Callable[[int], None]) -> str:
-    """Run `command` with `directory` for what is temporary, `tell` it once a file `at` is there, see it end.
+async def stop_at(directory: Path, command: tuple[str, ...], at: str, stop: Callable[[int], None]) -> str:
+    """Run `command`, `stop` it once a file that matches `at` exists, and return exit code and stderr.
 
-    Its exit code and what it said on stderr.
+    `directory` is its directory for temporary files.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "warmxfer.cli", *command),
@@ -30,55 +31,53 @@ async def stopped(directory: Path, command: tuple[str, ...], at: str, tell: Call
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=hearing if tell is ctrl_c else deaf,
+        preexec_fn=foreground if stop is ctrl_c else background,
     )
     try:
         async with asyncio.timeout(START_S):
             while not any(directory.glob(f"*/{at}")):  # noqa: ASYNC240
                 await asyncio.sleep(0.02)
-        tell(process.pid)
+        stop(process.pid)
         async with asyncio.timeout(END_S):
-            _, said = await process.communicate()
+            _, stderr = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return f"{process.returncode} {said.decode()}"
+    return f"{process.returncode} {stderr.decode()}"
 
 
 def ctrl_c(pid: int) -> None:
-    """As a terminal does it: everybody of the group gets it, and `uv run` passes it on to us once more."""
+    """Send SIGINT as a terminal does: to the whole group. `uv run` then passes it on a second time."""
     os.killpg(pid, signal.SIGINT)
     time.sleep(0.05)
     os.kill(pid, signal.SIGINT)
 
 
 def terminate(pid: int) -> None:
-    """As `timeout` and `kill` do it: the command alone gets it."""
+    """Send SIGTERM as `timeout` and `kill` do: to the command only."""
     os.kill(pid, signal.SIGTERM)
 
 
-def hearing() -> None:
-    """As a command in the foreground, wherever these tests run."""
+def foreground() -> None:
+    """Handle SIGINT as a command in the foreground, even if these tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def deaf() -> None:
-    """As a shell's background job, which does not hear Ctrl-C."""
+def background() -> None:
+    """Ignore SIGINT as a background job of a shell does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("at", [WORKER, CALL])
-async def test_ctrl_c_ends_up_quietly_even_while_it_starts(tmp_path: Path, at: str) -> None:
-    """The actors heard it too, and `up` said that a coordinator did not start."""
-    assert await stopped(tmp_path, UP, at, ctrl_c) == "0 "
+@pytest.mark.parametrize("at", [ACTORS_START, CALL_STARTS])
+async def test_ctrl_c_stops_up_quietly_even_during_its_start(tmp_path: Path, at: str) -> None:
+    """Once the actors received the signal too, and `up` reported that a coordinator did not start."""
+    assert await stop_at(tmp_path, UP, at, ctrl_c) == "0 "
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("tell", [ctrl_c, terminate])
-@pytest.mark.parametrize("at", [WORKER, CALL])
-async def test_a_demo_that_is_stopped_leaves_no_transcript_behind(
-    tmp_path: Path, at: str, tell: Callable[[int], None]
-) -> None:
-    assert await stopped(tmp_path, ("demo",), at, tell) == "130 "
+@pytest.mark.parametrize("stop", [ctrl_c, terminate])
+@pytest.mark.parametrize("at", [ACTORS_START, CALL_STARTS])
+async def test_a_stopped_demo_leaves_no_files(tmp_path: Path, at: str, stop: Callable[[int], None]) -> None:
+    assert await stop_at(tmp_path, ("demo",), at, stop) == "130 "
     assert os.listdir(tmp_path) == []

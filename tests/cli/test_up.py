@@ -1,4 +1,4 @@
-"""`warmxfer up` as anybody runs it: a house, an actor that dies, a caller to hand over, the next, Ctrl-C."""
+"""`warmxfer up` as a user runs it: start, a crashed actor, a transfer, the next caller, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ START_S = 60.0
 
 
 def process_of(parent: int, role: str) -> int:
-    """The process of `role` that `parent` has started, by what it was started with."""
+    """Return the child of `parent` whose command line names `role`."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     command = f"warmxfer.actors\0{role}\0"
     return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().endswith(command))
 
 
-async def test_the_command_it_prints_runs_in_another_terminal(tmp_path: Path) -> None:
-    """`warmxfer request ...` was printed, and not found: only an active terminal has it."""
+async def test_the_printed_command_runs_in_another_terminal(tmp_path: Path) -> None:
+    """Only a terminal with the activated environment finds `warmxfer`; another needs the full path."""
     console_script = Path(sys.executable).with_name("warmxfer")
     bare = {name: value for name, value in os.environ.items() if name not in ("UV", "VIRTUAL_ENV")}
     bare["PATH"] = "/usr/bin:/bin"
@@ -32,22 +32,22 @@ async def test_the_command_it_prints_runs_in_another_terminal(tmp_path: Path) ->
     )
     assert up.stdout is not None
     try:
-        asked, exports = "", ""
+        request, exports = "", ""
         async with asyncio.timeout(START_S):
-            while " request --room " not in asked:
-                asked = (await up.stdout.readline()).decode()
-                exports += asked if asked.startswith("  export ") else ""
+            while " request --room " not in request:
+                request = (await up.stdout.readline()).decode()
+                exports += request if request.startswith("  export ") else ""
         terminal = await asyncio.create_subprocess_shell(
-            f"{exports}\n{asked}", stdout=asyncio.subprocess.PIPE, env=bare, cwd=tmp_path
+            f"{exports}\n{request}", stdout=asyncio.subprocess.PIPE, env=bare, cwd=tmp_path
         )
-        said, _ = await asyncio.wait_for(terminal.communicate(), START_S)
-        assert (terminal.returncode, b"transfer_complete" in said) == (0, True), said.decode()
+        stdout, _ = await asyncio.wait_for(terminal.communicate(), START_S)
+        assert (terminal.returncode, b"transfer_complete" in stdout) == (0, True), stdout.decode()
     finally:
         up.send_signal(signal.SIGINT)
         await asyncio.wait_for(up.wait(), 30.0)
 
 
-async def test_a_caller_is_handed_over_and_the_next_one_comes(warmxfer: Warmxfer) -> None:
+async def test_a_caller_is_transferred_and_the_next_call_is_placed(warmxfer: Warmxfer) -> None:
     up = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "warmxfer.cli", *UP, stdout=asyncio.subprocess.PIPE
     )
@@ -55,11 +55,11 @@ async def test_a_caller_is_handed_over_and_the_next_one_comes(warmxfer: Warmxfer
     try:
         first = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
         os.kill(process_of(up.pid, "briefing"), signal.SIGKILL)
-        again = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
-        assert again == {"started_again": "briefing", "exit_code": -signal.SIGKILL}
+        restarted = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
+        assert restarted == {"started_again": "briefing", "exit_code": -signal.SIGKILL}
         flags = ("--to", "+14155550101", "--from", "+14155550100", "--rule", "demo", "--wait", "--json")
-        said = await warmxfer("request", "--room", first["room_id"], *flags, NATS_URL=first["nats"])
-        assert (said.code, said.values[-1]["outcome"]) == (0, "complete")
+        result = await warmxfer("request", "--room", first["room_id"], *flags, NATS_URL=first["nats"])
+        assert (result.code, result.values[-1]["outcome"]) == (0, "complete")
         doctor = await warmxfer("doctor", "--json", NATS_URL=first["nats"])
         assert [each["about"] for each in doctor.values if each["state"] == "wrong"] == []
         following = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))

@@ -1,4 +1,4 @@
-"""The user's side of the bus, against a real broker; the test plays the coordinator with plain messages."""
+"""The client against a real broker. The test plays the coordinator with plain messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.testkit.provider_sandbox import seen_late
 from warmxfer.bus import Bus, Unavailable, subjects
 from warmxfer.client import Client, NoCoordinator, NoSuchTransfer, StillRunning, new_id
 from warmxfer.client import client as client_module
-from warmxfer.client.client import QUIET_S
+from warmxfer.client.client import MAX_POLL_PAUSE_S
 from warmxfer.schemas import (
     CancelRequest,
     InvalidRequest,
@@ -51,12 +51,12 @@ async def client(nats_url: str, bus: Bus) -> AsyncIterator[Client]:
         yield client
 
 
-async def move(bus: Bus, id: str, seq: int, phase: WarmTransferPhase) -> None:
+async def publish_phase(bus: Bus, id: str, seq: int, phase: WarmTransferPhase) -> None:
     changed = PhaseChanged(phase=phase, data={}, timestamp=float(seq), consultation_room_id=None, seq=seq)
     await bus.publish(subjects.phase(id), encode(changed))
 
 
-async def finish(bus: Bus, id: str, seq: int) -> WarmTransferResult:
+async def publish_end(bus: Bus, id: str, seq: int) -> WarmTransferResult:
     result = WarmTransferResult(
         success=False,
         phase=CANCELLED,
@@ -67,7 +67,7 @@ async def finish(bus: Bus, id: str, seq: int) -> WarmTransferResult:
         summary="",
         detail="Not now.",
     )
-    await move(bus, id, seq, CANCELLED)
+    await publish_phase(bus, id, seq, CANCELLED)
     await bus.publish(subjects.result(id), encode(result))
     return result
 
@@ -79,7 +79,7 @@ async def test_a_request_is_stored_under_its_id_and_once(client: Client, bus: Bu
     assert read_request(stored.data).config.destination.sip_call_to == "+14155550101"
 
 
-async def test_an_id_left_empty_by_mistake_is_not_another_transfer_each_time(client: Client) -> None:
+async def test_an_empty_id_is_refused(client: Client) -> None:
     with pytest.raises(InvalidRequest, match="id is ''; use 1 to 64"):
         await client.request(REQUEST, id="")
 
@@ -92,7 +92,7 @@ async def test_a_request_may_be_a_struct(client: Client, bus: Bus, transfer_id: 
     assert read_request(stored.data) == request
 
 
-async def test_a_bad_request_is_refused_in_one_sentence_and_not_published(
+async def test_an_invalid_request_is_refused_with_one_sentence_and_not_published(
     client: Client, bus: Bus, transfer_id: str
 ) -> None:
     bad = copy.deepcopy(REQUEST)
@@ -106,115 +106,111 @@ async def test_a_bad_request_is_refused_in_one_sentence_and_not_published(
     assert await bus.history(subjects.all_of(transfer_id), 10) == []
 
 
-async def test_phases_come_from_the_start_in_order_without_repeats(
+async def test_phases_are_yielded_from_the_start_in_order_without_repeats(
     client: Client, bus: Bus, transfer_id: str
 ) -> None:
-    await move(bus, transfer_id, 1, STARTED)
-    await move(bus, transfer_id, 2, HELD)
-    seen: list[int] = []
+    await publish_phase(bus, transfer_id, 1, STARTED)
+    await publish_phase(bus, transfer_id, 2, HELD)
+    seqs: list[int] = []
     async with asyncio.timeout(5):
         async for phase in client.transfer(transfer_id).phases():
-            seen.append(phase.seq)
+            seqs.append(phase.seq)
             if phase.seq == 2:
-                await move(bus, transfer_id, 2, HELD)
-                await move(bus, transfer_id, 3, ROOM)
-                await move(bus, transfer_id, 4, CANCELLED)
-    assert seen == [1, 2, 3, 4]
+                await publish_phase(bus, transfer_id, 2, HELD)
+                await publish_phase(bus, transfer_id, 3, ROOM)
+                await publish_phase(bus, transfer_id, 4, CANCELLED)
+    assert seqs == [1, 2, 3, 4]
 
 
-async def test_a_phase_that_was_not_heard_is_taken_from_the_stream(
+async def test_phases_received_out_of_order_are_yielded_in_order(
     client: Client, bus: Bus, transfer_id: str
 ) -> None:
-    """Number 3 is heard before number 2 was stored: both come, in order."""
-    await move(bus, transfer_id, 1, STARTED)
-    seen: list[int] = []
+    """Phase 3 is received before phase 2 is stored."""
+    await publish_phase(bus, transfer_id, 1, STARTED)
+    seqs: list[int] = []
     async with asyncio.timeout(5):
         async for phase in client.transfer(transfer_id).phases():
-            seen.append(phase.seq)
+            seqs.append(phase.seq)
             if phase.seq == 1:
-                await move(bus, transfer_id, 3, CANCELLED)
-                await move(bus, transfer_id, 2, HELD)
-    assert seen == [1, 2, 3]
+                await publish_phase(bus, transfer_id, 3, CANCELLED)
+                await publish_phase(bus, transfer_id, 2, HELD)
+    assert seqs == [1, 2, 3]
 
 
-async def test_a_phase_that_is_lost_is_waited_for_and_then_done_without(
-    client: Client, bus: Bus, transfer_id: str
-) -> None:
-    await move(bus, transfer_id, 1, STARTED)
-    await move(bus, transfer_id, 3, CANCELLED)
+async def test_a_missing_phase_is_skipped_after_a_wait(client: Client, bus: Bus, transfer_id: str) -> None:
+    await publish_phase(bus, transfer_id, 1, STARTED)
+    await publish_phase(bus, transfer_id, 3, CANCELLED)
     async with asyncio.timeout(5):
         assert [phase.seq async for phase in client.transfer(transfer_id).phases()] == [1, 3]
 
 
-async def test_phases_from_now_on(client: Client, bus: Bus, transfer_id: str) -> None:
-    await move(bus, transfer_id, 1, STARTED)
+async def test_from_start_false_yields_only_later_phases(client: Client, bus: Bus, transfer_id: str) -> None:
+    await publish_phase(bus, transfer_id, 1, STARTED)
     phases = client.transfer(transfer_id).phases(from_start=False)
     waiting = asyncio.create_task(anext(phases))
     await asyncio.sleep(0.1)
-    await move(bus, transfer_id, 2, HELD)
+    await publish_phase(bus, transfer_id, 2, HELD)
     assert (await asyncio.wait_for(waiting, 5)).seq == 2
     await phases.aclose()
 
 
-async def test_of_an_ended_transfer_nothing_is_to_come(client: Client, bus: Bus, transfer_id: str) -> None:
-    await move(bus, transfer_id, 1, CANCELLED)
+async def test_an_ended_transfer_has_no_later_phases(client: Client, bus: Bus, transfer_id: str) -> None:
+    await publish_phase(bus, transfer_id, 1, CANCELLED)
     assert [phase async for phase in client.transfer(transfer_id).phases(from_start=False)] == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_the_result_is_had_before_and_after_the_end(
+async def test_the_result_is_returned_before_and_after_the_end(
     client: Client, bus: Bus, transfer_id: str, when: str
 ) -> None:
-    await move(bus, transfer_id, 1, STARTED)
+    await publish_phase(bus, transfer_id, 1, STARTED)
     waiting = asyncio.create_task(client.transfer(transfer_id).result(5.0))
     if when == "before":
         await asyncio.sleep(0.1)
-    expected = await finish(bus, transfer_id, 2)
+    expected = await publish_end(bus, transfer_id, 2)
     assert await waiting == expected
     assert await client.transfer(transfer_id).result(5.0) == expected
 
 
-async def test_what_is_handed_out_and_not_yet_stored_is_found_a_moment_later(
+async def test_phases_and_result_that_are_stored_late_are_found_by_polling(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await move(bus, transfer_id, 1, STARTED)
-    expected = await finish(bus, transfer_id, 2)
+    await publish_phase(bus, transfer_id, 1, STARTED)
+    expected = await publish_end(bus, transfer_id, 2)
     seen_late(bus, monkeypatch)
     transfer = Client(bus).transfer(transfer_id)
-    async with asyncio.timeout(QUIET_S / 2):
+    async with asyncio.timeout(MAX_POLL_PAUSE_S / 2):
         assert [phase.seq async for phase in transfer.phases()] == [1, 2]
         assert await transfer.result() == expected
 
 
-async def test_a_result_that_does_not_come_is_one_sentence(
-    client: Client, bus: Bus, transfer_id: str
-) -> None:
-    await move(bus, transfer_id, 1, STARTED)
+async def test_a_missing_result_raises_still_running(client: Client, bus: Bus, transfer_id: str) -> None:
+    await publish_phase(bus, transfer_id, 1, STARTED)
     with pytest.raises(StillRunning, match=rf"^Transfer {transfer_id} has not ended within 0\.2 s$"):
         await client.transfer(transfer_id).result(0.2)
 
 
-async def test_without_a_coordinator_it_says_what_to_start(
+async def test_without_a_coordinator_the_error_names_the_command_to_start(
     client: Client, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "START_TIMEOUT_S", 0.2)
-    with pytest.raises(NoSuchTransfer, match="id is nobody, of which nothing is known"):
-        await anext(client.transfer("nobody").phases())
+    with pytest.raises(NoSuchTransfer, match="id is 'unknown', but no transfer has this id"):
+        await anext(client.transfer("unknown").phases())
     transfer = await client.request(REQUEST, id=transfer_id)
-    sentence = r"^No coordinator answered within 0\.2 s; start one with `warmxfer run coordinator`$"
+    sentence = r"^No coordinator replied within 0\.2 s; start one with `warmxfer run coordinator`$"
     with pytest.raises(NoCoordinator, match=sentence):
         await anext(transfer.phases())
     with pytest.raises(NoCoordinator, match=sentence):
         await transfer.result()
 
 
-async def test_without_a_broker_it_says_where_it_looked() -> None:
+async def test_without_a_broker_the_error_names_the_url() -> None:
     with pytest.raises(Unavailable, match=r"No NATS server answers at nats://127\.0\.0\.1:1 "):
         async with Client.connect("nats://127.0.0.1:1"):
             raise AssertionError("connected")
 
 
-async def test_a_cancel_carries_its_reason_and_is_checked(client: Client, bus: Bus, transfer_id: str) -> None:
+async def test_a_cancel_carries_a_validated_reason(client: Client, bus: Bus, transfer_id: str) -> None:
     await client.transfer(transfer_id).cancel("The caller changed their mind.")
     (stored,) = await bus.history(subjects.cancel(transfer_id), 10)
     assert decode_as(CancelRequest, stored.data).reason == "The caller changed their mind."
@@ -222,27 +218,27 @@ async def test_a_cancel_carries_its_reason_and_is_checked(client: Client, bus: B
         await client.transfer(transfer_id).cancel("x" * 501)
 
 
-async def test_history_is_ordered_and_empty_for_a_stranger(
+async def test_history_is_ordered_and_empty_for_an_unknown_id(
     client: Client, bus: Bus, transfer_id: str
 ) -> None:
     for seq, phase in ((1, STARTED), (2, HELD), (2, HELD), (3, CANCELLED)):
-        await move(bus, transfer_id, seq, phase)
+        await publish_phase(bus, transfer_id, seq, phase)
     assert [each.seq for each in await client.history(transfer_id)] == [1, 2, 3]
-    assert await client.history("nobody") == []
+    assert await client.history("unknown") == []
 
 
-async def test_the_log_is_given_as_stored(client: Client, bus: Bus, transfer_id: str) -> None:
+async def test_the_log_is_returned_as_stored(client: Client, bus: Bus, transfer_id: str) -> None:
     await bus.publish(subjects.log(transfer_id), b'{"n":1}')
     await bus.publish(subjects.log(transfer_id), b'{"n":2}')
     assert [each.data for each in await client.log(transfer_id)] == [b'{"n":1}', b'{"n":2}']
 
 
-async def test_the_list_shows_who_moved_last_and_how_it_ended(fresh_bus: Bus) -> None:
+async def test_the_list_shows_the_latest_transfers_and_their_outcomes(fresh_bus: Bus) -> None:
     client = Client(fresh_bus)
     assert await client.list() == []
     for number, id in enumerate(("a", "b", "c")):
-        await move(fresh_bus, id, 1 + number, STARTED)
-    await finish(fresh_bus, "a", 9)
+        await publish_phase(fresh_bus, id, 1 + number, STARTED)
+    await publish_end(fresh_bus, "a", 9)
     assert [(each.id, each.phase, each.outcome) for each in await client.list()] == [
         ("a", CANCELLED, Outcome.DECLINED),
         ("c", STARTED, None),
@@ -253,54 +249,54 @@ async def test_the_list_shows_who_moved_last_and_how_it_ended(fresh_bus: Bus) ->
         await client.list(0)
 
 
-async def test_nobody_is_kept_from_the_list_by_what_cannot_be_read(fresh_bus: Bus) -> None:
-    """The answer to a request under an id that no subject should hold, and what strangers wrote."""
-    client, heard = Client(fresh_bus), asyncio.Queue[tuple[str, int]]()
+async def test_undecodable_phases_are_skipped(fresh_bus: Bus) -> None:
+    """They are the reply to a request with an invalid id, and messages of foreign publishers."""
+    client, received = Client(fresh_bus), asyncio.Queue[tuple[str, int]]()
 
-    async def listen() -> None:
+    async def collect() -> None:
         async for id, phase in client.all_phases():
-            heard.put_nowait((id, phase.seq))
+            received.put_nowait((id, phase.seq))
 
-    listening = asyncio.create_task(listen())
+    collecting = asyncio.create_task(collect())
     await asyncio.sleep(0.1)
     refused = PhaseChanged(phase=CANCELLED, data={}, timestamp=1.0, consultation_room_id=None, seq=1)
     await fresh_bus.publish("warmxfer.bad!id.phase", encode(refused))
     for garbage in (b"\xff", b"[]", b'{"type": "phase_changed"}'):
         await fresh_bus.publish(subjects.phase("t"), garbage)
-    await move(fresh_bus, "t", 1, STARTED)
+    await publish_phase(fresh_bus, "t", 1, STARTED)
     await fresh_bus.publish(subjects.phase("t"), b"{")
     assert [each.id for each in await client.list()] == ["t"]
     assert [each.seq for each in await client.history("t")] == [1]
     assert await asyncio.wait_for(anext(client.transfer("t").phases(from_start=False)), 5)
-    await finish(fresh_bus, "t", 2)
+    await publish_end(fresh_bus, "t", 2)
     async with asyncio.timeout(5):
-        assert [await heard.get() for _ in range(2)] == [("t", 1), ("t", 2)]
-    listening.cancel()
+        assert [await received.get() for _ in range(2)] == [("t", 1), ("t", 2)]
+    collecting.cancel()
 
 
-async def test_the_list_looks_further_back_until_it_has_enough(fresh_bus: Bus) -> None:
+async def test_the_list_reads_further_back_until_it_has_enough(fresh_bus: Bus) -> None:
     client = Client(fresh_bus)
-    await move(fresh_bus, "old", 1, STARTED)
+    await publish_phase(fresh_bus, "old", 1, STARTED)
     for seq in range(2, 140):
-        await move(fresh_bus, "busy", seq, HELD)
+        await publish_phase(fresh_bus, "busy", seq, HELD)
     assert [each.id for each in await client.list(2)] == ["busy", "old"]
 
 
-def test_ids_sort_by_time_and_fit_a_subject() -> None:
+def test_new_ids_are_unique_sort_by_time_and_fit_a_subject() -> None:
     ids = [new_id() for _ in range(3)]
     assert all(subjects.check_token(id) == id for id in ids)
     assert new_id()[:12] >= ids[0][:12]
     assert len(set(ids)) == 3
 
 
-async def test_closing_the_client_ends_whoever_still_follows_a_transfer(nats_url: str, bus: Bus) -> None:
+async def test_closing_the_client_ends_a_running_phase_stream(nats_url: str, bus: Bus) -> None:
     async with Client.connect(nats_url) as client:
         transfer = await client.request(REQUEST)
-        await move(bus, transfer.id, 1, STARTED)
+        await publish_phase(bus, transfer.id, 1, STARTED)
         phases = transfer.phases()
         assert (await anext(phases)).phase is STARTED
         following = asyncio.ensure_future(anext(phases))
         await asyncio.sleep(0)
-    # It used to ask a closed connection over and over, and froze the process it ran in.
-    with pytest.raises(RetryableError, match="The connection was closed while transfer"):
+    # Regression: the phase stream polled a closed connection in a loop, and froze its process.
+    with pytest.raises(RetryableError, match="The connection was closed while the phases of transfer"):
         await asyncio.wait_for(following, 5)

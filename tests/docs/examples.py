@@ -1,7 +1,8 @@
-"""The examples of `docs/protocol.md`: each JSON block, the subject it stands under, what it decodes to there.
+"""The JSON examples of `docs/protocol.md` and `docs/internals.md`: subject and decoded message of each.
 
-A block travels on the subject named nearest above it: in the prose of its section, else in a heading it
-stands under. "The answer" right above it makes it the reply to a question on that subject.
+The subject of an example is the nearest one named above it: in the prose of its section, else in the heading
+of an enclosing section. If the line above it starts with "The reply", the example is a reply to a query on
+that subject.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, get_args
 import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
-from warmxfer.actors.coordinator.state_machine import decode_record
+from warmxfer.actors.coordinator.state_machine.record import StoredRecord
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
@@ -46,17 +47,17 @@ from warmxfer.schemas import (
 
 from .pages import DOCS, Block, Section, read_page
 
-PROTOCOL = DOCS / "protocol.md"
+PROTOCOL, INTERNALS = "protocol.md", "internals.md"
 Decode = Callable[[bytes], Any]
 
 _SUBJECT = re.compile(r"`(warmxfer\.[^`]+)`")
-_ANSWER = "The answer"
-_INSIDE = re.compile(r"`(\w+)` of `warmxfer\.")
-_FROM_USERS = ("TransferRequested", "TransferRefused", "TransferBroken", "CancelRequested")
+_REPLY = "The reply"
+_FIELD = re.compile(r"`(\w+)` of `warmxfer\.")
+_ONLY_IN_LOG = ("TransferRequested", "TransferRefused", "TransferBroken", "CancelRequested")
 
 
-class DeadLetter(msgspec.Struct, forbid_unknown_fields=True):
-    """What `bus.dead.letter` writes: a test compares the two."""
+class DeadLetterBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of a dead letter. A test compares it with `bus.dead_letters.dead_letter`."""
 
     subject: str
     seq: int
@@ -67,47 +68,49 @@ class DeadLetter(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass
 class Example:
-    """`message` is what the block means; `inside` names the field of the subject's message it stands for."""
+    """One JSON block. `field` is set if the block shows only that field of the message on `subject`."""
 
     section: Section
     block: Block
     subject: str
-    road: str
-    answer: bool
-    inside: str
+    subject_name: str
+    reply: bool
+    field: str
 
     @property
     def name(self) -> str:
-        return f"{self.block.where} ({self.road})"
+        return f"{self.block.where} ({self.subject_name})"
 
     @property
     def message(self) -> Any:
         try:
             return self.decode(self.block.text.encode())
         except (WarmxferError, msgspec.DecodeError) as error:
-            raise AssertionError(f"{self.name} is no message of {self.subject}: {error}") from error
+            raise AssertionError(
+                f"{self.name} cannot be decoded as a message of {self.subject}: {error}"
+            ) from error
 
     @property
     def decode(self) -> Decode:
-        if self.inside:
-            return INSIDE[self.road, self.inside]
-        if self.answer:
-            return as_kind(ANSWERS[self.road])
-        if self.road == "intent" and self.subject.endswith("-ended"):
-            return as_kind(EffectEnd)
-        return READERS[self.road]
+        if self.field:
+            return FIELD_DECODERS[self.subject_name, self.field]
+        if self.reply:
+            return _as(REPLIES[self.subject_name])
+        if self.subject_name == "intent" and self.subject.endswith("-ended"):
+            return _as(EffectEnd)
+        return DECODERS[self.subject_name]
 
 
-def as_kind(kind: type[Any]) -> Decode:
+def _as(kind: type[Any]) -> Decode:
     return lambda data: decode_as(kind, data)
 
 
-def _one_of(decode: Decode, kinds: Any, but: tuple[str, ...] = ()) -> Decode:
-    allowed = [kind for kind in get_args(kinds) or (kinds,) if kind.__name__ not in but]
+def _one_of(decode: Decode, kinds: Any, except_for: tuple[str, ...] = ()) -> Decode:
+    allowed = [kind for kind in get_args(kinds) or (kinds,) if kind.__name__ not in except_for]
 
     def read(data: bytes) -> Any:
         message = decode(data)
-        assert type(message) in allowed, f"{type(message).__name__} does not travel here"
+        assert type(message) in allowed, f"{type(message).__name__} is never published on this subject"
         return message
 
     return read
@@ -116,21 +119,21 @@ def _one_of(decode: Decode, kinds: Any, but: tuple[str, ...] = ()) -> Decode:
 def _only(decode: Decode, names: tuple[str, ...]) -> Decode:
     def read(data: bytes) -> Any:
         message = decode(data)
-        assert type(message).__name__ in names, f"{type(message).__name__} has a subject of its own"
+        assert type(message).__name__ in names, f"{type(message).__name__} is published on another subject"
         return message
 
     return read
 
 
-READERS: Mapping[str, Decode] = {
+DECODERS: Mapping[str, Decode] = {
     "request": read_request,
     "cancel": read_cancel,
     "phase": decode_phase,
     "result": decode_result,
-    "event": _one_of(decode_event, AnyEvent, but=(*_FROM_USERS, "DeadlinePassed")),
+    "event": _one_of(decode_event, AnyEvent, except_for=(*_ONLY_IN_LOG, "DeadlinePassed")),
     "timeout": _one_of(decode_event, DeadlinePassed),
-    "log": decode_record,
-    "dead": as_kind(DeadLetter),
+    "log": _as(StoredRecord),
+    "dead": _as(DeadLetterBody),
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),
     "do.briefing": _one_of(decode_command, ToBriefing),
@@ -138,45 +141,46 @@ READERS: Mapping[str, Decode] = {
     "do.primary": _one_of(decode_command, ToPrimary),
     "do.consult": _one_of(decode_command, ToConsult),
     "timer": _one_of(decode_event, DeadlinePassed),
-    "intent": as_kind(ClaimRecord),
-    "claim": as_kind(CallerLock),
-    "ask.history": as_kind(HistoryQuery),
-    "ask.summary": as_kind(SummaryQuery),
-    "ask.token": as_kind(RoomTokenQuery),
-    "ask.pulse": as_kind(LivenessQuery),
+    "intent": _as(ClaimRecord),
+    "claim": _as(CallerLock),
+    "ask.history": _as(HistoryQuery),
+    "ask.summary": _as(SummaryQuery),
+    "ask.token": _as(RoomTokenQuery),
+    "ask.pulse": _as(LivenessQuery),
 }
-ANSWERS: Mapping[str, type[Any]] = {
+REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,
     "ask.summary": SessionSummary,
     "ask.token": RoomToken,
     "ask.pulse": LivenessReply,
 }
-INSIDE: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _FROM_USERS)}
+FIELD_DECODERS: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _ONLY_IN_LOG)}
 
 
-def road_of(subject: str) -> str:
-    """The name of the row of `bus.subjects.TABLE` that `subject`, real or a pattern, belongs to."""
-    for road in subjects.SUBJECTS:
+def subject_name(subject: str) -> str:
+    """Return the name of the row in `bus.subjects.SUBJECTS` that `subject`, real or a pattern, belongs to."""
+    for row in subjects.SUBJECTS:
         shape = "".join(
             r"[\w<>-]{1,64}" if part.startswith("<") else re.escape(part)
-            for part in re.split(r"(<\w+>)", road.pattern)
+            for part in re.split(r"(<\w+>)", row.pattern)
         )
         if re.fullmatch(shape, subject, re.ASCII):
-            return road.name
-    raise AssertionError(f"docs/protocol.md names the subject {subject}, which bus/subjects.py does not have")
+            return row.name
+    raise AssertionError(f"a page names the subject {subject}; bus/subjects.py does not have it")
 
 
 @cache
-def page() -> Section:
-    return read_page(PROTOCOL)
+def page(name: str) -> Section:
+    return read_page(DOCS / name)
 
 
 @cache
 def examples() -> list[Example]:
-    """Every JSON block of the page, in order."""
+    """Return every JSON block of both pages, in order."""
     return [
         _example(section, block)
-        for section in page().walk()
+        for name in (PROTOCOL, INTERNALS)
+        for section in page(name).walk()
         for block in section.blocks
         if block.language == "json"
     ]
@@ -184,7 +188,7 @@ def examples() -> list[Example]:
 
 @cache
 def by_kind() -> dict[type[Any], list[Example]]:
-    """The examples of each kind of message; one that cannot be read is none (and has a test of its own)."""
+    """Return the examples of each message type. Undecodable ones are left out: another test finds them."""
     found: dict[type[Any], list[Example]] = {}
     for example in examples():
         try:
@@ -195,14 +199,12 @@ def by_kind() -> dict[type[Any], list[Example]]:
 
 
 def _example(section: Section, block: Block) -> Example:
-    lines = [*block.above, *(head.title for head in section.heads)]
+    lines = [*block.above, *(each.title for each in section.with_parents)]
     named = next((line for line in lines if _SUBJECT.search(line)), "")
-    found = _SUBJECT.search(named)
-    assert found, (
-        f"{block.where}: no subject is named above this example; write the one it travels on, in backticks"
-    )
-    inside = _INSIDE.search(named)
-    answer = bool(block.above) and block.above[0].startswith(_ANSWER)
+    subject = _SUBJECT.search(named)
+    assert subject, f"{block.where}: no subject is named above this example; write its subject in backticks"
+    field = _FIELD.search(named)
+    reply = bool(block.above) and block.above[0].startswith(_REPLY)
     return Example(
-        section, block, found[1], road_of(found[1]), answer, inside[1] if inside is not None else ""
+        section, block, subject[1], subject_name(subject[1]), reply, field[1] if field is not None else ""
     )

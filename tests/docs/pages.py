@@ -1,12 +1,12 @@
-"""Reading a page of `docs/` as what it is made of: sections, tables and fenced blocks, each with its line.
+"""Parser for the pages of `docs/`: sections, tables and fenced blocks, each with its line number.
 
-Small on purpose: it knows the Markdown that our pages use (headings, pipe tables, fences, numbered lists).
+It knows only the Markdown that these pages use: headings, pipe tables, fences and numbered lists.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 @dataclass
 class Block:
-    """A fenced block; `above` is the prose before it in the same section, the nearest line first."""
+    """A fenced block. `above` is the prose before it in the same section, nearest line first."""
 
     language: str
     text: str
@@ -32,7 +32,7 @@ class Block:
 
 @dataclass
 class Table:
-    """`rows` by the words of the header; a cell keeps its Markdown."""
+    """A table. Each row maps the words of the header to a cell, which keeps its Markdown."""
 
     header: list[str]
     rows: list[dict[str, str]]
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass
 class Section:
-    """A heading with what stands under it; `parts` are the sections one level down."""
+    """A heading and its content. `parts` are the sections one level below."""
 
     title: str
     level: int
@@ -57,27 +57,27 @@ class Section:
             yield from part.walk()
 
     @property
-    def heads(self) -> list[Section]:
-        """This section and those it stands in, innermost first."""
-        return [self, *(self.parent.heads if self.parent else [])]
+    def with_parents(self) -> list[Section]:
+        """This section and its ancestors, innermost first."""
+        return [self, *(self.parent.with_parents if self.parent else [])]
 
     def find(self, title: str) -> Section:
-        """The section called `title`; says what is missing where there is none."""
+        """Return the section called `title`. Fails unless there is exactly one."""
         found = [each for each in self.walk() if each.title == title]
-        assert len(found) == 1, f'the page needs one heading "{title}", it has {len(found)}'
+        assert len(found) == 1, f'the page has {len(found)} headings "{title}"; write exactly one'
         return found[0]
 
     def table(self, *header: str) -> Table:
-        """The one table under this heading (not below it) whose header is `header`."""
+        """Return the table with this header directly under the heading. Fails unless there is exactly one."""
         found = [table for table in self.tables if table.header == list(header)]
         assert len(found) == 1, (
-            f'"{self.title}" needs one table | {" | ".join(header)} |, it has {len(found)} '
+            f'"{self.title}" has {len(found)} tables | {" | ".join(header)} |; write exactly one '
             f"(tables there: {[table.header for table in self.tables]})"
         )
         return found[0]
 
     @property
-    def orders(self) -> list[list[str]]:
+    def numbered_lists(self) -> list[list[str]]:
         """The numbered lists, item by item."""
         found: list[list[str]] = []
         for line in self.prose:
@@ -89,7 +89,7 @@ class Section:
 
 
 def read_page(path: Path) -> Section:
-    """The page as one section without a title, holding all others."""
+    """Return the page as one section without a title that contains all others."""
     name = path.relative_to(ROOT).as_posix()
     section = Section("", 0, None)
     lines = iter(enumerate(path.read_text(encoding="utf-8").splitlines(), 1))
@@ -104,18 +104,26 @@ def read_page(path: Path) -> Section:
             section.prose.append(line)
             if line.startswith("|"):
                 _add_row(section, line, f"{name}:{number}")
-    return section.heads[-1]
+    return section.with_parents[-1]
 
 
 def code(cell: str) -> str:
-    """What stands in backticks in `cell`; the cell itself where nothing does."""
+    """Return the text in backticks if it is the whole cell, else the cell itself."""
     found = _CODE.fullmatch(cell)
     return found[1] if found else cell
 
 
 def codes(lines: list[str]) -> set[str]:
-    """Everything that stands in backticks in `lines`."""
+    """Return every text in backticks in `lines`."""
     return {each for line in lines for each in _CODE.findall(line)}
+
+
+def assert_limits(section: Section, limits: Mapping[str, int]) -> None:
+    """Assert that the table of limits in `section` has exactly these rows, each with its number."""
+    rows = section.table("what", "limit").rows
+    assert [row["what"] for row in rows] == list(limits)
+    for row in rows:
+        assert str(limits[row["what"]]) in row["limit"].replace(",", "").split(), row
 
 
 def _open(section: Section, level: int, title: str) -> Section:

@@ -1,4 +1,4 @@
-"""`docs/configuration.md` lists every environment variable, and says of each what the code does with it."""
+"""`docs/configuration.md` lists every environment variable with its reader, default and range in the code."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.bus import BusSettings
 from warmxfer.schemas import InvalidRequest
 
-from .environment import Recorder, mentioned_in_source, read_in_source
+from .environment_variables import Recorder, mentioned_in_source, read_in_source
 from .pages import DOCS, code, read_page
 
 PAGE = read_page(DOCS / "configuration.md")
-HEADER = ["variable", "who reads it", "default", "meaning"]
+HEADER = ["variable", "read by", "default", "meaning"]
 ROWS = {
     code(row["variable"]): row
     for section in PAGE.walk()
@@ -42,23 +42,23 @@ SETTINGS: Mapping[str, Any] = {
     "briefing": BriefingSettings,
     "gateway": GatewaySettings,
 }
-BY_THE_PROCESS = {
+WITHOUT_SETTINGS_CLASS = {
     "WARMXFER_LOG": "",
     "WARMXFER_LOG_LEVEL": "info",
     "WARMXFER_HEALTH_PORT": "",
     "WARMXFER_HEALTH_HOST": HOST,
     "WARMXFER_READY_FD": "",
 }
-"""Read where a process is set up, with their defaults: by every process, without a settings class."""
+"""Variables that the process set-up reads without a settings class, with their defaults."""
 
-ENOUGH = {
+REQUIRED = {
     "WARMXFER_ROOM_ID": "m9wk-4tzs-c2ha",
     "VIDEOSDK_API_KEY": "key",
     "VIDEOSDK_SECRET": "secret",
     "WARMXFER_LLM_BASE_URL": "http://127.0.0.1:9/v1",
     "WARMXFER_LLM_MODEL": "m",
 }
-"""What has to be set for every settings class to read all it can."""
+"""The values without which a settings class stops before it has looked up every variable."""
 
 NONE = "—"
 RANGE = re.compile(r"from (\S+) to (\d\S*)")
@@ -70,79 +70,85 @@ def test_every_variable_that_is_read_has_a_row() -> None:
 
 
 def test_every_row_is_a_variable_that_is_read() -> None:
-    ghosts = set(ROWS) - set(read_in_source())
-    assert not ghosts, f"docs/configuration.md has rows for {', '.join(sorted(ghosts))}, which nobody reads"
+    unread = set(ROWS) - set(read_in_source())
+    assert not unread, (
+        f"docs/configuration.md has rows for {', '.join(sorted(unread))}; the code does not read them"
+    )
 
 
-def test_no_sentence_names_a_variable_that_is_not_read() -> None:
-    ghosts = {name: where for name, where in mentioned_in_source().items() if name not in read_in_source()}
-    assert not ghosts, f"the code tells people of variables it does not read: {_list(ghosts)}"
+def test_no_string_of_the_code_names_a_variable_that_is_not_read() -> None:
+    unread = {name: where for name, where in mentioned_in_source().items() if name not in read_in_source()}
+    assert not unread, f"strings of the code name variables that it does not read: {_list(unread)}"
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_who_reads_it(name: str) -> None:
-    readers = [who for who, kind in SETTINGS.items() if name in _asked(kind)]
-    if name in BY_THE_PROCESS:
+def test_the_readers_are_those_of_the_code(name: str) -> None:
+    readers = [process for process, kind in SETTINGS.items() if name in _looked_up(kind)]
+    if name in WITHOUT_SETTINGS_CLASS:
         readers = [EVERY_PROCESS]
-    assert ROWS[name]["who reads it"] == ", ".join(readers), f"docs/configuration.md, {name}: who reads it"
+    assert ROWS[name]["read by"] == ", ".join(readers), f"docs/configuration.md, {name}: read by"
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_default_is_what_happens_when_it_is_not_set(name: str) -> None:
+def test_the_default_has_the_effect_of_an_unset_variable(name: str) -> None:
     shown = code(ROWS[name]["default"])
     default = "" if shown == NONE else shown
-    if name in BY_THE_PROCESS:
-        assert default == BY_THE_PROCESS[name]
+    if name in WITHOUT_SETTINGS_CLASS:
+        assert default == WITHOUT_SETTINGS_CLASS[name]
         return
-    without = {other: value for other, value in ENOUGH.items() if other != name}
-    for who in ROWS[name]["who reads it"].split(", "):
-        if name in ENOUGH:
+    without = {other: value for other, value in REQUIRED.items() if other != name}
+    for process in ROWS[name]["read by"].split(", "):
+        if name in REQUIRED:
             assert shown == NONE, f"{name} has no default"
         else:
-            assert _shown(who, without) == _shown(who, {**without, name: default}), f"{name} is not {shown}"
+            assert _settings(process, without) == _settings(process, {**without, name: default}), (
+                f"{name} is not {shown}"
+            )
 
 
-def test_ranges_are_told() -> None:
+def test_every_range_is_in_the_meaning() -> None:
     ranges = {
-        (name, said)
+        (name, range_)
         for name, row in ROWS.items()
-        for who in row["who reads it"].split(", ")
-        if name not in BY_THE_PROCESS and (said := _range(SETTINGS[who], name))
+        for process in row["read by"].split(", ")
+        if name not in WITHOUT_SETTINGS_CLASS and (range_ := _range(SETTINGS[process], name))
     }
-    untold = [f'{name}: say "{said}"' for name, said in sorted(ranges) if said not in ROWS[name]["meaning"]]
+    missing = [
+        f'{name}: write "{range_}"' for name, range_ in sorted(ranges) if range_ not in ROWS[name]["meaning"]
+    ]
     assert len(ranges) > 5
-    assert not untold, f"docs/configuration.md: {'; '.join(untold)}"
+    assert not missing, f"docs/configuration.md: {'; '.join(missing)}"
 
 
-def test_log_levels_are_told() -> None:
+def test_log_levels_are_listed() -> None:
     assert ROWS["WARMXFER_LOG_LEVEL"]["meaning"] == ", ".join(LEVELS)
 
 
-def _asked(kind: Any) -> set[str]:
-    env = Recorder(ENOUGH)
+def _looked_up(kind: Any) -> set[str]:
+    env = Recorder(REQUIRED)
     kind.from_env(env)
-    return env.asked
+    return env.looked_up
 
 
 def _range(kind: Any, name: str) -> str:
-    """What a refusal of nonsense says about the range; empty where any text will do, or no number will."""
+    """Return the range that the error for a bad value names, or "" if there is none."""
     try:
-        kind.from_env({**ENOUGH, name: "nonsense"})
+        kind.from_env({**REQUIRED, name: "nonsense"})
     except InvalidRequest as refusal:
         found = RANGE.search(str(refusal))
         return f"{found[1]} to {found[2].rstrip('.')}" if found else ""
     return ""
 
 
-def _shown(who: str, env: Mapping[str, str]) -> str:
-    """The settings in `env`, as text: what they open is made anew each time, and compares by identity."""
-    vendor = VideoSDKSettings.from_env(env) if who == "gateway" else None
-    return f"{SETTINGS[who].from_env(env)!r} {vendor!r}"
+def _settings(process: str, env: Mapping[str, str]) -> str:
+    """Return the settings in `env` as text, because the objects that they hold compare by identity."""
+    vendor = VideoSDKSettings.from_env(env) if process == "gateway" else None
+    return f"{SETTINGS[process].from_env(env)!r} {vendor!r}"
 
 
 def _list(found: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({where})" for name, where in sorted(found.items()))
 
 
-def test_the_page_says_how_long_a_primary_waits_for_its_room() -> None:
-    assert f"ends after {join.WAIT_S:g} s with a sentence" in ROWS["WARMXFER_ROOM_ID"]["meaning"]
+def test_the_time_that_a_primary_waits_for_its_room_is_that_of_the_code() -> None:
+    assert f"exits after {join.WAIT_S:g} s with an error" in ROWS["WARMXFER_ROOM_ID"]["meaning"]

@@ -1,4 +1,4 @@
-"""Pages lead somewhere: links, anchors and files exist, and so does every `warmxfer` command they tell of."""
+"""Every link, anchor and `warmxfer` command on a page exists."""
 
 from __future__ import annotations
 
@@ -11,28 +11,33 @@ import typer
 
 from warmxfer.cli.app import app
 
-from .environment import FOLDERS
+from .environment_variables import FOLDERS
 from .pages import DOCS, ROOT, Section, read_page
 
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+USER_PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = sorted({*USER_PAGES, *ROOT.glob("*.md")})
 
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"`([^`]+)`")
 _COMMAND = re.compile(r"(?:^|[\s(])warmxfer ((?:[^\s#|;&)]+ ?)+)")
-_NOT_OURS = re.compile(r"[a-z]+:")
+_URL = re.compile(r"[a-z]+:")
+_PATH = re.compile(rf"(?:{'|'.join([*FOLDERS, 'tests', 'ops', 'docs'])})/[\w./-]*")
 _CODE_FENCES = ("", "sh", "bash", "console", "shell")
 
 
 def links(page: Path) -> list[tuple[str, str]]:
-    """Every link that stays in the repository: (file, anchor), either of them empty."""
+    """Return every link into the repository as (file, anchor). Either may be empty."""
     prose = [line for section in read_page(page).walk() for line in [section.title, *section.prose]]
     text = "\n".join(_SPAN.sub("code", line) for line in prose)
     targets = [a or b for a, b in _LINK.findall(text)]
-    return [(path, anchor) for path, _, anchor in (each.partition("#") for each in targets if _ours(each))]
+    return [
+        (path, anchor)
+        for path, _, anchor in (each.partition("#") for each in targets if _in_repository(each))
+    ]
 
 
 def anchors(page: Path) -> set[str]:
-    """What may stand behind `#`, made of the headings as GitHub does."""
+    """Return the anchors of the page, made from its headings as GitHub makes them."""
     found: set[str] = set()
     for section in read_page(page).walk():
         plain = re.sub(r"[^\w\- ]", "", section.title.lower()).replace(" ", "-")
@@ -42,12 +47,12 @@ def anchors(page: Path) -> set[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """What is typed after `warmxfer` in code on this page."""
+    """Return the arguments of every `warmxfer` command in code on this page."""
     return [found.strip() for text in _code(read_page(page)) for found in _COMMAND.findall(text)]
 
 
-def our_commands() -> dict[str, set[str]]:
-    """The commands there are, each with its options."""
+def cli_commands() -> dict[str, set[str]]:
+    """Return every command of the command line with its options."""
     cli: Any = typer.main.get_command(app)
     return {
         name: {"--help", *(option for each in command.params for option in each.opts + each.secondary_opts)}
@@ -56,17 +61,25 @@ def our_commands() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_and_anchors_exist(page: Path) -> None:
     for path, anchor in links(page):
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{page.name} links to {path}, which is not there"
+        assert target.exists(), f"{page.name} links to {path}; no such file"
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{page.name} links to {path}#{anchor}; no such heading"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_folders_in_backticks_exist(page: Path) -> None:
+    spans = [span for section in read_page(page).walk() for span in _SPAN.findall("\n".join(section.prose))]
+    named = [found[0] for span in spans if (found := _PATH.fullmatch(span.partition("::")[0]))]
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert not missing, f"{page.name} names {', '.join(missing)}; no such file"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_exist(page: Path) -> None:
-    known = our_commands()
+    known = cli_commands()
     for typed in commands(page):
         name, *rest = typed.split()
         if name.startswith(("-", "<")):
@@ -76,29 +89,31 @@ def test_commands_exist(page: Path) -> None:
         assert not unknown, f"{page.name}: `warmxfer {typed}`; {name} has no {', '.join(sorted(unknown))}"
 
 
-def test_nobody_is_sent_to_an_index_that_does_not_have_us() -> None:
-    """What is installed is a clone; `pip install 'warmxfer[videosdk]'` found nothing."""
-    rooms = [path for room in FOLDERS for path in (ROOT / room).rglob("*.py")]
-    told = [path for path in (*PAGES, *rooms) if re.search(r"install \W*warmxfer", path.read_text("utf-8"))]
-    assert told == []
+def test_no_page_installs_warmxfer_from_an_index() -> None:
+    """No index has warmxfer: `pip install 'warmxfer[videosdk]'` found nothing. Users install a clone."""
+    modules = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    wrong = [
+        path for path in (*PAGES, *modules) if re.search(r"install \W*warmxfer", path.read_text("utf-8"))
+    ]
+    assert wrong == []
 
 
-def test_the_readme_says_how_a_bare_command_is_found_before_it_writes_one() -> None:
-    """ "command not found" was what the first pasted line said."""
+def test_the_readme_activates_the_environment_before_its_first_bare_command() -> None:
+    """Without it the first pasted line failed with "command not found"."""
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     bare = re.search(r"(?:^|`)warmxfer \w", page, re.M)
     assert bare is not None
     assert page.index("source .venv/bin/activate") < bare.start()
 
 
-def test_every_command_is_told_of_somewhere() -> None:
-    told = {typed.split()[0] for page in PAGES for typed in commands(page)}
-    untold = set(our_commands()) - told
-    assert not untold, f"no page tells of `warmxfer {', '.join(sorted(untold))}`: add it to README.md"
+def test_every_command_is_on_a_page() -> None:
+    shown = {typed.split()[0] for page in USER_PAGES for typed in commands(page)}
+    missing = set(cli_commands()) - shown
+    assert not missing, f"no page shows `warmxfer {', '.join(sorted(missing))}`: add it to README.md"
 
 
-def _ours(target: str) -> bool:
-    return _NOT_OURS.match(target) is None
+def _in_repository(target: str) -> bool:
+    return _URL.match(target) is None
 
 
 def _code(page: Section) -> list[str]:

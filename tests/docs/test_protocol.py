@@ -1,142 +1,223 @@
-"""`docs/protocol.md` cannot lie about messages: its examples are read by the code that reads real ones."""
+"""The tables of `docs/protocol.md`: what users write, what they receive, and how a transfer ends."""
 
 from __future__ import annotations
 
+import copy
 import json
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import SetTimer
-from warmxfer.bus import Delivery, subjects
-from warmxfer.bus.dead_letters import dead_letter
-from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult, encode
+from tests.actors.coordinator.fake_actors import CALLER_CALL
+from warmxfer.actors.coordinator.state_machine import Stage, Transfer
+from warmxfer.bus import BusSettings, subjects
+from warmxfer.schemas import (
+    MAX_MESSAGE_BYTES,
+    SUMMARY_MAX_CHARS,
+    CallerCallEnded,
+    CallerReleased,
+    CancelRequest,
+    InvalidRequest,
+    Outcome,
+    SIPDestination,
+    SIPOptions,
+    SpokenLines,
+    SupervisorDeclined,
+    TransferRefused,
+    WarmTransferConfig,
+    WarmTransferPhase,
+    WarmTransferRequest,
+    apology_for,
+    read_request,
+)
+from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
-from .contract import all_field_names, facts, tag_of
-from .examples import ANSWERS, READERS, DeadLetter, Example, by_kind, examples
-from .pages import Section, code, codes
+from . import example_transfer
+from .examples import PROTOCOL, examples, page
+from .message_fields import fields_of
+from .pages import assert_limits, code, codes
 
-NAMED = [pytest.param(each, id=each.name) for each in examples()]
-FOR_USERS = (PhaseChanged, WarmTransferResult)
-"""They have a chapter each, with a title for people."""
+PAGE = page(PROTOCOL)
 
-KINDS = sorted(by_kind(), key=lambda kind: kind.__name__)
+FIELDS = ("field", "type", "default", "limits", "meaning")
+WRITTEN_BY_USERS = {
+    "The request": WarmTransferRequest,
+    "config": WarmTransferConfig,
+    "config.destination": SIPDestination,
+    "config.destination.extra_options": SIPOptions,
+    "config.lines": SpokenLines,
+    "The cancel": CancelRequest,
+}
+LEFT_OUT = "(left out)"
+THE_MESSAGE = "(the message)"
+NOTHING = "—"
 
-TAGGED = [*get_args(AnyCommand), *get_args(AnyEvent), PhaseChanged, WarmTransferResult]
+
+# ── what users write ─────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("example", NAMED)
-def test_every_example_is_what_its_subject_carries(example: Example) -> None:
-    message = example.message
-    said = json.loads(example.block.text)
-    ghosts = _beyond(said, json.loads(encode(message)))
-    assert not ghosts, f"{example.name}: {type(message).__name__} has no {', '.join(ghosts)}; take it out"
+@pytest.mark.parametrize(("title", "kind"), WRITTEN_BY_USERS.items())
+def test_fields_defaults_and_limits_are_those_of_the_schema(title: str, kind: type[msgspec.Struct]) -> None:
+    rows = PAGE.find(title).table(*FIELDS).rows
+    fields = {each.name: each for each in fields_of(kind)}
+    assert [code(row["field"]) for row in rows] == list(fields), f'"{title}" lists other fields than {kind}'
+    for row in rows:
+        field = fields[code(row["field"])]
+        shown = (row["type"], code(row["default"]), row["limits"].replace("\\", ""))
+        assert shown == (field.type, field.default, field.limits), f'"{title}", row {field.name}'
+        assert row["meaning"], f'"{title}", row {field.name}: write its meaning'
 
 
-@pytest.mark.parametrize("example", NAMED)
-def test_examples_dial_nobody(example: Example) -> None:
-    for number in _strings(json.loads(example.block.text)):
-        assert not number.startswith("+") or (number.startswith("+1") and number[-7:-2] == "55501"), (
-            f"{example.name}: {number} may be somebody's; use +1 ... 555-01xx"
+@pytest.mark.parametrize("kind", WRITTEN_BY_USERS.values())
+def test_the_words_of_a_limit_name_its_numbers(kind: type[msgspec.Struct]) -> None:
+    for field in fields_of(kind):
+        words = set(field.limits.replace(",", " ").split())
+        assert field.bounds <= words, (
+            f"{kind.__name__}.{field.name} checks {field.bounds}, its words are {field.limits!r}"
         )
 
 
-@pytest.mark.parametrize("kind", TAGGED, ids=tag_of)
-def test_every_message_has_an_example(kind: type[msgspec.Struct]) -> None:
-    titles = [example.section.title for example in by_kind().get(kind, [])]
-    assert titles if kind in FOR_USERS else tag_of(kind) in titles, (
-        f"docs/protocol.md has no example of {tag_of(kind)}: add a heading {tag_of(kind)} with its fields "
-        "and a json block, under the heading that names the subject it travels on"
-    )
+def test_reserved_options_are_listed() -> None:
+    prose = PAGE.find("config.destination.extra_options").prose
+    assert codes([line for line in prose if not line.startswith("|")]) == RESERVED_OPTIONS
 
 
-@pytest.mark.parametrize("road", [road.name for road in subjects.SUBJECTS])
-def test_every_subject_has_an_example(road: str) -> None:
-    shown = {(example.road, example.answer) for example in examples()}
-    assert road in READERS, f"tests/docs/examples.py does not know what travels on {road}: add it to READERS"
-    assert (road, False) in shown, f"docs/protocol.md shows nothing that travels on {road}: add an example"
-    if road in ANSWERS:
-        assert (road, True) in shown, f"docs/protocol.md shows no answer on {road}: add one"
+@pytest.mark.parametrize("row", PAGE.find("Refusals").table("field", "value", "sentence").rows, ids=str)
+def test_a_refusal_has_exactly_this_sentence(row: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_request(_request_with(code(row["field"]), code(row["value"])))
+    assert row["sentence"] == str(refusal.value)
 
 
-def test_the_log_example_shows_a_timer_being_set() -> None:
-    records = [each.message for each in examples() if each.road == "log" and not each.inside]
-    assert any(isinstance(out, SetTimer) for record in records for out in record.outbox)
+def _request_with(path: str, value: str) -> bytes:
+    """Return the first example of a request with `value` at `path`."""
+    if path == THE_MESSAGE:
+        return value.encode()
+    request = copy.deepcopy(json.loads(examples()[0].block.text))
+    *parents, last = path.split(".")
+    holder: dict[str, Any] = request
+    for parent in parents:
+        holder = holder.setdefault(parent, {})
+    if value == LEFT_OUT:
+        del holder[last]
+    else:
+        holder[last] = json.loads(value)
+    return json.dumps(request).encode()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_field_is_described_with_its_message(kind: type[msgspec.Struct]) -> None:
-    missing, title = min(
-        (_undescribed(kind, example.section), example.section.title) for example in by_kind()[kind]
-    )
-    assert not missing, (
-        f'docs/protocol.md, "{title}" does not describe {", ".join(missing)} of {kind.__name__}: '
-        "add a row for each to its table of fields"
-    )
+# ── what users receive ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_tables_of_fields_are_the_messages(kind: type[msgspec.Struct]) -> None:
-    for section in {id(each.section): each.section for each in by_kind()[kind]}.values():
-        here = [other for other, shown in by_kind().items() if any(each.section is section for each in shown)]
-        known = {"type"}.union(*(all_field_names(other) for other in here))
-        types = [(fact.name, fact.type) for other in here for fact in facts(other)]
-        for row in _field_rows(section):
-            name = code(row["field"])
-            assert name in known, f'"{section.title}" describes {name}, which no message there has'
-            right = {type for field, type in types if field == name}
-            assert not right or row.get("type") in {None, *right}, (
-                f'"{section.title}", {name}: the type is {", ".join(right)}'
-            )
+def test_the_13_phases_are_listed_in_order() -> None:
+    rows = PAGE.find("Phases").table("phase", "data", "published when").rows
+    assert [code(row["phase"]) for row in rows] == [phase.value for phase in WarmTransferPhase]
 
 
-def test_dead_letters_are_as_shown() -> None:
-    delivery = Delivery(
-        "refund-4417", "cancel", "", "warmxfer.refund-4417.cancel", b"{", 4711, 1_781_532_000.0, 1, {}
-    )
-    real = msgspec.json.decode(dead_letter(delivery, "Park: why", "coordinator").data, type=DeadLetter)
-    shown = [each.message for each in examples() if each.road == "dead"]
-    assert [(each.subject, each.seq, each.consumer) for each in shown] == [
-        (real.subject, real.seq, real.consumer)
+def test_the_data_of_each_phase_is_named() -> None:
+    rows = PAGE.find("Phases").table("phase", "data", "published when").rows
+    named = {code(row["phase"]): codes([row["data"]]) for row in rows}
+    published = {
+        phase.phase.value: set(phase.data)
+        for outputs in _transfers()
+        for phase in example_transfer.phases(outputs)
+    }
+    assert named == published
+
+
+@pytest.mark.parametrize("pacing", ["sequential", "overlap"])
+def test_phases_are_published_in_the_order_of_the_page(pacing: Any) -> None:
+    outputs = example_transfer.play(example_transfer.request(pacing))
+    published = [each.phase.value for each in example_transfer.phases(outputs)]
+    shown = [[code(item) for item in items] for items in PAGE.find("Phases").numbered_lists]
+    assert published in shown, f'"Phases" has no numbered list for {pacing}; write {", ".join(published)}'
+
+
+def test_every_outcome_is_listed_with_its_phase_and_line() -> None:
+    rows = PAGE.find("Outcomes").table("outcome", "ends in", "the caller hears", "meaning").rows
+    shown = [(code(row["outcome"]), code(row["ends in"]), row["the caller hears"]) for row in rows]
+    assert shown == [(each.value, _ends_in(each), _line(each)) for each in Outcome]
+    assert all(row["meaning"] for row in rows)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DECLINED, Outcome.CALLER_LEFT, Outcome.SESSION_RELEASED])
+def test_the_state_machine_sends_the_line_of_the_page(outcome: Outcome) -> None:
+    outputs = next(each for each in _transfers() if example_transfer.result(each).outcome is outcome)
+    assert (example_transfer.apology(outputs) or NOTHING) == _line(outcome)
+    assert example_transfer.result(outputs).phase.value == _ends_in(outcome)
+
+
+WITHOUT_LINE = {
+    Outcome.COMPLETE: "the caller talks with the supervisor",
+    Outcome.INVALID_REQUEST: "no caller was held",
+    Outcome.TOO_BUSY: "no caller was held",
+    Outcome.CALLER_IN_TRANSFER: "this transfer held no caller",
+    Outcome.CALLER_LEFT: "the caller hung up",
+    Outcome.SESSION_RELEASED: "the session spoke its own line",
+}
+
+
+def _line(outcome: Outcome) -> str:
+    return NOTHING if outcome in WITHOUT_LINE else apology_for(outcome)
+
+
+def _ends_in(outcome: Outcome) -> str:
+    if outcome is Outcome.COMPLETE:
+        return WarmTransferPhase.TRANSFER_COMPLETE.value
+    if outcome.cancelled:
+        return WarmTransferPhase.TRANSFER_CANCELLED.value
+    return WarmTransferPhase.TRANSFER_FAILED.value
+
+
+def _transfers() -> list[list[example_transfer.Output]]:
+    """Return the outputs of five transfers: complete, refused, caller gone, session released, declined."""
+    dialed, briefing = WarmTransferPhase.SUPERVISOR_DIALED, WarmTransferPhase.BRIEFING_STARTED
+    caller_gone, released = CallerCallEnded(call_id=CALLER_CALL), CallerReleased(command_id=None)
+    declined = SupervisorDeclined(reason="Not now.")
+    play, request, after = example_transfer.play, example_transfer.request, example_transfer.after
+    return [
+        play(request()),
+        play(TransferRefused(transfer_id=example_transfer.ID, detail="room_id is missing.")),
+        play(request(), intervention=after(dialed, caller_gone)),
+        play(request(), intervention=after(dialed, released)),
+        play(request(), intervention=after(briefing, declined)),
     ]
 
 
-def _undescribed(kind: type[msgspec.Struct], section: Section) -> list[str]:
-    """Fields of `kind` without a row, and fields of the structs within it that are not even named."""
-    around = [*section.walk(), *section.heads[1:]]
-    rows = {code(row["field"]) for part in around for row in _field_rows(part)}
-    named = codes([line for part in around for line in part.prose])
-    own = {fact.name for fact in facts(kind)}
-    return sorted((own - rows) | (all_field_names(kind) - named))
+# ── subjects, limits and names ───────────────────────────────────────────────────────────────────
 
 
-def _field_rows(section: Section) -> list[dict[str, str]]:
-    return [row for table in section.tables if table.header[0] == "field" for row in table.rows]
+def test_the_subjects_of_users_are_those_of_the_bus() -> None:
+    rows = PAGE.find("Subjects").table("subject", "writer", "readers", "what").rows
+    expected = [
+        (row.pattern, row.writer, row.readers, row.carries)
+        for row in subjects.SUBJECTS
+        if "users" in f"{row.writer}, {row.readers}".split(", ")
+    ]
+    assert [(code(row["subject"]), *list(row.values())[1:]) for row in rows] == expected
 
 
-def _beyond(said: Any, meant: Any, path: str = "") -> list[str]:
-    """Paths in `said` that are not, or not the same, in `meant`."""
-    if isinstance(said, dict) and isinstance(meant, dict):
-        return [
-            ghost
-            for key, value in said.items()
-            for ghost in (
-                _beyond(value, meant[key], f"{path}.{key}") if key in meant else [f"{path}.{key}"[1:]]
-            )
-        ]
-    if isinstance(said, list) and isinstance(meant, list) and len(said) == len(meant):
-        return [
-            ghost
-            for i, (a, b) in enumerate(zip(said, meant, strict=True))
-            for ghost in _beyond(a, b, f"{path}[{i}]")
-        ]
-    return [] if said == meant else [f"{path[1:]}={said!r}"]
+LIMITS = {
+    "an id, a session name": 64,
+    "a request or a cancel": MAX_MESSAGE_BYTES,
+    "a summary": SUMMARY_MAX_CHARS,
+    "a spoken line": 500,
+    "a reason or a detail": 500,
+    "a stored message is kept": round(BusSettings().max_age_s / 86_400),
+}
 
 
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for each in value.values() for text in _strings(each)]
-    if isinstance(value, list):
-        return [text for each in value for text in _strings(each)]
-    return [value] if isinstance(value, str) else []
+def test_limits_are_those_of_the_code() -> None:
+    assert_limits(PAGE.find("Names and limits"), LIMITS)
+
+
+def test_names_are_those_of_the_state_machine() -> None:
+    transfer = Transfer(id=example_transfer.ID, stage=Stage.NEW, started_at=example_transfer.NOW)
+    assigned = {
+        transfer.supervisor_participant_id,
+        transfer.caller_consult_id,
+        transfer.caller_return_id,
+        transfer.agent_participant_id,
+    }
+    rows = PAGE.find("Names and limits").table("name", "of").rows
+    assert assigned <= {code(row["name"]) for row in rows}

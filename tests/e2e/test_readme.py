@@ -1,4 +1,4 @@
-"""The README's first Python, saved and run as it says, in a house with a caller on the line."""
+"""The first Python block of the README, saved and run as the README says, beside a running call."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 RUN_S = 70.0
 
 
-async def test_the_readmes_script_asks_for_a_transfer_and_follows_it(stage: Stage, tmp_path: Path) -> None:
+async def test_the_readmes_script_requests_a_transfer_and_follows_it(stage: Stage, tmp_path: Path) -> None:
     (caller,) = await stage.callers(1)
-    asking = read_page(ROOT / "README.md").find("Ask for a transfer, from any language")
+    section = read_page(ROOT / "README.md").find("Request a transfer, from any language")
     script = tmp_path / "ask.py"
-    script.write_text(next(block.text for block in asking.blocks if block.language == "python"))
+    script.write_text(next(block.text for block in section.blocks if block.language == "python"))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(script), caller.room_id),
         env={**os.environ, "NATS_URL": stage.house.nats_url},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, wrong = await asyncio.wait_for(process.communicate(), RUN_S)
-    assert (process.returncode, wrong) == (0, b"")
-    first, *_, last, result = said.decode().splitlines()
+    stdout, stderr = await asyncio.wait_for(process.communicate(), RUN_S)
+    assert (process.returncode, stderr) == (0, b"")
+    first, *_, last, result = stdout.decode().splitlines()
     assert first.startswith("1 started ")
     assert last.startswith("11 transfer_complete ")
     assert "success=True" in result

@@ -1,12 +1,12 @@
-"""`python -m tests.golden.record [--seeds N]`: play transfers, and keep their logs in this folder.
+"""`python -m tests.golden.record [--seeds N]`: run transfers and store their event logs in this folder.
 
-Every scenario of the demo that has no log yet is played with real parts. `--seeds` adds runs of the
-simulation, where things go wrong that no demo shows: of these a log is kept if it leads from some stage to
-another by an event by which no log here does. One line is one record, as it was stored.
+It runs every demo scenario that has no log yet, on a local stack. `--seeds` adds simulated transfers, with
+failures that no demo scenario contains. Of these, a log is stored only if it contains a new stage transition:
+a pair of stages and an event type that no stored log contains. One line is one record, as it was stored.
 
-A log is written once. Every later version must replay it to the same states and the same messages
-(`test_golden.py`), for that is what an upgrade meets: a transfer that an older version began. Where a
-version means to decide otherwise, its log is deleted and recorded again, and the commit says why.
+Invariant: a stored log is never changed. Every later version must replay it to the same states and messages
+(`test_golden.py`), because an upgrade continues transfers that an older version started. A version that
+changes a decision on purpose deletes and records the log again. Its commit message states the reason.
 """
 
 from __future__ import annotations
@@ -28,49 +28,50 @@ from warmxfer.cli.scenario_runner import place_calls, play
 from warmxfer.cli.scenarios import SCENARIOS, Scenario
 from warmxfer.schemas import Event
 
-Way = tuple[Stage, type[Event], Stage]
+Transition = tuple[Stage, type[Event], Stage]
 
 HERE = Path(__file__).parent
 PACE = 0.2
 TALK = 3
 
 
-def path_of(name: str) -> Path:
-    """Where the log of a scenario, or of a simulated transfer, is kept."""
+def log_path(name: str) -> Path:
+    """Return the path of the log of a scenario or a simulated transfer."""
     return HERE / f"{name}.jsonl"
 
 
-def logs() -> list[Path]:
-    """Every log that is kept."""
+def log_paths() -> list[Path]:
+    """Return the paths of all stored logs."""
     return sorted(HERE.glob("*.jsonl"))
 
 
-def read(path: Path) -> list[Record]:
+def read_log(path: Path) -> list[Record]:
+    """Return the records of a stored log."""
     return [decode_record(line) for line in path.read_bytes().splitlines()]
 
 
-def keep(name: str, records: Iterable[bytes]) -> None:
-    """Write a log down."""
+def write_log(name: str, records: Iterable[bytes]) -> None:
+    """Write a log to this folder."""
     lines = [record + b"\n" for record in records]
-    path_of(name).write_bytes(b"".join(lines))
+    log_path(name).write_bytes(b"".join(lines))
     print(f"{name}: {len(lines)} records")
 
 
 async def record(scenarios: list[Scenario]) -> None:
-    """Play each in a house of its own, and keep its log if all went as it must."""
+    """Run each scenario in its own local stack and store its log. Exits if a check of the scenario fails."""
     for scenario in scenarios:
-        async with LocalStack(time_scale=PACE) as house, house.client() as client:
-            (caller,) = await place_calls(house, [scenario], TALK)
-            played = await play(house, client, scenario, caller)
+        async with LocalStack(time_scale=PACE) as stack, stack.client() as client:
+            (caller,) = await place_calls(stack, [scenario], TALK)
+            played = await play(stack, client, scenario, caller)
             if played.problems:
                 raise SystemExit(f"{scenario.name}: {'; '.join(played.problems)}")
-            async with await Bus.connect(BusSettings(url=house.nats_url), name="recorder") as bus:
+            async with await Bus.connect(BusSettings(url=stack.nats_url), name="recorder") as bus:
                 stored = await bus.history(subjects.log(played.id), MAX_RECORDS)
-                keep(scenario.name, (each.data for each in stored))
+                write_log(scenario.name, (each.data for each in stored))
 
 
-def simulate(seed: int, known: set[Way]) -> None:
-    """Play one run of the simulation, and keep those of its logs that lead a way which is not `known`."""
+def simulate(seed: int, known: set[Transition]) -> None:
+    """Run one simulation and store each log that has a new transition. Exits if a check fails."""
     with patched():
         gc.disable()  # as `simulate` does
         world = World(seed)
@@ -79,28 +80,30 @@ def simulate(seed: int, known: set[Way]) -> None:
     if problems:
         raise SystemExit(f"seed {seed}: {'; '.join(problems)}")
     for id, history in world.histories.items():
-        led = ways(record for _, record in history.records)
+        found = transitions(record for _, record in history.records)
         name = f"seed_{seed}_{id}"
-        if not led <= known and not path_of(name).exists():
-            known |= led
-            keep(name, (stored.data for stored, _ in history.records))
+        if not found <= known and not log_path(name).exists():
+            known |= found
+            write_log(name, (stored.data for stored, _ in history.records))
 
 
-def ways(records: Iterable[Record]) -> set[Way]:
-    """Which events led from which stage to which."""
-    led, before = set[Way](), Stage.NEW
+def transitions(records: Iterable[Record]) -> set[Transition]:
+    """Return all transitions of a log: stage, event type, next stage."""
+    found, previous = set[Transition](), Stage.NEW
     for each in records:
-        led.add((before, type(each.event), each.state.stage))
-        before = each.state.stage
-    return led
+        found.add((previous, type(each.event), each.state.stage))
+        previous = each.state.stage
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.golden.record", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=0, help="runs of the simulation to look for new ways in")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="number of simulation runs that are searched for new transitions"
+    )
     seeds = parser.parse_args().seeds
-    asyncio.run(record([each for each in SCENARIOS if not path_of(each.name).exists()]))
-    known = set[Way]().union(*(ways(read(path)) for path in logs()))
+    asyncio.run(record([each for each in SCENARIOS if not log_path(each.name).exists()]))
+    known = set[Transition]().union(*(transitions(read_log(path)) for path in log_paths()))
     read_logs()
     for seed in range(1, seeds + 1):
         simulate(seed, known)

@@ -1,4 +1,4 @@
-"""An upgrade in mid-transfer: every log ever kept means to this version what it meant to its own."""
+"""Upgrades during a transfer: this version replays every stored log like the version that wrote it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from warmxfer.actors.coordinator.state_machine.record import StoredTransfer
 from warmxfer.cli.scenarios import SCENARIOS
 from warmxfer.schemas import encode
 
-from .record import logs, path_of, read, ways
+from .record import log_path, log_paths, read_log, transitions
 
-LOGS = [pytest.param(path, id=path.stem) for path in logs()]
-MIN_WAYS = 60
-"""How many different ways from stage to stage are kept, so that none is lost by the way."""
+LOGS = [pytest.param(path, id=path.stem) for path in log_paths()]
+MIN_TRANSITIONS = 60
+"""Minimum number of different transitions in the stored logs, so that no log is lost."""
 
 
 @pytest.mark.parametrize("scenario", [each.name for each in SCENARIOS])
-def test_every_scenario_of_the_demo_has_its_log(scenario: str) -> None:
-    assert path_of(scenario).exists(), "python -m tests.golden.record"
+def test_every_demo_scenario_has_a_log(scenario: str) -> None:
+    assert log_path(scenario).exists(), "record it with: python -m tests.golden.record"
 
 
 @pytest.mark.parametrize("path", LOGS)
-def test_a_caller_whose_transfer_an_older_version_began_is_served_the_same(path: Path) -> None:
-    """Each decision, from what the older version had written, leads to the same state and sends the same.
+def test_a_transfer_of_an_older_version_gets_the_same_states_and_messages(path: Path) -> None:
+    """Each recorded event leads from the recorded state to the same next state and the same messages.
 
-    What is sent may say more than it did: whoever reads it passes over what they do not know.
+    A message may have new fields, because every reader ignores fields that it does not know.
     """
     state: Transfer | None = None
-    for record, line in zip(read(path), path.read_bytes().splitlines(), strict=True):
+    for record, line in zip(read_log(path), path.read_bytes().splitlines(), strict=True):
         moved = step(state, record.event, record.at)
         assert isinstance(moved, Applied), f"record {record.state.seq}: {moved.why}"
         assert moved.state == record.state
@@ -47,32 +47,32 @@ def test_a_caller_whose_transfer_an_older_version_began_is_served_the_same(path:
     assert state.stage.ended
 
 
-def test_what_goes_wrong_is_kept_too() -> None:
-    assert len(set().union(*(ways(read(path)) for path in logs()))) >= MIN_WAYS
+def test_the_logs_contain_enough_different_transitions() -> None:
+    assert len(set().union(*(transitions(read_log(path)) for path in log_paths()))) >= MIN_TRANSITIONS
 
 
-def test_a_state_that_knows_less_is_still_read() -> None:
-    """All that was ever added to a state has a default: an older version wrote none of it."""
+def test_only_the_first_fields_of_the_state_are_required() -> None:
+    """Every field added to the state has a default, because older versions did not write it."""
     fields = msgspec.structs.fields(StoredTransfer)
     assert {each.name for each in fields if each.required} == {"id", "stage", "started_at"}
 
 
 @pytest.mark.parametrize("path", LOGS)
-def test_a_state_without_what_it_says_nothing_by_is_the_same_state(path: Path) -> None:
+def test_a_state_without_its_default_values_decodes_to_the_same_state(path: Path) -> None:
     defaults = json.loads(msgspec.json.encode(StoredTransfer(id="", stage="new", started_at=0.0)))  # type: ignore[arg-type]
     for line in path.read_bytes().splitlines():
         written: dict[str, Any] = json.loads(line)
         state: dict[str, Any] = written["state"]
-        told = {name: value for name, value in state.items() if value != defaults.get(name, written)}
-        less = decode_record(json.dumps({**written, "state": told}).encode())
-        assert less == decode_record(line)
+        kept = {name: value for name, value in state.items() if value != defaults.get(name, written)}
+        decoded = decode_record(json.dumps({**written, "state": kept}).encode())
+        assert decoded == decode_record(line)
 
 
 @pytest.mark.parametrize("path", LOGS)
-def test_what_a_newer_version_added_is_passed_over(path: Path) -> None:
-    """As on the way back from an upgrade."""
+def test_unknown_fields_are_ignored(path: Path) -> None:
+    """A downgrade reads records of a newer version."""
     for line in path.read_bytes().splitlines():
         written: dict[str, Any] = json.loads(line)
         for each in (written, written["state"], written["event"], *written["outbox"]):
-            each["a_field_of_tomorrow"] = {"more": 1}
+            each["a_future_field"] = {"more": 1}
         assert decode_record(json.dumps(written).encode()) == decode_record(line)

@@ -1,4 +1,4 @@
-"""The wire is what its two lists say (`wire.py` writes them), and a lost or added name is noticed."""
+"""The wire format equals its two lists (`wire.py` writes them), and a lost or added name fails a test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .wire_environment import named, product_variables, trees, variables
 from .wire_rules import COMMAND, internal_faults, public_additions, public_faults
 
 MIN_REFERRED = 40
-"""Messages that other messages hold: with fewer, the search for them is broken."""
+"""Minimum number of messages inside other messages. With fewer, the search for them is broken."""
 
 
 def test_nothing_that_users_depend_on_has_changed() -> None:
@@ -21,22 +21,22 @@ def test_nothing_that_users_depend_on_has_changed() -> None:
     assert not faults, "\n".join(faults)
 
 
-def test_everything_that_was_added_for_users_is_in_the_list() -> None:
+def test_every_public_addition_is_in_the_list() -> None:
     additions = public_additions(wire.read(wire.PUBLIC), wire.public())
     assert not additions, "\n".join(additions)
 
 
-def test_the_actors_say_and_keep_what_the_internal_list_says() -> None:
+def test_the_internal_wire_format_equals_its_list() -> None:
     faults = internal_faults(wire.read(wire.INTERNAL), wire.internal())
     assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("path", [wire.PUBLIC, wire.INTERNAL], ids=lambda path: path.stem)
-def test_the_lists_are_kept_one_fact_a_line(path: Path) -> None:
+def test_the_lists_have_one_fact_per_line(path: Path) -> None:
     assert path.read_text() == wire.written(wire.read(path)), f"write it with: {COMMAND}"
 
 
-def test_every_message_that_a_fact_refers_to_is_listed_too() -> None:
+def test_every_message_that_a_fact_refers_to_is_listed() -> None:
     sections = [*wire.public().values(), *wire.internal().values()]
     listed = {name for section in sections for name in section}
     facts = [f"{name}: {value}" for section in sections for name, value in section.items()]
@@ -46,7 +46,7 @@ def test_every_message_that_a_fact_refers_to_is_listed_too() -> None:
 
 
 def test_every_variable_that_the_source_names_is_read_somewhere() -> None:
-    """So that a way of reading which the search does not know is noticed."""
+    """A failure means that the search does not know some way to read a variable."""
     assert named(trees()) - product_variables() == set()
 
 

@@ -1,4 +1,4 @@
-"""A change of the wire is noticed, named, and told from an addition."""
+"""A change of the wire format is detected, named, and distinguished from an addition."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Inner(Struct):
 
 
 class Ask(Struct, tag="ask", tag_field="type"):
-    """The message as it was frozen."""
+    """Message in its frozen form."""
 
     id: str
     colour: Colour
@@ -53,7 +53,7 @@ def facts(ask: type[Struct], colour: type[StrEnum] = Colour) -> Wire:
 
 
 def made(tag: str = "ask", **changes: Any) -> type[Struct]:
-    """`Ask` under another Python name, with fields changed: to another type and default, or to None, gone."""
+    """Return `Ask` under another Python name with changed fields; a field that is None is removed."""
     body: dict[str, Any] = {
         "id": (str,),
         "colour": (Colour,),
@@ -70,7 +70,7 @@ def made(tag: str = "ask", **changes: Any) -> type[Struct]:
     return kind("Renamed", (Struct,), space, tag=tag, tag_field="type", kw_only=True)
 
 
-def test_another_python_name_or_docstring_is_not_noticed() -> None:
+def test_another_python_name_or_docstring_is_no_change() -> None:
     assert facts(made()) == facts(Ask)
 
 
@@ -142,7 +142,7 @@ def test_a_change_that_breaks_users_is_named(now: Wire, sentence: str) -> None:
         ),
     ],
 )
-def test_an_addition_breaks_no_user_but_has_to_be_listed(now: Wire, names: list[str]) -> None:
+def test_an_addition_breaks_no_user_but_must_be_listed(now: Wire, names: list[str]) -> None:
     was = facts(Ask)
     assert public_faults(was, now) == []
     assert public_additions(was, now) == [
@@ -168,7 +168,7 @@ def test_the_loss_of_a_public_name_is_named(section: str, name: str) -> None:
     assert fault.startswith(f"{section}: {name} is gone")
 
 
-def test_the_internal_list_is_written_anew_only_with_the_layout_number() -> None:
+def test_the_internal_list_is_written_only_with_a_new_layout_number() -> None:
     held = wire.internal()
     found = copy.deepcopy(held)
     found["commands"]["create_room.colour"] = 'string; default ""'
@@ -181,7 +181,7 @@ def test_the_internal_list_is_written_anew_only_with_the_layout_number() -> None
     assert layout_faults(held, found) == []
 
 
-def test_the_public_list_is_not_written_over_a_broken_promise(tmp_path: Path) -> None:
+def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path) -> None:
     path, found = tmp_path / "wire_public.json", wire.public()
     wire.update(path, found, public_faults)
     kept = path.read_text()

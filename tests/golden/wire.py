@@ -1,10 +1,10 @@
-"""The wire, read from the code, and the two lists that freeze it.
+"""The wire format, read from the code, and the two lists that freeze it.
 
-    wire_public.json      what users depend on; later work only adds to it
-    wire_internal.json    what the actors say to each other and keep; it changes with the layout number
+    wire_public.json      names that users depend on; later versions only add to it
+    wire_internal.json    messages between actors and stored data; it changes with the layout number
 
-`python -m tests.golden.wire --write` writes both lists, and refuses what `wire_rules.py` forbids. Renaming a
-Python class or constant changes an import and one line of the tables below, and neither list.
+`python -m tests.golden.wire --write` writes both lists. It refuses every change that `wire_rules.py` forbids.
+A new name for a Python class or constant changes an import and one row of the tables below, and neither list.
 """
 
 from __future__ import annotations
@@ -91,11 +91,11 @@ EXIT_CODES = {
     "UNAVAILABLE": "unavailable",
     "INTERRUPTED": "interrupted",
 }
-"""The constants of `exits`, and what the list calls them."""
+"""The constants of `exit_codes`, and their names in the list."""
 
 
 def public() -> Wire:
-    """What users depend on, as the code has it."""
+    """Return the names that users depend on, read from the code."""
     return {
         "messages": Facts(PUBLIC_VALUES | PUBLIC_MESSAGES).add(PUBLIC_MESSAGES),
         "values": values(PUBLIC_VALUES),
@@ -110,7 +110,7 @@ def public() -> Wire:
 
 
 def internal() -> Wire:
-    """What the actors say to each other and keep, as the code has it."""
+    """Return the messages between actors and the stored data, read from the code."""
     settings = BusSettings()
     return {
         "commands": Facts(ROLES).add(get_args(AnyCommand)),
@@ -131,12 +131,12 @@ def read(path: Path) -> Wire:
 
 
 def written(wire: Wire) -> str:
-    """A list as it is kept: one fact a line."""
+    """Return a list in its stored format: one fact per line."""
     return json.dumps(wire, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _structs(module: ModuleType) -> list[type[msgspec.Struct]]:
-    """The structs that `module` defines itself."""
+    """Return the structs that `module` itself defines."""
     classes = (each for each in vars(module).values() if isinstance(each, type))
     return [c for c in classes if issubclass(c, msgspec.Struct) and c.__module__ == module.__name__]
 
@@ -150,10 +150,10 @@ def _dead_letter() -> dict[str, Any]:
     delivery = Delivery(
         "ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, delivery_count=1, headers={}
     )
-    letter = dead_letters.dead_letter(delivery, "CAUSE", "CONSUMER")
-    fields: dict[str, Any] = json.loads(letter.data)
+    message = dead_letters.dead_letter(delivery, "CAUSE", "CONSUMER")
+    fields: dict[str, Any] = json.loads(message.data)
     types = {f"body.{name}": type(value).__name__ for name, value in fields.items()}
-    return {"message id": letter.msg_id, **types}
+    return {"message id": message.msg_id, **types}
 
 
 def _names() -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _names() -> dict[str, Any]:
 
 
 def _flat(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """`tree` with one fact for each leaf, and for each item of a list."""
+    """Return `tree` as one fact per leaf, and one per list item."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
@@ -190,7 +190,7 @@ def _flat(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def update(path: Path, found: Wire, faults: Callable[[Wire, Wire], list[str]]) -> None:
-    """Write `found` to `path`, unless what is kept there forbids it."""
+    """Write `found` to `path`. Exits without writing if `faults` forbids the change."""
     if path.exists() and (forbidden := faults(read(path), found)):
         raise SystemExit("\n".join([f"{path.name} was not written:", *forbidden]))
     path.write_text(written(found))

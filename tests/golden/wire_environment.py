@@ -1,4 +1,4 @@
-"""The environment variables that the product reads, found in its source."""
+"""Search of the product's source for the environment variables that it reads."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ROOT = Path(__file__).parents[2]
 OURS = re.compile(r"(WARMXFER|NATS|VIDEOSDK)(_[A-Z0-9]+)+")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 MAPPINGS = {"env", "environ"}
-"""What a mapping of environment variables is called in the product."""
+"""Names that the product gives to a mapping of environment variables."""
 
 NOT_SETTINGS = {"PATH", "UV"}
-"""Read only to write the command that the user typed."""
+"""Variables that are read only to print the command that the user typed."""
 
 
 @cache
 def trees() -> list[ast.Module]:
-    """The source of every module that ships."""
+    """Return the syntax tree of every packaged module."""
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
     files = sorted({file for folder in packages.values() for file in (ROOT / folder).rglob("*.py")})
     assert files, "pyproject.toml names no folder with source in it"
@@ -30,12 +30,12 @@ def trees() -> list[ast.Module]:
 
 @cache
 def product_variables() -> frozenset[str]:
-    """Every variable that the product reads."""
+    """Return all variables that the product reads."""
     return frozenset(variables(trees()))
 
 
 def variables(modules: list[ast.Module]) -> set[str]:
-    """Every variable that is read: from a mapping called `env` or `environ`, or by an option of the CLI."""
+    """Return all variables read from a mapping named `env` or `environ`, or by an option of the CLI."""
     everywhere = {name: text for module in modules for name, text in _constants(module)}
     found: set[str] = set()
     for module in modules:
@@ -45,7 +45,7 @@ def variables(modules: list[ast.Module]) -> set[str]:
 
 
 def named(modules: list[ast.Module]) -> set[str]:
-    """Every string of the source that is the name of a variable of ours, read or not."""
+    """Return all strings in the source that are a name of our variables, read or not."""
     nodes = (node for module in modules for node in ast.walk(module))
     texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {text for text in texts if OURS.fullmatch(text)}

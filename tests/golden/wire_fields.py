@@ -1,8 +1,8 @@
-"""A message on the wire as facts, one a line: its fields, with their type, limits, default and values.
+"""Description of wire messages as facts, one per line: fields with their type, limits, default and values.
 
-A fact is named by its path on the wire, never by a Python name. A struct or an enum with a role is described
-once, under that role; a tagged struct without a role, under its tag. Any other struct or enum is described
-where it stands. Titles and docstrings are not part of the wire.
+The name of a fact is its path on the wire and contains no Python name. A struct or an enum with a role is
+described once, under that role. A tagged struct without a role is described under its tag. Any other struct
+or enum is described inside the field that holds it. Titles and docstrings are not part of the wire format.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Facts:
         self.found: dict[str, str] = {}
 
     def add(self, structs: Iterable[type]) -> dict[str, str]:
-        """Describe each struct under its role, or its tag; returns all that was found so far."""
+        """Describe each struct under its role or its tag, and return all facts so far."""
         for struct in structs:
             info = inspect.type_info(struct)
             assert isinstance(info, inspect.StructType)
@@ -51,14 +51,14 @@ class Facts:
         return self.roles.get(info.cls) or (str(info.tag) if info.tag is not None else "")
 
     def _object(self, info: inspect.StructType) -> str:
-        said = ["array" if info.array_like else "object"]
+        parts = ["array" if info.array_like else "object"]
         if info.tag is not None:
-            said.append(f"{info.tag_field}={info.tag}")
+            parts.append(f"{info.tag_field}={info.tag}")
         if info.forbid_unknown_fields:
-            said.append("no other fields")
+            parts.append("no other fields")
         if info.cls.__struct_config__.omit_defaults:
-            said.append("defaults are left out")
-        return ", ".join(said)
+            parts.append("defaults are left out")
+        return ", ".join(parts)
 
     def _describe(self, path: str, info: inspect.StructType) -> None:
         for field in info.fields:
@@ -104,7 +104,7 @@ class Facts:
 
 
 def values(roles: Mapping[type, str]) -> dict[str, str]:
-    """Every value of every enum that has a role."""
+    """Return all values of all enums that have a role."""
     enums = {each: role for each, role in roles.items() if issubclass(each, Enum)}
     return {f"{role} = {each.value}": ALLOWED for enum, role in enums.items() for each in enum}
 

@@ -1,4 +1,4 @@
-"""What may change in each of the two lists of the wire, and the sentence for what may not."""
+"""Rules for changes of the two wire lists, and an error sentence for each forbidden change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYOUT = "stream", "layout"
 
 
 class Difference(NamedTuple):
-    """A fact that the list and the code do not share. `held` or `found` is None where the fact is missing."""
+    """Fact that differs between the list (`held`) and the code (`found`). A missing fact is None."""
 
     section: str
     name: str
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 
 def differences(held: Wire, found: Wire) -> Iterator[Difference]:
-    """Compare a list with the code, fact by fact."""
+    """Yield all differences between a list and the code."""
     for section in sorted(held | found):
         old, new = held.get(section, {}), found.get(section, {})
         for name in sorted(old | new):
@@ -42,7 +42,7 @@ def differences(held: Wire, found: Wire) -> Iterator[Difference]:
 
 
 def public_faults(held: Wire, found: Wire) -> list[str]:
-    """What breaks a user of the public list, and cannot be accepted by writing the list anew."""
+    """Return the changes that break users. Writing the list again does not accept them."""
     faults: list[str] = []
     for each in differences(held, found):
         if each.held is not None:
@@ -53,18 +53,18 @@ def public_faults(held: Wire, found: Wire) -> list[str]:
 
 
 def public_additions(held: Wire, found: Wire) -> list[str]:
-    """What the code has and the public list lacks, and what to do about it."""
+    """Return the facts that the public list lacks, each with the command that adds it."""
     news = (each for each in differences(held, found) if each.held is None and not _is_required(each, held))
     return [f"{each.section}: {each.name} {ADDED}" for each in news]
 
 
 def internal_faults(held: Wire, found: Wire) -> list[str]:
-    """Every difference between the internal list and the code."""
+    """Return all differences between the internal list and the code."""
     return [str(each) for each in differences(held, found)]
 
 
 def layout_faults(held: Wire, found: Wire) -> list[str]:
-    """Why the internal list may not be written anew: it changed, and the layout number did not."""
+    """Return all differences of the internal list if its layout number did not change."""
     section, name = LAYOUT
     if held.get(section, {}).get(name) != found[section][name]:
         return []
@@ -73,6 +73,6 @@ def layout_faults(held: Wire, found: Wire) -> list[str]:
 
 
 def _is_required(difference: Difference, held: Wire) -> bool:
-    """A field that older programs do not write, in an object that they do write."""
+    """Return whether a new field is required in an object that older programs write."""
     parent = difference.name.rpartition(".")[0].rstrip("[]{}")
     return parent in held.get(difference.section, {}) and str(difference.found).endswith(f"; {REQUIRED}")

@@ -42,7 +42,7 @@ from warmxfer.schemas import (
     WarmTransferRequest,
     WarmTransferResult,
 )
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .events import BRIDGE, FAR, HANG_UPS, LOSSES, NOW, RECORDED, SIGHTINGS, START, SYMBOLS, Symbol
 

@@ -1,4 +1,7 @@
-"""One real sandbox process for the whole folder, reset before each test; time runs thirty times as fast."""
+"""Fixtures: one sandbox process for the whole folder, reset before each test.
+
+Its simulated time runs about thirty times as fast as real time.
+"""
 
 import asyncio
 import json
@@ -10,12 +13,12 @@ import pytest
 
 from warmxfer.sandbox import Settings
 
-from .client import API_KEY, DEADLINE_S, SCALE, SECRET, Mailbox, Sandbox, client, running
+from .client import API_KEY, DEADLINE_S, SCALE, SECRET, Sandbox, WebhookReceiver, client, running
 
 
 @pytest.fixture(scope="session")
 def base_url() -> Iterator[str]:
-    """A sandbox process, stopped in an orderly way at the end."""
+    """Start a sandbox process and yield its base URL; check at the end that SIGTERM stops it."""
     command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", SECRET]
     process = subprocess.Popen([*command, "--time-scale", str(SCALE)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -31,7 +34,7 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture
 async def sandbox(base_url: str) -> AsyncIterator[Sandbox]:
-    """A client of the sandbox as if it had just started."""
+    """Yield a client of the sandbox after a reset."""
     async with client(base_url) as sandbox:
         await sandbox.ok("POST", "/sandbox/reset")
         yield sandbox
@@ -39,19 +42,23 @@ async def sandbox(base_url: str) -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def slow_sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox of its own in this very process, where a second lasts long enough to act in it."""
+    """Yield a client of a second sandbox, in this process.
+
+    Its simulated seconds are long enough for a test to act within one second.
+    """
     async with running(Settings(API_KEY, SECRET, time_scale=0.4)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    box: Mailbox
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    """Yield a running receiver of webhooks."""
+    receiver: WebhookReceiver
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await box.take(reader, writer)
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await receiver.handle(reader, writer)
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    box = Mailbox(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
-    yield box
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    receiver = WebhookReceiver(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
+    yield receiver
     server.close()

@@ -1,4 +1,4 @@
-"""The scripted writer behind the address of a model."""
+"""Chat completions endpoint with scripted replies."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ TRANSCRIPT = [
     {"role": "user", "text": "I was charged twice."},
     {"role": "user", "text": "Please refund one."},
 ]
-ASKED = [
+MESSAGES = [
     {"role": "system", "content": "Summarise."},
     {"role": "user", "content": "Transcript: " + json.dumps(TRANSCRIPT)},
 ]
@@ -34,13 +34,13 @@ TOOLS = [
 ]
 
 
-async def ask(sandbox: Sandbox, messages: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+async def complete(sandbox: Sandbox, messages: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     body = {"model": "m", "messages": messages, **more}
     return (await sandbox.ok("POST", PATH, json=body, headers=KEY))["choices"][0]
 
 
-async def test_it_repeats_what_the_caller_said(sandbox: Sandbox) -> None:
-    choice = await ask(sandbox, ASKED)
+async def test_the_summary_repeats_the_callers_lines(sandbox: Sandbox) -> None:
+    choice = await complete(sandbox, MESSAGES)
     assert choice == {
         "index": 0,
         "message": {"role": "assistant", "content": SUMMARY},
@@ -57,13 +57,13 @@ async def test_it_repeats_what_the_caller_said(sandbox: Sandbox) -> None:
         ([{"type": "text", "text": '[{"role": "user", "text": "Hi."}]'}], "The caller says: Hi."),
     ],
 )
-async def test_it_reads_what_it_is_given(sandbox: Sandbox, content: Any, summary: str) -> None:
-    choice = await ask(sandbox, [{"role": "user", "content": content}])
+async def test_the_summary_accepts_any_message_content(sandbox: Sandbox, content: Any, summary: str) -> None:
+    choice = await complete(sandbox, [{"role": "user", "content": content}])
     assert choice["message"]["content"] == summary
 
 
-async def test_streamed_it_is_the_same_text(sandbox: Sandbox) -> None:
-    body = {"messages": ASKED, "stream": True}
+async def test_a_streamed_summary_has_the_same_text(sandbox: Sandbox) -> None:
+    body = {"messages": MESSAGES, "stream": True}
     async with sandbox.http.stream("POST", PATH, json=body, headers=KEY) as answer:
         lines = [line.removeprefix("data: ") async for line in answer.aiter_lines() if line]
     assert lines.pop() == "[DONE]"
@@ -73,24 +73,24 @@ async def test_streamed_it_is_the_same_text(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "tool", "arguments"),
+    ("user_text", "tool", "arguments"),
     [
         ("Yes, I'm ready, put them through.", "supervisor_ready", {}),
         ("No, sorry, I can't.", "supervisor_declined", {"reason": "No, sorry, I can't."}),
         ("You have reached the voicemail of Dana.", "voicemail_detected", {}),
     ],
 )
-async def test_yes_and_no_find_their_tool(
-    sandbox: Sandbox, said: str, tool: str, arguments: dict[str, str]
+async def test_yes_no_and_voicemail_select_the_matching_tool(
+    sandbox: Sandbox, user_text: str, tool: str, arguments: dict[str, str]
 ) -> None:
-    choice = await ask(sandbox, [{"role": "user", "content": said}], tools=TOOLS)
+    choice = await complete(sandbox, [{"role": "user", "content": user_text}], tools=TOOLS)
     [call] = choice["message"]["tool_calls"]
     assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (tool, arguments)
     assert choice["finish_reason"] == "tool_calls"
 
 
-async def test_it_wants_a_key_and_messages(sandbox: Sandbox) -> None:
-    assert (await sandbox.http.post(PATH, json={"messages": ASKED})).status_code == 401
+async def test_a_request_without_key_or_messages_is_refused(sandbox: Sandbox) -> None:
+    assert (await sandbox.http.post(PATH, json={"messages": MESSAGES})).status_code == 401
     assert (await sandbox.http.post(PATH, json={"messages": []}, headers=KEY)).status_code == 400
 
 
@@ -98,39 +98,39 @@ async def test_it_wants_a_key_and_messages(sandbox: Sandbox) -> None:
     ("kind", "content"),
     [("empty", ""), ("refuse", "I'm sorry, but I can't help with that."), ("delay", SUMMARY)],
 )
-async def test_models_that_answer_badly(sandbox: Sandbox, kind: str, content: str) -> None:
+async def test_one_request_gets_the_injected_reply(sandbox: Sandbox, kind: str, content: str) -> None:
     await sandbox.fault({"path": PATH}, kind, delayS=1.0)
-    assert (await ask(sandbox, ASKED))["message"]["content"] == content
-    assert (await ask(sandbox, ASKED))["message"]["content"] == SUMMARY
+    assert (await complete(sandbox, MESSAGES))["message"]["content"] == content
+    assert (await complete(sandbox, MESSAGES))["message"]["content"] == SUMMARY
 
 
-async def test_a_model_that_is_down(sandbox: Sandbox) -> None:
+async def test_a_status_fault_applies_to_the_model(sandbox: Sandbox) -> None:
     await sandbox.fault({"path": PATH}, "status", status=500)
-    assert (await sandbox.http.post(PATH, json={"messages": ASKED}, headers=KEY)).status_code == 500
+    assert (await sandbox.http.post(PATH, json={"messages": MESSAGES}, headers=KEY)).status_code == 500
 
 
-async def test_a_model_that_hangs(sandbox: Sandbox) -> None:
+async def test_a_hanging_model_sends_no_response(sandbox: Sandbox) -> None:
     await sandbox.fault({"path": PATH}, "hang")
     with pytest.raises(httpx.ReadTimeout):
-        await sandbox.http.post(PATH, json={"messages": ASKED}, headers=KEY, timeout=0.1)
-    assert (await ask(sandbox, ASKED))["message"]["content"] == SUMMARY
+        await sandbox.http.post(PATH, json={"messages": MESSAGES}, headers=KEY, timeout=0.1)
+    assert (await complete(sandbox, MESSAGES))["message"]["content"] == SUMMARY
 
 
-async def test_a_model_that_talks_for_ever(sandbox: Sandbox) -> None:
+async def test_an_endless_model_streams_until_the_client_disconnects(sandbox: Sandbox) -> None:
     await sandbox.fault({"path": PATH}, "endless")
-    body = {"messages": ASKED, "stream": True}
-    heard = 0
+    body = {"messages": MESSAGES, "stream": True}
+    lines_read = 0
     async with asyncio.timeout(3), sandbox.http.stream("POST", PATH, json=body, headers=KEY) as answer:
         async for line in answer.aiter_lines():
-            heard += bool(line)
-            if heard == 50:
+            lines_read += bool(line)
+            if lines_read == 50:
                 break
-    assert heard == 50
-    assert (await ask(sandbox, ASKED))["message"]["content"] == SUMMARY
+    assert lines_read == 50
+    assert (await complete(sandbox, MESSAGES))["message"]["content"] == SUMMARY
 
 
-async def test_a_fault_elsewhere_leaves_streams_alone(sandbox: Sandbox) -> None:
+async def test_a_fault_on_another_path_does_not_affect_streams(sandbox: Sandbox) -> None:
     await sandbox.fault({"path": "/v2/rooms"}, "status")
-    body = {"messages": ASKED, "stream": True}
+    body = {"messages": MESSAGES, "stream": True}
     answer = await sandbox.http.post(PATH, json=body, headers=KEY)
     assert answer.text.endswith("data: [DONE]\n\n")

@@ -1,4 +1,4 @@
-"""docs/sandbox.md and the code say the same."""
+"""docs/sandbox.md agrees with the code."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,16 @@ from warmxfer.sandbox.people.personas import CALLERS, SUPERVISORS
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
 
 
-def test_the_page_lists_the_people_and_nobody_else() -> None:
-    told = dict(re.findall(r"^\| `(\+\d+)` \| `(\w+)` \|", PAGE, re.M))
-    assert told == {number: person.script for number, person in {**SUPERVISORS, **CALLERS}.items()}
+def test_the_page_lists_exactly_the_people_of_the_code() -> None:
+    documented = dict(re.findall(r"^\| `(\+\d+)` \| `(\w+)` \|", PAGE, re.M))
+    assert documented == {number: person.script for number, person in {**SUPERVISORS, **CALLERS}.items()}
 
 
-def test_the_page_tells_how_long_phones_ring() -> None:
+def test_the_page_states_the_ringing_time_of_each_person() -> None:
     for number, person in SUPERVISORS.items():
         [line] = re.findall(rf"^\| `{re.escape(number)}`.*$", PAGE, re.M)
-        for told in re.findall(r"rings (\d+\.\d)", line):
-            assert float(told) == person.ring_s, line
+        for documented in re.findall(r"rings (\d+\.\d)", line):
+            assert float(documented) == person.ring_s, line
 
 
 def test_the_page_lists_every_fault() -> None:
@@ -30,8 +30,10 @@ def test_the_page_lists_every_fault() -> None:
     assert named >= HTTP_KINDS | LLM_KINDS | WEBHOOK_KINDS | SWITCH_KINDS | JOIN_KINDS
 
 
-def test_the_page_lists_the_whole_control_api() -> None:
+def test_the_page_lists_the_whole_admin_api() -> None:
     routes = [route for route in create_app(Settings("k", "s")).routes if isinstance(route, Route)]
-    control = {route.path for route in routes if route.path.startswith("/sandbox")}
-    told = set(re.findall(r"`(?:GET|POST|PUT) (/sandbox/[\w/{}]*)`", PAGE))
-    assert {path.format(who="") for path in control} == {re.sub(r"\{\w+\}", "", path) for path in told}
+    admin_paths = {route.path for route in routes if route.path.startswith("/sandbox")}
+    documented = set(re.findall(r"`(?:GET|POST|PUT) (/sandbox/[\w/{}]*)`", PAGE))
+    assert {re.sub(r"\{\w+\}", "", path) for path in admin_paths} == {
+        re.sub(r"\{\w+\}", "", path) for path in documented
+    }

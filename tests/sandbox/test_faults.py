@@ -1,4 +1,4 @@
-"""Faults by switch: what is executed, what is seen, and how often."""
+"""Injected faults: what is executed, what the client receives, and how often a fault applies."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ async def dials(sandbox: Sandbox) -> int:
     return len(await sandbox.ledger(kind="dial"))
 
 
-async def test_delay(sandbox: Sandbox) -> None:
+async def test_delay_executes_late(sandbox: Sandbox) -> None:
     await sandbox.fault(ROOMS, "delay", delayS=4.0)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -53,7 +53,7 @@ async def test_execute_then_reset_leaves_one_entry(sandbox: Sandbox) -> None:
     assert found["callId"] == dial["callId"]
 
 
-async def test_execute_then_timeout(sandbox: Sandbox) -> None:
+async def test_execute_then_timeout_executes_once_without_a_response(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     await sandbox.fault(DIAL, "execute_then_timeout", holdS=60)
     body = {"routingRuleId": "r", "sipCallFrom": "+14155550100", "sipCallTo": supervisor("0103")}
@@ -62,17 +62,17 @@ async def test_execute_then_timeout(sandbox: Sandbox) -> None:
     assert await dials(sandbox) == 1
 
 
-async def test_execute_late(sandbox: Sandbox) -> None:
+async def test_execute_late_executes_after_the_error_response(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     await sandbox.fault(DIAL, "execute_late", delayS=5)
     body = {"routingRuleId": "r", "sipCallFrom": "+14155550100", "sipCallTo": supervisor("0103")}
     answer = await sandbox.http.post("/v2/sip/call", json={**body, "destinationRoomId": room_id})
     assert answer.status_code == 504
     assert await dials(sandbox) == 0
-    assert (await sandbox.entry("dial"))["roomId"] == room_id
+    assert (await sandbox.wait_for_entry("dial"))["roomId"] == room_id
 
 
-async def test_execute_twice(sandbox: Sandbox) -> None:
+async def test_execute_twice_makes_two_calls_and_returns_the_first(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     await sandbox.fault(DIAL, "execute_twice")
     call_id = await sandbox.dial(room_id, supervisor("0103"))
@@ -80,15 +80,15 @@ async def test_execute_twice(sandbox: Sandbox) -> None:
     assert (len(set(executed)), executed[0]) == (2, call_id)
 
 
-async def test_two_legs_of_one_dial_contend_for_one_seat(sandbox: Sandbox) -> None:
+async def test_two_legs_of_one_dial_replace_each_other_as_one_participant(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     await sandbox.fault(DIAL, "execute_twice")
     first = await sandbox.dial(room_id, supervisor("0111"), participant={"id": "sup"})
-    replaced = await sandbox.entry("left", reason="replaced")
+    replaced = await sandbox.wait_for_entry("left", reason="replaced")
     assert (replaced["callId"], replaced["participantId"]) == (first, "sup")
     assert (await sandbox.call(first))["status"] == "answered"
-    [seat] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["participants"]
-    assert seat["sip"]["callId"] != first
+    [participant] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["participants"]
+    assert participant["sip"]["callId"] != first
 
 
 async def test_garbage_and_wrong_schema_are_executed(sandbox: Sandbox) -> None:
@@ -101,7 +101,7 @@ async def test_garbage_and_wrong_schema_are_executed(sandbox: Sandbox) -> None:
     assert await sandbox.kinds() == ["room_created", "room_created"]
 
 
-async def test_slow_drip(sandbox: Sandbox) -> None:
+async def test_slow_drip_sends_the_response_in_delayed_pieces(sandbox: Sandbox) -> None:
     await sandbox.fault(ROOMS, "slow_drip", delayS=5)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -112,7 +112,7 @@ async def test_slow_drip(sandbox: Sandbox) -> None:
     assert b'"roomId"' in b"".join(pieces)
 
 
-async def test_a_fault_strikes_as_often_as_told(sandbox: Sandbox) -> None:
+async def test_a_fault_applies_as_often_as_requested(sandbox: Sandbox) -> None:
     await sandbox.fault(ROOMS, "status", status=503, times=2)
     assert [(await sandbox.http.post("/v2/rooms")).status_code for _ in range(3)] == [503, 503, 200]
     await sandbox.fault(ROOMS, "status", times=0)
@@ -123,13 +123,13 @@ async def test_a_fault_strikes_as_often_as_told(sandbox: Sandbox) -> None:
     await sandbox.room()
 
 
-async def test_a_fault_can_be_for_one_room(sandbox: Sandbox) -> None:
-    struck, spared = await sandbox.room(), await sandbox.room()
-    await sandbox.fault({**DIAL, "roomId": struck}, "status", status=500, times=0)
-    await sandbox.dial(spared, supervisor("0103"))
+async def test_a_fault_can_be_limited_to_one_room(sandbox: Sandbox) -> None:
+    faulty, unaffected = await sandbox.room(), await sandbox.room()
+    await sandbox.fault({**DIAL, "roomId": faulty}, "status", status=500, times=0)
+    await sandbox.dial(unaffected, supervisor("0103"))
     with pytest.raises(AssertionError):
-        await sandbox.dial(struck, supervisor("0103"))
-    listed = await sandbox.http.get("/v2/sip/call", params={"roomId": struck})
+        await sandbox.dial(faulty, supervisor("0103"))
+    listed = await sandbox.http.get("/v2/sip/call", params={"roomId": faulty})
     assert listed.status_code == 200
 
 
@@ -139,11 +139,11 @@ async def test_a_fault_path_may_have_wildcards(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "landed"),
+    ("kind", "more", "final_room"),
     [("never_arrives", {}, None), ("arrives_late", {"delayS": 3.0}, "target"), ("fails", {}, "primary")],
 )
-async def test_switches_that_go_wrong(
-    sandbox: Sandbox, kind: str, more: dict[str, float], landed: str | None
+async def test_a_switch_fault_keeps_delays_or_loses_the_caller(
+    sandbox: Sandbox, kind: str, more: dict[str, float], final_room: str | None
 ) -> None:
     caller, target = await sandbox.caller(), await sandbox.room()
     rooms = {None: None, "target": target, "primary": caller["roomId"]}
@@ -151,25 +151,25 @@ async def test_switches_that_go_wrong(
         await sandbox.fault({"switch": True, "roomId": target}, kind, **more)
         switched = asyncio.get_running_loop().time()
         await sandbox.switch(caller["callId"], target)
-        if landed == "target":
-            await sandbox.entry("switch_completed")
+        if final_room == "target":
+            await sandbox.wait_for_entry("switch_completed")
             assert asyncio.get_running_loop().time() - switched >= 3.0 * SCALE
-        elif landed == "primary":
-            await sandbox.entry("switch_failed")
+        elif final_room == "primary":
+            await sandbox.wait_for_entry("switch_failed")
         else:
-            await sandbox.entry("left", callId=caller["callId"])
+            await sandbox.wait_for_entry("left", callId=caller["callId"])
             await asyncio.sleep(0.1)
         query = {"primaryRoom": caller["roomId"], "callerCallId": caller["callId"], "transferKey": "t"}
-        verdict = await sandbox.ok("GET", "/sandbox/verdict", params=query)
-        assert (verdict["callerRoom"], verdict["callerLegUp"]) == (rooms[landed], True)
+        report = await sandbox.ok("GET", "/sandbox/verdict", params=query)
+        assert (report["callerRoom"], report["callerLegUp"]) == (rooms[final_room], True)
         await sandbox.switch(caller["callId"], caller["roomId"])
-        await sandbox.entry("switch_completed", roomId=caller["roomId"])
-        verdict = await sandbox.ok("GET", "/sandbox/verdict", params=query)
-    assert verdict["callerRoom"] == caller["roomId"]
-    assert verdict["switches"] == {"forward": 1, "back": 1}
+        await sandbox.wait_for_entry("switch_completed", roomId=caller["roomId"])
+        report = await sandbox.ok("GET", "/sandbox/verdict", params=query)
+    assert report["callerRoom"] == caller["roomId"]
+    assert report["switches"] == {"forward": 1, "back": 1}
 
 
-async def test_joins_that_go_wrong(sandbox: Sandbox) -> None:
+async def test_a_join_fault_refuses_or_delays_the_join(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     await sandbox.fault({"join": True, "participantId": "unlucky"}, "refuse")
     async with sandbox.agent(room_id, "lucky"):
@@ -196,7 +196,7 @@ async def test_joins_that_go_wrong(sandbox: Sandbox) -> None:
         ({"match": ROOMS, "kind": "delay", "delayS": "x"}, "delayS must be a number of seconds"),
     ],
 )
-async def test_faults_that_make_no_sense(sandbox: Sandbox, body: dict[str, Any], message: str) -> None:
+async def test_an_invalid_fault_is_refused(sandbox: Sandbox, body: dict[str, Any], message: str) -> None:
     answer = await sandbox.http.post("/sandbox/faults", json=body)
     assert answer.status_code == 400
     assert answer.json()["message"].startswith(message)

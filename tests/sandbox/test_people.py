@@ -1,4 +1,4 @@
-"""Every person of the table, met over the phone."""
+"""Every scripted person, observed through a call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ YES = "Yes, I'm ready, put them through."
 
 
 @pytest.mark.parametrize(
-    ("card", "statuses", "last"),
+    ("last_digits", "statuses", "last"),
     [
         ("0102", ["initiated", "failed"], {"reason": "busy", "sipCode": 486}),
         ("0104", ["initiated", "ringing", "rejected"], {"reason": "rejected", "sipCode": 603}),
@@ -22,11 +22,11 @@ YES = "Yes, I'm ready, put them through."
         ("0103", ["initiated", "ringing", "not-answered"], {"reason": "no-answer", "sipCode": 480}),
     ],
 )
-async def test_phones_nobody_picks_up(
-    sandbox: Sandbox, card: str, statuses: list[str], last: dict[str, Any]
+async def test_an_unanswered_phone_ends_the_call_with_its_cause(
+    sandbox: Sandbox, last_digits: str, statuses: list[str], last: dict[str, Any]
 ) -> None:
-    call_id = await sandbox.dial(await sandbox.room(), supervisor(card), ringingTimeout=3)
-    call = await sandbox.ended(call_id)
+    call_id = await sandbox.dial(await sandbox.room(), supervisor(last_digits), ringingTimeout=3)
+    call = await sandbox.wait_until_ended(call_id)
     assert [entry["status"] for entry in call["timelog"]] == statuses
     details = call["timelog"][-1]
     assert call["status"] == details.pop("status") == statuses[-1]
@@ -36,22 +36,23 @@ async def test_phones_nobody_picks_up(
 
 
 @asynccontextmanager
-async def briefing(sandbox: Sandbox, card: str) -> AsyncIterator[Agent]:
-    """The consultation room with an agent in it, from the moment the supervisor is heard."""
+async def briefing(sandbox: Sandbox, last_digits: str) -> AsyncIterator[Agent]:
+    """Yield an agent in a room with the supervisor, once the supervisor can be heard."""
     room_id = await sandbox.room()
     async with sandbox.agent(room_id) as agent:
-        await sandbox.dial(room_id, supervisor(card), participant={"id": "sup"})
-        await agent.until("audio-stream-enabled", participantId="sup")
+        await sandbox.dial(room_id, supervisor(last_digits), participant={"id": "sup"})
+        await agent.wait_for("audio-stream-enabled", participantId="sup")
         yield agent
 
 
 async def heard(agent: Agent) -> str:
-    return (await agent.until("speech"))["text"]
+    """Wait for the next speech and return its text."""
+    return (await agent.wait_for("speech"))["text"]
 
 
-@pytest.mark.parametrize("card", ["0101", "0110", "0199"])
-async def test_the_ready_say_yes_when_asked(sandbox: Sandbox, card: str) -> None:
-    async with briefing(sandbox, card) as agent:
+@pytest.mark.parametrize("last_digits", ["0101", "0110", "0199"])
+async def test_a_ready_supervisor_says_yes_to_a_question(sandbox: Sandbox, last_digits: str) -> None:
+    async with briefing(sandbox, last_digits) as agent:
         assert await heard(agent) == "Hello?"
         await agent.say("Just a statement.")
         await agent.say(QUESTION)
@@ -60,57 +61,57 @@ async def test_the_ready_say_yes_when_asked(sandbox: Sandbox, card: str) -> None
         assert await heard(agent) == YES
 
 
-async def test_a_question_with_more_to_come_gets_no_answer_yet(sandbox: Sandbox) -> None:
+async def test_a_question_gets_no_answer_while_the_agent_has_more_to_say(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0101") as agent:
         assert await heard(agent) == "Hello?"
         await agent.send(type="say", id="u1", text="Who is calling, you ask?")
         await agent.send(type="say", id="u2", text="It is Ann, and she was charged twice.")
-        await agent.until("said", id="u2")
+        await agent.wait_for("said", id="u2")
         await asyncio.sleep(0.1)
         assert "speech" not in [frame["type"] for frame in agent.drain()[-2:]]
 
 
-async def test_voicemail_plays_its_tape_and_hangs_up(sandbox: Sandbox) -> None:
+async def test_a_voicemail_plays_its_greeting_and_hangs_up(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0105") as agent:
         assert "voicemail of Dana" in await heard(agent)
         await agent.say(QUESTION)
-        left = await agent.until("participant-left")
+        left = await agent.wait_for("participant-left")
         assert left["participantId"] == "sup"
         assert [frame["type"] for frame in agent.frames].count("speech") == 1
 
 
-async def test_one_declines(sandbox: Sandbox) -> None:
+async def test_a_supervisor_declines(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0106") as agent:
         assert await heard(agent) == "Hello?"
         await agent.say(QUESTION)
         assert await heard(agent) == "No, sorry, I can't take this call right now, I am in a meeting."
 
 
-async def test_one_hangs_up_mid_briefing(sandbox: Sandbox) -> None:
+async def test_a_supervisor_hangs_up_during_the_briefing(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0108") as agent:
         await agent.send(type="say", id="u1", text="word " * 40)
-        await agent.until("participant-left", participantId="sup")
+        await agent.wait_for("participant-left", participantId="sup")
         assert "said" not in [frame["type"] for frame in agent.frames]
-    [gone] = await sandbox.ledger(kind="hangup")
-    assert (gone["by"], gone["status"], gone["participantId"]) == ("person", "ended", "sup")
+    [hangup] = await sandbox.ledger(kind="hangup")
+    assert (hangup["by"], hangup["status"], hangup["participantId"]) == ("person", "ended", "sup")
 
 
-async def test_one_says_yes_and_is_gone(sandbox: Sandbox) -> None:
+async def test_a_supervisor_says_yes_and_hangs_up(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0109") as agent:
         assert await heard(agent) == "Hello?"
         await agent.say(QUESTION)
         assert await heard(agent) == YES
-        await agent.until("participant-left", within_s=1, participantId="sup")
+        await agent.wait_for("participant-left", within_s=1, participantId="sup")
 
 
-async def test_one_is_silent(sandbox: Sandbox) -> None:
+async def test_a_silent_supervisor_stays_and_never_speaks(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0111") as agent:
         await agent.say(QUESTION)
         await asyncio.sleep(0.2)
         assert {"speech", "participant-left"}.isdisjoint(frame["type"] for frame in agent.drain())
 
 
-async def test_one_asks_first(sandbox: Sandbox) -> None:
+async def test_a_curious_supervisor_asks_a_question_first(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0112") as agent:
         assert await heard(agent) == "Hello?"
         await agent.say(QUESTION)
@@ -119,17 +120,17 @@ async def test_one_asks_first(sandbox: Sandbox) -> None:
         assert await heard(agent) == YES
 
 
-async def test_one_says_yes_too_early(sandbox: Sandbox) -> None:
+async def test_an_eager_supervisor_says_yes_too_early(sandbox: Sandbox) -> None:
     async with briefing(sandbox, "0113") as agent:
         assert await heard(agent) == "Hello?"
         await agent.send(type="say", id="u1", text="Ann was charged twice for the same order on Monday.")
         assert await heard(agent) == "yes"
-        await agent.until("said", id="u1")
+        await agent.wait_for("said", id="u1")
         await agent.say(QUESTION)
         assert await heard(agent) == "Yes."
 
 
-async def test_the_patient_caller_tells_the_story_to_the_ai(sandbox: Sandbox) -> None:
+async def test_a_patient_caller_tells_the_story_line_by_line(sandbox: Sandbox) -> None:
     caller = await sandbox.caller()
     async with sandbox.agent(caller["roomId"], "ai") as ai:
         story = []
@@ -152,65 +153,68 @@ async def test_a_held_caller_says_nothing(sandbox: Sandbox) -> None:
     assert [entry["participantId"] for entry in await sandbox.ledger(kind="speech")] == ["ai"]
 
 
-async def test_a_caller_who_is_switched_back_goes_on_with_the_story(sandbox: Sandbox) -> None:
+async def test_a_caller_continues_the_story_after_a_switch_back(sandbox: Sandbox) -> None:
     caller, target = await sandbox.caller(), await sandbox.room()
     async with sandbox.agent(caller["roomId"], "ai") as ai, sandbox.agent(target):
         await sandbox.switch(caller["callId"], target)
-        await ai.until("participant-left")
+        await ai.wait_for("participant-left")
         await sandbox.switch(caller["callId"], caller["roomId"])
-        await ai.until("participant-joined")
-        await ai.until("audio-stream-enabled")
+        await ai.wait_for("participant-joined")
+        await ai.wait_for("audio-stream-enabled")
         await ai.say("Nobody is free. Shall I go on?")
         assert (await heard(ai)).startswith("Hi, this is Ann.")
 
 
-async def test_one_caller_leaves_on_hold(sandbox: Sandbox) -> None:
+async def test_a_caller_hangs_up_on_hold(sandbox: Sandbox) -> None:
     caller = await sandbox.caller("+14155550202")
     async with sandbox.agent(caller["roomId"], "ai") as ai:
         await ai.send(type="listen", enabled=False)
-        held = await sandbox.entry("listen")
-        gone = await sandbox.entry("hangup", callId=caller["callId"])
-    assert gone["by"] == "person"
-    assert gone["at"] - held["at"] >= 1.5 * SCALE
+        held = await sandbox.wait_for_entry("listen")
+        hangup = await sandbox.wait_for_entry("hangup", callId=caller["callId"])
+    assert hangup["by"] == "person"
+    assert hangup["at"] - held["at"] >= 1.5 * SCALE
 
 
-async def test_one_caller_leaves_when_the_supervisor_answers(sandbox: Sandbox) -> None:
+async def test_a_caller_hangs_up_when_the_supervisor_answers(sandbox: Sandbox) -> None:
     caller = await sandbox.caller("+14155550203")
     async with sandbox.agent(caller["roomId"], "ai") as ai:
         earlier = await sandbox.dial(await sandbox.room(), supervisor("0101"))
         await ai.send(type="listen", enabled=False)
-        await sandbox.entry("listen")
-        await sandbox.entry("answered", callId=earlier)
+        await sandbox.wait_for_entry("listen")
+        await sandbox.wait_for_entry("answered", callId=earlier)
         assert (await sandbox.call(caller["callId"]))["end"] is None
         later = await sandbox.dial(await sandbox.room(), supervisor("0101"))
-        gone = await sandbox.ended(caller["callId"])
-    assert gone["status"] == "ended"
+        hangup = await sandbox.wait_until_ended(caller["callId"])
+    assert hangup["status"] == "ended"
     kinds = [(e["kind"], e["callId"]) for e in await sandbox.ledger() if e["kind"] in ("answered", "hangup")]
     assert kinds[-2:] == [("answered", later), ("hangup", caller["callId"])]
 
 
-async def test_one_caller_leaves_right_after_the_switch(sandbox: Sandbox) -> None:
+async def test_a_caller_hangs_up_right_after_the_switch(sandbox: Sandbox) -> None:
     caller, target = await sandbox.caller("+14155550204"), await sandbox.room()
     async with sandbox.agent(target) as agent:
         await sandbox.switch(caller["callId"], target)
-        await agent.until("participant-joined", within_s=1)
-        await agent.until("participant-left", within_s=1, participantId=caller["participantId"])
+        await agent.wait_for("participant-joined", within_s=1)
+        await agent.wait_for("participant-left", within_s=1, participantId=caller["participantId"])
 
 
-async def test_one_caller_keeps_asking_on_hold(sandbox: Sandbox) -> None:
+async def test_a_caller_speaks_repeatedly_on_hold(sandbox: Sandbox) -> None:
     caller = await sandbox.caller("+14155550205")
-    async with sandbox.agent(caller["roomId"], "ai") as ai, sandbox.agent(caller["roomId"], "ear") as ear:
+    async with (
+        sandbox.agent(caller["roomId"], "ai") as ai,
+        sandbox.agent(caller["roomId"], "observer") as observer,
+    ):
         await ai.send(type="listen", enabled=False)
-        assert [await heard(ear) for _ in range(2)] == ["Are you still there?"] * 2
+        assert [await heard(observer) for _ in range(2)] == ["Are you still there?"] * 2
         await ai.send(type="listen", enabled=True)
-        await sandbox.entry("listen", enabled=True)
-        ear.drain()
+        await sandbox.wait_for_entry("listen", enabled=True)
+        observer.drain()
         asked = len(await sandbox.ledger(kind="speech"))
         await asyncio.sleep(0.3)
         assert len(await sandbox.ledger(kind="speech")) <= asked + 1
 
 
-async def test_a_number_can_be_given_to_another_person(sandbox: Sandbox) -> None:
+async def test_a_number_can_be_assigned_to_another_person(sandbox: Sandbox) -> None:
     person = await sandbox.ok(
         "PUT", f"/sandbox/people/{supervisor('0101')}", json={"script": "declines", "ringS": 3.0}
     )
@@ -223,12 +227,12 @@ async def test_a_number_can_be_given_to_another_person(sandbox: Sandbox) -> None
     assert answer["at"] - ring["at"] >= 3.0 * SCALE
 
 
-@pytest.mark.parametrize("body", [{"script": "nobody"}, {"ringS": "long"}, {"colour": "red"}])
-async def test_bad_overrides(sandbox: Sandbox, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize("body", [{"script": "unknown"}, {"ringS": "long"}, {"colour": "red"}])
+async def test_an_invalid_override_is_refused(sandbox: Sandbox, body: dict[str, Any]) -> None:
     assert (await sandbox.http.put("/sandbox/people/+14155550101", json=body)).status_code == 400
 
 
-async def test_a_person_can_be_forced(sandbox: Sandbox) -> None:
+async def test_the_admin_api_makes_a_person_speak_and_hang_up(sandbox: Sandbox) -> None:
     caller = await sandbox.caller(participantId="ann")
     async with sandbox.agent(caller["roomId"]) as agent:
         assert await sandbox.ok("POST", "/sandbox/people/ann/say", json={"text": "Boo."}) == {
@@ -236,6 +240,6 @@ async def test_a_person_can_be_forced(sandbox: Sandbox) -> None:
         }
         assert await heard(agent) == "Boo."
         await sandbox.ok("POST", "/sandbox/people/ann/hangup")
-        await agent.until("participant-left", participantId="ann")
+        await agent.wait_for("participant-left", participantId="ann")
     assert (await sandbox.http.post("/sandbox/people/ann/hangup")).status_code == 404
-    assert (await sandbox.entry("hangup"))["by"] == "person"
+    assert (await sandbox.wait_for_entry("hangup"))["by"] == "person"

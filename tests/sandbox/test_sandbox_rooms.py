@@ -1,4 +1,4 @@
-"""REST for rooms."""
+"""REST endpoints for rooms."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from .client import Sandbox
 
 
-async def test_a_room_as_the_cloud_shows_it(sandbox: Sandbox) -> None:
+async def test_a_room_has_the_fields_of_the_real_cloud(sandbox: Sandbox) -> None:
     room = await sandbox.ok("POST", "/v2/rooms", json={"customRoomId": "mine", "geoFence": "eu001"})
     assert re.fullmatch(r"[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{4}", room["roomId"])
     assert (room["customRoomId"], room["disabled"], room["geoFence"]) == ("mine", False, "eu001")
@@ -17,7 +17,7 @@ async def test_a_room_as_the_cloud_shows_it(sandbox: Sandbox) -> None:
         assert await sandbox.ok("GET", path + "mine") == room
 
 
-async def test_create_needs_no_body(sandbox: Sandbox) -> None:
+async def test_a_room_is_created_without_a_body(sandbox: Sandbox) -> None:
     assert (await sandbox.ok("POST", "/v2/rooms"))["customRoomId"] is None
 
 
@@ -38,14 +38,14 @@ async def test_create_is_idempotent_by_custom_id(sandbox: Sandbox) -> None:
         ("PATCH", "/v2/rooms", 405, "Method Not Allowed"),
     ],
 )
-async def test_unknown_rooms_and_addresses(
+async def test_unknown_rooms_and_paths_are_refused(
     sandbox: Sandbox, method: str, path: str, status: int, message: str
 ) -> None:
     answer = await sandbox.http.request(method, path)
     assert (answer.status_code, answer.json()) == (status, {"statusCode": status, "message": message})
 
 
-async def test_deactivate_takes_a_room_id_only(sandbox: Sandbox) -> None:
+async def test_deactivate_accepts_only_a_room_id(sandbox: Sandbox) -> None:
     room_id = await sandbox.room(customRoomId="mine")
     by_custom_id = await sandbox.http.post("/v2/rooms/deactivate", json={"roomId": "mine"})
     assert by_custom_id.status_code == 402
@@ -56,12 +56,12 @@ async def test_deactivate_takes_a_room_id_only(sandbox: Sandbox) -> None:
     assert (late.status_code, late.json()["message"]) == (400, "Room is deactivated.")
 
 
-async def test_deactivating_puts_everybody_out(sandbox: Sandbox) -> None:
+async def test_deactivating_a_room_removes_all_participants(sandbox: Sandbox) -> None:
     caller = await sandbox.caller()
     async with sandbox.agent(caller["roomId"]) as agent:
         await sandbox.ok("POST", "/v2/rooms/deactivate", json={"roomId": caller["roomId"]})
-        assert await agent.closed() == (1000, "deactivated")
-    assert (await sandbox.entry("hangup", callId=caller["callId"]))["by"] == "cloud"
+        assert await agent.wait_until_closed() == (1000, "deactivated")
+    assert (await sandbox.wait_for_entry("hangup", callId=caller["callId"]))["by"] == "cloud"
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ async def test_deactivating_puts_everybody_out(sandbox: Sandbox) -> None:
         (b" " * 70_000, 413, "Body is larger than 65536 bytes."),
     ],
 )
-async def test_bad_bodies(sandbox: Sandbox, body: bytes, status: int, message: str) -> None:
+async def test_an_invalid_body_is_refused(sandbox: Sandbox, body: bytes, status: int, message: str) -> None:
     answer = await sandbox.http.post("/v2/rooms", content=body)
     assert (answer.status_code, answer.json()["message"]) == (status, message)
 
 
-async def test_a_caller_may_arrive_in_a_room_that_is_named_beforehand(sandbox: Sandbox) -> None:
+async def test_a_test_may_choose_the_room_id_of_a_caller(sandbox: Sandbox) -> None:
     caller = await sandbox.ok("POST", "/sandbox/calls", json={"from": "+14155550201", "roomId": "demo-room"})
     again = await sandbox.ok("POST", "/sandbox/calls", json={"from": "+14155550202", "roomId": "demo-room"})
     assert caller["roomId"] == again["roomId"] == "demo-room"

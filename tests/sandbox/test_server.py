@@ -1,4 +1,4 @@
-"""The sandbox as a process, as a coroutine, and as a room of the house."""
+"""The sandbox as a process, as a coroutine, and as a package without imports from warmxfer."""
 
 import ast
 import asyncio
@@ -14,13 +14,13 @@ import pytest
 import warmxfer.sandbox
 from warmxfer.sandbox import Settings
 
-from .client import API_KEY, DEADLINE_S, SECRET, Mailbox, Sandbox, running, supervisor
+from .client import API_KEY, DEADLINE_S, SECRET, Sandbox, WebhookReceiver, running, supervisor
 
-ROOM = Path(warmxfer.sandbox.__file__).parent
+PACKAGE = Path(warmxfer.sandbox.__file__).parent
 
 
-def test_it_imports_nothing_of_ours() -> None:
-    files = sorted(ROOM.rglob("*.py"))
+def test_the_sandbox_imports_no_other_package_of_warmxfer() -> None:
+    files = sorted(PACKAGE.rglob("*.py"))
     assert len(files) > 20
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
@@ -30,40 +30,40 @@ def test_it_imports_nothing_of_ours() -> None:
                 assert not any(name.name.startswith("warmxfer") for name in node.names), file
 
 
-def test_importing_it_loads_no_other_room() -> None:
+def test_importing_the_sandbox_loads_no_other_package_of_warmxfer() -> None:
     program = "import sys, warmxfer.sandbox; print([m for m in sys.modules if m.startswith('warmxfer.')])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert loaded.stdout.count("warmxfer.") == loaded.stdout.count("warmxfer.sandbox") > 0
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"api_key": ""}, {"secret": ""}, {"time_scale": -1.0}, {"time_scale": 1_000.0}]
+    "invalid", [{"api_key": ""}, {"secret": ""}, {"time_scale": -1.0}, {"time_scale": 1_000.0}]
 )
-def test_settings_are_checked(wrong: dict[str, object]) -> None:
+def test_settings_out_of_range_are_refused(invalid: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"api_key|time_scale"):
-        Settings(**{"api_key": "k", "secret": "s", **wrong})
+        Settings(**{"api_key": "k", "secret": "s", **invalid})
 
 
-def test_settings_keep_their_secret() -> None:
+def test_the_repr_of_settings_hides_the_secret() -> None:
     assert SECRET not in repr(Settings(API_KEY, SECRET))
 
 
-async def test_a_briefing_at_time_scale_zero_unsigned(mailbox: Mailbox) -> None:
-    settings = Settings(API_KEY, SECRET, mailbox.url, time_scale=0.0, sign_webhooks=False)
+async def test_a_briefing_works_at_time_scale_zero_with_unsigned_webhooks(receiver: WebhookReceiver) -> None:
+    settings = Settings(API_KEY, SECRET, receiver.url, time_scale=0.0, sign_webhooks=False)
     async with running(settings) as sandbox:
         room_id = await sandbox.room()
         async with sandbox.agent(room_id) as agent:
             await sandbox.dial(room_id, supervisor("0101"))
-            await agent.until("speech", text="Hello?")
+            await agent.wait_for("speech", text="Hello?")
             await agent.say("Will you take the call?")
-            await agent.until("speech", text="Yes, I'm ready, put them through.")
-        await mailbox.until("call-answered")
-    assert not any("videosdk-signature" in headers for headers, _ in mailbox.letters)
+            await agent.wait_for("speech", text="Yes, I'm ready, put them through.")
+        await receiver.wait_for("call-answered")
+    assert not any("videosdk-signature" in headers for headers, _ in receiver.requests)
     with pytest.raises(OSError, match="Connect"):
         await asyncio.open_connection("127.0.0.1", int(sandbox.base_url.rsplit(":", 1)[1]))
 
 
-async def test_every_request_is_counted_whatever_became_of_it_and_the_testers_are_not(
+async def test_every_request_is_counted_except_those_of_the_admin_api(
     sandbox: Sandbox,
 ) -> None:
     async def requests() -> int:
@@ -78,7 +78,7 @@ async def test_every_request_is_counted_whatever_became_of_it_and_the_testers_ar
     assert await requests() == 3
 
 
-def test_sigterm_stops_it_even_while_a_request_hangs() -> None:
+def test_sigterm_stops_the_sandbox_even_while_a_request_hangs() -> None:
     command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -95,7 +95,7 @@ def test_sigterm_stops_it_even_while_a_request_hangs() -> None:
         process.communicate(timeout=DEADLINE_S)
 
 
-def test_webhooks_go_on_when_one_was_given_up_and_nobody_reads_what_is_printed() -> None:
+def test_webhooks_continue_after_a_failure_and_with_stdout_closed() -> None:
     command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
     command += ["--webhook-url", "http://127.0.0.1:9"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -104,14 +104,14 @@ def test_webhooks_go_on_when_one_was_given_up_and_nobody_reads_what_is_printed()
         base_url = json.loads(process.stdout.readline())["sandbox"]
         process.stdout.close()
         httpx.post(f"{base_url}/sandbox/calls", json={"from": "+14155550201"}, timeout=DEADLINE_S)
-        until, given_up = time.monotonic() + DEADLINE_S, 0
-        while given_up < 4 and time.monotonic() < until:
+        deadline, given_up = time.monotonic() + DEADLINE_S, 0
+        while given_up < 4 and time.monotonic() < deadline:
             time.sleep(0.1)
             given_up = httpx.get(f"{base_url}/sandbox/state", timeout=DEADLINE_S).json()["webhooksGivenUp"]
         assert given_up == 4, "two of the room and two of the call"
     finally:
         process.kill()
-        said = process.stderr.read() if process.stderr else ""
+        logged = process.stderr.read() if process.stderr else ""
         process.wait(DEADLINE_S)
-    assert said.count("webhook_given_up") == 4
-    assert "Traceback" not in said
+    assert logged.count("webhook_given_up") == 4
+    assert "Traceback" not in logged

@@ -1,4 +1,4 @@
-"""Tokens: who is let in, and what is said to the others."""
+"""Tokens: which are accepted, and the errors for the others."""
 
 import time
 
@@ -20,7 +20,9 @@ from .client import Sandbox, token
         (token(roles=["rtc"]), 403, 'Token has roles ["rtc"]: it may join rooms, not use the API.'),
     ],
 )
-async def test_refused_tokens(sandbox: Sandbox, authorization: str | None, status: int, message: str) -> None:
+async def test_an_invalid_token_is_refused_with_its_reason(
+    sandbox: Sandbox, authorization: str | None, status: int, message: str
+) -> None:
     sandbox.http.headers.pop("authorization")
     headers = {"authorization": authorization} if authorization else {}
     answer = await sandbox.http.post("/v2/rooms", headers=headers)
@@ -29,11 +31,11 @@ async def test_refused_tokens(sandbox: Sandbox, authorization: str | None, statu
 
 
 @pytest.mark.parametrize("roles", [None, [], ["crawler"], ["crawler", "rtc"]])
-async def test_roles_that_may_use_the_api(sandbox: Sandbox, roles: list[str] | None) -> None:
+async def test_these_roles_may_use_the_api(sandbox: Sandbox, roles: list[str] | None) -> None:
     answer = await sandbox.http.post("/v2/rooms", headers={"authorization": token(roles=roles)})
     assert answer.status_code == 200
 
 
-async def test_another_secret_is_refused(sandbox: Sandbox) -> None:
+async def test_a_token_signed_with_another_secret_is_refused(sandbox: Sandbox) -> None:
     forged = token()[:-4] + "AAAA"
     assert (await sandbox.http.post("/v2/rooms", headers={"authorization": forged})).status_code == 401

@@ -1,34 +1,34 @@
-"""The verdict, from ledgers written by hand and by the sandbox."""
+"""Transfer reports from ledgers that a test writes and from the sandbox's ledger."""
 
 from typing import Any
 
-from warmxfer.sandbox.ledger import About, Ledger
+from warmxfer.sandbox.ledger import Ledger, LedgerRef
 from warmxfer.sandbox.limits import MAX_LEDGER_ENTRIES
 from warmxfer.sandbox.transfer_report import report
 
 from .client import Sandbox, supervisor
 
-CALLER = About("c1", "primary", "ann")
+CALLER = LedgerRef("c1", "primary", "ann")
 
 
 def dial(ledger: Ledger, call_id: str, metadata: dict[str, Any] | None) -> None:
-    ledger.record("dial", "api", About(call_id, "consult", "sup", metadata))
+    ledger.record("dial", "api", LedgerRef(call_id, "consult", "sup", metadata))
 
 
-def test_dials_are_counted_by_attempt_and_only_ours() -> None:
+def test_only_dials_of_the_transfer_are_counted_by_attempt() -> None:
     ledger = Ledger()
     dial(ledger, "d1", {"transferKey": "t1", "attemptKey": "t1.1"})
     dial(ledger, "d2", {"attemptKey": "t1.1"})
     dial(ledger, "d3", {"transferKey": "t1", "attemptKey": "t1.2"})
     dial(ledger, "d4", {"transferKey": "t2", "attemptKey": "t2.1"})
     dial(ledger, "d5", None)
-    ledger.record("hangup", "person", About("d1"))
-    verdict = report(ledger.entries(), "primary", "c1", "t1")
-    assert verdict["dials"] == {"t1.1": 2, "t1.2": 1}
-    assert verdict["supervisorLegsUp"] == 2
+    ledger.record("hangup", "person", LedgerRef("d1"))
+    result = report(ledger.entries(), "primary", "c1", "t1")
+    assert result["dials"] == {"t1.1": 2, "t1.2": 1}
+    assert result["supervisorLegsUp"] == 2
 
 
-def test_an_empty_ledger_claims_nothing() -> None:
+def test_the_report_of_an_empty_ledger_is_empty() -> None:
     assert report([], "primary", "c1", "t1") == {
         "dials": {},
         "switches": {"forward": 0, "back": 0},
@@ -43,9 +43,9 @@ def test_an_empty_ledger_claims_nothing() -> None:
     }
 
 
-def test_hold_ends_with_the_agent_that_held() -> None:
+def test_hold_ends_when_the_holding_agent_leaves() -> None:
     ledger = Ledger()
-    agent = About(None, "primary", "ai")
+    agent = LedgerRef(None, "primary", "ai")
     ledger.record("joined", "api", agent)
     ledger.record("listen", "api", agent, enabled=False)
     assert report(ledger.entries(), "primary", "c1", "t1")["callerHeld"] is True
@@ -56,8 +56,8 @@ def test_hold_ends_with_the_agent_that_held() -> None:
 
 def test_a_caller_is_alone_without_the_agent_of_their_room_or_another_phone() -> None:
     ledger = Ledger()
-    ai, briefer = About(None, "primary", "ai"), About(None, "consult", "briefer")
-    moved, boss = About("c1", "consult", "ann-2"), About("d1", "consult", "sup")
+    ai, briefer = LedgerRef(None, "primary", "ai"), LedgerRef(None, "consult", "briefer")
+    moved, supervisor_ref = LedgerRef("c1", "consult", "ann-2"), LedgerRef("d1", "consult", "sup")
 
     def alone() -> bool:
         return report(ledger.entries(), "primary", "c1", "t1")["callerAlone"]
@@ -71,34 +71,34 @@ def test_a_caller_is_alone_without_the_agent_of_their_room_or_another_phone() ->
     ledger.record("left", "cloud", CALLER)
     ledger.record("joined", "api", briefer)
     ledger.record("joined", "cloud", moved)
-    assert alone(), "a briefing agent is nobody to talk to"
-    ledger.record("joined", "person", boss)
+    assert alone(), "a briefing agent does not count as company"
+    ledger.record("joined", "person", supervisor_ref)
     assert not alone()
-    ledger.record("left", "person", boss)
+    ledger.record("left", "person", supervisor_ref)
     assert alone()
     ledger.record("hangup", "person", moved)
-    assert not alone(), "who hung up is not waiting for anybody"
+    assert not alone(), "a caller that hung up is not alone"
 
 
-def test_who_ended_the_supervisor() -> None:
+def test_the_report_names_the_side_that_ended_the_supervisors_call() -> None:
     ledger = Ledger()
     dial(ledger, "d1", {"attemptKey": "t1.1"})
     assert report(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] is None
-    ledger.record("end", "api", About("d1"))
+    ledger.record("end", "api", LedgerRef("d1"))
     assert report(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] == "api"
 
 
-def test_who_ended_the_caller() -> None:
+def test_the_report_names_the_side_that_ended_the_callers_call() -> None:
     ledger = Ledger()
     ledger.record("answered", "cloud", CALLER)
     ledger.record("joined", "cloud", CALLER)
     ledger.record("end", "api", CALLER)
     ledger.record("left", "api", CALLER)
-    verdict = report(ledger.entries(), "primary", "c1", "t1")
-    assert (verdict["callerLegUp"], verdict["callerEndedBy"], verdict["callerRoom"]) == (False, "api", None)
+    result = report(ledger.entries(), "primary", "c1", "t1")
+    assert (result["callerLegUp"], result["callerEndedBy"], result["callerRoom"]) == (False, "api", None)
 
 
-def test_the_ledger_is_bounded_and_says_so() -> None:
+def test_the_ledger_is_bounded_and_counts_dropped_entries() -> None:
     ledger = Ledger()
     for _ in range(MAX_LEDGER_ENTRIES + 3):
         ledger.record("joined", "api", CALLER)
@@ -107,10 +107,10 @@ def test_the_ledger_is_bounded_and_says_so() -> None:
     assert (entries[0]["n"], entries[-1]["n"]) == (4, MAX_LEDGER_ENTRIES + 3)
 
 
-async def test_the_ledger_tells_a_call_in_order(sandbox: Sandbox) -> None:
+async def test_the_ledger_records_a_call_in_order(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     call_id = await sandbox.dial(room_id, supervisor("0101"), participant={"id": "sup"})
-    await sandbox.entry("speech")
+    await sandbox.wait_for_entry("speech")
     await sandbox.ok("POST", "/v2/sip/call/end", json={"callId": call_id})
     entries = await sandbox.ledger(room=room_id)
     kinds = ["room_created", "dial", "answered", "joined", "speech", "end", "left"]
@@ -122,17 +122,17 @@ async def test_the_ledger_tells_a_call_in_order(sandbox: Sandbox) -> None:
     assert entries[4]["text"] == "Hello?"
 
 
-async def test_the_verdict_wants_its_three_keys(sandbox: Sandbox) -> None:
+async def test_the_report_needs_its_three_parameters(sandbox: Sandbox) -> None:
     answer = await sandbox.http.get("/sandbox/verdict", params={"primaryRoom": "r"})
     assert (answer.status_code, answer.json()["message"]) == (400, "callerCallId is required.")
 
 
-async def test_reset_forgets_everything(sandbox: Sandbox) -> None:
+async def test_reset_removes_everything(sandbox: Sandbox) -> None:
     caller = await sandbox.caller()
     await sandbox.fault({"path": "/v2/rooms"}, "status", times=0)
     async with sandbox.agent(caller["roomId"]) as agent:
         await sandbox.ok("POST", "/sandbox/reset")
-        assert await agent.closed() == (1000, "deactivated")
+        assert await agent.wait_until_closed() == (1000, "deactivated")
     assert await sandbox.ledger() == []
     state = await sandbox.ok("GET", "/sandbox/state")
     assert (state["rooms"], state["calls"]) == ([], [])

@@ -1,4 +1,4 @@
-"""Rooms by WebSocket."""
+"""WebSocket protocol of rooms."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from .client import SCALE, Sandbox, token
 LONG_SPEECH = '{"type": "say", "id": "u", "text": "' + "x" * 4_001 + '"}'
 
 
-async def test_welcome_tells_who_is_here(sandbox: Sandbox) -> None:
+async def test_welcome_lists_all_participants(sandbox: Sandbox) -> None:
     caller = await sandbox.caller(participantId="ann", name="Ann")
     async with sandbox.agent(caller["roomId"], "ai") as ai:
         [welcome] = ai.frames
@@ -40,7 +40,9 @@ async def test_welcome_tells_who_is_here(sandbox: Sandbox) -> None:
         ("participantId=a", {"exp": 1}, 401),
     ],
 )
-async def test_refused_joins(sandbox: Sandbox, query: str, claims: dict[str, Any], status: int) -> None:
+async def test_an_invalid_join_is_refused(
+    sandbox: Sandbox, query: str, claims: dict[str, Any], status: int
+) -> None:
     room_id = await sandbox.room()
     address = f"{sandbox.base_url.replace('http', 'ws')}/v2/rooms/{room_id}/join"
     with pytest.raises(InvalidStatus) as refused:
@@ -56,7 +58,7 @@ async def test_an_unknown_room_cannot_be_joined(sandbox: Sandbox) -> None:
     assert refused.value.response.status_code == 404
 
 
-async def test_a_full_room_takes_nobody_in(sandbox: Sandbox) -> None:
+async def test_a_full_room_refuses_agents_and_callers(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     for n in range(50):
         await sandbox.caller(roomId=room_id, participantId=f"c{n}")
@@ -68,12 +70,12 @@ async def test_a_full_room_takes_nobody_in(sandbox: Sandbox) -> None:
     assert (await sandbox.call(late["callId"]))["status"] == "failed"
 
 
-async def test_walls_keep_caller_and_supervisor_apart(sandbox: Sandbox) -> None:
+async def test_speech_is_heard_only_in_its_own_room(sandbox: Sandbox) -> None:
     primary, consultation = await sandbox.room(), await sandbox.room()
     async with sandbox.agent(primary, "ai") as ai, sandbox.agent(consultation, "briefer") as briefer:
         async with sandbox.agent(consultation, "listener") as listener:
             await briefer.say("the secret summary")
-            assert (await listener.until("speech"))["text"] == "the secret summary"
+            assert (await listener.wait_for("speech"))["text"] == "the secret summary"
         await ai.say("hello")
         assert [frame["type"] for frame in ai.drain()] == ["welcome", "said"]
     [speech, _] = await sandbox.ledger(kind="speech")
@@ -84,101 +86,103 @@ async def test_walls_keep_caller_and_supervisor_apart(sandbox: Sandbox) -> None:
     )
 
 
-async def test_speech_for_one_is_heard_by_one(sandbox: Sandbox) -> None:
+async def test_speech_to_one_participant_is_heard_by_that_participant_only(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     a, b, c = (sandbox.agent(room_id, name) for name in "abc")
     async with a as a, b as b, c as c:
         await a.say("only for b", to="b")
         await a.say("for all")
-        assert [(await b.until("speech"))["text"] for _ in range(2)] == ["only for b", "for all"]
-        assert (await c.until("speech"))["text"] == "for all"
+        assert [(await b.wait_for("speech"))["text"] for _ in range(2)] == ["only for b", "for all"]
+        assert (await c.wait_for("speech"))["text"] == "for all"
 
 
-async def test_utterances_queue_and_take_their_time(sandbox: Sandbox) -> None:
+async def test_utterances_queue_and_take_time_per_word(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     loop = asyncio.get_running_loop()
     async with sandbox.agent(room_id) as agent:
         began = loop.time()
         await agent.send(type="say", id="u1", text="one two three four five six")
         await agent.send(type="say", id="u2", text="seven eight")
-        assert await agent.until("said") == {"type": "said", "id": "u1", "interrupted": False}
+        assert await agent.wait_for("said") == {"type": "said", "id": "u1", "interrupted": False}
         first_s = loop.time() - began
-        await agent.until("said", id="u2")
+        await agent.wait_for("said", id="u2")
         both_s = loop.time() - began
     assert 6 * 0.35 * SCALE <= first_s < both_s
     assert both_s >= 8 * 0.35 * SCALE
 
 
-async def test_an_interruption_cuts_what_may_be_cut(sandbox: Sandbox) -> None:
+async def test_an_interruption_cuts_only_interruptible_speech(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     async with sandbox.agent(room_id, "a") as a, sandbox.agent(room_id, "b") as b:
         await a.send(type="say", id="u1", text="word " * 40)
         await asyncio.sleep(0.1)
         await a.send(type="interrupt")
-        assert (await a.until("said", id="u1"))["interrupted"] is True
-        heard = (await b.until("speech"))["text"].split()
+        assert (await a.wait_for("said", id="u1"))["interrupted"] is True
+        heard = (await b.wait_for("speech"))["text"].split()
         assert 1 <= len(heard) < 40
         await a.send(type="say", id="u2", text="do not cut this", interruptible=False)
         await a.send(type="interrupt")
-        assert (await a.until("said", id="u2"))["interrupted"] is False
-        assert (await b.until("speech"))["text"] == "do not cut this"
+        assert (await a.wait_for("said", id="u2"))["interrupted"] is False
+        assert (await b.wait_for("speech"))["text"] == "do not cut this"
 
 
-async def test_closed_ears_hear_nothing_and_are_in_the_books(sandbox: Sandbox) -> None:
+async def test_an_agent_that_does_not_listen_gets_no_speech_and_the_ledger_records_it(
+    sandbox: Sandbox,
+) -> None:
     room_id = await sandbox.room()
     async with sandbox.agent(room_id, "ai") as ai, sandbox.agent(room_id, "b") as b:
         await ai.send(type="listen", enabled=False)
         await ai.send(type="listen", enabled=False)
-        await sandbox.entry("listen", participantId="ai", enabled=False)
+        await sandbox.wait_for_entry("listen", participantId="ai", enabled=False)
         [room] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"]
         assert (room["held"], [p["listening"] for p in room["participants"]]) == (True, [False, True])
         await b.say("unheard")
         await ai.send(type="listen", enabled=True)
-        await sandbox.entry("listen", enabled=True)
+        await sandbox.wait_for_entry("listen", enabled=True)
         await b.say("heard")
-        assert (await ai.until("speech"))["text"] == "heard"
+        assert (await ai.wait_for("speech"))["text"] == "heard"
     assert [entry["enabled"] for entry in await sandbox.ledger(kind="listen")] == [False, True]
 
 
-async def test_a_second_join_takes_the_seat_over(sandbox: Sandbox) -> None:
+async def test_a_second_join_with_the_same_id_replaces_the_first_socket(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     async with sandbox.agent(room_id, "other") as other, sandbox.agent(room_id, "ai") as first:
         await first.send(type="listen", enabled=False)
-        await sandbox.entry("listen")
+        await sandbox.wait_for_entry("listen")
         async with sandbox.agent(room_id, "ai") as second:
-            assert await first.closed() == (1000, "replaced")
+            assert await first.wait_until_closed() == (1000, "replaced")
             await second.say("still here")
-            await other.until("speech")
+            await other.wait_for("speech")
             [room] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"]
-            listening = {who["id"]: who["listening"] for who in room["participants"]}
+            listening = {participant["id"]: participant["listening"] for participant in room["participants"]}
             assert listening == {"other": True, "ai": False}
     assert [frame["type"] for frame in other.frames] == ["welcome", "participant-joined", "speech"]
 
 
-async def test_a_dropped_socket_keeps_its_seat_for_a_while(slow_sandbox: Sandbox) -> None:
+async def test_an_agent_stays_in_the_room_for_the_grace_period(slow_sandbox: Sandbox) -> None:
     room_id = await slow_sandbox.room()
     async with slow_sandbox.agent(room_id, "other") as other:
         async with slow_sandbox.agent(room_id, "ai") as ai:
             await ai.send(type="listen", enabled=False)
-            await slow_sandbox.entry("listen")
+            await slow_sandbox.wait_for_entry("listen")
             ai.socket.transport.abort()
         async with slow_sandbox.agent(room_id, "ai") as ai:
             assert (await slow_sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["held"] is True
             await asyncio.sleep(0.5)
             assert [frame["type"] for frame in other.drain()] == ["welcome", "participant-joined"]
             ai.socket.transport.abort()
-        left = await other.until("participant-left")
+        left = await other.wait_for("participant-left")
     assert left == {"type": "participant-left", "participantId": "ai", "reason": "connection-error"}
 
 
-async def test_leaving_is_told_at_once_and_ends_the_session(sandbox: Sandbox) -> None:
+async def test_a_leave_is_sent_at_once_and_the_last_one_ends_the_session(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     async with sandbox.agent(room_id, "other") as other, sandbox.agent(room_id, "ai") as ai:
         await ai.send(type="leave")
-        left = await other.until("participant-left")
+        left = await other.wait_for("participant-left")
         assert (left["participantId"], left["reason"]) == ("ai", "user-left")
         await other.send(type="leave")
-        await other.closed()
+        await other.wait_until_closed()
     assert (await sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["sessionId"] is None
 
 
@@ -195,22 +199,22 @@ async def test_leaving_is_told_at_once_and_ends_the_session(sandbox: Sandbox) ->
         ('{"type": "listen", "enabled": 1}', "listen.enabled must be true or false."),
     ],
 )
-async def test_bad_frames_leave_the_socket_alive(sandbox: Sandbox, frame: str, message: str) -> None:
+async def test_an_invalid_frame_does_not_close_the_socket(sandbox: Sandbox, frame: str, message: str) -> None:
     async with sandbox.agent(await sandbox.room()) as agent:
         await agent.socket.send(frame)
-        assert await agent.until("error") == {"type": "error", "message": message}
+        assert await agent.wait_for("error") == {"type": "error", "message": message}
         await agent.say("still here")
 
 
-async def test_too_much_to_say_is_refused(sandbox: Sandbox) -> None:
+async def test_too_many_queued_utterances_are_refused(sandbox: Sandbox) -> None:
     async with sandbox.agent(await sandbox.room()) as agent:
         for n in range(70):
             await agent.send(type="say", id=f"u{n}", text="a long sentence of six words")
-        assert (await agent.until("error"))["message"].startswith("Too much is waiting")
+        assert (await agent.wait_for("error"))["message"].startswith("Too many utterances are queued")
 
 
-async def test_an_agent_can_be_kicked_by_the_tester(sandbox: Sandbox) -> None:
+async def test_the_admin_api_removes_an_agent(sandbox: Sandbox) -> None:
     async with sandbox.agent(await sandbox.room(), "ai") as ai:
         kicked = await sandbox.ok("POST", "/sandbox/people/ai/hangup")
         assert kicked == {"hungUp": [], "kicked": ["ai"]}
-        assert await ai.closed() == (1000, "kicked")
+        assert await ai.wait_until_closed() == (1000, "kicked")

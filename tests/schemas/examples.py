@@ -13,23 +13,19 @@ from msgspec import UnsetType
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
-    CancelRequest,
     History,
     HistoryQuery,
     LivenessQuery,
     LivenessReply,
-    PhaseChanged,
     RoomToken,
     RoomTokenQuery,
     SessionSummary,
     SummaryQuery,
-    WarmTransferRequest,
-    WarmTransferResult,
     fields,
 )
 
 quickly = settings(max_examples=50)
-"""For properties: the same examples on every machine, however busy it is."""
+"""For property tests: the same examples on every machine, however busy it is."""
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -39,7 +35,7 @@ JSON = st.recursive(
 
 COMMANDS = get_args(AnyCommand)
 EVENTS = get_args(AnyEvent)
-ASKS = (
+QUERIES = (
     HistoryQuery,
     History,
     SummaryQuery,
@@ -49,9 +45,8 @@ ASKS = (
     LivenessQuery,
     LivenessReply,
 )
-SAID = (WarmTransferRequest, CancelRequest, PhaseChanged, WarmTransferResult)
 
-WORDS: dict[Any, Any] = {
+SAMPLES: dict[Any, Any] = {
     fields.Token: "room-1",
     fields.SipAddress: "+14155550123",
     fields.SipHeaders: {"X-Case": "42"},
@@ -68,9 +63,9 @@ WORDS: dict[Any, Any] = {
 
 
 def example(kind: Any, *, full: bool) -> Any:
-    """A value of `kind`. `full`: every optional field is given."""
-    if kind in WORDS:
-        return WORDS[kind]
+    """Return a value of `kind`. With `full`, every optional field is set."""
+    if kind in SAMPLES:
+        return SAMPLES[kind]
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return example(args[0], full=full)

@@ -1,4 +1,4 @@
-"""What users might write, and what they are told."""
+"""Requests as users may write them, and the errors that they get."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from warmxfer.schemas import InvalidRequest, read_request
 
 NUMBER = "+14155550123"
-GONE = Ellipsis
+MISSING = Ellipsis
 AN_ID = "use 1 to 64 of A-Z a-z 0-9 _ -."
 A_NUMBER = "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)."
 
 
 def raw(**changes: Any) -> bytes:
-    """A good request, but for `changes`: `config__pacing="fast"` is `config.pacing`."""
-    whole: dict[str, Any] = {
+    """Return a valid request with `changes`: `config__pacing="fast"` is `config.pacing`."""
+    request: dict[str, Any] = {
         "room_id": "room-1",
         "config": {
             "destination": {
@@ -28,24 +28,24 @@ def raw(**changes: Any) -> bytes:
         },
     }
     for path, value in changes.items():
-        *holders, name = path.split("__")
-        place = whole
-        for holder in holders:
-            place = place.setdefault(holder, {})
-        if value is GONE:
-            del place[name]
+        *parents, name = path.split("__")
+        node = request
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        if value is MISSING:
+            del node[name]
         else:
-            place[name] = value
-    return json.dumps(whole).encode()
+            node[name] = value
+    return json.dumps(request).encode()
 
 
-def refused(data: bytes) -> InvalidRequest:
+def rejection(data: bytes) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         read_request(data)
     return caught.value
 
 
-def complaint(data: bytes) -> InvalidRequest | None:
+def rejection_or_none(data: bytes) -> InvalidRequest | None:
     try:
         read_request(data)
     except InvalidRequest as error:

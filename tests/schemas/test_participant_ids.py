@@ -1,4 +1,4 @@
-"""Participant ids: built, parsed, and refused when warmxfer did not assign them."""
+"""Participant ids: built, parsed, and rejected if warmxfer did not assign them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from warmxfer.schemas.participant_ids import ParticipantId
 ids = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 
 
-def test_the_ids_are_as_the_protocol_says() -> None:
+def test_ids_have_the_form_in_the_protocol() -> None:
     assert participant_ids.supervisor("refund-4417", 1) == "wxs-refund-4417-1"
     assert participant_ids.caller_consult("refund-4417") == "wxc-refund-4417"
     assert participant_ids.caller_return("refund-4417") == "wxr-refund-4417"

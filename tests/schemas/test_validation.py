@@ -1,4 +1,4 @@
-"""What users write: read strictly, and refused in one sentence that names field, value and remedy."""
+"""User input is read strictly. A rejection is one sentence with field, value and remedy."""
 
 import json
 from typing import Any
@@ -15,23 +15,23 @@ from warmxfer.schemas import (
 )
 
 from .examples import example as example_of
-from .request_text import A_NUMBER, AN_ID, GONE, NUMBER, raw, refused
+from .request_text import A_NUMBER, AN_ID, MISSING, NUMBER, raw, rejection
 
 SENTENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"room_id": "a.b"}, "room_id", f"room_id is 'a.b'; {AN_ID}"),
-    ({"room_id": GONE}, "room_id", f"room_id is missing; {AN_ID}"),
+    ({"room_id": MISSING}, "room_id", f"room_id is missing; {AN_ID}"),
     ({"room_id": ""}, "room_id", f"room_id is ''; {AN_ID}"),
     ({"room_id": None}, "room_id", f"room_id is null; {AN_ID}"),
     ({"room_id": "room\n"}, "room_id", f"room_id is 'room\\n'; {AN_ID}"),
     ({"session": "a b"}, "session", f"session is 'a b'; {AN_ID}"),
     (
-        {"config": GONE},
+        {"config": MISSING},
         "config",
         "config is missing; give an object with destination.",
     ),
     ({"config": 3}, "config", "config is 3; give an object with destination."),
     (
-        {"config__destination": GONE},
+        {"config__destination": MISSING},
         "config.destination",
         "config.destination is missing; give an object with routing_rule_id, sip_call_to, sip_call_from.",
     ),
@@ -140,7 +140,7 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
 def test_the_sentence_names_the_field_the_value_and_the_remedy(
     changes: dict[str, Any], field: str, sentence: str
 ) -> None:
-    error = refused(raw(**changes))
+    error = rejection(raw(**changes))
     assert (str(error), error.field) == (sentence, field)
 
 
@@ -159,12 +159,12 @@ def test_the_sentence_names_the_field_the_value_and_the_remedy(
     ],
     ids=lambda each: repr(each[:20]),
 )
-def test_what_is_no_request_at_all_is_told_so(data: bytes, sentence: str) -> None:
-    assert str(refused(data)) == sentence
+def test_bytes_that_are_not_a_request_are_rejected_with_the_reason(data: bytes, sentence: str) -> None:
+    assert str(rejection(data)) == sentence
 
 
-def test_nesting_without_end_is_refused_and_not_followed() -> None:
-    assert "not JSON" in str(refused(b'{"config":' + b"[" * 20_000))
+def test_deep_nesting_is_rejected() -> None:
+    assert "not JSON" in str(rejection(b'{"config":' + b"[" * 20_000))
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -183,7 +183,7 @@ def test_a_good_request_is_read_as_it_was_written(full: bool) -> None:
         "sip:+14155550123@pbx.example.com:5060;user=phone;transport=tcp",
     ],
 )
-def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
+def test_numbers_and_sip_addresses_are_accepted(number: str) -> None:
     assert read_request(raw(config__destination__sip_call_to=number)).config.destination.sip_call_to == number
 
 
@@ -211,15 +211,15 @@ def test_numbers_and_sip_addresses_are_taken(number: str) -> None:
         "sip:da na@example.com",
     ],
 )
-def test_nothing_else_is_dialled(number: str) -> None:
-    assert refused(raw(config__destination__sip_call_to=number)).field == "config.destination.sip_call_to"
+def test_any_other_address_is_rejected(number: str) -> None:
+    assert rejection(raw(config__destination__sip_call_to=number)).field == "config.destination.sip_call_to"
 
 
 HEADERS = "config__destination__extra_options__headers"
 
 
 @pytest.mark.parametrize("name", ["User-to-User", "user-to-user", "X-Case"])
-def test_what_a_contact_centre_tells_the_phone_is_taken(name: str) -> None:
+def test_headers_for_the_supervisors_phone_are_accepted(name: str) -> None:
     value = "56a390f3d2b7310023a2;encoding=hex;purpose=isdn-uui"
     options = read_request(raw(**{HEADERS: {name: value}})).config.destination.extra_options
     assert options.headers == {name: value}
@@ -237,9 +237,9 @@ def test_what_a_contact_centre_tells_the_phone_is_taken(name: str) -> None:
         ("Refer-To", "1"),
     ],
 )
-def test_no_other_header_and_no_line_break_reaches_a_phone(name: str, value: str) -> None:
-    refusal = refused(raw(**{HEADERS: {name: value}}))
-    assert refusal.field == "config.destination.extra_options.headers"
+def test_any_other_header_and_any_line_break_is_rejected(name: str, value: str) -> None:
+    error = rejection(raw(**{HEADERS: {name: value}}))
+    assert error.field == "config.destination.extra_options.headers"
 
 
 # ── cancel ───────────────────────────────────────────────────────────────────────────────────────
@@ -250,7 +250,7 @@ def test_a_cancel_needs_no_reason(data: bytes) -> None:
     assert read_cancel(data).reason == "cancelled by request"
 
 
-def test_a_cancel_is_read_as_strictly() -> None:
+def test_a_cancel_is_read_strictly() -> None:
     with pytest.raises(InvalidRequest, match=r"has the unknown field 'reasn'; did you mean reason\?"):
         read_cancel(b'{"reasn":"x"}')
     with pytest.raises(InvalidRequest, match=r"reason is 'x{39}…'; use at most 500 characters"):

@@ -1,4 +1,4 @@
-"""Simulation of all actors in one thread, on a virtual clock: one seed gives one run, the same to the last bit.
+"""Simulation of all actors in one thread, on a virtual clock. One seed gives one run, equal to the last bit.
 
     loop.py              virtual time; processes that can be frozen and killed
     patches.py           replaces clock, random source and outside world in the actors' modules

@@ -114,11 +114,11 @@ def no_briefing_for_the_caller(world: World, history: TransferHistory) -> Iterat
             yield "I5: the caller was moved before the decision"
     caller_id, room_id = caller_of(world, history).record.call_id, f"room-{history.id}"
     arrivals = [each.at for each in world.cloud.ledger if (each.what, each.room_id) == ("moved", room_id)]
-    for spoken in world.cloud.spoken:
-        briefing = spoken.participant_id == f"wxa-{history.id}" and spoken.words != CONNECTING
-        begun_before = any(at <= spoken.at < at + LAST_UTTERANCE_S for at in arrivals)
-        if briefing and caller_id in spoken.heard_by and not begun_before:
-            yield f"I5: the caller heard a part of the briefing: {spoken.words}"
+    for utterance in world.cloud.utterances:
+        briefing = utterance.participant_id == f"wxa-{history.id}" and utterance.words != CONNECTING
+        begun_before = any(at <= utterance.at < at + LAST_UTTERANCE_S for at in arrivals)
+        if briefing and caller_id in utterance.heard_by and not begun_before:
+            yield f"I5: the caller heard a part of the briefing: {utterance.words}"
 
 
 def ran(history: TransferHistory) -> bool:

@@ -100,7 +100,7 @@ class Cloud:
         self.ledger: list[LedgerEntry] = []
         self.orders: list[LedgerEntry] = []
         """Requests for an effect that reached the cloud, executed or not."""
-        self.spoken: list[Utterance] = []
+        self.utterances: list[Utterance] = []
         self.missed_once: set[str] = set()
         """The calls that the newest look at them did not show."""
         self.on_dialed: Callable[[Call, DialRequest], None] = lambda call, order: None
@@ -188,7 +188,7 @@ class Cloud:
             if each.call and each.participant_id != participant_id
         ]
         heard_by = tuple(each.record.call_id for each in hearers)
-        self.spoken.append(Utterance(participant_id, words, heard_by, self._world.now))
+        self.utterances.append(Utterance(participant_id, words, heard_by, self._world.now))
         for call in hearers:
             self.on_said(call, words)
 

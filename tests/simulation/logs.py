@@ -20,7 +20,7 @@ INTERNAL_ERRORS = frozenset(
         "background_task_failed",
         "bus_reconnect_hook_failed",
         "handler_failed",
-        "pulse_failed",
+        "liveness_check_failed",
         "voice_broke",
     }
 )

@@ -69,7 +69,7 @@ class CallerPlan:
 class Plan:
     """Everything about a run that does not depend on how it goes.
 
-    `fault_time_s`: minimum time during which faults may strike. `skews_s`: error of each process's wall clock.
+    `fault_time_s`: minimum time during which faults may strike. `skews_s`: error of the wall clocks.
     `thinks_s`: shortest and longest time that the model takes.
     """
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from warmxfer.bus import InternalError, InvalidRequest, LiveMessage, NoReply, RetryableError
-from warmxfer.bus.subscriptions import MAX_PENDING, REPLY_DEADLINE_S
+from warmxfer.bus.request_reply import REPLY_DEADLINE_S
+from warmxfer.bus.subscriptions import MAX_PENDING
 
 from .stream import matches
 
@@ -140,7 +141,7 @@ async def send_request(bus: SimBus, subject: str, data: bytes, timeout_s: float)
             each for one in world.buses if one.connected for each in one.responders if each.subject == subject
         ]
         if not servers:
-            bus.receive(settle, NoReply(f"Nobody listens on {subject}"))
+            bus.receive(settle, NoReply(f"No process serves {subject}"))
             return
         world.chance.choice(servers).offer(
             LiveMessage(subject, data), lambda reply: bus.receive(settle, reply)
@@ -150,9 +151,7 @@ async def send_request(bus: SimBus, subject: str, data: bytes, timeout_s: float)
         raise NoReply(f"The connection broke while waiting on {subject}")
     if not world.faults.strikes("request_lost"):
         bus.send(route)
-    timer = world.loop.call_later(
-        timeout_s, settle, NoReply(f"Nobody answered on {subject} within {timeout_s:g} s")
-    )
+    timer = world.loop.call_later(timeout_s, settle, NoReply(f"No reply on {subject} within {timeout_s:g} s"))
     try:
         return await future
     finally:

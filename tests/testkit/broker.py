@@ -1,7 +1,7 @@
-"""Which broker the tests share: a running one, one in a container, or the embedded binary.
+"""The broker that the tests share: a running one, one in a container, or the embedded binary.
 
-`NATS_URL` names a running one. Else it is a container where a container engine answers, and the embedded
-binary where none does; `WARMXFER_TEST_NATS=container` or `=embedded` leaves no choice.
+`NATS_URL` names a running one. Otherwise it runs in a container if a container engine replies, and embedded
+if not. `WARMXFER_TEST_NATS=container` or `=embedded` decides it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from warmxfer.bus import EmbeddedServer
 CONTAINER_IMAGE = "nats:2.14-alpine"
 NATS_PORT = 4222
 ENGINE_TIMEOUT_S = 2
-"""How long an engine may take to answer; where there is none, that is known at once."""
+"""Time for a container engine to reply. A missing engine is known at once."""
 
 Kind = Literal["given", "container", "embedded"]
 
 
 def kind_of_broker(env: Mapping[str, str]) -> Kind:
-    """What the tests will share; raises `UsageError` for a choice that is none."""
+    """Return which broker the tests share. Raises UsageError for an invalid choice."""
     if env.get("NATS_URL"):
         return "given"
     match env.get("WARMXFER_TEST_NATS", ""):
@@ -40,7 +40,7 @@ def kind_of_broker(env: Mapping[str, str]) -> Kind:
 
 
 def engine_answers(env: Mapping[str, str]) -> bool:
-    """Whether a container engine is here, found as testcontainers finds it."""
+    """Return True if a container engine replies, found as testcontainers finds it."""
     try:
         client = docker.from_env(timeout=ENGINE_TIMEOUT_S, environment=dict(env))
     except docker.errors.DockerException:
@@ -55,7 +55,7 @@ def engine_answers(env: Mapping[str, str]) -> bool:
 
 @asynccontextmanager
 async def broker(env: Mapping[str, str]) -> AsyncIterator[str]:
-    """The address of the broker, while the context is open."""
+    """Yield the address of the broker."""
     kind = kind_of_broker(env)
     with ExitStack() as stack:
         container = _started(stack, must=bool(env.get("WARMXFER_TEST_NATS"))) if kind == "container" else None
@@ -69,7 +69,10 @@ async def broker(env: Mapping[str, str]) -> AsyncIterator[str]:
 
 
 def _started(stack: ExitStack, *, must: bool) -> DockerContainer | None:
-    """The container; None, with a warning, where the engine cannot run the image and none `must` be."""
+    """Start the container.
+
+    Returns None, with a warning, if the engine cannot run the image, unless it `must`.
+    """
     container = DockerContainer(CONTAINER_IMAGE).with_command("-js").with_exposed_ports(NATS_PORT)
     container = container.waiting_for(LogMessageWaitStrategy("Server is ready"))
     try:

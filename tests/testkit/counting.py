@@ -1,4 +1,4 @@
-"""A worker's handler that counts how its runs end."""
+"""A handler for workers that counts how its calls end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded nats-server with what only tests need: a restart, added configuration, JetStream off."""
+"""The embedded nats-server with features for tests only: restart, additional configuration, no JetStream."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from warmxfer.bus import EmbeddedServer
 
 
 async def restart(server: EmbeddedServer, *, kill: bool = False) -> None:
-    """Stop `server` and start it again with the same port and store; `kill` stops it by SIGKILL."""
+    """Stop `server` and start it with the same port and store. With `kill`, stop it by SIGKILL."""
     await server.stop(kill=kill)
     await server.start()
 
 
 class ConfiguredServer(EmbeddedServer):
-    """An embedded server with the lines of `extra` added to its configuration (users, limits, routes).
+    """An embedded server with the lines of `extra` in its configuration (users, limits, routes).
 
-    Without `jetstream` the line that switches JetStream on is left out.
+    Without `jetstream`, the line that enables JetStream is left out.
     """
 
     def __init__(self, *, extra: str = "", jetstream: bool = True, port: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What actors work in: the real sandbox, ten times life's pace, on a free port, and a broker that is busy."""
+"""The sandbox for tests of actors: real, at ten times real speed, on a free port; and a slow broker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ READY = "+14155550101"
 
 @dataclass
 class Cloud:
-    """The sandbox, and a hand in it."""
+    """A running sandbox and the requests that tests send to it."""
 
     url: str
     http: httpx.AsyncClient
@@ -41,7 +41,7 @@ class Cloud:
         await self._post("/v2/rooms/deactivate", {"roomId": room_id})
 
     async def dial(self, room_id: str, participant_id: str, number: str = READY, name: str = "Dana") -> str:
-        """Ring somebody into the room; returns the call id."""
+        """Dial a number into the room. Return the call id."""
         order = {
             "routingRuleId": "rule",
             "sipCallTo": number,
@@ -52,7 +52,7 @@ class Cloud:
         return (await self._post("/v2/sip/call", order))["data"]["callId"]
 
     async def switch(self, call_id: str, room_id: str, participant_id: str) -> None:
-        """Move a caller into another room, under another name."""
+        """Move a caller's call into another room, under another participant id."""
         order = {"callId": call_id, "roomId": room_id, "participantId": participant_id}
         await self._post("/v2/sip/call/switch-room", order)
 
@@ -64,16 +64,16 @@ class Cloud:
         await self._post(f"/sandbox/people/{participant_id}/hangup", {})
 
     async def break_once(self, kind: str, match: dict[str, Any], times: int = 1, **more: Any) -> None:
-        """Switch a fault on."""
+        """Add a fault."""
         await self._post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
 
     async def ledger(self, room_id: str, kind: str) -> list[dict[str, Any]]:
-        """What really happened in the room, oldest first."""
+        """Return the recorded events of the room, oldest first."""
         answer = await self.http.get("/sandbox/ledger", params={"room": room_id, "kind": kind})
         return answer.raise_for_status().json()["entries"]
 
     async def wait_ledger(self, room_id: str, kind: str, count: int) -> list[dict[str, Any]]:
-        """The ledger's entries once there are `count`."""
+        """Return the ledger's entries once there are `count`."""
         async with asyncio.timeout(WAIT_S):
             while True:
                 entries = await self.ledger(room_id, kind)
@@ -84,7 +84,7 @@ class Cloud:
     def ticket(
         self, room_id: str, participant_id: str, url: str | None = None
     ) -> Callable[[], Awaitable[RoomToken]]:
-        """A ticket to one seat, as the gateway would give it."""
+        """Return a token source for one participant id, as the gateway gives it."""
 
         async def ticket() -> RoomToken:
             self.tickets += 1
@@ -100,7 +100,7 @@ class Cloud:
 
 
 class Wire:
-    """A cable to the cloud that can be cut: TCP relayed through a port of its own."""
+    """A connection to the cloud that can be cut: TCP, relayed through a port of its own."""
 
     def __init__(self, cloud_url: str) -> None:
         self._port = int(cloud_url.rsplit(":", 1)[1])
@@ -116,7 +116,7 @@ class Wire:
         self.cut(for_good=True)
 
     def cut(self, *, for_good: bool = False) -> None:
-        """Break every connection without a goodbye; new ones are taken, unless `for_good`."""
+        """Abort every connection. New ones are accepted unless `for_good`."""
         if for_good and self._server is not None:
             self._server.close()
         for writer in tuple(self._writers):
@@ -138,7 +138,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def token(role: str, **claims: str) -> str:
-    """A token signed with the sandbox's secret."""
+    """Return a token signed with the sandbox's secret."""
     return jwt.encode(
         {
             "apikey": API_KEY,
@@ -155,14 +155,14 @@ def token(role: str, **claims: str) -> str:
 
 @pytest_asyncio.fixture
 async def cloud() -> AsyncIterator[Cloud]:
-    """A sandbox for one test alone."""
+    """A sandbox for this test only."""
     async with open_cloud(TIME_SCALE) as cloud:
         yield cloud
 
 
 @asynccontextmanager
 async def open_cloud(time_scale: float) -> AsyncIterator[Cloud]:
-    """A sandbox on a free port of this process."""
+    """Run a sandbox on a free port in this process."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     settings = Settings(api_key=API_KEY, secret=SECRET, time_scale=time_scale)
     serving = asyncio.create_task(serve(settings, ready=ready.set_result, handle_signals=False))
@@ -177,16 +177,16 @@ async def open_cloud(time_scale: float) -> AsyncIterator[Cloud]:
 
 
 def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broker is busy: on the first look at any subject, what was written last is not stored yet.
+    """Make the bus stale: the first read of any subject misses the last write.
 
-    It hands a message to those who listen before it stores it, so who begins to listen in between is not
-    handed it either. With 150 writes ahead of it that was measured to last 30 ms.
+    The broker sends a message to its subscribers before it stores it. A subscriber that subscribes in between
+    does not receive it either. With 150 writes ahead of it, this took up to 30 ms (measured).
     """
-    looked, last, history = set[str](), bus.get_last, bus.history
+    read_once, last, history = set[str](), bus.get_last, bus.history
 
     async def late(subject: str, *, deadline_s: float = WAIT_S) -> Stored | None:
-        if subject not in looked:
-            looked.add(subject)
+        if subject not in read_once:
+            read_once.add(subject)
             return None
         return await last(subject, deadline_s=deadline_s)
 
@@ -194,8 +194,8 @@ def seen_late(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
         subject: str, limit: int, *, after: int = 0, deadline_s: float = WAIT_S
     ) -> list[Stored]:
         stored = await history(subject, limit, after=after, deadline_s=deadline_s)
-        if subject not in looked:
-            looked.add(subject)
+        if subject not in read_once:
+            read_once.add(subject)
             return stored[:-1]
         return stored
 

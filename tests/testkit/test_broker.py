@@ -1,4 +1,4 @@
-"""The tests' broker is in a container where an engine answers; that none does is known at once."""
+"""The tests' broker runs in a container if an engine replies. A missing engine is known at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .broker import ENGINE_TIMEOUT_S, broker, kind_of_broker
 
 
 class _Engine(BaseHTTPRequestHandler):
-    """As much of a container engine as says that it is there."""
+    """As much of a container engine as shows that it exists."""
 
     def do_GET(self) -> None:
         known = {"/_ping": b"OK", "/version": b'{"ApiVersion": "1.45"}'}
-        body = next((said for path, said in known.items() if self.path.endswith(path)), None)
+        body = next((reply for path, reply in known.items() if self.path.endswith(path)), None)
         self.send_response(200 if body else 404)
         body = body or b'{"message": "no such image"}'
         self.send_header("content-length", str(len(body)))
@@ -42,17 +42,17 @@ def engine() -> Iterator[str]:
     server.server_close()
 
 
-def test_an_engine_that_answers_is_used(engine: str) -> None:
+def test_a_container_engine_that_replies_is_used(engine: str) -> None:
     assert kind_of_broker({"DOCKER_HOST": engine}) == "container"
 
 
-def test_without_an_engine_it_is_the_embedded_binary_at_once() -> None:
+def test_without_an_engine_the_embedded_binary_is_chosen_at_once() -> None:
     began = time.monotonic()
     assert kind_of_broker({"DOCKER_HOST": "tcp://127.0.0.1:1"}) == "embedded"
     assert time.monotonic() - began < 3 * ENGINE_TIMEOUT_S
 
 
-async def test_an_engine_that_cannot_get_the_image_costs_nobody_the_tests(
+async def test_an_engine_without_the_image_falls_back_to_the_embedded_binary(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine)
@@ -64,7 +64,7 @@ async def test_an_engine_that_cannot_get_the_image_costs_nobody_the_tests(
             assert bus.connected
 
 
-def test_the_choice_can_be_taken_away(engine: str) -> None:
+def test_environment_variables_override_the_choice(engine: str) -> None:
     assert kind_of_broker({"DOCKER_HOST": engine, "WARMXFER_TEST_NATS": "embedded"}) == "embedded"
     assert (
         kind_of_broker({"DOCKER_HOST": "tcp://127.0.0.1:1", "WARMXFER_TEST_NATS": "container"}) == "container"
@@ -73,6 +73,6 @@ def test_the_choice_can_be_taken_away(engine: str) -> None:
     assert kind_of_broker(given) == "given"
 
 
-def test_a_choice_that_is_none_is_named() -> None:
+def test_an_invalid_choice_is_named() -> None:
     with pytest.raises(pytest.UsageError, match="WARMXFER_TEST_NATS is 'yes'; use container or embedded"):
         kind_of_broker({"WARMXFER_TEST_NATS": "yes"})

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.golden.record import path_of, read
+from tests.golden.record import log_path, read_log
 from warmxfer.actors.coordinator.outbox import outgoing
 from warmxfer.actors.coordinator.state_machine import Applied, Stage, Transfer, step
 from warmxfer.actors.coordinator.state_machine.record import encode_record
@@ -25,7 +25,7 @@ def complete_history() -> TransferHistory:
 
     An older version wrote that log, and what it sent may lack a field that this version sends.
     """
-    recorded = read(path_of("ready"))
+    recorded = read_log(log_path("ready"))
     history = TransferHistory(recorded[0].state.id)
     stored: list[tuple[str, bytes, float]] = []
     state: Transfer | None = None

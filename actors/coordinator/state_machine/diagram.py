@@ -6,7 +6,7 @@ pair of stages, with the events that may lead along it. It leaves out events tha
 
 from __future__ import annotations
 
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 from .state import ENDED, Stage
 from .transitions import TRANSITIONS

@@ -10,7 +10,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from warmxfer.schemas import Command, Outcome, WarmTransferRequest, participant_ids
-from warmxfer.schemas.tags import snake_case
+from warmxfer.schemas.fields import snake_case
 
 EvidenceValue = str | int | float | bool | None
 

@@ -1,6 +1,6 @@
-"""`warmxfer run primary`: AI sessions in rooms of the sandbox, each attached to the bus.
+"""`warmxfer run primary`: AI sessions in sandbox rooms, each attached to the bus.
 
-In a product of your own this file is your voice agent, and all it takes from here is `attach`.
+In a product of your own, your voice agent takes the place of this file. It needs only `attach`.
 """
 
 from __future__ import annotations
@@ -31,70 +31,71 @@ log = structlog.get_logger(__name__)
 
 
 async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve every room until cancelled, or until all calls are over. One room's failure is its own.
+    """Serve every room until cancelled, or until all calls are over. A failed room does not stop the others.
 
-    `ready` is called once somebody is served, and there is no room any more whose session is still on its
-    way in. Raises `Refused` when no room could be served at all.
+    Calls `ready` once at least one session is attached and no other session is still joining.
+    Raises `InvalidRequest` if no room could be served.
     """
-    rooms = _SandboxAgents(settings.room_ids, ready)
+    readiness = _Readiness(settings.room_ids, ready)
     async with asyncio.TaskGroup() as tasks:
         for room_id in settings.room_ids:
-            tasks.create_task(_serve(bus, settings, room_id, rooms), name=f"session-{room_id}")
-    if rooms.failed.keys() >= set(settings.room_ids):
-        raise rooms.failed[settings.room_ids[0]]
+            tasks.create_task(_serve_room(bus, settings, room_id, readiness), name=f"session-{room_id}")
+    if readiness.failed.keys() >= set(settings.room_ids):
+        raise readiness.failed[settings.room_ids[0]]
 
 
-class _SandboxAgents:
-    """How far each room is, and when that makes this process one that is at work."""
+class _Readiness:
+    """Progress of each room; calls `ready` when the process serves calls."""
 
     def __init__(self, room_ids: Sequence[str], ready: Callable[[], None]) -> None:
         self.failed: dict[str, WarmxferError] = {}
-        self._on_the_way = set(room_ids)
-        self._served = self._told = False
+        self._pending = set(room_ids)
+        self._any_served = self._reported = False
         self._ready = ready
 
-    def serve(self, room_id: str) -> None:
-        """Its session is on the bus."""
-        self._served = True
-        self.pass_by(room_id)
+    def mark_served(self, room_id: str) -> None:
+        """Record that the session of this room is attached."""
+        self._any_served = True
+        self.stop_waiting_for(room_id)
 
-    def fail(self, room_id: str, error: WarmxferError) -> None:
+    def mark_failed(self, room_id: str, error: WarmxferError) -> None:
         self.failed[room_id] = error
-        self.pass_by(room_id)
+        self.stop_waiting_for(room_id)
 
-    def pass_by(self, room_id: str) -> None:
-        """It is not waited for before we are ready."""
-        self._on_the_way.discard(room_id)
-        if self._served and not self._on_the_way and not self._told:
-            self._told = True
+    def stop_waiting_for(self, room_id: str) -> None:
+        """Do not wait for this room before calling `ready`."""
+        self._pending.discard(room_id)
+        if self._any_served and not self._pending and not self._reported:
+            self._reported = True
             self._ready()
 
 
-async def _serve(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _SandboxAgents) -> None:
-    """Be with the caller of one room; a connection that is lost for good is no reason to leave them alone."""
-    while await _converse(bus, settings, room_id, rooms):
-        log.warning("session_begins_again", room_id=room_id)
+async def _serve_room(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> None:
+    """Serve the caller of one room; join again if the connection is lost while the caller is present."""
+    while await _run_session(bus, settings, room_id, readiness):
+        log.warning("session_restarted", room_id=room_id)
 
 
-async def _converse(bus: Bus, settings: PrimarySettings, room_id: str, rooms: _SandboxAgents) -> bool:
-    who = agent_id(room_id)
-    voice = open_room_client(
-        RoomSettings(), JoinOptions(room_id, who, "Agent", token_source(bus, room_id, who))
+async def _run_session(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> bool:
+    participant_id = agent_id(room_id)
+    room = open_room_client(
+        RoomSettings(),
+        JoinOptions(room_id, participant_id, "Agent", token_source(bus, room_id, participant_id)),
     )
-    session = SandboxSession(room_id, voice)
+    session = SandboxSession(room_id, room)
     try:
-        await join_room(bus, session, lambda: rooms.pass_by(room_id))
+        await join_room(bus, session, lambda: readiness.stop_waiting_for(room_id))
         async with attach(bus, session, lease_s=settings.lease_s) as attachment:
             log.info("session_attached", session=attachment.name)
-            rooms.serve(room_id)
-            end = await session.converse(attachment)
-        if end is DisconnectReason.REPLACED:
+            readiness.mark_served(room_id)
+            reason = await session.converse(attachment)
+        if reason is DisconnectReason.REPLACED:
             raise RoomTaken(room_id)
-        return end is DisconnectReason.LOST and session.caller_participant_id is not None
+        return reason is DisconnectReason.LOST and session.caller_participant_id is not None
     except WarmxferError as error:
         log.error("session_failed", room_id=room_id, error=str(error))
-        rooms.fail(room_id, error)
+        readiness.mark_failed(room_id, error)
         return False
     finally:
         async with asyncio.timeout(LEAVE_TIMEOUT_S):
-            await voice.leave()
+            await room.leave()

@@ -1,7 +1,7 @@
-"""Getting into a room: once the gateway gives out tokens, the room is there, and nobody else is its AI.
+"""Joins a room once the gateway issues tokens, the room exists, and no other agent is in it.
 
-The cloud gives a seat to whoever comes last. Two processes with one room would put each other out for ever:
-so who comes asks on the bus first, and does not go in while somebody answers.
+The cloud disconnects a participant when another joins with the same id. Two agents for one room would
+disconnect each other in a loop. So `join_room` asks on the bus first, and waits while another agent replies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from warmxfer.schemas import HistoryQuery, InvalidRequest, encode
 from .session import SandboxSession
 
 WAIT_S = 30.0
-"""How long a room may be missing, or be somebody else's."""
+"""How long a room may be missing or served by another agent."""
 
 ASK_TIMEOUT_S = 1.0
 MAX_PAUSE_S = 4.0
@@ -29,55 +29,56 @@ log = structlog.get_logger(__name__)
 
 
 class RoomTaken(InvalidRequest):
-    """Another process is the AI of this room."""
+    """Another process runs the AI agent of this room."""
 
     def __init__(self, room_id: str) -> None:
         super().__init__(
-            f"WARMXFER_ROOM_ID has {room_id!r}, where another process is the AI; a room has one primary, "
-            "so give each rooms of its own",
+            f"WARMXFER_ROOM_ID has {room_id!r}, but another process runs the AI agent of this room; "
+            "give every process rooms of its own",
             field="WARMXFER_ROOM_ID",
         )
 
 
-async def join_room(bus: Bus, session: SandboxSession, held_up: Callable[[], None]) -> None:
-    """Enter the room, however long the gateway takes to come up.
+async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], None]) -> None:
+    """Join the room. Wait without limit for a gateway.
 
-    `held_up` is called where the room itself is what is waited for, `WAIT_S` at most; raises `Refused` then.
+    If the room is missing or served by another agent, call `on_wait` and wait at most `WAIT_S`.
+    Raises `RoomTaken`, or `InvalidRequest` if the room was not opened, after that time.
     """
-    clock, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
-    until = clock() + WAIT_S
+    now, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
+    deadline_at = now() + WAIT_S
     while True:
         try:
             if await _is_taken(bus, room_id):
                 raise RoomTaken(room_id)
             return await session.join()
         except RetryableError as error:
-            log.warning("session_waits_to_join", room_id=room_id, error=str(error))
+            log.warning("join_postponed", room_id=room_id, error=str(error))
             await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
         except (NoSuchRoom, RoomTaken) as error:
-            held_up()
+            on_wait()
             wait_s = next(pause_s)
-            if clock() + wait_s > until:
-                raise _given_up(room_id) if isinstance(error, NoSuchRoom) else error from None
-            log.warning("session_waits_for_room", room_id=room_id, error=str(error), again_in_s=wait_s)
+            if now() + wait_s > deadline_at:
+                raise _room_missing(room_id) if isinstance(error, NoSuchRoom) else error from None
+            log.warning("join_postponed", room_id=room_id, error=str(error), retry_in_s=wait_s)
             await asyncio.sleep(wait_s)
 
 
 async def _is_taken(bus: Bus, room_id: str) -> bool:
-    """Does a session of this room answer? One that was killed, or hangs, does not."""
+    """Return whether a session of this room replies. A process that was killed or hangs does not."""
     try:
         await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
     except NoReply:
         return False
     except AccessDenied:
-        log.info("seat_not_asked_for", room_id=room_id)
+        log.info("agent_query_denied", room_id=room_id)
         return False
     return True
 
 
-def _given_up(room_id: str) -> InvalidRequest:
+def _room_missing(room_id: str) -> InvalidRequest:
     return InvalidRequest(
-        f"WARMXFER_ROOM_ID has {room_id!r}, and no such room was opened within {WAIT_S:g} s; "
-        "let somebody call in there, or give another",
+        f"WARMXFER_ROOM_ID has {room_id!r}, but no such room was opened within {WAIT_S:g} s; "
+        "place a call into this room, or give another room",
         field="WARMXFER_ROOM_ID",
     )

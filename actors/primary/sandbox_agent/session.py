@@ -1,6 +1,6 @@
-"""A live AI call in a room of the sandbox: the `Session` of `warmxfer run primary`, and a pattern for yours.
+"""A live AI call in a sandbox room: the `Session` of `warmxfer run primary`, and an example for your own.
 
-It is in the room under the participant id `agent-<room>`, so a restarted process takes its old seat again.
+Its participant id is `agent-<room>`, so a restarted process joins under the same id.
 """
 
 from __future__ import annotations
@@ -25,29 +25,50 @@ from warmxfer.adapters.rooms import (
 from warmxfer.schemas import MAX_TURNS, PhaseChanged, TranscriptTurn
 
 from ..attach import Attachment
-from .scripted_replies import GREETING, ScriptedReplies
 
+GREETING = "Hi, I'm the AI assistant. How can I help you today?"
+REPLIES = (
+    "I'm sorry about that, Ann. When were you charged?",
+    "Thank you, I can see both charges on order 4417. What would you like us to do?",
+    "I can open a refund request for you. Would that be all right?",
+    "Of course. Let me get a supervisor for you.",
+)
+FALLBACK_REPLY = "I'm still here with you."
 RETURN_GRACE_S = 5.0
-"""Whoever was held may have been moved away and be brought back: they come a moment after the release."""
+"""A caller who was moved and is returned joins shortly after the release."""
 
 log = structlog.get_logger(__name__)
 
 
 def agent_id(room_id: str) -> str:
-    """The participant id of the AI in `room_id`."""
+    """Return the participant id of the AI in `room_id`."""
     return f"agent-{room_id}"
 
 
-class SandboxSession:
-    """`Session` over a `Voice`. `join`, attach, then `converse` until the call is over."""
+class ScriptedReplies:
+    """The demo AI's lines: a refund in five lines, so that a transfer has a conversation to summarize.
 
-    def __init__(self, room_id: str, voice: RoomClient) -> None:
+    It replies in order, whatever the caller says.
+    """
+
+    def __init__(self) -> None:
+        self._left = deque(REPLIES)
+
+    def next_reply(self) -> str:
+        """Return the reply to the caller's last utterance."""
+        return self._left.popleft() if self._left else FALLBACK_REPLY
+
+
+class SandboxSession:
+    """`Session` over a `RoomClient`. Call `join`, attach, then `converse` until the call is over."""
+
+    def __init__(self, room_id: str, room: RoomClient) -> None:
         self.room_id = room_id
-        self._voice = voice
-        self._brain = ScriptedReplies()
+        self._room = room
+        self._replies = ScriptedReplies()
         self._others: dict[str, None] = {}
         self._turns: deque[TranscriptTurn] = deque(maxlen=MAX_TURNS)
-        self._saying: dict[str, str] = {}
+        self._unfinished: dict[str, str] = {}
         self._muted = False
         self._stays_alone = False
         self._grace_s = 0.0
@@ -55,46 +76,46 @@ class SandboxSession:
 
     @property
     def caller_participant_id(self) -> str | None:
-        """Whoever has been here longest: nobody but the caller talks with the AI."""
+        """The participant who has been here longest: only the caller talks with the AI."""
         return next(iter(self._others), None)
 
     async def join(self) -> None:
-        """Enter the room; raises `Refused` and `Retry` as the voice does."""
-        presence = await self._voice.join()
-        self._others = {each.id: None for each in presence.participants}
-        # A predecessor that was killed may have left these ears closed.
-        self._voice.listen(True)
+        """Join the room. Raises `InvalidRequest` and `RetryableError` as `RoomClient.join` does."""
+        snapshot = await self._room.join()
+        self._others = {each.id: None for each in snapshot.participants}
+        # A process that was killed under the same id may have left the input muted.
+        self._room.listen(True)
 
     async def converse(self, attachment: Attachment) -> DisconnectReason | None:
-        """Talk with the caller until the room closes, which is told why, or until we leave it."""
+        """Talk with the caller until the room closes or we leave. Returns why the room closed, or None."""
         if self._others and not attachment.holding:
             self._speak(GREETING)
         event = None
         try:
-            async for event in self._voice.events():
-                self._notice(event, attachment)
+            async for event in self._room.events():
+                self._handle_event(event, attachment)
         finally:
             attachment.closed()
         return event.reason if isinstance(event, Disconnected) else None
 
-    def _notice(self, event: RoomEvent, attachment: Attachment) -> None:
+    def _handle_event(self, event: RoomEvent, attachment: Attachment) -> None:
         match event:
             case UtteranceHeard(text=text) if not self._muted:
                 self._turns.append(TranscriptTurn("caller", text))
-                self._speak(self._brain.reply())
-            case SpeechEnded(utterance_id=said, interrupted=cut):
-                text = self._saying.pop(said, "")
-                if text and not cut:
+                self._speak(self._replies.next_reply())
+            case SpeechEnded(utterance_id=utterance_id, interrupted=interrupted):
+                text = self._unfinished.pop(utterance_id, "")
+                if text and not interrupted:
                     self._turns.append(TranscriptTurn("agent", text))
-            case ParticipantJoinedRoom(participant=who):
-                self._others[who.id] = None
+            case ParticipantJoinedRoom(participant=participant):
+                self._others[participant.id] = None
                 if len(self._others) == 1 and not self._turns:
                     self._speak(GREETING)
-            case AudioStarted(participant_id=who):
-                attachment.audio_enabled(who)
-            case ParticipantLeftRoom(participant_id=who, reason=reason):
-                self._others.pop(who, None)
-                attachment.participant_left(who, reason)
+            case AudioStarted(participant_id=participant_id):
+                attachment.audio_enabled(participant_id)
+            case ParticipantLeftRoom(participant_id=participant_id, reason=reason):
+                self._others.pop(participant_id, None)
+                attachment.participant_left(participant_id, reason)
                 self._leave_if_alone()
             case Disconnected(reason=reason):
                 log.info("session_closed", room_id=self.room_id, reason=str(reason))
@@ -102,9 +123,9 @@ class SandboxSession:
                 pass
 
     def _speak(self, text: str) -> QueuedUtterance:
-        # Always cuttable by ourselves; what keeps the caller from cutting a line is that we do not listen.
-        utterance = self._voice.say(text, interruptible=True)
-        self._saying[utterance.id] = text
+        # Always interruptible by us. The caller cannot interrupt a line on hold: their input is muted.
+        utterance = self._room.say(text, interruptible=True)
+        self._unfinished[utterance.id] = text
         return utterance
 
     @property
@@ -120,17 +141,17 @@ class SandboxSession:
     async def _leave_unless_they_return(self) -> None:
         await asyncio.sleep(self._grace_s)
         if self._may_leave:
-            await self._voice.leave()
+            await self._room.leave()
 
-    # ── the port ─────────────────────────────────────────────────────────────────────────────────
+    # ── Session ──────────────────────────────────────────────────────────────────────────────────────
 
     async def mute(self) -> None:
         self._muted = True
-        self._voice.listen(False)
+        self._room.listen(False)
 
     async def unmute(self) -> None:
         self._muted = False
-        self._voice.listen(True)
+        self._room.listen(True)
 
     async def suspend_auto_end(self) -> None:
         self._stays_alone = True
@@ -145,18 +166,18 @@ class SandboxSession:
         try:
             await utterance
         except asyncio.CancelledError:
-            self._voice.interrupt()
+            self._room.interrupt()
             raise
 
     async def history(self) -> list[TranscriptTurn]:
         return list(self._turns)
 
     async def summarize(self, prompt: str) -> str | None:
-        """This brain has no model to summarise with."""
+        """Return None: this session has no model."""
         return None
 
     async def leave(self) -> None:
-        await self._voice.leave()
+        await self._room.leave()
 
     async def on_phase(self, phase: PhaseChanged) -> None:
         log.info("transfer_phase", room_id=self.room_id, phase=phase.phase.value, seq=phase.seq)

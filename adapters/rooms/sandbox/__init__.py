@@ -1,1 +1,1 @@
-"""Rooms of the sandbox, over a WebSocket."""
+"""Sandbox rooms, over a WebSocket."""

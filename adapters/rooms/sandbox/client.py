@@ -1,8 +1,9 @@
-"""A presence in a room of the sandbox, by WebSocket. Only this file knows that protocol.
+"""A participant in a sandbox room, over a WebSocket. Only this folder knows that protocol.
 
-The law of this file: one task lives with the connection; what it reads becomes events in the order it came,
-what is to be written waits in one queue. A lost connection is had back under the same participant id within
-`REJOIN_WITHIN_S`; a "replaced" is final, since somebody else sits there now.
+- Invariant: frames become events in the order in which they were read. One task serves the connection;
+  frames to send wait in one queue.
+- A lost connection is reopened with the same participant id within `REJOIN_WITHIN_S`.
+- Invariant: REPLACED is final, because another worker has joined with our participant id.
 """
 
 from __future__ import annotations
@@ -43,24 +44,26 @@ log = structlog.get_logger(__name__)
 
 
 class SandboxRoomClient:
-    """`Voice` for `WARMXFER_VOICE=sandbox`."""
+    """`RoomClient` for `WARMXFER_VOICE=sandbox`."""
 
     model = None
 
-    def __init__(self, seat: JoinOptions) -> None:
-        self._seat = seat
+    def __init__(self, options: JoinOptions) -> None:
+        self._options = options
         self._roster = Roster()
         self._events = RoomEventQueue()
         self._utterances = UtteranceQueue(self._events.put)
         self._outbox: asyncio.Queue[frames.Frame] = asyncio.Queue(MAX_UNSENT_FRAMES)
         self._listening = True
-        self._living: asyncio.Task[None] | None = None
+        self._connection_task: asyncio.Task[None] | None = None
 
     async def join(self) -> RoomSnapshot:
-        socket, presence = await self._connect()
-        self._roster.replace_all(presence.participants)
-        self._living = asyncio.create_task(self._live(socket), name=f"voice-{self._seat.participant_id}")
-        return presence
+        socket, snapshot = await self._connect()
+        self._roster.replace_all(snapshot.participants)
+        self._connection_task = asyncio.create_task(
+            self._run(socket), name=f"room-{self._options.participant_id}"
+        )
+        return snapshot
 
     def events(self) -> AsyncIterator[RoomEvent]:
         return self._events.read()
@@ -68,18 +71,18 @@ class SandboxRoomClient:
     def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
         utterance, text = self._utterances.begin(text, interruptible=interruptible)
         if not utterance.ended.done():
-            said = {
+            frame = {
                 "type": "say",
                 "id": utterance.id,
                 "text": text,
                 "interruptible": interruptible,
                 "to": None,
             }
-            self._send(said)
+            self._send(frame)
         return utterance
 
     def interrupt(self) -> None:
-        # One frame cuts one utterance, and the next one queued begins: as many frames as may be cut.
+        # One frame interrupts one utterance, and the next one begins. So send one for each.
         for _ in self._utterances.interruptible:
             self._send({"type": "interrupt"})
 
@@ -88,58 +91,58 @@ class SandboxRoomClient:
         self._send({"type": "listen", "enabled": enabled})
 
     async def leave(self) -> None:
-        living, self._living = self._living, None
-        if living is None:
+        task, self._connection_task = self._connection_task, None
+        if task is None:
             return
         self._send({"type": "leave"})
-        await asyncio.wait((living,), timeout=LEAVE_TIMEOUT_S)
-        living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
+        await asyncio.wait((task,), timeout=LEAVE_TIMEOUT_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         self._end(None)
 
-    # ── the life of the connection ───────────────────────────────────────────────────────────────
+    # ── connection ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _live(self, socket: ClientConnection) -> None:
-        closing: DisconnectReason | None = None
+    async def _run(self, socket: ClientConnection) -> None:
+        reason: DisconnectReason | None = None
         try:
-            closing = await self._serve(socket)
+            reason = await self._serve_connections(socket)
         except Exception as error:
-            log.error("voice_broke", room=self._seat.room_id, exception=format_traceback(error))
-            closing = DisconnectReason.LOST
+            log.error("voice_broke", room=self._options.room_id, exception=format_traceback(error))
+            reason = DisconnectReason.LOST
         finally:
-            self._end(closing)
+            self._end(reason)
 
-    async def _serve(self, socket: ClientConnection) -> DisconnectReason | None:
-        """Serve connection after connection; returns why the room ended it, or None when we left."""
+    async def _serve_connections(self, socket: ClientConnection) -> DisconnectReason | None:
+        """Serve one connection after another. Returns why the room closed, or None if we left."""
         while True:
-            over, closing = await self._converse(socket)
-            if over:
-                return closing
-            self._forget_speech()
-            again = await self._rejoin()
-            if again is None:
+            ended, reason = await self._serve_connection(socket)
+            if ended:
+                return reason
+            self._drop_speech()
+            reconnected = await self._rejoin()
+            if reconnected is None:
                 return DisconnectReason.LOST
-            socket = again
+            socket = reconnected
             self.listen(self._listening)
 
-    async def _converse(self, socket: ClientConnection) -> tuple[bool, DisconnectReason | None]:
-        """Read and write until the connection ends. Is the presence over, and why (None: we left)?"""
-        writing = asyncio.create_task(self._write(socket))
-        reading = asyncio.create_task(self._read(socket))
+    async def _serve_connection(self, socket: ClientConnection) -> tuple[bool, DisconnectReason | None]:
+        """Read and write until the connection ends. Returns whether it is final, and why (None: we left)."""
+        writer = asyncio.create_task(self._write(socket))
+        reader = asyncio.create_task(self._read(socket))
         try:
-            await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
-            if writing.done() and writing.exception() is None:
+            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+            if writer.done() and writer.exception() is None:
                 return True, None
-            closing = reading.result() if reading.done() else None
-            return closing is not None, closing
+            reason = reader.result() if reader.done() else None
+            return reason is not None, reason
         finally:
-            writing.cancel()
-            reading.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
+            writer.cancel()
+            reader.cancel()
+            await asyncio.gather(writer, reader, return_exceptions=True)
             await close_connection(socket)
 
     async def _write(self, socket: ClientConnection) -> None:
-        """Send what is queued; returns once goodbye was said. Raises when the connection does not take it."""
+        """Send queued frames. Returns once `leave` was sent. Raises if the connection is broken."""
         while True:
             frame = await self._outbox.get()
             async with asyncio.timeout(SEND_TIMEOUT_S):
@@ -148,7 +151,7 @@ class SandboxRoomClient:
                 return
 
     async def _read(self, socket: ClientConnection) -> DisconnectReason | None:
-        """Turn frames into events; returns why the presence is over, or None when only the line broke."""
+        """Turn frames into events. Returns why the room closed, or None if only the connection broke."""
         while True:
             try:
                 frame = frames.parse(await socket.recv())
@@ -156,68 +159,68 @@ class SandboxRoomClient:
                 return None
             if frame.get("type") == "closed":
                 return frames.disconnect_reason(frame)
-            if not self._take(frame):
+            if not self._handle_frame(frame):
                 return DisconnectReason.LOST
 
     async def _rejoin(self) -> ClientConnection | None:
-        """The connection again, with what was missed told as events; None when it cannot be had back."""
+        """Reopen the connection and publish missed events. Returns None if that fails."""
         pause_s = REJOIN_PAUSE_S
         try:
             async with asyncio.timeout(REJOIN_WITHIN_S):
                 while True:
                     try:
-                        socket, presence = await self._connect()
+                        socket, snapshot = await self._connect()
                     except RetryableError as error:
-                        log.info("voice_rejoin_waits", room=self._seat.room_id, why=str(error))
+                        log.info("room_rejoin_postponed", room=self._options.room_id, error=str(error))
                         await asyncio.sleep(pause_s)
                         pause_s = min(2 * pause_s, REJOIN_PAUSE_MAX_S)
                         continue
                     break
         except (TimeoutError, InvalidRequest) as error:
-            log.warning("voice_lost", room=self._seat.room_id, why=str(error) or "timeout")
+            log.warning("room_connection_lost", room=self._options.room_id, error=str(error) or "timeout")
             return None
-        missed = self._roster.replace_all(presence.participants)
+        missed = self._roster.replace_all(snapshot.participants)
         if all(self._events.put(event) for event in missed):
             return socket
         await close_connection(socket)
         return None
 
     async def _connect(self) -> tuple[ClientConnection, RoomSnapshot]:
-        """A connection that was welcomed. Raises `Refused` and `Retry`."""
+        """Open a connection. Raises `InvalidRequest` and `RetryableError`."""
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
-                ticket = await self._seat.token_source()
-                return await open_connection(self._seat, ticket)
+                token = await self._options.token_source()
+                return await open_connection(self._options, token)
         except TimeoutError:
             raise RetryableError(
-                f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
+                f"Room {self._options.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
             ) from None
 
-    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+    # ── frames ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, frame: frames.Frame) -> bool:
-        """Tell what `frame` says; False when the reader is too far behind."""
+    def _handle_frame(self, frame: frames.Frame) -> bool:
+        """Publish the events of `frame`. Returns False if the reader is too far behind."""
         match frame:
             case {"type": "said", "id": str(utterance_id), "interrupted": bool(interrupted)}:
                 return self._utterances.finish(utterance_id, interrupted)
             case {"type": "error"}:
-                log.warning("voice_frame_refused", room=self._seat.room_id)
+                log.warning("room_frame_refused", room=self._options.room_id)
                 return True
         return all(self._events.put(event) for event in self._roster.apply(frames.event(frame)))
 
-    def _forget_speech(self) -> None:
-        """The connection is gone, and with it what was being said and what was not yet written."""
+    def _drop_speech(self) -> None:
+        """Drop current utterances and unsent frames: they were lost with the connection."""
         self._outbox = asyncio.Queue(MAX_UNSENT_FRAMES)
         self._utterances.drop()
 
-    def _end(self, closing: DisconnectReason | None) -> None:
+    def _end(self, reason: DisconnectReason | None) -> None:
         self._utterances.close()
-        self._events.end(closing)
+        self._events.end(reason)
 
     def _send(self, frame: frames.Frame) -> None:
         if self._events.over:
             return
         if self._outbox.full():
-            log.warning("voice_frame_dropped", room=self._seat.room_id, unsent=MAX_UNSENT_FRAMES)
+            log.warning("room_frame_dropped", room=self._options.room_id, unsent=MAX_UNSENT_FRAMES)
             return
         self._outbox.put_nowait(frame)

@@ -1,4 +1,4 @@
-"""The sandbox's frames read: JSON text into the events of the port. Pure; an unknown frame is no event."""
+"""JSON frames of the sandbox, parsed into room events. Pure. An unknown frame is no event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _frame = msgspec.json.Decoder(Frame)
 
 
 def parse(raw: str | bytes) -> Frame:
-    """One frame; what is no JSON object is an empty one."""
+    """Return one frame; an empty one if `raw` is not a JSON object."""
     try:
         return _frame.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -31,20 +31,24 @@ def parse(raw: str | bytes) -> Frame:
 
 
 def snapshot(frame: Frame, own_id: str) -> RoomSnapshot | None:
-    """The room as the welcome shows it, without ourselves; None when this is no welcome."""
+    """Return the room of a welcome frame, without ourselves; None if `frame` is no welcome."""
     match frame:
-        case {"type": "welcome", "roomId": str(room_id), "participants": list(cards)}:
-            others = tuple(other for card in cards if (other := _participant(card)) and other.id != own_id)
+        case {"type": "welcome", "roomId": str(room_id), "participants": list(entries)}:
+            participants = tuple(
+                participant
+                for entry in entries
+                if (participant := _participant(entry)) and participant.id != own_id
+            )
             session_id = frame.get("sessionId")
-            return RoomSnapshot(room_id, session_id if isinstance(session_id, str) else None, others)
+            return RoomSnapshot(room_id, session_id if isinstance(session_id, str) else None, participants)
     return None
 
 
 def event(frame: Frame) -> RoomEvent | None:
-    """What the frame tells, or None."""
+    """Return the event of `frame`, or None."""
     match frame:
-        case {"type": "participant-joined", "participant": card} if other := _participant(card):
-            return ParticipantJoinedRoom(other)
+        case {"type": "participant-joined", "participant": entry} if participant := _participant(entry):
+            return ParticipantJoinedRoom(participant)
         case {"type": "participant-left", "participantId": str(participant_id)}:
             return ParticipantLeftRoom(participant_id, str(frame.get("reason") or ""))
         case {"type": "audio-stream-enabled", "participantId": str(participant_id)}:
@@ -55,7 +59,7 @@ def event(frame: Frame) -> RoomEvent | None:
 
 
 def disconnect_reason(frame: Frame) -> DisconnectReason:
-    """Why the room closed on us; a word nobody knows counts as having been put out."""
+    """Return why the room disconnected us. An unknown reason counts as KICKED."""
     reason = frame.get("reason")
     return (
         DisconnectReason(reason)
@@ -64,8 +68,8 @@ def disconnect_reason(frame: Frame) -> DisconnectReason:
     )
 
 
-def _participant(card: Any) -> RoomParticipant | None:
-    match card:
+def _participant(entry: Any) -> RoomParticipant | None:
+    match entry:
         case {"id": str(participant_id), "name": str(name), "audio": bool(audible)}:
             return RoomParticipant(participant_id, name, audible)
     return None

@@ -1,4 +1,4 @@
-"""The sandbox's door: one WebSocket opened and welcomed, or a refusal in our own words; and closed again."""
+"""Opens and closes the WebSocket of a sandbox room; a refused join becomes an error of ours."""
 
 from __future__ import annotations
 
@@ -21,22 +21,27 @@ PING_INTERVAL_S: Final = 5.0
 PING_TIMEOUT_S: Final = 5.0
 MAX_FRAME_BYTES: Final = 64 * 1024
 
-_SCHEMES: Final = {"http": "ws", "https": "wss"}
-_WORTH_RETRYING: Final = frozenset(
+_WEBSOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
+_RETRYABLE_STATUSES: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 )
-"""401 among them: the next try comes with a fresh token."""
+"""401 is retryable because the next attempt gets a fresh token."""
 
-# The library logs the whole handshake at DEBUG, and the token is in its address.
+# The library logs the whole handshake at DEBUG, and the URL contains the token.
 _socket_log = logging.getLogger(f"{__name__}.socket")
 _socket_log.setLevel(logging.WARNING)
 
 
-async def open_connection(seat: JoinOptions, ticket: RoomToken) -> tuple[ClientConnection, RoomSnapshot]:
-    """A connection that was welcomed. Raises `Refused` and `Retry`; neither quotes the token."""
+async def open_connection(
+    options: JoinOptions, room_token: RoomToken
+) -> tuple[ClientConnection, RoomSnapshot]:
+    """Open a connection and read its welcome frame.
+
+    Raises `InvalidRequest` and `RetryableError`; neither quotes the token.
+    """
     try:
         socket = await connect(
-            _address(seat, ticket),
+            _join_url(options, room_token),
             open_timeout=OPEN_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
             ping_interval=PING_INTERVAL_S,
@@ -47,41 +52,46 @@ async def open_connection(seat: JoinOptions, ticket: RoomToken) -> tuple[ClientC
             logger=_socket_log,
         )
     except InvalidStatus as error:
-        raise _refusal(seat, error.response.status_code) from None
+        raise _join_error(options, error.response.status_code) from None
     except (InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
-        raise RetryableError(f"Room {seat.room_id} could not be reached ({type(error).__name__})") from None
+        raise RetryableError(
+            f"Room {options.room_id} could not be reached ({type(error).__name__})"
+        ) from None
     try:
-        presence = frames.snapshot(frames.parse(await socket.recv()), seat.participant_id)
+        snapshot = frames.snapshot(frames.parse(await socket.recv()), options.participant_id)
     except ConnectionClosed:
-        presence = None
+        snapshot = None
     except BaseException:
         await close_connection(socket)
         raise
-    if presence is None:
+    if snapshot is None:
         await close_connection(socket)
-        raise RetryableError(f"Room {seat.room_id} opened without a welcome")
-    return socket, presence
+        raise RetryableError(f"Room {options.room_id} sent no welcome frame")
+    return socket, snapshot
 
 
 async def close_connection(socket: ClientConnection) -> None:
-    """Close the connection, within `CLOSE_TIMEOUT_S` or by force; a closed one stays closed."""
+    """Close the connection within `CLOSE_TIMEOUT_S`, or by force. Idempotent."""
     await socket.close()
 
 
-def _address(seat: JoinOptions, ticket: RoomToken) -> str:
-    base = urlsplit(ticket.signaling_url)
-    if base.scheme not in _SCHEMES or not base.netloc:
-        raise InvalidRequest("signaling_url is no http(s) address; set the gateway's provider base URL")
-    query = urlencode({"participantId": seat.participant_id, "name": seat.name, "token": ticket.token})
-    path = f"{base.path.rstrip('/')}/v2/rooms/{quote(seat.room_id, safe='')}/join"
-    return f"{_SCHEMES[base.scheme]}://{base.netloc}{path}?{query}"
+def _join_url(options: JoinOptions, room_token: RoomToken) -> str:
+    base = urlsplit(room_token.signaling_url)
+    if base.scheme not in _WEBSOCKET_SCHEMES or not base.netloc:
+        raise InvalidRequest("signaling_url is not an http(s) URL; set the gateway's provider base URL")
+    query = urlencode(
+        {"participantId": options.participant_id, "name": options.name, "token": room_token.token}
+    )
+    path = f"{base.path.rstrip('/')}/v2/rooms/{quote(options.room_id, safe='')}/join"
+    return f"{_WEBSOCKET_SCHEMES[base.scheme]}://{base.netloc}{path}?{query}"
 
 
-def _refusal(seat: JoinOptions, status: int) -> RetryableError | InvalidRequest:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_RETRYING:
-        return RetryableError(f"Room {seat.room_id} answered the join with {status}")
+def _join_error(options: JoinOptions, status: int) -> RetryableError | InvalidRequest:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRYABLE_STATUSES:
+        return RetryableError(f"Room {options.room_id} replied to the join with status {status}")
     if status == HTTPStatus.NOT_FOUND:
-        return NoSuchRoom(seat.room_id)
+        return NoSuchRoom(options.room_id)
     return InvalidRequest(
-        f"Room {seat.room_id} refused {seat.participant_id} with {status}; check room and token"
+        f"Room {options.room_id} refused participant {options.participant_id} with status {status}; "
+        "check the room and the token"
     )

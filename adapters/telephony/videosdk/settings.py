@@ -32,7 +32,9 @@ class VideoSDKSettings:
         auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
         if bool(api_key) != bool(secret):
             missing = "VIDEOSDK_SECRET" if api_key else "VIDEOSDK_API_KEY"
-            raise InvalidRequest(f"{missing} is empty; set it beside its other half", field=missing)
+            raise InvalidRequest(
+                f"{missing} is empty; VIDEOSDK_API_KEY and VIDEOSDK_SECRET must both be set", field=missing
+            )
         if not api_key and not auth_token:
             raise InvalidRequest(
                 "VIDEOSDK_API_KEY is empty; set it and VIDEOSDK_SECRET, or VIDEOSDK_AUTH_TOKEN alone",

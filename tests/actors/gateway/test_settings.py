@@ -24,7 +24,10 @@ def test_what_is_left_out_has_a_default() -> None:
 @pytest.mark.parametrize(
     ("env", "sentence"),
     [
-        ({"VIDEOSDK_SECRET": ""}, "VIDEOSDK_SECRET is empty; set it beside its other half"),
+        (
+            {"VIDEOSDK_SECRET": ""},
+            "VIDEOSDK_SECRET is empty; VIDEOSDK_API_KEY and VIDEOSDK_SECRET must both be set",
+        ),
         (
             {"VIDEOSDK_SECRET": "", "VIDEOSDK_API_KEY": ""},
             "VIDEOSDK_API_KEY is empty; set it and VIDEOSDK_SECRET, or VIDEOSDK_AUTH_TOKEN alone",

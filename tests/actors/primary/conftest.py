@@ -1,17 +1,17 @@
-"""A bus, a session attached to it, and a coordinator's hand that commands it."""
+"""A bus, a room id, and a coordinator that commands the attached session."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from unittest.mock import patch
 
 import pytest
 
-from warmxfer.bus import Bus, LiveMessage, Subscription, subjects, subscriptions
+from warmxfer.bus import Bus, LiveMessage, Subscription, request_reply, subjects
 from warmxfer.schemas import (
     AnyEvent,
     HoldCaller,
@@ -25,7 +25,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-ANSWER_S = 5.0
+REPLY_TIMEOUT_S = 5.0
 
 
 @pytest.fixture
@@ -33,14 +33,20 @@ def room() -> str:
     return f"room-{secrets.token_hex(4)}"
 
 
+async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class Boss:
-    """Commands one session for one transfer, and hears what it answers."""
+    """A coordinator's side of one transfer: sends commands to one session and receives its events."""
 
     bus: Bus
     session: str
     transfer_id: str
-    heard: Subscription
+    events: Subscription
     live: bool | None = True
     fails: bool = False
     fence: int = 0
@@ -64,19 +70,19 @@ class Boss:
     async def send(self, command: ToPrimary) -> None:
         await self.bus.publish(subjects.primary(self.transfer_id, self.session), encode(command))
 
-    async def hears(self, within_s: float = ANSWER_S) -> AnyEvent:
-        message = await self.heard.next(within_s)
+    async def hears(self, within_s: float = REPLY_TIMEOUT_S) -> AnyEvent:
+        message = await self.events.next(within_s)
         assert message is not None, f"no event within {within_s} s"
         return decode_event(message.data)
 
     async def hears_nothing(self, for_s: float = 0.3) -> None:
-        assert await self.heard.next(for_s) is None
+        assert await self.events.next(for_s) is None
 
     async def phase(self, seq: int, phase: WarmTransferPhase) -> None:
         changed = PhaseChanged(phase=phase, data={}, timestamp=0.0, consultation_room_id=None, seq=seq)
         await self.bus.publish(subjects.phase(self.transfer_id), encode(changed))
 
-    async def feel_pulse(self, _: LiveMessage) -> bytes:
+    async def reply_liveness(self, _: LiveMessage) -> bytes:
         if self.fails:
             raise LookupError("a record of a newer version")
         if self.live is None:
@@ -86,9 +92,9 @@ class Boss:
 
 @pytest.fixture
 async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
-    async with bus.subscribe(subjects.event(transfer_id)) as heard:
-        boss = Boss(bus, room, transfer_id, heard)
-        with patch.object(subscriptions, "REPLY_DEADLINE_S", 1.0):
-            serving = bus.serve(subjects.ASK_LIVENESS, boss.feel_pulse)
+    async with bus.subscribe(subjects.event(transfer_id)) as events:
+        boss = Boss(bus, room, transfer_id, events)
+        with patch.object(request_reply, "REPLY_DEADLINE_S", 1.0):
+            serving = bus.serve(subjects.ASK_LIVENESS, boss.reply_liveness)
         async with serving:
             yield boss

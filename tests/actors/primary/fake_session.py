@@ -1,4 +1,4 @@
-"""A framework's session as small as one can be: it does what the port says, and writes down that it did."""
+"""The smallest possible `Session`: it records every call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RecordingSession:
     turns: list[TranscriptTurn] = field(default_factory=list)
     own_summary: str | None = None
     fails: dict[str, int] = field(default_factory=dict)
-    """Step -> how often it still raises."""
+    """Step -> how many more calls of it raise."""
     hangs: set[str] = field(default_factory=set)
 
     async def _do(self, step: str) -> None:
@@ -49,11 +49,11 @@ class RecordingSession:
         self.auto_end = True
 
     async def say(self, text: str, *, interruptible: bool) -> None:
-        await self._do(f"say {'softly' if interruptible else 'firmly'}: {text}")
+        await self._do(f"say {'interruptible' if interruptible else 'uninterruptible'}: {text}")
         try:
             await asyncio.sleep(self.speech_s)
         except asyncio.CancelledError:
-            self.done.append(f"cut: {text}")
+            self.done.append(f"stopped: {text}")
             raise
 
     async def history(self) -> list[TranscriptTurn]:

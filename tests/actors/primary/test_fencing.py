@@ -1,4 +1,4 @@
-"""Which level command still counts."""
+"""Fencing tokens: which command is new, a repeat or old."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def hold(fence: int, command_id: str | None = None) -> HoldCaller:
 
 
 @pytest.mark.parametrize(
-    ("acted_on", "asked", "standing"),
+    ("last", "command", "freshness"),
     [
         (None, hold(1), Freshness.NEW),
         (hold(1), hold(2), Freshness.NEW),
@@ -23,30 +23,32 @@ def hold(fence: int, command_id: str | None = None) -> HoldCaller:
         (hold(3), ReleaseCaller(command_id="c2", deadline_at=0.0, fence=2, line=None), Freshness.OLD),
     ],
 )
-def test_stands_as(acted_on: HoldCaller | None, asked: HoldCaller, standing: Freshness) -> None:
+def test_check_compares_a_command_with_the_last_one(
+    last: HoldCaller | None, command: HoldCaller, freshness: Freshness
+) -> None:
     fences = FencingTokens()
-    if acted_on:
-        fences.skip("t", acted_on)
-    assert fences.check("t", asked) is standing
+    if last:
+        fences.advance("t", last)
+    assert fences.check("t", command) is freshness
 
 
-def test_transfers_do_not_share_a_fence() -> None:
+def test_each_transfer_has_its_own_fencing_token() -> None:
     fences = FencingTokens()
-    fences.skip("a", hold(9))
+    fences.advance("a", hold(9))
     assert fences.check("b", hold(1)) is Freshness.NEW
 
 
-def test_a_new_command_has_no_answer_until_it_was_given() -> None:
+def test_a_new_command_has_no_reply_until_one_is_recorded() -> None:
     fences = FencingTokens()
-    fences.skip("t", hold(1))
-    fences.reply_to("t", CallerHeld(command_id="c1"))
-    fences.skip("t", hold(2))
-    assert fences.record_reply("t") is None
+    fences.advance("t", hold(1))
+    fences.record_reply("t", CallerHeld(command_id="c1"))
+    fences.advance("t", hold(2))
+    assert fences.reply_to("t") is None
 
 
-def test_memory_is_bounded_and_forgets_the_oldest() -> None:
+def test_the_oldest_transfer_is_evicted_at_the_limit() -> None:
     fences = FencingTokens()
     for number in range(MAX_TRANSFERS + 1):
-        fences.skip(f"t{number}", hold(5))
+        fences.advance(f"t{number}", hold(5))
     assert fences.check("t0", hold(1)) is Freshness.NEW
     assert fences.check("t1", hold(1)) is Freshness.OLD

@@ -1,4 +1,4 @@
-"""An AI gets into its room: it waits for one that is not there, and puts nobody out who is at work in it."""
+"""How an AI joins its room: it waits for a missing room, and never disconnects another agent."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from warmxfer.adapters.rooms import JoinOptions, RoomSettings, open_room_client
 from warmxfer.bus import Bus, LiveMessage, subjects
 from warmxfer.schemas import InvalidRequest, RoomTokenQuery, decode_as, encode
 
-STORY_S = 10.0
+TIMEOUT_S = 10.0
 CALLER = "+14155550201"
 
 
 @pytest.fixture(autouse=True)
 async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
-    """The gateway's part: tokens for the asking."""
+    """The gateway's part: reply to token queries."""
 
-    async def mint(asked: LiveMessage) -> bytes:
-        ask = decode_as(RoomTokenQuery, asked.data)
-        return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
+    async def mint(message: LiveMessage) -> bytes:
+        query = decode_as(RoomTokenQuery, message.data)
+        return encode(await cloud.ticket(query.room_id, query.participant_id)())
 
     async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
         yield
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(join, "WAIT_S", 0.5)
 
 
 class Primary:
-    """`run` for one room, as a task, and whether it said that it is at work."""
+    """`run` for one room, as a task; `ready` is set when it calls `ready`."""
 
     def __init__(self, bus: Bus, room_id: str) -> None:
         self.ready = asyncio.Event()
@@ -45,24 +45,24 @@ class Primary:
             run(bus, PrimarySettings(room_ids=(room_id,)), ready=self.ready.set), name=f"primary-{room_id}"
         )
 
-    async def at_work(self) -> None:
-        async with asyncio.timeout(STORY_S):
+    async def wait_ready(self) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
             await self.ready.wait()
 
     async def end(self) -> None:
         self.task.cancel()
-        await asyncio.wait([self.task], timeout=STORY_S)
+        await asyncio.wait([self.task], timeout=TIMEOUT_S)
 
     async def refusal(self) -> str:
-        """The sentence it ends with."""
+        """Return the sentence with which the process ends."""
         with pytest.raises(InvalidRequest) as refused:
-            await asyncio.wait_for(self.task, STORY_S)
+            await asyncio.wait_for(self.task, TIMEOUT_S)
         return str(refused.value)
 
 
 async def call(cloud: Cloud, room_id: str) -> None:
-    answer = await cloud.http.post("/sandbox/calls", json={"from": CALLER, "roomId": room_id})
-    answer.raise_for_status()
+    reply = await cloud.http.post("/sandbox/calls", json={"from": CALLER, "roomId": room_id})
+    reply.raise_for_status()
 
 
 async def agents_joined(cloud: Cloud, room_id: str) -> int:
@@ -75,65 +75,67 @@ def room_id() -> str:
     return f"room-{secrets.token_hex(4)}"
 
 
-async def test_a_room_nobody_opens_is_one_sentence_and_no_readiness(
-    bus: Bus, room_id: str, impatient: None
+async def test_a_room_that_is_never_opened_ends_the_process_with_one_sentence(
+    bus: Bus, room_id: str, short_wait: None
 ) -> None:
     primary = Primary(bus, room_id)
-    said = await primary.refusal()
-    assert said.startswith(f"WARMXFER_ROOM_ID has '{room_id}', and no such room was opened within 0.5 s; let")
+    sentence = await primary.refusal()
+    assert sentence.startswith(
+        f"WARMXFER_ROOM_ID has '{room_id}', but no such room was opened within 0.5 s; place"
+    )
     assert not primary.ready.is_set()
 
 
-async def test_a_room_that_is_opened_later_finds_its_ai(bus: Bus, cloud: Cloud, room_id: str) -> None:
+async def test_the_ai_joins_a_room_that_is_opened_later(bus: Bus, cloud: Cloud, room_id: str) -> None:
     primary = Primary(bus, room_id)
     await asyncio.sleep(0.5)
     assert not primary.ready.is_set()
     await call(cloud, room_id)
-    await primary.at_work()
+    await primary.wait_ready()
     assert await agents_joined(cloud, room_id) == 1
     await primary.end()
 
 
-async def test_a_second_ai_for_a_room_puts_nobody_out_and_says_why_it_ends(
-    bus: Bus, cloud: Cloud, room_id: str, impatient: None
+async def test_a_second_ai_of_a_room_does_not_join_and_ends_with_one_sentence(
+    bus: Bus, cloud: Cloud, room_id: str, short_wait: None
 ) -> None:
-    """Two of them restarted for ever: each that came took the other's seat."""
+    """Regression: two agents restarted in a loop, because each join disconnected the other."""
     await call(cloud, room_id)
     first = Primary(bus, room_id)
-    await first.at_work()
+    await first.wait_ready()
     second = Primary(bus, room_id)
-    said = await second.refusal()
-    assert said.startswith(
-        f"WARMXFER_ROOM_ID has '{room_id}', where another process is the AI; a room has one"
+    sentence = await second.refusal()
+    assert sentence.startswith(
+        f"WARMXFER_ROOM_ID has '{room_id}', but another process runs the AI agent of this room; give"
     )
     assert (second.ready.is_set(), first.task.done()) == (False, False)
     assert await agents_joined(cloud, room_id) == 1
     await first.end()
 
 
-async def test_a_second_ai_takes_over_when_the_first_has_gone(bus: Bus, cloud: Cloud, room_id: str) -> None:
+async def test_a_second_ai_joins_when_the_first_has_left(bus: Bus, cloud: Cloud, room_id: str) -> None:
     await call(cloud, room_id)
     first = Primary(bus, room_id)
-    await first.at_work()
+    await first.wait_ready()
     second = Primary(bus, room_id)
     await asyncio.sleep(0.5)
     assert not second.ready.is_set()
     await first.end()
-    await second.at_work()
+    await second.wait_ready()
     await second.end()
 
 
-async def test_an_ai_whose_seat_is_taken_all_the_same_ends_with_one_sentence(
-    bus: Bus, cloud: Cloud, room_id: str
-) -> None:
-    """Two that came in the same moment: neither had heard the other."""
+async def test_a_replaced_ai_ends_with_one_sentence(bus: Bus, cloud: Cloud, room_id: str) -> None:
+    """Two agents that start at the same moment do not see each other's reply."""
     await call(cloud, room_id)
     primary = Primary(bus, room_id)
-    await primary.at_work()
-    who = f"agent-{room_id}"
-    other = open_room_client(RoomSettings(), JoinOptions(room_id, who, "Agent", cloud.ticket(room_id, who)))
+    await primary.wait_ready()
+    participant_id = f"agent-{room_id}"
+    other = open_room_client(
+        RoomSettings(), JoinOptions(room_id, participant_id, "Agent", cloud.ticket(room_id, participant_id))
+    )
     await other.join()
     try:
-        assert "where another process is the AI" in await primary.refusal()
+        assert "another process runs the AI agent of this room" in await primary.refusal()
     finally:
         await other.leave()

@@ -1,4 +1,4 @@
-"""Tasks of an attachment: none dies unheard, and none tells what was said in the call."""
+"""Background tasks of an attachment: every failure is logged, without the conversation."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import structlog
 from warmxfer.actors.primary.named_tasks import NamedTasks
 
 
-async def test_what_was_said_is_not_shown_when_a_task_breaks(capsys: pytest.CaptureFixture[str]) -> None:
-    """In a process of the user's, structlog may be as it comes: with the locals of every frame."""
+async def test_a_failed_task_does_not_log_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its default configuration, structlog logs the local variables of every frame."""
 
-    async def break_down() -> None:
-        heard = "my card number is on file"
-        assert heard
-        raise LookupError("no such seat")
+    async def fail() -> None:
+        utterance = "my card number is on file"
+        assert utterance
+        raise LookupError("no such participant")
 
     before = structlog.get_config()
     structlog.reset_defaults()
     try:
-        NamedTasks().start("phases", break_down())
+        NamedTasks().start("phases", fail())
         await asyncio.sleep(0.01)
     finally:
         structlog.configure(**before)
     shown = capsys.readouterr()
-    assert "no such seat" in shown.out + shown.err
-    assert "break_down" in shown.out + shown.err
+    assert "no such participant" in shown.out + shown.err
+    assert "in fail" in shown.out + shown.err
     assert "card number" not in shown.out + shown.err
 
 
-async def test_a_second_task_of_a_name_takes_the_place_of_the_first() -> None:
-    tasks, seen = NamedTasks(), []
+async def test_a_second_task_of_a_name_replaces_the_first() -> None:
+    tasks, cancelled = NamedTasks(), []
 
     async def wait(name: str) -> None:
         try:
             await asyncio.sleep(10)
         except asyncio.CancelledError:
-            seen.append(name)
+            cancelled.append(name)
             raise
 
     tasks.start("line", wait("first"))
     await asyncio.sleep(0)
     tasks.start("line", wait("second"))
     await asyncio.sleep(0)
-    assert seen == ["first"]
+    assert cancelled == ["first"]
     await tasks.stop_all()
-    assert seen == ["first", "second"]
+    assert cancelled == ["first", "second"]

@@ -1,4 +1,4 @@
-"""The sandbox's AI in a real room with a real caller: it converses, is held, is given back, and leaves."""
+"""The sandbox AI in a real room with a real caller: it converses, holds, releases and leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.testkit.provider_sandbox import Cloud, Wire
 from warmxfer.actors.primary import PrimarySettings, run
 from warmxfer.actors.primary.sandbox_agent import session
-from warmxfer.actors.primary.sandbox_agent.scripted_replies import GREETING, REPLIES
+from warmxfer.actors.primary.sandbox_agent.session import GREETING, REPLIES
 from warmxfer.bus import Bus, LiveMessage, NoReply, subjects
 from warmxfer.schemas import (
     CallerHeld,
@@ -31,16 +31,16 @@ from warmxfer.schemas import (
 
 from .conftest import Boss
 
-STORY_S = 10.0
+TIMEOUT_S = 10.0
 
 
 @pytest.fixture
 async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
-    """The gateway's part: tokens for the asking."""
+    """The gateway's part: reply to token queries."""
 
-    async def mint(asked: LiveMessage) -> bytes:
-        ask = decode_as(RoomTokenQuery, asked.data)
-        return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
+    async def mint(message: LiveMessage) -> bytes:
+        query = decode_as(RoomTokenQuery, message.data)
+        return encode(await cloud.ticket(query.room_id, query.participant_id)())
 
     async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
         yield
@@ -53,9 +53,9 @@ def http(cloud: Cloud) -> httpx.AsyncClient:
 
 async def call(http: httpx.AsyncClient, room_id: str | None = None, number: str = "+14155550201") -> dict:
     body = {"from": number} | ({"roomId": room_id} if room_id else {})
-    answer = await http.post("/sandbox/calls", json=body)
-    answer.raise_for_status()
-    return answer.json()
+    reply = await http.post("/sandbox/calls", json=body)
+    reply.raise_for_status()
+    return reply.json()
 
 
 @contextlib.asynccontextmanager
@@ -70,15 +70,15 @@ async def agents_in(bus: Bus, *room_ids: str) -> AsyncIterator[asyncio.Task[None
 
 
 async def turns(bus: Bus, room_id: str, at_least: int) -> list[TranscriptTurn]:
-    async with asyncio.timeout(STORY_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while True:
             try:
-                answer = await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), 1.0)
+                reply = await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), 1.0)
             except NoReply:
-                answer = encode(History())
-            told = decode_as(History, answer).turns
-            if len(told) >= at_least:
-                return told
+                reply = encode(History())
+            spoken = decode_as(History, reply).turns
+            if len(spoken) >= at_least:
+                return spoken
             await asyncio.sleep(0.02)
 
 
@@ -88,41 +88,41 @@ async def participants(http: httpx.AsyncClient, room_id: str) -> dict[str, dict]
     return {each["id"]: each for each in room["participants"]}
 
 
-async def test_the_ai_and_the_caller_talk(bus: Bus, tokens: None, http: httpx.AsyncClient) -> None:
+async def test_the_ai_and_the_caller_converse(bus: Bus, tokens: None, http: httpx.AsyncClient) -> None:
     caller = await call(http)
     room_id = caller["roomId"]
     async with agents_in(bus, room_id):
-        told = await turns(bus, room_id, 9)
-    assert [each.text for each in told if each.role == "agent"] == [GREETING, *REPLIES]
-    assert told[1] == TranscriptTurn("caller", "Hi, this is Ann. I was charged twice for order 4417.")
-    assert [each.role for each in told] == ["agent", "caller"] * 4 + ["agent"]
+        spoken = await turns(bus, room_id, 9)
+    assert [each.text for each in spoken if each.role == "agent"] == [GREETING, *REPLIES]
+    assert spoken[1] == TranscriptTurn("caller", "Hi, this is Ann. I was charged twice for order 4417.")
+    assert [each.role for each in spoken] == ["agent", "caller"] * 4 + ["agent"]
 
 
-async def test_held_it_is_deaf_and_released_it_hears_again(
+async def test_on_hold_the_ai_hears_nothing_until_it_is_released(
     bus: Bus, tokens: None, http: httpx.AsyncClient, transfer_id: str
 ) -> None:
     caller = await call(http, number="+14155550205")
     room_id = caller["roomId"]
-    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as heard:
-        boss = Boss(bus, room_id, transfer_id, heard)
+    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as events:
+        boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold("Please hold the line."))
-        answer = await boss.hears()
-        assert isinstance(answer, CallerHeld)
-        assert answer.caller_participant_id == caller["participantId"]
+        reply = await boss.hears()
+        assert isinstance(reply, CallerHeld)
+        assert reply.caller_participant_id == caller["participantId"]
         agent = (await participants(http, room_id))[f"agent-{room_id}"]
         assert agent["listening"] is False
         await asyncio.sleep(0.3)
-        asked = [each for each in await turns(bus, room_id, 1) if each.text == "Are you still there?"]
-        assert asked == [], "the caller speaks into closed ears"
+        received = [each for each in await turns(bus, room_id, 1) if each.text == "Are you still there?"]
+        assert received == [], "the AI must not hear the caller on hold"
         await boss.send(boss.release("I'm back."))
         assert isinstance(await boss.hears(), CallerReleased)
         assert (await participants(http, room_id))[f"agent-{room_id}"]["listening"] is True
-        told = await turns(bus, room_id, 3)
-        assert TranscriptTurn("agent", "Please hold the line.") in told
+        spoken = await turns(bus, room_id, 3)
+        assert TranscriptTurn("agent", "Please hold the line.") in spoken
 
 
-async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_release(
+async def test_a_caller_who_leaves_on_hold_is_reported_and_ends_the_session_after_the_release(
     bus: Bus,
     tokens: None,
     http: httpx.AsyncClient,
@@ -131,8 +131,8 @@ async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_re
 ) -> None:
     caller = await call(http, number="+14155550202")
     room_id = caller["roomId"]
-    async with agents_in(bus, room_id) as agents, bus.subscribe(subjects.event(transfer_id)) as heard:
-        boss = Boss(bus, room_id, transfer_id, heard)
+    async with agents_in(bus, room_id) as agents, bus.subscribe(subjects.event(transfer_id)) as events:
+        boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())
         await boss.hears()
@@ -147,19 +147,19 @@ async def test_a_caller_who_leaves_on_hold_is_told_and_ends_the_session_after_re
             await agents
 
 
-async def test_a_caller_who_is_brought_back_a_moment_after_the_release_finds_the_ai(
+async def test_a_caller_who_returns_shortly_after_the_release_finds_the_ai(
     bus: Bus, tokens: None, cloud: Cloud, transfer_id: str
 ) -> None:
     caller = await call(cloud.http)
     room_id, other_room = caller["roomId"], await cloud.open_room()
-    await cloud.dial(other_room, "somebody")
+    await cloud.dial(other_room, "other")
     await cloud.wait_ledger(other_room, "joined", 1)
-    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as heard:
-        boss = Boss(bus, room_id, transfer_id, heard)
+    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as events:
+        boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())
         await boss.hears()
-        await cloud.switch(caller["callId"], other_room, "away")
+        await cloud.switch(caller["callId"], other_room, "moved")
         assert isinstance(await boss.hears(), ParticipantLeft)
         await boss.send(boss.release(line=None))
         assert isinstance(await boss.hears(), CallerReleased)
@@ -171,39 +171,39 @@ async def test_a_caller_who_is_brought_back_a_moment_after_the_release_finds_the
         assert TranscriptTurn("caller", "Are you still there?") in await turns(bus, room_id, 3)
 
 
-async def test_a_caller_whose_ai_lost_the_room_for_long_is_not_left_alone(
+async def test_the_ai_joins_again_after_a_long_disconnection(
     bus: Bus, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every gateway was away, so nobody gave out the token to come back with."""
+    """No gateway was running, so the reconnect got no token."""
     monkeypatch.setattr("warmxfer.adapters.rooms.sandbox.client.REJOIN_WITHIN_S", 0.2)
     room_id = (await call(cloud.http))["roomId"]
-    away = asyncio.Event()
+    gateway_down = asyncio.Event()
     async with Wire(cloud.url) as wire:
 
-        async def mint(asked: LiveMessage) -> bytes:
-            if away.is_set():
+        async def mint(message: LiveMessage) -> bytes:
+            if gateway_down.is_set():
                 raise RetryableError("No gateway is there")
-            ask = decode_as(RoomTokenQuery, asked.data)
-            return encode(await cloud.ticket(ask.room_id, ask.participant_id, wire.url)())
+            query = decode_as(RoomTokenQuery, message.data)
+            return encode(await cloud.ticket(query.room_id, query.participant_id, wire.url)())
 
         async with bus.serve(subjects.ASK_ROOM_TOKEN, mint), agents_in(bus, room_id):
             await turns(bus, room_id, 1)
-            away.set()
+            gateway_down.set()
             wire.cut()
             assert len(await cloud.wait_ledger(room_id, "left", 1)) == 1
             await asyncio.sleep(0.5)
-            away.clear()
+            gateway_down.clear()
             await cloud.wait_ledger(room_id, "joined", 3)
             assert await turns(bus, room_id, 1)
 
 
-async def test_several_rooms_and_one_that_does_not_exist(
+async def test_rooms_are_served_although_one_does_not_exist(
     bus: Bus, tokens: None, http: httpx.AsyncClient
 ) -> None:
     rooms = [(await call(http))["roomId"] for _ in range(3)]
     async with agents_in(bus, "no-such-room", *rooms):
-        told = [await turns(bus, each, 2) for each in rooms]
-    assert [each[0] for each in told] == [TranscriptTurn("agent", GREETING)] * 3
+        spoken = [await turns(bus, each, 2) for each in rooms]
+    assert [each[0] for each in spoken] == [TranscriptTurn("agent", GREETING)] * 3
 
 
 @pytest.mark.parametrize(
@@ -216,14 +216,17 @@ async def test_several_rooms_and_one_that_does_not_exist(
             "WARMXFER_HOLD_LEASE_S is '0'",
         ),
         ({"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "horn"}, "WARMXFER_VOICE is 'horn'; use one of sandbox"),
-        ({"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "videosdk"}, "WARMXFER_VOICE is 'videosdk', but these"),
+        (
+            {"WARMXFER_ROOM_ID": "a", "WARMXFER_VOICE": "videosdk"},
+            "WARMXFER_VOICE is 'videosdk', but the demo AI",
+        ),
     ],
 )
-def test_bad_settings_are_one_sentence(env: dict[str, str], sentence: str) -> None:
+def test_invalid_settings_are_refused_with_one_sentence(env: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=sentence):
         PrimarySettings.from_env(env)
 
 
-def test_settings_take_several_rooms() -> None:
+def test_settings_accept_several_rooms() -> None:
     env = {"WARMXFER_ROOM_ID": "a, b", "WARMXFER_HOLD_LEASE_S": "5"} | dict(os.environ)
     assert PrimarySettings.from_env(env) == PrimarySettings(room_ids=("a", "b"), lease_s=5.0)

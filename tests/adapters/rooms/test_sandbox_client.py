@@ -1,4 +1,4 @@
-"""A presence in a real room of the real sandbox, over a real socket."""
+"""A room client in a real room of the real sandbox, over a real socket."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ from warmxfer.adapters.rooms import (
 )
 from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
 
-IN_TIME_S = 3.0
+TIMEOUT_S = 3.0
 
 
-class Notebook:
-    """Reads a voice's events in the background, and lets a test wait for one."""
+class EventLog:
+    """Reads a client's events in the background. A test can wait for one of them."""
 
-    def __init__(self, voice: RoomClient) -> None:
-        self.seen: list[RoomEvent] = []
+    def __init__(self, client: RoomClient) -> None:
+        self.events: list[RoomEvent] = []
         self._more = asyncio.Event()
-        self._task = asyncio.create_task(self._read(voice))
+        self._task = asyncio.create_task(self._read(client))
         self.ended = False
 
-    async def _read(self, voice: RoomClient) -> None:
-        async for event in voice.events():
-            self.seen.append(event)
+    async def _read(self, client: RoomClient) -> None:
+        async for event in client.events():
+            self.events.append(event)
             self._more.set()
         self.ended = True
         self._more.set()
 
     async def wait_for(self, wanted: RoomEvent) -> None:
-        async with asyncio.timeout(IN_TIME_S):
-            while wanted not in self.seen:
+        async with asyncio.timeout(TIMEOUT_S):
+            while wanted not in self.events:
                 self._more.clear()
                 await self._more.wait()
 
     async def wait_end(self) -> None:
-        async with asyncio.timeout(IN_TIME_S):
+        async with asyncio.timeout(TIMEOUT_S):
             await self._task
 
 
-def seated(cloud: Cloud, room_id: str, participant_id: str) -> RoomClient:
+def client_in(cloud: Cloud, room_id: str, participant_id: str) -> RoomClient:
     return open_room_client(
         RoomSettings(),
         JoinOptions(room_id, participant_id, participant_id, cloud.ticket(room_id, participant_id)),
     )
 
 
-async def test_welcome_shows_the_others_and_not_ourselves(cloud: Cloud) -> None:
+async def test_the_snapshot_holds_the_other_participants_only(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    first, second = seated(cloud, room_id, "one"), seated(cloud, room_id, "two")
+    first, second = client_in(cloud, room_id, "one"), client_in(cloud, room_id, "two")
     alone, both = await first.join(), await second.join()
     assert alone.participants == ()
     assert both.participants == (RoomParticipant("one", "one", audible=True),)
@@ -74,27 +74,27 @@ async def test_welcome_shows_the_others_and_not_ourselves(cloud: Cloud) -> None:
     await second.leave()
 
 
-async def test_one_hears_what_the_other_says_and_learns_that_it_was_said(cloud: Cloud) -> None:
+async def test_an_utterance_reaches_the_other_participant_and_its_end_the_speaker(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    speaker, hearer = seated(cloud, room_id, "speaker"), seated(cloud, room_id, "hearer")
+    speaker, listener = client_in(cloud, room_id, "speaker"), client_in(cloud, room_id, "hearer")
     await speaker.join()
-    await hearer.join()
-    notes = Notebook(hearer)
+    await listener.join()
+    log = EventLog(listener)
     assert await speaker.say("Good morning.") is False
-    await notes.wait_for(UtteranceHeard("speaker", "Good morning."))
+    await log.wait_for(UtteranceHeard("speaker", "Good morning."))
     await speaker.leave()
-    await notes.wait_for(ParticipantLeftRoom("speaker", "user-left"))
-    await hearer.leave()
-    await notes.wait_end()
-    assert Disconnected not in map(type, notes.seen)
+    await log.wait_for(ParticipantLeftRoom("speaker", "user-left"))
+    await listener.leave()
+    await log.wait_end()
+    assert Disconnected not in map(type, log.events)
 
 
-async def test_interrupt_cuts_what_is_said_and_drops_what_waits(cloud: Cloud) -> None:
+async def test_interrupt_stops_the_current_utterance_and_drops_queued_ones(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    speaker, hearer = seated(cloud, room_id, "speaker"), seated(cloud, room_id, "hearer")
+    speaker, listener = client_in(cloud, room_id, "speaker"), client_in(cloud, room_id, "hearer")
     await speaker.join()
-    await hearer.join()
-    notes = Notebook(hearer)
+    await listener.join()
+    log = EventLog(listener)
     long = " ".join(["word"] * 100)
     firm = speaker.say("This will be heard.", interruptible=False)
     cut, dropped = speaker.say(long), speaker.say(long)
@@ -102,56 +102,56 @@ async def test_interrupt_cuts_what_is_said_and_drops_what_waits(cloud: Cloud) ->
     speaker.interrupt()
     assert [await cut, await dropped] == [True, True]
     assert await speaker.say("Done.") is False
-    await notes.wait_for(UtteranceHeard("speaker", "Done."))
-    heard = [event.text for event in notes.seen if isinstance(event, UtteranceHeard)]
-    assert heard[0] == "This will be heard."
-    assert all(len(text.split()) < 100 for text in heard[1:])
+    await log.wait_for(UtteranceHeard("speaker", "Done."))
+    texts = [event.text for event in log.events if isinstance(event, UtteranceHeard)]
+    assert texts[0] == "This will be heard."
+    assert all(len(text.split()) < 100 for text in texts[1:])
     await speaker.leave()
-    await hearer.leave()
+    await listener.leave()
 
 
-async def test_ends_of_our_speech_stand_in_one_order_with_what_we_hear(cloud: Cloud) -> None:
+async def test_ends_of_own_utterances_are_ordered_with_received_speech(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    voice = seated(cloud, room_id, "agent")
-    await voice.join()
-    notes = Notebook(voice)
+    client = client_in(cloud, room_id, "agent")
+    await client.join()
+    log = EventLog(client)
     await cloud.dial(room_id, "sup")
-    await notes.wait_for(AudioStarted("sup"))
-    await notes.wait_for(UtteranceHeard("sup", "Hello?"))
-    question = voice.say("Are you ready?")
-    await notes.wait_for(UtteranceHeard("sup", "Yes, I'm ready, put them through."))
-    ended = notes.seen.index(SpeechEnded(question.id, interrupted=False))
-    assert ended < notes.seen.index(UtteranceHeard("sup", "Yes, I'm ready, put them through."))
-    assert notes.seen[0] == ParticipantJoinedRoom(RoomParticipant("sup", "Dana", audible=False))
-    await voice.leave()
+    await log.wait_for(AudioStarted("sup"))
+    await log.wait_for(UtteranceHeard("sup", "Hello?"))
+    question = client.say("Are you ready?")
+    await log.wait_for(UtteranceHeard("sup", "Yes, I'm ready, put them through."))
+    ended = log.events.index(SpeechEnded(question.id, interrupted=False))
+    assert ended < log.events.index(UtteranceHeard("sup", "Yes, I'm ready, put them through."))
+    assert log.events[0] == ParticipantJoinedRoom(RoomParticipant("sup", "Dana", audible=False))
+    await client.leave()
 
 
-async def test_closed_ears_hear_nothing(cloud: Cloud) -> None:
+async def test_listen_false_drops_speech(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    speaker, hearer = seated(cloud, room_id, "speaker"), seated(cloud, room_id, "hearer")
+    speaker, listener = client_in(cloud, room_id, "speaker"), client_in(cloud, room_id, "hearer")
     await speaker.join()
-    await hearer.join()
-    notes = Notebook(hearer)
-    hearer.listen(False)
+    await listener.join()
+    log = EventLog(listener)
+    listener.listen(False)
     await cloud.wait_ledger(room_id, "listen", count=1)
     await speaker.say("Secret.")
-    hearer.listen(True)
+    listener.listen(True)
     await cloud.wait_ledger(room_id, "listen", count=2)
     await speaker.say("Open.")
-    await notes.wait_for(UtteranceHeard("speaker", "Open."))
-    assert [event.text for event in notes.seen if isinstance(event, UtteranceHeard)] == ["Open."]
+    await log.wait_for(UtteranceHeard("speaker", "Open."))
+    assert [event.text for event in log.events if isinstance(event, UtteranceHeard)] == ["Open."]
     await speaker.leave()
-    await hearer.leave()
+    await listener.leave()
 
 
-async def test_who_joins_under_our_id_takes_our_place_for_good(cloud: Cloud) -> None:
+async def test_a_second_join_with_the_same_id_replaces_the_first(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    old, new = seated(cloud, room_id, "agent"), seated(cloud, room_id, "agent")
+    old, new = client_in(cloud, room_id, "agent"), client_in(cloud, room_id, "agent")
     await old.join()
-    notes = Notebook(old)
+    log = EventLog(old)
     await new.join()
-    await notes.wait_for(Disconnected(DisconnectReason.REPLACED))
-    await notes.wait_end()
+    await log.wait_for(Disconnected(DisconnectReason.REPLACED))
+    await log.wait_end()
     assert await old.say("Too late.") is True
     assert await new.say("Here I am.") is False
     await old.leave()
@@ -160,105 +160,107 @@ async def test_who_joins_under_our_id_takes_our_place_for_good(cloud: Cloud) -> 
 
 async def test_closing_the_room_is_the_last_event(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    voice = seated(cloud, room_id, "agent")
-    await voice.join()
-    notes = Notebook(voice)
+    client = client_in(cloud, room_id, "agent")
+    await client.join()
+    log = EventLog(client)
     await cloud.close_room(room_id)
-    await notes.wait_end()
-    assert notes.seen[-1] == Disconnected(DisconnectReason.DEACTIVATED)
-    await voice.leave()
+    await log.wait_end()
+    assert log.events[-1] == Disconnected(DisconnectReason.DEACTIVATED)
+    await client.leave()
 
 
-async def test_lost_connection_is_had_back_and_what_was_missed_is_told(cloud: Cloud) -> None:
+async def test_a_lost_connection_is_reopened_and_missed_events_are_published(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
     async with Wire(cloud.url) as wire:
-        voice = open_room_client(
+        client = open_room_client(
             RoomSettings(), JoinOptions(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
         )
-        other = seated(cloud, room_id, "other")
-        await voice.join()
+        other = client_in(cloud, room_id, "other")
+        await client.join()
         await other.join()
-        notes, others = Notebook(voice), Notebook(other)
-        await notes.wait_for(ParticipantJoinedRoom(RoomParticipant("other", "other", audible=True)))
-        voice.listen(False)
+        log, other_log = EventLog(client), EventLog(other)
+        await log.wait_for(ParticipantJoinedRoom(RoomParticipant("other", "other", audible=True)))
+        client.listen(False)
         await cloud.break_once("delay", {"join": True, "participantId": "agent"}, delayS=0.5)
-        utterance = voice.say(" ".join(["word"] * 100))
+        utterance = client.say(" ".join(["word"] * 100))
         await asyncio.sleep(0.05)
         wire.cut()
         assert await utterance is True
         await other.leave()
-        await notes.wait_for(ParticipantLeftRoom("other", "left while the connection was down"))
+        await log.wait_for(ParticipantLeftRoom("other", "left while the connection was down"))
         assert cloud.tickets == 3
-        assert await voice.say("Back again.") is False
+        assert await client.say("Back again.") is False
         assert [entry["enabled"] for entry in await cloud.ledger(room_id, "listen")] == [False]
-        assert ParticipantLeftRoom("agent", "connection-error") not in others.seen
-        await voice.leave()
+        assert ParticipantLeftRoom("agent", "connection-error") not in other_log.events
+        await client.leave()
 
 
-async def test_connection_that_cannot_be_had_back_is_lost(
+async def test_a_connection_that_cannot_be_reopened_is_lost(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.rooms.sandbox.client.REJOIN_WITHIN_S", 0.3)
     room_id = await cloud.open_room()
     async with Wire(cloud.url) as wire:
-        voice = open_room_client(
+        client = open_room_client(
             RoomSettings(), JoinOptions(room_id, "agent", "Agent", cloud.ticket(room_id, "agent", wire.url))
         )
-        await voice.join()
-        notes = Notebook(voice)
+        await client.join()
+        log = EventLog(client)
         wire.cut(for_good=True)
-        await notes.wait_end()
-    assert notes.seen == [Disconnected(DisconnectReason.LOST)]
-    await voice.leave()
+        await log.wait_end()
+    assert log.events == [Disconnected(DisconnectReason.LOST)]
+    await client.leave()
 
 
-@pytest.mark.parametrize(("room", "raised"), [("none-such-room", InvalidRequest), (None, RetryableError)])
-async def test_a_shut_door_says_whether_to_come_again(cloud: Cloud, room: str | None, raised: type) -> None:
+@pytest.mark.parametrize(("room", "error_type"), [("none-such-room", InvalidRequest), (None, RetryableError)])
+async def test_a_refused_join_raises_the_error_that_says_whether_to_retry(
+    cloud: Cloud, room: str | None, error_type: type
+) -> None:
     room_id = room or await cloud.open_room()
     if room is None:
         await cloud.break_once("refuse", {"join": True})
-    with pytest.raises(raised) as error:
-        await seated(cloud, room_id, "agent").join()
+    with pytest.raises(error_type) as error:
+        await client_in(cloud, room_id, "agent").join()
     assert room_id in str(error.value)
 
 
-async def test_nobody_at_the_address_is_worth_a_retry(cloud: Cloud) -> None:
-    async def ticket() -> RoomToken:
+async def test_an_unreachable_url_is_retryable(cloud: Cloud) -> None:
+    async def token() -> RoomToken:
         return RoomToken(token="secret-token", signaling_url="http://127.0.0.1:1")
 
     with pytest.raises(RetryableError) as error:
-        await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", ticket)).join()
+        await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", token)).join()
     assert "secret-token" not in str(error.value)
 
 
-async def test_an_address_that_is_none_is_refused() -> None:
-    async def ticket() -> RoomToken:
+async def test_an_invalid_signaling_url_is_refused() -> None:
+    async def token() -> RoomToken:
         return RoomToken(token="t", signaling_url="ftp://example.com")
 
     with pytest.raises(InvalidRequest, match="signaling_url"):
-        await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", ticket)).join()
+        await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", token)).join()
 
 
-async def test_the_token_is_in_no_log_line(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_is_not_logged(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     room_id = await cloud.open_room()
-    voice = seated(cloud, room_id, "agent")
-    await voice.join()
-    await voice.say("Hello.")
-    await voice.leave()
+    client = client_in(cloud, room_id, "agent")
+    await client.join()
+    await client.say("Hello.")
+    await client.leave()
     ours = [
         record
         for record in caplog.records
-        if record.name.startswith(("warmxfer.actors", "websockets.client"))
+        if record.name.startswith(("warmxfer.adapters", "websockets.client"))
     ]
     assert not any("token" in record.getMessage() for record in ours)
 
 
 async def test_leaving_twice_or_before_joining_does_nothing(cloud: Cloud) -> None:
     room_id = await cloud.open_room()
-    voice = seated(cloud, room_id, "agent")
-    await voice.leave()
-    await voice.join()
-    await voice.leave()
-    await voice.leave()
+    client = client_in(cloud, room_id, "agent")
+    await client.leave()
+    await client.join()
+    await client.leave()
+    await client.leave()
     assert [entry["reason"] for entry in await cloud.ledger(room_id, "left")] == ["user-left"]

@@ -38,7 +38,9 @@ def test_a_briefing_in_the_session_names_the_process_of_the_session() -> None:
 def test_a_transfer_may_wait_for_every_command_but_leave_call() -> None:
     stories = [Story(pacing="overlap").until(stage) for stage in Stage if stage is not Stage.NEW]
     stories.append(Story(record=True).until(Stage.HANDING_OVER))
-    stories.append(Story().until(Stage.RINGING).let_time_pass())
+    ringing = Story().until(Stage.RINGING)
+    ringing.let_time_pass()
+    stories.append(ringing)
     waited = {
         each.kind for story in stories for record in story.records for each in record.state.pending.values()
     }

@@ -1,7 +1,7 @@
-"""Which environment variables the code reads, told by its text and by running it.
+"""The environment variables that the code reads, found in its source and by running it.
 
-A variable is *read* where its whole name is a string in the source, and *mentioned* where it stands inside a
-longer one (a sentence for people, a docstring).
+A variable is *read* if a string of the source is exactly its name. It is *mentioned* if a longer string
+contains its name (an error sentence, a docstring).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ NAME = re.compile(r"\b(?:WARMXFER|NATS|VIDEOSDK)_[A-Z0-9_]*[A-Z0-9]\b")
 
 
 class Recorder(Mapping[str, str]):
-    """An environment that remembers which of our variables it was asked for."""
+    """An environment that records which warmxfer variables were looked up."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
-        self.asked: set[str] = set()
+        self.looked_up: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
         if NAME.fullmatch(name):
-            self.asked.add(name)
+            self.looked_up.add(name)
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -37,21 +37,21 @@ class Recorder(Mapping[str, str]):
 
 
 def read_in_source() -> dict[str, str]:
-    """Every variable the code reads, with one place where it does."""
-    return {name: where for name, whole, where in _names() if whole}
+    """Return every variable that the code reads, with one place in the source."""
+    return {name: where for name, exact, where in _names() if exact}
 
 
 def mentioned_in_source() -> dict[str, str]:
-    """Every variable the code names in a longer text, with one place where it does."""
-    return {name: where for name, whole, where in _names() if not whole}
+    """Return every variable that a longer string mentions, with one place in the source."""
+    return {name: where for name, exact, where in _names() if not exact}
 
 
 @cache
 def _names() -> list[tuple[str, bool, str]]:
     return [
         (found[0], found[0] == node.value, f"{path.relative_to(ROOT)}:{node.lineno}")
-        for room in FOLDERS
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         for found in NAME.finditer(node.value)

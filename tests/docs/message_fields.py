@@ -1,4 +1,4 @@
-"""What a message looks like, read from its struct: fields, types, defaults and limits in the docs' words."""
+"""Fields of a message, read from its struct: types, defaults and limits in the words of the pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import inspect
 from warmxfer.schemas import SIPDestination, WarmTransferRequest
 
 LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length")
-WORDS = {
+TYPE_WORDS = {
     inspect.StrType: "string",
     inspect.IntType: "integer",
     inspect.FloatType: "number",
@@ -24,11 +24,11 @@ WORDS = {
 }
 
 
-DESCRIBED_APART = (WarmTransferRequest, SIPDestination)
-"""Structs without a tag that stand in other messages and have a section of their own on the page."""
+WITH_OWN_SECTION = (WarmTransferRequest, SIPDestination)
+"""Structs without a tag that are part of other messages and have their own section on a page."""
 
 
-class FieldFacts(NamedTuple):
+class Field(NamedTuple):
     """One row of a table of fields. `bounds` are the numbers that its limits must name."""
 
     name: str
@@ -38,22 +38,22 @@ class FieldFacts(NamedTuple):
     bounds: frozenset[str]
 
 
-def facts(kind: type[msgspec.Struct]) -> list[FieldFacts]:
-    """The fields of `kind` as they stand on the wire, in order."""
+def fields_of(kind: type[msgspec.Struct]) -> list[Field]:
+    """Return the fields of `kind` under their wire names, in order."""
     return [
-        FieldFacts(each.encode_name, _type(each.type), _default(each), _limits(each.type), _bounds(each.type))
+        Field(each.encode_name, _type(each.type), _default(each), _limits(each.type), _bounds(each.type))
         for each in _struct(kind).fields
     ]
 
 
 def all_field_names(kind: type[msgspec.Struct]) -> set[str]:
-    """The names of the fields of `kind`, and of the structs within it that are described with it."""
-    apart = () if kind in DESCRIBED_APART else DESCRIBED_APART
-    return {name for each in _struct(kind).fields for name in (each.encode_name, *_names(each.type, apart))}
+    """Return the names of the fields of `kind`, and of nested structs without their own section."""
+    skipped = () if kind in WITH_OWN_SECTION else WITH_OWN_SECTION
+    return {name for each in _struct(kind).fields for name in (each.encode_name, *_names(each.type, skipped))}
 
 
 def tag_of(kind: type[msgspec.Struct]) -> str | None:
-    """The word in `type` that names `kind` on the wire."""
+    """Return the value of `type` that names `kind` on the wire, or None if it has no tag."""
     return str(kind.__struct_config__.tag) if kind.__struct_config__.tag is not None else None
 
 
@@ -63,25 +63,25 @@ def _struct(kind: type[msgspec.Struct]) -> inspect.StructType:
     return info
 
 
-def _names(info: inspect.Type, apart: tuple[type, ...]) -> Iterator[str]:
+def _names(info: inspect.Type, skipped: tuple[type, ...]) -> Iterator[str]:
     match info:
         case inspect.Metadata(type=inner) | inspect.ListType(item_type=inner):
-            yield from _names(inner, apart)
+            yield from _names(inner, skipped)
         case inspect.DictType(value_type=inner):
-            yield from _names(inner, apart)
+            yield from _names(inner, skipped)
         case inspect.UnionType():
             for each in info.types:
-                yield from _names(each, apart)
-        case inspect.StructType(tag=None) if info.cls not in apart:
+                yield from _names(each, skipped)
+        case inspect.StructType(tag=None) if info.cls not in skipped:
             for each in info.fields:
                 yield each.encode_name
-                yield from _names(each.type, apart)
+                yield from _names(each.type, skipped)
         case _:
             return
 
 
 def _parts(info: inspect.Type) -> Iterator[inspect.Type]:
-    """`info` without metadata, its alternatives one by one; what stands for "left out" is none of them."""
+    """Yield the alternatives of `info` without their metadata; `UnsetType` is not an alternative."""
     if isinstance(info, inspect.Metadata):
         yield from _parts(info.type)
     elif isinstance(info, inspect.UnionType):
@@ -92,24 +92,28 @@ def _parts(info: inspect.Type) -> Iterator[inspect.Type]:
 
 
 def _type(info: inspect.Type) -> str:
-    words = ("null" if isinstance(each, inspect.NoneType) else WORDS[type(each)] for each in _parts(info))
+    words = (
+        "null" if isinstance(each, inspect.NoneType) else TYPE_WORDS[type(each)] for each in _parts(info)
+    )
     return " or ".join(dict.fromkeys(words))
 
 
 def _default(info: inspect.Field) -> str:
     if info.required:
         return "required"
-    if info.default is info.default_factory is msgspec.NODEFAULT:  # how msgspec shows one that is UNSET
+    if (
+        info.default is info.default_factory is msgspec.NODEFAULT
+    ):  # msgspec reports a default of UNSET like this
         return "left out"
     value: Any = info.default if info.default is not msgspec.NODEFAULT else info.default_factory()
     if isinstance(value, float):
         return f"{value:g}"
-    nothing = isinstance(value, msgspec.Struct | dict)
-    return "{}" if nothing else msgspec.json.encode(value).decode()
+    empty = isinstance(value, msgspec.Struct | dict)
+    return "{}" if empty else msgspec.json.encode(value).decode()
 
 
 def _limits(info: inspect.Type) -> str:
-    """The remedy of a refusal without its verb ("give", "use"): what the page says is what a refusal says."""
+    """Return the remedy of the error sentence without its verb ("give", "use")."""
     for each in _metas(info):
         if each.extra and "remedy" in each.extra:
             return str(each.extra["remedy"]).partition(" ")[2]
@@ -120,7 +124,7 @@ def _limits(info: inspect.Type) -> str:
 
 
 def _bounds(info: inspect.Type) -> frozenset[str]:
-    """Numbers a reader must be told: how long, how big, how many."""
+    """Return the numbers that the page must name: lengths, ranges and counts."""
     found: set[str] = set()
     for part in _constrained(info):
         found |= {f"{value:g}" for name in LIMITS if (value := getattr(part, name, None)) is not None}

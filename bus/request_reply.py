@@ -1,0 +1,122 @@
+"""Request and reply over core NATS: `request()` sends a request, `Responder` replies to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+from nats.errors import ConnectionClosedError, ConnectionDrainingError
+
+from .connection import Connection, has_no_responders
+from .dead_letters import describe_error
+from .errors import InternalError, InvalidRequest, NoReply, RetryableError
+from .messages import LiveMessage
+from .nats_client import unsubscribe
+from .reply_inbox import ConnectionLost
+
+MAX_CONCURRENT_REPLIES = 64
+REPLY_DEADLINE_S = 10.0
+"""Time of a handler for one request."""
+MAX_SENTENCE_CHARS = 300
+
+ERROR = "Nats-Service-Error"
+ERROR_CODE = "Nats-Service-Error-Code"
+_REFUSED, _BROKEN, _BUSY = "400", "500", "503"
+
+Handler = Callable[[LiveMessage], Awaitable[bytes]]
+log = structlog.get_logger(__name__)
+
+
+class Responder:
+    """A server of requests: `async with bus.serve(subject, handler): ...`.
+
+    Each handler has `REPLY_DEADLINE_S`. At most `MAX_CONCURRENT_REPLIES` run at a time; further requests are
+    rejected at once as busy.
+    """
+
+    def __init__(
+        self, connection: Connection, subject: str, handler: Handler, queue: str | None = None
+    ) -> None:
+        self._connection = connection
+        self._subject = subject
+        self._handler = handler
+        self._queue = queue
+        self._deadline_s = REPLY_DEADLINE_S
+        self._running: set[asyncio.Task[None]] = set()
+        self._subscription: NatsSubscription | None = None
+
+    async def __aenter__(self) -> Responder:
+        self._subscription = await self._connection.client.subscribe_callback(
+            self._subject, self._on_message, self._queue or ""
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._subscription is not None:
+            await unsubscribe(self._subscription)
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._deadline_s)
+
+    async def _on_message(self, msg: Msg) -> None:
+        if not msg.reply:
+            return
+        if len(self._running) >= MAX_CONCURRENT_REPLIES:
+            await self._reply(
+                msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} requests are in progress; try again later"
+            )
+            return
+        task = asyncio.create_task(self._handle(msg))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _handle(self, msg: Msg) -> None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                data = await self._handler(LiveMessage(msg.subject, msg.data))
+        except InvalidRequest as error:
+            await self._reply(msg, b"", _REFUSED, str(error))
+        except RetryableError as error:
+            await self._reply(msg, b"", _BUSY, str(error))
+        except TimeoutError:
+            log.warning("answer_too_late", subject=msg.subject, deadline_s=self._deadline_s)
+            await self._reply(msg, b"", _BUSY, f"no reply within {self._deadline_s:g} s")
+        except Exception as error:
+            # Its text may quote the payload, so only the type of the error leaves this process.
+            log.error("answer_failed", subject=msg.subject, cause=describe_error(error))
+            await self._reply(msg, b"", _BROKEN, f"the server failed with {type(error).__name__}")
+        else:
+            await self._reply(msg, data)
+
+    async def _reply(self, msg: Msg, data: bytes, code: str = "", sentence: str = "") -> None:
+        headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
+        try:
+            await self._connection.client.publish(msg.reply, data, headers=headers)
+        except (ConnectionClosedError, ConnectionDrainingError):
+            log.warning("answer_not_sent", subject=msg.subject)
+
+
+async def request(connection: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:
+    """Send a request and return the reply; see `Bus.request`."""
+    try:
+        reply = await connection.inbox.call(subject, data, None, timeout_s)
+    except TimeoutError as error:
+        raise NoReply(f"No reply on {subject} within {timeout_s:g} s") from error
+    except ConnectionLost as error:
+        raise NoReply(f"The connection failed while waiting for a reply on {subject}") from error
+    if has_no_responders(reply):
+        raise NoReply(f"No process serves {subject}")
+    headers = reply.headers or {}
+    code, sentence = headers.get(ERROR_CODE), headers.get(ERROR, "")
+    if code is None:
+        return reply.data
+    if code == _REFUSED:
+        raise InvalidRequest(sentence)
+    if code == _BUSY:
+        raise NoReply(f"{subject}: {sentence}")
+    raise InternalError(f"{subject}: {sentence}")

@@ -1,0 +1,42 @@
+"""Request a warm transfer and follow its phases with `warmxfer.client.Client`.
+
+Compared with plain nats-py, the client validates the request before it is published. It yields every phase
+once and in order, also through an outage of the broker.
+
+Run it in a clone:
+
+    uv run warmxfer up                                  # first terminal; prints the caller's room id
+    uv run python examples/with_client.py ROOM_ID       # second terminal
+
+`NATS_URL` names a broker other than nats://127.0.0.1:4222.
+"""
+
+import asyncio
+import sys
+
+from warmxfer.client import Client
+from warmxfer.schemas import SIPDestination, WarmTransferConfig, WarmTransferRequest, WarmxferError
+
+
+async def main(room_id: str) -> bool:
+    """Transfer the caller in `room_id`. Returns whether the supervisor now talks with the caller."""
+    destination = SIPDestination(
+        routing_rule_id="rr_demo",
+        sip_call_to="+14155550101",  # in the sandbox: a supervisor who accepts
+        sip_call_from="+14155550100",
+    )
+    request = WarmTransferRequest(room_id=room_id, config=WarmTransferConfig(destination=destination))
+    async with Client.connect() as client:
+        transfer = await client.request(request)
+        async for phase in transfer.phases():
+            print(phase.seq, phase.phase, flush=True)
+        result = await transfer.result()
+    print(f"outcome: {result.outcome}\nsummary: {result.summary}")
+    return result.success
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(0 if asyncio.run(main(sys.argv[1])) else 1)
+    except WarmxferError as error:
+        sys.exit(f"The transfer could not be requested or followed: {error}")

@@ -1,0 +1,111 @@
+"""Request and reply: bounded, with a deadline, and every failure reaches the requester."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+from structlog.testing import capture_logs
+
+from warmxfer.bus import (
+    Bus,
+    InternalError,
+    InvalidRequest,
+    LiveMessage,
+    NoReply,
+    RetryableError,
+    request_reply,
+    subjects,
+)
+
+
+@pytest.fixture
+def subject() -> str:
+    """The subject of a request that no other test uses."""
+    return subjects.ask_history(secrets.token_hex(8))
+
+
+async def test_a_request_gets_its_reply_and_is_never_stored(bus: Bus, subject: str) -> None:
+    async def reply(request: LiveMessage) -> bytes:
+        return request.data.upper()
+
+    async with bus.serve(subject, reply):
+        assert await bus.request(subject, b"hello", 2) == b"HELLO"
+    assert await bus.get_last(subject) is None
+
+
+async def test_without_a_server_a_request_fails_at_once(bus: Bus, subject: str) -> None:
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(NoReply, match=r"^No process serves"):
+        await bus.request(subject, b"", 5)
+    assert asyncio.get_running_loop().time() - started < 1
+
+
+async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_reply, "REPLY_DEADLINE_S", 0.3)
+
+    async def sleep(_: LiveMessage) -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    async with bus.serve(subject, sleep):
+        with pytest.raises(NoReply, match=r"within 0\.1 s"):
+            await bus.request(subject, b"", 0.1)
+        with pytest.raises(NoReply, match=r"no reply within 0\.3 s"):
+            await bus.request(subject, b"", 2)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "sentence"),
+    [
+        (InvalidRequest("room is ''; name one"), InvalidRequest, "^room is ''; name one$"),
+        (RetryableError("not yet"), NoReply, "not yet"),
+        (KeyError("+14155550123"), InternalError, "the server failed with KeyError"),
+    ],
+)
+async def test_an_error_of_the_handler_reaches_the_requester(
+    bus: Bus, subject: str, raised: Exception, expected: type[Exception], sentence: str
+) -> None:
+    async def fail(_: LiveMessage) -> bytes:
+        raise raised
+
+    with capture_logs() as logs:
+        async with bus.serve(subject, fail):
+            with pytest.raises(expected, match=sentence) as caught:
+                await bus.request(subject, b"", 2)
+    assert "+14155550123" not in str(caught.value) + repr(logs)
+
+
+async def test_one_server_of_a_queue_replies(bus: Bus, subject: str) -> None:
+    handled_by: list[int] = []
+
+    def server(number: int):
+        async def reply(_: LiveMessage) -> bytes:
+            handled_by.append(number)
+            return b""
+
+        return reply
+
+    async with bus.serve(subject, server(1), "q"), bus.serve(subject, server(2), "q"):
+        for _ in range(20):
+            await bus.request(subject, b"", 2)
+    assert len(handled_by) == 20
+
+
+async def test_too_many_concurrent_requests_are_rejected_at_once(bus: Bus, subject: str) -> None:
+    gate = asyncio.Event()
+
+    async def wait(_: LiveMessage) -> bytes:
+        await gate.wait()
+        return b"done"
+
+    async with bus.serve(subject, wait):
+        requests = [asyncio.create_task(bus.request(subject, b"", 5)) for _ in range(70)]
+        rejected, _ = await asyncio.wait(requests, timeout=0.5)
+        assert len(rejected) == 6
+        gate.set()
+        results = await asyncio.gather(*requests, return_exceptions=True)
+    assert results.count(b"done") == 64
+    rejections = [result for result in results if result != b"done"]
+    assert all(isinstance(error, NoReply) and "64 requests" in str(error) for error in rejections)

@@ -1,0 +1,97 @@
+"""The programs of `examples/` run against a real local stack, and do what their docstrings say."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.stack_fixture import Stage, staged
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PROGRAMS = sorted(EXAMPLES.glob("*.py"))
+TIME_SCALE = 0.1
+TIMEOUT_S = 90.0
+MAX_LINES = 80
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[Stage]:
+    async with staged(time_scale=TIME_SCALE) as stage:
+        yield stage
+
+
+async def run_example(stage: Stage, name: str) -> tuple[int | None, list[str]]:
+    """Run the program with the room of a caller who talks with an AI. Returns exit code and output lines."""
+    (caller,) = await stage.callers(1)
+    await stage.conversation(caller)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLES / name),
+        caller.room_id,
+        env={**os.environ, "NATS_URL": stage.house.nats_url},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, output.decode().splitlines()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", ["publish_and_follow.py", "with_client.py"])
+async def test_an_example_completes_a_transfer_and_prints_its_phases(stage: Stage, name: str) -> None:
+    exit_code, lines = await run_example(stage, name)
+    *phases, outcome, summary = lines
+    assert exit_code == 0
+    assert [phase.split()[0] for phase in phases] == [str(seq) for seq in range(1, len(phases) + 1)]
+    assert phases[0] == "1 started"
+    assert phases[-1].endswith(" transfer_complete")
+    assert outcome == "outcome: complete"
+    assert summary.startswith("summary: ")
+    assert "4417" in summary, "the order number that the caller names"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_hold_and_a_release_reach_the_attached_agent(stage: Stage) -> None:
+    exit_code, lines = await run_example(stage, "attach_your_agent.py")
+    assert exit_code == 0
+    mute, stay, hold_line, end, unmute, apology = [line for line in lines if line.startswith("call: ")]
+    assert (mute, stay) == ("call: stop listening", "call: stay when alone")
+    assert hold_line == "call: say Please hold while I connect you with a supervisor."
+    assert (end, unmute) == ("call: end when alone", "call: listen")
+    assert apology.startswith("call: say ")
+    assert "phase: caller_on_hold" in lines
+    assert lines[-1] == "outcome: declined"
+
+
+def imported_packages(program: Path) -> set[str]:
+    """The top-level packages that `program` imports, imports inside functions included."""
+    nodes = list(ast.walk(ast.parse(program.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
+
+
+def test_the_plain_nats_example_imports_nothing_of_ours() -> None:
+    packages = imported_packages(EXAMPLES / "publish_and_follow.py")
+    assert packages - sys.stdlib_module_names == {"nats"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_an_example_is_short_and_says_how_to_run_it(program: Path) -> None:
+    text = program.read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring is not None
+    assert "uv run warmxfer up" in docstring
+    assert f"uv run python examples/{program.name} ROOM_ID" in docstring
+    assert len(text.splitlines()) < MAX_LINES
