@@ -93,5 +93,5 @@ class People:
         self, call: Call, cause: CallCause = CallCause.HUNG_UP, sip_code: int | None = None
     ) -> None:
         if call.record.up:
-            self._world.faults.note("supervisor_hangs_up", call.transfer_id)
+            self._world.faults.record("supervisor_hangs_up", call.transfer_id)
             self._world.cloud.hang_up(call, cause, sip_code)

@@ -75,7 +75,7 @@ class Processes:
         process, bus = self._world.chance.choice(able)
         if role == "primary" and not self.sessions[process.name.partition("-")[2]].live:
             return
-        self._world.faults.note(what)
+        self._world.faults.record(what)
         self._world.trace.add("fault", f"{what}: {process.name}")
         if verb == "crash":
             self.kill(process, bus)

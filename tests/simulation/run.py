@@ -1,7 +1,9 @@
-"""Many seeds, or one: `python -m tests.simulation.run [--seeds 10000 --first N --jobs 2 | --seed N --trace]`.
+"""Runs many seeds, or one.
 
-Prints every broken promise with the seed that shows it again, the outcomes, and the coverage table. Exit
-status 1: a promise was broken, a seed did not repeat itself, or a cell that can be hit was not.
+`python -m tests.simulation.run [--seeds 10000 --first N --jobs 2 | --seed N --trace]`
+
+Prints each broken invariant with its seed, the outcomes, and the coverage table. Exit status 1: an invariant
+was broken, a seed gave two different runs, or a cell of the table that can be hit was not hit.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ from .world import RunResult, simulate
 
 CHUNK = 50
 REPEAT_EVERY = 50
-"""One seed in so many is run twice, and must be the same to the last bit."""
+"""One seed in this many is run twice; both runs must be equal to the last bit."""
 MAX_SHOWN = 20
 
 
 @dataclass
 class Tally:
-    """What many runs came to."""
+    """The sum of many runs."""
 
     seeds: int = 0
     steps: int = 0
@@ -57,7 +59,7 @@ class Tally:
 
 
 def run_seeds(seeds: Sequence[int]) -> Tally:
-    """Run these, some of them twice."""
+    """Run these seeds, some of them twice."""
     tally = Tally()
     with patched():
         for seed in seeds:
@@ -70,19 +72,19 @@ def run_seeds(seeds: Sequence[int]) -> Tally:
 
 
 def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
-    """Run `count` seeds from `first` on in `jobs` processes; yields tallies as they come."""
+    """Run `count` seeds from `first` on in `jobs` processes; yield a tally for each chunk."""
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
     if jobs == 1:
         yield from map(run_seeds, chunks)
         return
     gc.collect()
-    gc.freeze()  # What is loaded is here to stay: no collection after a run has to look through it.
+    gc.freeze()  # Loaded modules stay: later collections can skip them.
     with get_context("fork").Pool(jobs, initializer=read_logs, maxtasksperchild=20) as pool:
         yield from pool.imap_unordered(run_seeds, chunks)
 
 
 def _unrepeatable(result: RunResult) -> RunResult:
-    problems = (*result.problems, "the same seed gave another run")
+    problems = (*result.problems, "the same seed gave a different run")
     return RunResult(
         result.seed,
         result.digest,
@@ -96,7 +98,7 @@ def _unrepeatable(result: RunResult) -> RunResult:
 
 
 def show_one(seed: int, *, trace: bool) -> int:
-    """One run, told in full."""
+    """Print one seed, run twice. Return the exit status."""
     with patched():
         result, again = simulate(seed), simulate(seed)
     if trace:
@@ -105,12 +107,12 @@ def show_one(seed: int, *, trace: bool) -> int:
     for problem in result.problems:
         print(f"  {problem}")
     if again.digest != result.digest:
-        print("  the same seed gave another run")
+        print("  the same seed gave a different run")
     return int(bool(result.problems) or again.digest != result.digest)
 
 
 def show_many(first: int, count: int, jobs: int) -> int:
-    """Many runs, summed up."""
+    """Print the sum of many runs. Return the exit status."""
     began = time.monotonic()
     total = Tally()
     for tally in run_many(first, count, jobs):
@@ -136,11 +138,11 @@ def show_many(first: int, count: int, jobs: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200, help="how many")
-    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--seed", type=int, help="only this one, twice")
-    parser.add_argument("--trace", action="store_true", help="with --seed: all that happened")
+    parser.add_argument("--seed", type=int, help="run only this seed, twice")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happened")
     args = parser.parse_args()
     read_logs()
     if args.seed is not None:

@@ -1,4 +1,4 @@
-"""The simulation can fail: what an ordinary implementation does is noticed, by the promise it breaks."""
+"""The simulation can fail: it finds each mutation, by the invariant that the mutation breaks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_SEEDS = 400
 
 @pytest.mark.simulation
 @pytest.mark.parametrize(("mistake", "promise"), MUTATIONS)
-def test_it_is_noticed(mutation: Mutation, promise: str, monkeypatch: Patch) -> None:
+def test_the_mutation_breaks_its_invariant(mutation: Mutation, promise: str, monkeypatch: Patch) -> None:
     with patched():
         mutation(monkeypatch)
         broken: set[str] = set()

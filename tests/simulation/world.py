@@ -170,7 +170,7 @@ class World:
         await asyncio.sleep(self.plan.fault_time_s)
         await self._until(lambda: len(self.phases) == len(self.plans), MAX_WAIT_S)
         await self._until(lambda: not self.fault_schedule.lasting, MAX_WAIT_S)
-        self.faults.calm, self.faults_lasted_s = True, self.loop.time()
+        self.faults.stopped, self.faults_lasted_s = True, self.loop.time()
         self.trace.add("director", "calm")
         self.processes.calm()
         self.fault_schedule.outage_ends()
@@ -201,8 +201,8 @@ class World:
         await self._publish(bus, subjects.request(plan.id), body, plan.id)
         if plan.cancelled_at_s is not None:
             await asyncio.sleep(plan.cancelled_at_s)
-            if not self.faults.calm and plan.id in self.running():
-                self.faults.note("cancelled", plan.id)
+            if not self.faults.stopped and plan.id in self.running():
+                self.faults.record("cancelled", plan.id)
                 await self._publish(bus, subjects.cancel(plan.id), b"{}", f"cancel-{plan.id}")
 
     async def _publish(self, bus: SimBus, subject: str, data: bytes, msg_id: str) -> None:
@@ -217,7 +217,7 @@ class World:
         if call.record.up:
             for each in self.plan.transfers:
                 if each.session == session and each.id in self.running():
-                    self.faults.note("caller_hangs_up", each.id)
+                    self.faults.record("caller_hangs_up", each.id)
             self.cloud.hang_up(call, CallCause.HUNG_UP)
 
     # ── what is noticed ──────────────────────────────────────────────────────────────────────────
