@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ..testkit.invariants import (
+from tests.testkit.invariants import (
     HISTORY_CHECKS,
     Effects,
     Violation,
@@ -22,7 +22,8 @@ from ..testkit.invariants import (
     only_poison_dead_lettered,
     total,
 )
-from ..testkit.transfer_history import TransferHistory
+from tests.testkit.transfer_history import TransferHistory
+
 from .report_row import CUT_OFF, LEFT_ALONE
 
 Check = Callable[[Effects], Iterator[Violation]]

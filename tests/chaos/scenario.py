@@ -14,13 +14,13 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 
 from tests.e2e.stack_fixture import Call, Stage
+from tests.testkit.invariants import from_report
+from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import RetryableError, WarmTransferPhase, decode_phase
 
-from ..testkit.invariants import from_report
-from ..testkit.transfer_history import read_history
 from .check import count_by_column, history_violations, is_clean
 from .report_row import Row
 from .tcp_proxy import Wire, free_ports

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.testkit.invariants import from_report
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
-from ..testkit.invariants import from_report
 from .check import count_by_column, is_clean
 from .report_row import CUT_OFF, LEFT_ALONE, PROMISED
 

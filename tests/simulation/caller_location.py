@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.schemas import Outcome, SpokenLines
-
-from ..testkit.invariants import (
+from tests.testkit.invariants import (
     Effects,
     caller_in_the_right_room,
     caller_not_alone,
     caller_not_cut_off,
     caller_not_muted,
 )
-from ..testkit.transfer_history import TransferHistory
+from tests.testkit.transfer_history import TransferHistory
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.schemas import Outcome, SpokenLines
+
 from .cloud import Call
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The telephony cloud: rooms, legs, who is where, and the ledger of what it executed.
+"""The telephony cloud: rooms, participants, legs, and the ledger of what it executed.
 
-The law of this file: what happens here has happened, at once and truly. What a request does on its way, and
-what a look-up is told, is the provider's business (`provider.py`); what people do is theirs (`people.py`).
+Invariant: a method here takes effect at once and does not fail at random. Lost and late requests and stale
+look-ups are in `provider.py`; what people do is in `people.py`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 MOVE_S = (0.1, 1.5)
 RECORDABLE_S = 1.0
-"""From entering a room until somebody can be recorded there."""
+"""Time from joining a room until a participant can be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """Something the cloud executed. `faulty`: more than it was ordered to, or later than it may."""
+    """One effect that the cloud executed. `faulty`: the cloud did it without an order."""
 
     at: float
     what: str
@@ -45,18 +45,18 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Words said to their end, and the calls of the people who heard them."""
+    """A finished utterance, and the calls of the people who heard it."""
 
     participant_id: str
     words: str
     heard_by: tuple[str, ...]
     at: float
-    """When their last word was said."""
+    """When the utterance ended."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One leg: its record now, and every record it ever had."""
+    """One leg: its current record and all earlier ones."""
 
     record: CallRecord
     transfer_id: str = ""
@@ -66,13 +66,13 @@ class Call:
     ended_at: float | None = None
 
     def as_of(self, at: float) -> CallRecord | None:
-        """The record as it stood at `at`; None: there was none yet."""
+        """Return the record as it was at `at`, or None if there was none yet."""
         return next((record for since, record in reversed(self.past) if since <= at), None)
 
 
 @dataclass(slots=True)
 class Participant:
-    """Somebody in a room. `tell` hears what happens there."""
+    """A participant of a room. `on_event` is called with what happens there."""
 
     participant_id: str
     audible: bool = False
@@ -91,7 +91,7 @@ class Room:
 
 
 class Cloud:
-    """Everything the provider knows."""
+    """Rooms, legs and ledger of the simulated provider."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -99,10 +99,10 @@ class Cloud:
         self.calls: dict[str, Call] = {}
         self.ledger: list[LedgerEntry] = []
         self.orders: list[LedgerEntry] = []
-        """Requests for an effect that reached the cloud, executed or not."""
+        """Orders that reached the cloud, executed or not."""
         self.utterances: list[Utterance] = []
         self.missed_once: set[str] = set()
-        """The calls that the newest look at them did not show."""
+        """Call ids that the last look-up missed; the next one shows them."""
         self.on_dialed: Callable[[Call, DialRequest], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
@@ -114,17 +114,17 @@ class Cloud:
             "cloud", f"{what} {transfer_id} {call_id} {room_id}{' (its own fault)' if faulty else ''}"
         )
 
-    # ── rooms and who is in them ─────────────────────────────────────────────────────────────────
+    # ── rooms and participants ─────────────────────────────────────────────────────────────────
 
     def room(self, room_id: str) -> Room:
-        """Raises `Gone` for one that is not open."""
+        """Return an open room. Raises `NotFound` for any other."""
         room = self.rooms.get(room_id)
         if room is None or not room.open:
             raise NotFound(f"room {room_id} is not there", status=404)
         return room
 
     def open_room(self, key: str) -> str:
-        """The same key gives the same room."""
+        """Return the id of the room of this key; create the room if needed. Idempotent."""
         room_id = f"room-{key}"
         if room_id not in self.rooms:
             self.rooms[room_id] = Room(room_id)
@@ -154,7 +154,7 @@ class Cloud:
             self._notify(ParticipantJoinedNotice(room.id, participant.participant_id))
 
     def record(self, room_id: str, participant_id: str) -> None:
-        """Record somebody until they leave."""
+        """Record a participant until they leave. Idempotent."""
         participant = self.room(room_id).participants.get(participant_id)
         if participant is None or self._world.now < participant.entered_at + RECORDABLE_S:
             raise NotReady(f"{participant_id} is not yet there", status=400)
@@ -176,7 +176,7 @@ class Cloud:
             self._notify(ParticipantLeftNotice(room.id, participant_id, reason))
 
     def say(self, room_id: str, participant_id: str, words: str) -> None:
-        """Somebody said something to its end; agents hear it as words, people as people do."""
+        """End an utterance: agents receive it as an event, people hear it."""
         room = self.rooms[room_id]
         if participant_id not in room.participants:
             return
@@ -200,12 +200,12 @@ class Cloud:
     # ── legs ─────────────────────────────────────────────────────────────────────────────────────
 
     def note(self, call: Call, **changes: object) -> None:
-        """The leg's record changes."""
+        """Replace the leg's record, and keep the old one for stale look-ups."""
         call.record = replace(call.record, **changes)  # type: ignore[arg-type]
         call.past.append((self._world.now, call.record))
 
     def call_in(self, room_id: str, participant_id: str) -> Call:
-        """A caller, answered by the AI in a room of their own."""
+        """Create a caller's leg, answered by the AI in a room of its own."""
         room = self.rooms[room_id] = Room(room_id)
         call = self._new_call(
             CallRecord(f"in-{room_id}", True, "answered", "inbound", room_id, participant_id)
@@ -241,7 +241,7 @@ class Cloud:
         return call
 
     def answer(self, call: Call) -> bool:
-        """The phone is picked up; False: it had stopped ringing, or its room is no more."""
+        """Answer the phone. Returns False if it has stopped ringing or its room is closed."""
         room = self.rooms[call.record.room_id or ""]
         if not call.record.up:
             return False
@@ -255,7 +255,7 @@ class Cloud:
         return True
 
     def switch(self, call_id: str, room_id: str, participant_id: str) -> None:
-        """Accept a move, and carry it out or fail at it a moment later."""
+        """Accept a move. It succeeds or fails a moment later."""
         call = self.calls.get(call_id)
         if call is None or not call.record.up:
             raise Rejected("the call is not up", status=400)
@@ -271,8 +271,8 @@ class Cloud:
     def _finish_move(self, call: Call, room_id: str, participant_id: str) -> None:
         if not call.record.up:
             return
-        nobody_there = not (self.rooms[room_id].open and self.rooms[room_id].participants)
-        fails = nobody_there or self._world.faults.strikes("move_fails", call.transfer_id)
+        room_empty = not (self.rooms[room_id].open and self.rooms[room_id].participants)
+        fails = room_empty or self._world.faults.strikes("move_fails", call.transfer_id)
         if fails:
             self.note(call, moving=False, failed_moves=call.record.failed_moves + 1)
             self.enter_ledger("move_failed", call.transfer_id, call.record.call_id, room_id)
@@ -298,7 +298,7 @@ class Cloud:
         self.hang_up(call, CallCause.HUNG_UP if call.answered_at is not None else CallCause.ABANDONED)
 
     def hang_up(self, call: Call, cause: CallCause, sip_code: int | None = None) -> None:
-        """The leg goes down, by whomever."""
+        """End the leg, for the given cause. Idempotent."""
         if not call.record.up:
             return
         call.ended_at = self._world.now

@@ -36,7 +36,7 @@ class FaultSchedule:
         """The subjects of these messages."""
 
     @property
-    def lasting(self) -> bool:
+    def is_long_outage(self) -> bool:
         """Whether a long outage is under way, which must not be cut short."""
         return self._world.loop.time() < self._lasts_until
 
@@ -45,18 +45,18 @@ class FaultSchedule:
         """Whether the cloud replies to no request."""
         return self._world.loop.time() < self._unreachable_until
 
-    def begin(self) -> None:
+    def start(self) -> None:
         for fault in PER_MINUTE:
             self._schedule(fault)
 
-    def outage_ends(self) -> None:
+    def end_outage(self) -> None:
         """Make the broker reachable again. Idempotent."""
         if self.broker_down:
             self._world.trace.add("fault", "outage ends")
             self.broker_down = False
             self.outages[-1].append(self._world.now)
             for bus in self._world.buses:
-                bus.come_back()
+                bus.reconnect()
             self._world.stream.wake()
 
     def _schedule(self, fault: str) -> None:
@@ -69,9 +69,9 @@ class FaultSchedule:
             return
         match fault:
             case "outage":
-                self._outage_begins(fault, self._world.faults.between(*OUTAGE_S))
+                self._start_outage(fault, self._world.faults.between(*OUTAGE_S))
             case "outage_30_s" | "outage_60_s":
-                self._outage_begins(fault, LONG_OUTAGES_S[fault])
+                self._start_outage(fault, LONG_OUTAGES_S[fault])
             case "cloud_unreachable":
                 self._make_cloud_unreachable()
             case "reset":
@@ -81,7 +81,7 @@ class FaultSchedule:
             case "poison":
                 self._poison()
             case _:
-                self._world.processes.strike(fault)
+                self._world.processes.crash_or_stall(fault)
         self._schedule(fault)
 
     def _make_cloud_unreachable(self) -> None:
@@ -90,7 +90,7 @@ class FaultSchedule:
             self._unreachable_until = self._world.loop.time() + UNREACHABLE_S
             self._lasts_until = max(self._lasts_until, self._unreachable_until)
 
-    def _outage_begins(self, fault: str, length_s: float) -> None:
+    def _start_outage(self, fault: str, length_s: float) -> None:
         if self.broker_down:
             return
         self._world.faults.record(fault)
@@ -99,8 +99,8 @@ class FaultSchedule:
         self.broker_down = True
         self.outages.append([self._world.now])
         for bus in self._world.buses:
-            bus.break_off()
-        self._world.later(length_s, self.outage_ends)
+            bus.disconnect()
+        self._world.later(length_s, self.end_outage)
 
     def _reset(self) -> None:
         """Break some connections; they come back at once."""
@@ -109,8 +109,8 @@ class FaultSchedule:
         self._world.faults.record("reset")
         for bus in list(self._world.buses):
             if bus.connected and self._world.chance.random() < RESET_AT_ONCE:
-                bus.break_off()
-                bus.come_back()
+                bus.disconnect()
+                bus.reconnect()
 
     def _lose_room_client(self) -> None:
         joined_room_clients = [each for each in self._world.room_clients if not each.process.frozen]

@@ -1,4 +1,4 @@
-"""Every process of a run: started, stopped for a while, killed, started again. Their actors are real."""
+"""All processes of a run: started, frozen, killed and started again. They run the real actors."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ DOWN_S = (0.3, 8.0)
 STALL_S = (0.5, 2.5 * ACK_WAIT_S)
 DISCONNECTED_AFTER_S = 4.0
 RECONCILE_S = 20.0
-"""Often enough to meet transfers at every stage: no living one may lose its supervisor by it."""
+"""Short enough to run in each stage of a transfer: it must never end the leg of a live transfer."""
 
 
 class Processes:
-    """Processes by name."""
+    """The processes of a run, by name."""
 
     def __init__(self, world: World, skews_s: tuple[float, ...]) -> None:
         self._world = world
         self._skews_s = skews_s
         self._running: dict[str, tuple[Process, SimBus]] = {}
         self._down: set[str] = set()
-        """Killed and not started again yet."""
+        """Names of processes that were killed and are not started again yet."""
         self.sessions: dict[str, SimSession] = {}
 
-    def open(self) -> None:
+    def start_all(self) -> None:
         for role, count in COUNTS.items():
             for index in range(count):
                 self.start(f"{role}-{index + 1}")
@@ -66,8 +66,8 @@ class Processes:
         task = spawn(self._world.loop, process, self._actor(role, name)(bus), name)
         task.add_done_callback(lambda done: self._ended(process, bus, done), context=self._world.context)
 
-    def strike(self, what: str) -> None:
-        """One of a role crashes, or stops for a while."""
+    def crash_or_stall(self, what: str) -> None:
+        """Crash or stall one process of a role. `what` is `crash_<role>` or `stall_<role>`."""
         verb, _, role = what.partition("_")
         able = [each for each in self._running.values() if each[0].role == role and not each[0].frozen]
         if not able:
@@ -99,8 +99,8 @@ class Processes:
             self._world.later(0.5, self._leave_room, room_id, self.sessions[room_id])
         self._world.later(self._world.faults.between(*DOWN_S), self._start_again, process.name)
 
-    def calm(self) -> None:
-        """Everybody who stands still goes on; who is down comes up in its time."""
+    def thaw_all(self) -> None:
+        """Continue frozen processes. Killed ones start again at their own time."""
         for process, _ in self._running.values():
             self._world.loop.thaw(process)
 
@@ -114,7 +114,7 @@ class Processes:
             self.start(name)
 
     def _needs_ai(self, room_id: str) -> bool:
-        """A voice-agent process comes up for a caller who is in its room, or may come back to it."""
+        """Return whether the caller is, or may come back, in the room of this AI."""
         caller = self._world.cloud.calls[f"in-{room_id}"]
         return caller.record.up and not self.sessions[room_id].over
 

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tests.testkit.invariants import dialled_once, moved_once, no_leg_left
+from tests.testkit.transfer_history import TransferHistory
 from warmxfer.actors.gateway.handlers.return_caller import RETURN_EFFECTS
 
-from ..testkit.invariants import dialled_once, moved_once, no_leg_left
-from ..testkit.transfer_history import TransferHistory
 from .caller_location import (
     caller_of,
     effects_of,

@@ -1,4 +1,4 @@
-"""Live subscriptions, questions and answers, as `warmxfer.bus.subscriptions` has them, without a wire."""
+"""Live subscriptions, requests and replies over the simulated broker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Handler = Callable[[LiveMessage], Awaitable[bytes]]
 
 RECEIVED_AGAIN_S = 20.0
-"""Whoever cannot be sure that an outbox went out sends it again, and whoever listens hears it again."""
+"""A coordinator that is not sure that an outbox was sent sends it again; subscribers receive it again."""
 
 
 class SimSubscription:
-    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+    """Subscription: `async with bus.subscribe(subject) as messages: async for message in messages: ...`"""
 
     def __init__(self, bus: SimBus, subject: str) -> None:
         self._bus = bus
@@ -67,7 +67,7 @@ class SimSubscription:
         self._wake.set()
 
     def offer(self, subject: str, data: bytes) -> None:
-        """At the broker: somebody published `subject`."""
+        """At the broker: receive a message published on `subject`."""
         if self._bus.connected and matches(self._subject, subject):
             self._bus.receive(self._arrive, LiveMessage(subject, data))
             if self._bus.world.faults.strikes("received_twice", subject.split(".")[1]):
@@ -83,7 +83,7 @@ class SimSubscription:
 
 
 class SimResponder:
-    """`async with bus.serve(subject, handler): ...`"""
+    """Responder: `async with bus.serve(subject, handler): ...`"""
 
     def __init__(self, bus: SimBus, subject: str, handler: Handler, queue: str | None) -> None:
         self._bus = bus
@@ -99,16 +99,16 @@ class SimResponder:
     async def __aexit__(self, *_: object) -> None:
         self._bus.unregister(self)
 
-    def offer(self, request: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
-        """At the broker: a question for us; `answer` is called at the broker with what comes of it."""
-        self._bus.receive(self._begin, request, answer)
+    def offer(self, request: LiveMessage, reply_to: Callable[[bytes | Exception], None]) -> None:
+        """At the broker: receive a request. `answer` is called at the broker with the reply or the error."""
+        self._bus.receive(self._begin, request, reply_to)
 
-    def _begin(self, request: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(request, answer))
+    def _begin(self, request: LiveMessage, reply_to: Callable[[bytes | Exception], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._handle(request, reply_to))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, request: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
+    async def _handle(self, request: LiveMessage, reply_to: Callable[[bytes | Exception], None]) -> None:
         reply: bytes | Exception
         try:
             async with asyncio.timeout(REPLY_DEADLINE_S):
@@ -118,13 +118,13 @@ class SimResponder:
         except (RetryableError, TimeoutError) as error:
             reply = NoReply(f"{self.subject}: {error}")
         except Exception as error:
-            reply = InternalError(f"{self.subject}: the answering side failed with {type(error).__name__}")
+            reply = InternalError(f"{self.subject}: the responder failed with {type(error).__name__}")
         if self._bus.connected:
-            self._bus.send(answer, reply)
+            self._bus.send(reply_to, reply)
 
 
 async def send_request(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes:
-    """Ask one of those who serve `subject`, and return the answer."""
+    """Send a request to one of the responders of `subject` and return its reply."""
     world = bus.world
     future: asyncio.Future[bytes] = world.loop.create_future()
 

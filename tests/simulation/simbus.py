@@ -1,7 +1,9 @@
 """The bus of one process: the methods of `warmxfer.bus.Bus`, over the simulated broker.
 
-The law of this file: a write is repeated under its id until the deadline, as the real bus does; one that was
-stored without our hearing of it stays stored. Whoever listens hears a write whether or not it was stored.
+Invariants, as for the real bus:
+- A write is repeated with its message id until the deadline.
+- A write whose acknowledgement was lost stays stored.
+- Subscribers receive a write whether or not it was stored.
 """
 
 from __future__ import annotations
@@ -26,24 +28,24 @@ if TYPE_CHECKING:
 
 RETRY_PAUSE_S = 0.05
 STALE_S = (0.15, 0.3)
-"""How far a replica is behind that answers too early: so it was measured."""
+"""How far a stale replica is behind, as measured."""
 T = TypeVar("T")
 
 
 class SimBus(SimConnection):
-    """One connection of one life of a process."""
+    """The bus of one process."""
 
     def __init__(self, world: World, process: Process, settings: BusSettings) -> None:
         super().__init__(world, process)
         self.settings = settings
         self.subscriptions: list[SimSubscription] = []
-        """Those the broker knows of."""
+        """Subscriptions that the broker knows."""
         self.responders: list[SimResponder] = []
         self._wanted: list[SimSubscription | SimResponder] = []
         world.buses.append(self)
 
     def register(self, endpoint: SimSubscription | SimResponder) -> None:
-        """From the broker's hearing of it on, and after every reconnect."""
+        """Register a subscription or responder at the broker, and again after each reconnect."""
         self._wanted.append(endpoint)
         self.send(self._add_at_broker, endpoint)
 
@@ -53,8 +55,8 @@ class SimBus(SimConnection):
             if endpoint in known:
                 known.remove(endpoint)  # type: ignore[arg-type]
 
-    def renew(self) -> None:
-        """The connection is back: the broker is told of every subscription that it does not know of."""
+    def renew_subscriptions(self) -> None:
+        """Register again what the broker does not know."""
         for endpoint in self._wanted:
             self._add_at_broker(endpoint)
 
@@ -68,14 +70,17 @@ class SimBus(SimConnection):
             self.responders.append(endpoint)
 
     def close(self) -> None:
-        """The process died, and the broker noticed."""
+        """Close the connection of a dead process."""
         super().close()
         self.world.buses.remove(self)
 
-    # ── one request, and the answer to it ───────────────────────────────────────────────────────
+    # ── one request and its reply ───────────────────────────────────────────────────────
 
     async def call(self, act: Callable[[], T], timeout_s: float, *, replied: bool = True) -> T:
-        """`act` at the broker, and what it returned or raised. Raises `Attempt`, always unless `heard`."""
+        """Call `act` at the broker and return its result.
+
+        Raises `AttemptFailed` if no reply comes in time. Without `replied` the reply is lost.
+        """
         loop = self.world.loop
         future: asyncio.Future[T] = loop.create_future()
         self._waiting[future] = None
@@ -98,7 +103,7 @@ class SimBus(SimConnection):
                 self.receive(_fulfil, future, value)
 
     async def retry_until(self, once: Callable[[float], Awaitable[T]], deadline_s: float) -> T:
-        """Repeat `once` until it comes to something; raises `Unavailable` at the deadline."""
+        """Repeat `once` until it succeeds. Raises `Unavailable` at the deadline."""
         loop = self.world.loop
         deadline = loop.time() + deadline_s
         why: object = "not connected"
@@ -106,16 +111,16 @@ class SimBus(SimConnection):
             if not self.connected:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        await self._came_back.wait()
+                        await self._connected_event.wait()
                 except TimeoutError as error:
-                    raise Unavailable(f"The bus did not answer in time ({why})") from error
+                    raise Unavailable(f"The bus did not reply in time ({why})") from error
             try:
                 return await once(min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - loop.time())))
             except AttemptFailed as error:
                 why = error
             pause_s = RETRY_PAUSE_S * self.world.chance.uniform(0.5, 5.0)
             if loop.time() + pause_s >= deadline:
-                raise Unavailable(f"The bus did not answer in time ({why})")
+                raise Unavailable(f"The bus did not reply in time ({why})")
             await asyncio.sleep(pause_s)
 
     # ── what actors use ──────────────────────────────────────────────────────────────────────────
@@ -138,7 +143,7 @@ class SimBus(SimConnection):
             self._deliver_live(subject, data)
             seq, repeated = self.world.stream.store(subject, data, name, expect_last, headers)
             if repeated and expect_last is not None and self.world.stream[seq].data != data:
-                raise StaleWrite(f"Somebody wrote to {subject} under this id first")
+                raise StaleWrite(f"another message was written to {subject} with this id")
             return seq
 
         async def once(timeout_s: float) -> int:
@@ -146,7 +151,7 @@ class SimBus(SimConnection):
             strikes = self.world.faults.strikes
             if strikes("publish_lost", about):
                 await asyncio.sleep(timeout_s)
-                raise AttemptFailed("lost on the way there")
+                raise AttemptFailed("lost on the way to the broker")
             try:
                 return await self.call(store, timeout_s, replied=not strikes("ack_lost", about))
             except AttemptFailed:
@@ -183,7 +188,7 @@ class SimBus(SimConnection):
             replied = not strikes("ack_lost", about)
             numbers.update(await self.call(lambda: store(upto), timeout_s, replied=replied))
             if len(numbers) < len(named):
-                raise AttemptFailed("some were lost on the way there")
+                raise AttemptFailed("some were lost on the way to the broker")
             return [numbers[index] for index in range(len(named))]
 
         return await self.retry_until(once, deadline_s)
@@ -201,7 +206,7 @@ class SimBus(SimConnection):
     async def get_last_from_leader(
         self, subject: str, *, deadline_s: float = READ_DEADLINE_S
     ) -> Stored | None:
-        """Asked of the leader: what was acknowledged is seen."""
+        """Read from the leader: each acknowledged write is visible."""
         return await self.retry_until(
             lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
         )
@@ -238,21 +243,21 @@ class SimBus(SimConnection):
         return lambda: self._hooks.remove(hook)
 
     async def register_service(self, name: str, version: str, description: str) -> None:
-        """Nobody looks."""
+        """Do nothing: no test reads the services."""
 
     async def ensure(self) -> None:
-        """The stream is there."""
+        """Do nothing: the stream exists."""
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
     def _deliver_live(self, subject: str, data: bytes) -> None:
-        """Whoever listens hears it whether or not it will be stored: so it was measured."""
+        """Deliver a message to live subscribers, whether or not it will be stored, as measured."""
         for bus in self.world.buses:
             for listener in bus.subscriptions:
                 listener.offer(subject, data)
 
     def _staleness_s(self, subject: str) -> float:
-        """How long ago the replica that answers a read of a log was up to date: any of them may answer."""
+        """Return how stale a read of a log is. Any replica may serve the read."""
         newest = self.world.stream.last(subject) if subject.endswith(".log") else None
         fresh = newest is not None and self.world.now - newest.at < STALE_S[0]
         if not (fresh and self.world.stream.clustered):
@@ -261,7 +266,7 @@ class SimBus(SimConnection):
         return self.world.faults.between(*STALE_S) if stale else 0.0
 
     def _won(self, subject: str, name: str, expect_last: int | None) -> int | None:
-        """After a doubtful write: the number of ours, if it is the one that followed the expected."""
+        """Return the number of our write with unknown outcome, if it followed the expected one."""
         following = self.world.stream.history(subject, 1, expect_last or 0)
         return following[0].seq if following and following[0].msg_id == name else None
 

@@ -1,8 +1,9 @@
 """The broker: one stream, its durable consumers and its timers, as nats-server keeps them.
 
-The law of this file: it is the truth of a run and never fails; what is lost is lost on the way (`simbus.py`).
-Nothing stored is lost in an outage (sync always). Repeats of a Msg-Id are dropped within the window, an
-expectation is checked at the moment of storing, timers never fire early.
+Invariants:
+- The stream never loses a stored message, also in an outage. Messages are lost only on the way (`simbus.py`).
+- A repeated Msg-Id is dropped within the window. An expected sequence is checked when the message is stored.
+- Timers never fire early.
 """
 
 from __future__ import annotations
@@ -32,23 +33,23 @@ TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
 
 
 class MessageReceiver(Protocol):
-    """Whoever pulls from a consumer."""
+    """Receives the messages that a consumer delivers."""
 
-    def give(self, arrival: ConsumerMessage) -> None:
-        """Send one message on its way."""
+    def give(self, message: ConsumerMessage) -> None:
+        """Deliver one message."""
         ...
 
 
 @dataclass(slots=True)
 class _Unacknowledged:
-    """A message that was handed out and is not acknowledged."""
+    """A delivered message that is not acknowledged."""
 
     tries: int
     due: asyncio.TimerHandle | None
 
 
 class Consumer:
-    """One durable pull consumer: explicit acknowledgements, redelivery without end."""
+    """One durable pull consumer with explicit acknowledgement and unlimited redelivery."""
 
     def __init__(self, world: World, name: str, ack_wait_s: float) -> None:
         self._world = world
@@ -72,7 +73,7 @@ class Consumer:
         self.dispatch()
 
     def forget(self, receiver: MessageReceiver) -> None:
-        """Its connection is gone, and with it every pull of it."""
+        """Drop the pulls of a receiver whose connection is broken."""
         self._pulls = deque(each for each in self._pulls if each[0] is not receiver)
 
     def dispatch(self) -> None:
@@ -112,12 +113,12 @@ class Consumer:
             self.dispatch()
 
     def settle(self, seq: int, verb: str, delay_s: float = 0.0) -> None:
-        """An acknowledgement arrived: `ack`, `term`, `nak` or `progress`."""
+        """Apply an acknowledgement: `ack`, `term`, `nak` or `progress`."""
         delivery = self._unacknowledged.get(seq)
         if delivery is None:
             return
-        if verb == "ack" and self._world.faults.strikes("delivered_twice", self._about(seq)):
-            self._forget_receipt(seq, delivery)
+        if verb == "ack" and self._world.faults.strikes("delivered_twice", self._transfer_of(seq)):
+            self._forget_ack(seq, delivery)
         elif verb in ("ack", "term"):
             if delivery.due is not None:
                 delivery.due.cancel()
@@ -131,19 +132,19 @@ class Consumer:
         else:
             self._wait(seq, delivery, delay_s)
 
-    def _forget_receipt(self, seq: int, delivery: _Unacknowledged) -> None:
-        """A new leader did not know of the receipt yet, and perhaps not of the delivery either."""
+    def _forget_ack(self, seq: int, delivery: _Unacknowledged) -> None:
+        """Forget an acknowledgement, and perhaps the delivery, as a new leader may."""
         if self._world.chance.random() < 0.5:
             delivery.tries = 0
         if delivery.due is not None:
             self._wait(seq, delivery, self._world.faults.between(0.0, self._ack_wait_s))
 
-    def _about(self, seq: int) -> str:
+    def _transfer_of(self, seq: int) -> str:
         return self._world.stream[seq].subject.split(".")[1]
 
 
 class Stream:
-    """Numbers from 1. `at` is the broker's clock, to the microsecond."""
+    """The messages, numbered from 1. Their `at` is the broker's clock, to the microsecond."""
 
     def __init__(self, world: World, ack_wait_s: float) -> None:
         self._world = world
@@ -153,10 +154,10 @@ class Stream:
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self.consumers = {name: Consumer(world, name, ack_wait_s) for name in ("coordinator", *ROLES)}
         self.written: set[str] = set()
-        """Every Msg-Id that was ever stored, timers included."""
+        """Each Msg-Id ever stored, timers included."""
         self.on_stored: Callable[[Stored], None] = lambda stored: None
         self.clustered = world.chance.random() < 0.5
-        """A cluster looks at the id before the expectation, a single server after it."""
+        """A cluster checks the id before the expected sequence, a single server after it."""
 
     def __getitem__(self, seq: int) -> Stored:
         stored = self._messages[seq]
@@ -164,18 +165,21 @@ class Stream:
         return stored
 
     def after(self, seq: int) -> Iterator[Stored]:
-        """What is stored and was stored later."""
+        """Return the stored messages after `seq`."""
         return (stored for stored in islice(self._messages, seq + 1, None) if stored is not None)
 
     @property
     def timers(self) -> list[str]:
-        """The subjects of the timers that are set."""
+        """Subjects of the timers that are set."""
         return list(self._timers)
 
     def store(
         self, subject: str, data: bytes, msg_id: str, expect_last: int | None, headers: Mapping[str, str]
     ) -> tuple[int, bool]:
-        """Returns the number, and whether it was there already; raises `StaleWrite` and `Refused`."""
+        """Store a message. Returns its number, and whether it was stored before.
+
+        Raises `StaleWrite` and `InvalidRequest`.
+        """
         now = round(self._world.now, 6)
         known = self._ids.get(msg_id)
         repeated = known is not None and now - known[1] < DUPLICATE_WINDOW_S
@@ -183,7 +187,7 @@ class Stream:
             return known[0], True
         numbers = self._by_subject.setdefault(subject, [])
         if expect_last is not None and expect_last != (numbers[-1] if numbers else 0):
-            raise StaleWrite(f"Somebody wrote to {subject} first")
+            raise StaleWrite(f"another message was written to {subject} first")
         if repeated and known:
             return known[0], True
         if len(data) > MAX_MESSAGE_BYTES:
@@ -194,7 +198,7 @@ class Stream:
         self._ids[msg_id] = (stored.seq, now)
         self.written.add(msg_id)
         self._world.trace.add("stream", f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
-        self._mind_timers(stored)
+        self._update_timers(stored)
         self.on_stored(stored)
         self._offer(stored)
         return stored.seq, False
@@ -215,7 +219,7 @@ class Stream:
         return [each for each in found if self._messages[each.seq]][:limit]
 
     def wake(self) -> None:
-        """The broker is back: what can be delivered, is."""
+        """Deliver what is waiting, after an outage."""
         for consumer in self.consumers.values():
             consumer.dispatch()
 
@@ -228,7 +232,7 @@ class Stream:
             case _:
                 return
 
-    def _mind_timers(self, stored: Stored) -> None:
+    def _update_timers(self, stored: Stored) -> None:
         if stored.headers.get("Nats-Schedule-Next") == "purge":
             self._purge(stored.headers["Nats-Scheduler"])
         moment = stored.headers.get("Nats-Schedule")
@@ -261,10 +265,10 @@ class Stream:
 
 @lru_cache(maxsize=4_096)
 def matches(pattern: str, subject: str) -> bool:
-    """Whether `subject` is one of those that `pattern` (with `*`, or `>` at its end) names."""
+    """Return whether `subject` matches `pattern`, which may hold `*`, or `>` at its end."""
     if pattern == subject:
         return True
     if pattern.endswith(".>"):
         return subject.startswith(pattern.removesuffix(">"))
-    asked, words = pattern.split("."), subject.split(".")
-    return len(asked) == len(words) and all(a in ("*", w) for a, w in zip(asked, words, strict=True))
+    wanted, words = pattern.split("."), subject.split(".")
+    return len(wanted) == len(words) and all(a in ("*", w) for a, w in zip(wanted, words, strict=True))

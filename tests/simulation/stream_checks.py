@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tests.testkit.invariants import HISTORY_CHECKS, only_poison_dead_lettered
+from tests.testkit.transfer_history import TransferHistory
 from warmxfer.schemas import DeadlinePassed, Outcome, decode_command
 
-from ..testkit.invariants import HISTORY_CHECKS, only_poison_dead_lettered
-from ..testkit.transfer_history import TransferHistory
 from .plan import TransferPlan
 
 if TYPE_CHECKING:

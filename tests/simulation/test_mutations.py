@@ -13,13 +13,13 @@ MAX_SEEDS = 400
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize(("mistake", "promise"), MUTATIONS)
-def test_the_mutation_breaks_its_invariant(mutation: Mutation, promise: str, monkeypatch: Patch) -> None:
+@pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS)
+def test_the_mutation_breaks_its_invariant(mutation: Mutation, invariant: str, monkeypatch: Patch) -> None:
     with patched():
         mutation(monkeypatch)
         broken: set[str] = set()
         for seed in range(1, MAX_SEEDS + 1):
             broken |= {problem.partition(": ")[2].partition(":")[0] for problem in simulate(seed).problems}
-            if promise in broken:
+            if invariant in broken:
                 return
-    pytest.fail(f"{promise} held for {MAX_SEEDS} seeds; broken were {sorted(broken)}")
+    pytest.fail(f"{invariant} held for {MAX_SEEDS} seeds; broken were {sorted(broken)}")

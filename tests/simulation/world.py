@@ -1,4 +1,4 @@
-"""One run, from its first second to its verdict: a storm, then calm, then everything must come to its end."""
+"""One run: a time with faults, a time without, and then the checks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
+from tests.testkit.transfer_history import TransferHistory
 from warmxfer.adapters.rooms import JoinOptions
 from warmxfer.bus import RetryableError, Stored, subjects
 from warmxfer.schemas import CallCause, decode_phase, encode
 
-from ..testkit.transfer_history import TransferHistory
 from . import checks
 from .cloud import Cloud
 from .fault_schedule import FaultSchedule
@@ -37,13 +37,13 @@ EPOCH_S = 1_800_000_000.0
 POLL_S = 1.0
 MAX_WAIT_S = 3_600.0
 CLEAN_UP_S = 75.0
-"""After the last transfer has ended in calm: what is left over is cleared away by then. A `Retry` may wait
-30 s, and a session 20 s for its lease."""
+"""Maximum time for clean-up after the last transfer has ended and faults have stopped. A retry may wait 30 s,
+and a session 20 s for its lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run. `problems` is empty when every promise was kept."""
+    """Result of one run. `problems` is empty if no invariant was broken."""
 
     seed: int
     digest: str
@@ -56,7 +56,7 @@ class RunResult:
 
 
 class World:
-    """Everything there is in one run."""
+    """All parts of one run."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -90,11 +90,11 @@ class World:
         self.processes = Processes(self, self.plan.skews_s)
         self.histories = {id: TransferHistory(id) for id in self.plans}
         self.faults_lasted_s = self.plan.fault_time_s
-        """How long faults could strike: until what lasts long was over, too."""
+        """Time during which faults could strike, long outages included."""
         self.read_up_to = 0
         """The newest message that the histories hold."""
 
-    # ── what everything in it may ask for ───────────────────────────────────────────────────────
+    # ── what the parts of a run use ───────────────────────────────────────────────────────
 
     @property
     def now(self) -> float:
@@ -103,7 +103,7 @@ class World:
 
     @property
     def began_at(self) -> float:
-        """When the run began, by the broker's clock."""
+        """Start of the run, by the broker's clock."""
         return EPOCH_S
 
     @property
@@ -111,11 +111,11 @@ class World:
         return self.fault_schedule.broker_down
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
-        """Have `act` happen in `delay_s`, in no process."""
+        """Call `act` after `delay_s`, outside of all processes."""
         return self.loop.call_at(self.loop.time() + delay_s, act, *args, context=self.context)
 
     def at(self, when: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
-        """Have `act` happen at a moment of the loop's clock, in no process."""
+        """Call `act` at a time of the loop's clock, outside of all processes."""
         return self.loop.call_at(when, act, *args, context=self.context)
 
     def token(self) -> str:
@@ -128,11 +128,11 @@ class World:
         return SimModel(self) if self.plan.has_model else None
 
     def running(self) -> list[str]:
-        """The transfers that were asked for and have not ended."""
+        """Return the ids of transfers that were requested and have not ended."""
         return [id for id, phase in self.phases.items() if not phase.startswith("transfer_")]
 
     def problem(self, what: str, error: BaseException | None = None) -> None:
-        """A promise was broken."""
+        """Record a broken invariant or an internal error."""
         trail = "".join(traceback.format_exception(error)) if error is not None else ""
         self.trace.add("PROBLEM", what)
         self.problems.append(f"{what}\n{trail}".strip())
@@ -140,11 +140,11 @@ class World:
     # ── the run ──────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> RunResult:
-        """Let it happen. Call once, while the clock is borrowed."""
+        """Run to the end and check. Call once, inside `patched()`."""
         PATCHES.world = self
         self.loop.set_exception_handler(self._unhandled)
         try:
-            self.loop.run_until_complete(self._direct())
+            self.loop.run_until_complete(self._play())
         except NothingToRun as error:
             self.problem(f"L1: {error}")
         finally:
@@ -165,22 +165,22 @@ class World:
             self.loop.steps,
         )
 
-    async def _direct(self) -> None:
+    async def _play(self) -> None:
         self.context.run(self._begin)
         await asyncio.sleep(self.plan.fault_time_s)
         await self._until(lambda: len(self.phases) == len(self.plans), MAX_WAIT_S)
-        await self._until(lambda: not self.fault_schedule.lasting, MAX_WAIT_S)
+        await self._until(lambda: not self.fault_schedule.is_long_outage, MAX_WAIT_S)
         self.faults.stopped, self.faults_lasted_s = True, self.loop.time()
-        self.trace.add("director", "calm")
-        self.processes.calm()
-        self.fault_schedule.outage_ends()
+        self.trace.add("world", "faults stop")
+        self.processes.thaw_all()
+        self.fault_schedule.end_outage()
         await self._until(lambda: not self.running(), checks.longest_wait_s(self))
-        self.trace.add("director", "all ended" if not self.running() else "out of patience")
+        self.trace.add("world", "all ended" if not self.running() else "time is up")
         await self._until(lambda: not checks.is_anything_left(self), CLEAN_UP_S)
 
-    async def _until(self, over: Callable[[], bool], patience_s: float) -> None:
-        """Let time pass until it is `over`, or for `patience_s`."""
-        deadline = self.loop.time() + patience_s
+    async def _until(self, over: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until `over()` is true, for `timeout_s` at most."""
+        deadline = self.loop.time() + timeout_s
         while not over() and self.loop.time() < deadline:
             await asyncio.sleep(POLL_S)
 
@@ -189,13 +189,13 @@ class World:
             call = self.cloud.call_in(caller.session, f"caller-{caller.session}")
             if caller.hangs_up_at_s is not None:
                 self.later(caller.hangs_up_at_s, self._caller_hangs_up, caller.session, call)
-        self.processes.open()
+        self.processes.start_all()
         bus = SimBus(self, self.users, SETTINGS)
         for each in self.plan.transfers:
-            spawn(self.loop, self.users, self._ask_for(bus, each), f"user {each.id}")
-        self.fault_schedule.begin()
+            spawn(self.loop, self.users, self._request_transfer(bus, each), f"user {each.id}")
+        self.fault_schedule.start()
 
-    async def _ask_for(self, bus: SimBus, plan: TransferPlan) -> None:
+    async def _request_transfer(self, bus: SimBus, plan: TransferPlan) -> None:
         body = b"{not json" if plan.flaw == "unreadable" else encode(plan.body)
         await asyncio.sleep(plan.asked_at_s)
         await self._publish(bus, subjects.request(plan.id), body, plan.id)
@@ -220,7 +220,7 @@ class World:
                     self.faults.record("caller_hangs_up", each.id)
             self.cloud.hang_up(call, CallCause.HUNG_UP)
 
-    # ── what is noticed ──────────────────────────────────────────────────────────────────────────
+    # ── callbacks ──────────────────────────────────────────────────────────────────────────
 
     def _notice(self, stored: Stored) -> None:
         words = stored.subject.split(".")
@@ -238,9 +238,9 @@ class World:
 
 
 def simulate(seed: int) -> RunResult:
-    """One run. Call it while the clock is borrowed (`borrowed.borrowed`).
+    """Run one seed. Call it inside `patched()`.
 
-    Garbage is not collected meanwhile: that would unwind a forgotten task at a moment nobody can repeat.
+    The garbage collector is off meanwhile: it would close a forgotten task at a time that is not repeatable.
     """
     gc.disable()
     try:
