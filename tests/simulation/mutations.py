@@ -148,7 +148,7 @@ def acknowledge_first(patch: Patch) -> None:
     real = Worker._handle
 
     async def handle(self: Worker, in_flight: Any) -> None:
-        await self._puller.ack(in_flight.arrival)
+        await self._puller.ack(in_flight.message)
         await real(self, in_flight)
 
     patch.setattr(Worker, "_handle", handle)
@@ -158,7 +158,7 @@ def drop_poison(patch: Patch) -> None:
     """Drop an unreadable message without a dead letter."""
 
     async def dead_letter(self: Worker, in_flight: Any, cause: str) -> None:
-        await self._puller.term(in_flight.arrival)
+        await self._puller.term(in_flight.message)
 
     patch.setattr(Worker, "_dead_letter", dead_letter)
 
