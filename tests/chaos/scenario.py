@@ -53,7 +53,7 @@ class Scenario:
         """Wait for the end of every transfer, check each one, and add the findings to `row`.
 
         `times`: how often the cloud may execute a dial or a switch. It is 2 only if the fault makes the
-        cloud execute orders twice. `lost`: the stream may have lost the transfers. They are then checked by the
+        cloud execute orders twice. `lost`: the stream may have lost the transfers. These are checked by the
         ledger alone and need no result.
         """
         if not lost:

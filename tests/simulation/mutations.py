@@ -134,8 +134,13 @@ def forget_triggers(patch: Patch) -> None:
 
 
 def wait_without_end(patch: Patch) -> None:
-    """Wait without end for a silent supervisor and for every reply."""
-    patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.BRIEFING, lambda ctx: None)
+    """Wait without end in every stage and for every reply.
+
+    In the stages with a hold this alone breaks nothing: the session releases the caller when its lease expires,
+    and that ends the transfer.
+    """
+    for stage in failures.ON_STAGE_TIMEOUT:
+        patch.setitem(failures.ON_STAGE_TIMEOUT, stage, lambda ctx: None)  # type: ignore[arg-type]
     for command, policy in POLICY.items():
         patch.setitem(POLICY, command, policy._replace(on_timeout=lambda ctx, command: None))  # type: ignore[arg-type]
 

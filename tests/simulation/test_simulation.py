@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .logs import INTERNAL_ERRORS
 from .patches import patched
 from .run import run_seeds
 from .world import simulate
@@ -59,3 +60,10 @@ def test_no_invariant_is_broken_in_ten_thousand_runs() -> None:
         command, cwd=ROOT, capture_output=True, text=True, timeout=TIME_FOR_MANY_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_product_logs_each_event_that_counts_as_an_internal_error() -> None:
+    """A renamed log event would otherwise no longer be noticed in a run."""
+    folders = ("actors", "adapters", "bus")
+    source = "".join(path.read_text() for each in folders for path in (ROOT / each).rglob("*.py"))
+    assert [event for event in sorted(INTERNAL_ERRORS) if f'"{event}"' not in source] == []
