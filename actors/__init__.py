@@ -1,6 +1,6 @@
-"""PEOPLE: the five actors, the pure machine they serve, and the ports they work through.
+"""The five actors, the code they share (`common`), and the code that runs an actor as a process (`runtime`).
 
-The law of this room: actors never import each other; what they say to each other crosses the bus as a
-message from `warmxfer.schemas`. `machine/` sees schemas only. The VideoSDK library is imported in two places:
-`voices/videosdk*.py` and `videosdk/`. VideoSDK's HTTP API is used in `providers/videosdk*.py` only.
+- Invariant: actors never import each other. They exchange messages from `warmxfer.schemas` over the bus.
+- Invariant: `coordinator/state_machine` imports schemas only.
+- Invariant: no actor imports a vendor's SDK. `tests/test_layout.py` holds all three.
 """

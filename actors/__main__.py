@@ -1,7 +1,7 @@
-"""`python -m warmxfer.actors <role>`: one actor as this process, set up by its environment alone.
+"""`python -m warmxfer.actors <role>`: run one actor in this process, with settings from the environment.
 
-It is `warmxfer run <role>` without the command line, whose imports are a third of what a worker costs to
-start: who restarts many at once waits for that.
+It does the same as `warmxfer run <role>` without importing the command line. Those imports are a third of a
+worker's start-up time, which matters when many workers restart at once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from .runtime.roles import Role, run_role
 
 
 def main() -> None:
-    """Be the actor that `sys.argv` names until told to stop."""
+    """Run the actor that `sys.argv` names until it is stopped."""
     parser = argparse.ArgumentParser(
-        prog="python -m warmxfer.actors", description="Be one actor, set up by the environment."
+        prog="python -m warmxfer.actors",
+        description="Run one actor until stopped; its settings come from the environment.",
     )
-    parser.add_argument("role", choices=[role.value for role in Role], help="which actor to be")
+    parser.add_argument("role", choices=[role.value for role in Role], help="which actor to run")
     with exit_codes():
         run_role(Role(parser.parse_args().role), os.environ)
 

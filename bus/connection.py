@@ -108,7 +108,7 @@ class Connection:
             async with asyncio.timeout(deadline_s):
                 await self.client.drain()
         except (TimeoutError, OSError, Error) as error:
-            log.warning("bus_drain_cut_short", error=str(error) or "timeout")
+            log.warning("bus_drain_cancelled", error=str(error) or "timeout")
         finally:
             await self.close()
 

@@ -32,9 +32,9 @@ async def claim_effect(
 ) -> ClaimResult:
     """Claim `effect` of transfer `id`, or return the claim that another attempt stored first.
 
-    `data` must contain a token that is new for each attempt. With it, an attempt whose acknowledgement was
-    lost recognises its own claim. A later attempt of the same worker does not mistake an earlier claim for
-    its own. Raises `Unavailable`: it is then unknown whether the effect was claimed.
+    `data` must contain a token that is new for each call. By it, a call whose acknowledgement was lost
+    recognises the claim that it stored, and takes no earlier claim of the same worker for its own.
+    Raises `Unavailable`: it is then unknown whether the effect was claimed.
     """
     subject = subjects.effect_claim(id, effect)
     deadline = asyncio.get_running_loop().time() + deadline_s

@@ -202,7 +202,7 @@ def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
-        log.debug("nats_server_already_gone", pid=process.pid)
+        log.debug("nats_server_already_ended", pid=process.pid)
 
 
 def _last_log_line(work_dir: Path) -> str:

@@ -168,7 +168,7 @@ class PullConsumer:
                 if now >= self._resume_at:
                     await self._restart()
             elif self._requested and now - self._last_seen_at > SILENCE_S:
-                log.warning("pull_went_silent", consumer=self._consumer, silent_s=round(self.idle_s, 1))
+                log.warning("pull_timed_out", consumer=self._consumer, silent_s=round(self.idle_s, 1))
                 await self._restart()
             else:
                 await self.request_more()
@@ -190,14 +190,14 @@ class PullConsumer:
             async with asyncio.timeout(HEARTBEAT_S):
                 await subscription.drain()
         except (TimeoutError, OSError, Error):
-            log.debug("pull_not_drained", consumer=self._consumer)
+            log.debug("pull_drain_failed", consumer=self._consumer)
 
     async def _send(self, subject: str, data: bytes, reply: str = "") -> None:
         try:
             await self._connection.client.publish(subject, data, reply=reply)
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
             # A lost acknowledgement causes a redelivery. The watcher repeats a lost pull request.
-            log.warning("not_sent_to_consumer", consumer=self._consumer, error=str(error))
+            log.warning("consumer_send_failed", consumer=self._consumer, error=str(error))
 
 
 def _consumer_message(msg: Msg) -> ConsumerMessage:

@@ -84,11 +84,11 @@ class Responder:
         except RetryableError as error:
             await self._reply(msg, b"", _BUSY, str(error))
         except TimeoutError:
-            log.warning("answer_too_late", subject=msg.subject, deadline_s=self._deadline_s)
+            log.warning("reply_timed_out", subject=msg.subject, deadline_s=self._deadline_s)
             await self._reply(msg, b"", _BUSY, f"no reply within {self._deadline_s:g} s")
         except Exception as error:
             # Its text may quote the payload, so only the type of the error leaves this process.
-            log.error("answer_failed", subject=msg.subject, cause=describe_error(error))
+            log.error("reply_failed", subject=msg.subject, cause=describe_error(error))
             await self._reply(msg, b"", _BROKEN, f"the server failed with {type(error).__name__}")
         else:
             await self._reply(msg, data)
@@ -98,7 +98,7 @@ class Responder:
         try:
             await self._connection.client.publish(msg.reply, data, headers=headers)
         except (ConnectionClosedError, ConnectionDrainingError):
-            log.warning("answer_not_sent", subject=msg.subject)
+            log.warning("reply_send_failed", subject=msg.subject)
 
 
 async def request(connection: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:

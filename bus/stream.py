@@ -114,7 +114,7 @@ async def _ensure_stream(connection: Connection, wanted: dict[str, Any]) -> bool
         return True
     metadata: Mapping[str, str] = found.get("metadata") or {}
     if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
-        log.warning("stream_left_alone", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
+        log.warning("newer_stream_kept", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
         return False
     changed = changes_needed(found, wanted)
     if not changed:

@@ -121,7 +121,7 @@ class Worker:
             for runner in late:
                 runner.cancel()
             if late:
-                log.warning("handlers_cut_short", consumer=self._consumer, count=len(late))
+                log.warning("handlers_cancelled", consumer=self._consumer, count=len(late))
                 await asyncio.wait(late, timeout=1.0)
         if self._progress_reporter is not None:
             self._progress_reporter.cancel()
@@ -230,7 +230,7 @@ class Worker:
             log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
             await self._puller.nak(item.message, DEAD_RETRY_S)
             return
-        log.error("dead_letter", **self._log_context(item), cause=cause)
+        log.error("message_dead_lettered", **self._log_context(item), cause=cause)
         await self._puller.term(item.message)
 
     async def _nack(self, item: InFlight) -> None:

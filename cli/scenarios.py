@@ -99,7 +99,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="caller_leaves_on_hold",
-        shows="the caller hangs up on hold: the supervisor's phone stops ringing",
+        shows="the caller hangs up on hold: the supervisor's phone does not keep ringing",
         supervisor=SUPERVISOR.format(10),
         caller=CALLER.format(2),
         expected=(Outcome.CALLER_LEFT,),

@@ -22,6 +22,32 @@ from msgspec import Struct
 from .fields import SummaryText, snake_case
 from .transfer import SIPDestination, SpokenLines
 
+__all__ = [
+    "AnyCommand",
+    "BriefSupervisor",
+    "CheckLegs",
+    "CloseRoom",
+    "Command",
+    "CreateRoom",
+    "DialSupervisor",
+    "EndCall",
+    "FindCallerCall",
+    "HoldCaller",
+    "JoinConsultation",
+    "LeaveCall",
+    "LeaveConsultation",
+    "RecordParticipant",
+    "ReleaseCaller",
+    "ReturnCaller",
+    "Summarize",
+    "SwitchCaller",
+    "ToBriefing",
+    "ToConsult",
+    "ToGateway",
+    "ToPrimary",
+    "ToSummarizer",
+]
+
 
 class Command(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
     """Base of all commands. It is never sent itself."""

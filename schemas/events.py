@@ -17,6 +17,44 @@ from .fields import ReasonText, SummaryText, snake_case
 from .outcomes import Outcome
 from .transfer import WarmTransferRequest
 
+__all__ = [
+    "AnyEvent",
+    "AudioStreamEnabled",
+    "CallCause",
+    "CallEnded",
+    "CallLeft",
+    "CallerCallEnded",
+    "CallerCallFound",
+    "CallerHeld",
+    "CallerReleased",
+    "CallerReturned",
+    "CallerSwitched",
+    "CancelRequested",
+    "CommandFailed",
+    "CommandReply",
+    "ConsultationJoined",
+    "ConsultationLeft",
+    "DeadlinePassed",
+    "Event",
+    "FailureKind",
+    "LegReport",
+    "LegsChecked",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "RecordingStarted",
+    "RoomClosed",
+    "RoomCreated",
+    "SummaryReady",
+    "SupervisorCallEnded",
+    "SupervisorDeclined",
+    "SupervisorDialed",
+    "SupervisorReady",
+    "TransferBroken",
+    "TransferRefused",
+    "TransferRequested",
+    "VoicemailDetected",
+]
+
 
 class Event(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
     """Base of all events. It is never sent itself."""

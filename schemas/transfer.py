@@ -102,7 +102,7 @@ class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fixed sentences that callers and supervisors hear.
+    """The fixed sentences that callers and supervisors hear. The default apologies are in `outcomes.py`.
 
     The defaults are upstream's, where it has one.
     """

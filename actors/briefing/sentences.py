@@ -1,4 +1,7 @@
-"""Fixed spoken lines of the briefing agent, and the splitting of a text into spoken sentences. Pure."""
+"""Splits a text into sentences that can be spoken, and the two fixed answers to a question. Pure.
+
+The other lines are in `config.lines` (`schemas/transfer.py`), the apologies in `schemas/outcomes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""How an actor takes the one kind of command that is its own, and answers: one event, under a name that
-makes a repeat harmless.
+"""Reads an actor's commands and publishes each reply once, under a message id that makes a repeat harmless.
 
-Names (`Msg-Id`) count across the whole stream, and users name their requests by transfer ids; so every name
-of ours has a colon in it, which no id can.
+Message ids are unique in the whole stream, and users name their requests by transfer ids. So every message id
+of ours contains a colon, which no transfer id can contain.
 """
 
 from __future__ import annotations
@@ -17,54 +16,73 @@ from warmxfer.schemas import (
     DecodeError,
     Event,
     FailureKind,
+    WarmxferError,
     decode_command,
     encode,
 )
 
-DEADLINE_S = 5.0
+PUBLISH_DEADLINE_S = 5.0
+MAX_DETAIL_CHARS = 500
 
 C = TypeVar("C", bound=Command)
 
 
-def wire_name(fact: Event) -> str:
-    """The word under which `fact` travels."""
-    return str(type(fact).__struct_config__.tag)
+def wire_name(event: Event) -> str:
+    """Return the event's tag on the wire."""
+    return str(type(event).__struct_config__.tag)
 
 
-def reply_msg_id(answer: CommandReply) -> str:
-    """The same kind of answer to the same command has the same name."""
-    return f"{answer.command_id}:{wire_name(answer)}"
+def reply_msg_id(reply: CommandReply) -> str:
+    """Return the message id of a reply: the same kind of reply to the same command has the same id."""
+    return f"{reply.command_id}:{wire_name(reply)}"
 
 
 async def publish_reply(
-    bus: Bus, transfer_id: str, answer: CommandReply, *, deadline_s: float = DEADLINE_S
+    bus: Bus, transfer_id: str, reply: CommandReply, *, deadline_s: float = PUBLISH_DEADLINE_S
 ) -> None:
-    """Answer a command; a repeat within two minutes is stored once."""
-    await publish_event(bus, transfer_id, answer, reply_msg_id(answer), deadline_s=deadline_s)
+    """Publish the reply to a command. Idempotent for two minutes."""
+    await publish_event(bus, transfer_id, reply, reply_msg_id(reply), deadline_s=deadline_s)
 
 
 async def publish_event(
-    bus: Bus, transfer_id: str, fact: Event, name: str, *, deadline_s: float = DEADLINE_S
+    bus: Bus, transfer_id: str, event: Event, msg_id: str, *, deadline_s: float = PUBLISH_DEADLINE_S
 ) -> None:
-    """Tell what happened; under the same name within two minutes it is stored once."""
-    await bus.publish(subjects.event(transfer_id), encode(fact), msg_id=name, deadline_s=deadline_s)
+    """Publish an event. Under the same `msg_id` within two minutes it is stored once."""
+    await bus.publish(subjects.event(transfer_id), encode(event), msg_id=msg_id, deadline_s=deadline_s)
 
 
-def read_command(message: Delivery | Stored, kind: type[C], actor: str) -> C:
-    """The command in `message`; raises `Park` for what is none, or none for `actor`."""
+def read_command(message: Delivery | Stored, command_type: type[C], actor: str) -> C:
+    """Return the command in `message`. Raises `DeadLetter` if it is none, or none for `actor`."""
     try:
         command = decode_command(message.data)
     except DecodeError as error:
-        raise DeadLetter(f"No command could be read: {error}") from error
-    if not isinstance(command, kind):
-        raise DeadLetter(f"{type(command).__name__} is no command for a {actor}")
+        raise DeadLetter(f"The message is not a command: {error}") from error
+    if not isinstance(command, command_type):
+        raise DeadLetter(f"{type(command).__name__} is not a command for the {actor}")
     return command
 
 
-async def reply_to_dead_letter(bus: Bus, delivery: Delivery, kind: type[Command], cause: str) -> None:
-    """A command became a dead letter: tell whoever waits for its answer. Of what is none, nobody waits."""
+def command_failed(
+    command: Command, failure: FailureKind, detail: str, *, status: int | None = None
+) -> CommandFailed:
+    """Return the reply that `command` failed; `failure` says what may have happened at the provider."""
+    return CommandFailed(
+        command_id=command.command_id, failure=failure, detail=detail[:MAX_DETAIL_CHARS], status=status
+    )
+
+
+def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
+    """Return the reply that `command` certainly had no effect; the error's text says why."""
+    return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))
+
+
+async def reply_to_dead_letter(bus: Bus, delivery: Delivery, command_type: type[Command], cause: str) -> None:
+    """Reply `CommandFailed` for a dead-lettered command.
+
+    Messages that are not commands are ignored: no actor waits for a reply to them.
+    """
     try:
-        command = read_command(delivery, kind, "")
+        command = read_command(delivery, command_type, "")
     except DeadLetter:
         return
     failed = CommandFailed(command_id=command.command_id, failure=FailureKind.BROKEN, detail=cause)

@@ -1,4 +1,4 @@
-"""Asking whether anybody is in charge of a transfer: what an actor does who holds somebody for it."""
+"""Liveness query: an actor that holds a caller asks the coordinators whether the transfer is live."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from warmxfer.bus import Bus, InternalError, InvalidRequest, RetryableError, sub
 from warmxfer.schemas import DecodeError, LivenessQuery, LivenessReply, decode_as, encode
 
 CONFIRMATIONS = 2
-"""One coordinator may know less than another: only what two in a row said counts as the end."""
+"""Negative replies in a row that count as the end: one coordinator may know less than another."""
 
 log = structlog.get_logger(__name__)
 
 
 async def is_live(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
-    """Is a coordinator in charge of `transfer_id`? None: nobody could say.
+    """Return whether a coordinator handles `transfer_id`, or None if no coordinator replied in time.
 
-    Nor can a coordinator that fails at the question, as one that an upgrade was taken back from may fail at a
-    record of the newer version: it is no more in charge than one that is silent.
+    Returns None also if a coordinator fails at the query. After a downgrade it may fail to decode a record of
+    the newer version; such a coordinator does not handle the transfer any more than a silent one.
     """
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(transfer_id)), timeout_s)
-        return decode_as(LivenessReply, answer).live
+            reply = await bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(transfer_id)), timeout_s)
+        return decode_as(LivenessReply, reply).live
     except (RetryableError, TimeoutError):
         return None
     except (InvalidRequest, InternalError, DecodeError) as error:
-        log.error("pulse_not_understood", transfer_id=transfer_id, error=str(error))
+        log.error("liveness_query_failed", transfer_id=transfer_id, error=str(error))
         return None

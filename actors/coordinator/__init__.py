@@ -1,12 +1,13 @@
-"""The transfer coordinator: folds every event of a transfer through the machine, one record each.
+"""The transfer coordinator: applies every event of a transfer to the state machine, one log record each.
 
-coordinator.py  one trigger in, one record written, its outbox sent
-triggers.py     what an arriving message means
-outbox.py       where each piece of an outbox goes
-claims.py       one caller, one transfer
-charge.py       whether anybody is in charge of a transfer
-admission.py    not more transfers at once than allowed
-memory.py       a hint that saves reads
+coordinator.py     load, step, append, publish
+inbound_events.py  message on a subject -> event
+outbox.py          outputs of a record -> messages on subjects
+caller_lock.py     one transfer per caller
+liveness.py        replies whether a transfer is live
+admission.py       limits the number of running transfers
+record_cache.py    cache of newest records
+state_machine/     the state machine; pure
 """
 
 from __future__ import annotations

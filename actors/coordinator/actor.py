@@ -1,4 +1,4 @@
-"""The coordinator as an actor: `run` serves until cancelled."""
+"""The coordinator as an actor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import CoordinatorSettings
 
 
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until cancelled; `ready` is called once it does."""
+    """Serve until cancelled; call `ready` once the coordinator serves."""
     coordinator = Coordinator(bus, max_transfers=settings.max_transfers)
     worker = Worker(
         bus,

@@ -1,7 +1,7 @@
-"""One caller, one transfer: who owns the caller of a session is written on `warmxfer.<session>.claim`.
+"""One transfer per caller: the subject `warmxfer.<session>.claim` names the transfer that has the caller.
 
-A claim is never given up; it is taken over when the transfer that holds it is over. So a crash at any
-point leaves nothing to clean up.
+A lock is never released. Another transfer takes it over when the transfer that holds it has ended. So a crash
+at any point leaves nothing to clean up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from warmxfer.schemas import decode_as, encode
 
 MAX_RACES = 10
 UNSTARTED_LOCK_S = 60.0
-"""A claim whose transfer has no record yet counts this long: its coordinator may be about to write it."""
+"""Validity of a lock whose transfer has no record yet: its coordinator may be about to write the record."""
 
 
 class CallerLock(Struct, frozen=True):
@@ -25,9 +25,9 @@ class CallerLock(Struct, frozen=True):
 async def lock_caller(
     bus: Bus, session: str, id: str, now: float, is_live: Callable[[str], Awaitable[bool | None]]
 ) -> str | None:
-    """Claim the caller of `session` for transfer `id`; returns the transfer that holds them instead.
+    """Lock the caller of `session` for transfer `id`; return the other transfer that has the lock, or None.
 
-    `is_live` tells whether a transfer is running (None: it has no record).
+    `is_live` returns whether a transfer is running, and None if it has no record.
     """
     for _ in range(MAX_RACES):
         last = await bus.get_last_from_leader(subjects.caller_lock(session))
@@ -35,7 +35,7 @@ async def lock_caller(
             holder = decode_as(CallerLock, last.data).transfer_id
             if holder == id:
                 return None
-            if await _holds(last, holder, now, is_live):
+            if await _is_held(last, holder, now, is_live):
                 return holder
         try:
             await bus.publish(
@@ -44,10 +44,12 @@ async def lock_caller(
         except StaleWrite:
             continue
         return None
-    raise RetryableError(f"The caller of session {session} was claimed {MAX_RACES} times at once")
+    raise RetryableError(
+        f"The caller of session {session} was claimed by other transfers {MAX_RACES} times in a row"
+    )
 
 
-async def _holds(
+async def _is_held(
     last: Stored, holder: str, now: float, is_live: Callable[[str], Awaitable[bool | None]]
 ) -> bool:
     live = await is_live(holder)

@@ -1,4 +1,4 @@
-"""From a message that arrived to the event it means for the machine."""
+"""Mapping from an inbound message to the event for the state machine."""
 
 from __future__ import annotations
 
@@ -18,41 +18,43 @@ from warmxfer.schemas import (
 )
 
 INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
-"""Events with a subject of their own, or of our own making: on `event` they are a forgery or a mistake."""
+"""Events with their own subject or made by the coordinator. On the subject `event` they are rejected."""
 
 
 def decode_trigger(delivery: Delivery) -> AnyEvent:
-    """What `delivery` says; raises `Park` for what nobody can read."""
+    """Return the event in `delivery`. Raises `DeadLetter` if it is undecodable or on the wrong subject."""
     match delivery.kind:
         case "request":
-            return _requested(delivery)
+            return _read_request(delivery)
         case "cancel":
-            return _cancelled(delivery)
+            return _read_cancel(delivery)
         case "timeout":
-            return _decoded(delivery, only=(DeadlinePassed,))
+            return _decode_event(delivery, allowed=(DeadlinePassed,))
         case _:
-            return _decoded(delivery, but=INTERNAL_EVENTS)
+            return _decode_event(delivery, excluded=INTERNAL_EVENTS)
 
 
-def _requested(delivery: Delivery) -> TransferRequested | TransferRefused:
+def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
     try:
         return TransferRequested(transfer_id=delivery.transfer_id, request=read_request(delivery.data))
-    except InvalidRequest as refusal:
-        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(refusal))
+    except InvalidRequest as error:
+        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error))
 
 
-def _cancelled(delivery: Delivery) -> CancelRequested:
+def _read_cancel(delivery: Delivery) -> CancelRequested:
     try:
         return CancelRequested(reason=read_cancel(delivery.data).reason)
-    except InvalidRequest as refusal:
-        raise DeadLetter(str(refusal), field=refusal.field) from refusal
+    except InvalidRequest as error:
+        raise DeadLetter(str(error), field=error.field) from error
 
 
-def _decoded(delivery: Delivery, *, only: tuple[type, ...] = (), but: tuple[type, ...] = ()) -> AnyEvent:
+def _decode_event(
+    delivery: Delivery, *, allowed: tuple[type, ...] = (), excluded: tuple[type, ...] = ()
+) -> AnyEvent:
     try:
         event = decode_event(delivery.data)
     except DecodeError as error:
-        raise DeadLetter(f"{delivery.kind} is no event of ours: {error}") from error
-    if (only and not isinstance(event, only)) or isinstance(event, but):
+        raise DeadLetter(f"The message on {delivery.kind} is not a warmxfer event: {error}") from error
+    if (allowed and not isinstance(event, allowed)) or isinstance(event, excluded):
         raise DeadLetter(f"{type(event).__name__} does not belong on {delivery.kind}")
     return event

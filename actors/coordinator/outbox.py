@@ -1,7 +1,7 @@
-"""From what the machine wants sent to messages on subjects, each with a name of its own.
+"""Mapping from the outputs of a record to messages on subjects, each with its own message id.
 
-The name (`Msg-Id`) is made of the transfer, the record and the place in its outbox: however often an
-outbox goes out, each piece is stored once.
+The message id consists of the transfer id, the record's number and the output's index. So an output is stored
+once, however often the outputs are published.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from warmxfer.schemas import (
 from .state_machine import Output, Record, SetTimer
 
 TIMER = "deadline"
-"""The one timer of a transfer: set to its earliest wait, whatever that is."""
+"""The one timer of a transfer, scheduled for its earliest deadline."""
 
 
 def outgoing(record: Record) -> list[Outgoing]:
-    """Everything `record` sends, in order."""
+    """Return the messages of `record`, in order."""
     id = record.state.id
     return [
-        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{place}")
-        for place, output in enumerate(record.outbox)
+        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{index}")
+        for index, output in enumerate(record.outbox)
     ]
 
 

@@ -1,7 +1,7 @@
-"""What this process remembers of the transfers it moved last: a hint that saves a read, never the truth.
+"""Cache of the newest records: saves a read, and may be out of date.
 
-Whether it still is the newest record is decided by the write that follows; and nothing is ever ignored
-on the strength of a memory.
+The append that follows checks whether a cached record is still the newest one. No trigger is ignored because
+of a cached record.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ MAX_CACHED = 4_096
 
 @dataclass(slots=True)
 class CachedRecord:
-    """A record, its number in the stream, and whether its outbox is known to have gone out."""
+    """A record, its sequence in the stream, and whether its outputs are known to be published."""
 
     record: Record
     seq: int
     sent: bool
     fresh: bool
-    """Just read from the stream's leader, for this very trigger."""
+    """The record was just read from the stream leader, for this trigger."""
 
 
 class RecordCache:
-    """The newest records of the transfers that moved last."""
+    """The newest records of the transfers that changed last."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, CachedRecord] = OrderedDict()
+        self._records: OrderedDict[str, CachedRecord] = OrderedDict()
 
     def get(self, id: str) -> CachedRecord | None:
-        known = self._known.get(id)
-        if known is not None:
-            self._known.move_to_end(id)
-            known.fresh = False
-        return known
+        cached = self._records.get(id)
+        if cached is not None:
+            self._records.move_to_end(id)
+            cached.fresh = False
+        return cached
 
     def mark_sent(self, id: str, seq: int) -> bool:
-        """Whether this process saw to it that the outbox of record number `seq` went out."""
-        known = self._known.get(id)
-        return known is not None and known.seq == seq and known.sent
+        """Return whether this process published the outputs of the record with sequence `seq`."""
+        cached = self._records.get(id)
+        return cached is not None and cached.seq == seq and cached.sent
 
-    def put(self, id: str, known: CachedRecord) -> None:
-        if known.record.state.stage.ended:
-            self._known.pop(id, None)
+    def put(self, id: str, cached: CachedRecord) -> None:
+        if cached.record.state.stage.ended:
+            self._records.pop(id, None)
             return
-        self._known[id] = known
-        self._known.move_to_end(id)
-        if len(self._known) > MAX_CACHED:
-            self._known.popitem(last=False)
+        self._records[id] = cached
+        self._records.move_to_end(id)
+        if len(self._records) > MAX_CACHED:
+            self._records.popitem(last=False)
 
     def drop(self, id: str) -> None:
-        self._known.pop(id, None)
+        self._records.pop(id, None)

@@ -1,4 +1,4 @@
-"""What can be set about a coordinator process, by environment."""
+"""Settings of a coordinator process, from the environment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DEFAULT_MAX_TRANSFERS, MAX_MAX_TRANSFERS = 10_000, 1_000_000
 
 class CoordinatorSettings(Struct, frozen=True):
     jobs: int = 64
-    """Transfers moved at the same time by this process (WARMXFER_COORDINATOR_JOBS)."""
+    """Transfers that this process handles at the same time (WARMXFER_COORDINATOR_JOBS)."""
     max_transfers: int = DEFAULT_MAX_TRANSFERS
-    """Transfers that may run at the same time, in all coordinators together (WARMXFER_MAX_TRANSFERS)."""
+    """Running transfers allowed in all coordinators together (WARMXFER_MAX_TRANSFERS)."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CoordinatorSettings:
-        """Raises `Refused` with one sentence: the variable, its value, the remedy."""
+        """Read the settings. Raises `InvalidRequest`, which names the variable, its value and the remedy."""
         return cls(
             jobs=env_number(env, "WARMXFER_COORDINATOR_JOBS", int, 64, 1, MAX_JOBS),
             max_transfers=env_number(

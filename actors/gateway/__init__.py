@@ -1,7 +1,8 @@
-"""The SIP gateway: rooms, dials, switches and hang-ups at the telephony provider, and its webhooks.
+"""SIP gateway: rooms, dials, switches and hang-ups at the telephony provider, and its webhooks.
 
-The law of this room: the provider's secret stays here, no effect happens twice (`effects.py`), and nothing
-here names a vendor: that is `warmxfer.adapters.telephony`.
+- Invariant: the provider's secret stays in this package. Test: `tests/actors/gateway/test_secrecy.py`.
+- Invariant: the gateway causes no effect twice (`at_most_once.py`).
+- Invariant: this package names no vendor; vendors are in `warmxfer.adapters.telephony`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The SIP gateway: the only one who speaks with the telephony provider, and the only holder of its secret.
+"""The gateway as an actor: the only process that calls the telephony provider and holds its secret.
 
-One handler a command, in a table. A handler returns its answer, None when nobody waits for one any more,
-or raises `Retry` to be asked again later; what it returns is published before the command is acknowledged.
+`HANDLERS` maps each command type to its handler. A handler returns the reply, or None if the command has
+expired, or raises `RetryableError` to be called again later. The reply is published before the command is
+acknowledged.
 """
 
 from __future__ import annotations
@@ -39,14 +40,15 @@ from warmxfer.schemas import (
     decode_command,
 )
 
-from ..common.command_replies import publish_event, publish_reply
+from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_reply
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import GatewayContext
 from .handlers.dial import dial_supervisor, end_call
-from .handlers.legs import check_legs, close_room, create_room, find_caller_call
+from .handlers.legs import check_legs, find_caller_call
 from .handlers.record import record_participant
 from .handlers.return_caller import return_caller
+from .handlers.rooms import close_room, create_room
 from .handlers.switch import switch_caller
 from .orphan_calls import OrphanCallReaper
 from .room_tokens import serve_room_tokens
@@ -56,7 +58,7 @@ from .webhooks import Webhooks, path_of
 ROLE = "gateway"
 
 Handler = Callable[[GatewayContext, str, Any], Awaitable[CommandReply | None]]
-Ready = Callable[[str | None], None]
+OnReady = Callable[[str | None], None]
 log = structlog.get_logger(__name__)
 
 HANDLERS: Mapping[type[Command], Handler] = {
@@ -73,60 +75,64 @@ HANDLERS: Mapping[type[Command], Handler] = {
 
 
 class CommandId(msgspec.Struct):
-    """As much of a broken command as is needed to say that it is broken."""
+    """The part of an undecodable command that a reply needs."""
 
     command_id: str
 
 
 class Gateway:
-    """Takes commands off the bus, one `handle` each."""
+    """Handler of every command on the gateway queue."""
 
-    def __init__(self, bus: Bus, desk: GatewayContext) -> None:
+    def __init__(self, bus: Bus, context: GatewayContext) -> None:
         self._bus = bus
-        self._desk = desk
+        self._context = context
 
     async def handle(self, delivery: Delivery) -> None:
-        """Carry out one command and publish its answer."""
-        self._desk.clock.observe(delivery.at)
+        """Execute one command and publish its reply."""
+        self._context.clock.observe(delivery.at)
         try:
             command = decode_command(delivery.data)
         except DecodeError as error:
-            raise DeadLetter("The message is no command") from error
+            raise DeadLetter("The message is not a command") from error
         handler = HANDLERS.get(type(command))
         if handler is None:
-            raise DeadLetter(f"{type(command).__name__} is no command for the {ROLE}")
+            raise DeadLetter(f"{type(command).__name__} is not a command for the {ROLE}")
         try:
-            answer = await handler(self._desk, delivery.transfer_id, command)
+            reply = await handler(self._context, delivery.transfer_id, command)
         except WarmxferError:
             raise
         except Exception as error:
-            raise InternalError(f"{type(command).__name__} met {type(error).__name__}") from error
-        kind = type(answer).__name__
-        log.info("command_handled", transfer_id=delivery.transfer_id, command=command.command_id, answer=kind)
-        if answer is not None:
-            await publish_reply(self._bus, delivery.transfer_id, answer)
+            raise InternalError(f"{type(command).__name__} failed with {type(error).__name__}") from error
+        kind = type(reply).__name__
+        log.info("command_handled", transfer_id=delivery.transfer_id, command=command.command_id, reply=kind)
+        if reply is not None:
+            await publish_reply(self._bus, delivery.transfer_id, reply)
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """A command was given up: whoever waits for its answer is told, if it has a name at all."""
+        """Reply `CommandFailed` to a dead-lettered command, if its command id can be read."""
         try:
-            named = decode_as(CommandId, delivery.data)
+            broken = decode_as(CommandId, delivery.data)
         except DecodeError:
-            log.warning("dead_command_without_a_name", transfer_id=delivery.transfer_id)
+            log.warning("dead_letter_without_command_id", transfer_id=delivery.transfer_id)
             return
-        answer = CommandFailed(command_id=named.command_id, failure=FailureKind.BROKEN, detail=cause[:500])
-        await publish_reply(self._bus, delivery.transfer_id, answer)
+        detail = cause[:MAX_DETAIL_CHARS]
+        reply = CommandFailed(command_id=broken.command_id, failure=FailureKind.BROKEN, detail=detail)
+        await publish_reply(self._bus, delivery.transfer_id, reply)
 
 
-async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None) -> None:
-    """Serve until cancelled. `ready(url)` is called once everything is served, with the address of the
-    webhooks: None when none are taken."""
+async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = None) -> None:
+    """Serve until cancelled.
+
+    Calls `ready(url)` once commands and webhooks are served. `url` is the address of the webhooks, or None if
+    webhooks are off.
+    """
     async with AsyncExitStack() as stack:
         provider, url = await _open(bus, settings, stack)
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
-        tell = partial(publish_event, bus)
+        publish = partial(publish_event, bus)
         gateway = Gateway(
-            bus, GatewayContext(provider, settings.policy, clock, effects, tell, settings.deployment)
+            bus, GatewayContext(provider, settings.policy, clock, effects, publish, settings.deployment)
         )
         await stack.enter_async_context(serve_room_tokens(bus, provider))
         worker = Worker(
@@ -148,26 +154,29 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: Ready | None = None
 
 
 async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:
-    """The provider, and the address of its webhooks when they are to be taken."""
-    chosen = settings.provider
+    """Open the provider; return it with the address of the webhooks, or None if webhooks are off."""
+    config = settings.provider
     if settings.webhook_port is None:
-        provider = chosen.open(settings.webhook_url, settings.webhook_key)
+        provider = config.open(settings.webhook_url, settings.webhook_key)
         stack.push_async_callback(provider.aclose)
         return provider, None
     bound = webhook_server.bind(settings.webhook_host, settings.webhook_port)
     stack.callback(bound.close)
-    url = webhook_server.address_of(bound) + path_of(chosen.name)
-    provider = chosen.open(settings.webhook_url or (url if chosen.local else None), settings.webhook_key)
+    url = webhook_server.address_of(bound) + path_of(config.name)
+    provider = config.open(settings.webhook_url or (url if config.local else None), settings.webhook_key)
     stack.push_async_callback(provider.aclose)
     await stack.enter_async_context(webhook_server.serving(Webhooks(bus, provider).app, bound))
-    log.info("webhooks_taken", url=url, signed=settings.webhook_key is not None)
+    log.info("webhooks_served", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")
     return provider, url
 
 
 async def _register_webhooks(provider: Provider) -> None:
-    """Ask to be told about calls. Without it everything still works, by looking, seconds later."""
+    """Register the webhooks at the provider; log a failure.
+
+    Webhooks are optional: without them the gateway sees changes some seconds later, by polling.
+    """
     try:
         await provider.register_webhooks()
     except (RetryableError, Rejected, OutcomeUnknown) as error:

@@ -1,4 +1,4 @@
-"""The metadata that marks the legs of a transfer at the provider, built and parsed. Pure."""
+"""Metadata that marks a transfer's legs at the provider: built and parsed. Pure."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _ATTEMPT = re.compile(participant_ids.ATTEMPT, re.ASCII)
 
 
 def attempt_key(transfer_id: str, attempt: int) -> str:
-    """What makes one attempt's leg unmistakable."""
+    """Return the key that identifies the leg of one dial attempt."""
     return f"{transfer_id}-{attempt}"
 
 
-def call_metadata(transfer_id: str, attempt: int, house: str | None = None) -> dict[str, str]:
-    """The metadata a dialled leg carries."""
+def call_metadata(transfer_id: str, attempt: int, deployment: str | None = None) -> dict[str, str]:
+    """Return the metadata of a dialled leg."""
     return {
         "warmxferId": transfer_id,
         "attempt": str(attempt),
         "attemptKey": attempt_key(transfer_id, attempt),
-        **(deployment_metadata(house) if house else {}),
+        **(deployment_metadata(deployment) if deployment else {}),
     }
 
 
-def deployment_metadata(house: str) -> dict[str, str]:
-    """What all legs that a house dials have in common."""
-    return {"warmxferHouse": house}
+def deployment_metadata(deployment: str) -> dict[str, str]:
+    """Return the metadata that all legs of a deployment share."""
+    return {"warmxferHouse": deployment}
 
 
 def parse_call_metadata(metadata: Mapping[str, Any]) -> ParticipantId | None:
-    """Read the metadata of a dialled leg; None when it is not one of ours."""
+    """Parse the metadata of a dialled leg; return None if warmxfer did not dial it."""
     transfer_id, attempt = metadata.get("warmxferId"), metadata.get("attempt")
     if not isinstance(transfer_id, str) or not isinstance(attempt, str):
         return None

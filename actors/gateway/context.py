@@ -1,4 +1,4 @@
-"""What every handler of the gateway has at hand, and how it measures its time."""
+"""What every handler needs: provider, policy, clock, claims; and the time limits of a command."""
 
 from __future__ import annotations
 
@@ -14,46 +14,48 @@ from .at_most_once import EffectClaims
 from .dial_policy import DialPolicy
 
 REPLY_MARGIN_S = 0.5
-"""An answer leaves this long before its command's deadline, to be there in time."""
+"""Time between a reply and its command's deadline, so that the reply arrives before the deadline."""
 LOOK_UP_RESERVE_S = 1.5
-"""Of a command's time, what an effect's request may not use: a doubt must still be looked up."""
+"""Part of a command's time that the effect's request may not use: an unknown outcome needs it."""
 CLEAN_UP_S = 5.0
-"""What puts the world in order is done however late its command comes, and given at least this long."""
+"""Minimum time for a clean-up command. Clean-up is done however late the command arrives."""
 SKEW_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayContext:
-    """One for the whole process; it keeps nothing of any transfer."""
+    """Dependencies of the handlers. One instance a process; it holds no state of a transfer."""
 
     provider: Provider
     policy: DialPolicy
     clock: BrokerClock
     claims: EffectClaims
     publish_event: Callable[[str, Event, str], Awaitable[None]]
-    """`tell(transfer_id, fact, name)`: what was seen beside an answer; stored once under its name."""
+    """`publish_event(transfer_id, event, msg_id)`: publish an observation that is not a reply. Stored once
+    per `msg_id`.
+    """
     deployment: str | None = None
-    """The name that legs dialled from here carry."""
+    """The name in the metadata of every leg that this gateway dials."""
 
     def expired(self, command: Command) -> bool:
-        """Nobody waits for the answer any more, even if our idea of the time is a little ahead."""
+        """Return whether the command's deadline has passed, allowing `SKEW_S` for clock error."""
         return self.clock.now() > command.deadline_at + SKEW_S
 
     def reply_deadline(self, command: Command, *, at_least_s: float = 0.0) -> float:
-        """By the loop's clock: when the answer to `command` has to leave."""
+        """Return when the reply to `command` must leave, by the loop's clock."""
         left_s = command.deadline_at - self.clock.now() - REPLY_MARGIN_S
         return asyncio.get_running_loop().time() + max(left_s, at_least_s)
 
     def to_loop_time(self, at: float) -> float:
-        """A moment of the broker's clock by the loop's clock."""
+        """Convert a moment of the broker's clock to the loop's clock."""
         return asyncio.get_running_loop().time() + at - self.clock.now()
 
 
 def left_s(until: float) -> float:
-    """Seconds until a moment of the loop's clock."""
+    """Return the seconds until a moment of the loop's clock."""
     return until - asyncio.get_running_loop().time()
 
 
 def in_s(seconds: float) -> float:
-    """The moment of the loop's clock that is `seconds` ahead."""
+    """Return the moment of the loop's clock that is `seconds` ahead."""
     return asyncio.get_running_loop().time() + seconds

@@ -1,6 +1,7 @@
-"""Who may be dialled. Pure, and asked again right before each dial: nothing after it changes the number.
+"""Which numbers and SIP addresses may be dialled. Pure.
 
-The number plan alone does not stop toll fraud; the list of regions does. Name yours.
+The policy is checked right before each dial; no code after the check changes the number. The list of
+regions is what prevents toll fraud: configure it. The rules of the number plan alone do not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from warmxfer.schemas import InvalidRequest, SIPDestination
 
 FIELD = "config.destination.sip_call_to"
 INTERNATIONAL = "001"
-"""How the plan calls numbers that belong to no region: satellites, and international premium services."""
+"""Region of numbers that belong to no country: satellite and international premium services."""
 MAX_LISTED = 250
 
 _NEVER = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PAGER})
@@ -28,7 +29,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class DialPolicy:
-    """`regions` empty: every region but `001`. `sip_hosts` empty: no SIP URI at all."""
+    """Empty `regions`: every region except `001`. Empty `sip_hosts`: no SIP URI is allowed."""
 
     regions: frozenset[str] = frozenset()
     denied_prefixes: tuple[str, ...] = ()
@@ -36,15 +37,23 @@ class DialPolicy:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> DialPolicy:
-        """WARMXFER_DIAL_REGIONS, WARMXFER_DIAL_DENY_PREFIXES, WARMXFER_DIAL_SIP_HOSTS, each a list with
-        commas; raises `Refused`."""
-        regions = _list(env, "WARMXFER_DIAL_REGIONS", _REGIONS.__contains__, "ISO regions such as US,CA")
-        prefixes = _list(env, "WARMXFER_DIAL_DENY_PREFIXES", _PREFIX.fullmatch, "prefixes such as +1900,+882")
-        hosts = _list(env, "WARMXFER_DIAL_SIP_HOSTS", _HOST.fullmatch, "lower-case host names")
+        """Read the policy from WARMXFER_DIAL_REGIONS, WARMXFER_DIAL_DENY_PREFIXES and
+        WARMXFER_DIAL_SIP_HOSTS.
+
+        Each is a comma-separated list. Raises `InvalidRequest`.
+        """
+        regions = _read_list(env, "WARMXFER_DIAL_REGIONS", _REGIONS.__contains__, "ISO regions such as US,CA")
+        prefixes = _read_list(
+            env, "WARMXFER_DIAL_DENY_PREFIXES", _PREFIX.fullmatch, "prefixes such as +1900,+882"
+        )
+        hosts = _read_list(env, "WARMXFER_DIAL_SIP_HOSTS", _HOST.fullmatch, "lower-case host names")
         return cls(frozenset(regions), tuple(prefixes), frozenset(hosts))
 
     def check(self, destination: SIPDestination) -> None:
-        """Return when `destination` may be dialled; raises `Refused`, without the number."""
+        """Return if `destination` may be dialled.
+
+        Raises `InvalidRequest`, whose message does not contain the number.
+        """
         address = destination.sip_call_to
         if address.startswith("+"):
             self._check_number(address)
@@ -55,45 +64,52 @@ class DialPolicy:
         try:
             number = phonenumbers.parse(address, None)
         except NumberParseException as error:
-            raise _refused("is no phone number", "give an existing number as E.164") from error
+            raise _rejection("is not a phone number", "give an existing number as E.164") from error
         if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != address:
-            raise _refused("is not plain E.164", "write + and digits only")
+            raise _rejection("is not plain E.164", "write + and digits only")
         if not phonenumbers.is_valid_number(number):
-            raise _refused("is a number that no plan assigns", "give an existing number as E.164")
+            raise _rejection("is a number that is not assigned", "give an existing number as E.164")
         region = phonenumbers.region_code_for_number(number) or INTERNATIONAL
-        if region not in self.regions if self.regions else region == INTERNATIONAL:
+        is_allowed = region in self.regions if self.regions else region != INTERNATIONAL
+        if not is_allowed:
             allowed = ", ".join(sorted(self.regions)) or "every region but 001"
-            raise _refused(
+            raise _rejection(
                 f"is a number of region {region}", f"dial {allowed}, or extend WARMXFER_DIAL_REGIONS"
             )
         if phonenumbers.number_type(number) in _NEVER:
-            raise _refused("is a premium-rate or pager number", "give an ordinary one")
+            raise _rejection("is a premium-rate or pager number", "give an ordinary number")
         prefix = next((each for each in self.denied_prefixes if address.startswith(each)), None)
         if prefix is not None:
-            raise _refused(f"begins with {prefix}", "WARMXFER_DIAL_DENY_PREFIXES forbids that; give another")
+            raise _rejection(
+                f"begins with {prefix}", "WARMXFER_DIAL_DENY_PREFIXES forbids that; give another number"
+            )
 
     def _check_uri(self, address: str) -> None:
         scheme, _, rest = address.partition(":")
         _, at, rest = rest.partition("@")
-        place, *parameters = rest.split(";")
-        host = place.partition(":")[0].lower()
+        host_and_port, *parameters = rest.split(";")
+        host = host_and_port.partition(":")[0].lower()
         if scheme not in ("sip", "sips") or not at or not _HOST.fullmatch(host):
-            raise _refused("is neither a number nor a SIP URI", "write +14155550123 or sip:dana@example.com")
+            raise _rejection(
+                "is neither a number nor a SIP URI", "write +14155550123 or sip:dana@example.com"
+            )
         if not all(_PARAMETER.fullmatch(each) for each in parameters):
-            raise _refused("has a parameter that may lead elsewhere", "use transport= and user= only")
+            raise _rejection("has a parameter that may redirect the call", "use transport= and user= only")
         if host not in self.sip_hosts:
-            raise _refused(f"is at {host}", "name the host in WARMXFER_DIAL_SIP_HOSTS to allow it")
+            raise _rejection(f"is at {host}", "add the host to WARMXFER_DIAL_SIP_HOSTS to allow it")
 
 
-def _refused(what: str, remedy: str) -> InvalidRequest:
-    return InvalidRequest(f"{FIELD} {what}; {remedy}.", field=FIELD)
+def _rejection(problem: str, remedy: str) -> InvalidRequest:
+    return InvalidRequest(f"{FIELD} {problem}; {remedy}.", field=FIELD)
 
 
-def _list(env: Mapping[str, str], name: str, fits: Callable[[str], object], remedy: str) -> list[str]:
-    words = [word.strip() for word in env.get(name, "").split(",") if word.strip()]
-    for word in words:
-        if not fits(word):
-            raise InvalidRequest(f"{name} holds {word[:40]!r}; give {remedy}", field=name)
-    if len(words) > MAX_LISTED:
-        raise InvalidRequest(f"{name} holds {len(words)} entries; give at most {MAX_LISTED}", field=name)
-    return words
+def _read_list(
+    env: Mapping[str, str], name: str, is_valid: Callable[[str], object], remedy: str
+) -> list[str]:
+    entries = [entry.strip() for entry in env.get(name, "").split(",") if entry.strip()]
+    for entry in entries:
+        if not is_valid(entry):
+            raise InvalidRequest(f"{name} holds {entry[:40]!r}; give {remedy}", field=name)
+    if len(entries) > MAX_LISTED:
+        raise InvalidRequest(f"{name} holds {len(entries)} entries; give at most {MAX_LISTED}", field=name)
+    return entries

@@ -1,4 +1,4 @@
-"""How a leg stands to a move into a room, judged from its record. Pure but for the one look."""
+"""Look-up of a call record, and the position of its leg relative to a move into a room."""
 
 from __future__ import annotations
 
@@ -8,61 +8,63 @@ from enum import Enum, auto
 from warmxfer.adapters.telephony import CallRecord, Rejected
 from warmxfer.schemas import RetryableError
 
-from .at_most_once import MIN_LOOK_S, ClaimRecord
+from .at_most_once import ClaimRecord
 from .context import GatewayContext, in_s, left_s
+from .provider_polling import MIN_READ_S
 
 SWITCH = "switch"
-"""The caller's move to the supervisor."""
+"""Effect name of the caller's move to the supervisor."""
 
-MISSING_AGAIN_S = 1.0
-"""How long after the first look a leg that is not in the book is looked for again."""
+SECOND_READ_AFTER_S = 1.0
+"""Pause before the second read of a call that the provider does not list."""
 
 
 class LegPosition(Enum):
-    """How a leg stands to a move into a room."""
+    """Position of a leg relative to a move into a room."""
 
     GONE = auto()
-    """Hung up."""
+    """The leg has hung up."""
     THERE = auto()
     UNDER_WAY = auto()
     FAILED = auto()
-    """The provider tried, and the leg is where it was."""
+    """The provider tried the move and failed; the leg is in its old room."""
     ELSEWHERE = auto()
 
 
-def leg_position(record: CallRecord | None, room_id: str, before: ClaimRecord) -> LegPosition:
-    """Judge a leg's record against the intent to move it into `room_id`. Pure."""
+def leg_position(record: CallRecord | None, room_id: str, claim: ClaimRecord) -> LegPosition:
+    """Return the position of a leg relative to the claimed move into `room_id`. Pure."""
     if record is None or not record.up:
         return LegPosition.GONE
     if record.moving:
         return LegPosition.UNDER_WAY
-    if record.room_id == room_id or (record.room_id is None and record.completed_moves > before.moves_done):
+    if record.room_id == room_id or (record.room_id is None and record.completed_moves > claim.moves_done):
         return LegPosition.THERE
-    if record.failed_moves > before.moves_failed:
+    if record.failed_moves > claim.moves_failed:
         return LegPosition.FAILED
     return LegPosition.ELSEWHERE
 
 
-async def look_up(desk: GatewayContext, call_id: str, within_s: float) -> CallRecord | None:
-    """A leg's record; None when the provider's book does not hold it, and still not a moment later.
+async def look_up(context: GatewayContext, call_id: str, within_s: float) -> CallRecord | None:
+    """Return the call record of a leg, or None if two reads do not find it.
 
-    A book has copies, and one of them may be behind: a caller taken for gone is brought home by nobody.
-    Raises as the provider does, and `Retry` when there is no time for the second look.
+    Provider reads may be stale. A missing call is read twice, because a caller reported as gone is not
+    returned to the AI. Raises what the provider raises, and `RetryableError` if there is no time for the
+    second read.
     """
-    by = in_s(within_s)
-    record = await desk.provider.look_up_call(call_id, within_s=within_s)
+    read_by = in_s(within_s)
+    record = await context.provider.look_up_call(call_id, within_s=within_s)
     if record is not None:
         return record
-    if left_s(by) < MISSING_AGAIN_S + MIN_LOOK_S:
-        raise RetryableError("The call is not in the provider's book, and there is no time to look again")
-    await asyncio.sleep(MISSING_AGAIN_S)
-    return await desk.provider.look_up_call(call_id, within_s=left_s(by))
+    if left_s(read_by) < SECOND_READ_AFTER_S + MIN_READ_S:
+        raise RetryableError("The provider has no record of the call, and there is no time for a second read")
+    await asyncio.sleep(SECOND_READ_AFTER_S)
+    return await context.provider.look_up_call(call_id, within_s=left_s(read_by))
 
 
-async def is_down(desk: GatewayContext, call_id: str, by: float) -> bool:
-    """Whether a leg is seen to be down; False when it is up, or nobody answers."""
+async def is_down(context: GatewayContext, call_id: str, read_by: float) -> bool:
+    """Return True if the leg has ended; False if it is up or the provider does not reply."""
     try:
-        record = await look_up(desk, call_id, left_s(by))
+        record = await look_up(context, call_id, left_s(read_by))
     except (RetryableError, Rejected):
         return False
     return record is None or not record.up

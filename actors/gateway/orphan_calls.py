@@ -1,12 +1,16 @@
-"""Legs that no transfer knows any more: found in the provider's book by the house's mark, and ended.
+"""Clean-up of orphan legs: legs of this deployment that no transfer owns any more.
 
-A transfer looks after its own legs, also after its end. But what the broker has forgotten (its stream was
-deleted, or an old copy put back) has nobody to look after it. So each gateway of a house with a name reads
-now and then which legs are up under that name.
+A transfer ends its own legs, even after its end. A transfer that the broker has lost cannot: its stream was
+deleted, or an old copy of the stream was put back. So each gateway of a named deployment reads from time to
+time which legs are up under that name.
 
-The law of this file: better a leg left up than a talk cut off. A leg is ended only when, in two looks in a
-row, coordinators said that its transfer is not running, no success of it is known, and no caller is in its
-room. Without a name nothing is ended: another house may dial through the same project of the provider.
+- Invariant: when in doubt, keep the call. A leg is ended only if three facts hold in two successive scans:
+  a coordinator replied that its transfer is not live, no success of the transfer is known, and no caller is
+  in its room.
+- Invariant: a gateway without a deployment name ends no orphan leg. Another deployment may dial through the
+  same project of the provider.
+
+Test: `tests/actors/gateway/test_orphan_calls.py`.
 """
 
 from __future__ import annotations
@@ -27,54 +31,56 @@ from . import call_marks
 SCAN_TIMEOUT_S: Final = 60.0
 LIVENESS_TIMEOUT_S: Final = 2.0
 LOOK_BACK_S: Final = 7_200.0
-"""Legs that began earlier are not looked for: the book would grow without end."""
+"""Legs that began earlier are not read: the list of calls would grow without end."""
 MAX_LEGS: Final = 2_000
 
 log = structlog.get_logger(__name__)
 
 
 class OrphanCallReaper:
-    """Looks every `every_s`, at a moment of its own: several gateways of a house do not look at once."""
+    """Scans about every `interval_s`, with a random part: the gateways of a deployment scan at different
+    times.
+    """
 
-    def __init__(self, bus: Bus, provider: Provider, house: str, every_s: float) -> None:
+    def __init__(self, bus: Bus, provider: Provider, deployment: str, interval_s: float) -> None:
         self._bus = bus
         self._provider = provider
-        self._house = house
-        self._every_s = every_s
+        self._deployment = deployment
+        self._interval_s = interval_s
         self._suspects: set[str] = set()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Scan until cancelled."""
         while True:
-            await asyncio.sleep(self._every_s * random.uniform(0.75, 1.0))
+            await asyncio.sleep(self._interval_s * random.uniform(0.75, 1.0))
             try:
                 async with asyncio.timeout(SCAN_TIMEOUT_S):
                     await self.scan()
             except (WarmxferError, TimeoutError) as error:
-                # Whatever it was: a gateway that does not look serves calls all the same.
-                log.warning("legs_not_reconciled", cause=type(error).__name__)
+                # A gateway whose scan fails must still execute commands.
+                log.warning("orphan_scan_failed", cause=type(error).__name__)
 
     async def scan(self) -> None:
-        """Read the book once; end what was forgotten the last time, too."""
+        """Read the legs once; end each leg that the previous scan also found to be an orphan."""
         legs = await self._provider.find_marked_calls(
-            call_marks.deployment_metadata(self._house), LOOK_BACK_S
+            call_marks.deployment_metadata(self._deployment), LOOK_BACK_S
         )
-        forgotten = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
-        known, self._suspects = self._suspects, {leg.call_id for leg in forgotten}
-        for leg in forgotten:
-            if leg.call_id in known:
+        orphans = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
+        previous, self._suspects = self._suspects, {leg.call_id for leg in orphans}
+        for leg in orphans:
+            if leg.call_id in previous:
                 await self._end(leg)
 
     async def _is_orphan(self, leg: CallRecord) -> bool:
-        whose = call_marks.parse_call_metadata(leg.metadata)
-        if whose is None or leg.room_id is None or await self._succeeded(whose.transfer_id):
+        owner = call_marks.parse_call_metadata(leg.metadata)
+        if owner is None or leg.room_id is None or await self._succeeded(owner.transfer_id):
             return False
-        if await is_live(self._bus, whose.transfer_id, LIVENESS_TIMEOUT_S) is not False:
+        if await is_live(self._bus, owner.transfer_id, LIVENESS_TIMEOUT_S) is not False:
             return False
         return await self._provider.find_caller_call(leg.room_id) is None
 
     async def _succeeded(self, transfer_id: str) -> bool:
-        """Whether a success is known; what cannot be read may be one."""
+        """Return whether a success is known. A result that cannot be decoded counts as one."""
         stored = await self._bus.get_last_from_leader(subjects.result(transfer_id))
         try:
             return stored is not None and decode_result(stored.data).success
@@ -82,9 +88,9 @@ class OrphanCallReaper:
             return True
 
     async def _end(self, leg: CallRecord) -> None:
-        """Hang up, and close the room: an agent of ours may still sit in it."""
-        whose = call_marks.parse_call_metadata(leg.metadata)
-        log.error("forgotten_leg_ends", transfer_id=whose and whose.transfer_id)
+        """Hang up, and close the room: a briefing agent may still be in it."""
+        owner = call_marks.parse_call_metadata(leg.metadata)
+        log.error("orphan_call_ended", transfer_id=owner and owner.transfer_id)
         await self._provider.end(leg.call_id)
         if leg.room_id is not None:
             await self._provider.close_room(leg.room_id)

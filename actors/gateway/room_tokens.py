@@ -1,6 +1,6 @@
-"""Keys to rooms, on demand: the gateway alone holds the provider's secret, everybody else asks.
+"""Room tokens on request: only the gateway holds the provider's secret.
 
-A key is for one participant in one room, and lives for minutes. It is never stored and never logged.
+A token admits one participant to one room and expires after minutes. It is never stored and never logged.
 """
 
 from __future__ import annotations
@@ -14,31 +14,29 @@ from warmxfer.bus import Bus, LiveMessage, Responder, subjects
 from warmxfer.schemas import DecodeError, InvalidRequest, RoomToken, RoomTokenQuery, decode_as, encode
 
 QUEUE = "gateway"
-_NAME = re.compile(r"[A-Za-z0-9_.:@+-]{1,128}", re.ASCII)
+_ID = re.compile(r"[A-Za-z0-9_.:@+-]{1,128}", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
 
 def serve_room_tokens(bus: Bus, provider: Provider) -> Responder:
-    """Answer `warmxfer.ask.token` while the returned context is open; one gateway answers each question."""
+    """Return a context that replies to room token queries; one gateway replies to each query."""
 
-    async def answer(heard: LiveMessage) -> bytes:
-        ask = _read(heard.data)
-        token = provider.mint_token(ask.room_id, ask.participant_id)
-        log.info("token_given", room_id=ask.room_id, participant_id=ask.participant_id)
+    async def reply(message: LiveMessage) -> bytes:
+        query = _read_query(message.data)
+        token = provider.mint_token(query.room_id, query.participant_id)
+        log.info("room_token_issued", room_id=query.room_id, participant_id=query.participant_id)
         return encode(RoomToken(token=token, signaling_url=provider.signaling_url))
 
-    return bus.serve(subjects.ASK_ROOM_TOKEN, answer, queue=QUEUE)
+    return bus.serve(subjects.ASK_ROOM_TOKEN, reply, queue=QUEUE)
 
 
-def _read(data: bytes) -> RoomTokenQuery:
+def _read_query(data: bytes) -> RoomTokenQuery:
     try:
-        ask = decode_as(RoomTokenQuery, data)
+        query = decode_as(RoomTokenQuery, data)
     except DecodeError as error:
-        raise InvalidRequest(f"The question is no AskToken ({error})") from error
-    for field, value in (("room_id", ask.room_id), ("participant_id", ask.participant_id)):
-        if _NAME.fullmatch(value) is None:
-            raise InvalidRequest(
-                f"{field} is no name of a {field[:-3]}; use 1 to 128 of A-Z a-z 0-9 _ . : @ + -"
-            )
-    return ask
+        raise InvalidRequest(f"The query is not a room token query ({error})") from error
+    for field, value in (("room_id", query.room_id), ("participant_id", query.participant_id)):
+        if _ID.fullmatch(value) is None:
+            raise InvalidRequest(f"{field} is not a {field[:-3]} id; use 1 to 128 of A-Z a-z 0-9 _ . : @ + -")
+    return query

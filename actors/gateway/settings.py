@@ -1,4 +1,4 @@
-"""How one gateway is set up, from the environment."""
+"""Settings of one gateway, from the environment."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ MAX_URL_CHARS = 512
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """`webhook_port` None: no webhooks are taken, 0: on any free port.
+    """Settings of one gateway.
 
-    `webhook_url` is where the provider reaches us; left out, and with a provider on this machine, it is our
-    own address. `webhook_key` is a PEM or the word `fetch`; None: webhooks are believed unsigned. `house` is
-    the name under which legs are dialled, and forgotten ones looked for; None: they are not.
+    `webhook_port`: None turns webhooks off, 0 takes any free port. `webhook_url`: the address at which the
+    provider reaches the gateway; by default the gateway's own address if the provider runs on this machine.
+    `webhook_key`: a PEM or the word `fetch`; None accepts unsigned webhooks. `deployment`: the name in the
+    metadata of every dialled leg; None turns the scan for orphan legs off.
     """
 
     provider: ProviderConfig
@@ -40,14 +41,14 @@ class GatewaySettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
-        """The settings in `env` (see docs/configuration.md); raises `Refused`."""
+        """Read the settings from `env` (see docs/configuration.md). Raises `InvalidRequest`."""
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
         return cls(
             provider=choose_provider(env),
             policy=DialPolicy.from_env(env),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
-            deployment=_deployment(env.get("WARMXFER_HOUSE", "").strip()),
+            deployment=_deployment(env.get("WARMXFER_DEPLOYMENT", "").strip()),
             reconcile_s=env_number(
                 env, "WARMXFER_RECONCILE_S", float, DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S
             ),
@@ -61,7 +62,8 @@ class GatewaySettings:
 def _deployment(text: str) -> str | None:
     if text and re.fullmatch(TOKEN_PATTERN, text, re.ASCII) is None:
         raise InvalidRequest(
-            f"WARMXFER_HOUSE is {text[:40]!r}; use 1 to 64 of A-Z a-z 0-9 _ -", field="WARMXFER_HOUSE"
+            f"WARMXFER_DEPLOYMENT is {text[:40]!r}; use 1 to 64 of A-Z a-z 0-9 _ -",
+            field="WARMXFER_DEPLOYMENT",
         )
     return text or None
 
@@ -71,7 +73,8 @@ def _url(text: str) -> str | None:
         return None
     if parse_http_url(text) is None or len(text) > MAX_URL_CHARS:
         raise InvalidRequest(
-            f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; give the https:// address the provider reaches us at",
+            f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; "
+            "give the https:// address at which the provider reaches the gateway",
             field="WARMXFER_WEBHOOK_URL",
         )
     return text

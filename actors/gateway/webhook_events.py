@@ -1,6 +1,6 @@
-"""Which transfer a provider's notice belongs to, and what it means there. Pure.
+"""Mapping from a provider's webhook notice to the event of one transfer. Pure.
 
-A notice that names nobody of ours is none of our business: a provider tells about every call it carries.
+A provider reports every call that it carries. A notice that names no participant of a transfer is ignored.
 """
 
 from __future__ import annotations
@@ -26,40 +26,44 @@ from . import call_marks
 
 
 class TransferEvent(NamedTuple):
-    """A fact, and the transfer whose fact it is."""
+    """An event, and the transfer that it belongs to."""
 
     transfer_id: str
     event: Event
 
 
 def to_event(notice: Notice) -> TransferEvent | None:
-    """The event to publish for `notice`, or None."""
+    """Return the event to publish for `notice`, or None."""
     if isinstance(notice, CallEndedNotice):
-        return _leg_down(notice)
-    who = participant_ids.parse(notice.participant_id)
-    if who is None:
+        return _call_ended(notice)
+    participant = participant_ids.parse(notice.participant_id)
+    if participant is None:
         return None
     match notice:
         case ParticipantJoinedNotice(room_id, participant_id):
             return TransferEvent(
-                who.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id)
+                participant.transfer_id, ParticipantJoined(room_id=room_id, participant_id=participant_id)
             )
         case ParticipantLeftNotice(room_id, participant_id, reason):
             left = ParticipantLeft(room_id=room_id, participant_id=participant_id, reason=reason)
-            return TransferEvent(who.transfer_id, left)
+            return TransferEvent(participant.transfer_id, left)
 
 
-def _leg_down(notice: CallEndedNotice) -> TransferEvent | None:
-    """Our mark says whose leg it was; a caller's leg has none, only the name we gave it when we moved it."""
-    who = call_marks.parse_call_metadata(notice.metadata) if notice.direction != "inbound" else None
-    who = who or participant_ids.parse(notice.participant_id or "")
-    if who is None:
+def _call_ended(notice: CallEndedNotice) -> TransferEvent | None:
+    """Return the event of an ended call, or None.
+
+    A dialled leg is identified by its metadata. The caller's leg has none: it is identified by the
+    participant id that the move gave it.
+    """
+    participant = call_marks.parse_call_metadata(notice.metadata) if notice.direction != "inbound" else None
+    participant = participant or participant_ids.parse(notice.participant_id or "")
+    if participant is None:
         return None
-    if who.role == "supervisor" and who.attempt is not None:
+    if participant.role == "supervisor" and participant.attempt is not None:
         ended = SupervisorCallEnded(
-            attempt=who.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
+            attempt=participant.attempt, call_id=notice.call_id, cause=notice.cause, sip_code=notice.sip_code
         )
-        return TransferEvent(who.transfer_id, ended)
-    if who.role == "caller":
-        return TransferEvent(who.transfer_id, CallerCallEnded(call_id=notice.call_id))
+        return TransferEvent(participant.transfer_id, ended)
+    if participant.role == "caller":
+        return TransferEvent(participant.transfer_id, CallerCallEnded(call_id=notice.call_id))
     return None

@@ -1,4 +1,4 @@
-"""The HTTP server that takes webhooks: on an address bound beforehand, until it is left."""
+"""HTTP server for webhooks, on an address that is bound beforehand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOP_TIMEOUT_S = 2
 
 
 class _WebhookServer(uvicorn.Server):
-    """Uvicorn, with signals left to whoever runs the process."""
+    """Uvicorn without signal handlers: the process handles signals itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -27,25 +27,26 @@ class _WebhookServer(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address, port 0 being any free one; raises `Refused` when it is taken."""
+    """Bind an address; port 0 takes any free port. Raises `InvalidRequest` if the address cannot be bound."""
     try:
         return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise InvalidRequest(
-            f"WARMXFER_WEBHOOK_PORT is {port}, not to be had on {host} ({error.strerror}); give another",
+            f"WARMXFER_WEBHOOK_PORT is {port}, which cannot be bound on {host} ({error.strerror}); "
+            "give another port",
             field="WARMXFER_WEBHOOK_PORT",
         ) from error
 
 
 def address_of(bound: socket.socket) -> str:
-    """The base URL of a bound socket."""
+    """Return the base URL of a bound socket."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
-    """Serve `app` while the context is open; connections wait from the moment the address is bound."""
+    """Serve `app` while the context is open. Connections queue from the moment the address is bound."""
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -1,11 +1,12 @@
-"""What the provider tells of its own accord, in over HTTP and on to the bus.
+"""HTTP endpoint for provider webhooks: publishes each relevant notice as an event.
 
-    POST /webhooks/<provider>    200 once what concerns us is stored; 401 unsigned, 400 unreadable, 413 too
-                                 large, 503 when the bus or the signer's key is away: then it is sent again
-    GET  /healthz                200 while the bus is connected, with what was counted
+    POST /webhooks/<provider>    200 after the event is stored, or if the notice is irrelevant;
+                                 400 unreadable, 401 bad signature, 408 too slow, 413 too large;
+                                 503 broker or signing key unreachable: the provider sends it again
+    GET  /healthz                200 while the bus is connected, with a counter for each result
 
-The same body twice is the same fact: its hash is the message id. A webhook is a hint; nothing that cannot
-be undone follows from one alone.
+- Invariant: the same body twice is one event. The hash of the body is the message id.
+- Invariant: a webhook is a hint. No irreversible action follows from a webhook alone.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ log = structlog.get_logger(__name__)
 
 
 class TooLarge(Exception):
-    """A body beyond `MAX_BODY_BYTES`."""
+    """A body of more than `MAX_BODY_BYTES`."""
 
 
 def path_of(provider_name: str) -> str:
-    """Where the webhooks of a provider come in."""
+    """Return the path of a provider's webhooks."""
     return f"/webhooks/{provider_name}"
 
 
 class Webhooks:
-    """The application; `app` is served by `server.py`."""
+    """The webhook application; `webhook_server.py` serves `app`."""
 
     def __init__(self, bus: Bus, provider: Provider) -> None:
         self._bus = bus
@@ -52,45 +53,47 @@ class Webhooks:
         self.counted: Counter[str] = Counter()
         self.app = Starlette(
             routes=[
-                Route(path_of(provider.name), self._take, methods=["POST"]),
+                Route(path_of(provider.name), self._receive, methods=["POST"]),
                 Route("/healthz", self._health, methods=["GET"]),
             ]
         )
 
-    async def _take(self, request: Request) -> Response:
-        status, word = await self._handle(request)
-        self.counted[word] += 1
-        return JSONResponse({"status": word}, status)
+    async def _receive(self, request: Request) -> Response:
+        status, result = await self._handle(request)
+        self.counted[result] += 1
+        return JSONResponse({"status": result}, status)
 
     async def _handle(self, request: Request) -> tuple[int, str]:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _body(request)
             notice = await self._provider.parse_webhook(request.headers, body)
-            found = None if notice is None else to_event(notice)
-            if found is None:
+            addressed = None if notice is None else to_event(notice)
+            if addressed is None:
                 return 200, "ignored"
-            kind = wire_name(found.event)
-            name = f"hook:{hashlib.sha256(body).hexdigest()}"
-            await publish_event(self._bus, found.transfer_id, found.event, name, deadline_s=PUBLISH_TIMEOUT_S)
-            log.info("webhook_taken", transfer_id=found.transfer_id, fact=kind)
+            event_type = wire_name(addressed.event)
+            msg_id = f"hook:{hashlib.sha256(body).hexdigest()}"
+            await publish_event(
+                self._bus, addressed.transfer_id, addressed.event, msg_id, deadline_s=PUBLISH_TIMEOUT_S
+            )
+            log.info("webhook_received", transfer_id=addressed.transfer_id, event_type=event_type)
             return 200, "taken"
         except (TimeoutError, ClientDisconnect):
             return 408, "too_slow"
         except TooLarge:
             return 413, "too_large"
         except InvalidWebhookSignature:
-            log.warning("webhook_forged")
+            log.warning("webhook_signature_rejected")
             return 401, "forged"
         except InvalidRequest:
             return 400, "unreadable"
         except RetryableError as error:
-            log.warning("webhook_put_off", cause=type(error).__name__)
+            log.warning("webhook_deferred", cause=type(error).__name__)
             return 503, "put_off"
 
     async def _health(self, request: Request) -> Response:
-        up = self._bus.connected
-        return JSONResponse({"ok": up, "webhooks": dict(self.counted)}, 200 if up else 503)
+        connected = self._bus.connected
+        return JSONResponse({"ok": connected, "webhooks": dict(self.counted)}, 200 if connected else 503)
 
 
 async def _body(request: Request) -> bytes:

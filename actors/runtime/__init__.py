@@ -1,1 +1,1 @@
-"""An actor becomes a process: signals, logs, health, exit codes."""
+"""Runs an actor as a process: signals, logs, health probe, exit codes."""

@@ -1,4 +1,4 @@
-"""Exit codes, for scripts, and how an error becomes one."""
+"""Exit codes for scripts, and the mapping from an exception to its code."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from contextlib import contextmanager
 
 OK = 0
 UNSUCCESSFUL = 1
-"""The transfer ended cancelled or failed, or a scenario did not end as expected."""
+"""The transfer was cancelled or failed, or a scenario did not end as expected."""
 
 INTERNAL = 1
 INVALID = 2
-"""Wrong usage, or refused: the sentence on stderr says what to write instead."""
+"""Wrong usage or an invalid value; the sentence on stderr names the remedy."""
 
 UNAVAILABLE = 3
-"""Nothing answered: no broker, no coordinator, or not in time."""
+"""No reply: no broker, no coordinator, or not in time."""
 
 INTERRUPTED = 130
-"""Ctrl-C, as shells count it."""
+"""Ctrl-C, by the convention of shells."""
 
 
 class BrokenPipe(Exception):
-    """Whoever read our stdout (`| head`) has seen enough. Typer and rich end an EPIPE of their own with 1."""
+    """The reader of our stdout (`| head`) has closed it. Typer and rich end an EPIPE of their own with 1."""
 
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """What is raised inside ends this process with one sentence and its code; a bug is raised as it is."""
+    """Exit with one sentence and the code of the exception raised inside.
+
+    An exception that is not a `WarmxferError` is a bug and is raised unchanged.
+    """
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipe:
-        # Python would complain again when it flushes at exit.
+        # Without this, Python reports a second error when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(OK)
     except Exception as error:

@@ -1,7 +1,7 @@
-"""Starting an actor without what only a terminal needs: who waits for a new worker waits for its imports.
+"""Starts an actor without the imports that only a terminal needs, so that a new worker is ready sooner.
 
-structlog and httpx load `rich` and `pygments`, for tracebacks in colour and a command line of their own,
-where they find them, and do as well where they do not: a third of what an actor would spend on its start.
+structlog and httpx import `rich` and `pygments` if they are installed, for coloured tracebacks and httpx's
+command line. They work without them. These imports are a third of an actor's start-up time.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FOR_TERMINALS = ("rich", "pygments")
+TERMINAL_LIBRARIES = ("rich", "pygments")
 
 
 @contextmanager
 def without_rich() -> Iterator[None]:
-    """What is imported inside finds none of `FOR_TERMINALS` that was not there already."""
-    hidden = [name for name in FOR_TERMINALS if name not in sys.modules]
-    # Python's own mark for a module that is not to be had.
+    """Hide the `TERMINAL_LIBRARIES` that are not loaded yet from imports inside the context."""
+    hidden = [name for name in TERMINAL_LIBRARIES if name not in sys.modules]
+    # None in sys.modules makes an import fail with ModuleNotFoundError.
     sys.modules.update(dict.fromkeys(hidden))  # pyright: ignore[reportCallIssue, reportArgumentType]
     try:
         yield

@@ -1,6 +1,7 @@
-"""The probe of a process: `/healthz` while its loop turns, `/readyz` while it can do its work.
+"""Health probe of a process: `/healthz` while its event loop runs, `/readyz` while it can do its work.
 
-It speaks just enough HTTP/1.1 for a kubelet or a compose health check; off unless `WARMXFER_HEALTH_PORT`.
+It implements only the HTTP/1.1 that a kubelet or a compose health check needs. It is off unless
+`WARMXFER_HEALTH_PORT` is set.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncIterator[int | None]:
-    """Answer probes while the context is open; yields the port, None when there is none.
+    """Serve the probe while the context is open; yield its port, or None if the probe is off.
 
-    `WARMXFER_HEALTH_PORT` 0 is any free port, `WARMXFER_HEALTH_HOST` the address (all by default: a
-    kubelet comes from outside). Raises `Refused`.
+    `WARMXFER_HEALTH_PORT` 0 takes any free port. `WARMXFER_HEALTH_HOST` is the address; the default is all
+    addresses, because a kubelet connects from outside. Raises `InvalidRequest`.
     """
     if not env.get("WARMXFER_HEALTH_PORT", "").strip():
         yield None
         return
-    wanted = env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
+    requested_port = env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -39,17 +40,18 @@ async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> Asyn
                 writer.write(_response(path.partition(b"?")[0], ready()))
                 await writer.drain()
         except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            log.debug("probe_broken_off")
+            log.debug("probe_request_failed")
         finally:
             writer.close()
 
     try:
         server = await asyncio.start_server(
-            answer, env.get("WARMXFER_HEALTH_HOST") or HOST, wanted, limit=MAX_HEAD_BYTES
+            answer, env.get("WARMXFER_HEALTH_HOST") or HOST, requested_port, limit=MAX_HEAD_BYTES
         )
     except OSError as error:
         raise InvalidRequest(
-            f"WARMXFER_HEALTH_PORT is {wanted}, which is not to be had ({error.strerror}); give another",
+            f"WARMXFER_HEALTH_PORT is {requested_port}, which cannot be bound ({error.strerror}); "
+            "give another port",
             field="WARMXFER_HEALTH_PORT",
         ) from error
     async with server:

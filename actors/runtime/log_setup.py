@@ -1,7 +1,9 @@
-"""Log lines of a process: where they go, how they look, and what never stands in one.
+"""Logging of a process: destination, format and redaction.
 
-The law of this file: no phone number, secret, token, summary or transcript passes, whatever a line was given.
-Lines go to stderr: JSON when nobody looks on, or with `WARMXFER_LOG=json`; `WARMXFER_LOG_LEVEL` is the level.
+Lines go to stderr: JSON if stderr is no terminal or `WARMXFER_LOG=json`. `WARMXFER_LOG_LEVEL` is the level.
+
+Invariant: no phone number, secret, token, summary or transcript is logged, whatever the caller of the logger
+passes. Test: `tests/actors/runtime/test_log_setup.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ LEVELS = ("debug", "info", "warning", "error")
 MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 LIBRARY_LEVEL = logging.WARNING
-"""httpx, uvicorn and websockets write addresses and headers below it."""
+"""Below this level httpx, uvicorn and websockets log addresses and headers."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ _SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)")
 
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
-    """Set up structlog and the standard library's logging for this process; raises `Refused`."""
+    """Configure structlog and the standard library's logging for this process. Raises `InvalidRequest`."""
     level = env.get("WARMXFER_LOG_LEVEL", "").strip().lower() or level
     if level not in LEVELS:
         raise InvalidRequest(
@@ -39,7 +41,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
             field="WARMXFER_LOG_LEVEL",
         )
     stream = sys.stderr
-    before = [
+    shared_processors = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -48,7 +50,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     ]
     renderer = _renderer(env, stream)
     structlog.configure(
-        processors=[*before, renderer],
+        processors=[*shared_processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -56,18 +58,20 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     if role:
         structlog.contextvars.bind_contextvars(role=role)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=before))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared_processors)
+    )
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
 
 
 def log_task_failure(task: asyncio.Task[None]) -> None:
-    """The done callback of a task that nobody awaits for its result: it does not die unheard."""
+    """Log the exception of a background task: done callback of a task that is never awaited."""
     if not task.cancelled() and (error := task.exception()):
         log.error("background_task_failed", task=task.get_name(), exception=format_traceback(error))
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop what is named like a secret or like words of the call, and mask numbers in all the rest."""
+    """Drop fields named like a secret or like words of the call; mask phone numbers in all other fields."""
     for key in tuple(event):
         if _SECRET_WORDS & set(key.lower().split("_")):
             del event[key]

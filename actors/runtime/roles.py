@@ -1,4 +1,4 @@
-"""The roles, and how a process becomes one: found by name, so that it imports that one alone."""
+"""The five roles. A process imports only the actor of its own role."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 
 def run_role(role: Role, env: Mapping[str, str]) -> None:
-    """Be one actor until told to stop, set up by `env`; raises as `run_actor` does."""
+    """Run one actor until stopped, with settings from `env`. Raises as `run_actor` does."""
     with without_rich():
         from .runner import run_actor
 
@@ -28,6 +28,6 @@ def run_role(role: Role, env: Mapping[str, str]) -> None:
 
 
 def _load(role: Role) -> tuple[Callable[..., Awaitable[None]], Any]:
-    """The actor of `role` (`run(bus, settings, ready=...)`) and its settings' class (`from_env`)."""
+    """Return the actor of `role` (`run(bus, settings, ready=...)`) and its settings class (`from_env`)."""
     module = importlib.import_module(f"warmxfer.actors.{role}")
     return module.run, getattr(module, f"{role.capitalize()}Settings")

@@ -1,7 +1,8 @@
-"""How an actor becomes a process: set up in one place, ended in one way.
+"""Runs an actor as a process: one way to start, one way to stop.
 
-Logs, event loop, bus, announcement, probe, then the actor itself. SIGTERM or SIGINT ends it: it stops
-taking work, finishes what it has within `DRAIN_S`, and closes the bus. A second signal ends it at once.
+It sets up logs, event loop, bus, service registration and health probe, then runs the actor. SIGTERM or
+SIGINT stops it: it takes no more work, finishes current work within `DRAIN_S`, and closes the bus. A second
+signal ends it at once.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from .health_probe import serve_probe
 from .log_setup import configure_logs
 
 CONNECT_DEADLINE_S = 30.0
-"""In a cluster that starts all at once the broker may come last."""
+"""In a cluster that starts all at once, the broker may start last."""
 
 DRAIN_S = 15.0
 CANCEL_AGAIN_S = 0.1
-ECHO_S = 0.5
+SAME_SIGNAL_S = 0.5
 READY_FD = "WARMXFER_READY_FD"
 
 S = TypeVar("S")
@@ -36,23 +37,24 @@ log = structlog.get_logger(__name__)
 
 
 class Actor(Protocol[S_contra]):
-    """What each of the five has as `run`: serves until cancelled, and calls `ready` once it is at work."""
+    """The function `run` of each actor: serves until cancelled, and calls `ready` once it serves."""
 
     def __call__(self, bus: Bus, settings: S_contra, /, *, ready: Callable[..., None]) -> Awaitable[None]: ...
 
 
 def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = os.environ) -> None:
-    """Run `actor` as this process until it is told to stop.
+    """Run `actor` in this process until it is stopped.
 
-    Raises `Refused` (settings, credentials, an unfit broker), `Retry` (no broker) and `Broken` (the actor
-    failed, or the broker barred it): what the command line turns into one sentence and an exit code.
+    Raises `InvalidRequest` (settings, credentials, unsuitable broker), `RetryableError` (no broker) and
+    `InternalError` (the actor failed, or the broker closed the connection permanently). The command line
+    turns each into one sentence and an exit code.
     """
     configure_logs(env, role=role)
     run_async(_run(role, actor, settings, env))
 
 
 def run_async(work: Awaitable[T]) -> T:
-    """Run `work` on uvloop where it exists, else on asyncio's own loop."""
+    """Run `work` on uvloop if it is installed, or else on asyncio's own loop."""
 
     async def main() -> T:
         return await work
@@ -62,12 +64,12 @@ def run_async(work: Awaitable[T]) -> T:
 
 
 def announced(role: str) -> str:
-    """The name under which a process of `role` answers in `nats service ls`."""
+    """Return the service name of `role`, as `nats service ls` shows it."""
     return f"warmxfer-{role}"
 
 
 def signal_ready(line: str = "ready") -> None:
-    """Tell whoever started this process that it is at work, if they asked for it."""
+    """Tell the parent process that this process serves, if the parent asked for it."""
     fd = os.environ.pop(READY_FD, "")
     if fd.isdecimal():
         with os.fdopen(int(fd), "w") as pipe:
@@ -75,27 +77,30 @@ def signal_ready(line: str = "ready") -> None:
 
 
 def on_stop(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; a second one has its usual effect."""
+    """Set `stop` at the first SIGTERM or SIGINT; a second signal has its default effect."""
     on_first_signal((signal.SIGTERM, signal.SIGINT), stop.set)
 
 
-def on_first_signal(numbers: Sequence[signal.Signals], act: Callable[[], object]) -> None:
-    """Call `act` at the first of these signals. What comes within `ECHO_S` is the same one: `uv run` passes a
-    Ctrl-C on that the terminal has told us too. Later ones have their usual effect."""
-    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], object]) -> None:
+    """Call `action` at the first of these signals; later ones have their default effect.
 
-    def told() -> None:
-        if not heard.is_set():
-            heard.set()
-            act()
-            loop.call_later(ECHO_S, listen_no_more)
+    Signals within `SAME_SIGNAL_S` count as the same one: a terminal sends Ctrl-C to this process, and `uv
+    run` forwards it once more.
+    """
+    loop, received = asyncio.get_running_loop(), asyncio.Event()
 
-    def listen_no_more() -> None:
-        for number in numbers:
+    def on_signal() -> None:
+        if not received.is_set():
+            received.set()
+            action()
+            loop.call_later(SAME_SIGNAL_S, restore_default)
+
+    def restore_default() -> None:
+        for number in signals:
             loop.remove_signal_handler(number)
 
-    for number in numbers:
-        loop.add_signal_handler(number, told)
+    for number in signals:
+        loop.add_signal_handler(number, on_signal)
 
 
 async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
@@ -111,8 +116,8 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
         await bus.register_service(
             announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
         )
-        working = asyncio.ensure_future(actor(bus, settings, ready=_started))
-        await _until_over(bus, working, stop)
+        serving = asyncio.ensure_future(actor(bus, settings, ready=_started))
+        await _until_over(bus, serving, stop)
         log.info("actor_stopped")
 
 
@@ -122,7 +127,7 @@ def _started(*_: object) -> None:
 
 
 async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus | None:
-    """The bus, or None when told to stop while it was still waited for."""
+    """Return the bus, or None if the process was stopped before the broker replied."""
     connecting = asyncio.create_task(
         Bus.connect(settings, name=f"warmxfer-{role}", deadline_s=CONNECT_DEADLINE_S)
     )
@@ -130,14 +135,14 @@ async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus
     await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     while not connecting.done():
-        # wait_for of Python 3.11 can swallow a cancellation; the next one gets through.
+        # wait_for of Python 3.11 can swallow a cancellation; a second one takes effect.
         connecting.cancel()
         await asyncio.wait({connecting}, timeout=CANCEL_AGAIN_S)
     return None if connecting.cancelled() else connecting.result()
 
 
 async def _ensure(bus: Bus, role: str) -> None:
-    """Create the stream, or leave that to a coordinator when this user may not."""
+    """Create the stream; leave that to a coordinator if this user lacks the permission."""
     try:
         await bus.ensure()
     except AccessDenied:
@@ -146,24 +151,24 @@ async def _ensure(bus: Bus, role: str) -> None:
         log.info("stream_left_to_coordinator")
 
 
-async def _until_over(bus: Bus, working: asyncio.Future[None], stop: asyncio.Event) -> None:
-    """Return when the actor has ended after `stop`, or by itself; raises what it raised."""
-    stopped, barred = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bus.wait_closed())
+async def _until_over(bus: Bus, serving: asyncio.Future[None], stop: asyncio.Event) -> None:
+    """Return when the actor has ended, by itself or after `stop`. Raises what the actor raised."""
+    stopped, closed = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bus.wait_closed())
     try:
-        await asyncio.wait({working, stopped, barred}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, stopped, closed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
-        barred.cancel()
-    was_barred = barred.done() and not barred.cancelled()
-    if not working.done():
-        working.cancel()
-        await asyncio.wait({working}, timeout=DRAIN_S)
-        if not working.done():
-            log.warning("drain_cut_short", drain_s=DRAIN_S)
-    if was_barred:
-        raise InternalError("The broker closed the connection for good; see the log lines above")
-    if working.done() and not working.cancelled() and (error := working.exception()):
-        if not isinstance(error, InvalidRequest):  # whose sentence is all there is to say
+        closed.cancel()
+    was_closed = closed.done() and not closed.cancelled()
+    if not serving.done():
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=DRAIN_S)
+        if not serving.done():
+            log.warning("drain_timed_out", drain_s=DRAIN_S)
+    if was_closed:
+        raise InternalError("The broker closed the connection permanently; see the log lines above")
+    if serving.done() and not serving.cancelled() and (error := serving.exception()):
+        if not isinstance(error, InvalidRequest):  # its sentence says everything
             log.error("actor_failed", error=type(error).__name__, exc_info=error)
         raise error
 

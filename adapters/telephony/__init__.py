@@ -1,6 +1,6 @@
-"""Telephony providers: the port, its errors, and one file for each vendor that is known.
+"""Telephony providers: the port, its errors, and one folder for each vendor.
 
-Adding a provider is one more file and one more row in `PROVIDERS`.
+To add a provider, add a folder and a row in `PROVIDERS`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ PROVIDERS: Mapping[str, Callable[[Mapping[str, str]], ProviderConfig]] = {
 
 
 def choose_provider(env: Mapping[str, str]) -> ProviderConfig:
-    """The provider that WARMXFER_PROVIDER names (videosdk by default); raises `Refused`."""
+    """Return the provider that WARMXFER_PROVIDER names (default: videosdk). Raises `InvalidRequest`."""
     name = env.get("WARMXFER_PROVIDER") or DEFAULT_PROVIDER
     if name not in PROVIDERS:
         raise InvalidRequest(

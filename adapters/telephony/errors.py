@@ -1,19 +1,23 @@
-"""A provider's errors, told apart by what may be true in the world afterwards.
+"""Errors of a provider, by what the request may have changed.
 
-    Retry
-    ├── RateLimited      an effect or a question was turned away for now: nothing was done, ask again later
-    ├── NotSent          it never left us: nothing was done, ask again
-    ├── NotYet           whom or what it is about is not there yet: nothing was done, ask again
-    └── Unanswered       a question got no usable answer; a question changes nothing, ask again
-    Refused
-    ├── NotDone          the provider said no: nothing was done, and asking again will not help
-    │   └── Gone         because the call or the room is not there (any more)
-    └── Forged           a webhook that the provider did not sign
-    WarmTransferError
-    └── Doubtful         an effect may have happened, now or later: never repeat it, look it up
+    RetryableError
+    ├── RateLimited              rejected for now: nothing was done, send it again later
+    ├── NotSent                  never left this process: nothing was done, send it again
+    ├── NotReady                 the participant or room does not exist yet: nothing was done, send it again
+    └── Unanswered               a query got no usable reply: it changes nothing, send it again
+    InvalidRequest
+    ├── Rejected                 the provider refused: nothing was done, and a repeat will not help
+    │   └── NotFound             the call or the room does not exist (any more)
+    └── InvalidWebhookSignature  the provider did not sign the webhook
+    WarmxferError
+    └── OutcomeUnknown           an effect may happen now or later: never repeat it, look it up
 
-Every provider's own file translates into these and raises nothing else. `status` is the HTTP status,
-where there was one. No text of an error holds a phone number or a secret (see `masked`).
+Invariants:
+
+- A provider's folder translates into these errors and raises no other.
+- No error text holds a phone number or a secret (see `masked`).
+
+`status` is the HTTP status, if there was one.
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ class NotSent(RetryableError):
 
 
 class NotReady(RetryableError):
-    """Whom or what it is about is not there yet; nothing was done."""
+    """The participant or the room does not exist yet; nothing was done."""
 
     def __init__(self, sentence: str, *, status: int | None = None) -> None:
         super().__init__(sentence)
@@ -50,7 +54,7 @@ class NotReady(RetryableError):
 
 
 class Unanswered(RetryableError):
-    """A question got no usable answer. Only for what changes nothing at the provider."""
+    """A query got no usable reply. Only for requests that change nothing at the provider."""
 
     def __init__(self, sentence: str, *, status: int | None = None, after_s: float = 1.0) -> None:
         super().__init__(sentence, after_s=after_s)
@@ -66,11 +70,11 @@ class Rejected(InvalidRequest):
 
 
 class NotFound(Rejected):
-    """The call or the room is not there."""
+    """The call or the room does not exist."""
 
 
 class InvalidWebhookSignature(InvalidRequest):
-    """A webhook that its provider did not sign."""
+    """A webhook that the provider did not sign."""
 
 
 class OutcomeUnknown(WarmxferError):
@@ -82,10 +86,10 @@ class OutcomeUnknown(WarmxferError):
 
 
 NOTHING_DONE = (Rejected, RateLimited, NotSent, NotReady)
-"""What certainly left the world as it was."""
+"""Errors after which the provider's state is certainly unchanged."""
 
 
-def masked(said: str) -> str:
-    """What a provider said, on one line, cut, without long numbers and without anything like a token."""
-    line = _SECRET.sub("…", " ".join(said.split()))
+def masked(text: str) -> str:
+    """Return a provider's text on one line, cut, with long numbers and tokens masked."""
+    line = _SECRET.sub("…", " ".join(text.split()))
     return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SENTENCE_CHARS]

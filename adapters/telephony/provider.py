@@ -1,7 +1,10 @@
-"""The port through which the gateway reaches a telephony provider, in no vendor's words.
+"""The port through which the gateway reaches a telephony provider. Names no vendor.
 
-One file beside this one knows one vendor. All methods raise only what `errors.py` lists, keep their own
-total deadline (`within_s` shortens it), and log neither numbers nor tokens.
+Invariants:
+
+- Methods raise only the errors that `errors.py` lists.
+- Each method keeps a total deadline of its own; `within_s` shortens it.
+- No method logs a phone number or a token.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ Direction = Literal["inbound", "outbound", ""]
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One leg as the provider's book has it. An empty string or None is what the book does not say."""
+    """One leg in the provider's call records. A missing fact is an empty string or None."""
 
     call_id: str
     up: bool
@@ -26,41 +29,44 @@ class CallRecord:
     room_id: str | None = None
     participant_id: str | None = None
     moving: bool = False
-    """A switch to another room was accepted and has neither completed nor failed."""
+    """Whether a switch to another room was accepted and has neither completed nor failed."""
     completed_moves: int = 0
     failed_moves: int = 0
-    """How many switches completed and failed in the life of the call: they only ever grow, so a number
-    taken before a switch tells afterwards, without any clock, whether *that* switch came through."""
+    """How many switches of the call completed and failed.
+
+    Both numbers only grow. Compared with their values before a switch, they tell without a clock whether
+    *that* switch completed.
+    """
     cause: CallCause | None = None
     sip_code: int | None = None
     started: str = ""
-    """ISO 8601, only good for telling the newer of two."""
+    """ISO 8601. Use it only to find the newer of two calls."""
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    """The record as it came, bounded in size."""
+    """The provider's record, bounded in size."""
 
 
 @dataclass(frozen=True, slots=True)
 class DialRequest:
-    """A call to place: ring `destination` into `room_id`, where it appears as `participant_id`."""
+    """A call to place: dial `destination` into `room_id`, where it joins as `participant_id`."""
 
     room_id: str
     participant_id: str
     ringing_timeout_s: int
     destination: SIPDestination = field(repr=False)
     metadata: Mapping[str, str]
-    """Metadata of ours, by which the call is found again. It wins over the destination's own."""
+    """Our metadata, by which the call is found again. It overrides the destination's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialed:
-    """The provider has the call."""
+    """The provider accepted the call."""
 
     call_id: str
     response: dict[str, Any] = field(repr=False)
 
 
-# ── what a provider tells of its own accord ──────────────────────────────────────────────────────
+# ── notices from a provider's webhooks ───────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class CallEndedNotice:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantJoinedNotice:
-    """Somebody entered a room."""
+    """A participant joined a room."""
 
     room_id: str
     participant_id: str
@@ -85,7 +91,7 @@ class ParticipantJoinedNotice:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantLeftNotice:
-    """Somebody left a room."""
+    """A participant left a room."""
 
     room_id: str
     participant_id: str
@@ -96,100 +102,102 @@ Notice = CallEndedNotice | ParticipantJoinedNotice | ParticipantLeftNotice
 
 
 class Provider(Protocol):
-    """A telephony cloud: rooms, legs, and the tokens that open rooms."""
+    """A telephony cloud: rooms, legs, and tokens to join rooms."""
 
     @property
     def name(self) -> str:
-        """One word for addresses and logs."""
+        """One word for URL paths and logs."""
         ...
 
     @property
     def signaling_url(self) -> str:
-        """The base URL of the cloud whose rooms the tokens open."""
+        """The base URL of the cloud to which the room tokens belong."""
         ...
 
     @property
     def timeout_s(self) -> float:
-        """No request of this provider is under way for longer."""
+        """The longest time that one request may take."""
         ...
 
     async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
-        """The leg of the person who talks with the AI in `room_id`: up, and none that warmxfer dialled."""
+        """Return the caller's leg in `room_id`: a leg that is up and that warmxfer did not dial."""
         ...
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
-        """One leg by its id; None when the provider knows no such call."""
+        """Return one leg by its id; None if the provider has no such call."""
         ...
 
     async def find_calls(
         self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
     ) -> list[CallRecord]:
-        """Every leg dialled under our mark, those that are up first. Empty: the provider has none."""
+        """Return each leg of this dial attempt, legs that are up first; empty if there is none."""
         ...
 
     async def find_marked_calls(
         self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
     ) -> list[CallRecord]:
-        """Every leg that is up, began no longer ago than that, and was dialled under these marks."""
+        """Return each leg that is up, began within `began_within_s`, and carries `marks` as metadata."""
         ...
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
-        """The room of this key: the same key gives the same room, so a doubt is asked again."""
+        """Create the room of this key; return its id. Idempotent: the same key gives the same room."""
         ...
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
-        """Place a call. Sent at most once."""
+        """Place a call, at most once. A request is sent again only if the provider did nothing."""
         ...
 
     async def switch(
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> dict[str, Any]:
-        """Begin to move a leg into `room_id`, where it appears as `participant_id`. Sent at most once."""
+        """Start to move a leg into `room_id`, where it joins as `participant_id`. At most once."""
         ...
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        """Hang up. Ending twice is harmless; `NotDone` when the leg was down already."""
+        """Hang up. Idempotent. Raises `Rejected` if the leg was down already."""
         ...
 
     async def record_participant(
         self, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> None:
-        """See to it that somebody in a room is recorded until they leave it: being recorded already is done,
-        so a doubt is asked again. `NotYet` when they are not there yet, `Gone` when nobody is there."""
+        """Record a participant until they leave the room. Idempotent.
+
+        Raises `NotReady` if they have not joined yet, `NotFound` if the room has no session.
+        """
         ...
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
-        """Deactivate a room; `Gone` when it was not there."""
+        """Deactivate a room. Raises `NotFound` if it does not exist."""
         ...
 
     async def register_webhooks(self) -> None:
-        """Have what happens to calls told to the webhook address, if there is one; told already is fine."""
+        """Register the webhook address for call events, if there is an address. Idempotent."""
         ...
 
     def mint_token(self, room_id: str, participant_id: str) -> str:
-        """A key to one room for one participant, for minutes. A secret."""
+        """Return a token for one participant to join one room. Valid for minutes. A secret."""
         ...
 
     async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        """What a webhook says, None when it does not concern us.
+        """Return the notice in a webhook; None if it is of no interest.
 
-        `headers` are lower case. Raises `Forged` (not signed by the provider), `Refused` (unreadable) and
-        `Retry` (the signature cannot be checked now).
+        Names in `headers` are lower case. Raises `InvalidWebhookSignature`, `InvalidRequest` if it cannot be
+        read, and `RetryableError` if the signature cannot be checked now.
         """
         ...
 
     async def aclose(self) -> None:
-        """Hang up the connections."""
+        """Close the connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """A provider that is set up and not yet opened."""
+    """A provider that is configured and not opened yet."""
 
     name: str
     open: Callable[[str | None, str | None], Provider] = field(repr=False)
-    """(webhook_url, webhook_key) -> Provider; raises `Refused` when the key is none."""
+    """(webhook_url, webhook_key) -> Provider. Raises `InvalidRequest` if the key is not a public key."""
     local: bool
-    """It is on this machine, and can reach a loopback address of ours."""
+    """Whether it runs on this machine, and can reach our loopback address."""
     timeout_s: float

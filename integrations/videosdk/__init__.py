@@ -1,18 +1,17 @@
-"""The VideoSDK framework's own side of a transfer: a live `AgentSession` on the bus, and its drop-in API.
+"""A live `AgentSession` of the VideoSDK framework on the bus, and a drop-in for `session.warm_transfer`.
 
     from warmxfer.integrations.videosdk import install
-    install(session)                                # session.warm_transfer(config) is ours from here on
+    install(session)                                # session.warm_transfer(config) runs warmxfer from here on
 
-The law of this room: it is imported only by those who ask for it, and needs the extra `videosdk`.
-Of these files only `framework.py` imports the framework. A live session may close between any two lines, so
-every access to one goes through that file. `actors/voices/videosdk*.py` import the framework too, for the
-briefing agent's room.
+Importing this package needs the extra `videosdk`. Nothing else in warmxfer imports it.
+
+Invariant: these files reach the framework through `warmxfer.adapters.rooms.videosdk.framework*` only. A live
+session may close between any two lines. `tests/videosdk/test_framework_access.py` holds it.
 """
 
 from __future__ import annotations
 
-from .attach import attach_agent_session
-from .install import install, warm_transfer
+from .install import attach_agent_session, install, warm_transfer
 from .result_mapping import WarmTransferError
 from .session_adapter import AgentSessionAdapter
 

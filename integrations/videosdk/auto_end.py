@@ -1,7 +1,7 @@
-"""Whether the session may end by itself: not during a transfer, and looked at again right after it.
+"""Auto-end of a session: off during a transfer, checked again right after it.
 
-The framework ends a session when its participants have left, but looks only at the moment they leave. A
-caller who hung up on hold would otherwise leave a session that nobody ever ends.
+The framework ends a session when its participants have left, but checks this only at the moment they leave.
+Without the second check, a caller who hung up on hold would leave a session that never ends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import Any
 
 import structlog
 
-from warmxfer.adapters.rooms.videosdk.framework import room_of
+from warmxfer.adapters.rooms.videosdk.framework import (
+    cancel_session_end,
+    end_session,
+    room_of,
+    schedule_session_end,
+    set_room_transferring,
+    stop_waiting_for_first_participant,
+    wait_for_first_participant,
+)
 
 from .participants import has_people
 
@@ -19,56 +27,45 @@ log = structlog.get_logger(__name__)
 
 
 class AutoEnd:
-    """The self-ending of one session's room. Suspending or restoring twice does nothing."""
+    """Auto-end of one session's room. `suspend` and `restore` are idempotent."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._suspended: Any = None
-        self._ends_by_itself = False
-        self._nobody_came_yet = False
+        self._suspended_room: Any = None
+        self._was_enabled = False
+        self._was_waiting = False
         self._ending: asyncio.Task[None] | None = None
 
     def suspend(self) -> None:
-        """Stay, whoever leaves."""
+        """Keep the session, whichever participants leave."""
         room = room_of(self._session)
-        if room is None or self._suspended is room:
+        if room is None or self._suspended_room is room:
             return
-        self._suspended = room
-        self._ends_by_itself = bool(getattr(room, "auto_end_session", False))
+        self._suspended_room = room
+        self._was_enabled = bool(getattr(room, "auto_end_session", False))
         room.auto_end_session = False
-        # Without it a recorded participant who leaves ends the session, auto-end or not.
-        room._transfer_in_progress = True
-        room._cancel_session_end_task()
-        self._nobody_came_yet = _stop_waiting(room)
+        set_room_transferring(room, True)
+        cancel_session_end(room)
+        self._was_waiting = stop_waiting_for_first_participant(room)
 
     def restore(self) -> None:
-        """Be as before, and end now when everybody has left meanwhile."""
-        room, self._suspended = self._suspended, None
+        """Restore the setting from before `suspend`; end the session now if it is empty."""
+        room, self._suspended_room = self._suspended_room, None
         if room is None or room is not room_of(self._session):
             return
-        room._transfer_in_progress = False
-        room.auto_end_session = self._ends_by_itself
+        set_room_transferring(room, False)
+        room.auto_end_session = self._was_enabled
         if has_people(room):
             return
-        if self._nobody_came_yet:
-            room._no_participant_timeout_task = asyncio.create_task(room._no_participant_timeout_handler())
-        elif self._ends_by_itself:
+        if self._was_waiting:
+            wait_for_first_participant(room)
+        elif self._was_enabled:
             self._end(room)
 
     def _end(self, room: Any) -> None:
-        log.info("session_ends_empty", room_id=getattr(room, "meeting_id", None))
+        log.info("empty_session_ended", room_id=getattr(room, "meeting_id", None))
         after_s = getattr(room, "session_timeout_seconds", None)
         if after_s:
-            room._schedule_session_end(after_s)
+            schedule_session_end(room, after_s)
         else:
-            self._ending = asyncio.create_task(room._end_session("all_participants_left"))
-
-
-def _stop_waiting(room: Any) -> bool:
-    """Stop waiting for somebody to come at all; whether that was still waited for."""
-    waiting = getattr(room, "_no_participant_timeout_task", None)
-    if waiting is None or waiting.done():
-        return False
-    waiting.cancel()
-    room._no_participant_timeout_task = None
-    return True
+            self._ending = asyncio.create_task(end_session(room))

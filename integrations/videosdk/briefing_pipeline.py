@@ -1,10 +1,13 @@
-"""What makes the pipeline of a briefing in this process: a function of the user's, or the primary's classes.
+"""The pipeline of a briefing in this process: from the user's function, or from the session's classes.
 
-Two sessions that talk at the same time cannot share a component. So each class of the primary's is called
-again, without arguments, as the original does when it is given no function.
+Two sessions that speak at the same time cannot share a component. So each class of the session's pipeline is
+called again without arguments, as upstream does when it gets no function.
 
-The law of this file: what cannot brief is refused before anybody is rung. The sentence quotes what was
-raised, for it stays in the process of the one who wrote that; it may hold a key, and is logged nowhere.
+Invariants:
+
+- A pipeline that cannot brief is refused before a phone rings.
+- The refusal quotes the error of the user's function, because it stays in the user's process. The quote may
+  hold a key, so it is not logged.
 """
 
 from __future__ import annotations
@@ -24,62 +27,63 @@ from warmxfer.adapters.rooms.videosdk.framework import (
 from warmxfer.adapters.rooms.videosdk.pipeline_check import check_pipeline
 from warmxfer.schemas import InvalidRequest
 
-from .prebuilt_pipeline import Make, PrebuiltPipeline, Stop
+from .prebuilt_pipeline import Close, Make, PrebuiltPipeline
 
-GIVEN: Final = "config.briefing_pipeline_factory"
+FACTORY_FIELD: Final = "config.briefing_pipeline_factory"
 BRIEF_BY: Final = "brief_by"
 PARTS: Final = ("stt", "llm", "tts", "vad", "turn_detector")
-SPOKEN: Final = ("stt", "tts")
-"""Without these nothing is heard, or said word for word."""
+REQUIRED_PARTS: Final = ("stt", "tts")
+"""Without them the briefing agent cannot listen, or cannot say its lines word for word."""
 
-MAX_TROUBLE_CHARS: Final = 200
+MAX_ERROR_CHARS: Final = 200
 
 
 @asynccontextmanager
 async def pipeline_for(
     session: Any, config: WarmTransferConfig, *, brief_here: bool
 ) -> AsyncIterator[PipelineFactory | None]:
-    """What makes the pipeline of each briefing in this process; None: a briefing worker has its own.
+    """Yield the factory of each briefing's pipeline in this process; None if a briefing worker briefs.
 
-    The first is made already, and closed on leaving if nobody took it. Raises `Refused` for what cannot
-    brief.
+    The first pipeline is made on entering, and closed on leaving if it was not used. Raises `InvalidRequest`
+    if it cannot brief.
     """
     if config.briefing_pipeline_factory is None and not brief_here:
         yield None
         return
     given: Any = config.briefing_pipeline_factory
-    spare = PrebuiltPipeline(_called(given) if given is not None else _anew(pipeline_of(session)))
-    name, setting = ("session", BRIEF_BY) if given is None else (_name(given), GIVEN)
-    factory = PipelineFactory(name, spare.take, setting, config.summary_llm, spare.scope)
+    make = _by_function(given) if given is not None else _by_classes(pipeline_of(session))
+    prebuilt = PrebuiltPipeline(make)
+    name, setting = ("session", BRIEF_BY) if given is None else (_name(given), FACTORY_FIELD)
+    factory = PipelineFactory(name, prebuilt.take, setting, config.summary_llm, prebuilt.scope)
     try:
-        _prepare(spare, factory)
+        _prepare(prebuilt, factory)
         yield factory
     finally:
-        await spare.close()
+        await prebuilt.close()
 
 
-def _prepare(spare: PrebuiltPipeline, factory: PipelineFactory) -> None:
+def _prepare(prebuilt: PrebuiltPipeline, factory: PipelineFactory) -> None:
     try:
-        pipeline = spare.prepare()
+        pipeline = prebuilt.prepare()
     except InvalidRequest:
         raise
-    except Exception as error:  # the user's own function: it may fail in any way
+    except Exception as error:  # the user's function may raise anything
         raise factory.refused(f"which raised {_quoted(error)}; make it return a Pipeline") from error
     check_pipeline(factory, pipeline)
 
 
-# ── two ways to make one ─────────────────────────────────────────────────────────────────────────
+# ── the two ways to make one ─────────────────────────────────────────────────────────────────────
 
 
-def _called(given: Any) -> Make:
+def _by_function(given: Any) -> Make:
     if not callable(given):
-        trouble = "which cannot be called; give a function that returns a videosdk Pipeline"
-        raise PipelineFactory(_name(given), given, GIVEN).refused(trouble)
+        problem = "which cannot be called; give a function that returns a videosdk Pipeline"
+        raise PipelineFactory(_name(given), given, FACTORY_FIELD).refused(problem)
 
-    def make(stops: list[Stop]) -> Any:
+    def make(closes: list[Close]) -> Any:
         pipeline: Any = given()
         if is_pipeline(pipeline):
-            stops.append(pipeline.cleanup)
+            closes.append(pipeline.cleanup)
         return pipeline
 
     return make
@@ -89,47 +93,48 @@ def _name(given: Any) -> str:
     return getattr(given, "__qualname__", type(given).__name__)
 
 
-def _anew(primary: Any) -> Make:
-    classes = _classes(primary)
+def _by_classes(session_pipeline: Any) -> Make:
+    classes = _classes(session_pipeline)
 
-    def make(stops: list[Stop]) -> Any:
+    def make(closes: list[Close]) -> Any:
         parts = dict[str, Any]()
-        for part, kind in classes.items():
-            parts[part] = _made(kind)
-            stops.append(parts[part].aclose)
+        for part, component_class in classes.items():
+            parts[part] = _instance(component_class)
+            closes.append(parts[part].aclose)
         return Pipeline(**parts)
 
     return make
 
 
 def _classes(pipeline: Any) -> Mapping[str, type]:
-    """The classes of the primary's components, by part."""
+    """Return the classes of the components, by part. Raises `InvalidRequest` if they cannot brief."""
     if is_realtime(pipeline):
-        raise _unfit("the session speaks through a realtime model, which says no briefing word for word")
+        raise _refused("the session speaks through a realtime model, which says no briefing word for word")
     parts = {part: getattr(pipeline, part, None) for part in PARTS}
-    if missing := [part for part in SPOKEN if parts[part] is None]:
-        raise _unfit(f"the session's pipeline has no {' and no '.join(missing)}")
+    if missing := [part for part in REQUIRED_PARTS if parts[part] is None]:
+        raise _refused(f"the session's pipeline has no {' and no '.join(missing)}")
     return {part: type(component) for part, component in parts.items() if component is not None}
 
 
-def _made(kind: type) -> Any:
+def _instance(component_class: type) -> Any:
     try:
-        return kind()
-    except Exception as error:  # a vendor's component: it may fail in any way
-        raise _unfit(f"a {kind.__name__} cannot be made without arguments ({_quoted(error)})") from error
+        return component_class()
+    except Exception as error:  # a vendor's component may raise anything
+        name = component_class.__name__
+        raise _refused(f"a {name} cannot be made without arguments ({_quoted(error)})") from error
 
 
-# ── refusing ─────────────────────────────────────────────────────────────────────────────────────
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _unfit(trouble: str) -> InvalidRequest:
+def _refused(problem: str) -> InvalidRequest:
     return InvalidRequest(
-        f"{BRIEF_BY} is 'session', but {trouble}; pass a function that makes its pipeline: {GIVEN}.",
+        f"{BRIEF_BY} is 'session', but {problem}; pass a function that makes its pipeline: {FACTORY_FIELD}.",
         field=BRIEF_BY,
     )
 
 
 def _quoted(error: Exception) -> str:
-    """What was raised, on one line."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:MAX_TROUBLE_CHARS] if said else type(error).__name__
+    """Return the error's class and text on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:MAX_ERROR_CHARS] if text else type(error).__name__

@@ -1,8 +1,8 @@
-"""A session's place on the bus: one, however many ask for it.
+"""The one registration of a session on the bus, shared by all requests for it.
 
-With two, every command would be obeyed twice: the hold line, the apology and each phase would come double.
-Who asks while it is taken shares it, on the terms of the one who took it first, and loses it when that one
-goes. Terms that contradict are refused.
+With two registrations each command would run twice: hold line, apology and phases would come double. A later
+request shares the registration and its settings; with other settings it is refused. When the first requester
+leaves, the registration ends for all.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from .session_adapter import AgentSessionAdapter
 
 
 class BusRegistration:
-    """Where one session is on the bus: `own(session, Place)`, never made otherwise."""
+    """The registration of one session. Get it by `per_session(session, BusRegistration)` only."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._opening = asyncio.Lock()
+        self._registering = asyncio.Lock()
         self.bus: Bus | None = None
-        """The connection the session is on; None while it is on none."""
+        """The connection that the session is registered on; None while it is not registered."""
         self.attachment: Attachment | None = None
 
     @asynccontextmanager
     async def register(
         self, bus: Bus, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
     ) -> AsyncIterator[Attachment]:
-        """Be on `bus` as `name`, the room's id when left out.
+        """Register on `bus` as `name` (default: the room's id), or share the registration that exists.
 
-        Raises `Refused` when the job is not connected to a room yet, or the session is elsewhere already.
+        Raises `InvalidRequest` if the job has no room yet, or if name or bus differ from the registration.
         """
         async with AsyncExitStack() as stack:
-            async with self._opening:
+            async with self._registering:
                 if self.attachment is None:
-                    await stack.enter_async_context(self._opened(bus, name, lease_s))
+                    await stack.enter_async_context(self._registered(bus, name, lease_s))
                 attachment = self.check_same(bus.settings, name)
             yield attachment
 
     def check_same(self, settings: BusSettings, name: str | None = None) -> Attachment:
-        """The attachment, when these are its terms; raises `Refused` when not. Only for a place taken."""
+        """Return the attachment; raises `InvalidRequest` if bus or name differ. Call it while registered."""
         assert self.attachment is not None
         assert self.bus is not None
         if name not in (None, self.attachment.name):
@@ -66,7 +66,7 @@ class BusRegistration:
         return self.attachment
 
     @asynccontextmanager
-    async def _opened(self, bus: Bus, name: str | None, lease_s: float) -> AsyncIterator[None]:
+    async def _registered(self, bus: Bus, name: str | None, lease_s: float) -> AsyncIterator[None]:
         adapter = per_session(self._session, AgentSessionAdapter)
         async with attach(bus, adapter, name, lease_s=lease_s) as attachment:
             with relay_room_events(self._session, attachment):
@@ -74,6 +74,6 @@ class BusRegistration:
                 try:
                     yield
                 finally:
-                    # Those who share it are not left waiting for an end that nobody would tell them.
+                    # Notify those that share it: nothing else would end their wait.
                     attachment.closed()
                     self.bus = self.attachment = None

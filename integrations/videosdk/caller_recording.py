@@ -1,8 +1,8 @@
-"""The caller's recording, closed before the caller is moved out of the room it belongs to.
+"""Stops the caller's recording before the caller is moved to another room.
 
-After the move the provider knows no such recording any more, and the file is lost to the merge. It is
-closed when the briefing begins, while the caller hears nothing but the hold, and not beside the switch,
-where it would race with it. A caller who comes back is recorded again.
+After the move the provider no longer knows the recording, and its file is missing from the merge. It is
+stopped when the briefing begins, while the caller is on hold. Stopping it beside the switch would be a race.
+A caller who returns is recorded again.
 """
 
 from __future__ import annotations
@@ -12,48 +12,46 @@ from typing import Any
 
 import structlog
 
-from warmxfer.adapters.rooms.videosdk.framework import room_of
+from warmxfer.adapters.rooms.videosdk.framework import (
+    participants_of,
+    room_of,
+    start_recording,
+    stop_recording,
+)
 
-CLOSE_TIMEOUT_S = 8.0
+STOP_TIMEOUT_S = 8.0
+"""Limits the provider's reply for each participant."""
 
 log = structlog.get_logger(__name__)
 
 
 class CallerRecordings:
-    """The recordings of the people in one session's room, without the agent's own."""
+    """The recordings of the participants in one session's room, except the agent's own."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._closed: set[str] = set()
+        self._stopped: set[str] = set()
 
-    async def close(self) -> None:
-        """Close them; late or failing ones are logged and left to the provider."""
+    async def stop(self) -> None:
+        """Stop them. A stop that takes too long is logged and left to the provider."""
         room = room_of(self._session)
         if not getattr(room, "recording", False):
             return
-        own = getattr(getattr(room.meeting, "local_participant", None), "id", None)
-        for id in set(room.recorded_participants) - {own} - self._closed:
-            self._closed.add(id)
+        own_id = getattr(getattr(room.meeting, "local_participant", None), "id", None)
+        for id in set(room.recorded_participants) - {own_id} - self._stopped:
+            self._stopped.add(id)
             try:
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await _close(room, id)
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await stop_recording(room, id)
             except TimeoutError:
-                log.error("recording_not_closed", participant_id=id, timeout_s=CLOSE_TIMEOUT_S)
+                log.error("recording_stop_failed", participant_id=id, timeout_s=STOP_TIMEOUT_S)
+            else:
+                log.info("recording_stopped", participant_id=id)
 
     async def resume(self) -> None:
-        """Record those who are still here again."""
-        room, closed = room_of(self._session), self._closed
-        self._closed = set()
-        present = getattr(getattr(room, "meeting", None), "participants", None) or {}
-        for id in closed & set(present):
-            await room._start_base_recording_for_participant(id, present[id])
-
-
-async def _close(room: Any, id: str) -> None:
-    if room.record_audio is None:
-        await room.recording_manager.stop_participant_recording(id)
-    else:
-        for kind in sorted(room._track_recordings_kinds_by_participant.get(id) or {"audio"}):
-            await room.recording_manager.stop_track_recording(id, kind)
-    room._track_recordings_kinds_by_participant.pop(id, None)
-    log.info("recording_closed", participant_id=id)
+        """Record the participants again who are still in the room."""
+        room, stopped = room_of(self._session), self._stopped
+        self._stopped = set()
+        present = participants_of(room)
+        for id in stopped & set(present):
+            await start_recording(room, id, present[id])

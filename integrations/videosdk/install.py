@@ -1,19 +1,24 @@
-"""The drop-in: `session.warm_transfer(config)` by warmxfer, with the original's own classes.
+"""The drop-in for `session.warm_transfer(config)` of VideoSDK's WarmTransferRunner, called upstream here.
 
     session = AgentSession(agent=agent, pipeline=pipeline)
     install(session)
 
-After that an agent written for the original runs unchanged: the same call, the same
+An agent that was written for upstream then runs unchanged: the same call, the same
 `@session.on_warm_transfer(...)` handlers and `WARM_TRANSFER` events, the same result and exceptions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+from warmxfer.actors.primary import Attachment
+from warmxfer.actors.primary.hold_lease import DEFAULT_LEASE_S
 from warmxfer.adapters.rooms.videosdk.framework import WarmTransferConfig, WarmTransferResult
+from warmxfer.bus import Bus
 
+from .bus_registration import BusRegistration
 from .per_session import has_per_session, per_session
 from .session_transfers import SessionTransfers
 
@@ -30,22 +35,25 @@ def install(
     brief_by: Literal["briefing", "session"] = "briefing",
     lines: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put `warmxfer` in the place of `session.warm_transfer`; nothing is connected before its first call.
+    """Replace `session.warm_transfer` by warmxfer's. Connects to nothing before its first call.
 
-    `nats_url` None: `NATS_URL` from the environment. `pacing` "sequential" keeps the original's order of
-    phases. `on_briefing_timeout` "proceed" is the original's way: the caller is moved to a supervisor who
-    never said yes. `command_timeout_s` is how long an actor may take over one thing it is told to do;
-    `summary_timeout_s`, the model over the summary, which is written while the phone rings, but before the
-    hold line where `pacing` is "sequential"; `caller_arrival_timeout_s`, the caller to the supervisor's room.
-    `brief_by` "session" is the original's way too: the supervisor is briefed in this process, by a pipeline
-    made anew from the classes of the session's. A `config.briefing_pipeline_factory` is called here in any
-    case. `lines` are the sentences that people hear, by the names in `SpokenLines`, for example in another
-    language; what is not named there is said in English.
+    - `nats_url`: address of the bus; None: `NATS_URL` from the environment.
+    - `pacing`: "sequential" keeps upstream's order of phases.
+    - `on_briefing_timeout`: "proceed" does what upstream does: the caller is moved to a supervisor who never
+      said yes.
+    - `command_timeout_s`: how long an actor may take for one command.
+    - `summary_timeout_s`: how long the model may take for the summary. The summary is written while the phone
+      rings; with `pacing` "sequential", before the hold line.
+    - `caller_arrival_timeout_s`: how long the caller may take to arrive in the supervisor's room.
+    - `brief_by`: "session" does what upstream does: this process briefs the supervisor, with a pipeline made
+      anew from the classes of the session's. A `config.briefing_pipeline_factory` is always called here.
+    - `lines`: spoken sentences by their names in `SpokenLines`, for example in another language. The others
+      stay English.
 
-    Again on the same session, it sets these anew for the transfers to come; `nats_url` None then leaves it
-    where it is. Raises `Refused` for another `nats_url` than the session is on the bus at already.
+    A second call on the same session sets these for the transfers that follow; `nats_url` None then keeps the
+    address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`.
     """
-    ours = {
+    settings = {
         "pacing": pacing,
         "on_briefing_timeout": on_briefing_timeout,
         "command_timeout_s": command_timeout_s,
@@ -53,16 +61,37 @@ def install(
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
     }
-    desk = per_session(session, SessionTransfers)
-    desk.configure(nats_url, ours, brief_here=brief_by == "session")
-    session.warm_transfer = desk.warm_transfer
+    transfers = per_session(session, SessionTransfers)
+    transfers.configure(nats_url, settings, brief_here=brief_by == "session")
+    session.warm_transfer = transfers.warm_transfer
 
 
 async def warm_transfer(session: Any, config: WarmTransferConfig) -> WarmTransferResult:
-    """Transfer the session's caller to `config.destination`; `install` is done when it was not yet.
+    """Transfer the session's caller to `config.destination`. Calls `install` if it was not called yet.
 
-    Raises the original's `WarmTransferError`: one is running already, not connected to a room, or failed.
+    Raises upstream's `WarmTransferError` if a transfer is running, the session has no room, or the transfer
+    fails.
     """
     if not has_per_session(session, SessionTransfers):
         install(session)
     return await per_session(session, SessionTransfers).warm_transfer(config)
+
+
+@asynccontextmanager
+async def attach_agent_session(
+    bus: Bus, session: Any, name: str | None = None, *, lease_s: float = DEFAULT_LEASE_S
+) -> AsyncIterator[Attachment]:
+    """Register an `AgentSession` on the bus as `name` (default: the room's id), and relay its room's events.
+
+        async with attach_agent_session(bus, session) as attachment:
+            await attachment.detached()
+
+    A session that is registered already, by hand or by `install`, keeps its registration, and its attachment
+    is shared. Raises `InvalidRequest` if the job has no room yet, or if the session is registered under
+    another name or on another bus.
+
+    Thread/loop: call it on the session's loop and in its context, after `ctx.connect()`. All tasks for the
+    session start here.
+    """
+    async with per_session(session, BusRegistration).register(bus, name, lease_s=lease_s) as attachment:
+        yield attachment

@@ -1,16 +1,18 @@
-"""Who is in the session's room: read from the room as it is now, never from a display name alone.
+"""The people in a session's room, read from the room as it is now.
 
-The framework takes everybody with "agent" in their name for a machine. A phone is a person whatever its
-owner is called.
+The framework takes each participant whose name contains "agent" for an agent. A phone is a person, whatever
+its owner's name is.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from warmxfer.adapters.rooms.videosdk.framework import is_agent, participant_data_of, participants_of
+
 
 def caller_in(room: Any) -> str | None:
-    """The caller's participant id: the only phone, else the only person; None when there is no telling."""
+    """Return the participant id of the only phone, else of the only person; None if there are several."""
     people = _people(room)
     phones = [id for id in people if _is_phone(room, id)]
     for candidates in (phones, people):
@@ -20,25 +22,26 @@ def caller_in(room: Any) -> str | None:
 
 
 def has_people(room: Any) -> bool:
-    """Whether a person is in the room."""
+    """Return whether a person is in the room."""
     return bool(_people(room))
 
 
-def id_if_here(room: Any, participant: Any) -> str | None:
-    """The participant's id if they are, or were, in this room: one emitter may carry events of several."""
+def id_if_in_room(room: Any, participant: Any) -> str | None:
+    """Return the participant's id if they are or were in this room; else None.
+
+    One emitter may carry the events of several rooms.
+    """
     id = getattr(participant, "id", None)
-    return id if id in (getattr(room, "participants_data", None) or {}) else None
+    return id if id in participant_data_of(room) else None
 
 
 def _people(room: Any) -> list[str]:
-    present = getattr(getattr(room, "meeting", None), "participants", None) or {}
-    return [id for id, who in present.items() if _is_phone(room, id) or not _is_machine(room, who)]
+    return [
+        id
+        for id, participant in participants_of(room).items()
+        if _is_phone(room, id) or not is_agent(room, participant)
+    ]
 
 
 def _is_phone(room: Any, id: str) -> bool:
-    known = (getattr(room, "participants_data", None) or {}).get(id) or {}
-    return bool(known.get("sipUser"))
-
-
-def _is_machine(room: Any, participant: Any) -> bool:
-    return bool(room._is_agent_participant(participant))
+    return bool((participant_data_of(room).get(id) or {}).get("sipUser"))

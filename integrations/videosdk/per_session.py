@@ -1,7 +1,6 @@
-"""What is a session's own: there is one of each kind, kept on the session, and gone with it.
+"""Objects that exist once for each session. They are kept on the session, and go with it.
 
-Whether a session is muted, or on the bus, is true of the session, not of whoever looks at it. Two who hold it
-would otherwise undo each other's work: the second remembers as the way it was what the first has made of it.
+With two such objects for one session, the second would save the first one's changes as the original state.
 """
 
 from __future__ import annotations
@@ -11,25 +10,25 @@ from typing import Any, Protocol, TypeVar
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Kind(Protocol[T_co]):
-    """A class that is made for a session."""
+class SessionClass(Protocol[T_co]):
+    """A class whose instances are made for a session."""
 
     __name__: str
 
     def __call__(self, session: Any, /) -> T_co: ...
 
 
-def per_session(session: Any, kind: Kind[T_co]) -> T_co:
-    """The session's `kind`, made when it is asked for first."""
-    if not has_per_session(session, kind):
-        setattr(session, _name(kind), kind(session))
-    return getattr(session, _name(kind))
+def per_session(session: Any, cls: SessionClass[T_co]) -> T_co:
+    """Return the session's instance of `cls`; the first call makes it."""
+    if not has_per_session(session, cls):
+        setattr(session, _attribute(cls), cls(session))
+    return getattr(session, _attribute(cls))
 
 
-def has_per_session(session: Any, kind: Kind[Any]) -> bool:
-    """Whether that was made yet."""
-    return _name(kind) in vars(session)
+def has_per_session(session: Any, cls: SessionClass[Any]) -> bool:
+    """Return whether the session has an instance of `cls`."""
+    return _attribute(cls) in vars(session)
 
 
-def _name(kind: Kind[Any]) -> str:
-    return f"_warmxfer_{kind.__name__.lower()}"
+def _attribute(cls: SessionClass[Any]) -> str:
+    return f"_warmxfer_{cls.__name__.lower()}"

@@ -1,7 +1,7 @@
-"""One transfer, followed to its end: every phase told to the session's handlers, then the result.
+"""Relays one transfer to the session's handlers: each phase, then the result.
 
-The law of this file: a transfer that nobody follows any more is called off, whatever the reason. Otherwise
-its caller would stay on hold for somebody the AI no longer waits for.
+Invariant: a transfer that is no longer followed is cancelled, for whatever reason. Otherwise the caller would
+stay on hold although the agent no longer waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from warmxfer.schemas import PhaseChanged, RetryableError, WarmTransferPhase, Wa
 from .session_adapter import AgentSessionAdapter
 
 ENDING_TIMEOUT_S = 15.0
-"""How long a transfer that was called off is followed: until its caller is back, and its legs are down."""
+"""How long a cancelled transfer is followed, until the caller is back and the legs are down."""
 
 NO_IDS = {
     "consultation_session_id": None,
@@ -34,10 +34,13 @@ log = structlog.get_logger(__name__)
 async def relay_phases(
     transfer: TransferHandle, adapter: AgentSessionAdapter, limit_s: float
 ) -> WarmTransferResult:
-    """Tell every phase, then return the result. Raises `Retry` after `limit_s`, or when the bus is lost."""
+    """Emit each phase, then return the result.
+
+    Raises `RetryableError` after `limit_s` or when the bus is lost; the transfer is then cancelled.
+    """
     try:
         async with asyncio.timeout(limit_s):
-            await _tell_phases(transfer, adapter)
+            await _emit_phases(transfer, adapter)
             return await transfer.result()
     except (RetryableError, TimeoutError) as error:
         await _cancel(transfer, "The voice agent does not wait for it any more.")
@@ -45,18 +48,18 @@ async def relay_phases(
 
 
 async def end_early(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
-    """Call `transfer` off, and return when its caller is back, or after `ENDING_TIMEOUT_S`."""
+    """Cancel `transfer`; return when the caller is back, or after `ENDING_TIMEOUT_S`."""
     if not await _cancel(transfer, "The voice agent's own task for it was cancelled."):
         return
     try:
         async with asyncio.timeout(ENDING_TIMEOUT_S):
-            await _tell_phases(transfer, adapter)
+            await _emit_phases(transfer, adapter)
     except (RetryableError, TimeoutError) as error:
-        log.warning("transfer_end_unseen", transfer_id=transfer.id, error=type(error).__name__)
+        log.warning("transfer_end_missed", transfer_id=transfer.id, error=type(error).__name__)
 
 
-def tell_failure(adapter: AgentSessionAdapter, reason: str) -> None:
-    """What nobody else will tell: that it failed, and before that, as the original does, that it started."""
+def emit_failure(adapter: AgentSessionAdapter, reason: str) -> None:
+    """Emit that the transfer failed, where no other phase does. Emits STARTED before it, as upstream does."""
     now, last = time.time(), adapter.last_phase
     if last is None:
         adapter.emit_phase(_phase(WarmTransferPhase.STARTED, now, start_time=now))
@@ -64,7 +67,7 @@ def tell_failure(adapter: AgentSessionAdapter, reason: str) -> None:
         adapter.emit_phase(_phase(WarmTransferPhase.TRANSFER_FAILED, now, reason=reason, **NO_IDS))
 
 
-async def _tell_phases(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
+async def _emit_phases(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
     async with aclosing(transfer.phases()) as phases:
         async for phase in phases:
             adapter.emit_phase(phase)
@@ -74,7 +77,7 @@ async def _cancel(transfer: TransferHandle, reason: str) -> bool:
     try:
         await transfer.cancel(reason)
     except RetryableError as error:
-        log.warning("transfer_not_called_off", transfer_id=transfer.id, error=str(error))
+        log.warning("transfer_cancel_failed", transfer_id=transfer.id, error=str(error))
         return False
     return True
 

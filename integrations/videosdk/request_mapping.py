@@ -1,8 +1,10 @@
-"""What the original's configuration asks for, as a request of ours.
+"""Mapping of upstream's configuration to a warmxfer request.
 
-The law of this file: whatever the configuration holds, it comes to a request or to one sentence that names
-the field by the original's own word. Where the original is looser than our schema and nothing is lost by it,
-so are we: what is empty is not given, and who would wait for ever waits for an hour.
+Invariants:
+
+- Any configuration gives a request, or one sentence that names the field as upstream does.
+- A value that upstream accepts and our schema does not is adapted where nothing is lost: an empty value
+  counts as missing, a longer wait becomes one hour.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ MIN_WAIT_S: Final = 1.0
 MAX_SHOWN_CHARS: Final = 40
 DESTINATION: Final = "config.destination"
 MAPS: Final = frozenset({"headers", "metadata"})
-"""Options that are maps from text to text with us."""
+"""Options that are maps from text to text in our schema."""
 
 
 def to_request(
@@ -27,30 +29,30 @@ def to_request(
     caller: str | None,
     has_model: bool,
     brief_here: bool,
-    **ours: Any,
+    **settings: Any,
 ) -> WarmTransferRequest:
-    """The request for `config`; `ours` are fields of our own configuration.
+    """Return the request for `config`. `settings` are fields that only our configuration has.
 
-    What cannot travel stays here: a model for the summary, the configuration's or the session's own
-    (`has_model`); the pipeline of the briefing, made by the configuration's function or, where `brief_here`,
-    from the session's classes. Raises `Refused` for what nobody could do.
+    Models and pipelines stay in this process. The session summarises with the model of `config`, or with its
+    own (`has_model`). It briefs with the pipeline from the function of `config`, or, if `brief_here`, from
+    its own classes. Raises `InvalidRequest` for a configuration that cannot be carried out.
     """
     _expect(config, WarmTransferConfig, "config")
     fields = {
         "destination": _destination(config.destination),
         "summary_prompt": config.summary_prompt or None,
-        "summarize_by": _by(has_model or config.summary_llm is not None, "summarizer"),
-        "brief_by": _by(brief_here or config.briefing_pipeline_factory is not None, "briefing"),
+        "summarize_by": _actor(has_model or config.summary_llm is not None, "summarizer"),
+        "brief_by": _actor(brief_here or config.briefing_pipeline_factory is not None, "briefing"),
         "supervisor_join_timeout_s": _wait_s(config, "supervisor_join_timeout"),
         "briefing_timeout_s": _wait_s(config, "briefing_timeout"),
-        **ours,
+        **settings,
     }
-    written = {name: _json(f"config.{name}", value) for name, value in fields.items()}
-    return read_request(encode({"room_id": room_id, "caller_participant_id": caller, "config": written}))
+    checked = {name: _json(f"config.{name}", value) for name, value in fields.items()}
+    return read_request(encode({"room_id": room_id, "caller_participant_id": caller, "config": checked}))
 
 
-def _by(session: bool, worker: str) -> str:
-    return "session" if session else worker
+def _actor(in_session: bool, worker: str) -> str:
+    return "session" if in_session else worker
 
 
 def _destination(destination: Any) -> dict[str, Any]:
@@ -62,25 +64,25 @@ def _destination(destination: Any) -> dict[str, Any]:
     }
     if destination.participant_display_name:
         given["participant_display_name"] = destination.participant_display_name
-    written = {name: _json(f"{DESTINATION}.{name}", value) for name, value in given.items()}
-    return {**written, "extra_options": _options(destination.extra_options)}
+    checked = {name: _json(f"{DESTINATION}.{name}", value) for name, value in given.items()}
+    return {**checked, "extra_options": _options(destination.extra_options)}
 
 
 def _options(options: Any) -> dict[str, Any]:
-    where = f"{DESTINATION}.extra_options"
-    _expect(options, dict, where)
-    written = {
-        name: _json(f"{where}.{str(name)[:MAX_SHOWN_CHARS]}", value)
+    field = f"{DESTINATION}.extra_options"
+    _expect(options, dict, field)
+    checked = {
+        name: _json(f"{field}.{str(name)[:MAX_SHOWN_CHARS]}", value)
         for name, value in options.items()
         if value is not None
     }
-    for name in MAPS & written.keys():
-        written[name] = _texts(written[name])
-    return written
+    for name in MAPS & checked.keys():
+        checked[name] = _texts(checked[name])
+    return checked
 
 
 def _texts(values: Any) -> Any:
-    """A map with its numbers written out."""
+    """Return the map with its numbers and booleans as text."""
     if not isinstance(values, dict):
         return values
     return {
@@ -91,7 +93,7 @@ def _texts(values: Any) -> Any:
 
 
 def _wait_s(config: WarmTransferConfig, name: str) -> float:
-    """Seconds to wait; NaN is none."""
+    """Return the seconds to wait. Raises `InvalidRequest`, also for NaN."""
     value = getattr(config, name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= MIN_WAIT_S:
         raise InvalidRequest(
@@ -100,13 +102,13 @@ def _wait_s(config: WarmTransferConfig, name: str) -> float:
     return min(value, MAX_WAIT_S)
 
 
-def _expect(value: Any, kind: type, field: str) -> None:
-    if not isinstance(value, kind):
-        raise InvalidRequest(f"{field} is a {type(value).__name__}; give a {kind.__name__}.", field=field)
+def _expect(value: Any, expected: type, field: str) -> None:
+    if not isinstance(value, expected):
+        raise InvalidRequest(f"{field} is a {type(value).__name__}; give a {expected.__name__}.", field=field)
 
 
 def _json(field: str, value: Any) -> Any:
-    """`value`, which can be written down."""
+    """Return `value`. Raises `InvalidRequest` if it cannot be encoded as JSON."""
     try:
         encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

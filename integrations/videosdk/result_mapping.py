@@ -1,6 +1,6 @@
-"""From our words to the original's: phases, results and errors. Its configuration is read in `asked.py`.
+"""Mapping of warmxfer's phases, results and errors to upstream's.
 
-Ours are the original's by name; what differs is said here and nowhere else.
+Most names are equal. Only this module knows the differences. `request_mapping.py` maps the configuration.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from warmxfer.adapters.rooms.videosdk import framework
-from warmxfer.adapters.rooms.videosdk.framework import OriginalError
-from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult
+from warmxfer.adapters.rooms.videosdk.framework import UpstreamError
+from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult, WarmxferError
 from warmxfer.schemas import WarmTransferPhase as Phase
-from warmxfer.schemas import WarmxferError as OurError
 
 
-class WarmTransferError(OriginalError, OurError):
-    """What the drop-in raises: caught by `except` clauses for the original's class and for ours."""
+class WarmTransferError(UpstreamError, WarmxferError):
+    """Error of the drop-in: `except` clauses for upstream's class and for ours catch it."""
 
 
 def to_payload(phase: PhaseChanged) -> dict[str, Any]:
-    """What a `warm_transfer` handler receives."""
+    """Return what a `warm_transfer` handler receives."""
     return payload(phase.phase, phase.data, phase.timestamp, phase.consultation_room_id)
 
 
@@ -33,9 +32,9 @@ def payload(phase: Phase, data: dict[str, Any], timestamp: float, room_id: str |
 
 
 def to_result(result: WarmTransferResult) -> framework.WarmTransferResult:
-    """The original's result; raises `WarmTransferError` where the original raises.
+    """Return upstream's result; raises `WarmTransferError` where upstream raises.
 
-    It returns what people ended (`transfer_cancelled`) and a switch that failed, and raises the rest.
+    A cancelled transfer and a failed switch are returned. Any other failure is raised.
     """
     if result.phase is Phase.TRANSFER_FAILED and result.outcome is not Outcome.SWITCH_FAILED:
         raise WarmTransferError(result.detail or result.error or result.outcome.value)

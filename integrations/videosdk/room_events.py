@@ -1,4 +1,4 @@
-"""What happens in a session's room, passed on to its place on the bus: who left, who is heard, the end."""
+"""Relays events of a session's room to its attachment: a participant left, audio enabled, session closed."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Any
 from warmxfer.actors.primary import Attachment
 from warmxfer.adapters.rooms.videosdk.framework import events_of, pipeline_of, room_of
 
-from .participants import id_if_here
+from .participants import id_if_in_room
 
 CLOSING = "closing"
 
 
 @contextmanager
 def relay_room_events(session: Any, attachment: Attachment) -> Iterator[None]:
-    """Tell `attachment` what the framework tells us. It does so on its own loop."""
+    """Relay the events while entered. Thread/loop: the framework emits them on the session's loop."""
     events = events_of(session)
 
-    def on_left(told: dict[str, Any]) -> None:
-        if id := id_if_here(room_of(session), told.get("participant")):
+    def on_left(payload: dict[str, Any]) -> None:
+        if id := id_if_in_room(room_of(session), payload.get("participant")):
             attachment.participant_left(id)
 
-    def on_audio(told: dict[str, Any]) -> None:
-        if id := id_if_here(room_of(session), told.get("participant")):
+    def on_audio(payload: dict[str, Any]) -> None:
+        if id := id_if_in_room(room_of(session), payload.get("participant")):
             attachment.audio_enabled(id)
 
-    def on_state(told: dict[str, Any]) -> None:
-        if told.get("state") == CLOSING:
+    def on_state(payload: dict[str, Any]) -> None:
+        if payload.get("state") == CLOSING:
             attachment.closed()
 
-    heard = (
+    handlers = (
         (events, "PARTICIPANT_LEFT", on_left),
         (events, "AUDIO_STREAM_ENABLED", on_audio),
         (session, "agent_state_changed", on_state),
     )
-    for emitter, event, handler in heard:
+    for emitter, event, handler in handlers:
         emitter.on(event, handler)
     try:
         if pipeline_of(session) is None:
             attachment.closed()
         yield
     finally:
-        for emitter, event, handler in heard:
+        for emitter, event, handler in handlers:
             emitter.off(event, handler)

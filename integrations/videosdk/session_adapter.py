@@ -1,8 +1,9 @@
-"""`AgentSessionAdapter`: a live `AgentSession` as the port of `warmxfer.actors.primary` wants it.
+"""Adapter of a live `AgentSession` to the port of `warmxfer.actors.primary`.
 
-The law of this file: every method may be called at any moment of a session's life, the last one included,
-and does nothing then. What takes long, or may hang, is the caller's to time; only what outlives a call has
-a deadline here.
+Invariants:
+
+- Each method may be called at any time, also after the session was closed; it then does nothing.
+- The caller of a method sets its deadline. Only work that outlives the call has a deadline here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from warmxfer.adapters.rooms.videosdk.framework import (
     room_id_of,
     room_of,
 )
-from warmxfer.adapters.rooms.videosdk.gc_guard import without_gc_collect
+from warmxfer.adapters.rooms.videosdk.framework_patches import without_gc_collect
 from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase
 
 from .auto_end import AutoEnd
@@ -36,38 +37,39 @@ from .transcript import summarize, turns_of
 
 LEAVE_TIMEOUT_S = 5.0
 LAST_PHASE_TIMEOUT_S = 5.0
-"""How long a session that was left waits for its handlers to hear how the transfer ended."""
+"""How long a session that was left waits until its handlers received the last phase."""
 
 SHUTDOWN_TIMEOUT_S = 60.0
 RESUME_TIMEOUT_S = 15.0
 MAX_EMITTED = 64
+"""How many phases are remembered, so that none is emitted twice."""
 
 log = structlog.get_logger(__name__)
 
 
 class AgentSessionAdapter:
-    """One live session. Make it on the session's loop, in the session's context."""
+    """One live session. Thread/loop: make it on the session's loop, in the session's context."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
         self.summary_model: Any = None
-        """A framework's LLM that writes the summary in place of the session's own."""
+        """A framework's LLM that writes the summary instead of the session's own."""
         self.last_phase: WarmTransferPhase | None = None
-        """What was told last. For the one who asks for a transfer to set None before it."""
+        """The phase emitted last. Whatever starts a transfer sets it to None before."""
         self._room_id = room_id_of(session)
         self._events = events_of(session)
-        self._ears = per_session(session, InputMute)
-        self._mouth = per_session(session, SpeechOutput)
+        self._input = per_session(session, InputMute)
+        self._speech = per_session(session, SpeechOutput)
         self._auto_end = per_session(session, AutoEnd)
         self._recordings = per_session(session, CallerRecordings)
-        self._told: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_EMITTED)
-        self._told_all = asyncio.Event()
-        self._told_all.set()
+        self._emitted: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_EMITTED)
+        self._all_emitted = asyncio.Event()
+        self._all_emitted.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def room_id(self) -> str:
-        """Stays known after the room was left; empty before the job is connected."""
+        """The room's id, also after the room was left; empty before the job is connected."""
         self._room_id = self._room_id or room_id_of(self.session)
         return self._room_id or ""
 
@@ -76,12 +78,12 @@ class AgentSessionAdapter:
         return caller_in(room_of(self.session))
 
     async def mute(self) -> None:
-        self._ears.mute()
-        self._mouth.hold()
+        self._input.mute()
+        self._speech.hold()
 
     async def unmute(self) -> None:
-        self._ears.unmute()
-        self._mouth.release()
+        self._input.unmute()
+        self._speech.release()
         self._begin("resume-recordings", self._recordings.resume(), RESUME_TIMEOUT_S)
 
     async def suspend_auto_end(self) -> None:
@@ -91,7 +93,8 @@ class AgentSessionAdapter:
         self._auto_end.restore()
 
     async def say(self, text: str, *, interruptible: bool) -> None:
-        await (self._mouth.say_interruptible if interruptible else self._mouth.say_uninterruptible)(text)
+        say = self._speech.say_interruptible if interruptible else self._speech.say_uninterruptible
+        await say(text)
 
     async def history(self) -> list[TranscriptTurn]:
         return turns_of(self.session)
@@ -101,9 +104,9 @@ class AgentSessionAdapter:
         return await summarize(model, turns_of(self.session), prompt) if model else None
 
     async def leave(self) -> None:
-        """Close the pipeline, then end the job; the room is left even when the pipeline would not close."""
+        """Close the pipeline, then end the job. The room is left even if the pipeline does not close."""
         context = context_of(self.session)
-        self._mouth.leave()
+        self._speech.leave()
         try:
             if pipeline_of(self.session) is not None:
                 with without_gc_collect():
@@ -119,31 +122,32 @@ class AgentSessionAdapter:
     # ── the framework's own events ───────────────────────────────────────────────────────────────
 
     def emit_phase(self, phase: PhaseChanged) -> None:
-        """Emit `phase` as the original does: on the session, and as `WARM_TRANSFER` on its event bus.
+        """Emit `phase` as upstream does: on the session, and as `WARM_TRANSFER` on its event bus. Idempotent.
 
-        Once each: the proxy follows a transfer from the hold on, the drop-in from the request on.
+        Each phase may come twice: the primary follows a transfer from the hold on, the drop-in from the
+        request.
         """
         key = (phase.phase, phase.seq, phase.timestamp)
-        if key in self._told:
+        if key in self._emitted:
             return
-        self._told.append(key)
-        self._told_all.clear()
+        self._emitted.append(key)
+        self._all_emitted.clear()
         payload = to_payload(phase)
         self.session.emit("warm_transfer", payload)
         self._events.emit("WARM_TRANSFER", {**payload, "phase": phase.phase.value})
         if phase.phase is WarmTransferPhase.BRIEFING_STARTED:
-            self._begin("close-recordings", self._recordings.close(), None)
+            self._begin("close-recordings", self._recordings.stop(), None)
         self.last_phase = phase.phase
         if phase.phase.final:
-            self._told_all.set()
+            self._all_emitted.set()
 
     async def wait_phases_emitted(self) -> None:
-        """Return when the last phase of a running transfer was told, or is not going to be in time."""
+        """Return when the last phase of a running transfer was emitted, or after `LAST_PHASE_TIMEOUT_S`."""
         try:
             async with asyncio.timeout(LAST_PHASE_TIMEOUT_S):
-                await self._told_all.wait()
+                await self._all_emitted.wait()
         except TimeoutError:
-            log.warning("last_phase_untold", room_id=self.room_id, timeout_s=LAST_PHASE_TIMEOUT_S)
+            log.warning("last_phase_missed", room_id=self.room_id, timeout_s=LAST_PHASE_TIMEOUT_S)
 
     async def _shut_down(self, context: Any) -> None:
         await self.wait_phases_emitted()

@@ -1,4 +1,4 @@
-"""One connection to the bus for all sessions of a loop: the first opens it, the last closes it."""
+"""One bus connection for all sessions of a loop: the first session opens it, the last one closes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "voice-agent"
 
 class _Shared:
     def __init__(self) -> None:
-        self.turn = asyncio.Lock()
+        self.connecting = asyncio.Lock()
         self.users = 0
         self.bus: Bus | None = None
 
@@ -24,19 +24,19 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Shared]] = Weak
 
 
 def settings_for(url: str | None) -> BusSettings:
-    """How to reach the bus at `url`, else at `NATS_URL`. Raises `Refused` for what is no address."""
+    """Return the settings for `url`, default `NATS_URL`. Raises `InvalidRequest` if it is not an address."""
     return BusSettings.from_env({**os.environ, **({"NATS_URL": url} if url else {})})
 
 
 @asynccontextmanager
 async def shared_bus(url: str | None) -> AsyncIterator[Bus]:
-    """This loop's bus at `url`, else at `NATS_URL`; credentials come from the environment.
+    """Yield this loop's connection to `url`, default `NATS_URL`. Credentials come from the environment.
 
-    Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
+    Raises `Unavailable`, `AccessDenied` and `UnsupportedServer`, each with one sentence.
     """
     settings = settings_for(url)
     shared = _shared.setdefault(asyncio.get_running_loop(), {}).setdefault(settings.url, _Shared())
-    async with shared.turn:
+    async with shared.connecting:
         if shared.bus is None:
             shared.bus = await Bus.connect(settings, name=NAME)
         shared.users += 1

@@ -1,4 +1,4 @@
-"""What was said on the session, and what its own model makes of it."""
+"""Transcript of a session, and its summary by a model of the session's process."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assist
 
 
 def turns_of(session: Any) -> list[TranscriptTurn]:
-    """The turns so far, oldest first; empty once the session is closed."""
+    """Return the turns so far, oldest first; empty once the session is closed."""
     items = session.get_context_history(include_function_calls=False, include_system_messages=False)
     return [turn for item in items if (turn := _turn(item))]
 
 
 async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
-    """What `model` (a framework's LLM) writes about `turns`, cut to `SUMMARY_MAX_CHARS`."""
+    """Return the summary of `turns` by `model` (a framework's LLM), cut to `SUMMARY_MAX_CHARS`."""
     context = ChatContext.empty()
     context.add_message(role=ChatRole.SYSTEM, content=prompt)
     context.add_message(role=ChatRole.USER, content=summarize_transcript(turns))
-    written = ""
+    summary = ""
     async with aclosing(_texts(model.chat(context))) as texts:
         async for text in texts:
-            written += text
-            if len(written) > SUMMARY_MAX_CHARS:
+            summary += text
+            if len(summary) > SUMMARY_MAX_CHARS:
                 break
-    return written.strip()[:SUMMARY_MAX_CHARS]
+    return summary.strip()[:SUMMARY_MAX_CHARS]
 
 
 async def _texts(chunks: AsyncIterator[Any]) -> AsyncGenerator[str, None]:

@@ -90,7 +90,7 @@ async def test_a_stream_of_a_newer_release_is_not_changed(fresh_server: Embedded
         with capture_logs() as logs:
             await bus.ensure()
         assert (await config(bus))["max_age"] == 0
-        assert [entry["event"] for entry in logs] == ["stream_left_alone"]
+        assert [entry["event"] for entry in logs] == ["newer_stream_kept"]
 
 
 async def test_a_stream_that_cannot_be_changed_is_one_sentence_with_the_remedy(

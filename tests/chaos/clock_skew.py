@@ -29,7 +29,7 @@ async def f11() -> AsyncIterator[Row]:
         async with _workers(wrong_s) as (scenario, _):
             row = Row("F11", f"clocks {struck}")
             async with at_every_phase(scenario, row) as calls:
-                await scenario.judge(row, calls)
+                await scenario.check_transfers(row, calls)
             row.all_complete()
             yield row
     async with _workers((0.0, 0.0)) as (scenario, clocks):
@@ -38,7 +38,7 @@ async def f11() -> AsyncIterator[Row]:
             async with at_every_phase(scenario, row) as calls:
                 for clock in clocks:
                     clock.write_text(str(jump_s))
-                await scenario.judge(row, calls)
+                await scenario.check_transfers(row, calls)
             await scenario.stack.stop("primary")
         row.all_complete()
         yield row

@@ -57,7 +57,7 @@ async def f12(chance: random.Random) -> AsyncIterator[Row]:
             supervisors = list(SUPERVISORS)
             chance.shuffle(supervisors)
             for match in OPERATIONS.values():
-                await scenario.stage.fault(kind, match, **more)
+                await scenario.driver.fault(kind, match, **more)
             # Wait for the late effect, otherwise there is nothing to check.
             late_s = more.get("delayS", 0.0) * TIME_SCALE if kind == "execute_late" else 0.0
             times = 2 if kind == "execute_twice" else 1
@@ -78,9 +78,9 @@ async def _move_late(scenario: Scenario) -> Row:
     row = Row("F12", "provider moves late, clears away later", cells=1)
     supervisors = [READY] * 5
     moves_late = {"delayS": MOVED_LATE_S, "holdS": HOLD_S}
-    await scenario.stage.fault("execute_late", OPERATIONS["switch"], times=len(supervisors), **moves_late)
+    await scenario.driver.fault("execute_late", OPERATIONS["switch"], times=len(supervisors), **moves_late)
     for match in (OPERATIONS["end"], CLOSE):
-        await scenario.stage.fault("delay", match, times=len(supervisors), delayS=CLEARED_LATE_S)
+        await scenario.driver.fault("delay", match, times=len(supervisors), delayS=CLEARED_LATE_S)
     await _transfers(scenario, row, supervisors, late_s=CLEARED_LATE_S * TIME_SCALE)
     await scenario.reset()
     return row
@@ -102,7 +102,7 @@ async def f10() -> AsyncIterator[Row]:
 async def _webhooks(scenario: Scenario, row: Row, kind: str) -> Row:
     supervisors = [READY, BUSY, GONE_MID_BRIEFING, READY]
     row.cells = len(supervisors)
-    await scenario.stage.fault(kind, {"webhook": "*"}, times=0)
+    await scenario.driver.fault(kind, {"webhook": "*"}, times=0)
     await _transfers(scenario, row, supervisors, leaves=True)
     if not sum(fault["struck"] for fault in await _faults(scenario)):
         row.problems.append(f"{row.struck}: no webhook was sent")
@@ -117,9 +117,9 @@ async def f13() -> AsyncIterator[Row]:
             row = Row("F13", f"model {kind}", cells=1)
             match = {"path": "/v1/chat/completions"}
             if kind.isdigit():
-                await scenario.stage.fault("status", match, times=0, status=int(kind))
+                await scenario.driver.fault("status", match, times=0, status=int(kind))
             else:
-                await scenario.stage.fault(kind, match, times=0)
+                await scenario.driver.fault(kind, match, times=0)
             await _transfers(scenario, row, [READY, VOICEMAIL])
             if row.outcomes["complete"] != 1:
                 row.problems.append(f"I24: {row.struck}: {dict(row.outcomes)}")
@@ -146,11 +146,11 @@ async def _transfers(
     callers = [await scenario.stack.call(number) for number in numbers]
     await scenario.stack.start("primary", rooms=[caller.room_id for caller in callers])
     calls = await asyncio.gather(
-        *(scenario.stage.begin(*pair, **CONFIG) for pair in zip(callers, supervisors, strict=True))
+        *(scenario.driver.begin(*pair, **CONFIG) for pair in zip(callers, supervisors, strict=True))
     )
     await scenario.wait_ended(calls)
     await asyncio.sleep(late_s)
-    await scenario.judge(row, calls, times=times)
+    await scenario.check_transfers(row, calls, times=times)
 
 
 async def _faults(scenario: Scenario) -> list[dict[str, Any]]:

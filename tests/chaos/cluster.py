@@ -90,7 +90,7 @@ async def f6() -> AsyncIterator[Row]:
                 row.recovered(await scenario.recovery(began, "coordinator"))
                 gap.cancel()
                 row.facts.append(f"a publish waited {(await gap):.2f} s at most")
-                await scenario.judge(row, calls)
+                await scenario.check_transfers(row, calls)
             await scenario.reset()
             yield row
 

@@ -31,7 +31,7 @@ async def f16() -> AsyncIterator[Row]:
         row = Row("F16", f"every worker stopped for {1 - SHARE:.0%} of {STARVED_S:g} s")
         async with at_every_phase(scenario, row) as calls:
             await _throttle(_workers(scenario))
-            await scenario.judge(row, calls)
+            await scenario.check_transfers(row, calls)
         yield row
         await scenario.reset()
         row = Row("F16", f"every worker niced behind busy programs for {STARVED_S:g} s")
@@ -39,7 +39,7 @@ async def f16() -> AsyncIterator[Row]:
             for worker in _workers(scenario):
                 os.setpriority(os.PRIO_PROCESS, worker.pid, NICEST)
             async with _busy():
-                await scenario.judge(row, calls)
+                await scenario.check_transfers(row, calls)
         yield row
 
 

@@ -69,7 +69,7 @@ async def f15() -> AsyncIterator[Row]:
 
 
 async def _run_fault(scenario: Scenario, row: Row, fill: Step, empty: Step) -> Row:
-    callers = await scenario.stage.callers(REQUESTS_WHILE_FULL)
+    callers = await scenario.driver.callers(REQUESTS_WHILE_FULL)
     async with at_every_phase(scenario, row) as calls:
         await fill()
         meanwhile = await asyncio.gather(*(_request(scenario, caller) for caller in callers))
@@ -82,14 +82,14 @@ async def _run_fault(scenario: Scenario, row: Row, fill: Step, empty: Step) -> R
         row.facts.append(
             f"{len(acknowledged)} of {REQUESTS_WHILE_FULL} requests made meanwhile were acknowledged"
         )
-        await scenario.judge(row, [*calls, *acknowledged])
+        await scenario.check_transfers(row, [*calls, *acknowledged])
     return row
 
 
 async def _request(scenario: Scenario, caller: PlacedCall) -> Call | None:
     """Request a transfer. Returns None if the broker refused the request, with an error."""
     try:
-        return await scenario.stage.begin(caller)
+        return await scenario.driver.begin(caller)
     except WarmxferError:
         return None
 

@@ -40,13 +40,13 @@ async def f19(chance: random.Random) -> AsyncIterator[Row]:
             first, second = (chance.choice(sorted(kind)) for kind in chance.sample(KINDS, 2))
             phase, apart_s = chance.choice(STRIKES_AT), chance.uniform(0, APART_S)
             row = Row("F19", f"{first}, then {second}, at {phase.value}", cells=1)
-            callers = await scenario.stage.callers(TRANSFERS)
-            calls = [await scenario.stage.begin(caller, **CONFIG) for caller in callers]
+            callers = await scenario.driver.callers(TRANSFERS)
+            calls = [await scenario.driver.begin(caller, **CONFIG) for caller in callers]
             await _wait_for_phase(calls[0], phase)
             await asyncio.gather(
                 ACTIONS[first](scenario, calls), _later(apart_s, ACTIONS[second](scenario, calls))
             )
-            await scenario.judge(row, calls)
+            await scenario.check_transfers(row, calls)
             await scenario.reset()
             yield row
 
@@ -72,14 +72,14 @@ def _provider(name: str) -> FaultAction:
     async def act(scenario: Scenario, calls: list[Call]) -> None:
         kind, more = PROVIDER[name]
         for match in OPERATIONS.values():
-            await scenario.stage.fault(kind, match, **more)
+            await scenario.driver.fault(kind, match, **more)
 
     return act
 
 
 def _webhooks(kind: str) -> FaultAction:
     async def act(scenario: Scenario, calls: list[Call]) -> None:
-        await scenario.stage.fault(kind, {"webhook": "*"}, times=0)
+        await scenario.driver.fault(kind, {"webhook": "*"}, times=0)
 
     return act
 

@@ -110,7 +110,7 @@ async def _broker_down(
         await asyncio.sleep(down_s / 2)
         await scenario.stack.nats.start()
         row.recovered(await scenario.recovery(time.monotonic(), "coordinator"))
-        await scenario.judge(row, calls)
+        await scenario.check_transfers(row, calls)
     await scenario.reset()
     return row
 
@@ -122,6 +122,6 @@ async def _run_fault(scenario: Scenario, row: Row, act: FaultAction, role: str) 
             await act(scenario, calls)
             if role in QUEUES_THAT_EMPTY:
                 row.recovered(await scenario.recovery(began, role))
-            await scenario.judge(row, calls)
+            await scenario.check_transfers(row, calls)
         await scenario.reset()
     return row

@@ -53,8 +53,8 @@ async def f2(in_flight: int) -> AsyncIterator[Row]:
     """
     row = Row("F2", f"kill -9 all workers, {in_flight} in flight")
     async with _open_large_scenario(in_flight, REAL_TIME) as scenario, _all_phases(scenario) as messages:
-        await scenario.stage.person(SLOW_TO_SAY_YES, script="ready", replyS=THINKING_S)
-        await scenario.stage.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
+        await scenario.driver.person(SLOW_TO_SAY_YES, script="ready", replyS=THINKING_S)
+        await scenario.driver.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
         load = TransferLoad(scenario, messages, await _many_callers(scenario, in_flight))
         tenth = in_flight // TENTH
         await load.reach(in_flight - 2 * tenth, SLOW_TO_SAY_YES, Phase.BRIEFING_STARTED)
@@ -67,7 +67,7 @@ async def f2(in_flight: int) -> AsyncIterator[Row]:
             "at the kill: " + ", ".join(f"{count} {name}" for name, count in phases.most_common())
         )
         await _kill_all_workers(scenario, row)
-        await scenario.judge(row, load.calls)
+        await scenario.check_transfers(row, load.calls)
     yield row
 
 
@@ -125,7 +125,7 @@ class TransferLoad:
         """Request `count` more transfers."""
         callers = [self._waiting.popleft() for _ in range(count)]
         calls = await asyncio.gather(
-            *(self._scenario.stage.begin(caller, supervisor, **LONG_BRIEFING) for caller in callers)
+            *(self._scenario.driver.begin(caller, supervisor, **LONG_BRIEFING) for caller in callers)
         )
         self.calls += calls
         return calls
@@ -156,14 +156,14 @@ async def f18() -> AsyncIterator[Row]:
 
         async def request(place: int, caller: PlacedCall) -> Call:
             await asyncio.sleep(place * FLOOD_S / FLOOD)
-            return await scenario.stage.begin(caller, READY, **PATIENCE)
+            return await scenario.driver.begin(caller, READY, **PATIENCE)
 
         publish_poison = scenario.bus.publish("warmxfer.poisoned.event", POISON)
         calls, _ = await asyncio.gather(
             asyncio.gather(*(request(place, caller) for place, caller in enumerate(callers))), publish_poison
         )
         row.notes.append(f"requested within {time.monotonic() - began:.1f} s")
-        await scenario.judge(row, calls)
+        await scenario.check_transfers(row, calls)
         row.notes.append(f"all ended and checked after {time.monotonic() - began:.1f} s")
         dead_letter_message = await scenario.bus.get_last(subjects.dead_letter("poisoned"))
         if dead_letter_message is None or not json.loads(dead_letter_message.data)["cause"]:
@@ -186,5 +186,5 @@ def _open_large_scenario(transfers: int, time_scale: float) -> AbstractAsyncCont
 async def _many_callers(scenario: Scenario, count: int) -> list[PlacedCall]:
     callers: list[PlacedCall] = []
     while len(callers) < count:
-        callers += await scenario.stage.callers(min(CALLERS_PER_PRIMARY, count - len(callers)))
+        callers += await scenario.driver.callers(min(CALLERS_PER_PRIMARY, count - len(callers)))
     return callers

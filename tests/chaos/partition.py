@@ -54,6 +54,6 @@ async def _run_fault(
                 proxy.heal()
             await asyncio.sleep(1.0)
         row.recovered(await scenario.recovery(began, "coordinator"))
-        await scenario.judge(row, calls)
+        await scenario.check_transfers(row, calls)
     await scenario.reset()
     return row

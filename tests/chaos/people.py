@@ -34,18 +34,18 @@ async def f14(chance: random.Random) -> AsyncIterator[Row]:
         await scenario.stack.start("primary", rooms=[caller.room_id for caller in callers])
         calls = await asyncio.gather(
             *(
-                scenario.stage.begin(each, pair[1], **CONFIG)
+                scenario.driver.begin(each, pair[1], **CONFIG)
                 for each, pair in zip(callers, pairs, strict=True)
             )
         )
-        await scenario.judge(row, calls)
+        await scenario.check_transfers(row, calls)
         await scenario.reset()
         yield row
         for people, phases in HANGING_UP.items():
             row = Row(
                 "F14", f"{people} hang{'s' * (people != 'both at once')} up at each phase", cells=len(phases)
             )
-            callers = await scenario.stage.callers(len(phases))
+            callers = await scenario.driver.callers(len(phases))
             waits_s = [chance.uniform(0, MAX_WAIT_S) for _ in phases]
             calls = await asyncio.gather(
                 *(
@@ -53,7 +53,7 @@ async def f14(chance: random.Random) -> AsyncIterator[Row]:
                     for each in zip(callers, phases, waits_s, strict=True)
                 )
             )
-            await scenario.judge(row, calls)
+            await scenario.check_transfers(row, calls)
             await scenario.reset()
             yield row
 
@@ -61,7 +61,7 @@ async def f14(chance: random.Random) -> AsyncIterator[Row]:
 async def _request_and_hang_up(
     scenario: Scenario, people: str, caller: PlacedCall, phase: Phase, wait_s: float
 ) -> Call:
-    call = await scenario.stage.begin(caller, READY, **CONFIG)
+    call = await scenario.driver.begin(caller, READY, **CONFIG)
     try:
         await call.until(phase)
     except AssertionError:

@@ -58,7 +58,7 @@ async def f8(chance: random.Random) -> AsyncIterator[Row]:
             scenario.bus,
             lambda: [chance.uniform(0, REDELIVERY_S) for _ in range(chance.randint(1, MAX_COPIES))],
         )
-        await scenario.judge(row, await _transfers(scenario, redeliverer))
+        await scenario.check_transfers(row, await _transfers(scenario, redeliverer))
     yield _with_cells(row, redeliverer)
 
 
@@ -72,7 +72,7 @@ async def f9(chance: random.Random) -> AsyncIterator[Row]:
         await redeliverer.repeat_all(chance)
         if await _published_to_users(scenario) != before:
             row.problems.append(f"{row.fault} {row.struck}: I20: more was published to users after the end")
-        await scenario.judge(row, calls)
+        await scenario.check_transfers(row, calls)
     yield _with_cells(row, redeliverer)
 
 
@@ -149,7 +149,8 @@ async def _transfers(scenario: Scenario, redeliverer: Redeliverer) -> list[Call]
     await scenario.stack.start("primary", rooms=[caller.room_id for caller in callers])
     async with redeliverer.redelivering():
         calls = [
-            await scenario.stage.begin(caller, to) for caller, (_, to) in zip(callers, REQUESTED, strict=True)
+            await scenario.driver.begin(caller, to)
+            for caller, (_, to) in zip(callers, REQUESTED, strict=True)
         ]
         await calls[CANCELLED].until(Phase.SUPERVISOR_DIALED)
         await calls[CANCELLED].transfer.cancel()

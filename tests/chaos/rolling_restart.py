@@ -24,7 +24,7 @@ async def f17() -> AsyncIterator[Row]:
     """Stop each worker with SIGTERM, let it drain, and start a new one, while transfers run."""
     async with open_scenario(counts=TWO_OF_EACH) as scenario:
         row = Row("F17", "every worker replaced in turn")
-        callers = await scenario.stage.callers(CALLERS)
+        callers = await scenario.driver.callers(CALLERS)
         rolled = asyncio.Event()
         load = asyncio.create_task(_request_steadily(scenario, callers, rolled))
         try:
@@ -37,7 +37,7 @@ async def f17() -> AsyncIterator[Row]:
             row.facts.append(f"{row.cells} workers replaced within {time.monotonic() - began:.0f} s")
         finally:
             rolled.set()
-        await scenario.judge(row, await load)
+        await scenario.check_transfers(row, await load)
         row.all_complete()
         yield row
 
@@ -48,6 +48,6 @@ async def _request_steadily(scenario: Scenario, callers: list[PlacedCall], over:
     for caller in callers:
         if over.is_set():
             break
-        calls.append(await scenario.stage.begin(caller, **PATIENCE))
+        calls.append(await scenario.driver.begin(caller, **PATIENCE))
         await asyncio.sleep(EVERY_S)
     return calls

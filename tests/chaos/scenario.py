@@ -13,7 +13,7 @@ import nats
 from nats.errors import Error
 from nats.js import JetStreamContext
 
-from tests.e2e.stack_fixture import Call, Stage
+from tests.e2e.stack_fixture import Call, TransferDriver
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
@@ -43,13 +43,15 @@ RESULT_POLL_S = 0.25
 class Scenario:
     """A running stack, and a connection of the test's own to read the stream."""
 
-    def __init__(self, stage: Stage, bus: Bus, url: str) -> None:
-        self.stage = stage
+    def __init__(self, driver: TransferDriver, bus: Bus, url: str) -> None:
+        self.driver = driver
         self.bus = bus
         self.url = url
-        self.stack = stage.house
+        self.stack = driver.stack
 
-    async def judge(self, row: Row, calls: Sequence[Call], *, times: int = 1, lost: bool = False) -> None:
+    async def check_transfers(
+        self, row: Row, calls: Sequence[Call], *, times: int = 1, lost: bool = False
+    ) -> None:
         """Wait for the end of every transfer, check each one, and add the findings to `row`.
 
         `times`: how often the cloud may execute a dial or a switch. It is 2 only if the fault makes the
@@ -60,7 +62,7 @@ class Scenario:
             await self.wait_ended(calls)
         until = time.monotonic() + (LOST_CLEAN_S if lost else CLEAN_UP_S)
         for call in calls:
-            await self._judge(row, call, times, until, lost)
+            await self._check_transfer(row, call, times, until, lost)
         row.transfers += len(calls)
 
     async def wait_ended(self, calls: Sequence[Call]) -> None:
@@ -75,7 +77,7 @@ class Scenario:
                 return
             await asyncio.sleep(RESULT_POLL_S)
 
-    async def _judge(self, row: Row, call: Call, times: int, until: float, lost: bool) -> None:
+    async def _check_transfer(self, row: Row, call: Call, times: int, until: float, lost: bool) -> None:
         while True:
             history = await read_history(self.bus, call.transfer.id)
             result = history.result
@@ -132,7 +134,7 @@ class Scenario:
 
     async def reset(self) -> None:
         """Switch all faults off, stop the primaries, and run one process of each other role."""
-        await self.stage.clear_faults()
+        await self.driver.clear_faults()
         await self.stack.stop("primary")
         for role in ROLES:
             if len(self.stack.running(role)) != 1:
@@ -145,7 +147,7 @@ async def _report_of(call: Call) -> dict[str, Any]:
     async with asyncio.timeout(REPORT_TIMEOUT_S):
         while True:
             try:
-                return await call.verdict()
+                return await call.report()
             except RetryableError:
                 await asyncio.sleep(RESULT_POLL_S)
 
@@ -197,4 +199,4 @@ async def open_scenario(
             Client.connect(own_url, env={}) as client,
             await Bus.connect(BusSettings(url=own_url), name="chaos") as bus,
         ):
-            yield Scenario(Stage(built, client), bus, own_url)
+            yield Scenario(TransferDriver(built, client), bus, own_url)

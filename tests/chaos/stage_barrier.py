@@ -46,17 +46,17 @@ STARTED_COUNT = 7
 
 async def start_at_each_phase(scenario: Scenario, callers: list[PlacedCall]) -> list[Call]:
     """Start one transfer for each phase in which it can be stopped, and wait until each is there."""
-    stage = scenario.stage
-    await stage.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
-    await stage.person(SLOW_TO_SAY_YES, script="ready", replyS=SLOW_S)
-    await stage.fault("arrives_late", {"switch": True}, delayS=SLOW_S)
+    driver = scenario.driver
+    await driver.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
+    await driver.person(SLOW_TO_SAY_YES, script="ready", replyS=SLOW_S)
+    await driver.fault("arrives_late", {"switch": True}, delayS=SLOW_S)
     briefing, switched = await asyncio.gather(
         _start_at(scenario, callers[0], Phase.BRIEFING_STARTED, SLOW_TO_SAY_YES),
         _start_at(scenario, callers[1], Phase.CALL_SWITCHED),
     )
     calls = [briefing, switched]
     for caller, (phase, (method, path)) in zip(callers[2:], LATE_ANSWERS.items(), strict=False):
-        await stage.fault("delay", {"method": method, "path": path}, delayS=LATE_S)
+        await driver.fault("delay", {"method": method, "path": path}, delayS=LATE_S)
         calls.append(await _start_at(scenario, caller, phase))
     calls.append(
         await _start_at(scenario, callers[STARTED_COUNT - 1], Phase.SUPERVISOR_DIALED, SLOW_TO_ANSWER)
@@ -67,7 +67,7 @@ async def start_at_each_phase(scenario: Scenario, callers: list[PlacedCall]) -> 
 @asynccontextmanager
 async def at_every_phase(scenario: Scenario, row: Row) -> AsyncIterator[list[Call]]:
     """Yield transfers at every phase, one of them in a short phase that it has just reached."""
-    callers = await scenario.stage.callers(STARTED_COUNT + 1)
+    callers = await scenario.driver.callers(STARTED_COUNT + 1)
     calls = await start_at_each_phase(scenario, callers)
     phases = {phase.value for phase in [await scenario.phase_of(call) for call in calls] if phase}
     calls.append(await _start_at(scenario, callers[-1], MOMENTS[0]))
@@ -79,7 +79,7 @@ async def at_every_phase(scenario: Scenario, row: Row) -> AsyncIterator[list[Cal
 @asynccontextmanager
 async def at_start_and_join(scenario: Scenario, row: Row) -> AsyncIterator[list[Call]]:
     """Yield two transfers: one has just begun, and the supervisor of the other has just joined."""
-    callers = await scenario.stage.callers(2)
+    callers = await scenario.driver.callers(2)
     joined = await _start_at(scenario, callers[0], MOMENTS[1])
     calls = [joined, await _start_at(scenario, callers[1], Phase.STARTED)]
     row.cells += 2
@@ -87,6 +87,6 @@ async def at_start_and_join(scenario: Scenario, row: Row) -> AsyncIterator[list[
 
 
 async def _start_at(scenario: Scenario, caller: PlacedCall, phase: Phase, supervisor: str = READY) -> Call:
-    call = await scenario.stage.begin(caller, supervisor, **PATIENCE)
+    call = await scenario.driver.begin(caller, supervisor, **PATIENCE)
     await call.until(phase)
     return call

@@ -36,7 +36,7 @@ async def f5() -> AsyncIterator[Row]:
         with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
             env = {
                 "WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}",
-                "WARMXFER_HOUSE": "chaos",
+                "WARMXFER_DEPLOYMENT": "chaos",
                 "WARMXFER_RECONCILE_S": f"{RECONCILE_S:g}",
             }
             async with open_scenario(directory=Path(directory), env=env) as scenario:
@@ -45,7 +45,7 @@ async def f5() -> AsyncIterator[Row]:
                     copy = await _copy_stream(scenario)
                     async with at_every_phase(scenario, row) as unknown:
                         await _restore(scenario, copy if struck is OLD_COPY else None)
-                        await scenario.judge(row, [*known, *unknown], lost=True)
+                        await scenario.check_transfers(row, [*known, *unknown], lost=True)
                 row.facts.append(f"{row.happened[CUT_OFF]} callers were hung up on")
                 yield row
 

@@ -1,4 +1,4 @@
-"""The cloud under test, through our provider and by hand. What a test began there is ended with it."""
+"""The cloud under test, through our provider and by raw HTTP. Calls and rooms of a test are ended with it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from warmxfer.schemas import WarmxferError
 from .target import Target
 
 REQUEST_S = 10.0
-NOT_THERE = {402, 404}
-"""What the platform answers where nothing is; it uses both."""
+NOT_FOUND_STATUSES = {402, 404}
+"""Statuses of the platform for an unknown resource; it uses both."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Cloud:
-    """`http` carries a good REST token; `provider` is ours, as the gateway opens it."""
+    """The cloud under test. `http` carries a valid REST token; `provider` is opened as the gateway opens
+    it.
+    """
 
     target: Target
     http: httpx.AsyncClient
@@ -37,64 +39,66 @@ class Cloud:
     calls: list[str] = field(default_factory=list)
 
     def open_provider(self, webhook_url: str | None = None, **env: str) -> Provider:
-        """Another client of the same cloud; `env` changes its settings. The caller closes it."""
+        """Open another client of the same cloud; `env` changes its settings. The caller closes it."""
         return choose_provider({**_env(self.target), **env}).open(
             webhook_url, "fetch" if webhook_url else None
         )
 
     async def room(self, provider: Provider | None = None) -> str:
-        """A new room that nobody is in."""
+        """Create an empty room."""
         room_id = await (provider or self.provider).create_room(new_key())
         self.rooms.append(room_id)
         return room_id
 
     async def get(self, path: str, **query: str | int) -> Any:
-        """A good answer of a GET."""
+        """Return the body of a successful GET."""
         answer = await self.http.get(path, params=query)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return answer.json()
 
     async def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """A good answer of a POST; without a body none is sent."""
+        """Return the body of a successful POST; without a body none is sent."""
         answer = await self.http.post(path, json=body)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return answer.json()
 
     async def refusal(self, method: str, path: str, body: dict[str, Any] | None = None) -> int:
-        """The status of an answer that must be a refusal which says why."""
+        """Send a request that must be refused with a reason; return the status."""
         answer = await self.http.request(method, path, json=body)
         assert 400 <= answer.status_code < 500, (path, answer.status_code, answer.text)
-        said = answer.json()
-        why = [said.get(name) for name in ("message", "error", "msg", "statusMessage")]
-        assert any(isinstance(each, str) and each for each in why), said
+        body = answer.json()
+        reasons = [body.get(name) for name in ("message", "error", "msg", "statusMessage")]
+        assert any(isinstance(each, str) and each for each in reasons), body
         return answer.status_code
 
     async def until(
-        self, call_id: str, told: Callable[[CallRecord], bool], what: str, within_s: float | None = None
+        self, call_id: str, condition: Callable[[CallRecord], bool], what: str, within_s: float | None = None
     ) -> CallRecord:
-        """The call's record once `told` is true of it; fails with `what` was missing."""
+        """Return the call's record once `condition` holds; fail with `what` if it does not in time."""
         deadline = asyncio.get_running_loop().time() + (within_s or self.target.patience_s)
         while True:
             record = await self.provider.look_up_call(call_id)
-            assert record is not None, f"the cloud has forgotten a call that was to be {what}"
-            if told(record):
+            assert record is not None, f"the cloud has no record of a call that should be {what}"
+            if condition(record):
                 return record
             assert asyncio.get_running_loop().time() < deadline, f"not {what} but {record.status}"
             await asyncio.sleep(self.target.pause_s)
 
     def token(self, *, secret: str = "", **claims: Any) -> str:
-        """A REST token with other claims; one given as None is left out."""
+        """Return a REST token with other claims; a claim given as None is omitted."""
         return rest_token(self.target, secret=secret, **claims)
 
-    async def tidy(self) -> None:
-        """End the calls and close the rooms; gone already is fine. Fails with what was left behind."""
+    async def clean_up(self) -> None:
+        """End the calls and close the rooms. A missing one is fine; any other failure is raised at the
+        end.
+        """
         left: list[Exception] = []
         for undo, ids in ((self.provider.end, self.calls), (self.provider.close_room, self.rooms)):
             for each in ids:
                 try:
                     await undo(each)
                 except Rejected as gone:
-                    log.debug("gone_already", status=gone.status)
+                    log.debug("already_ended", status=gone.status)
                 except WarmxferError as error:
                     left.append(error)
         if left:
@@ -103,7 +107,7 @@ class Cloud:
 
 @asynccontextmanager
 async def open_cloud(target: Target) -> AsyncIterator[Cloud]:
-    """The cloud for one test; afterwards nothing of the test is left in it."""
+    """Open the cloud for one test; clean up afterwards."""
     provider = choose_provider(_env(target)).open(None, None)
     headers = {"authorization": rest_token(target)}
     try:
@@ -118,13 +122,13 @@ async def open_cloud(target: Target) -> AsyncIterator[Cloud]:
             try:
                 yield cloud
             finally:
-                await cloud.tidy()
+                await cloud.clean_up()
     finally:
         await provider.aclose()
 
 
 def rest_token(target: Target, *, secret: str = "", **claims: Any) -> str:
-    """A token that may use the REST API for ten minutes, unless `claims` say otherwise."""
+    """Return a token for the REST API, valid for ten minutes unless `claims` say otherwise."""
     usual = {
         "apikey": target.api_key,
         "permissions": ["allow_join", "allow_mod"],
@@ -138,7 +142,7 @@ def rest_token(target: Target, *, secret: str = "", **claims: Any) -> str:
 
 
 def new_key() -> str:
-    """A key nobody used before."""
+    """Return a key that was never used before."""
     return f"contract-{secrets.token_hex(8)}"
 
 

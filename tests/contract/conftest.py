@@ -1,7 +1,7 @@
-"""One cloud for the whole suite, and for each test a client of it that leaves nothing behind.
+"""One cloud for the whole suite; each test gets a client of it and leaves nothing behind.
 
-A test that asks for `phone` places calls and is marked `phone`; one that asks for `hand` needs the sandbox's
-control API; one that asks for `letterbox` needs a cloud that can reach this machine.
+A test with the fixture `phone` places calls and is marked `phone`. The fixture `admin` needs the sandbox's
+control API. The fixture `webhook_receiver` needs a cloud that can reach this machine.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pytest
 
 from .cloud import Cloud, open_cloud
 from .phone import Phone
-from .sandbox_admin import Hand
-from .target import KEYS, LETTERS_PORT, LETTERS_URL, LINE, URL, Target, open_target
-from .webhook_receiver import Letterbox, open_letterbox
+from .sandbox_admin import SandboxAdmin
+from .target import KEYS, LINE, URL, WEBHOOK_PORT, WEBHOOK_URL, Target, open_target
+from .webhook_receiver import WebhookReceiver, open_webhook_receiver
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The mark follows from what a test asks for, so that none can call without it."""
+    """Mark every test that uses the fixture `phone`, so that no test can call without the mark."""
     for item in items:
         if item.path.parent == Path(__file__).parent and "phone" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.phone)
@@ -49,26 +49,26 @@ async def cloud(target: Target) -> AsyncIterator[Cloud]:
 
 @pytest.fixture
 def phone(cloud: Cloud) -> Phone:
-    """Somebody who answers."""
+    """A phone that answers."""
     if cloud.target.line is None:
         pytest.skip(f"a call on a real cloud costs money: allow it by {', '.join(LINE)}")
     return Phone(cloud, cloud.target.line)
 
 
 @pytest.fixture
-async def hand(cloud: Cloud) -> AsyncIterator[Hand]:
+async def admin(cloud: Cloud) -> AsyncIterator[SandboxAdmin]:
     """The sandbox's control API."""
-    if not cloud.target.ours:
-        pytest.skip("this needs a fault or a person on demand, which only our own sandbox has")
-    hand = Hand(cloud)
-    yield hand
-    await hand.mend()
+    if not cloud.target.is_sandbox:
+        pytest.skip("this needs a fault or a person on demand; only our own sandbox has them")
+    admin = SandboxAdmin(cloud)
+    yield admin
+    await admin.clear_faults()
 
 
 @pytest.fixture
-async def letterbox(target: Target) -> AsyncIterator[Letterbox]:
-    """Where webhooks come in."""
-    if not target.local and not target.letters_url:
-        pytest.skip(f"the cloud cannot reach this machine: give {LETTERS_URL} and {LETTERS_PORT}")
-    async with open_letterbox(target) as letterbox:
-        yield letterbox
+async def webhook_receiver(target: Target) -> AsyncIterator[WebhookReceiver]:
+    """The receiver of webhooks."""
+    if not target.local and not target.webhook_url:
+        pytest.skip(f"the cloud cannot reach this machine: give {WEBHOOK_URL} and {WEBHOOK_PORT}")
+    async with open_webhook_receiver(target) as webhook_receiver:
+        yield webhook_receiver

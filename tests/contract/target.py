@@ -1,6 +1,6 @@
-"""Which cloud the suite is about: the sandbox we start ourselves, or the one the environment names.
+"""The cloud under test: a sandbox that the suite starts, or the cloud that the environment names.
 
-Whatever would cost money needs a `Line`: the sandbox has one for nothing, any other cloud must be given one.
+A test that costs money needs a `PhoneLine`. The sandbox has one; any other cloud must be given one.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from urllib.parse import urlsplit
 
 URL = "WARMXFER_CONTRACT_URL"
 LINE = ("WARMXFER_CONTRACT_TO", "WARMXFER_CONTRACT_FROM", "WARMXFER_CONTRACT_RULE")
-LETTERS_URL = "WARMXFER_CONTRACT_WEBHOOK_URL"
-LETTERS_PORT = "WARMXFER_CONTRACT_WEBHOOK_PORT"
+WEBHOOK_URL = "WARMXFER_CONTRACT_WEBHOOK_URL"
+WEBHOOK_PORT = "WARMXFER_CONTRACT_WEBHOOK_PORT"
 KEYS = ("VIDEOSDK_API_KEY", "VIDEOSDK_SECRET")
 
 SILENT = "+14155550111"
-HOUSE = "+14155550100"
+OUR_NUMBER = "+14155550100"
 TIME_SCALE = 0.05
 START_S = STOP_S = 10.0
 
 
 @dataclass(frozen=True)
-class Line:
-    """A number that answers two calls at once, the number we call from, and the rule that allows it."""
+class PhoneLine:
+    """A number that answers two calls at once, the number that we call from, and the routing rule."""
 
     to: str
     caller: str
@@ -36,30 +36,30 @@ class Line:
 
 @dataclass(frozen=True)
 class Target:
-    """A cloud. `patience_s` is how long it may take to do what it accepted, `pause_s` how often we look."""
+    """A cloud. `patience_s`: maximum time to do what it accepted. `pause_s`: pause between two reads."""
 
     url: str
     api_key: str
     secret: str = field(repr=False)
-    line: Line | None
-    ours: bool
-    """We started it: it has the sandbox's control API, and nobody else's calls."""
-    letters_url: str = ""
-    letters_port: int = 0
+    line: PhoneLine | None
+    is_sandbox: bool
+    """The suite started it: it has the sandbox's control API and no calls of other users."""
+    webhook_url: str = ""
+    webhook_port: int = 0
     patience_s: float = 45.0
     pause_s: float = 0.5
     settle_s: float = 2.0
-    """From a call's `answered` until its room has a session for certain."""
+    """From a call's `answered` until its room certainly has a session."""
 
     @property
     def local(self) -> bool:
-        """It runs on this machine and reaches our loopback address."""
+        """Whether the cloud runs on this machine and reaches our loopback address."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 @contextmanager
 def open_target(env: Mapping[str, str]) -> Iterator[Target | None]:
-    """The cloud named in `env`, None when its key is missing; by default a sandbox of our own."""
+    """Open the cloud named in `env`, or a new sandbox by default; yield None if the key is missing."""
     if not env.get(URL):
         with _sandbox() as target:
             yield target
@@ -75,24 +75,24 @@ def _named(env: Mapping[str, str]) -> Target:
         url=env[URL].rstrip("/"),
         api_key=env[KEYS[0]],
         secret=env[KEYS[1]],
-        line=Line(*given) if all(given) else None,
-        ours=False,
-        letters_url=env.get(LETTERS_URL, ""),
-        letters_port=int(env.get(LETTERS_PORT) or 0),
+        line=PhoneLine(*given) if all(given) else None,
+        is_sandbox=False,
+        webhook_url=env.get(WEBHOOK_URL, ""),
+        webhook_port=int(env.get(WEBHOOK_PORT) or 0),
     )
 
 
 @contextmanager
 def _sandbox() -> Iterator[Target]:
-    """A sandbox process, twenty times as fast as life, stopped in an orderly way at the end."""
+    """Run a sandbox process at twenty times real time, and stop it in order."""
     key, secret = "contract", "a-secret-of-the-contract-suite-32-bytes"
     command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", key, "--secret", secret]
     process = subprocess.Popen([*command, "--time-scale", str(TIME_SCALE)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         url = json.loads(process.stdout.readline())["sandbox"]
-        line = Line(SILENT, HOUSE, "rr_contract")
-        yield Target(url, key, secret, line, ours=True, patience_s=5.0, pause_s=0.02, settle_s=0.0)
+        line = PhoneLine(SILENT, OUR_NUMBER, "rr_contract")
+        yield Target(url, key, secret, line, is_sandbox=True, patience_s=5.0, pause_s=0.02, settle_s=0.0)
         process.terminate()
         assert process.wait(STOP_S) == 0
     finally:

@@ -1,4 +1,4 @@
-"""The contract, section 2: a call is placed as ordered, or refused before any phone rings."""
+"""The contract, section 2: a call is placed as requested, or refused before any phone rings."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import pytest
 from warmxfer.adapters.telephony import Rejected
 from warmxfer.schemas import CallCause
 
-from .cloud import NOT_THERE, Cloud, new_key
+from .cloud import NOT_FOUND_STATUSES, Cloud, new_key
 from .phone import Phone
-from .sandbox_admin import BUSY, NO_ANSWER, REJECTS, Hand
-from .target import Line
+from .sandbox_admin import BUSY, NO_ANSWER, REJECTS, SandboxAdmin
+from .target import PhoneLine
 
-NO_RULE = Line("+14155550101", "+14155550100", "rr_of-nobody")
-"""What is wrong with these orders is told before anybody is called; should it not be, no rule lets them."""
+NO_RULE = PhoneLine("+14155550101", "+14155550100", "rr_unknown")
+"""The cloud refuses these requests before it dials. If it did not, no routing rule would allow them."""
 
 
 @pytest.mark.parametrize("missing", ["routingRuleId", "sipCallTo", "sipCallFrom"])
-async def test_an_order_with_a_hole_is_refused(cloud: Cloud, missing: str) -> None:
+async def test_a_request_without_a_required_field_is_refused(cloud: Cloud, missing: str) -> None:
     """§2 Dialling: a missing field is 400."""
-    order = Phone(cloud, NO_RULE).wire_order(await cloud.room())
-    del order[missing]
-    assert await cloud.refusal("POST", "/v2/sip/call", order) == 400
+    request = Phone(cloud, NO_RULE).wire_order(await cloud.room())
+    del request[missing]
+    assert await cloud.refusal("POST", "/v2/sip/call", request) == 400
 
 
-async def test_our_provider_hears_a_refusal_as_one(cloud: Cloud) -> None:
-    """§2 Dialling: a refused dial was not done, and nothing is listed."""
+async def test_our_provider_reports_a_refusal_as_rejected(cloud: Cloud) -> None:
+    """§2 Dialling: a refused dial was not executed, and no call is listed."""
     room_id = await cloud.room()
-    order = Phone(cloud, NO_RULE).order(room_id, to="nobody")
+    request = Phone(cloud, NO_RULE).request(room_id, to="invalid")
     with pytest.raises(Rejected) as refusal:
-        await cloud.provider.dial(order)
+        await cloud.provider.dial(request)
     assert refusal.value.status == 400
-    assert await cloud.provider.find_calls(room_id, order.participant_id, "") == []
+    assert await cloud.provider.find_calls(room_id, request.participant_id, "") == []
 
 
-async def test_a_dial_answers_what_it_began(cloud: Cloud, phone: Phone) -> None:
+async def test_the_reply_to_a_dial_describes_the_call(cloud: Cloud, phone: Phone) -> None:
     """§2 Dialling: the shape of POST /v2/sip/call, with our metadata echoed."""
     room_id, key = await cloud.room(), new_key()
     answer = await cloud.post("/v2/sip/call", phone.wire_order(room_id, metadata={"attemptKey": key}))
@@ -52,34 +52,34 @@ async def test_a_dial_answers_what_it_began(cloud: Cloud, phone: Phone) -> None:
 
 
 async def test_a_dial_is_answered(cloud: Cloud, phone: Phone) -> None:
-    """§2 Dialling: who answers is on the line, in the room we named, as an outbound call of ours."""
-    order = phone.order(await cloud.room())
-    call_id = await phone.dial(order)
+    """§2 Dialling: an answered call is in the requested room, as an outbound call."""
+    request = phone.request(await cloud.room())
+    call_id = await phone.dial(request)
     record = await cloud.until(call_id, lambda call: call.status == "answered", "answered")
     assert (record.up, record.cause, record.direction) == (True, None, "outbound")
-    assert record.room_id == order.room_id
-    assert order.metadata.items() <= record.metadata.items()
+    assert record.room_id == request.room_id
+    assert request.metadata.items() <= record.metadata.items()
 
 
-async def test_nobody_is_dialled_into_a_room_that_is_not_there(cloud: Cloud, phone: Phone) -> None:
+async def test_a_dial_into_a_missing_room_is_refused(cloud: Cloud, phone: Phone) -> None:
     """§2 Dialling: an unknown room and a closed one are refused."""
     closed = await cloud.room()
     await cloud.provider.close_room(closed)
     for room_id in (closed, "zzzz-zzzz-zzzz"):
         with pytest.raises(Rejected) as refusal:
-            await phone.dial(phone.order(room_id))
-        assert refusal.value.status in {400, *NOT_THERE}
+            await phone.dial(phone.request(room_id))
+        assert refusal.value.status in {400, *NOT_FOUND_STATUSES}
 
 
 @pytest.mark.parametrize(
     ("number", "cause", "sip_code"),
     [(BUSY, CallCause.BUSY, 486), (NO_ANSWER, CallCause.NO_ANSWER, 480), (REJECTS, CallCause.REJECTED, 603)],
 )
-async def test_why_nobody_came_is_told(
-    cloud: Cloud, phone: Phone, hand: Hand, number: str, cause: CallCause, sip_code: int
+async def test_an_unanswered_call_ends_with_its_cause(
+    cloud: Cloud, phone: Phone, admin: SandboxAdmin, number: str, cause: CallCause, sip_code: int
 ) -> None:
     """§2 Dialling: an unanswered call ends with its cause and SIP code, no later than ringingTimeout."""
-    call_id = await phone.dial(phone.order(await cloud.room(), to=number, ringing_timeout_s=2))
+    call_id = await phone.dial(phone.request(await cloud.room(), to=number, ringing_timeout_s=2))
     record = await cloud.until(call_id, lambda call: not call.up, "down")
     assert (record.cause, record.sip_code) == (cause, sip_code)
-    assert [entry["callId"] for entry in await hand.executed(record.room_id or "", "hangup")] == [call_id]
+    assert [entry["callId"] for entry in await admin.executed(record.room_id or "", "hangup")] == [call_id]

@@ -1,4 +1,4 @@
-"""The contract, section 9: whoever is in a room is recorded there, until they leave it."""
+"""The contract, section 9: a participant is recorded from the request until they leave."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 
 from warmxfer.adapters.telephony import NotReady, Rejected
 
-from .cloud import NOT_THERE, Cloud, new_key
+from .cloud import NOT_FOUND_STATUSES, Cloud, new_key
 from .phone import Phone
-from .sandbox_admin import Hand
+from .sandbox_admin import SandboxAdmin
 
 START, STOP = "/v2/recordings/participant/start", "/v2/recordings/participant/stop"
 
 
 async def record(cloud: Cloud, room_id: str, participant_id: str) -> None:
-    """Have somebody recorded who is in the room, or is to be there any moment."""
+    """Start the recording of a participant who is in the room or about to join."""
     async with asyncio.timeout(cloud.target.patience_s):
         while True:
             try:
@@ -25,71 +25,73 @@ async def record(cloud: Cloud, room_id: str, participant_id: str) -> None:
                 await asyncio.sleep(cloud.target.pause_s)
 
 
-async def talking(cloud: Cloud, phone: Phone) -> tuple[str, str]:
-    """A room, and the participant id of somebody on the phone in it."""
-    order = phone.order(await cloud.room())
-    call_id = await phone.dial(order)
+async def answered_participant(cloud: Cloud, phone: Phone) -> tuple[str, str]:
+    """Return a room, and the participant id of a person on the phone in it."""
+    request = phone.request(await cloud.room())
+    call_id = await phone.dial(request)
     await cloud.until(call_id, lambda call: call.status == "answered", "answered")
-    return order.room_id, order.participant_id
+    return request.room_id, request.participant_id
 
 
 @pytest.mark.parametrize("missing", ["roomId", "participantId"])
-async def test_an_order_with_a_hole_is_refused(cloud: Cloud, missing: str) -> None:
+async def test_a_request_without_a_required_field_is_refused(cloud: Cloud, missing: str) -> None:
     """§9 Recording: a missing field is refused."""
-    order = {"roomId": await cloud.room(), "participantId": new_key()}
-    del order[missing]
-    answer = await cloud.http.post(START, json=order)
-    # Nobody is in the room either, and nobody can tell which is looked at first.
-    assert answer.status_code in {400, 403, *NOT_THERE}
+    request = {"roomId": await cloud.room(), "participantId": new_key()}
+    del request[missing]
+    answer = await cloud.http.post(START, json=request)
+    # The room is empty too, and the cloud may check either condition first.
+    assert answer.status_code in {400, 403, *NOT_FOUND_STATUSES}
 
 
-async def test_in_a_room_without_a_session_nobody_is_recorded(cloud: Cloud) -> None:
-    """§9 Recording: no session is 403, and asking again will not help."""
+async def test_a_room_without_a_session_cannot_be_recorded(cloud: Cloud) -> None:
+    """§9 Recording: no session is 403, and a repeat does not help."""
     with pytest.raises(Rejected) as refusal:
         await cloud.provider.record_participant(await cloud.room(), new_key())
-    assert refusal.value.status in {403, *NOT_THERE}
+    assert refusal.value.status in {403, *NOT_FOUND_STATUSES}
 
 
-async def test_somebody_who_is_not_there_is_not_recorded_yet(cloud: Cloud, phone: Phone) -> None:
-    """§9 Recording: 400 that says so in a live room; they may come."""
+async def test_an_absent_participant_is_not_ready_to_be_recorded(cloud: Cloud, phone: Phone) -> None:
+    """§9 Recording: 400 with that reason in a live room; the participant may still join."""
     with pytest.raises(NotReady) as refusal:
         await cloud.provider.record_participant(await phone.live_room(), new_key())
     assert refusal.value.status == 400
 
 
-async def test_whoever_is_there_is_recorded_and_asking_again_changes_nothing(
+async def test_a_present_participant_is_recorded_and_a_repeat_changes_nothing(
     cloud: Cloud, phone: Phone
 ) -> None:
-    """§9 Recording: it is a state: one who is recorded already is answered as done."""
-    room_id, participant_id = await talking(cloud, phone)
+    """§9 Recording: recording is a state; a second request succeeds."""
+    room_id, participant_id = await answered_participant(cloud, phone)
     await record(cloud, room_id, participant_id)
     await cloud.provider.record_participant(room_id, participant_id)
 
 
 async def test_a_recording_can_be_stopped(cloud: Cloud, phone: Phone) -> None:
     """§9 Recording: /stop takes the same two fields."""
-    room_id, participant_id = await talking(cloud, phone)
+    room_id, participant_id = await answered_participant(cloud, phone)
     await record(cloud, room_id, participant_id)
     answer = await cloud.http.post(STOP, json={"roomId": room_id, "participantId": participant_id})
     assert answer.status_code == 200
 
 
-async def test_who_was_moved_is_recorded_under_the_new_name(cloud: Cloud, phone: Phone) -> None:
-    """§9 Recording: a moved call is recorded where it came to, a moment after the record has it there."""
-    target, call = await phone.live_room(), await phone.talk()
+async def test_a_moved_call_is_recorded_under_its_new_participant_id(cloud: Cloud, phone: Phone) -> None:
+    """§9 Recording: a moved call is recorded in its new room, a moment after the record shows it there."""
+    target, call = await phone.live_room(), await phone.answered_call()
     await cloud.provider.switch(call.call_id, target, name := new_key())
     await cloud.until(call.call_id, lambda now: now.completed_moves == 1, "moved")
     await record(cloud, target, name)
 
 
-async def test_a_recording_ends_with_its_own_participant(cloud: Cloud, phone: Phone, hand: Hand) -> None:
-    """§9 Recording: no other one's leaving ends it."""
-    room_id, participant_id = await talking(cloud, phone)
-    other = await phone.talk(room_id)
+async def test_a_recording_ends_with_its_own_participant(
+    cloud: Cloud, phone: Phone, admin: SandboxAdmin
+) -> None:
+    """§9 Recording: another participant leaving does not end it."""
+    room_id, participant_id = await answered_participant(cloud, phone)
+    other = await phone.answered_call(room_id)
     await record(cloud, room_id, participant_id)
     await cloud.provider.end(other.call_id)
     await cloud.until(other.call_id, lambda call: not call.up, "down")
-    assert await hand.executed(room_id, "recording_stopped") == []
+    assert await admin.executed(room_id, "recording_stopped") == []
     await cloud.provider.end(cloud.calls[0])
-    (stopped,) = await hand.executed(room_id, "recording_stopped")
+    (stopped,) = await admin.executed(room_id, "recording_stopped")
     assert stopped["participantId"] == participant_id

@@ -1,4 +1,4 @@
-"""Where the cloud's webhooks come in: a real HTTP server that keeps every letter as it came."""
+"""Receiver of webhooks: a real HTTP server that keeps every webhook as it arrived."""
 
 from __future__ import annotations
 
@@ -18,63 +18,63 @@ from warmxfer.actors.gateway.webhook_server import address_of, bind, serving
 
 from .target import Target
 
-PATH = "/letters"
+PATH = "/webhooks"
 
 
 @dataclass(frozen=True)
-class Letter:
-    """One webhook: lower-case headers, and the raw body that the signature is over."""
+class ReceivedWebhook:
+    """One webhook: lower-case headers, and the raw body that the signature covers."""
 
     headers: dict[str, str]
     body: bytes
 
     @property
     def kind(self) -> str:
-        said = json.loads(self.body)
-        return said.get("webhookType") or said.get("type") or ""
+        body = json.loads(self.body)
+        return body.get("webhookType") or body.get("type") or ""
 
     @property
     def data(self) -> dict[str, Any]:
-        """The facts, whether they stand at the top or under `data`."""
-        said = json.loads(self.body)
-        return {**said, **said.get("data", {})}
+        """The fields, whether they are at the top level or under `data`."""
+        body = json.loads(self.body)
+        return {**body, **body.get("data", {})}
 
 
-class Letterbox:
-    """What came in, and waiting for what is to come."""
+class WebhookReceiver:
+    """The received webhooks, and waiting for one that is to come."""
 
     def __init__(self, url: str, patience_s: float) -> None:
         self.url = url
-        self.letters: list[Letter] = []
+        self.webhooks: list[ReceivedWebhook] = []
         self._patience_s = patience_s
         self._arrived = asyncio.Event()
 
     async def take(self, request: Request) -> Response:
-        self.letters.append(Letter(dict(request.headers), await request.body()))
+        self.webhooks.append(ReceivedWebhook(dict(request.headers), await request.body()))
         self._arrived.set()
         return Response()
 
-    async def until(self, kind: str, **wanted: Any) -> Letter:
-        """The first letter of this kind with these facts, once it is there."""
+    async def until(self, kind: str, **wanted: Any) -> ReceivedWebhook:
+        """Return the first webhook of this kind with these fields, once it has arrived."""
         try:
             async with asyncio.timeout(self._patience_s):
                 while True:
-                    for letter in self.letters:
-                        if letter.kind == kind and wanted.items() <= letter.data.items():
-                            return letter
+                    for webhook in self.webhooks:
+                        if webhook.kind == kind and wanted.items() <= webhook.data.items():
+                            return webhook
                     self._arrived.clear()
                     await self._arrived.wait()
         except TimeoutError:
-            came = [letter.kind for letter in self.letters]
+            came = [webhook.kind for webhook in self.webhooks]
             raise AssertionError(f"no {kind} about {sorted(wanted)} came, only {came}") from None
 
 
 @asynccontextmanager
-async def open_letterbox(target: Target) -> AsyncIterator[Letterbox]:
-    """On any free port of loopback, or on the port that a public address leads to."""
-    bound = bind("127.0.0.1", target.letters_port)
-    base_url = target.letters_url.rstrip("/") or address_of(bound)
-    box = Letterbox(f"{base_url}{PATH}", target.patience_s)
-    app = Starlette(routes=[Route(PATH, box.take, methods=["POST"])])
+async def open_webhook_receiver(target: Target) -> AsyncIterator[WebhookReceiver]:
+    """Listen on any free port of loopback, or on the port that a public address leads to."""
+    bound = bind("127.0.0.1", target.webhook_port)
+    base_url = target.webhook_url.rstrip("/") or address_of(bound)
+    receiver = WebhookReceiver(f"{base_url}{PATH}", target.patience_s)
+    app = Starlette(routes=[Route(PATH, receiver.take, methods=["POST"])])
     async with serving(app, bound):
-        yield box
+        yield receiver

@@ -8,9 +8,10 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from warmxfer.actors.coordinator.inbound_events import decode_trigger
 from warmxfer.actors.coordinator.state_machine import SetTimer
-from warmxfer.bus import Delivery, subjects
-from warmxfer.bus.dead_letters import dead_letter
+from warmxfer.bus import DeadLetter, Delivery, subjects
+from warmxfer.bus.dead_letters import dead_letter, describe_error
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -107,13 +108,21 @@ def test_tables_have_no_field_that_the_message_lacks_and_no_wrong_type(kind: typ
 
 def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
     delivery = Delivery(
-        "refund-4417", "cancel", "", "warmxfer.refund-4417.cancel", b"{", 4711, 1_781_532_000.0, 1, {}
+        "refund-4417",
+        "cancel",
+        "",
+        "warmxfer.refund-4417.cancel",
+        b'{"reason": 5}',
+        4711,
+        1_781_532_000.0,
+        1,
+        {},
     )
-    real = msgspec.json.decode(dead_letter(delivery, "Park: why", "coordinator").data, type=DeadLetterBody)
+    with pytest.raises(DeadLetter) as failure:
+        decode_trigger(delivery)
+    message = dead_letter(delivery, describe_error(failure.value), "coordinator")
     shown = [each.message for each in examples() if each.subject_name == "dead"]
-    assert [(each.subject, each.seq, each.consumer) for each in shown] == [
-        (real.subject, real.seq, real.consumer)
-    ]
+    assert shown == [msgspec.json.decode(message.data, type=DeadLetterBody)]
 
 
 def _undescribed(kind: type[msgspec.Struct], section: Section) -> list[str]:

@@ -1,6 +1,6 @@
 """A voice-agent process that briefs by itself: the AI of one room, and the consultations of its transfers.
 
-python agent_process.py NATS_URL ROOM_ID      says `ready` once the AI is in its room, and stays until ended
+python agent_process.py NATS_URL ROOM_ID      prints `ready` once the AI is in its room; runs until stopped
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A user who has nothing of ours: a NATS client, a JSON text. Run as a program of its own by the test.
+"""A user without warmxfer: a NATS client and a JSON text. The test runs it as a program of its own.
 
 python plain_nats_user.py NATS_URL ID REQUEST_JSON      prints every phase and the result, one JSON line each
 """
@@ -16,13 +16,13 @@ async def main(url: str, id: str, request: str) -> None:
     nc = await nats.connect(url)
     ended = asyncio.Event()
 
-    async def heard(message) -> None:
+    async def on_message(message) -> None:
         print(json.dumps({"subject": message.subject, **json.loads(message.data)}), flush=True)
         if message.subject.endswith(".result"):
             ended.set()
 
-    await nc.subscribe(f"warmxfer.{id}.phase", cb=heard)
-    await nc.subscribe(f"warmxfer.{id}.result", cb=heard)
+    await nc.subscribe(f"warmxfer.{id}.phase", cb=on_message)
+    await nc.subscribe(f"warmxfer.{id}.result", cb=on_message)
     await nc.jetstream().publish(f"warmxfer.{id}.request", request.encode(), headers={"Nats-Msg-Id": id})
     await asyncio.wait_for(ended.wait(), TIMEOUT_S)
     await nc.drain()

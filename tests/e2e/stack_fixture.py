@@ -1,4 +1,4 @@
-"""Directing a whole transfer among real processes: who calls, who is rung, what must be true after."""
+"""Runs whole transfers among real processes, and checks what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from warmxfer.client import Client, TransferHandle, new_id
 from warmxfer.schemas import PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
 RESULT_TIMEOUT_S = 60.0
-STEADY_LOOKS, MAX_LOOKS = 5, 60
+STEADY_READS = 5
+SETTLE_TIMEOUT_S = 10.0
+"""Shorter than the lease of 20 s: an expired lease must not hide that an AI was never told to release."""
 
 READY = "+14155550101"
 BUSY = "+14155550102"
@@ -31,9 +33,9 @@ PATIENT = "+14155550201"
 
 @dataclass
 class Call:
-    """A transfer under way, or over, with its caller."""
+    """A running or ended transfer, with its caller."""
 
-    house: LocalStack
+    stack: LocalStack
     caller: PlacedCall
     transfer: TransferHandle
 
@@ -42,7 +44,7 @@ class Call:
             return [phase async for phase in self.transfer.phases()]
 
     async def until(self, phase: WarmTransferPhase) -> PhaseChanged:
-        """Return as soon as `phase` is heard of."""
+        """Return once `phase` is published."""
         async with asyncio.timeout(RESULT_TIMEOUT_S):
             async for each in self.transfer.phases():
                 if each.phase is phase:
@@ -52,68 +54,71 @@ class Call:
     async def result(self) -> WarmTransferResult:
         return await self.transfer.result(RESULT_TIMEOUT_S)
 
-    async def verdict(self) -> dict[str, Any]:
-        return await self.house.report(self.caller, self.transfer.id)
+    async def report(self) -> dict[str, Any]:
+        return await self.stack.report(self.caller, self.transfer.id)
 
-    async def assert_nobody_stranded(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
-        """What holds after every transfer, by the ledger of what was executed alone.
+    async def assert_clean_end(self, *, dials: int = 1, ai_killed: bool = False) -> dict[str, Any]:
+        """Assert what holds after every transfer, by the ledger of what was executed.
 
-        `ai_killed`: the AI's process died, and none took its place: so nobody is there for its caller.
+        `ai_killed`: the process of the AI was killed and not restarted, so no agent is there for the caller.
         """
-        result, verdict = await self.result(), await self._settled(ai_killed)
+        result, report = await self.result(), await self._settled(ai_killed)
         try:
-            self._judge(result, verdict, dials)
-            hung_up = result.success and verdict["supervisorEndedBy"] == "person"
-            assert not verdict["callerAlone"] or ai_killed or hung_up
+            self._check_report(result, report, dials)
+            hung_up = result.success and report["supervisorEndedBy"] == "person"
+            assert not report["callerAlone"] or ai_killed or hung_up
         except AssertionError as error:
-            error.add_note(await self._evidence(verdict))
+            error.add_note(await self._evidence(report))
             raise
-        return verdict
+        return report
 
-    def _judge(self, result: WarmTransferResult, verdict: dict[str, Any], dials: int) -> None:
-        assert sum(verdict["dials"].values()) <= dials
-        assert all(count <= 1 for count in verdict["dials"].values())
-        assert verdict["switches"]["forward"] <= 1
-        assert verdict["switches"]["back"] <= 1
-        assert verdict["callerEndedBy"] in (None, "person")
+    def _check_report(self, result: WarmTransferResult, report: dict[str, Any], dials: int) -> None:
+        assert sum(report["dials"].values()) <= dials
+        assert all(count <= 1 for count in report["dials"].values())
+        assert report["switches"]["forward"] <= 1
+        assert report["switches"]["back"] <= 1
+        assert report["callerEndedBy"] in (None, "person")
         if result.success:
-            assert verdict["callerRoom"] == result.consultation_room_id
+            assert report["callerRoom"] == result.consultation_room_id
         else:
-            assert verdict["supervisorLegsUp"] == 0
-            if verdict["callerLegUp"]:
-                assert verdict["callerRoom"] == self.caller.room_id
-                assert not verdict["callerHeld"]
+            assert report["supervisorLegsUp"] == 0
+            if report["callerLegUp"]:
+                assert report["callerRoom"] == self.caller.room_id
+                assert not report["callerHeld"]
 
-    async def _evidence(self, verdict: dict[str, Any]) -> str:
-        """What was executed in the caller's room, and what the AI's process said of it."""
-        ledger = await self.house.ledger(room=self.caller.room_id)
+    async def _evidence(self, report: dict[str, Any]) -> str:
+        """Return the ledger of the caller's room, and the AI's log lines about it."""
+        ledger = await self.stack.ledger(room=self.caller.room_id)
         logs = [
             line
-            for path in sorted(self.house.directory.glob("primary-*.log"))
+            for path in sorted(self.stack.directory.glob("primary-*.log"))
             for line in path.read_text().splitlines()
             if self.caller.room_id in line or self.transfer.id in line
         ]
-        return "\n".join((f"{self.transfer.id}: {verdict}", *map(str, ledger), *logs))
+        return "\n".join((f"{self.transfer.id}: {report}", *map(str, ledger), *logs))
 
     async def _settled(self, ai_killed: bool) -> dict[str, Any]:
-        """The verdict, once it stays the same: what an actor has done reaches the cloud a moment later.
+        """Return the transfer report once it stays the same.
 
-        On a busy machine an AI that listens again may be half a second late; its lease would be 20 s.
+        An action of an actor reaches the cloud a moment later. Waits for `SETTLE_TIMEOUT_S` at most: on a
+        busy machine an AI releases its caller a little late.
         """
-        verdict, same = await self.verdict(), 0
-        for _ in range(MAX_LOOKS):
+        report, same = await self.report(), 0
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SETTLE_TIMEOUT_S
+        while loop.time() < deadline:
             await asyncio.sleep(0.05)
-            again = await self.verdict()
+            again = await self.report()
             waits = again["callerHeld"] or (again["callerAlone"] and not ai_killed)
-            same = same + 1 if again == verdict and not waits else 0
-            if same == STEADY_LOOKS:
+            same = same + 1 if again == report and not waits else 0
+            if same == STEADY_READS:
                 break
-            verdict = again
-        return verdict
+            report = again
+        return report
 
 
 def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> dict[str, Any]:
-    """A request as a user would write it; `destination` in `config` is added to."""
+    """Return a request as a user would write it; `destination` in `config` is merged."""
     destination = {
         "routing_rule_id": "rr_1",
         "sip_call_to": supervisor,
@@ -123,66 +128,64 @@ def request_for(caller: PlacedCall, supervisor: str = READY, **config: Any) -> d
     return {"room_id": caller.room_id, "config": {"destination": destination, **config}}
 
 
-class Stage:
-    """One house, one client, any number of calls."""
+class TransferDriver:
+    """One local stack, one client, any number of calls."""
 
-    def __init__(self, house: LocalStack, client: Client) -> None:
-        self.house = house
+    def __init__(self, stack: LocalStack, client: Client) -> None:
+        self.stack = stack
         self.client = client
         self._calls = 0
 
     async def callers(self, count: int, number: str = PATIENT) -> list[PlacedCall]:
-        """`count` people on the phone with an AI each, all in one primary process."""
-        callers = [await self.house.call(number) for _ in range(count)]
-        await self.house.start("primary", rooms=[caller.room_id for caller in callers])
+        """Let `count` people call in, each with an AI, all AIs in one primary process."""
+        callers = [await self.stack.call(number) for _ in range(count)]
+        await self.stack.start("primary", rooms=[caller.room_id for caller in callers])
         return callers
 
     async def conversation(self, caller: PlacedCall, lines: int = 9) -> None:
-        """Return once caller and AI have said so many lines to each other."""
-        for _ in range(300):
-            if len(await self.house.ledger(room=caller.room_id, kind="speech")) >= lines:
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError("the caller and the AI did not talk")
+        """Return once the caller and the AI have said `lines` lines."""
+        async with asyncio.timeout(RESULT_TIMEOUT_S):
+            while len(await self.stack.ledger(room=caller.room_id, kind="speech")) < lines:
+                await asyncio.sleep(0.1)
 
     async def begin(
         self, caller: PlacedCall, supervisor: str = READY, *, id: str | None = None, **config: Any
     ) -> Call:
-        """Ask for a transfer of `caller`."""
+        """Request a transfer of `caller`."""
         request = request_for(caller, supervisor, **config)
-        return Call(self.house, caller, await self.client.request(request, id))
+        return Call(self.stack, caller, await self.client.request(request, id))
 
     async def begin_unchecked(self, caller: PlacedCall, config: dict[str, Any]) -> Call:
-        """Ask as somebody who does not use our client: nothing is checked before it is published."""
+        """Request a transfer without our client: nothing is checked before it is published."""
         id = new_id()
-        async with await Bus.connect(BusSettings(url=self.house.nats_url), name="user") as bus:
+        async with await Bus.connect(BusSettings(url=self.stack.nats_url), name="user") as bus:
             await bus.publish(subjects.request(id), encode({"room_id": caller.room_id, "config": config}))
-        return Call(self.house, caller, self.client.transfer(id))
+        return Call(self.stack, caller, self.client.transfer(id))
 
     async def tidy(self) -> None:
-        """As if just built: nobody on the phone, no fault, one process of every role."""
-        await self.house.post("/sandbox/reset", {})
+        """Reset the stack: no calls, no faults, one process of every role."""
+        await self.stack.post("/sandbox/reset", {})
         for role in ROLES:
-            if len(self.house.running(role)) != 1:
-                await self.house.stop(role)
-                await self.house.start(role)
+            if len(self.stack.running(role)) != 1:
+                await self.stack.stop(role)
+                await self.stack.start(role)
 
     async def fault(self, kind: str, match: dict[str, Any], *, times: int = 1, **more: Any) -> None:
-        """Switch a fault of the cloud on."""
-        await self.house.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
+        """Add a fault of the cloud."""
+        await self.stack.post("/sandbox/faults", {"match": match, "kind": kind, "times": times, **more})
 
     async def clear_faults(self) -> None:
-        """Switch all faults of the cloud off."""
-        async with httpx.AsyncClient(base_url=self.house.sandbox_url) as http:
+        """Remove all faults of the cloud."""
+        async with httpx.AsyncClient(base_url=self.stack.sandbox_url) as http:
             (await http.delete("/sandbox/faults")).raise_for_status()
 
     async def person(self, number: str, **script: Any) -> None:
-        """Put somebody else behind a number."""
-        await self.house.put(f"/sandbox/people/{number}", script)
+        """Change the person behind a number."""
+        await self.stack.put(f"/sandbox/people/{number}", script)
 
 
 @asynccontextmanager
-async def staged(**house: Any) -> AsyncIterator[Stage]:
-    """A house with a client in it."""
-    async with LocalStack(**house) as built, Client.connect(built.nats_url) as client:
-        yield Stage(built, client)
+async def running_stack(**stack: Any) -> AsyncIterator[TransferDriver]:
+    """Run a local stack with a client."""
+    async with LocalStack(**stack) as built, Client.connect(built.nats_url) as client:
+        yield TransferDriver(built, client)

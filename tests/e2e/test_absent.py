@@ -1,4 +1,4 @@
-"""Nobody there: the transfer goes on without a summarizer, and ends with a sentence without anybody else."""
+"""A missing actor: a transfer continues without a summarizer; without any other actor it fails."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import pytest
 
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
-from .stack_fixture import Stage
+from .stack_fixture import TransferDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FALLBACK = "Caller escalated; no conversation summary is available."
 
 
-async def test_without_a_summarizer_the_transfer_completes_on_the_fallback_summary(stage: Stage) -> None:
-    await stage.house.stop("summarizer")
-    (caller,) = await stage.callers(1)
-    call = await stage.begin(caller, summary_timeout_s=1)
+async def test_without_a_summarizer_the_transfer_completes_on_the_fallback_summary(
+    driver: TransferDriver,
+) -> None:
+    await driver.stack.stop("summarizer")
+    (caller,) = await driver.callers(1)
+    call = await driver.begin(caller, summary_timeout_s=1)
     result = await call.result()
     assert (result.outcome, result.summary) == (Outcome.COMPLETE, FALLBACK)
-    await call.assert_nobody_stranded()
+    await call.assert_clean_end()
 
 
 @pytest.mark.parametrize(
@@ -44,14 +46,14 @@ async def test_without_a_summarizer_the_transfer_completes_on_the_fallback_summa
         ),
     ],
 )
-async def test_without_another_actor_it_fails_with_the_sentence_that_says_who(
-    stage: Stage, missing: str, outcome: Outcome, sentence: str
+async def test_without_another_actor_the_result_names_the_missing_actor(
+    driver: TransferDriver, missing: str, outcome: Outcome, sentence: str
 ) -> None:
-    (caller,) = await stage.callers(1)
-    await stage.conversation(caller, lines=1)  # the AI is in the room
-    await stage.house.stop(missing)
-    call = await stage.begin(caller, command_timeout_s=2)
+    (caller,) = await driver.callers(1)
+    await driver.conversation(caller, lines=1)  # the AI is in the room
+    await driver.stack.stop(missing)
+    call = await driver.begin(caller, command_timeout_s=2)
     result = await call.result()
     assert result.phase is WarmTransferPhase.TRANSFER_FAILED
     assert (result.outcome, result.detail) == (outcome, sentence)
-    await call.assert_nobody_stranded(ai_killed=missing == "primary")
+    await call.assert_clean_end(ai_killed=missing == "primary")

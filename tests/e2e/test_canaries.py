@@ -1,4 +1,4 @@
-"""No secret, phone number or transcript in a log line, or in a subject."""
+"""No secret, phone number or transcript appears in a log line or a subject."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from warmxfer.bus import Bus, BusSettings
 from warmxfer.schemas import Outcome
 
 from .conftest import TIME_SCALE
-from .stack_fixture import DECLINES, OUR_NUMBER, PATIENT, READY, staged
+from .stack_fixture import DECLINES, OUR_NUMBER, PATIENT, READY, running_stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,28 +18,28 @@ SPOKEN = ["charged twice", "forty nine dollars", "refunded to my card", "I am in
 HEADER = "canary-header-7731"
 
 
-async def test_what_is_private_is_in_no_log_line_and_in_no_subject() -> None:
+async def test_no_private_value_is_in_a_log_line_or_a_subject() -> None:
     env = {"WARMXFER_LOG_LEVEL": "debug"}
-    async with staged(time_scale=TIME_SCALE, env=env) as stage:
-        callers = await stage.callers(2)
-        await asyncio.gather(*(stage.conversation(caller) for caller in callers))
+    async with running_stack(time_scale=TIME_SCALE, env=env) as driver:
+        callers = await driver.callers(2)
+        await asyncio.gather(*(driver.conversation(caller) for caller in callers))
         extra = {"extra_options": {"headers": {"X-Ticket": HEADER}}}
-        complete = await stage.begin(callers[0], READY, destination=extra)
-        declined = await stage.begin(callers[1], DECLINES, destination=extra)
-        refused = await stage.begin_unchecked(callers[0], {"destination": {"sip_call_to": "+1415555"}})
+        complete = await driver.begin(callers[0], READY, destination=extra)
+        declined = await driver.begin(callers[1], DECLINES, destination=extra)
+        refused = await driver.begin_unchecked(callers[0], {"destination": {"sip_call_to": "+1415555"}})
         assert (await complete.result()).outcome is Outcome.COMPLETE
         assert (await declined.result()).outcome is Outcome.DECLINED
         assert (await refused.result()).outcome is Outcome.INVALID_REQUEST
-        async with await Bus.connect(BusSettings(url=stage.house.nats_url), name="look") as bus:
+        async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="look") as bus:
             names = {each.subject for each in await bus.history("warmxfer.>", 10_000)}
-        await stage.house.stop("primary")
+        await driver.stack.stop("primary")
         logs = {
             path.name: path.read_text(errors="replace")
-            for path in stage.house.directory.glob("*.log")
-            if not path.name.startswith("sandbox")  # the outside world keeps its own book
+            for path in driver.stack.directory.glob("*.log")
+            if not path.name.startswith("sandbox")  # the sandbox is not part of warmxfer
         }
-        secret = stage.house.secret
-        tokens = "eyJ"  # how every JSON web token begins
+        secret = driver.stack.secret
+        tokens = "eyJ"  # every JSON web token starts with this
 
     assert len(logs) == 5
     assert all(text.strip() for text in logs.values())
@@ -47,5 +47,5 @@ async def test_what_is_private_is_in_no_log_line_and_in_no_subject() -> None:
     canaries += [number.lstrip("+") for number in (READY, DECLINES, OUR_NUMBER, PATIENT)]
     for name, text in logs.items():
         found = [canary for canary in canaries if canary in text]
-        assert not found, f"{name} tells of {found}"
+        assert not found, f"{name} contains {found}"
     assert not [name for name in names if any(canary in name for canary in canaries)]

@@ -1,4 +1,4 @@
-"""Cancelled at each phase: the caller is back with the AI, and no leg is left."""
+"""A cancel at each phase: the caller is back with the AI, and no leg is left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
-from .stack_fixture import Call, Stage
+from .stack_fixture import Call, TransferDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,17 +25,17 @@ EARLY = [
 LATE = [WarmTransferPhase.BRIEFING_COMPLETE, WarmTransferPhase.CALL_SWITCHED]
 
 
-async def test_a_cancel_at_each_phase_brings_the_caller_back(stage: Stage) -> None:
-    # A caller who takes long to arrive leaves time to cancel between the switch and its end.
-    await stage.fault("arrives_late", {"switch": True}, times=0, delayS=30)
-    callers = await stage.callers(len(EARLY) + len(LATE))
-    await asyncio.gather(*(stage.conversation(caller, lines=1) for caller in callers))
+async def test_a_cancel_at_each_phase_brings_the_caller_back(driver: TransferDriver) -> None:
+    # A caller who takes six seconds to arrive leaves time to cancel between the switch and its end.
+    await driver.fault("arrives_late", {"switch": True}, times=0, delayS=60)
+    callers = await driver.callers(len(EARLY) + len(LATE))
+    await asyncio.gather(*(driver.conversation(caller, lines=1) for caller in callers))
 
     async def cancelled_at(call: Call, phase: WarmTransferPhase) -> None:
         await call.until(phase)
         await call.transfer.cancel("changed their mind")
 
-    calls = [await stage.begin(caller, command_timeout_s=30) for caller in callers]
+    calls = [await driver.begin(caller, command_timeout_s=30) for caller in callers]
     at = dict(zip([*EARLY, *LATE], calls, strict=True))
     await asyncio.gather(*(cancelled_at(call, phase) for phase, call in at.items()))
     results = await asyncio.gather(*(call.result() for call in calls))
@@ -43,6 +43,6 @@ async def test_a_cancel_at_each_phase_brings_the_caller_back(stage: Stage) -> No
     assert {result.phase for result in results} == {WarmTransferPhase.TRANSFER_CANCELLED}
     assert {result.detail for result in results} == {"changed their mind"}
     for call in calls:
-        verdict = await call.assert_nobody_stranded()
-        assert verdict["callerLegUp"]
-        assert verdict["supervisorLegsUp"] == 0
+        report = await call.assert_clean_end()
+        assert report["callerLegUp"]
+        assert report["supervisorLegsUp"] == 0

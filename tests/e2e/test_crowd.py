@@ -1,4 +1,4 @@
-"""Two processes of every role at once, and many transfers."""
+"""Two processes of every role at once, and fifty transfers."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import asyncio
 
 from warmxfer.schemas import Outcome
 
-from .stack_fixture import staged
+from .stack_fixture import running_stack
 
 TRANSFERS = 50
 TWO_OF_EACH = {"coordinator": 2, "gateway": 2, "summarizer": 2, "briefing": 2}
 
 
 async def test_two_of_every_role_move_fifty_transfers_once_each() -> None:
-    async with staged(time_scale=0.1, counts=TWO_OF_EACH) as stage:
-        callers = [*await stage.callers(TRANSFERS // 2), *await stage.callers(TRANSFERS // 2)]
+    async with running_stack(time_scale=0.1, counts=TWO_OF_EACH) as driver:
+        callers = [*await driver.callers(TRANSFERS // 2), *await driver.callers(TRANSFERS // 2)]
         config = {"command_timeout_s": 30, "summary_timeout_s": 30}
-        calls = await asyncio.gather(*(stage.begin(caller, **config) for caller in callers))
+        calls = await asyncio.gather(*(driver.begin(caller, **config) for caller in callers))
         results = await asyncio.gather(*(call.result() for call in calls))
         assert [result.outcome for result in results] == [Outcome.COMPLETE] * TRANSFERS
         for call in calls:
-            verdict = await call.assert_nobody_stranded()
-            assert list(verdict["dials"].values()) == [1]
-            assert verdict["switches"] == {"forward": 1, "back": 0}
+            report = await call.assert_clean_end()
+            assert list(report["dials"].values()) == [1]
+            assert report["switches"] == {"forward": 1, "back": 0}
             assert [phase.seq for phase in await call.phases()] == list(range(1, 12))

@@ -1,4 +1,4 @@
-"""The supervisor is briefed in the process of the session itself: it does, it dies, it comes up again."""
+"""Briefing in the process of the session: it works, its process dies, its process restarts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
-from .stack_fixture import DECLINES, READY, SILENT, Call, Stage
+from .stack_fixture import DECLINES, READY, SILENT, Call, TransferDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,16 +24,16 @@ SLOW_TO_SAY_YES = "+14155550123"
 class Agent:
     """The process of one caller's AI."""
 
-    def __init__(self, stage: Stage, caller: PlacedCall) -> None:
-        self._stage = stage
+    def __init__(self, driver: TransferDriver, caller: PlacedCall) -> None:
+        self._stage = driver
         self._caller = caller
         self._child: ManagedProcess | None = None
 
     async def start(self) -> None:
-        house = self._stage.house
-        log_path = house.directory / f"primary-{self._caller.room_id}.log"
-        command = [sys.executable, str(PROGRAM), house.nats_url, self._caller.room_id]
-        self._child = await ManagedProcess.spawn("agent", command, house.actor_env("primary"), log_path)
+        stack = self._stage.stack
+        log_path = stack.directory / f"primary-{self._caller.room_id}.log"
+        command = [sys.executable, str(PROGRAM), stack.nats_url, self._caller.room_id]
+        self._child = await ManagedProcess.spawn("agent", command, stack.actor_env("primary"), log_path)
 
     async def kill(self) -> None:
         assert self._child is not None
@@ -45,11 +45,11 @@ class Agent:
 
 
 @asynccontextmanager
-async def agent(stage: Stage) -> AsyncIterator[tuple[Agent, PlacedCall]]:
-    """A caller on the phone with such an AI; no worker briefs anybody."""
-    await stage.house.stop("briefing")
-    caller = await stage.house.call()
-    agent = Agent(stage, caller)
+async def agent(driver: TransferDriver) -> AsyncIterator[tuple[Agent, PlacedCall]]:
+    """A caller on the phone with an AI that briefs by itself; no briefing worker runs."""
+    await driver.stack.stop("briefing")
+    caller = await driver.stack.call()
+    agent = Agent(driver, caller)
     await agent.start()
     try:
         yield agent, caller
@@ -57,48 +57,50 @@ async def agent(stage: Stage) -> AsyncIterator[tuple[Agent, PlacedCall]]:
         await agent.stop()
 
 
-async def briefed(stage: Stage, caller: PlacedCall, supervisor: str, **config: object) -> Call:
-    call = await stage.begin(caller, supervisor, brief_by="session", **config)
+async def briefed(driver: TransferDriver, caller: PlacedCall, supervisor: str, **config: object) -> Call:
+    call = await driver.begin(caller, supervisor, brief_by="session", **config)
     await call.until(WarmTransferPhase.BRIEFING_STARTED)
     return call
 
 
 @pytest.mark.parametrize(("supervisor", "outcome"), [(READY, Outcome.COMPLETE), (DECLINES, Outcome.DECLINED)])
-async def test_it_briefs_whom_no_worker_does(stage: Stage, supervisor: str, outcome: Outcome) -> None:
-    async with agent(stage) as (_, caller):
-        call = await stage.begin(caller, supervisor, brief_by="session")
+async def test_the_session_process_briefs_the_supervisor(
+    driver: TransferDriver, supervisor: str, outcome: Outcome
+) -> None:
+    async with agent(driver) as (_, caller):
+        call = await driver.begin(caller, supervisor, brief_by="session")
         assert (await call.result()).outcome is outcome
-        await call.assert_nobody_stranded()
+        await call.assert_clean_end()
 
 
-async def test_a_process_that_comes_up_again_goes_on_with_the_briefing(stage: Stage) -> None:
-    await stage.person(SLOW_TO_SAY_YES, script="ready", replyS=20)
-    async with agent(stage) as (process, caller):
-        call = await briefed(stage, caller, SLOW_TO_SAY_YES)
+async def test_a_restarted_process_continues_the_briefing(driver: TransferDriver) -> None:
+    await driver.person(SLOW_TO_SAY_YES, script="ready", replyS=20)
+    async with agent(driver) as (process, caller):
+        call = await briefed(driver, caller, SLOW_TO_SAY_YES)
         await process.kill()
         await process.start()
         assert (await call.result()).outcome is Outcome.COMPLETE
-        verdict = await call.assert_nobody_stranded()
-        assert verdict["switches"] == {"forward": 1, "back": 0}
+        report = await call.assert_clean_end()
+        assert report["switches"] == {"forward": 1, "back": 0}
 
 
-async def test_a_process_that_dies_leaves_no_leg_behind(stage: Stage) -> None:
-    async with agent(stage) as (process, caller):
-        call = await briefed(stage, caller, SILENT, briefing_timeout_s=3, command_timeout_s=2)
+async def test_a_dead_session_process_leaves_no_leg_behind(driver: TransferDriver) -> None:
+    async with agent(driver) as (process, caller):
+        call = await briefed(driver, caller, SILENT, briefing_timeout_s=3, command_timeout_s=2)
         await process.kill()
         assert (await call.result()).outcome is Outcome.BRIEFING_TIMEOUT
-        verdict = await call.assert_nobody_stranded(ai_killed=True)
-        assert verdict["callerLegUp"], "the caller is where their AI was"
+        report = await call.assert_clean_end(ai_killed=True)
+        assert report["callerLegUp"], "the caller stays in the room of the AI"
 
 
-async def test_where_no_process_holds_the_session_it_is_said_who_is_missing(stage: Stage) -> None:
-    (caller,) = await stage.callers(1)
-    await stage.conversation(caller, lines=1)
-    call = await stage.begin(caller, brief_by="session", command_timeout_s=2)
+async def test_without_a_session_process_the_result_names_what_is_missing(driver: TransferDriver) -> None:
+    (caller,) = await driver.callers(1)
+    await driver.conversation(caller, lines=1)
+    call = await driver.begin(caller, brief_by="session", command_timeout_s=2)
     result = await call.result()
     assert (result.outcome, result.detail) == (
         Outcome.BRIEFING_ABSENT,
         "No process that holds this session (brief_by is session) answered join_consultation within 2 s; "
         "keep it running with `brief_here` open, or set brief_by to briefing.",
     )
-    await call.assert_nobody_stranded()
+    await call.assert_clean_end()

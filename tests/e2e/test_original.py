@@ -1,7 +1,7 @@
-"""Sequential pacing beside the original: nine scenarios recorded from running VideoSDK's own runner.
+"""Sequential pacing compared with VideoSDK's WarmTransferRunner, of which nine scenarios were recorded.
 
-The same phases in the same order, the same payload fields and types, the same words to the caller, and the
-same outcome word or a sharper one. Where we differ on purpose, `ON_PURPOSE` says so.
+The phases and their order, the payload fields and types, and the lines to the caller are equal. The outcome
+word is equal or more precise. `ON_PURPOSE` lists the intended differences.
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ import pytest_asyncio
 from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.schemas import PhaseChanged, WarmTransferResult
 
-from .stack_fixture import DECLINES, GONE_MID_BRIEFING, NO_ANSWER, READY, SILENT, VOICEMAIL, Call, Stage
+from .stack_fixture import (
+    DECLINES,
+    GONE_MID_BRIEFING,
+    NO_ANSWER,
+    READY,
+    SILENT,
+    VOICEMAIL,
+    Call,
+    TransferDriver,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -40,20 +49,20 @@ PLAYED: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
     "dial_failed": (READY, {}, SIP_CALL),
     "room_failed": (READY, {}, {"method": "POST", "path": "/v2/rooms"}),
 }
-"""Who is rung, what the request asks for, and which request to the cloud is answered with a 500."""
+"""The number to dial, the changed settings, and the request to the cloud that fails with a 500."""
 
 ON_PURPOSE = {
     "extra fields": {"detail"},
-    # A prose reason became a word of a closed list; the prose is the detail.
+    # A free-text reason became an outcome word; the text is the detail.
     "sharper": {
         "dial_failed": {"dial_failed"},
         "room_failed": {"room_failed"},
-        # Where the provider says so before our own timeout does.
+        # The provider reports it before our own timeout.
         "supervisor_join_timeout": {"supervisor_no_answer"},
     },
-    # A caller who is given back at once does not hear the whole hold line first.
+    # A caller who is released at once does not hear the whole hold line.
     "hold line cut": {"room_failed"},
-    # The original names an agent that was about to join; ours names one that did, or did not.
+    # Upstream names an agent that is about to join; ours names one that has joined, or none.
     "may be null": {"consultation_session_id", "briefing_agent_participant_id", "supervisor_participant_id"},
 }
 
@@ -67,10 +76,10 @@ def shape(data: dict[str, Any]) -> dict[str, str]:
 
 
 async def said_to_the_caller(call: Call, count: int) -> list[str]:
-    """The `count` fixed lines of a transfer that the AI said in the primary room, once they were said."""
+    """Return the `count` fixed lines that the AI said in the primary room, once it has said them."""
     lines: list[str] = []
     for _ in range(100):
-        spoken = await call.house.ledger(room=call.caller.room_id, kind="speech")
+        spoken = await call.stack.ledger(room=call.caller.room_id, kind="speech")
         lines = [entry["text"] for entry in spoken if entry["text"] in _ALL_LINES]
         if len(lines) >= count:
             break
@@ -81,57 +90,57 @@ async def said_to_the_caller(call: Call, count: int) -> list[str]:
 _ALL_LINES = {
     line
     for scenario in RECORDED.values()
-    for said in scenario["said_to_the_caller"]
-    for line in (said.get("send_message"), said.get("say"))
+    for output in scenario["said_to_the_caller"]
+    for line in (output.get("send_message"), output.get("say"))
     if line
 }
 
 
 def recorded_lines(scenario: dict[str, Any]) -> list[str]:
-    """`say` is recorded twice, once by name and once as the message it sends."""
-    return [said["send_message"] for said in scenario["said_to_the_caller"] if "send_message" in said]
+    """Return the recorded lines. `say` is recorded twice, by name and as the message that it sends."""
+    return [output["send_message"] for output in scenario["said_to_the_caller"] if "send_message" in output]
 
 
 @dataclass
 class Played:
-    """What we made of a scenario."""
+    """Our run of a scenario."""
 
     phases: list[PhaseChanged]
     result: WarmTransferResult
     lines: list[str]
-    verdict: dict[str, Any]
+    report: dict[str, Any]
 
 
-async def play(stage: Stage, name: str, caller: PlacedCall) -> Played:
+async def play(driver: TransferDriver, name: str, caller: PlacedCall) -> Played:
     supervisor, config, broken = PLAYED[name]
     if broken:
-        await stage.fault("status", broken, times=0, status=500)
-    call = await stage.begin(caller, supervisor, pacing="sequential", command_timeout_s=30, **config)
+        await driver.fault("status", broken, times=0, status=500)
+    call = await driver.begin(caller, supervisor, pacing="sequential", command_timeout_s=30, **config)
     result = await call.result()
     if broken:
-        await stage.clear_faults()
+        await driver.clear_faults()
     lines = await said_to_the_caller(call, len(recorded_lines(RECORDED[name])))
-    return Played(await call.phases(), result, lines, await call.assert_nobody_stranded())
+    return Played(await call.phases(), result, lines, await call.assert_clean_end())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def played(only_house: Stage) -> dict[str, Played]:
-    """All nine: side by side, but those where the cloud fails one after another."""
-    await only_house.tidy()
+async def played(shared_driver: TransferDriver) -> dict[str, Played]:
+    """All nine runs: in parallel, except those with a failing cloud, which run one after another."""
+    await shared_driver.tidy()
     for number in (VOICEMAIL, GONE_MID_BRIEFING):
-        await only_house.person(number, ringS=20)  # long enough for the hold line to be heard
-    callers = dict(zip(PLAYED, await only_house.callers(len(PLAYED)), strict=True))
-    await asyncio.gather(*(only_house.conversation(caller) for caller in callers.values()))
+        await shared_driver.person(number, ringS=20)  # long enough for the hold line to be played
+    callers = dict(zip(PLAYED, await shared_driver.callers(len(PLAYED)), strict=True))
+    await asyncio.gather(*(shared_driver.conversation(caller) for caller in callers.values()))
     whole = [name for name, (_, _, broken) in PLAYED.items() if broken is None]
-    results = await asyncio.gather(*(play(only_house, name, callers[name]) for name in whole))
+    results = await asyncio.gather(*(play(shared_driver, name, callers[name]) for name in whole))
     outcome = dict(zip(whole, results, strict=True))
     for name in PLAYED.keys() - outcome.keys():
-        outcome[name] = await play(only_house, name, callers[name])
+        outcome[name] = await play(shared_driver, name, callers[name])
     return outcome
 
 
 @pytest.mark.parametrize("name", list(PLAYED))
-async def test_the_original_would_recognise_it(played: dict[str, Played], name: str) -> None:
+async def test_phases_and_result_match_videosdk(played: dict[str, Played], name: str) -> None:
     theirs, ours = RECORDED[name], played[name]
     assert [each.phase.value for each in ours.phases] == [each["phase"] for each in theirs["phases"]]
     for mine, recorded in zip(ours.phases, theirs["phases"], strict=True):
@@ -147,20 +156,19 @@ async def test_the_original_would_recognise_it(played: dict[str, Played], name: 
 
 
 @pytest.mark.parametrize("name", list(PLAYED))
-async def test_the_word_for_how_it_ended_is_the_same_or_sharper(played: dict[str, Played], name: str) -> None:
+async def test_the_outcome_word_is_the_same_or_more_precise(played: dict[str, Played], name: str) -> None:
     final, recorded = played[name].phases[-1].data, RECORDED[name]["phases"][-1]["data"]
     assert final.get("reason") in {recorded.get("reason"), *ON_PURPOSE["sharper"].get(name, ())}
     assert bool(final.get("detail")) == ("reason" in recorded)
 
 
 @pytest.mark.parametrize("name", list(PLAYED))
-async def test_the_caller_hears_what_the_original_says(played: dict[str, Played], name: str) -> None:
-    told = recorded_lines(RECORDED[name])
-    assert played[name].lines in (told, told[-1:] if name in ON_PURPOSE["hold line cut"] else told)
+async def test_the_caller_hears_the_same_lines_as_with_videosdk(played: dict[str, Played], name: str) -> None:
+    expected = recorded_lines(RECORDED[name])
+    cut = expected[-1:] if name in ON_PURPOSE["hold line cut"] else expected
+    assert played[name].lines in (expected, cut)
 
 
 @pytest.mark.parametrize("name", list(PLAYED))
-async def test_h1_h2_no_leg_is_left_where_the_original_leaves_one_ringing(
-    played: dict[str, Played], name: str
-) -> None:
-    assert played[name].verdict["supervisorLegsUp"] == (1 if played[name].result.success else 0)
+async def test_h1_h2_no_leg_is_left_ringing(played: dict[str, Played], name: str) -> None:
+    assert played[name].report["supervisorLegsUp"] == (1 if played[name].result.success else 0)

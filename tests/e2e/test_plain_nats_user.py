@@ -1,4 +1,4 @@
-"""Users come from any language, with nothing of ours; a wrong request costs nothing but a sentence."""
+"""A user with a plain NATS client; a wrong request gives one sentence and no other effect."""
 
 from __future__ import annotations
 
@@ -18,45 +18,47 @@ from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import LocalStack
 
 from .conftest import TIME_SCALE
-from .stack_fixture import READY, Stage, request_for
+from .stack_fixture import READY, TransferDriver, request_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROGRAM = Path(__file__).with_name("plain_nats_user.py")
 
 
-async def outsider(url: str, id: str, request: Any) -> list[dict[str, Any]]:
+async def run_plain_nats_user(url: str, id: str, request: Any) -> list[dict[str, Any]]:
     text = request if isinstance(request, str) else json.dumps(request)
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(PROGRAM), url, id, text, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 70)
+    output, _ = await asyncio.wait_for(process.communicate(), 70)
     assert process.returncode == 0
-    return [json.loads(line) for line in said.splitlines()]
+    return [json.loads(line) for line in output.splitlines()]
 
 
-async def test_the_outsider_knows_nothing_of_ours() -> None:
+async def test_the_plain_nats_program_does_not_import_warmxfer() -> None:
     assert "warmxfer import" not in PROGRAM.read_text()
     assert "import warmxfer" not in PROGRAM.read_text()
 
 
-async def test_a_plain_nats_client_has_a_caller_transferred(stage: Stage) -> None:
-    (caller,) = await stage.callers(1)
-    await stage.conversation(caller)
-    before = await requests_of(stage.house)
-    heard = await outsider(stage.house.nats_url, f"out-{secrets.token_hex(4)}", request_for(caller))
-    phases = [each for each in heard if each["subject"].endswith(".phase")]
+async def test_a_plain_nats_client_transfers_a_caller(driver: TransferDriver) -> None:
+    (caller,) = await driver.callers(1)
+    await driver.conversation(caller)
+    before = await requests_of(driver.stack)
+    messages = await run_plain_nats_user(
+        driver.stack.nats_url, f"out-{secrets.token_hex(4)}", request_for(caller)
+    )
+    phases = [each for each in messages if each["subject"].endswith(".phase")]
     assert sorted({phase["seq"] for phase in phases}) == list(range(1, 12))
     assert phases[0]["phase"] == "started"
     assert phases[-1]["phase"] == "transfer_complete"
-    result = heard[-1]
+    result = messages[-1]
     assert (result["success"], result["outcome"]) == (True, "complete")
     assert "4417" in result["summary"]
-    assert await requests_of(stage.house) > before
+    assert await requests_of(driver.stack) > before
 
 
 def wrong(path: str, value: Any) -> dict[str, Any]:
-    """A good request with one value put at `path`."""
+    """Return a good request with one value changed at `path`."""
     request: dict[str, Any] = {
         "room_id": "room-1",
         "config": {
@@ -112,34 +114,34 @@ WRONG = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def quiet_house() -> AsyncIterator[LocalStack]:
-    """Nobody has called here: whoever asks the cloud for anything does it for a wrong request."""
-    async with LocalStack(time_scale=TIME_SCALE) as house:
-        yield house
+async def quiet_stack() -> AsyncIterator[LocalStack]:
+    """A stack without calls: any request to the cloud was caused by a wrong transfer request."""
+    async with LocalStack(time_scale=TIME_SCALE) as stack:
+        yield stack
 
 
-async def requests_of(house: LocalStack) -> int:
-    """How often the cloud was asked for anything."""
-    return (await house.state())["requests"]
+async def requests_of(stack: LocalStack) -> int:
+    """Return how many requests the cloud has received."""
+    return (await stack.state())["requests"]
 
 
 @pytest.mark.parametrize(("request_", "says", "remedy"), WRONG, ids=[case[1][:30] for case in WRONG])
-async def test_a_wrong_request_fails_with_its_sentence_and_nobody_is_asked_for_anything(
-    quiet_house: LocalStack, request_: Any, says: str, remedy: str
+async def test_a_wrong_request_fails_with_its_sentence_and_sends_no_command(
+    quiet_stack: LocalStack, request_: Any, says: str, remedy: str
 ) -> None:
-    id, before = f"bad-{secrets.token_hex(4)}", await requests_of(quiet_house)
-    heard = await outsider(quiet_house.nats_url, id, request_)
-    assert [each.get("phase") for each in heard] == ["transfer_failed", "transfer_failed"]
-    detail = heard[0]["data"]["detail"]
+    id, before = f"bad-{secrets.token_hex(4)}", await requests_of(quiet_stack)
+    messages = await run_plain_nats_user(quiet_stack.nats_url, id, request_)
+    assert [each.get("phase") for each in messages] == ["transfer_failed", "transfer_failed"]
+    detail = messages[0]["data"]["detail"]
     assert says in detail
     assert detail.endswith(remedy)
-    async with await Bus.connect(BusSettings(url=quiet_house.nats_url), name="look") as bus:
+    async with await Bus.connect(BusSettings(url=quiet_stack.nats_url), name="look") as bus:
         stored = [subjects.parse(each.subject).kind for each in await bus.history(subjects.all_of(id), 50)]
     assert sorted(stored) == ["log", "phase", "request", "result"], "a command went out"
-    assert await requests_of(quiet_house) == before
+    assert await requests_of(quiet_stack) == before
 
 
-async def test_an_id_that_is_no_safe_token_is_refused_too(quiet_house: LocalStack) -> None:
-    heard = await outsider(quiet_house.nats_url, "bad!id", wrong("room_id", "room-1"))
-    assert heard[0]["phase"] == "transfer_failed"
-    assert heard[0]["data"]["detail"] == "id is 'bad!id'; use 1 to 64 of A-Z a-z 0-9 _ -"
+async def test_an_invalid_id_is_rejected(quiet_stack: LocalStack) -> None:
+    messages = await run_plain_nats_user(quiet_stack.nats_url, "bad!id", wrong("room_id", "room-1"))
+    assert messages[0]["phase"] == "transfer_failed"
+    assert messages[0]["data"]["detail"] == "id is 'bad!id'; use 1 to 64 of A-Z a-z 0-9 _ -"

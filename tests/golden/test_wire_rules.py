@@ -168,17 +168,27 @@ def test_the_loss_of_a_public_name_is_named(section: str, name: str) -> None:
     assert fault.startswith(f"{section}: {name} is gone")
 
 
-def test_the_internal_list_is_written_only_with_a_new_layout_number() -> None:
+def test_the_internal_list_is_changed_only_with_a_new_layout_number() -> None:
     held = wire.internal()
     found = copy.deepcopy(held)
-    found["commands"]["create_room.colour"] = 'string; default ""'
+    found["commands"]["create_room.key"] = "integer; required"
     (fault,) = layout_faults(held, found)
     assert fault == (
-        "commands: create_room.colour is new; it is 'string; default \"\"'; "
+        "commands: create_room.key was 'string; required' and is 'integer; required'; "
         "raise LAYOUT in bus/stream.py in the same commit"
     )
     found["stream"]["layout"] += 1
     assert layout_faults(held, found) == []
+
+
+def test_an_addition_to_the_internal_list_needs_no_new_layout_number() -> None:
+    held = wire.internal()
+    found = copy.deepcopy(held)
+    found["commands"]["create_room.colour"] = 'string; default ""'
+    assert layout_faults(held, found) == []
+    found["commands"]["create_room.size"] = "integer; required"
+    (fault,) = layout_faults(held, found)
+    assert fault.startswith("commands: create_room.size is new")
 
 
 def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def _names() -> dict[str, Any]:
             f"effect return, attempt {n}": name
             for n, name in enumerate(return_caller.RETURN_EFFECTS, start=1)
         },
-        "effect ended": at_most_once._ending("EFFECT"),
+        "effect ended": at_most_once._end_effect("EFFECT"),
         "participant supervisor": state.supervisor_participant_id,
         "participant caller, in the consultation room": state.caller_consult_id,
         "participant caller, looked for there": participant_ids.caller_consult("ID"),

@@ -16,7 +16,7 @@ from .patches import PATCHES
 INTERNAL_ERRORS = frozenset(
     {
         "actor_failed",
-        "answer_failed",
+        "reply_failed",
         "background_task_failed",
         "bus_reconnect_hook_failed",
         "handler_failed",

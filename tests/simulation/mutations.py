@@ -70,12 +70,12 @@ def dial_late(patch: Patch) -> None:
     async def forbid(
         self: at_most_once.EffectClaims, transfer_id: str, effect: str, command: Any
     ) -> at_most_once.EffectClaim:
-        begun = await self.record_seen(transfer_id, effect)
+        begun = await self.find_claim(transfer_id, effect)
         return begun or at_most_once.EffectClaim(
             at_most_once.ClaimRecord(command_id="", token=""), False, True, 0.0
         )
 
-    patch.setattr(at_most_once, "_is_off", lambda intent, at: False)
+    patch.setattr(at_most_once, "_is_forbidden", lambda record, at: False)
     patch.setattr(at_most_once.EffectClaims, "forbid", forbid)
     patch.setitem(gateway.HANDLERS, DialSupervisor, late)
 
@@ -136,8 +136,8 @@ def forget_triggers(patch: Patch) -> None:
 def wait_without_end(patch: Patch) -> None:
     """Wait without end in every stage and for every reply.
 
-    In the stages with a hold this alone breaks nothing: the session releases the caller when its lease expires,
-    and that ends the transfer.
+    In the stages with a hold alone this breaks nothing: the session releases the caller when its lease
+    expires, and that ends the transfer.
     """
     for stage in failures.ON_STAGE_TIMEOUT:
         patch.setitem(failures.ON_STAGE_TIMEOUT, stage, lambda ctx: None)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""Writes the table of docs/comparison.md: every trouble played for the original and for us.
+"""Writes the table of docs/comparison.md: each hazard with upstream and with warmxfer.
 
     python -m tests.videosdk.comparison
 
-Exits 1 where one did not go wrong for the original, or did for us.
+Exits 1 if a hazard does not occur with upstream, or occurs with warmxfer.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ import structlog
 
 from warmxfer.cli.local_stack.stack import LocalStack
 
-from .hazards import TROUBLES
-from .side_by_side import TIME_SCALE, play
+from .hazard_runner import TIME_SCALE, run_hazard
+from .hazards import HAZARDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "comparison.md"
 BEGIN, END = "<!-- played: python -m tests.videosdk.comparison -->\n", "<!-- end -->\n"
 
 
-async def played() -> tuple[list[str], list[str]]:
-    """The table, a row for each trouble, and the troubles that were not shown."""
-    lines, not_shown = ["| | trouble | the original | here |", "|---|---|---|---|"], []
-    async with LocalStack(time_scale=TIME_SCALE) as house:
-        for trouble in TROUBLES:
-            original = await play(house, trouble, ours=False)
-            ours = await play(house, trouble, ours=True)
-            lines.append(f"| {trouble.id} | {trouble.what} | {original} | {ours} |")
+async def run_all() -> tuple[list[str], list[str]]:
+    """Return the lines of the table, and the ids of the hazards that were not shown."""
+    lines, not_shown = ["| | hazard | upstream | warmxfer |", "|---|---|---|---|"], []
+    async with LocalStack(time_scale=TIME_SCALE) as local_stack:
+        for hazard in HAZARDS:
+            upstream = await run_hazard(local_stack, hazard, with_warmxfer=False)
+            warmxfer = await run_hazard(local_stack, hazard, with_warmxfer=True)
+            lines.append(f"| {hazard.id} | {hazard.title} | {upstream} | {warmxfer} |")
             print(lines[-1], flush=True)
-            if not trouble.wrong(original) or trouble.wrong(ours):
-                not_shown.append(trouble.id)
+            if not hazard.occurred(upstream) or hazard.occurred(warmxfer):
+                not_shown.append(hazard.id)
     return lines, not_shown
 
 
 def main() -> int:
-    """Play, and put the table between its marks."""
+    """Run all hazards, and write the table between its marks."""
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    lines, not_shown = asyncio.run(played())
+    lines, not_shown = asyncio.run(run_all())
     head, rest = PAGE.read_text().split(BEGIN)
     table = "\n".join(lines)
     PAGE.write_text(f"{head}{BEGIN}\n{table}\n\n{END}{rest.split(END)[1]}")

@@ -1,4 +1,4 @@
-"""The real framework in the test's process; collected only where the extra `videosdk` is installed."""
+"""The real framework in the test's process. Tests are collected only if the extra `videosdk` is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.actors.primary.conftest import boss
 __all__ = ["boss"]
 
 if find_spec("videosdk") is None:
-    # All but test_without_extra.py.
+    # Ignore all but test_without_extra.py.
     collect_ignore_glob = ["test_[!w]*.py"]
 
 
@@ -27,7 +27,7 @@ def room() -> str:
 
 @pytest_asyncio.fixture
 async def call(room: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Opens live sessions; closes them all."""
+    """Open live sessions; close them all at the end."""
     async for opening in opened_calls(room, monkeypatch):
         yield opening
 
@@ -35,14 +35,14 @@ async def call(room: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Call
 async def opened_calls(
     room: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """The same, for fixtures of a longer loop."""
+    """Open live sessions, for fixtures with a longer loop scope."""
     from videosdk.agents.metrics.analytics import AnalyticsClient
     from videosdk.agents.room.room import VideoSDK
 
-    from .offline import Call, making, open_call
+    from .offline import Call, meeting_factory, open_call
 
     calls: list[Call] = []
-    monkeypatch.setattr(VideoSDK, "init_meeting", lambda **config: making.get()(**config))
+    monkeypatch.setattr(VideoSDK, "init_meeting", lambda **config: meeting_factory.get()(**config))
     monkeypatch.setattr(AnalyticsClient, "send_interaction_analytics_safe", lambda *_: None)
 
     async def start(room_id: str = room, **parts: Any) -> Call:

@@ -1,7 +1,7 @@
-"""The real videosdk-agents without its cloud: meeting and speech are in memory, all else is theirs.
+"""The real videosdk-agents without its cloud: meeting and speech are in memory.
 
-What had to be learned: a meeting must say `on_meeting_joined` with something true and have `get_attributes`,
-or `start()` and `close()` wait for ever; a TTS must report its first audio byte, or it is waited for.
+Needed by the framework (1.0.30): a meeting must call `on_meeting_joined` with a true value and have
+`get_attributes`, or `start()` and `close()` never return. A TTS must report its first audio byte.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ OUR_ID = "agent-1"
 CALLER = "caller-1"
 SUMMARY = "Ann was charged twice and wants a refund."
 
-making: contextvars.ContextVar[Callable[..., Meeting]] = contextvars.ContextVar("making")
-"""How the call that is being opened makes its meeting."""
+meeting_factory: contextvars.ContextVar[Callable[..., Meeting]] = contextvars.ContextVar("making")
+"""Makes the meeting of the call that is being opened."""
 
 
-class Track:
+class SilentTrack:
     """A phone's audio that never carries a frame."""
 
     async def recv(self) -> Any:
@@ -58,7 +58,7 @@ class Participant:
 
 
 class Meeting:
-    """Stands where the RTC library's meeting does. What happens in it happens in its session's context."""
+    """Replaces the RTC library's meeting. Its events run in the context of its session."""
 
     def __init__(self, **config: Any) -> None:
         self.local_participant = Participant(config["participant_id"], config["name"], {})
@@ -76,34 +76,34 @@ class Meeting:
         return {"traces": {"enabled": False}}
 
     async def async_join(self) -> None:
-        self._tell("on_meeting_joined", {"joined": True})
+        self._emit("on_meeting_joined", {"joined": True})
 
     def leave(self) -> None:
         self.left = True
 
-    def joins(self, id: str, name: str = "Ann", *, sip: bool = True, heard: bool = True) -> None:
-        """Somebody comes into the room, by phone unless `sip` is False."""
+    def joins(self, id: str, name: str = "Ann", *, sip: bool = True, audio: bool = True) -> None:
+        """Let a participant join, by phone unless `sip` is False."""
         meta = {"sipUser": True, "callType": "inbound"} if sip else {}
-        who = self.participants[id] = Participant(id, name, meta)
-        self._tell("on_participant_joined", who)
-        if heard:
-            self.is_heard(id)
+        participant = self.participants[id] = Participant(id, name, meta)
+        self._emit("on_participant_joined", participant)
+        if audio:
+            self.enable_audio(id)
 
-    def is_heard(self, id: str) -> None:
-        stream = SimpleNamespace(id=f"audio-{id}", kind="audio", track=Track())
+    def enable_audio(self, id: str) -> None:
+        stream = SimpleNamespace(id=f"audio-{id}", kind="audio", track=SilentTrack())
         for handler in self.participants[id].handlers:
             self._context.run(handler.on_stream_enabled, stream)
 
     def leaves(self, id: str) -> None:
-        self._tell("on_participant_left", self.participants.pop(id))
+        self._emit("on_participant_left", self.participants.pop(id))
 
-    def _tell(self, event: str, told: Any) -> None:
+    def _emit(self, event: str, payload: Any) -> None:
         for handler in self._handlers:
-            self._context.run(getattr(handler, event), told)
+            self._context.run(getattr(handler, event), payload)
 
 
-class Ear(STT):
-    """Hears what a test says, in its session's context, and keeps the audio it was fed."""
+class OfflineSTT(STT):
+    """Transcribes what a test says, in its session's context; keeps the audio that it was fed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,30 +113,30 @@ class Ear(STT):
     async def process_audio(self, audio_frames: bytes, language: str | None = None, **_: Any) -> None:
         self.audio.append(audio_frames)
 
-    async def hears(self, text: str, kind: SpeechEventType = SpeechEventType.FINAL) -> None:
+    async def transcribe(self, text: str, kind: SpeechEventType = SpeechEventType.FINAL) -> None:
         assert self._transcript_callback is not None
-        heard = STTResponse(event_type=kind, data=SpeechData(text=text, confidence=1.0))
-        await asyncio.create_task(self._transcript_callback(heard), context=self._context.copy())
+        audio = STTResponse(event_type=kind, data=SpeechData(text=text, confidence=1.0))
+        await asyncio.create_task(self._transcript_callback(audio), context=self._context.copy())
 
 
-class Mind(LLM):
-    """Answers in order from `script`; a tuple is a call of that tool. Summarises when asked to."""
+class ScriptedLLM(LLM):
+    """Replies in order from `script`; a tuple is a tool call. Summarises a transcript."""
 
     def __init__(
-        self, *script: str | tuple[str, dict[str, Any]], hangs: bool = False, thinks_s: float = 0.0
+        self, *script: str | tuple[str, dict[str, Any]], hangs: bool = False, reply_delay_s: float = 0.0
     ) -> None:
         super().__init__()
-        self._thinks_s = thinks_s
+        self._thinks_s = reply_delay_s
         self.script = deque(script)
-        self.asked: list[list[dict[str, Any]]] = []
+        self.requests: list[list[dict[str, Any]]] = []
         self._hangs = hangs
 
     async def chat(self, messages: ChatContext, *_: Any, **__: Any) -> AsyncIterator[LLMResponse]:
-        self.asked.append(messages.to_dict()["items"])
+        self.requests.append(messages.to_dict()["items"])
         if self._hangs:
             await asyncio.Event().wait()
         await asyncio.sleep(self._thinks_s)
-        if "transcript" in str(self.asked[-1][-1].get("content")):
+        if "transcript" in str(self.requests[-1][-1].get("content")):
             yield LLMResponse(content=SUMMARY, role=ChatRole.ASSISTANT)
             return
         step = self.script.popleft() if self.script else "I see."
@@ -150,8 +150,8 @@ class Mind(LLM):
         return None
 
 
-class Mouth(TTS):
-    """Writes down what it says, and takes `speech_s` for it. The framework's chunker eats some blanks."""
+class OfflineTTS(TTS):
+    """Keeps what it says, and takes `speech_s` for it. The framework's chunker removes some blanks."""
 
     def __init__(self, speech_s: float = 0.0, first_byte_s: float = 0.0) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class Mouth(TTS):
         self.hangs_on_close = False
 
     def has_said(self, line: str) -> bool:
-        """Whether it said `line`, blanks aside."""
+        """Return whether it said `line`, without regard to blanks."""
         return "".join(line.split()) in ("".join(said.split()) for said in self.said)
 
     async def synthesize(self, text: AsyncIterator[Any] | str, voice_id: str | None = None, **_: Any) -> None:
@@ -185,13 +185,13 @@ class Mouth(TTS):
         await super().aclose()
 
 
-class Realtime(RealtimeBaseModel):
-    """A speech-to-speech model: takes audio, is told what to say."""
+class OfflineRealtimeModel(RealtimeBaseModel):
+    """A speech-to-speech model: takes audio, and says the messages that it gets."""
 
     def __init__(self) -> None:
         super().__init__()
         self.audio: list[bytes] = []
-        self.told: list[str] = []
+        self.said: list[str] = []
 
     async def connect(self) -> None:
         return None
@@ -200,7 +200,7 @@ class Realtime(RealtimeBaseModel):
         self.audio.append(audio)
 
     async def send_message(self, message: str) -> None:
-        self.told.append(message)
+        self.said.append(message)
         self.emit("agent_speech_started", {})
         self.audio_track.mark_synthesis_complete()
 
@@ -211,8 +211,8 @@ class Realtime(RealtimeBaseModel):
         await super().aclose()
 
 
-class Helper(Agent):
-    """The simplest of agents."""
+class SimpleAgent(Agent):
+    """An agent that says nothing on entering and leaving."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(instructions="Help.", **options)
@@ -231,10 +231,10 @@ class Call:
     session: AgentSession
     context: JobContext
     meeting: Meeting
-    ear: Ear
-    mind: Mind
-    mouth: Mouth
-    realtime: Realtime | None = None
+    stt: OfflineSTT
+    llm: ScriptedLLM
+    tts: OfflineTTS
+    realtime: OfflineRealtimeModel | None = None
     ended: list[str] = field(default_factory=list)
 
     @property
@@ -242,31 +242,31 @@ class Call:
         return self.context.room
 
     async def hang_up(self) -> None:
-        """Whatever the test left, goes."""
+        """Shut the job down."""
         async with asyncio.timeout(10):
             await self.context.shutdown()
 
 
 async def open_call(room_id: str, **parts: Any) -> Call:
-    """A call in a context of its own, as the framework's worker opens one."""
+    """Open a call in a context of its own, as the framework's worker does."""
     return await asyncio.create_task(_open(room_id, **parts), context=contextvars.copy_context())
 
 
-def in_memory(_: Ear, **config: Any) -> Meeting:
-    """A meeting with a caller who comes as soon as we are there."""
+def offline_meeting(_: OfflineSTT, **config: Any) -> Meeting:
+    """Make an offline meeting."""
     return Meeting(**config)
 
 
 async def _open(
     room_id: str,
     *,
-    agent: Callable[[], Agent] = Helper,
+    agent: Callable[[], Agent] = SimpleAgent,
     session: Callable[[Pipeline], AgentSession] | None = None,
-    ear: Callable[[], Ear] = Ear,
-    mind: Mind | None = None,
-    mouth: Mouth | None = None,
-    realtime: Realtime | None = None,
-    meeting: Callable[..., Meeting] = in_memory,
+    stt: Callable[[], OfflineSTT] = OfflineSTT,
+    llm: ScriptedLLM | None = None,
+    tts: OfflineTTS | None = None,
+    realtime: OfflineRealtimeModel | None = None,
+    meeting: Callable[..., Meeting] = offline_meeting,
     on_session: Callable[[AgentSession], None] | None = None,
     caller: str | None = "Ann",
     auth_token: str = "token",
@@ -283,15 +283,15 @@ async def _open(
     )
     context = JobContext(room_options=room_options)
     _set_current_job_context(context)
-    making.set(lambda **config: meeting(hearing, **config))
-    hearing, mind, mouth = ear(), mind or Mind(), mouth or Mouth()
-    pipeline = Pipeline(llm=realtime) if realtime else Pipeline(stt=hearing, llm=mind, tts=mouth)
+    meeting_factory.set(lambda **config: meeting(hearing, **config))
+    hearing, llm, tts = stt(), llm or ScriptedLLM(), tts or OfflineTTS()
+    pipeline = Pipeline(llm=realtime) if realtime else Pipeline(stt=hearing, llm=llm, tts=tts)
     live = session(pipeline) if session else AgentSession(agent=agent(), pipeline=pipeline)
     if on_session:
         on_session(live)
     await context.connect()
     assert isinstance(context.room, VideoSDKHandler)
-    call = Call(live, context, context.room.meeting, hearing, mind, mouth, realtime)
+    call = Call(live, context, context.room.meeting, hearing, llm, tts, realtime)
     context.room.setup_session_end_callback(call.ended.append)
     if caller:
         call.meeting.joins(CALLER, caller)

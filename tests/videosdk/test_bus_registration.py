@@ -1,4 +1,4 @@
-"""However often, and in whatever way, a session is given to us: everything happens to its caller once."""
+"""A session that is registered several times does everything once."""
 
 from __future__ import annotations
 
@@ -17,47 +17,49 @@ from warmxfer.integrations.videosdk import AgentSessionAdapter, attach_agent_ses
 from warmxfer.schemas import Outcome, apology_for
 
 from .conftest import opened_calls
-from .offline import Call, Mind
-from .test_session import LOUD, SILENT, until
-from .test_warm_transfer import BUSY, READY, RECORDED, Support, asked, names
+from .offline import Call, ScriptedLLM
+from .test_session_adapter import LOUD, SILENT, until
+from .test_warm_transfer import BUSY, READY, RECORDED, Support, phase_names, request_transfer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOLD_LINE = "Please hold while I connect you with a supervisor."
 
-Phone = Callable[..., Awaitable[tuple[Call, list[dict[str, Any]]]]]
+OpenCall = Callable[..., Awaitable[tuple[Call, list[dict[str, Any]]]]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[LocalStack]:
-    async with LocalStack(time_scale=0.1) as house:
-        yield house
+async def local_stack() -> AsyncIterator[LocalStack]:
+    async with LocalStack(time_scale=0.1) as local_stack:
+        yield local_stack
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def phone(house: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Phone]:
-    """A caller of the sandbox in the room of `agent`, who meet in memory: the call, and the phases told."""
+async def open_call(local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenCall]:
+    """Open an offline call of `agent` with a caller of the sandbox; return it and the emitted phases."""
     async with AsyncExitStack() as stack:
 
-        async def ring(agent: Support) -> tuple[Call, list[dict[str, Any]]]:
-            caller, seen = await house.call(), []
+        async def open_one(agent: Support) -> tuple[Call, list[dict[str, Any]]]:
+            caller, seen = await local_stack.call(), []
             opening = await stack.enter_async_context(
                 asynccontextmanager(opened_calls)(caller.room_id, monkeypatch)
             )
             live = await opening(
                 agent=lambda: agent,
-                mind=Mind(*[("escalate", {}), "I am with you again."] * 2),
-                on_session=lambda session: session.on_warm_transfer(callback=lambda told: seen.append(told)),
+                llm=ScriptedLLM(*[("escalate", {}), "I am with you again."] * 2),
+                on_session=lambda session: session.on_warm_transfer(
+                    callback=lambda payload: seen.append(payload)
+                ),
                 caller=None,
             )
             live.meeting.joins(caller.participant_id)
             return live, seen
 
-        yield ring
+        yield open_one
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def bus(house: LocalStack) -> AsyncIterator[Bus]:
-    async with await Bus.connect(BusSettings(url=house.nats_url), name="test") as bus:
+async def bus(local_stack: LocalStack) -> AsyncIterator[Bus]:
+    async with await Bus.connect(BusSettings(url=local_stack.nats_url), name="test") as bus:
         yield bus
 
 
@@ -81,57 +83,57 @@ class Installing(Support):
         return "Done."
 
 
-async def assert_everything_was_once(live: Call, seen: list[dict[str, Any]]) -> None:
-    """The phases, the hold line and the apology; and the caller is heard again."""
-    assert len(names(seen)) == len(set(names(seen)))
+async def assert_everything_happened_once(live: Call, seen: list[dict[str, Any]]) -> None:
+    """Check phases, hold line and apology, and that the session takes input again."""
+    assert len(phase_names(seen)) == len(set(phase_names(seen)))
     apology = apology_for(Outcome.SUPERVISOR_BUSY)
-    await until(lambda: live.mouth.has_said(apology), 10.0)
+    await until(lambda: live.tts.has_said(apology), 10.0)
     await asyncio.sleep(0.3)
-    said = ["".join(each.split()) for each in live.mouth.said]
+    said = ["".join(each.split()) for each in live.tts.said]
     assert [said.count("".join(line.split())) for line in (HOLD_LINE, apology)] == [1, 1]
     await live.room.pipeline.on_audio_delta(LOUD)
-    await until(lambda: live.ear.audio[-1:] == [LOUD])
+    await until(lambda: live.stt.audio[-1:] == [LOUD])
 
 
-async def test_a_tool_that_installs_each_time_lets_nobody_hear_everything_twice(
-    house: LocalStack, phone: Phone
+async def test_a_tool_that_calls_install_each_time_does_everything_once(
+    local_stack: LocalStack, open_call: OpenCall
 ) -> None:
-    agent = Installing(BUSY, house.nats_url)
-    live, seen = await phone(agent)
+    agent = Installing(BUSY, local_stack.nats_url)
+    live, seen = await open_call(agent)
     for _ in range(2):
         seen.clear()
-        live.mouth.said.clear()
+        live.tts.said.clear()
         agent.finished.clear()
-        await asked(live, agent)
-        await assert_everything_was_once(live, seen)
+        await request_transfer(live, agent)
+        await assert_everything_happened_once(live, seen)
 
 
-async def test_an_attachment_by_hand_beside_the_drop_in_lets_nobody_hear_everything_twice(
-    house: LocalStack, phone: Phone, bus: Bus
+async def test_an_attachment_by_hand_beside_install_does_everything_once(
+    local_stack: LocalStack, open_call: OpenCall, bus: Bus
 ) -> None:
     agent = Installing(BUSY)
-    live, seen = await phone(agent)
+    live, seen = await open_call(agent)
     async with attach_agent_session(bus, live.session) as first:
         async with attach_agent_session(bus, live.session) as second:
             assert first is second
-        await asked(live, agent)
-        await assert_everything_was_once(live, seen)
+        await request_transfer(live, agent)
+        await assert_everything_happened_once(live, seen)
 
 
-async def test_installing_again_changes_the_settings_of_the_transfers_to_come(
-    house: LocalStack, phone: Phone
+async def test_a_second_install_changes_the_settings_of_later_transfers(
+    local_stack: LocalStack, open_call: OpenCall
 ) -> None:
     agent = Installing(READY, pacing="sequential")
-    live, seen = await phone(agent)
-    install(live.session, house.nats_url, pacing="overlap")
-    await asked(live, agent)
-    assert names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
+    live, seen = await open_call(agent)
+    install(live.session, local_stack.nats_url, pacing="overlap")
+    await request_transfer(live, agent)
+    assert phase_names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
 
 
-async def test_a_session_is_not_put_on_a_second_bus_or_under_a_second_name(
-    house: LocalStack, phone: Phone, bus: Bus
+async def test_a_second_bus_or_a_second_name_is_refused(
+    local_stack: LocalStack, open_call: OpenCall, bus: Bus
 ) -> None:
-    live, _ = await phone(Support(BUSY))
+    live, _ = await open_call(Support(BUSY))
     async with attach_agent_session(bus, live.session):
         with pytest.raises(
             InvalidRequest, match=r"nats_url is nats://127\.0\.0\.1:1, but the session is on nats:"
@@ -143,11 +145,11 @@ async def test_a_session_is_not_put_on_a_second_bus_or_under_a_second_name(
             async with attach_agent_session(bus, live.session, "another"):
                 pass
     async with attach_agent_session(bus, live.session, "another") as attachment:
-        assert attachment.name == "another", "it was given up, and is taken anew"
+        assert attachment.name == "another", "the first registration ended, and this one is new"
 
 
-async def test_who_shares_an_attachment_hears_when_it_is_given_up(phone: Phone, bus: Bus) -> None:
-    live, _ = await phone(Support(BUSY))
+async def test_a_shared_attachment_is_detached_when_its_owner_leaves(open_call: OpenCall, bus: Bus) -> None:
+    live, _ = await open_call(Support(BUSY))
     async with AsyncExitStack() as sharing:
         async with attach_agent_session(bus, live.session):
             shared = await sharing.enter_async_context(attach_agent_session(bus, live.session))
@@ -156,19 +158,21 @@ async def test_who_shares_an_attachment_hears_when_it_is_given_up(phone: Phone, 
 
 
 @pytest.mark.parametrize("first_out", [0, 1])
-async def test_a_caller_muted_twice_and_let_in_once_is_heard(phone: Phone, first_out: int) -> None:
-    live, _ = await phone(Support(BUSY))
-    holders = [AgentSessionAdapter(live.session), AgentSessionAdapter(live.session)]
-    for each in holders:
+async def test_a_session_muted_twice_takes_input_after_one_unmute(
+    open_call: OpenCall, first_out: int
+) -> None:
+    live, _ = await open_call(Support(BUSY))
+    adapters = [AgentSessionAdapter(live.session), AgentSessionAdapter(live.session)]
+    for each in adapters:
         await each.mute()
         await each.suspend_auto_end()
     await live.room.pipeline.on_audio_delta(LOUD)
-    holders.insert(0, holders.pop(first_out))
-    heard = [SILENT]
-    for each in holders:
+    adapters.insert(0, adapters.pop(first_out))
+    audio = [SILENT]
+    for each in adapters:
         await each.unmute()
         await each.restore_auto_end()
-        heard.append(LOUD)
+        audio.append(LOUD)
         await live.room.pipeline.on_audio_delta(LOUD)
-        await until(lambda: live.ear.audio == heard)
+        await until(lambda: live.stt.audio == audio)
         assert (live.session._accept_user_input, live.room.auto_end_session) == (True, True)

@@ -1,4 +1,4 @@
-"""The framework's LLM behind our port: it is asked, it wishes, and it is not waited for."""
+"""The framework's LLM as a `ChatModel`: messages, tool calls and deadlines."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from warmxfer.adapters.llm import Message, Reply, ToolCall
 from warmxfer.adapters.rooms.videosdk.chat_model import FrameworkChatModel
 from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .offline import Mind
+from .offline import ScriptedLLM
 
-ASKED = [
+MESSAGES = [
     Message("system", "Judge."),
     Message("assistant", "Are you ready?"),
     Message("user", "Yes."),
 ]
 
 
-class Recorder(Mind):
-    """Keeps what it was offered."""
+class RecordingLLM(ScriptedLLM):
+    """Keeps the tools that it was offered."""
 
     offered: list[Any]
 
@@ -36,26 +36,26 @@ class Recorder(Mind):
             yield chunk
 
 
-class Broken(Mind):
+class BrokenLLM(ScriptedLLM):
     async def chat(self, messages: Any, *_: Any, **__: Any) -> AsyncIterator[LLMResponse]:
         yield LLMResponse(content="I", role=ChatRole.ASSISTANT)
         raise ConnectionError("no vendor today")
 
 
-async def test_it_is_asked_with_our_messages_and_our_tools() -> None:
-    mind = Recorder("Yes, they are.")
-    reply = await FrameworkChatModel(mind).reply(ASKED, tools=TOOLS, deadline_s=1, max_chars=100)
+async def test_messages_and_tools_reach_the_llm() -> None:
+    llm = RecordingLLM("Yes, they are.")
+    reply = await FrameworkChatModel(llm).reply(MESSAGES, tools=TOOLS, deadline_s=1, max_chars=100)
     assert reply == Reply("Yes, they are.")
-    asked = [(item["role"], item["content"]) for item in mind.asked[0]]
-    assert asked == [("system", ["Judge."]), ("assistant", ["Are you ready?"]), ("user", ["Yes."])]
-    schemas = [build_openai_schema(tool) for tool in mind.offered]
+    requests = [(item["role"], item["content"]) for item in llm.requests[0]]
+    assert requests == [("system", ["Judge."]), ("assistant", ["Are you ready?"]), ("user", ["Yes."])]
+    schemas = [build_openai_schema(tool) for tool in llm.offered]
     assert [(each["name"], each["description"], each["parameters"]) for each in schemas] == [
         (tool.name.value, tool.description, tool.parameters) for tool in TOOLS
     ]
 
 
 @pytest.mark.parametrize(
-    ("called", "wish"),
+    ("called", "tool_call"),
     [
         ({"reason": "busy"}, ToolCall("decline_transfer", {"reason": "busy"})),
         ('{"reason": "busy"}', ToolCall("decline_transfer", {"reason": "busy"})),
@@ -64,26 +64,28 @@ async def test_it_is_asked_with_our_messages_and_our_tools() -> None:
         (None, ToolCall("decline_transfer", {})),
     ],
 )
-async def test_a_called_tool_is_a_wish(called: Any, wish: ToolCall) -> None:
-    mind = Mind(("decline_transfer", called))
-    reply = await FrameworkChatModel(mind).reply(ASKED, tools=TOOLS, deadline_s=1, max_chars=100)
-    assert reply == Reply("", wish)
+async def test_a_tool_call_is_returned(called: Any, tool_call: ToolCall) -> None:
+    llm = ScriptedLLM(("decline_transfer", called))
+    reply = await FrameworkChatModel(llm).reply(MESSAGES, tools=TOOLS, deadline_s=1, max_chars=100)
+    assert reply == Reply("", tool_call)
 
 
-async def test_silence_a_fault_and_babble_are_told_apart() -> None:
+async def test_a_timeout_an_error_and_an_endless_reply_raise_different_errors() -> None:
     with pytest.raises(RetryableError, match=r"did not answer within 0\.05 s"):
-        await FrameworkChatModel(Mind(hangs=True)).reply(ASKED, deadline_s=0.05, max_chars=100)
+        await FrameworkChatModel(ScriptedLLM(hangs=True)).reply(MESSAGES, deadline_s=0.05, max_chars=100)
     with pytest.raises(RetryableError, match=r"could not be asked \(ConnectionError\)"):
-        await FrameworkChatModel(Broken()).reply(ASKED, deadline_s=1, max_chars=100)
+        await FrameworkChatModel(BrokenLLM()).reply(MESSAGES, deadline_s=1, max_chars=100)
     with pytest.raises(InvalidRequest, match="more than 10 characters"):
-        await FrameworkChatModel(Mind("I could go on and on.")).reply(ASKED, deadline_s=1, max_chars=10)
+        await FrameworkChatModel(ScriptedLLM("I could go on and on.")).reply(
+            MESSAGES, deadline_s=1, max_chars=10
+        )
 
 
-async def test_whoever_asks_may_be_called_off() -> None:
-    asking = asyncio.create_task(
-        FrameworkChatModel(Mind(hangs=True)).reply(ASKED, deadline_s=60, max_chars=100)
+async def test_a_request_can_be_cancelled() -> None:
+    requesting = asyncio.create_task(
+        FrameworkChatModel(ScriptedLLM(hangs=True)).reply(MESSAGES, deadline_s=60, max_chars=100)
     )
     await asyncio.sleep(0.01)
-    asking.cancel()
+    requesting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await requesting

@@ -1,4 +1,4 @@
-"""The drop-in without a house: what it says when something is missing."""
+"""The drop-in without a local stack: its errors, and the requests that it makes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from warmxfer.integrations.videosdk import WarmTransferError as OurError
 from warmxfer.integrations.videosdk import install, shared_bus, warm_transfer
 from warmxfer.integrations.videosdk.request_mapping import to_request
 from warmxfer.schemas import InvalidRequest, WarmTransferRequest, encode
-from warmxfer.schemas import WarmxferError as HouseError
+from warmxfer.schemas import WarmxferError as WarmxferError
 
-from .offline import Ear, Helper, Mind, Mouth
+from .offline import OfflineSTT, OfflineTTS, ScriptedLLM, SimpleAgent
 
 CONFIG = WarmTransferConfig(
     destination=SIPDestination(
@@ -27,21 +27,23 @@ CONFIG = WarmTransferConfig(
 )
 
 
-def test_its_error_is_caught_as_the_originals_and_as_the_houses() -> None:
+def test_its_error_is_upstreams_and_warmxfers() -> None:
     assert issubclass(OurError, WarmTransferError)
-    assert issubclass(OurError, HouseError)
+    assert issubclass(OurError, WarmxferError)
 
 
-async def test_a_session_without_a_room_is_refused_as_by_the_original() -> None:
-    session = AgentSession(agent=Helper(), pipeline=Pipeline(stt=Ear(), llm=Mind(), tts=Mouth()))
+async def test_a_session_without_a_room_is_refused_as_upstream_does() -> None:
+    session = AgentSession(
+        agent=SimpleAgent(), pipeline=Pipeline(stt=OfflineSTT(), llm=ScriptedLLM(), tts=OfflineTTS())
+    )
     seen: list[str] = []
-    session.on_warm_transfer(callback=lambda told: seen.append(told["phase"].value))
+    session.on_warm_transfer(callback=lambda payload: seen.append(payload["phase"].value))
     with pytest.raises(WarmTransferError, match="no active room"):
         await warm_transfer(session, CONFIG)
     assert seen == ["started", "transfer_failed"]
 
 
-async def test_a_broker_that_is_not_there_is_named(call) -> None:
+async def test_an_unreachable_broker_is_named(call) -> None:
     live = await call()
     install(live.session, "nats://127.0.0.1:1")
     with pytest.raises(WarmTransferError, match=r"127\.0\.0\.1:1"):
@@ -49,7 +51,7 @@ async def test_a_broker_that_is_not_there_is_named(call) -> None:
     assert live.session._accept_user_input is True
 
 
-async def test_nobody_in_charge_is_said_within_seconds_and_the_request_is_called_off(
+async def test_without_a_coordinator_the_call_raises_and_the_request_is_cancelled(
     call, fresh_server: EmbeddedServer
 ) -> None:
     live = await call()
@@ -59,14 +61,14 @@ async def test_nobody_in_charge_is_said_within_seconds_and_the_request_is_called
     assert live.session._accept_user_input is True
 
 
-class Slow:
-    """A duration of somebody's own kind."""
+class CustomDuration:
+    """A value of a class that the schema does not know."""
 
 
 def changed(*, destination: Any = None, **config: Any) -> WarmTransferConfig:
     destination = {} if destination is None else destination
-    made = replace(CONFIG.destination, **destination) if isinstance(destination, dict) else destination
-    return replace(CONFIG, destination=made, **config)
+    make = replace(CONFIG.destination, **destination) if isinstance(destination, dict) else destination
+    return replace(CONFIG, destination=make, **config)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,10 @@ def changed(*, destination: Any = None, **config: Any) -> WarmTransferConfig:
         (changed(briefing_timeout="60"), "config.briefing_timeout is '60'; give seconds, at least 1."),
         (changed(briefing_timeout=math.nan), "config.briefing_timeout is nan; give seconds, at least 1."),
         (changed(briefing_timeout=True), "config.briefing_timeout is True; give seconds, at least 1."),
-        (changed(summary_prompt=Slow()), "config.summary_prompt is a Slow that is no JSON; write it with"),
+        (
+            changed(summary_prompt=CustomDuration()),
+            "config.summary_prompt is a CustomDuration that is no JSON; write it with",
+        ),
         (changed(summary_prompt="\ud800"), "config.summary_prompt is a str that is no JSON; write it with"),
         (changed(summary_prompt=7), "config.summary_prompt is 7; use 1 to"),
         (
@@ -90,7 +95,7 @@ def changed(*, destination: Any = None, **config: Any) -> WarmTransferConfig:
             "config.destination.extra_options is a NoneType; give a dict.",
         ),
         (
-            changed(destination={"extra_options": {"metadata": {"a": Slow()}}}),
+            changed(destination={"extra_options": {"metadata": {"a": CustomDuration()}}}),
             "config.destination.extra_options.metadata is a dict that is no JSON; write it with",
         ),
         (
@@ -102,31 +107,34 @@ def changed(*, destination: Any = None, **config: Any) -> WarmTransferConfig:
             "config.destination.extra_options has the unknown field '7'",
         ),
         (changed(destination={"sip_call_to": None}), "config.destination.sip_call_to is null; write a"),
-        (changed(destination={"sip_call_from": Slow()}), "config.destination.sip_call_from is a Slow that"),
+        (
+            changed(destination={"sip_call_from": CustomDuration()}),
+            "config.destination.sip_call_from is a CustomDuration that",
+        ),
         (changed(destination={"routing_rule_id": ""}), "config.destination.routing_rule_id is ''; use"),
         (changed(briefing_pipeline_factory=0), "config.briefing_pipeline_factory is 'int', which cannot be"),
     ],
     ids=lambda each: each[:60] if isinstance(each, str) else "",
 )
-async def test_a_malformed_config_is_one_sentence_and_the_handlers_hear_the_end(
+async def test_a_malformed_config_is_one_sentence_and_the_handlers_get_the_last_phase(
     call: Any, bus: Bus, config: Any, sentence: str
 ) -> None:
     live, seen = await call(), list[Any]()
     install(live.session, bus.settings.url)
-    live.session.on_warm_transfer(callback=lambda told: seen.append(told))
+    live.session.on_warm_transfer(callback=lambda payload: seen.append(payload))
     with pytest.raises(WarmTransferError) as refused:
         await live.session.warm_transfer(config)
-    said = str(refused.value)
-    assert said.startswith(sentence)
-    assert "\n" not in said
-    assert [told["phase"].value for told in seen] == ["started", "transfer_failed"]
-    assert seen[-1]["data"]["reason"] == said
+    refusal = str(refused.value)
+    assert refusal.startswith(sentence)
+    assert "\n" not in refusal
+    assert [payload["phase"].value for payload in seen] == ["started", "transfer_failed"]
+    assert seen[-1]["data"]["reason"] == refusal
     assert live.session._warm_transfer_in_progress is False
     assert live.session._accept_user_input is True
 
 
 @pytest.mark.parametrize(
-    ("given", "asked"),
+    ("given", "requested"),
     [
         ({"participant_display_name": ""}, {}),
         ({"participant_display_name": None}, {}),
@@ -146,17 +154,19 @@ async def test_a_malformed_config_is_one_sentence_and_the_handlers_hear_the_end(
         ),
     ],
 )
-def test_a_destination_the_original_dials_is_dialled(given: dict[str, Any], asked: dict[str, Any]) -> None:
-    bare = json.loads(encode(request(changed()).config.destination))
+def test_a_destination_that_upstream_dials_is_accepted(
+    given: dict[str, Any], requested: dict[str, Any]
+) -> None:
+    default = json.loads(encode(request(changed()).config.destination))
     assert json.loads(encode(request(changed(destination=given)).config.destination)) == {
-        **bare,
-        **asked,
-        "extra_options": asked.get("extra_options", {}),
+        **default,
+        **requested,
+        "extra_options": requested.get("extra_options", {}),
     }
 
 
 @pytest.mark.parametrize(
-    ("given", "name", "asked"),
+    ("given", "name", "requested"),
     [
         ({"summary_prompt": ""}, "summary_prompt", None),
         ({"summary_prompt": "x" * 8_000}, "summary_prompt", "x" * 8_000),
@@ -165,8 +175,8 @@ def test_a_destination_the_original_dials_is_dialled(given: dict[str, Any], aske
         ({"supervisor_join_timeout": 60}, "supervisor_join_timeout_s", 60.0),
     ],
 )
-def test_a_config_the_original_takes_is_taken(given: dict[str, Any], name: str, asked: Any) -> None:
-    assert getattr(request(changed(**given)).config, name) == asked
+def test_a_config_that_upstream_accepts_is_accepted(given: dict[str, Any], name: str, requested: Any) -> None:
+    assert getattr(request(changed(**given)).config, name) == requested
 
 
 @pytest.mark.parametrize(
@@ -180,7 +190,7 @@ def test_a_config_the_original_takes_is_taken(given: dict[str, Any], name: str, 
         {"extra_options": {"sipCallTo": "+14155550102"}},
     ],
 )
-def test_what_the_migration_page_says_is_refused_is_refused(given: dict[str, Any]) -> None:
+def test_destinations_that_the_migration_page_lists_as_refused_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         request(changed(destination=given))
 

@@ -1,4 +1,4 @@
-"""Whole consultations in VideoSDK's rooms: the briefing worker, a real bus, the real framework."""
+"""Whole consultations in VideoSDK rooms: the briefing worker, a real bus, the real framework."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from videosdk.agents import LLMResponse
 
-from tests.actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, Desk
+from tests.actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, ConsultationDriver
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
@@ -29,70 +29,72 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .consultation_fixture import TICKET, Consultation, offline, until
-from .offline import Meeting, Mind, Mouth
+from .offline import Meeting, OfflineTTS, ScriptedLLM
+from .room_fixture import TOKEN, Consultation, offline, until
 
 DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 ASKED_AGAIN = 2
 
 
-class Judge(Mind):
-    """Calls `wish` when it is offered tools; else it says what it is told to, to whoever asks."""
+class ScriptedClassifier(ScriptedLLM):
+    """Returns `tool_call` when it is offered tools, else the text `says`."""
 
-    def __init__(self, wish: tuple[str, dict[str, Any]] | None = None, says: str = "no") -> None:
+    def __init__(self, tool_call: tuple[str, dict[str, Any]] | None = None, says: str = "no") -> None:
         super().__init__()
-        self.wish, self.says = wish, says
+        self.tool_call, self.says = tool_call, says
 
     async def chat(self, messages: Any, tools: Any = None, **_: Any) -> AsyncIterator[LLMResponse]:
-        self.script.append(self.wish if tools and self.wish else self.says)
+        self.script.append(self.tool_call if tools and self.tool_call else self.says)
         async for chunk in super().chat(messages):
             yield chunk
 
 
 @dataclass
-class Floor:
-    """A consultation at work: its desk, and what the framework shows of it."""
+class BriefingRun:
+    """A running consultation: the driver that sends commands, and the framework's side."""
 
-    desk: Desk
-    scene: Consultation
+    driver: ConsultationDriver
+    consultation: Consultation
 
     async def begin(self) -> None:
-        """Until the supervisor is there and the briefing is ordered."""
-        await self.desk.join()
-        await self.desk.wait_for(ConsultationJoined)
-        self.scene.meeting.joins(self.desk.supervisor, "Agent Smith")
-        await self.desk.wait_for(AudioStreamEnabled, participant_id=self.desk.supervisor)
-        await self.desk.brief()
+        """Let the supervisor join, and send the command to brief."""
+        await self.driver.join()
+        await self.driver.wait_for(ConsultationJoined)
+        self.consultation.meeting.joins(self.driver.supervisor, "Agent Smith")
+        await self.driver.wait_for(AudioStreamEnabled, participant_id=self.driver.supervisor)
+        await self.driver.brief()
 
-    async def asked(self, count: int = 1) -> None:
-        await until(lambda: len([said for said in self.said if _bare(said) == _bare(QUESTION)]) >= count)
+    async def wait_for_question(self, count: int = 1) -> None:
+        await until(
+            lambda: len([said for said in self.said if _squeezed(said) == _squeezed(QUESTION)]) >= count
+        )
 
     async def end(self) -> list[Event]:
-        """Leave; returns everything that was told."""
-        left = await self.desk.leave()
-        assert (await self.desk.wait_for(ConsultationLeft)).command_id == left
-        assert self.scene.meeting.left
-        return await self.desk.events()
+        """Leave; return all published events."""
+        left = await self.driver.leave()
+        assert (await self.driver.wait_for(ConsultationLeft)).command_id == left
+        assert self.consultation.meeting.left
+        return await self.driver.events()
 
     @property
     def said(self) -> list[str]:
-        return self.scene.mouth.said
+        return self.consultation.tts.said
 
 
 @pytest_asyncio.fixture
-async def floor(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Floor]:
-    scene = offline(monkeypatch, Consultation(mind=Judge(), mouth=Mouth(speech_s=0.02)))
-    desk = Desk(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # no sandbox: nobody dials
+async def briefing(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BriefingRun]:
+    consultation = offline(monkeypatch, Consultation(llm=ScriptedClassifier(), tts=OfflineTTS(speech_s=0.02)))
+    driver = ConsultationDriver(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # without a sandbox: the test dials no number
 
     async def token(_: Any) -> bytes:
-        return encode(TICKET)
+        return encode(TOKEN)
 
     async with (
         bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"),
         await Bus.connect(bus.settings, name="briefing") as own,
     ):
-        working = asyncio.create_task(run(own, BriefingSettings(voice=scene.settings)))
-        yield Floor(desk, scene)
+        working = asyncio.create_task(run(own, BriefingSettings(voice=consultation.settings)))
+        yield BriefingRun(driver, consultation)
         working.cancel()
         await asyncio.wait((working,), timeout=5)
 
@@ -110,18 +112,18 @@ def decisions(events: list[Event]) -> list[Event]:
     return [event for event in events if isinstance(event, DECISIONS)]
 
 
-def _bare(line: str) -> str:
-    """A line without its blanks: the framework's chunker eats some."""
+def _squeezed(line: str) -> str:
+    """Return the line without blanks: the framework's chunker removes some."""
     return "".join(line.split())
 
 
-async def test_a_ready_supervisor_is_told_asked_and_connected(floor: Floor) -> None:
-    await floor.begin()
-    await floor.asked()
-    await floor.scene.ear.hears("Yes, put them through.")
-    await floor.desk.wait_for(SupervisorReady)
-    await until(lambda: floor.scene.mouth.has_said(CONNECTING))
-    assert [type(event) for event in await floor.end()] == [
+async def test_a_ready_supervisor_is_briefed_asked_and_connected(briefing: BriefingRun) -> None:
+    await briefing.begin()
+    await briefing.wait_for_question()
+    await briefing.consultation.stt.transcribe("Yes, put them through.")
+    await briefing.driver.wait_for(SupervisorReady)
+    await until(lambda: briefing.consultation.tts.has_said(CONNECTING))
+    assert [type(event) for event in await briefing.end()] == [
         ConsultationJoined,
         ParticipantJoined,
         AudioStreamEnabled,
@@ -129,43 +131,45 @@ async def test_a_ready_supervisor_is_told_asked_and_connected(floor: Floor) -> N
         ConsultationLeft,
     ]
     spoken = [GREETING, "Ann was charged twice.", "She wants one charge refunded.", QUESTION, CONNECTING]
-    assert [_bare(line) for line in floor.said] == [_bare(line) for line in spoken]
+    assert [_squeezed(line) for line in briefing.said] == [_squeezed(line) for line in spoken]
 
 
-async def test_h3_a_yes_into_the_narration_connects_nobody(floor: Floor) -> None:
-    floor.scene.mouth.speech_s = 0.6
-    floor.scene.mind = Judge(("done_briefing", {}))
-    await floor.begin()
-    await until(lambda: floor.scene.mouth.has_said(GREETING))
-    await floor.scene.ear.hears("Yes.")
-    await floor.asked()
+async def test_h3_a_yes_during_the_narration_does_not_count(briefing: BriefingRun) -> None:
+    briefing.consultation.tts.speech_s = 0.6
+    briefing.consultation.llm = ScriptedClassifier(("done_briefing", {}))
+    await briefing.begin()
+    await until(lambda: briefing.consultation.tts.has_said(GREETING))
+    await briefing.consultation.stt.transcribe("Yes.")
+    await briefing.wait_for_question()
     await asyncio.sleep(0.8)
-    assert decisions(await floor.desk.events()) == []
-    await floor.scene.ear.hears("Yes.")
-    await floor.desk.wait_for(SupervisorReady)
-    assert decisions(await floor.end()) == [SupervisorReady()]
+    assert decisions(await briefing.driver.events()) == []
+    await briefing.consultation.stt.transcribe("Yes.")
+    await briefing.driver.wait_for(SupervisorReady)
+    assert decisions(await briefing.end()) == [SupervisorReady()]
 
 
-async def test_the_pipelines_llm_judges_what_the_rules_cannot(floor: Floor) -> None:
-    floor.scene.mind = Judge(("decline_transfer", {"reason": "The supervisor is cooking."}))
-    await floor.begin()
-    await floor.asked()
+async def test_the_pipelines_llm_classifies_what_the_rules_cannot(briefing: BriefingRun) -> None:
+    briefing.consultation.llm = ScriptedClassifier(
+        ("decline_transfer", {"reason": "The supervisor is cooking."})
+    )
+    await briefing.begin()
+    await briefing.wait_for_question()
     await asyncio.sleep(0.1)
-    await floor.scene.ear.hears("The pasta is on the stove.")
+    await briefing.consultation.stt.transcribe("The pasta is on the stove.")
     declined = SupervisorDeclined(reason="The supervisor is cooking.")
-    assert await floor.desk.wait_for(SupervisorDeclined) == declined
-    await until(lambda: floor.scene.mouth.has_said(UNDERSTOOD))
-    assert decisions(await floor.end()) == [declined]
+    assert await briefing.driver.wait_for(SupervisorDeclined) == declined
+    await until(lambda: briefing.consultation.tts.has_said(UNDERSTOOD))
+    assert decisions(await briefing.end()) == [declined]
 
 
-async def test_what_the_llm_wishes_is_gated(floor: Floor) -> None:
-    floor.scene.mind = Judge(("done_briefing", {}))
-    await floor.begin()
-    await floor.asked()
+async def test_a_tool_call_against_the_supervisors_words_does_not_count(briefing: BriefingRun) -> None:
+    briefing.consultation.llm = ScriptedClassifier(("done_briefing", {}))
+    await briefing.begin()
+    await briefing.wait_for_question()
     await asyncio.sleep(0.1)
-    await floor.scene.ear.hears("Yes, hold on, the pasta is on the stove.")
-    await floor.asked(ASKED_AGAIN)
-    assert decisions(await floor.end()) == []
+    await briefing.consultation.stt.transcribe("Yes, hold on, the pasta is on the stove.")
+    await briefing.wait_for_question(ASKED_AGAIN)
+    assert decisions(await briefing.end()) == []
 
 
 @pytest.mark.parametrize(
@@ -173,81 +177,83 @@ async def test_what_the_llm_wishes_is_gated(floor: Floor) -> None:
     ["Sí, páselo por favor.", "Ja, bitte durchstellen.", "Haan, connect kar do.", "No hay problema, páselo."],
 )
 async def test_a_supervisor_who_says_yes_in_their_own_language_gets_the_caller(
-    floor: Floor, said: str
+    briefing: BriefingRun, said: str
 ) -> None:
-    floor.scene.mind = Judge(("done_briefing", {}))
-    await floor.begin()
-    await floor.asked()
+    briefing.consultation.llm = ScriptedClassifier(("done_briefing", {}))
+    await briefing.begin()
+    await briefing.wait_for_question()
     await asyncio.sleep(0.1)
-    await floor.scene.ear.hears(said)
-    await floor.desk.wait_for(SupervisorReady)
-    assert decisions(await floor.end()) == [SupervisorReady()]
+    await briefing.consultation.stt.transcribe(said)
+    await briefing.driver.wait_for(SupervisorReady)
+    assert decisions(await briefing.end()) == [SupervisorReady()]
 
 
-async def test_h20_the_frameworks_detector_ends_a_briefing_told_to_a_machine(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+async def test_h20_the_frameworks_detector_ends_a_briefing_of_a_voicemail(
+    briefing: BriefingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
-    floor.scene.mind = Judge(says="yes")
-    floor.scene.mouth.speech_s = 0.5
-    await floor.begin()
-    await floor.scene.ear.hears("Grüezi, hier ist der Anschluss von Familie Meier.")
-    await floor.desk.wait_for(VoicemailDetected)
-    assert decisions(await floor.end()) == [VoicemailDetected()]
-    assert not floor.scene.mouth.has_said(QUESTION)
+    briefing.consultation.llm = ScriptedClassifier(says="yes")
+    briefing.consultation.tts.speech_s = 0.5
+    await briefing.begin()
+    await briefing.consultation.stt.transcribe("Grüezi, hier ist der Anschluss von Familie Meier.")
+    await briefing.driver.wait_for(VoicemailDetected)
+    assert decisions(await briefing.end()) == [VoicemailDetected()]
+    assert not briefing.consultation.tts.has_said(QUESTION)
 
 
-async def test_after_the_question_the_detector_is_not_believed(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+async def test_after_the_question_the_detector_does_not_count(
+    briefing: BriefingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
-    floor.scene.mind = Judge(says="yes")
-    await floor.begin()
-    await floor.asked()
+    briefing.consultation.llm = ScriptedClassifier(says="yes")
+    await briefing.begin()
+    await briefing.wait_for_question()
     await asyncio.sleep(0.1)
-    await floor.scene.ear.hears("Could you say that again?")
-    await until(lambda: "Text to classify" in str(floor.scene.mind and floor.scene.mind.asked))
-    await floor.asked(ASKED_AGAIN)
-    assert decisions(await floor.end()) == []
+    await briefing.consultation.stt.transcribe("Could you say that again?")
+    await until(
+        lambda: "Text to classify" in str(briefing.consultation.llm and briefing.consultation.llm.requests)
+    )
+    await briefing.wait_for_question(ASKED_AGAIN)
+    assert decisions(await briefing.end()) == []
 
 
-async def test_a_supervisor_who_hangs_up_is_told_of(floor: Floor) -> None:
-    await floor.begin()
-    floor.scene.meeting.leaves(floor.desk.supervisor)
-    assert await floor.desk.wait_for(ParticipantLeft, participant_id=floor.desk.supervisor)
-    await floor.end()
+async def test_a_supervisor_who_hangs_up_is_published_as_left(briefing: BriefingRun) -> None:
+    await briefing.begin()
+    briefing.consultation.meeting.leaves(briefing.driver.supervisor)
+    assert await briefing.driver.wait_for(ParticipantLeft, participant_id=briefing.driver.supervisor)
+    await briefing.end()
 
 
-async def test_a_line_that_is_lost_is_had_back_and_the_briefing_told_again(floor: Floor) -> None:
-    await floor.begin()
-    await floor.asked()
-    lost = floor.scene.meeting
-    floor.scene.opens = lambda config: _with_supervisor(floor.desk.supervisor, config)
-    lost._tell("on_error", "Internal socket Error")
-    await floor.asked(ASKED_AGAIN)
+async def test_a_lost_connection_is_restored_and_the_briefing_repeated(briefing: BriefingRun) -> None:
+    await briefing.begin()
+    await briefing.wait_for_question()
+    lost = briefing.consultation.meeting
+    briefing.consultation.make_meeting = lambda config: _with_supervisor(briefing.driver.supervisor, config)
+    lost._emit("on_error", "Internal socket Error")
+    await briefing.wait_for_question(ASKED_AGAIN)
     assert lost.left
-    assert floor.scene.meeting is not lost
+    assert briefing.consultation.meeting is not lost
     await asyncio.sleep(0.1)
-    await floor.scene.ear.hears("Yes, put them through.")
-    await floor.desk.wait_for(SupervisorReady)
-    assert decisions(await floor.end()) == [SupervisorReady()]
+    await briefing.consultation.stt.transcribe("Yes, put them through.")
+    await briefing.driver.wait_for(SupervisorReady)
+    assert decisions(await briefing.end()) == [SupervisorReady()]
 
 
-async def test_h21_a_component_that_hangs_does_not_keep_the_transfer_from_its_end(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+async def test_h21_a_component_that_hangs_on_close_does_not_delay_the_end(
+    briefing: BriefingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.CLOSE_TIMEOUT_S", 0.2)
-    floor.scene.mouth.hangs_on_close = True
-    await floor.begin()
+    briefing.consultation.tts.hangs_on_close = True
+    await briefing.begin()
     async with asyncio.timeout(3):
-        await floor.end()
+        await briefing.end()
 
 
-async def test_a_factory_that_fails_is_one_sentence_to_whoever_asked(floor: Floor) -> None:
-    floor.scene.made = dict
-    command = await floor.desk.join()
-    failed = await floor.desk.wait_for(CommandFailed)
+async def test_a_failing_factory_is_one_sentence_in_the_reply(briefing: BriefingRun) -> None:
+    briefing.consultation.make = dict
+    command = await briefing.driver.join()
+    failed = await briefing.driver.wait_for(CommandFailed)
     assert (failed.command_id, failed.failure) == (command, FailureKind.REFUSED)
     assert failed.detail.startswith("WARMXFER_BRIEFING_PIPELINE is 'ours:briefing', which returned a dict")
-    left = await floor.desk.leave()
-    assert (await floor.desk.wait_for(ConsultationLeft)).command_id == left
+    left = await briefing.driver.leave()
+    assert (await briefing.driver.wait_for(ConsultationLeft)).command_id == left

@@ -1,4 +1,4 @@
-"""Where a room is, asked of a cloud that answers slowly, wrongly or never: a real one, over TLS."""
+"""Server look-up at a cloud that replies slowly, wrongly or never, over real TLS."""
 
 from __future__ import annotations
 
@@ -22,49 +22,49 @@ from videosdk import room_client
 from warmxfer.adapters.rooms.videosdk import server_lookup
 from warmxfer.schemas import RetryableError
 
-from .consultation_fixture import servers
+from .room_fixture import servers
 
 LOCALHOST = "127.0.0.1"
 
-Answer = Callable[[], Awaitable[tuple[int, bytes]]]
+Reply = Callable[[], Awaitable[tuple[int, bytes]]]
 
 
-async def well() -> tuple[int, bytes]:
+async def reply_well() -> tuple[int, bytes]:
     return 200, json.dumps(servers("rtc.example")).encode()
 
 
-async def slowly() -> tuple[int, bytes]:
+async def reply_slowly() -> tuple[int, bytes]:
     await asyncio.sleep(0.3)
-    return await well()
+    return await reply_well()
 
 
-async def never() -> tuple[int, bytes]:
+async def never_reply() -> tuple[int, bytes]:
     await asyncio.Event().wait()
-    return await well()
+    return await reply_well()
 
 
-async def no() -> tuple[int, bytes]:
+async def refuse() -> tuple[int, bytes]:
     return 401, b"{}"
 
 
 class Cloud:
-    """Answers every request with what `answer` says; keeps what it was asked."""
+    """Replies to each request with `reply`; keeps the requests."""
 
     def __init__(self) -> None:
-        self.answer: Answer = well
-        self.asked: list[bytes] = []
+        self.reply: Reply = reply_well
+        self.requests: list[bytes] = []
         self.host = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
-            self.asked.append(head + await reader.readexactly(int(length.split(b":")[1])))
-            status, body = await self.answer()
+            self.requests.append(head + await reader.readexactly(int(length.split(b":")[1])))
+            status, body = await self.reply()
             writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
             await writer.drain()
         except asyncio.IncompleteReadError:
-            self.asked.append(b"hung up")
+            self.requests.append(b"hung up")
         finally:
             writer.close()
 
@@ -91,7 +91,7 @@ async def _listening(cloud: Cloud, certificate: Path) -> AsyncIterator[None]:
 
 
 def _certificate(folder: Path) -> Path:
-    """Certificate and key of nobody but us, in one file."""
+    """Return a file with a self-signed certificate and its key."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cloud")])
     certificate = (
@@ -108,8 +108,8 @@ def _certificate(folder: Path) -> Path:
     return file
 
 
-async def test_h18_a_cloud_that_is_slow_keeps_no_loop_waiting_and_takes_no_thread(cloud: Cloud) -> None:
-    cloud.answer, threads, stalls = slowly, threading.active_count(), list[float]()
+async def test_h18_a_slow_cloud_does_not_stall_the_loop_and_uses_no_thread(cloud: Cloud) -> None:
+    cloud.reply, threads, stalls = reply_slowly, threading.active_count(), list[float]()
 
     async def watch() -> None:
         while True:
@@ -124,34 +124,36 @@ async def test_h18_a_cloud_that_is_slow_keeps_no_loop_waiting_and_takes_no_threa
     assert threading.active_count() == threads
 
 
-async def test_the_library_reads_the_answer_and_asks_nobody_itself(cloud: Cloud) -> None:
+async def test_the_library_parses_the_response_and_sends_no_request(cloud: Cloud) -> None:
     await server_lookup.prefetch_servers("room-1", "token", cloud.host)
-    told = room_client.get_server_config("room-1", "token", cloud.host)
-    assert (told["base_url"], told["ice_servers"]) == ("rtc.example", [])
-    (asked,) = cloud.asked
-    head, _, body = asked.partition(b"\r\n\r\n")
+    config = room_client.get_server_config("room-1", "token", cloud.host)
+    assert (config["base_url"], config["ice_servers"]) == ("rtc.example", [])
+    (requests,) = cloud.requests
+    head, _, body = requests.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /infra/v1/meetings/server-init-config HTTP/1.1")
     assert b"authorization: token" in head.lower()
     assert json.loads(body) == {"roomId": "room-1"}
 
 
-@pytest.mark.parametrize(("answer", "why"), [(never, "TimeoutError"), (no, "HTTPStatusError")])
-async def test_a_cloud_that_does_not_say_is_asked_again_later(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, answer: Answer, why: str
+@pytest.mark.parametrize(("reply", "cause"), [(never_reply, "TimeoutError"), (refuse, "HTTPStatusError")])
+async def test_a_cloud_without_a_usable_response_raises_a_retryable_error(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, reply: Reply, cause: str
 ) -> None:
     monkeypatch.setattr(server_lookup, "ASK_TIMEOUT_S", 0.2)
-    cloud.answer = answer
-    with pytest.raises(RetryableError, match=rf"which servers room room-1 is on \({why}\)"):
+    cloud.reply = reply
+    with pytest.raises(
+        RetryableError, match=rf"The servers of room room-1 could not be looked up \({cause}\)"
+    ):
         await server_lookup.prefetch_servers("room-1", "token", cloud.host)
 
 
-async def test_h19_however_many_hang_the_next_one_is_answered(cloud: Cloud) -> None:
-    """A thread that waits without a deadline is lost for good; eight were all there were."""
-    cloud.answer = never
+async def test_h19_a_look_up_succeeds_after_nine_that_hang(cloud: Cloud) -> None:
+    """A thread that waits without a deadline is lost; the pool had eight."""
+    cloud.reply = never_reply
     for _ in range(9):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await server_lookup.prefetch_servers("room-1", "token", cloud.host)
-    cloud.answer = well
+    cloud.reply = reply_well
     async with asyncio.timeout(2):
         await server_lookup.prefetch_servers("room-1", "token", cloud.host)

@@ -1,6 +1,6 @@
-"""The hazards that cost a caller most, first with the original, where they happen, then with us.
+"""The hazards that harm a caller most occur with upstream and not with warmxfer.
 
-All that can be played: `python -m tests.videosdk.comparison`.
+`python -m tests.videosdk.comparison` runs all hazards.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from warmxfer.cli.local_stack.stack import LocalStack
 
-from .hazards import TROUBLES
-from .side_by_side import TIME_SCALE, Trouble, play
+from .hazard_runner import TIME_SCALE, Hazard, run_hazard
+from .hazards import HAZARDS
 
 COSTLIEST = ("H3", "H4", "H6", "H13")
 
@@ -21,17 +21,19 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[LocalStack]:
-    async with LocalStack(time_scale=TIME_SCALE) as house:
-        yield house
+async def local_stack() -> AsyncIterator[LocalStack]:
+    async with LocalStack(time_scale=TIME_SCALE) as local_stack:
+        yield local_stack
 
 
 @pytest.mark.parametrize(
-    "trouble", [each for each in TROUBLES if each.id in COSTLIEST], ids=lambda trouble: trouble.id
+    "hazard", [each for each in HAZARDS if each.id in COSTLIEST], ids=lambda hazard: hazard.id
 )
-async def test_it_happens_to_the_original_and_not_to_us(house: LocalStack, trouble: Trouble) -> None:
-    original = await play(house, trouble, ours=False)
-    ours = await play(house, trouble, ours=True)
-    print(f"\n{trouble.id}: {original} | {ours}")
-    assert trouble.wrong(original), f"the original: {original}"
-    assert not trouble.wrong(ours), f"ours: {ours}"
+async def test_the_hazard_occurs_with_upstream_and_not_with_warmxfer(
+    local_stack: LocalStack, hazard: Hazard
+) -> None:
+    upstream = await run_hazard(local_stack, hazard, with_warmxfer=False)
+    warmxfer = await run_hazard(local_stack, hazard, with_warmxfer=True)
+    print(f"\n{hazard.id}: {upstream} | {warmxfer}")
+    assert hazard.occurred(upstream), f"upstream: {upstream}"
+    assert not hazard.occurred(warmxfer), f"warmxfer: {warmxfer}"

@@ -1,4 +1,4 @@
-"""A voice agent as its user wrote it for the original. Not a line of it knows of anything else."""
+"""A voice agent as its user wrote it for upstream. It does not mention warmxfer."""
 
 from videosdk.agents import Agent, AgentSession, function_tool, global_event_emitter
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError

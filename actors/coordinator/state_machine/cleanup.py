@@ -1,8 +1,8 @@
 """Clean-up: the caller is released first, then the leg, the briefing agent and the room are ended.
 
 The final phase is published when no reply is outstanding, or when clean-up has used up its time. The evidence
-then names what is unconfirmed; those commands still stand in the stream. An ended transfer goes on checking
-for what may be up.
+then names what is unconfirmed. Those commands stay in the stream, and their actors still carry them out. An
+ended transfer goes on checking for what may be up.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
     ctx.decide(outcome, detail, **evidence)
     ctx.stop_waiting_for(*(each for each in ctx.policies if each is not CreateRoom))
     if ctx.state.caller is CallerPlace.SEEN_EARLY:
-        ctx.state.caller = CallerPlace.WITH_AI
+        ctx.state.caller = CallerPlace.WITH_AI  # the switch was refused: the provider did not move the caller
     ctx.enter_stage(Stage.UNWINDING, timeouts.unwinding_s(ctx.config))
     _release_caller(ctx)
     if ctx.is_started(PreparationTask.DIAL) and not ctx.state.caller.may_be_in_consultation:

@@ -1,1 +1,1 @@
-"""One file a command family."""
+"""Command handlers: one file for each family of commands."""

@@ -1,8 +1,7 @@
-"""Recordings: asked for by the gateway, until there is one or no time, so that no agent's leaving ends one.
+"""RecordParticipant: the gateway starts recordings, so that a recording continues after an agent leaves.
 
-There is no claim. Being recorded is a state of a participant, not something that happens to them: whoever
-asks again finds it so. And where a provider should not know that, a second file of the same call is not the
-harm that a second ring is.
+No at-most-once claim is needed: starting a recording is idempotent. If a provider did not ensure that, a
+second file of the same call would do less harm than a second ring.
 """
 
 from __future__ import annotations
@@ -19,41 +18,48 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from ..answers import command_failed, command_rejected
-from ..at_most_once import poll_until
+from ...common.command_replies import command_failed, command_rejected
 from ..context import GatewayContext
+from ..provider_polling import poll_until
 
-UNANSWERED = "There was no time to ask for the recording."
+NO_TIME = "There was no time to ask for the recording."
 
 log = structlog.get_logger(__name__)
 
 
 async def record_participant(
-    desk: GatewayContext, transfer_id: str, command: RecordParticipant
+    context: GatewayContext, transfer_id: str, command: RecordParticipant
 ) -> CommandReply | None:
-    """Ask until they are recorded: the provider may know of somebody a second later than the room does."""
-    if desk.expired(command):
-        return None
-    last = command_failed(command, FailureKind.REFUSED, UNANSWERED)
+    """Start the recording; repeat until it runs or the deadline is near.
 
-    async def ask(within_s: float) -> CommandReply | None:
-        nonlocal last
+    The provider may list a participant a second later than the room does.
+    """
+    if context.expired(command):
+        return None
+    last_failure = command_failed(command, FailureKind.REFUSED, NO_TIME)
+
+    async def attempt(within_s: float) -> CommandReply | None:
+        nonlocal last_failure
         try:
-            await desk.provider.record_participant(command.room_id, command.participant_id, within_s=within_s)
+            await context.provider.record_participant(
+                command.room_id, command.participant_id, within_s=within_s
+            )
         except Rejected as error:
             return command_rejected(command, error)
         except RetryableError as error:
-            last = command_rejected(command, error)
+            last_failure = command_rejected(command, error)
             return None
         except OutcomeUnknown as error:
-            # What it said tells more than that, asked at the last moment, it said nothing.
-            if error.status is not None or last.status is None:
-                last = command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
+            # An earlier reply with a status says more than a last request that was cut off.
+            if error.status is not None or last_failure.status is None:
+                last_failure = command_failed(command, FailureKind.UNKNOWN, str(error), status=error.status)
             return None
         return RecordingStarted(command_id=command.command_id, participant_id=command.participant_id)
 
-    answer = await poll_until(ask, desk.reply_deadline(command)) or last
-    if isinstance(answer, CommandFailed):
-        # Of the supervisor's recording nobody else is told.
-        log.warning("not_recorded", transfer_id=transfer_id, fault=answer.failure.value, cause=answer.detail)
-    return answer
+    reply = await poll_until(attempt, context.reply_deadline(command)) or last_failure
+    if isinstance(reply, CommandFailed):
+        # No other log line mentions a failed recording of the supervisor.
+        log.warning(
+            "recording_not_started", transfer_id=transfer_id, fault=reply.failure.value, cause=reply.detail
+        )
+    return reply

@@ -1,11 +1,12 @@
-"""The caller's leg, back with the AI: moved at most once, and only if it is where we took it.
+"""ReturnCaller: moves the caller back to the AI, only from the room of this transfer.
 
-`ReturnCaller` is stronger than `SwitchCaller`: if it comes first, the move never happens; if it comes
-after, it waits until the move can no longer happen unseen, and then sees to it that the caller is home.
+- Invariant: `ReturnCaller` wins over `SwitchCaller`. If it is first, the switch never happens. If it is
+  second, it waits until the switch can no longer take effect unseen, and then checks where the caller is.
+- Invariant: each claim allows at most one move back. A move that had no effect (the gateway died, the
+  provider refused or failed) is repeated under a new claim, after the old one can no longer take effect.
+  A second move to the same room would do no harm.
 
-A way back that came to nothing (its gateway died, the provider would not or could not) is begun again under
-a claim of its own, but not before the one before it can no longer happen: a caller is worth more than one
-try, and two moves to the same room would do no harm.
+Test: `tests/actors/gateway/test_return_caller.py`.
 """
 
 from __future__ import annotations
@@ -20,75 +21,91 @@ from warmxfer.schemas import (
     WarmxferError,
 )
 
-from ..answers import command_failed, command_rejected
-from ..at_most_once import EffectClaim, poll_until
+from ...common.command_replies import command_failed, command_rejected
+from ..at_most_once import EffectClaim
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
+from ..provider_polling import poll_until
 
 RETURN_EFFECTS = ("return", *(f"return-{place}" for place in range(2, 11)))
-"""The claims under which the caller may be moved back, one after the other."""
+"""Effects under which the caller may be moved back, used one after the other."""
 REFUSED_RETRY_S, REFUSED_RETRY_MAX_S = 1.0, 15.0
-"""Each refusal is followed by a longer pause: an AI whose process has died takes a while to be back."""
+"""Pause after a refusal; it doubles each time. The provider refuses while no AI is in the primary room, and
+an AI whose process died needs time to return.
+"""
 MIN_MOVE_S = 1.0
-"""With less time than this no claim is used up."""
+"""With less time than this, no claim is used."""
 
 
-async def return_caller(desk: GatewayContext, transfer_id: str, command: ReturnCaller) -> CommandReply:
-    """See to it that the caller is in the primary room, and that no earlier order moves them out again."""
-    forward = await desk.claims.forbid(transfer_id, SWITCH, command)
-    answer_by = desk.reply_deadline(command, at_least_s=CLEAN_UP_S)
-    quiet = in_s(0.0) if forward.forbidden else desk.to_loop_time(forward.settled_at)
-    found = await poll_until(lambda within_s: _settled(desk, command, forward, quiet, within_s), answer_by)
-    if found is None:
-        return command_failed(command, FailureKind.UNKNOWN, "Where the caller is was not seen.")
-    where, record = found
-    if record is None or where is LegPosition.GONE:
-        return CallerReturned(command_id=command.command_id, caller_up=False)
-    if where is LegPosition.THERE:
-        return CallerReturned(command_id=command.command_id, caller_up=True)
-    return await _return(desk, transfer_id, command, record, answer_by)
-
-
-async def _settled(
-    desk: GatewayContext, command: ReturnCaller, forward: EffectClaim, quiet: float, within_s: float
-) -> tuple[LegPosition, CallRecord | None] | None:
-    """Where the caller is, once that can be relied on: a move under way, or one that may still begin, is
-    waited for until `quiet`."""
-    record = await look_up(desk, command.caller_call_id, within_s)
-    where = _position_before_return(record, command, forward)
-    # They were moved away and are back: that move does not begin any more.
-    over = (
-        where is LegPosition.THERE
-        and record is not None
-        and record.completed_moves > forward.intent.moves_done
+async def return_caller(context: GatewayContext, transfer_id: str, command: ReturnCaller) -> CommandReply:
+    """Forbid the switch, and move the caller to the primary room if they are not there."""
+    switch_claim = await context.claims.forbid(transfer_id, SWITCH, command)
+    reply_by = context.reply_deadline(command, at_least_s=CLEAN_UP_S)
+    settled_by = in_s(0.0) if switch_claim.forbidden else context.to_loop_time(switch_claim.settled_at)
+    found = await poll_until(
+        lambda within_s: _settled_position(context, command, switch_claim, settled_by, within_s), reply_by
     )
-    waiting = where in (LegPosition.THERE, LegPosition.UNDER_WAY) and not over and left_s(quiet) > 0
-    return None if waiting else (where, record)
+    if found is None:
+        return command_failed(command, FailureKind.UNKNOWN, "The provider did not say where the caller is.")
+    position, record = found
+    if record is None or position is LegPosition.GONE:
+        return CallerReturned(command_id=command.command_id, caller_up=False)
+    if position is LegPosition.THERE:
+        return CallerReturned(command_id=command.command_id, caller_up=True)
+    return await _return(context, transfer_id, command, record, reply_by)
+
+
+async def _settled_position(
+    context: GatewayContext,
+    command: ReturnCaller,
+    switch_claim: EffectClaim,
+    settled_by: float,
+    within_s: float,
+) -> tuple[LegPosition, CallRecord | None] | None:
+    """Return where the caller is, or None while that may still change.
+
+    A move that is under way or that may still begin can change it until `settled_by`.
+    """
+    record = await look_up(context, command.caller_call_id, within_s)
+    position = _position_before_return(record, command, switch_claim)
+    # The caller was moved away and is back, so the switch is over.
+    already_back = (
+        position is LegPosition.THERE
+        and record is not None
+        and record.completed_moves > switch_claim.record.moves_done
+    )
+    waiting = (
+        position in (LegPosition.THERE, LegPosition.UNDER_WAY) and not already_back and left_s(settled_by) > 0
+    )
+    return None if waiting else (position, record)
 
 
 def _position_before_return(
-    record: CallRecord | None, command: ReturnCaller, forward: EffectClaim
+    record: CallRecord | None, command: ReturnCaller, switch_claim: EffectClaim
 ) -> LegPosition:
-    """Whether the caller is still where we took them. A book that names no room is read by its moves."""
+    """Return whether the caller is still where this transfer moved them.
+
+    A record without a room is judged by its number of completed moves.
+    """
     if record is None or not record.up:
         return LegPosition.GONE
     if record.moving:
         return LegPosition.UNDER_WAY
     if record.room_id is None:
-        moved = not forward.forbidden and record.completed_moves > forward.intent.moves_done
+        moved = not switch_claim.forbidden and record.completed_moves > switch_claim.record.moves_done
         return LegPosition.ELSEWHERE if moved else LegPosition.THERE
-    # In a third room they are somebody else's by now, who is not to lose them to an order of old.
+    # A caller in a third room belongs to a newer transfer, and this command may be an old redelivery.
     return LegPosition.ELSEWHERE if record.room_id == command.from_room_id else LegPosition.THERE
 
 
 async def _return(
-    desk: GatewayContext, transfer_id: str, command: ReturnCaller, record: CallRecord, answer_by: float
+    context: GatewayContext, transfer_id: str, command: ReturnCaller, record: CallRecord, reply_by: float
 ) -> CommandReply:
-    """Move the caller home, under the first claim that has not come to nothing."""
+    """Move the caller back under the first claim that can still have an effect."""
     for effect in RETURN_EFFECTS:
-        if left_s(answer_by) < LOOK_UP_RESERVE_S + MIN_MOVE_S:
-            raise RetryableError("There is no time left to move the caller back in")
-        turn = await desk.claims.claim(
+        if left_s(reply_by) < LOOK_UP_RESERVE_S + MIN_MOVE_S:
+            raise RetryableError("There is no time left to move the caller back")
+        claim = await context.claims.claim(
             transfer_id,
             effect,
             command,
@@ -96,49 +113,49 @@ async def _return(
             moves_done=record.completed_moves,
             moves_failed=record.failed_moves,
         )
-        if turn.granted:
+        if claim.granted:
             try:
-                await _move(desk, transfer_id, effect, command, turn, answer_by)
+                await _switch_back(context, transfer_id, effect, command, claim, reply_by)
             except NOTHING_DONE as error:
-                return await _not_moved(desk, effect, command, error, answer_by)
-        seen = await _watch(desk, command, turn, answer_by)
+                return await _refused(context, effect, command, error, reply_by)
+        seen = await _watch_return(context, command, claim, reply_by)
         if seen is None:
             return command_failed(
-                command, FailureKind.UNKNOWN, "The caller was moved back and not seen to arrive."
+                command, FailureKind.UNKNOWN, "The caller was moved back, and the arrival was not seen."
             )
-        where, now = seen
-        if now is None or where in (LegPosition.THERE, LegPosition.GONE):
-            return CallerReturned(command_id=command.command_id, caller_up=where is LegPosition.THERE)
-        record = now
+        position, current = seen
+        if current is None or position in (LegPosition.THERE, LegPosition.GONE):
+            return CallerReturned(command_id=command.command_id, caller_up=position is LegPosition.THERE)
+        record = current
     return command_failed(command, FailureKind.REFUSED, "The provider could not move the caller back.")
 
 
-async def _move(
-    desk: GatewayContext,
+async def _switch_back(
+    context: GatewayContext,
     transfer_id: str,
     effect: str,
     command: ReturnCaller,
-    turn: EffectClaim,
-    answer_by: float,
+    claim: EffectClaim,
+    reply_by: float,
 ) -> None:
-    """Ask the provider, once; raises when it certainly did nothing."""
-    send_by = min(turn.send_by, answer_by - LOOK_UP_RESERVE_S)
+    """Ask the provider once to move the caller. Raises if the provider certainly did nothing."""
+    send_by = min(claim.send_by, reply_by - LOOK_UP_RESERVE_S)
     try:
-        await desk.provider.switch(
+        await context.provider.switch(
             command.caller_call_id, command.room_id, command.participant_id, within_s=left_s(send_by)
         )
     except NOTHING_DONE:
-        await desk.claims.find_end(transfer_id, effect, "refused")
+        await context.claims.record_end(transfer_id, effect, "refused")
         raise
     except OutcomeUnknown:
-        await desk.claims.find_end(transfer_id, effect, "doubtful")
+        await context.claims.record_end(transfer_id, effect, "doubtful")
 
 
-async def _not_moved(
-    desk: GatewayContext, effect: str, command: ReturnCaller, error: WarmxferError, answer_by: float
+async def _refused(
+    context: GatewayContext, effect: str, command: ReturnCaller, error: WarmxferError, reply_by: float
 ) -> CommandReply:
-    """The provider said no: the caller is gone, or it is asked again soon, or that was the last time."""
-    if await is_down(desk, command.caller_call_id, answer_by):
+    """Handle a refusal: the caller has hung up, or the command is retried, or this was the last claim."""
+    if await is_down(context, command.caller_call_id, reply_by):
         return CallerReturned(command_id=command.command_id, caller_up=False)
     if effect != RETURN_EFFECTS[-1]:
         pause_s = min(REFUSED_RETRY_S * 2 ** RETURN_EFFECTS.index(effect), REFUSED_RETRY_MAX_S)
@@ -146,16 +163,16 @@ async def _not_moved(
     return command_rejected(command, error)
 
 
-async def _watch(
-    desk: GatewayContext, command: ReturnCaller, turn: EffectClaim, answer_by: float
+async def _watch_return(
+    context: GatewayContext, command: ReturnCaller, claim: EffectClaim, reply_by: float
 ) -> tuple[LegPosition, CallRecord | None] | None:
-    """What became of a way back: home, gone, or come to nothing. None: it is not decided yet."""
+    """Return the position after a move back, or None while it is undecided."""
 
-    async def look(within_s: float) -> tuple[LegPosition, CallRecord | None] | None:
-        quiet = left_s(desk.to_loop_time(turn.settled_at)) <= 0
-        record = await look_up(desk, command.caller_call_id, within_s)
-        where = leg_position(record, command.room_id, turn.intent)
-        undecided = where is LegPosition.UNDER_WAY or (where is LegPosition.ELSEWHERE and not quiet)
-        return None if undecided else (where, record)
+    async def read(within_s: float) -> tuple[LegPosition, CallRecord | None] | None:
+        settled = left_s(context.to_loop_time(claim.settled_at)) <= 0
+        record = await look_up(context, command.caller_call_id, within_s)
+        position = leg_position(record, command.room_id, claim.record)
+        undecided = position is LegPosition.UNDER_WAY or (position is LegPosition.ELSEWHERE and not settled)
+        return None if undecided else (position, record)
 
-    return await poll_until(look, answer_by)
+    return await poll_until(read, reply_by)

@@ -1,4 +1,7 @@
-"""The caller's leg, moved to the supervisor: at most once, and only while both legs are up."""
+"""SwitchCaller: moves the caller to the supervisor at most once, and only while both legs are up.
+
+Test: `tests/actors/gateway/test_switch.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,77 +10,80 @@ import asyncio
 from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, OutcomeUnknown, Rejected
 from warmxfer.schemas import CallerSwitched, CommandFailed, CommandReply, FailureKind, SwitchCaller
 
-from ..answers import command_failed, command_rejected
-from ..at_most_once import EffectClaim, poll_until
+from ...common.command_replies import command_failed, command_rejected
+from ..at_most_once import EffectClaim
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
+from ..provider_polling import poll_until
 
-UNSEEN = "The provider did not say whether both are still on the phone; the caller was not moved."
-LATE_STATUSES = frozenset({408, 504})
-"""Answers of somebody between us and the provider who stopped waiting: the request may still be at work."""
+LEGS_UNKNOWN = "The provider did not say whether both are still on the phone; the caller was not moved."
+TIMEOUT_STATUSES = frozenset({408, 504})
+"""Statuses of a proxy that stopped waiting: the provider may still execute the request."""
 
 Legs = tuple[CallRecord | None, CallRecord | None]
-"""The caller's and the supervisor's; None: gone."""
+"""The caller's and the supervisor's call records; None: the call does not exist."""
 
 
-async def switch_caller(desk: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
-    """Check that both legs are up, then move the caller's."""
-    turn = await desk.claims.record_seen(transfer_id, SWITCH)
-    if turn is None:
-        checked = await _check(desk, transfer_id, command)
+async def switch_caller(context: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
+    """Check that both legs are up, then move the caller."""
+    claim = await context.claims.find_claim(transfer_id, SWITCH)
+    if claim is None:
+        checked = await _check(context, transfer_id, command)
         if isinstance(checked, CommandFailed):
             return checked
-        turn = checked
-    if turn.forbidden:
+        claim = checked
+    if claim.forbidden:
         return command_failed(command, FailureKind.CALLED_OFF, "The move was called off before it began.")
-    if not turn.granted:
-        if turn.ending == "refused":
-            return command_failed(command, FailureKind.REFUSED, "The provider has refused this move before.")
-        return await _find_moved(desk, command, turn, desk.to_loop_time(turn.settled_at), None)
-    send_by = min(turn.send_by, desk.reply_deadline(command) - LOOK_UP_RESERVE_S)
+    if not claim.granted:
+        if claim.end_kind == "refused":
+            return command_failed(command, FailureKind.REFUSED, "The provider refused this move earlier.")
+        return await _find_moved(context, command, claim, context.to_loop_time(claim.settled_at), None)
+    send_by = min(claim.send_by, context.reply_deadline(command) - LOOK_UP_RESERVE_S)
     try:
-        response = await desk.provider.switch(
+        response = await context.provider.switch(
             command.caller_call_id, command.room_id, command.participant_id, within_s=left_s(send_by)
         )
     except NOTHING_DONE as error:
-        await desk.claims.find_end(transfer_id, SWITCH, "refused")
-        if await is_down(desk, command.caller_call_id, desk.reply_deadline(command)):
+        await context.claims.record_end(transfer_id, SWITCH, "refused")
+        if await is_down(context, command.caller_call_id, context.reply_deadline(command)):
             return _caller_gone(command)
         return command_rejected(command, error)
     except OutcomeUnknown as error:
-        await desk.claims.find_end(transfer_id, SWITCH, "doubtful")
-        return await _find_moved(desk, command, turn, in_s(desk.claims.settle_s), error)
+        await context.claims.record_end(transfer_id, SWITCH, "doubtful")
+        return await _find_moved(context, command, claim, in_s(context.claims.settle_s), error)
     return CallerSwitched(command_id=command.command_id, response=response)
 
 
 async def _check(
-    desk: GatewayContext, transfer_id: str, command: SwitchCaller
+    context: GatewayContext, transfer_id: str, command: SwitchCaller
 ) -> EffectClaim | CommandFailed:
-    """The move's turn, when both legs are up; else the answer that says which one is not."""
-    # The other half of the time is the move's.
-    time_s = left_s(desk.reply_deadline(command) - LOOK_UP_RESERVE_S) / 2
-    if time_s <= 0:
-        return await desk.claims.forbid(transfer_id, SWITCH, command)
-    legs = await poll_until(lambda within_s: _legs(desk, command, within_s), in_s(time_s))
+    """Return the claim on the switch if both legs are up, or else the reply that says which leg is down."""
+    # The other half of the time is for the switch.
+    check_timeout_s = left_s(context.reply_deadline(command) - LOOK_UP_RESERVE_S) / 2
+    if check_timeout_s <= 0:
+        return await context.claims.forbid(transfer_id, SWITCH, command)
+    legs = await poll_until(lambda within_s: _legs(context, command, within_s), in_s(check_timeout_s))
     if legs is None or isinstance(legs, Rejected):
-        turn = await desk.claims.forbid(transfer_id, SWITCH, command)
-        if not turn.forbidden:
-            return turn
+        claim = await context.claims.forbid(transfer_id, SWITCH, command)
+        if not claim.forbidden:
+            return claim
         return (
-            command_rejected(command, legs) if legs else command_failed(command, FailureKind.REFUSED, UNSEEN)
+            command_rejected(command, legs)
+            if legs
+            else command_failed(command, FailureKind.REFUSED, LEGS_UNKNOWN)
         )
     caller, supervisor = legs
     if caller is None or not caller.up:
         return _caller_gone(command)
     if supervisor is None or not supervisor.up:
-        # Another delivery may have looked while they were there, and must not move the caller after this.
-        turn = await desk.claims.forbid(transfer_id, SWITCH, command)
+        # Another delivery may have read the leg while it was up; it must not move the caller after this.
+        claim = await context.claims.forbid(transfer_id, SWITCH, command)
         return (
             command_failed(command, FailureKind.SUPERVISOR_GONE, "The supervisor has hung up.")
-            if turn.forbidden
-            else turn
+            if claim.forbidden
+            else claim
         )
-    return await desk.claims.claim(
+    return await context.claims.claim(
         transfer_id,
         SWITCH,
         command,
@@ -86,47 +92,54 @@ async def _check(
     )
 
 
-async def _legs(desk: GatewayContext, command: SwitchCaller, within_s: float) -> Legs | Rejected:
+async def _legs(context: GatewayContext, command: SwitchCaller, within_s: float) -> Legs | Rejected:
     try:
         return await asyncio.gather(
-            look_up(desk, command.caller_call_id, within_s),
-            look_up(desk, command.supervisor_call_id, within_s),
+            look_up(context, command.caller_call_id, within_s),
+            look_up(context, command.supervisor_call_id, within_s),
         )
     except Rejected as error:
-        # Asking again will not help.
+        # A refused read is final: repeating it does not help.
         return error
 
 
 async def _find_moved(
-    desk: GatewayContext, command: SwitchCaller, turn: EffectClaim, until: float, doubt: OutcomeUnknown | None
+    context: GatewayContext,
+    command: SwitchCaller,
+    claim: EffectClaim,
+    until: float,
+    unknown: OutcomeUnknown | None,
 ) -> CommandReply:
-    """The move may have happened: see where the caller is, or say that we do not know."""
-    last = LegPosition.UNDER_WAY
+    """Find where the caller is after a switch that may have happened; reply UNKNOWN if unseen."""
+    position = LegPosition.UNDER_WAY
 
-    async def look(within_s: float) -> CallRecord | LegPosition | None:
-        nonlocal last
-        last = LegPosition.UNDER_WAY
-        record = await look_up(desk, command.caller_call_id, within_s)
-        last = leg_position(record, command.room_id, turn.intent)
-        if last is LegPosition.THERE:
+    async def read(within_s: float) -> CallRecord | LegPosition | None:
+        nonlocal position
+        position = LegPosition.UNDER_WAY
+        record = await look_up(context, command.caller_call_id, within_s)
+        position = leg_position(record, command.room_id, claim.record)
+        if position is LegPosition.THERE:
             return record
-        return last if last in (LegPosition.GONE, LegPosition.FAILED) else None
+        return position if position in (LegPosition.GONE, LegPosition.FAILED) else None
 
-    found = await poll_until(look, min(until, desk.reply_deadline(command)))
+    found = await poll_until(read, min(until, context.reply_deadline(command)))
     if isinstance(found, CallRecord):
         return CallerSwitched(command_id=command.command_id, response={"data": dict(found.raw)})
     if found is LegPosition.GONE:
         return _caller_gone(command)
     if found is LegPosition.FAILED:
         return command_failed(command, FailureKind.REFUSED, "The provider could not move the caller.")
-    status = doubt.status if doubt else None
-    if doubt and status and status not in LATE_STATUSES and last is LegPosition.ELSEWHERE:
+    status = unknown.status if unknown else None
+    if unknown and status and status not in TIMEOUT_STATUSES and position is LegPosition.ELSEWHERE:
         return command_failed(
-            command, FailureKind.REFUSED, f"{doubt}; the caller was not moved.", status=status
+            command, FailureKind.REFUSED, f"{unknown}; the caller was not moved.", status=status
         )
-    why = str(doubt) if doubt else "Another gateway began this move"
+    reason = str(unknown) if unknown else "Another gateway began this move"
     return command_failed(
-        command, FailureKind.UNKNOWN, f"{why}; where the caller is was not seen.", status=status
+        command,
+        FailureKind.UNKNOWN,
+        f"{reason}; the provider did not say where the caller is.",
+        status=status,
     )
 
 

@@ -1,1 +1,1 @@
-"""Rooms of VideoSDK, through its agents framework."""
+"""VideoSDK rooms, joined through its agents framework."""

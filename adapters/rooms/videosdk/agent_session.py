@@ -1,13 +1,13 @@
-"""One `AgentSession` of the framework in one room: it hears and speaks, and never answers by itself.
+"""A framework `AgentSession` in one room that never replies by itself.
 
-The law of this file: the pipeline runs without its LLM, so there is nothing in it that could take a turn;
-what is heard is handed out, what is said is handed in. All of it lives in one context of its own (the
-framework finds its room, events and metrics by contextvar), and every step of closing has a deadline, the
-room first: whatever hangs behind it, nobody is left talking to us.
+Invariants:
+
+- The pipeline runs without its LLM, so nothing in it can take a turn. Transcripts go to a callback, lines
+  come from `say`.
+- The session lives in a contextvars context of its own: the framework finds room, events and metrics there.
+- Each step of `close` has a deadline. The room is left first, so that a component that hangs cannot keep the
+  agent in the room.
 """
-
-# pyright: reportMissingImports=false
-# The extra is not installed where the rest of the house is type-checked.
 
 from __future__ import annotations
 
@@ -19,77 +19,89 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from videosdk.agents import (
+
+from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
+
+from ..room_client import JoinOptions, RoomEvent
+from ..settings import PipelineFactory
+from .framework import (
     Agent,
     AgentSession,
     JobContext,
     MetricsOptions,
     RoomOptions,
     TracesOptions,
+    UtteranceHandle,
     VoiceMailDetector,
+    accept_input,
+    enter_session_scope,
+    set_current_job,
+    set_pipeline,
 )
-from videosdk.agents.job import _enter_session_scope, _set_current_job_context
-
-from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
-
-from ..room_client import JoinOptions, RoomEvent
-from ..settings import PipelineFactory
-from .gc_guard import without_gc_collect
+from .framework_patches import without_gc_collect
+from .framework_speech import end_of, on_final_transcript, reset_interrupt
 from .pipeline_check import make_pipeline
 from .room import FrameworkRoom
 
 CLOSE_TIMEOUT_S = 2.0
+"""Limits each step of `close`."""
+
 DETECT_AFTER_S = 2.0
-"""How long the framework's detector listens before it decides whether a machine is speaking."""
+"""How long the framework's voicemail detector listens before it decides."""
 
 UNWATCHED = {"metrics": MetricsOptions(enabled=False), "traces": TracesOptions(enabled=False)}
-"""What the supervisor says goes to the pipeline's own components and to nobody's dashboard."""
+"""Send what the supervisor says only to the pipeline's components, and to no dashboard."""
 
 log = structlog.get_logger(__name__)
 
 
 def silence_framework_logs() -> None:
-    """For a process that only briefs: the framework quotes what it heard in its warnings."""
+    """Hide the framework's warnings, which quote transcripts. For a process that only briefs."""
     logging.getLogger("videosdk.agents").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCallbacks:
-    """Whom to tell: what happens in the room, a turn that was heard, a voice that is a machine's."""
+    """Callbacks for room events, transcripts of the supervisor, and a detected voicemail."""
 
-    notice: Callable[[RoomEvent], None]
-    heard: Callable[[str], None]
-    machine: Callable[[], None]
+    room_event: Callable[[RoomEvent], None]
+    transcript: Callable[[str], None]
+    voicemail: Callable[[], None]
 
 
 class SilentAgentSession:
-    """Built, entered and closed in the task context that first touches it."""
+    """One session. Build, enter and close it in the same context."""
 
     def __init__(
-        self, seat: JoinOptions, ticket: RoomToken, factory: PipelineFactory, hearing: SessionCallbacks
+        self,
+        options: JoinOptions,
+        token: RoomToken,
+        factory: PipelineFactory,
+        callbacks: SessionCallbacks,
     ) -> None:
-        """Raises `Refused` for a ticket or a factory that will not do."""
+        """Raises `InvalidRequest` for a token without a server address, or a pipeline that cannot brief."""
         if factory.scope is None:
-            _enter_session_scope()
-        self._hearing = hearing
-        self._context = JobContext(room_options=_options(seat, ticket))
-        _set_current_job_context(self._context)
+            enter_session_scope()
+        self._callbacks = callbacks
+        host = _signaling_host(token)
+        self._context = JobContext(room_options=_room_options(options, token, host))
+        set_current_job(self._context)
         self._pipeline = make_pipeline(factory)
-        # One that was made before there was a job could not put itself down for it.
-        self._context._set_pipeline_internal(self._pipeline)
+        set_pipeline(self._context, self._pipeline)
         self.llm, self._pipeline.llm = self._pipeline.llm, None
         self._agent_session = AgentSession(
-            agent=_Silent(),
+            agent=_SilentAgent(),
             pipeline=self._pipeline,
             voice_mail_detector=self._detector(factory.detector or self.llm),
         )
         self.room = self._context.room = FrameworkRoom(
-            notice=hearing.notice,
-            listens_to=seat.listens_to,
-            meeting_id=seat.room_id,
-            auth_token=ticket.token,
-            name=seat.name,
-            agent_participant_id=seat.participant_id,
+            on_event=callbacks.room_event,
+            listens_to=options.listens_to,
+            token=token.token,
+            host=host,
+            meeting_id=options.room_id,
+            name=options.name,
+            agent_participant_id=options.participant_id,
             agent_id=self._pipeline.agent.id,
             pipeline=self._pipeline,
             loop=asyncio.get_running_loop(),
@@ -98,41 +110,38 @@ class SilentAgentSession:
             owns_session_metrics=False,
             metrics_options=UNWATCHED["metrics"],
             traces_options=UNWATCHED["traces"],
-            signaling_base_url=self._context.room_options.signaling_base_url,
         )
 
     async def enter(self) -> None:
-        """Be in the room, with open ears. Raises `Retry`; how long it may take is the caller's to say."""
+        """Join the room and start to listen. Raises `RetryableError`; the caller sets the deadline."""
         try:
             await self._context.connect()
             await self.room.entered
             await self._agent_session.start()
         except (RetryableError, TimeoutError):
             raise
-        except Exception as error:  # a vendor's component: it may fail in any way
+        except Exception as error:  # a vendor's component may raise anything
             raise RetryableError(
                 f"Room {self.room.meeting_id} was not entered ({type(error).__name__})"
             ) from error
-        self._pipeline.orchestrator.speech_understanding.on("transcript_final", self._hear)
+        on_final_transcript(self._pipeline, self._on_transcript)
 
     @property
     def session_id(self) -> str | None:
-        """The room's session, as soon as the cloud has told."""
+        """The id of the room's session; None until the cloud has sent it."""
         return getattr(self.room.meeting, "session_id", None)
 
     def listen(self, enabled: bool) -> None:
-        self._agent_session._accept_user_input = enabled
+        accept_input(self._agent_session, enabled)
 
-    async def say(self, text: str, line: Any) -> bool:
-        """Say `text` as the `UtteranceHandle` `line`; was it interrupted? Cancelling stops it."""
+    async def say(self, text: str, line: UtteranceHandle) -> bool:
+        """Say `text` as `line`; return whether it was interrupted. Cancelling stops the speech."""
         orchestrator = self._pipeline.orchestrator
-        # As the framework does before an answer of its own: else only the first line could be cut.
-        orchestrator._is_interrupted = False
-        orchestrator.speech_generation.reset_interrupt()
+        reset_interrupt(orchestrator)
         self._agent_session.current_utterance = line
         saying = asyncio.create_task(self._pipeline.send_message(text, handle=line))
         try:
-            await asyncio.wait((saying, line._done_fut), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((saying, end_of(line)), return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not saying.done():
                 saying.cancel()
@@ -143,39 +152,42 @@ class SilentAgentSession:
         return line.interrupted or failed is not None
 
     async def close(self) -> None:
-        """Leave the room, then let go of everything else; never raises, never hangs."""
+        """Leave the room, then close session and job. Never raises; each step has `CLOSE_TIMEOUT_S`."""
         self._pipeline.llm = self.llm
         with without_gc_collect():
             await _within("room", self.room.leave)
             await _within("session", self._agent_session.close)
             await _within("job", self._context.shutdown)
 
-    def _hear(self, told: dict[str, Any]) -> None:
-        if text := str(told.get("text") or "").strip():
-            self._hearing.heard(text)
+    def _on_transcript(self, transcript: dict[str, Any]) -> None:
+        if text := str(transcript.get("text") or "").strip():
+            self._callbacks.transcript(text)
 
     def _detector(self, llm: Any) -> Any:
-        async def machine() -> None:
-            self._hearing.machine()
+        async def on_voicemail() -> None:
+            self._callbacks.voicemail()
 
-        return VoiceMailDetector(llm, machine, DETECT_AFTER_S) if llm is not None else None
+        return VoiceMailDetector(llm, on_voicemail, DETECT_AFTER_S) if llm is not None else None
 
 
-class _Silent(Agent):
-    """The framework's agent has nothing to say: the script of the briefing is elsewhere."""
+class _SilentAgent(Agent):
+    """An agent that says nothing: the briefing worker decides what is said."""
 
     def __init__(self) -> None:
         super().__init__(instructions="")
 
     async def on_enter(self) -> None:
-        """Who comes is greeted by the script."""
+        """Say nothing on entering."""
 
     async def on_exit(self) -> None:
-        """Goodbyes, too."""
+        """Say nothing on leaving."""
 
 
 async def _within(part: str, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Give `stop` its time; what it raises, and a cancelling it does not heed, is its own affair."""
+    """Run `stop` for at most `CLOSE_TIMEOUT_S`; log its error. Never raises.
+
+    Does not wait for a task that ignores its cancellation.
+    """
     stopping = asyncio.create_task(stop())
     done, _ = await asyncio.wait((stopping,), timeout=CLOSE_TIMEOUT_S)
     if not done:
@@ -185,17 +197,21 @@ async def _within(part: str, stop: Callable[[], Coroutine[Any, Any, None]]) -> N
         log.warning("closing_failed", part=part, error=type(error).__name__)
 
 
-def _options(seat: JoinOptions, ticket: RoomToken) -> Any:
-    host = urlsplit(ticket.signaling_url).netloc
+def _signaling_host(token: RoomToken) -> str:
+    host = urlsplit(token.signaling_url).netloc
     if not host:
         raise InvalidRequest("signaling_url is no http(s) address; set the gateway's provider base URL")
+    return host
+
+
+def _room_options(options: JoinOptions, token: RoomToken, host: str) -> Any:
     return RoomOptions(
-        room_id=seat.room_id,
-        auth_token=ticket.token,
-        name=seat.name,
-        agent_participant_id=seat.participant_id,
+        room_id=options.room_id,
+        auth_token=token.token,
+        name=options.name,
+        agent_participant_id=options.participant_id,
         signaling_base_url=host,
         playground=False,
         **UNWATCHED,
-        join_meeting=False,  # the framework would make a room of its own kind
+        join_meeting=False,  # otherwise the framework makes a room handler of its own class
     )

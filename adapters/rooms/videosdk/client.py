@@ -1,12 +1,11 @@
-"""A presence in a room of VideoSDK: a session of the framework behind the port.
+"""`RoomClient` of a VideoSDK room, through a session of the framework.
 
-The law of this file: one line is said at a time, by one task; it is over when its utterance is, whoever
-ended it. A session is made anew for each attempt to join, and closed when the attempt fails. A connection
-that is lost is not had back here: another worker, or this one again, takes the seat.
+Invariants:
+
+- One task says one line at a time. A line is over when its utterance has ended, for any reason.
+- Each attempt to join makes a new session; a failed attempt closes it.
+- A lost connection is not restored here: a worker joins again with the same participant id.
 """
-
-# pyright: reportMissingImports=false
-# The extra is not installed where the rest of the house is type-checked.
 
 from __future__ import annotations
 
@@ -16,7 +15,6 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 import structlog
-from videosdk.agents import UtteranceHandle
 
 from warmxfer.schemas import RetryableError, format_traceback
 
@@ -37,6 +35,7 @@ from ..settings import PipelineFactory
 from ..utterance_queue import UtteranceQueue
 from .agent_session import SessionCallbacks, SilentAgentSession
 from .chat_model import FrameworkChatModel
+from .framework import UtteranceHandle
 
 JOIN_TIMEOUT_S = 10.0
 
@@ -46,10 +45,10 @@ log = structlog.get_logger(__name__)
 
 
 class VideoSDKRoomClient:
-    """`Voice` for `WARMXFER_VOICE=videosdk`."""
+    """`RoomClient` for `WARMXFER_VOICE=videosdk`."""
 
-    def __init__(self, seat: JoinOptions, factory: PipelineFactory) -> None:
-        self._seat = seat
+    def __init__(self, options: JoinOptions, factory: PipelineFactory) -> None:
+        self._options = options
         self._factory = factory
         self._roster = Roster()
         self._events = RoomEventQueue()
@@ -69,7 +68,7 @@ class VideoSDKRoomClient:
         scope = self._factory.scope
         self._context = scope.copy() if scope is not None else contextvars.copy_context()
         self._roster = Roster()
-        return await self._begin(self._enter())
+        return await self._run_in_context(self._join())
 
     def events(self) -> AsyncIterator[RoomEvent]:
         return self._events.read()
@@ -96,31 +95,32 @@ class VideoSDKRoomClient:
             self._speaking.cancel()
             await asyncio.gather(self._speaking, return_exceptions=True)
         if session is not None:
-            await self._begin(session.close())
+            await self._run_in_context(session.close())
 
-    # ── the life of a session ────────────────────────────────────────────────────────────────────
+    # ── session ──────────────────────────────────────────────────────────────────────────────────
 
-    async def _begin(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` in the session's context; cancelling it cancels the work."""
+    async def _run_in_context(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` in the session's context. Cancelling this cancels `work`."""
         return await asyncio.create_task(work, context=self._context)
 
-    async def _enter(self) -> RoomSnapshot:
+    async def _join(self) -> RoomSnapshot:
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
-                session = await self._opened()
+                session = await self._open_session()
         except TimeoutError:
             raise RetryableError(
-                f"Room {self._seat.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
+                f"Room {self._options.room_id} did not open within {JOIN_TIMEOUT_S:g} s"
             ) from None
         session.listen(self._listening)
         self._session = session
-        self._speaking = asyncio.create_task(self._speak(session), name=f"voice-{self._seat.participant_id}")
-        return RoomSnapshot(self._seat.room_id, session.session_id, self._roster.others)
+        name = f"voice-{self._options.participant_id}"
+        self._speaking = asyncio.create_task(self._speak(session), name=name)
+        return RoomSnapshot(self._options.room_id, session.session_id, self._roster.others)
 
-    async def _opened(self) -> SilentAgentSession:
-        ticket = await self._seat.token_source()
-        hearing = SessionCallbacks(self._notice, self._heard, self._machine)
-        session = SilentAgentSession(self._seat, ticket, self._factory, hearing)
+    async def _open_session(self) -> SilentAgentSession:
+        token = await self._options.token_source()
+        callbacks = SessionCallbacks(self._on_room_event, self._on_transcript, self._on_voicemail)
+        session = SilentAgentSession(self._options, token, self._factory, callbacks)
         try:
             await session.enter()
         except BaseException:
@@ -138,32 +138,32 @@ class VideoSDKRoomClient:
                 utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
                 self._utterances.finish(utterance.id, await session.say(text, line))
         except Exception as error:
-            log.error("voice_broke", room=self._seat.room_id, exception=format_traceback(error))
+            log.error("voice_broke", room=self._options.room_id, exception=format_traceback(error))
             self._end(DisconnectReason.LOST)
 
-    def _end(self, closing: DisconnectReason | None) -> None:
+    def _end(self, reason: DisconnectReason | None) -> None:
         self._utterances.close()
-        self._events.end(closing)
+        self._events.end(reason)
 
-    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+    # ── callbacks of the session ─────────────────────────────────────────────────────────────────
 
-    def _notice(self, event: RoomEvent) -> None:
-        """Take note; what happened before we were all there is in the presence that `join` returns."""
+    def _on_room_event(self, event: RoomEvent) -> None:
+        """Publish `event`. Events before the end of `join` are part of the snapshot that it returns."""
         if isinstance(event, Disconnected):
             self._end(event.reason)
             return
-        for news in self._roster.apply(event):
+        for change in self._roster.apply(event):
             if self._session is not None:
-                self._tell(news)
+                self._publish(change)
 
-    def _heard(self, text: str) -> None:
-        if self._seat.listens_to is not None:
-            self._tell(UtteranceHeard(self._seat.listens_to, text))
+    def _on_transcript(self, text: str) -> None:
+        if self._options.listens_to is not None:
+            self._publish(UtteranceHeard(self._options.listens_to, text))
 
-    def _machine(self) -> None:
-        if self._seat.listens_to is not None:
-            self._tell(VoicemailSuspected(self._seat.listens_to))
+    def _on_voicemail(self) -> None:
+        if self._options.listens_to is not None:
+            self._publish(VoicemailSuspected(self._options.listens_to))
 
-    def _tell(self, event: RoomEvent) -> None:
+    def _publish(self, event: RoomEvent) -> None:
         if not self._events.put(event):
             self._end(DisconnectReason.LOST)

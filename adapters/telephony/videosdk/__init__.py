@@ -1,1 +1,1 @@
-"""VideoSDK's telephony REST API as a provider."""
+"""Provider for VideoSDK's telephony REST API."""

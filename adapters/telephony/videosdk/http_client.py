@@ -1,13 +1,14 @@
-"""Speaking HTTP with VideoSDK: one total deadline, few repetitions, one translation of errors.
+"""HTTP client for VideoSDK: one total deadline, retries, and the translation of errors.
 
-What may be repeated when
-- turned away (429): anything, after the time asked for;
-- never sent (no connection), or refused for the time in its token: anything;
-- sent, and no usable answer (5xx, timeout, reset, not VideoSDK's JSON): only what is `repeatable`, that is
-  questions, and orders that mean the same twice. A dial or a switch then raises `Doubtful` at once.
+When a request is repeated:
 
-One log line a request: method, path template, status, milliseconds, request id. Never a body, a query, an
-id in a path, or a header of ours.
+- Rate-limited (429): always, after the time in `Retry-After`.
+- Never sent (no connection), or refused for the time in its token: always.
+- Sent without a usable response (5xx, timeout, reset, not VideoSDK's JSON): only if it is idempotent. A dial
+  or a switch raises `OutcomeUnknown` at once.
+
+Each request writes one log line: method, path template, status, milliseconds, request id. It never holds a
+body, a query, an id of a path, or a header that we send.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from .tokens import Tokens
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 MAX_SENTENCE_BYTES = 1024
-MARKUP = "<"
-"""A page of somebody's between us and VideoSDK is no sentence of its."""
+HTML_START = "<"
+"""A response that starts with it is an HTML page of a proxy, not a sentence of VideoSDK."""
 MAX_TRIES = 6
 MAX_UNKNOWN_TRIES = 3
 FIRST_PAUSE_S = 0.1
@@ -47,7 +48,7 @@ MAX_PAUSE_S = 2.0
 AGAIN_AFTER_S = 1.0
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 4.0
-"""Shorter than any usual server's: a connection the server is just closing would make a dial doubtful."""
+"""Less than usual servers allow: a dial on a connection that the server closes has an unknown outcome."""
 
 REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "x-amz-request-id")
 
@@ -58,7 +59,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request: `path` is a template whose `{words}` are filled, percent-encoded, from `ids`."""
+    """One request. `path` is a template; its `{names}` are filled, percent-encoded, from `ids`."""
 
     method: str
     path: str
@@ -68,13 +69,18 @@ class ApiRequest:
     repeatable: bool = False
 
     @property
-    def question(self) -> bool:
-        """Asking changes nothing."""
+    def label(self) -> str:
+        """Method and path template, for errors."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_query(self) -> bool:
+        """Whether the request changes nothing."""
         return self.method == "GET"
 
     @property
     def idempotent(self) -> bool:
-        return self.question or self.repeatable
+        return self.is_query or self.repeatable
 
     @property
     def url(self) -> str:
@@ -99,91 +105,91 @@ class HttpClient:
             ),
         )
 
-    async def request(self, ask: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
-        """Send `ask` and read its answer, all within one deadline; raises what `errors.py` lists."""
+    async def request(self, request: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
+        """Send the request and read its response within one deadline. Raises what `errors.py` lists."""
         budget_s = min(self._timeout_s, self._timeout_s if within_s is None else within_s)
         if budget_s <= 0:
-            raise NotSent(f"No time was left to ask {ask.method} {ask.path}")
+            raise NotSent(f"{request.label} was not sent: no time was left")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + budget_s
-        # One silence must not eat the time of a second try, where a second try is allowed.
-        try_s = budget_s / 2 if ask.idempotent else budget_s
-        tries, doubts = 0, list[OutcomeUnknown]()
+        # If a repeat is allowed, one try may use half of the time, so that a second one is possible.
+        try_s = budget_s / 2 if request.idempotent else budget_s
+        tries, unknown = 0, list[OutcomeUnknown]()
         while True:
             tries += 1
             try:
-                return await self._once(ask, read, min(deadline, loop.time() + try_s))
+                return await self._try(request, read, min(deadline, loop.time() + try_s))
             except NotFound:
                 raise
             except (RateLimited, NotSent, Rejected, OutcomeUnknown) as error:
-                doubts += [error] if isinstance(error, OutcomeUnknown) else []
+                unknown += [error] if isinstance(error, OutcomeUnknown) else []
                 pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
-                spent = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
-                spent = spent or len(doubts) >= MAX_UNKNOWN_TRIES or isinstance(error, Rejected)
-                # It speaks for its own try only: an earlier one may have been carried out.
-                told = error if ask.question or not doubts else doubts[-1]
-                if spent or (doubts and not ask.idempotent):
-                    raise _final(ask, told) from error
+                is_last = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
+                is_last = is_last or len(unknown) >= MAX_UNKNOWN_TRIES or isinstance(error, Rejected)
+                # The error is about the last try only: an earlier try may have been carried out.
+                final = error if request.is_query or not unknown else unknown[-1]
+                if is_last or (unknown and not request.idempotent):
+                    raise _final(request, final) from error
             await asyncio.sleep(pause_s)
             if loop.time() >= deadline:
-                # This process stood still meanwhile, and others may have taken it for dead.
-                raise _final(ask, told)
+                # This process was stalled, and other processes may have treated it as dead.
+                raise _final(request, final)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _once(self, ask: ApiRequest, read: Reader[T], deadline: float) -> T:
+    async def _try(self, request: ApiRequest, read: Reader[T], deadline: float) -> T:
         loop = asyncio.get_running_loop()
         began = loop.time()
         status: int | None = None
-        request_id, ended = "", "answered"
+        request_id, outcome = "", "answered"
         try:
             async with asyncio.timeout_at(deadline):
-                response, content = await self._send(ask)
+                response, content = await self._send(request)
             status = response.status_code
             if self._tokens.observe(response.headers.get("date", "")) and status in (401, 403):
                 raise NotSent("The clock of this machine is wrong, and the token was refused", after_s=0.0)
             request_id = next(
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
             )
-            return _read(ask, response, content, read)
+            return _read(request, response, content, read)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            ended = type(error).__name__
-            raise NotSent(f"VideoSDK could not be reached ({ended})", after_s=0.0) from error
+            outcome = type(error).__name__
+            raise NotSent(f"VideoSDK could not be reached ({outcome})", after_s=0.0) from error
         except (httpx.HTTPError, TimeoutError) as error:
-            ended = type(error).__name__
-            raise OutcomeUnknown(f"{ask.method} {ask.path} was sent and got no answer ({ended})") from error
+            outcome = type(error).__name__
+            raise OutcomeUnknown(f"{request.label} was sent and got no answer ({outcome})") from error
         except (RateLimited, Rejected, OutcomeUnknown) as error:
-            ended = type(error).__name__
+            outcome = type(error).__name__
             raise
         finally:
             log.info(
                 "provider_request",
-                method=ask.method,
-                path=ask.path,
+                method=request.method,
+                path=request.path,
                 status=status,
-                ended=ended,
+                ended=outcome,
                 took_ms=round((loop.time() - began) * 1000, 1),
                 request_id=request_id[:64],
             )
 
-    async def _send(self, ask: ApiRequest) -> tuple[httpx.Response, bytes]:
-        """The answer and its body, cut off where no honest answer goes on."""
-        request = self._client.build_request(
-            ask.method,
-            ask.url,
-            params=dict(ask.query) if ask.query else None,
-            json=ask.body,
+    async def _send(self, request: ApiRequest) -> tuple[httpx.Response, bytes]:
+        """Return the response and its body. Raises `OutcomeUnknown` beyond `MAX_RESPONSE_BYTES`."""
+        http_request = self._client.build_request(
+            request.method,
+            request.url,
+            params=dict(request.query) if request.query else None,
+            json=request.body,
             headers={"authorization": self._tokens.for_rest()},
         )
-        response = await self._client.send(request, stream=True)
+        response = await self._client.send(http_request, stream=True)
         try:
             content = bytearray()
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
                     raise OutcomeUnknown(
-                        f"{ask.method} {ask.path} answered more than {MAX_RESPONSE_BYTES} bytes",
+                        f"{request.label} answered more than {MAX_RESPONSE_BYTES} bytes",
                         status=response.status_code,
                     )
             return response, bytes(content)
@@ -191,27 +197,24 @@ class HttpClient:
             await response.aclose()
 
 
-def _read(ask: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
+def _read(request: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
     status = response.status_code
     if not response.is_success:
-        _raise_for_status(ask, status, response.headers.get("retry-after", ""), content)
+        _raise_for_status(request, status, response.headers.get("retry-after", ""), content)
     try:
         return read(_object(content))
     except Unreadable as error:
-        raise OutcomeUnknown(
-            f"{ask.method} {ask.path} answered {status} with something that is not VideoSDK's", status=status
-        ) from error
+        what = f"{request.label} answered {status}"
+        raise OutcomeUnknown(f"{what} with a response that is not VideoSDK's", status=status) from error
 
 
-def _raise_for_status(ask: ApiRequest, status: int, retry_after: str, content: bytes) -> NoReturn:
-    """Translate a status that is no success."""
-    what = f"{ask.method} {ask.path} answered {status}"
-    said = _provider_sentence(content)
-    whole = f"{what}: {said}" if said else what
+def _raise_for_status(request: ApiRequest, status: int, retry_after: str, content: bytes) -> NoReturn:
+    """Raise the error for a status that is not a success."""
+    what = f"{request.label} answered {status}"
+    sentence = _provider_sentence(content)
+    whole = f"{what}: {sentence}" if sentence else what
     if status == 429:
-        raise RateLimited(
-            f"VideoSDK has no room for more requests now; {what}", after_s=_after_s(retry_after)
-        )
+        raise RateLimited(f"VideoSDK accepts no more requests for now; {what}", after_s=_after_s(retry_after))
     if status in (402, 404):
         raise NotFound(whole, status=status)
     if status in (401, 403):
@@ -223,44 +226,44 @@ def _raise_for_status(ask: ApiRequest, status: int, retry_after: str, content: b
     raise Rejected(whole, status=status)
 
 
-def _final(ask: ApiRequest, error: RateLimited | NotSent | Rejected | OutcomeUnknown) -> Exception:
-    """What the asker meets when we have stopped trying."""
+def _final(request: ApiRequest, error: RateLimited | NotSent | Rejected | OutcomeUnknown) -> Exception:
+    """Return the error to raise after the last try."""
     if isinstance(error, OutcomeUnknown):
-        return Unanswered(str(error), status=error.status) if ask.question else error
+        return Unanswered(str(error), status=error.status) if request.is_query else error
     if isinstance(error, Rejected):
         return error
-    # Whoever tries again from the start shall not do so at once.
+    # The caller must not start again at once.
     error.after_s = max(error.after_s, AGAIN_AFTER_S)
     return error
 
 
 def _provider_sentence(content: bytes) -> str:
-    """The provider's own words about a failure, made safe to repeat."""
+    """Return the provider's own sentence about a failure, masked; empty if there is none."""
     try:
-        words = _object(content)
+        response = _object(content)
     except Unreadable:
         return ""
     for name in ("message", "error", "msg", "statusMessage"):
-        if isinstance(said := words.get(name), str):
-            return masked(said)
+        if isinstance(sentence := response.get(name), str):
+            return masked(sentence)
     return ""
 
 
 def _object(content: bytes) -> Mapping[str, Any]:
-    """An answer as an object; one that is a sentence and nothing else, as of recordings, is its `message`."""
+    """Return the response as an object. A bare sentence, as for recordings, becomes its `message`."""
     try:
-        answer: object = msgspec.json.decode(content)
+        response: object = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = content[:MAX_SENTENCE_BYTES].decode(errors="replace").strip()
-    if isinstance(answer, dict):
-        return cast("dict[str, Any]", answer)
-    if not isinstance(answer, str) or answer.startswith(MARKUP):
-        raise Unreadable("an answer that is neither an object nor a sentence")
-    return {"message": answer}
+        response = content[:MAX_SENTENCE_BYTES].decode(errors="replace").strip()
+    if isinstance(response, dict):
+        return cast("dict[str, Any]", response)
+    if not isinstance(response, str) or response.startswith(HTML_START):
+        raise Unreadable("a response that is neither an object nor a sentence")
+    return {"message": response}
 
 
 def _after_s(retry_after: str) -> float:
-    """`Retry-After` in seconds; a date, or nonsense, is left to the usual backoff."""
+    """Return `Retry-After` in seconds; 0 for a date or an invalid value."""
     try:
         seconds = float(retry_after)
     except ValueError:
@@ -269,5 +272,5 @@ def _after_s(retry_after: str) -> float:
 
 
 def _backoff_s(tries: int) -> float:
-    """Twice as long each time, with a jitter that keeps many gateways apart."""
+    """Return an exponential backoff. The jitter keeps many gateways from retrying together."""
     return min(FIRST_PAUSE_S * 2 ** (tries - 1), MAX_PAUSE_S) * random.uniform(0.75, 1.25)

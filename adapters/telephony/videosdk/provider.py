@@ -1,8 +1,8 @@
-"""VideoSDK as a `Provider`. This file and its `videosdk_*` neighbours are all that knows VideoSDK.
+"""VideoSDK as a `Provider`. Only this folder knows VideoSDK's REST API.
 
-Our keys travel with every effect, so that its outcome can be looked up instead of tried again: a room is
-found by `customRoomId`, a dialled leg by `metadata.attemptKey` or `participant.id`, a switched one by its
-own record.
+Each effect carries a key, so that its outcome can be looked up instead of tried again. A room is found by
+`customRoomId`, a dialled leg by `metadata.attemptKey` or `participant.id`, a switch by the record of its
+call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 from ..errors import InvalidWebhookSignature, NotFound, Rejected
 from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
 from .http_client import ApiRequest, HttpClient
-from .recording_errors import recording_error
 from .request_bodies import dial_body, recording_body, room_body, switch_body, webhook_body
 from .responses import (
     Unreadable,
@@ -30,6 +29,7 @@ from .responses import (
     read_room,
     read_switched,
     read_webhooks,
+    recording_error,
 )
 from .settings import VideoSDKSettings
 from .tokens import Tokens
@@ -37,12 +37,12 @@ from .webhooks import SIGNATURE, parse_webhook, read_public_key, verify
 
 PER_PAGE = 50
 MAX_PAGES = 40
-"""No more than this many pages of one question are read: 2,000 legs."""
+"""Maximum pages read for one query: 2,000 legs."""
 MARK = "warmxferId"
-"""The metadata key that every leg dialled by warmxfer carries."""
+"""The metadata key of each leg that warmxfer dialled."""
 FETCH = "fetch"
 REFETCH_S = 60.0
-"""A signature that does not verify makes us ask for a newer key, but not more often than this."""
+"""Minimum time between two fetches of the key. A signature that does not verify causes a fetch."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +50,8 @@ log = structlog.get_logger(__name__)
 class VideoSDKProvider:
     """One VideoSDK project.
 
-    `webhook_url` is given to every room we create; `webhook_key` is a PEM, the word `fetch`, or None: then
-    webhooks are believed unsigned.
+    Each room that it creates gets `webhook_url`. `webhook_key` is a PEM, the word `fetch`, or None: then
+    unsigned webhooks are accepted.
     """
 
     name = "videosdk"
@@ -70,7 +70,7 @@ class VideoSDKProvider:
         if webhook_key is not None and not self._fetches_key:
             self._key = read_public_key(webhook_key)
         if settings.auth_token:
-            log.warning("participants_use_the_auth_token", remedy="set VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
+            log.warning("auth_token_used_for_participants", remedy="set VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
 
     @property
     def signaling_url(self) -> str:
@@ -82,9 +82,9 @@ class VideoSDKProvider:
 
     async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
         calls = await self._list({"roomId": room_id}, within_s)
-        theirs = [call for call in calls if call.up and MARK not in call.metadata]
-        # Who called in comes before whom somebody else dialled into the room; then the newest.
-        return max(theirs, key=lambda call: (call.direction == "inbound", call.started), default=None)
+        candidates = [call for call in calls if call.up and MARK not in call.metadata]
+        # An inbound call comes before a call that another program dialled into the room; then the newest.
+        return max(candidates, key=lambda call: (call.direction == "inbound", call.started), default=None)
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
         try:
@@ -98,12 +98,12 @@ class VideoSDKProvider:
         self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
     ) -> list[CallRecord]:
         calls = await self._list({"roomId": room_id, "type": "outbound"}, within_s)
-        ours = [
+        found = [
             call
             for call in calls
             if call.metadata.get("attemptKey") == attempt_key or call.participant_id == participant_id
         ]
-        return sorted(ours, key=lambda call: not call.up)
+        return sorted(found, key=lambda call: not call.up)
 
     async def find_marked_calls(
         self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
@@ -113,8 +113,8 @@ class VideoSDKProvider:
         return [call for call in calls if call.up and marks.items() <= call.metadata.items()]
 
     async def create_room(self, key: str, *, within_s: float | None = None) -> str:
-        ask = ApiRequest("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
-        return await self._http.request(ask, read_room, within_s)
+        request = ApiRequest("POST", "/v2/rooms", body=room_body(key, self._webhook_url), repeatable=True)
+        return await self._http.request(request, read_room, within_s)
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         return await self._http.request(
@@ -125,29 +125,29 @@ class VideoSDKProvider:
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> dict[str, Any]:
         token = self.mint_token(room_id, participant_id)
-        ask = ApiRequest(
+        request = ApiRequest(
             "POST", "/v2/sip/call/switch-room", body=switch_body(call_id, room_id, participant_id, token)
         )
-        return await self._http.request(ask, read_switched, within_s)
+        return await self._http.request(request, read_switched, within_s)
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        ask = ApiRequest("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
-        await self._http.request(ask, read_nothing, within_s)
+        request = ApiRequest("POST", "/v2/sip/call/end", body={"callId": call_id}, repeatable=True)
+        await self._http.request(request, read_nothing, within_s)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
-        ask = ApiRequest("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
-        await self._http.request(ask, read_nothing, within_s)
+        request = ApiRequest("POST", "/v2/rooms/deactivate", body={"roomId": room_id}, repeatable=True)
+        await self._http.request(request, read_nothing, within_s)
 
     async def record_participant(
         self, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> None:
         body = recording_body(room_id, participant_id)
-        ask = ApiRequest("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
+        request = ApiRequest("POST", "/v2/recordings/participant/start", body=body, repeatable=True)
         try:
-            await self._http.request(ask, read_nothing, within_s)
+            await self._http.request(request, read_nothing, within_s)
         except Rejected as error:
-            if (told := recording_error(error)) is not None:
-                raise told from error
+            if (translated := recording_error(error)) is not None:
+                raise translated from error
 
     async def register_webhooks(self) -> None:
         url = self._webhook_url
@@ -155,8 +155,8 @@ class VideoSDKProvider:
             ApiRequest("GET", "/v2/sip/webhooks"), read_webhooks
         ):
             return
-        ask = ApiRequest("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
-        await self._http.request(ask, read_nothing)
+        request = ApiRequest("POST", "/v2/sip/webhooks", body=webhook_body(url), repeatable=True)
+        await self._http.request(request, read_nothing)
         log.info("webhooks_registered")
 
     def mint_token(self, room_id: str, participant_id: str) -> str:
@@ -171,18 +171,18 @@ class VideoSDKProvider:
         await self._http.aclose()
 
     async def _list(self, query: Mapping[str, str], within_s: float | None) -> list[CallRecord]:
-        """Every call that matches, all pages, each call once."""
+        """Return the calls that match, from all pages, each once."""
         found: dict[str, CallRecord] = {}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self.timeout_s if within_s is None else within_s)
         for page in range(1, MAX_PAGES + 1):
-            ask = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
-            calls, last = await self._http.request(ask, read_page, deadline - loop.time())
+            request = ApiRequest("GET", "/v2/sip/call", query={**query, "page": page, "perPage": PER_PAGE})
+            calls, last = await self._http.request(request, read_page, deadline - loop.time())
             found.update((call.call_id, call) for call in calls)
-            # A server that tells no last page has none left when a page comes back empty.
+            # A server that names no last page sends an empty page after the last one.
             if not calls or (last is not None and page >= last):
                 return list(found.values())
-        log.warning("call_list_cut", pages=MAX_PAGES, calls=len(found))
+        log.warning("call_list_truncated", pages=MAX_PAGES, calls=len(found))
         return list(found.values())
 
     async def _check_signature(self, signature: str, body: bytes) -> None:
@@ -190,17 +190,17 @@ class VideoSDKProvider:
             raise InvalidWebhookSignature("The webhook carries no signature")
         key = self._key or await self._fetch_key()
         if key is None:
-            raise RetryableError("The key that webhooks are signed with could not be fetched yet")
+            raise RetryableError("The public key of VideoSDK's webhooks could not be fetched yet")
         try:
             verify(key, signature, body)
         except InvalidWebhookSignature:
-            newer = await self._fetch_key()
-            if newer is None:
+            new_key = await self._fetch_key()
+            if new_key is None:
                 raise
-            verify(newer, signature, body)
+            verify(new_key, signature, body)
 
     async def _fetch_key(self) -> rsa.RSAPublicKey | None:
-        """The key VideoSDK signs with now; None when it may not be asked for, or was a moment ago."""
+        """Return VideoSDK's current key; None if fetching is off or the last fetch is too recent."""
         now = asyncio.get_running_loop().time()
         if not self._fetches_key or now - self._fetched_at < REFETCH_S:
             return None
@@ -210,7 +210,7 @@ class VideoSDKProvider:
 
 
 def from_env(env: Mapping[str, str]) -> ProviderConfig:
-    """VideoSDK with its settings in `env`; raises `Refused`."""
+    """Return VideoSDK with its settings in `env`. Raises `InvalidRequest`."""
     settings = VideoSDKSettings.from_env(env)
     return ProviderConfig(
         name=VideoSDKProvider.name,
@@ -222,8 +222,8 @@ def from_env(env: Mapping[str, str]) -> ProviderConfig:
     )
 
 
-def _read_key(answer: Mapping[str, Any]) -> rsa.RSAPublicKey:
+def _read_key(response: Mapping[str, Any]) -> rsa.RSAPublicKey:
     try:
-        return read_public_key(str(answer.get("publicKey", "")))
+        return read_public_key(str(response.get("publicKey", "")))
     except InvalidRequest as error:
         raise Unreadable(str(error)) from error

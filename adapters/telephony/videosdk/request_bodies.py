@@ -1,7 +1,8 @@
-"""What we ask of VideoSDK, written from our own words. Pure.
+"""Request bodies for VideoSDK. Pure.
 
-The law of this file: a body is built from typed fields, and the fields that passed the policy are set
-last, so that no option of a user can replace them (toll fraud).
+Invariant: no option of a user can replace a field that the dial policy has checked (toll fraud). A body is
+built from typed fields, and the checked fields are set last. `test_no_options_override_what_was_checked`
+holds it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import msgspec
 from ..provider import DialRequest
 
 ROOM_EVENTS = ("participant-joined", "participant-left")
-"""What a room of ours tells our webhook."""
+"""Room events for our webhook."""
 CALL_EVENTS = ("call-hangup", "call-missed", "call-update")
-"""What the project tells our webhook about its calls."""
+"""Call events for our webhook."""
 
 
 def dial_body(order: DialRequest) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def dial_body(order: DialRequest) -> dict[str, Any]:
 
 
 def room_body(key: str, webhook_url: str | None) -> dict[str, Any]:
-    """`POST /v2/rooms`: the same key gives the same room."""
+    """`POST /v2/rooms`. Idempotent: the same key gives the same room."""
     body: dict[str, Any] = {"customRoomId": key}
     if webhook_url is not None:
         body["webhook"] = {"endPoint": webhook_url, "events": list(ROOM_EVENTS)}

@@ -1,7 +1,7 @@
-"""How VideoSDK writes about calls and rooms, read into our words. Pure.
+"""Parsing of VideoSDK's responses about calls, rooms and recordings. Pure.
 
-Statuses come in either case; ids as `callId` or `id`; the page's figures under `pageInfo` or beside the
-data. What cannot be read raises `Unreadable`; what is merely missing is left empty.
+Statuses come in upper or lower case, ids as `callId` or `id`, page numbers under `pageInfo` or beside the
+data. A response that cannot be parsed raises `Unreadable`; a missing field stays empty.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import msgspec
 
 from warmxfer.schemas import CallCause
 
+from ..errors import NotFound, NotReady, Rejected
 from ..provider import CallRecord, Dialed, Direction
 
 MAX_ID_CHARS = 128
 MAX_RAW_BYTES = 16 * 1024
-"""A record larger than this keeps only its identity in `raw`: a message on the bus carries 64 KB."""
+"""A larger record keeps only its ids in `raw`: a message on the bus may have 64 KB."""
 
 Json = Mapping[str, Any]
 
 
 class Unreadable(ValueError):
-    """An answer of another shape than VideoSDK's."""
+    """A response that does not have VideoSDK's shape."""
 
 
 DOWN: dict[str, CallCause] = {
@@ -40,7 +41,7 @@ DOWN: dict[str, CallCause] = {
     "completed": CallCause.HUNG_UP,
     "transferred": CallCause.HUNG_UP,
 }
-"""The statuses after which a leg is down, with the cause they give when nothing says it better."""
+"""Statuses of a leg that is down, with the cause that is used if no better one is known."""
 
 SIP_CAUSES: dict[int, CallCause] = {
     408: CallCause.NO_ANSWER,
@@ -65,12 +66,15 @@ _REASONS: tuple[tuple[str, CallCause], ...] = (
     ("gone", CallCause.ABANDONED),
 )
 
-_MOVING, _MOVED, _STAYED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
+_NOT_YET = "not yet joined"
+_NO_SESSION = "no active session"
+
+_SWITCHING, _SWITCHED, _SWITCH_FAILED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
 _ANSWERED = "answered"
 
 
 def read_call(raw: Json) -> CallRecord:
-    """One call record, of a look-up, a list or a webhook."""
+    """Parse one call record of a look-up, a list or a webhook."""
     call_id = _text(raw, "callId") or _text(raw, "id")
     if not call_id:
         raise Unreadable("a call without an id")
@@ -86,9 +90,9 @@ def read_call(raw: Json) -> CallRecord:
         participant_id=_text(raw, "participantId")
         or (_text(cast("Json", participant), "id") if isinstance(participant, Mapping) else "")
         or None,
-        moving=status == _MOVING,
-        completed_moves=_count(log, status, _MOVED),
-        failed_moves=_count(log, status, _STAYED),
+        moving=status == _SWITCHING,
+        completed_moves=_count(log, status, _SWITCHED),
+        failed_moves=_count(log, status, _SWITCH_FAILED),
         cause=None if up else cause_of(status, log),
         sip_code=sip_code_of(log, raw),
         started=_text(raw, "start"),
@@ -97,46 +101,46 @@ def read_call(raw: Json) -> CallRecord:
     )
 
 
-def read_one(answer: Json) -> CallRecord:
+def read_one(response: Json) -> CallRecord:
     """`GET /v2/sip/call/{callId}`."""
-    return read_call(_data(answer))
+    return read_call(_data(response))
 
 
-def read_page(answer: Json) -> tuple[list[CallRecord], int | None]:
-    """`GET /v2/sip/call`: the calls of one page, and the number of the last page where it is told."""
-    items = answer.get("data")
+def read_page(response: Json) -> tuple[list[CallRecord], int | None]:
+    """`GET /v2/sip/call`: the calls of one page, and the number of the last page, if given."""
+    items = response.get("data")
     if not isinstance(items, list):
         raise Unreadable("a list of calls without data")
     calls = [
         read_call(cast("Json", each)) for each in cast("list[object]", items) if isinstance(each, Mapping)
     ]
-    info = answer.get("pageInfo")
-    last = (cast("Json", info) if isinstance(info, Mapping) else answer).get("lastPage")
+    info = response.get("pageInfo")
+    last = (cast("Json", info) if isinstance(info, Mapping) else response).get("lastPage")
     return calls, last if isinstance(last, int) else None
 
 
-def read_dialed(answer: Json) -> Dialed:
+def read_dialed(response: Json) -> Dialed:
     """`POST /v2/sip/call`."""
-    return Dialed(read_call(_data(answer)).call_id, bounded(answer))
+    return Dialed(read_call(_data(response)).call_id, bounded(response))
 
 
-def read_switched(answer: Json) -> dict[str, Any]:
-    """`POST /v2/sip/call/switch-room`: only an answer that speaks of a call is an acceptance."""
-    read_call(_data(answer))
-    return bounded(answer)
+def read_switched(response: Json) -> dict[str, Any]:
+    """`POST /v2/sip/call/switch-room`: only a response with a call counts as accepted."""
+    read_call(_data(response))
+    return bounded(response)
 
 
-def read_room(answer: Json) -> str:
+def read_room(response: Json) -> str:
     """`POST /v2/rooms`: the room's id."""
-    room_id = _text(answer, "roomId")
+    room_id = _text(response, "roomId")
     if not room_id:
         raise Unreadable("a room without roomId")
     return room_id
 
 
-def read_webhooks(answer: Json) -> set[str]:
-    """`GET /v2/sip/webhooks`: the addresses that are told."""
-    items = answer.get("data", answer.get("webhooks"))
+def read_webhooks(response: Json) -> set[str]:
+    """`GET /v2/sip/webhooks`: the registered addresses."""
+    items = response.get("data", response.get("webhooks"))
     if not isinstance(items, list):
         raise Unreadable("a list of webhooks without data")
     found = (
@@ -145,14 +149,32 @@ def read_webhooks(answer: Json) -> set[str]:
     return {url for url in found if isinstance(url, str)}
 
 
-def read_nothing(answer: Json) -> None:
-    """An answer whose arrival is all that counts."""
+def read_nothing(response: Json) -> None:
+    """Accept any response: only its arrival matters."""
+
+
+def recording_error(error: Rejected) -> Rejected | NotReady | None:
+    """Translate VideoSDK's refusal to record a participant; None if the participant is recorded.
+
+    Only the text tells the cause. VideoSDK answers 400 both for a participant who has not joined yet and for
+    one who is recorded already. A phone takes a second or two to join after it was moved.
+    """
+    text = str(error).partition(": ")[2].lower()
+    if "already" in text and ("record" in text or "start" in text):
+        return None
+    if _NOT_YET in text:
+        return NotReady(str(error), status=error.status)
+    if _NO_SESSION in text:
+        return NotFound(
+            "POST /v2/recordings/participant/start found no session in the room", status=error.status
+        )
+    return error
 
 
 def cause_of(status: str, log: Iterable[Json]) -> CallCause:
-    """Why a leg is down: the SIP code says it best, then the written reason, then the status.
+    """Return why a leg is down: by SIP code, else by the reason in the log, else by status.
 
-    A leg that was answered and then ended was hung up, whatever codes an earlier ringing left behind.
+    A leg that was answered and then ended was hung up, whatever SIP codes its ringing left in the log.
     """
     entries = list(log)
     answered = any(_word(entry.get("status")) == _ANSWERED for entry in entries)
@@ -171,11 +193,11 @@ def cause_of(status: str, log: Iterable[Json]) -> CallCause:
 
 
 def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
-    """The last SIP status told, 100 to 699."""
+    """Return the last SIP status in the log or the record, 100 to 699."""
     details = (raw or {}).get("additionalDetails")
-    places = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
-    for place in reversed(places):
-        code = place.get("sipCode", place.get("sipStatusCode"))
+    sources = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
+    for source in reversed(sources):
+        code = source.get("sipCode", source.get("sipStatusCode"))
         if isinstance(code, str) and code.isascii() and code.isdigit():
             code = int(code)
         if isinstance(code, int) and 100 <= code <= 699:
@@ -184,7 +206,7 @@ def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
 
 
 def bounded(raw: Json) -> dict[str, Any]:
-    """`raw` as it is, or only its identity when it would not fit into a message."""
+    """Return `raw`, or only its ids if it would not fit into a message."""
     if len(msgspec.json.encode(raw)) <= MAX_RAW_BYTES:
         return dict(raw)
     data = cast("Json", raw["data"]) if isinstance(raw.get("data"), Mapping) else raw
@@ -192,10 +214,10 @@ def bounded(raw: Json) -> dict[str, Any]:
     return {"data": kept} if data is not raw else kept
 
 
-def _data(answer: Json) -> Json:
-    data = answer.get("data")
+def _data(response: Json) -> Json:
+    data = response.get("data")
     if not isinstance(data, Mapping):
-        raise Unreadable("an answer without data")
+        raise Unreadable("a response without data")
     return cast("Json", data)
 
 
@@ -205,7 +227,7 @@ def _text(raw: Json, name: str) -> str:
 
 
 def _word(value: object) -> str:
-    """`NOT_ANSWERED`, `Not answered` and `not-answered` are one word."""
+    """Normalise a status: `NOT_ANSWERED`, `Not answered` and `not-answered` are equal."""
     return value.strip().lower().replace("_", "-").replace(" ", "-") if isinstance(value, str) else ""
 
 
@@ -227,5 +249,5 @@ def _direction(raw: Json) -> Direction:
 
 
 def _count(log: Iterable[Json], status: str, wanted: str) -> int:
-    """How often `wanted` was reached; the status counts once where the log does not carry it."""
+    """Count `wanted` in the log. The status counts once if the log does not have it."""
     return max(sum(_word(entry.get("status")) == wanted for entry in log), int(status == wanted))

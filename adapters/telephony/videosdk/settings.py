@@ -1,4 +1,4 @@
-"""What this project must know to speak with VideoSDK, from the environment."""
+"""Settings of the VideoSDK provider, from the environment."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class VideoSDKSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> VideoSDKSettings:
-        """VIDEOSDK_API_KEY and VIDEOSDK_SECRET (or VIDEOSDK_AUTH_TOKEN), VIDEOSDK_BASE_URL,
-        WARMXFER_PROVIDER_TIMEOUT_S; raises `Refused`."""
+        """Read VIDEOSDK_API_KEY and VIDEOSDK_SECRET (or VIDEOSDK_AUTH_TOKEN), VIDEOSDK_BASE_URL,
+        WARMXFER_PROVIDER_TIMEOUT_S. Raises `InvalidRequest`."""
         api_key, secret = env.get("VIDEOSDK_API_KEY", ""), env.get("VIDEOSDK_SECRET", "")
         auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
         if bool(api_key) != bool(secret):
@@ -43,7 +43,7 @@ class VideoSDKSettings:
         return cls(
             api_key=api_key,
             secret=secret,
-            # A key and a secret can make narrow tokens; the broad one is then not needed.
+            # Key and secret make tokens with few permissions; the broad token is then not needed.
             auth_token="" if api_key else auth_token,
             base_url=_base_url(env.get("VIDEOSDK_BASE_URL") or DEFAULT_BASE_URL),
             timeout_s=env_number(
@@ -53,13 +53,13 @@ class VideoSDKSettings:
 
     @property
     def local(self) -> bool:
-        """The cloud is on this machine (a sandbox), so it can reach our own loopback address."""
+        """Whether the cloud runs on this machine (a sandbox), and can reach our loopback address."""
         return urlsplit(self.base_url).hostname in LOOPBACK
 
 
 def _base_url(value: str) -> str:
     parts = parse_http_url(value)
-    if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _ours(parts)):
+    if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _is_own_host(parts)):
         raise InvalidRequest(
             f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
             field="VIDEOSDK_BASE_URL",
@@ -67,6 +67,6 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _ours(parts: SplitResult) -> bool:
-    # A name without a dot is a machine of one's own network, such as a service of a compose file.
+def _is_own_host(parts: SplitResult) -> bool:
+    # A host name without a dot is in the own network, for example a service of a compose file.
     return parts.hostname in LOOPBACK or "." not in (parts.hostname or "")

@@ -1,10 +1,10 @@
-"""VideoSDK's JWTs: one that may use the REST API and enter no room, many that each enter one room.
+"""VideoSDK's JWTs: one for the REST API that joins no room, and one for each participant and room.
 
-A token says when it was made, and the cloud refuses one that is too old or not yet made: so the time in it is
-the cloud's, as it writes it above every answer, and this machine's clock only until the first one came.
+The cloud refuses a token that is too old or from the future. So tokens carry the cloud's time, from the
+`Date` header of its responses. Until the first response they carry this machine's time.
 
-With `VIDEOSDK_AUTH_TOKEN` instead of a key and a secret nothing can be minted: that one token is used for
-everything, participants included, with all the power it has.
+With `VIDEOSDK_AUTH_TOKEN` instead of key and secret no token can be minted. That one token is then used for
+everything, also for participants, with all its permissions.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import jwt
 
 REST_TOKEN_LIFE_S = 600
 REST_TOKEN_RENEW_S = 120
-"""A token is replaced this long before it expires: a request under way must not outlive it."""
+"""How long before its expiry a token is replaced, so that it does not expire during a request."""
 ROOM_TOKEN_LIFE_S = 300
-SLACK_S = 30.0
-"""What the cloud says of its time is a second coarse, and older by as long as the answer was on its way."""
+CLOCK_TOLERANCE_S = 30.0
+"""Tolerated clock difference: the cloud's time has a resolution of one second, and arrives late."""
 
 
 class Tokens:
-    """Mints, and keeps the REST token until it is nearly too old."""
+    """Mints tokens, and reuses the REST token until shortly before it expires."""
 
     def __init__(self, api_key: str, secret: str, auth_token: str = "") -> None:
         self._api_key = api_key
         self._secret = secret
         self._auth_token = auth_token
-        # This machine's clock is read once, and may jump from then on.
+        # The machine's clock is read only once, so that later jumps have no effect.
         self._ahead_s = time.time() - time.monotonic()
         self._rest = ""
         self._renew_at = 0.0
 
     def for_rest(self) -> str:
-        """A token with role `crawler`."""
+        """Return a token with role `crawler`."""
         if self._auth_token:
             return self._auth_token
         now = self.now()
@@ -49,18 +49,18 @@ class Tokens:
         return self._rest
 
     def observe(self, date: str) -> bool:
-        """The cloud's `Date`, just read; True if we were so wrong that a token may be refused for it."""
+        """Take over the cloud's `Date`; return whether the clock was so wrong that a token may be refused."""
         try:
             ahead_s = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() - time.monotonic()
         except ValueError:
             return False
-        if abs(ahead_s - self._ahead_s) <= SLACK_S:
+        if abs(ahead_s - self._ahead_s) <= CLOCK_TOLERANCE_S:
             return False
         self._ahead_s, self._renew_at = ahead_s, 0.0
         return True
 
     def for_room(self, room_id: str, participant_id: str) -> str:
-        """A token with role `rtc`, for this room and this participant, valid for `ROOM_TOKEN_LIFE_S`."""
+        """Return a token with role `rtc` for this room and participant, valid for `ROOM_TOKEN_LIFE_S`."""
         if self._auth_token:
             return self._auth_token
         claims = {
@@ -72,10 +72,10 @@ class Tokens:
         return self._sign(claims, ROOM_TOKEN_LIFE_S)
 
     def now(self) -> float:
-        """The cloud's time, in epoch seconds."""
+        """Return the cloud's time in epoch seconds."""
         return time.monotonic() + self._ahead_s
 
     def _sign(self, claims: dict[str, Any], life_s: int) -> str:
         now = int(self.now())
-        whole = {"apikey": self._api_key, "version": 2, **claims, "iat": now, "exp": now + life_s}
-        return jwt.encode(whole, self._secret, algorithm="HS256")
+        all_claims = {"apikey": self._api_key, "version": 2, **claims, "iat": now, "exp": now + life_s}
+        return jwt.encode(all_claims, self._secret, algorithm="HS256")

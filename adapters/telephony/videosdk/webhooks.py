@@ -1,7 +1,7 @@
-"""VideoSDK's webhooks: who signed them, and what they say.
+"""VideoSDK's webhooks: signature check and parsing.
 
-The signature covers the raw body and no time, so an old webhook can be sent again: whoever acts on one
-must not mind. Facts may stand at the top or under `data`; `meetingId` is a room's id.
+The signature covers the raw body, but no time, so an old webhook can be replayed: acting on one must be
+idempotent. Fields may be at the top or under `data`; `meetingId` is the room's id.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ SIGNATURE = "videosdk-signature"
 MAX_SIGNATURE_CHARS = 2_048
 MAX_REASON_CHARS = 100
 
-_DOWN_WORDS = frozenset({"call-hangup", "call-missed"})
-"""Webhooks that say by their very name that the leg is down, whatever status they carry."""
-_STATUS_WORDS = frozenset({"call-update", "call-transferred"})
+_DOWN_TYPES = frozenset({"call-hangup", "call-missed"})
+"""Types of webhooks that mean that the leg is down, whatever status they carry."""
+_STATUS_TYPES = frozenset({"call-update", "call-transferred"})
 
 
 def read_public_key(pem: str) -> rsa.RSAPublicKey:
-    """The key in `pem`; raises `Refused`."""
+    """Return the key in `pem`. Raises `InvalidRequest`."""
     try:
-        # Environment files carry a PEM on one line, with its line breaks spelled out.
+        # In environment files a PEM is on one line, with `\n` in place of line breaks.
         key = serialization.load_pem_public_key(pem.replace("\\n", "\n").encode())
     except ValueError as error:
         raise InvalidRequest(
@@ -51,7 +51,7 @@ def read_public_key(pem: str) -> rsa.RSAPublicKey:
 
 
 def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
-    """RSA-SHA256 over the raw body, in base64; raises `Forged`."""
+    """Check the base64 RSA-SHA256 signature of the raw body. Raises `InvalidWebhookSignature`."""
     try:
         raw = base64.b64decode(signature[:MAX_SIGNATURE_CHARS], validate=True)
         key.verify(raw, body, padding.PKCS1v15(), hashes.SHA256())
@@ -60,18 +60,18 @@ def verify(key: rsa.RSAPublicKey, signature: str, body: bytes) -> None:
 
 
 def parse_webhook(body: bytes) -> Notice | None:
-    """What a webhook says; None when it is about nothing of ours. Raises `Refused` when it is unreadable."""
+    """Return the notice in a webhook; None if it is of no interest. Raises `InvalidRequest`."""
     try:
-        letter: object = msgspec.json.decode(body)
+        webhook: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest("The webhook is not JSON") from error
-    if not isinstance(letter, dict):
+    if not isinstance(webhook, dict):
         raise InvalidRequest("The webhook is not a JSON object")
-    words = cast("dict[str, Any]", letter)
-    kind = words.get("webhookType") or words.get("type")
-    inner = words.get("data")
-    data = {**words, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else words
-    if kind in _DOWN_WORDS or kind in _STATUS_WORDS:
+    fields = cast("dict[str, Any]", webhook)
+    kind = fields.get("webhookType") or fields.get("type")
+    inner = fields.get("data")
+    data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
+    if kind in _DOWN_TYPES or kind in _STATUS_TYPES:
         return _leg_down(str(kind), data)
     if kind in ("participant-joined", "participant-left"):
         return _room_notice(str(kind), data)
@@ -83,7 +83,7 @@ def _leg_down(kind: str, data: Mapping[str, Any]) -> CallEndedNotice | None:
         record = read_call(data)
     except Unreadable as error:
         raise InvalidRequest("The webhook names no call") from error
-    if record.up and kind in _STATUS_WORDS:
+    if record.up and kind in _STATUS_TYPES:
         return None
     cause = record.cause or (CallCause.NO_ANSWER if kind == "call-missed" else DOWN["ended"])
     return CallEndedNotice(

@@ -184,7 +184,3 @@ async def briefing_worker(
         worker = BriefingWorker(bus, asyncio.create_task(run(bus, BriefingSettings(model=model))))
         yield worker
         await worker.stop()
-
-
-Desk = ConsultationDriver
-"""The name that `tests/videosdk` imports."""

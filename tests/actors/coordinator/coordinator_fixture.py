@@ -1,4 +1,4 @@
-"""A coordinator put to work, one trigger handed to it, and what came of it."""
+"""Helpers to run coordinators, to deliver one trigger to a coordinator, and to read the results."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from warmxfer.bus import Bus, Delivery, Stored, subjects
 from warmxfer.bus.stream import STREAM
 
 SHORT_WINDOW_S = 0.2
+PATIENCE_S = 10.0
 
 
 def request(room_id: str, **config: object) -> bytes:
@@ -21,9 +22,13 @@ def request(room_id: str, **config: object) -> bytes:
 
 
 @asynccontextmanager
-async def coordinating(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(run(bus, CoordinatorSettings())) for _ in range(processes)]
+async def running_coordinators(bus: Bus, processes: int = 1) -> AsyncIterator[None]:
+    ready = [asyncio.Event() for _ in range(processes)]
+    tasks = [asyncio.create_task(run(bus, CoordinatorSettings(), ready=each.set)) for each in ready]
     try:
+        async with asyncio.timeout(PATIENCE_S):
+            for each in ready:
+                await each.wait()
         yield
     finally:
         for task in tasks:
@@ -35,26 +40,35 @@ async def records(bus: Bus, id: str) -> list[Record]:
     return [decode_record(each.data) for each in await bus.history(subjects.log(id), 200)]
 
 
-async def deliver(bus: Bus, coordinator: Coordinator, subject: str, tries: int) -> None:
-    """The last message on `subject`, as if it had been delivered so many times."""
+async def deliver(bus: Bus, coordinator: Coordinator, subject: str, delivery_count: int) -> None:
+    """Deliver the last message on `subject`, with the given delivery count."""
     stored = await bus.get_last(subject)
     assert stored is not None
     _, id, kind = subject.split(".")
     await coordinator.handle(
-        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, tries, stored.headers)
+        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, delivery_count, stored.headers)
     )
 
 
 async def until_stored(bus: Bus, subject: str) -> Stored:
-    for _ in range(250):
-        if (stored := await bus.get_last(subject)) is not None:
-            return stored
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"nothing on {subject}")
+    async with asyncio.timeout(PATIENCE_S):
+        while (stored := await bus.get_last(subject)) is None:
+            await asyncio.sleep(0.02)
+    return stored
 
 
-async def forget_names_soon(bus: Bus) -> None:
-    """The broker knows the names of messages for a moment, as it does for two minutes in life."""
-    link = bus._connection
-    config = (await link.api(f"STREAM.INFO.{STREAM}"))["config"]
-    await link.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})
+async def until_all_handled(bus: Bus) -> None:
+    """Return when no message waits for a coordinator or is still being handled."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            queue = (await bus.diagnose()).queues["coordinator"]
+            if queue is not None and queue.pending == queue.unacked == 0:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def shorten_duplicate_window(bus: Bus) -> None:
+    """Let the broker remember message ids for `SHORT_WINDOW_S` instead of two minutes."""
+    connection = bus._connection
+    config = (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
+    await connection.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})

@@ -1,4 +1,4 @@
-"""The other four actors, reduced to their answers: what a coordinator alone is tested against."""
+"""The other four actors, reduced to their replies."""
 
 from __future__ import annotations
 
@@ -46,45 +46,45 @@ CALLER_CALL = "call-1"
 
 
 def answers(command: AnyCommand) -> list[AnyEvent]:
-    """What willing people and faultless actors answer."""
-    k = command.command_id
+    """Return the replies of faultless actors and of people who accept."""
+    command_id = command.command_id
     match command:
         case HoldCaller():
-            return [CallerHeld(command_id=k, caller_participant_id="caller-1")]
+            return [CallerHeld(command_id=command_id, caller_participant_id="caller-1")]
         case FindCallerCall():
-            return [CallerCallFound(command_id=k, call_id=CALLER_CALL)]
+            return [CallerCallFound(command_id=command_id, call_id=CALLER_CALL)]
         case CreateRoom():
-            return [RoomCreated(command_id=k, room_id=f"room-{command.key}"[:64])]
+            return [RoomCreated(command_id=command_id, room_id=f"room-{command.key}"[:64])]
         case Summarize():
-            return [SummaryReady(command_id=k, summary="Ann wants a refund.", source="model")]
+            return [SummaryReady(command_id=command_id, summary="Ann wants a refund.", source="model")]
         case JoinConsultation():
-            return [ConsultationJoined(command_id=k)]
+            return [ConsultationJoined(command_id=command_id)]
         case DialSupervisor():
             return [
-                SupervisorDialed(command_id=k, attempt=command.attempt, call_id="call-2"),
+                SupervisorDialed(command_id=command_id, attempt=command.attempt, call_id="call-2"),
                 AudioStreamEnabled(room_id=command.room_id, participant_id=command.participant_id),
             ]
         case BriefSupervisor():
             return [SupervisorReady()]
         case SwitchCaller():
             return [
-                CallerSwitched(command_id=k),
+                CallerSwitched(command_id=command_id),
                 ParticipantJoined(room_id=command.room_id, participant_id=command.participant_id),
             ]
         case LeaveConsultation():
-            return [ConsultationLeft(command_id=k)]
+            return [ConsultationLeft(command_id=command_id)]
         case ReleaseCaller():
-            return [CallerReleased(command_id=k)]
+            return [CallerReleased(command_id=command_id)]
         case EndCall():
-            return [CallEnded(command_id=k, attempt=command.attempt, existed=True)]
+            return [CallEnded(command_id=command_id, attempt=command.attempt, existed=True)]
         case CloseRoom():
-            return [RoomClosed(command_id=k)]
+            return [RoomClosed(command_id=command_id)]
         case _:
             return []
 
 
-class Cast:
-    """Answers every command of one transfer, and keeps what it heard."""
+class FakeActors:
+    """Replies to every command of one transfer, and records what it received."""
 
     def __init__(self, bus: Bus, id: str, script: Callable[[AnyCommand], list[AnyEvent]] = answers) -> None:
         self.bus = bus
@@ -93,30 +93,30 @@ class Cast:
         self.commands: list[AnyCommand] = []
         self.phases: list[PhaseChanged] = []
 
-    async def play(self, request: bytes) -> WarmTransferResult:
-        """Publish `request`, answer everything, return the result."""
-        async with self.bus.subscribe(subjects.all_of(self.id)) as heard:
+    async def run_transfer(self, request: bytes) -> WarmTransferResult:
+        """Publish `request`, reply to every command, return the result."""
+        async with self.bus.subscribe(subjects.all_of(self.id)) as messages:
             await self.bus.publish(subjects.request(self.id), request, msg_id=f"{self.id}:request")
-            async for message in heard:
+            async for message in messages:
                 kind = subjects.parse(message.subject).kind
                 if kind == "do":
                     command = decode_command(message.data)
                     if command.command_id in {each.command_id for each in self.commands}:
-                        continue  # heard live twice, stored once: a consumer gets it once
+                        continue  # received twice live, stored once: a consumer gets it once
                     self.commands.append(command)
                     for event in self.script(command):
-                        await self.tell(event)
+                        await self.publish(event)
                 elif kind == "phase":
                     self.phases.append(decode_phase(message.data))
                 elif kind == "result":
                     return decode_result(message.data)
-        raise AssertionError("the bus fell silent")
+        raise AssertionError("the subscription ended before the result")
 
-    async def tell(self, event: AnyEvent) -> None:
+    async def publish(self, event: AnyEvent) -> None:
         """Publish one event of this transfer."""
         await self.bus.publish(subjects.event(self.id), encode(event))
 
     @property
-    def told(self) -> list[str]:
-        """The commands heard, by name."""
+    def command_names(self) -> list[str]:
+        """The received commands, by class name."""
         return [type(command).__name__ for command in self.commands]

@@ -1,4 +1,4 @@
-"""An office for each test: gateways of its own, in a house with one broker and one cloud for the folder."""
+"""Fixtures of the gateway tests: one broker and one cloud for the folder, gateways for each test."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tests.testkit.provider_sandbox import API_KEY, SECRET, TIME_SCALE, Cloud
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.sandbox import Settings, serve
 
-from .gateway_fixture import ACK_WAIT_S, Bridge, Office, build_bridge
+from .gateway_fixture import ACK_WAIT_S, Bridge, GatewayHarness, build_bridge
 
-HOUSE = {"scope": "session", "loop_scope": "session"}
+SESSION = {"scope": "session", "loop_scope": "session"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The house lives in one event loop, and so do the tests that enter it."""
+    """Run the tests in the event loop of the shared broker and cloud."""
     for item in items:
-        if "idle_office" in getattr(item, "fixturenames", ()):
+        if "idle_harness" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest_asyncio.fixture(**HOUSE)
+@pytest_asyncio.fixture(**SESSION)
 async def broker() -> AsyncIterator[Bus]:
-    """A broker that no other folder sends commands through."""
+    """A broker that only this folder uses."""
     async with EmbeddedServer() as server:
         settings = BusSettings(url=server.url, ack_wait_s=ACK_WAIT_S)
         async with await Bus.connect(settings, name="test") as bus:
@@ -35,9 +35,9 @@ async def broker() -> AsyncIterator[Bus]:
             yield bus
 
 
-@pytest_asyncio.fixture(**HOUSE)
+@pytest_asyncio.fixture(**SESSION)
 async def clouds() -> AsyncIterator[Cloud]:
-    """The sandbox, as some test left it."""
+    """The shared sandbox, in the state that the last test left."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     settings = Settings(api_key=API_KEY, secret=SECRET, time_scale=TIME_SCALE)
     serving = asyncio.create_task(serve(settings, ready=ready.set_result, handle_signals=False))
@@ -52,24 +52,24 @@ async def clouds() -> AsyncIterator[Cloud]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def idle_office(clouds: Cloud, broker: Bus, transfer_id: str) -> AsyncIterator[Office]:
-    """No gateway runs yet, and the cloud is as new."""
+async def idle_harness(clouds: Cloud, broker: Bus, transfer_id: str) -> AsyncIterator[GatewayHarness]:
+    """A harness without a gateway; the cloud is reset."""
     (await clouds.http.post("/sandbox/reset")).raise_for_status()
-    office = Office(clouds, broker, broker.settings.url, transfer_id)
+    harness = GatewayHarness(clouds, broker, broker.settings.url, transfer_id)
     try:
-        yield office
+        yield harness
     finally:
-        await office.stop()
+        await harness.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def office(idle_office: Office) -> Office:
-    """One gateway runs."""
-    idle_office.start()
-    return idle_office
+async def harness(idle_harness: GatewayHarness) -> GatewayHarness:
+    """A harness with one gateway."""
+    idle_harness.start()
+    return idle_harness
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def bridge(idle_office: Office) -> Bridge:
-    """Both people are on the phone."""
-    return await build_bridge(idle_office)
+async def bridge(idle_harness: GatewayHarness) -> Bridge:
+    """A caller and a supervisor, both on the phone."""
+    return await build_bridge(idle_harness)

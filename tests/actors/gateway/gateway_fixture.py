@@ -1,4 +1,4 @@
-"""Everything a gateway test works with: a real gateway on a real broker, and a real cloud it speaks to."""
+"""Test harness of the gateway: real gateways, a real broker and the sandbox cloud."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from warmxfer.actors.gateway import GatewaySettings, run
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, BusSettings, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
     Command,
@@ -32,11 +32,11 @@ SETTLE_S = 0.6
 ACK_WAIT_S = 1.0
 PATIENCE_S = 10.0
 START_S = 30.0
-"""A process that starts on a busy machine."""
+"""Maximum start-up time of a process on a busy machine."""
 SUPERVISOR = "+14155550110"
-"""Rings for long: a leg that is up and stays in its room's book."""
+"""Answers late and then stays on the phone: the leg stays in the call records."""
 CALLER = "+14155550201"
-HOUSE = "+14155559876"
+OUR_NUMBER = "+14155559876"
 
 PROCESS = """
 import asyncio, os
@@ -55,8 +55,8 @@ E = TypeVar("E")
 
 
 @dataclass
-class Office:
-    """One transfer's worth of gateway; `start` as many gateways as a test needs."""
+class GatewayHarness:
+    """One transfer at a gateway. `start` starts as many gateways as a test needs."""
 
     cloud: Cloud
     bus: Bus
@@ -67,7 +67,7 @@ class Office:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of a gateway here."""
+        """The environment of a gateway."""
         return {
             "VIDEOSDK_API_KEY": API_KEY,
             "VIDEOSDK_SECRET": SECRET,
@@ -79,12 +79,12 @@ class Office:
     # ── gateways ──────────────────────────────────────────────────────────────────────────────
 
     def start(self, **env: str) -> None:
-        """One more gateway, on a connection of its own. Commands wait for it: it need not be ready yet."""
+        """Start one more gateway on its own connection. Commands wait in the queue until it is ready."""
         settings = GatewaySettings.from_env({**self.env, **env})
         self.gateways.append(asyncio.create_task(self._run(settings, None)))
 
     async def start_with_webhooks(self, **env: str) -> str:
-        """One more gateway; returns where it takes webhooks."""
+        """Start one more gateway; return the address of its webhooks."""
         settings = GatewaySettings.from_env({**self.env, "WARMXFER_WEBHOOK_PORT": "0", **env})
         ready: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         gateway = asyncio.create_task(self._run(settings, ready.set_result))
@@ -106,7 +106,7 @@ class Office:
 
     @contextlib.asynccontextmanager
     async def process(self, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A gateway that can be killed, once it is connected."""
+        """Run a gateway that can be killed, in its own process; yield once it is connected."""
         whole = {**os.environ, **self.env, "NATS_URL": self.nats_url, "WARMXFER_ACK_WAIT_S": str(ACK_WAIT_S)}
         command = (sys.executable, "-c", PROCESS)
         process = await asyncio.create_subprocess_exec(*command, env={**whole, **env}, stdout=subprocess.PIPE)
@@ -131,27 +131,27 @@ class Office:
     # ── commands and events ───────────────────────────────────────────────────────────────────
 
     def within(self, seconds: float = 5.0) -> dict[str, Any]:
-        """A new command's name and deadline."""
+        """Return a new command's id and deadline."""
         self.commands += 1
         return {"command_id": f"{self.id}-{self.commands}", "deadline_at": self.now + seconds}
 
     @property
     def now(self) -> float:
-        """The broker runs on this machine."""
+        """The broker's clock: the broker runs on this machine."""
         return time.time()
 
-    async def tell(self, command: Command) -> None:
-        """Send a command; the same one again is stored again, as a late copy would be."""
+    async def send(self, command: Command) -> None:
+        """Send a command. The same command sent again is stored again, like a late copy."""
         await self.bus.publish(subjects.work_queue(self.id, "gateway"), encode(command))
 
-    async def ask(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
-        """Send a command and return its answer, which must be of this kind."""
-        await self.tell(command)
-        answer = await self.answer(command, patience_s)
-        assert isinstance(answer, kind), answer
-        return answer
+    async def execute(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
+        """Send a command and return its reply, which must be of type `kind`."""
+        await self.send(command)
+        reply = await self.reply(command, patience_s)
+        assert isinstance(reply, kind), reply
+        return reply
 
-    async def answer(self, command: Command, patience_s: float = PATIENCE_S) -> AnyEvent:
+    async def reply(self, command: Command, patience_s: float = PATIENCE_S) -> AnyEvent:
         async with asyncio.timeout(patience_s):
             while True:
                 for event in await self.events():
@@ -163,7 +163,7 @@ class Office:
         return [decode_event(each.data) for each in await self.bus.history(subjects.event(self.id), 1_000)]
 
     async def event(self, kind: type[E], patience_s: float = PATIENCE_S) -> E:
-        """The first event of this kind, once it is there."""
+        """Return the first event of type `kind`, once it is stored."""
         async with asyncio.timeout(patience_s):
             while True:
                 for event in await self.events():
@@ -171,13 +171,38 @@ class Office:
                         return event
                 await asyncio.sleep(0.02)
 
-    async def dead(self, count: int) -> list[bytes]:
-        """The dead letters of this transfer, once there are `count`."""
+    async def claimed(self, effect: str) -> Stored:
+        """The claim of an effect, once a gateway has made it."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (claim := await self.bus.get_last(subjects.effect_claim(self.id, effect))) is None:
+                await asyncio.sleep(0.02)
+        return claim
+
+    async def reply_at(self, command: Command) -> float:
+        """When the broker stored the first reply to a command."""
+        stored = await self.bus.history(subjects.event(self.id), 1_000)
+        return next(
+            each.at
+            for each in stored
+            if getattr(decode_event(each.data), "command_id", None) == command.command_id
+        )
+
+    async def all_handled(self) -> None:
+        """Return when no command waits for a gateway or is still being carried out."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                letters = await self.bus.history(subjects.dead_letter(self.id), 100)
-                if len(letters) >= count:
-                    return [letter.data for letter in letters]
+                queue = (await self.bus.diagnose()).queues["gateway"]
+                if queue is not None and queue.pending == queue.unacked == 0:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def dead_letters(self, count: int) -> list[bytes]:
+        """Return the dead letters of this transfer, once there are `count`."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                stored = await self.bus.history(subjects.dead_letter(self.id), 100)
+                if len(stored) >= count:
+                    return [message.data for message in stored]
                 await asyncio.sleep(0.02)
 
     # ── the commands of one transfer ──────────────────────────────────────────────────────────
@@ -188,7 +213,7 @@ class Office:
             room_id=room_id,
             participant_id=self.supervisor,
             ringing_timeout_s=30,
-            destination=SIPDestination(routing_rule_id="rr_1", sip_call_to=number, sip_call_from=HOUSE),
+            destination=SIPDestination(routing_rule_id="rr_1", sip_call_to=number, sip_call_from=OUR_NUMBER),
             **self.within(within_s),
         )
 
@@ -226,31 +251,33 @@ class Office:
     # ── the cloud ─────────────────────────────────────────────────────────────────────────────
 
     async def caller(self, room_id: str | None = None, number: str = CALLER) -> dict[str, str]:
-        """Somebody calls in: callId, roomId, participantId."""
+        """Let a caller call in; return callId, roomId and participantId."""
         body = {"from": number} | ({"roomId": room_id} if room_id else {})
-        answer = await self.cloud.http.post("/sandbox/calls", json=body)
-        return answer.raise_for_status().json()
+        reply = await self.cloud.http.post("/sandbox/calls", json=body)
+        return reply.raise_for_status().json()
 
     async def executed(self, kind: str) -> list[dict[str, Any]]:
-        """The ledger's entries of one kind, of all rooms."""
-        answer = await self.cloud.http.get("/sandbox/ledger", params={"kind": kind})
-        return answer.raise_for_status().json()["entries"]
+        """Return the ledger's entries of one kind, of all rooms."""
+        reply = await self.cloud.http.get("/sandbox/ledger", params={"kind": kind})
+        return reply.raise_for_status().json()["entries"]
 
     async def calls(self) -> list[dict[str, Any]]:
-        answer = await self.cloud.http.get("/sandbox/state")
-        return answer.raise_for_status().json()["calls"]
+        reply = await self.cloud.http.get("/sandbox/state")
+        return reply.raise_for_status().json()["calls"]
 
     async def room_of(self, call_id: str) -> str:
         return next(call["roomId"] for call in await self.calls() if call["callId"] == call_id)
 
     async def legs_up(self) -> int:
-        """Dialled legs that are not over."""
+        """Return the number of dialled legs that have not ended."""
         return sum(call["end"] is None for call in await self.calls() if call["type"] == "outbound")
 
 
 @dataclass
 class Bridge:
-    """A caller with company in the primary room, and a supervisor who has answered in the other."""
+    """A caller and an agent in the primary room, and a supervisor who has answered in the consultation
+    room.
+    """
 
     caller: str
     primary: str
@@ -258,10 +285,10 @@ class Bridge:
     consult: str
 
 
-async def build_bridge(office: Office) -> Bridge:
-    arrived = await office.caller()
-    await office.cloud.dial(arrived["roomId"], "wxa-stays-in-the-room")
-    consult = await office.cloud.open_room()
-    supervisor = await office.cloud.dial(consult, office.supervisor)
-    await office.cloud.wait_ledger(consult, "answered", 1)
+async def build_bridge(harness: GatewayHarness) -> Bridge:
+    arrived = await harness.caller()
+    await harness.cloud.dial(arrived["roomId"], "wxa-stays-in-the-room")
+    consult = await harness.cloud.open_room()
+    supervisor = await harness.cloud.dial(consult, harness.supervisor)
+    await harness.cloud.wait_ledger(consult, "answered", 1)
     return Bridge(arrived["callId"], arrived["roomId"], supervisor, consult)

@@ -1,4 +1,4 @@
-"""What the stream forgot: nobody is left on the phone for it, and nobody is cut off."""
+"""Orphan legs: a leg that the stream has lost is ended, and no conversation is cut off."""
 
 from __future__ import annotations
 
@@ -15,85 +15,87 @@ from warmxfer.adapters.telephony import choose_provider
 from warmxfer.bus import LiveMessage, subjects
 from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmTransferResult, encode
 
-from .gateway_fixture import Office
+from .gateway_fixture import GatewayHarness
 
-HOUSE_NAME = "house-1"
-LOOKS = 3
-Look = Callable[[str], Awaitable[int]]
+DEPLOYMENT = "deployment-1"
+SCANS = 3
+ScanAs = Callable[[str], Awaitable[int]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def coordinator(idle_office: Office) -> AsyncIterator[None]:
-    """Somebody who can say that a transfer is not running."""
+async def coordinator(idle_harness: GatewayHarness) -> AsyncIterator[None]:
+    """A coordinator, which replies that a transfer is not live."""
     ready = asyncio.Event()
-    coordinating = asyncio.create_task(
-        coordinate(idle_office.bus, CoordinatorSettings(), ready=ready.set), name="coordinator"
+    running = asyncio.create_task(
+        coordinate(idle_harness.bus, CoordinatorSettings(), ready=ready.set), name="coordinator"
     )
     await asyncio.wait_for(ready.wait(), 5)
     yield
-    coordinating.cancel()
-    await asyncio.gather(coordinating, return_exceptions=True)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def look(idle_office: Office) -> AsyncIterator[Look]:
-    """`await look(house)`: some looks of a gateway of that house, then the number of legs that are up."""
-    provider = choose_provider(idle_office.env).open(None, None)
+async def scan(idle_harness: GatewayHarness) -> AsyncIterator[ScanAs]:
+    """`await scan(deployment)`: scan as a gateway of that deployment, then return the number of legs that
+    are up.
+    """
+    provider = choose_provider(idle_harness.env).open(None, None)
 
-    async def some(house: str) -> int:
-        reconciler = OrphanCallReaper(idle_office.bus, provider, house, every_s=60.0)
-        for _ in range(LOOKS):
-            await reconciler.scan()
-        return await idle_office.legs_up()
+    async def scan_as(deployment: str) -> int:
+        reaper = OrphanCallReaper(idle_harness.bus, provider, deployment, interval_s=60.0)
+        for _ in range(SCANS):
+            await reaper.scan()
+        return await idle_harness.legs_up()
 
-    yield some
+    yield scan_as
     await provider.aclose()
 
 
-async def dial(office: Office, room_id: str) -> None:
-    """A leg that a gateway of the house dialled, for a transfer of which the stream knows nothing."""
-    office.start(WARMXFER_HOUSE=HOUSE_NAME)
-    await office.ask(office.dial(room_id), SupervisorDialed)
-    await office.stop()
-    assert await office.legs_up() == 1
+async def dial(harness: GatewayHarness, room_id: str) -> None:
+    """Dial a leg as a gateway of the deployment, for a transfer that the stream does not contain."""
+    harness.start(WARMXFER_DEPLOYMENT=DEPLOYMENT)
+    await harness.execute(harness.dial(room_id), SupervisorDialed)
+    await harness.stop()
+    assert await harness.legs_up() == 1
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_a_supervisor_whom_the_stream_forgot_is_not_left_on_the_phone(idle_office: Office) -> None:
-    await dial(idle_office, await idle_office.cloud.open_room())
-    idle_office.start(WARMXFER_HOUSE=HOUSE_NAME, WARMXFER_RECONCILE_S="1")
+async def test_an_orphan_leg_is_ended_and_its_room_closed(idle_harness: GatewayHarness) -> None:
+    await dial(idle_harness, await idle_harness.cloud.open_room())
+    idle_harness.start(WARMXFER_DEPLOYMENT=DEPLOYMENT, WARMXFER_RECONCILE_S="1")
     async with asyncio.timeout(10):
-        while await idle_office.legs_up():
+        while await idle_harness.legs_up():
             await asyncio.sleep(0.05)
-        while not await idle_office.executed("room_deactivated"):
+        while not await idle_harness.executed("room_deactivated"):
             await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_one_look_alone_ends_nothing(idle_office: Office) -> None:
-    await dial(idle_office, await idle_office.cloud.open_room())
-    provider = choose_provider(idle_office.env).open(None, None)
-    await OrphanCallReaper(idle_office.bus, provider, HOUSE_NAME, every_s=60.0).scan()
+async def test_one_scan_alone_ends_no_leg(idle_harness: GatewayHarness) -> None:
+    await dial(idle_harness, await idle_harness.cloud.open_room())
+    provider = choose_provider(idle_harness.env).open(None, None)
+    await OrphanCallReaper(idle_harness.bus, provider, DEPLOYMENT, interval_s=60.0).scan()
     await provider.aclose()
-    assert await idle_office.legs_up() == 1
+    assert await idle_harness.legs_up() == 1
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_a_caller_who_talks_with_a_forgotten_supervisor_is_not_cut_off(
-    idle_office: Office, look: Look
+async def test_the_leg_of_a_supervisor_who_talks_with_a_caller_is_not_ended(
+    idle_harness: GatewayHarness, scan: ScanAs
 ) -> None:
-    room_id = await idle_office.cloud.open_room()
-    await dial(idle_office, room_id)
-    await idle_office.caller(room_id)
-    assert await look(HOUSE_NAME) == 1
-    assert await idle_office.executed("end") == []
+    room_id = await idle_harness.cloud.open_room()
+    await dial(idle_harness, room_id)
+    await idle_harness.caller(room_id)
+    assert await scan(DEPLOYMENT) == 1
+    assert await idle_harness.executed("end") == []
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_the_legs_of_a_transfer_that_succeeded_are_left_to_its_people(
-    idle_office: Office, look: Look
+async def test_the_legs_of_a_successful_transfer_are_not_ended(
+    idle_harness: GatewayHarness, scan: ScanAs
 ) -> None:
-    await dial(idle_office, await idle_office.cloud.open_room())
+    await dial(idle_harness, await idle_harness.cloud.open_room())
     complete = WarmTransferResult(
         success=True,
         phase=WarmTransferPhase.TRANSFER_COMPLETE,
@@ -103,31 +105,29 @@ async def test_the_legs_of_a_transfer_that_succeeded_are_left_to_its_people(
         switched_call_id=None,
         summary="",
     )
-    await idle_office.bus.publish(subjects.result(idle_office.id), encode(complete))
-    assert await look(HOUSE_NAME) == 1
+    await idle_harness.bus.publish(subjects.result(idle_harness.id), encode(complete))
+    assert await scan(DEPLOYMENT) == 1
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_another_houses_supervisor_is_not_hung_up_on(idle_office: Office, look: Look) -> None:
-    await dial(idle_office, await idle_office.cloud.open_room())
-    assert await look("house-2") == 1
+async def test_a_leg_of_another_deployment_is_not_ended(idle_harness: GatewayHarness, scan: ScanAs) -> None:
+    await dial(idle_harness, await idle_harness.cloud.open_room())
+    assert await scan("deployment-2") == 1
 
 
-async def test_where_no_coordinator_can_say_so_nothing_counts_as_forgotten(
-    idle_office: Office, look: Look
+async def test_no_leg_is_ended_without_a_coordinator(idle_harness: GatewayHarness, scan: ScanAs) -> None:
+    await dial(idle_harness, await idle_harness.cloud.open_room())
+    assert await scan(DEPLOYMENT) == 1
+
+
+async def test_no_leg_is_ended_when_a_coordinator_fails_at_the_liveness_query(
+    idle_harness: GatewayHarness, scan: ScanAs
 ) -> None:
-    await dial(idle_office, await idle_office.cloud.open_room())
-    assert await look(HOUSE_NAME) == 1
-
-
-async def test_a_coordinator_that_fails_at_the_question_has_not_said_that_it_is_over(
-    idle_office: Office, look: Look
-) -> None:
-    """Its answer had ended the gateway."""
+    """The error reply used to end the gateway."""
 
     async def fail(_: LiveMessage) -> bytes:
         raise LookupError("a record of a newer version")
 
-    await dial(idle_office, await idle_office.cloud.open_room())
-    async with idle_office.bus.serve(subjects.ASK_LIVENESS, fail):
-        assert await look(HOUSE_NAME) == 1
+    await dial(idle_harness, await idle_harness.cloud.open_room())
+    async with idle_harness.bus.serve(subjects.ASK_LIVENESS, fail):
+        assert await scan(DEPLOYMENT) == 1

@@ -1,4 +1,4 @@
-"""The caller's way back: whatever became of the move, they end at home, or are known to be gone."""
+"""ReturnCaller: whatever happened to the switch, the caller ends in the primary room or has hung up."""
 
 from __future__ import annotations
 
@@ -12,176 +12,188 @@ from warmxfer.actors.gateway.handlers.return_caller import RETURN_EFFECTS
 from warmxfer.bus import claim_effect, subjects
 from warmxfer.schemas import CallerReturned, CallerSwitched, CommandFailed, FailureKind, encode
 
-from .gateway_fixture import SETTLE_S, TIMEOUT_S, Bridge, Office
+from .gateway_fixture import SETTLE_S, TIMEOUT_S, Bridge, GatewayHarness
 
 SWITCH = {"method": "POST", "path": "/v2/sip/call/switch-room"}
+LONG_SETTLE_S = 60.0
+"""Much longer than a test waits for a reply."""
 
 
-async def bring_back(office: Office, bridge: Bridge) -> CallerReturned:
-    command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    return await office.ask(command, CallerReturned)
+async def bring_back(harness: GatewayHarness, bridge: Bridge) -> CallerReturned:
+    command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    return await harness.execute(command, CallerReturned)
 
 
-async def moved(office: Office, bridge: Bridge) -> None:
-    await office.ask(office.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
-    await office.cloud.wait_ledger(bridge.consult, "joined", 2)
+async def move_caller(harness: GatewayHarness, bridge: Bridge) -> None:
+    await harness.execute(harness.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
+    await harness.cloud.wait_ledger(bridge.consult, "joined", 2)
 
 
-async def test_a_caller_who_never_left_is_home_and_stays(office: Office, bridge: Bridge) -> None:
-    assert (await bring_back(office, bridge)).caller_up
-    late = office.switch(bridge.caller, bridge.supervisor, bridge.consult)
-    assert (await office.ask(late, CommandFailed)).failure is FailureKind.CALLED_OFF
-    assert await office.executed("switch") == []
-
-
-async def test_a_caller_who_was_moved_is_moved_back(office: Office, bridge: Bridge) -> None:
-    await moved(office, bridge)
-    assert (await bring_back(office, bridge)).caller_up
-    assert await office.room_of(bridge.caller) == bridge.primary
-    assert (await office.cloud.ledger(bridge.primary, "joined"))[-1]["participantId"] == f"wxr-{office.id}"
-
-
-async def test_a_caller_who_was_moved_back_is_known_to_be_home_at_once(
-    office: Office, bridge: Bridge
+async def test_a_caller_who_was_not_moved_stays_in_the_primary_room(
+    harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """Found by simulation: late news of their move, and the room was kept open for a caller who was home."""
-    await moved(office, bridge)
-    await bring_back(office, bridge)
-    assert (await bring_back(office, bridge)).caller_up
-    claimed = await office.bus.get_last(subjects.effect_claim(office.id, "switch"))
-    assert claimed is not None
-    assert office.now < claimed.at + TIMEOUT_S + SETTLE_S
+    assert (await bring_back(harness, bridge)).caller_up
+    late = harness.switch(bridge.caller, bridge.supervisor, bridge.consult)
+    assert (await harness.execute(late, CommandFailed)).failure is FailureKind.CALLED_OFF
+    assert await harness.executed("switch") == []
 
 
-async def test_a_caller_who_hung_up_is_gone(office: Office, bridge: Bridge) -> None:
-    await moved(office, bridge)
-    await office.cloud.hang_up(f"wxc-{office.id}")
-    assert not (await bring_back(office, bridge)).caller_up
+async def test_a_caller_who_was_moved_is_moved_back(harness: GatewayHarness, bridge: Bridge) -> None:
+    await move_caller(harness, bridge)
+    assert (await bring_back(harness, bridge)).caller_up
+    assert await harness.room_of(bridge.caller) == bridge.primary
+    assert (await harness.cloud.ledger(bridge.primary, "joined"))[-1]["participantId"] == f"wxr-{harness.id}"
 
 
-async def test_a_caller_who_is_missing_once_from_the_providers_book_is_brought_back(
-    office: Office, bridge: Bridge
+async def test_a_caller_who_was_moved_back_is_confirmed_at_once(
+    idle_harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    await moved(office, bridge)
+    """Found by simulation. A late event of the caller's move arrived, and the room was kept open although the
+    caller was back in the primary room.
+    """
+    harness = idle_harness
+    harness.start(WARMXFER_SETTLE_S=f"{LONG_SETTLE_S:g}")
+    await move_caller(harness, bridge)
+    await bring_back(harness, bridge)
+    assert (await bring_back(harness, bridge)).caller_up
+    assert harness.now < (await harness.claimed("switch")).at + LONG_SETTLE_S
+
+
+async def test_a_caller_who_hung_up_is_gone(harness: GatewayHarness, bridge: Bridge) -> None:
+    await move_caller(harness, bridge)
+    await harness.cloud.hang_up(f"wxc-{harness.id}")
+    assert not (await bring_back(harness, bridge)).caller_up
+
+
+async def test_a_caller_who_is_missing_once_from_the_call_records_is_moved_back(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    await move_caller(harness, bridge)
     one = {"method": "GET", "path": f"/v2/sip/call/{bridge.caller}"}
-    await office.cloud.break_once("status", one, status=404)
-    assert (await bring_back(office, bridge)).caller_up
-    assert await office.room_of(bridge.caller) == bridge.primary
+    await harness.cloud.break_once("status", one, status=404)
+    assert (await bring_back(harness, bridge)).caller_up
+    assert await harness.room_of(bridge.caller) == bridge.primary
 
 
-async def test_a_move_in_flight_is_waited_for_and_undone(office: Office, bridge: Bridge) -> None:
-    """The provider gave no answer, and moves the caller a moment later."""
-    await office.cloud.break_once("execute_late", SWITCH, delayS=4.0)
-    command = office.switch(bridge.caller, bridge.supervisor, bridge.consult)
-    await office.tell(command)
-    await asyncio.sleep(0.1)
-    assert (await bring_back(office, bridge)).caller_up
-    await asyncio.sleep(0.5)
-    assert await office.room_of(bridge.caller) == bridge.primary
+async def test_a_switch_in_progress_is_awaited_and_undone(harness: GatewayHarness, bridge: Bridge) -> None:
+    """The provider does not reply, and moves the caller a moment later."""
+    await harness.cloud.break_once("execute_late", SWITCH, delayS=4.0)
+    command = harness.switch(bridge.caller, bridge.supervisor, bridge.consult)
+    await harness.send(command)
+    await harness.claimed("switch")
+    assert (await bring_back(harness, bridge)).caller_up
+    moved_from = [each["fromRoomId"] for each in await harness.executed("switch")]
+    assert moved_from == [bridge.primary, bridge.consult]
+    assert await harness.room_of(bridge.caller) == bridge.primary
 
 
-async def test_home_is_not_believed_while_the_move_may_still_come(office: Office, bridge: Bridge) -> None:
-    await office.cloud.break_once("reset", SWITCH)
-    began = office.now
-    await office.tell(office.switch(bridge.caller, bridge.supervisor, bridge.consult))
-    await asyncio.sleep(0.1)
-    assert (await bring_back(office, bridge)).caller_up
-    assert SETTLE_S <= office.now - began < TIMEOUT_S + SETTLE_S + 1.5
-    assert await office.executed("switch") == []
+async def test_the_position_is_not_final_while_the_switch_may_still_happen(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    await harness.cloud.break_once("reset", SWITCH)
+    await harness.send(harness.switch(bridge.caller, bridge.supervisor, bridge.consult))
+    claim = await harness.claimed("switch")
+    command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    # A gateway that waited until the deadline would reply that the caller was not seen.
+    assert (await harness.execute(command, CallerReturned)).caller_up
+    assert await harness.reply_at(command) - claim.at >= SETTLE_S
+    assert await harness.executed("switch") == []
 
 
-async def test_a_caller_lost_between_the_rooms_is_fetched(office: Office, bridge: Bridge) -> None:
-    await office.cloud.break_once("never_arrives", {"switch": True})
-    await office.ask(office.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
-    await office.cloud.wait_ledger(bridge.primary, "left", 1)
-    assert (await bring_back(office, bridge)).caller_up
-    assert await office.room_of(bridge.caller) == bridge.primary
+async def test_a_caller_who_never_arrived_is_moved_back(harness: GatewayHarness, bridge: Bridge) -> None:
+    await harness.cloud.break_once("never_arrives", {"switch": True})
+    await harness.execute(harness.switch(bridge.caller, bridge.supervisor, bridge.consult), CallerSwitched)
+    await harness.cloud.wait_ledger(bridge.primary, "left", 1)
+    assert (await bring_back(harness, bridge)).caller_up
+    assert await harness.room_of(bridge.caller) == bridge.primary
 
 
-async def test_a_return_in_doubt_is_looked_at_not_repeated(office: Office, bridge: Bridge) -> None:
-    await moved(office, bridge)
-    await office.cloud.break_once("execute_then_reset", SWITCH)
-    assert (await bring_back(office, bridge)).caller_up
-    assert len(await office.executed("switch")) == 2
+async def test_a_return_with_unknown_outcome_is_looked_up_not_repeated(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    await move_caller(harness, bridge)
+    await harness.cloud.break_once("execute_then_reset", SWITCH)
+    assert (await bring_back(harness, bridge)).caller_up
+    assert len(await harness.executed("switch")) == 2
 
 
-async def test_two_returns_at_once_move_the_caller_once(office: Office, bridge: Bridge) -> None:
-    office.start()
-    await moved(office, bridge)
-    answers = await asyncio.gather(*(bring_back(office, bridge) for _ in range(3)))
-    assert all(answer.caller_up for answer in answers)
-    assert len(await office.executed("switch")) == 2
+async def test_concurrent_returns_move_the_caller_once(harness: GatewayHarness, bridge: Bridge) -> None:
+    harness.start()
+    await move_caller(harness, bridge)
+    answers = await asyncio.gather(*(bring_back(harness, bridge) for _ in range(3)))
+    assert all(reply.caller_up for reply in answers)
+    assert len(await harness.executed("switch")) == 2
 
 
-async def test_a_return_that_comes_late_is_made_all_the_same(office: Office, bridge: Bridge) -> None:
-    await moved(office, bridge)
-    command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    office.commands += 1
+async def test_an_expired_return_is_executed(harness: GatewayHarness, bridge: Bridge) -> None:
+    await move_caller(harness, bridge)
+    command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    harness.commands += 1
     late = type(command)(
         **{
             **{name: getattr(command, name) for name in command.__struct_fields__},
-            "deadline_at": office.now - 60.0,
+            "deadline_at": harness.now - 60.0,
         }
     )
-    assert (await office.ask(late, CallerReturned)).caller_up
+    assert (await harness.execute(late, CallerReturned)).caller_up
 
 
-async def test_a_caller_whose_way_back_was_refused_once_is_brought_back(
-    office: Office, bridge: Bridge
-) -> None:
-    """One refusal left the caller with nobody in the consultation room."""
-    await moved(office, bridge)
-    await office.cloud.break_once("status", SWITCH, status=400)
-    assert (await bring_back(office, bridge)).caller_up
-    assert await office.room_of(bridge.caller) == bridge.primary
-    assert len(await office.executed("switch")) == 2
+async def test_a_caller_is_moved_back_after_a_first_refusal(harness: GatewayHarness, bridge: Bridge) -> None:
+    """One refusal used to leave the caller alone in the consultation room."""
+    await move_caller(harness, bridge)
+    await harness.cloud.break_once("status", SWITCH, status=400)
+    assert (await bring_back(harness, bridge)).caller_up
+    assert await harness.room_of(bridge.caller) == bridge.primary
+    assert len(await harness.executed("switch")) == 2
 
 
-async def test_a_return_that_is_refused_again_and_again_is_told(
-    office: Office, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+async def test_a_return_that_is_always_refused_fails(
+    harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(return_caller, "RETURN_EFFECTS", RETURN_EFFECTS[:3])
-    await moved(office, bridge)
-    await office.cloud.break_once("status", SWITCH, times=0, status=400)
-    command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    assert (await office.ask(command, CommandFailed)).failure is FailureKind.REFUSED
+    await move_caller(harness, bridge)
+    await harness.cloud.break_once("status", SWITCH, times=0, status=400)
+    command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    assert (await harness.execute(command, CommandFailed)).failure is FailureKind.REFUSED
     claimed = [
-        await office.bus.get_last(subjects.effect_claim(office.id, each)) for each in RETURN_EFFECTS[:3]
+        await harness.bus.get_last(subjects.effect_claim(harness.id, each)) for each in RETURN_EFFECTS[:3]
     ]
     assert None not in claimed
 
 
-async def test_a_caller_whose_way_back_failed_on_the_way_is_brought_back(
-    office: Office, bridge: Bridge
+async def test_a_caller_is_moved_back_after_a_first_move_failed(
+    harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    await moved(office, bridge)
-    await office.cloud.break_once("fails", {"switch": "*", "callId": bridge.caller})
-    assert (await bring_back(office, bridge)).caller_up
-    assert await office.room_of(bridge.caller) == bridge.primary
-    assert len(await office.executed("switch")) == 3
+    await move_caller(harness, bridge)
+    await harness.cloud.break_once("fails", {"switch": "*", "callId": bridge.caller})
+    assert (await bring_back(harness, bridge)).caller_up
+    assert await harness.room_of(bridge.caller) == bridge.primary
+    assert len(await harness.executed("switch")) == 3
 
 
-async def test_a_caller_is_brought_back_although_the_gateway_that_claimed_it_died(
-    idle_office: Office, bridge: Bridge
+async def test_a_caller_is_moved_back_after_the_gateway_with_the_claim_died(
+    idle_harness: GatewayHarness, bridge: Bridge
 ) -> None:
-    """The claim was only watched from then on: the caller stayed with nobody until they hung up."""
-    office = idle_office
-    office.start()
-    await moved(office, bridge)
-    command = office.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    died = ClaimRecord(command_id=command.command_id, token="somebody else's", moves_done=1)
-    await claim_effect(office.bus, office.id, RETURN_EFFECTS[0], encode(died))
-    claimed_at = office.now
-    assert (await office.ask(command, CallerReturned)).caller_up
-    assert office.now - claimed_at >= TIMEOUT_S + SETTLE_S
-    assert await office.room_of(bridge.caller) == bridge.primary
-    assert len(await office.executed("switch")) == 2
+    """Other gateways used to watch the claim only: the caller stayed alone until they hung up."""
+    harness = idle_harness
+    harness.start()
+    await move_caller(harness, bridge)
+    command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    other_claim = ClaimRecord(command_id=command.command_id, token="of the dead gateway", moves_done=1)
+    await claim_effect(harness.bus, harness.id, RETURN_EFFECTS[0], encode(other_claim))
+    claimed_at = harness.now
+    assert (await harness.execute(command, CallerReturned)).caller_up
+    assert harness.now - claimed_at >= TIMEOUT_S + SETTLE_S
+    assert await harness.room_of(bridge.caller) == bridge.primary
+    assert len(await harness.executed("switch")) == 2
 
 
-async def test_a_caller_who_has_another_transfer_by_now_is_left_to_it(office: Office, bridge: Bridge) -> None:
-    """An order of old, delivered again, would have taken them from their new supervisor."""
-    await moved(office, bridge)
-    another = await office.cloud.open_room()
-    command = office.bring_back(bridge.caller, bridge.primary, another)
-    assert (await office.ask(command, CallerReturned)).caller_up
-    assert await office.room_of(bridge.caller) == bridge.consult
+async def test_a_caller_of_a_newer_transfer_is_not_moved_back(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    """A redelivered old command would have taken the caller from the new supervisor."""
+    await move_caller(harness, bridge)
+    another = await harness.cloud.open_room()
+    command = harness.bring_back(bridge.caller, bridge.primary, another)
+    assert (await harness.execute(command, CallerReturned)).caller_up
+    assert await harness.room_of(bridge.caller) == bridge.consult

@@ -1,4 +1,4 @@
-"""Keys to rooms: narrow, short, and only for those who ask in the right form."""
+"""Room tokens: for one participant in one room, short-lived, only for a valid query."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from tests.testkit.provider_sandbox import API_KEY, SECRET
 from warmxfer.bus import InvalidRequest, subjects
 from warmxfer.schemas import RoomToken, RoomTokenQuery, decode_as, encode
 
-from .gateway_fixture import Office
+from .gateway_fixture import GatewayHarness
 
 
-async def ask(office: Office, data: bytes) -> RoomToken:
-    return decode_as(RoomToken, await office.bus.request(subjects.ASK_ROOM_TOKEN, data, timeout_s=5.0))
+async def request_token(harness: GatewayHarness, data: bytes) -> RoomToken:
+    return decode_as(RoomToken, await harness.bus.request(subjects.ASK_ROOM_TOKEN, data, timeout_s=5.0))
 
 
-async def test_a_token_opens_one_room_for_one_participant(idle_office: Office) -> None:
-    await idle_office.start_with_webhooks()
-    answer = await ask(idle_office, encode(RoomTokenQuery(room_id="abcd-efgh-ijkl", participant_id="wxa-t1")))
-    assert answer.signaling_url == idle_office.cloud.url
-    claims = jwt.decode(answer.token, SECRET, algorithms=["HS256"])
+async def test_a_token_admits_one_participant_to_one_room(idle_harness: GatewayHarness) -> None:
+    await idle_harness.start_with_webhooks()
+    reply = await request_token(
+        idle_harness, encode(RoomTokenQuery(room_id="abcd-efgh-ijkl", participant_id="wxa-t1"))
+    )
+    assert reply.signaling_url == idle_harness.cloud.url
+    claims = jwt.decode(reply.token, SECRET, algorithms=["HS256"])
     assert claims["exp"] - time.time() <= 300
     del claims["iat"], claims["exp"]
     assert claims == {
@@ -36,7 +38,7 @@ async def test_a_token_opens_one_room_for_one_participant(idle_office: Office) -
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"room_id":"a b","participant_id":"x"}'])
-async def test_a_wrong_question_is_refused(idle_office: Office, data: bytes) -> None:
-    await idle_office.start_with_webhooks()
+async def test_a_wrong_query_is_refused(idle_harness: GatewayHarness, data: bytes) -> None:
+    await idle_harness.start_with_webhooks()
     with pytest.raises(InvalidRequest):
-        await ask(idle_office, data)
+        await request_token(idle_harness, data)

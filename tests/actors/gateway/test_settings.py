@@ -1,4 +1,4 @@
-"""The environment of a gateway: what is right, and one sentence for what is wrong."""
+"""Gateway settings: valid values are read; a wrong value gives one sentence."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from warmxfer.actors.gateway import GatewaySettings
 from warmxfer.schemas import InvalidRequest
 
 GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
+WEBHOOK_URL_HINT = "give the https:// address at which the provider reaches the gateway"
 
 
-def test_what_is_left_out_has_a_default() -> None:
+def test_a_missing_variable_has_a_default() -> None:
     settings = GatewaySettings.from_env(GOOD)
     assert (settings.jobs, settings.settle_s, settings.webhook_port) == (32, 4.0, None)
     assert (settings.provider.name, settings.provider.timeout_s, settings.provider.local) == (
@@ -54,22 +55,25 @@ def test_what_is_left_out_has_a_default() -> None:
             "WARMXFER_GATEWAY_JOBS is 'many'; give a whole number from 1 to 512",
         ),
         ({"WARMXFER_SETTLE_S": "nan"}, "WARMXFER_SETTLE_S is 'nan'; give a number from 0.1 to 60"),
-        ({"WARMXFER_HOUSE": "my house"}, "WARMXFER_HOUSE is 'my house'; use 1 to 64 of A-Z a-z 0-9 _ -"),
+        (
+            {"WARMXFER_DEPLOYMENT": "two words"},
+            "WARMXFER_DEPLOYMENT is 'two words'; use 1 to 64 of A-Z a-z 0-9 _ -",
+        ),
         (
             {"WARMXFER_WEBHOOK_PORT": "70000"},
             "WARMXFER_WEBHOOK_PORT is '70000'; give a whole number from 0 to 65535",
         ),
         (
             {"WARMXFER_WEBHOOK_URL": "hooks"},
-            "WARMXFER_WEBHOOK_URL is 'hooks'; give the https:// address the provider reaches us at",
+            f"WARMXFER_WEBHOOK_URL is 'hooks'; {WEBHOOK_URL_HINT}",
         ),
         (
             {"WARMXFER_WEBHOOK_URL": "https://a.b[/a]"},
-            "WARMXFER_WEBHOOK_URL is 'https://a.b[/a]'; give the https:// address the provider reaches us at",
+            f"WARMXFER_WEBHOOK_URL is 'https://a.b[/a]'; {WEBHOOK_URL_HINT}",
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(env: dict[str, str], sentence: str) -> None:
+def test_a_wrong_value_is_refused_in_one_sentence(env: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         GatewaySettings.from_env({**GOOD, **env})
     assert str(refused.value) == sentence

@@ -1,4 +1,4 @@
-"""Whose a notice is, and what it means: tables, and names that survive the way there and back."""
+"""Mapping of notices to events, and the round trip of call metadata."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.participant_ids import ParticipantId
 
-MARKS = {"warmxferId": "t1", "attempt": "2", "attemptKey": "t1-2"}
+METADATA = {"warmxferId": "t1", "attempt": "2", "attemptKey": "t1-2"}
 
 
-def down(
+def ended_notice(
     participant_id: str | None, metadata: dict[str, object], direction: str = "outbound"
 ) -> CallEndedNotice:
     return CallEndedNotice("c1", participant_id, direction, metadata, CallCause.BUSY, 486)  # pyright: ignore[reportArgumentType]
@@ -36,20 +36,20 @@ ENDED = SupervisorCallEnded(attempt=2, call_id="c1", cause=CallCause.BUSY, sip_c
 
 
 @pytest.mark.parametrize(
-    ("notice", "fact"),
+    ("notice", "event"),
     [
-        (down(None, MARKS), TransferEvent("t1", ENDED)),
-        (down("wxs-t1-2", {}), TransferEvent("t1", ENDED)),
-        (down("wxs-t1-2", {"warmxferId": "../x", "attempt": "1"}), TransferEvent("t1", ENDED)),
-        (down("wxc-t1", {}, "inbound"), TransferEvent("t1", CallerCallEnded(call_id="c1"))),
-        (down("wxr-t1", {}, "inbound"), TransferEvent("t1", CallerCallEnded(call_id="c1"))),
-        (down("wxc-t1", MARKS, "inbound"), TransferEvent("t1", CallerCallEnded(call_id="c1"))),
-        (down("wxa-t1", {}), None),
-        (down("dana", {}), None),
-        (down(None, {"warmxferId": "t1"}), None),
-        (down(None, {"warmxferId": "t1", "attempt": 2}), None),
-        (down(None, {"warmxferId": "t.>", "attempt": "2"}), None),
-        (down(None, {"warmxferId": "t1", "attempt": "0"}), None),
+        (ended_notice(None, METADATA), TransferEvent("t1", ENDED)),
+        (ended_notice("wxs-t1-2", {}), TransferEvent("t1", ENDED)),
+        (ended_notice("wxs-t1-2", {"warmxferId": "../x", "attempt": "1"}), TransferEvent("t1", ENDED)),
+        (ended_notice("wxc-t1", {}, "inbound"), TransferEvent("t1", CallerCallEnded(call_id="c1"))),
+        (ended_notice("wxr-t1", {}, "inbound"), TransferEvent("t1", CallerCallEnded(call_id="c1"))),
+        (ended_notice("wxc-t1", METADATA, "inbound"), TransferEvent("t1", CallerCallEnded(call_id="c1"))),
+        (ended_notice("wxa-t1", {}), None),
+        (ended_notice("dana", {}), None),
+        (ended_notice(None, {"warmxferId": "t1"}), None),
+        (ended_notice(None, {"warmxferId": "t1", "attempt": 2}), None),
+        (ended_notice(None, {"warmxferId": "t.>", "attempt": "2"}), None),
+        (ended_notice(None, {"warmxferId": "t1", "attempt": "0"}), None),
         (
             ParticipantJoinedNotice("r1", "wxs-t1-2"),
             TransferEvent("t1", ParticipantJoined(room_id="r1", participant_id="wxs-t1-2")),
@@ -67,11 +67,11 @@ ENDED = SupervisorCallEnded(attempt=2, call_id="c1", cause=CallCause.BUSY, sip_c
         ),
     ],
 )
-def test_what_a_notice_means(notice: Notice, fact: TransferEvent | None) -> None:
-    assert to_event(notice) == fact
+def test_a_notice_maps_to_its_event(notice: Notice, event: TransferEvent | None) -> None:
+    assert to_event(notice) == event
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), st.integers(1, 999))
-def test_marks_come_back_as_they_went(transfer_id: str, attempt: int) -> None:
+def test_call_metadata_round_trips(transfer_id: str, attempt: int) -> None:
     supervisor = ParticipantId("supervisor", transfer_id, attempt)
     assert call_marks.parse_call_metadata(call_marks.call_metadata(transfer_id, attempt)) == supervisor

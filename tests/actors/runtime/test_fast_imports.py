@@ -1,4 +1,4 @@
-"""What a worker does not load on its start: who waits for it waits for all that it imports."""
+"""Libraries that a worker does not load at start-up."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from warmxfer.actors.runtime.fast_imports import FOR_TERMINALS, without_rich
+from warmxfer.actors.runtime.fast_imports import TERMINAL_LIBRARIES, without_rich
 from warmxfer.actors.runtime.roles import Role
 
-NOT_LOADED = (*FOR_TERMINALS, "typer", "pydantic")
+NOT_LOADED = (*TERMINAL_LIBRARIES, "typer", "pydantic")
 PROGRAM = """
 import runpy, sys
 from warmxfer.actors.runtime.fast_imports import without_rich
@@ -27,8 +27,8 @@ import rich
 
 
 @pytest.mark.parametrize("role", [role.value for role in Role])
-def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
-    """With every worker killed at once, all that come after them load it at the same time."""
+def test_an_actor_does_not_import_terminal_libraries(role: str) -> None:
+    """When every worker is killed at once, all new workers load their imports at the same time."""
     env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, role], env=env, capture_output=True, text=True, timeout=60
@@ -38,7 +38,7 @@ def test_no_caller_waits_for_what_only_a_terminal_needs(role: str) -> None:
     assert not [name for name in NOT_LOADED if f"'{name}'" in done.stdout]
 
 
-def test_what_is_loaded_already_stays() -> None:
+def test_a_loaded_library_stays_loaded() -> None:
     import rich
 
     with without_rich():

@@ -1,4 +1,4 @@
-"""The probe of a process, over real HTTP."""
+"""The health probe, over real HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warmxfer.schemas import InvalidRequest
 ANY_PORT = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
 
 
-async def test_it_is_healthy_before_it_is_ready() -> None:
+async def test_a_process_is_healthy_before_it_is_ready() -> None:
     ready = False
     async with serve_probe(ANY_PORT, lambda: ready) as port, httpx.AsyncClient() as http:
         at = f"http://127.0.0.1:{port}"
@@ -24,7 +24,7 @@ async def test_it_is_healthy_before_it_is_ready() -> None:
         assert (await http.get(f"{at}/secrets")).status_code == 404
 
 
-async def test_nonsense_is_dropped_and_the_next_one_answered() -> None:
+async def test_an_invalid_request_is_dropped_and_the_next_one_served() -> None:
     async with serve_probe(ANY_PORT, lambda: True) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * 8_192)
@@ -35,14 +35,14 @@ async def test_nonsense_is_dropped_and_the_next_one_answered() -> None:
             assert (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
 
 
-async def test_it_is_off_unless_asked_for() -> None:
+async def test_the_probe_is_off_by_default() -> None:
     async with serve_probe({}, lambda: True) as port:
         assert port is None
 
 
-async def test_a_taken_port_is_one_sentence() -> None:
+async def test_a_port_in_use_is_one_sentence() -> None:
     async with serve_probe(ANY_PORT, lambda: True) as port:
         taken = {**ANY_PORT, "WARMXFER_HEALTH_PORT": str(port)}
-        with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which is not to be had"):
+        with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which cannot be bound"):
             async with serve_probe(taken, lambda: True):
                 raise AssertionError("bound twice")

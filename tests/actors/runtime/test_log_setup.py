@@ -1,4 +1,4 @@
-"""What never stands in a log line, whatever the line was given."""
+"""Redaction: what a log line never contains, whatever the caller of the logger passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from warmxfer.schemas import InvalidRequest
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("event", "redacted"),
     [
         ({"event": "dialled", "to": "+14155550101"}, {"event": "dialled", "to": "•01"}),
         ({"event": "calling +14155550101 now"}, {"event": "calling •01 now"}),
@@ -34,8 +34,8 @@ from warmxfer.schemas import InvalidRequest
         ({"event": "e", "bus": "nats://127.0.0.1:4222"}, {"event": "e", "bus": "nats://127.0.0.1:4222"}),
     ],
 )
-def test_withholds(given: dict[str, Any], kept: dict[str, Any]) -> None:
-    assert redact(None, "info", dict(given)) == kept
+def test_secrets_and_numbers_are_redacted(event: dict[str, Any], redacted: dict[str, Any]) -> None:
+    assert redact(None, "info", dict(event)) == redacted
 
 
 def test_a_long_value_is_cut() -> None:
@@ -43,7 +43,7 @@ def test_a_long_value_is_cut() -> None:
 
 
 @pytest.fixture
-def restored() -> Any:
+def restored_logging() -> Any:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield
@@ -52,7 +52,7 @@ def restored() -> Any:
     structlog.contextvars.clear_contextvars()
 
 
-def test_lines_are_json_and_say_the_role(restored: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_json_and_say_the_role(restored_logging: None, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs({"WARMXFER_LOG": "json"}, role="gateway")
     structlog.get_logger("x").info("dialled", to="+14155550101", token="t")
     structlog.get_logger("x").debug("unseen")
@@ -67,15 +67,15 @@ def test_lines_are_json_and_say_the_role(restored: None, capsys: pytest.CaptureF
     assert "token" not in lines[0]
 
 
-def test_a_traceback_is_masked(restored: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_is_masked(restored_logging: None, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs({"WARMXFER_LOG": "json"})
     try:
         raise ValueError("no answer from +14155550101")
     except ValueError:
         structlog.get_logger("x").exception("failed")
-    said = capsys.readouterr().err
-    assert "ValueError: no answer from •01" in said
-    assert "4155550101" not in said
+    output = capsys.readouterr().err
+    assert "ValueError: no answer from •01" in output
+    assert "4155550101" not in output
 
 
 def test_a_bad_level_is_one_sentence() -> None:

@@ -1,4 +1,4 @@
-"""An actor as a process: it says when it is at work, and ends in order when told to."""
+"""An actor as a process: it reports when it serves, and stops in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def env(nats_url: str, **more: str) -> dict[str, str]:
     return {**os.environ, "NATS_URL": nats_url, "WARMXFER_LOG": "json", **more}
 
 
-async def test_it_works_when_it_says_so_and_drains_when_told(bus: Bus, nats_url: str, tmp_path: Path) -> None:
+async def test_an_actor_serves_when_ready_and_drains_on_stop(bus: Bus, nats_url: str, tmp_path: Path) -> None:
     probe = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
     log_path = tmp_path / "log"
     child = await ManagedProcess.spawn("coordinator", [*RUN, "coordinator"], env(nats_url, **probe), log_path)
@@ -47,15 +47,17 @@ async def test_it_works_when_it_says_so_and_drains_when_told(bus: Bus, nats_url:
     assert '"actor_stopped"' in last_log_line(log_path)
 
 
-async def test_a_caller_can_be_held_as_soon_as_their_primary_says_that_it_is_at_work(
+async def test_a_caller_can_be_held_as_soon_as_the_primary_is_ready(
     bus: Bus, nats_url: str, cloud: Cloud, tmp_path: Path
 ) -> None:
-    """It said so when it had begun to look for the door: a hold sent then was answered late, or never."""
+    """The primary used to report ready before it had joined the room: a hold sent then got a late reply or
+    none.
+    """
     caller = (await cloud.http.post("/sandbox/calls", json={"from": "+14155550201"})).json()["roomId"]
 
-    async def token(asked: LiveMessage) -> bytes:
-        ask = decode_as(RoomTokenQuery, asked.data)
-        return encode(await cloud.ticket(ask.room_id, ask.participant_id)())
+    async def token(message: LiveMessage) -> bytes:
+        query = decode_as(RoomTokenQuery, message.data)
+        return encode(await cloud.ticket(query.room_id, query.participant_id)())
 
     rooms = env(nats_url, WARMXFER_ROOM_ID=f"no-such-room,{caller}")
     async with bus.serve(subjects.ASK_ROOM_TOKEN, token):
@@ -71,7 +73,7 @@ async def test_a_caller_can_be_held_as_soon_as_their_primary_says_that_it_is_at_
             await child.stop()
 
 
-async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
+async def test_an_actor_stops_while_it_waits_for_a_broker() -> None:
     process = await asyncio.create_subprocess_exec(
         *RUN, "coordinator", env=env("nats://127.0.0.1:1"), stderr=asyncio.subprocess.PIPE
     )
@@ -86,7 +88,7 @@ async def test_it_ends_while_it_still_waits_for_a_broker() -> None:
             process.kill()
 
 
-async def test_one_that_cannot_start_is_told_with_its_last_words(tmp_path: Path, nats_url: str) -> None:
+async def test_a_failed_start_is_reported_with_the_last_log_line(tmp_path: Path, nats_url: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
         await ManagedProcess.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")
     with pytest.raises(RetryableError, match=r"^sleeper did not start: its log is empty$"):
@@ -112,8 +114,8 @@ asyncio.run(main())
 """
 
 
-async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
-    """The parent is killed without a word; the child is gone with it."""
+async def test_a_child_process_dies_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed without a signal to the child; the child ends too."""
     command = [sys.executable, "-c", PARENT, SLEEPER, str(tmp_path / "log")]
     parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None

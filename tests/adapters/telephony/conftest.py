@@ -1,4 +1,4 @@
-"""A scripted cloud, and a client of it, for each test."""
+"""A scripted cloud and a provider for it, for each test."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest_asyncio
 
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
 
-from .scripted_cloud import Script, provider
+from .scripted_cloud import ScriptedCloud, provider
 
 
 @pytest_asyncio.fixture
-async def script() -> Script:
-    return Script()
+async def scripted_cloud() -> ScriptedCloud:
+    return ScriptedCloud()
 
 
 @pytest_asyncio.fixture
-async def videosdk(script: Script) -> AsyncIterator[VideoSDKProvider]:
-    server = await asyncio.start_server(script.take, "127.0.0.1", 0)
+async def videosdk(scripted_cloud: ScriptedCloud) -> AsyncIterator[VideoSDKProvider]:
+    server = await asyncio.start_server(scripted_cloud.serve, "127.0.0.1", 0)
     client = provider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     yield client
     await client.aclose()

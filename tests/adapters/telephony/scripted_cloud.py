@@ -1,4 +1,4 @@
-"""A server that answers exactly what a test wrote down: what no honest cloud would, too."""
+"""A server that responds exactly as a test says, also as no real cloud would."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TIMEOUT_S = 0.8
 
 
 @dataclass
-class Answer:
-    """One answer. `status` 0: hang up without one, after `delay_s`."""
+class Response:
+    """One response. `status` 0: close the connection without a response, after `delay_s`."""
 
     status: int = 200
     body: Any = field(default_factory=dict)
@@ -31,8 +31,8 @@ class Answer:
 
 
 @dataclass
-class Asked:
-    """One request as it came."""
+class ReceivedRequest:
+    """One received request."""
 
     method: str
     target: str
@@ -40,38 +40,38 @@ class Asked:
     body: Any
 
 
-class Script:
-    """Answers in the order written down; the last one for ever after."""
+class ScriptedCloud:
+    """Sends `responses` in order; repeats the last one."""
 
     def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.asked: list[Asked] = []
+        self.responses: list[Response] = []
+        self.requests: list[ReceivedRequest] = []
 
-    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                asked = await _read(head.decode(), reader)
-                self.asked.append(asked)
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                await asyncio.sleep(answer.delay_s)
-                if answer.status == 0:
+                request = await _read(head.decode(), reader)
+                self.requests.append(request)
+                response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+                await asyncio.sleep(response.delay_s)
+                if response.status == 0:
                     writer.transport.abort()
                     return
-                writer.write(answer.raw)
+                writer.write(response.raw)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.transport.abort()
 
 
-async def _read(head: str, reader: asyncio.StreamReader) -> Asked:
+async def _read(head: str, reader: asyncio.StreamReader) -> ReceivedRequest:
     first, *lines = head.split("\r\n")[:-2]
     method, target, _ = first.split(" ")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
     content = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(method, target, headers, json.loads(content) if content else None)
+    return ReceivedRequest(method, target, headers, json.loads(content) if content else None)
 
 
 def provider(base_url: str, **more: Any) -> VideoSDKProvider:
-    """A client of a cloud at `base_url`."""
+    """Return a provider for the cloud at `base_url`."""
     settings = VideoSDKSettings(api_key="key", secret=SECRET, base_url=base_url, timeout_s=TIMEOUT_S)
     return VideoSDKProvider(settings, **more)

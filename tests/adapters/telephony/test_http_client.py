@@ -1,4 +1,4 @@
-"""What may be repeated, what may not, and what each answer means for the world."""
+"""Which requests are retried, and which error each response raises."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from warmxfer.adapters.telephony.errors import masked
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
 from warmxfer.schemas import SIPDestination
 
-from .scripted_cloud import SECRET, TIMEOUT_S, Answer, Script, provider
+from .scripted_cloud import SECRET, TIMEOUT_S, Response, ScriptedCloud, provider
 
 CALL = {"data": {"callId": "c1", "status": "INITIATED", "roomId": "r1"}}
 RECORD = {"data": {"id": "c1", "status": "answered", "roomId": "r1"}}
-ORDER = DialRequest(
+DIAL_REQUEST = DialRequest(
     "r1", "wxs-t-1", 30, SIPDestination("rr_1", "+14155550101", "+14155559876"), {"warmxferId": "t"}
 )
 
-Do = Callable[[VideoSDKProvider], Awaitable[Any]]
+Operation = Callable[[VideoSDKProvider], Awaitable[Any]]
 
 
 async def dial(videosdk: VideoSDKProvider) -> Any:
-    return await videosdk.dial(ORDER)
+    return await videosdk.dial(DIAL_REQUEST)
 
 
 async def switch(videosdk: VideoSDKProvider) -> Any:
@@ -55,90 +55,96 @@ async def end(videosdk: VideoSDKProvider) -> Any:
     return await videosdk.end("c1")
 
 
-NO_ANSWER = [
-    Answer(500),
-    Answer(502),
-    Answer(503),
-    Answer(504),
-    Answer(408),
-    Answer(0),
-    Answer(200, delay_s=2 * TIMEOUT_S),
-    Answer(200, b"<html>It works!</html>"),
-    Answer(200, b"[" * 100_000),
-    Answer(200, {"ok": True}),
-    Answer(200, {"data": []}),
-    Answer(200, b"x" * (2 * 1024 * 1024)),
+UNUSABLE = [
+    Response(500),
+    Response(502),
+    Response(503),
+    Response(504),
+    Response(408),
+    Response(0),
+    Response(200, delay_s=2 * TIMEOUT_S),
+    Response(200, b"<html>It works!</html>"),
+    Response(200, b"[" * 100_000),
+    Response(200, {"ok": True}),
+    Response(200, {"data": []}),
+    Response(200, b"x" * (2 * 1024 * 1024)),
 ]
 
 
-@pytest.mark.parametrize("answer", NO_ANSWER, ids=lambda answer: f"{answer.status}-{len(answer.raw)}")
-@pytest.mark.parametrize("effect", [dial, switch])
-async def test_an_effect_without_a_usable_answer_is_doubtful_and_sent_once(
-    videosdk: VideoSDKProvider, script: Script, effect: Do, answer: Answer
+@pytest.mark.parametrize("response", UNUSABLE, ids=lambda response: f"{response.status}-{len(response.raw)}")
+@pytest.mark.parametrize("operation", [dial, switch])
+async def test_an_effect_without_a_usable_response_is_unknown_and_sent_once(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, operation: Operation, response: Response
 ) -> None:
-    script.answers = [answer]
+    scripted_cloud.responses = [response]
     began = time.monotonic()
-    with pytest.raises(OutcomeUnknown) as doubt:
-        await effect(videosdk)
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await operation(videosdk)
     assert time.monotonic() - began < TIMEOUT_S + 0.3
-    assert len(script.asked) == 1
-    assert doubt.value.status == (answer.status if answer.status and not answer.delay_s else None)
+    assert len(scripted_cloud.requests) == 1
+    assert unknown.value.status == (response.status if response.status and not response.delay_s else None)
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(500), Answer(0), Answer(200, b"<html>")], ids=["500", "reset", "html"]
+    "response", [Response(500), Response(0), Response(200, b"<html>")], ids=["500", "reset", "html"]
 )
-@pytest.mark.parametrize(("ask", "good"), [(look_up, RECORD), (room, {"roomId": "r1"}), (end, {})])
-async def test_what_is_harmless_twice_is_asked_again(
-    videosdk: VideoSDKProvider, script: Script, ask: Do, good: dict[str, Any], answer: Answer
+@pytest.mark.parametrize(("operation", "usable"), [(look_up, RECORD), (room, {"roomId": "r1"}), (end, {})])
+async def test_an_idempotent_request_is_retried(
+    videosdk: VideoSDKProvider,
+    scripted_cloud: ScriptedCloud,
+    operation: Operation,
+    usable: dict[str, Any],
+    response: Response,
 ) -> None:
-    script.answers = [answer, answer, Answer(200, good)]
-    await ask(videosdk)
-    assert len(script.asked) == 3
+    scripted_cloud.responses = [response, response, Response(200, usable)]
+    await operation(videosdk)
+    assert len(scripted_cloud.requests) == 3
 
 
-async def test_a_question_that_gets_no_answer_leaves_no_doubt(
-    videosdk: VideoSDKProvider, script: Script
+async def test_a_query_without_a_response_raises_unanswered(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
 ) -> None:
-    script.answers = [Answer(503)]
+    scripted_cloud.responses = [Response(503)]
     with pytest.raises(Unanswered) as error:
         await look_up(videosdk)
-    assert (error.value.status, len(script.asked)) == (503, 3)
+    assert (error.value.status, len(scripted_cloud.requests)) == (503, 3)
 
 
-async def test_one_silence_does_not_eat_the_second_try(videosdk: VideoSDKProvider, script: Script) -> None:
-    script.answers = [Answer(200, RECORD, delay_s=TIMEOUT_S), Answer(200, RECORD)]
+async def test_one_timeout_leaves_time_for_a_second_try(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [Response(200, RECORD, delay_s=TIMEOUT_S), Response(200, RECORD)]
     assert (await look_up(videosdk)).up
 
 
-@pytest.mark.parametrize("ask", [dial, switch, look_up, room, end])
-async def test_h9_a_rate_limit_is_waited_out_for_anything(
-    videosdk: VideoSDKProvider, script: Script, ask: Do
+@pytest.mark.parametrize("operation", [dial, switch, look_up, room, end])
+async def test_h9_any_request_is_retried_after_a_rate_limit(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, operation: Operation
 ) -> None:
-    good = {**CALL, "roomId": "r1"}
-    script.answers = [Answer(429, headers={"Retry-After": "0.2"}), Answer(200, good)]
+    usable = {**CALL, "roomId": "r1"}
+    scripted_cloud.responses = [Response(429, headers={"Retry-After": "0.2"}), Response(200, usable)]
     began = time.monotonic()
-    await ask(videosdk)
+    await operation(videosdk)
     assert time.monotonic() - began >= 0.2
-    assert len(script.asked) == 2
+    assert len(scripted_cloud.requests) == 2
 
 
-async def test_a_caller_is_not_moved_by_a_gateway_that_stood_still_while_it_waited(
-    videosdk: VideoSDKProvider, script: Script
+async def test_a_gateway_that_stalled_while_it_waited_does_not_switch_the_caller(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
 ) -> None:
-    """Found by simulation: by then others had taken it for dead, and had given the caller back."""
-    script.answers = [Answer(429, headers={"Retry-After": "0.2"}), Answer(200, CALL)]
+    """Found by simulation: other processes had treated it as dead, and had returned the caller."""
+    scripted_cloud.responses = [Response(429, headers={"Retry-After": "0.2"}), Response(200, CALL)]
     asyncio.get_running_loop().call_later(0.1, time.sleep, TIMEOUT_S)
     with pytest.raises(RateLimited):
         await switch(videosdk)
     await asyncio.sleep(0.1)
-    assert len(script.asked) == 1
+    assert len(scripted_cloud.requests) == 1
 
 
-async def test_a_rate_limit_beyond_the_deadline_is_told_at_once(
-    videosdk: VideoSDKProvider, script: Script
+async def test_a_rate_limit_beyond_the_deadline_raises_at_once(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
 ) -> None:
-    script.answers = [Answer(429, headers={"Retry-After": "30"})]
+    scripted_cloud.responses = [Response(429, headers={"Retry-After": "30"})]
     began = time.monotonic()
     with pytest.raises(RateLimited) as error:
         await dial(videosdk)
@@ -147,62 +153,70 @@ async def test_a_rate_limit_beyond_the_deadline_is_told_at_once(
 
 
 @pytest.mark.parametrize("header", ["Wed, 21 Oct 2026 07:28:00 GMT", "", "-5", "nan"])
-async def test_a_retry_after_that_says_nothing_is_no_trouble(
-    videosdk: VideoSDKProvider, script: Script, header: str
+async def test_an_invalid_retry_after_is_ignored(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, header: str
 ) -> None:
-    script.answers = [Answer(429, headers={"Retry-After": header}), Answer(200, CALL)]
+    scripted_cloud.responses = [Response(429, headers={"Retry-After": header}), Response(200, CALL)]
     assert (await dial(videosdk)).call_id == "c1"
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "sentence"),
+    ("response", "kind", "sentence"),
     [
         (
-            Answer(400, {"message": "ringingTimeout is too long"}),
+            Response(400, {"message": "ringingTimeout is too long"}),
             Rejected,
             "POST /v2/sip/call answered 400: ringingTimeout is too long",
         ),
         (
-            Answer(401, {"error": "Token is expired"}),
+            Response(401, {"error": "Token is expired"}),
             Rejected,
             "POST /v2/sip/call answered 401: Token is expired; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET",
         ),
         (
-            Answer(402, {"msg": "Room not found."}),
+            Response(402, {"msg": "Room not found."}),
             NotFound,
             "POST /v2/sip/call answered 402: Room not found.",
         ),
-        (Answer(404, b"nope"), NotFound, "POST /v2/sip/call answered 404: nope"),
-        (Answer(400, "no such rule"), Rejected, "POST /v2/sip/call answered 400: no such rule"),
-        (Answer(404, b"<html>nope</html>"), NotFound, "POST /v2/sip/call answered 404"),
+        (Response(404, b"nope"), NotFound, "POST /v2/sip/call answered 404: nope"),
+        (Response(400, "no such rule"), Rejected, "POST /v2/sip/call answered 400: no such rule"),
+        (Response(404, b"<html>nope</html>"), NotFound, "POST /v2/sip/call answered 404"),
         (
-            Answer(302, headers={"Location": "http://127.0.0.1:1/steal"}),
+            Response(302, headers={"Location": "http://127.0.0.1:1/steal"}),
             Rejected,
             "POST /v2/sip/call answered 302, a redirect, which is not followed; check VIDEOSDK_BASE_URL",
         ),
     ],
 )
-async def test_a_refusal_is_final_and_says_why(
-    videosdk: VideoSDKProvider, script: Script, answer: Answer, kind: type[Rejected], sentence: str
+async def test_a_refusal_is_final_and_has_the_providers_sentence(
+    videosdk: VideoSDKProvider,
+    scripted_cloud: ScriptedCloud,
+    response: Response,
+    kind: type[Rejected],
+    sentence: str,
 ) -> None:
-    script.answers = [answer]
+    scripted_cloud.responses = [response]
     with pytest.raises(Rejected) as error:
         await dial(videosdk)
     assert type(error.value) is kind
-    assert (str(error.value), error.value.status, len(script.asked)) == (sentence, answer.status, 1)
+    assert (str(error.value), error.value.status, len(scripted_cloud.requests)) == (
+        sentence,
+        response.status,
+        1,
+    )
 
 
-@pytest.mark.parametrize("last", [Answer(422), Answer(429, headers={"retry-after": "9"})])
-async def test_a_refusal_after_a_doubt_leaves_the_doubt(
-    videosdk: VideoSDKProvider, script: Script, last: Answer
+@pytest.mark.parametrize("last", [Response(422), Response(429, headers={"retry-after": "9"})])
+async def test_a_refusal_after_an_unknown_outcome_stays_unknown(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, last: Response
 ) -> None:
-    """Found by simulation: the first try had opened a room, which nobody was told of and nobody closed."""
-    script.answers = [Answer(500), last]
+    """Found by simulation: the first try had created a room. It was not reported, so it stayed open."""
+    scripted_cloud.responses = [Response(500), last]
     with pytest.raises(OutcomeUnknown):
         await room(videosdk)
 
 
-async def test_a_cloud_that_cannot_be_reached_was_asked_nothing() -> None:
+async def test_an_unreachable_cloud_raises_not_sent() -> None:
     client = provider("http://127.0.0.1:1")
     try:
         with pytest.raises(NotSent):
@@ -211,60 +225,70 @@ async def test_a_cloud_that_cannot_be_reached_was_asked_nothing() -> None:
         await client.aclose()
 
 
-async def test_no_time_left_means_nothing_is_sent(videosdk: VideoSDKProvider, script: Script) -> None:
+async def test_without_time_left_nothing_is_sent(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
     with pytest.raises(NotSent):
-        await videosdk.dial(ORDER, within_s=-0.1)
-    assert script.asked == []
+        await videosdk.dial(DIAL_REQUEST, within_s=-0.1)
+    assert scripted_cloud.requests == []
 
 
 @pytest.mark.parametrize("status", [402, 404])
-async def test_an_unknown_call_is_none(videosdk: VideoSDKProvider, script: Script, status: int) -> None:
-    script.answers = [Answer(status, {"message": "Call not found."})]
+async def test_an_unknown_call_is_none(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, status: int
+) -> None:
+    scripted_cloud.responses = [Response(status, {"message": "Call not found."})]
     assert await videosdk.look_up_call("../../x?y#z") is None
-    assert script.asked[0].target == "/v2/sip/call/..%2F..%2Fx%3Fy%23z"
+    assert scripted_cloud.requests[0].target == "/v2/sip/call/..%2F..%2Fx%3Fy%23z"
 
 
-async def test_the_token_is_raw_and_bodies_are_json(videosdk: VideoSDKProvider, script: Script) -> None:
-    script.answers = [Answer(200, {"roomId": "r1"})]
+async def test_the_token_is_raw_and_bodies_are_json(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [Response(200, {"roomId": "r1"})]
     await room(videosdk)
-    assert script.asked[0].headers["authorization"].startswith("eyJ")
-    assert script.asked[0].body == {"customRoomId": "key"}
+    assert scripted_cloud.requests[0].headers["authorization"].startswith("eyJ")
+    assert scripted_cloud.requests[0].body == {"customRoomId": "key"}
 
 
-async def test_pages_are_read_to_the_last_one_told(videosdk: VideoSDKProvider, script: Script) -> None:
-    def page(number: int, **info: Any) -> Answer:
+async def test_pages_are_read_up_to_the_last_page(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    def page(number: int, **info: Any) -> Response:
         call = {"callId": f"c{number}", "type": "inbound", "status": "ended"}
-        return Answer(200, {"data": [call], **info})
+        return Response(200, {"data": [call], **info})
 
     up = {"callId": "caller", "type": "inbound", "status": "answered"}
-    last = Answer(200, {"data": [up], "pageInfo": {"lastPage": 3}})
-    script.answers = [page(1, pageInfo={"lastPage": 3}), page(2, lastPage=3), last]
+    last = Response(200, {"data": [up], "pageInfo": {"lastPage": 3}})
+    scripted_cloud.responses = [page(1, pageInfo={"lastPage": 3}), page(2, lastPage=3), last]
     found = await videosdk.find_caller_call("r1")
     assert found is not None
     assert found.call_id == "caller"
-    assert [asked.target for asked in script.asked] == [
+    assert [requests.target for requests in scripted_cloud.requests] == [
         f"/v2/sip/call?roomId=r1&page={number}&perPage=50" for number in (1, 2, 3)
     ]
 
 
-async def test_without_a_last_page_an_empty_one_is_the_end(
-    videosdk: VideoSDKProvider, script: Script
+async def test_without_a_last_page_number_an_empty_page_is_the_end(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
 ) -> None:
     calls = [{"callId": "c1", "status": "ended"}], [{"callId": "c2", "status": "ended"}], []
-    script.answers = [Answer(200, {"data": page}) for page in calls]
+    scripted_cloud.responses = [Response(200, {"data": page}) for page in calls]
     assert await videosdk.find_caller_call("r1") is None
-    assert len(script.asked) == 3
+    assert len(scripted_cloud.requests) == 3
 
 
-async def test_a_list_without_end_is_cut_by_its_deadline(videosdk: VideoSDKProvider, script: Script) -> None:
-    script.answers = [Answer(200, {"data": [{"callId": "c", "status": "ended"}]}, delay_s=0.1)]
+async def test_an_endless_list_is_ended_by_its_deadline(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [Response(200, {"data": [{"callId": "c", "status": "ended"}]}, delay_s=0.1)]
     with pytest.raises((NotSent, Unanswered)):
         await videosdk.find_caller_call("r1")
-    assert len(script.asked) <= 1 + TIMEOUT_S / 0.1
+    assert len(scripted_cloud.requests) <= 1 + TIMEOUT_S / 0.1
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "masked_text"),
     [
         ("cannot call +14155550101 now", "cannot call •••01 now"),
         ("cannot call (415) 555-0101", "cannot call (•••01"),
@@ -273,29 +297,29 @@ async def test_a_list_without_end_is_cut_by_its_deadline(videosdk: VideoSDKProvi
         ("answered 500 in 12 s", "answered 500 in 12 s"),
     ],
 )
-def test_what_a_provider_says_is_made_safe_to_repeat(said: str, kept: str) -> None:
-    assert masked(said) == kept
-    assert len(masked(said * 100)) <= 200
+def test_a_providers_text_is_masked(text: str, masked_text: str) -> None:
+    assert masked(text) == masked_text
+    assert len(masked(text * 100)) <= 200
 
 
-@pytest.mark.parametrize("effect", [dial, switch])
-async def test_a_gateway_whose_clock_is_wrong_still_gets_a_caller_their_supervisor(
-    script: Script, effect: Do, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("operation", [dial, switch])
+async def test_a_gateway_with_a_wrong_clock_still_dials_and_switches(
+    scripted_cloud: ScriptedCloud, operation: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found by chaos: an hour ahead or behind, every token was refused, and so was every transfer."""
-    wrong = time.time() - 3_600
-    server = await asyncio.start_server(script.take, "127.0.0.1", 0)
+    """Found by chaos: with a clock one hour wrong, each token and so each transfer was refused."""
+    wrong_time = time.time() - 3_600
+    server = await asyncio.start_server(scripted_cloud.serve, "127.0.0.1", 0)
     with monkeypatch.context() as clock:
-        clock.setattr(time, "time", lambda: wrong)
+        clock.setattr(time, "time", lambda: wrong_time)
         client = provider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     date = {"date": formatdate(usegmt=True)}
-    script.answers = [Answer(401, {"message": "expired"}, date), Answer(200, CALL, date)]
-    await effect(client)
-    tokens = [asked.headers["authorization"] for asked in script.asked]
+    scripted_cloud.responses = [Response(401, {"message": "expired"}, date), Response(200, CALL, date)]
+    await operation(client)
+    tokens = [requests.headers["authorization"] for requests in scripted_cloud.requests]
     assert len(tokens) == 2
     assert jwt.decode(tokens[1], SECRET, algorithms=["HS256"])
-    script.answers = [Answer(401, {"message": "unknown key"}, date)]
+    scripted_cloud.responses = [Response(401, {"message": "unknown key"}, date)]
     with pytest.raises(Rejected, match="check VIDEOSDK_API_KEY"):
-        await effect(client)
+        await operation(client)
     await client.aclose()
     server.close()

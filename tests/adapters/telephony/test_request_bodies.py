@@ -1,4 +1,4 @@
-"""What is sent: whatever a user puts into the options, the checked fields are ours."""
+"""Request bodies: no option of a user replaces a checked field."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from warmxfer.schemas import SIPDestination, SIPOptions
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
 MARKS = {"warmxferId": "t1", "attempt": "1", "attemptKey": "t1-1"}
-LONGEST_RING_S = 45
-OURS = {
-    "ringingTimeout": LONGEST_RING_S,
+RINGING_TIMEOUT_S = 45
+CHECKED_FIELDS = {
+    "ringingTimeout": RINGING_TIMEOUT_S,
     "participant": {"id": "wxs-t1-1", "name": "Dana"},
     "destinationRoomId": "room-1",
     "routingRuleId": "rr_1",
@@ -44,7 +44,7 @@ def test_a_dial_in_full() -> None:
         metadata={"case": "77", "attemptKey": "another"},
     )
     assert body_with(options) == {
-        **OURS,
+        **CHECKED_FIELDS,
         "maxCallDuration": 600,
         "recordAudio": True,
         "waitUntilAnswered": False,
@@ -57,8 +57,8 @@ def test_a_dial_in_full() -> None:
     }
 
 
-def test_what_is_not_set_is_not_sent() -> None:
-    assert body_with(SIPOptions()) == {**OURS, "metadata": MARKS}
+def test_unset_options_are_not_sent() -> None:
+    assert body_with(SIPOptions()) == {**CHECKED_FIELDS, "metadata": MARKS}
 
 
 names = st.sampled_from([*SIPOptions.__struct_encode_fields__, *RESERVED_OPTIONS, *MARKS]) | st.text(
@@ -75,20 +75,20 @@ def test_no_options_override_what_was_checked(raw: dict[str, Any]) -> None:
     except msgspec.ValidationError:
         return
     body = body_with(options)
-    ringing_s = min(raw.get("ringingTimeout", LONGEST_RING_S), LONGEST_RING_S)
-    assert {**OURS, "ringingTimeout": ringing_s}.items() <= body.items()
+    ringing_s = min(raw.get("ringingTimeout", RINGING_TIMEOUT_S), RINGING_TIMEOUT_S)
+    assert {**CHECKED_FIELDS, "ringingTimeout": ringing_s}.items() <= body.items()
     assert MARKS.items() <= body["metadata"].items()
 
 
 @given(st.dictionaries(names, st.text(max_size=20), max_size=6))
-def test_not_even_options_that_skipped_the_schema(metadata: dict[str, str]) -> None:
+def test_no_options_without_schema_check_override_what_was_checked(metadata: dict[str, str]) -> None:
     body = body_with(SIPOptions(metadata=metadata))
-    assert OURS.items() <= body.items()
+    assert CHECKED_FIELDS.items() <= body.items()
     assert MARKS.items() <= body["metadata"].items()
 
 
 @pytest.mark.parametrize("url", [None, "https://hooks.example.com/webhooks/videosdk"])
-def test_a_room_tells_whom_it_is_told_to_tell(url: str | None) -> None:
+def test_a_room_gets_the_webhook_url_if_there_is_one(url: str | None) -> None:
     body = room_body("key-1", url)
     assert body["customRoomId"] == "key-1"
     assert body.get("webhook", {}).get("endPoint") == url
@@ -98,7 +98,7 @@ def test_a_room_tells_whom_it_is_told_to_tell(url: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked_s", "rings_s"), [(10, 10), (LONGEST_RING_S, LONGEST_RING_S), (600, LONGEST_RING_S)]
+    ("option_s", "expected_s"), [(10, 10), (RINGING_TIMEOUT_S, RINGING_TIMEOUT_S), (600, RINGING_TIMEOUT_S)]
 )
-def test_a_caller_may_ask_for_a_shorter_ring_and_never_for_a_longer_one(asked_s: int, rings_s: int) -> None:
-    assert body_with(SIPOptions(ringing_timeout=asked_s))["ringingTimeout"] == rings_s
+def test_an_option_can_shorten_the_ringing_and_not_lengthen_it(option_s: int, expected_s: int) -> None:
+    assert body_with(SIPOptions(ringing_timeout=option_s))["ringingTimeout"] == expected_s

@@ -1,4 +1,4 @@
-"""How VideoSDK's records are read: statuses, causes, moves, in every form they come in."""
+"""Parsing of VideoSDK's records: statuses, causes and switches, in each form."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ABANDONED, FAILED, HUNG_UP = CallCause.ABANDONED, CallCause.FAILED, CallCause.HU
         ("never-heard-of", [], HUNG_UP),
     ],
 )
-def test_why_a_leg_is_down(status: str, log: list[dict[str, Any]], cause: CallCause) -> None:
+def test_the_cause_of_a_leg_that_is_down(status: str, log: list[dict[str, Any]], cause: CallCause) -> None:
     assert cause_of(status, log) is cause
 
 
@@ -69,11 +69,11 @@ def test_a_final_status_is_down(status: str) -> None:
     assert (record.up, record.cause) == (False, DOWN[status.lower().replace("_", "-").replace(" ", "-")])
 
 
-def test_an_end_time_says_down_whatever_the_status() -> None:
+def test_an_end_time_means_down_whatever_the_status() -> None:
     assert not read_call({"callId": "c", "status": "something-new", "end": "2026-11-22T10:00:00Z"}).up
 
 
-def test_moves_are_counted_through_a_calls_life() -> None:
+def test_switches_are_counted_over_the_life_of_a_call() -> None:
     log = [{"status": f"switch-room-{word}"} for word in ("initiated", "completed", "initiated", "failed")]
     record = read_call({"callId": "c", "status": "switch-room-failed", "timelog": log})
     assert (record.up, record.moving, record.completed_moves, record.failed_moves) == (True, False, 1, 1)
@@ -108,7 +108,7 @@ def test_the_participant_is_found(raw: dict[str, Any]) -> None:
         (read_switched, {"data": {"ok": True}}),
     ],
 )
-def test_another_shape_is_not_believed(read: Any, raw: dict[str, Any]) -> None:
+def test_another_shape_is_unreadable(read: Any, raw: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
         read(raw)
 
@@ -135,13 +135,13 @@ FIELDS = st.sampled_from(
 
 
 @given(st.dictionaries(FIELDS, json_values))
-def test_no_record_with_an_id_breaks_the_reader(raw: dict[str, Any]) -> None:
+def test_each_record_with_an_id_is_parsed(raw: dict[str, Any]) -> None:
     record = read_call({**raw, "callId": "c1"})
     assert record.call_id == "c1"
     assert record.up == (record.cause is None)
 
 
-def test_a_huge_answer_keeps_only_its_identity() -> None:
+def test_a_huge_response_keeps_only_its_ids() -> None:
     huge = {"data": {"callId": "c1", "status": "answered", "notes": "x" * MAX_RAW_BYTES}}
     assert bounded(huge) == {"data": {"callId": "c1", "status": "answered"}}
     small = {"data": {"callId": "c1"}, "message": "ok"}

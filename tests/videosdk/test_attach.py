@@ -1,4 +1,4 @@
-"""A live session on a real bus: commands come in, what happens in its room goes out."""
+"""A live session on a real bus: it executes commands and publishes events of its room."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .offline import CALLER, Ear, Helper, Mind, Mouth
-from .test_session import until
+from .offline import CALLER, OfflineSTT, OfflineTTS, ScriptedLLM, SimpleAgent
+from .test_session_adapter import until
 
 
-async def test_a_caller_is_held_and_given_back(bus: Bus, boss: Boss, room: str, call) -> None:
+async def test_a_caller_is_held_and_released(bus: Bus, boss: Boss, room: str, call) -> None:
     live = await call()
     async with attach_agent_session(bus, live.session):
         await boss.send(boss.hold())
         assert await boss.hears() == CallerHeld(
             command_id=f"{boss.transfer_id}-1", caller_participant_id=CALLER
         )
-        await until(lambda: live.mouth.said == ["Please hold."])
-        await live.ear.hears("Hello?")
-        assert (live.session._accept_user_input, live.mind.asked) == (False, [])
+        await until(lambda: live.tts.said == ["Please hold."])
+        await live.stt.transcribe("Hello?")
+        assert (live.session._accept_user_input, live.llm.requests) == (False, [])
         await boss.send(boss.release("Sorry."))
         assert await boss.hears() == CallerReleased(command_id=f"{boss.transfer_id}-2")
-        await until(lambda: live.mouth.said == ["Please hold.", "Sorry."])
+        await until(lambda: live.tts.said == ["Please hold.", "Sorry."])
         assert live.session._accept_user_input is True
 
 
-async def test_the_rooms_events_are_told_and_another_sessions_are_not(
+async def test_events_of_the_room_are_published_and_those_of_another_session_are_not(
     bus: Bus, boss: Boss, room: str, call
 ) -> None:
     live, other = await call(), await call("another-room")
@@ -60,7 +60,9 @@ async def test_the_rooms_events_are_told_and_another_sessions_are_not(
         await boss.hears_nothing()
 
 
-async def test_a_session_that_closes_on_hold_says_so(bus: Bus, boss: Boss, room: str, call) -> None:
+async def test_a_session_that_closes_on_hold_publishes_caller_released(
+    bus: Bus, boss: Boss, room: str, call
+) -> None:
     live = await call()
     async with attach_agent_session(bus, live.session) as attachment:
         await boss.send(boss.hold())
@@ -71,11 +73,11 @@ async def test_a_session_that_closes_on_hold_says_so(bus: Bus, boss: Boss, room:
             await attachment.detached()
 
 
-async def test_a_call_that_was_handed_over_is_left_and_hears_how_it_ended(
+async def test_after_a_handover_the_session_leaves_and_its_handlers_get_the_last_phase(
     bus: Bus, boss: Boss, room: str, call
 ) -> None:
     live, seen = await call(), []
-    live.session.on_warm_transfer(callback=lambda told: seen.append(told["phase"].value))
+    live.session.on_warm_transfer(callback=lambda payload: seen.append(payload["phase"].value))
     async with attach_agent_session(bus, live.session):
         await boss.send(boss.hold())
         await boss.hears()
@@ -83,13 +85,13 @@ async def test_a_call_that_was_handed_over_is_left_and_hears_how_it_ended(
         command = boss.leave()
         await boss.send(command)
         assert await boss.hears() == CallLeft(command_id=command.command_id)
-        assert live.meeting.left is False, "its handlers have not heard the end yet"
+        assert live.meeting.left is False, "its handlers have not received the last phase yet"
         await boss.phase(2, WarmTransferPhase.TRANSFER_COMPLETE)
         await until(lambda: live.meeting.left)
     assert seen == ["started", "transfer_complete"]
 
 
-async def test_the_transcript_is_told_on_request(bus: Bus, room: str, call) -> None:
+async def test_the_transcript_is_sent_on_request(bus: Bus, room: str, call) -> None:
     live = await call()
     live.session.agent.chat_context.add_message(role="user", content="I was charged twice.")
     async with attach_agent_session(bus, live.session, "a-name"):
@@ -98,7 +100,9 @@ async def test_the_transcript_is_told_on_request(bus: Bus, room: str, call) -> N
 
 
 async def test_a_session_without_a_room_is_refused(bus: Bus, call) -> None:
-    session = AgentSession(agent=Helper(), pipeline=Pipeline(stt=Ear(), llm=Mind(), tts=Mouth()))
+    session = AgentSession(
+        agent=SimpleAgent(), pipeline=Pipeline(stt=OfflineSTT(), llm=ScriptedLLM(), tts=OfflineTTS())
+    )
     with pytest.raises(InvalidRequest):
         async with attach_agent_session(bus, session):
             pass

@@ -1,0 +1,106 @@
+"""Admission: one transfer per caller, a limit on running transfers, and a maximum time in the queue."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
+from warmxfer.actors.coordinator.outbox import TIMER
+from warmxfer.bus import Bus, Delivery, subjects
+from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
+    HoldCaller,
+    Outcome,
+    WarmTransferResult,
+    decode_result,
+)
+
+from .coordinator_fixture import (
+    request,
+    running_coordinators,
+    until_stored,
+)
+from .fake_actors import FakeActors, answers
+
+
+async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -> None:
+    async with running_coordinators(fresh_bus):
+        first = asyncio.create_task(
+            FakeActors(fresh_bus, "t-first", lambda _: []).run_transfer(request("room-a"))
+        )
+        await until_stored(fresh_bus, subjects.log("t-first"))
+        second = await asyncio.wait_for(FakeActors(fresh_bus, "t-second").run_transfer(request("room-a")), 10)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    assert second.outcome is Outcome.CALLER_IN_TRANSFER
+    assert second.detail == (
+        "session room-a is already being transferred by t-first; wait for that transfer to end, or cancel it."
+    )
+
+
+async def test_a_caller_is_free_again_when_their_transfer_is_over(fresh_bus: Bus) -> None:
+    async with running_coordinators(fresh_bus):
+        for id in ("t-one", "t-two"):
+            result = await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(request("room-a")), 10)
+            assert result.success
+
+
+async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The callers used to wait for minutes without a reason."""
+
+    def without_hold(command: AnyCommand) -> list[AnyEvent]:
+        return [] if isinstance(command, HoldCaller) else answers(command)
+
+    monkeypatch.setattr("warmxfer.actors.coordinator.admission.COUNT_EVERY_S", 0.0)
+    running_transfers: list[asyncio.Task[WarmTransferResult]] = []
+    running = asyncio.create_task(run(fresh_bus, CoordinatorSettings(max_transfers=2)))
+    try:
+        running_transfers = [
+            asyncio.create_task(
+                FakeActors(fresh_bus, f"t-in-{n}", without_hold).run_transfer(request(f"room-{n}"))
+            )
+            for n in range(2)
+        ]
+        for n in range(2):
+            await until_stored(fresh_bus, subjects.timer(f"t-in-{n}", TIMER))
+        actors = FakeActors(fresh_bus, "t-out")
+        result = await asyncio.wait_for(actors.run_transfer(request("room-out")), 10)
+        assert (result.outcome, result.evidence) == (Outcome.TOO_BUSY, {"retry_after_s": 5.0})
+        assert result.detail == (
+            "2 transfers are running, WARMXFER_MAX_TRANSFERS allows 2; "
+            "ask again in 5 s, or start more coordinators."
+        )
+        assert actors.command_names == []
+        await fresh_bus.publish(subjects.cancel("t-in-0"), b"{}")
+        assert (await asyncio.wait_for(running_transfers[0], 10)).outcome is Outcome.CANCELLED
+        assert (
+            await asyncio.wait_for(FakeActors(fresh_bus, "t-later").run_transfer(request("room-out")), 10)
+        ).success
+    finally:
+        for task in (running, *running_transfers):
+            task.cancel()
+        await asyncio.gather(running, *running_transfers, return_exceptions=True)
+
+
+async def test_a_request_that_was_queued_too_long_is_rejected(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.coordinator.admission.MAX_QUEUED_S", 0.5)
+    await fresh_bus.publish(subjects.request("t-old"), request("room-a"))
+    await asyncio.sleep(1.0)
+    await fresh_bus.publish(subjects.request("t-new"), request("room-b"))
+    coordinator = Coordinator(fresh_bus)
+    for id in ("t-new", "t-old"):
+        stored = await fresh_bus.get_last(subjects.request(id))
+        assert stored is not None
+        await coordinator.handle(
+            Delivery(id, "request", "", stored.subject, stored.data, stored.seq, stored.at, 1, stored.headers)
+        )
+    result = await until_stored(fresh_bus, subjects.result("t-old"))
+    assert decode_result(result.data).outcome is Outcome.TOO_BUSY
+    assert await fresh_bus.get_last(subjects.result("t-new")) is None

@@ -1,0 +1,197 @@
+"""Crashes and redeliveries: nothing is lost and nothing is published twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from warmxfer.actors.coordinator import Coordinator
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
+from warmxfer.bus import Bus, BusSettings, Delivery, Worker, subjects
+from warmxfer.schemas import (
+    CancelRequested,
+    Outcome,
+    RetryableError,
+    SupervisorDialed,
+    SupervisorReady,
+    TransferBroken,
+    VoicemailDetected,
+    decode_phase,
+    encode,
+)
+
+from .coordinator_fixture import (
+    PATIENCE_S,
+    SHORT_WINDOW_S,
+    deliver,
+    records,
+    request,
+    running_coordinators,
+    shorten_duplicate_window,
+)
+from .fake_actors import FakeActors, answers
+
+
+class SimulatedCrash(Exception):
+    """Stands for the death of the process at this point."""
+
+
+class CrashingCoordinator(Coordinator):
+    """Crashes once at every point of every trigger: before the append, after it, and while publishing."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.crashed: set[tuple[int, str]] = set()
+
+    def _crash_once(self, seq: int, point: str) -> None:
+        if (seq, point) not in self.crashed:
+            self.crashed.add((seq, point))
+            self._cache.drop("t-dying")
+            raise SimulatedCrash
+
+    async def handle(self, delivery: Delivery) -> None:
+        self._crash_once(delivery.seq, "before")
+        await super().handle(delivery)
+        self._crash_once(delivery.seq, "after")
+
+    async def _publish(self, known, stored=()):  # type: ignore[no-untyped-def]
+        self._crash_once(known.seq, "committed, nothing sent")
+        await super()._publish(known, stored)
+        self._crash_once(known.seq, "sent, not acknowledged")
+
+
+async def test_a_coordinator_that_crashes_at_every_point_loses_and_repeats_nothing(
+    fresh_server: object, fresh_bus: Bus
+) -> None:
+    settings = BusSettings(url=fresh_bus.settings.url, ack_wait_s=1.0, max_deliver=50)
+    async with await Bus.connect(settings, name="dying") as bus:
+        coordinator = CrashingCoordinator(bus)
+        async with Worker(bus, "coordinator", coordinator.handle, jobs=8, keyed=True):
+            actors = FakeActors(fresh_bus, "t-dying")
+            result = await asyncio.wait_for(actors.run_transfer(request("room-a", command_timeout_s=30)), 60)
+    assert result.success
+    assert len(coordinator.crashed) > 40
+    stored = [decode_phase(each.data).seq for each in await fresh_bus.history(subjects.phase("t-dying"), 100)]
+    assert stored == list(range(1, 12))
+    assert len(actors.command_names) == len({command.command_id for command in actors.commands})
+
+
+async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: Bus) -> None:
+    """Found by simulation. The acknowledgement of the dial's reply was lost and the transfer ended. The
+    redelivered reply was taken for a leg that was found late, again and again.
+    """
+
+    def with_voicemail(command: object) -> list[object]:
+        return [VoicemailDetected()] if type(command).__name__ == "BriefSupervisor" else answers(command)
+
+    async with running_coordinators(fresh_bus):
+        actors = FakeActors(fresh_bus, "t-again", with_voicemail)
+        result = await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)
+    assert result.outcome is Outcome.VOICEMAIL
+    before = await records(fresh_bus, "t-again")
+    answer = next(
+        each
+        for each in await fresh_bus.history(subjects.event("t-again"), 100)
+        if b"supervisor_dialed" in each.data
+    )
+    again = Delivery(
+        "t-again", "event", "", answer.subject, answer.data, answer.seq, answer.at, 2, answer.headers
+    )
+    await asyncio.wait_for(Coordinator(fresh_bus).handle(again), PATIENCE_S)
+    assert await records(fresh_bus, "t-again") == before
+    assert actors.command_names.count("EndCall") == 1
+
+
+async def test_outputs_of_a_crashed_coordinator_are_published_on_redelivery(fresh_bus: Bus) -> None:
+    """Found by simulation. Another coordinator had the transfer in its cache. It found the trigger in the log
+    and dropped it without publishing the outputs of its record.
+    """
+
+    class CrashesBeforePublish(Coordinator):
+        async def _publish(self, known, stored=()):  # type: ignore[no-untyped-def]
+            if isinstance(known.record.event, CancelRequested):
+                raise SimulatedCrash
+            await super()._publish(known, stored)
+
+    first = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.request("t-crash"), request("room-a"))
+    await deliver(fresh_bus, first, subjects.request("t-crash"), 1)
+    await fresh_bus.publish(subjects.cancel("t-crash"), b"{}")
+    with pytest.raises(SimulatedCrash):
+        await deliver(fresh_bus, CrashesBeforePublish(fresh_bus), subjects.cancel("t-crash"), 1)
+    before = await fresh_bus.get_last(subjects.primary("t-crash", "room-a"))
+    await deliver(fresh_bus, first, subjects.cancel("t-crash"), 2)
+    after = await fresh_bus.get_last(subjects.primary("t-crash", "room-a"))
+    assert before is not None
+    assert after is not None
+    assert b"hold_caller" in before.data
+    assert b"release_caller" in after.data
+
+
+async def test_another_coordinator_does_not_publish_an_ended_transfer_again(
+    fresh_bus: Bus,
+) -> None:
+    """Found by chaos, with five hundred calls. A late event reached a coordinator that had not ended the
+    transfer, after the broker had forgotten the message ids. It published the outputs again, and users
+    read a second final phase and a second result.
+    """
+    await shorten_duplicate_window(fresh_bus)
+    async with running_coordinators(fresh_bus):
+        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-late").run_transfer(request("room-a")), 10)
+    assert result.success
+    await asyncio.sleep(3 * SHORT_WINDOW_S)
+    before = [each.subject for each in await fresh_bus.history(subjects.all_of("t-late"), 500)]
+    await fresh_bus.publish(subjects.event("t-late"), encode(SupervisorReady()))
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late"), 1)
+    after = [each.subject for each in await fresh_bus.history(subjects.all_of("t-late"), 500)]
+    assert after == [*before, subjects.event("t-late")]
+    assert after.count(subjects.result("t-late")) == 1
+
+
+async def test_a_cancel_is_not_lost_when_a_coordinator_dies_with_the_request(fresh_bus: Bus) -> None:
+    """Found by simulation. The supervisor was dialled all the same, after the redelivery of the request."""
+    coordinator = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.request("t-early"), request("room-a"))
+    await fresh_bus.publish(subjects.cancel("t-early"), b"{}")
+    with pytest.raises(RetryableError):
+        await deliver(fresh_bus, coordinator, subjects.cancel("t-early"), 10)
+    await deliver(fresh_bus, coordinator, subjects.request("t-early"), 2)
+    await deliver(fresh_bus, coordinator, subjects.cancel("t-early"), 11)
+    assert (await records(fresh_bus, "t-early"))[-1].state.stage is Stage.UNWINDING
+
+
+async def test_a_caller_is_released_at_once_when_an_event_breaks_every_coordinator(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transfer does not wait for a deadline minutes away, and no trigger is retried for ever."""
+
+    def break_down(*_: object) -> None:
+        raise KeyError("a bug")
+
+    rule = TRANSITIONS[Stage.RINGING][SupervisorDialed]
+    monkeypatch.setitem(
+        TRANSITIONS[Stage.RINGING],  # type: ignore[arg-type]
+        SupervisorDialed,
+        Transition(break_down, rule.to),
+    )
+    async with running_coordinators(fresh_bus):
+        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 15)
+    assert result.outcome is Outcome.BROKEN
+    assert result.detail.startswith("The event could not be handled (KeyError at test_crashes.py:")
+    stored_types = [type(record.event) for record in await records(fresh_bus, "t-bug")]
+    assert TransferBroken in stored_types
+    assert await fresh_bus.get_last(subjects.dead_letter("t-bug")) is not None
+
+
+async def test_a_request_that_breaks_every_coordinator_is_answered(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.lock_caller", break_down)
+    async with running_coordinators(fresh_bus):
+        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 15)
+    assert result.outcome is Outcome.BROKEN

@@ -1,0 +1,48 @@
+"""Commands that no handler executes: expired, unreadable, of another actor, or broken by a bug."""
+
+from __future__ import annotations
+
+import pytest
+
+from warmxfer.actors.gateway import actor
+from warmxfer.bus import subjects
+from warmxfer.schemas import (
+    CommandFailed,
+    CreateRoom,
+    FailureKind,
+    HoldCaller,
+    RoomCreated,
+)
+
+from .gateway_fixture import GatewayHarness
+
+
+async def test_an_expired_command_is_not_executed(harness: GatewayHarness) -> None:
+    late = CreateRoom(key=harness.id, **harness.within(-30.0))
+    await harness.send(late)
+    await harness.execute(CreateRoom(key="another", **harness.within()), RoomCreated)
+    assert len(await harness.executed("room_created")) == 1
+
+
+async def test_a_message_that_is_not_a_command_is_dead_lettered(harness: GatewayHarness) -> None:
+    poison = b'{"type":"dial_supervisor","command_id":"c9"}'
+    await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), poison)
+    reply = await harness.event(CommandFailed)
+    assert (reply.command_id, reply.failure) == ("c9", FailureKind.BROKEN)
+    await harness.send(HoldCaller(fence=1, line="", **harness.within()))
+    dead_letters = await harness.dead_letters(2)
+    assert b"The message is not a command" in dead_letters[0]
+    assert b"HoldCaller is not a command for the gateway" in dead_letters[1]
+    await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
+
+
+async def test_a_bug_in_a_handler_is_replied_as_broken(
+    harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("+14155550199")
+
+    monkeypatch.setattr(actor, "HANDLERS", {CreateRoom: broken})
+    reply = await harness.execute(CreateRoom(key=harness.id, **harness.within()), CommandFailed)
+    assert reply.failure is FailureKind.BROKEN
+    assert reply.detail == "InternalError: CreateRoom failed with KeyError"
