@@ -82,9 +82,9 @@ def repeat_summary_to_both(patch: Patch) -> None:
     """Repeat the summary after the decision, when the caller may already be in the room."""
     real = dialogue.Dialogue._decide
 
-    def decide(self: dialogue.Dialogue, verdict: Any, reason: str) -> list[dialogue.Action]:
+    def decide(self: dialogue.Dialogue, intent: Any, reason: str) -> list[dialogue.Action]:
         summary = self._briefing.summary if self._briefing else ""
-        return [*real(self, verdict, reason), dialogue.Say(summary)]
+        return [*real(self, intent, reason), dialogue.Say(summary)]
 
     patch.setattr(dialogue.Dialogue, "_decide", decide)
 

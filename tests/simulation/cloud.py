@@ -260,7 +260,7 @@ class Cloud:
         if call is None or not call.record.up:
             raise Rejected("the call is not up", status=400)
         if not self.room(room_id).participants:
-            raise Rejected("Room has no active session: somebody must have joined it first.", status=400)
+            raise Rejected("Room has no active session: a participant must have joined it first.", status=400)
         call.transfer_id = call.transfer_id or participant_id.partition("-")[2]
         self.enter_ledger("switch", participant_id.partition("-")[2], call_id, room_id)
         self.note(call, moving=True)

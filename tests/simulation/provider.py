@@ -93,25 +93,27 @@ class SimProvider:
         found = await self._look_up("", within_s)
         return [each for each in found if each.up and marks.items() <= each.metadata.items()]
 
-    async def _look_up(self, subject: str, within_s: float | None) -> list[CallRecord]:
+    async def _look_up(self, concerned_id: str, within_s: float | None) -> list[CallRecord]:
         """Return the call records as a look-up shows them."""
-        return await self._retry(lambda limit_s: self._look_up_once(subject, limit_s), within_s, Unanswered)
+        return await self._retry(
+            lambda limit_s: self._look_up_once(concerned_id, limit_s), within_s, Unanswered
+        )
 
-    async def _look_up_once(self, subject: str, limit_s: float) -> list[CallRecord]:
+    async def _look_up_once(self, concerned_id: str, limit_s: float) -> list[CallRecord]:
         strikes = self._world.faults.strikes
         if self._world.fault_schedule.cloud_unreachable:
             await asyncio.sleep(min(UNREACHABLE_TRIP_S, limit_s))
             raise Unanswered("the cloud is unreachable", status=503)
-        if strikes("lookup_unanswered", self._known_transfer(subject)):
+        if strikes("lookup_unanswered", self._known_transfer(concerned_id)):
             await asyncio.sleep(self._world.faults.between(0.05, limit_s))
             raise Unanswered("no usable reply", status=500)
-        trip_s = self._trip_s(subject)
+        trip_s = self._trip_s(concerned_id)
         if trip_s > limit_s:
             await asyncio.sleep(limit_s)
             raise Unanswered("no reply in time")
         await asyncio.sleep(trip_s)
         at = self._world.now
-        if strikes("lookup_stale", self._known_transfer(subject)):
+        if strikes("lookup_stale", self._known_transfer(concerned_id)):
             at -= self._world.faults.between(0.0, STALE_S)
         return [record for call in self._cloud.calls.values() if (record := call.as_of(at)) is not None]
 
@@ -142,8 +144,8 @@ class SimProvider:
         return {"data": {"message": "accepted"}}
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        subject = self._transfer_of(call_id)
-        await self._do("end", subject, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
+        concerned_id = self._transfer_of(call_id)
+        await self._do("end", concerned_id, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         id = room_id.removeprefix("room-")
@@ -160,7 +162,7 @@ class SimProvider:
     async def _do(
         self,
         what: str,
-        subject: str,
+        concerned_id: str,
         execute: Callable[[], T],
         within_s: float | None,
         repeated: type[Exception] | None = None,
@@ -168,7 +170,7 @@ class SimProvider:
         """Send an order. It is sent again after `RateLimited`, and after `repeated` if that is given."""
         retried = (RateLimited,) if repeated is None else (RateLimited, repeated)
         return await self._retry(
-            lambda limit_s: self._do_once(what, subject, execute, limit_s), within_s, *retried
+            lambda limit_s: self._do_once(what, concerned_id, execute, limit_s), within_s, *retried
         )
 
     async def _retry(
@@ -178,36 +180,36 @@ class SimProvider:
         deadline = loop.time() + self._limit_s(within_s)
         share = 1.0 if after == (RateLimited,) else 0.5
         try_s = share * (deadline - loop.time())
-        unknown: OutcomeUnknown | None = None
-        for left in reversed(range(MAX_TRIES)):
+        outcome_unknown: OutcomeUnknown | None = None
+        for attempts_left in reversed(range(MAX_TRIES)):
             try:
                 return await once(min(try_s, deadline - loop.time()))
             except NotFound:
                 raise
             except (Rejected, *after) as error:
-                unknown = error if isinstance(error, OutcomeUnknown) else unknown
+                outcome_unknown = error if isinstance(error, OutcomeUnknown) else outcome_unknown
                 pause_s = error.after_s if isinstance(error, RateLimited) else PAUSE_S
-                if isinstance(error, Rejected) or not left or loop.time() + pause_s >= deadline:
+                if isinstance(error, Rejected) or not attempts_left or loop.time() + pause_s >= deadline:
                     # This error is about its own attempt only: an earlier attempt may have been executed.
-                    raise unknown or error from error
-                last_error = unknown or error
+                    raise outcome_unknown or error from error
+                last_error = outcome_unknown or error
             await asyncio.sleep(pause_s)
             if loop.time() >= deadline:
                 raise last_error
         raise AssertionError("the last attempt returns or raises")
 
-    async def _do_once(self, what: str, subject: str, execute: Callable[[], T], limit_s: float) -> T:
+    async def _do_once(self, what: str, concerned_id: str, execute: Callable[[], T], limit_s: float) -> T:
         """Send one order. The exception says how much is known about its outcome."""
-        strikes, known = self._world.faults.strikes, self._known_transfer(subject)
+        strikes, known = self._world.faults.strikes, self._known_transfer(concerned_id)
         if self._world.fault_schedule.cloud_unreachable:
             await asyncio.sleep(min(UNREACHABLE_TRIP_S, limit_s))
             raise OutcomeUnknown("the cloud is unreachable", status=503)
-        trip_s = self._trip_s(subject)
+        trip_s = self._trip_s(concerned_id)
         if strikes("cloud_limits", known):
             await asyncio.sleep(min(trip_s, limit_s))
             raise RateLimited("too many requests", after_s=self._world.faults.between(0.2, 3.0))
-        self._cloud.orders.append(LedgerEntry(self._world.now, what, subject))
-        self._world.trace.add("gateway orders", f"{what} {subject}")
+        self._cloud.orders.append(LedgerEntry(self._world.now, what, concerned_id))
+        self._world.trace.add("gateway orders", f"{what} {concerned_id}")
         if strikes("cloud_refuses", known):
             await asyncio.sleep(min(trip_s, limit_s))
             raise Rejected("the provider said no", status=422)
@@ -251,12 +253,12 @@ class SimProvider:
             raise NotSent("there was no time left to send")
         return limit_s
 
-    def _trip_s(self, subject: str) -> float:
-        slow = self._world.faults.strikes("cloud_slow", self._known_transfer(subject))
+    def _trip_s(self, concerned_id: str) -> float:
+        slow = self._world.faults.strikes("cloud_slow", self._known_transfer(concerned_id))
         return self._world.chance.uniform(*(SLOW_S if slow else TRIP_S))
 
-    def _known_transfer(self, subject: str) -> str | None:
-        return subject if subject in self._world.plans else None
+    def _known_transfer(self, concerned_id: str) -> str | None:
+        return concerned_id if concerned_id in self._world.plans else None
 
     def _transfer_of(self, call_id: str) -> str:
         call = self._cloud.calls.get(call_id)

@@ -41,6 +41,7 @@ class SimConnection:
         """Number of the connection whose last messages still reach the broker after its process died."""
         self._latency_s = world.chance.uniform(*LATENCY_S)
         self._out_clear_at = self._in_clear_at = 0.0
+        """When the last message of each direction arrives; a later message does not overtake it."""
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._connected_event = asyncio.Event()
         self._waiting: dict[asyncio.Future[Any], None] = {}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .coverage import CAN_STRIKE
+from .faults import CLASSES
 from .logs import INTERNAL_ERRORS
 from .patches import patched
 from .run import run_seeds
@@ -67,3 +69,7 @@ def test_the_product_logs_each_event_that_counts_as_an_internal_error() -> None:
     folders = ("actors", "adapters", "bus")
     source = "".join(path.read_text() for each in folders for path in (ROOT / each).rglob("*.py"))
     assert [event for event in sorted(INTERNAL_ERRORS) if f'"{event}"' not in source] == []
+
+
+def test_the_coverage_table_names_only_known_fault_classes() -> None:
+    assert set(CAN_STRIKE) <= set(CLASSES)
