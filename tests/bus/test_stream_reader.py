@@ -44,7 +44,7 @@ async def test_while_a_replica_stalls_a_leader_read_is_never_stale() -> None:
     async with three_brokers() as cluster:
         async with await Bus.connect(BusSettings(url=cluster.url, replicas=NODES), name="test") as bus:
             await bus.ensure()
-            await cluster.whole()
+            await cluster.wait_in_sync()
         leader, follower, _ = sorted(cluster.servers, key=[await cluster.leader()].count, reverse=True)
         at_leader = BusSettings(url=cluster.servers[leader].url, replicas=NODES)
         async with await Bus.connect(at_leader, name="test") as bus, _stalling(cluster.servers[follower]):

@@ -1,7 +1,7 @@
-"""F8, F10, F12, F13: a provider that fails in every way, webhooks that lie, a model that is no help.
+"""F8, F10, F12, F13: a failing provider, lost, repeated and reordered webhooks, a failing model.
 
-The faults of one kind are switched on for every operation at once; each strikes once, and a transfer that
-meets one goes on beside others that do not.
+A fault of one kind is switched on for all operations at once. Each strikes once, so some transfers meet a
+fault and others beside them do not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from tests.e2e.stack_fixture import BUSY, DECLINES, GONE_MID_BRIEFING, READY, VOICEMAIL
 
 from .report_row import Row
-from .scenario import TIME_SCALE, Scene, scene
+from .scenario import TIME_SCALE, Scenario, open_scenario
 
 LEAVES_ON_HOLD = "+14155550202"
 PATIENT = "+14155550201"
@@ -50,83 +50,85 @@ CONFIG = {"summary_timeout_s": 2}
 
 
 async def f12(chance: random.Random) -> AsyncIterator[Row]:
-    """Each way to fail, once for each operation of the provider."""
-    async with scene() as here:
+    """Let each operation of the provider fail once in each way."""
+    async with open_scenario() as scenario:
         for name, (kind, more) in PROVIDER.items():
             row = Row("F12", f"provider {name}")
             supervisors = list(SUPERVISORS)
             chance.shuffle(supervisors)
             for match in OPERATIONS.values():
-                await here.stage.fault(kind, match, **more)
-            # What comes late is waited for: there must be something to look at.
+                await scenario.driver.fault(kind, match, **more)
+            # Wait for the late effect, otherwise there is nothing to check.
             late_s = more.get("delayS", 0.0) * TIME_SCALE if kind == "execute_late" else 0.0
             times = 2 if kind == "execute_twice" else 1
-            await _transfers(here, row, supervisors, times=times, late_s=late_s)
-            left = [fault["match"] for fault in await _faults(here)]
+            await _transfers(scenario, row, supervisors, times=times, late_s=late_s)
+            left = [fault["match"] for fault in await _faults(scenario)]
             row.cells = len(OPERATIONS) - len(left)
             row.notes += [f"never struck: {match}" for match in left]
-            await here.calm()
+            await scenario.reset()
             yield row
-        yield await _moved_too_late(here)
+        yield await _move_late(scenario)
 
 
-async def _moved_too_late(here: Scene) -> Row:
-    """Each caller is moved after the gateway has looked and taken the move for not done, and before it has
-    cleared away the supervisor and the room: a provider that answers questions and is slow to act."""
+async def _move_late(scenario: Scenario) -> Row:
+    """Move each caller late: the provider replies to look-ups in time and executes orders slowly.
+
+    The gateway has already found that the move was not done, and has not yet ended leg and room.
+    """
     row = Row("F12", "provider moves late, clears away later", cells=1)
     supervisors = [READY] * 5
     moves_late = {"delayS": MOVED_LATE_S, "holdS": HOLD_S}
-    await here.stage.fault("execute_late", OPERATIONS["switch"], times=len(supervisors), **moves_late)
+    await scenario.driver.fault("execute_late", OPERATIONS["switch"], times=len(supervisors), **moves_late)
     for match in (OPERATIONS["end"], CLOSE):
-        await here.stage.fault("delay", match, times=len(supervisors), delayS=CLEARED_LATE_S)
-    await _transfers(here, row, supervisors, late_s=CLEARED_LATE_S * TIME_SCALE)
-    await here.calm()
+        await scenario.driver.fault("delay", match, times=len(supervisors), delayS=CLEARED_LATE_S)
+    await _transfers(scenario, row, supervisors, late_s=CLEARED_LATE_S * TIME_SCALE)
+    await scenario.reset()
     return row
 
 
 async def f8() -> AsyncIterator[Row]:
-    """Webhooks that come twice, or in another order."""
-    async with scene() as here:
+    """Send webhooks twice, or in another order."""
+    async with open_scenario() as scenario:
         for kind in ("duplicate", "reorder"):
-            yield await _webhooks(here, Row("F8", f"webhooks {kind}"), kind)
+            yield await _webhooks(scenario, Row("F8", f"webhooks {kind}"), kind)
 
 
 async def f10() -> AsyncIterator[Row]:
-    """Webhooks that never come."""
-    async with scene() as here:
-        yield await _webhooks(here, Row("F10", "webhooks drop"), "drop")
+    """Send no webhook."""
+    async with open_scenario() as scenario:
+        yield await _webhooks(scenario, Row("F10", "webhooks drop"), "drop")
 
 
-async def _webhooks(here: Scene, row: Row, kind: str) -> Row:
+async def _webhooks(scenario: Scenario, row: Row, kind: str) -> Row:
     supervisors = [READY, BUSY, GONE_MID_BRIEFING, READY]
     row.cells = len(supervisors)
-    await here.stage.fault(kind, {"webhook": "*"}, times=0)
-    await _transfers(here, row, supervisors, leaves=True)
-    if not sum(fault["struck"] for fault in await _faults(here)):
+    await scenario.driver.fault(kind, {"webhook": "*"}, times=0)
+    await _transfers(scenario, row, supervisors, leaves=True)
+    if not sum(fault["struck"] for fault in await _faults(scenario)):
         row.problems.append(f"{row.struck}: no webhook was sent")
-    await here.calm()
+    await scenario.reset()
     return row
 
 
 async def f13() -> AsyncIterator[Row]:
-    """A model that is no help, for as long as the transfers last."""
-    async with scene() as here:
+    """Let the model fail in each way, for as long as the transfers last."""
+    async with open_scenario() as scenario:
         for kind in MODEL:
             row = Row("F13", f"model {kind}", cells=1)
             match = {"path": "/v1/chat/completions"}
             if kind.isdigit():
-                await here.stage.fault("status", match, times=0, status=int(kind))
+                await scenario.driver.fault("status", match, times=0, status=int(kind))
             else:
-                await here.stage.fault(kind, match, times=0)
-            await _transfers(here, row, [READY, VOICEMAIL])
+                await scenario.driver.fault(kind, match, times=0)
+            await _transfers(scenario, row, [READY, VOICEMAIL])
             if row.outcomes["complete"] != 1:
                 row.problems.append(f"I24: {row.struck}: {dict(row.outcomes)}")
-            await here.calm()
+            await scenario.reset()
             yield row
 
 
 async def _transfers(
-    here: Scene,
+    scenario: Scenario,
     row: Row,
     supervisors: list[str],
     *,
@@ -134,20 +136,22 @@ async def _transfers(
     leaves: bool = False,
     late_s: float = 0.0,
 ) -> None:
-    """One transfer to each of `supervisors`, all at once; with `leaves` the last caller does. Judged when
-    they have ended, and `late_s` more have passed."""
+    """Run one transfer to each of `supervisors`, all at once, and check them `late_s` after their end.
+
+    With `leaves` the last caller hangs up while on hold.
+    """
     numbers = [PATIENT] * len(supervisors)
     if leaves:
         numbers[-1] = LEAVES_ON_HOLD
-    callers = [await here.house.call(number) for number in numbers]
-    await here.house.start("primary", rooms=[caller.room_id for caller in callers])
+    callers = [await scenario.stack.call(number) for number in numbers]
+    await scenario.stack.start("primary", rooms=[caller.room_id for caller in callers])
     calls = await asyncio.gather(
-        *(here.stage.begin(*pair, **CONFIG) for pair in zip(callers, supervisors, strict=True))
+        *(scenario.driver.begin(*pair, **CONFIG) for pair in zip(callers, supervisors, strict=True))
     )
-    await here.ended(calls)
+    await scenario.wait_ended(calls)
     await asyncio.sleep(late_s)
-    await here.judge(row, calls, times=times)
+    await scenario.check_transfers(row, calls, times=times)
 
 
-async def _faults(here: Scene) -> list[dict[str, Any]]:
-    return (await here.house.get("/sandbox/faults"))["faults"]
+async def _faults(scenario: Scenario) -> list[dict[str, Any]]:
+    return (await scenario.stack.get("/sandbox/faults"))["faults"]

@@ -1,6 +1,6 @@
-"""F6: three brokers on loopback, R3: the stream's leader killed, then a rolling restart.
+"""F6: three brokers on loopback with three replicas: the stream's leader killed, then a rolling restart.
 
-They reach each other through wires that can be cut, which is F7's use of them.
+The brokers reach each other through proxies, which F7 cuts.
 """
 
 from __future__ import annotations
@@ -18,103 +18,107 @@ from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer
 
 from .report_row import Row
-from .scenario import Scene, scene
+from .scenario import Scenario, open_scenario
 from .stage_barrier import at_every_phase
-from .tcp_proxy import Wire, free_ports
+from .tcp_proxy import TcpProxy, free_ports
 
 NODES = 3
-MEET_S = 30.0
-ASK_S = 2.0
-LOOK_EVERY_S = 0.1
+READY_TIMEOUT_S = 30.0
+REQUEST_TIMEOUT_S = 2.0
+POLL_S = 0.1
 STREAM = "WARMXFER"
+GAP_SUBJECT = "warmxfer.gap.dead"
+"""A subject of the stream without a consumer."""
 REPLICATED = {"WARMXFER_REPLICAS": str(NODES)}
 
 
 class Cluster:
-    """Three servers that know each other: `wires` by the two whom each joins."""
+    """Three servers of one cluster. `proxies` has one proxy for each pair of server names."""
 
-    def __init__(self, servers: dict[str, EmbeddedServer], wires: dict[frozenset[str], Wire]) -> None:
+    def __init__(self, servers: dict[str, EmbeddedServer], proxies: dict[frozenset[str], TcpProxy]) -> None:
         self.servers = servers
-        self.wires = wires
+        self.proxies = proxies
         self.url = ",".join(server.url for server in servers.values())
 
     async def leader(self) -> str:
-        """The node that leads the stream, once there is one."""
-        async with self._asking() as js, asyncio.timeout(MEET_S):
+        """Return the name of the stream's leader. Waits until there is one."""
+        async with self._jetstream() as js, asyncio.timeout(READY_TIMEOUT_S):
             while True:
                 try:
                     cluster = (await js.stream_info(STREAM)).cluster
                     if cluster and cluster.leader:
                         return cluster.leader
                 except Error:
-                    pass  # No leader answers yet: that is what is waited for.
-                await asyncio.sleep(LOOK_EVERY_S)
+                    pass  # No leader replies yet; ask again.
+                await asyncio.sleep(POLL_S)
 
-    async def whole(self) -> None:
-        """Return when every replica has caught up."""
-        async with self._asking() as js, asyncio.timeout(MEET_S):
+    async def wait_in_sync(self) -> None:
+        """Wait until every replica has caught up."""
+        async with self._jetstream() as js, asyncio.timeout(READY_TIMEOUT_S):
             while not await _caught_up(js):
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(POLL_S)
 
-    async def met(self) -> None:
-        """Return when the cluster takes orders."""
-        async with self._asking() as js, asyncio.timeout(MEET_S):
+    async def wait_ready(self) -> None:
+        """Wait until the cluster accepts requests."""
+        async with self._jetstream() as js, asyncio.timeout(READY_TIMEOUT_S):
             while True:
                 try:
                     await js.account_info()
                     return
                 except Error:
-                    await asyncio.sleep(LOOK_EVERY_S)
+                    await asyncio.sleep(POLL_S)
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[JetStreamContext]:
-        link = await nats.connect(self.url.split(","), max_reconnect_attempts=-1, error_cb=_unheard)
+    async def _jetstream(self) -> AsyncIterator[JetStreamContext]:
+        connection = await nats.connect(self.url.split(","), max_reconnect_attempts=-1, error_cb=_ignore)
         try:
-            yield link.jetstream(timeout=ASK_S)
+            yield connection.jetstream(timeout=REQUEST_TIMEOUT_S)
         finally:
-            await link.close()
+            await connection.close()
 
 
 async def f6() -> AsyncIterator[Row]:
-    """The leader killed and brought back; then a rolling restart."""
-    async with three_brokers() as cluster, scene(url=cluster.url, env=REPLICATED) as here:
-        for name, blow in (("kill -9 stream leader", _leader_killed), ("rolling restart", _rolled)):
+    """Kill the leader and start it again; then restart the brokers in turn."""
+    async with three_brokers() as cluster, open_scenario(url=cluster.url, env=REPLICATED) as scenario:
+        for name, act in (("kill -9 stream leader", _kill_leader), ("rolling restart", _restart_in_turn)):
             row = Row("F6", f"{name} of 3")
-            await cluster.whole()
-            async with at_every_phase(here, row) as calls:
-                gap = asyncio.create_task(_longest_gap(here))
+            await cluster.wait_in_sync()
+            async with at_every_phase(scenario, row) as calls:
+                gap = asyncio.create_task(_longest_gap(scenario))
                 began = time.monotonic()
-                await blow(cluster)
-                row.recovered(await here.recovery(began, "coordinator"))
+                await act(cluster)
+                row.recovered(await scenario.recovery(began, "coordinator"))
                 gap.cancel()
                 row.facts.append(f"a publish waited {(await gap):.2f} s at most")
-                await here.judge(row, calls)
-            await here.calm()
+                await scenario.check_transfers(row, calls)
+            await scenario.reset()
             yield row
 
 
-async def _leader_killed(cluster: Cluster) -> None:
+async def _kill_leader(cluster: Cluster) -> None:
     leader = cluster.servers[await cluster.leader()]
     await leader.stop(kill=True)
     await cluster.leader()
     await leader.start()
 
 
-async def _rolled(cluster: Cluster) -> None:
+async def _restart_in_turn(cluster: Cluster) -> None:
     for server in cluster.servers.values():
         await restart(server)
-        await cluster.whole()
+        await cluster.wait_in_sync()
 
 
-async def _longest_gap(here: Scene) -> float:
-    """Publish one small message after another; how long the slowest was on its way. Ends when cancelled."""
+async def _longest_gap(scenario: Scenario) -> float:
+    """Publish small messages until cancelled. Return the seconds that the slowest one took."""
     longest_s = 0.0
     try:
         for number in range(100_000):
             began = time.monotonic()
-            await here.bus.publish("warmxfer.gap.dead", b"{}", msg_id=f"gap:{number}", deadline_s=MEET_S)
+            await scenario.bus.publish(
+                "warmxfer.gap.dead", b"{}", msg_id=f"gap:{number}", deadline_s=READY_TIMEOUT_S
+            )
             longest_s = max(longest_s, time.monotonic() - began)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
     except asyncio.CancelledError:
         return longest_s
     return longest_s
@@ -131,30 +135,30 @@ async def _caught_up(js: JetStreamContext) -> bool:
 
 @asynccontextmanager
 async def three_brokers() -> AsyncIterator[Cluster]:
-    """A cluster that takes orders."""
+    """Run a cluster. It accepts requests when this yields."""
     clients, routes, nowhere = free_ports(NODES), free_ports(NODES), free_ports(1)[0]
     names = [f"n{place}" for place in range(NODES)]
     async with AsyncExitStack() as stack:
         servers: dict[str, EmbeddedServer] = {}
-        wires: dict[frozenset[str], Wire] = {}
+        proxies: dict[frozenset[str], TcpProxy] = {}
         for place, name in enumerate(names):
-            # Each is told of the next one only, and what it says of itself leads nowhere: so two of them
-            # have one way to each other, and that is a wire of ours.
+            # Each server has a route to the next one only, and advertises an unused port.
+            # So each pair of servers has one connection, and it goes through a proxy.
             after = (place + 1) % NODES
-            wire = await stack.enter_async_context(Wire())
-            wire.target = ("127.0.0.1", routes[after])
-            wires[frozenset((name, names[after]))] = wire
+            proxy = await stack.enter_async_context(TcpProxy())
+            proxy.target = ("127.0.0.1", routes[after])
+            proxies[frozenset((name, names[after]))] = proxy
             extra = (
                 f'server_name: {name}\ncluster {{ name: chaos, listen: "127.0.0.1:{routes[place]}", '
-                f'advertise: "127.0.0.1:{nowhere}", no_advertise: true, routes: ["{wire.url}"] }}'
+                f'advertise: "127.0.0.1:{nowhere}", no_advertise: true, routes: ["{proxy.url}"] }}'
             )
             servers[name] = ConfiguredServer(port=clients[place], extra=extra)
         for server in servers.values():
             await stack.enter_async_context(server)
-        cluster = Cluster(servers, wires)
-        await cluster.met()
+        cluster = Cluster(servers, proxies)
+        await cluster.wait_ready()
         yield cluster
 
 
-async def _unheard(_error: Exception) -> None:
-    """The link comes back by itself; what it asks is asked again."""
+async def _ignore(_error: Exception) -> None:
+    """Ignore an error of the connection: nats-py reconnects, and the requests are repeated."""

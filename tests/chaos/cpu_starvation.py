@@ -1,4 +1,4 @@
-"""F16: every worker gets hardly any of the processor, for longer than `ack_wait`."""
+"""F16: every worker gets very little processor time, for longer than `ack_wait`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import ROLES
 
-from .pause import stopped
+from .pause import frozen
 from .report_row import Row
-from .scenario import Scene, scene
+from .scenario import Scenario, open_scenario
 from .stage_barrier import at_every_phase
 
 STARVED_S = 20.0
@@ -26,38 +26,38 @@ BUSY = "import sys, time\nuntil = time.monotonic() + float(sys.argv[1])\nwhile t
 
 
 async def f16() -> AsyncIterator[Row]:
-    """Stopped for nine tenths of every second; then last in the queue behind busy programs."""
-    async with scene() as here:
+    """Stop the workers for nine tenths of every second; then run busy programs at higher priority."""
+    async with open_scenario() as scenario:
         row = Row("F16", f"every worker stopped for {1 - SHARE:.0%} of {STARVED_S:g} s")
-        async with at_every_phase(here, row) as calls:
-            await _doled_out(_workers(here))
-            await here.judge(row, calls)
+        async with at_every_phase(scenario, row) as calls:
+            await _throttle(_workers(scenario))
+            await scenario.check_transfers(row, calls)
         yield row
-        await here.calm()
+        await scenario.reset()
         row = Row("F16", f"every worker niced behind busy programs for {STARVED_S:g} s")
-        async with at_every_phase(here, row) as calls:
-            for worker in _workers(here):
+        async with at_every_phase(scenario, row) as calls:
+            for worker in _workers(scenario):
                 os.setpriority(os.PRIO_PROCESS, worker.pid, NICEST)
             async with _busy():
-                await here.judge(row, calls)
+                await scenario.check_transfers(row, calls)
         yield row
 
 
-def _workers(here: Scene) -> list[ManagedProcess]:
-    return [child for role in (*ROLES, "primary") for child in here.house.running(role)]
+def _workers(scenario: Scenario) -> list[ManagedProcess]:
+    return [child for role in (*ROLES, "primary") for child in scenario.stack.running(role)]
 
 
-async def _doled_out(workers: list[ManagedProcess]) -> None:
+async def _throttle(workers: list[ManagedProcess]) -> None:
     until = time.monotonic() + STARVED_S
     while time.monotonic() < until:
-        with stopped(workers):
+        with frozen(workers):
             await asyncio.sleep(TURN_S * (1 - SHARE))
         await asyncio.sleep(TURN_S * SHARE)
 
 
 @asynccontextmanager
 async def _busy() -> AsyncIterator[None]:
-    """Programs that keep every core busy for `STARVED_S`; they end by themselves."""
+    """Run programs that keep every core busy for `STARVED_S`. They end by themselves."""
     loops = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", BUSY, str(STARVED_S))
         for _ in range(LOOPS_PER_CORE * (os.cpu_count() or 1))

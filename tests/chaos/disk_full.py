@@ -1,7 +1,7 @@
-"""F15: the broker has no room left: its share is used up, or its disk is. Nothing new is taken or lost.
+"""F15: the broker has no storage left, by its account's limit or on its disk. It accepts and loses nothing.
 
-A share that has room again is used at once. A disk that was full has switched JetStream off: the broker has
-to be restarted, and so it is here.
+An account below its limit works again at once. A full disk switches JetStream off, so the test restarts the
+broker, as an operator has to.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.schemas import WarmxferError
 
 from .report_row import Row
-from .scenario import Scene, scene
+from .scenario import Scenario, open_scenario
 from .stage_barrier import at_every_phase
 
 SHARE_MB = 48
 DISK_MB = 64
 FULL_S = 3.0
-MEANWHILE = 5
-FILLING_BYTES = (100_000, 1_000, 10)
-"""Large ones first, then smaller, until nothing at all fits."""
-MAX_FILLING = 2_000
-FILLING = "warmxfer.filling.dead"
-"""A subject of the stream that nobody takes anything from."""
+REQUESTS_WHILE_FULL = 5
+FILL_SIZES_BYTES = (100_000, 1_000, 10)
+"""Large messages first, then smaller ones, until none fits."""
+MAX_FILL_MESSAGES = 2_000
+FILL_SUBJECT = "warmxfer.filling.dead"
+"""A subject of the stream without a consumer."""
 STREAM = "WARMXFER"
 SHARE = f"""
 accounts {{ chaos {{ users: [{{ user: chaos, password: chaos }}], jetstream {{ max_file: {SHARE_MB}MB }} }} }}
@@ -45,70 +45,75 @@ Step = Callable[[], Awaitable[None]]
 
 
 async def f15() -> AsyncIterator[Row]:
-    """The account's share, then a disk of its own where this machine lets us mount one."""
-    async with ConfiguredServer(extra=SHARE) as server, scene(url=server.url) as here:
+    """Fill the account's limit, then a disk of its own if this machine allows a mount."""
+    async with ConfiguredServer(extra=SHARE) as server, open_scenario(url=server.url) as scenario:
         row = Row("F15", f"the broker's share of {SHARE_MB} MB used up for {FULL_S:g} s")
-        yield await _struck(here, row, lambda: _use_up(server.url), lambda: _purge(server.url))
+        yield await _run_fault(scenario, row, lambda: _fill_stream(server.url), lambda: _purge(server.url))
     row = Row("F15", f"the broker's disk full for {FULL_S:g} s")
     async with _small_disk() as disk:
         if disk is None:
             row.facts.append("not run, for this machine does not let us mount a small disk")
             yield row
             return
-        async with EmbeddedServer(store_dir=disk / "store") as server, scene(url=server.url) as here:
-            filling = disk / "filling"
+        async with (
+            EmbeddedServer(store_dir=disk / "store") as server,
+            open_scenario(url=server.url) as scenario,
+        ):
+            fill_file = disk / "filling"
 
             async def emptied() -> None:
-                filling.unlink()
+                fill_file.unlink()
                 await restart(server)
 
-            yield await _struck(here, row, lambda: asyncio.to_thread(_fill, filling), emptied)
+            yield await _run_fault(scenario, row, lambda: asyncio.to_thread(_fill, fill_file), emptied)
 
 
-async def _struck(here: Scene, row: Row, fill: Step, empty: Step) -> Row:
-    callers = await here.stage.callers(MEANWHILE)
-    async with at_every_phase(here, row) as calls:
+async def _run_fault(scenario: Scenario, row: Row, fill: Step, empty: Step) -> Row:
+    callers = await scenario.driver.callers(REQUESTS_WHILE_FULL)
+    async with at_every_phase(scenario, row) as calls:
         await fill()
-        meanwhile = await asyncio.gather(*(_asked(here, caller) for caller in callers))
+        meanwhile = await asyncio.gather(*(_request(scenario, caller) for caller in callers))
         await asyncio.sleep(FULL_S)
         began = time.monotonic()
         await empty()
-        row.recovered(await here.recovery(began, "coordinator"))
-        # What is acknowledged counts, however full it was: a last one may have found a place.
+        row.recovered(await scenario.recovery(began, "coordinator"))
+        # A request that was acknowledged counts: a last one may have fitted in.
         acknowledged = [call for call in meanwhile if call]
-        row.facts.append(f"{len(acknowledged)} of {MEANWHILE} requests made meanwhile were acknowledged")
-        await here.judge(row, [*calls, *acknowledged])
+        row.facts.append(
+            f"{len(acknowledged)} of {REQUESTS_WHILE_FULL} requests made meanwhile were acknowledged"
+        )
+        await scenario.check_transfers(row, [*calls, *acknowledged])
     return row
 
 
-async def _asked(here: Scene, caller: PlacedCall) -> Call | None:
-    """None: there was no room for the request, and whoever asked was told."""
+async def _request(scenario: Scenario, caller: PlacedCall) -> Call | None:
+    """Request a transfer. Returns None if the broker refused the request, with an error."""
     try:
-        return await here.stage.begin(caller)
+        return await scenario.driver.begin(caller)
     except WarmxferError:
         return None
 
 
-async def _use_up(url: str) -> None:
-    link = await nats.connect(url)
-    js = link.jetstream()
-    for size in FILLING_BYTES:
-        for _ in range(MAX_FILLING):
+async def _fill_stream(url: str) -> None:
+    connection = await nats.connect(url)
+    js = connection.jetstream()
+    for size in FILL_SIZES_BYTES:
+        for _ in range(MAX_FILL_MESSAGES):
             try:
-                await js.publish(FILLING, b"x" * size)
+                await js.publish(FILL_SUBJECT, b"x" * size)
             except APIError:
                 break
-    await link.close()
+    await connection.close()
 
 
 async def _purge(url: str) -> None:
-    link = await nats.connect(url)
-    await link.jetstream().purge_stream(STREAM, subject=FILLING)
-    await link.close()
+    connection = await nats.connect(url)
+    await connection.jetstream().purge_stream(STREAM, subject=FILL_SUBJECT)
+    await connection.close()
 
 
 def _fill(path: Path) -> None:
-    """Write until the disk takes no more."""
+    """Write until the disk is full."""
     with path.open("wb", buffering=0) as file:
         try:
             while True:
@@ -119,7 +124,7 @@ def _fill(path: Path) -> None:
 
 @asynccontextmanager
 async def _small_disk() -> AsyncIterator[Path | None]:
-    """A file system of `DISK_MB` in memory; None where we may not mount."""
+    """Mount a file system of `DISK_MB` in memory. Yields None if a mount is not allowed."""
     with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
         async with AsyncExitStack() as stack:
             mounted = await _run("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "warmxfer", directory)

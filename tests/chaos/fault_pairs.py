@@ -1,4 +1,4 @@
-"""F19: two faults at once, drawn by chance from all that can be done to a running house."""
+"""F19: two faults at once, drawn at random from all faults of a running stack."""
 
 from __future__ import annotations
 
@@ -11,109 +11,112 @@ from warmxfer.cli.local_stack.stack import ROLES
 from warmxfer.schemas import WarmTransferPhase as Phase
 
 from .cloud import OPERATIONS, PROVIDER
-from .pause import stopped
-from .people import gone
+from .pause import frozen
+from .people import hang_up
 from .report_row import Row
-from .scenario import Scene, rooms, scene
+from .scenario import Scenario, open_scenario, rooms
 
 PAIRS = 12
 TRANSFERS = 3
 DOWN_S = 1.0
 FROZEN_S = 4.0
 APART_S = 0.5
-"""How long after the first the second strikes, at most: the first still lasts by then."""
+"""Maximum time between the two faults. The first one still lasts then."""
 
 CONFIG = {"command_timeout_s": 20, "supervisor_join_timeout_s": 30, "briefing_timeout_s": 30}
 STRIKES_AT = tuple(phase for phase in Phase if not phase.final)
 SEEN = frozenset(PROVIDER) - {"execute_twice", "execute_late by 30 s"}
-"""A cloud that itself does things twice would hide that we did; what outlasts its pair is not looked at."""
+"""Without a cloud that executes twice, which would hide a second order of ours, and without one that outlasts
+its pair."""
 
-Blow = Callable[[Scene, list[Call]], Awaitable[None]]
+FaultAction = Callable[[Scenario, list[Call]], Awaitable[None]]
 
 
 async def f19(chance: random.Random) -> AsyncIterator[Row]:
-    """For each pair some transfers, struck when the first of them comes to a phase drawn by chance."""
-    async with scene() as here:
+    """Run some transfers for each pair. The faults start when the first transfer reaches a random phase."""
+    async with open_scenario() as scenario:
         for _ in range(PAIRS):
-            # Of two kinds, so that the many ways in which a provider fails do not crowd out the rest.
+            # Two different kinds, because the provider alone has more faults than all other kinds together.
             first, second = (chance.choice(sorted(kind)) for kind in chance.sample(KINDS, 2))
             phase, apart_s = chance.choice(STRIKES_AT), chance.uniform(0, APART_S)
             row = Row("F19", f"{first}, then {second}, at {phase.value}", cells=1)
-            callers = await here.stage.callers(TRANSFERS)
-            calls = [await here.stage.begin(caller, **CONFIG) for caller in callers]
-            await _reached(calls[0], phase)
-            await asyncio.gather(BLOWS[first](here, calls), _later(apart_s, BLOWS[second](here, calls)))
-            await here.judge(row, calls)
-            await here.calm()
+            callers = await scenario.driver.callers(TRANSFERS)
+            calls = [await scenario.driver.begin(caller, **CONFIG) for caller in callers]
+            await _wait_for_phase(calls[0], phase)
+            await asyncio.gather(
+                ACTIONS[first](scenario, calls), _later(apart_s, ACTIONS[second](scenario, calls))
+            )
+            await scenario.check_transfers(row, calls)
+            await scenario.reset()
             yield row
 
 
-def _killed(role: str) -> Blow:
-    async def blow(here: Scene, calls: list[Call]) -> None:
-        await here.house.kill(role)
+def _kill(role: str) -> FaultAction:
+    async def act(scenario: Scenario, calls: list[Call]) -> None:
+        await scenario.stack.kill(role)
         await asyncio.sleep(DOWN_S)
-        await here.house.start(role, rooms=rooms(calls) if role == "primary" else [])
+        await scenario.stack.start(role, rooms=rooms(calls) if role == "primary" else [])
 
-    return blow
+    return act
 
 
-def _frozen(role: str) -> Blow:
-    async def blow(here: Scene, calls: list[Call]) -> None:
-        with stopped(here.house.running(role)):
+def _freeze(role: str) -> FaultAction:
+    async def act(scenario: Scenario, calls: list[Call]) -> None:
+        with frozen(scenario.stack.running(role)):
             await asyncio.sleep(FROZEN_S)
 
-    return blow
+    return act
 
 
-def _provider(name: str) -> Blow:
-    async def blow(here: Scene, calls: list[Call]) -> None:
+def _provider(name: str) -> FaultAction:
+    async def act(scenario: Scenario, calls: list[Call]) -> None:
         kind, more = PROVIDER[name]
         for match in OPERATIONS.values():
-            await here.stage.fault(kind, match, **more)
+            await scenario.driver.fault(kind, match, **more)
 
-    return blow
-
-
-def _webhooks(kind: str) -> Blow:
-    async def blow(here: Scene, calls: list[Call]) -> None:
-        await here.stage.fault(kind, {"webhook": "*"}, times=0)
-
-    return blow
+    return act
 
 
-async def _broker_killed(here: Scene, calls: list[Call]) -> None:
-    await here.house.nats.stop(kill=True)
+def _webhooks(kind: str) -> FaultAction:
+    async def act(scenario: Scenario, calls: list[Call]) -> None:
+        await scenario.driver.fault(kind, {"webhook": "*"}, times=0)
+
+    return act
+
+
+async def _broker_killed(scenario: Scenario, calls: list[Call]) -> None:
+    await scenario.stack.nats.stop(kill=True)
     await asyncio.sleep(DOWN_S)
-    await here.house.nats.start()
+    await scenario.stack.nats.start()
 
 
-async def _caller_gone(here: Scene, calls: list[Call]) -> None:
-    await gone(here, "the caller", calls[0])
+async def _caller_hangs_up(scenario: Scenario, calls: list[Call]) -> None:
+    await hang_up(scenario, "the caller", calls[0])
 
 
-async def _supervisor_gone(here: Scene, calls: list[Call]) -> None:
-    await gone(here, "the supervisor", calls[0])
+async def _supervisor_hangs_up(scenario: Scenario, calls: list[Call]) -> None:
+    await hang_up(scenario, "the supervisor", calls[0])
 
 
-KINDS: tuple[dict[str, Blow], ...] = (
+KINDS: tuple[dict[str, FaultAction], ...] = (
     {"broker killed": _broker_killed},
-    {"caller hangs up": _caller_gone, "supervisor hangs up": _supervisor_gone},
-    {f"{role} killed": _killed(role) for role in (*ROLES, "primary")},
-    {f"{role} frozen": _frozen(role) for role in (*ROLES, "primary")},
+    {"caller hangs up": _caller_hangs_up, "supervisor hangs up": _supervisor_hangs_up},
+    {f"{role} killed": _kill(role) for role in (*ROLES, "primary")},
+    {f"{role} frozen": _freeze(role) for role in (*ROLES, "primary")},
     {f"provider {name}": _provider(name) for name in SEEN},
     {f"webhooks {kind}": _webhooks(kind) for kind in ("drop", "duplicate", "reorder")},
 )
-BLOWS = {name: blow for kind in KINDS for name, blow in kind.items()}
+ACTIONS = {name: act for kind in KINDS for name, act in kind.items()}
 
 
-async def _later(wait_s: float, blow: Awaitable[None]) -> None:
+async def _later(wait_s: float, act: Awaitable[None]) -> None:
     await asyncio.sleep(wait_s)
-    await blow
+    await act
 
 
-async def _reached(call: Call, phase: Phase) -> None:
+async def _wait_for_phase(call: Call, phase: Phase) -> None:
     try:
         await call.until(phase)
     except AssertionError:
-        # It ended before: what is left of the others is struck all the same.
+        # The transfer ended before that phase. The other transfers get the faults.
         return

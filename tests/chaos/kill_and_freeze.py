@@ -10,104 +10,118 @@ from tests.e2e.stack_fixture import Call
 from tests.testkit.nats_server import restart
 from warmxfer.bus.stream import CONSUMERS
 
-from .pause import stopped
-from .people import gone
+from .pause import frozen
+from .people import hang_up
 from .report_row import Row
-from .scenario import ACK_WAIT_S, Scene, rooms, scene
-from .stage_barrier import at_every_phase, at_first_words
+from .scenario import ACK_WAIT_S, Scenario, open_scenario, rooms
+from .stage_barrier import at_every_phase, at_start_and_join
 
 ROLES = ("coordinator", "gateway", "summarizer", "briefing", "primary")
 FROZEN_ACK_WAITS, LONG_FROZEN_ACK_WAITS = 2, 10
 FROZEN_LONG = ("coordinator", "gateway")
-AWAY_S = (30.0, 60.0)
-"""Longer than the lease of a session, 20 s unless set, with all that it takes to let go."""
+BROKER_DOWN_S = (30.0, 60.0)
+"""Longer than a session's lease (20 s by default) and the release together."""
 LEASE_S = 4.0
 QUEUES_THAT_EMPTY = frozenset(CONSUMERS) - {"briefing"}
-"""A briefing holds its message for as long as it lasts: when that is worked off says nothing."""
+"""Without briefing: it acknowledges a message only at the end of the consultation."""
 
-Blow = Callable[[Scene, list[Call]], Awaitable[None]]
+FaultAction = Callable[[Scenario, list[Call]], Awaitable[None]]
 
 
 async def f1() -> AsyncIterator[Row]:
-    """kill -9 of each actor, and a new one started."""
-    async with scene() as here:
+    """Kill each actor with SIGKILL and start a new one."""
+    async with open_scenario() as scenario:
         for role in ROLES:
 
-            async def killed(here: Scene, calls: list[Call], role: str = role) -> None:
-                await here.house.kill(role)
-                await here.house.start(role, rooms=rooms(calls) if role == "primary" else [])
+            async def killed(scenario: Scenario, calls: list[Call], role: str = role) -> None:
+                await scenario.stack.kill(role)
+                await scenario.stack.start(role, rooms=rooms(calls) if role == "primary" else [])
 
-            yield await _struck(here, Row("F1", f"kill -9 {role}"), killed, role)
+            yield await _run_fault(scenario, Row("F1", f"kill -9 {role}"), killed, role)
 
 
 async def f3() -> AsyncIterator[Row]:
-    """SIGSTOP of each actor for two `ack_wait`s, of some for ten, while another works; then SIGCONT."""
-    async with scene() as here:
+    """Freeze each actor for two `ack_wait`s, some for ten, while another one works; then continue it."""
+    async with open_scenario() as scenario:
         for role in ROLES:
-            yield await _struck(here, Row("F3", f"SIGSTOP {role}"), _frozen(role, FROZEN_ACK_WAITS), role)
+            yield await _run_fault(
+                scenario, Row("F3", f"SIGSTOP {role}"), _freeze(role, FROZEN_ACK_WAITS), role
+            )
         for role in FROZEN_LONG:
             row = Row("F3", f"SIGSTOP {role} for {LONG_FROZEN_ACK_WAITS} ack_waits")
-            yield await _struck(here, row, _frozen(role, LONG_FROZEN_ACK_WAITS), role)
-    async with scene(env={"WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}"}) as here:
-        yield await _struck(here, Row("F3", "SIGSTOP primary, longer than its lease"), _outslept, "primary")
+            yield await _run_fault(scenario, row, _freeze(role, LONG_FROZEN_ACK_WAITS), role)
+    async with open_scenario(env={"WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}"}) as scenario:
+        yield await _run_fault(
+            scenario,
+            Row("F3", "SIGSTOP primary, longer than its lease"),
+            _freeze_beyond_the_lease,
+            "primary",
+        )
 
 
-def _frozen(role: str, ack_waits: int) -> Blow:
-    async def frozen(here: Scene, calls: list[Call]) -> None:
-        with stopped(here.house.running(role)):
+def _freeze(role: str, ack_waits: int) -> FaultAction:
+    async def act(scenario: Scenario, calls: list[Call]) -> None:
+        with frozen(scenario.stack.running(role)):
             if role != "primary":
-                await here.house.start(role)
+                await scenario.stack.start(role)
             await asyncio.sleep(ack_waits * ACK_WAIT_S)
 
-    return frozen
+    return act
 
 
-async def _outslept(here: Scene, calls: list[Call]) -> None:
-    """Sessions that sleep longer than their lease must not let go of who is still being transferred, and find
-    late commands of transfers that have ended: every other one is called off meanwhile."""
-    with stopped(here.house.running("primary")):
+async def _freeze_beyond_the_lease(scenario: Scenario, calls: list[Call]) -> None:
+    """Freeze the sessions for longer than their lease, and cancel every other transfer meanwhile.
+
+    Sessions of live transfers must not release their callers. The others find commands of ended transfers.
+    """
+    with frozen(scenario.stack.running("primary")):
         for call in calls[::2]:
             await call.transfer.cancel("the caller changed their mind")
         await asyncio.sleep(2 * LEASE_S)
 
 
 async def f4() -> AsyncIterator[Row]:
-    """The only broker restarted, and killed; then killed, and away for longer than any hold lasts."""
-    async with scene() as here:
+    """Restart the only broker, kill it, then keep it down for longer than any hold lasts."""
+    async with open_scenario() as scenario:
         for how in ("SIGTERM", "kill -9"):
 
-            async def restarted(here: Scene, calls: list[Call], how: str = how) -> None:
-                await restart(here.house.nats, kill=how == "kill -9")
+            async def restarted(scenario: Scenario, calls: list[Call], how: str = how) -> None:
+                await restart(scenario.stack.nats, kill=how == "kill -9")
 
-            yield await _struck(here, Row("F4", f"{how} broker"), restarted, "coordinator")
-        for away_s in AWAY_S:
-            yield await _away(here, Row("F4", f"broker down for {away_s:g} s"), away_s)
-        row = Row("F4", f"broker down for {AWAY_S[0]:g} s, and every supervisor hangs up meanwhile")
-        yield await _away(here, row, AWAY_S[0], deserted=True)
+            yield await _run_fault(scenario, Row("F4", f"{how} broker"), restarted, "coordinator")
+        for down_s in BROKER_DOWN_S:
+            yield await _broker_down(scenario, Row("F4", f"broker down for {down_s:g} s"), down_s)
+        row = Row("F4", f"broker down for {BROKER_DOWN_S[0]:g} s, and every supervisor hangs up meanwhile")
+        yield await _broker_down(scenario, row, BROKER_DOWN_S[0], supervisors_hang_up=True)
 
 
-async def _away(here: Scene, row: Row, away_s: float, *, deserted: bool = False) -> Row:
-    """`deserted`: whoever has answered hangs up halfway; a caller moved to them has to come back."""
-    async with at_every_phase(here, row) as calls:
-        await here.house.nats.stop(kill=True)
-        await asyncio.sleep(away_s / 2)
-        if deserted:
-            await asyncio.gather(*(gone(here, "the supervisor", call) for call in calls))
-        await asyncio.sleep(away_s / 2)
-        await here.house.nats.start()
-        row.recovered(await here.recovery(time.monotonic(), "coordinator"))
-        await here.judge(row, calls)
-    await here.calm()
+async def _broker_down(
+    scenario: Scenario, row: Row, down_s: float, *, supervisors_hang_up: bool = False
+) -> Row:
+    """Keep the broker down for `down_s`.
+
+    With `supervisors_hang_up` each supervisor hangs up halfway, and a caller with them has to come back.
+    """
+    async with at_every_phase(scenario, row) as calls:
+        await scenario.stack.nats.stop(kill=True)
+        await asyncio.sleep(down_s / 2)
+        if supervisors_hang_up:
+            await asyncio.gather(*(hang_up(scenario, "the supervisor", call) for call in calls))
+        await asyncio.sleep(down_s / 2)
+        await scenario.stack.nats.start()
+        row.recovered(await scenario.recovery(time.monotonic(), "coordinator"))
+        await scenario.check_transfers(row, calls)
+    await scenario.reset()
     return row
 
 
-async def _struck(here: Scene, row: Row, blow: Blow, role: str) -> Row:
-    for moment in (at_every_phase, at_first_words):
-        async with moment(here, row) as calls:
+async def _run_fault(scenario: Scenario, row: Row, act: FaultAction, role: str) -> Row:
+    for moment in (at_every_phase, at_start_and_join):
+        async with moment(scenario, row) as calls:
             began = time.monotonic()
-            await blow(here, calls)
+            await act(scenario, calls)
             if role in QUEUES_THAT_EMPTY:
-                row.recovered(await here.recovery(began, role))
-            await here.judge(row, calls)
-        await here.calm()
+                row.recovered(await scenario.recovery(began, role))
+            await scenario.check_transfers(row, calls)
+        await scenario.reset()
     return row

@@ -1,4 +1,4 @@
-"""F2, F18: every worker killed with many transfers under way, and a flood of requests with poison in it."""
+"""F2, F18: every worker killed with many transfers under way; many requests with poison among them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from warmxfer.schemas import WarmTransferPhase as Phase
 from warmxfer.schemas import decode_phase
 
 from .report_row import Row
-from .scenario import ACK_WAIT_S, TIME_SCALE, Scene, scene
+from .scenario import ACK_WAIT_S, TIME_SCALE, Scenario, open_scenario
 from .stage_barrier import RINGING_S, SLOW_TO_ANSWER, SLOW_TO_SAY_YES
 
-CALLERS_A_PRIMARY = 50
+CALLERS_PER_PRIMARY = 50
 TWO_OF_EACH = dict.fromkeys(ROLES, 2)
 PATIENCE = {"command_timeout_s": 60, "summary_timeout_s": 60}
 
-AS_IN_LIFE = 1.0
+REAL_TIME = 1.0
 THINKING_S = 240.0
-"""So long most supervisors think it over: longer than all the others take to get as far."""
+"""How long most supervisors take to reply: longer than the other transfers need to reach that phase."""
 LONG_BRIEFING = {**PATIENCE, "briefing_timeout_s": 600}
-AT_ONCE = 50
-"""Transfers that are on their way to their supervisors at the same time, while a crowd gathers."""
-GATHERED_S = 140.0
-HEAR_S = 0.25
-PHASES, MAX_HEARD = "warmxfer.*.phase", 20_000
+MAX_UNDER_WAY = 50
+"""Maximum transfers that are on their way to a phase at the same time."""
+REACH_TIMEOUT_S = 140.0
+RECEIVE_S = 0.25
+PHASES, MAX_PENDING_PHASES = "warmxfer.*.phase", 20_000
 TENTH = 10
 RECOVERY_S = 3.0
-"""What recovery may take beyond `ack_wait`; whether it did is told beside the figure."""
+"""What recovery may take beyond `ack_wait`. The row says whether it did."""
 QUEUES = ("coordinator", "summarizer", "gateway")
 ORDER = tuple(Phase)
 
@@ -46,138 +46,145 @@ POISON = b'{"type": "no such thing"'
 
 
 async def f2(in_flight: int) -> AsyncIterator[Row]:
-    """kill -9 of every worker at once, and as many new ones. Most supervisors think it over at that moment,
-    the phones of a tenth of them ring, and another tenth of the transfers has just been asked for."""
+    """Kill every worker at once and start as many new ones.
+
+    At that moment most supervisors have not replied yet, the phones of one tenth ring, and one tenth of the
+    transfers has just been requested.
+    """
     row = Row("F2", f"kill -9 all workers, {in_flight} in flight")
-    async with _roomy(in_flight, AS_IN_LIFE) as here, _all_phases(here) as heard:
-        await here.stage.person(SLOW_TO_SAY_YES, script="ready", replyS=THINKING_S)
-        await here.stage.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
-        crowd = Crowd(here, heard, await _many_callers(here, in_flight))
+    async with _open_large_scenario(in_flight, REAL_TIME) as scenario, _all_phases(scenario) as messages:
+        await scenario.driver.person(SLOW_TO_SAY_YES, script="ready", replyS=THINKING_S)
+        await scenario.driver.person(SLOW_TO_ANSWER, script="ready", ringS=RINGING_S)
+        load = TransferLoad(scenario, messages, await _many_callers(scenario, in_flight))
         tenth = in_flight // TENTH
-        await crowd.gather(in_flight - 2 * tenth, SLOW_TO_SAY_YES, Phase.BRIEFING_STARTED)
-        await crowd.gather(tenth, SLOW_TO_ANSWER, Phase.SUPERVISOR_DIALED)
-        await crowd.begin(tenth, READY)
-        await crowd.hear()
-        met = crowd.met()
-        row.cells = len(met)
-        row.facts.append("at the blow: " + ", ".join(f"{count} {name}" for name, count in met.most_common()))
-        await _all_killed(here, row)
-        await here.judge(row, crowd.calls)
+        await load.reach(in_flight - 2 * tenth, SLOW_TO_SAY_YES, Phase.BRIEFING_STARTED)
+        await load.reach(tenth, SLOW_TO_ANSWER, Phase.SUPERVISOR_DIALED)
+        await load.begin(tenth, READY)
+        await load.receive_phases()
+        phases = load.count_phases()
+        row.cells = len(phases)
+        row.facts.append(
+            "at the kill: " + ", ".join(f"{count} {name}" for name, count in phases.most_common())
+        )
+        await _kill_all_workers(scenario, row)
+        await scenario.check_transfers(row, load.calls)
     yield row
 
 
-async def _all_killed(here: Scene, row: Row) -> None:
-    """The blow, and what is measured of it: from the blow on, and from when the new workers are at work."""
+async def _kill_all_workers(scenario: Scenario, row: Row) -> None:
+    """Kill and replace all workers. Measure when the new ones work and when the stream is processed."""
     struck_at = time.monotonic()
-    await asyncio.gather(*(here.house.kill(role) for role in ROLES))
-    worked_off = {role: asyncio.create_task(here.recovery(struck_at, role)) for role in QUEUES}
-    at_work_s = dict(await asyncio.gather(*(_replaced(here, role, struck_at) for role in ROLES)))
-    row.recovered(recovery_s := await worked_off["coordinator"])
+    await asyncio.gather(*(scenario.stack.kill(role) for role in ROLES))
+    processed = {role: asyncio.create_task(scenario.recovery(struck_at, role)) for role in QUEUES}
+    working_s = dict(await asyncio.gather(*(_replace(scenario, role, struck_at) for role in ROLES)))
+    row.recovered(recovery_s := await processed["coordinator"])
     bound_s = ACK_WAIT_S + RECOVERY_S
     row.facts += [
-        "new workers were at work " + _after(at_work_s),
-        f"what was in the stream was worked off {_after({role: await worked_off[role] for role in QUEUES})}",
+        "new workers were working " + _times_text(working_s),
+        "stored messages were processed " + _times_text({role: await processed[role] for role in QUEUES}),
         f"`ack_wait` + {RECOVERY_S:g} s is {bound_s:g} s, which "
         f"{'holds' if recovery_s <= bound_s else 'does not hold'}; load {os.getloadavg()[0]:.1f}",
     ]
 
 
-async def _replaced(here: Scene, role: str, struck_at: float) -> tuple[str, float]:
-    """When the last new worker of `role` was at work, in seconds from `struck_at`."""
-    await asyncio.gather(*(here.house.start(role) for _ in range(TWO_OF_EACH[role])))
+async def _replace(scenario: Scenario, role: str, struck_at: float) -> tuple[str, float]:
+    """Start new workers of `role`. Return the role and the seconds from `struck_at` until they work."""
+    await asyncio.gather(*(scenario.stack.start(role) for _ in range(TWO_OF_EACH[role])))
     return role, time.monotonic() - struck_at
 
 
-def _after(times_s: Mapping[str, float]) -> str:
-    return ", ".join(f"{time_s:.1f} s ({role})" for role, time_s in times_s.items()) + " after the blow"
+def _times_text(times_s: Mapping[str, float]) -> str:
+    return ", ".join(f"{time_s:.1f} s ({role})" for role, time_s in times_s.items()) + " after the kill"
 
 
-class Crowd:
-    """Transfers of many callers, begun no faster than they get ahead: so that what is measured is the blow,
-    and not how long a machine takes to carry everybody to their supervisor at once."""
+class TransferLoad:
+    """Transfers of many callers, started no faster than they progress.
 
-    def __init__(self, here: Scene, heard: Subscription, callers: Sequence[PlacedCall]) -> None:
+    So the row measures the recovery, not how long a machine needs to start all transfers at once.
+    """
+
+    def __init__(self, scenario: Scenario, messages: Subscription, callers: Sequence[PlacedCall]) -> None:
         self.calls: list[Call] = []
-        self._here = here
-        self._heard = heard
+        self._scenario = scenario
+        self._messages = messages
         self._waiting = deque(callers)
-        self._said: dict[str, Phase] = {}
+        self._last_phase: dict[str, Phase] = {}
 
-    async def gather(self, count: int, supervisor: str, phase: Phase) -> None:
-        """Return when `count` more have come to `phase`, or have taken too long."""
-        until = time.monotonic() + GATHERED_S
+    async def reach(self, count: int, supervisor: str, phase: Phase) -> None:
+        """Start `count` more and wait until they have reached `phase`, for `REACH_TIMEOUT_S` at most."""
+        until = time.monotonic() + REACH_TIMEOUT_S
         begun: list[Call] = []
         while time.monotonic() < until:
             on_their_way = sum(not self._has_reached(call, phase) for call in begun)
             if len(begun) == count and not on_their_way:
                 return
-            begun += await self.begin(min(AT_ONCE - on_their_way, count - len(begun)), supervisor)
-            await self.hear()
+            begun += await self.begin(min(MAX_UNDER_WAY - on_their_way, count - len(begun)), supervisor)
+            await self.receive_phases()
 
     async def begin(self, count: int, supervisor: str) -> list[Call]:
-        """Ask for `count` more."""
+        """Request `count` more transfers."""
         callers = [self._waiting.popleft() for _ in range(count)]
         calls = await asyncio.gather(
-            *(self._here.stage.begin(caller, supervisor, **LONG_BRIEFING) for caller in callers)
+            *(self._scenario.driver.begin(caller, supervisor, **LONG_BRIEFING) for caller in callers)
         )
         self.calls += calls
         return calls
 
-    async def hear(self) -> None:
-        """Keep the last phase of each transfer, of those that are told of within `HEAR_S`."""
-        until = time.monotonic() + HEAR_S
+    async def receive_phases(self) -> None:
+        """Receive phases for `RECEIVE_S`, and keep the last one of each transfer."""
+        until = time.monotonic() + RECEIVE_S
         while (left_s := until - time.monotonic()) > 0:
-            if message := await self._heard.next(left_s):
-                self._said[subjects.parse(message.subject).id] = decode_phase(message.data).phase
+            if message := await self._messages.next(left_s):
+                self._last_phase[subjects.parse(message.subject).id] = decode_phase(message.data).phase
 
-    def met(self) -> Counter[str]:
-        """How many stand at which phase, by its word."""
-        phases = [self._said.get(call.transfer.id) for call in self.calls]
-        return Counter(phase.value if phase else "just asked for" for phase in phases)
+    def count_phases(self) -> Counter[str]:
+        """Return how many transfers are at which phase."""
+        reached = [self._last_phase.get(call.transfer.id) for call in self.calls]
+        return Counter(phase.value if phase else "just requested" for phase in reached)
 
     def _has_reached(self, call: Call, phase: Phase) -> bool:
-        said = self._said.get(call.transfer.id)
-        return said is not None and ORDER.index(said) >= ORDER.index(phase)
+        last = self._last_phase.get(call.transfer.id)
+        return last is not None and ORDER.index(last) >= ORDER.index(phase)
 
 
 async def f18() -> AsyncIterator[Row]:
-    """Many requests in one second, and messages nobody can read among them."""
+    """Send many requests in one second, and an unreadable message among them."""
     row = Row("F18", f"{FLOOD} requests in {FLOOD_S:g} s, one poisoned", cells=1)
-    async with _roomy(FLOOD, TIME_SCALE) as here:
-        callers = await _many_callers(here, FLOOD)
+    async with _open_large_scenario(FLOOD, TIME_SCALE) as scenario:
+        callers = await _many_callers(scenario, FLOOD)
         began = time.monotonic()
 
-        async def asked(place: int, caller: PlacedCall) -> Call:
+        async def request(place: int, caller: PlacedCall) -> Call:
             await asyncio.sleep(place * FLOOD_S / FLOOD)
-            return await here.stage.begin(caller, READY, **PATIENCE)
+            return await scenario.driver.begin(caller, READY, **PATIENCE)
 
-        poisoned = here.bus.publish("warmxfer.poisoned.event", POISON)
+        publish_poison = scenario.bus.publish("warmxfer.poisoned.event", POISON)
         calls, _ = await asyncio.gather(
-            asyncio.gather(*(asked(place, caller) for place, caller in enumerate(callers))), poisoned
+            asyncio.gather(*(request(place, caller) for place, caller in enumerate(callers))), publish_poison
         )
-        row.notes.append(f"asked within {time.monotonic() - began:.1f} s")
-        await here.judge(row, calls)
-        row.notes.append(f"all ended and looked at after {time.monotonic() - began:.1f} s")
-        letter = await here.bus.get_last(subjects.dead_letter("poisoned"))
-        if letter is None or not json.loads(letter.data)["cause"]:
-            row.problems.append("I22: the poison was not parked with its cause")
+        row.notes.append(f"requested within {time.monotonic() - began:.1f} s")
+        await scenario.check_transfers(row, calls)
+        row.notes.append(f"all ended and checked after {time.monotonic() - began:.1f} s")
+        dead_letter_message = await scenario.bus.get_last(subjects.dead_letter("poisoned"))
+        if dead_letter_message is None or not json.loads(dead_letter_message.data)["cause"]:
+            row.problems.append("I22: the poison has no dead letter with its cause")
     yield row
 
 
-def _all_phases(here: Scene) -> Subscription:
-    """The phases of all transfers, more of them pending than a `Listener` keeps elsewhere."""
-    with patch.object(subscriptions, "MAX_PENDING", MAX_HEARD):
-        return here.bus.subscribe(PHASES)
+def _all_phases(scenario: Scenario) -> Subscription:
+    """Subscribe to the phases of all transfers, with room for more pending messages than usual."""
+    with patch.object(subscriptions, "MAX_PENDING", MAX_PENDING_PHASES):
+        return scenario.bus.subscribe(PHASES)
 
 
-def _roomy(transfers: int, time_scale: float) -> AbstractAsyncContextManager[Scene]:
-    """A scene with two of every worker, of whom one could hold all the consultations."""
+def _open_large_scenario(transfers: int, time_scale: float) -> AbstractAsyncContextManager[Scenario]:
+    """Open a scenario with two workers of every role; one briefing worker could run all consultations."""
     jobs = {"WARMXFER_BRIEFING_JOBS": str(transfers)}
-    return scene(counts=TWO_OF_EACH, time_scale=time_scale, env=jobs)
+    return open_scenario(counts=TWO_OF_EACH, time_scale=time_scale, env=jobs)
 
 
-async def _many_callers(here: Scene, count: int) -> list[PlacedCall]:
+async def _many_callers(scenario: Scenario, count: int) -> list[PlacedCall]:
     callers: list[PlacedCall] = []
     while len(callers) < count:
-        callers += await here.stage.callers(min(CALLERS_A_PRIMARY, count - len(callers)))
+        callers += await scenario.driver.callers(min(CALLERS_PER_PRIMARY, count - len(callers)))
     return callers

@@ -1,4 +1,4 @@
-"""Processes that stand still for a while: SIGSTOP, and SIGCONT whatever happens meanwhile."""
+"""Freezes processes with SIGSTOP, and always continues them with SIGCONT."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from warmxfer.cli.local_stack.managed_process import ManagedProcess
 
 
 @contextmanager
-def stopped(children: Sequence[ManagedProcess]) -> Iterator[None]:
-    """They stand still inside; one that was killed there is left alone."""
+def frozen(children: Sequence[ManagedProcess]) -> Iterator[None]:
+    """Freeze the processes while the context is open. A process killed meanwhile is skipped."""
     try:
         _signal(children, signal.SIGSTOP)
         yield

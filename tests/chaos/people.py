@@ -12,7 +12,7 @@ from warmxfer.schemas import InvalidRequest
 from warmxfer.schemas import WarmTransferPhase as Phase
 
 from .report_row import Row
-from .scenario import Scene, scene
+from .scenario import Scenario, open_scenario
 
 SUPERVISORS = tuple(f"+141555501{number:02d}" for number in range(1, 14))
 CALLERS = tuple(f"+141555502{number:02d}" for number in range(1, 6))
@@ -22,58 +22,70 @@ WITH_SUPERVISOR = PHASES[PHASES.index(Phase.SUPERVISOR_DIALED) :]
 HANGING_UP = {"the caller": PHASES, "the supervisor": WITH_SUPERVISOR, "both at once": WITH_SUPERVISOR}
 CONFIG = {"supervisor_join_timeout_s": 15, "briefing_timeout_s": 8}
 MAX_WAIT_S = 0.05
-"""How long after a phase was heard of somebody hangs up, at most."""
+"""Maximum time from receiving a phase to the hang-up."""
 
 
 async def f14(chance: random.Random) -> AsyncIterator[Row]:
-    """All the scripts of the sandbox, then hang-ups at each phase."""
-    async with scene() as here:
+    """Run all scripts of the sandbox, then hang up at each phase."""
+    async with open_scenario() as scenario:
         row = Row("F14", "each supervisor, each caller", cells=len(SUPERVISORS) + len(CALLERS))
         pairs = [(PATIENT, number) for number in SUPERVISORS] + [(number, READY) for number in CALLERS]
-        callers = [await here.house.call(number) for number, _ in pairs]
-        await here.house.start("primary", rooms=[caller.room_id for caller in callers])
+        callers = [await scenario.stack.call(number) for number, _ in pairs]
+        await scenario.stack.start("primary", rooms=[caller.room_id for caller in callers])
         calls = await asyncio.gather(
-            *(here.stage.begin(each, pair[1], **CONFIG) for each, pair in zip(callers, pairs, strict=True))
+            *(
+                scenario.driver.begin(each, pair[1], **CONFIG)
+                for each, pair in zip(callers, pairs, strict=True)
+            )
         )
-        await here.judge(row, calls)
-        await here.calm()
+        await scenario.check_transfers(row, calls)
+        await scenario.reset()
         yield row
-        for who, phases in HANGING_UP.items():
-            row = Row("F14", f"{who} hang{'s' * (who != 'both at once')} up at each phase", cells=len(phases))
-            callers = await here.stage.callers(len(phases))
+        for people, phases in HANGING_UP.items():
+            row = Row(
+                "F14", f"{people} hang{'s' * (people != 'both at once')} up at each phase", cells=len(phases)
+            )
+            callers = await scenario.driver.callers(len(phases))
             waits_s = [chance.uniform(0, MAX_WAIT_S) for _ in phases]
             calls = await asyncio.gather(
-                *(_hung_up(here, who, *each) for each in zip(callers, phases, waits_s, strict=True))
+                *(
+                    _request_and_hang_up(scenario, people, *each)
+                    for each in zip(callers, phases, waits_s, strict=True)
+                )
             )
-            await here.judge(row, calls)
-            await here.calm()
+            await scenario.check_transfers(row, calls)
+            await scenario.reset()
             yield row
 
 
-async def _hung_up(here: Scene, who: str, caller: PlacedCall, phase: Phase, wait_s: float) -> Call:
-    call = await here.stage.begin(caller, READY, **CONFIG)
+async def _request_and_hang_up(
+    scenario: Scenario, people: str, caller: PlacedCall, phase: Phase, wait_s: float
+) -> Call:
+    call = await scenario.driver.begin(caller, READY, **CONFIG)
     try:
         await call.until(phase)
     except AssertionError:
-        # It ended before: what became of it is judged all the same, and its outcome is told.
+        # The transfer ended before that phase. It is checked like the others.
         return call
     await asyncio.sleep(wait_s)
-    await gone(here, who, call)
+    await hang_up(scenario, people, call)
     return call
 
 
-async def gone(here: Scene, who: str, call: Call) -> None:
-    """Who is one of `HANGING_UP`."""
-    # A caller who was moved is there under another name.
+async def hang_up(scenario: Scenario, people: str, call: Call) -> None:
+    """Let the people named by `people`, a key of `HANGING_UP`, hang up."""
+    # A moved caller has another participant id.
     legs = {"the caller": [call.caller.participant_id, f"wxc-{call.transfer.id}"]}
     legs["the supervisor"] = [f"wxs-{call.transfer.id}-1"]
-    names = legs.get(who, [*legs["the caller"], *legs["the supervisor"]])
-    await asyncio.gather(*(_hang_up(here, name) for name in names))
+    participant_ids = legs.get(people, [*legs["the caller"], *legs["the supervisor"]])
+    await asyncio.gather(
+        *(_hang_up_participant(scenario, participant_id) for participant_id in participant_ids)
+    )
 
 
-async def _hang_up(here: Scene, name: str) -> None:
-    """Whoever is not on the phone under this name, yet or any more, cannot hang up."""
+async def _hang_up_participant(scenario: Scenario, participant_id: str) -> None:
+    """Hang up one participant. Does nothing if no such participant is on the phone."""
     try:
-        await here.house.post(f"/sandbox/people/{name}/hangup", {})
+        await scenario.stack.post(f"/sandbox/people/{participant_id}/hangup", {})
     except InvalidRequest:
         return

@@ -1,4 +1,4 @@
-"""docs/reliability.md holds the table of the last whole run, between two marks. Only a run writes there."""
+"""Writes the table of a whole run between two marks of docs/reliability.md. Only a run writes there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
 
 
 def machine() -> str:
-    """Where this runs, and how busy it was when asked: for the line above the table."""
+    """Return the machine and its current load, for the line above the table."""
     load = os.getloadavg()[0]
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start"
 
 
 def report(header: str, rows: list[Row]) -> str:
-    """The header, the table, and below it what its columns have no room for."""
+    """Return the header, the table, and below it the facts that have no column."""
     facts = [f"- {row.fault}, {row.struck}: {fact}." for row in rows for fact in row.facts]
     return "\n".join([header, "", table(rows), *(["", *facts] if facts else [])])
 
 
 def write(text: str, page: Path = PAGE) -> None:
-    """Put `text` between the marks."""
+    """Write `text` between the marks. Raises ValueError if a mark is missing."""
     before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

@@ -1,4 +1,4 @@
-"""One line of the table: what was broken, how many transfers met it, and what became of them."""
+"""One row of the table: the fault, how many transfers met it, and how they ended."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 
 LEFT_ALONE = "left alone"
 PROMISED = ("lost", "2nd dials", "2nd switches", "legs left", "muted", LEFT_ALONE)
-"""What is promised not to happen, as the columns of the table name it."""
+"""Columns of what must not happen."""
 CUT_OFF = "hung up on"
-"""Promised too, and told below the table where it happened."""
+"""Must not happen either; a fact below the table says so if it did."""
 HEAD = ("fault", "struck", "cells", "transfers", "complete", *PROMISED, "recovery s")
 NOT_MEASURED = "-"
 
 
 @dataclass
 class Row:
-    """`cells`: the combinations that were really met, such as phases at which transfers stood.
+    """One row of the table.
 
-    `happened` counts what is promised not to happen; `unpromised` are those of which that is not promised
-    under this fault: they are shown, and break nothing.
+    `cells`: number of combinations really met, such as phases in which transfers were. `happened`: counts of
+    what must not happen. `unpromised`: columns that may happen under this fault; they do not break the row.
     """
 
     fault: str
@@ -33,27 +33,29 @@ class Row:
     outcomes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """For whoever watches the run."""
+    """Sentences printed during the run."""
     facts: list[str] = field(default_factory=list)
-    """What was measured beside the columns: they go below the table."""
+    """Measurements without a column; they are printed below the table."""
 
     @property
     def broken(self) -> bool:
-        """Whether any promise was."""
+        """Whether something happened that must not happen."""
         return bool(self.problems) or any(
             count for what, count in self.happened.items() if what not in self.unpromised
         )
 
     def recovered(self, recovery_s: float) -> None:
-        """Keep the longest recovery of those measured; one without an end is a broken promise."""
+        """Keep the longest recovery. One without an end is a problem."""
         self.recovery_s = max(recovery_s, self.recovery_s or 0.0)
         if recovery_s == math.inf:
-            self.problems.append(f"{self.fault} {self.struck}: what was in the stream is not worked off")
+            self.problems.append(f"{self.fault} {self.struck}: the stored messages were not processed")
 
     def all_complete(self) -> None:
-        """Nothing stood in the way of any of them: where one is not complete, that is a broken promise."""
+        """Add a problem if a transfer is not complete. For faults that must not affect the outcome."""
         if hurt := self.transfers - self.outcomes["complete"]:
-            self.problems.append(f"{self.fault} {self.struck}: {hurt} were hurt: {dict(self.outcomes)}")
+            self.problems.append(
+                f"{self.fault} {self.struck}: {hurt} are not complete: {dict(self.outcomes)}"
+            )
 
     def cells_shown(self) -> tuple[str, ...]:
         recovery = NOT_MEASURED if self.recovery_s is None else f"{self.recovery_s:.1f}"
@@ -66,7 +68,7 @@ class Row:
 
 
 def table(rows: list[Row]) -> str:
-    """All rows, as Markdown."""
+    """Return all rows as a Markdown table."""
     lines = [HEAD, *(row.cells_shown() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     shown = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]

@@ -1,4 +1,4 @@
-"""One house with everything in it, its callers, and the judgement at the end of a fault."""
+"""One local stack, its callers, and the checks at the end of a fault."""
 
 from __future__ import annotations
 
@@ -14,153 +14,154 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 
 from tests.e2e.stack_fixture import Call, TransferDriver
+from tests.testkit.invariants import from_report
+from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import RetryableError, WarmTransferPhase, decode_phase
 
-from .check import began_at, broken_promises, executed, read, told
-from .report_row import CUT_OFF, LEFT_ALONE, Row
-from .tcp_proxy import Wire, free_ports
+from .check import count_by_column, history_violations, is_clean
+from .report_row import Row
+from .tcp_proxy import TcpProxy, free_ports
 
 TIME_SCALE = 0.1
 ACK_WAIT_S = 2.0
 RESULT_S = 330.0
-CLEAN_S = 15.0
-"""How long after its result a transfer's last leg may take to go: a late dial is ended as it turns up."""
-FORGOTTEN_S = 25.0
-"""The same for a transfer that the stream may have lost: nobody but the sessions knows of its caller."""
+CLEAN_UP_S = 15.0
+"""Maximum time for clean-up after a result. The gateway ends a late dial when it finds the call."""
+LOST_CLEAN_S = 25.0
+"""The same for a transfer that the stream may have lost. Only its session knows that the caller is held."""
 
-WORKED_OFF_S = 90.0
-VERDICT_S = 60.0
-LOOK_EVERY_S = 0.1
-BETWEEN_LOOKS_S = 0.25
+MAX_RECOVERY_S = 90.0
+REPORT_TIMEOUT_S = 60.0
+POLL_S = 0.1
+REPEATABLE_COLUMNS = ("2nd dials", "2nd switches")
+RESULT_POLL_S = 0.25
 
 
-class Scene:
-    """A stage, and a connection of our own to read the stream by."""
+class Scenario:
+    """A running stack, and a connection of the test's own to read the stream."""
 
-    def __init__(self, stage: TransferDriver, bus: Bus, url: str) -> None:
-        self.stage = stage
+    def __init__(self, driver: TransferDriver, bus: Bus, url: str) -> None:
+        self.driver = driver
         self.bus = bus
         self.url = url
-        self.house = stage.stack
+        self.stack = driver.stack
 
-    async def judge(
-        self, row: Row, calls: Sequence[Call], *, times: int = 1, forgotten: bool = False
+    async def check_transfers(
+        self, row: Row, calls: Sequence[Call], *, times: int = 1, lost: bool = False
     ) -> None:
-        """Wait for every transfer's end, then put into `row` what became of it.
+        """Wait for the end of every transfer, check each one, and add the findings to `row`.
 
-        `times`: how often the cloud may have executed a dial or a switch; more than once only where it is
-        the cloud itself that does twice what it was asked once. `forgotten`: the stream may have lost them,
-        so they are judged by the ledger alone, and need not have a result.
+        `times`: how often the cloud may execute a dial or a switch. It is 2 only if the fault makes the
+        cloud execute orders twice. `lost`: the stream may have lost the transfers. These are checked by the
+        ledger alone and need no result.
         """
-        if not forgotten:
-            await self.ended(calls)
-        until = time.monotonic() + (FORGOTTEN_S if forgotten else CLEAN_S)
+        if not lost:
+            await self.wait_ended(calls)
+        until = time.monotonic() + (LOST_CLEAN_S if lost else CLEAN_UP_S)
         for call in calls:
-            await self._judge(row, call, times, until, forgotten)
+            await self._check_transfer(row, call, times, until, lost)
         row.transfers += len(calls)
 
-    async def ended(self, calls: Sequence[Call]) -> None:
-        """Return when all have a result, or have taken too long."""
-        await asyncio.gather(*(self._ended(call.transfer.id) for call in calls))
+    async def wait_ended(self, calls: Sequence[Call]) -> None:
+        """Wait until each has a result, for `RESULT_S` at most."""
+        await asyncio.gather(*(self._wait_ended(call.transfer.id) for call in calls))
 
-    async def _ended(self, id: str) -> None:
-        """Return when there is a result, or when it has taken too long."""
+    async def _wait_ended(self, id: str) -> None:
+        """Wait until there is a result, for `RESULT_S` at most."""
         until = time.monotonic() + RESULT_S
         while time.monotonic() < until:
             if await self.bus.get_last(subjects.result(id), deadline_s=RESULT_S):
                 return
-            await asyncio.sleep(BETWEEN_LOOKS_S)
+            await asyncio.sleep(RESULT_POLL_S)
 
-    async def _judge(self, row: Row, call: Call, times: int, until: float, forgotten: bool) -> None:
+    async def _check_transfer(self, row: Row, call: Call, times: int, until: float, lost: bool) -> None:
         while True:
-            story = await read(self.bus, call.transfer.id)
-            result = story.results[0] if story.results else None
-            found = executed(await _verdict(call), result, call.caller.room_id)
-            if found.clean or time.monotonic() > until:
+            history = await read_history(self.bus, call.transfer.id)
+            result = history.result
+            effects = from_report(await _report_of(call), result, call.caller.room_id)
+            if is_clean(effects) or time.monotonic() > until:
                 break
-            await asyncio.sleep(BETWEEN_LOOKS_S)
-        happened = {
-            "lost": int(result is None and not forgotten),
-            "2nd dials": max(found.second_dials + 1 - times, 0),
-            "2nd switches": max(found.second_switches + 1 - times, 0),
-            "legs left": found.legs_left,
-            "muted": found.muted,
-            LEFT_ALONE: found.left_alone,
-            CUT_OFF: found.cut_off,
-        }
+            await asyncio.sleep(RESULT_POLL_S)
+        happened = {"lost": int(result is None and not lost), **count_by_column(effects)}
+        for column in REPEATABLE_COLUMNS:
+            happened[column] = max(happened[column] + 1 - times, 0)
         row.happened.update(happened)
-        row.outcomes[result.outcome.value if result else "forgotten" if forgotten else "lost"] += 1
-        about = f"{row.fault} {row.struck}: {call.transfer.id}"
-        if not forgotten:
-            row.problems += [f"{about}: {broken}" for broken in broken_promises(story)]
+        row.outcomes[result.outcome.value if result else "forgotten" if lost else "lost"] += 1
+        prefix = f"{row.fault} {row.struck}: {call.transfer.id}"
+        if not lost:
+            row.problems += [f"{prefix}: {broken}" for broken in history_violations(history)]
         if any(happened.values()):
             promised = any(count for what, count in happened.items() if what not in row.unpromised)
             evidence = row.problems if promised else row.notes
-            evidence += [f"{about}: {await _verdict(call)}", f"{about}: {told(story)}"]
-            evidence.append(f"{about}: the caller: {await self._travels(call, began_at(story))}")
+            evidence += [f"{prefix}: {await _report_of(call)}", f"{prefix}: {history.summary()}"]
+            evidence.append(f"{prefix}: the caller: {await self._moves_of_caller(call, history.began_at)}")
 
-    async def _travels(self, call: Call, since: float) -> str:
-        """What the cloud did with the caller's leg."""
-        entries = [each for each in await self.house.ledger() if each["callId"] == call.caller.call_id]
+    async def _moves_of_caller(self, call: Call, since: float) -> str:
+        """Return what the cloud did with the caller's leg, with times from `since`."""
+        entries = [each for each in await self.stack.ledger() if each["callId"] == call.caller.call_id]
         return ", ".join(
             f"{each['at'] - since:.2f} {each['kind']}" for each in entries if each["kind"] != "speech"
         )
 
     async def phase_of(self, call: Call) -> WarmTransferPhase | None:
-        """The last phase the stream holds of a transfer."""
+        """Return the last phase of a transfer in the stream."""
         stored = await self.bus.get_last(subjects.phase(call.transfer.id))
         return decode_phase(stored.data).phase if stored else None
 
     async def recovery(self, struck_at: float, *roles: str) -> float:
-        """Seconds from `struck_at` until all that is stored by now is worked off by `roles`; infinite when
-        that takes longer than `WORKED_OFF_S`."""
+        """Wait until `roles` have processed all messages stored by now. Return the seconds since `struck_at`.
+
+        Returns infinity if that takes longer than `MAX_RECOVERY_S`.
+        """
         try:
-            async with asyncio.timeout(WORKED_OFF_S):
-                link = await nats.connect(self.url.split(","), connect_timeout=5, max_reconnect_attempts=-1)
+            async with asyncio.timeout(MAX_RECOVERY_S):
+                connection = await nats.connect(
+                    self.url.split(","), connect_timeout=5, max_reconnect_attempts=-1
+                )
                 try:
-                    js = link.jetstream(timeout=5)
-                    last = await _last(js)
-                    while not all([await _worked_off(js, role, last) for role in roles]):
-                        await asyncio.sleep(LOOK_EVERY_S)
+                    js = connection.jetstream(timeout=5)
+                    last = await _last_seq(js)
+                    while not all([await _has_processed(js, role, last) for role in roles]):
+                        await asyncio.sleep(POLL_S)
                 finally:
-                    await link.close()
+                    await connection.close()
         except TimeoutError:
             return math.inf
         return time.monotonic() - struck_at
 
-    async def calm(self) -> None:
-        """No fault switched on, one process of every role, no primary."""
-        await self.stage.clear_faults()
-        await self.house.stop("primary")
+    async def reset(self) -> None:
+        """Switch all faults off, stop the primaries, and run one process of each other role."""
+        await self.driver.clear_faults()
+        await self.stack.stop("primary")
         for role in ROLES:
-            if len(self.house.running(role)) != 1:
-                await self.house.stop(role)
-                await self.house.start(role)
+            if len(self.stack.running(role)) != 1:
+                await self.stack.stop(role)
+                await self.stack.start(role)
 
 
-async def _verdict(call: Call) -> dict[str, Any]:
-    """What the cloud executed; a busy machine may make it late."""
-    async with asyncio.timeout(VERDICT_S):
+async def _report_of(call: Call) -> dict[str, Any]:
+    """Return the sandbox's report of a transfer. Retries, because a busy machine may be slow."""
+    async with asyncio.timeout(REPORT_TIMEOUT_S):
         while True:
             try:
                 return await call.report()
             except RetryableError:
-                await asyncio.sleep(BETWEEN_LOOKS_S)
+                await asyncio.sleep(RESULT_POLL_S)
 
 
-async def _last(js: JetStreamContext) -> int:
-    """The number of the newest message; waits for a broker that can say."""
+async def _last_seq(js: JetStreamContext) -> int:
+    """Return the number of the newest message. Waits until the broker replies."""
     while True:
         try:
             return (await js.stream_info("WARMXFER")).state.last_seq
         except Error:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
 
-async def _worked_off(js: JetStreamContext, role: str, last: int) -> bool:
+async def _has_processed(js: JetStreamContext, role: str, last: int) -> bool:
     try:
         found = await js.consumer_info("WARMXFER", role)
     except Error:
@@ -170,28 +171,32 @@ async def _worked_off(js: JetStreamContext, role: str, last: int) -> bool:
 
 
 def rooms(callers: Sequence[PlacedCall | Call]) -> list[str]:
-    """The primary rooms of these, as a `primary` is told them."""
+    """Return the rooms of these callers, as a primary process takes them."""
     return [each.caller.room_id if isinstance(each, Call) else each.room_id for each in callers]
 
 
 @asynccontextmanager
-async def scene(
-    *, url: str | None = None, wire: Wire | None = None, time_scale: float = TIME_SCALE, **house: Any
-) -> AsyncIterator[Scene]:
-    """A house of its own. Its actors and we reach the broker at `url`, or its own one through `wire`."""
-    if wire:
+async def open_scenario(
+    *,
+    url: str | None = None,
+    proxy: TcpProxy | None = None,
+    time_scale: float = TIME_SCALE,
+    **stack_options: Any,
+) -> AsyncIterator[Scenario]:
+    """Run a local stack. Actors and test reach the broker at `url`, or the stack's own through `proxy`."""
+    if proxy:
         port = free_ports(1)[0]
-        wire.target, url = ("127.0.0.1", port), wire.url
-        house["nats_port"] = port
+        proxy.target, url = ("127.0.0.1", port), proxy.url
+        stack_options["nats_port"] = port
     env = {
         "WARMXFER_ACK_WAIT_S": f"{ACK_WAIT_S:g}",
-        **house.pop("env", {}),
+        **stack_options.pop("env", {}),
         **({"NATS_URL": url} if url else {}),
     }
-    async with LocalStack(time_scale=time_scale, env=env, **house) as built:
-        here = url or built.nats_url
+    async with LocalStack(time_scale=time_scale, env=env, **stack_options) as built:
+        own_url = url or built.nats_url
         async with (
-            Client.connect(here, env={}) as client,
-            await Bus.connect(BusSettings(url=here), name="chaos") as bus,
+            Client.connect(own_url, env={}) as client,
+            await Bus.connect(BusSettings(url=own_url), name="chaos") as bus,
         ):
-            yield Scene(TransferDriver(built, client), bus, here)
+            yield Scenario(TransferDriver(built, client), bus, own_url)

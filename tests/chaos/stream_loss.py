@@ -1,9 +1,9 @@
 """F5: the broker's disk put back from an old copy, or lost.
 
-What the stream forgets cannot be finished: nothing here waits for results, the ledger of the cloud alone
-counts. No caller stays on hold, for their sessions let them go; no supervisor stays on the phone, for
-the gateways of this house look for those it forgot. Where an old copy is put back, what was done since may
-be done again: that is shown, and not promised.
+Lost transfers cannot finish, so nothing here waits for results; only the cloud's ledger is checked. No caller
+stays on hold, because the sessions release them. No supervisor stays on the phone, because the gateways end
+orphan calls. After an old copy is restored, effects executed since may be executed again. The table shows
+that, and does not promise otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from warmxfer.cli.local_stack.stack import ROLES
 
 from .report_row import CUT_OFF, LEFT_ALONE, Row
-from .scenario import Scene, scene
+from .scenario import Scenario, open_scenario
 from .stage_barrier import at_every_phase
 
 LEASE_S = 4.0
@@ -27,11 +27,11 @@ STRUCK = {
     OLD_COPY: frozenset(("2nd dials", "2nd switches", LEFT_ALONE, CUT_OFF)),
     "the stream deleted": frozenset[str](),
 }
-"""What is not promised of each."""
+"""Columns that are not promised for each fault."""
 
 
 async def f5() -> AsyncIterator[Row]:
-    """Some transfers know a copy that was made while they ran, others began after it."""
+    """Run transfers that a copy of the stream knows, and others that began after the copy."""
     for struck, unpromised in STRUCK.items():
         with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
             env = {
@@ -39,35 +39,35 @@ async def f5() -> AsyncIterator[Row]:
                 "WARMXFER_DEPLOYMENT": "chaos",
                 "WARMXFER_RECONCILE_S": f"{RECONCILE_S:g}",
             }
-            async with scene(directory=Path(directory), env=env) as here:
+            async with open_scenario(directory=Path(directory), env=env) as scenario:
                 row = Row("F5", struck, unpromised=unpromised)
-                async with at_every_phase(here, row) as known:
-                    copy = await _copied(here)
-                    async with at_every_phase(here, row) as unknown:
-                        await _put_back(here, copy if struck is OLD_COPY else None)
-                        await here.judge(row, [*known, *unknown], forgotten=True)
+                async with at_every_phase(scenario, row) as known:
+                    copy = await _copy_stream(scenario)
+                    async with at_every_phase(scenario, row) as unknown:
+                        await _restore(scenario, copy if struck is OLD_COPY else None)
+                        await scenario.check_transfers(row, [*known, *unknown], lost=True)
                 row.facts.append(f"{row.happened[CUT_OFF]} callers were hung up on")
                 yield row
 
 
-def _store(here: Scene) -> Path:
-    return here.house.directory / "stream"
+def _store(scenario: Scenario) -> Path:
+    return scenario.stack.directory / "stream"
 
 
-async def _copied(here: Scene) -> Path:
-    copy = here.house.directory / "copy"
-    await here.house.nats.stop()
-    await asyncio.to_thread(shutil.copytree, _store(here), copy)
-    await here.house.nats.start()
+async def _copy_stream(scenario: Scenario) -> Path:
+    copy = scenario.stack.directory / "copy"
+    await scenario.stack.nats.stop()
+    await asyncio.to_thread(shutil.copytree, _store(scenario), copy)
+    await scenario.stack.nats.start()
     return copy
 
 
-async def _put_back(here: Scene, copy: Path | None) -> None:
-    """What an operator does: put the disk in order, start the broker, then the workers again."""
-    await here.house.nats.stop(kill=True)
-    await asyncio.to_thread(shutil.rmtree, _store(here))
+async def _restore(scenario: Scenario, copy: Path | None) -> None:
+    """Do what an operator does: restore the disk, start the broker, then restart the workers."""
+    await scenario.stack.nats.stop(kill=True)
+    await asyncio.to_thread(shutil.rmtree, _store(scenario))
     if copy:
-        await asyncio.to_thread(shutil.copytree, copy, _store(here))
-    await here.house.nats.start()
-    await asyncio.gather(*(here.house.stop(role) for role in ROLES))
-    await asyncio.gather(*(here.house.start(role) for role in ROLES))
+        await asyncio.to_thread(shutil.copytree, copy, _store(scenario))
+    await scenario.stack.nats.start()
+    await asyncio.gather(*(scenario.stack.stop(role) for role in ROLES))
+    await asyncio.gather(*(scenario.stack.start(role) for role in ROLES))

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can let go of the wire, and ports that are known before anybody listens."""
+"""A TCP proxy on loopback whose connections can be cut, and free ports known in advance."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Coroutine
 CHUNK_BYTES = 65_536
 
 
-class Wire:
-    """A TCP proxy on loopback; its target is told once that is known."""
+class TcpProxy:
+    """A TCP proxy on loopback. Set `target` as soon as it is known."""
 
     def __init__(self) -> None:
         self.target: tuple[str, int] | None = None
-        self.whole = asyncio.Event()
+        self.is_open = asyncio.Event()
         self._pipes: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Wire:
-        self._server = await asyncio.start_server(self._joined, "127.0.0.1", 0)
+    async def __aenter__(self) -> TcpProxy:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
-        self.whole.set()
+        self.is_open.set()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -30,25 +30,25 @@ class Wire:
 
     @property
     def url(self) -> str:
-        """Where a broker behind it is reached."""
+        """URL of the broker behind the proxy."""
         return f"nats://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Break every connection, and let none through until `heal`."""
-        self.whole.clear()
+        """Break every connection, and accept none until `heal`."""
+        self.is_open.clear()
         for pipe in self._pipes:
             pipe.cancel()
 
     def heal(self) -> None:
-        """As before."""
-        self.whole.set()
+        """Accept connections again."""
+        self.is_open.set()
 
-    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._pipes.add(task)
         try:
-            if self.whole.is_set() and self.target:
+            if self.is_open.is_set() and self.target:
                 far_reader, far_writer = await asyncio.open_connection(*self.target)
                 try:
                     await _first_of(_pump(reader, far_writer), _pump(far_reader, writer))
@@ -62,7 +62,7 @@ class Wire:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago: nodes have to know each other's before they start."""
+    """Return free ports. Cluster nodes have to know each other's ports before they start."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in held]
     for each in held:
@@ -77,7 +77,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _first_of(*works: Coroutine[None, None, None]) -> None:
-    """Until one side is done; then the other is too."""
+    """Wait until one is done, and cancel the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The judge of every fault can find somebody guilty: each promise broken by hand is seen."""
+"""The checks of the chaos runs can fail: each invariant that is broken by hand is counted in its column."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.testkit.invariants import from_report
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
-from .check import Executed, executed
+from .check import count_by_column, is_clean
+from .report_row import CUT_OFF, LEFT_ALONE, PROMISED
 
 PRIMARY, CONSULTATION = "primary", "consultation"
 AT_THE_AI = {
@@ -27,7 +29,7 @@ WITH_SUPERVISOR = AT_THE_AI | {
     "supervisorLegsUp": 1,
     "callerRoom": CONSULTATION,
 }
-NOTHING = Executed(second_dials=0, second_switches=0, legs_left=0, muted=0, left_alone=0, cut_off=0)
+NOTHING = dict.fromkeys(("2nd dials", "2nd switches", "legs left", "muted", LEFT_ALONE, CUT_OFF), 0)
 
 
 def result(success: bool) -> WarmTransferResult:
@@ -42,8 +44,13 @@ def result(success: bool) -> WarmTransferResult:
     )
 
 
+def test_every_promised_column_but_lost_is_counted_here() -> None:
+    """`lost` is counted where results are awaited, in `scenario.py`."""
+    assert set(count_by_column(from_report(AT_THE_AI, None, PRIMARY))) == {*PROMISED, CUT_OFF} - {"lost"}
+
+
 @pytest.mark.parametrize(
-    ("verdict", "told"),
+    ("report", "reported"),
     [
         (AT_THE_AI, result(False)),
         (AT_THE_AI, None),
@@ -53,39 +60,38 @@ def result(success: bool) -> WarmTransferResult:
         ({**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "person"}, result(True)),
     ],
 )
-def test_who_is_where_they_should_be_breaks_nothing(
-    verdict: dict[str, Any], told: WarmTransferResult | None
+def test_people_in_their_right_places_break_no_invariant(
+    report: dict[str, Any], reported: WarmTransferResult | None
 ) -> None:
-    assert executed(verdict, told, PRIMARY) == NOTHING
+    effects = from_report(report, reported, PRIMARY)
+    assert count_by_column(effects) == NOTHING
+    assert is_clean(effects)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "told", "seen"),
+    ("report", "reported", "expected"),
     [
-        ({**AT_THE_AI, "dials": {"t-1": 2}}, result(False), {"second_dials": 1}),
-        ({**AT_THE_AI, "dials": {"t-1": 1, "t-2": 1}}, result(False), {"second_dials": 1}),
-        ({**WITH_SUPERVISOR, "switches": {"forward": 2, "back": 0}}, result(True), {"second_switches": 1}),
-        ({**AT_THE_AI, "switches": {"forward": 1, "back": 2}}, result(False), {"second_switches": 1}),
-        ({**AT_THE_AI, "supervisorLegsUp": 1}, result(False), {"legs_left": 1}),
-        ({**WITH_SUPERVISOR, "supervisorLegsUp": 2}, result(True), {"legs_left": 1}),
+        ({**AT_THE_AI, "dials": {"t-1": 2}}, result(False), {"2nd dials": 1}),
+        ({**AT_THE_AI, "dials": {"t-1": 1, "t-2": 1}}, result(False), {"2nd dials": 1}),
+        ({**AT_THE_AI, "dials": {"t-1": 3}}, result(False), {"2nd dials": 2}),
+        ({**WITH_SUPERVISOR, "switches": {"forward": 2, "back": 0}}, result(True), {"2nd switches": 1}),
+        ({**AT_THE_AI, "switches": {"forward": 1, "back": 2}}, result(False), {"2nd switches": 1}),
+        ({**AT_THE_AI, "supervisorLegsUp": 1}, result(False), {"legs left": 1}),
+        ({**WITH_SUPERVISOR, "supervisorLegsUp": 2}, result(True), {"legs left": 1}),
         ({**AT_THE_AI, "callerHeld": True}, result(False), {"muted": 1}),
         ({**AT_THE_AI, "callerRoom": None}, result(False), {"muted": 1}),
         ({**WITH_SUPERVISOR, "supervisorLegsUp": 0}, result(False), {"muted": 1}),
         ({**WITH_SUPERVISOR, "supervisorLegsUp": 0}, None, {"muted": 1}),
         (AT_THE_AI, result(True), {"muted": 1}),
-        ({**AT_THE_AI, "callerAlone": True}, result(False), {"left_alone": 1, "muted": 0}),
-        ({**AT_THE_AI, "callerAlone": True}, None, {"left_alone": 1}),
-        (
-            {**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "api"},
-            result(True),
-            {"left_alone": 1},
-        ),
-        ({**AT_THE_AI, "callerLegUp": False, "callerEndedBy": "cloud"}, result(False), {"cut_off": 1}),
+        ({**AT_THE_AI, "callerAlone": True}, result(False), {LEFT_ALONE: 1}),
+        ({**AT_THE_AI, "callerAlone": True}, None, {LEFT_ALONE: 1}),
+        ({**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "api"}, result(True), {LEFT_ALONE: 1}),
+        ({**AT_THE_AI, "callerLegUp": False, "callerEndedBy": "cloud"}, result(False), {CUT_OFF: 1}),
     ],
 )
-def test_a_broken_promise_is_seen(
-    verdict: dict[str, Any], told: WarmTransferResult | None, seen: dict[str, int]
+def test_a_broken_invariant_is_counted_in_its_column(
+    report: dict[str, Any], reported: WarmTransferResult | None, expected: dict[str, int]
 ) -> None:
-    found = executed(verdict, told, PRIMARY)
-    assert {name: getattr(found, name) for name in seen} == seen
-    assert found != NOTHING
+    effects = from_report(report, reported, PRIMARY)
+    assert count_by_column(effects) == {**NOTHING, **expected}
+    assert is_clean(effects) is not bool(expected.keys() & {"legs left", "muted", LEFT_ALONE})

@@ -1,4 +1,4 @@
-"""The table in docs/reliability.md is one that a run wrote, whole, and breaks no promise."""
+"""The table in docs/reliability.md comes from a whole run and shows no broken row."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .report_row import HEAD, PROMISED, Row
 from .run import faults
 
 
-def written() -> list[dict[str, str]]:
-    """The rows of the page."""
+def rows_of_the_page() -> list[dict[str, str]]:
+    """Return the rows of the table in the page."""
     _, _, rest = PAGE.read_text().partition(BEGIN)
     lines = [line for line in rest.partition(END)[0].splitlines() if line.startswith("|")]
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -20,17 +20,17 @@ def written() -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def test_the_page_has_rows_of_every_fault() -> None:
-    assert {row["fault"] for row in written()} == set(faults(1, 1))
+def test_the_page_has_rows_for_every_fault() -> None:
+    assert {row["fault"] for row in rows_of_the_page()} == set(faults(1, 1))
 
 
-@pytest.mark.parametrize("row", written(), ids=lambda row: f"{row['fault']} {row['struck']}")
-def test_the_page_shows_no_broken_promise(row: dict[str, str]) -> None:
-    for what in PROMISED:
-        assert row[what] == "0" or row[what].endswith("(not promised)"), what
+@pytest.mark.parametrize("row", rows_of_the_page(), ids=lambda row: f"{row['fault']} {row['struck']}")
+def test_the_page_shows_no_broken_row(row: dict[str, str]) -> None:
+    for column in PROMISED:
+        assert row[column] == "0" or row[column].endswith("(not promised)"), column
 
 
-def test_a_run_writes_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
+def test_a_run_writes_only_between_the_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     row = Row("F0", "nothing", cells=1, transfers=2, unpromised=frozenset(("legs left",)))
@@ -45,8 +45,8 @@ def test_a_run_writes_between_the_marks_and_nowhere_else(tmp_path: Path) -> None
     assert not row.broken
 
 
-def test_what_is_promised_breaks_its_row() -> None:
-    for what in PROMISED:
+def test_each_promised_column_breaks_its_row() -> None:
+    for column in PROMISED:
         row = Row("F0", "nothing")
-        row.happened[what] += 1
+        row.happened[column] += 1
         assert row.broken

@@ -17,7 +17,7 @@ import gc
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.simulation.patches import borrowed
+from tests.simulation.patches import patched
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
 from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
@@ -72,19 +72,19 @@ async def record(scenarios: list[Scenario]) -> None:
 
 def simulate(seed: int, known: set[Transition]) -> None:
     """Run one simulation and store each log that has a new transition. Exits if a check fails."""
-    with borrowed():
+    with patched():
         gc.disable()  # as `simulate` does
         world = World(seed)
         problems = world.run().problems
         gc.enable()
     if problems:
         raise SystemExit(f"seed {seed}: {'; '.join(problems)}")
-    for id, simulated in world.stories.items():
-        found = transitions(record for _, record in simulated.records)
+    for id, history in world.histories.items():
+        found = transitions(record for _, record in history.records)
         name = f"seed_{seed}_{id}"
         if not found <= known and not log_path(name).exists():
             known |= found
-            write_log(name, (stored.data for stored, _ in simulated.records))
+            write_log(name, (stored.data for stored, _ in history.records))
 
 
 def transitions(records: Iterable[Record]) -> set[Transition]:

@@ -1,34 +1,33 @@
-"""The whole house in one thread on a clock that jumps: one seed, one run, the same to the last bit.
+"""Simulation of all actors in one thread, on a virtual clock. One seed gives one run, equal to the last bit.
 
-    loop.py        virtual time, and processes that can be frozen and killed
-    borrowed.py    the clock, the chance and the outside world that actor code is given
-    trace.py       what happened, and the digest by which two runs are compared
-    plan.py        what a seed stands for: the callers, the supervisors, the transfers, the weather
-    weather.py     faults: when one strikes, and what was struck in which phase
-    stream.py      the broker: a stream, its consumers, its timers
-    storm.py       what strikes by its own clock: outages, crashes, poison
-    simbus.py      the bus of one process, over that broker
-    wire.py        its connection, that breaks and comes back
-    puller.py      a consumer's flow, as a worker sees it
-    hearing.py     live subscriptions, questions and answers
-    cloud.py       the telephony cloud, and the ledger of what it executed
-    provider.py    that cloud as a gateway sees it
-    webhooks.py    what that cloud tells of its own accord
-    presence.py    that cloud as a briefing agent sees it
-    people.py      who picks up, what they say, when they hang up
-    session.py     the live AI call
-    model.py       a chat model that may hang, ramble, refuse
-    mistakes.py, mistakes_with_callers.py    what an ordinary implementation would do instead
-    house.py       every process, its crashes and its stalls
-    world.py       one run from its first second to its verdict
-    story.py       what the stream tells of one transfer
-    promises.py    the invariants that the stream shows
-    effects.py     the invariants that the ledger and the sessions show
-    company.py     who the caller is with at the end: the AI, or the supervisor
-    checks.py      all of them over one run
-    coverage.py    fault class by phase
-    run.py         many seeds, on the command line
+    loop.py              virtual time; processes that can be frozen and killed
+    patches.py           replaces clock, random source and outside world in the actors' modules
+    trace.py             what happened, and the digest by which two runs are compared
+    plan.py              what a seed stands for: callers, supervisors, transfers
+    faults.py            the fault classes, and when one strikes
+    fault_schedule.py    faults by the clock: outages, crashes, stalls, poison
+    stream.py            the broker: a stream, its consumers, its timers
+    simbus.py            the bus of one process, over that broker
+    sim_connection.py    its connection, which breaks and comes back
+    sim_consumer.py      a durable consumer, as a worker sees it
+    sim_subscriptions.py live subscriptions, requests and replies
+    cloud.py             the telephony cloud, and the ledger of what it executed
+    provider.py          that cloud as a gateway sees it
+    webhooks.py          the notices that the cloud sends
+    room_presence.py     that cloud as a briefing agent sees it
+    people.py            supervisors: when they answer, what they say, when they hang up
+    session.py           the live AI session
+    model.py             a chat model that may hang, fail or refuse
+    processes.py         every process, its crashes and its stalls
+    world.py             one run from its first second to its checks
+    stream_checks.py     the invariants that the stream shows
+    provider_checks.py   the invariants that the ledger and the sessions show
+    caller_location.py   where the caller is at the end: with the AI, or with the supervisor
+    checks.py            all of them over one run
+    mutations.py, caller_mutations.py    faulty implementations that the checks must find
+    coverage.py          fault class by phase
+    run.py               many seeds, on the command line
 
-The law of this room: the code under test is the actors' and the worker's own. What is simulated is what lies
-beyond a port, and it does nothing there that a real broker or a real cloud may not do.
+Invariant: the code under test is the product's own: the actors, the bus worker, the state machine. Only what
+is beyond a port is simulated. It does nothing that a real broker or a real cloud may not do.
 """

@@ -1,7 +1,7 @@
-"""The invariants of who the caller is with: the AI of their own room, or the supervisor, and never nobody.
+"""Invariants of the caller's location: with the AI of their own room, or with the supervisor, never alone.
 
-Read off rooms and legs alone. A caller who is up when all is settled is excused only while the process of
-their own AI is down; who hung up has hung up. No provider stays dark until the end of a run.
+The evidence is the rooms and legs of the simulated cloud. A caller whose leg is up at the end may be without
+an AI only while the process of that AI is down.
 """
 
 from __future__ import annotations
@@ -9,114 +9,152 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tests.testkit.invariants import (
+    Effects,
+    caller_in_the_right_room,
+    caller_not_alone,
+    caller_not_cut_off,
+    caller_not_muted,
+)
+from tests.testkit.transfer_history import TransferHistory
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.schemas import Outcome, SpokenLines
 
 from .cloud import Call
-from .transfer_history import Story
 
 if TYPE_CHECKING:
     from .world import World
 
 CONNECTING = SpokenLines().connecting
-LAST_WORDS_S = 0.1
-"""So soon after a caller has come in an agent may be at the end of what it was saying."""
+LAST_UTTERANCE_S = 0.1
+"""How long after the caller's arrival an agent may end an utterance that it began before."""
+HANG_UP_SLACK_S = 0.001
 
 
-def with_the_ai(world: World, story: Story) -> Iterator[str]:
-    """I1, I2, I4: whom no transfer has or has handed over is in their room, heard by an AI there."""
-    if not is_last_of_caller(world, story) or any(each.complete for each in _of_caller(world, story)):
+def effects_of(world: World, history: TransferHistory) -> Effects:
+    """Return what the simulated cloud executed for one transfer, and where it left the people."""
+    session_room, room_id = world.plans[history.id].session, f"room-{history.id}"
+    caller, legs = caller_of(world, history).record, legs_of(world, history)
+    ours = [each for each in world.cloud.ledger if each.transfer_id == history.id]
+    moves = [each.room_id for each in ours if each.what == "moved"]
+    own_legs = {each.record.call_id for each in legs if not each.repeated_by_cloud}
+    ended_by_us = any(each.what == "end" and each.call_id in own_legs for each in world.cloud.ledger)
+    return Effects(
+        with_supervisor=history.complete,
+        outcome=history.result.outcome.value if history.result else "no result",
+        dials=sum(each.what == "dial" and not each.faulty for each in ours),
+        moves_to_supervisor=len(moves) - moves.count(session_room),
+        moves_back=moves.count(session_room),
+        supervisor_legs_up=sum(each.record.up for each in legs if not each.repeated_by_cloud),
+        supervisor_legs_expected=int(history.complete or caller.room_id == room_id),
+        repeated_legs_up=sum(each.record.up for each in legs if each.repeated_by_cloud),
+        caller_up=caller.up,
+        caller_room=caller.room_id,
+        caller_room_expected=room_id if history.complete else session_room,
+        caller_muted=world.processes.sessions[session_room].muted,
+        caller_alone=ended_by_us if history.complete else world.processes.sessions[session_room].over,
+        caller_cut_off=_cut_off(world, history),
+    )
+
+
+def with_the_ai(world: World, history: TransferHistory) -> Iterator[str]:
+    """I1, I2, I4: a caller without a running or complete transfer is in their room, heard by an AI there."""
+    if not is_last_of_caller(world, history) or any(each.complete for each in _of_caller(world, history)):
         return
-    caller, session = caller_of(world, story), world.house.sessions[story.plan.session]
+    caller, session = caller_of(world, history), world.processes.sessions[world.plans[history.id].session]
     if not caller.record.up or session.killed:
         return
-    here = caller.record.room_id
-    if here == f"room-{story.id}" and any(
-        each.record.up and each.answered_at is not None for each in legs_of(world, story)
+    room_id = caller.record.room_id or ""
+    if room_id == f"room-{history.id}" and any(
+        each.record.up and each.answered_at is not None for each in legs_of(world, history)
     ):
-        # It could not be brought about, and came about: the two talk, and are left to it.
+        # The move was given up and happened late: caller and supervisor talk, and stay together.
         return
-    if here != story.plan.session:
-        others = sorted({*world.cloud.rooms[here or ""].guests} - {caller.record.participant_id})
-        yield f"I4: {_told(story)}, and the caller is left in {here}, with {', '.join(others) or 'nobody'}"
-    elif session.over:
-        yield f"I1: {_told(story)}, and the caller is alone in their room: its AI has left"
-    elif session.muted:
-        yield "I2: the caller is muted, and no transfer is running"
-    elif not session.auto_end:
+    effects = effects_of(world, history)
+    for violation in caller_in_the_right_room(effects):
+        others = sorted({*world.cloud.rooms[room_id].participants} - {caller.record.participant_id})
+        yield f"{violation}, with {', '.join(others) or 'no other participant'}"
+    yield from map(str, caller_not_alone(effects))
+    yield from map(str, caller_not_muted(effects))
+    if not session.auto_end:
         yield "I2: auto-end is not as it was"
 
 
-def with_the_supervisor(world: World, story: Story) -> Iterator[str]:
-    """I3, I5: complete means that the two hear each other until one hangs up."""
-    caller = caller_of(world, story)
-    if not story.complete or not caller.record.up:
+def with_the_supervisor(world: World, history: TransferHistory) -> Iterator[str]:
+    """I3, I5: complete means that caller and supervisor hear each other until one of them hangs up."""
+    caller = caller_of(world, history)
+    if not history.complete or not caller.record.up:
         return
-    room_id = f"room-{story.id}"
-    if caller.record.room_id != room_id:
-        yield f"I3: complete, and the caller is in {caller.record.room_id}"
+    effects = effects_of(world, history)
+    yield from map(str, caller_in_the_right_room(effects))
+    yield from map(str, caller_not_alone(effects))
+    if caller.record.room_id != effects.caller_room_expected:
         return
-    ours = [each.record.call_id for each in legs_of(world, story) if not each.twin]
-    if any(each.what == "end" and each.call_id in ours for each in world.cloud.ledger):
-        yield "I3: complete, and the supervisor was hung up on"
-    talking = {*ours, caller.record.call_id}
-    there = [each for each in world.cloud.rooms[room_id].guests.values() if each.call]
-    if any(each.call and each.call.record.call_id in talking and not each.audible for each in there):
+    talking = {each.record.call_id for each in legs_of(world, history) if not each.repeated_by_cloud}
+    talking.add(caller.record.call_id)
+    room = world.cloud.rooms[caller.record.room_id or ""]
+    phones = [
+        each for each in room.participants.values() if each.call and each.call.record.call_id in talking
+    ]
+    if any(not each.audible for each in phones):
         yield "I5: complete, and the two do not hear each other"
 
 
-def never_thrown_out(world: World, story: Story) -> Iterator[str]:
-    """I1: the caller's leg ends when the caller hangs up, and no other way."""
-    ended_at = caller_of(world, story).ended_at
-    hangs_up = next(each.hangs_up_at_s for each in world.plan.callers if each.session == story.plan.session)
-    if ended_at is not None and (hangs_up is None or ended_at < world.began_at + hangs_up - 0.001):
-        yield f"I1: the caller was hung up on {ended_at - world.began_at:.3f} s after the run began"
+def never_cut_off(world: World, history: TransferHistory) -> Iterator[str]:
+    """I1: the caller's leg ends only when the caller hangs up."""
+    yield from map(str, caller_not_cut_off(effects_of(world, history)))
 
 
-def not_before_the_switch(world: World, story: Story) -> Iterator[str]:
-    """I5: the caller is in the consultation only once the machine has decided to move them, and of what the
-    agent says there hears no more than that they are being connected."""
-    decided = next((s.at for s, record in story.records if record.state.stage is Stage.SWITCHING), None)
+def no_briefing_for_the_caller(world: World, history: TransferHistory) -> Iterator[str]:
+    """I5: the caller is moved after the decision to move, and hears only the agent's connecting line."""
+    decided_at = next((s.at for s, record in history.records if record.state.stage is Stage.SWITCHING), None)
     for each in world.cloud.ledger:
-        if (each.what, each.transfer_id) == ("moved", story.id) and (decided is None or each.at < decided):
-            yield "I5: the caller was moved before anybody decided it"
-    caller_id = caller_of(world, story).record.call_id
-    came = [
-        each.at for each in world.cloud.ledger if (each.what, each.room_id) == ("moved", f"room-{story.id}")
-    ]
-    for spoken in world.cloud.spoken:
-        briefing = spoken.participant_id == f"wxa-{story.id}" and spoken.words != CONNECTING
-        begun_before = any(at <= spoken.at < at + LAST_WORDS_S for at in came)
-        if briefing and caller_id in spoken.heard_by and not begun_before:
-            yield f"I5: the caller heard of the briefing: {spoken.words}"
+        moved = (each.what, each.transfer_id) == ("moved", history.id)
+        if moved and (decided_at is None or each.at < decided_at):
+            yield "I5: the caller was moved before the decision"
+    caller_id, room_id = caller_of(world, history).record.call_id, f"room-{history.id}"
+    arrivals = [each.at for each in world.cloud.ledger if (each.what, each.room_id) == ("moved", room_id)]
+    for utterance in world.cloud.utterances:
+        briefing = utterance.participant_id == f"wxa-{history.id}" and utterance.words != CONNECTING
+        begun_before = any(at <= utterance.at < at + LAST_UTTERANCE_S for at in arrivals)
+        if briefing and caller_id in utterance.heard_by and not begun_before:
+            yield f"I5: the caller heard a part of the briefing: {utterance.words}"
 
 
-def ran(story: Story) -> bool:
-    """Whether it ever had the caller."""
+def ran(history: TransferHistory) -> bool:
+    """Return whether the transfer ever had the caller."""
     refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER, Outcome.TOO_BUSY)
-    return bool(story.records) and not (story.result is not None and story.result.outcome in refused)
+    return bool(history.records) and not (history.result is not None and history.result.outcome in refused)
 
 
-def is_last_of_caller(world: World, story: Story) -> bool:
-    """Whether this story is the last that had this caller."""
-    return ran(story) and story is max(_of_caller(world, story), key=lambda each: each.began_at)
+def is_last_of_caller(world: World, history: TransferHistory) -> bool:
+    """Return whether this transfer is the last one that had its caller."""
+    return ran(history) and history is max(_of_caller(world, history), key=lambda each: each.began_at)
 
 
-def caller_of(world: World, story: Story) -> Call:
-    return world.cloud.calls[f"in-{story.plan.session}"]
+def caller_of(world: World, history: TransferHistory) -> Call:
+    return world.cloud.calls[f"in-{world.plans[history.id].session}"]
 
 
-def legs_of(world: World, story: Story) -> list[Call]:
+def legs_of(world: World, history: TransferHistory) -> list[Call]:
+    """Return the supervisor's legs of this transfer, those that the cloud dialled by mistake included."""
     return [
         each
         for each in world.cloud.calls.values()
-        if each.transfer_id == story.id and each.record.direction == "outbound"
+        if each.transfer_id == history.id and each.record.direction == "outbound"
     ]
 
 
-def _of_caller(world: World, story: Story) -> list[Story]:
-    return [each for each in world.stories.values() if each.plan.session == story.plan.session and ran(each)]
+def _of_caller(world: World, history: TransferHistory) -> list[TransferHistory]:
+    session = world.plans[history.id].session
+    return [
+        each for each in world.histories.values() if world.plans[each.id].session == session and ran(each)
+    ]
 
 
-def _told(story: Story) -> str:
-    return story.result.outcome.value if story.result else "no result"
+def _cut_off(world: World, history: TransferHistory) -> bool:
+    session, ended_at = world.plans[history.id].session, caller_of(world, history).ended_at
+    hangs_up_s = next(each.hangs_up_at_s for each in world.plan.callers if each.session == session)
+    if ended_at is None:
+        return False
+    return hangs_up_s is None or ended_at < world.began_at + hangs_up_s - HANG_UP_SLACK_S

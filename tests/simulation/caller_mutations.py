@@ -1,4 +1,4 @@
-"""Mistakes with a caller: each leaves them with nobody, or with the wrong one. The others: `mistakes.py`."""
+"""Mutations that leave a caller alone, muted or with the wrong party. The others are in `mutations.py`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from warmxfer.schemas import CallerSwitched, CloseRoom, CommandFailed, FailureKi
 from .provider import SimProvider
 
 Patch = pytest.MonkeyPatch
-Mistake = Callable[[Patch], None]
+Mutation = Callable[[Patch], None]
 
 
-def leaves_after_letting_go(patch: Patch) -> None:
-    """The AI takes the release for the end of its call."""
+def leave_after_release(patch: Patch) -> None:
+    """Let the AI leave the call after the release."""
     real = CallerHold.release
 
     async def release(self: CallerHold) -> None:
@@ -35,28 +35,28 @@ def leaves_after_letting_go(patch: Patch) -> None:
     patch.setattr(CallerHold, "release", release)
 
 
-def gives_up_the_way_back(patch: Patch) -> None:
-    """A way back is not looked at again once it has failed, and it fails at once."""
+def fail_the_return(patch: Patch) -> None:
+    """Fail each return at once, and do not check it again."""
 
-    async def give_up(desk: Any, transfer_id: str, command: Any) -> CommandFailed:
+    async def give_up(context: Any, transfer_id: str, command: Any) -> CommandFailed:
         return CommandFailed(
-            command_id=command.command_id, failure=FailureKind.REFUSED, detail="not this time"
+            command_id=command.command_id, failure=FailureKind.REFUSED, detail="return failed"
         )
 
     patch.setitem(gateway.HANDLERS, ReturnCaller, give_up)
 
 
-def never_unmutes(patch: Patch) -> None:
-    """The hold is over in the books only."""
-    patch.setattr(CallerHold, "_unmute", _nothing)
+def never_unmute(patch: Patch) -> None:
+    """End the hold without unmuting the caller."""
+    patch.setattr(CallerHold, "_unmute", _do_nothing)
 
 
-def takes_the_order_for_the_deed(patch: Patch) -> None:
-    """The provider took the move on, so the caller has arrived."""
+def take_acceptance_for_arrival(patch: Patch) -> None:
+    """Treat the provider's acceptance of a move as the caller's arrival."""
 
-    def switched(turn: Any, event: CallerSwitched) -> None:
-        turn.state.caller = CallerPlace.SEEN_EARLY
-        bridge.caller_switched(turn, event)
+    def switched(ctx: Any, event: CallerSwitched) -> None:
+        ctx.state.caller = CallerPlace.SEEN_EARLY
+        bridge.caller_switched(ctx, event)
 
     rule = TRANSITIONS[Stage.SWITCHING][CallerSwitched]
     patch.setitem(
@@ -66,36 +66,36 @@ def takes_the_order_for_the_deed(patch: Patch) -> None:
     )
 
 
-def hangs_up_on_the_helper(patch: Patch) -> None:
-    """Complete clears everything away, the supervisor too."""
+def end_supervisor_at_complete(patch: Patch) -> None:
+    """End the supervisor's leg at complete."""
     real = bridge.complete
 
-    def complete(turn: Any) -> None:
-        real(turn)
-        cleanup.end_supervisor_leg(turn, awaited=False)
+    def complete(ctx: Any) -> None:
+        real(ctx)
+        cleanup.end_supervisor_leg(ctx, awaited=False)
 
     patch.setattr(bridge, "complete", complete)
     patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.HANDING_OVER, complete)  # type: ignore[arg-type]
 
 
-def sums_up_for_both(patch: Patch) -> None:
-    """The agent says once more what it was told, when the caller may be there already."""
+def repeat_summary_to_both(patch: Patch) -> None:
+    """Repeat the summary after the decision, when the caller may already be in the room."""
     real = dialogue.Dialogue._decide
 
-    def decide(self: dialogue.Dialogue, verdict: Any, reason: str) -> list[dialogue.Action]:
-        told = self._briefing.summary if self._briefing else ""
-        return [*real(self, verdict, reason), dialogue.Say(told)]
+    def decide(self: dialogue.Dialogue, intent: Any, reason: str) -> list[dialogue.Action]:
+        summary = self._briefing.summary if self._briefing else ""
+        return [*real(self, intent, reason), dialogue.Say(summary)]
 
     patch.setattr(dialogue.Dialogue, "_decide", decide)
 
 
-def clears_away_at_once(patch: Patch) -> None:
-    """Complete closes the room, as every other end does, and nobody looks who is there."""
+def close_room_at_complete(patch: Patch) -> None:
+    """Close the room at complete, without a check of who is in it."""
     real, found = bridge.complete, SimProvider.find_caller_call
 
-    def complete(turn: Any) -> None:
-        real(turn)
-        turn.send(CloseRoom, awaited=False, room_id=turn.state.room_id, key=turn.state.id)
+    def complete(ctx: Any) -> None:
+        real(ctx)
+        ctx.send(CloseRoom, awaited=False, room_id=ctx.state.room_id, key=ctx.state.id)
 
     async def find(self: SimProvider, room_id: str, **more: Any) -> Any:
         return None if room_id.startswith("room-x") else await found(self, room_id, **more)
@@ -104,24 +104,24 @@ def clears_away_at_once(patch: Patch) -> None:
     patch.setattr(bridge, "complete", complete)
 
 
-def holds_for_ever(patch: Patch) -> None:
-    """Nobody is in charge any more, and the session does not mind."""
+def never_expire_the_lease(patch: Patch) -> None:
+    """Keep the hold when its lease has expired."""
 
-    async def outlive(*_: object) -> None:
+    async def wait(*_: object) -> None:
         await asyncio.Event().wait()
 
-    patch.setattr(session_controller, "wait_until_expired", outlive)
+    patch.setattr(session_controller, "wait_until_expired", wait)
 
 
-def obeys_anything(patch: Patch) -> None:
-    """A hold that comes late holds a caller who was released."""
+def ignore_fencing_tokens(patch: Patch) -> None:
+    """Apply a hold that comes after the release."""
     patch.setattr(FencingTokens, "check", lambda self, transfer_id, command: Freshness.NEW)
 
 
-def asks_nobody_whose_caller_it_is(patch: Patch) -> None:
-    """Every transfer may have any caller."""
-    patch.setattr(coordinator, "lock_caller", _nothing)
+def lock_no_caller(patch: Patch) -> None:
+    """Give each transfer its caller without a lock."""
+    patch.setattr(coordinator, "lock_caller", _do_nothing)
 
 
-async def _nothing(*_: Any, **__: Any) -> None:
-    """What was forgotten."""
+async def _do_nothing(*_: Any, **__: Any) -> None:
+    """Replace a function that the mutation leaves out."""

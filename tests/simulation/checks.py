@@ -1,42 +1,52 @@
-"""All invariants over one run, read off the stream, the cloud's ledger and the sessions."""
+"""All invariants over one run, checked against the stream, the cloud's ledger and the sessions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import transfer_history
-from .effects import EFFECT_CHECKS, LEFT_OVER_CHECKS
-from .promises import STREAM_CHECKS, longest_life_s
+from warmxfer.bus import subjects
+
+from .provider_checks import LEFT_OVER_CHECKS, PROVIDER_CHECKS
+from .stream_checks import STREAM_CHECKS, longest_life_s
 
 if TYPE_CHECKING:
     from .world import World
 
 
-def patience_s(world: World) -> float:
-    """How long after the storm the last transfer may take to end."""
-    return max(longest_life_s(transfer_history.Story(plan)) for plan in world.plan.transfers)
+def longest_wait_s(world: World) -> float:
+    """Return how long after the end of the faults the last transfer may take to end."""
+    return max(longest_life_s(plan) for plan in world.plan.transfers)
 
 
-def left_over(world: World) -> bool:
-    """Whether something still waits for being cleared away, or for being handled."""
+def read_stream(world: World) -> None:
+    """Add to each transfer's history what was stored since the last call."""
+    for stored in world.stream.after(world.read_up_to):
+        world.read_up_to = stored.seq
+        history = world.histories.get(subjects.parse(stored.subject).id)
+        if history is not None:
+            history.add(stored)
+
+
+def is_anything_left(world: World) -> bool:
+    """Return whether a message is not yet settled, or something is not yet cleaned up."""
     if any(consumer.unsettled for consumer in world.stream.consumers.values()):
         return True
-    transfer_history.read_on(world)
+    read_stream(world)
     return any(
-        next(check(world, each), None) for each in world.stories.values() for check in LEFT_OVER_CHECKS
+        next(check(world, each), None) for each in world.histories.values() for check in LEFT_OVER_CHECKS
     )
 
 
-def broken_promises(world: World) -> list[str]:
-    """One sentence for each promise that was not kept."""
-    transfer_history.read_on(world)
-    broken = [
+def violations(world: World) -> list[str]:
+    """Return one sentence for each broken invariant, with the transfer's id in front."""
+    read_stream(world)
+    found = [
         f"{each.id}: {sentence}"
-        for each in world.stories.values()
-        for check in (*STREAM_CHECKS, *EFFECT_CHECKS)
+        for each in world.histories.values()
+        for check in (*STREAM_CHECKS, *PROVIDER_CHECKS)
         for sentence in check(world, each)
     ]
     for consumer in world.stream.consumers.values():
         if consumer.unsettled:
-            broken.append(f"L3: {consumer.unsettled} messages of {consumer.name} were never settled")
-    return broken
+            found.append(f"L3: {consumer.unsettled} messages of {consumer.name} were never settled")
+    return found

@@ -1,7 +1,7 @@
-"""The telephony cloud: rooms, legs, who is where, and the ledger of what it executed.
+"""The telephony cloud: rooms, participants, legs, and the ledger of what it executed.
 
-The law of this file: what happens here has happened, at once and truly. What a request does on its way, and
-what a look-up is told, is the provider's business (`provider.py`); what people do is theirs (`people.py`).
+Invariant: a method here takes effect at once and does not fail at random. Lost and late requests and stale
+look-ups are in `provider.py`; what people do is in `people.py`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 MOVE_S = (0.1, 1.5)
 RECORDABLE_S = 1.0
-"""From entering a room until somebody can be recorded there."""
+"""Time from joining a room until a participant can be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """Something the cloud executed. `faulty`: more than it was ordered to, or later than it may."""
+class LedgerEntry:
+    """One effect that the cloud executed. `faulty`: the cloud did it without an order."""
 
     at: float
     what: str
@@ -44,42 +44,42 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """Words said to their end, and the calls of the people who heard them."""
+class Utterance:
+    """A finished utterance, and the calls of the people who heard it."""
 
     participant_id: str
     words: str
     heard_by: tuple[str, ...]
     at: float
-    """When their last word was said."""
+    """When the utterance ended."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One leg: its record now, and every record it ever had."""
+    """One leg: its current record and all earlier ones."""
 
     record: CallRecord
     transfer_id: str = ""
-    twin: bool = False
+    repeated_by_cloud: bool = False
     past: list[tuple[float, CallRecord]] = field(default_factory=list)
     answered_at: float | None = None
     ended_at: float | None = None
 
     def as_of(self, at: float) -> CallRecord | None:
-        """The record as it stood at `at`; None: there was none yet."""
+        """Return the record as it was at `at`, or None if there was none yet."""
         return next((record for since, record in reversed(self.past) if since <= at), None)
 
 
 @dataclass(slots=True)
-class Guest:
-    """Somebody in a room. `tell` hears what happens there."""
+class Participant:
+    """A participant of a room. `on_event` is called with what happens there."""
 
     participant_id: str
     audible: bool = False
     call: Call | None = None
     entered_at: float = 0.0
     recorded: bool = False
-    tell: Callable[[str, str, str], None] | None = None
+    on_event: Callable[[str, str, str], None] | None = None
     """(what, participant id, words): joined, left, audible, said, closed."""
 
 
@@ -87,44 +87,44 @@ class Guest:
 class Room:
     id: str
     open: bool = True
-    guests: dict[str, Guest] = field(default_factory=dict)
+    participants: dict[str, Participant] = field(default_factory=dict)
 
 
 class Cloud:
-    """Everything the provider knows."""
+    """Rooms, legs and ledger of the simulated provider."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.rooms: dict[str, Room] = {}
         self.calls: dict[str, Call] = {}
-        self.ledger: list[Deed] = []
-        self.orders: list[Deed] = []
-        """Requests for an effect that reached the cloud, executed or not."""
-        self.spoken: list[Spoken] = []
-        self.overlooked: set[str] = set()
-        """The calls that the newest look at them did not show."""
+        self.ledger: list[LedgerEntry] = []
+        self.orders: list[LedgerEntry] = []
+        """Orders that reached the cloud, executed or not."""
+        self.utterances: list[Utterance] = []
+        self.missed_once: set[str] = set()
+        """Call ids that the last look-up missed; the next one shows them."""
         self.on_dialed: Callable[[Call, DialRequest], None] = lambda call, order: None
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
     def enter_ledger(
         self, what: str, transfer_id: str, call_id: str = "", room_id: str = "", *, faulty: bool = False
     ) -> None:
-        self.ledger.append(Deed(self._world.now, what, transfer_id, call_id, room_id, faulty))
+        self.ledger.append(LedgerEntry(self._world.now, what, transfer_id, call_id, room_id, faulty))
         self._world.trace.add(
             "cloud", f"{what} {transfer_id} {call_id} {room_id}{' (its own fault)' if faulty else ''}"
         )
 
-    # ── rooms and who is in them ─────────────────────────────────────────────────────────────────
+    # ── rooms and participants ─────────────────────────────────────────────────────────────────
 
     def room(self, room_id: str) -> Room:
-        """Raises `Gone` for one that is not open."""
+        """Return an open room. Raises `NotFound` for any other."""
         room = self.rooms.get(room_id)
         if room is None or not room.open:
             raise NotFound(f"room {room_id} is not there", status=404)
         return room
 
     def open_room(self, key: str) -> str:
-        """The same key gives the same room."""
+        """Return the id of the room of this key; create the room if needed. Idempotent."""
         room_id = f"room-{key}"
         if room_id not in self.rooms:
             self.rooms[room_id] = Room(room_id)
@@ -135,84 +135,86 @@ class Cloud:
         room = self.room(room_id)
         room.open = False
         self.enter_ledger("room_closed", room_id.removeprefix("room-"), room_id=room_id)
-        for guest in list(room.guests.values()):
-            if guest.tell is not None:
-                guest.tell("closed", guest.participant_id, "deactivated")
-            self.leave(room, guest.participant_id, "room closed")
-            if guest.call is not None:
-                self.hang_up(guest.call, CallCause.HUNG_UP)
+        for participant in list(room.participants.values()):
+            if participant.on_event is not None:
+                participant.on_event("closed", participant.participant_id, "deactivated")
+            self.leave(room, participant.participant_id, "room closed")
+            if participant.call is not None:
+                self.hang_up(participant.call, CallCause.HUNG_UP)
 
-    def enter(self, room: Room, guest: Guest) -> None:
-        before = room.guests.pop(guest.participant_id, None)
-        if before is not None and before.tell is not None:
-            before.tell("closed", guest.participant_id, "replaced")
-        room.guests[guest.participant_id] = guest
-        guest.entered_at = self._world.now
-        self._world.trace.add(room.id, f"enters {guest.participant_id}")
+    def enter(self, room: Room, participant: Participant) -> None:
+        before = room.participants.pop(participant.participant_id, None)
+        if before is not None and before.on_event is not None:
+            before.on_event("closed", participant.participant_id, "replaced")
+        room.participants[participant.participant_id] = participant
+        participant.entered_at = self._world.now
+        self._world.trace.add(room.id, f"enters {participant.participant_id}")
         if before is None:
-            self._announce(room, "joined", guest.participant_id, "")
-            self._notify(ParticipantJoinedNotice(room.id, guest.participant_id))
+            self._announce(room, "joined", participant.participant_id, "")
+            self._notify(ParticipantJoinedNotice(room.id, participant.participant_id))
 
     def record(self, room_id: str, participant_id: str) -> None:
-        """Record somebody until they leave."""
-        guest = self.room(room_id).guests.get(participant_id)
-        if guest is None or self._world.now < guest.entered_at + RECORDABLE_S:
+        """Record a participant until they leave. Idempotent."""
+        participant = self.room(room_id).participants.get(participant_id)
+        if participant is None or self._world.now < participant.entered_at + RECORDABLE_S:
             raise NotReady(f"{participant_id} is not yet there", status=400)
-        if not guest.recorded:
-            guest.recorded = True
-            call_id = guest.call.record.call_id if guest.call else ""
+        if not participant.recorded:
+            participant.recorded = True
+            call_id = participant.call.record.call_id if participant.call else ""
             self.enter_ledger("recorded", room_id.removeprefix("room-"), call_id, room_id)
 
     def make_audible(self, room: Room, participant_id: str) -> None:
-        guest = room.guests.get(participant_id)
-        if guest is not None and not guest.audible:
-            guest.audible = True
+        participant = room.participants.get(participant_id)
+        if participant is not None and not participant.audible:
+            participant.audible = True
             self._announce(room, "audible", participant_id, "")
 
     def leave(self, room: Room, participant_id: str, reason: str) -> None:
-        if room.guests.pop(participant_id, None) is not None:
+        if room.participants.pop(participant_id, None) is not None:
             self._world.trace.add(room.id, f"leaves {participant_id}: {reason}")
             self._announce(room, "left", participant_id, reason)
             self._notify(ParticipantLeftNotice(room.id, participant_id, reason))
 
     def say(self, room_id: str, participant_id: str, words: str) -> None:
-        """Somebody said something to its end; agents hear it as words, people as people do."""
+        """End an utterance: agents receive it as an event, people hear it."""
         room = self.rooms[room_id]
-        if participant_id not in room.guests:
+        if participant_id not in room.participants:
             return
         self._world.trace.add(room_id, f"{participant_id} says {words}")
         self._announce(room, "said", participant_id, words)
         hearers = [
-            each.call for each in room.guests.values() if each.call and each.participant_id != participant_id
+            each.call
+            for each in room.participants.values()
+            if each.call and each.participant_id != participant_id
         ]
         heard_by = tuple(each.record.call_id for each in hearers)
-        self.spoken.append(Spoken(participant_id, words, heard_by, self._world.now))
+        self.utterances.append(Utterance(participant_id, words, heard_by, self._world.now))
         for call in hearers:
             self.on_said(call, words)
 
     def _announce(self, room: Room, what: str, participant_id: str, words: str) -> None:
-        for guest in list(room.guests.values()):
-            if guest.tell is not None and guest.participant_id != participant_id:
-                guest.tell(what, participant_id, words)
+        for participant in list(room.participants.values()):
+            if participant.on_event is not None and participant.participant_id != participant_id:
+                participant.on_event(what, participant_id, words)
 
     # ── legs ─────────────────────────────────────────────────────────────────────────────────────
 
     def note(self, call: Call, **changes: object) -> None:
-        """The leg's record changes."""
+        """Replace the leg's record, and keep the old one for stale look-ups."""
         call.record = replace(call.record, **changes)  # type: ignore[arg-type]
         call.past.append((self._world.now, call.record))
 
     def call_in(self, room_id: str, participant_id: str) -> Call:
-        """A caller, answered by the AI in a room of their own."""
+        """Create a caller's leg, answered by the AI in a room of its own."""
         room = self.rooms[room_id] = Room(room_id)
         call = self._new_call(
             CallRecord(f"in-{room_id}", True, "answered", "inbound", room_id, participant_id)
         )
         call.answered_at = self._world.now
-        self.enter(room, Guest(participant_id, audible=True, call=call))
+        self.enter(room, Participant(participant_id, audible=True, call=call))
         return call
 
-    def dial(self, order: DialRequest, *, twin: bool = False) -> Call:
+    def dial(self, order: DialRequest, *, repeated_by_cloud: bool = False) -> Call:
         transfer_id = order.metadata["warmxferId"]
         self.room(order.room_id)
         call = self._new_call(
@@ -227,19 +229,19 @@ class Cloud:
                 started=f"{self._world.now:.6f}",
             ),
             transfer_id,
-            twin,
+            repeated_by_cloud,
         )
-        self.enter_ledger("dial", transfer_id, call.record.call_id, order.room_id, faulty=twin)
+        self.enter_ledger("dial", transfer_id, call.record.call_id, order.room_id, faulty=repeated_by_cloud)
         self.on_dialed(call, order)
         return call
 
-    def _new_call(self, record: CallRecord, transfer_id: str = "", twin: bool = False) -> Call:
-        call = self.calls[record.call_id] = Call(record, transfer_id, twin)
+    def _new_call(self, record: CallRecord, transfer_id: str = "", repeated_by_cloud: bool = False) -> Call:
+        call = self.calls[record.call_id] = Call(record, transfer_id, repeated_by_cloud)
         call.past.append((self._world.now, record))
         return call
 
     def answer(self, call: Call) -> bool:
-        """The phone is picked up; False: it had stopped ringing, or its room is no more."""
+        """Answer the phone. Returns False if it has stopped ringing or its room is closed."""
         room = self.rooms[call.record.room_id or ""]
         if not call.record.up:
             return False
@@ -249,16 +251,16 @@ class Cloud:
         call.answered_at = self._world.now
         self.note(call, status="answered")
         self.enter_ledger("answered", call.transfer_id, call.record.call_id, room.id)
-        self.enter(room, Guest(call.record.participant_id or "", call=call))
+        self.enter(room, Participant(call.record.participant_id or "", call=call))
         return True
 
     def switch(self, call_id: str, room_id: str, participant_id: str) -> None:
-        """Accept a move, and carry it out or fail at it a moment later."""
+        """Accept a move. It succeeds or fails a moment later."""
         call = self.calls.get(call_id)
         if call is None or not call.record.up:
             raise Rejected("the call is not up", status=400)
-        if not self.room(room_id).guests:
-            raise Rejected("Room has no active session: somebody must have joined it first.", status=400)
+        if not self.room(room_id).participants:
+            raise Rejected("Room has no active session: a participant must have joined it first.", status=400)
         call.transfer_id = call.transfer_id or participant_id.partition("-")[2]
         self.enter_ledger("switch", participant_id.partition("-")[2], call_id, room_id)
         self.note(call, moving=True)
@@ -269,8 +271,8 @@ class Cloud:
     def _finish_move(self, call: Call, room_id: str, participant_id: str) -> None:
         if not call.record.up:
             return
-        nobody_there = not (self.rooms[room_id].open and self.rooms[room_id].guests)
-        fails = nobody_there or self._world.weather.strikes("move_fails", call.transfer_id)
+        room_empty = not (self.rooms[room_id].open and self.rooms[room_id].participants)
+        fails = room_empty or self._world.faults.strikes("move_fails", call.transfer_id)
         if fails:
             self.note(call, moving=False, failed_moves=call.record.failed_moves + 1)
             self.enter_ledger("move_failed", call.transfer_id, call.record.call_id, room_id)
@@ -285,7 +287,7 @@ class Cloud:
             participant_id=participant_id,
         )
         self.enter_ledger("moved", participant_id.partition("-")[2], call.record.call_id, room_id)
-        self.enter(self.rooms[room_id], Guest(participant_id, audible=True, call=call))
+        self.enter(self.rooms[room_id], Participant(participant_id, audible=True, call=call))
         self._announce(self.rooms[room_id], "audible", participant_id, "")
 
     def end(self, call_id: str) -> None:
@@ -296,7 +298,7 @@ class Cloud:
         self.hang_up(call, CallCause.HUNG_UP if call.answered_at is not None else CallCause.ABANDONED)
 
     def hang_up(self, call: Call, cause: CallCause, sip_code: int | None = None) -> None:
-        """The leg goes down, by whomever."""
+        """End the leg, for the given cause. Idempotent."""
         if not call.record.up:
             return
         call.ended_at = self._world.now
@@ -305,8 +307,8 @@ class Cloud:
         record = call.record
         if (record.room_id or "") in self.rooms:
             room = self.rooms[record.room_id or ""]
-            guest = room.guests.get(record.participant_id or "")
-            if guest is not None and guest.call is call:
+            participant = room.participants.get(record.participant_id or "")
+            if participant is not None and participant.call is call:
                 self.leave(room, record.participant_id or "", cause.value)
         self._notify(
             CallEndedNotice(

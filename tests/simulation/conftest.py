@@ -1,4 +1,4 @@
-"""Runs are silent, and their logs are read."""
+"""Every test here runs with the product's logs read and not printed."""
 
 from __future__ import annotations
 

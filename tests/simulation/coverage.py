@@ -1,7 +1,7 @@
-"""Which fault struck in which phase: the table that shows whether a run of many seeds has tried everything.
+"""Coverage of a run of many seeds: which fault struck in which phase.
 
-A cell is where a transfer stood, by its newest phase, when a fault struck it. A cell that can be hit and was
-not is a failure of the simulation: what was never tried was not shown.
+A cell is a fault class and the newest phase of the transfer that the fault struck. A cell that can be hit and
+was not is a failure of the run: that case was not tested.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ENDED = frozenset(phase.value for phase in WarmTransferPhase if phase.final)
 LIVE = frozenset(PHASES) - ENDED
 
 COMMANDED = LIVE - {"requested"}
-"""A command is there to be struck."""
+"""A command has been sent."""
 EFFECTIVE = COMMANDED - {"started", "supervisor_joined"}
-"""An effect at the provider is there. When the supervisor joins, nothing is under way but the summary."""
+"""The provider is executing something. When the supervisor joins, only the summary is under way."""
 DIALLING = frozenset({"summary_ready", "caller_on_hold", "consultation_room_created"})
 RINGING = frozenset({"summary_ready", "consultation_room_created", "supervisor_dialed", "briefing_started"})
 MOVING = frozenset({"briefing_complete", "call_switched"})
@@ -33,45 +33,45 @@ THINKING = frozenset({"summary_generating", "summary_ready", "caller_on_hold", "
 CAN_STRIKE: Mapping[str, frozenset[str]] = {
     "publish_lost": LIVE | ENDED,
     "ack_lost": LIVE | ENDED,
-    "receipt_lost": COMMANDED | ENDED,
+    "settle_lost": COMMANDED | ENDED,
     "delivered_twice": COMMANDED | ENDED,
-    "heard_twice": COMMANDED,
+    "received_twice": COMMANDED,
     "read_stale": COMMANDED - {"started"} | ENDED - {"transfer_complete"},
     "timer_late": COMMANDED - {"supervisor_joined"},
     "cloud_slow": COMMANDED - {"supervisor_joined"},
     "cloud_refuses": EFFECTIVE,
     "cloud_limits": EFFECTIVE,
-    "cloud_doubtful_undone": EFFECTIVE,
-    "cloud_doubtful_done": EFFECTIVE,
-    "cloud_doubtful_late": EFFECTIVE,
+    "cloud_unknown_undone": EFFECTIVE,
+    "cloud_unknown_done": EFFECTIVE,
+    "cloud_unknown_late": EFFECTIVE,
     "cloud_twice": DIALLING,
-    "look_unanswered": COMMANDED - {"supervisor_joined"},
-    "look_stale": COMMANDED,
-    "look_blind": COMMANDED - {"started"},
+    "lookup_unanswered": COMMANDED - {"supervisor_joined"},
+    "lookup_stale": COMMANDED,
+    "lookup_misses_call": COMMANDED - {"started"},
     "move_fails": MOVING,
     "webhook_lost": CONSULTING,
     "webhook_twice": CONSULTING,
     "webhook_late": CONSULTING,
-    "door_shut": RINGING,
+    "join_fails": RINGING,
     "model_hangs": THINKING | {"briefing_started"},
     "model_endless": THINKING | {"briefing_started"},
     "model_refuses": THINKING | {"briefing_started"},
     "model_fails": THINKING | {"briefing_started"},
-    "voice_lost": CONSULTING,
+    "room_client_lost": CONSULTING,
     "supervisor_hangs_up": TALKING,
 }
-"""Where a fault has something to strike; whatever is not named here can strike whoever has not ended."""
+"""Phases in which a fault class can strike. A class without an entry can strike in each live phase."""
 
 SEEDS_FOR_EVERY_CELL = 10_000
 
 
 def can_be_hit(fault: str, phase: str) -> bool:
-    """Whether `fault` finds something to strike in a transfer that stands in `phase`."""
+    """Return whether `fault` can strike a transfer in `phase`."""
     return phase in CAN_STRIKE.get(fault, LIVE)
 
 
 def empty_cells(struck: Struck) -> list[str]:
-    """The cells that can be hit and were not."""
+    """Return the cells that can be hit and were not."""
     return [
         f"{fault} in {phase}"
         for fault in CLASSES
@@ -81,7 +81,7 @@ def empty_cells(struck: Struck) -> list[str]:
 
 
 def table(struck: Struck) -> str:
-    """For people: faults down, phases across, with their initials explained below."""
+    """Return the table as text: a row per fault, a column per phase, the initials explained below."""
     heads = [_initials(phase) for phase in PHASES]
     width = max(len(fault) for fault in CLASSES)
     rows = ["  ".join([" " * width, *(f"{head:>6}" for head in heads)])]

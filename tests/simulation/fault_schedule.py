@@ -1,4 +1,4 @@
-"""What strikes by its own clock: outages, broken connections, lost lines, poison, crashes and stalls."""
+"""Faults by the clock: outages, broken connections, lost room clients, poison, crashes and stalls."""
 
 from __future__ import annotations
 
@@ -13,118 +13,118 @@ if TYPE_CHECKING:
 
 OUTAGE_S = (0.5, 25.0)
 LONG_OUTAGES_S = {"outage_30_s": 30.0, "outage_60_s": 60.0}
-"""Longer than a session's lease; what is due meanwhile is due all at once afterwards."""
-DARK_S = 75.0
-"""Longer than any stage of a transfer waits for the cloud, and than all tries of one way back."""
+"""Longer than a session's lease. Timers due in an outage all fire when it ends."""
+UNREACHABLE_S = 75.0
+"""Longer than any stage of a transfer waits for the cloud, and than all attempts of one return."""
 RESET_AT_ONCE = 0.3
-"""How many of the connections a reset breaks."""
+"""Share of the connections that a reset breaks."""
 POISON = b'{"type": "no_such_thing"}'
 
 
-class Storm:
-    """All of it ends when the weather is calm."""
+class FaultSchedule:
+    """Starts faults at random times until the faults are stopped."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.broker_down = False
-        self._lasts_until = self._dark_until = 0.0
+        self._lasts_until = self._unreachable_until = 0.0
         self.outages: list[list[float]] = []
-        """When each began, and ended."""
+        """Begin and end of each outage."""
         self.poison: list[tuple[str, int]] = []
-        """Transfer and number of what nobody can read."""
+        """Transfer id and stream number of each unreadable message."""
         self.poisoned: set[str] = set()
-        """The subjects it was written on."""
+        """The subjects of these messages."""
 
     @property
-    def lasting(self) -> bool:
-        """Whether something is under way that has to be let last as long as it does."""
+    def is_long_outage(self) -> bool:
+        """Whether a long outage is under way, which must not be cut short."""
         return self._world.loop.time() < self._lasts_until
 
     @property
-    def cloud_dark(self) -> bool:
-        """Whether the cloud answers no request."""
-        return self._world.loop.time() < self._dark_until
+    def cloud_unreachable(self) -> bool:
+        """Whether the cloud replies to no request."""
+        return self._world.loop.time() < self._unreachable_until
 
-    def begin(self) -> None:
-        for what in PER_MINUTE:
-            self._schedule(what)
+    def start(self) -> None:
+        for fault in PER_MINUTE:
+            self._schedule(fault)
 
-    def outage_ends(self) -> None:
-        """The broker is back, if it was away."""
+    def end_outage(self) -> None:
+        """Make the broker reachable again. Idempotent."""
         if self.broker_down:
             self._world.trace.add("fault", "outage ends")
             self.broker_down = False
             self.outages[-1].append(self._world.now)
             for bus in self._world.buses:
-                bus.come_back()
+                bus.reconnect()
             self._world.stream.wake()
 
-    def _schedule(self, what: str) -> None:
-        wait_s = self._world.weather.wait_s(what)
+    def _schedule(self, fault: str) -> None:
+        wait_s = self._world.faults.wait_s(fault)
         if wait_s is not None:
-            self._world.later(wait_s, self._strike, what)
+            self._world.later(wait_s, self._strike, fault)
 
-    def _strike(self, what: str) -> None:
-        if self._world.weather.calm:
+    def _strike(self, fault: str) -> None:
+        if self._world.faults.stopped:
             return
-        match what:
+        match fault:
             case "outage":
-                self._outage_begins(what, self._world.weather.between(*OUTAGE_S))
+                self._start_outage(fault, self._world.faults.between(*OUTAGE_S))
             case "outage_30_s" | "outage_60_s":
-                self._outage_begins(what, LONG_OUTAGES_S[what])
-            case "cloud_dark":
-                self._cloud_goes_dark()
+                self._start_outage(fault, LONG_OUTAGES_S[fault])
+            case "cloud_unreachable":
+                self._make_cloud_unreachable()
             case "reset":
                 self._reset()
-            case "voice_lost":
-                self._lose_voice()
+            case "room_client_lost":
+                self._lose_room_client()
             case "poison":
                 self._poison()
             case _:
-                self._world.house.strike(what)
-        self._schedule(what)
+                self._world.processes.crash_or_stall(fault)
+        self._schedule(fault)
 
-    def _cloud_goes_dark(self) -> None:
-        if not self.cloud_dark:
-            self._world.weather.note("cloud_dark")
-            self._dark_until = self._world.loop.time() + DARK_S
-            self._lasts_until = max(self._lasts_until, self._dark_until)
+    def _make_cloud_unreachable(self) -> None:
+        if not self.cloud_unreachable:
+            self._world.faults.record("cloud_unreachable")
+            self._unreachable_until = self._world.loop.time() + UNREACHABLE_S
+            self._lasts_until = max(self._lasts_until, self._unreachable_until)
 
-    def _outage_begins(self, what: str, length_s: float) -> None:
+    def _start_outage(self, fault: str, length_s: float) -> None:
         if self.broker_down:
             return
-        self._world.weather.note(what)
-        if what in LONG_OUTAGES_S:
+        self._world.faults.record(fault)
+        if fault in LONG_OUTAGES_S:
             self._lasts_until = max(self._lasts_until, self._world.loop.time() + length_s)
         self.broker_down = True
         self.outages.append([self._world.now])
         for bus in self._world.buses:
-            bus.break_off()
-        self._world.later(length_s, self.outage_ends)
+            bus.disconnect()
+        self._world.later(length_s, self.end_outage)
 
     def _reset(self) -> None:
-        """Some connections break, and are had back."""
+        """Break some connections; they come back at once."""
         if self.broker_down:
             return
-        self._world.weather.note("reset")
+        self._world.faults.record("reset")
         for bus in list(self._world.buses):
             if bus.connected and self._world.chance.random() < RESET_AT_ONCE:
-                bus.break_off()
-                bus.come_back()
+                bus.disconnect()
+                bus.reconnect()
 
-    def _lose_voice(self) -> None:
-        seated = [each for each in self._world.voices if not each.process.frozen]
-        if seated:
-            self._world.weather.note("voice_lost")
-            self._world.chance.choice(seated).lose()
+    def _lose_room_client(self) -> None:
+        joined_room_clients = [each for each in self._world.room_clients if not each.process.frozen]
+        if joined_room_clients:
+            self._world.faults.record("room_client_lost")
+            self._world.chance.choice(joined_room_clients).lose()
 
     def _poison(self) -> None:
-        """Somebody writes what nobody can read."""
+        """Store an unreadable message for a running transfer."""
         running = self._world.running()
         if not running or self.broker_down:
             return
         id = self._world.chance.choice(running)
-        self._world.weather.note("poison", id)
+        self._world.faults.record("poison", id)
         subject = self._world.chance.choice(
             (subjects.event(id), subjects.cancel(id), subjects.work_queue(id, "gateway"))
         )

@@ -1,6 +1,6 @@
-"""What the logs of a run are read for: a line that says that something of ours broke is a broken promise.
+"""Reads the product's log lines during a run: a line that reports an internal error is a violation.
 
-Nobody else reads the logs of ten thousand runs.
+No person reads the logs of ten thousand runs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
-from .patches import BORROWED
+from .patches import PATCHES
 
-BROKE = frozenset(
+INTERNAL_ERRORS = frozenset(
     {
         "actor_failed",
         "reply_failed",
@@ -24,11 +24,11 @@ BROKE = frozenset(
         "voice_broke",
     }
 )
-"""Each is logged where an exception that nobody expected is kept from doing harm."""
+"""Events logged where the product catches an unexpected exception and goes on."""
 
 
 def read_logs() -> None:
-    """From now on nothing is printed, and what broke is a problem of the run in which it did."""
+    """Configure structlog: print nothing, and record an internal error as a problem of the current run."""
     structlog.configure(
         processors=[_read],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -37,9 +37,9 @@ def read_logs() -> None:
 
 
 def _read(logger: Any, level: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    world = BORROWED.world
-    if line["event"] in BROKE and world is not None and not world.over:
+    world = PATCHES.world
+    if line["event"] in INTERNAL_ERRORS and world is not None and not world.over:
         error = line.pop("exc_info", None)
-        said = ", ".join(f"{name}={value}" for name, value in line.items() if name != "event")
-        world.problem(f"{line['event']}: {said}", error if isinstance(error, BaseException) else None)
+        fields = ", ".join(f"{name}={value}" for name, value in line.items() if name != "event")
+        world.problem(f"{line['event']}: {fields}", error if isinstance(error, BaseException) else None)
     raise structlog.DropEvent

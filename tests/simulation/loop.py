@@ -1,8 +1,10 @@
 """An event loop whose clock jumps to the next timer, and in which processes can be frozen and killed.
 
-The law of this file: nothing here is chance. Callbacks run in the order they were made ready, timers in the
-order of their times and, where these are equal, of their setting. A callback belongs to the process in whose
-context it was scheduled; a frozen process's callbacks wait, a dead one's wait for ever.
+Invariants:
+- Nothing is random. Callbacks run in the order in which they became ready. Timers run in the order of their
+  times; timers of the same time run in the order in which they were set.
+- A callback belongs to the process in whose context it was scheduled. The callbacks of a frozen process wait,
+  and those of a dead process never run.
 """
 
 from __future__ import annotations
@@ -17,17 +19,17 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 MAX_STEPS = 2_000_000
-"""A run that takes more callbacks than this goes round in circles."""
+"""Maximum callbacks of one run. A run that needs more is in an endless loop."""
 
 MAX_UNWINDING = 100
 
 
-class Stuck(Exception):
-    """Nothing is ready, no timer is set, and the run is not over."""
+class NothingToRun(Exception):
+    """The run cannot go on: nothing is ready and no timer is set, or it is in an endless loop."""
 
 
 class Process:
-    """An operating system's process: a context of its own, that can be stopped and killed."""
+    """A simulated operating system process. It can be frozen and killed."""
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name
@@ -36,7 +38,7 @@ class Process:
         self.dead = False
         self.skew_s = 0.0
         """How far its wall clock is ahead of the broker's."""
-        self.parked: deque[Due] = deque()
+        self.waiting: deque[Due] = deque()
         self.tasks: list[asyncio.Task[Any]] = []
         self.context = Context()
         self.context.run(CURRENT.set, self)
@@ -49,7 +51,7 @@ CURRENT: ContextVar[Process | None] = ContextVar("simulated_process", default=No
 
 
 class Due(events.TimerHandle):
-    """A callback that is to run. asyncio's own does the same and keeps more, and a run makes thousands."""
+    """A scheduled callback. asyncio's own handle is slower, and a run makes thousands."""
 
     __slots__ = ()
 
@@ -63,7 +65,7 @@ class Due(events.TimerHandle):
         self._cancelled = False
 
     def cancel(self) -> None:
-        """It is dropped when its time comes."""
+        """Mark the callback as cancelled; the loop drops it when its time comes."""
         self._cancelled = True
         self._callback, self._args = None, ()
 
@@ -76,7 +78,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._timers: list[tuple[float, int, Due]] = []
         self._timer_count = 0
-        self._lined_up: deque[Due] = deque()
+        self._ready: deque[Due] = deque()
         self.steps = 0
 
     def time(self) -> float:
@@ -86,7 +88,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> events.Handle:
         due = Due(self._now, callback, args, context)
-        self._lined_up.append(due)
+        self._ready.append(due)
         return due
 
     def call_later(
@@ -105,45 +107,45 @@ class SimLoop(asyncio.BaseEventLoop):
         return due
 
     def freeze(self, process: Process) -> None:
-        """SIGSTOP."""
+        """Freeze the process, as SIGSTOP does."""
         process.frozen = True
 
     def thaw(self, process: Process) -> None:
-        """SIGCONT: what waited runs now, in the order it would have."""
+        """Continue the process, as SIGCONT does. Its waiting callbacks run now, in their order."""
         if not process.dead:
             process.frozen = False
-            self._lined_up.extend(process.parked)
-            process.parked.clear()
+            self._ready.extend(process.waiting)
+            process.waiting.clear()
 
     def kill(self, process: Process) -> None:
-        """SIGKILL: nothing of it runs any more, not even its cleaning up."""
+        """Kill the process, as SIGKILL does: none of its code runs any more, `finally` blocks included."""
         process.frozen = process.dead = True
 
     def abandon(self) -> None:
-        """End of the run: unwind every coroutine that is left, whatever it tries to do about it."""
+        """Close every coroutine that is left at the end of a run, even if it awaits again while it closes."""
         unwound: set[asyncio.Task[Any]] = set()
         with warnings.catch_warnings():
-            # What a `finally` begins now is begun for nobody.
+            # A coroutine that a `finally` block starts now is never awaited.
             warnings.simplefilter("ignore", RuntimeWarning)
             while begun := asyncio.all_tasks(self) - unwound:
                 for task in begun:
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
                     _unwind(task.get_coro())
                 unwound |= begun
-            self._lined_up.clear()
+            self._ready.clear()
             self._timers.clear()
 
     def _run_once(self) -> None:
-        if not self._lined_up:
+        if not self._ready:
             self._jump()
-        ready = self._lined_up
+        ready = self._ready
         for _ in range(len(ready)):
             due = ready.popleft()
             if due._cancelled:
                 continue
             process = due._context.get(CURRENT)
             if process is not None and process.frozen:
-                process.parked.append(due)
+                process.waiting.append(due)
                 continue
             self.steps += 1
             try:
@@ -151,18 +153,18 @@ class SimLoop(asyncio.BaseEventLoop):
             except Exception as error:
                 self.call_exception_handler({"message": f"in {due._callback!r}", "exception": error})
         if self.steps > MAX_STEPS:
-            raise Stuck(f"{MAX_STEPS} callbacks by {self._now:.3f} s: the run goes round in circles")
+            raise NothingToRun(f"{MAX_STEPS} callbacks by {self._now:.3f} s: endless loop")
 
     def _jump(self) -> None:
-        """To the next timer; all that are due at that very moment become ready."""
+        """Advance the clock to the next timer. All timers of that moment become ready."""
         timers = self._timers
         while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
         if not timers:
-            raise Stuck("nothing is left that could happen")
+            raise NothingToRun("nothing is ready and no timer is set")
         self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
-            self._lined_up.append(heapq.heappop(timers)[2])
+            self._ready.append(heapq.heappop(timers)[2])
 
     def _process_events(self, event_list: object) -> None:
         """There are no sockets."""
@@ -184,7 +186,7 @@ def _unwind(work: Any) -> None:
 def spawn(
     loop: asyncio.AbstractEventLoop, process: Process, work: Coroutine[Any, Any, Any], name: str
 ) -> asyncio.Task[Any]:
-    """Run `work` as a task of `process`, which holds on to it as a real process would."""
+    """Run `work` as a task of `process`. The process keeps a reference, so the task is not collected."""
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, name=name, context=process.context)
     process.tasks.append(task)
     return task

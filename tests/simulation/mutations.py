@@ -1,7 +1,6 @@
-"""What an ordinary implementation would do instead, one mistake at a time: each breaks the promise beside it.
+"""Mutations: faulty implementations, one at a time. `MUTATIONS` names the invariant that each one breaks.
 
-A row of the machine's table, or a function of an actor, of the bus or of its worker, is replaced by one that
-does what ours must not.
+A mutation replaces a row of the transition table, or a function of an actor, of the bus or of its worker.
 """
 
 from __future__ import annotations
@@ -22,68 +21,70 @@ from warmxfer.bus import ClaimResult, Worker
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
 
 from . import caller_mutations as callers
-from .caller_mutations import Mistake, Patch
+from .caller_mutations import Mutation, Patch
 from .cloud import Cloud
-from .patches import BORROWED
+from .patches import PATCHES
 from .provider import SimProvider
 from .simbus import SimBus
 
-SLOW_TO_DIAL_S = 30.0
+DIAL_DELAY_S = 30.0
 
-# ── of what happens at most once ─────────────────────────────────────────────────────────────────
+# ── effects that happen at most once ─────────────────────────────────────────────────────────────────
 
 
-def claims_nothing(patch: Patch) -> None:
-    """Every gateway that gets the command believes it is the first."""
+def claim_nothing(patch: Patch) -> None:
+    """Grant each claim: every gateway that receives the command executes it."""
 
     async def claim(bus: Any, id: str, effect: str, data: bytes, **_: Any) -> ClaimResult:
-        assert BORROWED.world is not None
-        return ClaimResult(True, BORROWED.world.now, data)
+        assert PATCHES.world is not None
+        return ClaimResult(True, PATCHES.world.now, data)
 
     patch.setattr(at_most_once, "claim_effect", claim)
 
 
-def ends_no_leg(patch: Patch) -> None:
-    """The transfer is over, and the supervisor's phone goes on ringing: closing a room ends no call here, and
-    no gateway looks for legs that were forgotten."""
-    patch.setattr(cleanup, "end_supervisor_leg", lambda turn, **_: None)
-    patch.setattr(late_events, "end_supervisor_leg", lambda turn, **_: None)
+def end_no_leg(patch: Patch) -> None:
+    """End the transfer and leave the supervisor's phone ringing.
+
+    Closing a room ends no call here, and no gateway looks for orphan calls.
+    """
+    patch.setattr(cleanup, "end_supervisor_leg", lambda ctx, **_: None)
+    patch.setattr(late_events, "end_supervisor_leg", lambda ctx, **_: None)
     patch.setattr(Cloud, "close_room", lambda self, room_id: setattr(self.room(room_id), "open", False))
-    patch.setattr(orphan_calls.OrphanCallReaper, "scan", _nothing)
+    patch.setattr(orphan_calls.OrphanCallReaper, "scan", _do_nothing)
 
 
-def closes_once(patch: Patch) -> None:
-    """A provider that would not close a room is not asked again."""
+def close_room_once(patch: Patch) -> None:
+    """Do not repeat the order to close a room when the provider has refused it."""
     for stage in (Stage.CANCELLED, Stage.FAILED):
         patch.setitem(failures.ON_CHECK_DUE, stage, leg_checks.schedule_cleanup_check)
 
 
-def dials_when_it_likes(patch: Patch) -> None:
-    """A dial is carried out whenever its turn comes, and no order to end it forbids that."""
+def dial_late(patch: Patch) -> None:
+    """Execute a dial late, even if the order to end the call came before."""
     dial = gateway.HANDLERS[DialSupervisor]
 
-    async def late(desk: Any, transfer_id: str, command: DialSupervisor) -> Any:
-        await asyncio.sleep(BORROWED.random.uniform(0.0, SLOW_TO_DIAL_S))
-        return await dial(desk, transfer_id, command)
+    async def late(context: Any, transfer_id: str, command: DialSupervisor) -> Any:
+        await asyncio.sleep(PATCHES.random.uniform(0.0, DIAL_DELAY_S))
+        return await dial(context, transfer_id, command)
 
     async def forbid(
         self: at_most_once.EffectClaims, transfer_id: str, effect: str, command: Any
     ) -> at_most_once.EffectClaim:
-        begun = await self.record_seen(transfer_id, effect)
+        begun = await self.find_claim(transfer_id, effect)
         return begun or at_most_once.EffectClaim(
             at_most_once.ClaimRecord(command_id="", token=""), False, True, 0.0
         )
 
-    patch.setattr(at_most_once, "_is_off", lambda intent, at: False)
+    patch.setattr(at_most_once, "_is_forbidden", lambda record, at: False)
     patch.setattr(at_most_once.EffectClaims, "forbid", forbid)
     patch.setitem(gateway.HANDLERS, DialSupervisor, late)
 
 
-# ── of one history and one end ───────────────────────────────────────────────────────────────────
+# ── one history and one end ───────────────────────────────────────────────────────────────────
 
 
-def names_nothing_it_says(patch: Patch) -> None:
-    """What goes out again is stored again."""
+def send_without_msg_id(patch: Patch) -> None:
+    """Store a message again when it is sent again."""
     real = SimBus.publish_all
 
     async def publish_all(self: SimBus, messages: Any, **more: Any) -> list[int]:
@@ -92,8 +93,8 @@ def names_nothing_it_says(patch: Patch) -> None:
     patch.setattr(SimBus, "publish_all", publish_all)
 
 
-def counts_no_phase(patch: Patch) -> None:
-    """Every phase is the first."""
+def count_no_phase(patch: Patch) -> None:
+    """Number each phase 1."""
     real = StepContext.publish_phase
 
     def phase(self: StepContext, phase: Any, **data: Any) -> None:
@@ -103,19 +104,19 @@ def counts_no_phase(patch: Patch) -> None:
     patch.setattr(StepContext, "publish_phase", phase)
 
 
-def decides_by_its_own_clock(patch: Patch) -> None:
-    """A worker's clock decides, and the broker's is written down."""
+def use_the_workers_clock(patch: Patch) -> None:
+    """Decide by the worker's clock and record the broker's time."""
     real = coordinator.step
-    patch.setattr(coordinator, "step", lambda state, event, now: real(state, event, BORROWED.time.time()))
+    patch.setattr(coordinator, "step", lambda state, event, now: real(state, event, PATCHES.time.time()))
 
 
-def sets_no_timer(patch: Patch) -> None:
-    """What is waited for comes, sooner or later."""
-    patch.setattr(sys.modules[step.__module__], "_schedule_timer", lambda turn: None)
+def set_no_timer(patch: Patch) -> None:
+    """Set no deadline."""
+    patch.setattr(sys.modules[step.__module__], "_schedule_timer", lambda ctx: None)
 
 
-def sends_once(patch: Patch) -> None:
-    """What a record sends is lost with the process that wrote it."""
+def send_outbox_once(patch: Patch) -> None:
+    """Do not send the outbox of a record again after the process that wrote it died."""
     real = Coordinator._read
 
     async def read(self: Coordinator, id: str) -> Any:
@@ -127,43 +128,48 @@ def sends_once(patch: Patch) -> None:
     patch.setattr(Coordinator, "_read", read)
 
 
-def forgets_what_it_has_done(patch: Patch) -> None:
-    """A trigger that comes again is a new one."""
-    patch.setattr(coordinator, "_record_id", lambda delivery: BORROWED.secrets.token_hex(8))
+def forget_triggers(patch: Patch) -> None:
+    """Treat a redelivered trigger as a new one."""
+    patch.setattr(coordinator, "_record_id", lambda delivery: PATCHES.secrets.token_hex(8))
 
 
-def waits_for_ever(patch: Patch) -> None:
-    """A supervisor who says nothing is waited for."""
-    patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.BRIEFING, lambda turn: None)
+def wait_without_end(patch: Patch) -> None:
+    """Wait without end in every stage and for every reply.
+
+    In the stages with a hold alone this breaks nothing: the session releases the caller when its lease
+    expires, and that ends the transfer.
+    """
+    for stage in failures.ON_STAGE_TIMEOUT:
+        patch.setitem(failures.ON_STAGE_TIMEOUT, stage, lambda ctx: None)  # type: ignore[arg-type]
     for command, policy in POLICY.items():
         patch.setitem(POLICY, command, policy._replace(on_timeout=lambda ctx, command: None))  # type: ignore[arg-type]
 
 
-# ── of messages ──────────────────────────────────────────────────────────────────────────────────
+# ── messages ──────────────────────────────────────────────────────────────────────────────────
 
 
-def takes_before_it_has(patch: Patch) -> None:
-    """A trigger is acknowledged as soon as it is in hand."""
+def acknowledge_first(patch: Patch) -> None:
+    """Acknowledge a trigger before it is handled."""
     real = Worker._handle
 
-    async def handle(self: Worker, held: Any) -> None:
-        await self._puller.ack(held.arrival)
-        await real(self, held)
+    async def handle(self: Worker, in_flight: Any) -> None:
+        await self._puller.ack(in_flight.message)
+        await real(self, in_flight)
 
     patch.setattr(Worker, "_handle", handle)
 
 
-def drops_what_it_cannot_read(patch: Patch) -> None:
-    """Poison is thrown away, and nobody is told."""
+def drop_poison(patch: Patch) -> None:
+    """Drop an unreadable message without a dead letter."""
 
-    async def bury(self: Worker, held: Any, cause: str) -> None:
-        await self._puller.term(held.arrival)
+    async def dead_letter(self: Worker, in_flight: Any, cause: str) -> None:
+        await self._puller.term(in_flight.message)
 
-    patch.setattr(Worker, "_dead_letter", bury)
+    patch.setattr(Worker, "_dead_letter", dead_letter)
 
 
-def needs_a_summary(patch: Patch) -> None:
-    """Without a summary there is no transfer."""
+def require_a_summary(patch: Patch) -> None:
+    """End the transfer if there is no summary."""
 
     def end(ctx: Any, _: Any) -> None:
         cleanup.start_cleanup(ctx, Outcome.BROKEN, "summarize failed")
@@ -172,41 +178,41 @@ def needs_a_summary(patch: Patch) -> None:
     patch.setitem(POLICY, Summarize, policy)  # type: ignore[arg-type]
 
 
-def takes_it_for_recorded(patch: Patch) -> None:
-    """The provider was asked, and what it answers is not waited for."""
-    patch.setattr(SimProvider, "record_participant", _nothing)
+def assume_recorded(patch: Patch) -> None:
+    """Report a recording as started without asking the provider."""
+    patch.setattr(SimProvider, "record_participant", _do_nothing)
 
 
-async def _nothing(*_: Any, **__: Any) -> None:
-    """What was forgotten."""
+async def _do_nothing(*_: Any, **__: Any) -> None:
+    """Replace a function that the mutation leaves out."""
 
 
-MISTAKES: tuple[tuple[Mistake, str], ...] = (
-    (callers.leaves_after_letting_go, "I1"),
-    (callers.clears_away_at_once, "I1"),
-    (callers.never_unmutes, "I2"),
-    (callers.takes_the_order_for_the_deed, "I3"),
-    (callers.hangs_up_on_the_helper, "I3"),
-    (callers.gives_up_the_way_back, "I4"),
-    (callers.sums_up_for_both, "I5"),
-    (claims_nothing, "I6"),
-    (claims_nothing, "I7"),
-    (dials_when_it_likes, "I8"),
-    (callers.asks_nobody_whose_caller_it_is, "I9"),
-    (names_nothing_it_says, "I11"),
-    (counts_no_phase, "I12"),
-    (decides_by_its_own_clock, "I13"),
-    (sends_once, "I14"),
-    (callers.obeys_anything, "I15"),
-    (ends_no_leg, "I16"),
-    (closes_once, "I16"),
-    (sets_no_timer, "I18"),
-    (waits_for_ever, "L3"),
-    (forgets_what_it_has_done, "I20"),
-    (takes_before_it_has, "L1"),
-    (drops_what_it_cannot_read, "I22"),
-    (needs_a_summary, "I24"),
-    (callers.holds_for_ever, "I25"),
-    (takes_it_for_recorded, "I28"),
+MUTATIONS: tuple[tuple[Mutation, str], ...] = (
+    (callers.leave_after_release, "I1"),
+    (callers.close_room_at_complete, "I1"),
+    (callers.never_unmute, "I2"),
+    (callers.take_acceptance_for_arrival, "I3"),
+    (callers.end_supervisor_at_complete, "I3"),
+    (callers.fail_the_return, "I4"),
+    (callers.repeat_summary_to_both, "I5"),
+    (claim_nothing, "I6"),
+    (claim_nothing, "I7"),
+    (dial_late, "I8"),
+    (callers.lock_no_caller, "I9"),
+    (send_without_msg_id, "I11"),
+    (count_no_phase, "I12"),
+    (use_the_workers_clock, "I13"),
+    (send_outbox_once, "I14"),
+    (callers.ignore_fencing_tokens, "I15"),
+    (end_no_leg, "I16"),
+    (close_room_once, "I16"),
+    (set_no_timer, "I18"),
+    (wait_without_end, "L3"),
+    (forget_triggers, "I20"),
+    (acknowledge_first, "L1"),
+    (drop_poison, "I22"),
+    (require_a_summary, "I24"),
+    (callers.never_expire_the_lease, "I25"),
+    (assume_recorded, "I28"),
 )
-"""I19 is broken with L3: what never ends lives too long. I21 is: acknowledged, and no record (L1)."""
+"""I19 is broken together with L3: a transfer that never ends lives too long. I21 is the same as L1."""

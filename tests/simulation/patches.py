@@ -1,7 +1,7 @@
-"""Clock, chance and the outside world, as actor code is given them in a run: the one place of patching.
+"""Patches that give actor code a simulated clock, random source and outside world during a run.
 
-The law of this file: only names in modules of `warmxfer` are replaced, never a module's inside, so that
-pytest and the standard library keep their own clock. What an actor reads here is virtual, its process's own,
+Invariant: only names in modules of `warmxfer` are replaced, never attributes of a standard module. So pytest
+and the standard library keep their own clock. What an actor reads is virtual time, the clock of its process,
 or drawn from the seed.
 """
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from .world import World
 
 _loaded = (rooms, briefing_actor, summarizer_actor, dead_letters, worker)
-"""Everything that may be patched has been imported by now."""
+"""These imports make sure that each module to be patched is loaded."""
 
 
-class Borrowed:
-    """What stands in for `time`, `random`, `secrets` and `uuid` while `world` runs."""
+class Patches:
+    """Replacements for `time`, `random`, `secrets` and `uuid` while `world` runs."""
 
     def __init__(self) -> None:
         self.world: World | None = None
@@ -48,7 +48,7 @@ class Borrowed:
     @property
     def _world(self) -> World:
         if self.world is None:
-            raise RuntimeError("the clock of a run was read outside of any run")
+            raise RuntimeError("the simulated clock was read outside of a run")
         return self.world
 
     @property
@@ -60,48 +60,50 @@ class Borrowed:
         return self._world.now + (process.skew_s if process else 0.0)
 
     def _monotonic(self) -> float:
-        """Machines count from their own start: two processes' readings have nothing to do with each other."""
+        """Return a reading that differs between processes, as readings of two machines do."""
         process = CURRENT.get()
         return self._world.loop.time() + (1_000.0 * len(process.name) if process else 0.0)
 
 
-BORROWED = Borrowed()
+PATCHES = Patches()
 
 
 @contextmanager
-def borrowed() -> Iterator[Borrowed]:
-    """Put the borrowed clock, chance and outside world in place, for any number of runs."""
-    given: dict[object, object] = {
-        time: BORROWED.time,
-        random: BORROWED.random,
-        secrets: BORROWED.secrets,
-        uuid: BORROWED.uuid,
-        time.monotonic: BORROWED.time.monotonic,
-        time.time: BORROWED.time.time,
-        rooms.open_room_client: lambda settings, seat: BORROWED._world.open_voice(seat),
-        summarizer_actor.open_model: lambda settings: BORROWED._world.open_model(),
+def patched() -> Iterator[Patches]:
+    """Install the patches while the context is open, for any number of runs."""
+    replacements: dict[object, object] = {
+        time: PATCHES.time,
+        random: PATCHES.random,
+        secrets: PATCHES.secrets,
+        uuid: PATCHES.uuid,
+        time.monotonic: PATCHES.time.monotonic,
+        time.time: PATCHES.time.time,
+        rooms.open_room_client: lambda settings, options: PATCHES._world.open_room_client(options),
+        summarizer_actor.open_model: lambda settings: PATCHES._world.open_model(),
     }
     undo: list[tuple[ModuleType, str, object]] = []
     clock_defaults = BrokerClock.__init__.__defaults__
     for module in _modules():
         for name, value in list(vars(module).items()):
-            stand_in = _stand_in(given, value)
-            if stand_in is not None:
+            replacement = _replacement(replacements, value)
+            if replacement is not None:
                 undo.append((module, name, value))
-                setattr(module, name, stand_in)
-    BrokerClock.__init__.__defaults__ = (BORROWED.time.monotonic,)
+                setattr(module, name, replacement)
+    BrokerClock.__init__.__defaults__ = (PATCHES.time.monotonic,)
     try:
-        yield BORROWED
+        yield PATCHES
     finally:
         BrokerClock.__init__.__defaults__ = clock_defaults
         for module, name, value in undo:
             setattr(module, name, value)
-        BORROWED.world = None
+        PATCHES.world = None
 
 
-def _stand_in(given: dict[object, object], value: object) -> Any:
+def _replacement(replacements: dict[object, object], value: object) -> Any:
     if isinstance(value, ModuleType) or callable(value):
-        return next((stand_in for real, stand_in in given.items() if real is value), None)
+        return next(
+            (replacement for original, replacement in replacements.items() if original is value), None
+        )
     return None
 
 

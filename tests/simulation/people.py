@@ -1,4 +1,4 @@
-"""People at the phone: who picks up, what they say, when they hang up. They know nothing of transfers."""
+"""Simulated supervisors: whether they answer, what they say, when they hang up."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 AUDIBLE_S = (0.0, 1.0)
 YES = "Yes, go ahead."
 NO = "No, I can't take this call right now."
-HM = "Sorry, what was that?"
-MACHINE = "You have reached the voicemail of Dana. Please leave a message after the tone."
+UNCLEAR = "Sorry, what was that?"
+VOICEMAIL = "You have reached the voicemail of Dana. Please leave a message after the tone."
 
 
 class People:
@@ -32,7 +32,7 @@ class People:
     def phone_rings(self, call: Call, order: DialRequest) -> None:
         plan, later = self._world.plans[call.transfer_id], self._world.later
         later(order.ringing_timeout_s, self._rang_out, call)
-        if call.twin or plan.supervisor == "no_answer":
+        if call.repeated_by_cloud or plan.supervisor == "no_answer":
             return
         match plan.supervisor:
             case "busy":
@@ -45,7 +45,7 @@ class People:
                 later(plan.ring_s, self._picks_up, call, plan)
 
     def hears(self, call: Call, words: str) -> None:
-        """The question was asked: it is answered after a while, in this person's way."""
+        """Reply to a question after a while, as the plan says for this supervisor."""
         if not words.endswith("?") or not call.transfer_id or call.record.direction != "outbound":
             return
         plan = self._world.plans[call.transfer_id]
@@ -54,7 +54,7 @@ class People:
             case "ready" | "hangs_up_briefing":
                 self._says(call, YES, plan.answer_s)
             case "hesitates":
-                self._says(call, HM if asked == 1 else YES, plan.answer_s)
+                self._says(call, UNCLEAR if asked == 1 else YES, plan.answer_s)
             case "declines":
                 self._says(call, NO, plan.answer_s)
             case "hangs_up_after_yes":
@@ -66,13 +66,13 @@ class People:
     def _picks_up(self, call: Call, plan: TransferPlan) -> None:
         if not self._world.cloud.answer(call):
             return
-        self._world.later(self._world.chance.uniform(*AUDIBLE_S), self._is_heard, call)
+        self._world.later(self._world.chance.uniform(*AUDIBLE_S), self._becomes_audible, call)
         if plan.supervisor == "voicemail":
-            self._says(call, MACHINE, 2.0)
+            self._says(call, VOICEMAIL, 2.0)
         if plan.supervisor == "hangs_up_briefing":
             self._world.later(plan.hang_up_s, self._hangs_up, call)
 
-    def _is_heard(self, call: Call) -> None:
+    def _becomes_audible(self, call: Call) -> None:
         if call.record.up:
             self._world.cloud.make_audible(
                 self._world.cloud.rooms[call.record.room_id or ""], call.record.participant_id or ""
@@ -93,5 +93,5 @@ class People:
         self, call: Call, cause: CallCause = CallCause.HUNG_UP, sip_code: int | None = None
     ) -> None:
         if call.record.up:
-            self._world.weather.note("supervisor_hangs_up", call.transfer_id)
+            self._world.faults.record("supervisor_hangs_up", call.transfer_id)
             self._world.cloud.hang_up(call, cause, sip_code)

@@ -1,4 +1,4 @@
-"""What a seed stands for: who calls, who shall take over, what is asked for and when."""
+"""What a seed stands for: the callers, the supervisors, and the transfers requested with their times."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SUPERVISORS: dict[Supervisor, float] = {
     "hangs_up_after_yes": 1.5,
 }
 SUPERVISOR_NUMBER = "+14155550110"
-HOUSE_NUMBER = "+14155550199"
+OUR_NUMBER = "+14155550199"
 PREMIUM_NUMBER = "+19005550123"
 
 
 @dataclass(frozen=True, slots=True)
 class TransferPlan:
-    """One request: `body` is what is published, `flaw` what is wrong with it."""
+    """One requested transfer. `body` is what is published, `flaw` is what is wrong with the request."""
 
     id: str
     session: str
@@ -48,9 +48,9 @@ class TransferPlan:
     supervisor: Supervisor
     ring_s: float
     answer_s: float
-    """How long the supervisor takes to say something."""
+    """How long the supervisor takes to reply."""
     hang_up_s: float
-    """After the moment at which this supervisor may hang up."""
+    """How long after answering (or after half of it, after the yes) a supervisor hangs up."""
     config: dict[str, Any]
     flaw: Literal["", "unreadable", "forbidden_number"]
 
@@ -67,79 +67,77 @@ class CallerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run.
+    """Everything about a run that does not depend on how it goes.
 
-    `storm_s`: how long faults may strike, at least; `skews_s`: how wrong the wall clocks are, by process;
-    `thinks_s`: how long the model takes.
+    `fault_time_s`: minimum time during which faults may strike. `skews_s`: error of the wall clocks.
+    `thinks_s`: shortest and longest time that the model takes.
     """
 
     callers: tuple[CallerPlan, ...]
     transfers: tuple[TransferPlan, ...]
-    storm_s: float
+    fault_time_s: float
     lease_s: float
     has_model: bool
     thinks_s: tuple[float, float]
     skews_s: tuple[float, ...]
 
 
-def draw(chance: random.Random) -> Plan:
-    """Everything about a run that does not depend on how it goes."""
-    # A model slower than the supervisor, who is there before there is anything to tell.
-    slow = chance.random() < 0.35
-    count = chance.choices((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))[0]
+def draw(rng: random.Random) -> Plan:
+    """Draw the plan of one run."""
+    # A slow model: the supervisor answers before the summary is ready.
+    slow = rng.random() < 0.35
+    count = rng.choices((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))[0]
     sessions: list[str] = []
     transfers: list[TransferPlan] = []
     for index in range(count):
-        again = bool(sessions) and chance.random() < 0.3
-        session = chance.choice(sessions) if again else f"room-s{len(sessions) + 1}"
-        if not again:
+        same_caller = bool(sessions) and rng.random() < 0.3
+        session = rng.choice(sessions) if same_caller else f"room-s{len(sessions) + 1}"
+        if not same_caller:
             sessions.append(session)
-        transfers.append(_transfer(chance, f"x{index + 1}", session, slow))
+        transfers.append(_transfer(rng, f"x{index + 1}", session, slow))
     callers = tuple(
-        CallerPlan(each, chance.uniform(1.0, 45.0) if chance.random() < 0.2 else None) for each in sessions
+        CallerPlan(each, rng.uniform(1.0, 45.0) if rng.random() < 0.2 else None) for each in sessions
     )
-    skewed = chance.random() < 0.2
+    skewed = rng.random() < 0.2
     return Plan(
         callers=callers,
         transfers=tuple(transfers),
-        storm_s=chance.uniform(15.0, 60.0),
-        lease_s=chance.choice((6.0, 20.0)),
-        has_model=slow or chance.random() < 0.6,
+        fault_time_s=rng.uniform(15.0, 60.0),
+        lease_s=rng.choice((6.0, 20.0)),
+        has_model=slow or rng.random() < 0.6,
         thinks_s=(2.0, 9.0) if slow else (0.1, 1.0),
-        skews_s=tuple(
-            chance.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)
-        ),
+        skews_s=tuple(rng.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)),
     )
 
 
-def _transfer(chance: random.Random, id: str, session: str, slow: bool) -> TransferPlan:
-    flaw: Any = chance.choices(("", "unreadable", "forbidden_number"), (0.93, 0.04, 0.03))[0]
+def _transfer(rng: random.Random, id: str, session: str, slow: bool) -> TransferPlan:
+    flaw: Any = rng.choices(("", "unreadable", "forbidden_number"), (0.93, 0.04, 0.03))[0]
     number = PREMIUM_NUMBER if flaw == "forbidden_number" else SUPERVISOR_NUMBER
     return TransferPlan(
         id=id,
         session=session,
-        asked_at_s=chance.uniform(0.5, 20.0) if id != "x1" else chance.uniform(0.5, 2.0),
-        cancelled_at_s=chance.uniform(1.0, 40.0) if chance.random() < 0.15 else None,
-        supervisor=chance.choices(tuple(SUPERVISORS), tuple(SUPERVISORS.values()))[0],
-        ring_s=chance.uniform(0.3, 1.5 if slow else 6.0),
-        answer_s=chance.uniform(0.2, 3.0),
-        hang_up_s=chance.uniform(0.0, 6.0),
+        asked_at_s=rng.uniform(0.5, 20.0) if id != "x1" else rng.uniform(0.5, 2.0),
+        cancelled_at_s=rng.uniform(1.0, 40.0) if rng.random() < 0.15 else None,
+        supervisor=rng.choices(tuple(SUPERVISORS), tuple(SUPERVISORS.values()))[0],
+        ring_s=rng.uniform(0.3, 1.5 if slow else 6.0),
+        answer_s=rng.uniform(0.2, 3.0),
+        hang_up_s=rng.uniform(0.0, 6.0),
         flaw=flaw,
         config={
             "destination": {
                 "routing_rule_id": "rule-1",
                 "sip_call_to": number,
-                "sip_call_from": HOUSE_NUMBER,
+                "sip_call_from": OUR_NUMBER,
             },
-            "command_timeout_s": chance.choice((4.0, 10.0)),
-            "summary_timeout_s": 8.0 if slow else chance.choice((2.0, 5.0, 8.0)),
-            "supervisor_join_timeout_s": chance.choice((10.0, 20.0, 40.0)),
-            "briefing_timeout_s": chance.choice((15.0, 30.0)),
-            "on_briefing_timeout": chance.choices(("cancel", "proceed"), (0.8, 0.2))[0],
-            "caller_arrival_timeout_s": chance.choice((4.0, 10.0)),
-            "pacing": chance.choices(("overlap", "sequential"), (0.7, 0.3))[0],
-            "summarize_by": chance.choices(("summarizer", "session"), (0.8, 0.2))[0],
-            "record": chance.random() < 0.4,
-            "brief_by": chance.choices(("briefing", "session"), (0.8, 0.2))[0],
+            "command_timeout_s": rng.choice((4.0, 10.0)),
+            "summary_timeout_s": 8.0 if slow else rng.choice((2.0, 5.0, 8.0)),
+            "supervisor_join_timeout_s": rng.choice((10.0, 20.0, 40.0)),
+            "briefing_timeout_s": rng.choice((15.0, 30.0)),
+            "on_briefing_timeout": rng.choices(("cancel", "proceed"), (0.8, 0.2))[0],
+            "caller_arrival_timeout_s": rng.choice((4.0, 10.0)),
+            "pacing": rng.choices(("overlap", "sequential"), (0.7, 0.3))[0],
+            "summarize_by": rng.choices(("summarizer", "session"), (0.8, 0.2))[0],
+            "record": rng.random() < 0.4,
+            "brief_by": rng.choices(("briefing", "session"), (0.8, 0.2))[0],
         },
     )

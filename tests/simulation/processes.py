@@ -1,4 +1,4 @@
-"""Every process of a run: started, stopped for a while, killed, started again. Their actors are real."""
+"""All processes of a run: started, frozen, killed and started again. They run the real actors."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ ACK_WAIT_S = 5.0
 SETTINGS = BusSettings(ack_wait_s=ACK_WAIT_S)
 DOWN_S = (0.3, 8.0)
 STALL_S = (0.5, 2.5 * ACK_WAIT_S)
-UNSEATED_AFTER_S = 4.0
+DISCONNECTED_AFTER_S = 4.0
 RECONCILE_S = 20.0
-"""Often enough to meet transfers at every stage: no living one may lose its supervisor by it."""
+"""Short enough to run in each stage of a transfer: it must never end the leg of a live transfer."""
 
 
-class House:
-    """Processes by name."""
+class Processes:
+    """The processes of a run, by name."""
 
     def __init__(self, world: World, skews_s: tuple[float, ...]) -> None:
         self._world = world
         self._skews_s = skews_s
         self._running: dict[str, tuple[Process, SimBus]] = {}
-        self._dark: set[str] = set()
-        """Killed and not started again yet."""
+        self._down: set[str] = set()
+        """Names of processes that were killed and are not started again yet."""
         self.sessions: dict[str, SimSession] = {}
 
-    def open(self) -> None:
+    def start_all(self) -> None:
         for role, count in COUNTS.items():
             for index in range(count):
                 self.start(f"{role}-{index + 1}")
@@ -61,13 +61,13 @@ class House:
         process.skew_s = self._skews_s[len(self._running) % len(self._skews_s)]
         bus = SimBus(self._world, process, SETTINGS)
         self._running[name] = (process, bus)
-        self._dark.discard(name)
+        self._down.discard(name)
         self._world.trace.add(name, "starts")
         task = spawn(self._world.loop, process, self._actor(role, name)(bus), name)
         task.add_done_callback(lambda done: self._ended(process, bus, done), context=self._world.context)
 
-    def strike(self, what: str) -> None:
-        """One of a role crashes, or stops for a while."""
+    def crash_or_stall(self, what: str) -> None:
+        """Crash or stall one process of a role. `what` is `crash_<role>` or `stall_<role>`."""
         verb, _, role = what.partition("_")
         able = [each for each in self._running.values() if each[0].role == role and not each[0].frozen]
         if not able:
@@ -75,30 +75,32 @@ class House:
         process, bus = self._world.chance.choice(able)
         if role == "primary" and not self.sessions[process.name.partition("-")[2]].live:
             return
-        self._world.weather.note(what)
+        self._world.faults.record(what)
         self._world.trace.add("fault", f"{what}: {process.name}")
         if verb == "crash":
             self.kill(process, bus)
         else:
             self._world.loop.freeze(process)
-            stall_s = self._world.weather.between(*STALL_S)
-            if stall_s > UNSEATED_AFTER_S:
-                self._world.later(UNSEATED_AFTER_S, self._unseat, process)
+            stall_s = self._world.faults.between(*STALL_S)
+            if stall_s > DISCONNECTED_AFTER_S:
+                self._world.later(DISCONNECTED_AFTER_S, self._disconnect_room_client, process)
             self._world.later(stall_s, self._world.loop.thaw, process)
 
     def kill(self, process: Process, bus: SimBus) -> None:
         self._world.loop.kill(process)
         bus.close()
         del self._running[process.name]
-        self._dark.add(process.name)
-        self._world.later(self._world.weather.between(0.5, UNSEATED_AFTER_S), self._unseat, process)
+        self._down.add(process.name)
+        self._world.later(
+            self._world.faults.between(0.5, DISCONNECTED_AFTER_S), self._disconnect_room_client, process
+        )
         if process.role == "primary":
             room_id = process.name.partition("-")[2]
             self._world.later(0.5, self._leave_room, room_id, self.sessions[room_id])
-        self._world.later(self._world.weather.between(*DOWN_S), self._start_again, process.name)
+        self._world.later(self._world.faults.between(*DOWN_S), self._start_again, process.name)
 
-    def calm(self) -> None:
-        """Everybody who stands still goes on; who is down comes up in its time."""
+    def thaw_all(self) -> None:
+        """Continue frozen processes. Killed ones start again at their own time."""
         for process, _ in self._running.values():
             self._world.loop.thaw(process)
 
@@ -108,11 +110,11 @@ class House:
 
     def _start_again(self, name: str) -> None:
         room_id = name.partition("-")[2]
-        if name in self._dark and (room_id not in self.sessions or self._needs_ai(room_id)):
+        if name in self._down and (room_id not in self.sessions or self._needs_ai(room_id)):
             self.start(name)
 
     def _needs_ai(self, room_id: str) -> bool:
-        """A voice-agent process comes up for a caller who is in its room, or may come back to it."""
+        """Return whether the caller is, or may come back, in the room of this AI."""
         caller = self._world.cloud.calls[f"in-{room_id}"]
         return caller.record.up and not self.sessions[room_id].over
 
@@ -120,9 +122,9 @@ class House:
         if self.sessions[room_id] is session:
             self._world.cloud.leave(self._world.cloud.rooms[room_id], f"ai-{room_id}", "connection lost")
 
-    def _unseat(self, process: Process) -> None:
+    def _disconnect_room_client(self, process: Process) -> None:
         if process.frozen:
-            for voice in [each for each in self._world.voices if each.process is process]:
+            for voice in [each for each in self._world.room_clients if each.process is process]:
                 voice.lose()
 
     def _ended(self, process: Process, bus: SimBus, task: asyncio.Task[None]) -> None:

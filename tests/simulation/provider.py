@@ -1,9 +1,11 @@
-"""The cloud as one gateway sees it: `warmxfer.adapters.telephony.Provider`, over a road that may fail.
+"""The cloud as one gateway sees it: a `warmxfer.adapters.telephony.Provider` whose requests may fail.
 
-The law of this file: a request does what a real one may do, and nothing else. What is in doubt happens at
-once, within the time a doubt needs to settle, or never; a look-up may be up to `STALE_S` old, or get no
-answer, or miss a call that is up, once. As the port wants it, what was turned away is sent again, and so is
-what means the same twice; every order that may have an effect is written into the book of orders first.
+Invariants:
+- A request does only what a real one may do.
+- An order whose outcome is unknown is executed at once, within `SETTLE_S`, or never.
+- A look-up may be up to `STALE_S` old, may get no reply, or may miss a call that is up, once.
+- A rate-limited order is sent again, and so is an idempotent one, as the port requires.
+- Each order that may have an effect is added to the cloud's orders first.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from warmxfer.adapters.telephony import (
     Unanswered,
 )
 
-from .cloud import Deed
+from .cloud import LedgerEntry
 
 if TYPE_CHECKING:
     from .world import World
@@ -38,13 +40,13 @@ MAX_TRIES = 3
 PAUSE_S = 0.2
 TRIP_S = (0.02, 0.25)
 SLOW_S = (0.5, 8.0)
-DARK_TRIP_S = 0.2
-DOUBT_STATUSES = (None, None, 500, 504)
+UNREACHABLE_TRIP_S = 0.2
+UNKNOWN_STATUSES = (None, None, 500, 504)
 T = TypeVar("T")
 
 
 class SimProvider:
-    """One gateway's own."""
+    """The provider of one gateway."""
 
     name = "simulated"
     signaling_url = "https://cloud.invalid"
@@ -54,61 +56,65 @@ class SimProvider:
         self._world = world
         self._cloud = world.cloud
 
-    # ── questions ────────────────────────────────────────────────────────────────────────────────
+    # ── look-ups ────────────────────────────────────────────────────────────────────────────────
 
     async def find_caller_call(self, room_id: str, *, within_s: float | None = None) -> CallRecord | None:
-        found = await self._ask(room_id.removeprefix("room-"), within_s)
+        found = await self._look_up(room_id.removeprefix("room-"), within_s)
         return next(
             (each for each in found if each.up and each.room_id == room_id and each.direction == "inbound"),
             None,
         )
 
     async def look_up_call(self, call_id: str, *, within_s: float | None = None) -> CallRecord | None:
-        found = await self._ask(self._about(call_id), within_s)
+        found = await self._look_up(self._transfer_of(call_id), within_s)
         call = next((each for each in found if each.call_id == call_id), None)
-        return None if call and call.up and self._is_overlooked(call_id) else call
+        return None if call and call.up and self._is_missed_once(call_id) else call
 
-    def _is_overlooked(self, call_id: str) -> bool:
-        """Once in a while a call that is up is "not found"; the next look at it sees it."""
-        if call_id in self._cloud.overlooked:
-            self._cloud.overlooked.remove(call_id)
-        elif self._world.weather.strikes("look_blind", self._known(self._about(call_id))):
-            self._cloud.overlooked.add(call_id)
-        return call_id in self._cloud.overlooked
+    def _is_missed_once(self, call_id: str) -> bool:
+        """Return whether this look-up misses a call that is up. The next look-up of it does not."""
+        if call_id in self._cloud.missed_once:
+            self._cloud.missed_once.remove(call_id)
+        elif self._world.faults.strikes(
+            "lookup_misses_call", self._known_transfer(self._transfer_of(call_id))
+        ):
+            self._cloud.missed_once.add(call_id)
+        return call_id in self._cloud.missed_once
 
     async def find_calls(
         self, room_id: str, participant_id: str, attempt_key: str, *, within_s: float | None = None
     ) -> list[CallRecord]:
-        found = await self._ask(room_id.removeprefix("room-"), within_s)
+        found = await self._look_up(room_id.removeprefix("room-"), within_s)
         ours = [each for each in found if each.metadata.get("attemptKey") == attempt_key]
         return sorted(ours, key=lambda each: not each.up)
 
     async def find_marked_calls(
         self, marks: Mapping[str, str], began_within_s: float, *, within_s: float | None = None
     ) -> list[CallRecord]:
-        found = await self._ask("", within_s)
+        found = await self._look_up("", within_s)
         return [each for each in found if each.up and marks.items() <= each.metadata.items()]
 
-    async def _ask(self, about: str, within_s: float | None) -> list[CallRecord]:
-        """The book of calls, as a look-up is shown it."""
-        return await self._again(lambda limit_s: self._ask_once(about, limit_s), within_s, Unanswered)
+    async def _look_up(self, concerned_id: str, within_s: float | None) -> list[CallRecord]:
+        """Return the call records as a look-up shows them."""
+        return await self._retry(
+            lambda limit_s: self._look_up_once(concerned_id, limit_s), within_s, Unanswered
+        )
 
-    async def _ask_once(self, about: str, limit_s: float) -> list[CallRecord]:
-        strikes = self._world.weather.strikes
-        if self._world.storm.cloud_dark:
-            await asyncio.sleep(min(DARK_TRIP_S, limit_s))
-            raise Unanswered("the cloud is dark", status=503)
-        if strikes("look_unanswered", self._known(about)):
-            await asyncio.sleep(self._world.weather.between(0.05, limit_s))
-            raise Unanswered("no usable answer", status=500)
-        trip_s = self._trip_s(about)
+    async def _look_up_once(self, concerned_id: str, limit_s: float) -> list[CallRecord]:
+        strikes = self._world.faults.strikes
+        if self._world.fault_schedule.cloud_unreachable:
+            await asyncio.sleep(min(UNREACHABLE_TRIP_S, limit_s))
+            raise Unanswered("the cloud is unreachable", status=503)
+        if strikes("lookup_unanswered", self._known_transfer(concerned_id)):
+            await asyncio.sleep(self._world.faults.between(0.05, limit_s))
+            raise Unanswered("no usable reply", status=500)
+        trip_s = self._trip_s(concerned_id)
         if trip_s > limit_s:
             await asyncio.sleep(limit_s)
-            raise Unanswered("no answer in time")
+            raise Unanswered("no reply in time")
         await asyncio.sleep(trip_s)
         at = self._world.now
-        if strikes("look_stale", self._known(about)):
-            at -= self._world.weather.between(0.0, STALE_S)
+        if strikes("lookup_stale", self._known_transfer(concerned_id)):
+            at -= self._world.faults.between(0.0, STALE_S)
         return [record for call in self._cloud.calls.values() if (record := call.as_of(at)) is not None]
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────
@@ -118,12 +124,12 @@ class SimProvider:
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         id = order.metadata["warmxferId"]
-        twice = self._world.weather.strikes("cloud_twice", id)
+        twice = self._world.faults.strikes("cloud_twice", id)
 
         def execute() -> str:
             call = self._cloud.dial(order)
             if twice:
-                self._cloud.dial(order, twin=True)
+                self._cloud.dial(order, repeated_by_cloud=True)
             return call.record.call_id
 
         call_id = await self._do(f"dial-{order.metadata['attempt']}", id, execute, within_s)
@@ -138,8 +144,8 @@ class SimProvider:
         return {"data": {"message": "accepted"}}
 
     async def end(self, call_id: str, *, within_s: float | None = None) -> None:
-        about = self._about(call_id)
-        await self._do("end", about, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
+        concerned_id = self._transfer_of(call_id)
+        await self._do("end", concerned_id, lambda: self._cloud.end(call_id), within_s, OutcomeUnknown)
 
     async def close_room(self, room_id: str, *, within_s: float | None = None) -> None:
         id = room_id.removeprefix("room-")
@@ -156,105 +162,105 @@ class SimProvider:
     async def _do(
         self,
         what: str,
-        about: str,
+        concerned_id: str,
         execute: Callable[[], T],
         within_s: float | None,
         repeated: type[Exception] | None = None,
     ) -> T:
-        """Have an order carried out; after `repeated`, as after being turned away, it is sent again."""
-        again = (RateLimited,) if repeated is None else (RateLimited, repeated)
-        return await self._again(
-            lambda limit_s: self._do_once(what, about, execute, limit_s), within_s, *again
+        """Send an order. It is sent again after `RateLimited`, and after `repeated` if that is given."""
+        retried = (RateLimited,) if repeated is None else (RateLimited, repeated)
+        return await self._retry(
+            lambda limit_s: self._do_once(what, concerned_id, execute, limit_s), within_s, *retried
         )
 
-    async def _again(
+    async def _retry(
         self, once: Callable[[float], Awaitable[T]], within_s: float | None, *after: type[Exception]
     ) -> T:
         loop = self._world.loop
         deadline = loop.time() + self._limit_s(within_s)
         share = 1.0 if after == (RateLimited,) else 0.5
         try_s = share * (deadline - loop.time())
-        doubt: OutcomeUnknown | None = None
-        for left in reversed(range(MAX_TRIES)):
+        outcome_unknown: OutcomeUnknown | None = None
+        for attempts_left in reversed(range(MAX_TRIES)):
             try:
                 return await once(min(try_s, deadline - loop.time()))
             except NotFound:
                 raise
             except (Rejected, *after) as error:
-                doubt = error if isinstance(error, OutcomeUnknown) else doubt
+                outcome_unknown = error if isinstance(error, OutcomeUnknown) else outcome_unknown
                 pause_s = error.after_s if isinstance(error, RateLimited) else PAUSE_S
-                if isinstance(error, Rejected) or not left or loop.time() + pause_s >= deadline:
-                    # It speaks for its own try only: an earlier one may have been carried out.
-                    raise doubt or error from error
-                told = doubt or error
+                if isinstance(error, Rejected) or not attempts_left or loop.time() + pause_s >= deadline:
+                    # This error is about its own attempt only: an earlier attempt may have been executed.
+                    raise outcome_unknown or error from error
+                last_error = outcome_unknown or error
             await asyncio.sleep(pause_s)
             if loop.time() >= deadline:
-                raise told
-        raise AssertionError("the last try returns or raises")
+                raise last_error
+        raise AssertionError("the last attempt returns or raises")
 
-    async def _do_once(self, what: str, about: str, execute: Callable[[], T], limit_s: float) -> T:
-        """Send one order; what is raised tells how much is known of it."""
-        strikes, known = self._world.weather.strikes, self._known(about)
-        if self._world.storm.cloud_dark:
-            await asyncio.sleep(min(DARK_TRIP_S, limit_s))
-            raise OutcomeUnknown("the cloud is dark", status=503)
-        trip_s = self._trip_s(about)
+    async def _do_once(self, what: str, concerned_id: str, execute: Callable[[], T], limit_s: float) -> T:
+        """Send one order. The exception says how much is known about its outcome."""
+        strikes, known = self._world.faults.strikes, self._known_transfer(concerned_id)
+        if self._world.fault_schedule.cloud_unreachable:
+            await asyncio.sleep(min(UNREACHABLE_TRIP_S, limit_s))
+            raise OutcomeUnknown("the cloud is unreachable", status=503)
+        trip_s = self._trip_s(concerned_id)
         if strikes("cloud_limits", known):
             await asyncio.sleep(min(trip_s, limit_s))
-            raise RateLimited("too many requests", after_s=self._world.weather.between(0.2, 3.0))
-        self._cloud.orders.append(Deed(self._world.now, what, about))
-        self._world.trace.add("gateway orders", f"{what} {about}")
+            raise RateLimited("too many requests", after_s=self._world.faults.between(0.2, 3.0))
+        self._cloud.orders.append(LedgerEntry(self._world.now, what, concerned_id))
+        self._world.trace.add("gateway orders", f"{what} {concerned_id}")
         if strikes("cloud_refuses", known):
             await asyncio.sleep(min(trip_s, limit_s))
             raise Rejected("the provider said no", status=422)
-        if strikes("cloud_doubtful_undone", known):
-            return await self._doubt(limit_s)
-        if strikes("cloud_doubtful_done", known):
+        if strikes("cloud_unknown_undone", known):
+            return await self._outcome_unknown(limit_s)
+        if strikes("cloud_unknown_done", known):
             self._later(min(trip_s, limit_s) / 2, execute)
-            return await self._doubt(limit_s)
-        if strikes("cloud_doubtful_late", known):
-            wait_s = self._world.weather.between(0.0, limit_s)
-            self._later(wait_s + self._world.weather.between(0.0, SETTLE_S - STALE_S - 0.1), execute)
-            return await self._doubt(limit_s, wait_s)
+            return await self._outcome_unknown(limit_s)
+        if strikes("cloud_unknown_late", known):
+            wait_s = self._world.faults.between(0.0, limit_s)
+            self._later(wait_s + self._world.faults.between(0.0, SETTLE_S - STALE_S - 0.1), execute)
+            return await self._outcome_unknown(limit_s, wait_s)
         if trip_s > limit_s:
             self._later(min(trip_s / 2, limit_s), execute)
-            return await self._doubt(limit_s, limit_s)
-        answer = self._later(trip_s / 2, execute)
+            return await self._outcome_unknown(limit_s, limit_s)
+        reply = self._later(trip_s / 2, execute)
         await asyncio.sleep(trip_s)
-        return answer.result()
+        return reply.result()
 
-    async def _doubt(self, limit_s: float, wait_s: float | None = None) -> Any:
-        await asyncio.sleep(self._world.weather.between(0.01, limit_s) if wait_s is None else wait_s)
-        raise OutcomeUnknown("the answer did not come", status=self._world.chance.choice(DOUBT_STATUSES))
+    async def _outcome_unknown(self, limit_s: float, wait_s: float | None = None) -> Any:
+        await asyncio.sleep(self._world.faults.between(0.01, limit_s) if wait_s is None else wait_s)
+        raise OutcomeUnknown("the reply did not come", status=self._world.chance.choice(UNKNOWN_STATUSES))
 
     def _later(self, delay_s: float, execute: Callable[[], T]) -> asyncio.Future[T]:
-        """Execute in the cloud, whatever becomes of the one who asked."""
-        answer: asyncio.Future[T] = self._world.loop.create_future()
+        """Execute in the cloud after `delay_s`, even if the requesting process dies."""
+        reply: asyncio.Future[T] = self._world.loop.create_future()
 
         def now() -> None:
             try:
-                answer.set_result(execute())
+                reply.set_result(execute())
             except (Rejected, NotReady) as error:
-                answer.set_exception(error)
-                answer.exception()
+                reply.set_exception(error)
+                reply.exception()
 
         self._world.later(delay_s, now)
-        return answer
+        return reply
 
     def _limit_s(self, within_s: float | None) -> float:
         limit_s = TIMEOUT_S if within_s is None else min(within_s, TIMEOUT_S)
         if limit_s <= 0:
-            raise NotSent("there was no time left to ask")
+            raise NotSent("there was no time left to send")
         return limit_s
 
-    def _trip_s(self, about: str) -> float:
-        slow = self._world.weather.strikes("cloud_slow", self._known(about))
+    def _trip_s(self, concerned_id: str) -> float:
+        slow = self._world.faults.strikes("cloud_slow", self._known_transfer(concerned_id))
         return self._world.chance.uniform(*(SLOW_S if slow else TRIP_S))
 
-    def _known(self, about: str) -> str | None:
-        return about if about in self._world.plans else None
+    def _known_transfer(self, concerned_id: str) -> str | None:
+        return concerned_id if concerned_id in self._world.plans else None
 
-    def _about(self, call_id: str) -> str:
+    def _transfer_of(self, call_id: str) -> str:
         call = self._cloud.calls.get(call_id)
         return call.transfer_id if call else ""
 
@@ -264,11 +270,11 @@ class SimProvider:
         return f"token-{room_id}-{participant_id}"
 
     async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        """Notices come in by `webhooks.py`."""
+        """Return None: notices come through `webhooks.py`."""
         return None
 
     async def register_webhooks(self) -> None:
-        """They are taken anyway."""
+        """Do nothing: notices come without registration."""
 
     async def aclose(self) -> None:
-        """There is no connection."""
+        """Do nothing: there is no connection."""

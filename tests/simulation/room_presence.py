@@ -1,7 +1,8 @@
-"""The cloud as a briefing agent sees it: `warmxfer.adapters.rooms.Voice`, in one seat of one room.
+"""The cloud as a briefing agent sees it: a `warmxfer.adapters.rooms.RoomClient` in one room.
 
-The law of this file: what happens in the room reaches the agent in one order. A seat whose process died is
-empty after a few seconds; one whose process stands still is lost when that lasts.
+Invariants:
+- Events of the room reach the agent in one order.
+- A participant whose process died or is frozen leaves the room after a few seconds.
 """
 
 from __future__ import annotations
@@ -23,56 +24,59 @@ from warmxfer.adapters.rooms import (
 from warmxfer.adapters.telephony import NotFound
 from warmxfer.schemas import InvalidRequest, RetryableError
 
-from .cloud import Guest, Room
+from .cloud import Participant, Room
 from .loop import CURRENT, Process
 
 if TYPE_CHECKING:
     from .world import World
 
-DOOR_S = (0.05, 0.4)
-HEAR_S = 0.03
+JOIN_S = (0.05, 0.4)
+EVENT_DELAY_S = 0.03
 UNSEEN_S = 4.0
-"""How long the seat of a process that does not move is kept."""
+"""Maximum time a participant stays in the room when its process is frozen."""
 
 
-class SimVoice:
-    """One presence in one room."""
+class SimRoomClient:
+    """One connection to one room."""
 
     model = None
 
-    def __init__(self, world: World, seat: JoinOptions) -> None:
+    def __init__(self, world: World, options: JoinOptions) -> None:
         self._world = world
-        self._seat = seat
+        self._options = options
         self._process: Process = CURRENT.get()  # type: ignore[assignment]
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()
-        self._guest: Guest | None = None
+        self._guest: Participant | None = None
         self._room: Room | None = None
         self._clear_at = 0.0
-        self._lines: deque[tuple[QueuedUtterance, str]] = deque()
+        self._utterances: deque[tuple[QueuedUtterance, str]] = deque()
         self._speaking: asyncio.TimerHandle | None = None
-        self._said = 0
+        self._utterance_count = 0
 
     async def join(self) -> RoomSnapshot:
-        await self._seat.token_source()
-        about = self._seat.room_id.removeprefix("room-")
-        if self._world.weather.strikes("door_shut", about):
-            await asyncio.sleep(self._world.weather.between(0.1, 2.0))
+        await self._options.token_source()
+        about = self._options.room_id.removeprefix("room-")
+        if self._world.faults.strikes("join_fails", about):
+            await asyncio.sleep(self._world.faults.between(0.1, 2.0))
             if self._world.chance.random() < 0.2:
-                raise InvalidRequest("the door stays shut")
-            raise RetryableError("nobody came to the door", after_s=0.5)
-        await asyncio.sleep(self._world.chance.uniform(*DOOR_S))
+                raise InvalidRequest("the room rejects the join")
+            raise RetryableError("the room did not reply to the join", after_s=0.5)
+        await asyncio.sleep(self._world.chance.uniform(*JOIN_S))
         try:
-            room = self._world.cloud.room(self._seat.room_id)
+            room = self._world.cloud.room(self._options.room_id)
         except NotFound as error:
             raise InvalidRequest("there is no such room") from error
         others = tuple(
-            RoomParticipant(guest.participant_id, audible=guest.audible)
-            for guest in room.guests.values()
-            if guest.participant_id != self._seat.participant_id
+            RoomParticipant(participant.participant_id, audible=participant.audible)
+            for participant in room.participants.values()
+            if participant.participant_id != self._options.participant_id
         )
-        self._room, self._guest = room, Guest(self._seat.participant_id, audible=True, tell=self._tell)
+        self._room, self._guest = (
+            room,
+            Participant(self._options.participant_id, audible=True, on_event=self._on_room_event),
+        )
         self._world.cloud.enter(room, self._guest)
-        self._world.voices.append(self)
+        self._world.room_clients.append(self)
         return RoomSnapshot(room.id, f"session-{room.id}", others)
 
     async def events(self) -> AsyncIterator[RoomEvent]:
@@ -85,53 +89,53 @@ class SimVoice:
                 return
 
     def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
-        self._said += 1
-        utterance = QueuedUtterance(f"u{self._said}", asyncio.get_running_loop().create_future())
-        self._lines.append((utterance, text))
+        self._utterance_count += 1
+        utterance = QueuedUtterance(f"u{self._utterance_count}", asyncio.get_running_loop().create_future())
+        self._utterances.append((utterance, text))
         if self._room is None:
-            self._end_line(interrupted=True)
-        elif len(self._lines) == 1:
+            self._end_utterance(interrupted=True)
+        elif len(self._utterances) == 1:
             self._speak()
         return utterance
 
     def interrupt(self) -> None:
-        while self._lines:
-            self._end_line(interrupted=True)
+        while self._utterances:
+            self._end_utterance(interrupted=True)
 
     def listen(self, enabled: bool) -> None:
-        """Our ears are always open."""
+        """Do nothing: this client always receives audio."""
 
     async def leave(self) -> None:
-        self._go("left by itself")
+        self._leave_room("left by itself")
         self._events.put_nowait(None)
 
-    # ── what the cloud does to us ────────────────────────────────────────────────────────────────
+    # ── called by the cloud ────────────────────────────────────────────────────────────────
 
     def lose(self) -> None:
-        """The line to the room is gone for good."""
+        """Lose the connection to the room for good."""
         if self._guest is not None:
-            self._tell("closed", self._seat.participant_id, DisconnectReason.LOST.value)
-            self._go("connection lost")
+            self._on_room_event("closed", self._options.participant_id, DisconnectReason.LOST.value)
+            self._leave_room("connection lost")
 
     @property
-    def seated(self) -> bool:
+    def joined_room_clients(self) -> bool:
         return self._guest is not None
 
     @property
     def process(self) -> Process:
         return self._process
 
-    def _go(self, reason: str) -> None:
-        room, guest = self._room, self._guest
+    def _leave_room(self, reason: str) -> None:
+        room, participant = self._room, self._guest
         self._room = self._guest = None
-        if self in self._world.voices:
-            self._world.voices.remove(self)
-        if room is not None and room.guests.get(self._seat.participant_id) is guest:
-            self._world.cloud.leave(room, self._seat.participant_id, reason)
-        while self._lines:
-            self._end_line(interrupted=True)
+        if self in self._world.room_clients:
+            self._world.room_clients.remove(self)
+        if room is not None and room.participants.get(self._options.participant_id) is participant:
+            self._world.cloud.leave(room, self._options.participant_id, reason)
+        while self._utterances:
+            self._end_utterance(interrupted=True)
 
-    def _tell(self, what: str, participant_id: str, words: str) -> None:
+    def _on_room_event(self, what: str, participant_id: str, words: str) -> None:
         event: RoomEvent
         match what:
             case "joined":
@@ -144,31 +148,31 @@ class SimVoice:
                 event = rooms.UtteranceHeard(participant_id, words)
             case _:
                 event = rooms.Disconnected(DisconnectReason(words))
-        self._clear_at = max(self._clear_at, self._world.loop.time() + HEAR_S)
-        self._world.loop.call_at(self._clear_at, self._hear, event, context=self._process.context)
+        self._clear_at = max(self._clear_at, self._world.loop.time() + EVENT_DELAY_S)
+        self._world.loop.call_at(self._clear_at, self._receive_event, event, context=self._process.context)
 
-    def _hear(self, event: RoomEvent) -> None:
+    def _receive_event(self, event: RoomEvent) -> None:
         if isinstance(event, rooms.Disconnected):
-            self._go(event.reason.value)
+            self._leave_room(event.reason.value)
         self._events.put_nowait(event)
 
     def _speak(self) -> None:
-        seconds = 0.2 + 0.02 * len(self._lines[0][1])
+        seconds = 0.2 + 0.02 * len(self._utterances[0][1])
         self._speaking = self._world.loop.call_later(seconds, self._finish, context=self._process.context)
 
     def _finish(self) -> None:
-        text = self._lines[0][1]
-        self._end_line(interrupted=False)
+        text = self._utterances[0][1]
+        self._end_utterance(interrupted=False)
         if self._room is not None:
-            self._world.cloud.say(self._room.id, self._seat.participant_id, text)
+            self._world.cloud.say(self._room.id, self._options.participant_id, text)
 
-    def _end_line(self, *, interrupted: bool) -> None:
+    def _end_utterance(self, *, interrupted: bool) -> None:
         if self._speaking is not None:
             self._speaking.cancel()
             self._speaking = None
-        utterance, _ = self._lines.popleft()
+        utterance, _ = self._utterances.popleft()
         if not utterance.ended.done():
             utterance.ended.set_result(interrupted)
         self._events.put_nowait(rooms.SpeechEnded(utterance.id, interrupted))
-        if self._lines and self._room is not None and not interrupted:
+        if self._utterances and self._room is not None and not interrupted:
             self._speak()

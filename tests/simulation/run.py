@@ -1,7 +1,9 @@
-"""Many seeds, or one: `python -m tests.simulation.run [--seeds 10000 --first N --jobs 2 | --seed N --trace]`.
+"""Runs many seeds, or one.
 
-Prints every broken promise with the seed that shows it again, the outcomes, and the coverage table. Exit
-status 1: a promise was broken, a seed did not repeat itself, or a cell that can be hit was not.
+`python -m tests.simulation.run [--seeds 10000 --first N --jobs 2 | --seed N --trace]`
+
+Prints each broken invariant with its seed, the outcomes, and the coverage table. Exit status 1: an invariant
+was broken, a seed gave two different runs, or a cell of the table that can be hit was not hit.
 """
 
 from __future__ import annotations
@@ -18,18 +20,18 @@ from multiprocessing import get_context
 from . import coverage
 from .coverage import Struck
 from .logs import read_logs
-from .patches import borrowed
-from .world import Verdict, simulate
+from .patches import patched
+from .world import RunResult, simulate
 
 CHUNK = 50
 REPEAT_EVERY = 50
-"""One seed in so many is run twice, and must be the same to the last bit."""
+"""One seed in this many is run twice; both runs must be equal to the last bit."""
 MAX_SHOWN = 20
 
 
 @dataclass
 class Tally:
-    """What many runs came to."""
+    """The sum of many runs."""
 
     seeds: int = 0
     steps: int = 0
@@ -38,14 +40,14 @@ class Tally:
     struck: Struck = field(default_factory=Counter)
     broken: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, result: RunResult) -> None:
         self.seeds += 1
-        self.steps += verdict.steps
-        self.virtual_s += verdict.virtual_s
-        self.outcomes.update(verdict.outcomes)
-        self.struck.update(verdict.struck)
-        if verdict.problems:
-            self.broken.append((verdict.seed, verdict.problems))
+        self.steps += result.steps
+        self.virtual_s += result.virtual_s
+        self.outcomes.update(result.outcomes)
+        self.struck.update(result.struck)
+        if result.problems:
+            self.broken.append((result.seed, result.problems))
 
     def merge(self, other: Tally) -> None:
         self.seeds += other.seeds
@@ -57,60 +59,60 @@ class Tally:
 
 
 def run_seeds(seeds: Sequence[int]) -> Tally:
-    """Run these, some of them twice."""
+    """Run these seeds, some of them twice."""
     tally = Tally()
-    with borrowed():
+    with patched():
         for seed in seeds:
-            verdict = simulate(seed)
-            if seed % REPEAT_EVERY == 0 and simulate(seed).digest != verdict.digest:
-                verdict = _unrepeatable(verdict)
-            tally.add(verdict)
+            result = simulate(seed)
+            if seed % REPEAT_EVERY == 0 and simulate(seed).digest != result.digest:
+                result = _unrepeatable(result)
+            tally.add(result)
     gc.collect()
     return tally
 
 
 def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
-    """Run `count` seeds from `first` on in `jobs` processes; yields tallies as they come."""
+    """Run `count` seeds from `first` on in `jobs` processes; yield a tally for each chunk."""
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
     if jobs == 1:
         yield from map(run_seeds, chunks)
         return
     gc.collect()
-    gc.freeze()  # What is loaded is here to stay: no collection after a run has to look through it.
+    gc.freeze()  # Loaded modules stay: later collections can skip them.
     with get_context("fork").Pool(jobs, initializer=read_logs, maxtasksperchild=20) as pool:
         yield from pool.imap_unordered(run_seeds, chunks)
 
 
-def _unrepeatable(verdict: Verdict) -> Verdict:
-    problems = (*verdict.problems, "the same seed gave another run")
-    return Verdict(
-        verdict.seed,
-        verdict.digest,
+def _unrepeatable(result: RunResult) -> RunResult:
+    problems = (*result.problems, "the same seed gave a different run")
+    return RunResult(
+        result.seed,
+        result.digest,
         problems,
-        verdict.struck,
-        verdict.outcomes,
-        verdict.trace,
-        verdict.virtual_s,
-        verdict.steps,
+        result.struck,
+        result.outcomes,
+        result.trace,
+        result.virtual_s,
+        result.steps,
     )
 
 
 def show_one(seed: int, *, trace: bool) -> int:
-    """One run, told in full."""
-    with borrowed():
-        verdict, again = simulate(seed), simulate(seed)
+    """Print one seed, run twice. Return the exit status."""
+    with patched():
+        result, again = simulate(seed), simulate(seed)
     if trace:
-        print(verdict.trace.shown())
-    print(f"seed {seed}: {', '.join(verdict.outcomes)}; {verdict.virtual_s:.1f} s; digest {verdict.digest}")
-    for problem in verdict.problems:
+        print(result.trace.shown())
+    print(f"seed {seed}: {', '.join(result.outcomes)}; {result.virtual_s:.1f} s; digest {result.digest}")
+    for problem in result.problems:
         print(f"  {problem}")
-    if again.digest != verdict.digest:
-        print("  the same seed gave another run")
-    return int(bool(verdict.problems) or again.digest != verdict.digest)
+    if again.digest != result.digest:
+        print("  the same seed gave a different run")
+    return int(bool(result.problems) or again.digest != result.digest)
 
 
 def show_many(first: int, count: int, jobs: int) -> int:
-    """Many runs, summed up."""
+    """Print the sum of many runs. Return the exit status."""
     began = time.monotonic()
     total = Tally()
     for tally in run_many(first, count, jobs):
@@ -136,11 +138,11 @@ def show_many(first: int, count: int, jobs: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200, help="how many")
-    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--seed", type=int, help="only this one, twice")
-    parser.add_argument("--trace", action="store_true", help="with --seed: all that happened")
+    parser.add_argument("--seed", type=int, help="run only this seed, twice")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happened")
     args = parser.parse_args()
     read_logs()
     if args.seed is not None:

@@ -1,6 +1,6 @@
-"""The live AI call of one caller: a voice-agent framework as small as the port, that writes down what it did.
+"""The live AI session of one caller: a minimal voice-agent framework that records what it did.
 
-Its process is the AI's own: when that dies the AI is gone, and what comes up again hears the caller.
+The session lives in a process of its own. If that process dies, the AI is gone. A new process starts unmuted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from warmxfer.actors.primary import Attachment
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
-from .cloud import Guest
+from .cloud import Participant
 from .loop import CURRENT, Process
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NOTICE_S = 0.05
 RETURN_GRACE_S = 5.0
-"""As long as the port asks for: who was held may have been moved away, and come back after the release."""
+"""As the port requires: a caller who was moved may come back after the release."""
 TURNS = [
     TranscriptTurn("agent", "Hi, how can I help you today?"),
     TranscriptTurn("caller", "My name is Ann and I was charged twice for order 4417."),
@@ -28,7 +28,7 @@ TURNS = [
 
 
 class SimSession:
-    """`muted` and `auto_end` as they are now; `holds` are the spans in which the caller was muted."""
+    """The session. `holds` are the spans in which the caller was muted: begin, and end if it has ended."""
 
     def __init__(self, world: World, room_id: str) -> None:
         self._world = world
@@ -40,22 +40,25 @@ class SimSession:
         self.over = False
         self.attachment: Attachment | None = None
         self.holds: list[list[float]] = []
-        world.cloud.enter(world.cloud.room(room_id), Guest(f"ai-{room_id}", audible=True, tell=self._tell))
+        world.cloud.enter(
+            world.cloud.room(room_id),
+            Participant(f"ai-{room_id}", audible=True, on_event=self._on_room_event),
+        )
 
     @property
     def live(self) -> bool:
-        """Whether the AI is there for the caller."""
+        """Whether the AI can talk to the caller."""
         return not self.over and not self._process.dead
 
     @property
     def killed(self) -> bool:
-        """Whether its process died, and none has come up in its place."""
+        """Whether its process died and no new one has started."""
         return self._process.dead
 
     @property
     def caller_participant_id(self) -> str | None:
-        guests = self._world.cloud.rooms[self.room_id].guests.values()
-        return next((each.participant_id for each in guests if each.call is not None), None)
+        participants = self._world.cloud.rooms[self.room_id].participants.values()
+        return next((each.participant_id for each in participants if each.call is not None), None)
 
     async def mute(self) -> None:
         if not self.muted:
@@ -92,11 +95,11 @@ class SimSession:
         self._end()
 
     async def on_phase(self, phase: PhaseChanged) -> None:
-        """A product would show it."""
+        """Do nothing: a real session would show the phase."""
 
-    # ── what the room does to us ─────────────────────────────────────────────────────────────────
+    # ── called by the room ─────────────────────────────────────────────────────────────────
 
-    def _tell(self, what: str, participant_id: str, words: str) -> None:
+    def _on_room_event(self, what: str, participant_id: str, words: str) -> None:
         if what in ("left", "audible", "closed"):
             self._world.loop.call_later(
                 NOTICE_S, self._notice, what, participant_id, words, context=self._process.context

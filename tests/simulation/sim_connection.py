@@ -1,8 +1,9 @@
-"""One connection to the simulated broker: two directions, that break together and come back together.
+"""One connection to the simulated broker: two directions, which break and come back together.
 
-The law of this file: each direction is one stream of bytes, so what is sent on it arrives in order or, when
-the connection breaks, not at all. What a process has sent may reach the broker although the process died
-meanwhile; what is sent to a process that stands still waits for it.
+Invariants:
+- What is sent in one direction arrives in order. If the connection breaks, it does not arrive.
+- What a process has sent may reach the broker after the process died.
+- What is sent to a frozen process waits until the process continues.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .loop import Process
-from .sim_consumer import SimPuller
+from .sim_consumer import SimPullConsumer
 
 if TYPE_CHECKING:
     from .world import World
@@ -22,97 +23,103 @@ SLOW_S = (0.2, 1.5)
 RECONNECT_S = (0.05, 0.6)
 
 
-class Attempt(Exception):
-    """One attempt came to nothing; why."""
+class AttemptFailed(Exception):
+    """One attempt failed; the text says why."""
 
 
-class Wire:
-    """`send` to the broker, `receive` from it, for as long as the connection stands."""
+class SimConnection:
+    """Sends to the broker and receives from it while it is connected."""
 
     def __init__(self, world: World, process: Process) -> None:
         self.world = world
         self.process = process
         self.connected = True
         self.closed = False
-        self.pullers: list[SimPuller] = []
-        self._life = 0
-        self._last_words: int | None = None
-        """The life whose words still reach the broker although its process has died."""
+        self.pull_consumers: list[SimPullConsumer] = []
+        self._number = 0
+        self._last_sent_number: int | None = None
+        """Number of the connection whose last messages still reach the broker after its process died."""
         self._latency_s = world.chance.uniform(*LATENCY_S)
         self._out_clear_at = self._in_clear_at = 0.0
+        """When the last message of each direction arrives; a later message does not overtake it."""
         self._hooks: list[Callable[[], Awaitable[None]]] = []
-        self._came_back = asyncio.Event()
+        self._connected_event = asyncio.Event()
         self._waiting: dict[asyncio.Future[Any], None] = {}
-        """Requests whose answer is awaited, in the order they were sent."""
+        """Requests without a reply yet, in the order in which they were sent."""
 
     def send(self, act: Callable[..., object], *args: object) -> None:
-        """Have `act` happen at the broker; nothing comes of it if the connection breaks on the way."""
-        slow_s = self.world.weather.between(*SLOW_S) if self.world.weather.strikes("bus_slow") else 0.0
+        """Call `act` at the broker after the latency, unless the connection breaks before."""
+        slow_s = self.world.faults.between(*SLOW_S) if self.world.faults.strikes("bus_slow") else 0.0
         jitter_s = self._latency_s * self.world.chance.random()
         self._out_clear_at = max(
             self._out_clear_at, self.world.loop.time() + self._latency_s + jitter_s + slow_s
         )
-        self.world.at(self._out_clear_at, self._land, self._life, act, args)
+        self.world.at(self._out_clear_at, self._at_broker, self._number, act, args)
 
     def receive(self, act: Callable[..., object], *args: object) -> None:
-        """Have `act` happen in our process; nothing comes of it if the connection breaks on the way."""
+        """Call `act` in this process after the latency, unless the connection breaks before."""
         jitter_s = self._latency_s * self.world.chance.random()
         self._in_clear_at = max(self._in_clear_at, self.world.loop.time() + self._latency_s + jitter_s)
         self.world.loop.call_at(
-            self._in_clear_at, self._reach, self._life, act, args, context=self.process.context
+            self._in_clear_at,
+            self._at_process,
+            self._number,
+            act,
+            args,
+            context=self.process.context,
         )
 
-    def _land(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if life in (self._life, self._last_words) and not self.world.broker_down:
+    def _at_broker(self, number: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
+        if number in (self._number, self._last_sent_number) and not self.world.broker_down:
             act(*args)
 
-    def _reach(self, life: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if life == self._life and not self.closed:
+    def _at_process(self, number: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
+        if number == self._number and not self.closed:
             act(*args)
 
-    def break_off(self) -> None:
-        """The connection is gone: nothing on the way arrives, nobody hears, no pull stands."""
-        self._life += 1
+    def disconnect(self) -> None:
+        """Break the connection: messages on the way, subscriptions and pulls are lost."""
+        self._number += 1
         self.connected = False
-        self._came_back.clear()
-        for puller in self.pullers:
+        self._connected_event.clear()
+        for puller in self.pull_consumers:
             puller.forget()
-        self.world.loop.call_soon(self._lose, context=self.process.context)
+        self.world.loop.call_soon(self._fail_requests, context=self.process.context)
 
-    def come_back(self) -> None:
-        """Connected again, after a moment, unless the broker is still away."""
+    def reconnect(self) -> None:
+        """Connect again after a moment, or later if the broker is unreachable."""
         after_s = self.world.chance.uniform(*RECONNECT_S)
-        self.world.loop.call_later(after_s, self._return, self._life, context=self.process.context)
+        self.world.loop.call_later(after_s, self._on_reconnected, self._number, context=self.process.context)
 
     def close(self) -> None:
-        """The process died, and the broker noticed; what was on the way arrives, or does not."""
+        """Close the connection of a dead process. Messages on the way arrive with probability one half."""
         if self.connected and self.world.chance.random() < 0.5:
-            self._last_words = self._life
-        self.break_off()
+            self._last_sent_number = self._number
+        self.disconnect()
         self.closed = True
 
-    def renew(self) -> None:
-        """What a connection that comes back must tell the broker again."""
+    def renew_subscriptions(self) -> None:
+        """Register the subscriptions at the broker again after a reconnect."""
 
-    def _lose(self) -> None:
+    def _fail_requests(self) -> None:
         for future in list(self._waiting):
             if not future.done():
-                future.set_exception(Attempt("connection lost"))
+                future.set_exception(AttemptFailed("connection lost"))
 
-    def _return(self, life: int) -> None:
-        if life != self._life or self.closed:
+    def _on_reconnected(self, number: int) -> None:
+        if number != self._number or self.closed:
             return
         if self.world.broker_down:
-            self.come_back()
+            self.reconnect()
             return
         self.connected = True
-        self.renew()
-        self._came_back.set()
-        for puller in self.pullers:
+        self.renew_subscriptions()
+        self._connected_event.set()
+        for puller in self.pull_consumers:
             puller.resume()
         hooks = [hook() for hook in tuple(self._hooks)]
         if hooks:
-            self._hooking = asyncio.ensure_future(_one_by_one(hooks))
+            self._hooks_task = asyncio.ensure_future(_one_by_one(hooks))
 
 
 async def _one_by_one(hooks: Sequence[Awaitable[None]]) -> None:

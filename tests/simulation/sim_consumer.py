@@ -1,4 +1,7 @@
-"""The flow of one consumer to one worker: what was asked for and what is held never exceed the window."""
+"""A durable consumer as one worker sees it.
+
+Invariant: messages pulled for plus messages in flight never exceed the window.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ if TYPE_CHECKING:
     from .simbus import SimBus
 
 
-class SimPuller:
-    """As `warmxfer.bus.pull_consumer.Puller`, its wire left out."""
+class SimPullConsumer:
+    """Replaces `warmxfer.bus.pull_consumer.PullConsumer`."""
 
     def __init__(self, bus: SimBus, consumer: str, sink: MessageSink, window: int) -> None:
         self._bus = bus
@@ -20,12 +23,12 @@ class SimPuller:
         self._sink = sink
         self._window = window
         self._refill = max(1, window // 4)
-        self._asked = 0
+        self._requested = 0
         self._pulling = False
 
     async def start(self) -> None:
         self._pulling = True
-        self._bus.pullers.append(self)
+        self._bus.pull_consumers.append(self)
         await self.request_more()
 
     async def stop(self) -> None:
@@ -33,49 +36,49 @@ class SimPuller:
         self.forget()
 
     async def request_more(self) -> None:
-        self._ask()
+        self._pull()
 
-    def _ask(self) -> None:
-        room = self._window - self._sink.in_flight - self._asked
-        if self._pulling and self._bus.connected and room >= self._refill:
-            self._asked += room
-            self._bus.send(self._consumer.pull, self, room)
+    def _pull(self) -> None:
+        free = self._window - self._sink.in_flight - self._requested
+        if self._pulling and self._bus.connected and free >= self._refill:
+            self._requested += free
+            self._bus.send(self._consumer.pull, self, free)
 
-    async def ack(self, arrival: ConsumerMessage) -> None:
-        self._settle(arrival, "ack")
+    async def ack(self, message: ConsumerMessage) -> None:
+        self._settle(message, "ack")
 
-    async def nak(self, arrival: ConsumerMessage, delay_s: float = 0.0) -> None:
-        self._settle(arrival, "nak", delay_s)
+    async def nak(self, message: ConsumerMessage, delay_s: float = 0.0) -> None:
+        self._settle(message, "nak", delay_s)
 
-    async def progress(self, arrival: ConsumerMessage) -> None:
-        self._settle(arrival, "progress")
+    async def progress(self, message: ConsumerMessage) -> None:
+        self._settle(message, "progress")
 
-    async def term(self, arrival: ConsumerMessage) -> None:
-        self._settle(arrival, "term")
+    async def term(self, message: ConsumerMessage) -> None:
+        self._settle(message, "term")
 
-    def _settle(self, arrival: ConsumerMessage, verb: str, delay_s: float = 0.0) -> None:
-        lost = verb != "progress" and self._bus.world.weather.strikes(
-            "receipt_lost", arrival.subject.split(".")[1]
+    def _settle(self, message: ConsumerMessage, verb: str, delay_s: float = 0.0) -> None:
+        lost = verb != "progress" and self._bus.world.faults.strikes(
+            "settle_lost", message.subject.split(".")[1]
         )
         if self._bus.connected and not lost:
-            self._bus.send(self._consumer.settle, arrival.seq, verb, delay_s)
+            self._bus.send(self._consumer.settle, message.seq, verb, delay_s)
 
-    def give(self, arrival: ConsumerMessage) -> None:
-        """At the broker: hand out one message."""
-        self._bus.receive(self._arrive, arrival)
+    def give(self, message: ConsumerMessage) -> None:
+        """At the broker: deliver one message."""
+        self._bus.receive(self._arrive, message)
 
-    def _arrive(self, arrival: ConsumerMessage) -> None:
+    def _arrive(self, message: ConsumerMessage) -> None:
         if self._pulling:
-            self._asked = max(0, self._asked - 1)
-            self._sink.accept(arrival)
-            self._ask()
+            self._requested = max(0, self._requested - 1)
+            self._sink.accept(message)
+            self._pull()
 
     def forget(self) -> None:
-        """The connection is gone: no pull stands at the broker."""
-        self._asked = 0
+        """Drop all pulls: the connection is broken."""
+        self._requested = 0
         self._consumer.forget(self)
 
     def resume(self) -> None:
-        """The connection is back: counting starts anew."""
-        self._asked = 0
-        self._ask()
+        """Pull again after a reconnect."""
+        self._requested = 0
+        self._pull()

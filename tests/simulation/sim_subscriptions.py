@@ -1,4 +1,4 @@
-"""Live subscriptions, questions and answers, as `warmxfer.bus.subscriptions` has them, without a wire."""
+"""Live subscriptions, requests and replies over the simulated broker."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 Handler = Callable[[LiveMessage], Awaitable[bytes]]
 
-HEARD_AGAIN_S = 20.0
-"""Whoever cannot be sure that an outbox went out sends it again, and whoever listens hears it again."""
+RECEIVED_AGAIN_S = 20.0
+"""A coordinator that is not sure that an outbox was sent sends it again; subscribers receive it again."""
 
 
-class SimListener:
-    """`async with bus.listen(subject) as heard: async for message in heard: ...`"""
+class SimSubscription:
+    """Subscription: `async with bus.subscribe(subject) as messages: async for message in messages: ...`"""
 
     def __init__(self, bus: SimBus, subject: str) -> None:
         self._bus = bus
@@ -32,7 +32,7 @@ class SimListener:
         self._wake = asyncio.Event()
         self._ended = False
 
-    async def __aenter__(self) -> SimListener:
+    async def __aenter__(self) -> SimSubscription:
         self._bus.register(self)
         return self
 
@@ -40,7 +40,7 @@ class SimListener:
         self.end()
         self._bus.unregister(self)
 
-    def __aiter__(self) -> SimListener:
+    def __aiter__(self) -> SimSubscription:
         return self
 
     async def __anext__(self) -> LiveMessage:
@@ -67,23 +67,23 @@ class SimListener:
         self._wake.set()
 
     def offer(self, subject: str, data: bytes) -> None:
-        """At the broker: somebody published `subject`."""
+        """At the broker: receive a message published on `subject`."""
         if self._bus.connected and matches(self._subject, subject):
             self._bus.receive(self._arrive, LiveMessage(subject, data))
-            if self._bus.world.weather.strikes("heard_twice", subject.split(".")[1]):
-                late_s = self._bus.world.weather.between(0.0, HEARD_AGAIN_S)
+            if self._bus.world.faults.strikes("received_twice", subject.split(".")[1]):
+                late_s = self._bus.world.faults.between(0.0, RECEIVED_AGAIN_S)
                 self._bus.world.later(late_s, self._bus.receive, self._arrive, LiveMessage(subject, data))
 
-    def _arrive(self, heard: LiveMessage) -> None:
+    def _arrive(self, message: LiveMessage) -> None:
         lost = 0
         if len(self._pending) >= MAX_PENDING:
             lost = self._pending.popleft().lost + 1
-        self._pending.append(LiveMessage(heard.subject, heard.data, lost))
+        self._pending.append(LiveMessage(message.subject, message.data, lost))
         self._wake.set()
 
 
-class SimAnswering:
-    """`async with bus.serve(subject, handler): ...`"""
+class SimResponder:
+    """Responder: `async with bus.serve(subject, handler): ...`"""
 
     def __init__(self, bus: SimBus, subject: str, handler: Handler, queue: str | None) -> None:
         self._bus = bus
@@ -92,67 +92,67 @@ class SimAnswering:
         self.subject = subject
         self.queue = queue
 
-    async def __aenter__(self) -> SimAnswering:
+    async def __aenter__(self) -> SimResponder:
         self._bus.register(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._bus.unregister(self)
 
-    def offer(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
-        """At the broker: a question for us; `answer` is called at the broker with what comes of it."""
-        self._bus.receive(self._begin, question, answer)
+    def offer(self, request: LiveMessage, reply_to: Callable[[bytes | Exception], None]) -> None:
+        """At the broker: receive a request. `answer` is called at the broker with the reply or the error."""
+        self._bus.receive(self._begin, request, reply_to)
 
-    def _begin(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(question, answer))
+    def _begin(self, request: LiveMessage, reply_to: Callable[[bytes | Exception], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._handle(request, reply_to))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, question: LiveMessage, answer: Callable[[bytes | Exception], None]) -> None:
-        told: bytes | Exception
+    async def _handle(self, request: LiveMessage, reply_to: Callable[[bytes | Exception], None]) -> None:
+        reply: bytes | Exception
         try:
             async with asyncio.timeout(REPLY_DEADLINE_S):
-                told = await self._handler(question)
+                reply = await self._handler(request)
         except InvalidRequest as error:
-            told = InvalidRequest(str(error))
+            reply = InvalidRequest(str(error))
         except (RetryableError, TimeoutError) as error:
-            told = NoReply(f"{self.subject}: {error}")
+            reply = NoReply(f"{self.subject}: {error}")
         except Exception as error:
-            told = InternalError(f"{self.subject}: the answering side failed with {type(error).__name__}")
+            reply = InternalError(f"{self.subject}: the responder failed with {type(error).__name__}")
         if self._bus.connected:
-            self._bus.send(answer, told)
+            self._bus.send(reply_to, reply)
 
 
-async def ask(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes:
-    """Ask one of those who serve `subject`, and return the answer."""
+async def send_request(bus: SimBus, subject: str, data: bytes, timeout_s: float) -> bytes:
+    """Send a request to one of the responders of `subject` and return its reply."""
     world = bus.world
     future: asyncio.Future[bytes] = world.loop.create_future()
 
-    def settle(told: bytes | Exception) -> None:
+    def settle(reply: bytes | Exception) -> None:
         if future.done():
             return
-        if isinstance(told, bytes):
-            future.set_result(told)
+        if isinstance(reply, bytes):
+            future.set_result(reply)
         else:
-            future.set_exception(told)
+            future.set_exception(reply)
 
     def route() -> None:
         servers = [
-            each for one in world.buses if one.connected for each in one.answerings if each.subject == subject
+            each for one in world.buses if one.connected for each in one.responders if each.subject == subject
         ]
         if not servers:
-            bus.receive(settle, NoReply(f"Nobody listens on {subject}"))
+            bus.receive(settle, NoReply(f"No process serves {subject}"))
             return
-        world.chance.choice(servers).offer(LiveMessage(subject, data), lambda told: bus.receive(settle, told))
+        world.chance.choice(servers).offer(
+            LiveMessage(subject, data), lambda reply: bus.receive(settle, reply)
+        )
 
     if not bus.connected:
         raise NoReply(f"The connection broke while waiting on {subject}")
-    if not world.weather.strikes("question_lost"):
+    if not world.faults.strikes("request_lost"):
         bus.send(route)
-    giving_up = world.loop.call_later(
-        timeout_s, settle, NoReply(f"Nobody answered on {subject} within {timeout_s:g} s")
-    )
+    timer = world.loop.call_later(timeout_s, settle, NoReply(f"No reply on {subject} within {timeout_s:g} s"))
     try:
         return await future
     finally:
-        giving_up.cancel()
+        timer.cancel()

@@ -1,7 +1,9 @@
 """The bus of one process: the methods of `warmxfer.bus.Bus`, over the simulated broker.
 
-The law of this file: a write is repeated under its id until the deadline, as the real bus does; one that was
-stored without our hearing of it stays stored. Whoever listens hears a write whether or not it was stored.
+Invariants, as for the real bus:
+- A write is repeated with its message id until the deadline.
+- A write whose acknowledgement was lost stays stored.
+- Subscribers receive a write whether or not it was stored.
 """
 
 from __future__ import annotations
@@ -17,88 +19,91 @@ from warmxfer.bus.retry import ATTEMPT_TIMEOUT_S
 from warmxfer.bus.transfer_log import MAX_RECORDS
 
 from .loop import Process
-from .sim_connection import Attempt, Wire
-from .sim_consumer import SimPuller
-from .sim_subscriptions import Handler, SimAnswering, SimListener, ask
+from .sim_connection import AttemptFailed, SimConnection
+from .sim_consumer import SimPullConsumer
+from .sim_subscriptions import Handler, SimResponder, SimSubscription, send_request
 
 if TYPE_CHECKING:
     from .world import World
 
 RETRY_PAUSE_S = 0.05
 STALE_S = (0.15, 0.3)
-"""How far a replica is behind that answers too early: so it was measured."""
+"""How far a stale replica is behind, as measured."""
 T = TypeVar("T")
 
 
-class SimBus(Wire):
-    """One connection of one life of a process."""
+class SimBus(SimConnection):
+    """The bus of one process."""
 
     def __init__(self, world: World, process: Process, settings: BusSettings) -> None:
         super().__init__(world, process)
         self.settings = settings
-        self.listeners: list[SimListener] = []
-        """Those the broker knows of."""
-        self.answerings: list[SimAnswering] = []
-        self._wanted: list[SimListener | SimAnswering] = []
+        self.subscriptions: list[SimSubscription] = []
+        """Subscriptions that the broker knows."""
+        self.responders: list[SimResponder] = []
+        self._wanted: list[SimSubscription | SimResponder] = []
         world.buses.append(self)
 
-    def register(self, who: SimListener | SimAnswering) -> None:
-        """From the broker's hearing of it on, and after every reconnect."""
-        self._wanted.append(who)
-        self.send(self._enlist, who)
+    def register(self, endpoint: SimSubscription | SimResponder) -> None:
+        """Register a subscription or responder at the broker, and again after each reconnect."""
+        self._wanted.append(endpoint)
+        self.send(self._add_at_broker, endpoint)
 
-    def unregister(self, who: SimListener | SimAnswering) -> None:
-        self._wanted.remove(who)
-        for known in (self.listeners, self.answerings):
-            if who in known:
-                known.remove(who)  # type: ignore[arg-type]
+    def unregister(self, endpoint: SimSubscription | SimResponder) -> None:
+        self._wanted.remove(endpoint)
+        for known in (self.subscriptions, self.responders):
+            if endpoint in known:
+                known.remove(endpoint)  # type: ignore[arg-type]
 
-    def renew(self) -> None:
-        """The connection is back: the broker is told of every subscription that it does not know of."""
-        for who in self._wanted:
-            self._enlist(who)
+    def renew_subscriptions(self) -> None:
+        """Register again what the broker does not know."""
+        for endpoint in self._wanted:
+            self._add_at_broker(endpoint)
 
-    def _enlist(self, who: SimListener | SimAnswering) -> None:
-        if who not in self._wanted:
+    def _add_at_broker(self, endpoint: SimSubscription | SimResponder) -> None:
+        if endpoint not in self._wanted:
             return
-        if isinstance(who, SimListener):
-            if who not in self.listeners:
-                self.listeners.append(who)
-        elif who not in self.answerings:
-            self.answerings.append(who)
+        if isinstance(endpoint, SimSubscription):
+            if endpoint not in self.subscriptions:
+                self.subscriptions.append(endpoint)
+        elif endpoint not in self.responders:
+            self.responders.append(endpoint)
 
     def close(self) -> None:
-        """The process died, and the broker noticed."""
+        """Close the connection of a dead process."""
         super().close()
         self.world.buses.remove(self)
 
-    # ── one request, and the answer to it ───────────────────────────────────────────────────────
+    # ── one request and its reply ───────────────────────────────────────────────────────
 
-    async def call(self, act: Callable[[], T], timeout_s: float, *, heard: bool = True) -> T:
-        """`act` at the broker, and what it returned or raised. Raises `Attempt`, always unless `heard`."""
+    async def call(self, act: Callable[[], T], timeout_s: float, *, replied: bool = True) -> T:
+        """Call `act` at the broker and return its result.
+
+        Raises `AttemptFailed` if no reply comes in time. Without `replied` the reply is lost.
+        """
         loop = self.world.loop
         future: asyncio.Future[T] = loop.create_future()
         self._waiting[future] = None
-        giving_up = loop.call_later(timeout_s, _fail, future, Attempt("timeout"))
-        self.send(self._carry_out, act, future, heard)
+        timer = loop.call_later(timeout_s, _fail, future, AttemptFailed("timeout"))
+        self.send(self._carry_out, act, future, replied)
         try:
             return await future
         finally:
-            giving_up.cancel()
+            timer.cancel()
             del self._waiting[future]
 
-    def _carry_out(self, act: Callable[[], T], future: asyncio.Future[T], heard: bool) -> None:
+    def _carry_out(self, act: Callable[[], T], future: asyncio.Future[T], replied: bool) -> None:
         try:
             value = act()
         except (StaleWrite, InvalidRequest) as error:
-            if heard:
+            if replied:
                 self.receive(_fail, future, error)
         else:
-            if heard:
+            if replied:
                 self.receive(_fulfil, future, value)
 
-    async def patiently(self, once: Callable[[float], Awaitable[T]], deadline_s: float) -> T:
-        """Repeat `once` until it comes to something; raises `Unavailable` at the deadline."""
+    async def retry_until(self, once: Callable[[float], Awaitable[T]], deadline_s: float) -> T:
+        """Repeat `once` until it succeeds. Raises `Unavailable` at the deadline."""
         loop = self.world.loop
         deadline = loop.time() + deadline_s
         why: object = "not connected"
@@ -106,16 +111,16 @@ class SimBus(Wire):
             if not self.connected:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        await self._came_back.wait()
+                        await self._connected_event.wait()
                 except TimeoutError as error:
-                    raise Unavailable(f"The bus did not answer in time ({why})") from error
+                    raise Unavailable(f"The bus did not reply in time ({why})") from error
             try:
                 return await once(min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - loop.time())))
-            except Attempt as error:
+            except AttemptFailed as error:
                 why = error
             pause_s = RETRY_PAUSE_S * self.world.chance.uniform(0.5, 5.0)
             if loop.time() + pause_s >= deadline:
-                raise Unavailable(f"The bus did not answer in time ({why})")
+                raise Unavailable(f"The bus did not reply in time ({why})")
             await asyncio.sleep(pause_s)
 
     # ── what actors use ──────────────────────────────────────────────────────────────────────────
@@ -132,33 +137,33 @@ class SimBus(Wire):
     ) -> int:
         name = msg_id or self.world.token()
         about = subject.split(".")[1]
-        doubtful = False
+        outcome_unknown = False
 
         def store() -> int:
-            self._tell_listeners(subject, data)
+            self._deliver_live(subject, data)
             seq, repeated = self.world.stream.store(subject, data, name, expect_last, headers)
             if repeated and expect_last is not None and self.world.stream[seq].data != data:
-                raise StaleWrite(f"Somebody wrote to {subject} under this id first")
+                raise StaleWrite(f"another message was written to {subject} with this id")
             return seq
 
         async def once(timeout_s: float) -> int:
-            nonlocal doubtful
-            strikes = self.world.weather.strikes
+            nonlocal outcome_unknown
+            strikes = self.world.faults.strikes
             if strikes("publish_lost", about):
                 await asyncio.sleep(timeout_s)
-                raise Attempt("lost on the way there")
+                raise AttemptFailed("lost on the way to the broker")
             try:
-                return await self.call(store, timeout_s, heard=not strikes("ack_lost", about))
-            except Attempt:
-                doubtful = True
+                return await self.call(store, timeout_s, replied=not strikes("ack_lost", about))
+            except AttemptFailed:
+                outcome_unknown = True
                 raise
             except StaleWrite:
-                won = self._won(subject, name, expect_last) if doubtful else None
+                won = self._won(subject, name, expect_last) if outcome_unknown else None
                 if won is None:
                     raise
                 return won
 
-        return await self.patiently(once, deadline_s)
+        return await self.retry_until(once, deadline_s)
 
     async def publish_all(
         self, messages: Sequence[Outgoing], *, deadline_s: float = WRITE_DEADLINE_S
@@ -170,39 +175,39 @@ class SimBus(Wire):
             stored: list[tuple[int, int]] = []
             for index, (each, name) in enumerate(named[:upto]):
                 if index not in numbers:
-                    self._tell_listeners(each.subject, each.data)
+                    self._deliver_live(each.subject, each.data)
                     seq, _ = self.world.stream.store(each.subject, each.data, name, None, each.headers)
                     stored.append((index, seq))
             return stored
 
         async def once(timeout_s: float) -> list[int]:
             about = messages[0].subject.split(".")[1] if messages else None
-            strikes, upto = self.world.weather.strikes, len(named)
+            strikes, upto = self.world.faults.strikes, len(named)
             if strikes("publish_lost", about):
                 upto = self.world.chance.randrange(len(named))
-            heard = not strikes("ack_lost", about)
-            numbers.update(await self.call(lambda: store(upto), timeout_s, heard=heard))
+            replied = not strikes("ack_lost", about)
+            numbers.update(await self.call(lambda: store(upto), timeout_s, replied=replied))
             if len(numbers) < len(named):
-                raise Attempt("some were lost on the way there")
+                raise AttemptFailed("some were lost on the way to the broker")
             return [numbers[index] for index in range(len(named))]
 
-        return await self.patiently(once, deadline_s)
+        return await self.retry_until(once, deadline_s)
 
     async def get_last(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> Stored | None:
         def read() -> Stored | None:
-            behind_s = self._behind_s(subject)
+            behind_s = self._staleness_s(subject)
             if not behind_s:
                 return self.world.stream.last(subject)
             known = self.world.stream.history(subject, MAX_RECORDS, 0)
             return next((each for each in reversed(known) if each.at <= self.world.now - behind_s), None)
 
-        return await self.patiently(lambda timeout_s: self.call(read, timeout_s), deadline_s)
+        return await self.retry_until(lambda timeout_s: self.call(read, timeout_s), deadline_s)
 
     async def get_last_from_leader(
         self, subject: str, *, deadline_s: float = READ_DEADLINE_S
     ) -> Stored | None:
-        """Asked of the leader: what was acknowledged is seen."""
-        return await self.patiently(
+        """Read from the leader: each acknowledged write is visible."""
+        return await self.retry_until(
             lambda timeout_s: self.call(lambda: self.world.stream.last(subject), timeout_s), deadline_s
         )
 
@@ -210,58 +215,58 @@ class SimBus(Wire):
         self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
     ) -> list[Stored]:
         def read() -> list[Stored]:
-            known_at = self.world.now - self._behind_s(subject)
+            known_at = self.world.now - self._staleness_s(subject)
             known = self.world.stream.history(subject, limit, after)
             return [each for each in known if each.at <= known_at]
 
-        return await self.patiently(lambda timeout_s: self.call(read, timeout_s), deadline_s)
+        return await self.retry_until(lambda timeout_s: self.call(read, timeout_s), deadline_s)
 
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
-        return await self.patiently(
+        return await self.retry_until(
             lambda timeout_s: self.call(lambda: len(self.world.stream.timers), timeout_s), deadline_s
         )
 
-    def subscribe(self, subject: str) -> SimListener:
-        return SimListener(self, subject)
+    def subscribe(self, subject: str) -> SimSubscription:
+        return SimSubscription(self, subject)
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
-        return await ask(self, subject, data, timeout_s)
+        return await send_request(self, subject, data, timeout_s)
 
-    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> SimAnswering:
-        return SimAnswering(self, subject, handler, queue)
+    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> SimResponder:
+        return SimResponder(self, subject, handler, queue)
 
-    def pull(self, consumer: str, sink: Any, window: int) -> SimPuller:
-        return SimPuller(self, consumer, sink, window)
+    def pull(self, consumer: str, sink: Any, window: int) -> SimPullConsumer:
+        return SimPullConsumer(self, consumer, sink, window)
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         self._hooks.append(hook)
         return lambda: self._hooks.remove(hook)
 
     async def register_service(self, name: str, version: str, description: str) -> None:
-        """Nobody looks."""
+        """Do nothing: no test reads the services."""
 
     async def ensure(self) -> None:
-        """The stream is there."""
+        """Do nothing: the stream exists."""
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-    def _tell_listeners(self, subject: str, data: bytes) -> None:
-        """Whoever listens hears it whether or not it will be stored: so it was measured."""
+    def _deliver_live(self, subject: str, data: bytes) -> None:
+        """Deliver a message to live subscribers, whether or not it will be stored, as measured."""
         for bus in self.world.buses:
-            for listener in bus.listeners:
+            for listener in bus.subscriptions:
                 listener.offer(subject, data)
 
-    def _behind_s(self, subject: str) -> float:
-        """How long ago the replica that answers a read of a log was up to date: any of them may answer."""
+    def _staleness_s(self, subject: str) -> float:
+        """Return how stale a read of a log is. Any replica may serve the read."""
         newest = self.world.stream.last(subject) if subject.endswith(".log") else None
         fresh = newest is not None and self.world.now - newest.at < STALE_S[0]
         if not (fresh and self.world.stream.clustered):
             return 0.0
-        stale = self.world.weather.strikes("read_stale", subject.split(".")[1])
-        return self.world.weather.between(*STALE_S) if stale else 0.0
+        stale = self.world.faults.strikes("read_stale", subject.split(".")[1])
+        return self.world.faults.between(*STALE_S) if stale else 0.0
 
     def _won(self, subject: str, name: str, expect_last: int | None) -> int | None:
-        """After a doubtful write: the number of ours, if it is the one that followed the expected."""
+        """Return the number of our write with unknown outcome, if it followed the expected one."""
         following = self.world.stream.history(subject, 1, expect_last or 0)
         return following[0].seq if following and following[0].msg_id == name else None
 

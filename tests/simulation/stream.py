@@ -1,8 +1,9 @@
 """The broker: one stream, its durable consumers and its timers, as nats-server keeps them.
 
-The law of this file: it is the truth of a run and never fails; what is lost is lost on the way (`simbus.py`).
-Nothing stored is lost in an outage (sync always). Repeats of a Msg-Id are dropped within the window, an
-expectation is checked at the moment of storing, timers never fire early.
+Invariants:
+- The stream never loses a stored message, also in an outage. Messages are lost only on the way (`simbus.py`).
+- A repeated Msg-Id is dropped within the window. An expected sequence is checked when the message is stored.
+- Timers never fire early.
 """
 
 from __future__ import annotations
@@ -31,53 +32,53 @@ TIMER_LATE_FAULT_S = 0.95
 TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
 
 
-class Taker(Protocol):
-    """Whoever pulls from a consumer."""
+class MessageReceiver(Protocol):
+    """Receives the messages that a consumer delivers."""
 
-    def give(self, arrival: ConsumerMessage) -> None:
-        """Send one message on its way."""
+    def give(self, message: ConsumerMessage) -> None:
+        """Deliver one message."""
         ...
 
 
 @dataclass(slots=True)
-class _Given:
-    """A message that was handed out and is not acknowledged."""
+class _Unacknowledged:
+    """A delivered message that is not acknowledged."""
 
     tries: int
     due: asyncio.TimerHandle | None
 
 
 class Consumer:
-    """One durable pull consumer: explicit acknowledgements, redelivery without end."""
+    """One durable pull consumer with explicit acknowledgement and unlimited redelivery."""
 
     def __init__(self, world: World, name: str, ack_wait_s: float) -> None:
         self._world = world
         self._ack_wait_s = ack_wait_s
         self.name = name
         self._ready: deque[int] = deque()
-        self._again: deque[int] = deque()
-        self._given: dict[int, _Given] = {}
+        self._retry: deque[int] = deque()
+        self._unacknowledged: dict[int, _Unacknowledged] = {}
         self._pulls: deque[list[object]] = deque()
 
     @property
     def unsettled(self) -> int:
-        return len(self._ready) + len(self._again) + len(self._given)
+        return len(self._ready) + len(self._retry) + len(self._unacknowledged)
 
     def offer(self, seq: int) -> None:
         self._ready.append(seq)
         self.dispatch()
 
-    def pull(self, taker: Taker, count: int) -> None:
-        self._pulls.append([taker, count])
+    def pull(self, receiver: MessageReceiver, count: int) -> None:
+        self._pulls.append([receiver, count])
         self.dispatch()
 
-    def forget(self, taker: Taker) -> None:
-        """Its connection is gone, and with it every pull of it."""
-        self._pulls = deque(each for each in self._pulls if each[0] is not taker)
+    def forget(self, receiver: MessageReceiver) -> None:
+        """Drop the pulls of a receiver whose connection is broken."""
+        self._pulls = deque(each for each in self._pulls if each[0] is not receiver)
 
     def dispatch(self) -> None:
-        while self._pulls and (self._again or self._ready) and not self._world.broker_down:
-            seq = self._again.popleft() if self._again else self._ready.popleft()
+        while self._pulls and (self._retry or self._ready) and not self._world.broker_down:
+            seq = self._retry.popleft() if self._retry else self._ready.popleft()
             pull = self._pulls[0]
             pull[1] -= 1  # type: ignore[operator]
             if pull[1] == 0:
@@ -86,64 +87,64 @@ class Consumer:
                 self._pulls.rotate(-1)
             self._give(seq, pull[0])  # type: ignore[arg-type]
 
-    def _give(self, seq: int, taker: Taker) -> None:
-        given = self._given.get(seq)
-        if given is None:
-            given = self._given[seq] = _Given(0, None)
-        given.tries += 1
-        self._wait(seq, given, self._ack_wait_s)
+    def _give(self, seq: int, receiver: MessageReceiver) -> None:
+        delivery = self._unacknowledged.get(seq)
+        if delivery is None:
+            delivery = self._unacknowledged[seq] = _Unacknowledged(0, None)
+        delivery.tries += 1
+        self._wait(seq, delivery, self._ack_wait_s)
         stored = self._world.stream[seq]
-        self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {given.tries}")
-        taker.give(
+        self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {delivery.tries}")
+        receiver.give(
             ConsumerMessage(
-                stored.subject, stored.data, stored.headers, seq, stored.at, given.tries, str(seq)
+                stored.subject, stored.data, stored.headers, seq, stored.at, delivery.tries, str(seq)
             )
         )
 
-    def _wait(self, seq: int, given: _Given, wait_s: float) -> None:
-        if given.due is not None:
-            given.due.cancel()
-        given.due = self._world.later(wait_s, self._overdue, seq)
+    def _wait(self, seq: int, delivery: _Unacknowledged, wait_s: float) -> None:
+        if delivery.due is not None:
+            delivery.due.cancel()
+        delivery.due = self._world.later(wait_s, self._overdue, seq)
 
     def _overdue(self, seq: int) -> None:
-        if seq in self._given:
-            self._given[seq].due = None
-            self._again.append(seq)
+        if seq in self._unacknowledged:
+            self._unacknowledged[seq].due = None
+            self._retry.append(seq)
             self.dispatch()
 
     def settle(self, seq: int, verb: str, delay_s: float = 0.0) -> None:
-        """An acknowledgement arrived: `ack`, `term`, `nak` or `progress`."""
-        given = self._given.get(seq)
-        if given is None:
+        """Apply an acknowledgement: `ack`, `term`, `nak` or `progress`."""
+        delivery = self._unacknowledged.get(seq)
+        if delivery is None:
             return
-        if verb == "ack" and self._world.weather.strikes("delivered_twice", self._about(seq)):
-            self._forget_receipt(seq, given)
+        if verb == "ack" and self._world.faults.strikes("delivered_twice", self._transfer_of(seq)):
+            self._forget_ack(seq, delivery)
         elif verb in ("ack", "term"):
-            if given.due is not None:
-                given.due.cancel()
-            elif seq in self._again:
-                self._again.remove(seq)
-            del self._given[seq]
-        elif given.due is None:
+            if delivery.due is not None:
+                delivery.due.cancel()
+            elif seq in self._retry:
+                self._retry.remove(seq)
+            del self._unacknowledged[seq]
+        elif delivery.due is None:
             return
         elif verb == "progress":
-            self._wait(seq, given, self._ack_wait_s)
+            self._wait(seq, delivery, self._ack_wait_s)
         else:
-            self._wait(seq, given, delay_s)
+            self._wait(seq, delivery, delay_s)
 
-    def _forget_receipt(self, seq: int, given: _Given) -> None:
-        """A new leader did not know of the receipt yet, and perhaps not of the delivery either."""
+    def _forget_ack(self, seq: int, delivery: _Unacknowledged) -> None:
+        """Forget an acknowledgement, and perhaps the delivery, as a new leader may."""
         if self._world.chance.random() < 0.5:
-            given.tries = 0
-        if given.due is not None:
-            self._wait(seq, given, self._world.weather.between(0.0, self._ack_wait_s))
+            delivery.tries = 0
+        if delivery.due is not None:
+            self._wait(seq, delivery, self._world.faults.between(0.0, self._ack_wait_s))
 
-    def _about(self, seq: int) -> str:
+    def _transfer_of(self, seq: int) -> str:
         return self._world.stream[seq].subject.split(".")[1]
 
 
 class Stream:
-    """Numbers from 1. `at` is the broker's clock, to the microsecond."""
+    """The messages, numbered from 1. Their `at` is the broker's clock, to the microsecond."""
 
     def __init__(self, world: World, ack_wait_s: float) -> None:
         self._world = world
@@ -153,10 +154,10 @@ class Stream:
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self.consumers = {name: Consumer(world, name, ack_wait_s) for name in ("coordinator", *ROLES)}
         self.written: set[str] = set()
-        """Every Msg-Id that was ever stored, timers included."""
+        """Each Msg-Id ever stored, timers included."""
         self.on_stored: Callable[[Stored], None] = lambda stored: None
         self.clustered = world.chance.random() < 0.5
-        """A cluster looks at the id before the expectation, a single server after it."""
+        """A cluster checks the id before the expected sequence, a single server after it."""
 
     def __getitem__(self, seq: int) -> Stored:
         stored = self._messages[seq]
@@ -164,18 +165,21 @@ class Stream:
         return stored
 
     def after(self, seq: int) -> Iterator[Stored]:
-        """What is stored and was stored later."""
+        """Return the stored messages after `seq`."""
         return (stored for stored in islice(self._messages, seq + 1, None) if stored is not None)
 
     @property
     def timers(self) -> list[str]:
-        """The subjects of the timers that are set."""
+        """Subjects of the timers that are set."""
         return list(self._timers)
 
     def store(
         self, subject: str, data: bytes, msg_id: str, expect_last: int | None, headers: Mapping[str, str]
     ) -> tuple[int, bool]:
-        """Returns the number, and whether it was there already; raises `StaleWrite` and `Refused`."""
+        """Store a message. Returns its number, and whether it was stored before.
+
+        Raises `StaleWrite` and `InvalidRequest`.
+        """
         now = round(self._world.now, 6)
         known = self._ids.get(msg_id)
         repeated = known is not None and now - known[1] < DUPLICATE_WINDOW_S
@@ -183,7 +187,7 @@ class Stream:
             return known[0], True
         numbers = self._by_subject.setdefault(subject, [])
         if expect_last is not None and expect_last != (numbers[-1] if numbers else 0):
-            raise StaleWrite(f"Somebody wrote to {subject} first")
+            raise StaleWrite(f"another message was written to {subject} first")
         if repeated and known:
             return known[0], True
         if len(data) > MAX_MESSAGE_BYTES:
@@ -194,7 +198,7 @@ class Stream:
         self._ids[msg_id] = (stored.seq, now)
         self.written.add(msg_id)
         self._world.trace.add("stream", f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
-        self._mind_timers(stored)
+        self._update_timers(stored)
         self.on_stored(stored)
         self._offer(stored)
         return stored.seq, False
@@ -215,7 +219,7 @@ class Stream:
         return [each for each in found if self._messages[each.seq]][:limit]
 
     def wake(self) -> None:
-        """The broker is back: what can be delivered, is."""
+        """Deliver what is waiting, after an outage."""
         for consumer in self.consumers.values():
             consumer.dispatch()
 
@@ -228,7 +232,7 @@ class Stream:
             case _:
                 return
 
-    def _mind_timers(self, stored: Stored) -> None:
+    def _update_timers(self, stored: Stored) -> None:
         if stored.headers.get("Nats-Schedule-Next") == "purge":
             self._purge(stored.headers["Nats-Scheduler"])
         moment = stored.headers.get("Nats-Schedule")
@@ -237,7 +241,7 @@ class Stream:
         self._purge(stored.subject)
         at = datetime.fromisoformat(moment.removeprefix("@at ").replace("Z", "+00:00")).timestamp()
         late_s = self._world.chance.uniform(0.0, TIMER_LATENESS_S)
-        if self._world.weather.strikes("timer_late", stored.subject.split(".")[1]):
+        if self._world.faults.strikes("timer_late", stored.subject.split(".")[1]):
             late_s = TIMER_LATE_FAULT_S
         fire = self._world.later(max(0.0, at - stored.at) + late_s, self._fire, stored)
         self._timers[stored.subject] = (stored.seq, fire)
@@ -261,10 +265,10 @@ class Stream:
 
 @lru_cache(maxsize=4_096)
 def matches(pattern: str, subject: str) -> bool:
-    """Whether `subject` is one of those that `pattern` (with `*`, or `>` at its end) names."""
+    """Return whether `subject` matches `pattern`, which may hold `*`, or `>` at its end."""
     if pattern == subject:
         return True
     if pattern.endswith(".>"):
         return subject.startswith(pattern.removesuffix(">"))
-    asked, words = pattern.split("."), subject.split(".")
-    return len(asked) == len(words) and all(a in ("*", w) for a, w in zip(asked, words, strict=True))
+    wanted, words = pattern.split("."), subject.split(".")
+    return len(wanted) == len(words) and all(a in ("*", w) for a, w in zip(wanted, words, strict=True))

@@ -1,25 +1,25 @@
-"""The simulation can fail: what an ordinary implementation does is noticed, by the promise it breaks."""
+"""The simulation can fail: it finds each mutation, by the invariant that the mutation breaks."""
 
 from __future__ import annotations
 
 import pytest
 
-from .caller_mutations import Mistake, Patch
-from .mutations import MISTAKES
-from .patches import borrowed
+from .caller_mutations import Mutation, Patch
+from .mutations import MUTATIONS
+from .patches import patched
 from .world import simulate
 
 MAX_SEEDS = 400
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize(("mistake", "promise"), MISTAKES)
-def test_it_is_noticed(mistake: Mistake, promise: str, monkeypatch: Patch) -> None:
-    with borrowed():
-        mistake(monkeypatch)
+@pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS)
+def test_the_mutation_breaks_its_invariant(mutation: Mutation, invariant: str, monkeypatch: Patch) -> None:
+    with patched():
+        mutation(monkeypatch)
         broken: set[str] = set()
         for seed in range(1, MAX_SEEDS + 1):
             broken |= {problem.partition(": ")[2].partition(":")[0] for problem in simulate(seed).problems}
-            if promise in broken:
+            if invariant in broken:
                 return
-    pytest.fail(f"{promise} held for {MAX_SEEDS} seeds; broken were {sorted(broken)}")
+    pytest.fail(f"{invariant} held for {MAX_SEEDS} seeds; broken were {sorted(broken)}")

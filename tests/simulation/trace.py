@@ -7,24 +7,24 @@ from collections.abc import Callable
 
 
 class Trace:
-    """Lines of (virtual seconds, who, what). Everything that crosses a port writes one."""
+    """Lines of (virtual seconds, source, what). Each call across a port adds one."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.lines: list[tuple[float, str, str]] = []
 
-    def add(self, who: str, what: str) -> None:
-        self.lines.append((self._clock(), who, what))
+    def add(self, source: str, what: str) -> None:
+        self.lines.append((self._clock(), source, what))
 
     def digest(self) -> str:
-        """The same for the same run, and for no other."""
-        text = "\n".join(f"{at!r} {who} {what}" for at, who, what in self.lines)
+        """Return a hash of all lines: equal for equal runs only."""
+        text = "\n".join(f"{at!r} {source} {what}" for at, source, what in self.lines)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def shown(self, about: str | None = None) -> str:
-        """For people; `about` a transfer keeps its own lines, and those about no transfer at all."""
+    def shown(self, transfer_id: str | None = None) -> str:
+        """Return the lines as text. With `transfer_id`, only its own lines and the faults."""
         return "\n".join(
-            f"{at:9.3f}  {who:<22} {what}"
-            for at, who, what in self.lines
-            if about is None or about in what or about in who or who == "fault"
+            f"{at:9.3f}  {source:<22} {what}"
+            for at, source, what in self.lines
+            if transfer_id is None or transfer_id in what or transfer_id in source or source == "fault"
         )

@@ -1,4 +1,4 @@
-"""What the cloud tells of its own accord: to any gateway, again when none took it, or not at all."""
+"""Notices that the cloud sends: to any gateway, again if no gateway accepted it, or not at all."""
 
 from __future__ import annotations
 
@@ -19,51 +19,53 @@ if TYPE_CHECKING:
 TRIP_S = (0.02, 0.4)
 LATE_S = (2.0, 25.0)
 AGAIN_S = 4.0
-MAX_SENDINGS = 4
+MAX_ATTEMPTS = 4
 PUBLISH_TIMEOUT_S = 3.0
 
 
 class Webhooks:
-    """The sending side of the cloud, and the little of the gateway's door that is not HTTP."""
+    """The cloud's sender, and the part of the gateway's webhook endpoint that is not HTTP."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._count = 0
+        self._sent = 0
 
     def send(self, notice: Notice) -> None:
-        found = to_event(notice)
-        if found is None:
+        event = to_event(notice)
+        if event is None:
             return
-        strikes, between = self._world.weather.strikes, self._world.weather.between
-        self._count += 1
-        msg_id = f"hook-{self._count}"
-        if strikes("webhook_lost", found.transfer_id):
+        strikes, between = self._world.faults.strikes, self._world.faults.between
+        self._sent += 1
+        msg_id = f"hook-{self._sent}"
+        if strikes("webhook_lost", event.transfer_id):
             return
-        late_s = between(*LATE_S) if strikes("webhook_late", found.transfer_id) else 0.0
-        for _ in range(2 if strikes("webhook_twice", found.transfer_id) else 1):
+        late_s = between(*LATE_S) if strikes("webhook_late", event.transfer_id) else 0.0
+        for _ in range(2 if strikes("webhook_twice", event.transfer_id) else 1):
             trip_s = self._world.chance.uniform(*TRIP_S)
-            self._world.later(late_s + trip_s, self._deliver, found, msg_id, 1)
+            self._world.later(late_s + trip_s, self._deliver, event, msg_id, 1)
 
-    def _deliver(self, found: TransferEvent, msg_id: str, sending: int) -> None:
-        doors = [bus for bus in self._world.buses if bus.process.role == "gateway" and not bus.process.frozen]
-        if doors:
-            bus = self._world.chance.choice(doors)
-            spawn(self._world.loop, bus.process, self._take(bus, found, msg_id, sending), f"hook {msg_id}")
+    def _deliver(self, event: TransferEvent, msg_id: str, attempt: int) -> None:
+        gateways = [
+            bus for bus in self._world.buses if bus.process.role == "gateway" and not bus.process.frozen
+        ]
+        if gateways:
+            bus = self._world.chance.choice(gateways)
+            spawn(self._world.loop, bus.process, self._publish(bus, event, msg_id, attempt), f"hook {msg_id}")
         else:
-            self._again(found, msg_id, sending)
+            self._retry(event, msg_id, attempt)
 
-    async def _take(self, bus: SimBus, found: TransferEvent, msg_id: str, sending: int) -> None:
-        self._world.trace.add("webhook", f"{found.transfer_id} {wire_name(found.event)}")
+    async def _publish(self, bus: SimBus, event: TransferEvent, msg_id: str, attempt: int) -> None:
+        self._world.trace.add("webhook", f"{event.transfer_id} {wire_name(event.event)}")
         try:
             await bus.publish(
-                subjects.event(found.transfer_id),
-                encode(found.event),
+                subjects.event(event.transfer_id),
+                encode(event.event),
                 msg_id=msg_id,
                 deadline_s=PUBLISH_TIMEOUT_S,
             )
         except RetryableError:
-            self._again(found, msg_id, sending)
+            self._retry(event, msg_id, attempt)
 
-    def _again(self, found: TransferEvent, msg_id: str, sending: int) -> None:
-        if sending < MAX_SENDINGS:
-            self._world.later(AGAIN_S * sending, self._deliver, found, msg_id, sending + 1)
+    def _retry(self, event: TransferEvent, msg_id: str, attempt: int) -> None:
+        if attempt < MAX_ATTEMPTS:
+            self._world.later(AGAIN_S * attempt, self._deliver, event, msg_id, attempt + 1)

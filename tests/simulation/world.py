@@ -1,4 +1,4 @@
-"""One run, from its first second to its verdict: a storm, then calm, then everything must come to its end."""
+"""One run: a time with faults, a time without, and then the checks."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
+from tests.testkit.transfer_history import TransferHistory
 from warmxfer.adapters.rooms import JoinOptions
 from warmxfer.bus import RetryableError, Stored, subjects
 from warmxfer.schemas import CallCause, decode_phase, encode
 
 from . import checks
 from .cloud import Cloud
-from .fault_schedule import Storm
-from .faults import Weather
-from .loop import Process, SimLoop, Stuck, spawn
+from .fault_schedule import FaultSchedule
+from .faults import Faults
+from .loop import NothingToRun, Process, SimLoop, spawn
 from .model import SimModel
-from .patches import BORROWED
+from .patches import PATCHES
 from .people import People
 from .plan import Plan, TransferPlan, draw
-from .processes import ACK_WAIT_S, SETTINGS, House
-from .room_presence import SimVoice
+from .processes import ACK_WAIT_S, SETTINGS, Processes
+from .room_presence import SimRoomClient
 from .simbus import SimBus
 from .stream import Stream
 from .trace import Trace
-from .transfer_history import Story
 from .webhooks import Webhooks
 
 EPOCH_S = 1_800_000_000.0
-LOOK_EVERY_S = 1.0
-FOREVER_S = 3_600.0
-T_CLEAN_S = 75.0
-"""After the last transfer has ended in calm: what is left over is cleared away by then. A `Retry` may wait
-30 s, and a session 20 s for its lease."""
+POLL_S = 1.0
+MAX_WAIT_S = 3_600.0
+CLEAN_UP_S = 75.0
+"""Maximum time for clean-up after the last transfer has ended and faults have stopped. A retry may wait 30 s,
+and a session 20 s for its lease."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a run. `problems` is empty when every promise was kept."""
+class RunResult:
+    """Result of one run. `problems` is empty if no invariant was broken."""
 
     seed: int
     digest: str
@@ -56,7 +56,7 @@ class Verdict:
 
 
 class World:
-    """Everything there is in one run."""
+    """All parts of one run."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -72,29 +72,29 @@ class World:
         self.over = False
         self.phases: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
-        self.weather = Weather(
+        self.faults = Faults(
             random.Random(chance.getrandbits(64)),
             self.trace,
             self.running,
             lambda id: self.phases.get(id, "unasked"),
         )
         self.buses: list[SimBus] = []
-        self.voices: list[SimVoice] = []
+        self.room_clients: list[SimRoomClient] = []
         self.stream = Stream(self, ACK_WAIT_S)
         self.stream.on_stored = self._notice
-        self.storm = Storm(self)
+        self.fault_schedule = FaultSchedule(self)
         self.webhooks = Webhooks(self)
         self.cloud = Cloud(self)
         self.people = People(self)
         self.users = Process("user", "user")
-        self.house = House(self, self.plan.skews_s)
-        self.stories = {id: Story(plan) for id, plan in self.plans.items()}
-        self.stormed_s = self.plan.storm_s
-        """How long faults could strike: until what lasts long was over, too."""
+        self.processes = Processes(self, self.plan.skews_s)
+        self.histories = {id: TransferHistory(id) for id in self.plans}
+        self.faults_lasted_s = self.plan.fault_time_s
+        """Time during which faults could strike, long outages included."""
         self.read_up_to = 0
-        """The newest message that the stories know."""
+        """The newest message that the histories hold."""
 
-    # ── what everything in it may ask for ───────────────────────────────────────────────────────
+    # ── what the parts of a run use ───────────────────────────────────────────────────────
 
     @property
     def now(self) -> float:
@@ -103,106 +103,106 @@ class World:
 
     @property
     def began_at(self) -> float:
-        """When the run began, by the broker's clock."""
+        """Start of the run, by the broker's clock."""
         return EPOCH_S
 
     @property
     def broker_down(self) -> bool:
-        return self.storm.broker_down
+        return self.fault_schedule.broker_down
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
-        """Have `act` happen in `delay_s`, in no process."""
+        """Call `act` after `delay_s`, outside of all processes."""
         return self.loop.call_at(self.loop.time() + delay_s, act, *args, context=self.context)
 
     def at(self, when: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
-        """Have `act` happen at a moment of the loop's clock, in no process."""
+        """Call `act` at a time of the loop's clock, outside of all processes."""
         return self.loop.call_at(when, act, *args, context=self.context)
 
     def token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"
 
-    def open_voice(self, seat: JoinOptions) -> SimVoice:
-        return SimVoice(self, seat)
+    def open_room_client(self, seat: JoinOptions) -> SimRoomClient:
+        return SimRoomClient(self, seat)
 
     def open_model(self) -> SimModel | None:
         return SimModel(self) if self.plan.has_model else None
 
     def running(self) -> list[str]:
-        """The transfers that were asked for and have not ended."""
+        """Return the ids of transfers that were requested and have not ended."""
         return [id for id, phase in self.phases.items() if not phase.startswith("transfer_")]
 
     def problem(self, what: str, error: BaseException | None = None) -> None:
-        """A promise was broken."""
+        """Record a broken invariant or an internal error."""
         trail = "".join(traceback.format_exception(error)) if error is not None else ""
         self.trace.add("PROBLEM", what)
         self.problems.append(f"{what}\n{trail}".strip())
 
     # ── the run ──────────────────────────────────────────────────────────────────────────────────
 
-    def run(self) -> Verdict:
-        """Let it happen. Call once, while the clock is borrowed."""
-        BORROWED.world = self
+    def run(self) -> RunResult:
+        """Run to the end and check. Call once, inside `patched()`."""
+        PATCHES.world = self
         self.loop.set_exception_handler(self._unhandled)
         try:
-            self.loop.run_until_complete(self._direct())
-        except Stuck as error:
+            self.loop.run_until_complete(self._play())
+        except NothingToRun as error:
             self.problem(f"L1: {error}")
         finally:
             self.over = True
             self.loop.abandon()
             self.loop.close()
-            BORROWED.world = None
-        for problem in checks.broken_promises(self):
+            PATCHES.world = None
+        for problem in checks.violations(self):
             self.problem(problem)
-        return Verdict(
+        return RunResult(
             self.seed,
             self.trace.digest(),
             tuple(self.problems),
-            self.weather.struck,
+            self.faults.struck,
             tuple(self.outcomes.get(id, "none") for id in self.plans),
             self.trace,
             self.loop.time(),
             self.loop.steps,
         )
 
-    async def _direct(self) -> None:
+    async def _play(self) -> None:
         self.context.run(self._begin)
-        await asyncio.sleep(self.plan.storm_s)
-        await self._until(lambda: len(self.phases) == len(self.plans), FOREVER_S)
-        await self._until(lambda: not self.storm.lasting, FOREVER_S)
-        self.weather.calm, self.stormed_s = True, self.loop.time()
-        self.trace.add("director", "calm")
-        self.house.calm()
-        self.storm.outage_ends()
-        await self._until(lambda: not self.running(), checks.patience_s(self))
-        self.trace.add("director", "all ended" if not self.running() else "out of patience")
-        await self._until(lambda: not checks.left_over(self), T_CLEAN_S)
+        await asyncio.sleep(self.plan.fault_time_s)
+        await self._until(lambda: len(self.phases) == len(self.plans), MAX_WAIT_S)
+        await self._until(lambda: not self.fault_schedule.is_long_outage, MAX_WAIT_S)
+        self.faults.stopped, self.faults_lasted_s = True, self.loop.time()
+        self.trace.add("world", "faults stop")
+        self.processes.thaw_all()
+        self.fault_schedule.end_outage()
+        await self._until(lambda: not self.running(), checks.longest_wait_s(self))
+        self.trace.add("world", "all ended" if not self.running() else "time is up")
+        await self._until(lambda: not checks.is_anything_left(self), CLEAN_UP_S)
 
-    async def _until(self, over: Callable[[], bool], patience_s: float) -> None:
-        """Let time pass until it is `over`, or for `patience_s`."""
-        deadline = self.loop.time() + patience_s
+    async def _until(self, over: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until `over()` is true, for `timeout_s` at most."""
+        deadline = self.loop.time() + timeout_s
         while not over() and self.loop.time() < deadline:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
     def _begin(self) -> None:
         for caller in self.plan.callers:
             call = self.cloud.call_in(caller.session, f"caller-{caller.session}")
             if caller.hangs_up_at_s is not None:
                 self.later(caller.hangs_up_at_s, self._caller_hangs_up, caller.session, call)
-        self.house.open()
+        self.processes.start_all()
         bus = SimBus(self, self.users, SETTINGS)
         for each in self.plan.transfers:
-            spawn(self.loop, self.users, self._ask_for(bus, each), f"user {each.id}")
-        self.storm.begin()
+            spawn(self.loop, self.users, self._request_transfer(bus, each), f"user {each.id}")
+        self.fault_schedule.start()
 
-    async def _ask_for(self, bus: SimBus, plan: TransferPlan) -> None:
+    async def _request_transfer(self, bus: SimBus, plan: TransferPlan) -> None:
         body = b"{not json" if plan.flaw == "unreadable" else encode(plan.body)
         await asyncio.sleep(plan.asked_at_s)
         await self._publish(bus, subjects.request(plan.id), body, plan.id)
         if plan.cancelled_at_s is not None:
             await asyncio.sleep(plan.cancelled_at_s)
-            if not self.weather.calm and plan.id in self.running():
-                self.weather.note("cancelled", plan.id)
+            if not self.faults.stopped and plan.id in self.running():
+                self.faults.record("cancelled", plan.id)
                 await self._publish(bus, subjects.cancel(plan.id), b"{}", f"cancel-{plan.id}")
 
     async def _publish(self, bus: SimBus, subject: str, data: bytes, msg_id: str) -> None:
@@ -217,10 +217,10 @@ class World:
         if call.record.up:
             for each in self.plan.transfers:
                 if each.session == session and each.id in self.running():
-                    self.weather.note("caller_hangs_up", each.id)
+                    self.faults.record("caller_hangs_up", each.id)
             self.cloud.hang_up(call, CallCause.HUNG_UP)
 
-    # ── what is noticed ──────────────────────────────────────────────────────────────────────────
+    # ── callbacks ──────────────────────────────────────────────────────────────────────────
 
     def _notice(self, stored: Stored) -> None:
         words = stored.subject.split(".")
@@ -237,10 +237,10 @@ class World:
             self.problem(f"unhandled: {context.get('message')}", context.get("exception"))
 
 
-def simulate(seed: int) -> Verdict:
-    """One run. Call it while the clock is borrowed (`borrowed.borrowed`).
+def simulate(seed: int) -> RunResult:
+    """Run one seed. Call it inside `patched()`.
 
-    Garbage is not collected meanwhile: that would unwind a forgotten task at a moment nobody can repeat.
+    The garbage collector is off meanwhile: it would close a forgotten task at a time that is not repeatable.
     """
     gc.disable()
     try:

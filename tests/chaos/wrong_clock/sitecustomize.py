@@ -1,7 +1,7 @@
-"""Python imports this by itself where it is on the path: the wall clock of the process is wrong from then on.
+"""Makes the wall clock of a process wrong. Python imports this module at start if it is on the path.
 
-`CHAOS_CLOCK` names a file that says by how many seconds; it is read again at every look at the clock, so that
-a clock can jump while its process works. What counts monotonically is left alone, as a real jump leaves it.
+`CHAOS_CLOCK` names a file that holds the error in seconds. It is read at each reading of the clock, so
+a clock can jump while its process works. Monotonic clocks stay right, as with a real jump.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 _file = Path(os.environ["CHAOS_CLOCK"])
-_right, _right_ns = time.time, time.time_ns
+_real_time, _real_time_ns = time.time, time.time_ns
 
 
-def _wrong_s() -> float:
+def _error_s() -> float:
     return float(_file.read_text() or 0)
 
 
@@ -29,6 +29,6 @@ class _WrongDatetime(datetime.datetime):
         return cls.now(datetime.UTC).replace(tzinfo=None)
 
 
-time.time = lambda: _right() + _wrong_s()
-time.time_ns = lambda: _right_ns() + int(_wrong_s() * 1_000_000_000)
+time.time = lambda: _real_time() + _error_s()
+time.time_ns = lambda: _real_time_ns() + int(_error_s() * 1_000_000_000)
 datetime.datetime = _WrongDatetime

@@ -1,0 +1,138 @@
+"""Invariants that the stream shows: one history, one end, no state without its commands.
+
+The numbers are those of docs/reliability.md. Each check yields one sentence per violation. The checks that
+the chaos runs share are in `tests/testkit/invariants.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tests.testkit.invariants import HISTORY_CHECKS, only_poison_dead_lettered
+from tests.testkit.transfer_history import TransferHistory
+from warmxfer.schemas import DeadlinePassed, Outcome, decode_command
+
+from .plan import TransferPlan
+
+if TYPE_CHECKING:
+    from .world import World
+
+EARLY_S = 0.001
+GRACE_S = 15.0
+MIN_BRIEFING_S = 30.0
+"""The briefing takes 10 s to speak. A model that hangs may add 3 s before its time-out."""
+MODEL_FAULTS = frozenset({"model_hangs", "model_endless", "model_refuses", "model_fails", "webhook_lost"})
+"""Faults in spite of which a willing supervisor must get the call."""
+
+
+def shared_checks(world: World, history: TransferHistory) -> Iterator[str]:
+    """I11, I12, I13, I20: the invariants of a history alone."""
+    for check in HISTORY_CHECKS:
+        yield from map(str, check(history))
+
+
+def every_message_from_a_record(world: World, history: TransferHistory) -> Iterator[str]:
+    """I14: each message that a record orders was stored, and no other message was stored."""
+    ordered = history.subjects_by_msg_id()
+    if missing := sorted(set(ordered) - world.stream.written):
+        yield f"I14: never sent: {missing}"
+    stored = [*history.sent, *(each for each, _ in history.phases), *(each for each, _ in history.results)]
+    unordered = [each.subject for each in stored if each.msg_id not in ordered]
+    unordered = [subject for subject in unordered if subject not in world.fault_schedule.poisoned]
+    if unordered:
+        yield f"I14: sent by no record: {unordered}"
+
+
+def fencing_tokens_rise(world: World, history: TransferHistory) -> Iterator[str]:
+    """I15: fenced commands are stored in the order of their fencing tokens."""
+    session = world.plans[history.id].session
+    for suffix in (f".do.primary.{session}", ".do.consult"):
+        commands = [decode_command(each.data) for each in history.sent if each.subject.endswith(suffix)]
+        fences: list[int] = [each.fence for each in commands]  # type: ignore[union-attr]
+        if any(later <= earlier for earlier, later in pairwise(fences)):
+            yield f"I15: fences on {suffix} are {fences}"
+
+
+def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
+    """I16, I18: a live state has one durable deadline, an ended state none; no deadline is applied early."""
+    for _, record in history.records:
+        waits = not record.state.stage.ended or record.state.check_due_at is not None
+        if waits is not (record.state.timer_due_at is not None):
+            stage = record.state.stage.value
+            yield f"I18: record {record.state.seq} in {stage} has its timer at {record.state.timer_due_at}"
+        if isinstance(record.event, DeadlinePassed) and record.at < record.event.due_at - EARLY_S:
+            yield f"I18: a deadline was applied {record.event.due_at - record.at:.3f} s early"
+    over = history.ended_at is not None and history.records[-1][1].state.timer_due_at is None
+    if over and history.timer_subject in world.stream.timers:
+        yield "I16: the timer is still set"
+
+
+def bounded_life(world: World, history: TransferHistory) -> Iterator[str]:
+    """I19, L1, L3: each transfer ends, and in time."""
+    if not history.records:
+        yield "L1: the request was acknowledged and has no record"
+    elif history.ended_at is None:
+        yield f"L3: still {history.records[-1][1].state.stage.value}"
+    elif (
+        history.ended_at - history.began_at > longest_life_s(world.plans[history.id]) + world.faults_lasted_s
+    ):
+        yield f"I19: it lived for {history.ended_at - history.began_at:.1f} s"
+
+
+def dead_letters(world: World, history: TransferHistory) -> Iterator[str]:
+    """I22: an unreadable message has a dead letter with its cause, and no other message has one."""
+    poison = {seq for id, seq in world.fault_schedule.poison if id == history.id}
+    yield from map(str, only_poison_dead_lettered(history, poison))
+
+
+def summary_fails_nothing(world: World, history: TransferHistory) -> Iterator[str]:
+    """I24: no failure of the model or the summarizer fails a transfer."""
+    result = history.result
+    if result is not None and "summarize" in f"{result.evidence} {result.detail}":
+        yield f"I24: {result.outcome.value}: {result.detail}"
+
+
+def willing_supervisor_completes(world: World, history: TransferHistory) -> Iterator[str]:
+    """L2: without faults that matter, a willing supervisor gets the call."""
+    plan = world.plans[history.id]
+    willing = plan.supervisor == "ready" and not plan.flaw and plan.cancelled_at_s is None
+    willing = willing and plan.config["briefing_timeout_s"] >= MIN_BRIEFING_S
+    alone = sum(each.session == plan.session for each in world.plan.transfers) == 1
+    caller_stays = all(
+        each.hangs_up_at_s is None for each in world.plan.callers if each.session == plan.session
+    )
+    if willing and alone and caller_stays and world.faults.allowed <= MODEL_FAULTS and not history.complete:
+        outcome = history.result.outcome.value if history.result else "no result"
+        yield f"L2: {outcome}, without a fault that matters"
+
+
+def never_broken(world: World, history: TransferHistory) -> Iterator[str]:
+    """No transfer ends with the outcome of an internal error."""
+    if history.result is not None and history.result.outcome is Outcome.BROKEN:
+        yield f"broken: {history.result.detail}"
+
+
+def longest_life_s(plan: TransferPlan) -> float:
+    """Return T_max of I19: the sum of the longest time in each stage, plus a grace for late timers."""
+    config = plan.config
+    command_s, summary_s = config["command_timeout_s"], config["summary_timeout_s"]
+    preparing_s = 6 * command_s + summary_s + 2
+    switching_s = 2 * command_s + 1 + config["caller_arrival_timeout_s"] + command_s
+    unwinding_s = 6 * command_s + 6 * command_s
+    waiting_s = config["supervisor_join_timeout_s"] + config["briefing_timeout_s"]
+    return 2 * preparing_s + waiting_s + switching_s + unwinding_s + GRACE_S
+
+
+STREAM_CHECKS = (
+    shared_checks,
+    every_message_from_a_record,
+    fencing_tokens_rise,
+    one_deadline,
+    bounded_life,
+    dead_letters,
+    summary_fails_nothing,
+    willing_supervisor_completes,
+    never_broken,
+)

@@ -1,0 +1,106 @@
+"""What the stream holds of one transfer: records, phases, results, commands, timers and dead letters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from warmxfer.actors.coordinator.outbox import TIMER, outgoing
+from warmxfer.actors.coordinator.state_machine import Record, decode_record
+from warmxfer.bus import Bus, Stored, subjects
+from warmxfer.schemas import (
+    AnyEvent,
+    CommandFailed,
+    Outcome,
+    PhaseChanged,
+    WarmTransferResult,
+    decode_phase,
+    decode_result,
+)
+
+MAX_RECORDS = 1_000
+MAX_PHASES = 100
+MAX_RESULTS = 2
+"""One result is allowed; a second one is enough to see that there are too many."""
+READ_DEADLINE_S = 20.0
+
+
+@dataclass(slots=True)
+class TransferHistory:
+    """Everything read from the stream about one transfer, each list in the order of the stream."""
+
+    id: str
+    records: list[tuple[Stored, Record]] = field(default_factory=list)
+    phases: list[tuple[Stored, PhaseChanged]] = field(default_factory=list)
+    results: list[tuple[Stored, WarmTransferResult]] = field(default_factory=list)
+    sent: list[Stored] = field(default_factory=list)
+    """Commands and timers, without phases and results."""
+    dead_letters: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, stored: Stored) -> None:
+        """Decode one message of this transfer and append it. Other kinds (requests, events) are skipped."""
+        match subjects.parse(stored.subject).kind:
+            case "log":
+                self.records.append((stored, decode_record(stored.data)))
+            case "phase":
+                self.phases.append((stored, decode_phase(stored.data)))
+            case "result":
+                self.results.append((stored, decode_result(stored.data)))
+            case "do" | "timer":
+                self.sent.append(stored)
+            case "dead":
+                self.dead_letters.append(json.loads(stored.data))
+
+    @property
+    def result(self) -> WarmTransferResult | None:
+        return self.results[0][1] if self.results else None
+
+    @property
+    def complete(self) -> bool:
+        return self.result is not None and self.result.outcome is Outcome.COMPLETE
+
+    @property
+    def began_at(self) -> float:
+        """When the first record was stored, in epoch seconds. 0 if there is no record."""
+        return self.records[0][0].at if self.records else 0.0
+
+    @property
+    def ended_at(self) -> float | None:
+        """When the first record in a final stage was stored."""
+        return next((stored.at for stored, record in self.records if record.state.stage.ended), None)
+
+    @property
+    def timer_subject(self) -> str:
+        return subjects.timer(self.id, TIMER)
+
+    def subjects_by_msg_id(self) -> dict[str, str]:
+        """Return message id -> subject of every message that the records order to be sent."""
+        return {each.msg_id or "": each.subject for _, record in self.records for each in outgoing(record)}
+
+    def summary(self) -> str:
+        """Return each event with its time and the stage it led to, for a person who looks for a fault."""
+        return ", ".join(
+            f"{stored.at - self.began_at:.2f} {_event_text(record.event)} > {record.state.stage.value}"
+            for stored, record in self.records
+        )
+
+
+async def read_history(bus: Bus, id: str) -> TransferHistory:
+    """Read records, phases, results and dead letters of one transfer from a real stream."""
+    history = TransferHistory(id)
+    for subject, limit in (
+        (subjects.log(id), MAX_RECORDS),
+        (subjects.phase(id), MAX_PHASES),
+        (subjects.result(id), MAX_RESULTS),
+        (subjects.dead_letter(id), MAX_PHASES),
+    ):
+        for stored in await bus.history(subject, limit, deadline_s=READ_DEADLINE_S):
+            history.add(stored)
+    return history
+
+
+def _event_text(event: AnyEvent) -> str:
+    """Return the name of the event, and for a failure its detail."""
+    name = type(event).__name__
+    return f"{name} ({event.detail})" if isinstance(event, CommandFailed) else name
