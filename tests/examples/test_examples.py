@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.e2e.stack_fixture import Stage, staged
+from tests.e2e.stack_fixture import TransferDriver, running_stack
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
@@ -22,20 +22,20 @@ MAX_LINES = 80
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[Stage]:
-    async with staged(time_scale=TIME_SCALE) as stage:
-        yield stage
+async def driver() -> AsyncIterator[TransferDriver]:
+    async with running_stack(time_scale=TIME_SCALE) as driver:
+        yield driver
 
 
-async def run_example(stage: Stage, name: str) -> tuple[int | None, list[str]]:
+async def run_example(driver: TransferDriver, name: str) -> tuple[int | None, list[str]]:
     """Run the program with the room of a caller who talks with an AI. Returns exit code and output lines."""
-    (caller,) = await stage.callers(1)
-    await stage.conversation(caller)
+    (caller,) = await driver.callers(1)
+    await driver.conversation(caller)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(EXAMPLES / name),
         caller.room_id,
-        env={**os.environ, "NATS_URL": stage.house.nats_url},
+        env={**os.environ, "NATS_URL": driver.stack.nats_url},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -49,8 +49,10 @@ async def run_example(stage: Stage, name: str) -> tuple[int | None, list[str]]:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", ["publish_and_follow.py", "with_client.py"])
-async def test_an_example_completes_a_transfer_and_prints_its_phases(stage: Stage, name: str) -> None:
-    exit_code, lines = await run_example(stage, name)
+async def test_an_example_completes_a_transfer_and_prints_its_phases(
+    driver: TransferDriver, name: str
+) -> None:
+    exit_code, lines = await run_example(driver, name)
     *phases, outcome, summary = lines
     assert exit_code == 0
     assert [phase.split()[0] for phase in phases] == [str(seq) for seq in range(1, len(phases) + 1)]
@@ -62,8 +64,8 @@ async def test_an_example_completes_a_transfer_and_prints_its_phases(stage: Stag
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_hold_and_a_release_reach_the_attached_agent(stage: Stage) -> None:
-    exit_code, lines = await run_example(stage, "attach_your_agent.py")
+async def test_a_hold_and_a_release_reach_the_attached_agent(driver: TransferDriver) -> None:
+    exit_code, lines = await run_example(driver, "attach_your_agent.py")
     assert exit_code == 0
     mute, stay, hold_line, end, unmute, apology = [line for line in lines if line.startswith("call: ")]
     assert (mute, stay) == ("call: stop listening", "call: stay when alone")
