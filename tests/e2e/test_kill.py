@@ -41,7 +41,7 @@ async def assert_all_complete(calls: list[Call]) -> None:
 
 
 @pytest.mark.parametrize("role", ["coordinator", "gateway", "summarizer", "briefing", "primary"])
-async def test_h22_a_killed_actor_strands_nobody_and_dials_nobody_twice(
+async def test_h22_a_killed_actor_strands_no_caller_and_dials_no_supervisor_twice(
     driver: TransferDriver, role: str
 ) -> None:
     calls = await three_transfers(driver)

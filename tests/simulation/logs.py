@@ -21,7 +21,7 @@ INTERNAL_ERRORS = frozenset(
         "bus_reconnect_hook_failed",
         "handler_failed",
         "liveness_check_failed",
-        "voice_broke",
+        "room_client_failed",
     }
 )
 """Events logged where the product catches an unexpected exception and goes on."""

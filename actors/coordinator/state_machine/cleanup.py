@@ -127,7 +127,7 @@ def finish_now(ctx: StepContext) -> None:
 def finish(ctx: StepContext) -> None:
     """Publish the final phase and the result of the decision."""
     state = ctx.state
-    decision = state.decision or Decision(Outcome.BROKEN, "The transfer ended without a verdict.")
+    decision = state.decision or Decision(Outcome.BROKEN, "The transfer ended without a decision.")
     outcome = decision.outcome
     heard = state.supervisor_leg.was_heard
     identifiers: dict[str, Any] = {

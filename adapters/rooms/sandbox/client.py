@@ -107,7 +107,7 @@ class SandboxRoomClient:
         try:
             reason = await self._serve_connections(socket)
         except Exception as error:
-            log.error("voice_broke", room=self._options.room_id, exception=format_traceback(error))
+            log.error("room_client_failed", room=self._options.room_id, exception=format_traceback(error))
             reason = DisconnectReason.LOST
         finally:
             self._end(reason)

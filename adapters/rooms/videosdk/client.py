@@ -138,7 +138,7 @@ class VideoSDKRoomClient:
                 utterance.ended.add_done_callback(lambda _, line=line: line.interrupt(force=True))
                 self._utterances.finish(utterance.id, await session.say(text, line))
         except Exception as error:
-            log.error("voice_broke", room=self._options.room_id, exception=format_traceback(error))
+            log.error("room_client_failed", room=self._options.room_id, exception=format_traceback(error))
             self._end(DisconnectReason.LOST)
 
     def _end(self, reason: DisconnectReason | None) -> None:
