@@ -10,7 +10,6 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from warmxfer.schemas import Command, Outcome, WarmTransferRequest, participant_ids
-from warmxfer.schemas.fields import snake_case
 
 EvidenceValue = str | int | float | bool | None
 
@@ -249,5 +248,5 @@ class Transfer(TransferFields, kw_only=True):
 
 
 def wire_name(command: type[Command]) -> str:
-    """Return the tag of a command type: `DialSupervisor` -> `dial_supervisor`."""
-    return snake_case(command.__name__)
+    """Return the tag of a command type on the wire: `DialSupervisor` -> `dial_supervisor`."""
+    return str(command.__struct_config__.tag)
