@@ -293,6 +293,12 @@ def _continuable(entry: LogEntry) -> Record:
     return record
 
 
+def _log_end(state: Transfer) -> None:
+    """Log the outcome of an ended transfer."""
+    if state.stage.ended and state.decision is not None:
+        log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
+
+
 def _record_id(delivery: Delivery) -> str:
     """Return the message id of the one record that this trigger causes."""
     return f"{delivery.transfer_id}:{delivery.seq}"

@@ -69,20 +69,25 @@ def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transf
     """Return as much of the state of transfer `id` as its log tells, in stage `unwinding`.
 
     `log` holds its records, oldest first, and `request` the message that began it. If the newest record
-    cannot be read, the one before it is used, and everything that may have happened since counts as happened.
+    cannot be read, one before it is used, and everything that may have happened since counts as happened.
     """
-    states = [state for data in reversed(log) if (state := plain_state(data))]
+    states = [state for data in reversed(log) if _is_whole(state := plain_state(data))]
     stored = _stored(states[0] if states else {}, id, now)
     stored.request = _request([*(each.get("request") for each in states), plain_record(request)])
     stored.pending = {}
     stored.attempt = max(stored.attempt, 1)
-    if not log or not plain_state(log[-1]):
+    if not log or not _is_whole(plain_state(log[-1])):
         stored.seq = len(log)
         stored.commands += FENCE_STEP
         stored.begun = list(PreparationTask)
         stored.caller_moved = PreparationTask.BRIEF in stored.done or stored.supervisor_heard
     stored.caller_moved &= stored.caller_call_id is not None and stored.room_id is not None
     return from_stored(stored)
+
+
+def _is_whole(state: Json) -> bool:
+    """Return whether `state` has what every version writes. One that was cut off has less."""
+    return all(name in state for name in ("id", "stage", "started_at", "seq", "request"))
 
 
 def _stored(state: Json, id: str, now: float) -> StoredTransfer:
