@@ -237,7 +237,9 @@ class Worker:
             await self._dead_letter(item, describe_error(error))
             return
         if tries == 1:
-            log.warning("message_left_to_newer_version", **self._log_context(item), cause=describe_error(error))
+            log.warning(
+                "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
+            )
         pause_s = min(NEWER_RETRY_MAX_S, NEWER_RETRY_MIN_S * NEWER_RETRY_GROWTH ** (tries - 1))
         await self._puller.nak(item.message, pause_s * random.uniform(0.75, 1.0))
 

@@ -143,11 +143,15 @@ def _checked(raw: Any, kind: type) -> Any:
 @cache
 def _fields(kind: type[Struct]) -> tuple[tuple[str, str, bool, Any], ...]:
     """Return name, name on the wire, whether it is required, and type of each field."""
-    return tuple((each.name, each.encode_name, each.required, each.type) for each in msgspec.structs.fields(kind))
+    return tuple(
+        (each.name, each.encode_name, each.required, each.type) for each in msgspec.structs.fields(kind)
+    )
 
 
 @cache
 def _by_tag(union: Any) -> dict[str, type[Struct]]:
     """Return the tagged structs of a union by their tags."""
     structs = (each for each in get_args(union) if isinstance(each, type) and issubclass(each, Struct))
-    return {str(each.__struct_config__.tag): each for each in structs if each.__struct_config__.tag is not None}
+    return {
+        str(each.__struct_config__.tag): each for each in structs if each.__struct_config__.tag is not None
+    }

@@ -162,7 +162,11 @@ class Coordinator:
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(
-                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.holds_caller
+                self._bus,
+                event.request.session_name,
+                event.transfer_id,
+                delivery.at,
+                self._liveness.holds_caller,
             )
             return TransferRequested(
                 transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id

@@ -143,7 +143,9 @@ async def test_a_session_with_in_session_briefing_replies_that_it_does_not_know_
 COMMAND = CreateRoom(command_id="t-1", deadline_at=1e12, key="t")
 
 
-@pytest.mark.parametrize("stored", [b"{", b"[]", b'{"owner": "another shape"}', b'{"command_id": 5, "token": ""}'])
+@pytest.mark.parametrize(
+    "stored", [b"{", b"[]", b'{"owner": "another shape"}', b'{"command_id": 5, "token": ""}']
+)
 async def test_a_claim_that_cannot_be_read_still_excludes_every_other(fresh_bus: Bus, stored: bytes) -> None:
     """Before, a gateway failed at such a claim again and again, and its effect was never looked up."""
     await fresh_bus.publish(subjects.effect_claim("t", "dial-1"), stored)

@@ -168,7 +168,9 @@ def obstacle(record: Record) -> str | None:
     An unknown event is no obstacle: the state after it is known.
     """
     if record.min_machine_version > MACHINE_VERSION:
-        return f"it needs version {record.min_machine_version} of the state machine, this is {MACHINE_VERSION}"
+        return (
+            f"it needs version {record.min_machine_version} of the state machine, this is {MACHINE_VERSION}"
+        )
     if not is_known(record.state.stage):
         return f"its stage {record.state.stage.value} is unknown"
     if record.state.request is not None and not is_token(record.state.request.session_name):
