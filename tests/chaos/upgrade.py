@@ -1,7 +1,7 @@
 """F20: a rolling upgrade to a newer version, and a rollback from it, with transfers in flight.
 
-The newer version is this build with `newer_version/sitecustomize.py`. docs/operations.md states the order of the
-roles. The sessions of the callers stay of this version: a call keeps its process.
+The newer version is this build with `newer_version/sitecustomize.py`. docs/operations.md states the order of
+the roles. The sessions of the callers stay of this version: a call keeps its process.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def _upgrade(scenario: Scenario, row: Row) -> None:
 
 
 async def _roll_back(scenario: Scenario, row: Row) -> None:
-    """Replace a newer fleet by this version. Transfers in a stage that only the newer one knows are given up."""
+    """Replace a newer fleet by this version. It gives up transfers in a stage that it does not know."""
     for role in UPGRADE_ORDER:
         await scenario.stack.start(role, env=newer_version())
     async with at_every_phase(scenario, row) as calls:
