@@ -16,6 +16,7 @@ from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
+from .readiness import Readiness
 from .request_reply import Handler, Responder
 from .settings import BusSettings
 from .subscriptions import Subscription
@@ -79,6 +80,11 @@ class Bus:
     def connected(self) -> bool:
         """True if the connection to the broker is up, as far as this process knows."""
         return self._connection.connected
+
+    @property
+    def readiness(self) -> Readiness:
+        """The checks that must pass for this process to be ready. Its connection and workers add their own."""
+        return self._connection.readiness
 
     async def ensure(self) -> None:
         """Create the stream and its consumers, or update them.

@@ -21,6 +21,7 @@ from nats.errors import Error
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, Unavailable, UnsupportedServer
 from .nats_client import NatsClient, connect_options
+from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
 from .settings import BusSettings
@@ -56,6 +57,8 @@ class Connection:
         self.settings = settings
         self.client = NatsClient()
         self.inbox = ReplyInbox(self.client)
+        self.readiness = Readiness()
+        self.readiness.add("broker", self._why_not_connected)
         self._name = name
         self._connecting = True
         self._closing = False
@@ -132,6 +135,9 @@ class Connection:
     def connected(self) -> bool:
         """True if the connection is up, as far as this process knows."""
         return self._connected.is_set()
+
+    def _why_not_connected(self) -> str | None:
+        return None if self.connected else f"not connected to {self.settings.shown_url} ({self._last_error})"
 
     def unavailable(self, why: str) -> Unavailable:
         """Return the error for a broker that did not answer in time."""
