@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -58,7 +58,6 @@ from .webhooks import Webhooks, path_of
 ROLE = "gateway"
 
 Handler = Callable[[GatewayContext, str, Any], Awaitable[CommandReply | None]]
-OnReady = Callable[[str | None], None]
 log = structlog.get_logger(__name__)
 
 HANDLERS: Mapping[type[Command], Handler] = {
@@ -78,6 +77,12 @@ class CommandId(msgspec.Struct):
     """The part of an undecodable command that a reply needs."""
 
     command_id: str
+
+
+class OnReady(Protocol):
+    """Called once the gateway serves. `check` returns whether it can reach the provider."""
+
+    def __call__(self, url: str | None, /, *, check: Callable[[], bool]) -> object: ...
 
 
 class Gateway:
@@ -123,8 +128,8 @@ class Gateway:
 async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = None) -> None:
     """Serve until cancelled.
 
-    Calls `ready(url)` once commands and webhooks are served. `url` is the address of the webhooks, or None if
-    webhooks are off.
+    Calls `ready(url, check=...)` once commands and webhooks are served. `url` is the address of the webhooks,
+    or None if webhooks are off. `check` is false while no connection to the provider can be opened.
     """
     async with AsyncExitStack() as stack:
         provider, url = await _open(bus, settings, stack)
@@ -146,7 +151,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         await stack.enter_async_context(worker)
         await _register_webhooks(provider)
         if ready is not None:
-            ready(url)
+            ready(url, check=provider.can_connect)
         if settings.deployment is None:
             await asyncio.Event().wait()
         else:

@@ -37,7 +37,10 @@ log = structlog.get_logger(__name__)
 
 
 class Actor(Protocol[S_contra]):
-    """The function `run` of each actor: serves until cancelled, and calls `ready` once it serves."""
+    """The function `run` of each actor: serves until cancelled, and calls `ready` once it serves.
+
+    `ready(check=...)` adds a condition for `/readyz`.
+    """
 
     def __call__(self, bus: Bus, settings: S_contra, /, *, ready: Callable[..., None]) -> Awaitable[None]: ...
 
@@ -111,19 +114,21 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
     bus = await _connect(role, bus_settings, stop)
     if bus is None:
         return
-    async with bus, serve_probe(env, lambda: bus.connected and not stop.is_set()):
+    checks: list[Callable[[], bool]] = [lambda: bus.connected and not stop.is_set()]
+    async with bus, serve_probe(env, lambda: all(check() for check in checks)):
         await _ensure(bus, role)
         await bus.register_service(
             announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
         )
-        serving = asyncio.ensure_future(actor(bus, settings, ready=_started))
+
+        def started(*_: object, check: Callable[[], bool] | None = None) -> None:
+            checks.extend([check] if check else [])
+            signal_ready()
+            log.info("actor_started")
+
+        serving = asyncio.ensure_future(actor(bus, settings, ready=started))
         await _until_over(bus, serving, stop)
         log.info("actor_stopped")
-
-
-def _started(*_: object) -> None:
-    signal_ready()
-    log.info("actor_started")
 
 
 async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus | None:

@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from warmxfer.actors.gateway import GatewaySettings, run
+from warmxfer.actors.gateway.actor import OnReady
 from warmxfer.bus import Bus, BusSettings, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -87,7 +88,7 @@ class GatewayHarness:
         """Start one more gateway; return the address of its webhooks."""
         settings = GatewaySettings.from_env({**self.env, "WARMXFER_WEBHOOK_PORT": "0", **env})
         ready: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        gateway = asyncio.create_task(self._run(settings, ready.set_result))
+        gateway = asyncio.create_task(self._run(settings, lambda url, /, *, check: ready.set_result(url)))
         self.gateways.append(gateway)
         await asyncio.wait({gateway, ready}, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         if gateway.done():
@@ -96,7 +97,7 @@ class GatewayHarness:
         assert url is not None
         return url
 
-    async def _run(self, settings: GatewaySettings, ready: Callable[[str | None], None] | None) -> None:
+    async def _run(self, settings: GatewaySettings, ready: OnReady | None) -> None:
         bus_settings = BusSettings(url=self.nats_url, ack_wait_s=ACK_WAIT_S, max_deliver=2)
         bus = await Bus.connect(bus_settings, name="gateway")
         try:
