@@ -17,6 +17,7 @@ import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
+import nats
 import structlog
 
 from tests.chaos.report_page import machine, write
@@ -41,6 +42,15 @@ MAX_PROBLEMS_SHOWN = 40
 MIN_LIMIT_S, LIMIT_PER_TRANSFER_S = 300.0, 1.5
 STOPPED = 130
 BEGIN, END = "<!-- soak -->", "<!-- /soak -->"
+
+
+async def _stream_bytes(url: str) -> int:
+    """Return how much the stream takes on disk."""
+    connection = await nats.connect(url, connect_timeout=5)
+    try:
+        return (await connection.jetstream(timeout=5).stream_info("WARMXFER")).state.bytes
+    finally:
+        await connection.close()
 
 
 class Soak:
@@ -101,6 +111,7 @@ async def play(args: argparse.Namespace) -> int:
         finally:
             progress.cancel()
         series = soak.series
+        kept_kb = await _stream_bytes(scenario.url) / max(traffic.ended, 1) / 1024
     row, took_s = traffic.row, time.monotonic() - began
     row.problems += unlevel(series)
     outcomes = ", ".join(f"{word} {count}" for word, count in row.outcomes.most_common())
@@ -110,7 +121,7 @@ async def play(args: argparse.Namespace) -> int:
             f"`python -m tests.soak.run --transfers {args.transfers} --cloud {args.cloud}`, "
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, seed {args.seed}; {where}; people and cloud "
             f"{1 / TIME_SCALE:g} times as fast as in life. {row.transfers} transfers in {took_s:.0f} s: "
-            f"{outcomes}. Broken: {happened or 'nothing'}.",
+            f"{outcomes}. Broken: {happened or 'nothing'}. The stream took {kept_kb:.0f} KB a transfer.",
             "",
             table(series),
         )
