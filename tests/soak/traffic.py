@@ -21,6 +21,7 @@ from tests.e2e.stack_fixture import (
 )
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import PlacedCall
+from warmxfer.schemas import RetryableError
 
 CALLERS_PER_PRIMARY = 25
 SUPERVISORS = {READY: 14, DECLINES: 2, BUSY: 2, GONE_MID_BRIEFING: 1, VOICEMAIL: 1}
@@ -35,6 +36,7 @@ ANSWERS_AFTER_S = 1.5 * PROVIDER_TIMEOUT_S
 MODEL_ANSWERS_AFTER_S = 6.0
 """The same for the model, which has 5 s for the first word."""
 EXIT_S = 20.0
+HANG_UP_S, HANG_UP_PAUSE_S = 60.0, 0.5
 
 
 class Traffic:
@@ -56,13 +58,12 @@ class Traffic:
     async def run(self, transfers: int, in_flight: int) -> None:
         """Run that many more transfers, about `in_flight` at a time. Return when all have been checked."""
         self._left = transfers
-        staying = [asyncio.create_task(self._stay(caller)) for caller in self._staying]
-        batches = max(1, (in_flight - len(staying)) // CALLERS_PER_PRIMARY)
+        batches = max(1, (in_flight - len(self._staying)) // CALLERS_PER_PRIMARY)
         async with asyncio.TaskGroup() as tasks:
+            for caller in self._staying:
+                tasks.create_task(self._stay(caller))
             for _ in range(batches):
                 tasks.create_task(self._come_and_go())
-        for task in staying:
-            await task
 
     def _take(self, most: int) -> int:
         count = min(most, self._left)
@@ -78,7 +79,7 @@ class Traffic:
             pairs = zip(callers, supervisors, strict=True)
             calls = await asyncio.gather(*(self._begin(*pair) for pair in pairs))
             await self._check(calls)
-            await asyncio.gather(*(hang_up(self._scenario, "both at once", call) for call in calls))
+            await asyncio.gather(*(self._hang_up(call) for call in calls))
             try:
                 async with asyncio.timeout(EXIT_S):
                     await primary.wait()
@@ -89,6 +90,15 @@ class Traffic:
         """Transfer one caller again and again, to supervisors who do not take the call."""
         while self._take(1):
             await self._check([await self._begin(caller, self._chance.choice(UNWILLING))])
+
+    async def _hang_up(self, call: Call) -> None:
+        """Let caller and supervisor hang up. Retries, because a busy machine may be slow."""
+        async with asyncio.timeout(HANG_UP_S):
+            while True:
+                try:
+                    return await hang_up(self._scenario, "both at once", call)
+                except RetryableError:
+                    await asyncio.sleep(HANG_UP_PAUSE_S)
 
     async def _begin(self, caller: PlacedCall, supervisor: str) -> Call:
         return await self._scenario.driver.begin(caller, supervisor, **CONFIG)
