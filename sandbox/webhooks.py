@@ -12,6 +12,7 @@ import asyncio
 import json
 import secrets
 from collections import deque
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -70,6 +71,7 @@ class WebhookSender:
         self._registered: dict[str, Registration] = {}
         self._queues: dict[tuple[str, str], deque[QueuedWebhook]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._pending = 0
         self._failing_urls: set[str] = set()
         self.given_up = 0
@@ -103,10 +105,7 @@ class WebhookSender:
     async def close(self) -> None:
         """Drop all queued events and close the HTTP client."""
         self.clear()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
 
     def clear(self) -> None:
         """Remove all registrations and drop all queued events."""
@@ -116,6 +115,10 @@ class WebhookSender:
         self._pending = 0
         for task in self._tasks:
             task.cancel()
+        if self._client is not None:
+            # httpx loses connections of cancelled requests, so the next event gets a new client.
+            _start(_close(self._client, list(self._tasks)), self._closing)
+            self._client = None
 
     def _project_urls(self) -> list[str]:
         return [self._settings.webhook_url] if self._settings.webhook_url else []
@@ -141,9 +144,7 @@ class WebhookSender:
             queue.append(queued)
             return
         queue = self._queues[url, key] = deque((queued,))
-        task = asyncio.get_running_loop().create_task(self._send_queue(url, key, queue))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        _start(self._send_queue(url, key, queue), self._tasks)
 
     async def _send_queue(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
         """Send the events of one queue, oldest first, until it is empty."""
@@ -187,6 +188,19 @@ class WebhookSender:
         if len(self._failing_urls) < MAX_WEBHOOKS:
             self._failing_urls.add(url)
         log.warning("webhook_given_up", webhook=queued.kind, cause=cause)
+
+
+def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Run `work` in a task that is in `tasks` until it ends."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+async def _close(client: httpx.AsyncClient, cancelled: Sequence[asyncio.Task[None]]) -> None:
+    """Close the client once the tasks that used it have ended."""
+    await asyncio.gather(*cancelled, return_exceptions=True)
+    await client.aclose()
 
 
 def _room_urls(kind: str, webhook: RoomWebhook | None) -> list[str]:

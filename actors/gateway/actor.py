@@ -127,10 +127,11 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
     """Serve until cancelled.
 
     Calls `ready(url)` once commands and webhooks are served. `url` is the address of the webhooks, or None if
-    webhooks are off.
+    webhooks are off. The process is unready while no connection to the provider can be opened.
     """
     async with AsyncExitStack() as stack:
         provider, url = await _open(bus, settings, stack)
+        stack.callback(bus.readiness.add("provider", lambda: _why_unreachable(provider)))
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
         publish = partial(publish_event, bus)
@@ -154,6 +155,10 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
             await asyncio.Event().wait()
         else:
             await OrphanCallReaper(bus, provider, settings.deployment, settings.reconcile_s).run()
+
+
+def _why_unreachable(provider: Provider) -> str | None:
+    return None if provider.can_connect() else "no connection to the provider can be opened"
 
 
 async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:

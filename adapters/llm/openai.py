@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from warmxfer.schemas import InvalidRequest, RetryableError
 
+from ..http_pool import HttpPool
 from .chat_model import API_KEY, BASE_URL, MODEL, Message, ModelSettings, Reply, Tool, ToolCall
 
 FIRST_TOKEN_TIMEOUT_S: Final = 5.0
@@ -66,10 +67,9 @@ class OpenAIModel:
     def __init__(self, settings: ModelSettings) -> None:
         self._model = settings.model
         self._url = f"{settings.base_url}/chat/completions"
-        self._http = httpx.AsyncClient(
+        self._http = HttpPool(
+            max_connections=MAX_CONNECTIONS,
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else None,
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
         )
 
     async def reply(
@@ -77,17 +77,24 @@ class OpenAIModel:
     ) -> Reply:
         answer = _StreamedReply(max_chars)
         try:
-            async with (
-                asyncio.timeout(deadline_s),
-                asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as first_token_timeout,
-                self._http.stream("POST", self._url, json=self._body(messages, tools)) as response,
-            ):
-                _check_response(response)
-                async for chunk in _chunks(response):
-                    answer.add(chunk)
-                    if answer.started:
-                        first_token_timeout.reschedule(None)
-        except TimeoutError:
+            async with asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as first_token_timeout:
+
+                async def read(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
+                    _check_response(response)
+                    async for chunk in _chunks(body):
+                        answer.add(chunk)
+                        if answer.started and not first_token_timeout.expired():
+                            first_token_timeout.reschedule(None)
+
+                await self._http.send(
+                    "POST",
+                    self._url,
+                    read,
+                    deadline_s=deadline_s,
+                    connect_s=CONNECT_TIMEOUT_S,
+                    json=self._body(messages, tools),
+                )
+        except (TimeoutError, httpx.ReadTimeout):
             raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
         except httpx.HTTPError as error:
             raise RetryableError(f"The model could not be reached ({type(error).__name__})") from None
@@ -166,13 +173,13 @@ def _after_s(response: httpx.Response) -> float:
     return min(float(header), MAX_RETRY_AFTER_S) if header.isdecimal() else 1.0
 
 
-async def _chunks(response: httpx.Response) -> AsyncIterator[_Chunk]:
-    """Yield the server-sent events of the answer, up to the end event.
+async def _chunks(body: AsyncIterator[bytes]) -> AsyncIterator[_Chunk]:
+    """Yield the server-sent events in the body, up to the end event.
 
     Raises InvalidRequest if the answer is longer than `MAX_ANSWER_BYTES`.
     """
     received_bytes, remainder = 0, b""
-    async for data in response.aiter_bytes():
+    async for data in body:
         received_bytes += len(data)
         if received_bytes > MAX_ANSWER_BYTES:
             raise InvalidRequest(f"The model sent more than {MAX_ANSWER_BYTES} bytes")

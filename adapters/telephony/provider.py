@@ -186,6 +186,14 @@ class Provider(Protocol):
         """
         ...
 
+    def can_connect(self) -> bool:
+        """Return whether the last request found a connection to the provider.
+
+        True before the first request. If it is false, tries again in the background, so that a later call
+        returns true once a connection can be opened.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close the connections."""
         ...

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
 from msgspec import Struct
 
+from warmxfer.adapters.http_pool import HttpPool
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 TIMEOUT_S = 10.0
+MAX_CONNECTIONS = 100
 DEFAULT_CALLER = "+14155550201"
 MAX_SHOWN_CHARS = 200
 
@@ -29,7 +31,7 @@ class SandboxAdmin:
 
     def __init__(self, sandbox_url: str = "") -> None:
         self.sandbox_url = sandbox_url
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._http = HttpPool(max_connections=MAX_CONNECTIONS)
 
     async def call(self, number: str = DEFAULT_CALLER, **fields: Any) -> PlacedCall:
         """Place a call from `number` into a new room; `fields` are added to the request."""
@@ -73,7 +75,9 @@ class SandboxAdmin:
 
     async def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
-            answer = await self._http.request(method, self.sandbox_url + path, **options)
+            answer = await self._http.send(
+                method, self.sandbox_url + path, _whole, deadline_s=TIMEOUT_S, **options
+            )
         except httpx.HTTPError as error:
             raise RetryableError(
                 f"The sandbox does not answer at {self.sandbox_url} ({type(error).__name__})"
@@ -81,6 +85,11 @@ class SandboxAdmin:
         if answer.is_error:
             raise InvalidRequest(f"The sandbox refused {path}: {_sentence(answer)[:MAX_SHOWN_CHARS]}")
         return answer.json()
+
+
+async def _whole(response: httpx.Response, body: AsyncIterator[bytes]) -> httpx.Response:
+    await response.aread()
+    return response
 
 
 def _sentence(answer: httpx.Response) -> str:

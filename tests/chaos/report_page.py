@@ -24,10 +24,10 @@ def report(header: str, rows: list[Row]) -> str:
     return "\n".join([header, "", table(rows), *(["", *facts] if facts else [])])
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Write `text` between the marks. Raises ValueError if a mark is missing."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
+def write(text: str, page: Path = PAGE, *, begin: str = BEGIN, end: str = END) -> None:
+    """Write `text` between two marks. Raises ValueError if a mark is missing."""
+    before, found_begin, rest = page.read_text().partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
         raise ValueError(f"{page} has lost its marks")
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")

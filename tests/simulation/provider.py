@@ -276,5 +276,8 @@ class SimProvider:
     async def register_webhooks(self) -> None:
         """Do nothing: notices come without registration."""
 
+    def can_connect(self) -> bool:
+        return True
+
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

@@ -7,13 +7,14 @@ itself.
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
 import httpx
 
 from warmxfer.schemas import RetryableError
 
+from ...http_pool import HttpPool
 from .framework_patches import answer_server_requests
 
 ASK_TIMEOUT_S = 5.0
@@ -29,14 +30,19 @@ answer_server_requests(_known.get)
 async def prefetch_servers(room_id: str, token: str, host: str) -> None:
     """Request the server list from `host` and keep the response in this context. Raises `RetryableError`."""
     try:
-        async with asyncio.timeout(ASK_TIMEOUT_S):
-            _known.set(await _request_servers(room_id, token, host))
-    except (httpx.HTTPError, TimeoutError) as error:
-        why = type(error).__name__
+        _known.set(await _request_servers(room_id, token, host))
+    except httpx.HTTPError as error:
+        why = "TimeoutError" if isinstance(error, httpx.TimeoutException) else type(error).__name__
         raise RetryableError(f"The servers of room {room_id} could not be looked up ({why})") from error
 
 
 async def _request_servers(room_id: str, token: str, host: str) -> httpx.Response:
-    async with httpx.AsyncClient(verify=_certificates, timeout=None) as http:
+    async def whole(response: httpx.Response, _: AsyncIterator[bytes]) -> httpx.Response:
+        await response.aread()
+        return response.raise_for_status()
+
+    async with HttpPool(max_connections=1, verify=_certificates) as http:
         url, body = f"https://{host}{PATH}", {"roomId": room_id}
-        return (await http.post(url, headers={"Authorization": token}, json=body)).raise_for_status()
+        return await http.send(
+            "POST", url, whole, deadline_s=ASK_TIMEOUT_S, headers={"Authorization": token}, json=body
+        )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
 from urllib.parse import quote
@@ -24,6 +24,7 @@ import httpx
 import msgspec
 import structlog
 
+from ...http_pool import NOT_SENT, HttpPool
 from ..errors import (
     MAX_AFTER_S,
     NotFound,
@@ -94,16 +95,7 @@ class HttpClient:
     def __init__(self, base_url: str, tokens: Tokens, timeout_s: float) -> None:
         self._tokens = tokens
         self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(
-            base_url=base_url,
-            timeout=timeout_s,
-            follow_redirects=False,
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=MAX_CONNECTIONS,
-                keepalive_expiry=KEEP_ALIVE_S,
-            ),
-        )
+        self._pool = HttpPool(base_url=base_url, max_connections=MAX_CONNECTIONS, keep_alive_s=KEEP_ALIVE_S)
 
     async def request(self, request: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
         """Send the request and read its response within one deadline. Raises what `errors.py` lists."""
@@ -135,8 +127,12 @@ class HttpClient:
                 # This process was stalled, and other processes may have treated it as dead.
                 raise _final(request, final)
 
+    def can_connect(self) -> bool:
+        """Return whether the last request gained a connection. If not, try another one in the background."""
+        return self._pool.gains_connections("/")
+
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._pool.aclose()
 
     async def _try(self, request: ApiRequest, read: Reader[T], deadline: float) -> T:
         loop = asyncio.get_running_loop()
@@ -144,8 +140,7 @@ class HttpClient:
         status: int | None = None
         request_id, outcome = "", "answered"
         try:
-            async with asyncio.timeout_at(deadline):
-                response, content = await self._send(request)
+            response, content = await self._send(request, deadline - began)
             status = response.status_code
             if self._tokens.observe(response.headers.get("date", "")) and status in (401, 403):
                 raise NotSent("The clock of this machine is wrong, and the token was refused", after_s=0.0)
@@ -153,10 +148,10 @@ class HttpClient:
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
             )
             return _read(request, response, content, read)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except NOT_SENT as error:
             outcome = type(error).__name__
             raise NotSent(f"VideoSDK could not be reached ({outcome})", after_s=0.0) from error
-        except (httpx.HTTPError, TimeoutError) as error:
+        except httpx.HTTPError as error:
             outcome = type(error).__name__
             raise OutcomeUnknown(f"{request.label} was sent and got no answer ({outcome})") from error
         except (RateLimited, Rejected, OutcomeUnknown) as error:
@@ -173,28 +168,29 @@ class HttpClient:
                 request_id=request_id[:64],
             )
 
-    async def _send(self, request: ApiRequest) -> tuple[httpx.Response, bytes]:
+    async def _send(self, request: ApiRequest, left_s: float) -> tuple[httpx.Response, bytes]:
         """Return the response and its body. Raises `OutcomeUnknown` beyond `MAX_RESPONSE_BYTES`."""
-        http_request = self._client.build_request(
-            request.method,
-            request.url,
-            params=dict(request.query) if request.query else None,
-            json=request.body,
-            headers={"authorization": self._tokens.for_rest()},
-        )
-        response = await self._client.send(http_request, stream=True)
-        try:
+
+        async def whole(response: httpx.Response, body: AsyncIterator[bytes]) -> tuple[httpx.Response, bytes]:
             content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
+            async for piece in body:
+                content += piece
                 if len(content) > MAX_RESPONSE_BYTES:
                     raise OutcomeUnknown(
                         f"{request.label} answered more than {MAX_RESPONSE_BYTES} bytes",
                         status=response.status_code,
                     )
             return response, bytes(content)
-        finally:
-            await response.aclose()
+
+        return await self._pool.send(
+            request.method,
+            request.url,
+            whole,
+            deadline_s=left_s,
+            params=dict(request.query) if request.query else None,
+            json=request.body,
+            headers={"authorization": self._tokens.for_rest()},
+        )
 
 
 def _read(request: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T]) -> T:

@@ -167,6 +167,9 @@ class VideoSDKProvider:
             await self._check_signature(headers.get(SIGNATURE, ""), body)
         return parse_webhook(body)
 
+    def can_connect(self) -> bool:
+        return self._http.can_connect()
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

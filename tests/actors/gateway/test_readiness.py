@@ -1,0 +1,49 @@
+"""A gateway is ready only while it can open connections to the provider."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.testkit.provider_sandbox import API_KEY, SECRET
+from tests.testkit.slow_server import slow_server
+from warmxfer.cli.local_stack.managed_process import ManagedProcess
+
+READY_S = 30.0
+
+
+async def test_readiness_follows_the_connection_to_the_provider(nats_url: str, tmp_path: Path) -> None:
+    """The gateway registers its webhooks when it starts, and finds no provider then.
+
+    Before, `/readyz` was 200 as long as the broker was connected.
+    """
+    async with slow_server() as gone:
+        port = int(gone.url.rpartition(":")[2])
+    env = {
+        "NATS_URL": nats_url,
+        "WARMXFER_LOG": "json",
+        "WARMXFER_HEALTH_PORT": "0",
+        "WARMXFER_HEALTH_HOST": "127.0.0.1",
+        "WARMXFER_WEBHOOK_PORT": "0",
+        "WARMXFER_PROVIDER_TIMEOUT_S": "1",
+        "VIDEOSDK_BASE_URL": gone.url,
+        "VIDEOSDK_API_KEY": API_KEY,
+        "VIDEOSDK_SECRET": SECRET,
+    }
+    log_path = tmp_path / "log"
+    command = [sys.executable, "-m", "warmxfer.actors", "gateway"]
+    gateway = await ManagedProcess.spawn("gateway", command, env, log_path)
+    try:
+        line = next(line for line in log_path.read_text().splitlines() if "probe_listens" in line)
+        port_text = line.partition('"port": ')[2].partition(",")[0]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_text}") as http:
+            assert (await http.get("/readyz")).status_code == 503
+            assert (await http.get("/healthz")).status_code == 200
+            async with slow_server(port), asyncio.timeout(READY_S):
+                while (await http.get("/readyz")).status_code != 200:
+                    await asyncio.sleep(0.1)
+    finally:
+        await gateway.stop()
