@@ -22,10 +22,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from warmxfer.bus import Bus, BusSettings, Stored, Unavailable, subjects
+from warmxfer.bus import Bus, BusSettings, StaleWrite, Stored, Unavailable, subjects
 from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
+    InternalError,
     InvalidRequest,
     Outcome,
     PhaseChanged,
@@ -39,6 +40,7 @@ from warmxfer.schemas import (
     read_cancel,
     read_request,
 )
+from warmxfer.schemas.id_in_use import IdInUse, same_request
 
 from .notice_stream import follow_notices, notice_of, stored_notices
 from .phase_stream import MAX_PHASES, MAX_POLL_PAUSE_S, follow_phases, phase_of
@@ -159,6 +161,27 @@ class TransferHandle:
         """Return whether the transfer was requested."""
         return await self._bus.get_last(subjects.request(self.id)) is not None
 
+    async def check_same_request(self, data: bytes) -> None:
+        """Raise `IdInUse` if the request that owns this id is not `data`.
+
+        Raises `Unavailable` if no replica shows that request in time.
+        """
+        if not same_request((await self._first_request()).data, data):
+            newest = phase_of(await self._bus.get_last(subjects.phase(self.id)))
+            raise IdInUse(self.id, newest.phase if newest else None)
+
+    async def _first_request(self) -> Stored:
+        """Return the first request with this id. Waits while the replica that answers has none yet."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                for pause_s in growing_pauses(MAX_POLL_PAUSE_S):
+                    if stored := await self._bus.history(subjects.request(self.id), 1):
+                        return stored[0]
+                    await asyncio.sleep(pause_s)
+        except TimeoutError as error:
+            raise Unavailable(f"The broker did not show the request of transfer {self.id} in time") from error
+        raise InternalError("growing_pauses has no end")
+
     async def _first_phase(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -201,13 +224,18 @@ class Client:
     ) -> TransferHandle:
         """Publish a request, and return its handle once the request is stored.
 
-        Idempotent for the same `id`; without an id it uses `new_id()`. Raises `InvalidRequest` with the
-        field, its value and the remedy, and `RetryableError` if the broker does not reply.
+        Idempotent for the same `id` and request; without an id it uses `new_id()`. Raises `InvalidRequest`
+        with the field, its value and the remedy, `IdInUse` (an `InvalidRequest`) if another request has this
+        id, and `RetryableError` if the broker does not reply.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
         try:
-            await self._bus.publish(subjects.request(transfer.id), data, msg_id=transfer.id)
+            # The first request with an id owns it. A message id would not do: the broker drops a repeated
+            # one without a look at the body, and forgets it after two minutes.
+            await self._bus.publish(subjects.request(transfer.id), data, expect_last=0)
+        except StaleWrite:
+            await transfer.check_same_request(data)
         except Unavailable as error:
             if self._bus.connected:
                 # The broker replies but the stream does not exist: no coordinator has run here yet.

@@ -3,6 +3,7 @@
 coordinator.py     load, step, append, publish
 inbound_events.py  message on a subject -> event
 outbox.py          outputs of a record -> messages on subjects
+request_owner.py   one request per transfer id
 caller_lock.py     one transfer per caller
 liveness.py        replies whether a transfer is live
 admission.py       limits the number of running transfers

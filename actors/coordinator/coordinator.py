@@ -42,6 +42,7 @@ from warmxfer.schemas import (
     encode,
 )
 
+from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
 from .inbound_events import decode_trigger
@@ -92,6 +93,11 @@ class Coordinator:
             if cached is not None and cached.record.trigger == delivery.seq:
                 return
             if cached is None:
+                if delivery.kind == "request" and not await request_owner.is_first_request(
+                    self._bus, delivery
+                ):
+                    await request_owner.refuse(self._bus, delivery)
+                    return
                 event = await self._first_event(event, delivery)
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
@@ -108,6 +114,9 @@ class Coordinator:
                     return
                 redelivered = True
             elif cached is None or cached.fresh:
+                if cached is not None and not await self._is_own_request(cached, delivery):
+                    await request_owner.refuse(self._bus, delivery)
+                    return
                 log.debug(
                     "trigger_ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why
                 )
@@ -151,6 +160,12 @@ class Coordinator:
             # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
+
+    async def _is_own_request(self, cached: CachedRecord, delivery: Delivery) -> bool:
+        """Return whether `delivery` is no request, or is the request of its transfer."""
+        return delivery.kind != "request" or await request_owner.owns_transfer(
+            self._bus, delivery, cached.record.state.request
+        )
 
     async def _append(
         self, cached: CachedRecord | None, applied: Applied, event: AnyEvent, delivery: Delivery
@@ -210,7 +225,14 @@ class Coordinator:
         except DeadLetter:
             return
         id, kind = delivery.transfer_id, delivery.kind
-        if kind == "request" or await self._liveness.is_live(id):
+        live = await self._liveness.is_live(id)
+        if (
+            kind == "request"
+            and live is not None
+            and not await request_owner.started_transfer(self._bus, delivery)
+        ):
+            return  # A repeat, or another request with the same id: the transfer does not depend on it.
+        if kind == "request" or live:
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:

@@ -92,6 +92,20 @@ async def test_a_request_from_options_is_stored(warmxfer: Warmxfer, bus: Bus, tr
     assert read_request(stored.data).config.destination.routing_rule_id == "rule"
 
 
+async def test_another_request_with_the_same_id_exits_with_2(
+    warmxfer: Warmxfer, bus: Bus, transfer_id: str
+) -> None:
+    for _ in range(2):
+        assert (await warmxfer("request", *FLAGS, "--id", transfer_id)).code == 0
+    result = await warmxfer("request", *FLAGS, "--id", transfer_id, "--record")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"warmxfer: id is '{transfer_id}', which belongs to another request (not started); "
+        "give a new id, or send that request unchanged.\n"
+    )
+    assert len(await bus.history(subjects.request(transfer_id), 10)) == 1
+
+
 async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
     body = {"room_id": "room-1", "config": {"briefing_timeout_s": 9, "destination": {"routing_rule_id": "r"}}}
     result = await warmxfer(

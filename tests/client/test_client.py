@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.testkit.provider_sandbox import seen_late
 from warmxfer.bus import Bus, Unavailable, subjects
-from warmxfer.client import Client, NoCoordinator, NoSuchTransfer, StillRunning, new_id
+from warmxfer.client import (
+    Client,
+    IdInUse,
+    NoCoordinator,
+    NoSuchTransfer,
+    StillRunning,
+    TransferHandle,
+    new_id,
+)
 from warmxfer.client import client as client_module
 from warmxfer.client.client import MAX_POLL_PAUSE_S
 from warmxfer.schemas import (
@@ -79,6 +88,44 @@ async def test_a_request_is_stored_under_its_id_and_once(client: Client, bus: Bu
         assert (await client.request(REQUEST, id=transfer_id)).id == transfer_id
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     assert read_request(stored.data).config.destination.sip_call_to == "+14155550101"
+
+
+async def test_another_request_with_the_same_id_is_refused_and_not_stored(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    """Published under the id as message id, the broker drops it: the caller took it for requested."""
+    await client.request(REQUEST, id=transfer_id)
+    with pytest.raises(IdInUse) as refused:
+        await client.request({**REQUEST, "room_id": "room-2"}, id=transfer_id)
+    assert (str(refused.value), refused.value.phase, refused.value.field) == (
+        f"id is '{transfer_id}', which belongs to another request (not started); "
+        "give a new id, or send that request unchanged.",
+        None,
+        "id",
+    )
+    await publish_phase(bus, transfer_id, 1, STARTED)
+    with pytest.raises(IdInUse, match=r"belongs to another request \(phase started\)"):
+        await client.request({**REQUEST, "room_id": "room-2"}, id=transfer_id)
+    (stored,) = await bus.history(subjects.request(transfer_id), 10)
+    assert read_request(stored.data).room_id == "room-1"
+
+
+async def test_the_first_of_two_concurrent_requests_owns_the_id(client: Client, transfer_id: str) -> None:
+    requests = [client.request({**REQUEST, "room_id": f"room-{n}"}, id=transfer_id) for n in range(8)]
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(each) for each in outcomes].count(TransferHandle) == 1
+    assert [type(each) for each in outcomes].count(IdInUse) == 7
+
+
+async def test_a_request_of_another_program_owns_its_id(client: Client, bus: Bus, transfer_id: str) -> None:
+    """It has other bytes than ours: fields with defaults, a number as an integer, blanks."""
+    body = copy.deepcopy(REQUEST)
+    body["config"] |= {"briefing_timeout_s": 180, "record": False}
+    await bus.publish(subjects.request(transfer_id), json.dumps(body, indent=2).encode(), msg_id=transfer_id)
+    assert (await client.request(REQUEST, id=transfer_id)).id == transfer_id
+    with pytest.raises(IdInUse):
+        await client.request({**REQUEST, "session": "call-1"}, id=transfer_id)
+    assert len(await bus.history(subjects.request(transfer_id), 10)) == 1
 
 
 async def test_an_empty_id_is_refused(client: Client) -> None:
