@@ -18,6 +18,7 @@ from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
 from .request_reply import Handler, Responder
 from .settings import BusSettings
+from .storage import StorageReader, StorageUse
 from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
@@ -51,6 +52,7 @@ class Bus:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._storage = StorageReader(connection)
 
     @classmethod
     async def connect(
@@ -164,6 +166,10 @@ class Bus:
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
         """Return the number of subjects that match `subject` and hold at least one message."""
         return await diagnostics.count(self._connection, subject, deadline_s)
+
+    async def storage(self, *, deadline_s: float = READ_DEADLINE_S) -> StorageUse:
+        """Return how much storage the broker has used, and its limit if the broker names one."""
+        return await self._storage.read(deadline_s)
 
     def subscribe(self, subject: str) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.

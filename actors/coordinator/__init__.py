@@ -7,6 +7,7 @@ request_owner.py   one request per transfer id
 caller_lock.py     one transfer per caller
 liveness.py        replies whether a transfer is live
 admission.py       limits the number of running transfers
+storage_guard.py   leaves running transfers room in a broker that is nearly full
 record_cache.py    cache of newest records
 state_machine/     the state machine; pure
 """

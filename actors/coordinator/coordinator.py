@@ -68,10 +68,12 @@ log = structlog.get_logger(__name__)
 class Coordinator:
     """Moves transfers. Any number of processes may run one; the transfer log decides between them."""
 
-    def __init__(self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS) -> None:
+    def __init__(
+        self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS, max_store_bytes: int = 0
+    ) -> None:
         self._bus = bus
         self._clock = BrokerClock()
-        self._admission = Admission(bus, max_transfers, self._clock)
+        self._admission = Admission(bus, max_transfers, self._clock, max_store_bytes=max_store_bytes)
         self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
         self._cache = RecordCache()
