@@ -3,6 +3,7 @@
     RetryableError               the same call may succeed after `after_s`
     ├── Unavailable              the broker did not answer within the deadline
     ├── StaleWrite               another writer was first: load again, decide again
+    ├── NewerVersionNeeded       raised by a worker's handler: a worker of a newer version can handle it
     └── NoReply                  a request found no server, or got no reply in time
     InvalidRequest               the caller of the API must change something: field, value and remedy
     ├── AccessDenied             the broker rejects this user, or forbids it the operation
@@ -22,6 +23,7 @@ __all__ = [
     "DeadLetter",
     "InternalError",
     "InvalidRequest",
+    "NewerVersionNeeded",
     "NoReply",
     "RetryableError",
     "StaleWrite",
@@ -39,6 +41,13 @@ class StaleWrite(RetryableError):
 
     def __init__(self, sentence: str, *, after_s: float = 0.0) -> None:
         super().__init__(sentence, after_s=after_s)
+
+
+class NewerVersionNeeded(RetryableError):
+    """Raised by a handler for a message of a newer version. The worker leaves it to a newer worker for a while.
+
+    It is redelivered after short pauses, to any worker of the consumer, and dead-lettered if none handles it.
+    """
 
 
 class NoReply(RetryableError):

@@ -5,6 +5,8 @@ How a handler ends decides what happens to its message:
     returns                      acknowledged
     raises RetryableError        redelivered after a growing delay, at least `after_s`; dead-lettered after
                                  `HANDLER_ACK_WAITS` times `max_deliver` deliveries
+    raises NewerVersionNeeded    redelivered after pauses of `NEWER_RETRY_MAX_S` at most, so that a newer worker
+                                 soon gets it; dead-lettered after `NEWER_TRIES` deliveries, about 30 s
     raises another error         redelivered after a growing delay; dead-lettered after `max_deliver`
                                  deliveries
     raises DeadLetter            dead-lettered at once: retrying cannot help
@@ -34,7 +36,7 @@ import structlog
 from . import subjects
 from .bus import Bus
 from .dead_letters import dead_letter, describe_error
-from .errors import DeadLetter, InvalidRequest, RetryableError
+from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 
@@ -46,6 +48,15 @@ RETRY_MAX_S = 30.0
 DEAD_RETRY_S = 1.0
 HANDLER_ACK_WAITS = 4
 """Factor on `max_deliver` for RetryableError and for deaths of the worker's process."""
+
+NEWER_TRIES = 20
+"""Deliveries before a message that needs a newer version is dead-lettered.
+
+So it reaches one newer worker among three older ones with a probability of 99.7 %.
+"""
+NEWER_RETRY_MIN_S = 0.2
+NEWER_RETRY_MAX_S = 2.0
+NEWER_RETRY_GROWTH = 1.5
 
 DRAIN_S = 10.0
 
@@ -191,6 +202,8 @@ class Worker:
             raise
         except DeadLetter as error:
             await self._dead_letter(item, describe_error(error))
+        except NewerVersionNeeded as error:
+            await self._leave_to_newer(item, error)
         except RetryableError as error:
             await self._retry(item, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
         except Exception as error:
@@ -216,6 +229,17 @@ class Worker:
             return
         delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
         await self._puller.nak(item.message, max(after_s, delay_s * random.uniform(0.75, 1.0)))
+
+    async def _leave_to_newer(self, item: InFlight, error: NewerVersionNeeded) -> None:
+        """Give the message back, so that another worker gets it. Log it only the first time."""
+        tries = item.delivery.delivery_count
+        if tries >= min(NEWER_TRIES, self._max_deliver * HANDLER_ACK_WAITS):
+            await self._dead_letter(item, describe_error(error))
+            return
+        if tries == 1:
+            log.warning("message_left_to_newer_version", **self._log_context(item), cause=describe_error(error))
+        pause_s = min(NEWER_RETRY_MAX_S, NEWER_RETRY_MIN_S * NEWER_RETRY_GROWTH ** (tries - 1))
+        await self._puller.nak(item.message, pause_s * random.uniform(0.75, 1.0))
 
     async def _dead_letter(self, item: InFlight, cause: str) -> None:
         """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""

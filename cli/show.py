@@ -2,17 +2,21 @@
 
 The timeline names messages and never quotes them. The line below it gives the reason for the outcome. That
 line may contain the supervisor's words or the user's reason for a cancel.
+
+The log is read as plain JSON, so that records of every version are shown.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .options import Json, TransferId, Url
 from .output import console, plain, print_json, run_command
 
 if TYPE_CHECKING:
-    from warmxfer.actors.coordinator.state_machine import Record
+    from warmxfer.bus import Stored
+
+UNREADABLE = "(unreadable record)"
 
 
 def show(id: TransferId, url: Url = None, json: Json = False) -> None:
@@ -20,56 +24,68 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
     One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
     """
-    records = run_command(lambda: _records(id, url))
-    lines = [timeline_line(record, records[0]) for record in records]
+    from warmxfer.actors.coordinator.state_machine import plain_record
+
+    stored = run_command(lambda: _records(id, url))
+    records = [plain_record(each.data) for each in stored]
+    lines = [
+        timeline_line(record, number, _at(record, each) - _at(records[0], stored[0]))
+        for number, (record, each) in enumerate(zip(records, stored, strict=True), 1)
+    ]
     if json:
         for line in lines:
             print_json(line)
     else:
-        _print(records[-1], lines)
+        _print(id, next((record for record in reversed(records) if record), {}), lines)
 
 
-async def _records(id: str, url: str | None) -> list[Record]:
-    from warmxfer.actors.coordinator.state_machine import decode_record
+async def _records(id: str, url: str | None) -> list[Stored]:
     from warmxfer.client import Client, NoSuchTransfer, NotStarted
 
     async with Client.connect(url) as client:
         stored = await client.log(id)
         if not stored:
             raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
-    return [decode_record(each.data) for each in stored]
+    return stored
 
 
-def timeline_line(record: Record, first: Record) -> dict[str, Any]:
-    """Return one line of the timeline; `ms` counts from the first record."""
-    from msgspec.inspect import StructType, type_info
+def _at(record: dict[str, Any], stored: Stored) -> float:
+    """Return when the broker stored the trigger of `record`; when it stored the record, if that is missing."""
+    at = record.get("at")
+    return at if isinstance(at, int | float) else stored.at
 
-    from warmxfer.actors.coordinator.state_machine import SetTimer
-    from warmxfer.schemas import Command, PhaseChanged
 
-    def tag(message: Any) -> str:
-        info = type_info(type(message))
-        return str(info.tag) if isinstance(info, StructType) else type(message).__name__
-
+def timeline_line(record: dict[str, Any], number: int, after_s: float) -> dict[str, Any]:
+    """Return one line of the timeline: record `number`, `after_s` after the first one."""
+    outbox = record.get("outbox")
+    outputs = [_object(each) for each in cast("list[Any]", outbox)] if isinstance(outbox, list) else []
     return {
-        "n": record.state.seq,
-        "ms": round((record.at - first.at) * 1_000),
-        "event": tag(record.event),
-        "stage": record.state.stage.value,
-        "phases": [each.phase.value for each in record.outbox if isinstance(each, PhaseChanged)],
-        "commands": [tag(each) for each in record.outbox if isinstance(each, Command)],
-        "timer": any(isinstance(each, SetTimer) for each in record.outbox),
+        "n": number,
+        "ms": round(after_s * 1_000),
+        "event": _text(_object(record.get("event")).get("type")) or UNREADABLE,
+        "stage": _text(_object(record.get("state")).get("stage")),
+        "phases": [_text(each.get("phase")) for each in outputs if each.get("type") == "phase_changed"],
+        "commands": [_text(each.get("type")) for each in outputs if "command_id" in each],
+        "timer": any(each.get("type") == "arm_timer" for each in outputs),
     }
 
 
-def _print(last: Record, lines: list[dict[str, Any]]) -> None:
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return plain(value) if isinstance(value, str) else ""
+
+
+def _print(id: str, last: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    state, out = last.state, console()
-    room = state.request.room_id if state.request else "?"
-    rooms = f"  room {room}  consultation room {state.room_id or '-'}"
-    out.print(Text.assemble((f"transfer {state.id}", "bold"), rooms))
+    state, out = _object(last.get("state")), console()
+    room = _text(_object(state.get("request")).get("room_id")) or "?"
+    rooms = f"  room {room}  consultation room {_text(state.get('room_id')) or '-'}"
+    out.print(Text.assemble((f"transfer {id}", "bold"), rooms))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("ms", justify="right")
     for title in ("event", "stage", "phases", "commands"):
@@ -83,13 +99,10 @@ def _print(last: Record, lines: list[dict[str, Any]]) -> None:
             "\n".join(line["commands"]),
         )
     out.print(table)
-    if state.decision:
-        evidence = "  ".join(f"{name}={value}" for name, value in state.decision.evidence.items())
-        reason = f"  {plain(state.decision.detail or '')}  "
-        out.print(
-            Text.assemble(
-                "outcome: ", (state.decision.outcome.value, "bold"), reason, (plain(evidence), "dim")
-            )
-        )
+    decision = _object(state.get("verdict"))
+    if decision:
+        evidence = "  ".join(f"{name}={value}" for name, value in _object(decision.get("evidence")).items())
+        outcome, detail = _text(decision.get("outcome")), _text(decision.get("detail"))
+        out.print(Text.assemble("outcome: ", (outcome, "bold"), f"  {detail}  ", (plain(evidence), "dim")))
     else:
-        out.print(f"still running, in stage {state.stage.value}")
+        out.print(f"still running, in stage {_text(state.get('stage')) or '?'}")

@@ -20,12 +20,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
+import structlog
 from msgspec import Struct
 
 from warmxfer.bus import Bus, BusSettings, StaleWrite, Stored, Unavailable, subjects
 from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
+    DecodeError,
     InternalError,
     InvalidRequest,
     Outcome,
@@ -53,6 +55,8 @@ MAX_RECORDS = 1_000
 MAX_SCANNED = 100_000
 FIRST_WINDOW = 64
 READS_AT_ONCE = 32
+
+log = structlog.get_logger(__name__)
 
 
 class NoCoordinator(RetryableError):
@@ -298,7 +302,11 @@ class Client:
             stored = await self._bus.get_last(subjects.result(summary.id))
         if stored is None:
             return summary
-        result = decode_result(stored.data)
+        try:
+            result = decode_result(stored.data)
+        except DecodeError as error:
+            log.warning("result_not_decoded", transfer_id=summary.id, error=str(error))
+            return summary
         return TransferSummary(
             id=summary.id,
             phase=summary.phase,

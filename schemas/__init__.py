@@ -3,7 +3,7 @@
 - Invariant: no I/O, no clock, no import but msgspec and the standard library (`tests/test_layout.py`).
 - Times are epoch seconds (float) by the broker's clock. Names of durations end in `_s`.
 - `read_request` reads what users write, strictly: it rejects an error with one sentence.
-- `decode_event` and `decode_command` read what actors write: they ignore unknown fields.
+- `decode_event`, `decode_command` and `read_leniently` read what warmxfer writes, also in a newer version.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from . import commands, events, participant_ids
 from .codec import (
     MAX_MESSAGE_BYTES,
     DecodeError,
+    NewerMessage,
     decode_as,
     decode_command,
     decode_event,
@@ -19,12 +20,14 @@ from .codec import (
     decode_phase,
     decode_result,
     encode,
+    undecoded_command_id,
 )
 from .commands import *  # noqa: F403 - a new message is added in one file
 from .env import env_number, parse_http_url
 from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError, format_traceback
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
+from .lenient import is_known, read_leniently, unknown_member
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
 from .queries import (
     MAX_TURN_CHARS,
@@ -71,6 +74,7 @@ __all__ = [
     "InvalidRequest",
     "LivenessQuery",
     "LivenessReply",
+    "NewerMessage",
     "NoticeKind",
     "Outcome",
     "PhaseChanged",
@@ -99,10 +103,14 @@ __all__ = [
     "encode",
     "env_number",
     "format_traceback",
+    "is_known",
     "parse_http_url",
     "participant_ids",
     "read_cancel",
+    "read_leniently",
     "read_request",
+    "undecoded_command_id",
+    "unknown_member",
 ]
 __all__ += commands.__all__
 __all__ += events.__all__

@@ -1,19 +1,25 @@
 """Bytes to messages and back: JSON that a person can read with `nats sub`.
 
-Requests of users are read strictly (`validation.py`). Messages between actors are read tolerantly, so that an
-older actor accepts the additional fields of a newer one.
+Requests of users are read strictly (`validation.py`). Messages of warmxfer are read leniently (`lenient.py`),
+so that an older version reads what a newer one writes:
+
+- Unknown fields are ignored in every message.
+- Unknown words of enums and literals are kept in events, phases and results, where they only inform. In a
+  command they would change an effect, so such a command is left to a newer version.
+- A value out of range is rejected in every message.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from .commands import AnyCommand
 from .errors import WarmxferError
 from .events import AnyEvent
+from .lenient import is_word, read_leniently
 from .transfer import PhaseChanged, TransferNotice, WarmTransferResult
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -37,43 +43,101 @@ class DecodeError(WarmxferError):
     """Bytes that are not a message of ours. The text says what was expected and never quotes the input."""
 
 
+class NewerMessage(DecodeError):
+    """A message that this version cannot read, and that a newer version may have written."""
+
+
 def encode(message: Any) -> bytes:
     """Return `message` as one line of JSON."""
     return _encoder.encode(message)
 
 
-def _decode(decoder: msgspec.json.Decoder[M], data: bytes) -> M:
+def _decode(decoder: msgspec.json.Decoder[M], data: bytes, *, words: bool = False) -> M:
     if len(data) > MAX_MESSAGE_BYTES:
         raise DecodeError(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
     try:
         return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        try:
+            return read_leniently(msgspec.json.decode(data), decoder.type, words=words)
+        except msgspec.ValidationError:
+            raise _decode_error(error) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unread:
+            raise _decode_error(unread) from unread
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_QUOTED_INPUT.sub("…", str(error))) from error
+        raise _decode_error(error) from error
+
+
+def _decode_error(error: Exception) -> DecodeError:
+    return DecodeError(_QUOTED_INPUT.sub("…", str(error)))
+
+
+class _Envelope(msgspec.Struct):
+    """The fields of every command. A command that is not decoded is answered by its `command_id`."""
+
+    type: str
+    command_id: str
+    deadline_at: float
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_typed = msgspec.json.Decoder(_Typed)
+_EVENT_TYPES = frozenset(str(each.__struct_config__.tag) for each in get_args(AnyEvent))
 
 
 def decode_command(data: bytes) -> AnyCommand:
-    """Return the command in `data`. Raises DecodeError."""
-    return _decode(_command, data)
+    """Return the command in `data`.
+
+    Raises NewerMessage if only the fields of every command can be read, else DecodeError.
+    """
+    try:
+        return _decode(_command, data)
+    except DecodeError as error:
+        if undecoded_command_id(data) is None:
+            raise
+        raise NewerMessage(str(error)) from error
+
+
+def undecoded_command_id(data: bytes) -> str | None:
+    """Return the `command_id` of a command that this version may be unable to read, or None."""
+    try:
+        envelope = _decode(_envelope, data)
+    except DecodeError:
+        return None
+    return envelope.command_id if is_word(envelope.type) else None
 
 
 def decode_event(data: bytes) -> AnyEvent:
-    """Return the event in `data`. Raises DecodeError."""
-    return _decode(_event, data)
+    """Return the event in `data`. Raises NewerMessage if its type is unknown, else DecodeError."""
+    try:
+        return _decode(_event, data, words=True)
+    except DecodeError as error:
+        try:
+            type = _decode(_typed, data).type
+        except DecodeError:
+            raise error from None
+        if not is_word(type) or type in _EVENT_TYPES:
+            raise
+        raise NewerMessage(str(error)) from error
 
 
 def decode_phase(data: bytes) -> PhaseChanged:
-    """Return the phase in `data`. Raises DecodeError."""
-    return _decode(_phase, data)
+    """Return the phase in `data`. It may be a phase of a newer version. Raises DecodeError."""
+    return _decode(_phase, data, words=True)
 
 
 def decode_result(data: bytes) -> WarmTransferResult:
-    """Return the result in `data`. Raises DecodeError."""
-    return _decode(_result, data)
+    """Return the result in `data`. Its outcome may be one of a newer version. Raises DecodeError."""
+    return _decode(_result, data, words=True)
 
 
 def decode_notice(data: bytes) -> TransferNotice:
-    """Return the notice in `data`. Raises DecodeError."""
-    return _decode(_notice, data)
+    """Return the notice in `data`. Its kind may be one of a newer version. Raises DecodeError."""
+    return _decode(_notice, data, words=True)
 
 
 def decode_as(kind: type[M], data: bytes) -> M:

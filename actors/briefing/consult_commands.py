@@ -24,11 +24,14 @@ from warmxfer.schemas import (
     BriefSupervisor,
     DecodeError,
     LeaveConsultation,
+    NewerMessage,
     ToConsult,
     WarmxferError,
     decode_command,
 )
 
+from ..common.command_replies import publish_reply
+from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
 
 MAX_COMMANDS: Final = 1_000
@@ -54,6 +57,7 @@ class ConsultCommands:
         self._fence = fence
         self._last_seq = 0
         self._newest: ToConsult | None = None
+        self._unknown = UnknownCommands("briefing agent")
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
         self._polled = asyncio.Event()
@@ -95,7 +99,7 @@ class ConsultCommands:
 
     async def _follow(self, subscription: Subscription) -> None:
         async for message in subscription:
-            self._accept(message.data)
+            await self._accept(message.data)
             if message.lost:
                 await self._catch_up()
 
@@ -113,11 +117,14 @@ class ConsultCommands:
             return
         for message in stored:
             self._last_seq = message.seq
-            self._accept(message.data)
+            await self._accept(message.data)
 
-    def _accept(self, data: bytes) -> None:
+    async def _accept(self, data: bytes) -> None:
         try:
             command = decode_command(data)
+        except NewerMessage:
+            await self._reject_unknown(data)
+            return
         except DecodeError as error:
             log.warning("consult_command_dropped", transfer_id=self._transfer_id, why=str(error))
             return
@@ -127,3 +134,11 @@ class ConsultCommands:
         self._changed.set()
         if isinstance(command, LeaveConsultation) and not self.leave.done():
             self.leave.set_result(command)
+
+    async def _reject_unknown(self, data: bytes) -> None:
+        reply = self._unknown.reply_once(self._transfer_id, data)
+        try:
+            if reply is not None:
+                await publish_reply(self._bus, self._transfer_id, reply)
+        except WarmxferError as error:
+            log.warning("consult_reply_failed", transfer_id=self._transfer_id, why=str(error))

@@ -28,16 +28,18 @@ import structlog
 
 from warmxfer.adapters.llm import ChatModel
 from warmxfer.adapters.rooms import RoomSettings
-from warmxfer.bus import Bus, RetryableError, Stored, Subscription, subjects
+from warmxfer.bus import Bus, NewerVersionNeeded, RetryableError, Stored, Subscription, subjects
 from warmxfer.bus.polling import poll_ticks
 from warmxfer.schemas import CommandFailed, FailureKind, JoinConsultation, WarmxferError
 
 from ..common.command_replies import publish_reply, read_command
 from ..common.liveness import CONFIRMATIONS, is_live
+from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
 from .consultation import LIVENESS_TIMEOUT_S, MAX_CONSULTATION_S, Consultation, ConsultationTask
 from .reply.classifier import ReplyClassifier
 
+ACTOR: Final = "session with in-session briefing"
 MAX_CONSULTATIONS: Final = 8
 """A session has one transfer at a time, but earlier consultations may still be ending."""
 MAX_HANDLED_IDS: Final = 64
@@ -94,6 +96,7 @@ class _InSessionBriefings:
         self._classifier = classifier
         self._running: set[asyncio.Task[None]] = set()
         self._handled_ids: deque[str] = deque(maxlen=MAX_HANDLED_IDS)
+        self._unknown = UnknownCommands(ACTOR)
 
     async def follow(self, subscription: Subscription) -> None:
         async for message in subscription:
@@ -141,8 +144,13 @@ class _InSessionBriefings:
 
     async def _start_once(self, stored: Stored, *, received_live: bool) -> None:
         """Start the consultation, once. A command found by polling may be old: its transfer must be live."""
-        join = read_command(stored, JoinConsultation, "session with in-session briefing")
         transfer_id = subjects.parse(stored.subject).id
+        try:
+            join = read_command(stored, JoinConsultation, ACTOR)
+        except NewerVersionNeeded:
+            if reply := self._unknown.reply_once(transfer_id, stored.data):
+                await publish_reply(self._bus, transfer_id, reply)
+            return
         if join.command_id in self._handled_ids or len(self._running) >= MAX_CONSULTATIONS:
             return
         live = received_live or await self._is_live(transfer_id)

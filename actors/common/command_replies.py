@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from warmxfer.bus import Bus, DeadLetter, Delivery, Stored, subjects
+from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded, Stored, subjects
 from warmxfer.schemas import (
     Command,
     CommandFailed,
@@ -16,9 +16,11 @@ from warmxfer.schemas import (
     DecodeError,
     Event,
     FailureKind,
+    NewerMessage,
     WarmxferError,
     decode_command,
     encode,
+    undecoded_command_id,
 )
 
 PUBLISH_DEADLINE_S = 5.0
@@ -52,9 +54,15 @@ async def publish_event(
 
 
 def read_command(message: Delivery | Stored, command_type: type[C], actor: str) -> C:
-    """Return the command in `message`. Raises `DeadLetter` if it is none, or none for `actor`."""
+    """Return the command in `message`.
+
+    Raises `DeadLetter` if it is none, or none for `actor`, and `NewerVersionNeeded` if a newer version may have
+    written it.
+    """
     try:
         command = decode_command(message.data)
+    except NewerMessage as error:
+        raise NewerVersionNeeded(f"This {actor} does not know the command: {error}") from error
     except DecodeError as error:
         raise DeadLetter(f"The message is not a command: {error}") from error
     if not isinstance(command, command_type):
@@ -77,13 +85,16 @@ def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
 
 
 async def reply_to_dead_letter(bus: Bus, delivery: Delivery, command_type: type[Command], cause: str) -> None:
-    """Reply `CommandFailed` for a dead-lettered command.
+    """Reply `CommandFailed` for a dead-lettered command, also for one of a newer version.
 
-    Messages that are not commands are ignored: no actor waits for a reply to them.
+    Other messages are ignored: no actor waits for a reply to them.
     """
     try:
-        command = read_command(delivery, command_type, "")
+        command_id = read_command(delivery, command_type, "").command_id
+    except NewerVersionNeeded:
+        command_id = undecoded_command_id(delivery.data)
     except DeadLetter:
         return
-    failed = CommandFailed(command_id=command.command_id, failure=FailureKind.BROKEN, detail=cause)
-    await publish_reply(bus, delivery.transfer_id, failed)
+    if command_id is not None:
+        failed = CommandFailed(command_id=command_id, failure=FailureKind.BROKEN, detail=cause)
+        await publish_reply(bus, delivery.transfer_id, failed)

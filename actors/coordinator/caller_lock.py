@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from warmxfer.bus import Bus, RetryableError, StaleWrite, Stored, subjects
-from warmxfer.schemas import decode_as, encode
+from warmxfer.schemas import DecodeError, InvalidRequest, decode_as, encode
 
 MAX_RACES = 10
 UNSTARTED_LOCK_S = 60.0
@@ -32,7 +32,7 @@ async def lock_caller(
     for _ in range(MAX_RACES):
         last = await bus.get_last_from_leader(subjects.caller_lock(session))
         if last is not None:
-            holder = decode_as(CallerLock, last.data).transfer_id
+            holder = _holder(last)
             if holder == id:
                 return None
             if await _is_held(last, holder, now, is_live):
@@ -47,6 +47,17 @@ async def lock_caller(
     raise RetryableError(
         f"The caller of session {session} was claimed by other transfers {MAX_RACES} times in a row"
     )
+
+
+def _holder(lock: Stored) -> str:
+    """Return the transfer that holds `lock`; one that does not exist if the lock cannot be read.
+
+    Such a lock is valid for `UNSTARTED_LOCK_S`, as one whose transfer has no record yet.
+    """
+    try:
+        return subjects.check_token(decode_as(CallerLock, lock.data).transfer_id)
+    except (DecodeError, InvalidRequest):
+        return subjects.INVALID_ID
 
 
 async def _is_held(

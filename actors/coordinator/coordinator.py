@@ -11,6 +11,8 @@ A crash before 6 causes a redelivery, and 2 finds what was done. If other trigge
 redelivered one is recognised by the message id of its record.
 
 - Invariant: a record is appended only after the newest record. So a cached record is good enough for a try.
+- Invariant: a transfer whose newest record this version cannot continue is left to a newer version for a
+  while (`NewerVersionNeeded`). If none comes, it is given up (`give_up.py`).
 - Invariant: a trigger is ignored only on the newest record, read from the stream leader, because an ignored
   trigger is lost. Test: `tests/actors/coordinator/test_stale_reads.py`.
 """
@@ -28,6 +30,8 @@ from warmxfer.bus import (
     DeadLetter,
     Delivery,
     LiveMessage,
+    LogEntry,
+    NewerVersionNeeded,
     RetryableError,
     StaleWrite,
     TransferLog,
@@ -45,12 +49,23 @@ from warmxfer.schemas import (
 from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
+from .give_up import give_up_transfer
 from .inbound_events import decode_trigger
 from .liveness import TransferLiveness
-from .outbox import TIMER, outgoing
+from .outbox import TIMER, outgoing, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
-from .state_machine import Applied, Record, Transfer, decode_record, encode_record, step
+from .state_machine import (
+    Applied,
+    Record,
+    Transfer,
+    UnreadableRecord,
+    decode_record,
+    encode_record,
+    obstacle,
+    step,
+    unknown_fields,
+)
 
 MAX_RACES = 25
 EARLY_TRIES = 4
@@ -81,7 +96,13 @@ class Coordinator:
     async def handle(self, delivery: Delivery) -> None:
         """Apply one trigger. Idempotent: a redelivery has no further effect."""
         self._clock.observe(delivery.at)
-        await self._apply(decode_trigger(delivery), delivery)
+        try:
+            event = decode_trigger(delivery)
+        except NewerVersionNeeded as error:
+            if await self._liveness.is_live(delivery.transfer_id):
+                raise
+            raise DeadLetter(f"{error}, and its transfer is not running") from error
+        await self._apply(event, delivery)
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
         """Load, step, append and publish for one trigger; the worker acknowledges it afterwards."""
@@ -132,12 +153,16 @@ class Coordinator:
         return self._cache.get(id) or await self._read(id)
 
     async def _read(self, id: str) -> CachedRecord | None:
-        """Read the newest record from the stream leader, or None if the transfer has none."""
+        """Read the newest record from the stream leader, or None if the transfer has none.
+
+        Raises `NewerVersionNeeded` if this version cannot continue from it.
+        """
         entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
+        record = _continuable(entry)
         sent = self._cache.mark_sent(id, entry.seq)
-        cached = CachedRecord(decode_record(entry.data), entry.seq, sent, fresh=True)
+        cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
         self._cache.put(id, cached)
         return cached
 
@@ -148,7 +173,7 @@ class Coordinator:
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(
-                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.is_live
+                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.holds_caller
             )
             return TransferRequested(
                 transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
@@ -177,13 +202,16 @@ class Coordinator:
         The record is named after the delivery, whatever event the delivery was read as.
         """
         state = applied.state
-        record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=applied.outbox)
+        record = Record(
+            trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=[*applied.outbox]
+        )
+        unknown = cached.unknown if cached else {}
         had_timer = cached is not None and cached.record.state.timer_due_at is not None
         cancel_timer = subjects.timer(state.id, TIMER) if had_timer and state.timer_due_at is None else None
         try:
             seq = await self._log.append(
                 state.id,
-                encode_record(record),
+                encode_record(record, unknown),
                 cached.seq if cached else 0,
                 _record_id(delivery),
                 cancel_timer,
@@ -191,12 +219,17 @@ class Coordinator:
         except StaleWrite:
             self._cache.drop(state.id)
             return None
-        appended = CachedRecord(record, seq, sent=False, fresh=False)
+        appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
         self._cache.put(state.id, appended)
         return appended
 
     async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
-        """Publish the outputs of a record, except those with a message id in `stored`."""
+        """Publish the outputs of a record, except those with a message id in `stored`.
+
+        Raises `NewerVersionNeeded` if one of the others is of a type that this version does not know.
+        """
+        if unsendable := [each for each in unknown_outputs(cached.record) if each not in stored]:
+            raise NewerVersionNeeded(f"Output {unsendable[0]} is of an unknown type and not published yet")
         messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)
@@ -220,22 +253,42 @@ class Coordinator:
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """End the transfer of a dead-lettered trigger at once, instead of waiting for its deadlines.
 
-        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer.
+        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer. If the transfer
+        has ended, only outputs of its last record are published that a crash may have prevented.
         """
         try:
-            decode_trigger(delivery)
-        except DeadLetter:
+            event = decode_trigger(delivery)
+        except (DeadLetter, NewerVersionNeeded):
             return
         id, kind = delivery.transfer_id, delivery.kind
-        live = await self._liveness.is_live(id)
+        newest = await self._log.get_last_from_leader(id)
+        if newest is None and kind != "request":
+            return
         if (
             kind == "request"
-            and live is not None
+            and newest is not None
             and not await request_owner.started_transfer(self._bus, delivery)
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
-        if kind == "request" or live:
+        try:
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
+        except NewerVersionNeeded as error:
+            if newest is None:
+                raise
+            await self._give_up(newest, event, delivery, str(error))
+
+    async def _give_up(self, newest: LogEntry, event: AnyEvent, delivery: Delivery, why: str) -> None:
+        """End a transfer that this version cannot continue, unless another coordinator has continued it."""
+        try:
+            record, seq = await give_up_transfer(
+                self._bus, self._log, newest, delivery, _record_id(delivery), why
+            )
+        except StaleWrite:
+            await self._apply(event, delivery)
+            return
+        self._cache.drop(delivery.transfer_id)
+        await self._publish(CachedRecord(record, seq, sent=False, fresh=False))
+        _log_end(record.state)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
         """Publish a rejection of an invalid transfer id on the request's sibling subjects."""
@@ -250,6 +303,17 @@ class Coordinator:
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to a session that holds a caller whether the transfer is live."""
         return await self._liveness.answer_liveness(query)
+
+
+def _continuable(entry: LogEntry) -> Record:
+    """Return the record in `entry`. Raises `NewerVersionNeeded` if this version cannot continue from it."""
+    try:
+        record = decode_record(entry.data)
+    except UnreadableRecord as error:
+        raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {error}") from error
+    if (why := obstacle(record)) is not None:
+        raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
+    return record
 
 
 def _log_end(state: Transfer) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from warmxfer.bus import DeadLetter, Delivery
+from msgspec.structs import replace
+
+from warmxfer.bus import DeadLetter, Delivery, NewerVersionNeeded
 from warmxfer.schemas import (
     AnyEvent,
     CancelRequested,
+    CommandFailed,
     DeadlinePassed,
     DecodeError,
+    FailureKind,
     InvalidRequest,
+    NewerMessage,
     TransferBroken,
     TransferRefused,
     TransferRequested,
     decode_event,
+    is_known,
     read_cancel,
     read_request,
 )
@@ -22,7 +28,11 @@ INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelReq
 
 
 def decode_trigger(delivery: Delivery) -> AnyEvent:
-    """Return the event in `delivery`. Raises `DeadLetter` if it is undecodable or on the wrong subject."""
+    """Return the event in `delivery`.
+
+    Raises `DeadLetter` if it is undecodable or on the wrong subject, and `NewerVersionNeeded` if its type is
+    unknown.
+    """
     match delivery.kind:
         case "request":
             return _read_request(delivery)
@@ -53,8 +63,13 @@ def _decode_event(
 ) -> AnyEvent:
     try:
         event = decode_event(delivery.data)
+    except NewerMessage as error:
+        raise NewerVersionNeeded(f"The message on {delivery.kind} is of an unknown type") from error
     except DecodeError as error:
         raise DeadLetter(f"The message on {delivery.kind} is not a warmxfer event: {error}") from error
     if (allowed and not isinstance(event, allowed)) or isinstance(event, excluded):
         raise DeadLetter(f"{type(event).__name__} does not belong on {delivery.kind}")
+    if isinstance(event, CommandFailed) and not is_known(event.failure):
+        # A failure of a newer version may have had an effect.
+        return replace(event, failure=FailureKind.UNKNOWN, detail=event.detail or event.failure.value)
     return event

@@ -13,7 +13,7 @@ import structlog
 from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
 from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
-from .state_machine import Transfer, decode_record
+from .state_machine import UnreadableRecord, decode_record, plain_ended, plain_stage, plain_timer_due_at
 
 OVERDUE_S = 60.0
 """Longer than the backlog after a broker outage, or after a crash of all workers under full load."""
@@ -31,7 +31,18 @@ class TransferLiveness:
     async def is_live(self, id: str) -> bool | None:
         """Return whether transfer `id` has not ended, or None if it has no record."""
         entry = await self._log.get_last_from_leader(id)
-        return None if entry is None else not _state(entry).stage.ended
+        return None if entry is None else not _Progress(entry).ended
+
+    async def holds_caller(self, id: str) -> bool | None:
+        """Return whether transfer `id` may have its caller, or None if it has no record.
+
+        A record that cannot be read holds the caller only until its timer is overdue.
+        """
+        entry = await self._log.get_last_from_leader(id)
+        if entry is None:
+            return None
+        progress = _Progress(entry)
+        return not progress.ended and (progress.readable or self._is_progressing(entry))
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to a session that holds a caller whether the transfer is live."""
@@ -43,15 +54,29 @@ class TransferLiveness:
 
     def _is_progressing(self, entry: LogEntry | None) -> bool:
         """Return whether the transfer has not ended and its timer is not long overdue."""
-        if entry is None or (state := _state(entry)).stage.ended:
+        if entry is None or (progress := _Progress(entry)).ended:
             return False
         if self._clock.now() < entry.at:
             self._clock.observe(entry.at)
-        late_s = 0.0 if state.timer_due_at is None else self._clock.now() - state.timer_due_at
+        due_at = progress.timer_due_at
+        late_s = 0.0 if due_at is None else self._clock.now() - due_at
         if late_s > OVERDUE_S:
-            log.error("transfer_stalled", transfer_id=state.id, stage=state.stage.value, late_s=late_s)
+            log.error("transfer_stalled", transfer_id=progress.id, stage=progress.stage, late_s=late_s)
         return late_s <= OVERDUE_S
 
 
-def _state(entry: LogEntry) -> Transfer:
-    return decode_record(entry.data).state
+class _Progress:
+    """What the newest record of a transfer says about its progress, also if it cannot be read as a record."""
+
+    def __init__(self, entry: LogEntry) -> None:
+        try:
+            state = decode_record(entry.data).state
+        except UnreadableRecord:
+            due_at = plain_timer_due_at(entry.data)
+            self.readable = False
+            self.id, self.stage, self.ended = "", plain_stage(entry.data), plain_ended(entry.data)
+            self.timer_due_at = entry.at if due_at is None else due_at
+        else:
+            self.readable = True
+            self.id, self.stage, self.ended = state.id, state.stage.value, state.stage.ended
+            self.timer_due_at = state.timer_due_at

@@ -22,19 +22,32 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .state_machine import Output, Record, SetTimer
+from .state_machine import Output, Record, SetTimer, UnknownMessage
 
 TIMER = "deadline"
 """The one timer of a transfer, scheduled for its earliest deadline."""
 
 
 def outgoing(record: Record) -> list[Outgoing]:
-    """Return the messages of `record`, in order."""
-    id = record.state.id
+    """Return the messages of `record`, in order, except those of a type that this version does not know."""
     return [
-        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{index}")
+        _message(record.state.id, record.state.request, output, _msg_id(record, index))
         for index, output in enumerate(record.outbox)
+        if not isinstance(output, UnknownMessage)
     ]
+
+
+def unknown_outputs(record: Record) -> list[str]:
+    """Return the message ids of the outputs of `record` that this version cannot publish."""
+    return [
+        _msg_id(record, index)
+        for index, output in enumerate(record.outbox)
+        if isinstance(output, UnknownMessage)
+    ]
+
+
+def _msg_id(record: Record, index: int) -> str:
+    return f"{record.state.id}:{record.state.seq}:{index}"
 
 
 def _message(id: str, request: WarmTransferRequest | None, output: Output, msg_id: str) -> Outgoing:

@@ -7,9 +7,10 @@ of a cached record.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from .state_machine import Record
+from .state_machine import Record, UnknownFields
 
 MAX_CACHED = 4_096
 
@@ -23,6 +24,8 @@ class CachedRecord:
     sent: bool
     fresh: bool
     """The record was just read from the stream leader, for this trigger."""
+    unknown: UnknownFields = field(default_factory=dict[tuple[str, ...], Any])
+    """Fields of a newer version in its state. The next record keeps them."""
 
 
 class RecordCache:

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from warmxfer.adapters.telephony import OutcomeUnknown, Provider, Rejected
-from warmxfer.bus import BrokerClock, Bus, DeadLetter, Delivery, Worker
+from warmxfer.bus import BrokerClock, Bus, DeadLetter, Delivery, NewerVersionNeeded, Worker
 from warmxfer.schemas import (
     CheckLegs,
     CloseRoom,
@@ -31,6 +31,7 @@ from warmxfer.schemas import (
     FailureKind,
     FindCallerCall,
     InternalError,
+    NewerMessage,
     RecordParticipant,
     RetryableError,
     ReturnCaller,
@@ -92,6 +93,8 @@ class Gateway:
         self._context.clock.observe(delivery.at)
         try:
             command = decode_command(delivery.data)
+        except NewerMessage as error:
+            raise NewerVersionNeeded(f"This {ROLE} does not know the command: {error}") from error
         except DecodeError as error:
             raise DeadLetter("The message is not a command") from error
         handler = HANDLERS.get(type(command))

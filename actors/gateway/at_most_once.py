@@ -21,7 +21,7 @@ import structlog
 from msgspec import Struct
 
 from warmxfer.bus import BrokerClock, Bus, claim_effect, subjects
-from warmxfer.schemas import Command, decode_as, encode
+from warmxfer.schemas import Command, DecodeError, decode_as, encode
 
 EndKind = Literal["refused", "doubtful"]
 log = structlog.get_logger(__name__)
@@ -133,8 +133,11 @@ class EffectClaims:
         )
 
     async def _other_claim(self, transfer_id: str, effect: str, at: float, data: bytes) -> EffectClaim:
-        """Return another gateway's claim, with how its request ended."""
-        record = decode_as(ClaimRecord, data)
+        """Return another gateway's claim, with how its request ended.
+
+        A claim that cannot be read still excludes every other one: its effect may have happened.
+        """
+        record = _read_claim(data)
         if _is_forbidden(record, at):
             return EffectClaim(record, granted=False, forbidden=True, settled_at=at)
         end = await self._bus.get_last(subjects.effect_claim(transfer_id, _end_effect(effect)))
@@ -142,11 +145,28 @@ class EffectClaims:
             return EffectClaim(
                 record, granted=False, forbidden=False, settled_at=at + self._timeout_s + self.settle_s
             )
-        end_kind = decode_as(EffectEnd, end.data).outcome
+        end_kind = _read_end(end.data)
         settle_s = 0.0 if end_kind == "refused" else self.settle_s
         return EffectClaim(
             record, granted=False, forbidden=False, settled_at=end.at + settle_s, end_kind=end_kind
         )
+
+
+def _read_claim(data: bytes) -> ClaimRecord:
+    try:
+        return decode_as(ClaimRecord, data)
+    except DecodeError as error:
+        log.warning("effect_claim_not_decoded", error=str(error))
+        return ClaimRecord(command_id="", token="")
+
+
+def _read_end(data: bytes) -> EndKind:
+    """Return how a request ended. An end that cannot be read says only that its outcome may be unknown."""
+    try:
+        return decode_as(EffectEnd, data).outcome
+    except DecodeError as error:
+        log.warning("effect_end_not_decoded", error=str(error))
+        return "doubtful"
 
 
 def _end_effect(effect: str) -> str:

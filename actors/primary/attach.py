@@ -25,13 +25,16 @@ from warmxfer.schemas import (
     DecodeError,
     HoldCaller,
     LeaveCall,
+    NewerMessage,
     ReleaseCaller,
     ToPrimary,
     WarmxferError,
     decode_command,
 )
 
+from ..common.command_replies import reply_msg_id
 from ..common.liveness import is_live
+from ..common.unknown_commands import UnknownCommands
 from .event_queue import EventQueue
 from .hold_lease import CHECKS_PER_LEASE, DEFAULT_LEASE_S
 from .named_tasks import NamedTasks
@@ -95,6 +98,7 @@ async def attach(
     async def reply_summary(query: LiveMessage) -> bytes:
         return await summary_reply(session, query.data)
 
+    read = _CommandReader(events)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
@@ -102,26 +106,33 @@ async def attach(
         caught_up = asyncio.Event()
         stack.push_async_callback(_detach, controller, events, tasks)
         tasks.start("events", events.run())
-        tasks.start("commands", _handle_commands(controller, commands))
-        tasks.start("catch-up", _poll_commands(bus, controller, name, lease_s, caught_up))
+        tasks.start("commands", _handle_commands(controller, commands, read))
+        tasks.start("catch-up", _poll_commands(bus, controller, name, lease_s, caught_up, read))
         tasks.start("end", _close_when_ended(controller))
         await _wait_for_catch_up(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
 
 
-async def _handle_commands(controller: SessionController, commands: Subscription) -> None:
+async def _handle_commands(
+    controller: SessionController, commands: Subscription, read: _CommandReader
+) -> None:
     async for message in commands:
-        if decoded := _decode(message.subject, message.data):
+        if decoded := read.decode(message.subject, message.data):
             await controller.apply(*decoded)
 
 
 async def _poll_commands(
-    bus: Bus, controller: SessionController, name: str, lease_s: float, caught_up: asyncio.Event
+    bus: Bus,
+    controller: SessionController,
+    name: str,
+    lease_s: float,
+    caught_up: asyncio.Event,
+    read: _CommandReader,
 ) -> None:
     async with aclosing(poll_ticks(bus)) as ticks:
         async for _ in ticks:
             try:
-                await _catch_up(bus, controller, name, lease_s)
+                await _catch_up(bus, controller, name, lease_s, read)
             except RetryableError as error:
                 log.info("catch_up_postponed", session=name, error=str(error))
                 continue
@@ -130,10 +141,12 @@ async def _poll_commands(
             caught_up.set()
 
 
-async def _catch_up(bus: Bus, controller: SessionController, name: str, lease_s: float) -> None:
+async def _catch_up(
+    bus: Bus, controller: SessionController, name: str, lease_s: float, read: _CommandReader
+) -> None:
     """Apply the last command of this session if the session missed it and its transfer is live."""
     stored = await bus.get_last(subjects.any_primary(name))
-    decoded = _decode(stored.subject, stored.data) if stored else None
+    decoded = read.decode(stored.subject, stored.data) if stored else None
     if decoded is None or not controller.is_new(*decoded):
         return
     transfer_id, command = decoded
@@ -173,17 +186,29 @@ async def _detach(controller: SessionController, events: EventQueue, tasks: Name
     await tasks.stop_all()
 
 
-def _decode(subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
-    """Return the transfer id and the command. Returns None, and logs it, if the message is no command.
+class _CommandReader:
+    """Decodes the commands of one session. It replies to a command that this version does not know."""
 
-    Never raises: a message that cannot be read must not stop the ones after it.
-    """
-    try:
-        transfer_id, command = subjects.parse(subject).id, decode_command(data)
-    except (DecodeError, InvalidRequest) as error:
-        log.error("command_not_decoded", error=str(error))
+    def __init__(self, events: EventQueue) -> None:
+        self._events = events
+        self._unknown = UnknownCommands("primary session")
+
+    def decode(self, subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
+        """Return the transfer id and the command. Returns None, and logs it, if the message is no command.
+
+        Never raises: a message that cannot be read must not stop the ones after it.
+        """
+        try:
+            transfer_id = subjects.parse(subject).id
+            command = decode_command(data)
+        except NewerMessage:
+            if reply := self._unknown.reply_once(transfer_id, data):
+                self._events.enqueue(transfer_id, reply, reply_msg_id(reply))
+            return None
+        except (DecodeError, InvalidRequest) as error:
+            log.error("command_not_decoded", error=str(error))
+            return None
+        if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):
+            return transfer_id, command
+        log.error("command_misdirected", transfer_id=transfer_id, command=type(command).__name__)
         return None
-    if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):
-        return transfer_id, command
-    log.error("command_misdirected", transfer_id=transfer_id, command=type(command).__name__)
-    return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from warmxfer.adapters.rooms.videosdk import framework
 from warmxfer.adapters.rooms.videosdk.framework import UpstreamError
-from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult, WarmxferError
+from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult, WarmxferError, is_known
 from warmxfer.schemas import WarmTransferPhase as Phase
 
 
@@ -38,9 +38,12 @@ def to_result(result: WarmTransferResult) -> framework.WarmTransferResult:
     """
     if result.phase is Phase.TRANSFER_FAILED and result.outcome is not Outcome.SWITCH_FAILED:
         raise WarmTransferError(result.detail or result.error or result.outcome.value)
+    phase = result.phase
+    if not is_known(phase):
+        phase = Phase.TRANSFER_COMPLETE if result.success else Phase.TRANSFER_CANCELLED
     return framework.WarmTransferResult(
         success=result.success,
-        phase=framework.WarmTransferPhase(result.phase.value),
+        phase=framework.WarmTransferPhase(phase.value),
         consultation_room_id=result.consultation_room_id,
         supervisor_call_id=result.supervisor_call_id,
         switched_call_id=result.switched_call_id,

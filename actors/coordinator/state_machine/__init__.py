@@ -14,7 +14,9 @@
     leg_checks.py           leg checks: when they are due, and the command that asks the provider
     timeouts.py             fixed durations
     step_context.py         working copy of one transition
-    record.py               one transition as the log stores it
+    record.py               one transition as the log stores it, in this version or another
+    unknown_fields.py       fields of a newer version in a stored state
+    plain_record.py         what can be read of a log that this version cannot continue
     diagram.py              the transition table as a Mermaid diagram
 
 Invariant: this folder imports only schemas, never awaits, and uses only the time that it is given
@@ -23,7 +25,20 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 
 from __future__ import annotations
 
-from .record import Output, Record, SetTimer, decode_record, encode_record
+from .plain_record import plain_ended, plain_record, plain_stage, plain_timer_due_at, salvage
+from .record import (
+    Output,
+    Record,
+    RecordedEvent,
+    RecordedOutput,
+    SetTimer,
+    UnknownMessage,
+    UnreadableRecord,
+    decode_record,
+    encode_record,
+    obstacle,
+    unknown_fields,
+)
 from .state import (
     ENDED,
     CallerPlace,
@@ -35,7 +50,8 @@ from .state import (
     SupervisorLeg,
     Transfer,
 )
-from .step import Applied, Ignored, step
+from .step import Applied, Ignored, close_log, give_up, step
+from .unknown_fields import UnknownFields
 
 __all__ = [
     "ENDED",
@@ -47,12 +63,26 @@ __all__ = [
     "PendingCommand",
     "PreparationTask",
     "Record",
+    "RecordedEvent",
+    "RecordedOutput",
     "RoomStatus",
     "SetTimer",
     "Stage",
     "SupervisorLeg",
     "Transfer",
+    "UnknownFields",
+    "UnknownMessage",
+    "UnreadableRecord",
+    "close_log",
     "decode_record",
     "encode_record",
+    "give_up",
+    "obstacle",
+    "plain_ended",
+    "plain_record",
+    "plain_stage",
+    "plain_timer_due_at",
+    "salvage",
     "step",
+    "unknown_fields",
 ]

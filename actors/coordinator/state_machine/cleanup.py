@@ -48,6 +48,27 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
     finish_if_clean(ctx)
 
 
+def give_up(ctx: StepContext, why: str) -> None:
+    """End a transfer at once that this version cannot continue: the caller first, then leg, agent and room.
+
+    No reply is awaited. Clean-up checks repeat what is not confirmed, as after every end.
+    """
+    decided = ctx.state.decision
+    ctx.state.pending, ctx.state.decision = {}, None
+    ctx.decide(Outcome.BROKEN, why, **({"decided": decided.outcome.value} if decided else {}))
+    ctx.enter_stage(Stage.UNWINDING, None)
+    _release_caller(ctx)
+    if ctx.state.caller.may_be_in_consultation:
+        send_return(ctx)
+    elif ctx.is_started(PreparationTask.DIAL) and ctx.state.room_id is not None:
+        end_supervisor_leg(ctx)
+    if ctx.is_started(PreparationTask.JOIN):
+        ctx.send(LeaveConsultation)
+    if ctx.is_started(PreparationTask.ROOM) and not ctx.state.room.exists:
+        ctx.state.room = RoomStatus.CREATE_UNCONFIRMED
+    finish_now(ctx)
+
+
 def _release_caller(ctx: StepContext) -> None:
     if not ctx.is_started(PreparationTask.HOLD) or ctx.state.decision is None:
         return

@@ -152,7 +152,8 @@ def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
 def _supervisor_lost(ctx: StepContext, cause: CallCause, sip_code: int | None, *, source: str) -> None:
     """The supervisor's leg is down before the switch was requested."""
     heard = ctx.state.supervisor_leg.was_heard
-    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else OUTCOME_BY_CALL_CAUSE[cause]
+    unheard = OUTCOME_BY_CALL_CAUSE.get(cause, Outcome.SUPERVISOR_UNREACHABLE)
+    outcome = Outcome.SUPERVISOR_DISCONNECTED if heard else unheard
     if ctx.state.stage is Stage.BRIEFING:
         _publish_briefing_complete(ctx, outcome)
     start_cleanup(

@@ -63,7 +63,8 @@ PREREQUISITES: Mapping[str, Mapping[PreparationTask, tuple[PreparationTask, ...]
 
 def start_ready_tasks(ctx: StepContext) -> None:
     """Start every task whose prerequisites are done."""
-    for task, needed in PREREQUISITES[ctx.config.pacing].items():
+    # A pacing of a newer version is taken for the default one.
+    for task, needed in PREREQUISITES.get(ctx.config.pacing, PREREQUISITES["overlap"]).items():
         if not ctx.is_started(task) and all(ctx.is_done(each) for each in needed):
             ctx.state.begun.append(task)
             START_TASK[task](ctx)

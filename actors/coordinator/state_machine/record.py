@@ -4,21 +4,47 @@ Storing the record commits the transition. Its outbox is published afterwards, a
 prevented that. Every message of an outbox has its own Msg-Id, so the broker stores a repeat once.
 
 The stored form of a state keeps the booleans of `MACHINE_VERSION` 1. So every version can replay every
-log, and during an upgrade an older coordinator can continue a transfer of a newer one.
+log, and during an upgrade an older coordinator can continue a transfer of a newer one:
+
+- Unknown fields, unknown words and values out of range are read (`warmxfer.schemas.read_leniently`).
+- Fields of the state that this version does not know are written again (`unknown_fields.py`).
+- `obstacle` says why this version must not continue a transfer. Test: `tests/golden/test_newer.py`.
 """
 
 from __future__ import annotations
 
+from typing import Any, cast, get_args
+
+import msgspec
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import fields
 
-from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult
+from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
+    PhaseChanged,
+    WarmTransferResult,
+    WarmxferError,
+    is_known,
+    read_leniently,
+)
+from warmxfer.schemas.lenient import is_token, is_word
 
 from .state import CallerPlace, RoomStatus, Stage, SupervisorLeg, Transfer, TransferFields
+from .unknown_fields import UnknownFields, add_unknown, find_unknown
 
 MACHINE_VERSION = 2
 """Version of the state machine that writes a record. Version 1 wrote no number."""
+MIN_MACHINE_VERSION = 1
+"""Lowest version that may continue the transfers of this version. An older coordinator leaves them alone.
+
+Raise it to `MACHINE_VERSION` only if an older version would do harm. It costs every rollback its transfers.
+"""
+
+
+class UnreadableRecord(WarmxferError):
+    """Bytes that are not a record. The text never quotes them."""
 
 
 class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
@@ -27,7 +53,15 @@ class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
     due_at: float
 
 
+class UnknownMessage(Struct, frozen=True):
+    """An event or output of a newer version, in a record that was read. It is never written."""
+
+    type: str = ""
+
+
 Output = PhaseChanged | WarmTransferResult | AnyCommand | SetTimer
+RecordedEvent = AnyEvent | UnknownMessage
+RecordedOutput = Output | UnknownMessage
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -35,9 +69,11 @@ class Record(Struct, frozen=True, kw_only=True):
 
     trigger: int
     at: float
-    event: AnyEvent
+    event: RecordedEvent
     state: Transfer
-    outbox: list[Output]
+    outbox: list[RecordedOutput]
+    machine_version: int = MACHINE_VERSION
+    min_machine_version: int = MIN_MACHINE_VERSION
 
 
 class StoredTransfer(TransferFields, kw_only=True):
@@ -63,40 +99,106 @@ class StoredRecord(Struct, frozen=True, kw_only=True):
     state: StoredTransfer
     outbox: list[Output]
     machine_version: int = 1
+    min_machine_version: int = 1
+
+
+class _LooseRecord(Struct, frozen=True, kw_only=True):
+    """A record whose messages are read one by one, because one of an unknown type hides no other."""
+
+    trigger: int
+    at: float
+    event: Any
+    state: StoredTransfer
+    outbox: list[Any]
+    machine_version: int = 1
+    min_machine_version: int = 1
 
 
 _encoder = Encoder()
 _decoder = Decoder(StoredRecord)
 _COMMON = [each.name for each in fields(TransferFields)]
+_COMMANDS = frozenset(str(each.__struct_config__.tag) for each in get_args(AnyCommand))
 
 
-def encode_record(record: Record) -> bytes:
-    """Return the stored form of a record, as JSON."""
-    return _encoder.encode(
-        StoredRecord(
-            trigger=record.trigger,
-            at=record.at,
-            event=record.event,
-            state=to_stored(record.state),
-            outbox=record.outbox,
-            machine_version=MACHINE_VERSION,
-        )
+def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes:
+    """Return the stored form of a record, as JSON; `unknown` are fields of a newer version to keep."""
+    stored = StoredRecord(
+        trigger=record.trigger,
+        at=record.at,
+        event=cast("AnyEvent", record.event),
+        state=to_stored(record.state),
+        outbox=cast("list[Output]", record.outbox),
+        machine_version=record.machine_version,
+        min_machine_version=record.min_machine_version,
     )
+    if not unknown:
+        return _encoder.encode(stored)
+    written: dict[str, Any] = msgspec.to_builtins(stored)
+    add_unknown(written["state"], unknown)
+    return _encoder.encode(written)
 
 
 def decode_record(data: bytes) -> Record:
-    """Return the record that `data` holds, from this version or an older one.
-
-    Raises `msgspec.MsgspecError` if `data` is not a record.
-    """
-    stored = _decoder.decode(data)
+    """Return the record that `data` holds, from any version. Raises UnreadableRecord if it holds none."""
+    try:
+        stored = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableRecord(f"The record cannot be read ({type(error).__name__})") from error
     return Record(
         trigger=stored.trigger,
         at=stored.at,
         event=stored.event,
         state=from_stored(stored.state),
-        outbox=stored.outbox,
+        outbox=cast("list[RecordedOutput]", stored.outbox),
+        machine_version=stored.machine_version,
+        min_machine_version=stored.min_machine_version,
     )
+
+
+def unknown_fields(data: bytes, record: Record) -> UnknownFields:
+    """Return the fields of the state in `data`, of which `record` was read, that this version does not know."""
+    if encode_record(record) == data:
+        return {}
+    return find_unknown(msgspec.json.decode(data)["state"], msgspec.to_builtins(to_stored(record.state)))
+
+
+def obstacle(record: Record) -> str | None:
+    """Return why this version cannot continue the transfer of `record`, or None if it can.
+
+    An unknown event is no obstacle: the state after it is known.
+    """
+    if record.min_machine_version > MACHINE_VERSION:
+        return f"it needs version {record.min_machine_version} of the state machine, this is {MACHINE_VERSION}"
+    if not is_known(record.state.stage):
+        return f"its stage {record.state.stage.value} is unknown"
+    if record.state.request is not None and not is_token(record.state.request.session_name):
+        return "its session cannot be part of a subject"
+    unknown = next((each.kind for each in record.state.pending.values() if each.kind not in _COMMANDS), None)
+    return None if unknown is None else f"the command {unknown}, which it waits for, is unknown"
+
+
+def _decode(data: bytes) -> StoredRecord | _LooseRecord:
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        return _decode_leniently(data)
+
+
+def _decode_leniently(data: bytes) -> _LooseRecord:
+    stored: _LooseRecord = read_leniently(msgspec.json.decode(data), _LooseRecord, words=True, limits=True)
+    return msgspec.structs.replace(
+        stored,
+        event=_read_message(stored.event, AnyEvent),
+        outbox=[_read_message(each, Output) for each in stored.outbox],
+    )
+
+
+def _read_message(raw: Any, kind: Any) -> Any:
+    try:
+        return read_leniently(raw, kind, words=True, limits=True)
+    except msgspec.ValidationError:
+        tag = cast("dict[str, Any]", raw).get("type") if isinstance(raw, dict) else None
+        return UnknownMessage(tag) if is_word(tag) else UnknownMessage()
 
 
 def to_stored(state: Transfer) -> StoredTransfer:

@@ -9,6 +9,8 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from warmxfer.schemas import (
@@ -17,14 +19,18 @@ from warmxfer.schemas import (
     CommandReply,
     DeadlinePassed,
     InternalError,
+    LeaveCall,
     TransferBroken,
     TransferRefused,
     TransferRequested,
+    WarmTransferPhase,
+    WarmTransferResult,
 )
 
+from . import cleanup
 from .command_policy import POLICY
-from .record import Output, SetTimer
-from .state import Stage, Transfer
+from .record import Output, RecordedEvent, SetTimer, UnknownMessage
+from .state import Decision, Stage, Transfer
 from .step_context import StepContext
 from .transitions import ACCEPTED_WHEN_LATE, TRANSITIONS
 
@@ -36,6 +42,13 @@ TIMER_LOST_AFTER_S = 10.0
 
 If the late timer fires after all, as it may after an outage, the second one has no effect.
 """
+
+STAGE_OF: Mapping[WarmTransferPhase, Stage] = {
+    WarmTransferPhase.TRANSFER_COMPLETE: Stage.COMPLETED,
+    WarmTransferPhase.TRANSFER_CANCELLED: Stage.CANCELLED,
+    WarmTransferPhase.TRANSFER_FAILED: Stage.FAILED,
+}
+"""The stage of a transfer that has ended, by its final phase."""
 
 
 class Applied(Struct, frozen=True):
@@ -51,14 +64,14 @@ class Ignored(Struct, frozen=True):
     why: str
 
 
-def step(state: Transfer | None, event: AnyEvent, now: float) -> Applied | Ignored:
+def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | Ignored:
     """Apply `event`, stored by the broker at `now`, to `state` (None: the transfer has no record yet).
 
     Raises `InternalError` if a handler leads to a stage that is not in its row: a bug.
     """
     stage = state.stage if state else Stage.NEW
-    transition = TRANSITIONS[stage].get(type(event))
-    if transition is None:
+    transition = TRANSITIONS.get(stage, {}).get(type(event))
+    if transition is None or isinstance(event, UnknownMessage):
         return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
     ctx = StepContext(state or _new_transfer(event, now), now, POLICY)
     if isinstance(event, DeadlinePassed):
@@ -76,6 +89,32 @@ def step(state: Transfer | None, event: AnyEvent, now: float) -> Applied | Ignor
     _schedule_timer(ctx)
     if ctx.state == state and not ctx.outbox:
         return Ignored(f"{type(event).__name__} changes nothing in {stage.value}")
+    ctx.state.seq += 1
+    return Applied(ctx.state, ctx.outbox)
+
+
+def give_up(state: Transfer, why: str, now: float) -> Applied:
+    """End a transfer whose newest record this version cannot continue; `state` is what could be read of it.
+
+    The result says `why`. The new record is one that every version can read.
+    """
+    ctx = StepContext(state, now, POLICY)
+    ctx.state.timer_due_at = None
+    cleanup.give_up(ctx, why)
+    _schedule_timer(ctx)
+    ctx.state.seq += 1
+    return Applied(ctx.state, ctx.outbox)
+
+
+def close_log(state: Transfer, result: WarmTransferResult, now: float) -> Applied:
+    """End the log of a transfer whose `result` is published, and whose newest record cannot be continued."""
+    ctx = StepContext(state, now, POLICY)
+    ctx.state.timer_due_at, ctx.state.pending = None, {}
+    ctx.state.decision = Decision(result.outcome, result.detail or "", result.evidence)
+    ctx.enter_stage(STAGE_OF.get(result.phase, Stage.FAILED), None)
+    ctx.state.ended_at = now
+    if ctx.state.stage is Stage.COMPLETED:
+        ctx.send(LeaveCall, awaited=False)
     ctx.state.seq += 1
     return Applied(ctx.state, ctx.outbox)
 

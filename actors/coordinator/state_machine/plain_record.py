@@ -1,0 +1,122 @@
+"""What can be read of a log that this version cannot continue: plain JSON, each value checked by itself.
+
+A coordinator gives such a transfer up (`step.give_up`). It needs a state for that, from whatever is there: a
+record of a newer version, a record that was cut off, or only the request.
+
+Invariant: nothing in this file raises for any bytes. Test: `test_plain_record.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from warmxfer.schemas import (
+    SIPDestination,
+    WarmTransferConfig,
+    WarmTransferRequest,
+    read_leniently,
+)
+from warmxfer.schemas.lenient import is_token
+
+from .record import StoredTransfer, from_stored
+from .state import ENDED, PreparationTask, Stage, Transfer
+
+UNKNOWN = "unknown"
+UNKNOWN_DESTINATION = SIPDestination(UNKNOWN, "sip:unknown@unknown.invalid", "sip:unknown@unknown.invalid")
+"""Stands for a destination that cannot be read. A transfer that is given up dials nothing."""
+FENCE_STEP = 100
+"""Added to the number of commands if the newest record cannot be read: it may have sent some."""
+
+Json = dict[str, Any]
+
+
+def plain_record(data: bytes) -> Json:
+    """Return the JSON object in `data`; empty if it holds none."""
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return cast("Json", raw) if isinstance(raw, dict) else {}
+
+
+def plain_state(data: bytes) -> Json:
+    """Return the state in the record `data`; empty if it holds none."""
+    state = plain_record(data).get("state")
+    return cast("Json", state) if isinstance(state, dict) else {}
+
+
+def plain_stage(data: bytes) -> str:
+    """Return the word of the stage in the record `data`; empty if it holds none."""
+    stage = plain_state(data).get("stage")
+    return stage if isinstance(stage, str) else ""
+
+
+def plain_ended(data: bytes) -> bool:
+    """Return whether the record `data` says, in a word that this version knows, that its transfer has ended."""
+    return plain_stage(data) in ENDED
+
+
+def plain_timer_due_at(data: bytes) -> float | None:
+    """Return when the timer fires that the record `data` has set, or None if it does not say."""
+    due_at = plain_state(data).get("armed_at")
+    return float(due_at) if isinstance(due_at, int | float) and not isinstance(due_at, bool) else None
+
+
+def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transfer:
+    """Return as much of the state of transfer `id` as its log tells, in stage `unwinding`.
+
+    `log` holds its records, oldest first, and `request` the message that began it. If the newest record
+    cannot be read, one before it is used, and everything that may have happened since counts as happened.
+    """
+    states = [state for data in reversed(log) if _is_whole(state := plain_state(data))]
+    stored = _stored(states[0] if states else {}, id, now)
+    stored.request = _request([*(each.get("request") for each in states), plain_record(request)])
+    stored.pending = {}
+    stored.attempt = max(stored.attempt, 1)
+    if not log or not _is_whole(plain_state(log[-1])):
+        stored.seq = len(log)
+        stored.commands += FENCE_STEP
+        stored.begun = list(PreparationTask)
+        stored.caller_moved = PreparationTask.BRIEF in stored.done or stored.supervisor_heard
+    stored.caller_moved &= stored.caller_call_id is not None and stored.room_id is not None
+    return from_stored(stored)
+
+
+def _is_whole(state: Json) -> bool:
+    """Return whether `state` has what every version writes. One that was cut off has less."""
+    return all(name in state for name in ("id", "stage", "started_at", "seq", "request"))
+
+
+def _stored(state: Json, id: str, now: float) -> StoredTransfer:
+    values: Json = {"started_at": now}
+    for field in msgspec.structs.fields(StoredTransfer):
+        if field.encode_name in state:
+            try:
+                values[field.name] = read_leniently(
+                    state[field.encode_name], field.type, words=True, limits=True
+                )
+            except msgspec.ValidationError:
+                continue
+    return StoredTransfer(**{**values, "id": id, "stage": Stage.UNWINDING})
+
+
+def _request(candidates: Iterable[Any]) -> WarmTransferRequest:
+    """Return the first request that can be read; else one that names only the session of the caller."""
+    objects = [cast("Json", each) for each in candidates if isinstance(each, dict)]
+    for raw in objects:
+        try:
+            request: WarmTransferRequest = read_leniently(raw, WarmTransferRequest, words=True, limits=True)
+        except msgspec.ValidationError:
+            continue
+        if is_token(request.session_name) and is_token(request.room_id):
+            return request
+    raw = next((each for each in objects if is_token(each.get("room_id"))), {"room_id": UNKNOWN})
+    session = raw.get("session")
+    return WarmTransferRequest(
+        room_id=raw["room_id"],
+        config=WarmTransferConfig(UNKNOWN_DESTINATION),
+        session=session if is_token(session) else None,
+    )

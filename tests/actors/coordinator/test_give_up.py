@@ -1,0 +1,381 @@
+"""A record that this version cannot continue: left to a newer version for a while, then the transfer ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from warmxfer.actors.coordinator import Coordinator
+from warmxfer.actors.coordinator.caller_lock import lock_caller
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded, Stored, subjects, worker
+from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
+    BriefSupervisor,
+    CommandFailed,
+    DeadlinePassed,
+    EndCall,
+    FailureKind,
+    LivenessQuery,
+    LivenessReply,
+    Outcome,
+    ReleaseCaller,
+    SupervisorReady,
+    WarmTransferPhase,
+    apology_for,
+    decode_as,
+    decode_command,
+    decode_phase,
+    decode_result,
+    encode,
+)
+
+from .coordinator_fixture import (
+    deliver,
+    records,
+    request,
+    running_coordinators,
+    until_all_handled,
+    until_stored,
+)
+from .fake_actors import FakeActors, answers
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave messages to a newer version for less than a second."""
+    monkeypatch.setattr(worker, "NEWER_RETRY_MIN_S", 0.01)
+    monkeypatch.setattr(worker, "NEWER_RETRY_MAX_S", 0.03)
+
+
+def without_a_decision(command: AnyCommand) -> list[AnyEvent]:
+    return [] if isinstance(command, BriefSupervisor) else answers(command)
+
+
+async def run_until_briefing(bus: Bus, id: str) -> None:
+    """Run transfer `id` until the supervisor is asked."""
+    async with running_coordinators(bus):
+        running = asyncio.create_task(FakeActors(bus, id, without_a_decision).run_transfer(request("room-a")))
+        async with asyncio.timeout(10):
+            while not (kept := await records(bus, id)) or kept[-1].state.stage is not Stage.BRIEFING:
+                await asyncio.sleep(0.02)
+        await until_all_handled(bus)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def append(bus: Bus, id: str, change: Callable[[Json], None]) -> Stored:
+    """Append the newest record of `id` again, with `change`, as a newer version would have."""
+    stored = await bus.get_last_from_leader(subjects.log(id))
+    assert stored is not None
+    written = json.loads(stored.data)
+    written["state"]["seq"] += 1
+    written["outbox"] = []
+    change(written)
+    await bus.publish(subjects.log(id), json.dumps(written).encode(), expect_last=stored.seq)
+    appended = await bus.get_last_from_leader(subjects.log(id))
+    assert appended is not None
+    return appended
+
+
+def stage(written: Json) -> None:
+    written["state"]["stage"] = "conferencing"
+
+
+def requirement(written: Json) -> None:
+    written["min_machine_version"] = 1_000
+
+
+def awaited_command(written: Json) -> None:
+    written["state"]["pending"]["x-1"] = {"kind": "play_music", "due_at": written["at"] + 5}
+
+
+def shape(written: Json) -> None:
+    written["state"]["pending"] = ["another shape"]
+
+
+def stage_and_request(written: Json) -> None:
+    written["state"]["stage"] = "conferencing"
+    written["state"]["request"]["config"]["destination"] = ["another shape"]
+
+
+UNCONTINUABLE = [stage, requirement, awaited_command, shape, stage_and_request]
+
+
+async def commands_of(bus: Bus, id: str) -> list[AnyCommand]:
+    stored = [each for each in await bus.history(subjects.all_of(id), 500) if ".do." in each.subject]
+    return [decode_command(each.data) for each in stored]
+
+
+async def check_given_up(bus: Bus, id: str) -> None:
+    """Check that the transfer has ended as `broken` after its briefing: caller first, leg ended by its mark."""
+    result = decode_result((await until_stored(bus, subjects.result(id))).data)
+    assert (result.outcome, result.success) == (Outcome.BROKEN, False)
+    assert result.detail is not None
+    assert result.detail.startswith("This version of warmxfer cannot continue the transfer")
+    phases = [decode_phase(each.data) for each in await bus.history(subjects.phase(id), 100)]
+    assert [each.seq for each in phases] == list(range(1, len(phases) + 1))
+    assert phases[-1].phase is WarmTransferPhase.TRANSFER_FAILED
+    sent = await commands_of(bus, id)
+    release = next(place for place, each in enumerate(sent) if isinstance(each, ReleaseCaller))
+    ends = [place for place, each in enumerate(sent) if isinstance(each, EndCall)]
+    assert release < ends[0]
+    released, ended = sent[release], sent[ends[0]]
+    assert isinstance(released, ReleaseCaller)
+    assert isinstance(ended, EndCall)
+    assert released.line == apology_for(Outcome.BROKEN)
+    assert released.fence > max(getattr(each, "fence", 0) for each in sent[:release])
+    assert (ended.attempt, ended.participant_id, ended.call_id) == (1, f"wxs-{id}-1", "call-2")
+    assert {type(each).__name__ for each in sent[release:]} >= {"LeaveConsultation", "CloseRoom"}
+    last = await bus.get_last_from_leader(subjects.log(id))
+    assert last is not None
+    assert json.loads(last.data)["state"]["stage"] == "failed"
+
+
+@pytest.mark.parametrize("change", UNCONTINUABLE)
+async def test_a_transfer_that_no_version_continues_ends_with_the_caller_first(
+    fresh_bus: Bus, change: Callable[[Json], None]
+) -> None:
+    """Before the mend every trigger failed, and giving up failed too, without end."""
+    await run_until_briefing(fresh_bus, "t-new")
+    await append(fresh_bus, "t-new", change)
+    async with running_coordinators(fresh_bus):
+        await fresh_bus.publish(subjects.event("t-new"), encode(SupervisorReady()))
+        await check_given_up(fresh_bus, "t-new")
+        await until_all_handled(fresh_bus)
+    letters = [json.loads(each.data) for each in await fresh_bus.history(subjects.dead_letter("t-new"), 10)]
+    assert [each["tries"] for each in letters] == [worker.NEWER_TRIES]
+    assert "cannot be continued" in letters[0]["cause"]
+
+
+@pytest.mark.parametrize("garbage", [b"{", b"null", b"\xff", b'{"state": {"stage": "briefing"}}', b"cut"])
+async def test_a_transfer_whose_newest_record_is_garbage_ends(fresh_bus: Bus, garbage: bytes) -> None:
+    await run_until_briefing(fresh_bus, "t-torn")
+    newest = await fresh_bus.get_last_from_leader(subjects.log("t-torn"))
+    assert newest is not None
+    data = newest.data[: len(newest.data) // 2] if garbage == b"cut" else garbage
+    await fresh_bus.publish(subjects.log("t-torn"), data, expect_last=newest.seq)
+    async with running_coordinators(fresh_bus):
+        await fresh_bus.publish("warmxfer.t-torn.timeout", encode(DeadlinePassed(due_at=newest.at)))
+        result = decode_result((await until_stored(fresh_bus, subjects.result("t-torn"))).data)
+        await until_all_handled(fresh_bus)
+    assert result.outcome is Outcome.BROKEN
+    sent = await commands_of(fresh_bus, "t-torn")
+    place, released = next((n, each) for n, each in enumerate(sent) if isinstance(each, ReleaseCaller))
+    assert released.fence > max(getattr(each, "fence", 0) for each in sent[:place])
+    assert any(isinstance(each, EndCall) for each in sent) != (released.stay_s > 0)
+
+
+async def test_a_trigger_is_left_to_a_newer_version_and_not_lost(fresh_bus: Bus) -> None:
+    """A newer coordinator continues after some deliveries: here, the record becomes readable again."""
+    await run_until_briefing(fresh_bus, "t-wait")
+    newest = await append(fresh_bus, "t-wait", stage)
+    await fresh_bus.publish(subjects.event("t-wait"), encode(SupervisorReady()))
+    coordinator = Coordinator(fresh_bus)
+    for delivery_count in (1, 2, 3):
+        with pytest.raises(NewerVersionNeeded, match="its stage conferencing is unknown"):
+            await deliver(fresh_bus, coordinator, subjects.event("t-wait"), delivery_count)
+    await append(fresh_bus, "t-wait", lambda written: written["state"].update(stage="briefing"))
+    await deliver(fresh_bus, coordinator, subjects.event("t-wait"), 4)
+    kept = await records(fresh_bus, "t-wait")
+    assert kept[-1].event == SupervisorReady()
+    assert kept[-1].state.seq == json.loads(newest.data)["state"]["seq"] + 2
+
+
+async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer coordinator appends its record while the older one is giving the transfer up."""
+    await run_until_briefing(fresh_bus, "t-race")
+    await append(fresh_bus, "t-race", stage)
+    coordinator = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.event("t-race"), encode(SupervisorReady()))
+    real = coordinator._log.since
+
+    async def since(id: str, seq: int) -> Any:
+        monkeypatch.setattr(coordinator._log, "since", real)
+        await append(fresh_bus, "t-race", lambda written: written["state"].update(stage="briefing"))
+        return await real(id, seq)
+
+    monkeypatch.setattr(coordinator._log, "since", since)
+    await coordinator.on_dead_letter(await delivery_of(fresh_bus, subjects.event("t-race")), "too new")
+    kept = await records(fresh_bus, "t-race")
+    assert (kept[-1].event, kept[-1].state.stage) == (SupervisorReady(), Stage.SWITCHING)
+    assert await fresh_bus.get_last(subjects.result("t-race")) is None
+
+
+async def test_a_published_result_stands(fresh_bus: Bus) -> None:
+    """A newer version may do more after the end. Giving that up neither ends it again nor touches the caller."""
+    async with running_coordinators(fresh_bus):
+        done = await asyncio.wait_for(FakeActors(fresh_bus, "t-done").run_transfer(request("room-a")), 10)
+        await until_all_handled(fresh_bus)
+    before = len(await commands_of(fresh_bus, "t-done"))
+    await append(fresh_bus, "t-done", lambda written: written["state"].update(stage="guarding"))
+    async with running_coordinators(fresh_bus):
+        await fresh_bus.publish("warmxfer.t-done.timeout", encode(DeadlinePassed(due_at=1.0)))
+        await until_stored(fresh_bus, subjects.dead_letter("t-done"))
+        await until_all_handled(fresh_bus)
+    assert [type(each).__name__ for each in (await commands_of(fresh_bus, "t-done"))[before:]] == ["LeaveCall"]
+    results = await fresh_bus.history(subjects.result("t-done"), 10)
+    assert [decode_result(each.data) for each in results] == [done]
+    last = (await records(fresh_bus, "t-done"))[-1].state
+    assert last.stage is Stage.COMPLETED
+    assert last.decision is not None
+    assert last.decision.outcome is Outcome.COMPLETE
+
+
+async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fresh_bus: Bus) -> None:
+    """The newer coordinator died after it stored the end, before it published it."""
+    async with running_coordinators(fresh_bus):
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-ordered").run_transfer(request("room-a")), 10)
+        await until_all_handled(fresh_bus)
+    ended = (await fresh_bus.history(subjects.log("t-ordered"), 100))[-1]
+    written = json.loads(ended.data.replace(b"t-ordered", b"t-died"))
+    written["state"]["stage"] = "guarding"
+    for place, output in enumerate(each for each in written["outbox"] if each["type"] == "phase_changed"):
+        output["seq"] = place + 1
+    await fresh_bus.publish(subjects.log("t-died"), json.dumps(written).encode(), expect_last=0)
+    await fresh_bus.publish("warmxfer.t-died.timeout", encode(DeadlinePassed(due_at=1.0)))
+    delivery = await delivery_of(fresh_bus, "warmxfer.t-died.timeout")
+    coordinator = Coordinator(fresh_bus)
+    for _ in range(2):  # the second time as after a crash
+        await coordinator.on_dead_letter(delivery, "too new")
+        (result,) = await fresh_bus.history(subjects.result("t-died"), 10)
+        assert decode_result(result.data).outcome is Outcome.COMPLETE
+        (phase,) = await fresh_bus.history(subjects.phase("t-died"), 10)
+        assert decode_phase(phase.data).phase is WarmTransferPhase.TRANSFER_COMPLETE
+
+
+async def test_outputs_of_the_end_are_published_after_a_crash(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator stored the record that ends the transfer, and died before it published the outputs."""
+    await run_until_briefing(fresh_bus, "t-crash")
+    await append(fresh_bus, "t-crash", stage)
+    await fresh_bus.publish(subjects.event("t-crash"), encode(SupervisorReady()))
+    delivery = await delivery_of(fresh_bus, subjects.event("t-crash"))
+    dies = Coordinator(fresh_bus)
+
+    async def die(*_: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(dies, "_publish", die)
+    with pytest.raises(ConnectionError):
+        await dies.on_dead_letter(delivery, "too new")
+    assert await fresh_bus.get_last(subjects.result("t-crash")) is None
+    await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
+    await check_given_up(fresh_bus, "t-crash")
+
+
+async def test_an_output_of_an_unknown_type_is_left_to_the_newer_version_until_it_is_published(
+    fresh_bus: Bus,
+) -> None:
+    await run_until_briefing(fresh_bus, "t-out")
+    output = {"type": "play_music", "command_id": "x-1", "deadline_at": 1.0}
+    newest = await append(fresh_bus, "t-out", lambda written: written["outbox"].append(output))
+    await fresh_bus.publish(subjects.event("t-out"), encode(SupervisorReady()))
+    with pytest.raises(NewerVersionNeeded, match="is of an unknown type and not published yet"):
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out"), 1)
+    seq = json.loads(newest.data)["state"]["seq"]
+    await fresh_bus.publish("warmxfer.t-out.do.consult", json.dumps(output).encode(), msg_id=f"t-out:{seq}:0")
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out"), 2)
+    assert (await records(fresh_bus, "t-out"))[-1].event == SupervisorReady()
+
+
+async def test_fields_of_a_newer_version_survive_the_records_of_this_one(fresh_bus: Bus) -> None:
+    await run_until_briefing(fresh_bus, "t-keep")
+
+    def add(written: Json) -> None:
+        written["state"]["mood"] = {"of": "caller"}
+        written["state"]["request"]["config"]["lines"]["music"] = "waltz"
+        for pending in written["state"]["pending"].values():
+            pending["colour"] = "red"
+
+    await append(fresh_bus, "t-keep", add)
+    async with running_coordinators(fresh_bus):
+        actors = FakeActors(fresh_bus, "t-keep")
+        await actors.publish(SupervisorReady())
+        await until_all_handled(fresh_bus)
+    stored = await fresh_bus.get_last_from_leader(subjects.log("t-keep"))
+    assert stored is not None
+    state = json.loads(stored.data)["state"]
+    assert state["stage"] == "switching"
+    assert state["mood"] == {"of": "caller"}
+    assert state["request"]["config"]["lines"]["music"] == "waltz"
+    assert [each["kind"] for each in state["pending"].values()] == ["switch_caller"]
+
+
+async def test_an_event_of_an_unknown_type_waits_for_a_newer_version_only_if_its_transfer_is_live(
+    fresh_bus: Bus,
+) -> None:
+    await run_until_briefing(fresh_bus, "t-event")
+    body = encode({"type": "supervisor_sneezed"})
+    for id in ("t-event", "t-none"):
+        await fresh_bus.publish(subjects.event(id), body)
+    with pytest.raises(NewerVersionNeeded):
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-event"), 1)
+    with pytest.raises(DeadLetter, match="its transfer is not running"):
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-none"), 1)
+    async with running_coordinators(fresh_bus):
+        await until_stored(fresh_bus, subjects.dead_letter("t-event"))
+        await until_all_handled(fresh_bus)
+        await FakeActors(fresh_bus, "t-event").publish(SupervisorReady())
+        await until_all_handled(fresh_bus)
+    assert (await records(fresh_bus, "t-event"))[-1].state.stage is Stage.SWITCHING
+
+
+async def test_a_failure_of_an_unknown_kind_may_have_had_an_effect(fresh_bus: Bus) -> None:
+    await run_until_briefing(fresh_bus, "t-kind")
+    coordinator = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.event("t-kind"), encode(SupervisorReady()))
+    await deliver(fresh_bus, coordinator, subjects.event("t-kind"), 1)
+    (command_id,) = (await records(fresh_bus, "t-kind"))[-1].state.pending
+    body = {"type": "command_failed", "command_id": command_id, "fault": "struck_by_lightning"}
+    await fresh_bus.publish(subjects.event("t-kind"), encode(body))
+    await deliver(fresh_bus, coordinator, subjects.event("t-kind"), 1)
+    last = (await records(fresh_bus, "t-kind"))[-1]
+    assert last.event == CommandFailed(
+        command_id=command_id, failure=FailureKind.UNKNOWN, detail="struck_by_lightning"
+    )
+    assert last.state.stage is Stage.RETURNING
+
+
+@pytest.mark.parametrize("change", UNCONTINUABLE)
+async def test_a_session_that_asks_gets_a_reply_about_a_record_that_cannot_be_continued(
+    fresh_bus: Bus, change: Callable[[Json], None]
+) -> None:
+    await run_until_briefing(fresh_bus, "t-ask")
+    await append(fresh_bus, "t-ask", change)
+    async with running_coordinators(fresh_bus):
+        query = encode(LivenessQuery("t-ask"))
+        reply = decode_as(LivenessReply, await fresh_bus.request(subjects.ASK_LIVENESS, query, 2))
+    assert reply.live
+
+
+@pytest.mark.parametrize("lock", [b"{", b'{"holder": "t-1"}', b'{"transfer_id": 5}', b'{"transfer_id": "a b"}'])
+async def test_a_lock_that_cannot_be_read_is_taken_over_after_a_minute(fresh_bus: Bus, lock: bytes) -> None:
+    async with running_coordinators(fresh_bus):
+        pass  # the stream exists
+    await fresh_bus.publish(subjects.caller_lock("room-a"), lock)
+    stored = await fresh_bus.get_last_from_leader(subjects.caller_lock("room-a"))
+    assert stored is not None
+
+    async def is_live(id: str) -> bool | None:
+        return None
+
+    assert await lock_caller(fresh_bus, "room-a", "t-2", stored.at + 1, is_live) is not None
+    assert await lock_caller(fresh_bus, "room-a", "t-2", stored.at + 61, is_live) is None
+
+
+async def delivery_of(bus: Bus, subject: str) -> Delivery:
+    stored = await bus.get_last(subject)
+    assert stored is not None
+    _, id, kind = subject.split(".")
+    return Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, 20, stored.headers)
