@@ -29,6 +29,7 @@ from .errors import (
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .settings import BusSettings
+from .storage import StorageUse
 from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
@@ -54,6 +55,7 @@ __all__ = [
     "Responder",
     "RetryableError",
     "StaleWrite",
+    "StorageUse",
     "Stored",
     "Subscription",
     "TransferLog",

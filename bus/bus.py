@@ -20,6 +20,7 @@ from .readiness import Readiness
 from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
 from .settings import BusSettings
+from .storage import StorageReader, StorageUse
 from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
@@ -54,6 +55,7 @@ class Bus:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._recovery = StreamRecovery(connection)
+        self._storage = StorageReader(connection)
 
     @classmethod
     async def connect(
@@ -172,6 +174,10 @@ class Bus:
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
         """Return the number of subjects that match `subject` and hold at least one message."""
         return await diagnostics.count(self._connection, subject, deadline_s)
+
+    async def storage(self, *, deadline_s: float = READ_DEADLINE_S) -> StorageUse:
+        """Return how much storage the broker has used, and its limit if the broker names one."""
+        return await self._storage.read(deadline_s)
 
     def subscribe(self, subject: str) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.

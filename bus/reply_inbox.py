@@ -81,9 +81,9 @@ class ReplyInbox:
             future.cancel()
 
     def fail(self, subject: str, error: Exception) -> None:
-        """End every pending request on `subject` with `error`."""
+        """End every pending request on `subject` with `error`. nats-py names the subject in lower case."""
         for future, pending_subject in tuple(self._pending.values()):
-            if pending_subject == subject and not future.done():
+            if pending_subject.lower() == subject.lower() and not future.done():
                 future.set_exception(error)
 
     def fail_all(self) -> None:

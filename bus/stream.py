@@ -23,6 +23,7 @@ import structlog
 from .connection import STREAM, Connection, JetStreamApiError
 from .errors import InvalidRequest
 from .settings import BusSettings
+from .stream_limits import check_limits
 from .subjects import ROLES, STREAM_SUBJECTS
 
 LAYOUT = 1
@@ -154,6 +155,7 @@ async def _ensure_stream(connection: Connection, wanted: dict[str, Any], deadlin
             log.info("stream_created", stream=STREAM, replicas=wanted["num_replicas"])
     if found is None:
         return True
+    check_limits(STREAM, found)
     metadata: Mapping[str, str] = found.get("metadata") or {}
     if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
         log.warning("newer_stream_kept", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)

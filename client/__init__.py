@@ -7,6 +7,8 @@ async with Client.connect() as client:
 
 from __future__ import annotations
 
+from warmxfer.schemas.id_in_use import IdInUse
+
 from .client import (
     Client,
     NoCoordinator,
@@ -20,6 +22,7 @@ from .client import (
 
 __all__ = [
     "Client",
+    "IdInUse",
     "NoCoordinator",
     "NoSuchTransfer",
     "NotStarted",

@@ -23,15 +23,17 @@ from typing import Any, Literal
 import structlog
 from msgspec import Struct
 
-from warmxfer.bus import Bus, BusSettings, Stored, Unavailable, subjects
+from warmxfer.bus import Bus, BusSettings, StaleWrite, Stored, Unavailable, subjects
 from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
     DecodeError,
+    InternalError,
     InvalidRequest,
     Outcome,
     PhaseChanged,
     RetryableError,
+    TransferNotice,
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
@@ -40,7 +42,9 @@ from warmxfer.schemas import (
     read_cancel,
     read_request,
 )
+from warmxfer.schemas.id_in_use import IdInUse, same_request
 
+from .notice_stream import follow_notices, notice_of, stored_notices
 from .phase_stream import MAX_PHASES, MAX_POLL_PAUSE_S, follow_phases, phase_of
 
 CONNECT_DEADLINE_S = 2.0
@@ -126,6 +130,19 @@ class TransferHandle:
             async for phase in phases:
                 yield phase
 
+    async def notices(self, *, follow: bool = True) -> AsyncGenerator[TransferNotice, None]:
+        """Yield every notice once, in order. `follow` False: only those so far.
+
+        With `follow` it does not end by itself, because a notice may come after the result.
+        """
+        if not follow:
+            for notice in await stored_notices(self._bus, self.id):
+                yield notice
+            return
+        async with aclosing(follow_notices(self._bus, self.id)) as notices:
+            async for notice in notices:
+                yield notice
+
     async def result(self, timeout_s: float = RESULT_TIMEOUT_S) -> WarmTransferResult:
         """Block until the transfer has ended, and return its result.
 
@@ -147,6 +164,27 @@ class TransferHandle:
     async def exists(self) -> bool:
         """Return whether the transfer was requested."""
         return await self._bus.get_last(subjects.request(self.id)) is not None
+
+    async def check_same_request(self, data: bytes) -> None:
+        """Raise `IdInUse` if the request that owns this id is not `data`.
+
+        Raises `Unavailable` if no replica shows that request in time.
+        """
+        if not same_request((await self._first_request()).data, data):
+            newest = phase_of(await self._bus.get_last(subjects.phase(self.id)))
+            raise IdInUse(self.id, newest.phase if newest else None)
+
+    async def _first_request(self) -> Stored:
+        """Return the first request with this id. Waits while the replica that answers has none yet."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                for pause_s in growing_pauses(MAX_POLL_PAUSE_S):
+                    if stored := await self._bus.history(subjects.request(self.id), 1):
+                        return stored[0]
+                    await asyncio.sleep(pause_s)
+        except TimeoutError as error:
+            raise Unavailable(f"The broker did not show the request of transfer {self.id} in time") from error
+        raise InternalError("growing_pauses has no end")
 
     async def _first_phase(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
         try:
@@ -190,13 +228,18 @@ class Client:
     ) -> TransferHandle:
         """Publish a request, and return its handle once the request is stored.
 
-        Idempotent for the same `id`; without an id it uses `new_id()`. Raises `InvalidRequest` with the
-        field, its value and the remedy, and `RetryableError` if the broker does not reply.
+        Idempotent for the same `id` and request; without an id it uses `new_id()`. Raises `InvalidRequest`
+        with the field, its value and the remedy, `IdInUse` (an `InvalidRequest`) if another request has this
+        id, and `RetryableError` if the broker does not reply.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
         try:
-            await self._bus.publish(subjects.request(transfer.id), data, msg_id=transfer.id)
+            # The first request with an id owns it. A message id would not do: the broker drops a repeated
+            # one without a look at the body, and forgets it after two minutes.
+            await self._bus.publish(subjects.request(transfer.id), data, expect_last=0)
+        except StaleWrite:
+            await transfer.check_same_request(data)
         except Unavailable as error:
             if self._bus.connected:
                 # The broker replies but the stream does not exist: no coordinator has run here yet.
@@ -214,6 +257,13 @@ class Client:
             async for message in subscription:
                 if phase := phase_of(message):
                     yield subjects.parse(message.subject).id, phase
+
+    async def all_notices(self) -> AsyncGenerator[tuple[str, TransferNotice], None]:
+        """Yield the notices of every transfer from now on, each with its transfer id."""
+        async with self._bus.subscribe(subjects.ANY_NOTICE) as subscription:
+            async for message in subscription:
+                if notice := notice_of(message):
+                    yield subjects.parse(message.subject).id, notice
 
     async def history(self, id: str) -> Phases:
         """Return the phases of one transfer so far, in order; empty if there is no such transfer."""

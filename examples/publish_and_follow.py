@@ -46,10 +46,8 @@ async def main(room_id: str) -> bool:
     await client.subscribe(f"warmxfer.{transfer_id}.phase", cb=print_phase)
     results = await client.subscribe(f"warmxfer.{transfer_id}.result")
 
-    # `publish` of JetStream waits until the request is stored. The header makes a retry harmless.
-    await client.jetstream().publish(
-        f"warmxfer.{transfer_id}.request", json.dumps(request).encode(), headers={"Nats-Msg-Id": transfer_id}
-    )
+    # `publish` of JetStream waits until the request is stored. The same request again is harmless.
+    await client.jetstream().publish(f"warmxfer.{transfer_id}.request", json.dumps(request).encode())
     result = json.loads((await results.next_msg(RESULT_TIMEOUT_S)).data)
     await client.drain()  # delivers the phases that have already arrived
     print(f"outcome: {result['outcome']}\nsummary: {result['summary']}")

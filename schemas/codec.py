@@ -20,7 +20,7 @@ from .commands import AnyCommand
 from .errors import WarmxferError
 from .events import AnyEvent
 from .lenient import is_word, read_leniently
-from .transfer import PhaseChanged, WarmTransferResult
+from .transfer import PhaseChanged, TransferNotice, WarmTransferResult
 
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -36,6 +36,7 @@ _command = msgspec.json.Decoder(AnyCommand)
 _event = msgspec.json.Decoder(AnyEvent)
 _phase = msgspec.json.Decoder(PhaseChanged)
 _result = msgspec.json.Decoder(WarmTransferResult)
+_notice = msgspec.json.Decoder(TransferNotice)
 
 
 class DecodeError(WarmxferError):
@@ -132,6 +133,11 @@ def decode_phase(data: bytes) -> PhaseChanged:
 def decode_result(data: bytes) -> WarmTransferResult:
     """Return the result in `data`. Its outcome may be one of a newer version. Raises DecodeError."""
     return _decode(_result, data, words=True)
+
+
+def decode_notice(data: bytes) -> TransferNotice:
+    """Return the notice in `data`. Its kind may be one of a newer version. Raises DecodeError."""
+    return _decode(_notice, data, words=True)
 
 
 def decode_as(kind: type[M], data: bytes) -> M:

@@ -1,4 +1,4 @@
-"""Public messages: the request, the configuration, the cancel, the phases and the result.
+"""Public messages: the request, the configuration, the cancel, the phases, the result and the notices.
 
 Names and values are those of VideoSDK's `WarmTransferRunner`, so that its users find them again. Names of
 durations get units. `seq`, `outcome`, `detail` and `evidence` are added to what upstream reports. JSON on the
@@ -202,3 +202,22 @@ class WarmTransferResult(Struct, frozen=True, tag=snake_case, tag_field="type"):
     evidence: dict[str, str | int | float | bool | None] = field(
         default_factory=dict[str, str | int | float | bool | None]
     )
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about. A later version may add kinds."""
+
+    ID_IN_USE = "id_in_use"
+    """A request was refused: its transfer id already belongs to another request."""
+
+
+class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):
+    """Published on `warmxfer.<id>.notice`: a fact about a transfer that is neither a phase nor its result."""
+
+    notice: NoticeKind
+    detail: str
+    """One sentence for people."""
+    data: dict[str, Any]
+    """Facts for programs. No phone number, no transcript."""
+    timestamp: float
+    """Epoch seconds by the broker's clock."""

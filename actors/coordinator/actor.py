@@ -9,11 +9,14 @@ from warmxfer.bus import Bus, Worker, subjects
 
 from .coordinator import Coordinator
 from .settings import CoordinatorSettings
+from .storage_guard import BYTES_PER_MB
 
 
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; call `ready` once the coordinator serves."""
-    coordinator = Coordinator(bus, max_transfers=settings.max_transfers)
+    coordinator = Coordinator(
+        bus, max_transfers=settings.max_transfers, max_store_bytes=settings.max_store_mb * BYTES_PER_MB
+    )
     worker = Worker(
         bus,
         "coordinator",

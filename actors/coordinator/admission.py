@@ -3,6 +3,8 @@
 - Invariant: the limit counts the transfers of all coordinators together, and no coordinator keeps a list. A
   live transfer has exactly one durable timer, so the broker counts the timers. The count includes ended
   transfers that still search for a leg or a room. Between two counts, this process adds what it admitted.
+- Invariant: transfers that run have room to end (`storage_guard.py`). The broker's storage is read together
+  with the count.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import asyncio
 
 import structlog
 
-from warmxfer.bus import BrokerClock, Bus, RetryableError, subjects
+from warmxfer.bus import BrokerClock, Bus, RetryableError, StorageUse, subjects
 from warmxfer.schemas import Outcome, TransferRefused
 
 from .outbox import TIMER
+from .storage_guard import why_full
 
 COUNT_EVERY_S = 1.0
 MAX_QUEUED_S = 60.0
 """A request that was queued for longer is rejected: its caller has probably left."""
 RETRY_AFTER_S = 5.0
+MORE_COORDINATORS = "start more coordinators"
+MORE_STORAGE = "give the broker more storage"
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +34,12 @@ class Admission:
     queued.
     """
 
-    def __init__(self, bus: Bus, limit: int, clock: BrokerClock) -> None:
+    def __init__(self, bus: Bus, limit: int, clock: BrokerClock, *, max_store_bytes: int = 0) -> None:
         self._bus = bus
         self._limit = limit
         self._clock = clock
+        self._max_store_bytes = max_store_bytes
+        self._storage = StorageUse(0, None, 0, 1)
         self._running = 0
         self._counted_at = float("-inf")
 
@@ -40,12 +47,13 @@ class Admission:
         """Return why transfer `id` may not start now, or None; then the transfer counts as running."""
         queued_s = self._clock.now() - requested_at
         if queued_s > MAX_QUEUED_S:
-            return _rejection(id, f"The request waited {queued_s:.0f} s in the queue")
+            return _rejection(id, f"The request waited {queued_s:.0f} s in the queue", MORE_COORDINATORS)
         await self._count()
         if self._running >= self._limit:
-            return _rejection(
-                id, f"{self._running} transfers are running, WARMXFER_MAX_TRANSFERS allows {self._limit}"
-            )
+            reason = f"{self._running} transfers are running, WARMXFER_MAX_TRANSFERS allows {self._limit}"
+            return _rejection(id, reason, MORE_COORDINATORS)
+        if full := why_full(self._storage, self._max_store_bytes, self._running):
+            return _rejection(id, full, MORE_STORAGE)
         self._running += 1
         return None
 
@@ -55,16 +63,18 @@ class Admission:
             return
         self._counted_at = now
         try:
-            self._running = await self._bus.count(subjects.any_timer(TIMER))
+            self._running, self._storage = await asyncio.gather(
+                self._bus.count(subjects.any_timer(TIMER)), self._bus.storage()
+            )
         except RetryableError as error:
             log.warning("transfer_count_failed", known=self._running, reason=str(error))
 
 
-def _rejection(id: str, reason: str) -> TransferRefused:
+def _rejection(id: str, reason: str, remedy: str) -> TransferRefused:
     log.warning("transfer_rejected", transfer_id=id, reason=reason)
     return TransferRefused(
         transfer_id=id,
-        detail=f"{reason}; ask again in {RETRY_AFTER_S:g} s, or start more coordinators.",
+        detail=f"{reason}; ask again in {RETRY_AFTER_S:g} s, or {remedy}.",
         outcome=Outcome.TOO_BUSY,
         retry_after_s=RETRY_AFTER_S,
     )

@@ -47,6 +47,7 @@ from warmxfer.schemas import (
     encode,
 )
 
+from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
 from .give_up import give_up_transfer
@@ -83,10 +84,12 @@ log = structlog.get_logger(__name__)
 class Coordinator:
     """Moves transfers. Any number of processes may run one; the transfer log decides between them."""
 
-    def __init__(self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS) -> None:
+    def __init__(
+        self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS, max_store_bytes: int = 0
+    ) -> None:
         self._bus = bus
         self._clock = BrokerClock()
-        self._admission = Admission(bus, max_transfers, self._clock)
+        self._admission = Admission(bus, max_transfers, self._clock, max_store_bytes=max_store_bytes)
         self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
         self._cache = RecordCache()
@@ -115,6 +118,11 @@ class Coordinator:
             if cached is not None and _caused_by(cached.record, delivery):
                 return
             if cached is None:
+                if delivery.kind == "request" and not await request_owner.is_first_request(
+                    self._bus, delivery
+                ):
+                    await request_owner.refuse(self._bus, delivery)
+                    return
                 event = await self._first_event(event, delivery)
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
@@ -132,6 +140,9 @@ class Coordinator:
                     return
                 redelivered = True
             elif cached is None or cached.fresh:
+                if cached is not None and not await self._is_own_request(cached, delivery):
+                    await request_owner.refuse(self._bus, delivery)
+                    return
                 log.debug(
                     "trigger_ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why
                 )
@@ -188,6 +199,12 @@ class Coordinator:
             # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
+
+    async def _is_own_request(self, cached: CachedRecord, delivery: Delivery) -> bool:
+        """Return whether `delivery` is no request, or is the request of its transfer."""
+        return delivery.kind != "request" or await request_owner.owns_transfer(
+            self._bus, delivery, cached.record.state.request
+        )
 
     async def _append(
         self, cached: CachedRecord | None, applied: Applied, event: AnyEvent, delivery: Delivery
@@ -259,6 +276,12 @@ class Coordinator:
         newest = await self._log.get_last_from_leader(id)
         if newest is None and kind != "request":
             return
+        if (
+            kind == "request"
+            and newest is not None
+            and not await request_owner.started_transfer(self._bus, delivery)
+        ):
+            return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
         except NewerVersionNeeded as error:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from warmxfer.schemas import env_number
 
 MAX_JOBS = 1_024
+MAX_STORE_MB = 1_000_000_000
 DEFAULT_MAX_TRANSFERS, MAX_MAX_TRANSFERS = 10_000, 1_000_000
 
 
@@ -17,12 +18,16 @@ class CoordinatorSettings(Struct, frozen=True):
     """Transfers that this process handles at the same time (WARMXFER_COORDINATOR_JOBS)."""
     max_transfers: int = DEFAULT_MAX_TRANSFERS
     """Running transfers allowed in all coordinators together (WARMXFER_MAX_TRANSFERS)."""
+    max_store_mb: int = 0
+    """Storage of the stream on one server, in 1,000,000 bytes (WARMXFER_MAX_STORE_MB). 0: only the account's
+    limit."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CoordinatorSettings:
         """Read the settings. Raises `InvalidRequest`, which names the variable, its value and the remedy."""
         return cls(
             jobs=env_number(env, "WARMXFER_COORDINATOR_JOBS", int, 64, 1, MAX_JOBS),
+            max_store_mb=env_number(env, "WARMXFER_MAX_STORE_MB", int, 0, 1, MAX_STORE_MB),
             max_transfers=env_number(
                 env, "WARMXFER_MAX_TRANSFERS", int, DEFAULT_MAX_TRANSFERS, 1, MAX_MAX_TRANSFERS
             ),

@@ -18,7 +18,7 @@ from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, subjects
 from warmxfer.cli.app import app
-from warmxfer.schemas import CancelRequest, encode, read_cancel, read_request
+from warmxfer.schemas import CancelRequest, NoticeKind, TransferNotice, encode, read_cancel, read_request
 
 from .conftest import InProcess, Warmxfer
 
@@ -91,6 +91,20 @@ async def test_a_request_from_options_is_stored(warmxfer: Warmxfer, bus: Bus, tr
     assert (result.code, result.values) == (0, [{"id": transfer_id}])
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     assert read_request(stored.data).config.destination.routing_rule_id == "rule"
+
+
+async def test_another_request_with_the_same_id_exits_with_2(
+    warmxfer: Warmxfer, bus: Bus, transfer_id: str
+) -> None:
+    for _ in range(2):
+        assert (await warmxfer("request", *FLAGS, "--id", transfer_id)).code == 0
+    result = await warmxfer("request", *FLAGS, "--id", transfer_id, "--record")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"warmxfer: id is '{transfer_id}', which belongs to another request (not started); "
+        "give a new id, or send that request unchanged.\n"
+    )
+    assert len(await bus.history(subjects.request(transfer_id), 10)) == 1
 
 
 async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
@@ -194,9 +208,16 @@ async def test_an_ended_transfer_is_watched_listed_and_shown_and_cannot_be_cance
     assert any("✘ transfer_failed" in line for line in lines)
     assert "absent" in lines[-1]
 
+    notice = TransferNotice(NoticeKind.ID_IN_USE, "see [/x] \x1b[31mred", {"phase": None}, 1.0)
+    await bus.publish(subjects.notice(transfer_id), encode(notice))
+    with_notice = await warmxfer("watch", transfer_id)
+    assert "  notice: id_in_use  see [/x]  [31mred" in with_notice.out.splitlines()
+
     watched = await warmxfer("watch", transfer_id, "--json")
     assert watched.code == 1
-    *phases, ended = watched.values
+    notices = [value for value in watched.values if value["type"] == "transfer_notice"]
+    assert [each["detail"] for each in notices] == [notice.detail]
+    *phases, ended = [value for value in watched.values if value not in notices]
     assert [phase["seq"] for phase in phases] == list(range(1, len(phases) + 1))
     assert (phases[-1]["phase"], ended["success"]) == ("transfer_failed", False)
 

@@ -11,16 +11,26 @@ import pytest
 
 from tests.testkit.provider_sandbox import seen_late
 from warmxfer.bus import Bus, Unavailable, subjects
-from warmxfer.client import Client, NoCoordinator, NoSuchTransfer, StillRunning, new_id
+from warmxfer.client import (
+    Client,
+    IdInUse,
+    NoCoordinator,
+    NoSuchTransfer,
+    StillRunning,
+    TransferHandle,
+    new_id,
+)
 from warmxfer.client import client as client_module
 from warmxfer.client.client import MAX_POLL_PAUSE_S
 from warmxfer.schemas import (
     CancelRequest,
     InvalidRequest,
+    NoticeKind,
     Outcome,
     PhaseChanged,
     RetryableError,
     SIPDestination,
+    TransferNotice,
     WarmTransferConfig,
     WarmTransferPhase,
     WarmTransferRequest,
@@ -78,6 +88,44 @@ async def test_a_request_is_stored_under_its_id_and_once(client: Client, bus: Bu
         assert (await client.request(REQUEST, id=transfer_id)).id == transfer_id
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     assert read_request(stored.data).config.destination.sip_call_to == "+14155550101"
+
+
+async def test_another_request_with_the_same_id_is_refused_and_not_stored(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    """Published under the id as message id, the broker drops it: the caller took it for requested."""
+    await client.request(REQUEST, id=transfer_id)
+    with pytest.raises(IdInUse) as refused:
+        await client.request({**REQUEST, "room_id": "room-2"}, id=transfer_id)
+    assert (str(refused.value), refused.value.phase, refused.value.field) == (
+        f"id is '{transfer_id}', which belongs to another request (not started); "
+        "give a new id, or send that request unchanged.",
+        None,
+        "id",
+    )
+    await publish_phase(bus, transfer_id, 1, STARTED)
+    with pytest.raises(IdInUse, match=r"belongs to another request \(phase started\)"):
+        await client.request({**REQUEST, "room_id": "room-2"}, id=transfer_id)
+    (stored,) = await bus.history(subjects.request(transfer_id), 10)
+    assert read_request(stored.data).room_id == "room-1"
+
+
+async def test_the_first_of_two_concurrent_requests_owns_the_id(client: Client, transfer_id: str) -> None:
+    requests = [client.request({**REQUEST, "room_id": f"room-{n}"}, id=transfer_id) for n in range(8)]
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(each) for each in outcomes].count(TransferHandle) == 1
+    assert [type(each) for each in outcomes].count(IdInUse) == 7
+
+
+async def test_a_request_of_another_program_owns_its_id(client: Client, bus: Bus, transfer_id: str) -> None:
+    """It has other bytes than ours: fields with defaults, a number as an integer, blanks."""
+    body = copy.deepcopy(REQUEST)
+    body["config"] |= {"briefing_timeout_s": 180, "record": False}
+    await bus.publish(subjects.request(transfer_id), json.dumps(body, indent=2).encode(), msg_id=transfer_id)
+    assert (await client.request(REQUEST, id=transfer_id)).id == transfer_id
+    with pytest.raises(IdInUse):
+        await client.request({**REQUEST, "session": "call-1"}, id=transfer_id)
+    assert len(await bus.history(subjects.request(transfer_id), 10)) == 1
 
 
 async def test_an_empty_id_is_refused(client: Client) -> None:
@@ -158,6 +206,44 @@ async def test_from_start_false_yields_only_later_phases(client: Client, bus: Bu
 async def test_an_ended_transfer_has_no_later_phases(client: Client, bus: Bus, transfer_id: str) -> None:
     await publish_phase(bus, transfer_id, 1, CANCELLED)
     assert [phase async for phase in client.transfer(transfer_id).phases(from_start=False)] == []
+
+
+def notice(number: int) -> TransferNotice:
+    return TransferNotice(NoticeKind.ID_IN_USE, f"notice {number}", {"number": number}, float(number))
+
+
+async def test_notices_are_yielded_once_in_order_and_may_come_after_the_result(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    transfer, subject = client.transfer(transfer_id), subjects.notice(transfer_id)
+    assert [each async for each in transfer.notices(follow=False)] == []
+    await bus.publish(subject, encode(notice(1)))
+    await bus.publish(subject, b"{")
+    received: list[TransferNotice] = []
+    async with asyncio.timeout(10):
+        async for each in transfer.notices():
+            received.append(each)
+            if len(received) == 1:
+                await publish_phase(bus, transfer_id, 1, STARTED)
+                await publish_end(bus, transfer_id, 2)
+                await bus.publish(subject, encode(notice(2)))
+            elif len(received) == 2:
+                break
+    assert received == [notice(1), notice(2)]
+    assert [each async for each in transfer.notices(follow=False)] == received
+
+
+async def test_the_notices_of_every_transfer_are_received_with_their_ids(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    notices = client.all_notices()
+    waiting = asyncio.ensure_future(anext(notices))
+    async with asyncio.timeout(10):
+        while not waiting.done():
+            await bus.publish(subjects.notice(transfer_id), encode(notice(1)))
+            await asyncio.wait({waiting}, timeout=0.1)
+    assert await waiting == (transfer_id, notice(1))
+    await notices.aclose()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

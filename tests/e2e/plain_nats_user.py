@@ -23,7 +23,7 @@ async def main(url: str, id: str, request: str) -> None:
 
     await nc.subscribe(f"warmxfer.{id}.phase", cb=on_message)
     await nc.subscribe(f"warmxfer.{id}.result", cb=on_message)
-    await nc.jetstream().publish(f"warmxfer.{id}.request", request.encode(), headers={"Nats-Msg-Id": id})
+    await nc.jetstream().publish(f"warmxfer.{id}.request", request.encode())
     await asyncio.wait_for(ended.wait(), TIMEOUT_S)
     await nc.drain()
 

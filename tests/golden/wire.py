@@ -51,8 +51,13 @@ PUBLIC_MESSAGES = {
     transfer.CancelRequest: "cancel",
     transfer.PhaseChanged: "phase",
     transfer.WarmTransferResult: "result",
+    transfer.TransferNotice: "notice",
 }
-PUBLIC_VALUES = {Outcome: "outcome", transfer.WarmTransferPhase: "phase"}
+PUBLIC_VALUES = {
+    Outcome: "outcome",
+    transfer.WarmTransferPhase: "phase",
+    transfer.NoticeKind: "notice kind",
+}
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {

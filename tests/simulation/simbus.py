@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from warmxfer.bus import BusSettings, InvalidRequest, Outgoing, StaleWrite, Stored, Unavailable
+from warmxfer.bus import BusSettings, InvalidRequest, Outgoing, StaleWrite, StorageUse, Stored, Unavailable
 from warmxfer.bus.bus import READ_DEADLINE_S, WRITE_DEADLINE_S
 from warmxfer.bus.messages import NO_HEADERS
 from warmxfer.bus.retry import ATTEMPT_TIMEOUT_S
@@ -225,6 +225,9 @@ class SimBus(SimConnection):
         return await self.retry_until(
             lambda timeout_s: self.call(lambda: len(self.world.stream.timers), timeout_s), deadline_s
         )
+
+    async def storage(self, *, deadline_s: float = READ_DEADLINE_S) -> StorageUse:
+        return StorageUse(0, None, 0, 1)
 
     def subscribe(self, subject: str) -> SimSubscription:
         return SimSubscription(self, subject)

@@ -1,0 +1,64 @@
+"""How much storage the broker has used, and what limits it.
+
+The account's limit is in the broker's reply to `$JS.API.INFO`. A limit of the server itself is not, whether
+it is `max_file_store` or the size of its disk: a client sees -1. `WARMXFER_MAX_STORE_MB` tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .connection import Connection
+from .errors import AccessDenied
+from .stream import STREAM
+
+
+class StorageUse(NamedTuple):
+    """Bytes used of a limit. `limit_bytes` is None if the broker names none."""
+
+    used_bytes: int
+    limit_bytes: int | None
+    stream_bytes: int
+    """What the stream uses on one server."""
+    replicas: int
+
+
+class StorageReader:
+    """Reads the storage that the account uses and its limit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._may_query_account = True
+
+    async def read(self, deadline_s: float) -> StorageUse:
+        """Return the storage in use. Raises `Unavailable`, and `AccessDenied` if the stream is not shown.
+
+        For a user who may not query the account, only the stream's bytes are known. It is asked once.
+        """
+        stream = await self._connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s)
+        stream_bytes, replicas = int(stream["state"]["bytes"]), int(stream["config"]["num_replicas"])
+        used_bytes, limit_bytes = stream_bytes, None
+        if self._may_query_account:
+            try:
+                account = await self._connection.api("INFO", None, deadline_s)
+                used_bytes, limit_bytes = account_limit(account, replicas)
+            except AccessDenied:
+                self._may_query_account = False
+        return StorageUse(used_bytes, limit_bytes, stream_bytes, replicas)
+
+
+def account_limit(account: Mapping[str, Any], replicas: int) -> tuple[int, int | None]:
+    """Return the bytes used and allowed. Replicas count one by one; a tier's limit is that of one replica."""
+    tiers: Mapping[str, Mapping[str, Any]] = account.get("tiers") or {}
+    tier = tiers.get(f"R{replicas}")
+    allowed = _allowed(tier or account)
+    if tier and allowed is not None:
+        allowed *= replicas
+    return int((tier or account).get("storage", 0)), allowed
+
+
+def _allowed(part: Mapping[str, Any]) -> int | None:
+    limits: Mapping[str, int] = part.get("limits") or {}
+    allowed = limits.get("max_storage", -1)
+    return allowed if allowed >= 0 else None

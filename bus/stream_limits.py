@@ -1,0 +1,38 @@
+"""Limits of an existing stream that would discard live data. warmxfer refuses such a stream.
+
+A stream at such a limit deletes its oldest messages, which are logs, claims and timers of running transfers.
+It refuses nothing. `discard: new` would refuse instead, and excludes the message schedules of our timers
+(error 10052). The storage limit of the account, or of the server, refuses a write and deletes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import InvalidRequest
+
+_REMEDIES = {
+    "max_bytes": "--max-bytes=-1",
+    "max_msgs": "--max-msgs=-1",
+    "max_msgs_per_subject": "--max-msgs-per-subject=-1",
+}
+
+
+def check_limits(stream: str, config: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` if `stream` has a limit at which it deletes logs or timers."""
+    for field, remedy in _REMEDIES.items():
+        value = int(config.get(field) or -1)
+        if value > 0:
+            raise InvalidRequest(
+                f"{field} of stream {stream} is {value}, at which the stream deletes logs and timers of "
+                f"running transfers; remove it (nats stream edit {stream} {remedy}) and limit the storage of "
+                "the account instead",
+                field=field,
+            )
+    if config.get("persist_mode") == "async":
+        raise InvalidRequest(
+            f"persist_mode of stream {stream} is 'async', so an acknowledged message may be lost; "
+            f"back the stream up, delete it (nats stream rm {stream}) and start again",
+            field="persist_mode",
+        )
