@@ -40,6 +40,7 @@ from .queries import (
     TranscriptTurn,
 )
 from .transfer import (
+    DEFAULT_BRIDGE_GUARD_S,
     FINAL_PHASES,
     CancelRequest,
     NoticeKind,
@@ -56,6 +57,7 @@ from .transfer import (
 from .validation import read_cancel, read_request
 
 __all__ = [
+    "DEFAULT_BRIDGE_GUARD_S",
     "FALLBACK_SUMMARY",
     "FINAL_PHASES",
     "MAX_MESSAGE_BYTES",
