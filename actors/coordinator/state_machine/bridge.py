@@ -170,7 +170,10 @@ def complete_if_handed_over(ctx: StepContext) -> None:
 
 
 def handover_checked(ctx: StepContext, event: LegsChecked) -> None:
-    """Complete if both legs are up. A leg that is down is news even from an earlier check."""
+    """Complete if both legs are up. A leg that is down is news even from an earlier check.
+
+    After an outage an answer may be older than a command timeout; then the legs are checked again.
+    """
     caller, supervisor = event.caller, event.supervisor
     if caller is not None and not caller.up:
         caller_lost(ctx, source="provider")
@@ -178,7 +181,12 @@ def handover_checked(ctx: StepContext, event: LegsChecked) -> None:
         supervisor_lost(ctx, source="provider")
     elif ctx.replied_to is None:
         return
-    elif caller is None or supervisor is None or caller.room_id not in (None, ctx.state.room_id):
+    elif (
+        ctx.replied_to.due_at < ctx.now
+        or caller is None
+        or supervisor is None
+        or caller.room_id not in (None, ctx.state.room_id)
+    ):
         schedule_check(ctx)
     else:
         complete(ctx)

@@ -134,10 +134,9 @@ def _caller_place(stored: StoredTransfer) -> CallerPlace:
     if not stored.caller_moved:
         seen_early = stored.caller_arrived and stored.stage is Stage.SWITCHING
         return CallerPlace.SEEN_EARLY if seen_early else CallerPlace.WITH_AI
-    if stored.stage in (Stage.HANDING_OVER, Stage.COMPLETED):
+    complete = stored.stage in (Stage.GUARDING, Stage.COMPLETED)
+    if stored.stage is Stage.HANDING_OVER or (complete and stored.caller_arrived):
         return CallerPlace.ARRIVED
-    if stored.stage is Stage.GUARDING:
-        return CallerPlace.ARRIVED if stored.caller_arrived else CallerPlace.MOVED
     overdue = stored.last_look and stored.stage is Stage.ARRIVING
     return CallerPlace.OVERDUE if overdue else CallerPlace.MOVED
 
