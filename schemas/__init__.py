@@ -43,6 +43,7 @@ from .queries import (
     TranscriptTurn,
 )
 from .transfer import (
+    DEFAULT_BRIDGE_GUARD_S,
     FINAL_PHASES,
     CancelRequest,
     NoticeKind,
@@ -59,6 +60,7 @@ from .transfer import (
 from .validation import read_cancel, read_request
 
 __all__ = [
+    "DEFAULT_BRIDGE_GUARD_S",
     "FALLBACK_SUMMARY",
     "FINAL_PHASES",
     "MAX_MESSAGE_BYTES",

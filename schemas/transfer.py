@@ -17,6 +17,7 @@ from .fields import (
     CallSeconds,
     CommandSeconds,
     DialledDigits,
+    GuardSeconds,
     PrintableName,
     PromptText,
     ProviderId,
@@ -62,6 +63,9 @@ FINAL_PHASES = frozenset(
         WarmTransferPhase.TRANSFER_FAILED,
     }
 )
+
+DEFAULT_BRIDGE_GUARD_S = 5.0
+"""The bridge guard of a request that does not set one: long enough for a hang-up that no webhook reported."""
 
 RESERVED_OPTIONS = frozenset(
     {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
@@ -115,6 +119,8 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """For a supervisor who joins before the summary is ready."""
     understood: SpokenLine = "Understood. The caller will be kept with the primary agent."
     """Said after the supervisor declines."""
+    supervisor_left: SpokenLine = "The supervisor is no longer on the line; let me keep helping you."
+    """Said to a caller whom the bridge guard brought back to the AI."""
     apologies: Annotated[
         dict[Outcome, SpokenLine],
         Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),
@@ -145,6 +151,12 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`sequential` keeps upstream's strict order. `overlap` makes the caller wait least."""
     record: bool = False
     """Record the supervisor and the caller in the consultation room, from the moment each joins."""
+    bridge_guard_s: GuardSeconds | None = None
+    """How long the AI stays after completion, for a caller whom the supervisor leaves alone. 0: not at all.
+
+    A coordinator writes `DEFAULT_BRIDGE_GUARD_S` into a request without it. None is left only in records of
+    versions without the bridge guard, which also complete without a leg check.
+    """
     lines: SpokenLines = field(default_factory=SpokenLines)
 
 
@@ -209,6 +221,10 @@ class NoticeKind(StrEnum):
 
     ID_IN_USE = "id_in_use"
     """A request was refused: its transfer id already belongs to another request."""
+    CALLER_RETURNED = "caller_returned"
+    """The supervisor left the caller alone right after completion; the caller is back with the AI."""
+    CALLER_ALONE = "caller_alone"
+    """The supervisor left the caller alone right after completion, and no return was confirmed."""
 
 
 class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):

@@ -53,7 +53,7 @@ from .caller_lock import lock_caller
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger
 from .liveness import TransferLiveness
-from .outbox import TIMER, outgoing, unknown_outputs
+from .outbox import outgoing, pending_timer, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
 from .state_machine import (
@@ -101,7 +101,7 @@ class Coordinator:
         try:
             event = decode_trigger(delivery)
         except NewerVersionNeeded as error:
-            if await self._liveness.is_live(delivery.transfer_id):
+            if await self._liveness.takes_events(delivery.transfer_id):
                 raise
             raise DeadLetter(f"{error}, and its transfer is not running") from error
         await self._apply(event, delivery)
@@ -218,8 +218,8 @@ class Coordinator:
             trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=[*applied.outbox]
         )
         unknown = cached.unknown if cached else {}
-        had_timer = cached is not None and cached.record.state.timer_due_at is not None
-        cancel_timer = subjects.timer(state.id, TIMER) if had_timer and state.timer_due_at is None else None
+        timer_before = pending_timer(cached.record.state) if cached else None
+        cancel_timer = None if timer_before == pending_timer(state) else timer_before
         try:
             seq = await self._log.append(
                 state.id,

@@ -32,7 +32,11 @@ from .state_machine import Applied, Record, close_log, encode_record, give_up, p
 GIVEN_UP = (
     "This version of warmxfer cannot continue the transfer, and no newer version did; see docs/operations.md."
 )
-PUBLISHED_KINDS = {"phase_changed": subjects.phase, "warm_transfer_result": subjects.result}
+PUBLISHED_KINDS = {
+    "phase_changed": subjects.phase,
+    "warm_transfer_result": subjects.result,
+    "transfer_notice": subjects.notice,
+}
 """The outputs of a record that users have to get, by their type."""
 
 log = structlog.get_logger(__name__)

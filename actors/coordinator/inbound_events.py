@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from warmxfer.bus import DeadLetter, Delivery, NewerVersionNeeded
 from warmxfer.schemas import (
+    DEFAULT_BRIDGE_GUARD_S,
     AnyEvent,
     CancelRequested,
     CommandFailed,
@@ -17,6 +18,7 @@ from warmxfer.schemas import (
     TransferBroken,
     TransferRefused,
     TransferRequested,
+    WarmTransferRequest,
     decode_event,
     is_known,
     read_cancel,
@@ -46,9 +48,18 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
 
 def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
     try:
-        return TransferRequested(transfer_id=delivery.transfer_id, request=read_request(delivery.data))
+        request = with_defaults(read_request(delivery.data))
+        return TransferRequested(transfer_id=delivery.transfer_id, request=request)
     except InvalidRequest as error:
         return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error))
+
+
+def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
+    """Return `request` with each default whose absence in a record means an older version's behaviour."""
+    if request.config.bridge_guard_s is not None:
+        return request
+    config = replace(request.config, bridge_guard_s=DEFAULT_BRIDGE_GUARD_S)
+    return replace(request, config=config)
 
 
 def _read_cancel(delivery: Delivery) -> CancelRequested:

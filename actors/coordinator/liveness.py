@@ -13,7 +13,14 @@ import structlog
 from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
 from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
-from .state_machine import UnreadableRecord, decode_record, plain_ended, plain_stage, plain_timer_due_at
+from .state_machine import (
+    Stage,
+    UnreadableRecord,
+    decode_record,
+    plain_ended,
+    plain_stage,
+    plain_timer_due_at,
+)
 
 OVERDUE_S = 60.0
 """Longer than the backlog after a broker outage, or after a crash of all workers under full load."""
@@ -29,7 +36,10 @@ class TransferLiveness:
         self._clock = clock
 
     async def is_live(self, id: str) -> bool | None:
-        """Return whether transfer `id` has not ended, or None if it has no record."""
+        """Return whether transfer `id` has not ended, or None if it has no record.
+
+        A bridge guard comes after the end.
+        """
         entry = await self._log.get_last_from_leader(id)
         return None if entry is None else not _Progress(entry).ended
 
@@ -44,6 +54,11 @@ class TransferLiveness:
         progress = _Progress(entry)
         return not progress.ended and (progress.readable or self._is_progressing(entry))
 
+    async def takes_events(self, id: str) -> bool:
+        """Return whether transfer `id` has not ended, or is in its bridge guard."""
+        entry = await self._log.get_last_from_leader(id)
+        return entry is not None and _Progress(entry).handled
+
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to a session that holds a caller whether the transfer is live."""
         id = decode_as(LivenessQuery, query.data).transfer_id
@@ -53,8 +68,8 @@ class TransferLiveness:
         return encode(LivenessReply(live))
 
     def _is_progressing(self, entry: LogEntry | None) -> bool:
-        """Return whether the transfer has not ended and its timer is not long overdue."""
-        if entry is None or (progress := _Progress(entry)).ended:
+        """Return whether the transfer is handled and its timer is not long overdue."""
+        if entry is None or not (progress := _Progress(entry)).handled:
             return False
         if self._clock.now() < entry.at:
             self._clock.observe(entry.at)
@@ -80,3 +95,8 @@ class _Progress:
             self.readable = True
             self.id, self.stage, self.ended = state.id, state.stage.value, state.stage.ended
             self.timer_due_at = state.timer_due_at
+
+    @property
+    def handled(self) -> bool:
+        """True if the transfer has not ended, or is in its bridge guard: then its session still holds."""
+        return not self.ended or self.stage == Stage.GUARDING

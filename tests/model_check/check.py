@@ -15,9 +15,10 @@ from .expected_behaviour import ExpectedBehaviour
 from .explorer import Explorer, Report
 from .mutations import MUTATIONS, Mutation
 
-CONFIGS: dict[str, dict[str, str | bool]] = {
-    "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True},
-    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed"},
+CONFIGS: dict[str, dict[str, str | float | bool | None]] = {
+    "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True, "bridge_guard_s": 5.0},
+    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed", "bridge_guard_s": 0.0},
+    "admitted by an older version": {"pacing": "overlap", "record": True, "bridge_guard_s": None},
 }
 
 

@@ -53,7 +53,7 @@ class InvariantViolation(Exception):
 class Explorer:
     """One exploration of one configuration (`config`: fields of `WarmTransferConfig`)."""
 
-    def __init__(self, behaviour: ExpectedBehaviour, **config: str | bool) -> None:
+    def __init__(self, behaviour: ExpectedBehaviour, **config: str | float | bool | None) -> None:
         self._machine = AbstractMachine(**config)
         self._delivery = EventDelivery(Environment(behaviour))
         self._numbers: dict[int, int] = {}
@@ -152,8 +152,9 @@ class Explorer:
         """
         everywhere = range(len(self._worlds))
         ended = [at for at in everywhere if self._state(at)[0].stage.ended]
+        final = [at for at in ended if self._state(at)[0].stage is not Stage.GUARDING]
         clean = [at for at in ended if not leftover(*self._state(at))]
-        if stuck := self._without_path_to(ended, everywhere, only_guaranteed=False):
+        if stuck := self._without_path_to(final, everywhere, only_guaranteed=False):
             raise InvariantViolation(stuck[0], "L1: no end can be reached from here")
         if endless := self._endless_by_deadlines():
             at = next(at for at in everywhere if self._transfers[at] in endless)
@@ -191,7 +192,11 @@ class Explorer:
     def _endless_by_deadlines(self) -> set[int]:
         """Return the transfers that no series of their deadlines leads to an end."""
         states = self._machine.states
-        endless = {at for at in set(self._transfers) if not states[at].stage.ended}
+        endless = {
+            at
+            for at in set(self._transfers)
+            if not states[at].stage.ended or states[at].stage is Stage.GUARDING
+        }
         while ending := {
             at
             for at in endless

@@ -20,6 +20,7 @@ walks = st.lists(st.integers(min_value=0, max_value=1_000), min_size=5, max_size
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
+guards = st.sampled_from([None, 0.0, 5.0])
 
 Effect = tuple[Transfer, list[str]] | None
 """The abstract state after an event, and the messages sent. None if neither changed."""
@@ -37,11 +38,12 @@ def apply(transfer: Transfer, event: AbstractEvent) -> tuple[Transfer, Effect]:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded)
+@given(walks, pacings, timeouts, recorded, guards)
 def test_abstract_and_concrete_transfer_make_the_same_steps(
-    walk: list[int], pacing: str, timeout: str, record: bool
+    walk: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None
 ) -> None:
-    transfer = AbstractMachine(pacing=pacing, on_briefing_timeout=timeout, record=record).first
+    config = {"pacing": pacing, "on_briefing_timeout": timeout, "record": record, "bridge_guard_s": guard_s}
+    transfer = AbstractMachine(**config).first
     for number in walk:
         successors: list[Transfer] = []
         for event in ABSTRACT_EVENTS:

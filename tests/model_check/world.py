@@ -41,7 +41,8 @@ class World(NamedTuple):
     session: str = "talking"
     """The AI session in the primary room.
 
-    talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early
+    talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early |
+    taken (it holds the caller for a new transfer)
     """
     room: str = "none"
     """The consultation room: none | open | closed"""
@@ -59,6 +60,12 @@ class World(NamedTuple):
     """The move of the caller back into the primary room."""
     return_retried: bool = False
     """The return is tried under a second claim. Further claims would behave the same."""
+    check: str = ""
+    """The leg check that decides, in the stages of `CHECKED`: asked | both_up | leg_down (as it was read)"""
+    unchecked: bool = False
+    """The transfer completed without a check that found both legs up, and does not say so; never allowed."""
+    alone_reported: bool = False
+    """In the guard, the coordinator received that the supervisor is gone."""
     loss_reported: bool = False
     """During the bridge, the coordinator received that the supervisor is gone."""
     presence_reported: bool = False

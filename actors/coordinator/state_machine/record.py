@@ -25,6 +25,7 @@ from warmxfer.schemas import (
     AnyEvent,
     Event,
     PhaseChanged,
+    TransferNotice,
     WarmTransferResult,
     WarmxferError,
     is_known,
@@ -35,8 +36,8 @@ from warmxfer.schemas.lenient import is_token, is_word
 from .kept_fields import UnknownFields, add_unknown, find_unknown
 from .state import CallerPlace, RoomStatus, Stage, SupervisorLeg, Transfer, TransferFields
 
-MACHINE_VERSION = 2
-"""Version of the state machine that writes a record. Version 1 wrote no number."""
+MACHINE_VERSION = 3
+"""Version of the state machine that writes a record. Version 1 wrote no number, version 2 had no guard."""
 MIN_MACHINE_VERSION = 1
 """Lowest version that may continue the transfers of this version. An older coordinator leaves them alone.
 
@@ -61,7 +62,7 @@ class UnknownMessage(Event, frozen=True, kw_only=True):
     """Its type on the wire; empty if it has none."""
 
 
-Output = PhaseChanged | WarmTransferResult | AnyCommand | SetTimer
+Output = PhaseChanged | WarmTransferResult | TransferNotice | AnyCommand | SetTimer
 RecordedEvent = AnyEvent | UnknownMessage
 RecordedOutput = Output | UnknownMessage
 
@@ -240,7 +241,8 @@ def _caller_place(stored: StoredTransfer) -> CallerPlace:
     if not stored.caller_moved:
         seen_early = stored.caller_arrived and stored.stage is Stage.SWITCHING
         return CallerPlace.SEEN_EARLY if seen_early else CallerPlace.WITH_AI
-    if stored.stage in (Stage.HANDING_OVER, Stage.COMPLETED):
+    complete = stored.stage in (Stage.GUARDING, Stage.COMPLETED)
+    if stored.stage is Stage.HANDING_OVER or (complete and stored.caller_arrived):
         return CallerPlace.ARRIVED
     overdue = stored.last_look and stored.stage is Stage.ARRIVING
     return CallerPlace.OVERDUE if overdue else CallerPlace.MOVED
