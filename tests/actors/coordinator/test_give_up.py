@@ -217,7 +217,7 @@ async def test_a_published_result_stands(fresh_bus: Bus) -> None:
         done = await asyncio.wait_for(FakeActors(fresh_bus, "t-done").run_transfer(request("room-a")), 10)
         await until_all_handled(fresh_bus)
     before = len(await commands_of(fresh_bus, "t-done"))
-    await append(fresh_bus, "t-done", lambda written: written["state"].update(stage="guarding"))
+    await append(fresh_bus, "t-done", lambda written: written["state"].update(stage="monitoring"))
     async with running_coordinators(fresh_bus):
         await fresh_bus.publish("warmxfer.t-done.timeout", encode(DeadlinePassed(due_at=1.0)))
         await until_stored(fresh_bus, subjects.dead_letter("t-done"))
@@ -240,7 +240,7 @@ async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fr
         await until_all_handled(fresh_bus)
     ended = (await fresh_bus.history(subjects.log("t-ordered"), 100))[-1]
     written = json.loads(ended.data.replace(b"t-ordered", b"t-died"))
-    written["state"]["stage"] = "guarding"
+    written["state"]["stage"] = "monitoring"
     for place, output in enumerate(each for each in written["outbox"] if each["type"] == "phase_changed"):
         output["seq"] = place + 1
     await fresh_bus.publish(subjects.log("t-died"), json.dumps(written).encode(), expect_last=0)
