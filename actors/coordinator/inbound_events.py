@@ -44,6 +44,15 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
             return _decode_event(delivery, excluded=INTERNAL_EVENTS)
 
 
+def why_unreadable(delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
+    """Return why `delivery` cannot be read, or None. An invalid request counts as unreadable."""
+    try:
+        event = decode_trigger(delivery)
+    except (DeadLetter, NewerVersionNeeded) as error:
+        return error
+    return DeadLetter(event.detail) if isinstance(event, TransferRefused) else None
+
+
 def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
     try:
         return TransferRequested(transfer_id=delivery.transfer_id, request=read_request(delivery.data))

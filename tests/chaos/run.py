@@ -25,6 +25,7 @@ from . import (
     cpu_starvation,
     disk_full,
     fault_pairs,
+    flood,
     kill_and_freeze,
     load,
     partition,
@@ -67,6 +68,7 @@ def faults(seed: int, in_flight: int) -> dict[str, Fault]:
         "F17": rolling_restart.f17,
         "F18": load.f18,
         "F19": lambda: fault_pairs.f19(random.Random(seed)),
+        "F21": flood.f21,
     }
 
 
