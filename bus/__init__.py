@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from . import subjects, timers
 from .broker_clock import BrokerClock
+from .budget import Budget
 from .bus import Bus
 from .diagnostics import BrokerReport, ConsumerBacklog
 from .effect_claims import ClaimResult, claim_effect
@@ -25,6 +26,7 @@ from .errors import (
     StaleWrite,
     Unavailable,
     UnsupportedServer,
+    Unwanted,
 )
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
@@ -38,6 +40,7 @@ __all__ = [
     "AccessDenied",
     "BrokerClock",
     "BrokerReport",
+    "Budget",
     "Bus",
     "BusSettings",
     "ClaimResult",
@@ -61,6 +64,7 @@ __all__ = [
     "TransferLog",
     "Unavailable",
     "UnsupportedServer",
+    "Unwanted",
     "Worker",
     "claim_effect",
     "subjects",

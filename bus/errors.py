@@ -9,6 +9,7 @@
     ├── AccessDenied             the broker rejects this user, or forbids it the operation
     ├── UnsupportedServer        the broker is too old, or runs without JetStream
     └── DeadLetter               raised by a worker's handler: retrying cannot help, dead-letter at once
+        └── Unwanted             it belongs to nothing: in a flood, count it and remove it
     InternalError                a bug in warmxfer
 
 The base classes come from `warmxfer.schemas`. No nats type or exception leaves this package.
@@ -29,6 +30,7 @@ __all__ = [
     "StaleWrite",
     "Unavailable",
     "UnsupportedServer",
+    "Unwanted",
 ]
 
 
@@ -64,3 +66,7 @@ class UnsupportedServer(InvalidRequest):
 
 class DeadLetter(InvalidRequest):
     """Raised by a handler for a message that can never be handled. It is dead-lettered without a retry."""
+
+
+class Unwanted(DeadLetter):
+    """Raised by a handler for a message that belongs to nothing. In a flood it is counted and removed."""

@@ -139,6 +139,7 @@ ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
+ANY_DEAD_LETTER = "warmxfer.*.dead"
 
 INVALID_ID = "unaddressed"
 """The id in the dead letter of a message whose own subject carries no allowed id."""

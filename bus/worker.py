@@ -20,6 +20,8 @@ carries no allowed id is dead-lettered at once, and `on_invalid_subject` is call
 While a message is queued in this process, or is handled with `progress`, the worker reports progress to the
 broker. If the process dies, another worker gets the message.
 
+With `check`, messages that no handler can read are told apart on arrival and limited (`unreadable.py`).
+
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive. A
 message that is redelivered later does not delay the ones behind it.
 """
@@ -36,9 +38,10 @@ import structlog
 from . import subjects
 from .bus import Bus
 from .dead_letters import dead_letter, describe_error
-from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError
+from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
 from .keyed_queue import KeyedQueue
-from .messages import ConsumerMessage, Delivery
+from .messages import ConsumerMessage, Delivery, Outgoing
+from .unreadable import Item, UnreadableMessages
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
@@ -62,6 +65,8 @@ DRAIN_S = 10.0
 
 Handle = Callable[[Delivery], Awaitable[None]]
 OnDeadLetter = Callable[[Delivery, str], Awaitable[None]]
+Check = Callable[[Delivery], Exception | None]
+"""Returns why no handler can read a message, or None. Called for every message on arrival: keep it fast."""
 log = structlog.get_logger(__name__)
 
 
@@ -80,6 +85,7 @@ class Worker:
         jobs: int,
         keyed: bool = False,
         progress: bool = False,
+        check: Check = lambda _: None,
         on_dead_letter: OnDeadLetter | None = None,
         on_invalid_subject: OnDeadLetter | None = None,
         drain_s: float = DRAIN_S,
@@ -92,6 +98,7 @@ class Worker:
         self._jobs = jobs
         self._keyed = keyed
         self._progress = progress
+        self._check = check
         self._on_dead_letter = on_dead_letter
         self._on_invalid_subject = on_invalid_subject
         self._max_deliver = bus.settings.max_deliver
@@ -106,11 +113,14 @@ class Worker:
         self._runner_count = 0
         self._progress_reporter: asyncio.Task[None] | None = None
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
+        self._unreadable = UnreadableMessages(
+            consumer, self._process_unreadable, self._drop, self._publish_outgoing
+        )
 
     @property
     def in_flight(self) -> int:
-        """Number of messages queued or being handled."""
-        return len(self._in_flight)
+        """Number of messages queued or being handled, without unreadable ones within their budget."""
+        return len(self._in_flight) - self._unreadable.queued + self._unreadable.surplus
 
     async def start(self) -> None:
         """Begin to take messages."""
@@ -123,6 +133,7 @@ class Worker:
         """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
         self._queue.close()
         await self._puller.stop()
+        await self._unreadable.stop()
         for item in list(self._in_flight.values()):
             if not item.running:
                 await self._nack(item)
@@ -156,9 +167,26 @@ class Worker:
             # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
             known.message = message
             return
-        item = self._in_flight[identity] = InFlight(message)
+        item = InFlight(message)
+        unreadable = self._why_unreadable(item)
+        if unreadable is not None:
+            item.unreadable = True
+            if self._unreadable.admit(item, unreadable):
+                self._in_flight[identity] = item
+            return
+        self._in_flight[identity] = item
         self._queue.put(item.delivery.transfer_id if self._keyed else identity, item)
         self._start_runner()
+
+    def _why_unreadable(self, item: InFlight) -> Exception | None:
+        if item.invalid_subject:
+            return DeadLetter(item.invalid_subject)
+        try:
+            return self._check(item.delivery)
+        except Exception as error:
+            # The handler meets the same error. It is retried, and dead-lettered in the end.
+            log.error("message_check_failed", **self._log_context(item), cause=describe_error(error))
+            return None
 
     def _start_runner(self) -> None:
         """Start one more runner if a message is ready.
@@ -190,6 +218,18 @@ class Worker:
             self._queue.done(key)
         await self._puller.request_more()
 
+    async def _process_unreadable(self, item: Item) -> None:
+        """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
+        if isinstance(item, InFlight) and self._in_flight.get(_identity(item.message)) is item:
+            await self._process(item)
+
+    async def _drop(self, message: ConsumerMessage) -> None:
+        await self._puller.term(message)
+        await self._puller.request_more()
+
+    async def _publish_outgoing(self, outgoing: Outgoing) -> None:
+        await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
+
     async def _process(self, item: InFlight) -> None:
         item.running = True
         try:
@@ -201,6 +241,10 @@ class Worker:
                 return
             await self._puller.nak(item.message)
             raise
+        except Unwanted as error:
+            item.unreadable = True
+            if self._unreadable.allows_dead_letter(item, error):
+                await self._dead_letter(item, describe_error(error))
         except DeadLetter as error:
             await self._dead_letter(item, describe_error(error))
         except NewerVersionNeeded as error:
@@ -257,7 +301,8 @@ class Worker:
             log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
             await self._puller.nak(item.message, DEAD_RETRY_S)
             return
-        log.error("message_dead_lettered", **self._log_context(item), cause=cause)
+        if not item.unreadable or self._unreadable.may_log():
+            log.error("message_dead_lettered", **self._log_context(item), cause=cause)
         await self._puller.term(item.message)
 
     async def _nack(self, item: InFlight) -> None:
@@ -286,11 +331,12 @@ class Worker:
 class InFlight:
     """A message of this worker, queued or being handled."""
 
-    __slots__ = ("delivery", "invalid_subject", "message", "running")
+    __slots__ = ("delivery", "invalid_subject", "message", "running", "unreadable")
 
     def __init__(self, message: ConsumerMessage) -> None:
         self.message = message
         self.running = False
+        self.unreadable = False
         self.invalid_subject = ""
         try:
             address = subjects.parse(message.subject)

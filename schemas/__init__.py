@@ -56,6 +56,7 @@ from .transfer import (
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
+    with_defaults,
 )
 from .validation import read_cancel, read_request
 
@@ -113,6 +114,7 @@ __all__ = [
     "read_request",
     "undecoded_command_id",
     "unknown_member",
+    "with_defaults",
 ]
 __all__ += commands.__all__
 __all__ += events.__all__

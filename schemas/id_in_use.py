@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from .errors import InvalidRequest
-from .transfer import WarmTransferPhase
+from .transfer import WarmTransferPhase, with_defaults
 from .validation import read_request
 
 
@@ -30,7 +30,7 @@ def same_request(one: bytes, other: bytes) -> bool:
 def _decoded(body: bytes) -> object:
     """Return the request in `body`; of an invalid one the plain JSON, or else the bytes."""
     try:
-        return read_request(body)
+        return with_defaults(read_request(body))
     except InvalidRequest:
         try:
             return msgspec.json.decode(body)

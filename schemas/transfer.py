@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from .fields import (
     CallMetadata,
@@ -176,6 +176,14 @@ class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def session_name(self) -> str:
         return self.session or self.room_id
+
+
+def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
+    """Return `request` with each default whose absence in a record means an older version's behaviour."""
+    if request.config.bridge_guard_s is not None:
+        return request
+    config = structs.replace(request.config, bridge_guard_s=DEFAULT_BRIDGE_GUARD_S)
+    return structs.replace(request, config=config)
 
 
 class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):

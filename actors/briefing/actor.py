@@ -13,7 +13,7 @@ from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
-from ..common.command_replies import read_command, reply_to_dead_letter
+from ..common.command_replies import read_command, reply_to_dead_letter, why_unreadable
 from .consultation import Consultation, ConsultationTask
 from .reply.classifier import ReplyClassifier
 from .settings import BriefingSettings
@@ -62,6 +62,7 @@ async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None]
         actor.handle,
         jobs=settings.jobs,
         progress=True,
+        check=lambda delivery: why_unreadable(delivery, (JoinConsultation,), "briefing agent"),
         on_dead_letter=actor.on_dead_letter,
         drain_s=DRAIN_S,
     )

@@ -70,6 +70,19 @@ def read_command(message: Delivery | Stored, command_type: type[C], actor: str) 
     return command
 
 
+def why_unreadable(
+    message: Delivery, command_types: tuple[type[Command], ...], actor: str
+) -> DeadLetter | NewerVersionNeeded | None:
+    """Return why `message` is no command for `actor`, or None if it is one."""
+    try:
+        command = read_command(message, Command, actor)
+    except (DeadLetter, NewerVersionNeeded) as error:
+        return error
+    if isinstance(command, command_types):
+        return None
+    return DeadLetter(f"{type(command).__name__} is not a command for the {actor}")
+
+
 def command_failed(
     command: Command, failure: FailureKind, detail: str, *, status: int | None = None
 ) -> CommandFailed:

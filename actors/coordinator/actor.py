@@ -8,6 +8,7 @@ from collections.abc import Callable
 from warmxfer.bus import Bus, Worker, subjects
 
 from .coordinator import Coordinator
+from .inbound_events import why_unreadable
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
 
@@ -23,6 +24,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         coordinator.handle,
         jobs=settings.jobs,
         keyed=True,
+        check=why_unreadable,
         on_dead_letter=coordinator.on_dead_letter,
         on_invalid_subject=coordinator.reject_invalid_id,
     )

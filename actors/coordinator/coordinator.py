@@ -27,6 +27,7 @@ import structlog
 
 from warmxfer.bus import (
     BrokerClock,
+    Budget,
     Bus,
     DeadLetter,
     Delivery,
@@ -36,6 +37,7 @@ from warmxfer.bus import (
     RetryableError,
     StaleWrite,
     TransferLog,
+    Unwanted,
     subjects,
 )
 from warmxfer.schemas import (
@@ -71,7 +73,9 @@ from .state_machine import (
 MAX_RACES = 25
 EARLY_TRIES = 4
 EARLY_RETRY_S = 0.25
-"""An event may arrive before its request. It is retried a few times, then dead-lettered."""
+"""A user's cancel may arrive before the request. It is retried a few times, then dead-lettered."""
+EARLY_BURST, EARLY_PER_S = 50, 10.0
+"""Cancels without a request that are retried. More of them are a flood."""
 PAUSED_PROCESS_S = 30.0
 """Maximum duration of an append. After a longer one the process counts as paused, and another coordinator may
 have continued from its record. Far shorter than the two minutes for which the broker remembers message
@@ -94,6 +98,7 @@ class Coordinator:
         self._log = TransferLog(bus)
         self._cache = RecordCache()
         bus.on_reconnect(self._cache.clear)
+        self._early_cancels = Budget(EARLY_BURST, EARLY_PER_S)
 
     async def handle(self, delivery: Delivery) -> None:
         """Apply one trigger. Idempotent: a redelivery has no further effect."""
@@ -103,7 +108,7 @@ class Coordinator:
         except NewerVersionNeeded as error:
             if await self._liveness.takes_events(delivery.transfer_id):
                 raise
-            raise DeadLetter(f"{error}, and its transfer is not running") from error
+            raise Unwanted(f"{error}, and its transfer is not running") from error
         await self._apply(event, delivery)
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
@@ -195,10 +200,16 @@ class Coordinator:
         was_requested = (
             await self._bus.get_last_from_leader(subjects.request(delivery.transfer_id)) is not None
         )
-        if was_requested or delivery.delivery_count < EARLY_TRIES:
+        if was_requested or self._may_be_early(delivery):
             # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
-        raise DeadLetter(f"there is no transfer {delivery.transfer_id}")
+        raise Unwanted(f"there is no transfer {delivery.transfer_id}")
+
+    def _may_be_early(self, delivery: Delivery) -> bool:
+        """Return whether the request may still come, after its user's cancel. In a flood it may not."""
+        if delivery.kind != "cancel" or delivery.delivery_count >= EARLY_TRIES:
+            return False
+        return delivery.delivery_count > 1 or self._early_cancels.take(asyncio.get_running_loop().time())
 
     async def _is_own_request(self, cached: CachedRecord, delivery: Delivery) -> bool:
         """Return whether `delivery` is no request, or is the request of its transfer."""

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from warmxfer.bus import DeadLetter, Delivery, NewerVersionNeeded
 from warmxfer.schemas import (
-    DEFAULT_BRIDGE_GUARD_S,
     AnyEvent,
     CancelRequested,
     CommandFailed,
@@ -18,11 +17,11 @@ from warmxfer.schemas import (
     TransferBroken,
     TransferRefused,
     TransferRequested,
-    WarmTransferRequest,
     decode_event,
     is_known,
     read_cancel,
     read_request,
+    with_defaults,
 )
 
 INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
@@ -46,20 +45,21 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
             return _decode_event(delivery, excluded=INTERNAL_EVENTS)
 
 
+def why_unreadable(delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
+    """Return why `delivery` cannot be read, or None. An invalid request counts as unreadable."""
+    try:
+        event = decode_trigger(delivery)
+    except (DeadLetter, NewerVersionNeeded) as error:
+        return error
+    return DeadLetter(event.detail) if isinstance(event, TransferRefused) else None
+
+
 def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
     try:
         request = with_defaults(read_request(delivery.data))
         return TransferRequested(transfer_id=delivery.transfer_id, request=request)
     except InvalidRequest as error:
         return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error))
-
-
-def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
-    """Return `request` with each default whose absence in a record means an older version's behaviour."""
-    if request.config.bridge_guard_s is not None:
-        return request
-    config = replace(request.config, bridge_guard_s=DEFAULT_BRIDGE_GUARD_S)
-    return replace(request, config=config)
 
 
 def _read_cancel(delivery: Delivery) -> CancelRequested:

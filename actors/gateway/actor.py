@@ -41,7 +41,7 @@ from warmxfer.schemas import (
     decode_command,
 )
 
-from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_reply
+from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_reply, why_unreadable
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import GatewayContext
@@ -145,6 +145,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
             gateway.handle,
             jobs=settings.jobs,
             progress=True,
+            check=lambda delivery: why_unreadable(delivery, tuple(HANDLERS), ROLE),
             on_dead_letter=gateway.on_dead_letter,
         )
         await stack.enter_async_context(worker)

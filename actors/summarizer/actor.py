@@ -28,7 +28,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from ..common.command_replies import publish_reply, read_command, reply_to_dead_letter
+from ..common.command_replies import publish_reply, read_command, reply_to_dead_letter, why_unreadable
 from . import prompt
 from .extractive_summary import extract
 from .settings import SummarizerSettings
@@ -145,6 +145,7 @@ async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], Non
         summarizer.handle,
         jobs=settings.jobs,
         progress=True,
+        check=lambda delivery: why_unreadable(delivery, (Summarize,), "summarizer"),
         on_dead_letter=summarizer.on_dead_letter,
     )
     try:

@@ -25,6 +25,7 @@ from . import (
     cpu_starvation,
     disk_full,
     fault_pairs,
+    flood,
     kill_and_freeze,
     load,
     partition,
@@ -69,6 +70,7 @@ def faults(seed: int, in_flight: int) -> dict[str, Fault]:
         "F18": load.f18,
         "F19": lambda: fault_pairs.f19(random.Random(seed)),
         "F20": upgrade.f20,
+        "F21": flood.f21,
     }
 
 

@@ -65,6 +65,7 @@ class DeadLetterBody(msgspec.Struct, forbid_unknown_fields=True):
     cause: str
     tries: int
     consumer: str
+    count: int = 1
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 from warmxfer.actors.coordinator.inbound_events import decode_trigger
 from warmxfer.actors.coordinator.state_machine import SetTimer
 from warmxfer.bus import DeadLetter, Delivery, subjects
-from warmxfer.bus.dead_letters import dead_letter, describe_error
+from warmxfer.bus.dead_letters import dead_letter, describe_error, summary
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -121,9 +121,16 @@ def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
     )
     with pytest.raises(DeadLetter) as failure:
         decode_trigger(delivery)
-    message = dead_letter(delivery, describe_error(failure.value), "coordinator")
-    shown = [each.message for each in examples() if each.subject_name == "dead"]
-    assert shown == [msgspec.json.decode(message.data, type=DeadLetterBody)]
+    flood = Delivery("x-9813", "event", "", "warmxfer.x-9813.event", b"{", 14_813, 1_781_532_000.0, 1, {})
+    cause = "DeadLetter: The message on event is not a warmxfer event: JSON is malformed"
+    written = [
+        dead_letter(delivery, describe_error(failure.value), "coordinator"),
+        summary(flood, cause, "coordinator", 1_873),
+    ]
+    shown = [(each.subject, each.message) for each in examples() if each.subject_name == "dead"]
+    bodies = [msgspec.json.decode(message.data, type=DeadLetterBody) for message in written]
+    assert [message for _, message in shown] == bodies
+    assert shown[1][0] == written[1].subject
 
 
 def _undescribed(kind: type[msgspec.Struct], section: Section) -> list[str]:
