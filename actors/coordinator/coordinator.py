@@ -42,6 +42,7 @@ from warmxfer.bus import (
 )
 from warmxfer.schemas import (
     AnyEvent,
+    DeadlinePassed,
     PhaseChanged,
     TransferBroken,
     TransferRefused,
@@ -279,11 +280,17 @@ class Coordinator:
         Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer. If the
         transfer has ended, this only publishes outputs of its last record that a crash left unpublished.
         """
+        id, kind = delivery.transfer_id, delivery.kind
+        ending: AnyEvent = TransferBroken(transfer_id=id, kind=kind, cause=cause)
         try:
             event = decode_trigger(delivery)
-        except (DeadLetter, NewerVersionNeeded):
+        except DeadLetter:
             return
-        id, kind = delivery.transfer_id, delivery.kind
+        except NewerVersionNeeded:
+            if kind != "timeout":
+                return
+            # A timer of a newer version fired: handle what is due, as at any timer.
+            event = ending = DeadlinePassed(due_at=delivery.at)
         newest = await self._log.get_last_from_leader(id)
         if newest is None and kind != "request":
             return
@@ -294,7 +301,7 @@ class Coordinator:
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
-            await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
+            await self._apply(ending, delivery)
         except NewerVersionNeeded as error:
             if newest is None:
                 raise

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from warmxfer.client import TransferHandle
-from warmxfer.schemas import PhaseChanged, RetryableError, WarmTransferPhase, WarmTransferResult, is_known
+from warmxfer.schemas import PhaseChanged, RetryableError, WarmTransferPhase, WarmTransferResult
 
 from .session_adapter import AgentSessionAdapter
 
@@ -70,8 +70,7 @@ def emit_failure(adapter: AgentSessionAdapter, reason: str) -> None:
 async def _emit_phases(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
     async with aclosing(transfer.phases()) as phases:
         async for phase in phases:
-            if is_known(phase.phase):  # upstream has no word for a phase of a newer version
-                adapter.emit_phase(phase)
+            adapter.emit_phase(phase)
 
 
 async def _cancel(transfer: TransferHandle, reason: str) -> bool:

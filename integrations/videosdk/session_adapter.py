@@ -24,7 +24,7 @@ from warmxfer.adapters.rooms.videosdk.framework import (
     room_of,
 )
 from warmxfer.adapters.rooms.videosdk.framework_patches import without_gc_collect
-from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase
+from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase, is_known
 
 from .auto_end import AutoEnd
 from .caller_recording import CallerRecordings
@@ -125,8 +125,10 @@ class AgentSessionAdapter:
         """Emit `phase` as upstream does: on the session, and as `WARM_TRANSFER` on its event bus. Idempotent.
 
         Each phase may come twice: the primary follows a transfer from the hold on, the drop-in from the
-        request.
+        request. A phase of a newer version is not emitted, because upstream has no word for it.
         """
+        if not is_known(phase.phase):
+            return
         key = (phase.phase, phase.seq, phase.timestamp)
         if key in self._emitted:
             return

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.testkit.invariants import from_report
+from tests.testkit.transfer_history import TransferHistory
+from warmxfer.bus import Stored
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
-from .check import count_by_column, is_clean
+from .check import count_by_column, history_violations, is_clean
 from .report_row import CUT_OFF, LEFT_ALONE, PROMISED
 
 PRIMARY, CONSULTATION = "primary", "consultation"
@@ -95,3 +98,24 @@ def test_a_broken_invariant_is_counted_in_its_column(
     effects = from_report(report, reported, PRIMARY)
     assert count_by_column(effects) == {**NOTHING, **expected}
     assert is_clean(effects) is not bool(expected.keys() & {"legs left", "muted", LEFT_ALONE})
+
+
+TOO_NEW = {
+    "seq": 7,
+    "subject": "warmxfer.t.event",
+    "cause": "Record 5 cannot be continued: its stage is unknown",
+}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "given_up", "allowed"),
+    [(Outcome.BROKEN, True, True), (Outcome.BROKEN, False, False), (Outcome.COMPLETE, True, False)],
+)
+def test_only_a_transfer_that_was_given_up_may_have_a_trigger_that_was_too_new(
+    outcome: Outcome, given_up: bool, allowed: bool
+) -> None:
+    history = TransferHistory("t", dead_letters=[TOO_NEW])
+    ended = msgspec.structs.replace(result(False), outcome=outcome)
+    history.results.append((Stored("warmxfer.t.result", 9, 0.0, b""), ended))
+    found = [each for each in history_violations(history, given_up=given_up) if each.startswith("I22")]
+    assert (not found) == allowed

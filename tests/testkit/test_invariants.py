@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from tests.golden.record import log_path, read_log
 from warmxfer.actors.coordinator.outbox import outgoing
 from warmxfer.actors.coordinator.state_machine import Applied, Stage, Transfer, step
-from warmxfer.actors.coordinator.state_machine.record import encode_record
+from warmxfer.actors.coordinator.state_machine.record import MACHINE_VERSION, encode_record
 from warmxfer.bus import Stored, subjects
+from warmxfer.schemas import unknown_member
 
 from .invariants import HISTORY_CHECKS, only_poison_dead_lettered
 from .transfer_history import TransferHistory
@@ -103,3 +105,24 @@ def test_poison_needs_a_dead_letter() -> None:
     ]
     dead_letter(history)
     assert list(only_poison_dead_lettered(history, {7})) == []
+
+
+def make_newer(history: TransferHistory, place: int) -> None:
+    """Let a newer version have written one record, in a stage that this version does not know."""
+    state = copy.copy(history.records[place][1].state)
+    state.stage = unknown_member(Stage, "conferencing")
+    change_record(history, place, state=state, machine_version=MACHINE_VERSION + 1)
+
+
+def test_records_of_a_newer_version_are_taken_as_they_are() -> None:
+    history = complete_history()
+    for place in (5, 6, 9):
+        make_newer(history, place)
+    assert violations(history) == []
+
+
+def test_a_record_of_this_version_is_checked_beside_those_of_a_newer_one() -> None:
+    history = complete_history()
+    make_newer(history, 5)
+    change_record(history, 8, outbox=[])
+    assert violations(history) == ["I13"]

@@ -12,7 +12,7 @@ import pytest
 from videosdk.agents.event_bus import get_current_event_bus
 
 from warmxfer.integrations.videosdk import AgentSessionAdapter
-from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase
+from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmTransferPhase, unknown_member
 
 from .offline import CALLER, OUR_ID, OfflineRealtimeModel, OfflineTTS, ScriptedLLM
 
@@ -313,6 +313,17 @@ async def test_phases_are_emitted_once_as_upstream_does(call) -> None:
     assert (payload["data"], payload["timestamp"], payload["consultation_room_id"]) == ({}, 1.5, "c-1")
     assert [each["phase"] for each in on_bus] == ["started", "caller_on_hold"]
     assert elsewhere == []
+
+
+async def test_a_phase_of_a_newer_version_is_not_emitted_and_ends_nothing(call) -> None:
+    """Upstream's enum has no word for it: the relay of the phases would end with an error."""
+    live = await call()
+    seen: list[str] = []
+    live.session.on_warm_transfer(callback=lambda payload: seen.append(payload["phase"].value))
+    adapter = AgentSessionAdapter(live.session)
+    await adapter.on_phase(phase(unknown_member(WarmTransferPhase, "caller_asked"), 1))
+    await adapter.on_phase(phase(WarmTransferPhase.CALLER_ON_HOLD, 2))
+    assert seen == ["caller_on_hold"]
 
 
 @pytest.mark.parametrize("composite", [True, False])

@@ -333,6 +333,29 @@ async def test_an_event_of_an_unknown_type_waits_for_a_newer_version_only_if_its
     assert (await records(fresh_bus, "t-event"))[-1].state.stage is Stage.SWITCHING
 
 
+async def test_a_timer_of_a_newer_version_wakes_an_older_coordinator(fresh_bus: Bus) -> None:
+    """Otherwise the transfer would have no timer any more after a rollback."""
+    async with running_coordinators(fresh_bus):
+        silent = FakeActors(fresh_bus, "t-timer", lambda _: [])
+        config = {"command_timeout_s": 0.5, "summary_timeout_s": 0.5}
+        running = asyncio.create_task(silent.run_transfer(request("room-a", **config)))
+        await until_stored(fresh_bus, subjects.log("t-timer"))
+    newest = (await records(fresh_bus, "t-timer"))[-1].state
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert newest.timer_due_at is not None
+    await fresh_bus.publish("warmxfer.t-timer.timeout", encode({"type": "guard_due"}))
+    stored = await fresh_bus.get_last("warmxfer.t-timer.timeout")
+    assert stored is not None
+    due = Delivery(
+        "t-timer", "timeout", "", stored.subject, stored.data, stored.seq, newest.timer_due_at, 20, {}
+    )
+    await Coordinator(fresh_bus).on_dead_letter(due, "too new")
+    last = (await records(fresh_bus, "t-timer"))[-1]
+    assert last.event == DeadlinePassed(due_at=newest.timer_due_at)
+    assert last.state.stage is Stage.UNWINDING
+
+
 async def test_a_failure_of_an_unknown_kind_may_have_had_an_effect(fresh_bus: Bus) -> None:
     await run_until_briefing(fresh_bus, "t-kind")
     coordinator = Coordinator(fresh_bus)
