@@ -5,8 +5,8 @@ deleted, or an old copy of the stream was put back. So each gateway of a named d
 time which legs are up under that name.
 
 - Invariant: when in doubt, keep the call. A leg is ended only if three facts hold in `SCANS` successive
-  scans: a coordinator replied that its transfer is not live, no success of the transfer is known, and no caller is
-  in its room.
+  scans: a coordinator replied that its transfer is not live, no success of the transfer is known, and no
+  caller is in its room.
 - Invariant: a gateway without a deployment name ends no orphan leg. Another deployment may dial through the
   same project of the provider.
 
