@@ -2,6 +2,7 @@
 
     RetryableError               the same call may succeed after `after_s`
     ├── Unavailable              the broker did not answer within the deadline
+    │   └── StreamMissing        the broker answered, and has no stream
     ├── StaleWrite               another writer was first: load again, decide again
     ├── NewerVersionNeeded       raised by a worker's handler: a worker of a newer version can handle it
     └── NoReply                  a request found no server, or got no reply in time
@@ -28,6 +29,7 @@ __all__ = [
     "NoReply",
     "RetryableError",
     "StaleWrite",
+    "StreamMissing",
     "Unavailable",
     "UnsupportedServer",
     "Unwanted",
@@ -36,6 +38,10 @@ __all__ = [
 
 class Unavailable(RetryableError):
     """The broker did not answer within the deadline. A write may or may not have been stored."""
+
+
+class StreamMissing(Unavailable):
+    """The broker has no stream. A coordinator creates it."""
 
 
 class StaleWrite(RetryableError):
