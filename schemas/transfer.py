@@ -101,6 +101,23 @@ class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
     extra_options: SIPOptions = field(default_factory=SIPOptions)
 
 
+class RescueByDial(SIPDestination, frozen=True, forbid_unknown_fields=True, tag="dial", tag_field="by"):
+    """A rescue: dial this number once into the primary room, where the caller is."""
+
+
+class RescueByAgent(Struct, frozen=True, forbid_unknown_fields=True, tag="agent", tag_field="by"):
+    """A rescue: have the provider dispatch this agent once into the primary room, where the caller is."""
+
+    agent_id: ProviderId
+    version_id: ProviderId | None = None
+    """The deployed version of an agent that the provider runs. None: the provider's choice."""
+    metadata: CallMetadata = field(default_factory=dict[str, str])
+    """Passed on to the agent."""
+
+
+Rescue = RescueByDial | RescueByAgent
+
+
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """The fixed sentences that callers and supervisors hear. The default apologies are in `outcomes.py`.
 
@@ -146,6 +163,19 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     record: bool = False
     """Record the supervisor and the caller in the consultation room, from the moment each joins."""
     lines: SpokenLines = field(default_factory=SpokenLines)
+    rescue: Annotated[
+        RescueByDial | RescueByAgent | UnsetType | None,
+        Meta(
+            extra={
+                "remedy": 'give an object with "by": "dial" and the fields of a destination, '
+                'or with "by": "agent" and agent_id'
+            }
+        ),
+    ] = UNSET
+    """What is done for a caller whose session is dead. None: nothing, and the evidence says so.
+
+    The coordinator writes None into a request without it. UNSET is left only in records of older versions.
+    """
 
 
 class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
