@@ -42,7 +42,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .admission import Admission
+from .admission import Admission, with_choices
 from .caller_lock import lock_caller
 from .inbound_events import decode_trigger
 from .liveness import TransferLiveness
@@ -140,7 +140,9 @@ class Coordinator:
                 self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.is_live
             )
             return TransferRequested(
-                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
+                transfer_id=event.transfer_id,
+                request=with_choices(event.request),
+                conflicting_transfer_id=conflicting_id,
             )
         if delivery.kind == "request":
             return event

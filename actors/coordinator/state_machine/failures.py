@@ -15,7 +15,7 @@ from warmxfer.schemas import (
     TransferBroken,
 )
 
-from . import bridge, consultation, timeouts
+from . import bridge, consultation, rescue_replies, timeouts
 from .cleanup import check_leftovers, cleanup_timed_out, finish_if_clean, finish_now, start_cleanup
 from .leg_checks import check_legs, schedule_check
 from .preparation import create_room
@@ -156,7 +156,7 @@ ON_STAGE_TIMEOUT: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.ARRIVING: bridge.arrival_timed_out,
     Stage.HANDING_OVER: bridge.complete,
     Stage.RETURNING: _return_stage_timed_out,
-    Stage.UNWINDING: finish_now,
+    Stage.UNWINDING: rescue_replies.cleanup_stage_timed_out,
 }
 """What happens when a stage times out. Every live stage has an entry."""
 

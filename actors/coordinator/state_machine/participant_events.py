@@ -15,6 +15,7 @@ from warmxfer.schemas import (
 from . import bridge, consultation
 from .cleanup import start_cleanup
 from .leg_checks import check_legs
+from .rescue import lose_session
 from .state import CallerPlace, Decision
 from .step_context import StepContext
 
@@ -107,6 +108,8 @@ _RELEASED_DETAIL = "The primary session took the caller back by itself: {}."
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
     ctx.state.caller_released = True
+    if event.cause == "session_closed":
+        lose_session(ctx)
     start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED_DETAIL.format(event.cause), cause=event.cause)
 
 
@@ -118,3 +121,4 @@ def session_released_during_bridge(ctx: StepContext, event: CallerReleased) -> N
     """
     if event.cause == "session_closed":
         ctx.state.caller_released = True
+        lose_session(ctx)

@@ -19,12 +19,16 @@ from warmxfer.actors.coordinator.state_machine import (
 )
 from warmxfer.schemas import (
     AnyEvent,
+    CheckLegs,
     CloseRoom,
     DeadlinePassed,
     EndCall,
     HoldCaller,
     PhaseChanged,
     ReleaseCaller,
+    Rescue,
+    RescueByAgent,
+    RescueCaller,
     ReturnCaller,
     WarmTransferResult,
 )
@@ -36,6 +40,7 @@ walks = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_siz
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
+rescues = st.sampled_from([None, RescueByAgent(agent_id="agent-1")])
 
 
 def possible_events(transfer: TransferBuilder) -> list[AnyEvent]:
@@ -63,11 +68,11 @@ def walk(transfer: TransferBuilder, numbers: list[int]) -> None:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded)
+@given(walks, pacings, timeouts, recorded, rescues)
 def test_every_record_of_a_random_walk_keeps_the_invariants(
-    numbers: list[int], pacing: str, timeout: str, record: bool
+    numbers: list[int], pacing: str, timeout: str, record: bool, rescue: Rescue | None
 ) -> None:
-    transfer = TransferBuilder(pacing=pacing, on_briefing_timeout=timeout, record=record)
+    transfer = TransferBuilder(pacing=pacing, on_briefing_timeout=timeout, record=record, rescue=rescue)
     walk(transfer, numbers)
     before: Transfer | None = None
     for number, applied in enumerate(transfer.records, 1):
@@ -80,13 +85,15 @@ def test_every_record_of_a_random_walk_keeps_the_invariants(
     assert len(transfer.sent(WarmTransferResult)) == transfer.stage.ended
 
 
+AFTER_THE_END = {EndCall, CloseRoom, ReturnCaller, ReleaseCaller, RescueCaller, CheckLegs, SetTimer}
+"""What an ended transfer may send, as in the model check's I17."""
+
+
 def check_record(before: Transfer | None, record: Applied) -> None:
     state, out = record.state, record.outbox
     if before is not None and before.stage.ended:
         assert state.stage is before.stage
-        assert {type(each) for each in out} <= {EndCall, CloseRoom, ReturnCaller, SetTimer}, (
-            "only clean-up after the end"
-        )
+        assert {type(each) for each in out} <= AFTER_THE_END, "only clean-up after the end"
     if state.stage.ended:
         assert (state.stage_due_at, state.pending) == (None, {})
         assert (state.timer_due_at is None) is (state.check_due_at is None), (
@@ -101,11 +108,11 @@ def check_record(before: Transfer | None, record: Applied) -> None:
 
 
 @settings(max_examples=150)
-@given(walks, pacings, recorded)
+@given(walks, pacings, recorded, rescues)
 def test_deadlines_alone_end_any_random_walk_with_the_caller_given_back(
-    numbers: list[int], pacing: str, record: bool
+    numbers: list[int], pacing: str, record: bool, rescue: Rescue | None
 ) -> None:
-    transfer = TransferBuilder(pacing=pacing, record=record)
+    transfer = TransferBuilder(pacing=pacing, record=record, rescue=rescue)
     walk(transfer, numbers)
     for _ in range(120):
         if transfer.stage.ended:
