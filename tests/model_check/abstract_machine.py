@@ -7,8 +7,9 @@ What is abstracted, and why no behaviour is lost:
   that exactly the chosen wait is due, or every wait. So a timer may fire at any moment, in any order.
 - Counters (`seq`, `phases`, `commands`, `checks`) only number things.
 - Texts: the state machine passes on the summary, the detail, the evidence and the result of the recording.
-  It does not read them. Of the outcome the phase is kept. Of the evidence one fact is kept: whether it admits
-  that a dial or a return could not be confirmed.
+  It does not read them. Of the outcome the phase is kept. Of the evidence three facts are kept: whether it
+  admits that a dial or a return could not be confirmed, whether it says where the caller of a lost session
+  is, and whether it says that they were rescued.
 - Fields that are not read after clean-up has begun (`NOT_READ_IN_CLEANUP`).
 
 `test_abstraction.py` checks this on random walks: a step from the abstract state and a step from the concrete
@@ -30,6 +31,7 @@ from warmxfer.actors.coordinator.state_machine import (
     step,
 )
 from warmxfer.actors.coordinator.state_machine.record import Output
+from warmxfer.actors.coordinator.state_machine.rescue_replies import RESCUED_BY
 from warmxfer.actors.coordinator.state_machine.state import PendingCommand
 from warmxfer.schemas import (
     AnyEvent,
@@ -118,6 +120,10 @@ def admitted_effects(decision: Decision) -> set[str]:
         admitted.add("end_call")
     if "return_fault" in decision.evidence:
         admitted.add("return_fault")
+    if "caller" in decision.evidence:
+        admitted.add("caller")
+    if decision.evidence.get("caller_rescued") in (*RESCUED_BY.values(), True):
+        admitted.add("caller_rescued")
     return admitted
 
 
@@ -216,6 +222,7 @@ def _step_violation(before: Transfer, after: Transfer, outbox: tuple[str, ...]) 
             "close_room",
             "return_caller",
             "release_caller",
+            "rescue_caller",
             "check_legs",
             "set_timer",
         }:

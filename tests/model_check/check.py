@@ -10,14 +10,22 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
+
+from warmxfer.schemas import RescueByAgent
 
 from .expected_behaviour import ExpectedBehaviour
 from .explorer import Explorer, Report
 from .mutations import MUTATIONS, Mutation
 
-CONFIGS: dict[str, dict[str, str | bool]] = {
-    "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True},
-    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed"},
+CONFIGS: dict[str, dict[str, Any]] = {
+    "overlap": {
+        "pacing": "overlap",
+        "on_briefing_timeout": "cancel",
+        "record": True,
+        "rescue": RescueByAgent(agent_id="agent"),
+    },
+    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed", "rescue": None},
 }
 
 

@@ -29,6 +29,7 @@ class Environment:
             self._dial,
             self._switch,
             self._return,
+            self._rescue,
         )
         return [
             change._replace(world=reduce_world(change.world, self.behaviour))
@@ -55,6 +56,8 @@ class Environment:
             yield Change(
                 "the session closes during the hold", world._replace(session="closed"), optional=True
             )
+        if world.session == "holding":
+            yield Change("the session's process is killed", world._replace(session="dead"), optional=True)
         if world.session == "talking":
             yield Change(
                 "the session closes before the hold", world._replace(session="closed_early"), optional=True
@@ -190,6 +193,30 @@ class Environment:
                 "the gateway claims another return",
                 world._replace(return_move="twice" if raced else "claimed", return_retried=True),
             )
+
+    def _rescue(self, world: World) -> Iterator[Change]:
+        """Rescue a caller whose leg is up and who is not with the supervisor."""
+        if "rescue_caller" in world.sent and world.rescue == "idle" and self.needs_rescue(world):
+            hung_up = world.caller == "hung_up"
+            yield Change(
+                "the gateway requests the rescue",
+                world._replace(rescue="requested"),
+                violation="I30: a caller who hung up was rescued" if hung_up else "",
+            )
+        if "rescue_caller" in world.sent and world.rescue == "executed":
+            # Only without a claim is the command not spent.
+            yield Change("the gateway requests another rescue", world._replace(rescue="twice"))
+        if world.rescue == "requested":
+            yield Change("the provider executes the rescue", world._replace(rescue="executed"))
+            yield Change("the provider refuses the rescue", world._replace(rescue="refused"))
+            yield Change("the rescue is lost", world._replace(rescue="lost"))
+
+    def needs_rescue(self, world: World) -> bool:
+        if not self.behaviour.rescue_checks_legs:
+            return True
+        if world.caller == "consultation":
+            return world.leg_down
+        return world.caller != "hung_up"
 
     def caller_is_returned(self, world: World) -> bool:
         """Return True if the caller is in the primary room as far as `ReturnCaller` can tell.

@@ -64,6 +64,11 @@ CONDITIONS: dict[str, Condition] = {
     "released": lambda environment, world: world.session == "released",
     "released: lease expired": lambda environment, world: world.session == "lease_expired",
     "released: session closed": lambda environment, world: world.session in ("closed", "closed_early"),
+    "rescued": lambda environment, world: world.rescue == "executed",
+    "rescue_caller failed: caller_gone": lambda environment, world: world.caller == "hung_up",
+    "rescue_caller failed: called_off": lambda environment, world: (
+        world.switch == "executed" and world.leg in ("up", "down")
+    ),
     "call ended": lambda environment, world: world.leg_down,
     "call ended: no call existed": lambda environment, world: (
         world.leg == "none" and world.dial not in ("lost", *UNDER_WAY) and environment.leg_is_down(world)
@@ -106,6 +111,7 @@ assert {event.name for event in ABSTRACT_EVENTS} > RETURN_SETTLED
 NOT_GUARANTEED = frozenset(
     {
         "dialed",
+        "rescued",
         "room created",
         "caller joined the consultation room",
         "caller audio enabled in the consultation room",
@@ -118,6 +124,7 @@ WITH_EFFECT = frozenset(
     {
         "hold_caller",
         "release_caller",
+        "rescue_caller",
         "leave_call",
         "create_room",
         "close_room",

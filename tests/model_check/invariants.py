@@ -1,8 +1,8 @@
 """Invariants of every state of transfer and world, and of every end.
 
 The numbers are those of the project's invariants. `abstract_machine.py` checks the invariants of a single
-step (I11, I17, I18, I28). `environment.py` checks what a change outside the coordinator breaks: I4, and a
-room that is closed while the caller is in it.
+step (I11, I17, I18, I28). `environment.py` checks what a change outside the coordinator breaks: I4, I30, and
+a room that is closed while the caller is in it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,27 @@ def violation(transfer: Transfer, world: World) -> str:
         and not transfer.caller.may_be_in_consultation
     ):
         return "I8: the transfer has ended and the supervisor may still be dialled"
+    if lost := _lost_session_violation(transfer, world, admitted):
+        return lost
     if stage.ended and world.session == "holding" and "release_caller" not in world.sent:
         return "I2: the transfer has ended, the caller is muted, and no release was sent"
+    return ""
+
+
+def _lost_session_violation(transfer: Transfer, world: World, admitted: set[str]) -> str:
+    """I29, I30: a caller whose session is lost is rescued once, and the evidence says what is known."""
+    if world.rescue == "twice":
+        return "I30: the caller was rescued twice"
+    if "caller_rescued" in admitted and world.rescue != "executed":
+        return "I29: the evidence says that the caller was rescued, and they were not"
+    if transfer.stage not in ENDED_WITHOUT_BRIDGE or world.session != "dead" or world.caller == "hung_up":
+        return ""
+    if "caller" not in admitted:
+        return "I29: the session is dead, and the evidence does not say that the caller may be alone"
+    assert transfer.request is not None
+    rescued = world.rescue != "idle" or "rescue_caller" in world.sent
+    if transfer.request.config.rescue and not rescued:
+        return "I29: the session is dead, and no rescue was sent"
     return ""
 
 

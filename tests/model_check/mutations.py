@@ -21,6 +21,8 @@ from warmxfer.actors.coordinator.state_machine import (
     failures,
     late_events,
     leg_checks,
+    rescue,
+    rescue_replies,
 )
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
@@ -34,6 +36,7 @@ from warmxfer.schemas import (
     LeaveCall,
     LeaveConsultation,
     Outcome,
+    ReleaseCaller,
     SupervisorCallEnded,
     SwitchCaller,
     TransferBroken,
@@ -180,7 +183,31 @@ MUTATIONS = [
         "I14",
         ExpectedBehaviour(outbox_is_sent_again=False),
     ),
+    Mutation("the gateway rescues without a claim", "I30", ExpectedBehaviour(rescue_is_claimed=False)),
+    Mutation(
+        "the gateway rescues without a look at the legs", "I30", ExpectedBehaviour(rescue_checks_legs=False)
+    ),
     # state machine
+    Mutation(
+        "a release without an answer is followed by no rescue",
+        "I29",
+        patches=(_policy(ReleaseCaller, on_timeout=cleanup.cleanup_timed_out),),
+    ),
+    Mutation(
+        "a session that could not release its caller is not lost",
+        "I29",
+        patches=(_policy(ReleaseCaller, on_failed=cleanup.cleanup_failed),),
+    ),
+    Mutation(
+        "a release whose deadline was dead-lettered is forgotten",
+        "I29",
+        patches=(lambda: patch.dict(failures.ON_STAGE_TIMEOUT, {Stage.UNWINDING: cleanup.finish_now}),),
+    ),
+    Mutation(
+        "the evidence says that a rescue was made when it was sent",
+        "I29",
+        patches=(_replaced(rescue, "UNCONFIRMED", rescue_replies.RESCUED_BY["agent"]),),
+    ),
     Mutation(
         "clean-up does not end the supervisor's leg",
         "I8",

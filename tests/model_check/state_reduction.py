@@ -52,7 +52,8 @@ def _reduce_effects(world: World) -> World:
     if world.caller == "hung_up" and stage in AFTER_DECISION:
         switch = switch if switch == "idle" else "lost"
         return_move = "idle"
-    return world._replace(dial=dial, switch=switch, return_move=return_move)
+    rescue = "lost" if world.rescue == "refused" else world.rescue
+    return world._replace(dial=dial, switch=switch, return_move=return_move, rescue=rescue)
 
 
 def _reduce_session(world: World) -> World:
@@ -68,7 +69,7 @@ def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
         spent.add("brief_supervisor")
     if world.session != "talking" and behaviour.hold_is_fenced:
         spent.add("hold_caller")
-    if world.session in ("released", "left", "closed", "closed_early"):
+    if world.session in ("released", "left", "closed", "closed_early", "dead"):
         spent |= {"release_caller", "leave_call"}
     if world.room != "none":
         spent.add("create_room")
@@ -82,4 +83,6 @@ def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
         spent.add("dial_supervisor")
     if world.switch != "idle":
         spent.add("switch_caller")
+    if world.rescue != "idle" and behaviour.rescue_is_claimed:
+        spent.add("rescue_caller")
     return world.without(*spent) if spent & world.sent else world

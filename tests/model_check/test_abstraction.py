@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmxfer.actors.coordinator.state_machine import Ignored, Transfer, step
+from warmxfer.schemas import Rescue, RescueByAgent
 
 from .abstract_machine import AbstractMachine, abstract, names
 from .events import ABSTRACT_EVENTS, AbstractEvent
@@ -20,6 +21,7 @@ walks = st.lists(st.integers(min_value=0, max_value=1_000), min_size=5, max_size
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
+rescues = st.sampled_from([None, RescueByAgent(agent_id="agent")])
 
 Effect = tuple[Transfer, list[str]] | None
 """The abstract state after an event, and the messages sent. None if neither changed."""
@@ -37,11 +39,12 @@ def apply(transfer: Transfer, event: AbstractEvent) -> tuple[Transfer, Effect]:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded)
+@given(walks, pacings, timeouts, recorded, rescues)
 def test_abstract_and_concrete_transfer_make_the_same_steps(
-    walk: list[int], pacing: str, timeout: str, record: bool
+    walk: list[int], pacing: str, timeout: str, record: bool, rescue: Rescue | None
 ) -> None:
-    transfer = AbstractMachine(pacing=pacing, on_briefing_timeout=timeout, record=record).first
+    machine = AbstractMachine(pacing=pacing, on_briefing_timeout=timeout, record=record, rescue=rescue)
+    transfer = machine.first
     for number in walk:
         successors: list[Transfer] = []
         for event in ABSTRACT_EVENTS:

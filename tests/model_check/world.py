@@ -41,7 +41,8 @@ class World(NamedTuple):
     session: str = "talking"
     """The AI session in the primary room.
 
-    talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early
+    talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early |
+    dead (its process was killed during the hold)
     """
     room: str = "none"
     """The consultation room: none | open | closed"""
@@ -59,6 +60,8 @@ class World(NamedTuple):
     """The move of the caller back into the primary room."""
     return_retried: bool = False
     """The return is tried under a second claim. Further claims would behave the same."""
+    rescue: str = "idle"
+    """The dial or the dispatch for a caller whose session is lost. It is never `claimed` alone."""
     loss_reported: bool = False
     """During the bridge, the coordinator received that the supervisor is gone."""
     presence_reported: bool = False

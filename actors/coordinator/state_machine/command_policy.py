@@ -52,7 +52,11 @@ POLICY: Policies = {
         if_absent=Outcome.PRIMARY_ABSENT,
     ),
     ReleaseCaller: CommandPolicy(
-        PRIMARY, command_s, cleanup.cleanup_failed, rescue_replies.release_timed_out, blocks_cleanup=True
+        PRIMARY,
+        command_s,
+        rescue_replies.release_failed,
+        rescue_replies.release_timed_out,
+        blocks_cleanup=True,
     ),
     LeaveCall: CommandPolicy(PRIMARY, command_s, failures.never_awaited, failures.never_due),
     Summarize: CommandPolicy(

@@ -21,6 +21,7 @@ from .state import CallerPlace
 from .step_context import StepContext
 
 NO_ANSWER = "no session answered the release"
+REFUSED = "the session could not release the caller"
 CLOSED = "the session was closed"
 UNCONFIRMED = "unconfirmed"
 
@@ -59,5 +60,8 @@ def rescue_caller(ctx: StepContext) -> None:
 
 
 def add_caller_evidence(ctx: StepContext, caller: str) -> None:
-    """Say in the evidence where the caller of the lost session is."""
-    ctx.add_evidence(caller=f"{caller}: {CLOSED if ctx.state.caller_released else NO_ANSWER}")
+    """Say in the evidence where the caller of the lost session is, and how the session was lost."""
+    evidence = ctx.state.decision.evidence if ctx.state.decision else {}
+    refused = "release_caller_failed" in evidence
+    cause = CLOSED if ctx.state.caller_released else REFUSED if refused else NO_ANSWER
+    ctx.add_evidence(caller=f"{caller}: {cause}")

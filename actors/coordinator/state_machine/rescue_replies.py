@@ -20,6 +20,14 @@ def release_timed_out(ctx: StepContext, command: type[Command]) -> None:
     cleanup_timed_out(ctx, command)
 
 
+def release_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """The session could not release the caller, who may stay muted."""
+    ctx.add_evidence(release_caller_failed=True)
+    lose_session(ctx)
+    rescue_caller(ctx)
+    finish_if_clean(ctx)
+
+
 def cleanup_stage_timed_out(ctx: StepContext) -> None:
     """Finish now. A release without an answer counts as timed out: its deadline was dead-lettered."""
     if ctx.state.awaits(ReleaseCaller):
