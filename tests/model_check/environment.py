@@ -56,7 +56,8 @@ class Environment:
             yield Change(
                 "the session closes during the hold", world._replace(session="closed"), optional=True
             )
-        if world.session == "holding":
+        if world.session == "holding" and "release_caller" in world.sent:
+            # A process that was killed earlier is one that has done nothing since.
             yield Change("the session's process is killed", world._replace(session="dead"), optional=True)
         if world.session == "talking":
             yield Change(

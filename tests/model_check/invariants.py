@@ -54,7 +54,7 @@ def _lost_session_violation(transfer: Transfer, world: World, admitted: set[str]
     """I29, I30: a caller whose session is lost is rescued once, and the evidence says what is known."""
     if world.rescue == "twice":
         return "I30: the caller was rescued twice"
-    if "caller_rescued" in admitted and world.rescue != "executed":
+    if "caller_rescued" in admitted and world.rescue in ("idle", "requested"):
         return "I29: the evidence says that the caller was rescued, and they were not"
     if transfer.stage not in ENDED_WITHOUT_BRIDGE or world.session != "dead" or world.caller == "hung_up":
         return ""
