@@ -50,6 +50,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
     SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, CLI, primary", "PhaseChanged"),
     SubjectSpec("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
+    SubjectSpec("notice", "warmxfer.<id>.notice", "coordinator", "users", "TransferNotice"),
     SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "replies and events"),
     SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a timer that fired"),
     SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, CLI", "one record per transition"),
@@ -137,6 +138,7 @@ _KINDS = frozenset(spec.pattern.split(".")[2] for spec in SUBJECTS if spec.captu
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 ANY_PHASE = "warmxfer.*.phase"
+ANY_NOTICE = "warmxfer.*.notice"
 
 INVALID_ID = "unaddressed"
 """The id in the dead letter of a message whose own subject carries no allowed id."""
@@ -171,6 +173,10 @@ def phase(id: str) -> str:
 
 def result(id: str) -> str:
     return f"{ROOT}.{check_token(id)}.result"
+
+
+def notice(id: str) -> str:
+    return f"{ROOT}.{check_token(id)}.notice"
 
 
 def event(id: str) -> str:

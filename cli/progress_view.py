@@ -1,7 +1,10 @@
-"""Live checklist of one transfer: each phase with its time, and the result."""
+"""Live checklist of one transfer: each phase with its time, the notices, and the result."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ from .output import console, plain, print_json
 
 if TYPE_CHECKING:
     from warmxfer.client import TransferHandle
-    from warmxfer.schemas import PhaseChanged, WarmTransferResult
+    from warmxfer.schemas import PhaseChanged, TransferNotice, WarmTransferResult
 
 REFRESH_PER_S = 8
 RESULT_TIMEOUT_S = 60.0
@@ -23,19 +26,48 @@ RESULT_TIMEOUT_S = 60.0
 
 
 async def follow_one(transfer: TransferHandle, json: bool) -> bool:
-    """Print every phase, then the result. Returns whether the transfer succeeded."""
+    """Print every phase and notice, then the result. Returns whether the transfer succeeded."""
     if json:
-        async for phase in transfer.phases():
-            print_json(phase)
-        result = await transfer.result(RESULT_TIMEOUT_S)
+        async with _notices_shown(transfer, print_json):
+            async for phase in transfer.phases():
+                print_json(phase)
+            result = await transfer.result(RESULT_TIMEOUT_S)
         print_json(result)
         return result.success
     with ProgressView(console(), transfer.id) as checklist:
-        async for phase in transfer.phases():
-            checklist.add(phase)
-        result = await transfer.result(RESULT_TIMEOUT_S)
+        async with _notices_shown(transfer, checklist.add_notice):
+            async for phase in transfer.phases():
+                checklist.add(phase)
+            result = await transfer.result(RESULT_TIMEOUT_S)
         checklist.end(result)
     return result.success
+
+
+@asynccontextmanager
+async def _notices_shown(
+    transfer: TransferHandle, show: Callable[[TransferNotice], None]
+) -> AsyncIterator[None]:
+    """Show the notices of `transfer` as they come, and at the end those that were not shown yet.
+
+    A failure to read them is a failure to read the phases too, which the caller reports.
+    """
+    shown = 0
+
+    async def follow() -> None:
+        nonlocal shown
+        async for notice in transfer.notices():
+            show(notice)
+            shown += 1
+
+    following = asyncio.create_task(follow(), name="notices")
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+    so_far = [notice async for notice in transfer.notices(follow=False)]
+    for notice in so_far[shown:]:
+        show(notice)
 
 
 class ProgressView:
@@ -45,6 +77,7 @@ class ProgressView:
         self._out = out
         self._title = title
         self._phases: list[PhaseChanged] = []
+        self._notices: list[TransferNotice] = []
         self._result: WarmTransferResult | None = None
         self._live = (
             Live(console=out, refresh_per_second=REFRESH_PER_S, get_renderable=self._draw)
@@ -72,6 +105,12 @@ class ProgressView:
             self._out.print(f"transfer {self._title}")
         self._out.print(self._line(len(self._phases) - 1))
 
+    def add_notice(self, notice: TransferNotice) -> None:
+        """Add a notice."""
+        self._notices.append(notice)
+        if not self._live:
+            self._out.print(_notice_line(notice))
+
     def end(self, result: WarmTransferResult) -> None:
         """Add the result."""
         self._result = result
@@ -83,6 +122,8 @@ class ProgressView:
         table.add_row(Text(f"transfer {self._title}", style="bold"))
         for number in range(len(self._phases)):
             table.add_row(self._line(number))
+        for notice in self._notices:
+            table.add_row(_notice_line(notice))
         if self._result:
             table.add_row(_outcome_line(self._result))
         else:
@@ -111,6 +152,10 @@ def _mark(phase: PhaseChanged) -> tuple[str, str]:
     if phase.phase.final:
         return "✘", "bold red"
     return "✔", "green"
+
+
+def _notice_line(notice: TransferNotice) -> Text:
+    return Text.assemble("  notice: ", (notice.notice.value, "bold yellow"), f"  {plain(notice.detail)}")
 
 
 def _outcome_line(result: WarmTransferResult) -> Text:

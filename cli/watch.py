@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
 from .options import Json, Url
-from .output import console, print_json, run_command
+from .output import console, plain, print_json, run_command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from warmxfer.client import Client
 
 
 def watch(
@@ -22,7 +28,7 @@ def watch(
     """Follow one transfer to its end, or all transfers.
 
     With an id, the command ends with the transfer: exit code 0 on success, otherwise 1. Without an id, it
-    prints the phases of all transfers until Ctrl-C.
+    prints the phases and notices of all transfers until Ctrl-C.
     """
     if id is None:
         run_command(lambda: _watch_all(url, json))
@@ -46,8 +52,20 @@ async def _watch_all(url: str | None, json: bool) -> None:
     if not json:
         out.print("waiting for phases of any transfer; stop with Ctrl-C", style="dim")
     async with Client.connect(url) as client:
-        async for id, phase in client.all_phases():
-            if json:
-                print_json({"id": id, "phase": phase})
-            else:
-                out.print(f"{id}  {phase.seq:>2}  {phase.phase.value}")
+        await asyncio.gather(_print_phases(client, out, json), _print_notices(client, out, json))
+
+
+async def _print_phases(client: Client, out: Console, json: bool) -> None:
+    async for id, phase in client.all_phases():
+        if json:
+            print_json({"id": id, "phase": phase})
+        else:
+            out.print(f"{id}  {phase.seq:>2}  {phase.phase.value}")
+
+
+async def _print_notices(client: Client, out: Console, json: bool) -> None:
+    async for id, notice in client.all_notices():
+        if json:
+            print_json({"id": id, "notice": notice})
+        else:
+            out.print(f"{id}   !  {notice.notice.value}  {plain(notice.detail)}")

@@ -30,6 +30,7 @@ from warmxfer.schemas import (
     Outcome,
     PhaseChanged,
     RetryableError,
+    TransferNotice,
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
@@ -39,6 +40,7 @@ from warmxfer.schemas import (
     read_request,
 )
 
+from .notice_stream import follow_notices, notice_of, stored_notices
 from .phase_stream import MAX_PHASES, MAX_POLL_PAUSE_S, follow_phases, phase_of
 
 CONNECT_DEADLINE_S = 2.0
@@ -121,6 +123,19 @@ class TransferHandle:
                 yield await self._first_phase(phases)
             async for phase in phases:
                 yield phase
+
+    async def notices(self, *, follow: bool = True) -> AsyncGenerator[TransferNotice, None]:
+        """Yield every notice once, in order. `follow` False: only those so far.
+
+        With `follow` it does not end by itself, because a notice may come after the result.
+        """
+        if not follow:
+            for notice in await stored_notices(self._bus, self.id):
+                yield notice
+            return
+        async with aclosing(follow_notices(self._bus, self.id)) as notices:
+            async for notice in notices:
+                yield notice
 
     async def result(self, timeout_s: float = RESULT_TIMEOUT_S) -> WarmTransferResult:
         """Block until the transfer has ended, and return its result.
@@ -210,6 +225,13 @@ class Client:
             async for message in subscription:
                 if phase := phase_of(message):
                     yield subjects.parse(message.subject).id, phase
+
+    async def all_notices(self) -> AsyncGenerator[tuple[str, TransferNotice], None]:
+        """Yield the notices of every transfer from now on, each with its transfer id."""
+        async with self._bus.subscribe(subjects.ANY_NOTICE) as subscription:
+            async for message in subscription:
+                if notice := notice_of(message):
+                    yield subjects.parse(message.subject).id, notice
 
     async def history(self, id: str) -> Phases:
         """Return the phases of one transfer so far, in order; empty if there is no such transfer."""

@@ -15,6 +15,7 @@ from .codec import (
     decode_as,
     decode_command,
     decode_event,
+    decode_notice,
     decode_phase,
     decode_result,
     encode,
@@ -39,8 +40,10 @@ from .queries import (
     TranscriptTurn,
 )
 from .transfer import (
+    DEFAULT_BRIDGE_GUARD_S,
     FINAL_PHASES,
     CancelRequest,
+    NoticeKind,
     PhaseChanged,
     Rescue,
     RescueByAgent,
@@ -48,6 +51,7 @@ from .transfer import (
     SIPDestination,
     SIPOptions,
     SpokenLines,
+    TransferNotice,
     WarmTransferConfig,
     WarmTransferPhase,
     WarmTransferRequest,
@@ -56,6 +60,7 @@ from .transfer import (
 from .validation import read_cancel, read_request
 
 __all__ = [
+    "DEFAULT_BRIDGE_GUARD_S",
     "FALLBACK_SUMMARY",
     "FINAL_PHASES",
     "MAX_MESSAGE_BYTES",
@@ -71,6 +76,7 @@ __all__ = [
     "InvalidRequest",
     "LivenessQuery",
     "LivenessReply",
+    "NoticeKind",
     "Outcome",
     "PhaseChanged",
     "Rescue",
@@ -85,6 +91,7 @@ __all__ = [
     "SpokenLines",
     "SummaryQuery",
     "TranscriptTurn",
+    "TransferNotice",
     "WarmTransferConfig",
     "WarmTransferPhase",
     "WarmTransferRequest",
@@ -94,6 +101,7 @@ __all__ = [
     "decode_as",
     "decode_command",
     "decode_event",
+    "decode_notice",
     "decode_phase",
     "decode_result",
     "encode",

@@ -14,7 +14,7 @@ import msgspec
 from .commands import AnyCommand
 from .errors import WarmxferError
 from .events import AnyEvent
-from .transfer import PhaseChanged, WarmTransferResult
+from .transfer import PhaseChanged, TransferNotice, WarmTransferResult
 
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -30,6 +30,7 @@ _command = msgspec.json.Decoder(AnyCommand)
 _event = msgspec.json.Decoder(AnyEvent)
 _phase = msgspec.json.Decoder(PhaseChanged)
 _result = msgspec.json.Decoder(WarmTransferResult)
+_notice = msgspec.json.Decoder(TransferNotice)
 
 
 class DecodeError(WarmxferError):
@@ -68,6 +69,11 @@ def decode_phase(data: bytes) -> PhaseChanged:
 def decode_result(data: bytes) -> WarmTransferResult:
     """Return the result in `data`. Raises DecodeError."""
     return _decode(_result, data)
+
+
+def decode_notice(data: bytes) -> TransferNotice:
+    """Return the notice in `data`. Raises DecodeError."""
+    return _decode(_notice, data)
 
 
 def decode_as(kind: type[M], data: bytes) -> M:

@@ -130,7 +130,7 @@ class CallerReleased(Event, frozen=True, kw_only=True):
     """
 
     command_id: str | None
-    cause: Literal["commanded", "bus_silent", "session_closed"] = "commanded"
+    cause: Literal["commanded", "bus_silent", "session_closed", "new_transfer"] = "commanded"
 
 
 class CallLeft(CommandReply, frozen=True, kw_only=True):

@@ -113,6 +113,11 @@ CommandSeconds = Annotated[
     Meta(ge=0.5, le=60.0, extra={"remedy": "give seconds from 0.5 to 60"}),
 ]
 
+GuardSeconds = Annotated[
+    float,
+    Meta(ge=0.0, le=300.0, extra={"remedy": "give seconds from 0 to 300"}),
+]
+
 ProviderId = Annotated[
     str,
     Meta(

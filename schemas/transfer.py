@@ -1,4 +1,4 @@
-"""Public messages: the request, the configuration, the cancel, the phases and the result.
+"""Public messages: the request, the configuration, the cancel, the phases, the result and the notices.
 
 Names and values are those of VideoSDK's `WarmTransferRunner`, so that its users find them again. Names of
 durations get units. `seq`, `outcome`, `detail` and `evidence` are added to what upstream reports. JSON on the
@@ -17,6 +17,7 @@ from .fields import (
     CallSeconds,
     CommandSeconds,
     DialledDigits,
+    GuardSeconds,
     PrintableName,
     PromptText,
     ProviderId,
@@ -62,6 +63,9 @@ FINAL_PHASES = frozenset(
         WarmTransferPhase.TRANSFER_FAILED,
     }
 )
+
+DEFAULT_BRIDGE_GUARD_S = 5.0
+"""The bridge guard of a request that does not set one: long enough for a hang-up that no webhook reported."""
 
 RESERVED_OPTIONS = frozenset(
     {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
@@ -132,6 +136,8 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """For a supervisor who joins before the summary is ready."""
     understood: SpokenLine = "Understood. The caller will be kept with the primary agent."
     """Said after the supervisor declines."""
+    supervisor_left: SpokenLine = "The supervisor is no longer on the line; let me keep helping you."
+    """Said to a caller whom the bridge guard brought back to the AI."""
     apologies: Annotated[
         dict[Outcome, SpokenLine],
         Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),
@@ -162,6 +168,12 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`sequential` keeps upstream's strict order. `overlap` makes the caller wait least."""
     record: bool = False
     """Record the supervisor and the caller in the consultation room, from the moment each joins."""
+    bridge_guard_s: GuardSeconds | None = None
+    """How long the AI stays after completion, for a caller whom the supervisor leaves alone. 0: not at all.
+
+    A coordinator writes `DEFAULT_BRIDGE_GUARD_S` into a request without it. None is left only in records of
+    versions without the bridge guard, which also complete without a leg check.
+    """
     lines: SpokenLines = field(default_factory=SpokenLines)
     rescue: Annotated[
         RescueByDial | RescueByAgent | UnsetType | None,
@@ -232,3 +244,26 @@ class WarmTransferResult(Struct, frozen=True, tag=snake_case, tag_field="type"):
     evidence: dict[str, str | int | float | bool | None] = field(
         default_factory=dict[str, str | int | float | bool | None]
     )
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about. A later version may add kinds."""
+
+    ID_IN_USE = "id_in_use"
+    """A request was refused: its transfer id already belongs to another request."""
+    CALLER_RETURNED = "caller_returned"
+    """The supervisor left the caller alone right after completion; the caller is back with the AI."""
+    CALLER_ALONE = "caller_alone"
+    """The supervisor left the caller alone right after completion, and no return was confirmed."""
+
+
+class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):
+    """Published on `warmxfer.<id>.notice`: a fact about a transfer that is neither a phase nor its result."""
+
+    notice: NoticeKind
+    detail: str
+    """One sentence for people."""
+    data: dict[str, Any]
+    """Facts for programs. No phone number, no transcript."""
+    timestamp: float
+    """Epoch seconds by the broker's clock."""

@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from msgspec import UNSET
-from msgspec.structs import replace
 
 from warmxfer.bus import BrokerClock, Bus, RetryableError, subjects
-from warmxfer.schemas import Outcome, TransferRefused, WarmTransferRequest
+from warmxfer.schemas import Outcome, TransferRefused
 
 from .outbox import TIMER
 
@@ -60,16 +58,6 @@ class Admission:
             self._running = await self._bus.count(subjects.any_timer(TIMER))
         except RetryableError as error:
             log.warning("transfer_count_failed", known=self._running, reason=str(error))
-
-
-def with_choices(request: WarmTransferRequest) -> WarmTransferRequest:
-    """Return `request` as a record stores it: a choice that it leaves open is written down.
-
-    A recorded request without the choice is older than the choice, and its transfer continues as it began.
-    """
-    if request.config.rescue is not UNSET:
-        return request
-    return replace(request, config=replace(request.config, rescue=None))
 
 
 def _rejection(id: str, reason: str) -> TransferRefused:

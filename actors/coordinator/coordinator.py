@@ -42,11 +42,11 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .admission import Admission, with_choices
+from .admission import Admission
 from .caller_lock import lock_caller
 from .inbound_events import decode_trigger
 from .liveness import TransferLiveness
-from .outbox import TIMER, outgoing
+from .outbox import outgoing, pending_timer
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
 from .state_machine import Applied, Record, Transfer, decode_record, encode_record, step
@@ -140,9 +140,7 @@ class Coordinator:
                 self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.is_live
             )
             return TransferRequested(
-                transfer_id=event.transfer_id,
-                request=with_choices(event.request),
-                conflicting_transfer_id=conflicting_id,
+                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
             )
         if delivery.kind == "request":
             return event
@@ -163,8 +161,8 @@ class Coordinator:
         """
         state = applied.state
         record = Record(trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=applied.outbox)
-        had_timer = cached is not None and cached.record.state.timer_due_at is not None
-        cancel_timer = subjects.timer(state.id, TIMER) if had_timer and state.timer_due_at is None else None
+        timer_before = pending_timer(cached.record.state) if cached else None
+        cancel_timer = None if timer_before == pending_timer(state) else timer_before
         try:
             seq = await self._log.append(
                 state.id,
@@ -212,7 +210,7 @@ class Coordinator:
         except DeadLetter:
             return
         id, kind = delivery.transfer_id, delivery.kind
-        if kind == "request" or await self._liveness.is_live(id):
+        if kind == "request" or await self._liveness.takes_events(id):
             await self._apply(TransferBroken(transfer_id=id, kind=kind, cause=cause), delivery)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, structs
+
 from warmxfer.bus import DeadLetter, Delivery
 from warmxfer.schemas import (
+    DEFAULT_BRIDGE_GUARD_S,
     AnyEvent,
     CancelRequested,
     DeadlinePassed,
@@ -12,6 +15,7 @@ from warmxfer.schemas import (
     TransferBroken,
     TransferRefused,
     TransferRequested,
+    WarmTransferRequest,
     decode_event,
     read_cancel,
     read_request,
@@ -36,9 +40,21 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
 
 def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
     try:
-        return TransferRequested(transfer_id=delivery.transfer_id, request=read_request(delivery.data))
+        request = with_defaults(read_request(delivery.data))
+        return TransferRequested(transfer_id=delivery.transfer_id, request=request)
     except InvalidRequest as error:
         return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error))
+
+
+def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
+    """Return `request` with each default whose absence in a record means an older version's behaviour."""
+    guard_s, rescue = request.config.bridge_guard_s, request.config.rescue
+    config = structs.replace(
+        request.config,
+        bridge_guard_s=DEFAULT_BRIDGE_GUARD_S if guard_s is None else guard_s,
+        rescue=None if rescue is UNSET else rescue,
+    )
+    return structs.replace(request, config=config)
 
 
 def _read_cancel(delivery: Delivery) -> CancelRequested:

@@ -13,7 +13,7 @@ import structlog
 from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
 from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
-from .state_machine import Transfer, decode_record
+from .state_machine import Stage, Transfer, decode_record
 
 OVERDUE_S = 60.0
 """Longer than the backlog after a broker outage, or after a crash of all workers under full load."""
@@ -29,9 +29,17 @@ class TransferLiveness:
         self._clock = clock
 
     async def is_live(self, id: str) -> bool | None:
-        """Return whether transfer `id` has not ended, or None if it has no record."""
+        """Return whether transfer `id` has not ended, or None if it has no record.
+
+        A bridge guard comes after the end.
+        """
         entry = await self._log.get_last_from_leader(id)
         return None if entry is None else not _state(entry).stage.ended
+
+    async def takes_events(self, id: str) -> bool:
+        """Return whether transfer `id` has not ended, or is in its bridge guard."""
+        entry = await self._log.get_last_from_leader(id)
+        return entry is not None and _is_handled(_state(entry))
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to a session that holds a caller whether the transfer is live."""
@@ -42,8 +50,8 @@ class TransferLiveness:
         return encode(LivenessReply(live))
 
     def _is_progressing(self, entry: LogEntry | None) -> bool:
-        """Return whether the transfer has not ended and its timer is not long overdue."""
-        if entry is None or (state := _state(entry)).stage.ended:
+        """Return whether the transfer is handled and its timer is not long overdue."""
+        if entry is None or not _is_handled(state := _state(entry)):
             return False
         if self._clock.now() < entry.at:
             self._clock.observe(entry.at)
@@ -51,6 +59,11 @@ class TransferLiveness:
         if late_s > OVERDUE_S:
             log.error("transfer_stalled", transfer_id=state.id, stage=state.stage.value, late_s=late_s)
         return late_s <= OVERDUE_S
+
+
+def _is_handled(state: Transfer) -> bool:
+    """Return whether the transfer has not ended, or is in its bridge guard: then its session still holds."""
+    return not state.stage.ended or state.stage is Stage.GUARDING
 
 
 def _state(entry: LogEntry) -> Transfer:

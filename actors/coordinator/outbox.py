@@ -17,32 +17,44 @@ from warmxfer.schemas import (
     PhaseChanged,
     ReleaseCaller,
     Summarize,
+    TransferNotice,
     WarmTransferRequest,
     WarmTransferResult,
     encode,
 )
 
-from .state_machine import Output, Record, SetTimer
+from .state_machine import Output, Record, SetTimer, Stage, Transfer
 
 TIMER = "deadline"
-"""The one timer of a transfer, scheduled for its earliest deadline."""
+"""The one timer of a transfer, scheduled for its earliest deadline. Admission counts these timers."""
+
+GUARD_TIMER = "guard"
+"""The one timer of a completed transfer in its bridge guard. It does not count as a running transfer."""
+
+
+def pending_timer(state: Transfer) -> str | None:
+    """Return the subject of the timer that is set in `state`, or None."""
+    return None if state.timer_due_at is None else subjects.timer(state.id, _timer_name(state))
 
 
 def outgoing(record: Record) -> list[Outgoing]:
     """Return the messages of `record`, in order."""
     id = record.state.id
     return [
-        _message(id, record.state.request, output, f"{id}:{record.state.seq}:{index}")
+        _message(record.state, output, f"{id}:{record.state.seq}:{index}")
         for index, output in enumerate(record.outbox)
     ]
 
 
-def _message(id: str, request: WarmTransferRequest | None, output: Output, msg_id: str) -> Outgoing:
+def _message(state: Transfer, output: Output, msg_id: str) -> Outgoing:
     if isinstance(output, SetTimer):
-        return timers.schedule(
-            id, TIMER, output.due_at, encode(DeadlinePassed(due_at=output.due_at)), msg_id=msg_id
-        )
-    return Outgoing(_subject(id, request, output), encode(output), msg_id)
+        deadline = encode(DeadlinePassed(due_at=output.due_at))
+        return timers.schedule(state.id, _timer_name(state), output.due_at, deadline, msg_id=msg_id)
+    return Outgoing(_subject(state.id, state.request, output), encode(output), msg_id)
+
+
+def _timer_name(state: Transfer) -> str:
+    return GUARD_TIMER if state.stage is Stage.GUARDING else TIMER
 
 
 def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> str:
@@ -52,6 +64,8 @@ def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> st
             return subjects.phase(id)
         case WarmTransferResult():
             return subjects.result(id)
+        case TransferNotice():
+            return subjects.notice(id)
         case HoldCaller() | ReleaseCaller() | LeaveCall():
             return subjects.primary(id, session)
         case BriefSupervisor() | LeaveConsultation():

@@ -17,6 +17,10 @@ MAX_TRANSFERS = 64
 """How many transfers of one session are kept. A session has one at a time."""
 
 
+RETIRED = 1 << 62
+"""A fence above that of every command."""
+
+
 class Freshness(Enum):
     """How a command compares with the last applied command."""
 
@@ -53,6 +57,11 @@ class FencingTokens:
         self._last_commands.move_to_end(transfer_id)
         while len(self._last_commands) > MAX_TRANSFERS:
             self._last_commands.popitem(last=False)
+
+    def retire(self, transfer_id: str) -> None:
+        """Treat every further command of the transfer as old."""
+        self._last_commands[transfer_id] = _LastCommand(RETIRED, "")
+        self._last_commands.move_to_end(transfer_id)
 
     def record_reply(self, transfer_id: str, reply: Event) -> None:
         """Keep `reply` as the newest reply of the transfer."""

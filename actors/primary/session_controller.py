@@ -29,6 +29,7 @@ from warmxfer.schemas import (
     ParticipantLeft,
     ReleaseCaller,
     ToPrimary,
+    WarmTransferPhase,
     apology_for,
 )
 
@@ -75,6 +76,8 @@ class SessionController:
         """Whether the framework reported the caller's id. Only then a missing id means that they left."""
         self.active_transfer: str | None = None
         """The transfer that is notified of room events."""
+        self._guarded: str | None = None
+        """The transfer that is complete and in its bridge guard. A new transfer may take the caller over."""
         self.ended = asyncio.Event()
         """Set when the session has left the call or has closed by itself."""
 
@@ -128,6 +131,8 @@ class SessionController:
     # ── one command at a time ────────────────────────────────────────────────────────────────────────
 
     async def _act(self, transfer_id: str, command: ToPrimary) -> None:
+        if isinstance(command, HoldCaller):
+            self._end_guard_of_other(transfer_id)
         other_transfer = (self.holder or self.awaited_by) not in (None, transfer_id)
         if not other_transfer:
             self._stop_waiting()
@@ -142,6 +147,17 @@ class SessionController:
                 await self._release_caller(transfer_id, command)
             case LeaveCall():
                 await self._leave_call(transfer_id, command)
+
+    def _end_guard_of_other(self, transfer_id: str) -> None:
+        """Let a new transfer take the caller over from a complete one, which is notified."""
+        guarded = self._guarded
+        if guarded is None or transfer_id == guarded or (self.holder or self.awaited_by) != guarded:
+            return
+        self._tasks.cancel("lease")
+        self._stop_waiting()
+        self.holder = self._guarded = None
+        self._fences.retire(guarded)
+        self._publish(guarded, CallerReleased(command_id=None, cause="new_transfer"))
 
     async def _hold_caller(self, transfer_id: str, command: HoldCaller) -> None:
         try:
@@ -244,6 +260,8 @@ class SessionController:
 
     async def _relay_phases(self, transfer_id: str) -> None:
         async for phase in follow_phases(self._bus, transfer_id):
+            if phase.phase is WarmTransferPhase.TRANSFER_COMPLETE:
+                self._guarded = transfer_id
             await guarded_call(
                 "on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S
             )

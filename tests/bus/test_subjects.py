@@ -18,6 +18,7 @@ BUILT = {
     "cancel": subjects.cancel("a"),
     "phase": subjects.phase("a"),
     "result": subjects.result("a"),
+    "notice": subjects.notice("a"),
     "event": subjects.event("a"),
     "timeout": subjects.timeout("a"),
     "log": subjects.log("a"),

@@ -17,7 +17,7 @@ from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, subjects
 from warmxfer.cli.app import app
-from warmxfer.schemas import CancelRequest, encode, read_cancel, read_request
+from warmxfer.schemas import CancelRequest, NoticeKind, TransferNotice, encode, read_cancel, read_request
 
 from .conftest import InProcess, Warmxfer
 
@@ -193,9 +193,16 @@ async def test_an_ended_transfer_is_watched_listed_and_shown_and_cannot_be_cance
     assert any("✘ transfer_failed" in line for line in lines)
     assert "absent" in lines[-1]
 
+    notice = TransferNotice(NoticeKind.ID_IN_USE, "see [/x] \x1b[31mred", {"phase": None}, 1.0)
+    await bus.publish(subjects.notice(transfer_id), encode(notice))
+    with_notice = await warmxfer("watch", transfer_id)
+    assert "  notice: id_in_use  see [/x]  [31mred" in with_notice.out.splitlines()
+
     watched = await warmxfer("watch", transfer_id, "--json")
     assert watched.code == 1
-    *phases, ended = watched.values
+    notices = [value for value in watched.values if value["type"] == "transfer_notice"]
+    assert [each["detail"] for each in notices] == [notice.detail]
+    *phases, ended = [value for value in watched.values if value not in notices]
     assert [phase["seq"] for phase in phases] == list(range(1, len(phases) + 1))
     assert (phases[-1]["phase"], ended["success"]) == ("transfer_failed", False)
 

@@ -16,10 +16,12 @@ from warmxfer.client.client import MAX_POLL_PAUSE_S
 from warmxfer.schemas import (
     CancelRequest,
     InvalidRequest,
+    NoticeKind,
     Outcome,
     PhaseChanged,
     RetryableError,
     SIPDestination,
+    TransferNotice,
     WarmTransferConfig,
     WarmTransferPhase,
     WarmTransferRequest,
@@ -157,6 +159,44 @@ async def test_from_start_false_yields_only_later_phases(client: Client, bus: Bu
 async def test_an_ended_transfer_has_no_later_phases(client: Client, bus: Bus, transfer_id: str) -> None:
     await publish_phase(bus, transfer_id, 1, CANCELLED)
     assert [phase async for phase in client.transfer(transfer_id).phases(from_start=False)] == []
+
+
+def notice(number: int) -> TransferNotice:
+    return TransferNotice(NoticeKind.ID_IN_USE, f"notice {number}", {"number": number}, float(number))
+
+
+async def test_notices_are_yielded_once_in_order_and_may_come_after_the_result(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    transfer, subject = client.transfer(transfer_id), subjects.notice(transfer_id)
+    assert [each async for each in transfer.notices(follow=False)] == []
+    await bus.publish(subject, encode(notice(1)))
+    await bus.publish(subject, b"{")
+    received: list[TransferNotice] = []
+    async with asyncio.timeout(10):
+        async for each in transfer.notices():
+            received.append(each)
+            if len(received) == 1:
+                await publish_phase(bus, transfer_id, 1, STARTED)
+                await publish_end(bus, transfer_id, 2)
+                await bus.publish(subject, encode(notice(2)))
+            elif len(received) == 2:
+                break
+    assert received == [notice(1), notice(2)]
+    assert [each async for each in transfer.notices(follow=False)] == received
+
+
+async def test_the_notices_of_every_transfer_are_received_with_their_ids(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    notices = client.all_notices()
+    waiting = asyncio.ensure_future(anext(notices))
+    async with asyncio.timeout(10):
+        while not waiting.done():
+            await bus.publish(subjects.notice(transfer_id), encode(notice(1)))
+            await asyncio.wait({waiting}, timeout=0.1)
+    assert await waiting == (transfer_id, notice(1))
+    await notices.aclose()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

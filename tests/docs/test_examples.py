@@ -17,6 +17,7 @@ from warmxfer.schemas import (
     AnyEvent,
     CancelRequest,
     PhaseChanged,
+    TransferNotice,
     WarmTransferRequest,
     WarmTransferResult,
     encode,
@@ -27,12 +28,12 @@ from .message_fields import all_field_names, fields_of, tag_of
 from .pages import Section, code, codes
 
 NAMED = [pytest.param(each, id=each.name) for each in examples()]
-FOR_USERS = (WarmTransferRequest, CancelRequest, PhaseChanged, WarmTransferResult)
+FOR_USERS = (WarmTransferRequest, CancelRequest, PhaseChanged, WarmTransferResult, TransferNotice)
 """Messages of users: each has a chapter of `docs/protocol.md`, under a title in plain words."""
 
 KINDS = sorted(by_kind(), key=lambda kind: kind.__name__)
 
-TAGGED = [*get_args(AnyCommand), *get_args(AnyEvent), PhaseChanged, WarmTransferResult]
+TAGGED = [*get_args(AnyCommand), *get_args(AnyEvent), PhaseChanged, WarmTransferResult, TransferNotice]
 
 
 @pytest.mark.parametrize("example", NAMED)

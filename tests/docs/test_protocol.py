@@ -19,6 +19,7 @@ from warmxfer.schemas import (
     CallerReleased,
     CancelRequest,
     InvalidRequest,
+    NoticeKind,
     Outcome,
     SIPDestination,
     SIPOptions,
@@ -131,6 +132,12 @@ def test_phases_are_published_in_the_order_of_the_page(pacing: Any) -> None:
     published = [each.phase.value for each in example_transfer.phases(outputs)]
     shown = [[code(item) for item in items] for items in PAGE.find("Phases").numbered_lists]
     assert published in shown, f'"Phases" has no numbered list for {pacing}; write {", ".join(published)}'
+
+
+def test_every_kind_of_notice_is_listed() -> None:
+    rows = PAGE.find("Notices").table("notice", "data", "published when").rows
+    assert [code(row["notice"]) for row in rows] == [kind.value for kind in NoticeKind]
+    assert all(row["published when"] for row in rows)
 
 
 def test_every_outcome_is_listed_with_its_phase_and_line() -> None:

@@ -19,7 +19,7 @@ from typing import Any, get_args
 import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
-from warmxfer.actors.coordinator.outbox import TIMER
+from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
@@ -51,13 +51,18 @@ PUBLIC_MESSAGES = {
     transfer.CancelRequest: "cancel",
     transfer.PhaseChanged: "phase",
     transfer.WarmTransferResult: "result",
+    transfer.TransferNotice: "notice",
+}
+PUBLIC_VALUES = {
+    Outcome: "outcome",
+    transfer.WarmTransferPhase: "phase",
+    transfer.NoticeKind: "notice kind",
 }
 PUBLIC_PARTS = {
     transfer.RescueByDial: "request.config.rescue.dial",
     transfer.RescueByAgent: "request.config.rescue.agent",
 }
 """Parts of public messages that are told apart by their own tag."""
-PUBLIC_VALUES = {Outcome: "outcome", transfer.WarmTransferPhase: "phase"}
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {
@@ -168,6 +173,7 @@ def _names() -> dict[str, Any]:
     state = Transfer(id="ID", stage=Stage.NEW, started_at=0.0)
     return {
         "timer": TIMER,
+        "timer in the bridge guard": GUARD_TIMER,
         "effect dial": dial._effect(1),
         "effect switch": leg_lookup.SWITCH,
         "effect rescue": rescue.RESCUE,

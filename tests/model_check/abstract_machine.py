@@ -5,11 +5,11 @@ What is abstracted, and why no behaviour is lost:
 - Ids: at most one command of each kind is awaited (asserted). So a reply is either to that command or late.
 - Times: `step()` depends only on which waits are due. A deadline is an abstract event. It sets the times so
   that exactly the chosen wait is due, or every wait. So a timer may fire at any moment, in any order.
-- Counters (`seq`, `phases`, `commands`, `checks`) only number things.
+- Counters (`seq`, `phases`, `commands`, `checks`) only number things. A guard counts its checks.
 - Texts: the state machine passes on the summary, the detail, the evidence and the result of the recording.
-  It does not read them. Of the outcome the phase is kept. Of the evidence three facts are kept: whether it
-  admits that a dial or a return could not be confirmed, whether it says where the caller of a lost session
-  is, and whether it says that they were rescued.
+  It does not read them. Of the outcome the phase is kept. Of the evidence is kept whether it admits that a
+  dial, a return or the legs at completion could not be confirmed, whether it says where the caller of a lost
+  session is, and whether it says that they were rescued.
 - Fields that are not read after clean-up has begun (`NOT_READ_IN_CLEANUP`).
 
 `test_abstraction.py` checks this on random walks: a step from the abstract state and a step from the concrete
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from warmxfer.actors.coordinator.state_machine import (
+    CallerPlace,
     Decision,
     Ignored,
     Stage,
@@ -36,10 +37,12 @@ from warmxfer.actors.coordinator.state_machine.state import PendingCommand
 from warmxfer.schemas import (
     AnyEvent,
     InternalError,
+    NoticeKind,
     Outcome,
     PhaseChanged,
     RecordParticipant,
     SIPDestination,
+    TransferNotice,
     TransferRequested,
     WarmTransferConfig,
     WarmTransferRequest,
@@ -69,6 +72,20 @@ NOT_READ_IN_CLEANUP: dict[str, Any] = {
 }
 """Fields that are only passed on from clean-up on, with the values that stand for all."""
 
+COMPLETE = frozenset({Stage.GUARDING, Stage.COMPLETED})
+GUARD_OUTPUTS = frozenset(
+    {
+        "check_legs",
+        "return_caller",
+        "release_caller",
+        "leave_call",
+        "close_room",
+        "set_timer",
+        *(f"notice:{kind.value}" for kind in (NoticeKind.CALLER_RETURNED, NoticeKind.CALLER_ALONE)),
+    }
+)
+"""What a guard may send and publish."""
+
 OUTCOME_BY_CANCELLED = {True: Outcome.CANCELLED, False: Outcome.BROKEN}
 """One outcome for each final phase except `transfer_complete`."""
 
@@ -83,7 +100,7 @@ def abstract(transfer: Transfer) -> Transfer:
         seq=0,
         phases=0,
         commands=0,
-        checks=0,
+        checks=transfer.checks if _counts_checks(transfer) else 0,
         done=sorted(transfer.done),
         begun=sorted(transfer.begun),
         pending={kind: PendingCommand(kind, FAR) for kind in kinds},
@@ -104,6 +121,10 @@ def abstract(transfer: Transfer) -> Transfer:
     return msgspec.structs.replace(same, supervisor_leg=leg, **NOT_READ_IN_CLEANUP)
 
 
+def _counts_checks(transfer: Transfer) -> bool:
+    return transfer.stage is Stage.GUARDING and transfer.caller is CallerPlace.ARRIVED
+
+
 def _abstract_decision(decision: Decision | None) -> Decision | None:
     if decision is None:
         return None
@@ -113,7 +134,7 @@ def _abstract_decision(decision: Decision | None) -> Decision | None:
 
 
 def admitted_effects(decision: Decision) -> set[str]:
-    """Return the effects at the provider that the evidence admits could not be confirmed."""
+    """Return what the evidence admits could not be confirmed at the provider."""
     admitted: set[str] = set()
     unconfirmed = str(decision.evidence.get("unconfirmed", ""))
     if "end_call" in unconfirmed or {"end_call", "end_call_failed"} & decision.evidence.keys():
@@ -124,6 +145,8 @@ def admitted_effects(decision: Decision) -> set[str]:
         admitted.add("caller")
     if decision.evidence.get("caller_rescued") in (*RESCUED_BY.values(), True):
         admitted.add("caller_rescued")
+    if "legs" in decision.evidence:
+        admitted.add("legs")
     return admitted
 
 
@@ -137,6 +160,8 @@ def _name(output: Output) -> str:
         return f"final:{output.phase.value}" if output.phase.final else f"phase:{output.phase.value}"
     if isinstance(output, WarmTransferResult):
         return "result"
+    if isinstance(output, TransferNotice):
+        return f"notice:{output.notice.value}"
     return snake_case(type(output).__name__)
 
 
@@ -214,6 +239,8 @@ class AbstractMachine:
 def _step_violation(before: Transfer, after: Transfer, outbox: tuple[str, ...]) -> str:
     """Return the invariant of a single step that this one breaks, or an empty string."""
     finals = [name for name in outbox if name.startswith("final:")]
+    if before.stage is Stage.GUARDING:
+        return _guard_violation(after, outbox)
     if before.stage.ended:
         if after.stage is not before.stage:
             return "I11: a final phase changed"
@@ -230,12 +257,28 @@ def _step_violation(before: Transfer, after: Transfer, outbox: tuple[str, ...]) 
         return ""
     if (len(finals), outbox.count("result")) != (after.stage.ended, after.stage.ended):
         return f"I11: not exactly one final phase and one result at the end: {outbox}"
+    if after.stage in COMPLETE and after.caller is not CallerPlace.ARRIVED:
+        return "I3: complete, and the caller was never seen to arrive"
+    if after.stage is Stage.GUARDING:
+        return "" if after.timer_due_at is not None else "I18: a guard without a deadline"
     if not after.stage.ended and (after.stage_due_at is None or after.timer_due_at is None):
         return "I18: a live state without a deadline"
     if after.stage.ended and (after.pending or after.stage_due_at):
         return "I18: an ended transfer still waits"
     if after.stage.ended and (after.timer_due_at is None) is not (after.check_due_at is None):
         return "I18: an ended transfer has a timer without a clean-up check, or a check without a timer"
+    return ""
+
+
+def _guard_violation(after: Transfer, outbox: tuple[str, ...]) -> str:
+    """Return the invariant that a step of a guard breaks, or an empty string."""
+    if after.stage not in COMPLETE or any(name.startswith(("final:", "phase:")) for name in outbox):
+        return "I11: a final phase changed"
+    if set(outbox) - GUARD_OUTPUTS:
+        return f"I17: a guard did more than check and return: {outbox}"
+    waits = bool(after.pending) or after.check_due_at is not None or after.stage_due_at is not None
+    if not (waits == (after.stage is Stage.GUARDING) == (after.timer_due_at is not None)):
+        return "I18: a guard without a deadline, or a deadline without a guard"
     return ""
 
 
@@ -250,6 +293,6 @@ def _recording_violation(
     if begins and "record_participant" not in outbox:
         return "I28: handed over without a command to record the caller"
     settled = event.is_deadline or event.name in RECORDING_SETTLED
-    if after.stage is Stage.COMPLETED and before.awaits(RecordParticipant) and not settled:
+    if after.stage in COMPLETE and before.awaits(RecordParticipant) and not settled:
         return "I28: complete before it was settled whether the caller is recorded"
     return ""

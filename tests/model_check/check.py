@@ -12,20 +12,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from warmxfer.schemas import RescueByAgent
-
 from .expected_behaviour import ExpectedBehaviour
 from .explorer import Explorer, Report
 from .mutations import MUTATIONS, Mutation
 
 CONFIGS: dict[str, dict[str, Any]] = {
-    "overlap": {
-        "pacing": "overlap",
-        "on_briefing_timeout": "cancel",
-        "record": True,
-        "rescue": RescueByAgent(agent_id="agent"),
-    },
-    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed", "rescue": None},
+    "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True, "bridge_guard_s": 5.0},
+    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed", "bridge_guard_s": 0.0},
+    "admitted by an older version": {"pacing": "overlap", "record": True, "bridge_guard_s": None},
 }
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from warmxfer.actors.coordinator.state_machine import Stage
+
 from .expected_behaviour import ExpectedBehaviour
 from .state_reduction import CONSULTATION_STAGES, reduce_world
 from .world import NOT_EXECUTED, UNDER_WAY, Change, World
@@ -30,6 +32,7 @@ class Environment:
             self._switch,
             self._return,
             self._rescue,
+            self._check,
         )
         return [
             change._replace(world=reduce_world(change.world, self.behaviour))
@@ -59,6 +62,8 @@ class Environment:
         if world.session == "holding" and "release_caller" in world.sent:
             # A process that was killed earlier is one that has done nothing since.
             yield Change("the session's process is killed", world._replace(session="dead"), optional=True)
+        if world.session == "holding" and world.stage is Stage.GUARDING:
+            yield Change("a new transfer holds the caller", world._replace(session="taken"), optional=True)
         if world.session == "talking":
             yield Change(
                 "the session closes before the hold", world._replace(session="closed_early"), optional=True
@@ -151,6 +156,13 @@ class Environment:
         if world.dial in UNDER_WAY:
             return not self.behaviour.end_waits_for_dial
         return not world.leg_up
+
+    def _check(self, world: World) -> Iterator[Change]:
+        """Read both legs at any moment between the command and its reply."""
+        if world.check == "asked":
+            both_up = world.caller != "hung_up" and world.leg == "up"
+            read = world._replace(check="both_up" if both_up else "leg_down")
+            yield Change("the gateway reads both legs", read)
 
     def _switch(self, world: World) -> Iterator[Change]:
         if "switch_caller" in world.sent and world.switch == "idle":

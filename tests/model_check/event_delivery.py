@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from warmxfer.actors.coordinator.state_machine import Stage, Transfer
 
-from .abstract_machine import Step
+from .abstract_machine import COMPLETE, Step, admitted_effects
 from .environment import Environment
 from .events import (
     ABSTRACT_EVENTS,
     BRIDGE,
     CALLER_HANG_UPS,
+    CHECKED,
     DEAD_LETTERS,
     LOST_DEADLINE,
     SUPERVISOR_LOST,
@@ -48,7 +49,9 @@ CONDITIONS: dict[str, Condition] = {
         world.caller in ("primary", "returned")
     ),
     "legs checked: caller alone": lambda environment, world: world.switch == "executed" and world.leg_down,
-    "legs checked: caller with supervisor": lambda environment, world: world.switch == "executed",
+    "legs checked: caller with supervisor": lambda environment, world: (
+        world.check == "both_up" if world.stage in CHECKED else world.switch == "executed"
+    ),
     "switched": lambda environment, world: world.switch == "executed",
     "caller joined the consultation room": lambda environment, world: world.switch == "executed",
     "caller audio enabled in the consultation room": lambda environment, world: world.switch == "executed",
@@ -69,6 +72,7 @@ CONDITIONS: dict[str, Condition] = {
     "rescue_caller failed: called_off": lambda environment, world: (
         world.switch == "executed" and world.leg in ("up", "down")
     ),
+    "released: new transfer": lambda environment, world: world.session == "taken",
     "call ended": lambda environment, world: world.leg_down,
     "call ended: no call existed": lambda environment, world: (
         world.leg == "none" and world.dial not in ("lost", *UNDER_WAY) and environment.leg_is_down(world)
@@ -152,6 +156,9 @@ class RecordEffect(NamedTuple):
     reports_presence: bool = False
     reports_hang_up: bool = False
     settles_return: bool = False
+    asks_for_check: bool = False
+    must_be_checked: bool = False
+    """Completes the transfer, and does not admit that the legs were not confirmed."""
 
 
 class EventDelivery:
@@ -217,6 +224,8 @@ class EventDelivery:
                 reports_presence=name in SUPERVISOR_SEEN,
                 reports_hang_up=name in CALLER_HANG_UPS,
                 settles_return=name in RETURN_SETTLED,
+                asks_for_check="check_legs" in step.outbox,
+                must_be_checked=_must_be_checked(after),
             )
         return self._effects[id(step)]
 
@@ -228,7 +237,12 @@ class EventDelivery:
 
     def _applied(self, world: World, effect: RecordEffect) -> World:
         stage = effect.stage
+        completes = effect.must_be_checked and not world.stage.ended
+        alone = effect.reports_loss and world.stage is Stage.GUARDING
         after = world._replace(
+            check="asked" if effect.asks_for_check else world.check,
+            unchecked=completes and world.check != "both_up",
+            alone_reported=world.alone_reported or alone,
             sent=(world.sent - {"return_caller"} if effect.settles_return else world.sent) | effect.sent,
             timer=effect.sets_timer or (world.timer and not effect.clears_timer),
             stage=stage,
@@ -246,3 +260,14 @@ class EventDelivery:
             number = self._numbers[world] = len(self.worlds)
             self.worlds.append(world)
         return number
+
+
+def _must_be_checked(after: Transfer) -> bool:
+    """Return whether this complete transfer claims that both legs were checked.
+
+    A transfer that a version without this check admitted claims nothing.
+    """
+    assert after.request is not None
+    if after.stage not in COMPLETE or after.decision is None or after.request.config.bridge_guard_s is None:
+        return False
+    return "legs" not in admitted_effects(after.decision)

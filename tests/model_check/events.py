@@ -50,6 +50,9 @@ SUPERVISOR_ID, CALLER_ID = "wxs-t-1", "wxc-t"
 NOT_AWAITED = "late"
 """A command id whose reply is not awaited."""
 
+CHECKED = frozenset({Stage.HANDING_OVER, Stage.GUARDING})
+"""Stages in which a leg check decides: it completes the transfer, or ends its guard."""
+
 StepArguments = tuple[Transfer, AnyEvent, float]
 
 
@@ -99,13 +102,18 @@ def _failed(fault: FailureKind) -> Callable[[str], AnyEvent]:
 def leg_check(
     name: str, caller: LegReport | None = None, supervisor: LegReport | None = None
 ) -> AbstractEvent:
-    """Return the reply to the leg check that is awaited, or to the newest one after the end."""
+    """Return the reply to the leg check that is awaited, or to the newest one after the end.
+
+    A leg that is down is reported to a bridge also by the late reply to an earlier check.
+    """
+    leg_down = any(leg is not None and not leg.up for leg in (caller, supervisor))
 
     def concrete(transfer: Transfer) -> StepArguments | None:
         awaited = [each for each, pending in transfer.pending.items() if pending.kind == "check_legs"]
-        if not awaited and not transfer.last_leg_check_id:
+        late = NOT_AWAITED if leg_down and transfer.stage in CHECKED else ""
+        command_id = awaited[0] if awaited else transfer.last_leg_check_id or late
+        if not command_id:
             return None
-        command_id = awaited[0] if awaited else transfer.last_leg_check_id
         return transfer, LegsChecked(command_id=command_id, caller=caller, supervisor=supervisor), NOW
 
     return AbstractEvent(f"legs checked: {name}", concrete)
@@ -259,6 +267,7 @@ ABSTRACT_EVENTS: list[AbstractEvent] = [
     plain_event("released: lease expired", CallerReleased(command_id=None, cause="bus_silent")),
     plain_event("released: session closed", CallerReleased(command_id=None, cause="session_closed")),
     reply("rescue_caller", "rescued", lambda c: CallerRescued(command_id=c, by="agent"), accepted_late=True),
+    plain_event("released: new transfer", CallerReleased(command_id=None, cause="new_transfer")),
     reply("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
     reply(
         "end_call",

@@ -153,8 +153,9 @@ class Explorer:
         """
         everywhere = range(len(self._worlds))
         ended = [at for at in everywhere if self._state(at)[0].stage.ended]
+        final = [at for at in ended if self._state(at)[0].stage is not Stage.GUARDING]
         clean = [at for at in ended if not leftover(*self._state(at))]
-        if stuck := self._without_path_to(ended, everywhere, only_guaranteed=False):
+        if stuck := self._without_path_to(final, everywhere, only_guaranteed=False):
             raise InvariantViolation(stuck[0], "L1: no end can be reached from here")
         if endless := self._endless_by_deadlines():
             at = next(at for at in everywhere if self._transfers[at] in endless)
@@ -192,7 +193,11 @@ class Explorer:
     def _endless_by_deadlines(self) -> set[int]:
         """Return the transfers that no series of their deadlines leads to an end."""
         states = self._machine.states
-        endless = {at for at in set(self._transfers) if not states[at].stage.ended}
+        endless = {
+            at
+            for at in set(self._transfers)
+            if not states[at].stage.ended or states[at].stage is Stage.GUARDING
+        }
         while ending := {
             at
             for at in endless

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, Transfer
 
-from .abstract_machine import admitted_effects
+from .abstract_machine import COMPLETE, admitted_effects
 from .world import UNDER_WAY, World
 
 DECIDED_AGAINST = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
@@ -26,8 +26,8 @@ def violation(transfer: Transfer, world: World) -> str:
         return "I7: the provider moved the caller twice"
     if transfer.timer_due_at is not None and not world.timer:
         return "I14, L1: the record was committed without a timer: no event will wake the transfer"
-    if stage is Stage.COMPLETED:
-        return _completion_violation(transfer, world)
+    if stage in COMPLETE:
+        return _completion_violation(world) or _guard_violation(transfer, world)
     if stage in DECIDED_AGAINST and (world.session == "left" or "leave_call" in world.sent):
         return "I1: the caller was given back to an AI session that must leave"
     if stage in DECIDED_AGAINST and "return_fault" not in admitted and world.caller != "hung_up":
@@ -67,13 +67,23 @@ def _lost_session_violation(transfer: Transfer, world: World, admitted: set[str]
     return ""
 
 
-def _completion_violation(transfer: Transfer, world: World) -> str:
+def _completion_violation(world: World) -> str:
     if world.switch != "executed" or world.leg not in ("up", "down"):
         return "I3: complete, and caller and supervisor were never together"
     if world.loss_reported:
         return "I3: complete, although an event reported that the supervisor is gone"
-    if transfer.caller is not CallerPlace.ARRIVED:
-        return "I3: complete, and the caller was never seen to arrive"
+    if world.unchecked:
+        return "I3: complete, and no leg check since the handover found both legs up"
+    return ""
+
+
+def _guard_violation(transfer: Transfer, world: World) -> str:
+    """A caller of whom the guard knows that they are alone is returned, or a notice says so."""
+    given_up = transfer.caller is CallerPlace.MOVED
+    if transfer.stage is Stage.COMPLETED and world.alone_reported and not given_up:
+        return "I4: the guard received that the supervisor is gone, and left the caller alone"
+    if world.caller == "returned" and (world.session == "left" or "leave_call" in world.sent):
+        return "I1: the caller was given back to an AI session that must leave"
     return ""
 
 
@@ -83,10 +93,13 @@ def leftover(transfer: Transfer, world: World) -> str:
     A phone that rings is no leftover: it stops by itself. While the caller's place is unknown, leg and room
     stay up for the caller, and the evidence admits it.
     """
+    if transfer.stage is Stage.GUARDING:
+        return "L3: the guard does not end"
     if world.agent == "in":
         return "I16: the briefing agent is left in the room"
     if transfer.stage is Stage.COMPLETED:
-        return ""
+        on_hold = world.session == "holding" and world.caller == "returned"
+        return "I2: the guard left the caller on hold" if on_hold else ""
     if world.session == "holding" and world.caller != "hung_up":
         return "I2: the caller is left on hold"
     if (

@@ -19,6 +19,7 @@ from warmxfer.actors.coordinator.state_machine import (
     bridge,
     cleanup,
     failures,
+    guard,
     late_events,
     leg_checks,
     rescue,
@@ -28,6 +29,7 @@ from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Handler, Transition
 from warmxfer.schemas import (
+    CallerReturned,
     CallerSwitched,
     CloseRoom,
     Command,
@@ -35,7 +37,9 @@ from warmxfer.schemas import (
     Event,
     LeaveCall,
     LeaveConsultation,
+    LegsChecked,
     Outcome,
+    RecordParticipant,
     ReleaseCaller,
     SupervisorCallEnded,
     SwitchCaller,
@@ -139,8 +143,32 @@ def _complete_at_once(ctx: StepContext, event: CallerSwitched) -> None:
 
 
 def _complete_without_recording(ctx: StepContext) -> None:
-    if not ctx.state.awaits(LeaveConsultation):
+    if ctx.state.awaits(LeaveConsultation):
+        return
+    (bridge.complete if ctx.state.awaits(RecordParticipant) else _complete_if_handed_over)(ctx)
+
+
+def _complete_without_check(ctx: StepContext) -> None:
+    if not ctx.state.awaits(LeaveConsultation, RecordParticipant):
         bridge.complete(ctx)
+
+
+def _complete_whatever_the_check_says(ctx: StepContext, event: LegsChecked) -> None:
+    bridge.complete(ctx)
+
+
+def _leave_the_caller_alone(ctx: StepContext) -> None:
+    guard.check_over(ctx)
+
+
+def _leave_during_the_return(ctx: StepContext) -> None:
+    _supervisor_gone(ctx)
+    ctx.send(LeaveCall, awaited=False)
+
+
+def _return_without_release(ctx: StepContext, event: CallerReturned) -> None:
+    guard.caller_returned(ctx, event)
+    ctx.outbox[:] = [each for each in ctx.outbox if not isinstance(each, ReleaseCaller)]
 
 
 def _treat_deadline_as_event(ctx: StepContext, event: TransferBroken) -> None:
@@ -155,6 +183,8 @@ def _leave_after_switch(ctx: StepContext, event: CallerSwitched) -> None:
 
 
 _send_return = cleanup.send_return
+_complete_if_handed_over = bridge.complete_if_handed_over
+_supervisor_gone = guard.supervisor_gone
 _close_room = cleanup.close_room
 ENDED_WITHOUT_BRIDGE = (Stage.CANCELLED, Stage.FAILED)
 
@@ -227,12 +257,47 @@ MUTATIONS = [
     Mutation(
         "the transfer completes when the provider accepts the move",
         "I3",
-        patches=(_handled_by(_complete_at_once, CallerSwitched, Stage.SWITCHING, Stage.COMPLETED),),
+        patches=(_handled_by(_complete_at_once, CallerSwitched, Stage.SWITCHING, Stage.GUARDING),),
     ),
     Mutation(
         "the AI leaves before it is settled whether the caller is recorded",
         "I28",
         patches=(_replaced(bridge, "complete_if_handed_over", _complete_without_recording),),
+    ),
+    Mutation(
+        "the transfer completes without a leg check",
+        "I3",
+        patches=(_replaced(bridge, "complete_if_handed_over", _complete_without_check),),
+    ),
+    Mutation(
+        "the deadline of the handover completes the transfer",
+        "I3",
+        patches=(lambda: patch.dict(failures.ON_STAGE_TIMEOUT, {Stage.HANDING_OVER: bridge.complete}),),
+    ),
+    Mutation(
+        "the transfer completes whatever its leg check says",
+        "I3",
+        patches=(_handled_by(_complete_whatever_the_check_says, LegsChecked, Stage.HANDING_OVER),),
+    ),
+    Mutation(
+        "the guard does not return a caller who is alone",
+        "I4",
+        patches=(_replaced(guard, "supervisor_gone", _leave_the_caller_alone),),
+    ),
+    Mutation(
+        "the AI leaves while the guard returns the caller",
+        "I1",
+        patches=(_replaced(guard, "supervisor_gone", _leave_during_the_return),),
+    ),
+    Mutation(
+        "the guard does not release a returned caller",
+        "I2",
+        patches=(_handled_by(_return_without_release, CallerReturned, Stage.GUARDING),),
+    ),
+    Mutation(
+        "the guard sets no check",
+        "I18",
+        patches=(_replaced(guard, "check_over", _do_nothing),),
     ),
     Mutation(
         "a supervisor who hangs up during the switch is ignored",

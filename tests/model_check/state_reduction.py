@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from warmxfer.actors.coordinator.state_machine import Stage
 
-from .events import BRIDGE
+from .events import BRIDGE, CHECKED
 from .expected_behaviour import ExpectedBehaviour
 from .world import NOT_EXECUTED, World
 
@@ -25,10 +25,13 @@ def reduce_world(world: World, behaviour: ExpectedBehaviour) -> World:
 def _reduce_reports(world: World) -> World:
     """Keep a report while it is true, and while the state machine may have ignored it."""
     stage = world.stage
+    session_gone = world.session in ("taken", "closed", "closed_early")
     was_bridging = world.switch != "idle" or "switch_caller" in world.sent
     returning_or_after = stage in AFTER_DECISION or stage is Stage.RETURNING
     return world._replace(
         answer=world.answer if stage in CONSULTATION_STAGES else "",
+        check=world.check if stage in CHECKED else "",
+        alone_reported=world.alone_reported and world.caller == "consultation" and not session_gone,
         loss_reported=world.loss_reported and (stage in BRIDGE or stage is Stage.COMPLETED),
         presence_reported=world.presence_reported and stage in AFTER_DECISION and world.leg == "up",
         hang_up_reported=(
@@ -47,7 +50,7 @@ def _reduce_effects(world: World) -> World:
         dial = "executed"
     if switch in NOT_EXECUTED and stage is not Stage.SWITCHING:
         switch = "lost"
-    if return_move == "refused" and stage is not Stage.RETURNING:
+    if return_move == "refused" and stage not in (Stage.RETURNING, Stage.GUARDING):
         return_move = "lost"
     if world.caller == "hung_up" and stage in AFTER_DECISION:
         switch = switch if switch == "idle" else "lost"
@@ -59,9 +62,10 @@ def _reduce_effects(world: World) -> World:
 
 
 def _reduce_session(world: World) -> World:
-    """After the end only one fact about the session matters: whether the caller is muted."""
-    unmuted = world.session in ("lease_expired", "released", "closed", "closed_early")
-    return world._replace(session="released") if unmuted and world.stage.ended else world
+    """After the end, and after a guard, only one fact about the session matters: is the caller muted?"""
+    unmuted = world.session in ("lease_expired", "released", "closed", "closed_early", "taken")
+    over = world.stage.ended and world.stage is not Stage.GUARDING
+    return world._replace(session="released") if unmuted and over else world
 
 
 def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
@@ -71,7 +75,7 @@ def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
         spent.add("brief_supervisor")
     if world.session != "talking" and behaviour.hold_is_fenced:
         spent.add("hold_caller")
-    if world.session in ("released", "left", "closed", "closed_early", "dead"):
+    if world.session in ("released", "left", "closed", "closed_early", "taken", "dead"):
         spent |= {"release_caller", "leave_call"}
     if world.room != "none":
         spent.add("create_room")

@@ -22,6 +22,7 @@ pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
 rescues = st.sampled_from([None, RescueByAgent(agent_id="agent")])
+guards = st.sampled_from([None, 0.0, 5.0])
 
 Effect = tuple[Transfer, list[str]] | None
 """The abstract state after an event, and the messages sent. None if neither changed."""
@@ -39,12 +40,12 @@ def apply(transfer: Transfer, event: AbstractEvent) -> tuple[Transfer, Effect]:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded, rescues)
+@given(walks, pacings, timeouts, recorded, guards, rescues)
 def test_abstract_and_concrete_transfer_make_the_same_steps(
-    walk: list[int], pacing: str, timeout: str, record: bool, rescue: Rescue | None
+    walk: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None, rescue: Rescue | None
 ) -> None:
-    machine = AbstractMachine(pacing=pacing, on_briefing_timeout=timeout, record=record, rescue=rescue)
-    transfer = machine.first
+    config = {"pacing": pacing, "on_briefing_timeout": timeout, "record": record, "bridge_guard_s": guard_s}
+    transfer = AbstractMachine(**config, rescue=rescue).first
     for number in walk:
         successors: list[Transfer] = []
         for event in ABSTRACT_EVENTS:

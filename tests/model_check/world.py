@@ -42,7 +42,7 @@ class World(NamedTuple):
     """The AI session in the primary room.
 
     talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early |
-    dead (its process was killed during the hold)
+    taken (it holds the caller for a new transfer) | dead (its process was killed during the hold)
     """
     room: str = "none"
     """The consultation room: none | open | closed"""
@@ -62,6 +62,12 @@ class World(NamedTuple):
     """The return is tried under a second claim. Further claims would behave the same."""
     rescue: str = "idle"
     """The dial or the dispatch for a caller whose session is lost. It is never `claimed` alone."""
+    check: str = ""
+    """The leg check that decides, in the stages of `CHECKED`: asked | both_up | leg_down (as it was read)"""
+    unchecked: bool = False
+    """The transfer completed without a check that found both legs up, and does not say so; never allowed."""
+    alone_reported: bool = False
+    """In the guard, the coordinator received that the supervisor is gone."""
     loss_reported: bool = False
     """During the bridge, the coordinator received that the supervisor is gone."""
     presence_reported: bool = False

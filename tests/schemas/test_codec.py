@@ -14,10 +14,12 @@ from warmxfer.schemas import (
     CancelRequested,
     DecodeError,
     PhaseChanged,
+    TransferNotice,
     WarmTransferResult,
     decode_as,
     decode_command,
     decode_event,
+    decode_notice,
     decode_phase,
     decode_result,
     encode,
@@ -26,7 +28,7 @@ from warmxfer.schemas.fields import snake_case
 
 from .examples import COMMANDS, EVENTS, JSON, QUERIES, example, quickly
 
-DECODERS = [decode_command, decode_event, decode_phase, decode_result]
+DECODERS = [decode_command, decode_event, decode_phase, decode_result, decode_notice]
 
 
 def decoder_of(kind: type) -> Any:
@@ -34,12 +36,15 @@ def decoder_of(kind: type) -> Any:
         return decode_command
     if kind in EVENTS:
         return decode_event
-    return {PhaseChanged: decode_phase, WarmTransferResult: decode_result}.get(
-        kind, lambda data: decode_as(kind, data)
-    )
+    public: dict[type, Any] = {
+        PhaseChanged: decode_phase,
+        WarmTransferResult: decode_result,
+        TransferNotice: decode_notice,
+    }
+    return public.get(kind, lambda data: decode_as(kind, data))
 
 
-MESSAGES = [*COMMANDS, *EVENTS, PhaseChanged, WarmTransferResult, *QUERIES]
+MESSAGES = [*COMMANDS, *EVENTS, PhaseChanged, WarmTransferResult, TransferNotice, *QUERIES]
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["smallest", "fullest"])

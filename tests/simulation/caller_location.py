@@ -18,7 +18,7 @@ from tests.testkit.invariants import (
 )
 from tests.testkit.transfer_history import TransferHistory
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.schemas import Outcome, SpokenLines
+from warmxfer.schemas import NoticeKind, Outcome, SpokenLines
 
 from .cloud import Call
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CONNECTING = SpokenLines().connecting
 LAST_UTTERANCE_S = 0.1
 """How long after the caller's arrival an agent may end an utterance that it began before."""
-HANG_UP_SLACK_S = 0.001
 
 
 def effects_of(world: World, history: TransferHistory) -> Effects:
@@ -40,26 +39,29 @@ def effects_of(world: World, history: TransferHistory) -> Effects:
     own_legs = {each.record.call_id for each in legs if not each.repeated_by_cloud}
     ended_by_us = any(each.what == "end" and each.call_id in own_legs for each in world.cloud.ledger)
     return Effects(
-        with_supervisor=history.complete,
+        with_supervisor=with_supervisor(history),
         outcome=history.result.outcome.value if history.result else "no result",
         dials=sum(each.what == "dial" and not each.faulty for each in ours),
         moves_to_supervisor=len(moves) - moves.count(session_room),
         moves_back=moves.count(session_room),
         supervisor_legs_up=sum(each.record.up for each in legs if not each.repeated_by_cloud),
-        supervisor_legs_expected=int(history.complete or caller.room_id == room_id),
+        supervisor_legs_expected=int(with_supervisor(history) or caller.room_id == room_id),
         repeated_legs_up=sum(each.record.up for each in legs if each.repeated_by_cloud),
         caller_up=caller.up,
         caller_room=caller.room_id,
-        caller_room_expected=room_id if history.complete else session_room,
+        caller_room_expected=room_id if with_supervisor(history) else session_room,
         caller_muted=world.processes.sessions[session_room].muted,
-        caller_alone=ended_by_us if history.complete else world.processes.sessions[session_room].over,
+        caller_alone=(
+            ended_by_us if with_supervisor(history) else world.processes.sessions[session_room].over
+        ),
         caller_cut_off=_cut_off(world, history),
     )
 
 
 def with_the_ai(world: World, history: TransferHistory) -> Iterator[str]:
     """I1, I2, I4: a caller without a running or complete transfer is in their room, heard by an AI there."""
-    if not is_last_of_caller(world, history) or any(each.complete for each in _of_caller(world, history)):
+    others = _of_caller(world, history)
+    if not is_last_of_caller(world, history) or any(with_supervisor(each) for each in others):
         return
     caller, session = caller_of(world, history), world.processes.sessions[world.plans[history.id].session]
     if not caller.record.up or session.killed:
@@ -81,9 +83,13 @@ def with_the_ai(world: World, history: TransferHistory) -> Iterator[str]:
 
 
 def with_the_supervisor(world: World, history: TransferHistory) -> Iterator[str]:
-    """I3, I5: complete means that caller and supervisor hear each other until one of them hangs up."""
+    """I3, I5: complete means that caller and supervisor hear each other until one of them hangs up.
+
+    A caller whom the guard returned is with the AI.
+    """
     caller = caller_of(world, history)
-    if not history.complete or not caller.record.up:
+    given_up = NoticeKind.CALLER_ALONE in history.notice_kinds
+    if not with_supervisor(history) or given_up or not caller.record.up:
         return
     effects = effects_of(world, history)
     yield from map(str, caller_in_the_right_room(effects))
@@ -121,6 +127,11 @@ def no_briefing_for_the_caller(world: World, history: TransferHistory) -> Iterat
             yield f"I5: the caller heard a part of the briefing: {utterance.words}"
 
 
+def with_supervisor(history: TransferHistory) -> bool:
+    """Return whether the transfer is complete and its guard did not return the caller."""
+    return history.complete and NoticeKind.CALLER_RETURNED not in history.notice_kinds
+
+
 def ran(history: TransferHistory) -> bool:
     """Return whether the transfer ever had the caller."""
     refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER, Outcome.TOO_BUSY)
@@ -153,8 +164,5 @@ def _of_caller(world: World, history: TransferHistory) -> list[TransferHistory]:
 
 
 def _cut_off(world: World, history: TransferHistory) -> bool:
-    session, ended_at = world.plans[history.id].session, caller_of(world, history).ended_at
-    hangs_up_s = next(each.hangs_up_at_s for each in world.plan.callers if each.session == session)
-    if ended_at is None:
-        return False
-    return hangs_up_s is None or ended_at < world.began_at + hangs_up_s - HANG_UP_SLACK_S
+    caller = caller_of(world, history)
+    return not caller.record.up and caller.record.call_id not in world.people.callers_hung_up

@@ -9,14 +9,22 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.briefing import dialogue
-from warmxfer.actors.coordinator import coordinator
-from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures
+from warmxfer.actors.coordinator import coordinator, inbound_events
+from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures, guard
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.primary import session_controller
 from warmxfer.actors.primary.caller_hold import CallerHold
 from warmxfer.actors.primary.fencing import FencingTokens, Freshness
-from warmxfer.schemas import CallerSwitched, CloseRoom, CommandFailed, FailureKind, ReturnCaller
+from warmxfer.schemas import (
+    CallerSwitched,
+    CloseRoom,
+    CommandFailed,
+    FailureKind,
+    LeaveCall,
+    LegsChecked,
+    ReturnCaller,
+)
 
 from .provider import SimProvider
 
@@ -75,7 +83,42 @@ def end_supervisor_at_complete(patch: Patch) -> None:
         cleanup.end_supervisor_leg(ctx, awaited=False)
 
     patch.setattr(bridge, "complete", complete)
-    patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.HANDING_OVER, complete)  # type: ignore[arg-type]
+
+
+def complete_as_older_versions(patch: Patch) -> None:
+    """Complete without a leg check and without a guard."""
+    patch.setattr(inbound_events, "with_defaults", lambda request: request)
+
+
+def complete_at_the_deadline(patch: Patch) -> None:
+    """Complete when the time of the handover is over."""
+    patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.HANDING_OVER, bridge.complete)  # type: ignore[arg-type]
+
+
+def complete_by_any_check(patch: Patch) -> None:
+    """Complete when the leg check is answered, whatever it says."""
+    row = TRANSITIONS[Stage.HANDING_OVER][LegsChecked]
+    patch.setitem(
+        TRANSITIONS[Stage.HANDING_OVER],  # type: ignore[arg-type]
+        LegsChecked,
+        Transition(lambda ctx, event: bridge.complete(ctx), row.to),
+    )
+
+
+def return_no_caller_in_the_guard(patch: Patch) -> None:
+    """End the guard although the caller is alone."""
+    patch.setattr(guard, "supervisor_gone", guard.caller_gone)
+
+
+def leave_at_complete(patch: Patch) -> None:
+    """Let the AI leave the call at complete, and return a caller who is alone to the empty room."""
+    real = guard.start_guard
+
+    def start(ctx: Any) -> None:
+        real(ctx)
+        ctx.send(LeaveCall, awaited=False)
+
+    patch.setattr(guard, "start_guard", start)
 
 
 def repeat_summary_to_both(patch: Patch) -> None:

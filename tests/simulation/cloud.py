@@ -104,6 +104,8 @@ class Cloud:
         self.missed_once: set[str] = set()
         """Call ids that the last look-up missed; the next one shows them."""
         self.on_dialed: Callable[[Call, DialRequest], None] = lambda call, order: None
+        self.on_arrived: Callable[[Call, str], None] = lambda call, room_id: None
+        """Called when a call has been moved into a room."""
         self.on_said: Callable[[Call, str], None] = lambda call, words: None
 
     def enter_ledger(
@@ -289,6 +291,7 @@ class Cloud:
         self.enter_ledger("moved", participant_id.partition("-")[2], call.record.call_id, room_id)
         self.enter(self.rooms[room_id], Participant(participant_id, audible=True, call=call))
         self._announce(self.rooms[room_id], "audible", participant_id, "")
+        self.on_arrived(call, room_id)
 
     def end(self, call_id: str) -> None:
         call = self.calls.get(call_id)

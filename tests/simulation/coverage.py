@@ -58,7 +58,8 @@ CAN_STRIKE: Mapping[str, frozenset[str]] = {
     "model_refuses": THINKING | {"briefing_started"},
     "model_fails": THINKING | {"briefing_started"},
     "room_client_lost": CONSULTING,
-    "supervisor_hangs_up": TALKING,
+    "supervisor_hangs_up": TALKING | {"transfer_complete"},
+    "caller_hangs_up": LIVE | {"transfer_complete"},
 }
 """Phases in which a fault class can strike. A class without an entry can strike in each live phase."""
 

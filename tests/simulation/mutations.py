@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from warmxfer.actors.coordinator import Coordinator, coordinator
+from warmxfer.actors.coordinator import Coordinator, coordinator, outbox
 from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, late_events, leg_checks, step
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
@@ -115,6 +115,11 @@ def set_no_timer(patch: Patch) -> None:
     patch.setattr(sys.modules[step.__module__], "_schedule_timer", lambda ctx: None)
 
 
+def count_the_guard_as_running(patch: Patch) -> None:
+    """Give the timer of a guard the name of that of a running transfer."""
+    patch.setattr(outbox, "_timer_name", lambda state: outbox.TIMER)
+
+
 def send_outbox_once(patch: Patch) -> None:
     """Do not send the outbox of a record again after the process that wrote it died."""
     real = Coordinator._read
@@ -193,6 +198,12 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (callers.never_unmute, "I2"),
     (callers.take_acceptance_for_arrival, "I3"),
     (callers.end_supervisor_at_complete, "I3"),
+    (callers.complete_as_older_versions, "I3"),
+    (callers.complete_at_the_deadline, "I3"),
+    (callers.complete_by_any_check, "I3"),
+    (callers.return_no_caller_in_the_guard, "I4"),
+    (callers.leave_at_complete, "I1"),
+    (count_the_guard_as_running, "I18"),
     (callers.fail_the_return, "I4"),
     (callers.repeat_summary_to_both, "I5"),
     (claim_nothing, "I6"),

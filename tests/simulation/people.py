@@ -28,6 +28,9 @@ class People:
         self._asked: dict[str, int] = {}
         world.cloud.on_dialed = self.phone_rings
         world.cloud.on_said = self.hears
+        world.cloud.on_arrived = self.caller_arrives
+        self.callers_hung_up: set[str] = set()
+        """Call ids of the callers who hung up by themselves."""
 
     def phone_rings(self, call: Call, order: DialRequest) -> None:
         plan, later = self._world.plans[call.transfer_id], self._world.later
@@ -43,6 +46,21 @@ class People:
                 later(plan.ring_s, self._hangs_up, call, CallCause.ABANDONED, 487)
             case _:
                 later(plan.ring_s, self._picks_up, call, plan)
+
+    def caller_arrives(self, call: Call, room_id: str) -> None:
+        """Let caller and supervisor hang up a while after they are together, as the plan says."""
+        plan = self._world.plans.get(room_id.removeprefix("room-"))
+        if plan is None:
+            return
+        if plan.supervisor_talks_s is not None:
+            self._world.later(plan.supervisor_talks_s, self._supervisors_hang_up, plan.id)
+        if plan.caller_talks_s is not None:
+            self._world.later(plan.caller_talks_s, self._caller_hangs_up_in, call, room_id)
+
+    def caller_hangs_up(self, call: Call) -> None:
+        if call.record.up:
+            self.callers_hung_up.add(call.record.call_id)
+            self._world.cloud.hang_up(call, CallCause.HUNG_UP)
 
     def hears(self, call: Call, words: str) -> None:
         """Reply to a question after a while, as the plan says for this supervisor."""
@@ -88,6 +106,16 @@ class People:
     def _rang_out(self, call: Call) -> None:
         if call.record.up and call.answered_at is None:
             self._world.cloud.hang_up(call, CallCause.NO_ANSWER, 480)
+
+    def _supervisors_hang_up(self, id: str) -> None:
+        for call in list(self._world.cloud.calls.values()):
+            if call.transfer_id == id and call.record.direction == "outbound" and not call.repeated_by_cloud:
+                self._hangs_up(call)
+
+    def _caller_hangs_up_in(self, call: Call, room_id: str) -> None:
+        if call.record.up and call.record.room_id == room_id:
+            self._world.faults.record("caller_hangs_up", room_id.removeprefix("room-"))
+            self.caller_hangs_up(call)
 
     def _hangs_up(
         self, call: Call, cause: CallCause = CallCause.HUNG_UP, sip_code: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Supervisor = Literal[
@@ -53,6 +53,10 @@ class TransferPlan:
     """How long after answering (or after half of it, after the yes) a supervisor hangs up."""
     config: dict[str, Any]
     flaw: Literal["", "unreadable", "forbidden_number"]
+    supervisor_talks_s: float | None = None
+    """How long after the caller's arrival the supervisor hangs up. None: not because of the arrival."""
+    caller_talks_s: float | None = None
+    """How long after their own arrival the caller hangs up."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -82,8 +86,12 @@ class Plan:
     skews_s: tuple[float, ...]
 
 
-def draw(rng: random.Random) -> Plan:
-    """Draw the plan of one run."""
+def draw(rng: random.Random, talks: random.Random | None) -> Plan:
+    """Draw the plan of one run. `talks` decides what happens once caller and supervisor are together.
+
+    It is a generator of its own, so that what it draws changes nothing else in the plan of a seed. None: no
+    hang-up depends on it.
+    """
     # A slow model: the supervisor answers before the summary is ready.
     slow = rng.random() < 0.35
     count = rng.choices((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))[0]
@@ -94,7 +102,8 @@ def draw(rng: random.Random) -> Plan:
         session = rng.choice(sessions) if same_caller else f"room-s{len(sessions) + 1}"
         if not same_caller:
             sessions.append(session)
-        transfers.append(_transfer(rng, f"x{index + 1}", session, slow))
+        transfer = _transfer(rng, f"x{index + 1}", session, slow)
+        transfers.append(transfer if talks is None else _talk(talks, transfer))
     callers = tuple(
         CallerPlan(each, rng.uniform(1.0, 45.0) if rng.random() < 0.2 else None) for each in sessions
     )
@@ -108,6 +117,21 @@ def draw(rng: random.Random) -> Plan:
         thinks_s=(2.0, 9.0) if slow else (0.1, 1.0),
         skews_s=tuple(rng.choice((-3_600.0, -5.0, 0.0, 5.0, 86_400.0)) if skewed else 0.0 for _ in range(8)),
     )
+
+
+def _hangs_up_s(talks: random.Random, share: float) -> float | None:
+    """Return a time in the handover or later, for a share of the people."""
+    handover_s, later_s = talks.uniform(0.0, 3.0), talks.uniform(0.0, 25.0)
+    return talks.choices((None, handover_s, later_s), (1 - share, share / 2, share / 2))[0]
+
+
+def _talk(talks: random.Random, plan: TransferPlan) -> TransferPlan:
+    """Let people hang up in the handover, in the bridge guard and after it; draw the length of the guard."""
+    guard_s = talks.choices((None, 0.0, 5.0, 12.0, 30.0), (0.5, 0.1, 0.1, 0.15, 0.15))[0]
+    supervisor_s = _hangs_up_s(talks, 0.5)
+    caller_s = _hangs_up_s(talks, 0.2)
+    config = plan.config if guard_s is None else {**plan.config, "bridge_guard_s": guard_s}
+    return replace(plan, config=config, supervisor_talks_s=supervisor_s, caller_talks_s=caller_s)
 
 
 def _transfer(rng: random.Random, id: str, session: str, slow: bool) -> TransferPlan:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from tests.testkit.invariants import dialled_once, moved_once, no_leg_left
 from tests.testkit.transfer_history import TransferHistory
+from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.gateway.handlers.return_caller import RETURN_EFFECTS
 
+from .bridge_checks import BRIDGE_CHECKS
 from .caller_location import (
     caller_of,
     effects_of,
-    legs_of,
     never_cut_off,
     no_briefing_for_the_caller,
     ran,
@@ -28,8 +29,6 @@ from .stream_checks import MODEL_FAULTS
 if TYPE_CHECKING:
     from .world import World
 
-UNSEEN_S = 20.0
-"""How long a hang-up may stay unknown while look-ups fail and webhooks are lost."""
 OUTDATED_HOLD_S = 6.0
 """How long a hold may last that was applied after the end, until the release behind it is applied."""
 LEASE_SLACK = 1.5
@@ -73,20 +72,6 @@ def nothing_after_the_end(world: World, history: TransferHistory) -> Iterator[st
             yield f"I8: {each.what} {each.at - history.ended_at:.3f} s after the end"
 
 
-def complete_is_true(world: World, history: TransferHistory) -> Iterator[str]:
-    """I3: complete means that the caller was moved to a supervisor who had answered and not hung up."""
-    if not history.complete or history.ended_at is None:
-        return
-    moved = [each for each in world.cloud.ledger if (each.what, each.transfer_id) == ("moved", history.id)]
-    if not moved:
-        yield "I3: complete, and the caller was never moved"
-    legs = [each for each in legs_of(world, history) if not each.repeated_by_cloud]
-    if not any(each.answered_at is not None and each.answered_at <= history.ended_at for each in legs):
-        yield "I3: complete, and no supervisor had answered"
-    elif all((each.ended_at or history.ended_at) < history.ended_at - UNSEEN_S for each in legs):
-        yield f"I3: complete, and the supervisor had hung up more than {UNSEEN_S:g} s before"
-
-
 def nothing_left(world: World, history: TransferHistory) -> Iterator[str]:
     """I16: no leg, no briefing agent and no room is left; at complete the two who talk keep leg and room."""
     if history.ended_at is None:
@@ -100,6 +85,12 @@ def nothing_left(world: World, history: TransferHistory) -> Iterator[str]:
     caller_in_room = caller_of(world, history).record.room_id == room.id
     if room.open and not history.complete and not caller_in_room:
         yield "I16: the room is still open"
+
+
+def guard_is_over(world: World, history: TransferHistory) -> Iterator[str]:
+    """L3: a guard ends."""
+    if history.records and history.records[-1][1].state.stage is Stage.GUARDING:
+        yield "L3: the guard has not ended"
 
 
 def recording_reported(world: World, history: TransferHistory) -> Iterator[str]:
@@ -146,7 +137,7 @@ def held_only_for_a_transfer(world: World, history: TransferHistory) -> Iterator
         if not before:
             yield "I25: the caller was held before any transfer was recorded"
             continue
-        last = max(each.ended_at or world.now for each in before)
+        last = max(each.over_at or world.now for each in before)
         # A caller who has hung up is not muted, even if no process has noticed the hang-up.
         until = min(ended[0] if ended else world.now, caller_of(world, history).ended_at or world.now)
         if began > last and until - began > OUTDATED_HOLD_S:
@@ -167,13 +158,13 @@ def released_in_an_outage(world: World, history: TransferHistory) -> Iterator[st
                 yield f"I25: the caller was muted for {until - outage_at:.1f} s of an outage"
 
 
-LEFT_OVER_CHECKS = (with_the_ai, with_the_supervisor, nothing_left)
+LEFT_OVER_CHECKS = (with_the_ai, with_the_supervisor, nothing_left, guard_is_over)
 """Checks that may fail for a while after the end, until clean-up is done."""
 
 PROVIDER_CHECKS = (
     at_most_once,
     nothing_after_the_end,
-    complete_is_true,
+    *BRIDGE_CHECKS,
     no_briefing_for_the_caller,
     never_cut_off,
     recording_reported,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from tests.testkit.invariants import HISTORY_CHECKS, only_poison_dead_lettered
 from tests.testkit.transfer_history import TransferHistory
-from warmxfer.schemas import DeadlinePassed, Outcome, decode_command
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.schemas import DeadlinePassed, NoticeKind, Outcome, decode_command
 
 from .plan import TransferPlan
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .world import World
 
 EARLY_S = 0.001
+GUARD_NOTICES = (NoticeKind.CALLER_RETURNED, NoticeKind.CALLER_ALONE)
 GRACE_S = 15.0
 MIN_BRIEFING_S = 30.0
 """The briefing takes 10 s to speak. A model that hangs may add 3 s before its time-out."""
@@ -39,6 +41,7 @@ def every_message_from_a_record(world: World, history: TransferHistory) -> Itera
     if missing := sorted(set(ordered) - world.stream.written):
         yield f"I14: never sent: {missing}"
     stored = [*history.sent, *(each for each, _ in history.phases), *(each for each, _ in history.results)]
+    stored += [each for each, notice in history.notices if notice.notice in GUARD_NOTICES]
     unordered = [each.subject for each in stored if each.msg_id not in ordered]
     unordered = [subject for subject in unordered if subject not in world.fault_schedule.poisoned]
     if unordered:
@@ -58,15 +61,27 @@ def fencing_tokens_rise(world: World, history: TransferHistory) -> Iterator[str]
 def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
     """I16, I18: a live state has one durable deadline, an ended state none; no deadline is applied early."""
     for _, record in history.records:
-        waits = not record.state.stage.ended or record.state.check_due_at is not None
+        guarding = record.state.stage is Stage.GUARDING
+        waits = not record.state.stage.ended or guarding or record.state.check_due_at is not None
         if waits is not (record.state.timer_due_at is not None):
             stage = record.state.stage.value
             yield f"I18: record {record.state.seq} in {stage} has its timer at {record.state.timer_due_at}"
         if isinstance(record.event, DeadlinePassed) and record.at < record.event.due_at - EARLY_S:
             yield f"I18: a deadline was applied {record.event.due_at - record.at:.3f} s early"
+    for stored in history.sent:
+        if stored.subject == history.guard_timer_subject and not _is_guarding(history, stored.seq):
+            yield "I18: a running transfer has the timer of a guard"
+        if stored.subject == history.timer_subject and _is_guarding(history, stored.seq):
+            yield "I18: the timer of a guard counts as a running transfer"
     over = history.ended_at is not None and history.records[-1][1].state.timer_due_at is None
-    if over and history.timer_subject in world.stream.timers:
+    if over and {history.timer_subject, history.guard_timer_subject} & set(world.stream.timers):
         yield "I16: the timer is still set"
+
+
+def _is_guarding(history: TransferHistory, seq: int) -> bool:
+    """Return whether the newest record before stream number `seq` is one of a guard."""
+    before = [record for stored, record in history.records if stored.seq < seq]
+    return bool(before) and before[-1].state.stage is Stage.GUARDING
 
 
 def bounded_life(world: World, history: TransferHistory) -> Iterator[str]:
@@ -98,6 +113,7 @@ def willing_supervisor_completes(world: World, history: TransferHistory) -> Iter
     """L2: without faults that matter, a willing supervisor gets the call."""
     plan = world.plans[history.id]
     willing = plan.supervisor == "ready" and not plan.flaw and plan.cancelled_at_s is None
+    willing = willing and plan.supervisor_talks_s is None and plan.caller_talks_s is None
     willing = willing and plan.config["briefing_timeout_s"] >= MIN_BRIEFING_S
     alone = sum(each.session == plan.session for each in world.plan.transfers) == 1
     caller_stays = all(
@@ -120,9 +136,10 @@ def longest_life_s(plan: TransferPlan) -> float:
     command_s, summary_s = config["command_timeout_s"], config["summary_timeout_s"]
     preparing_s = 6 * command_s + summary_s + 2
     switching_s = 2 * command_s + 1 + config["caller_arrival_timeout_s"] + command_s
+    handover_s = command_s + 2 * command_s
     unwinding_s = 6 * command_s + 6 * command_s
     waiting_s = config["supervisor_join_timeout_s"] + config["briefing_timeout_s"]
-    return 2 * preparing_s + waiting_s + switching_s + unwinding_s + GRACE_S
+    return 2 * preparing_s + waiting_s + switching_s + handover_s + unwinding_s + GRACE_S
 
 
 STREAM_CHECKS = (

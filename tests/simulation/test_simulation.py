@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .caller_mutations import complete_as_older_versions
 from .coverage import CAN_STRIKE
 from .faults import CLASSES
 from .logs import INTERNAL_ERRORS
@@ -33,6 +34,23 @@ def test_the_same_seed_is_the_same_run() -> None:
         digests = [simulate(seed).digest for seed in (7, 11, 7, 11)]
     assert digests[:2] == digests[2:]
     assert digests[0] != digests[1]
+
+
+COMPLETE_WITHOUT_SUPERVISOR = 67_309
+"""The supervisor hung up, a broker outage hid it for 29 s, and the deadline of the handover completed."""
+
+
+def test_a_deadline_after_an_outage_completes_no_transfer_without_its_supervisor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: without the leg check the transfer completed, and the caller was alone."""
+    with patched():
+        mended = simulate(COMPLETE_WITHOUT_SUPERVISOR, hang_ups_in_talk=False)
+        complete_as_older_versions(monkeypatch)
+        before = simulate(COMPLETE_WITHOUT_SUPERVISOR, hang_ups_in_talk=False)
+    assert (mended.problems, mended.outcomes[0]) == ((), "supervisor_disconnected")
+    assert before.outcomes[0] == "complete"
+    assert [problem.partition(": I3")[1] for problem in before.problems] == [": I3"]
 
 
 def test_another_process_makes_the_same_run() -> None:

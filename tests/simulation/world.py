@@ -15,7 +15,7 @@ from typing import Any
 from tests.testkit.transfer_history import TransferHistory
 from warmxfer.adapters.rooms import JoinOptions
 from warmxfer.bus import RetryableError, Stored, subjects
-from warmxfer.schemas import CallCause, decode_phase, encode
+from warmxfer.schemas import decode_phase, encode
 
 from . import checks
 from .cloud import Cloud
@@ -58,10 +58,10 @@ class RunResult:
 class World:
     """All parts of one run."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, hang_ups_in_talk: bool = True) -> None:
         self.seed = seed
         chance = random.Random(seed)
-        self.plan: Plan = draw(chance)
+        self.plan: Plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
         self.plans: dict[str, TransferPlan] = {each.id: each for each in self.plan.transfers}
         self.chance = random.Random(chance.getrandbits(64))
         self.chance_of_actors = random.Random(chance.getrandbits(64))
@@ -218,7 +218,7 @@ class World:
             for each in self.plan.transfers:
                 if each.session == session and each.id in self.running():
                     self.faults.record("caller_hangs_up", each.id)
-            self.cloud.hang_up(call, CallCause.HUNG_UP)
+            self.people.caller_hangs_up(call)
 
     # ── callbacks ──────────────────────────────────────────────────────────────────────────
 
@@ -237,13 +237,15 @@ class World:
             self.problem(f"unhandled: {context.get('message')}", context.get("exception"))
 
 
-def simulate(seed: int) -> RunResult:
+def simulate(seed: int, *, hang_ups_in_talk: bool = True) -> RunResult:
     """Run one seed. Call it inside `patched()`.
+
+    `hang_ups_in_talk` False: without the hang-ups that depend on the talk of caller and supervisor.
 
     The garbage collector is off meanwhile: it would close a forgotten task at a time that is not repeatable.
     """
     gc.disable()
     try:
-        return World(seed).run()
+        return World(seed, hang_ups_in_talk=hang_ups_in_talk).run()
     finally:
         gc.enable()

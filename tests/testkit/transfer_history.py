@@ -1,4 +1,4 @@
-"""What the stream holds of one transfer: records, phases, results, commands, timers and dead letters."""
+"""What the stream holds of one transfer: records, phases, results, commands, timers, notices, and so on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmxfer.actors.coordinator.outbox import TIMER, outgoing
-from warmxfer.actors.coordinator.state_machine import Record, decode_record
+from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER, outgoing
+from warmxfer.actors.coordinator.state_machine import ENDED, Record, Stage, decode_record
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
     CommandFailed,
+    NoticeKind,
     Outcome,
     PhaseChanged,
+    TransferNotice,
     WarmTransferResult,
+    decode_notice,
     decode_phase,
     decode_result,
 )
@@ -36,6 +39,7 @@ class TransferHistory:
     results: list[tuple[Stored, WarmTransferResult]] = field(default_factory=list)
     sent: list[Stored] = field(default_factory=list)
     """Commands and timers, without phases and results."""
+    notices: list[tuple[Stored, TransferNotice]] = field(default_factory=list)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, stored: Stored) -> None:
@@ -47,6 +51,8 @@ class TransferHistory:
                 self.phases.append((stored, decode_phase(stored.data)))
             case "result":
                 self.results.append((stored, decode_result(stored.data)))
+            case "notice":
+                self.notices.append((stored, decode_notice(stored.data)))
             case "do" | "timer":
                 self.sent.append(stored)
             case "dead":
@@ -71,8 +77,22 @@ class TransferHistory:
         return next((stored.at for stored, record in self.records if record.state.stage.ended), None)
 
     @property
+    def over_at(self) -> float | None:
+        """When the first record that ends the transfer and its guard was stored."""
+        ends = (s.at for s, record in self.records if record.state.stage in ENDED - {Stage.GUARDING})
+        return next(ends, None)
+
+    @property
+    def notice_kinds(self) -> list[NoticeKind]:
+        return [notice.notice for _, notice in self.notices]
+
+    @property
     def timer_subject(self) -> str:
         return subjects.timer(self.id, TIMER)
+
+    @property
+    def guard_timer_subject(self) -> str:
+        return subjects.timer(self.id, GUARD_TIMER)
 
     def subjects_by_msg_id(self) -> dict[str, str]:
         """Return message id -> subject of every message that the records order to be sent."""
@@ -93,6 +113,7 @@ async def read_history(bus: Bus, id: str) -> TransferHistory:
         (subjects.log(id), MAX_RECORDS),
         (subjects.phase(id), MAX_PHASES),
         (subjects.result(id), MAX_RESULTS),
+        (subjects.notice(id), MAX_PHASES),
         (subjects.dead_letter(id), MAX_PHASES),
     ):
         for stored in await bus.history(subject, limit, deadline_s=READ_DEADLINE_S):

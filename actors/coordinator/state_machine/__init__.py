@@ -7,6 +7,7 @@
     preparation.py          the tasks before the supervisor can be asked, for both pacings, as data
     consultation.py         from the first ring to the supervisor's answer
     bridge.py               moves the caller to the supervisor, and back if the bridge fails
+    guard.py                after completion: the AI stays for a caller whom the supervisor leaves alone
     cleanup.py              releases the caller, then ends leg, agent and room
     late_events.py          events that come after the decision
     participant_events.py   participants who leave, callers who hang up, cancels

@@ -19,7 +19,6 @@ from warmxfer.schemas import (
     CommandFailed,
     ConsultationLeft,
     FailureKind,
-    LeaveCall,
     LeaveConsultation,
     LegsChecked,
     Outcome,
@@ -31,7 +30,7 @@ from warmxfer.schemas import (
     WarmTransferPhase,
 )
 
-from . import timeouts
+from . import guard, timeouts
 from .cleanup import (
     cleanup_failed,
     cleanup_timed_out,
@@ -45,6 +44,9 @@ from .step_context import StepContext
 
 RECORDING_UNCONFIRMED = "not confirmed: the SIP gateway did not answer in time"
 """Evidence text when the gateway did not confirm the recording."""
+
+LEGS_UNCONFIRMED = "not confirmed: the provider did not say in time whether both are on the phone"
+"""Evidence text when a transfer completed without an answered leg check."""
 
 CALLER_HUNG_UP = "The caller hung up."
 
@@ -154,17 +156,63 @@ def leave_timed_out(ctx: StepContext, command: type[Command]) -> None:
 
 
 def complete_if_handed_over(ctx: StepContext) -> None:
-    """Complete once the agent has left, and the caller's recording has started or failed."""
-    if not ctx.state.awaits(LeaveConsultation, RecordParticipant):
+    """Check both legs once the agent has left, and the caller's recording has started or failed.
+
+    A transfer that a version without this check admitted completes at once.
+    """
+    if ctx.state.awaits(LeaveConsultation, RecordParticipant):
+        return
+    if ctx.config.bridge_guard_s is None:
+        complete(ctx)
+        return
+    ctx.state.stage_due_at = ctx.now + timeouts.handover_check_s(ctx.config)
+    check_legs(ctx)
+
+
+def handover_checked(ctx: StepContext, event: LegsChecked) -> None:
+    """Complete if both legs are up. A leg that is down is news even from an earlier check.
+
+    After an outage an answer may be older than a command timeout; then the legs are checked again.
+    """
+    caller, supervisor = event.caller, event.supervisor
+    if caller is not None and not caller.up:
+        caller_lost(ctx, source="provider")
+    elif supervisor is not None and not supervisor.up:
+        supervisor_lost(ctx, source="provider")
+    elif ctx.replied_to is None:
+        return
+    elif (
+        ctx.replied_to.due_at < ctx.now
+        or caller is None
+        or supervisor is None
+        or caller.room_id not in (None, ctx.state.room_id)
+    ):
+        schedule_check(ctx)
+    else:
         complete(ctx)
 
 
-def complete(ctx: StepContext) -> None:
-    """Complete the transfer. The same record makes the AI session leave."""
+def handover_timed_out(ctx: StepContext) -> None:
+    """Stop waiting for the agent and the recording; complete unchecked if the provider cannot say more.
+
+    A provider that does not answer could not return the caller either. The evidence says that it did not, and
+    the guard checks again.
+    """
+    if ctx.config.bridge_guard_s is None:
+        complete(ctx)
+    elif ctx.state.awaits(LeaveConsultation, RecordParticipant):
+        ctx.stop_waiting_for(LeaveConsultation, RecordParticipant)
+        complete_if_handed_over(ctx)
+    else:
+        complete(ctx, legs=LEGS_UNCONFIRMED)
+
+
+def complete(ctx: StepContext, **evidence: EvidenceValue) -> None:
+    """Complete the transfer. The AI session leaves with the same record, or stays for the guard."""
     recording = {"recording": ctx.state.recording or RECORDING_UNCONFIRMED} if ctx.config.record else {}
-    ctx.decide(Outcome.COMPLETE, "", **recording)
+    ctx.decide(Outcome.COMPLETE, "", **recording, **evidence)
     finish(ctx)
-    ctx.send(LeaveCall, awaited=False)
+    guard.start_guard(ctx)
 
 
 def arrival_timed_out(ctx: StepContext) -> None:
@@ -242,14 +290,19 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
 
 def return_failed(ctx: StepContext, event: CommandFailed) -> None:
     """Repeat the return while the caller's place is unknown and the stage lasts."""
-    if event.failure is FailureKind.UNKNOWN:
+    if ctx.state.stage is Stage.GUARDING:
+        guard.return_failed(ctx, event)
+    elif event.failure is FailureKind.UNKNOWN:
         schedule_check(ctx)
     else:
         give_up_return(ctx, return_fault=event.failure.value)
 
 
 def return_timed_out(ctx: StepContext, command: type[Command]) -> None:
-    request_return(ctx)
+    if ctx.state.stage is Stage.GUARDING:
+        guard.return_timed_out(ctx)
+    else:
+        request_return(ctx)
 
 
 def give_up_return(ctx: StepContext, **evidence: EvidenceValue) -> None:

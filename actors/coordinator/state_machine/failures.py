@@ -15,7 +15,7 @@ from warmxfer.schemas import (
     TransferBroken,
 )
 
-from . import bridge, consultation, rescue_replies, timeouts
+from . import bridge, consultation, guard, rescue_replies, timeouts
 from .cleanup import check_leftovers, cleanup_timed_out, finish_if_clean, finish_now, start_cleanup
 from .leg_checks import check_legs, schedule_check
 from .preparation import create_room
@@ -56,6 +56,9 @@ def transfer_broken(ctx: StepContext, event: TransferBroken) -> None:
             start_cleanup(ctx, Outcome.BROKEN, detail)
         case Stage.SWITCHING | Stage.ARRIVING:
             bridge.return_caller(ctx, Outcome.BROKEN, detail)
+        case Stage.GUARDING:
+            if event.kind == "timeout":
+                guard.timer_lost(ctx)
         case stage if event.kind == "timeout":
             ON_STAGE_TIMEOUT[stage](ctx)
         case _:
@@ -109,11 +112,18 @@ def room_timed_out(ctx: StepContext, command: type[Command]) -> None:
 
 
 def check_failed(ctx: StepContext, event: CommandFailed) -> None:
-    schedule_check(ctx)
+    _check_unanswered(ctx)
 
 
 def check_timed_out(ctx: StepContext, command: type[Command]) -> None:
-    schedule_check(ctx)
+    _check_unanswered(ctx)
+
+
+def _check_unanswered(ctx: StepContext) -> None:
+    if ctx.state.stage is Stage.GUARDING:
+        guard.check_over(ctx)
+    else:
+        schedule_check(ctx)
 
 
 def never_awaited(ctx: StepContext, event: CommandFailed) -> None:
@@ -154,14 +164,16 @@ ON_STAGE_TIMEOUT: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.BRIEFING: consultation.briefing_timed_out,
     Stage.SWITCHING: _switch_stage_timed_out,
     Stage.ARRIVING: bridge.arrival_timed_out,
-    Stage.HANDING_OVER: bridge.complete,
+    Stage.HANDING_OVER: bridge.handover_timed_out,
     Stage.RETURNING: _return_stage_timed_out,
     Stage.UNWINDING: rescue_replies.cleanup_stage_timed_out,
+    Stage.GUARDING: guard.give_up_return,
 }
-"""What happens when a stage times out. Every live stage has an entry."""
+"""What happens when a stage times out. Every live stage has an entry. A guard times out while it returns."""
 
 ON_CHECK_DUE: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.RETURNING: bridge.request_return,
+    Stage.GUARDING: guard.check_due,
     Stage.CANCELLED: check_leftovers,
     Stage.FAILED: check_leftovers,
 }

@@ -12,7 +12,7 @@ from warmxfer.schemas import (
     ParticipantLeft,
 )
 
-from . import bridge, consultation
+from . import bridge, consultation, guard
 from .cleanup import start_cleanup
 from .leg_checks import check_legs
 from .rescue import lose_session
@@ -71,6 +71,17 @@ def left_during_bridge(ctx: StepContext, event: ParticipantLeft) -> None:
             pass
 
 
+def left_in_guard(ctx: StepContext, event: ParticipantLeft) -> None:
+    """Return a caller whom the supervisor left. A caller who is being returned leaves the room too."""
+    match classify_participant(ctx, event.room_id, event.participant_id):
+        case ParticipantRole.SUPERVISOR:
+            guard.supervisor_gone(ctx)
+        case ParticipantRole.CALLER if not guard.is_returning(ctx):
+            guard.caller_gone(ctx)
+        case _:
+            pass
+
+
 def left_after_caller_not_found(ctx: StepContext, event: ParticipantLeft) -> None:
     """The caller's leg was not found because the caller left: correct the decision to CALLER_LEFT."""
     decision = ctx.state.decision
@@ -88,6 +99,11 @@ def caller_hung_up(ctx: StepContext, event: CallerCallEnded) -> None:
 def caller_hung_up_during_bridge(ctx: StepContext, event: CallerCallEnded) -> None:
     if event.call_id == ctx.state.caller_call_id:
         bridge.caller_lost(ctx, source="webhook")
+
+
+def caller_hung_up_in_guard(ctx: StepContext, event: CallerCallEnded) -> None:
+    if event.call_id == ctx.state.caller_call_id:
+        guard.caller_gone(ctx)
 
 
 def _caller_left(ctx: StepContext, source: str) -> None:

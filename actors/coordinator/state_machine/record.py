@@ -13,12 +13,12 @@ from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import fields
 
-from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, WarmTransferResult
+from warmxfer.schemas import AnyCommand, AnyEvent, PhaseChanged, TransferNotice, WarmTransferResult
 
 from .state import CallerPlace, RoomStatus, Stage, SupervisorLeg, Transfer, TransferFields
 
-MACHINE_VERSION = 2
-"""Version of the state machine that writes a record. Version 1 wrote no number."""
+MACHINE_VERSION = 3
+"""Version of the state machine that writes a record. Version 1 wrote no number, version 2 had no guard."""
 
 
 class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
@@ -27,7 +27,7 @@ class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
     due_at: float
 
 
-Output = PhaseChanged | WarmTransferResult | AnyCommand | SetTimer
+Output = PhaseChanged | WarmTransferResult | TransferNotice | AnyCommand | SetTimer
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -134,7 +134,8 @@ def _caller_place(stored: StoredTransfer) -> CallerPlace:
     if not stored.caller_moved:
         seen_early = stored.caller_arrived and stored.stage is Stage.SWITCHING
         return CallerPlace.SEEN_EARLY if seen_early else CallerPlace.WITH_AI
-    if stored.stage in (Stage.HANDING_OVER, Stage.COMPLETED):
+    complete = stored.stage in (Stage.GUARDING, Stage.COMPLETED)
+    if stored.stage is Stage.HANDING_OVER or (complete and stored.caller_arrived):
         return CallerPlace.ARRIVED
     overdue = stored.last_look and stored.stage is Stage.ARRIVING
     return CallerPlace.OVERDUE if overdue else CallerPlace.MOVED

@@ -30,21 +30,24 @@ class Stage(StrEnum):
     ARRIVING = "arriving"
     """The provider accepted the move; the caller was not yet seen in the consultation room."""
     HANDING_OVER = "handing_over"
-    """Caller and supervisor are together; the briefing agent is leaving."""
+    """Caller and supervisor are together; the briefing agent is leaving, then both legs are checked."""
     RETURNING = "returning"
     """The bridge failed; the caller is being moved back."""
     UNWINDING = "unwinding"
     """The caller is released to the AI; legs, agent and room are being cleaned up."""
+    GUARDING = "guarding"
+    """The transfer is complete; the AI stays for a while, in case the supervisor leaves the caller alone."""
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
     @property
     def ended(self) -> bool:
+        """True once the final phase and the result are published. A guard may follow, and clean-up checks."""
         return self in ENDED
 
 
-ENDED = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
+ENDED = frozenset({Stage.GUARDING, Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
 
 
 class PreparationTask(StrEnum):
@@ -72,7 +75,7 @@ class CallerPlace(StrEnum):
     SEEN_EARLY = "seen_early"
     """Seen in the consultation room before the reply to `SwitchCaller`. Only while switching."""
     MOVED = "moved"
-    """The provider was asked to move the caller, and may have done so."""
+    """The provider was asked to move the caller, and may have done so. While guarding: back to the AI."""
     OVERDUE = "overdue"
     """Moved, and not seen within the arrival time; a last leg check is awaited. Only while arriving."""
     ARRIVED = "arrived"

@@ -26,7 +26,7 @@ from .command_policy import POLICY
 from .record import Output, SetTimer
 from .state import Stage, Transfer
 from .step_context import StepContext
-from .transitions import ACCEPTED_WHEN_LATE, TRANSITIONS
+from .transitions import ACCEPTED_WHEN_LATE, TAKES_LATE_REPLIES, TRANSITIONS
 
 TIMER_SLACK_S = 0.05
 """A timer that fires at most this much later than needed is not set again."""
@@ -68,7 +68,7 @@ def step(state: Transfer | None, event: AnyEvent, now: float) -> Applied | Ignor
         ctx.replied_to = ctx.state.pending.pop(event.command_id, None)
         if ctx.replied_to is None and type(event) not in ACCEPTED_WHEN_LATE:
             return Ignored(f"no reply like {type(event).__name__} is awaited in {stage.value}")
-        if ctx.replied_to is None and not (stage.ended or stage is Stage.UNWINDING):
+        if ctx.replied_to is None and stage not in TAKES_LATE_REPLIES:
             return Ignored(f"{type(event).__name__} repeats an earlier reply")
     transition.handler(ctx, event)
     if ctx.state.stage not in transition.to:

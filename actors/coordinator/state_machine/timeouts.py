@@ -20,6 +20,9 @@ MAX_CHECK_PAUSE_S = 15.0
 A check finds what a lost or missing webhook did not report.
 """
 
+HANDOVER_CHECK_FACTOR = 2.0
+"""Time in which a leg check must be answered before a transfer completes without one, in command timeouts."""
+
 RING_MARGIN_S = 5
 """Added to our ringing timeout for the provider's, which acts only if every coordinator is down."""
 
@@ -74,6 +77,16 @@ def switching_s(config: WarmTransferConfig) -> float:
 
 def unwinding_s(config: WarmTransferConfig) -> float:
     return UNWINDING_TIMEOUT_FACTOR * config.command_timeout_s
+
+
+def handover_check_s(config: WarmTransferConfig) -> float:
+    """Return how long completion waits for an answered leg check."""
+    return HANDOVER_CHECK_FACTOR * config.command_timeout_s
+
+
+def guard_return_s(config: WarmTransferConfig) -> float:
+    """Return how long the bridge guard repeats a return that the provider answers and does not do."""
+    return CLEANUP_CHECKS_END_FACTOR * config.command_timeout_s
 
 
 def ringing_s(config: WarmTransferConfig) -> int:

@@ -54,12 +54,13 @@ from . import (
     cleanup,
     consultation,
     failures,
+    guard,
     late_events,
     participant_events,
     preparation,
     rescue_replies,
 )
-from .state import Stage
+from .state import ENDED, Stage
 from .step_context import StepContext
 
 Handler = Callable[[StepContext, Any], None]
@@ -83,7 +84,7 @@ def to(handler: Handler, *stages: Stage) -> Transition:
 NEW, PREPARING, RINGING, BRIEFING = Stage.NEW, Stage.PREPARING, Stage.RINGING, Stage.BRIEFING
 SWITCHING, ARRIVING, HANDING_OVER = Stage.SWITCHING, Stage.ARRIVING, Stage.HANDING_OVER
 RETURNING, UNWINDING = Stage.RETURNING, Stage.UNWINDING
-COMPLETED, CANCELLED, FAILED = Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED
+GUARDING, COMPLETED, CANCELLED, FAILED = Stage.GUARDING, Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED
 
 TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
     NEW: {
@@ -165,14 +166,15 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
     },
     HANDING_OVER: {
         CancelRequested: to(participant_events.cancelled_during_bridge, RETURNING),
-        TransferBroken: to(failures.transfer_broken, HANDING_OVER, COMPLETED),
+        TransferBroken: to(failures.transfer_broken, HANDING_OVER, GUARDING, COMPLETED),
         CallerReleased: to(participant_events.session_released_during_bridge, HANDING_OVER),
         SupervisorCallEnded: to(bridge.supervisor_call_ended, HANDING_OVER, RETURNING),
         CallerCallEnded: to(participant_events.caller_hung_up_during_bridge, HANDING_OVER, UNWINDING),
+        LegsChecked: to(bridge.handover_checked, HANDING_OVER, RETURNING, UNWINDING, GUARDING, COMPLETED),
         RecordingStarted: to(bridge.recording_started, HANDING_OVER, COMPLETED),
         ConsultationLeft: to(bridge.consultation_left, HANDING_OVER, COMPLETED),
         ParticipantLeft: to(participant_events.left_during_bridge, HANDING_OVER, RETURNING, UNWINDING),
-        DeadlinePassed: to(failures.deadline_passed, HANDING_OVER, COMPLETED),
+        DeadlinePassed: to(failures.deadline_passed, HANDING_OVER, GUARDING, COMPLETED),
         CommandFailed: to(failures.command_failed, HANDING_OVER, COMPLETED),
     },
     RETURNING: {
@@ -224,6 +226,17 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         ParticipantJoined: to(late_events.late_leg, FAILED),
         DeadlinePassed: to(failures.deadline_passed, FAILED),
     },
+    GUARDING: {
+        TransferBroken: to(failures.transfer_broken, GUARDING, COMPLETED),
+        CallerReleased: to(guard.session_released, GUARDING, COMPLETED),
+        SupervisorCallEnded: to(guard.supervisor_call_ended, GUARDING),
+        CallerCallEnded: to(participant_events.caller_hung_up_in_guard, GUARDING, COMPLETED),
+        CallerReturned: to(guard.caller_returned, GUARDING, COMPLETED),
+        LegsChecked: to(guard.legs_checked, GUARDING, COMPLETED),
+        ParticipantLeft: to(participant_events.left_in_guard, GUARDING, COMPLETED),
+        DeadlinePassed: to(failures.deadline_passed, GUARDING, COMPLETED),
+        CommandFailed: to(failures.command_failed, GUARDING, COMPLETED),
+    },
     COMPLETED: {},
 }
 
@@ -232,5 +245,9 @@ ACCEPTED_WHEN_LATE: frozenset[type[Event]] = frozenset(
 )
 """Replies accepted although no wait for them is left.
 
-They may reveal a leg or a room to clean up, end a clean-up check, or answer a command sent after the end.
+They may reveal a leg or a room to clean up, end a clean-up check, answer a command sent after the end, or
+show that a leg is down.
 """
+
+TAKES_LATE_REPLIES: frozenset[Stage] = frozenset({HANDING_OVER, UNWINDING, *ENDED})
+"""Stages in which such a reply is handled. In an earlier stage it repeats an earlier reply."""

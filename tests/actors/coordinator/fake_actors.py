@@ -15,6 +15,7 @@ from warmxfer.schemas import (
     CallerHeld,
     CallerReleased,
     CallerSwitched,
+    CheckLegs,
     CloseRoom,
     ConsultationJoined,
     ConsultationLeft,
@@ -25,6 +26,8 @@ from warmxfer.schemas import (
     HoldCaller,
     JoinConsultation,
     LeaveConsultation,
+    LegReport,
+    LegsChecked,
     ParticipantJoined,
     PhaseChanged,
     ReleaseCaller,
@@ -71,6 +74,9 @@ def answers(command: AnyCommand) -> list[AnyEvent]:
                 CallerSwitched(command_id=command_id),
                 ParticipantJoined(room_id=command.room_id, participant_id=command.participant_id),
             ]
+        case CheckLegs():
+            up = LegReport(up=True)
+            return [LegsChecked(command_id=command_id, caller=up, supervisor=up)]
         case LeaveConsultation():
             return [ConsultationLeft(command_id=command_id)]
         case ReleaseCaller():

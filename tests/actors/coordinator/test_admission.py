@@ -7,18 +7,24 @@ import asyncio
 import pytest
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
-from warmxfer.actors.coordinator.outbox import TIMER
+from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
+from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.bus import Bus, Delivery, subjects
 from warmxfer.schemas import (
+    DEFAULT_BRIDGE_GUARD_S,
     AnyCommand,
     AnyEvent,
+    CheckLegs,
     HoldCaller,
+    LeaveCall,
     Outcome,
     WarmTransferResult,
+    decode_command,
     decode_result,
 )
 
 from .coordinator_fixture import (
+    records,
     request,
     running_coordinators,
     until_stored,
@@ -85,6 +91,79 @@ async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
         for task in (running, *running_transfers):
             task.cancel()
         await asyncio.gather(running, *running_transfers, return_exceptions=True)
+
+
+async def test_a_transfer_in_its_bridge_guard_does_not_count_as_running(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.coordinator.admission.COUNT_EVERY_S", 0.0)
+    running = asyncio.create_task(run(fresh_bus, CoordinatorSettings(max_transfers=1)))
+    try:
+        for n in range(3):
+            transfer = FakeActors(fresh_bus, f"t-guarded-{n}").run_transfer(
+                request(f"room-{n}", bridge_guard_s=300)
+            )
+            assert (await asyncio.wait_for(transfer, 10)).success
+            await until_stored(fresh_bus, subjects.timer(f"t-guarded-{n}", GUARD_TIMER))
+        assert await fresh_bus.count(subjects.any_timer(TIMER)) == 0
+        assert await fresh_bus.count(subjects.any_timer(GUARD_TIMER)) == 3
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_request_without_a_bridge_guard_gets_the_default_at_admission(fresh_bus: Bus) -> None:
+    """The record holds it, because a record without one is of a version without the guard."""
+    async with running_coordinators(fresh_bus):
+        for id, config in (
+            ("t-default", {}),
+            ("t-none", {"bridge_guard_s": None}),
+            ("t-off", {"bridge_guard_s": 0}),
+        ):
+            await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(request(id, **config)), 10)
+    recorded = {}
+    for id in ("t-default", "t-none", "t-off"):
+        state = (await records(fresh_bus, id))[0].state
+        assert state.request is not None
+        recorded[id] = state.request.config.bridge_guard_s
+    assert recorded == {"t-default": DEFAULT_BRIDGE_GUARD_S, "t-none": DEFAULT_BRIDGE_GUARD_S, "t-off": 0.0}
+
+
+async def test_the_guards_timer_fires_and_the_session_leaves(fresh_bus: Bus) -> None:
+    async with running_coordinators(fresh_bus):
+        actors = FakeActors(fresh_bus, "t-leaves")
+        assert (
+            await asyncio.wait_for(actors.run_transfer(request("room-a", bridge_guard_s=0.4)), 10)
+        ).success
+        for _ in range(2):
+            check = await _next_check(fresh_bus, actors)
+            for event in answers(check):
+                await actors.publish(event)
+        async with asyncio.timeout(10):
+            while not await _has_left(fresh_bus, "t-leaves", "room-a"):
+                await asyncio.sleep(0.02)
+        assert (await records(fresh_bus, "t-leaves"))[-1].state.stage is Stage.COMPLETED
+        async with asyncio.timeout(10):
+            while await fresh_bus.count(subjects.any_timer(GUARD_TIMER)):
+                await asyncio.sleep(0.02)
+
+
+async def _next_check(bus: Bus, actors: FakeActors) -> AnyCommand:
+    """Return the next leg check that the fake actors have not answered."""
+    answered = {each.command_id for each in actors.commands}
+    async with asyncio.timeout(10):
+        while True:
+            stored = await bus.get_last(subjects.work_queue(actors.id, "gateway"))
+            command = decode_command(stored.data) if stored else None
+            if isinstance(command, CheckLegs) and command.command_id not in answered:
+                actors.commands.append(command)
+                return command
+            await asyncio.sleep(0.02)
+
+
+async def _has_left(bus: Bus, id: str, session: str) -> bool:
+    stored = await bus.get_last(subjects.primary(id, session))
+    return stored is not None and isinstance(decode_command(stored.data), LeaveCall)
 
 
 async def test_a_request_that_was_queued_too_long_is_rejected(

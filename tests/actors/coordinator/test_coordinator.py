@@ -96,7 +96,7 @@ async def test_two_coordinators_move_one_transfer_without_a_gap(fresh_bus: Bus, 
         ]
         assert stored == list(range(1, 12))
         commands = await fresh_bus.history(subjects.work_queue(actors.id, "gateway"), 100)
-        assert len(commands) == 4  # find, room, dial, switch: each stored once
+        assert len(commands) == 5  # find, room, dial, switch, check: each stored once
 
 
 async def test_the_same_request_twice_is_one_transfer(fresh_bus: Bus) -> None:
@@ -175,7 +175,9 @@ async def test_an_undecodable_event_does_not_end_a_transfer(fresh_bus: Bus) -> N
 
 async def test_the_liveness_reply_says_whether_a_transfer_is_live(fresh_bus: Bus) -> None:
     async with running_coordinators(fresh_bus):
-        await asyncio.wait_for(FakeActors(fresh_bus, "t-over").run_transfer(request("room-a")), 10)
+        for id, guard_s in (("t-over", 0), ("t-guarded", 300)):
+            done = FakeActors(fresh_bus, id).run_transfer(request("room-a", bridge_guard_s=guard_s))
+            assert (await asyncio.wait_for(done, 10)).success
         live = asyncio.create_task(
             FakeActors(fresh_bus, "t-live", lambda _: []).run_transfer(request("room-b"))
         )
@@ -184,10 +186,12 @@ async def test_the_liveness_reply_says_whether_a_transfer_is_live(fresh_bus: Bus
             id: decode_as(
                 LivenessReply, await fresh_bus.request(subjects.ASK_LIVENESS, encode(LivenessQuery(id)), 2)
             ).live
-            for id in ("t-over", "t-live", "t-never")
+            for id in ("t-over", "t-guarded", "t-live", "t-never")
         }
         live.cancel()
-    assert reply == {"t-over": False, "t-live": True, "t-never": False}
+    assert reply == {"t-over": False, "t-guarded": True, "t-live": True, "t-never": False}, (
+        "in the bridge guard the session still holds for this transfer"
+    )
 
 
 async def test_an_absent_actor_ends_the_transfer_with_the_sentence_that_names_it(fresh_bus: Bus) -> None:

@@ -48,12 +48,101 @@ def test_h7_a_caller_who_never_arrives_is_returned_and_the_transfer_fails() -> N
     assert len(transfer.sent(EndCall)) == 1
 
 
-def test_leave_call_is_sent_only_with_the_completing_record() -> None:
-    transfer = TransferBuilder().until(Stage.HANDING_OVER)
+def test_without_a_guard_leave_call_is_sent_only_with_the_completing_record() -> None:
+    transfer = TransferBuilder(bridge_guard_s=0.0).until(Stage.HANDING_OVER).reply("leave_consultation")
     assert transfer.sent(LeaveCall) == []
-    transfer.reply("leave_consultation")
+    transfer.reply("check_legs")
     out = [type(each) for each in transfer.records[-1].outbox]
     assert out == [PhaseChanged, WarmTransferResult, LeaveCall]
+    assert transfer.stage is Stage.COMPLETED
+
+
+def test_a_transfer_of_an_older_version_completes_as_that_version_did() -> None:
+    transfer = TransferBuilder(bridge_guard_s=None).until(Stage.HANDING_OVER).reply("leave_consultation")
+    assert transfer.stage is Stage.COMPLETED
+    out = [type(each) for each in transfer.records[-1].outbox]
+    assert out == [PhaseChanged, WarmTransferResult, LeaveCall]
+    assert transfer.sent(CheckLegs) == []
+
+
+def handover_answered(caller: LegReport | None, supervisor: LegReport | None) -> TransferBuilder:
+    """Return a transfer after the leg check of its handover, with this answer."""
+    transfer = TransferBuilder().until(Stage.HANDING_OVER).reply("leave_consultation")
+    assert transfer.stage is Stage.HANDING_OVER, "not complete before the legs are checked"
+    check_id = transfer.awaited("check_legs")
+    transfer.apply(LegsChecked(command_id=check_id, caller=caller, supervisor=supervisor))
+    return transfer
+
+
+def test_a_handover_completes_when_both_legs_are_up() -> None:
+    transfer = handover_answered(LegReport(up=True, room_id=CONSULTATION), LegReport(up=True))
+    assert transfer.result.outcome is Outcome.COMPLETE
+    assert transfer.result.evidence == {}
+
+
+def test_a_supervisor_who_is_gone_at_the_handover_leads_back() -> None:
+    """Regression, finding 4 of an attack: webhooks lost, agent frozen, complete 9.6 s after the hang-up."""
+    transfer = handover_answered(LegReport(up=True, room_id=CONSULTATION), LegReport(up=False))
+    assert transfer.stage is Stage.RETURNING
+    assert transfer.reply("return_caller").finish_cleanup().result.outcome is Outcome.SUPERVISOR_DISCONNECTED
+    assert transfer.sent(LeaveCall) == []
+
+
+@pytest.mark.parametrize("supervisor", [LegReport(up=True), LegReport(up=False), None])
+def test_a_caller_who_is_gone_at_the_handover_leads_to_the_cleanup(supervisor: LegReport | None) -> None:
+    transfer = handover_answered(LegReport(up=False), supervisor)
+    assert transfer.stage is Stage.UNWINDING
+    assert transfer.finish_cleanup().result.outcome is Outcome.CALLER_LEFT
+
+
+UP = LegReport(up=True)
+
+
+@pytest.mark.parametrize(
+    ("caller", "supervisor"),
+    [(None, None), (UP, None), (None, UP), (LegReport(up=True, room_id=PRIMARY), UP)],
+    ids=["nothing", "the caller alone", "the supervisor alone", "the caller elsewhere"],
+)
+def test_a_handover_is_checked_again_until_both_are_known_to_be_together(
+    caller: LegReport | None, supervisor: LegReport | None
+) -> None:
+    transfer = handover_answered(caller, supervisor)
+    assert transfer.stage is Stage.HANDING_OVER
+    transfer.fire_timers_until_sent(CheckLegs).reply("check_legs")
+    assert transfer.result.outcome is Outcome.COMPLETE
+    assert transfer.result.evidence == {}
+
+
+@pytest.mark.parametrize("gone", ["caller", "supervisor"])
+def test_a_late_reply_to_an_earlier_check_is_news_if_a_leg_is_down(gone: str) -> None:
+    """A call never comes up again, so the check may be of any age."""
+    transfer = TransferBuilder().until(Stage.HANDING_OVER)
+    late = {"caller": UP, "supervisor": UP, gone: LegReport(up=False)}
+    transfer.apply(LegsChecked(command_id="t1-9999", **late))
+    assert transfer.stage is (Stage.UNWINDING if gone == "caller" else Stage.RETURNING)
+    transfer = TransferBuilder().until(Stage.HANDING_OVER).reply("leave_consultation")
+    transfer.apply(LegsChecked(command_id="t1-9999", caller=UP, supervisor=UP))
+    assert transfer.stage is Stage.HANDING_OVER, "legs that were up earlier prove nothing"
+
+
+def test_the_deadline_of_the_handover_checks_the_legs_instead_of_completing() -> None:
+    transfer = TransferBuilder().until(Stage.HANDING_OVER)
+    began_at = transfer.now
+    transfer.fire_timers_until_sent(CheckLegs)
+    assert (transfer.stage, transfer.now - began_at) == (Stage.HANDING_OVER, pytest.approx(10.0, abs=0.3))
+    check_id = transfer.awaited("check_legs")
+    transfer.apply(LegsChecked(command_id=check_id, caller=UP, supervisor=LegReport(up=False)))
+    assert transfer.stage is Stage.RETURNING
+
+
+def test_a_handover_without_an_answered_check_says_so_and_is_guarded() -> None:
+    """A provider that does not answer could not move the caller back either."""
+    transfer = TransferBuilder().until(Stage.HANDING_OVER).reply("leave_consultation")
+    began_at = transfer.now
+    transfer.fire_timers_until(Stage.GUARDING)
+    assert transfer.now - began_at == pytest.approx(20.0, abs=0.3), "two command timeouts"
+    assert transfer.result.outcome is Outcome.COMPLETE
+    assert str(transfer.result.evidence["legs"]).startswith("not confirmed")
 
 
 def test_a_caller_seen_before_the_reply_to_the_switch_has_arrived() -> None:

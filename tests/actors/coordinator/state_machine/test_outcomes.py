@@ -203,7 +203,9 @@ def test_a_configured_apology_replaces_the_default() -> None:
 
 def test_every_spoken_line_can_be_configured() -> None:
     names = ("hold", "greeting", "question", "connecting", "one_moment", "understood")
-    assert {*names, "apologies"} == {*SpokenLines.__struct_fields__}
+    assert {*names, "supervisor_left", "apologies"} == {*SpokenLines.__struct_fields__}, (
+        "supervisor_left is in test_guard.py"
+    )
     transfer = TransferBuilder(lines=SpokenLines(**{name: f"Unser Satz: {name}" for name in names}))
     SCENARIOS[Outcome.DECLINED][0](transfer)
     (hold,), (join,), (brief,) = (

@@ -125,7 +125,7 @@ def test_a_caller_who_leaves_the_primary_room_during_the_bridge_has_not_left(sta
     transfer = TransferBuilder().until(stage)
     transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER))
     finish_bridge(transfer)
-    assert transfer.stage is Stage.COMPLETED
+    assert transfer.result.outcome is Outcome.COMPLETE
 
 
 def finish_bridge(transfer: TransferBuilder) -> None:
@@ -133,7 +133,7 @@ def finish_bridge(transfer: TransferBuilder) -> None:
         transfer.reply("switch_caller")
     if transfer.stage is Stage.ARRIVING:
         transfer.caller_joins()
-    transfer.reply("leave_consultation")
+    transfer.reply("leave_consultation", "check_legs")
 
 
 @pytest.mark.parametrize("stage", BEFORE_BRIDGE)
@@ -167,7 +167,7 @@ def test_a_release_by_the_session_itself_does_not_end_the_bridge(
     transfer = TransferBuilder().until(stage)
     transfer.apply(CallerReleased(command_id=None, cause=cause))
     finish_bridge(transfer)
-    assert transfer.stage is Stage.COMPLETED
+    assert transfer.result.outcome is Outcome.COMPLETE
     assert transfer.sent(ReturnCaller) == []
 
 

@@ -41,7 +41,7 @@ def test_overlap_accepts_every_legal_order_of_replies(order: tuple[str, ...]) ->
     transfer = TransferBuilder().start().reply(*order)
     assert transfer.stage is Stage.RINGING
     transfer.reply("dial_supervisor").enable_supervisor_audio().supervisor_ready()
-    transfer.reply("switch_caller").caller_joins().reply("leave_consultation")
+    transfer.reply("switch_caller").caller_joins().reply("leave_consultation", "check_legs")
     names = transfer.phase_names
     assert names[0] == "started"
     assert sorted(names) == sorted({"started", *AFTER})

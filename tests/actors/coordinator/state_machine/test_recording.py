@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine import SetTimer, Stage
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
     CancelRequested,
+    CheckLegs,
     CommandFailed,
     ConsultationLeft,
     FailureKind,
@@ -79,18 +80,17 @@ def test_complete_needs_the_agents_leave_and_the_callers_recording(first: str, s
     assert transfer.stage is Stage.HANDING_OVER
     assert transfer.sent(LeaveCall) == []
     transfer.reply(second)
-    assert [type(each) for each in transfer.records[-1].outbox] == [
-        PhaseChanged,
-        WarmTransferResult,
-        LeaveCall,
-    ]
+    assert not transfer.sent(WarmTransferResult)
+    transfer.reply("check_legs")
+    sent = [type(each) for each in transfer.records[-1].outbox]
+    assert sent == [PhaseChanged, WarmTransferResult, SetTimer]
     assert transfer.result.evidence == {"recording": "started"}
 
 
 @pytest.mark.parametrize("fault", FailureKind)
 def test_a_failed_recording_is_in_the_evidence_and_does_not_fail_the_transfer(fault: FailureKind) -> None:
     transfer = recorded().until(Stage.HANDING_OVER).reply("leave_consultation")
-    transfer.fail("record_participant", fault, detail="not enough disk")
+    transfer.fail("record_participant", fault, detail="not enough disk").reply("check_legs")
     assert transfer.result.outcome is Outcome.COMPLETE
     assert transfer.result.evidence == {"recording": "not started: not enough disk"}
 
@@ -98,7 +98,8 @@ def test_a_failed_recording_is_in_the_evidence_and_does_not_fail_the_transfer(fa
 def test_a_failed_recording_does_not_complete_before_the_agent_left() -> None:
     transfer = recorded().until(Stage.HANDING_OVER).fail("record_participant")
     assert transfer.stage is Stage.HANDING_OVER
-    assert transfer.reply("leave_consultation").result.evidence == {"recording": "not started: refused"}
+    transfer.reply("leave_consultation", "check_legs")
+    assert transfer.result.evidence == {"recording": "not started: refused"}
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -107,8 +108,9 @@ def test_an_absent_gateway_delays_completion_by_one_command_timeout(left: bool) 
     began_at = transfer.now
     if left:
         transfer.reply("leave_consultation")
-    transfer.fire_timers_until(Stage.COMPLETED)
+    transfer.fire_timers_until_sent(CheckLegs)
     assert transfer.now - began_at == pytest.approx(5.0, abs=0.2)
+    transfer.reply("check_legs")
     assert transfer.result.outcome is Outcome.COMPLETE
     assert str(transfer.result.evidence["recording"]).startswith("not confirmed")
 
@@ -116,6 +118,7 @@ def test_an_absent_gateway_delays_completion_by_one_command_timeout(left: bool) 
 def test_a_dead_lettered_deadline_counts_as_passed() -> None:
     transfer = recorded().until(Stage.HANDING_OVER).reply("leave_consultation")
     transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="KeyError at bridge.py:42"))
+    transfer.reply("check_legs")
     assert transfer.result.outcome is Outcome.COMPLETE
     assert str(transfer.result.evidence["recording"]).startswith("not confirmed")
 
@@ -123,7 +126,7 @@ def test_a_dead_lettered_deadline_counts_as_passed() -> None:
 def test_a_reply_after_its_deadline_has_no_effect() -> None:
     transfer = recorded().until(Stage.HANDING_OVER)
     command_id = transfer.awaited("record_participant")
-    transfer.fire_timers_until(Stage.COMPLETED)
+    transfer.fire_timers_until(Stage.GUARDING)
     assert transfer.apply(RecordingStarted(command_id=command_id, participant_id="wxc-t1")) == []
 
 
@@ -160,4 +163,4 @@ def test_complete_waits_for_an_agent_that_leaves_late() -> None:
     transfer = recorded().until(Stage.HANDING_OVER).reply("record_participant")
     assert not transfer.stage.ended
     transfer.apply(ConsultationLeft(command_id=transfer.awaited("leave_consultation")))
-    assert transfer.stage is Stage.COMPLETED
+    assert transfer.reply("check_legs").result.outcome is Outcome.COMPLETE

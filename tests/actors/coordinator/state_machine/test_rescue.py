@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from warmxfer.actors.coordinator.admission import with_choices
+from warmxfer.actors.coordinator.inbound_events import with_defaults
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.schemas import (
     CallCause,
@@ -111,8 +111,8 @@ def test_a_request_of_an_older_version_ends_as_it_did() -> None:
 
 def test_admission_writes_the_open_choice_into_the_request() -> None:
     assert request().config.rescue is UNSET
-    assert with_choices(request()).config.rescue is None
-    assert with_choices(request(rescue=DIAL)).config.rescue == DIAL
+    assert with_defaults(request()).config.rescue is None
+    assert with_defaults(request(rescue=DIAL)).config.rescue == DIAL
 
 
 def test_a_session_that_answers_needs_no_rescue() -> None:

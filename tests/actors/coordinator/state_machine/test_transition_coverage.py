@@ -24,12 +24,14 @@ from warmxfer.schemas import (
     DeadlinePassed,
     EndCall,
     HoldCaller,
+    LeaveCall,
     PhaseChanged,
     ReleaseCaller,
     Rescue,
     RescueByAgent,
     RescueCaller,
     ReturnCaller,
+    TransferNotice,
     WarmTransferResult,
 )
 
@@ -41,6 +43,7 @@ pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
 rescues = st.sampled_from([None, RescueByAgent(agent_id="agent-1")])
+guards = st.sampled_from([None, 0.0, 5.0])
 
 
 def possible_events(transfer: TransferBuilder) -> list[AnyEvent]:
@@ -68,11 +71,13 @@ def walk(transfer: TransferBuilder, numbers: list[int]) -> None:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded, rescues)
+@given(walks, pacings, timeouts, recorded, guards, rescues)
 def test_every_record_of_a_random_walk_keeps_the_invariants(
-    numbers: list[int], pacing: str, timeout: str, record: bool, rescue: Rescue | None
+    numbers: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None, rescue: Rescue | None
 ) -> None:
-    transfer = TransferBuilder(pacing=pacing, on_briefing_timeout=timeout, record=record, rescue=rescue)
+    transfer = TransferBuilder(
+        pacing=pacing, on_briefing_timeout=timeout, record=record, bridge_guard_s=guard_s, rescue=rescue
+    )
     walk(transfer, numbers)
     before: Transfer | None = None
     for number, applied in enumerate(transfer.records, 1):
@@ -83,6 +88,18 @@ def test_every_record_of_a_random_walk_keeps_the_invariants(
     assert seqs == list(range(1, len(seqs) + 1))
     assert len(transfer.sent(WarmTransferResult)) == sum(phase.phase.final for phase in transfer.phases)
     assert len(transfer.sent(WarmTransferResult)) == transfer.stage.ended
+    assert not (transfer.sent(LeaveCall) and transfer.sent(ReleaseCaller)), "left and took the caller back"
+
+
+def check_guard(state: Transfer, record: Applied) -> None:
+    """Check a record of the bridge guard: only checks, a return, and what ends the guard."""
+    assert state.stage in (Stage.GUARDING, Stage.COMPLETED)
+    allowed = {CheckLegs, ReturnCaller, ReleaseCaller, LeaveCall, CloseRoom, TransferNotice, SetTimer}
+    assert {type(each) for each in record.outbox} <= allowed
+    if state.stage is Stage.GUARDING:
+        assert state.timer_due_at is not None
+        waits = (state.check_due_at, *state.pending.values())
+        assert any(wait is not None for wait in waits), "the guard waits for nothing"
 
 
 AFTER_THE_END = {EndCall, CloseRoom, ReturnCaller, ReleaseCaller, RescueCaller, CheckLegs, SetTimer}
@@ -91,10 +108,14 @@ AFTER_THE_END = {EndCall, CloseRoom, ReturnCaller, ReleaseCaller, RescueCaller, 
 
 def check_record(before: Transfer | None, record: Applied) -> None:
     state, out = record.state, record.outbox
-    if before is not None and before.stage.ended:
+    if before is not None and before.stage is Stage.GUARDING:
+        check_guard(state, record)
+    elif before is not None and before.stage.ended:
         assert state.stage is before.stage
         assert {type(each) for each in out} <= AFTER_THE_END, "only clean-up after the end"
-    if state.stage.ended:
+    if state.stage is Stage.GUARDING:
+        assert state.timer_due_at is not None
+    elif state.stage.ended:
         assert (state.stage_due_at, state.pending) == (None, {})
         assert (state.timer_due_at is None) is (state.check_due_at is None), (
             "an ended transfer waits only for clean-up checks"
@@ -102,25 +123,26 @@ def check_record(before: Transfer | None, record: Applied) -> None:
     else:
         assert state.timer_due_at is not None
         assert state.stage_due_at is not None
-    if state.stage is Stage.COMPLETED and (before is None or not before.stage.ended):
+    if state.stage in (Stage.GUARDING, Stage.COMPLETED) and (before is None or not before.stage.ended):
         assert state.caller is CallerPlace.ARRIVED
         assert state.supervisor_leg.was_heard
 
 
 @settings(max_examples=150)
-@given(walks, pacings, recorded, rescues)
+@given(walks, pacings, recorded, guards, rescues)
 def test_deadlines_alone_end_any_random_walk_with_the_caller_given_back(
-    numbers: list[int], pacing: str, record: bool, rescue: Rescue | None
+    numbers: list[int], pacing: str, record: bool, guard_s: float | None, rescue: Rescue | None
 ) -> None:
-    transfer = TransferBuilder(pacing=pacing, record=record, rescue=rescue)
+    transfer = TransferBuilder(pacing=pacing, record=record, bridge_guard_s=guard_s, rescue=rescue)
     walk(transfer, numbers)
     for _ in range(120):
-        if transfer.stage.ended:
+        if transfer.stage.ended and transfer.stage is not Stage.GUARDING:
             break
         transfer.fire_timer()
     assert transfer.stage.ended
+    assert transfer.stage is not Stage.GUARDING
     held, released = transfer.sent(HoldCaller), transfer.sent(ReleaseCaller)
-    assert transfer.stage is Stage.COMPLETED or len(held) == len(released)
+    assert transfer.result.success or len(held) == len(released)
     assert all(hold.fence < release.fence for hold in held for release in released)
 
 

@@ -46,7 +46,7 @@ def _join_timeout(transfer: TransferBuilder) -> None:
 
 def _briefing_timeout(transfer: TransferBuilder) -> None:
     transfer.until(Stage.BRIEFING).fire_timers_until(Stage.SWITCHING)
-    transfer.reply("switch_caller").caller_joins().reply("leave_consultation")
+    transfer.reply("switch_caller").caller_joins().reply("leave_consultation", "check_legs")
 
 
 def _switch_failed(transfer: TransferBuilder) -> None:

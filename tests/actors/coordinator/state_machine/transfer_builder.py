@@ -30,6 +30,7 @@ from warmxfer.schemas import (
     ConsultationLeft,
     DeadlinePassed,
     FailureKind,
+    LegReport,
     LegsChecked,
     ParticipantJoined,
     PhaseChanged,
@@ -47,6 +48,8 @@ from warmxfer.schemas import (
 )
 
 START = 1_795_357_317.5
+GUARD_S = 5.0
+"""The bridge guard of every transfer that sets no other. None: an older version admitted the transfer."""
 EVENT_INTERVAL_S = 0.125
 PRIMARY, CONSULTATION = "room-primary", "room-consultation"
 CALLER, CALLER_CALL, SUPERVISOR_CALL = "caller-1", "call-caller", "call-supervisor"
@@ -64,7 +67,9 @@ REPLIES: dict[str, Callable[[str], AnyEvent]] = {
     "dial_supervisor": lambda c: SupervisorDialed(
         command_id=c, attempt=1, call_id=SUPERVISOR_CALL, response={"message": "Call initiated successfully"}
     ),
-    "check_legs": lambda c: LegsChecked(command_id=c),
+    "check_legs": lambda c: LegsChecked(
+        command_id=c, caller=LegReport(up=True), supervisor=LegReport(up=True)
+    ),
     "brief_supervisor": lambda _: SupervisorReady(),
     "switch_caller": lambda c: CallerSwitched(command_id=c, response={"statusCode": 200}),
     "return_caller": lambda c: CallerReturned(command_id=c, caller_up=True),
@@ -84,7 +89,7 @@ PREPARATIONS = ("find_caller_call", "summarize", "hold_caller", "create_room", "
 def request(caller_call_id: str | None = None, **config: Any) -> WarmTransferRequest:
     return WarmTransferRequest(
         room_id=PRIMARY,
-        config=WarmTransferConfig(destination=DESTINATION, **config),
+        config=WarmTransferConfig(destination=DESTINATION, **{"bridge_guard_s": GUARD_S, **config}),
         caller_call_id=caller_call_id,
     )
 
@@ -269,8 +274,16 @@ def _unwinding(transfer: TransferBuilder) -> TransferBuilder:
     return transfer
 
 
+def _guarding(transfer: TransferBuilder) -> TransferBuilder:
+    return _handing_over(transfer).reply("leave_consultation", "check_legs")
+
+
 def _completed(transfer: TransferBuilder) -> TransferBuilder:
-    return _handing_over(transfer).reply("leave_consultation")
+    _guarding(transfer)
+    while transfer.stage is Stage.GUARDING:
+        transfer.fire_timer()
+        transfer.reply("check_legs")
+    return transfer
 
 
 def _cancelled(transfer: TransferBuilder) -> TransferBuilder:
@@ -291,6 +304,7 @@ BUILD_STEPS: dict[Stage, Callable[[TransferBuilder], TransferBuilder]] = {
     Stage.HANDING_OVER: _handing_over,
     Stage.RETURNING: _returning,
     Stage.UNWINDING: _unwinding,
+    Stage.GUARDING: _guarding,
     Stage.COMPLETED: _completed,
     Stage.CANCELLED: _cancelled,
     Stage.FAILED: _failed,

@@ -1,0 +1,195 @@
+"""Bridge guard: after completion the AI session stays for a caller whom the supervisor leaves alone.
+
+The session stays muted in its room for `bridge_guard_s`. Both legs are checked at half of that time and at
+its end. A webhook or room event about the supervisor acts at once. If the supervisor is gone, the caller is
+moved back and the session releases them. Otherwise the session leaves the call.
+
+Invariants:
+
+- Phases, result and decision do not change. What the guard finds is published as a notice.
+- `LeaveCall` is sent only if the caller was not found alone.
+"""
+
+from __future__ import annotations
+
+from warmxfer.schemas import (
+    CallerReleased,
+    CallerReturned,
+    CheckLegs,
+    CommandFailed,
+    FailureKind,
+    LeaveCall,
+    LegsChecked,
+    NoticeKind,
+    ReleaseCaller,
+    SupervisorCallEnded,
+    TransferNotice,
+)
+
+from . import timeouts
+from .cleanup import close_room, send_return
+from .leg_checks import check_legs, schedule_check
+from .state import CallerPlace, Stage
+from .step_context import StepContext
+
+MAX_CHECKS = 2
+"""Leg checks in one guard that finds both legs up."""
+
+
+def start_guard(ctx: StepContext) -> None:
+    """Begin the guard of a transfer that was just completed; without one, the AI session leaves the call."""
+    guard_s = ctx.config.bridge_guard_s
+    if not guard_s or ctx.state.caller_released:
+        ctx.send(LeaveCall, awaited=False)
+        return
+    ctx.enter_stage(Stage.GUARDING, None)
+    ctx.state.timer_due_at = None  # the guard's timer has another name, so that it does not count as running
+    ctx.state.check_due_at = ctx.now + guard_s / MAX_CHECKS
+
+
+# ── both are together ────────────────────────────────────────────────────────────────────────────
+
+
+def check_due(ctx: StepContext) -> None:
+    """Check both legs, or repeat the return of a caller who is alone."""
+    if is_returning(ctx):
+        _request_return(ctx)
+    else:
+        ctx.state.checks += 1
+        check_legs(ctx)
+
+
+def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
+    """A leg that is down is news even from an earlier check: a call never comes up again."""
+    if is_returning(ctx):
+        return
+    if event.caller is not None and not event.caller.up:
+        caller_gone(ctx)
+    elif event.supervisor is not None and not event.supervisor.up:
+        supervisor_gone(ctx)
+    elif ctx.replied_to is not None:
+        check_over(ctx)
+
+
+def check_over(ctx: StepContext) -> None:
+    """Both legs are up, or the provider did not say: schedule the second check, or end the guard."""
+    if ctx.state.checks < MAX_CHECKS:
+        ctx.state.check_due_at = (ctx.state.ended_at or ctx.now) + (ctx.config.bridge_guard_s or 0.0)
+    else:
+        _end(ctx)
+
+
+def caller_gone(ctx: StepContext) -> None:
+    """The caller has hung up, or left the consultation room: the guard has nothing to guard."""
+    ctx.state.caller = CallerPlace.HUNG_UP
+    _end(ctx)
+
+
+def session_released(ctx: StepContext, event: CallerReleased) -> None:
+    """The session closed, or holds the caller for a new transfer: it does not wait for this caller."""
+    if event.cause == "new_transfer" or (event.cause == "session_closed" and not is_returning(ctx)):
+        _end(ctx, leave=False)
+
+
+def timer_lost(ctx: StepContext) -> None:
+    """The guard's deadline was dead-lettered: end the guard, or give up the return."""
+    if is_returning(ctx):
+        give_up_return(ctx)
+    else:
+        _end(ctx)
+
+
+# ── the caller is alone ──────────────────────────────────────────────────────────────────────────
+
+
+def is_returning(ctx: StepContext) -> bool:
+    """Return whether the supervisor was found gone, so that the caller is being moved back."""
+    return ctx.state.caller is CallerPlace.MOVED
+
+
+def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
+    if event.attempt == ctx.state.attempt:
+        supervisor_gone(ctx)
+
+
+def supervisor_gone(ctx: StepContext) -> None:
+    """Move the caller back to the AI, which still is in their room."""
+    if is_returning(ctx):
+        return
+    ctx.state.caller = CallerPlace.MOVED
+    ctx.state.checks = 0
+    ctx.stop_waiting_for(CheckLegs)
+    _extend_return(ctx)
+    _request_return(ctx)
+
+
+def return_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """Repeat the return. If the provider does not say where the caller is, its time starts again."""
+    if event.failure is FailureKind.UNKNOWN:
+        _extend_return(ctx)
+    schedule_check(ctx)
+
+
+def return_timed_out(ctx: StepContext) -> None:
+    _extend_return(ctx)
+    _request_return(ctx)
+
+
+def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
+    """The caller is in the room of the AI, which takes them back; or the caller has hung up."""
+    if not is_returning(ctx):
+        return
+    if not event.caller_up:
+        caller_gone(ctx)
+        return
+    ctx.state.caller = CallerPlace.WITH_AI
+    ctx.send(ReleaseCaller, awaited=False, line=ctx.config.lines.supervisor_left)
+    _publish_notice(
+        ctx, NoticeKind.CALLER_RETURNED, "The supervisor hung up; the caller is back with the AI."
+    )
+    close_room(ctx, awaited=False)
+    _end(ctx, leave=False)
+
+
+def give_up_return(ctx: StepContext) -> None:
+    """Stop the return. The AI stays for a caller who may still come."""
+    ctx.send(
+        ReleaseCaller,
+        awaited=False,
+        line=ctx.config.lines.supervisor_left,
+        stay_s=timeouts.MAX_CALLER_SEARCH_S,
+    )
+    _publish_notice(
+        ctx,
+        NoticeKind.CALLER_ALONE,
+        "The supervisor hung up, and the provider did not confirm that the caller was moved back to the AI.",
+    )
+    _end(ctx, leave=False)
+
+
+def _request_return(ctx: StepContext) -> None:
+    ctx.state.check_due_at = None
+    send_return(ctx)
+
+
+def _extend_return(ctx: StepContext) -> None:
+    latest_at = (ctx.state.ended_at or ctx.now) + timeouts.MAX_CALLER_SEARCH_S
+    ctx.state.stage_due_at = min(ctx.now + timeouts.guard_return_s(ctx.config), latest_at)
+
+
+# ── the end ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _end(ctx: StepContext, *, leave: bool = True) -> None:
+    """End the guard. `leave`: the AI session leaves the call."""
+    ctx.state.pending = {}
+    ctx.enter_stage(Stage.COMPLETED, None)
+    if leave:
+        ctx.send(LeaveCall, awaited=False)
+
+
+def _publish_notice(ctx: StepContext, notice: NoticeKind, detail: str) -> None:
+    after_s = round(ctx.now - (ctx.state.ended_at or ctx.now), 3)
+    ctx.outbox.append(
+        TransferNotice(notice=notice, detail=detail, data={"after_s": after_s}, timestamp=ctx.now)
+    )

@@ -1,0 +1,67 @@
+"""The notices of one transfer: facts that are neither a phase nor its result.
+
+Notices have no number of their own, so their order is that of the stream. A live message only wakes the
+reader, which then reads the stream: so each notice is yielded once, also after an outage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import structlog
+
+from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
+from warmxfer.bus.polling import growing_pauses
+from warmxfer.schemas import DecodeError, TransferNotice, decode_notice
+
+MAX_POLL_PAUSE_S = 5.0
+MAX_NOTICES = 256
+"""Notices that one read returns. The next read continues after them."""
+
+log = structlog.get_logger(__name__)
+
+
+async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferNotice, None]:
+    """Yield every notice of a transfer, oldest first, then those to come. Does not end by itself.
+
+    Waits through outages. Raises `RetryableError` if our own connection is closed.
+    """
+    subject, after = subjects.notice(transfer_id), 0
+    pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
+    async with bus.subscribe(subject) as subscription:
+        while True:
+            for stored in await _stored_after(bus, subject, after):
+                after = stored.seq
+                if notice := notice_of(stored):
+                    yield notice
+            if await subscription.next(next(pauses_s)):
+                # The broker delivers a message before it stores it: read soon, and again after a moment.
+                pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
+            elif subscription.ended:
+                raise RetryableError(
+                    f"The connection was closed while the notices of transfer {transfer_id} were read; "
+                    "connect again"
+                )
+
+
+async def stored_notices(bus: Bus, transfer_id: str) -> list[TransferNotice]:
+    """Return the notices of a transfer so far, oldest first. Raises `Unavailable`."""
+    stored = await bus.history(subjects.notice(transfer_id), MAX_NOTICES)
+    return [notice for each in stored if (notice := notice_of(each))]
+
+
+def notice_of(message: Stored | LiveMessage) -> TransferNotice | None:
+    """Return the notice in `message`, or None if it cannot be read, as one of a newer version."""
+    try:
+        return decode_notice(message.data)
+    except DecodeError as error:
+        log.warning("notice_undecodable", subject=message.subject, cause=str(error))
+        return None
+
+
+async def _stored_after(bus: Bus, subject: str, after: int) -> list[Stored]:
+    try:
+        return await bus.history(subject, MAX_NOTICES, after=after)
+    except RetryableError as error:
+        log.info("notices_not_read", subject=subject, error=str(error))
+        return []
