@@ -253,8 +253,10 @@ class NoticeKind(StrEnum):
     """A request was refused: its transfer id already belongs to another request."""
     CALLER_RETURNED = "caller_returned"
     """The supervisor left the caller alone right after completion; the caller is back with the AI."""
+    CALLER_RESCUED = "caller_rescued"
+    """As before, and the session is lost; the provider accepted the rescue."""
     CALLER_ALONE = "caller_alone"
-    """The supervisor left the caller alone right after completion, and no return was confirmed."""
+    """The supervisor left the caller alone right after completion, and no return or session was confirmed."""
 
 
 class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):

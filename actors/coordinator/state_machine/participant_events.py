@@ -76,7 +76,7 @@ def left_in_guard(ctx: StepContext, event: ParticipantLeft) -> None:
     match classify_participant(ctx, event.room_id, event.participant_id):
         case ParticipantRole.SUPERVISOR:
             guard.supervisor_gone(ctx)
-        case ParticipantRole.CALLER if not guard.is_returning(ctx):
+        case ParticipantRole.CALLER if not guard.is_alone(ctx):
             guard.caller_gone(ctx)
         case _:
             pass

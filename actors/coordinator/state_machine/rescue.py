@@ -17,7 +17,7 @@ from msgspec import UNSET
 from warmxfer.schemas import RescueCaller
 
 from . import timeouts
-from .state import CallerPlace
+from .state import CallerPlace, Stage
 from .step_context import StepContext
 
 NO_ANSWER = "no session answered the release"
@@ -39,16 +39,18 @@ def rescue_caller(ctx: StepContext) -> None:
     """Send `RescueCaller` if the session is lost, a rescue is configured, and none was requested yet."""
     if not ctx.state.session_lost or ctx.state.caller is CallerPlace.HUNG_UP or ctx.state.rescue_requested:
         return
-    rescue = ctx.config.rescue
-    add_caller_evidence(ctx, "may be alone")
+    rescue, is_live = ctx.config.rescue, not ctx.state.stage.ended
+    if is_live:
+        add_caller_evidence(ctx, "may be alone")
     if not rescue:
         return
     ctx.state.rescue_requested = True
-    ctx.add_evidence(caller_rescued=UNCONFIRMED)
+    if is_live:
+        ctx.add_evidence(caller_rescued=UNCONFIRMED)
     may_be_there = ctx.state.caller.may_be_in_consultation
     ctx.send(
         RescueCaller,
-        awaited=not ctx.state.stage.ended,
+        awaited=is_live or ctx.state.stage is Stage.GUARDING,
         room_id=ctx.request.room_id,
         caller_call_id=ctx.state.caller_call_id,
         supervisor_call_id=ctx.state.supervisor_call_id if may_be_there else None,

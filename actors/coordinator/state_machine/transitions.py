@@ -232,6 +232,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         SupervisorCallEnded: to(guard.supervisor_call_ended, GUARDING),
         CallerCallEnded: to(participant_events.caller_hung_up_in_guard, GUARDING, COMPLETED),
         CallerReturned: to(guard.caller_returned, GUARDING, COMPLETED),
+        CallerRescued: to(rescue_replies.caller_rescued, GUARDING, COMPLETED),
         LegsChecked: to(guard.legs_checked, GUARDING, COMPLETED),
         ParticipantLeft: to(participant_events.left_in_guard, GUARDING, COMPLETED),
         DeadlinePassed: to(failures.deadline_passed, GUARDING, COMPLETED),

@@ -95,6 +95,7 @@ def check_guard(state: Transfer, record: Applied) -> None:
     """Check a record of the bridge guard: only checks, a return, and what ends the guard."""
     assert state.stage in (Stage.GUARDING, Stage.COMPLETED)
     allowed = {CheckLegs, ReturnCaller, ReleaseCaller, LeaveCall, CloseRoom, TransferNotice, SetTimer}
+    allowed |= {RescueCaller}
     assert {type(each) for each in record.outbox} <= allowed
     if state.stage is Stage.GUARDING:
         assert state.timer_due_at is not None
