@@ -7,9 +7,8 @@ What is abstracted, and why no behaviour is lost:
   that exactly the chosen wait is due, or every wait. So a timer may fire at any moment, in any order.
 - Counters (`seq`, `phases`, `commands`, `checks`) only number things. A guard counts its checks.
 - Texts: the state machine passes on the summary, the detail, the evidence and the result of the recording.
-  It does not read them. Of the outcome the phase is kept. Of the evidence is kept whether it admits that a
-  dial, a return or the legs at completion could not be confirmed, whether it says where the caller of a lost
-  session is, and whether it says that they were rescued.
+  It does not read them. Of the outcome the phase is kept. Of the evidence one fact is kept: whether it admits
+  that a dial, a return or the legs at completion could not be confirmed.
 - Fields that are not read after clean-up has begun (`NOT_READ_IN_CLEANUP`).
 
 `test_abstraction.py` checks this on random walks: a step from the abstract state and a step from the concrete
@@ -72,16 +71,18 @@ NOT_READ_IN_CLEANUP: dict[str, Any] = {
 }
 """Fields that are only passed on from clean-up on, with the values that stand for all."""
 
+DECIDED_AGAINST = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
 COMPLETE = frozenset({Stage.GUARDING, Stage.COMPLETED})
 GUARD_OUTPUTS = frozenset(
     {
         "check_legs",
         "return_caller",
         "release_caller",
+        "rescue_caller",
         "leave_call",
         "close_room",
         "set_timer",
-        *(f"notice:{kind.value}" for kind in (NoticeKind.CALLER_RETURNED, NoticeKind.CALLER_ALONE)),
+        *(f"notice:{kind.value}" for kind in NoticeKind if kind is not NoticeKind.ID_IN_USE),
     }
 )
 """What a guard may send and publish."""
@@ -141,10 +142,6 @@ def admitted_effects(decision: Decision) -> set[str]:
         admitted.add("end_call")
     if "return_fault" in decision.evidence:
         admitted.add("return_fault")
-    if "caller" in decision.evidence:
-        admitted.add("caller")
-    if decision.evidence.get("caller_rescued") in (*RESCUED_BY.values(), True):
-        admitted.add("caller_rescued")
     if "legs" in decision.evidence:
         admitted.add("legs")
     return admitted
@@ -222,8 +219,10 @@ class AbstractMachine:
             return Step(event, event_type, number, (), "") if remembered else None
         outbox = names(result.outbox)
         before = self.states[number]
-        violation = _step_violation(before, result.state, outbox) or _recording_violation(
-            before, result.state, event, outbox
+        violation = (
+            _step_violation(before, result.state, outbox)
+            or _recording_violation(before, result.state, event, outbox)
+            or _lost_session_violation(before, result.state, event)
         )
         return Step(event, event_type, self._number(result.state), outbox, violation)
 
@@ -295,4 +294,18 @@ def _recording_violation(
     settled = event.is_deadline or event.name in RECORDING_SETTLED
     if after.stage in COMPLETE and before.awaits(RecordParticipant) and not settled:
         return "I28: complete before it was settled whether the caller is recorded"
+    return ""
+
+
+def _lost_session_violation(before: Transfer, after: Transfer, event: AbstractEvent) -> str:
+    """Return the invariant about a lost session that this step breaks, or an empty string."""
+    evidence = after.decision.evidence if after.decision else {}
+    if evidence.get("caller_rescued") in RESCUED_BY.values() and event.name != "rescued":
+        return "I29: the evidence says that the caller was rescued, and no reply said so"
+    known = before.session_lost and before.stage in DECIDED_AGAINST
+    concerns = (
+        after.session_lost and after.stage in DECIDED_AGAINST and after.caller is not CallerPlace.HUNG_UP
+    )
+    if concerns and not known and "caller" not in evidence:
+        return "I29: the session is lost, and the evidence does not say that the caller may be alone"
     return ""

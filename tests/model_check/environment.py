@@ -59,7 +59,8 @@ class Environment:
             yield Change(
                 "the session closes during the hold", world._replace(session="closed"), optional=True
             )
-        if world.session == "holding" and "release_caller" in world.sent:
+        dies = self.behaviour.session_may_die and (not world.stage.ended or world.stage is Stage.GUARDING)
+        if dies and world.session == "holding" and "release_caller" in world.sent:
             # A process that was killed earlier is one that has done nothing since.
             yield Change("the session's process is killed", world._replace(session="dead"), optional=True)
         if world.session == "holding" and world.stage is Stage.GUARDING:
@@ -213,16 +214,12 @@ class Environment:
             hung_up = world.caller == "hung_up"
             yield Change(
                 "the gateway requests the rescue",
-                world._replace(rescue="requested"),
+                world._replace(rescue="claimed"),
                 violation="I30: a caller who hung up was rescued" if hung_up else "",
             )
-        if "rescue_caller" in world.sent and world.rescue == "executed":
+        if "rescue_caller" in world.sent and world.rescue == "claimed":
             # Only without a claim is the command not spent.
             yield Change("the gateway requests another rescue", world._replace(rescue="twice"))
-        if world.rescue == "requested":
-            yield Change("the provider executes the rescue", world._replace(rescue="executed"))
-            yield Change("the provider refuses the rescue", world._replace(rescue="refused"))
-            yield Change("the rescue is lost", world._replace(rescue="lost"))
 
     def needs_rescue(self, world: World) -> bool:
         if not self.behaviour.rescue_checks_legs:

@@ -67,7 +67,7 @@ CONDITIONS: dict[str, Condition] = {
     "released": lambda environment, world: world.session == "released",
     "released: lease expired": lambda environment, world: world.session == "lease_expired",
     "released: session closed": lambda environment, world: world.session in ("closed", "closed_early"),
-    "rescued": lambda environment, world: world.rescue == "executed",
+    "rescued": lambda environment, world: world.rescue == "claimed",
     "rescue_caller failed: caller_gone": lambda environment, world: world.caller == "hung_up",
     "rescue_caller failed: called_off": lambda environment, world: (
         world.switch == "executed" and world.leg in ("up", "down")

@@ -60,6 +60,8 @@ class Mutation:
     """Beginning of the violation that the check must find."""
     behaviour: ExpectedBehaviour = field(default_factory=ExpectedBehaviour)
     patches: tuple[Patch, ...] = ()
+    config: str = "overlap"
+    """Configuration in which the mistake shows."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -182,6 +184,17 @@ def _leave_after_switch(ctx: StepContext, event: CallerSwitched) -> None:
     ctx.send(LeaveCall, awaited=False)
 
 
+def _end_at_once(ctx: StepContext) -> None:
+    if ctx.state.caller is CallerPlace.WITH_AI:
+        guard._end(ctx, leave=False)
+
+
+def _rescue_mutation(mistake: str, invariant: str, *patches: Patch, **behaviour: bool) -> Mutation:
+    """Return a mistake that shows when the session's process may be killed."""
+    expected = ExpectedBehaviour(session_may_die=True, **behaviour)
+    return Mutation(mistake, invariant, expected, patches, config="rescue")
+
+
 _send_return = cleanup.send_return
 _complete_if_handed_over = bridge.complete_if_handed_over
 _supervisor_gone = guard.supervisor_gone
@@ -213,31 +226,7 @@ MUTATIONS = [
         "I14",
         ExpectedBehaviour(outbox_is_sent_again=False),
     ),
-    Mutation("the gateway rescues without a claim", "I30", ExpectedBehaviour(rescue_is_claimed=False)),
-    Mutation(
-        "the gateway rescues without a look at the legs", "I30", ExpectedBehaviour(rescue_checks_legs=False)
-    ),
     # state machine
-    Mutation(
-        "a release without an answer is followed by no rescue",
-        "I29",
-        patches=(_policy(ReleaseCaller, on_timeout=cleanup.cleanup_timed_out),),
-    ),
-    Mutation(
-        "a session that could not release its caller is not lost",
-        "I29",
-        patches=(_policy(ReleaseCaller, on_failed=cleanup.cleanup_failed),),
-    ),
-    Mutation(
-        "a release whose deadline was dead-lettered is forgotten",
-        "I29",
-        patches=(lambda: patch.dict(failures.ON_STAGE_TIMEOUT, {Stage.UNWINDING: cleanup.finish_now}),),
-    ),
-    Mutation(
-        "the evidence says that a rescue was made when it was sent",
-        "I29",
-        patches=(_replaced(rescue, "UNCONFIRMED", rescue_replies.RESCUED_BY["agent"]),),
-    ),
     Mutation(
         "clean-up does not end the supervisor's leg",
         "I8",
@@ -368,5 +357,38 @@ MUTATIONS = [
         "the evidence does not admit what is unconfirmed",
         "I8",
         patches=(_replaced(StepContext, "add_evidence", _do_nothing),),
+    ),
+    # a session that is lost
+    _rescue_mutation("the gateway rescues without a claim", "I30", rescue_is_claimed=False),
+    _rescue_mutation("the gateway rescues without a look at the legs", "I30", rescue_checks_legs=False),
+    _rescue_mutation(
+        "a release without an answer is followed by no rescue",
+        "I29",
+        _policy(ReleaseCaller, on_timeout=cleanup.cleanup_timed_out),
+    ),
+    _rescue_mutation(
+        "a session that could not release its caller is not lost",
+        "I29",
+        _policy(ReleaseCaller, on_failed=cleanup.cleanup_failed),
+    ),
+    _rescue_mutation(
+        "a release whose deadline was dead-lettered is forgotten",
+        "I29",
+        lambda: patch.dict(failures.ON_STAGE_TIMEOUT, {Stage.UNWINDING: cleanup.finish_now}),
+    ),
+    _rescue_mutation(
+        "the evidence says that a rescue was made when it was sent",
+        "I29",
+        _replaced(rescue, "UNCONFIRMED", rescue_replies.RESCUED_BY["agent"]),
+    ),
+    _rescue_mutation(
+        "the evidence does not say that the caller may be alone",
+        "I29",
+        _replaced(rescue, "add_caller_evidence", _do_nothing),
+    ),
+    _rescue_mutation(
+        "the guard does not wait for the session of the caller it returned",
+        "I29",
+        _replaced(guard, "_end_if_returned", _end_at_once),
     ),
 ]

@@ -55,10 +55,7 @@ def _reduce_effects(world: World) -> World:
     if world.caller == "hung_up" and stage in AFTER_DECISION:
         switch = switch if switch == "idle" else "lost"
         return_move = "idle"
-    rescue = "lost" if world.rescue == "refused" else world.rescue
-    if stage.ended and rescue in ("requested", "executed"):
-        rescue = "lost"  # no reply is awaited any more, and no later rescue can be requested
-    return world._replace(dial=dial, switch=switch, return_move=return_move, rescue=rescue)
+    return world._replace(dial=dial, switch=switch, return_move=return_move)
 
 
 def _reduce_session(world: World) -> World:

@@ -61,7 +61,10 @@ class World(NamedTuple):
     return_retried: bool = False
     """The return is tried under a second claim. Further claims would behave the same."""
     rescue: str = "idle"
-    """The dial or the dispatch for a caller whose session is lost. It is never `claimed` alone."""
+    """The dial or the dispatch for a caller whose session is lost: idle | claimed | twice
+
+    From the claim on, the provider may have executed it at any moment, or never.
+    """
     check: str = ""
     """The leg check that decides, in the stages of `CHECKED`: asked | both_up | leg_down (as it was read)"""
     unchecked: bool = False
