@@ -36,6 +36,7 @@ def report(
         "switches": _switches(caller, primary_room),
         "supervisorLegsUp": len(supervisor_call_ids - ended_call_ids),
         "supervisorEndedBy": _ended_by(entry for entry in ledger if entry["callId"] in supervisor_call_ids),
+        "supervisorEndedAt": _last_end(entry for entry in ledger if entry["callId"] in supervisor_call_ids),
         "callerLegUp": caller_leg_up,
         "callerEndedBy": _ended_by(caller),
         "callerRoom": _room_of(caller),
@@ -63,6 +64,10 @@ def _attempt(dial: Entry) -> str:
 
 def _ended_by(entries: Iterable[Entry]) -> str | None:
     return next((entry["by"] for entry in entries if entry["kind"] in _END_KINDS), None)
+
+
+def _last_end(entries: Iterable[Entry]) -> float | None:
+    return max((entry["at"] for entry in entries if entry["kind"] in _END_KINDS), default=None)
 
 
 def _switches(caller: list[Entry], primary_room: str) -> dict[str, int]:

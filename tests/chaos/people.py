@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from tests.e2e.stack_fixture import READY, Call
 from warmxfer.cli.local_stack.stack import PlacedCall
-from warmxfer.schemas import InvalidRequest
+from warmxfer.schemas import DEFAULT_BRIDGE_GUARD_S, InvalidRequest
 from warmxfer.schemas import WarmTransferPhase as Phase
 
 from .report_row import Row
@@ -23,6 +23,10 @@ HANGING_UP = {"the caller": PHASES, "the supervisor": WITH_SUPERVISOR, "both at 
 CONFIG = {"supervisor_join_timeout_s": 15, "briefing_timeout_s": 8}
 MAX_WAIT_S = 0.05
 """Maximum time from receiving a phase to the hang-up."""
+HANDOVER_CELLS, HANDOVER_S = 4, 0.6
+"""Hang-ups after the caller was moved, spread over the leave of the agent and the leg check."""
+GUARD_CELLS = 4
+"""Hang-ups after completion, spread over the bridge guard."""
 
 
 async def f14(chance: random.Random) -> AsyncIterator[Row]:
@@ -42,20 +46,28 @@ async def f14(chance: random.Random) -> AsyncIterator[Row]:
         await scenario.reset()
         yield row
         for people, phases in HANGING_UP.items():
+            moments = _moments(chance, phases)
             row = Row(
-                "F14", f"{people} hang{'s' * (people != 'both at once')} up at each phase", cells=len(phases)
+                "F14", f"{people} hang{'s' * (people != 'both at once')} up at each phase", cells=len(moments)
             )
-            callers = await scenario.driver.callers(len(phases))
-            waits_s = [chance.uniform(0, MAX_WAIT_S) for _ in phases]
+            callers = await scenario.driver.callers(len(moments))
             calls = await asyncio.gather(
                 *(
-                    _request_and_hang_up(scenario, people, *each)
-                    for each in zip(callers, phases, waits_s, strict=True)
+                    _request_and_hang_up(scenario, people, caller, *moment)
+                    for caller, moment in zip(callers, moments, strict=True)
                 )
             )
             await scenario.check_transfers(row, calls)
             await scenario.reset()
             yield row
+
+
+def _moments(chance: random.Random, phases: Sequence[Phase]) -> list[tuple[Phase, float]]:
+    """Return when to hang up: the phase, and the seconds after it."""
+    moments = [(phase, chance.uniform(0, MAX_WAIT_S)) for phase in phases]
+    moments += [(Phase.CALL_SWITCHED, chance.uniform(0, HANDOVER_S)) for _ in range(HANDOVER_CELLS)]
+    guard = [chance.uniform(0, DEFAULT_BRIDGE_GUARD_S) for _ in range(GUARD_CELLS)]
+    return moments + [(Phase.TRANSFER_COMPLETE, wait_s) for wait_s in guard]
 
 
 async def _request_and_hang_up(

@@ -19,7 +19,7 @@ from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
-from warmxfer.schemas import RetryableError, WarmTransferPhase, decode_phase
+from warmxfer.schemas import NoticeKind, RetryableError, WarmTransferPhase, decode_phase
 
 from .check import count_by_column, history_violations, is_clean
 from .report_row import Row
@@ -81,7 +81,13 @@ class Scenario:
         while True:
             history = await read_history(self.bus, call.transfer.id)
             result = history.result
-            effects = from_report(await _report_of(call), result, call.caller.room_id)
+            effects = from_report(
+                await _report_of(call),
+                result,
+                call.caller.room_id,
+                returned=NoticeKind.CALLER_RETURNED in history.notice_kinds,
+                last_check_at=history.last_check_at,
+            )
             if is_clean(effects) or time.monotonic() > until:
                 break
             await asyncio.sleep(RESULT_POLL_S)

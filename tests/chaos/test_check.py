@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.testkit.invariants import from_report
@@ -18,6 +19,7 @@ AT_THE_AI = {
     "switches": {"forward": 0, "back": 0},
     "supervisorLegsUp": 0,
     "supervisorEndedBy": None,
+    "supervisorEndedAt": None,
     "callerLegUp": True,
     "callerEndedBy": None,
     "callerRoom": PRIMARY,
@@ -57,7 +59,6 @@ def test_every_promised_column_but_lost_is_counted_here() -> None:
         (WITH_SUPERVISOR, result(True)),
         (WITH_SUPERVISOR, None),
         ({**AT_THE_AI, "callerLegUp": False, "callerEndedBy": "person", "callerRoom": None}, result(False)),
-        ({**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "person"}, result(True)),
     ],
 )
 def test_people_in_their_right_places_break_no_invariant(
@@ -66,6 +67,33 @@ def test_people_in_their_right_places_break_no_invariant(
     effects = from_report(report, reported, PRIMARY)
     assert count_by_column(effects) == NOTHING
     assert is_clean(effects)
+
+
+ALONE_BY_SUPERVISOR = {**WITH_SUPERVISOR, "callerAlone": True, "supervisorEndedBy": "person"}
+
+
+@pytest.mark.parametrize(("ended_at", "alone"), [(99.0, 1), (101.0, 0)], ids=["in the guard", "after it"])
+def test_a_hang_up_is_an_excuse_only_after_the_last_leg_check(ended_at: float, alone: int) -> None:
+    report = {**ALONE_BY_SUPERVISOR, "supervisorEndedAt": ended_at}
+    effects = from_report(report, result(True), PRIMARY, last_check_at=100.0)
+    assert count_by_column(effects)[LEFT_ALONE] == alone
+
+
+@pytest.mark.parametrize(("evidence", "alone"), [({}, 1), ({"legs": "not confirmed"}, 0)])
+def test_a_hang_up_without_any_check_is_an_excuse_only_if_the_result_admits_it(
+    evidence: dict[str, Any], alone: int
+) -> None:
+    report = {**ALONE_BY_SUPERVISOR, "supervisorEndedAt": 99.0}
+    reported = msgspec.structs.replace(result(True), evidence=evidence)
+    assert count_by_column(from_report(report, reported, PRIMARY))[LEFT_ALONE] == alone
+
+
+def test_a_caller_whom_the_guard_returned_belongs_with_the_ai() -> None:
+    back = {**AT_THE_AI, "switches": {"forward": 1, "back": 1}, "supervisorEndedBy": "person"}
+    report = {**back, "supervisorEndedAt": 99.0}
+    assert count_by_column(from_report(report, result(True), PRIMARY, returned=True)) == NOTHING
+    muted = from_report({**report, "callerHeld": True}, result(True), PRIMARY, returned=True)
+    assert count_by_column(muted) == {**NOTHING, "muted": 1}
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,15 @@ from warmxfer.schemas import (
     CallerSwitched,
     CloseRoom,
     Command,
+    CommandFailed,
+    ConsultationLeft,
     DeadlinePassed,
     Event,
     LeaveCall,
     LeaveConsultation,
     LegsChecked,
     Outcome,
+    RecordingStarted,
     RecordParticipant,
     ReleaseCaller,
     SupervisorCallEnded,
@@ -100,6 +103,16 @@ def _handled_by(handler: Handler, event: type[Event], stage: Stage, *more: Stage
     return lambda: patch.dict(TRANSITIONS[stage], {event: Transition(handler, to)})  # type: ignore[arg-type]
 
 
+def _handed_over_by(handler: Callable[[StepContext], None]) -> tuple[Patch, ...]:
+    """Replace what follows the replies of a handover, and let these replies complete the transfer."""
+    return (
+        _replaced(bridge, "complete_if_handed_over", handler),
+        _handled_by(bridge.consultation_left, ConsultationLeft, Stage.HANDING_OVER, Stage.GUARDING),
+        _handled_by(bridge.recording_started, RecordingStarted, Stage.HANDING_OVER, Stage.GUARDING),
+        _handled_by(failures.command_failed, CommandFailed, Stage.HANDING_OVER, Stage.GUARDING),
+    )
+
+
 def _policy(command: type[Command], **changes: Any) -> Patch:
     """Change fields of the policy row of a command."""
     return lambda: patch.dict(POLICY, {command: POLICY[command]._replace(**changes)})  # type: ignore[arg-type]
@@ -156,7 +169,8 @@ def _complete_without_check(ctx: StepContext) -> None:
 
 
 def _complete_whatever_the_check_says(ctx: StepContext, event: LegsChecked) -> None:
-    bridge.complete(ctx)
+    if ctx.replied_to is not None and not ctx.state.awaits(LeaveConsultation, RecordParticipant):
+        bridge.complete(ctx)
 
 
 def _leave_the_caller_alone(ctx: StepContext) -> None:
@@ -251,12 +265,12 @@ MUTATIONS = [
     Mutation(
         "the AI leaves before it is settled whether the caller is recorded",
         "I28",
-        patches=(_replaced(bridge, "complete_if_handed_over", _complete_without_recording),),
+        patches=_handed_over_by(_complete_without_recording),
     ),
     Mutation(
         "the transfer completes without a leg check",
         "I3",
-        patches=(_replaced(bridge, "complete_if_handed_over", _complete_without_check),),
+        patches=_handed_over_by(_complete_without_check),
     ),
     Mutation(
         "the deadline of the handover completes the transfer",

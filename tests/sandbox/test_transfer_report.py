@@ -50,6 +50,7 @@ def test_the_report_of_an_empty_ledger_is_empty() -> None:
         "switches": {"forward": 0, "back": 0},
         "supervisorLegsUp": 0,
         "supervisorEndedBy": None,
+        "supervisorEndedAt": None,
         "callerLegUp": False,
         "callerEndedBy": None,
         "callerRoom": None,
@@ -101,7 +102,8 @@ def test_the_report_names_the_side_that_ended_the_supervisors_call() -> None:
     dial(ledger, "d1", {"attemptKey": "t1.1"})
     assert report(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] is None
     ledger.record("end", "api", LedgerRef("d1"))
-    assert report(ledger.entries(), "primary", "c1", "t1")["supervisorEndedBy"] == "api"
+    ended = report(ledger.entries(), "primary", "c1", "t1")
+    assert (ended["supervisorEndedBy"], ended["supervisorEndedAt"]) == ("api", ledger.entries()[-1]["at"])
 
 
 def test_the_report_names_the_side_that_ended_the_callers_call() -> None:

@@ -29,6 +29,7 @@ async def test_caller_and_supervisor_talk_at_the_end_of_a_transfer(sandbox: Sand
         "switches": {"forward": 1, "back": 0},
         "supervisorLegsUp": 1,
         "supervisorEndedBy": None,
+        "supervisorEndedAt": None,
         "callerLegUp": True,
         "callerEndedBy": None,
         "callerRoom": consultation,

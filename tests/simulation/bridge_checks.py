@@ -15,7 +15,6 @@ from warmxfer.bus import Stored
 from warmxfer.schemas import (
     DEFAULT_BRIDGE_GUARD_S,
     CallerReleased,
-    CheckLegs,
     LegReport,
     LegsChecked,
     NoticeKind,
@@ -132,12 +131,7 @@ def _asked_at(history: TransferHistory, record: Record, *, both_up: bool = True)
     legs: list[LegReport | None] = [event.caller, event.supervisor] if both_up else [event.supervisor]
     if any(leg is None or (both_up and not leg.up) for leg in legs):
         return None
-    for _, earlier in history.records:
-        if any(
-            isinstance(each, CheckLegs) and each.command_id == event.command_id for each in earlier.outbox
-        ):
-            return earlier.at
-    return None
+    return history.check_asked_at(record)
 
 
 def _left_alone_at(world: World, history: TransferHistory) -> float | None:

@@ -17,6 +17,9 @@ from warmxfer.schemas import WarmTransferResult, encode
 
 from .transfer_history import TransferHistory
 
+CLOCK_SLACK_S = 0.2
+"""How far the sandbox's clock and the broker's may differ; both run on one machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -190,20 +193,29 @@ def caller_not_cut_off(effects: Effects) -> Iterator[Violation]:
         yield Violation("I1", "the caller's leg ended, and the caller had not hung up")
 
 
-def from_report(report: dict[str, Any], result: WarmTransferResult | None, primary_room: str) -> Effects:
+def from_report(
+    report: dict[str, Any],
+    result: WarmTransferResult | None,
+    primary_room: str,
+    *,
+    returned: bool = False,
+    last_check_at: float | None = None,
+) -> Effects:
     """Return the `Effects` that the sandbox's report of one transfer shows.
 
-    Without a result the caller has to be with the AI, or with a supervisor whose leg is up. If the supervisor
-    hangs up after a complete transfer, the caller is alone by the supervisor's choice: that is allowed.
+    Without a result the caller has to be with the AI, or with a supervisor whose leg is up. So does a caller
+    whom the bridge guard `returned`. If the supervisor hangs up after the last leg check of the guard, the
+    caller is alone by the supervisor's choice. An earlier hang-up is no excuse.
     """
     room, legs_up = report["callerRoom"], report["supervisorLegsUp"]
     if result is None:
         with_supervisor = room not in (None, primary_room) and bool(legs_up)
         consultation_room = room
     else:
-        with_supervisor = result.success
+        with_supervisor = result.success and not returned
         consultation_room = result.consultation_room_id
-    supervisor_hung_up = with_supervisor and report["supervisorEndedBy"] == "person"
+    by_choice = with_supervisor and report["supervisorEndedBy"] == "person"
+    by_choice = by_choice and is_after_guard(report["supervisorEndedAt"], result, last_check_at)
     return Effects(
         with_supervisor=with_supervisor,
         outcome=result.outcome.value if result else "no result",
@@ -216,6 +228,13 @@ def from_report(report: dict[str, Any], result: WarmTransferResult | None, prima
         caller_room=room,
         caller_room_expected=consultation_room if with_supervisor else primary_room,
         caller_muted=report["callerHeld"],
-        caller_alone=report["callerAlone"] and not supervisor_hung_up,
+        caller_alone=report["callerAlone"] and not by_choice,
         caller_cut_off=report["callerEndedBy"] not in (None, "person"),
     )
+
+
+def is_after_guard(ended_at: float, result: WarmTransferResult | None, last_check_at: float | None) -> bool:
+    """Return whether no answered leg check could show that the supervisor's leg ended at `ended_at`."""
+    if last_check_at is None:
+        return result is not None and "legs" in result.evidence
+    return ended_at >= last_check_at - CLOCK_SLACK_S

@@ -11,7 +11,9 @@ from warmxfer.actors.coordinator.state_machine import ENDED, Record, Stage, deco
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
+    CheckLegs,
     CommandFailed,
+    LegsChecked,
     NoticeKind,
     Outcome,
     PhaseChanged,
@@ -81,6 +83,26 @@ class TransferHistory:
         """When the first record that ends the transfer and its guard was stored."""
         ends = (s.at for s, record in self.records if record.state.stage in ENDED - {Stage.GUARDING})
         return next(ends, None)
+
+    def check_asked_at(self, record: Record) -> float | None:
+        """Return when the leg check that `record` answers was asked for; None if its event is no answer."""
+        if not isinstance(record.event, LegsChecked):
+            return None
+        for _, earlier in self.records:
+            checks = [each.command_id for each in earlier.outbox if isinstance(each, CheckLegs)]
+            if record.event.command_id in checks:
+                return earlier.at
+        return None
+
+    @property
+    def last_check_at(self) -> float | None:
+        """When the last leg check was asked for that said something of the supervisor."""
+        answered = [
+            self.check_asked_at(record)
+            for _, record in self.records
+            if isinstance(record.event, LegsChecked) and record.event.supervisor is not None
+        ]
+        return max((at for at in answered if at is not None), default=None)
 
     @property
     def notice_kinds(self) -> list[NoticeKind]:
