@@ -8,6 +8,7 @@ from .clock import Clock
 from .faults import FaultRegistry
 from .ledger import Ledger
 from .people.phonebook import PhoneBook
+from .rooms.dispatched_agents import DispatchedAgents
 from .rooms.recordings import Recordings
 from .rooms.room_activity import RoomActivity
 from .rooms.rooms import Participant, Room, Rooms
@@ -80,6 +81,7 @@ class Cloud:
         self.recordings = Recordings(self.clock, self.ledger)
         self.activity = RoomActivity(self.clock, self.ledger, self.webhooks, self.recordings)
         self.sockets = AgentSockets(self.clock, self.activity)
+        self.dispatched_agents = DispatchedAgents(self.clock, self.ledger, self.activity)
         call_status = CallStatus(self.webhooks, self.rooms)
         self.call_engine = CallEngine(
             self.clock, self.ledger, self.activity, self.rooms, self.calls, self.phonebook, call_status

@@ -1,7 +1,8 @@
 """Report about one transfer, computed from the ledger alone.
 
 A dial belongs to a transfer if a value of its metadata is the transfer's key, or if its attemptKey begins
-with that key.
+with that key. A dial or a dispatch whose metadata has the attempt `rescue` is a rescue: it is counted alone,
+and its leg is not the supervisor's.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 
 from .ledger import Entry
 
+RESCUE = "rescue"
 _END_KINDS = frozenset({"end", "hangup"})
 
 
@@ -18,7 +20,9 @@ def report(
 ) -> dict[str, Any]:
     """Return the facts that the invariants of a transfer refer to; docs/sandbox.md explains each field."""
     ledger = list(entries)
-    dials = [entry for entry in ledger if entry["kind"] == "dial" and _belongs(entry, transfer_key)]
+    attempts = [e for e in ledger if e["kind"] in ("dial", "dispatch") and _belongs(e, transfer_key)]
+    rescues = [entry for entry in attempts if _is_rescue(entry)]
+    dials = [entry for entry in attempts if entry["kind"] == "dial" and not _is_rescue(entry)]
     caller = [entry for entry in ledger if entry["callId"] == caller_call_id]
     supervisor_call_ids = {entry["callId"] for entry in dials}
     ended_call_ids = {entry["callId"] for entry in ledger if entry["kind"] in _END_KINDS}
@@ -28,6 +32,7 @@ def report(
     )
     return {
         "dials": dict(Counter(_attempt(entry) for entry in dials)),
+        "rescues": len(rescues),
         "switches": _switches(caller, primary_room),
         "supervisorLegsUp": len(supervisor_call_ids - ended_call_ids),
         "supervisorEndedBy": _ended_by(entry for entry in ledger if entry["callId"] in supervisor_call_ids),
@@ -47,6 +52,10 @@ def report(
 def _belongs(dial: Entry, transfer_key: str) -> bool:
     metadata = dial["metadata"] or {}
     return transfer_key in metadata.values() or _attempt(dial).startswith(transfer_key)
+
+
+def _is_rescue(entry: Entry) -> bool:
+    return (entry["metadata"] or {}).get("attempt") == RESCUE
 
 
 def _attempt(dial: Entry) -> str:

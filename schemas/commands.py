@@ -20,7 +20,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from .fields import SummaryText, snake_case
-from .transfer import SIPDestination, SpokenLines
+from .transfer import Rescue, SIPDestination, SpokenLines
 
 __all__ = [
     "AnyCommand",
@@ -38,6 +38,7 @@ __all__ = [
     "LeaveConsultation",
     "RecordParticipant",
     "ReleaseCaller",
+    "RescueCaller",
     "ReturnCaller",
     "Summarize",
     "SwitchCaller",
@@ -158,6 +159,25 @@ class CheckLegs(Command, frozen=True, kw_only=True):
     supervisor_call_id: str | None
 
 
+class RescueCaller(Command, frozen=True, kw_only=True):
+    """Bring a person or an agent into `room_id`, to a caller whose session is dead. -> CallerRescued
+
+    The gateway checks first that the caller's leg is up and that the caller is not with the supervisor.
+    """
+
+    room_id: str
+    """The primary room."""
+    caller_call_id: str | None
+    """None if it is unknown. The gateway then looks for the caller's leg in `room_id`."""
+    supervisor_call_id: str | None
+    consultation_room_id: str | None
+    """None if the caller is certainly not there."""
+    participant_id: str
+    """The id under which a dialled person joins."""
+    ringing_timeout_s: int
+    rescue: Rescue
+
+
 class RecordParticipant(Command, frozen=True, kw_only=True):
     """Make sure that a participant in `room_id` is recorded. -> RecordingStarted"""
 
@@ -223,6 +243,7 @@ ToGateway = (
     | DialSupervisor
     | SwitchCaller
     | ReturnCaller
+    | RescueCaller
     | EndCall
     | CheckLegs
     | RecordParticipant

@@ -27,6 +27,7 @@ __all__ = [
     "CallerCallFound",
     "CallerHeld",
     "CallerReleased",
+    "CallerRescued",
     "CallerReturned",
     "CallerSwitched",
     "CancelRequested",
@@ -204,6 +205,14 @@ class CallerReturned(CommandReply, frozen=True, kw_only=True):
     caller_up: bool
 
 
+class CallerRescued(CommandReply, frozen=True, kw_only=True):
+    """The provider accepted the dial or the dispatch. Whether the person answers is not awaited."""
+
+    by: Literal["dial", "agent"]
+    call_id: str | None = None
+    """The leg of a dial."""
+
+
 class CallEnded(CommandReply, frozen=True, kw_only=True):
     """The supervisor's leg is down for good. `existed` is False if there is none and none can start."""
 
@@ -332,6 +341,7 @@ AnyEvent = (
     | CallerCallEnded
     | CallerSwitched
     | CallerReturned
+    | CallerRescued
     | CallEnded
     | LegsChecked
     | RecordingStarted

@@ -4,6 +4,7 @@ wxs-<transfer id>-<attempt>   the supervisor in the consultation room
 wxc-<transfer id>             the caller in the consultation room
 wxr-<transfer id>             the caller after the return to the primary room
 wxa-<transfer id>             the briefing agent in the consultation room
+wxh-<transfer id>             the person who was dialled to rescue the caller, in the primary room
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ TRANSFER_ID = r"[A-Za-z0-9_-]{1,64}"
 ATTEMPT = r"[1-9][0-9]{0,2}"
 """Patterns of the two parts: a transfer id, and the number of a dial attempt."""
 
-Role = Literal["supervisor", "caller", "agent"]
+Role = Literal["supervisor", "caller", "agent", "rescuer"]
 
-_ROLES: dict[str, Role] = {"wxc": "caller", "wxr": "caller", "wxa": "agent"}
+_ROLES: dict[str, Role] = {"wxc": "caller", "wxr": "caller", "wxa": "agent", "wxh": "rescuer"}
 _SUPERVISOR = re.compile(rf"wxs-(?P<id>{TRANSFER_ID})-(?P<attempt>{ATTEMPT})", re.ASCII)
-_OTHER = re.compile(rf"(?P<prefix>wx[cra])-(?P<id>{TRANSFER_ID})", re.ASCII)
+_OTHER = re.compile(rf"(?P<prefix>wx[crah])-(?P<id>{TRANSFER_ID})", re.ASCII)
 
 
 class ParticipantId(NamedTuple):
@@ -48,6 +49,11 @@ def caller_return(transfer_id: str) -> str:
 def agent(transfer_id: str) -> str:
     """Return the briefing agent's id in the consultation room."""
     return f"wxa-{transfer_id}"
+
+
+def rescuer(transfer_id: str) -> str:
+    """Return the id of the person who was dialled to rescue the caller."""
+    return f"wxh-{transfer_id}"
 
 
 def parse(participant_id: str) -> ParticipantId | None:

@@ -105,6 +105,23 @@ class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
     extra_options: SIPOptions = field(default_factory=SIPOptions)
 
 
+class RescueByDial(SIPDestination, frozen=True, forbid_unknown_fields=True, tag="dial", tag_field="by"):
+    """A rescue: dial this number once into the primary room, where the caller is."""
+
+
+class RescueByAgent(Struct, frozen=True, forbid_unknown_fields=True, tag="agent", tag_field="by"):
+    """A rescue: have the provider dispatch this agent once into the primary room, where the caller is."""
+
+    agent_id: ProviderId
+    version_id: ProviderId | None = None
+    """The deployed version of an agent that the provider runs. None: the provider's choice."""
+    metadata: CallMetadata = field(default_factory=dict[str, str])
+    """Passed on to the agent."""
+
+
+Rescue = RescueByDial | RescueByAgent
+
+
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """The fixed sentences that callers and supervisors hear. The default apologies are in `outcomes.py`.
 
@@ -158,6 +175,19 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     versions without the bridge guard, which also complete without a leg check.
     """
     lines: SpokenLines = field(default_factory=SpokenLines)
+    rescue: Annotated[
+        RescueByDial | RescueByAgent | UnsetType | None,
+        Meta(
+            extra={
+                "remedy": 'give an object with "by": "dial" and the fields of a destination, '
+                'or with "by": "agent" and agent_id'
+            }
+        ),
+    ] = UNSET
+    """What is done for a caller whose session is dead. None: nothing, and the evidence says so.
+
+    The coordinator writes None into a request without it. UNSET is left only in records of older versions.
+    """
 
 
 class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,9 +210,12 @@ class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
     """Return `request` with each default whose absence in a record means an older version's behaviour."""
-    if request.config.bridge_guard_s is not None:
-        return request
-    config = structs.replace(request.config, bridge_guard_s=DEFAULT_BRIDGE_GUARD_S)
+    guard_s, rescue = request.config.bridge_guard_s, request.config.rescue
+    config = structs.replace(
+        request.config,
+        bridge_guard_s=DEFAULT_BRIDGE_GUARD_S if guard_s is None else guard_s,
+        rescue=None if rescue is UNSET else rescue,
+    )
     return structs.replace(request, config=config)
 
 
@@ -231,8 +264,10 @@ class NoticeKind(StrEnum):
     """A request was refused: its transfer id already belongs to another request."""
     CALLER_RETURNED = "caller_returned"
     """The supervisor left the caller alone right after completion; the caller is back with the AI."""
+    CALLER_RESCUED = "caller_rescued"
+    """As before, and the session is lost; the provider accepted the rescue."""
     CALLER_ALONE = "caller_alone"
-    """The supervisor left the caller alone right after completion, and no return was confirmed."""
+    """The supervisor left the caller alone right after completion, and no return or session was confirmed."""
 
 
 class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):

@@ -52,16 +52,15 @@ def _read_json(data: bytes) -> Any:
 
 
 def _reject_reserved(raw: Any) -> None:
-    options = _walk(raw, ["config", "destination", "extra_options"])
-    if not isinstance(options, dict):
-        return
-    for key in cast("dict[str, Any]", options):
-        if _camel(key) in RESERVED_OPTIONS:
-            raise InvalidRequest(
-                f"config.destination.extra_options has {_show(key)}, which warmxfer sets itself; "
-                "remove it and use the fields of config.destination.",
-                field="config.destination.extra_options",
-            )
+    for destination in ("destination", "rescue"):
+        options = _walk(raw, ["config", destination, "extra_options"])
+        for key in cast("dict[str, Any]", options) if isinstance(options, dict) else ():
+            if _camel(key) in RESERVED_OPTIONS:
+                raise InvalidRequest(
+                    f"config.{destination}.extra_options has {_show(key)}, which warmxfer sets itself; "
+                    f"remove it and use the fields of config.{destination}.",
+                    field=f"config.{destination}.extra_options",
+                )
 
 
 def _convert(raw: Any, kind: type[R]) -> R:
@@ -77,7 +76,7 @@ def _validation_error(message: str, raw: Any, kind: type) -> InvalidRequest:
     path = _path(location["path"]) if location else []
     where = ".".join(path) or "the message"
     if unknown := _UNKNOWN.search(problem):
-        hint = _nearest(unknown["name"], kind, path)
+        hint = _nearest(unknown["name"], _tagged(_struct_at(kind, path), _walk(raw, path)))
         return InvalidRequest(
             f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
             field=".".join([*path, _cut(_masked(unknown["name"]))]),
@@ -125,12 +124,13 @@ def _camel(key: str) -> str:
     return head + "".join(part.capitalize() for part in tail)
 
 
-def _struct_at(kind: type, path: list[str]) -> inspect.StructType | None:
+def _struct_at(kind: type, path: list[str]) -> inspect.Type | None:
+    """Return the struct at `path`, or the union of tagged structs there."""
     found: inspect.Type | None = inspect.type_info(kind)
     for step in path:
         info = _field(found, step)
         found = _plain(info.type) if info else None
-    return found if isinstance(found, inspect.StructType) else None
+    return found
 
 
 def _plain(info: inspect.Type) -> inspect.Type:
@@ -143,10 +143,15 @@ def _plain(info: inspect.Type) -> inspect.Type:
     return info
 
 
+def _fields(info: inspect.Type | None) -> list[inspect.Field]:
+    """Return the fields of a struct, or those of all structs of a union."""
+    if isinstance(info, inspect.UnionType):
+        return [field for each in info.types for field in _fields(each)]
+    return list(info.fields) if isinstance(info, inspect.StructType) else []
+
+
 def _field(info: inspect.Type | None, name: str) -> inspect.Field | None:
-    if not isinstance(info, inspect.StructType):
-        return None
-    return next((each for each in info.fields if each.encode_name == name), None)
+    return next((each for each in _fields(info) if each.encode_name == name), None)
 
 
 def _hint(kind: type, path: list[str]) -> str | None:
@@ -174,8 +179,16 @@ def _remedy(info: inspect.Type) -> str | None:
     return None
 
 
-def _nearest(name: str, kind: type, path: list[str]) -> str:
-    struct = _struct_at(kind, path)
-    known = [each.encode_name for each in struct.fields] if struct else []
+def _tagged(info: inspect.Type | None, raw: Any) -> inspect.Type | None:
+    """Return the struct that the tag in `raw` selects from a union; `info` if it is no union."""
+    if not isinstance(info, inspect.UnionType) or not isinstance(raw, dict):
+        return info
+    structs = [each for each in info.types if isinstance(each, inspect.StructType)]
+    given = cast("dict[str, Any]", raw)
+    return next((each for each in structs if given.get(str(each.tag_field)) == each.tag), info)
+
+
+def _nearest(name: str, info: inspect.Type | None) -> str:
+    known = [each.encode_name for each in _fields(info)]
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"the fields here are {', '.join(known)}."

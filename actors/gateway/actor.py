@@ -33,6 +33,7 @@ from warmxfer.schemas import (
     InternalError,
     NewerMessage,
     RecordParticipant,
+    RescueCaller,
     RetryableError,
     ReturnCaller,
     SwitchCaller,
@@ -48,6 +49,7 @@ from .context import GatewayContext
 from .handlers.dial import dial_supervisor, end_call
 from .handlers.legs import check_legs, find_caller_call
 from .handlers.record import record_participant
+from .handlers.rescue import rescue_caller
 from .handlers.return_caller import return_caller
 from .handlers.rooms import close_room, create_room
 from .handlers.switch import switch_caller
@@ -68,6 +70,7 @@ HANDLERS: Mapping[type[Command], Handler] = {
     DialSupervisor: dial_supervisor,
     SwitchCaller: switch_caller,
     ReturnCaller: return_caller,
+    RescueCaller: rescue_caller,
     EndCall: end_call,
     CheckLegs: check_legs,
     RecordParticipant: record_participant,

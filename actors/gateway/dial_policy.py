@@ -49,16 +49,19 @@ class DialPolicy:
         hosts = _read_list(env, "WARMXFER_DIAL_SIP_HOSTS", _HOST.fullmatch, "lower-case host names")
         return cls(frozenset(regions), tuple(prefixes), frozenset(hosts))
 
-    def check(self, destination: SIPDestination) -> None:
-        """Return if `destination` may be dialled.
+    def check(self, destination: SIPDestination, field: str = FIELD) -> None:
+        """Return if `destination` may be dialled. `field` names its number in the error.
 
         Raises `InvalidRequest`, whose message does not contain the number.
         """
         address = destination.sip_call_to
-        if address.startswith("+"):
-            self._check_number(address)
-        else:
-            self._check_uri(address)
+        try:
+            if address.startswith("+"):
+                self._check_number(address)
+            else:
+                self._check_uri(address)
+        except _NotAllowed as error:
+            raise InvalidRequest(f"{field} {error}", field=field) from error
 
     def _check_number(self, address: str) -> None:
         try:
@@ -99,8 +102,12 @@ class DialPolicy:
             raise _rejection(f"is at {host}", "add the host to WARMXFER_DIAL_SIP_HOSTS to allow it")
 
 
-def _rejection(problem: str, remedy: str) -> InvalidRequest:
-    return InvalidRequest(f"{FIELD} {problem}; {remedy}.", field=FIELD)
+class _NotAllowed(Exception):
+    """What is wrong with an address, and the remedy."""
+
+
+def _rejection(problem: str, remedy: str) -> _NotAllowed:
+    return _NotAllowed(f"{problem}; {remedy}.")
 
 
 def _read_list(

@@ -94,9 +94,12 @@ class OrphanCallReaper:
             return True
 
     async def _end(self, leg: CallRecord) -> None:
-        """Hang up, and close the room: a briefing agent may still be in it."""
+        """Hang up, and close the consultation room: a briefing agent may still be in it.
+
+        The leg of a rescue is in the primary room, which is not ours to close.
+        """
         owner = call_marks.parse_call_metadata(leg.metadata)
         log.error("orphan_call_ended", transfer_id=owner and owner.transfer_id)
         await self._provider.end(leg.call_id)
-        if leg.room_id is not None:
+        if leg.room_id is not None and owner is not None and owner.role == "supervisor":
             await self._provider.close_room(leg.room_id)

@@ -147,6 +147,22 @@ class Provider(Protocol):
         """Place a call, at most once. A request is sent again only if the provider did nothing."""
         ...
 
+    async def dispatch_agent(
+        self,
+        agent_id: str,
+        room_id: str,
+        *,
+        version_id: str | None,
+        metadata: Mapping[str, str],
+        within_s: float | None = None,
+    ) -> None:
+        """Have the provider start an agent that joins `room_id`, at most once.
+
+        Returns when the provider has assigned the agent, before it joins. Raises `Rejected` if no agent is
+        available, or if the provider runs no agents.
+        """
+        ...
+
     async def switch(
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None
     ) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from warmxfer.actors.primary import Attachment
 from warmxfer.actors.primary.hold_lease import DEFAULT_LEASE_S
 from warmxfer.adapters.rooms.videosdk.framework import WarmTransferConfig, WarmTransferResult
 from warmxfer.bus import Bus
+from warmxfer.schemas import Rescue
 
 from .bus_registration import BusRegistration
 from .per_session import has_per_session, per_session
@@ -34,6 +35,7 @@ def install(
     caller_arrival_timeout_s: float = 15.0,
     brief_by: Literal["briefing", "session"] = "briefing",
     lines: Mapping[str, Any] | None = None,
+    rescue: Rescue | Mapping[str, Any] | None = None,
 ) -> None:
     """Replace `session.warm_transfer` by warmxfer's. Connects to nothing before its first call.
 
@@ -49,6 +51,8 @@ def install(
       anew from the classes of the session's. A `config.briefing_pipeline_factory` is always called here.
     - `lines`: spoken sentences by their names in `SpokenLines`, for example in another language. The others
       stay English.
+    - `rescue`: what is done for a caller whose agent process died, as `config.rescue` of a request. None: the
+      caller may be alone.
 
     A second call on the same session sets these for the transfers that follow; `nats_url` None then keeps the
     address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`.
@@ -60,6 +64,7 @@ def install(
         "lines": dict(lines or {}),
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
+        "rescue": rescue,
     }
     transfers = per_session(session, SessionTransfers)
     transfers.configure(nats_url, settings, brief_here=brief_by == "session")

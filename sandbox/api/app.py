@@ -13,7 +13,7 @@ from ..errors import HttpError, error_response, routing_error_response
 from ..faults import LLM_PATH
 from ..settings import Settings
 from ..signing import public_key_pem
-from . import admin, calls, chat_completions, recordings, rooms
+from . import admin, agents, calls, chat_completions, recordings, rooms
 from .fault_middleware import FaultMiddleware
 
 _ROUTES = [
@@ -27,6 +27,7 @@ _ROUTES = [
     Route("/v2/sip/call/switch-room", calls.switch_call, methods=["POST"]),
     Route("/v2/sip/call/end", calls.end_call, methods=["POST"]),
     Route("/v2/sip/call/{call_id}", calls.get_call, methods=["GET"]),
+    Route("/v2/agent/dispatch", agents.dispatch_agent, methods=["POST"]),
     Route("/v2/recordings/participant/start", recordings.start_recording, methods=["POST"]),
     Route("/v2/recordings/participant/stop", recordings.stop_recording, methods=["POST"]),
     Route("/v2/sip/webhooks", calls.create_webhook, methods=["POST"]),

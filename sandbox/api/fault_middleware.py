@@ -19,7 +19,7 @@ from ..limits import MAX_LLM_BODY_BYTES
 DRIP_CHUNKS = 20
 """Number of chunks in a `slow_drip` response."""
 
-_ROOM_FIELDS = ("roomId", "destinationRoomId", "customRoomId")
+_ROOM_FIELDS = ("roomId", "destinationRoomId", "customRoomId", "meetingId")
 
 AbortConnection = Callable[[Any], None]
 """Function of serve() that aborts the connection of a client address."""

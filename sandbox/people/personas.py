@@ -57,6 +57,7 @@ NO: Final = "No, sorry, I can't take this call right now, I am in a meeting."
 GREETING_TO_CALLER: Final = "Hi, this is the supervisor."
 GREETING_TO_SUPERVISOR: Final = "Hello, is somebody there?"
 STILL_THERE: Final = "Are you still there?"
+GREETING_OF_RESCUER: Final = "Hello, this is the front office. Our assistant failed; I am with you now."
 VOICEMAIL: Final = "Hi, you have reached the voicemail of Dana. Please leave a message after the beep."
 VOICEMAIL_SILENCE_S: Final = 30.0
 REFUND_STORY: Final = (
@@ -140,6 +141,11 @@ async def eager(phone: Phone, person: Person) -> None:
 
 async def silent(phone: Phone, person: Person) -> None:
     """Stay on the line and never speak."""
+
+
+async def rescuer(phone: Phone, person: Person) -> None:
+    """Talk to a caller whose AI is gone, and stay on the line."""
+    await phone.say(GREETING_OF_RESCUER)
 
 
 async def voicemail(phone: Phone, person: Person) -> None:
@@ -230,6 +236,7 @@ SUPERVISORS: Final = {
     "+14155550111": Person("silent", silent),
     "+14155550112": Person("curious", curious),
     "+14155550113": Person("eager", eager),
+    "+14155550114": Person("rescuer", rescuer),
 }
 CALLERS: Final = {
     "+14155550201": Person("patient", patient),

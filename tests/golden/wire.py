@@ -23,7 +23,7 @@ from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
-from warmxfer.actors.gateway.handlers import dial, return_caller
+from warmxfer.actors.gateway.handlers import dial, rescue, return_caller
 from warmxfer.actors.runtime import exit_codes
 from warmxfer.bus import BusSettings, dead_letters, stream, subjects
 from warmxfer.bus.messages import Delivery
@@ -58,6 +58,11 @@ PUBLIC_VALUES = {
     transfer.WarmTransferPhase: "phase",
     transfer.NoticeKind: "notice kind",
 }
+PUBLIC_PARTS = {
+    transfer.RescueByDial: "request.config.rescue.dial",
+    transfer.RescueByAgent: "request.config.rescue.agent",
+}
+"""Parts of public messages that are told apart by their own tag."""
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {
@@ -82,6 +87,7 @@ INTERNAL_VALUES = {Stage: "stage", PreparationTask: "task", CallCause: "call_cau
 ROLES: dict[type, str] = {
     **PUBLIC_MESSAGES,
     transfer.SIPDestination: "request.config.destination",
+    **PUBLIC_PARTS,
     **PUBLIC_VALUES,
     **QUERIES,
     **KEPT,
@@ -102,7 +108,9 @@ EXIT_CODES = {
 def public() -> Wire:
     """Return the names that users depend on, read from the code."""
     return {
-        "messages": Facts(PUBLIC_VALUES | PUBLIC_MESSAGES).add(PUBLIC_MESSAGES),
+        "messages": Facts(PUBLIC_VALUES | PUBLIC_MESSAGES | PUBLIC_PARTS).add(
+            [*PUBLIC_MESSAGES, *PUBLIC_PARTS]
+        ),
         "values": values(PUBLIC_VALUES),
         "subjects": _subjects(public=True),
         "environment": dict.fromkeys(product_variables(), "read"),
@@ -168,6 +176,7 @@ def _names() -> dict[str, Any]:
         "timer in the bridge guard": GUARD_TIMER,
         "effect dial": dial._effect(1),
         "effect switch": leg_lookup.SWITCH,
+        "effect rescue": rescue.RESCUE,
         **{
             f"effect return, attempt {n}": name
             for n, name in enumerate(return_caller.RETURN_EFFECTS, start=1)
@@ -178,6 +187,10 @@ def _names() -> dict[str, Any]:
         "participant caller, looked for there": participant_ids.caller_consult("ID"),
         "participant caller, back in the primary room": state.caller_return_id,
         "participant briefing agent": state.agent_participant_id,
+        "participant rescuer": state.rescuer_participant_id,
+        **{
+            f"rescue metadata {key}": value for key, value in call_marks.rescue_metadata("ID", "NAME").items()
+        },
         **{f"call metadata {key}": value for key, value in call_marks.call_metadata("ID", 1, "NAME").items()},
     }
 

@@ -31,6 +31,7 @@ from warmxfer.actors.coordinator.state_machine import (
     step,
 )
 from warmxfer.actors.coordinator.state_machine.record import Output
+from warmxfer.actors.coordinator.state_machine.rescue_replies import RESCUED_BY
 from warmxfer.actors.coordinator.state_machine.state import PendingCommand
 from warmxfer.schemas import (
     AnyEvent,
@@ -70,16 +71,18 @@ NOT_READ_IN_CLEANUP: dict[str, Any] = {
 }
 """Fields that are only passed on from clean-up on, with the values that stand for all."""
 
+DECIDED_AGAINST = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
 COMPLETE = frozenset({Stage.GUARDING, Stage.COMPLETED})
 GUARD_OUTPUTS = frozenset(
     {
         "check_legs",
         "return_caller",
         "release_caller",
+        "rescue_caller",
         "leave_call",
         "close_room",
         "set_timer",
-        *(f"notice:{kind.value}" for kind in (NoticeKind.CALLER_RETURNED, NoticeKind.CALLER_ALONE)),
+        *(f"notice:{kind.value}" for kind in NoticeKind if kind is not NoticeKind.ID_IN_USE),
     }
 )
 """What a guard may send and publish."""
@@ -216,8 +219,10 @@ class AbstractMachine:
             return Step(event, event_type, number, (), "") if remembered else None
         outbox = names(result.outbox)
         before = self.states[number]
-        violation = _step_violation(before, result.state, outbox) or _recording_violation(
-            before, result.state, event, outbox
+        violation = (
+            _step_violation(before, result.state, outbox)
+            or _recording_violation(before, result.state, event, outbox)
+            or _lost_session_violation(before, result.state, event)
         )
         return Step(event, event_type, self._number(result.state), outbox, violation)
 
@@ -243,6 +248,7 @@ def _step_violation(before: Transfer, after: Transfer, outbox: tuple[str, ...]) 
             "close_room",
             "return_caller",
             "release_caller",
+            "rescue_caller",
             "check_legs",
             "set_timer",
         }:
@@ -288,4 +294,18 @@ def _recording_violation(
     settled = event.is_deadline or event.name in RECORDING_SETTLED
     if after.stage in COMPLETE and before.awaits(RecordParticipant) and not settled:
         return "I28: complete before it was settled whether the caller is recorded"
+    return ""
+
+
+def _lost_session_violation(before: Transfer, after: Transfer, event: AbstractEvent) -> str:
+    """Return the invariant about a lost session that this step breaks, or an empty string."""
+    evidence = after.decision.evidence if after.decision else {}
+    if evidence.get("caller_rescued") in RESCUED_BY.values() and event.name != "rescued":
+        return "I29: the evidence says that the caller was rescued, and no reply said so"
+    known = before.session_lost and before.stage in DECIDED_AGAINST
+    concerns = (
+        after.session_lost and after.stage in DECIDED_AGAINST and after.caller is not CallerPlace.HUNG_UP
+    )
+    if concerns and not known and "caller" not in evidence:
+        return "I29: the session is lost, and the evidence does not say that the caller may be alone"
     return ""

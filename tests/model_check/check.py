@@ -10,28 +10,41 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
+
+from warmxfer.schemas import RescueByAgent
 
 from .expected_behaviour import ExpectedBehaviour
 from .explorer import Explorer, Report
 from .mutations import MUTATIONS, Mutation
 
-CONFIGS: dict[str, dict[str, str | float | bool | None]] = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True, "bridge_guard_s": 5.0},
-    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed", "bridge_guard_s": 0.0},
+    "sequential": {
+        "pacing": "sequential",
+        "on_briefing_timeout": "proceed",
+        "bridge_guard_s": 0.0,
+        "rescue": None,
+    },
+    "rescue": {"pacing": "sequential", "bridge_guard_s": 5.0, "rescue": RescueByAgent(agent_id="agent")},
     "admitted by an older version": {"pacing": "overlap", "record": True, "bridge_guard_s": None},
 }
 
 
+BEHAVIOURS = {"rescue": ExpectedBehaviour(session_may_die=True)}
+"""What differs in the actors of a configuration."""
+
+
 def explore_config(config: str) -> tuple[Explorer, Report]:
     """Explore the product as it is, with actors that behave as expected."""
-    explorer = Explorer(ExpectedBehaviour(), **CONFIGS[config])
+    explorer = Explorer(BEHAVIOURS.get(config, ExpectedBehaviour()), **CONFIGS[config])
     return explorer, explorer.run()
 
 
 def explore_mutation(mutation: Mutation) -> Report:
-    """Explore `overlap` with one mutation applied."""
+    """Explore the mutation's configuration, with the mutation applied."""
     with mutation.applied():
-        return Explorer(mutation.behaviour, **CONFIGS["overlap"]).run()
+        return Explorer(mutation.behaviour, **CONFIGS[mutation.config]).run()
 
 
 def trace_lines(report: Report) -> Iterator[str]:

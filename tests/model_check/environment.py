@@ -31,6 +31,7 @@ class Environment:
             self._dial,
             self._switch,
             self._return,
+            self._rescue,
             self._check,
         )
         return [
@@ -58,6 +59,10 @@ class Environment:
             yield Change(
                 "the session closes during the hold", world._replace(session="closed"), optional=True
             )
+        dies = self.behaviour.session_may_die and (not world.stage.ended or world.stage is Stage.GUARDING)
+        if dies and world.session == "holding" and "release_caller" in world.sent:
+            # A process that was killed earlier is one that has done nothing since.
+            yield Change("the session's process is killed", world._replace(session="dead"), optional=True)
         if world.session == "holding" and world.stage is Stage.GUARDING:
             yield Change("a new transfer holds the caller", world._replace(session="taken"), optional=True)
         if world.session == "talking":
@@ -202,6 +207,26 @@ class Environment:
                 "the gateway claims another return",
                 world._replace(return_move="twice" if raced else "claimed", return_retried=True),
             )
+
+    def _rescue(self, world: World) -> Iterator[Change]:
+        """Rescue a caller whose leg is up and who is not with the supervisor."""
+        if "rescue_caller" in world.sent and world.rescue == "idle" and self.needs_rescue(world):
+            hung_up = world.caller == "hung_up"
+            yield Change(
+                "the gateway requests the rescue",
+                world._replace(rescue="claimed"),
+                violation="I30: a caller who hung up was rescued" if hung_up else "",
+            )
+        if "rescue_caller" in world.sent and world.rescue == "claimed":
+            # Only without a claim is the command not spent.
+            yield Change("the gateway requests another rescue", world._replace(rescue="twice"))
+
+    def needs_rescue(self, world: World) -> bool:
+        if not self.behaviour.rescue_checks_legs:
+            return True
+        if world.caller == "consultation":
+            return world.leg_down
+        return world.caller != "hung_up"
 
     def caller_is_returned(self, world: World) -> bool:
         """Return True if the caller is in the primary room as far as `ReturnCaller` can tell.

@@ -67,6 +67,11 @@ CONDITIONS: dict[str, Condition] = {
     "released": lambda environment, world: world.session == "released",
     "released: lease expired": lambda environment, world: world.session == "lease_expired",
     "released: session closed": lambda environment, world: world.session in ("closed", "closed_early"),
+    "rescued": lambda environment, world: world.rescue == "claimed",
+    "rescue_caller failed: caller_gone": lambda environment, world: world.caller == "hung_up",
+    "rescue_caller failed: called_off": lambda environment, world: (
+        world.switch == "executed" and world.leg in ("up", "down")
+    ),
     "released: new transfer": lambda environment, world: world.session == "taken",
     "call ended": lambda environment, world: world.leg_down,
     "call ended: no call existed": lambda environment, world: (
@@ -110,6 +115,7 @@ assert {event.name for event in ABSTRACT_EVENTS} > RETURN_SETTLED
 NOT_GUARANTEED = frozenset(
     {
         "dialed",
+        "rescued",
         "room created",
         "caller joined the consultation room",
         "caller audio enabled in the consultation room",
@@ -122,6 +128,7 @@ WITH_EFFECT = frozenset(
     {
         "hold_caller",
         "release_caller",
+        "rescue_caller",
         "leave_call",
         "create_room",
         "close_room",

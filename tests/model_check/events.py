@@ -18,6 +18,7 @@ from warmxfer.schemas import (
     CallerCallFound,
     CallerHeld,
     CallerReleased,
+    CallerRescued,
     CallerReturned,
     CallerSwitched,
     CancelRequested,
@@ -184,6 +185,7 @@ COMMAND_KINDS = (
     "switch_caller",
     "return_caller",
     "release_caller",
+    "rescue_caller",
     "end_call",
     "leave_consultation",
     "record_participant",
@@ -194,6 +196,7 @@ FAULTS = {
     "switch_caller": tuple(FailureKind),
     "return_caller": tuple(FailureKind),
     "create_room": (FailureKind.REFUSED, FailureKind.UNKNOWN, FailureKind.BROKEN),
+    "rescue_caller": (FailureKind.CALLER_GONE, FailureKind.CALLED_OFF, FailureKind.UNKNOWN),
 }
 LOST_DEADLINE = "a deadline is dead-lettered"
 DEAD_LETTERS = {"an event is dead-lettered": "event", LOST_DEADLINE: "timeout"}
@@ -263,6 +266,7 @@ ABSTRACT_EVENTS: list[AbstractEvent] = [
     reply("release_caller", "released", lambda c: CallerReleased(command_id=c)),
     plain_event("released: lease expired", CallerReleased(command_id=None, cause="bus_silent")),
     plain_event("released: session closed", CallerReleased(command_id=None, cause="session_closed")),
+    reply("rescue_caller", "rescued", lambda c: CallerRescued(command_id=c, by="agent"), accepted_late=True),
     plain_event("released: new transfer", CallerReleased(command_id=None, cause="new_transfer")),
     reply("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
     reply(

@@ -28,3 +28,9 @@ class ExpectedBehaviour(NamedTuple):
     """The primary actor ignores a hold or release that is older than the one it acted on."""
     outbox_is_sent_again: bool = True
     """The next coordinator publishes what was committed and not published."""
+    session_may_die: bool = False
+    """No behaviour: whether the session's process may be killed. It multiplies the states."""
+    rescue_is_claimed: bool = True
+    """The gateway claims the rescue, so that a second command does not repeat it."""
+    rescue_checks_legs: bool = True
+    """The gateway rescues only a caller whose leg is up and who is not with the supervisor."""

@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from warmxfer.actors.coordinator.state_machine import Stage, Transfer
 from warmxfer.schemas import AnyEvent
@@ -53,7 +54,7 @@ class InvariantViolation(Exception):
 class Explorer:
     """One exploration of one configuration (`config`: fields of `WarmTransferConfig`)."""
 
-    def __init__(self, behaviour: ExpectedBehaviour, **config: str | float | bool | None) -> None:
+    def __init__(self, behaviour: ExpectedBehaviour, **config: Any) -> None:
         self._machine = AbstractMachine(**config)
         self._delivery = EventDelivery(Environment(behaviour))
         self._numbers: dict[int, int] = {}

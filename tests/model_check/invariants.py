@@ -1,18 +1,17 @@
 """Invariants of every state of transfer and world, and of every end.
 
 The numbers are those of the project's invariants. `abstract_machine.py` checks the invariants of a single
-step (I11, I17, I18, I28). `environment.py` checks what a change outside the coordinator breaks: I4, and a
-room that is closed while the caller is in it.
+step (I11, I17, I18, I28). `environment.py` checks what a change outside the coordinator breaks: I4, I30, and
+a room that is closed while the caller is in it.
 """
 
 from __future__ import annotations
 
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, Transfer
 
-from .abstract_machine import COMPLETE, admitted_effects
+from .abstract_machine import COMPLETE, DECIDED_AGAINST, admitted_effects
 from .world import UNDER_WAY, World
 
-DECIDED_AGAINST = frozenset({Stage.UNWINDING, Stage.CANCELLED, Stage.FAILED})
 ENDED_WITHOUT_BRIDGE = frozenset({Stage.CANCELLED, Stage.FAILED})
 
 
@@ -26,6 +25,8 @@ def violation(transfer: Transfer, world: World) -> str:
         return "I7: the provider moved the caller twice"
     if transfer.timer_due_at is not None and not world.timer:
         return "I14, L1: the record was committed without a timer: no event will wake the transfer"
+    if lost := _lost_session_violation(transfer, world):
+        return lost
     if stage in COMPLETE:
         return _completion_violation(world) or _guard_violation(transfer, world)
     if stage in DECIDED_AGAINST and (world.session == "left" or "leave_call" in world.sent):
@@ -45,6 +46,23 @@ def violation(transfer: Transfer, world: World) -> str:
         return "I8: the transfer has ended and the supervisor may still be dialled"
     if stage.ended and world.session == "holding" and "release_caller" not in world.sent:
         return "I2: the transfer has ended, the caller is muted, and no release was sent"
+    return ""
+
+
+def _lost_session_violation(transfer: Transfer, world: World) -> str:
+    """I29, I30: that a session is dead is noticed, and its caller is rescued at most once."""
+    if world.rescue == "twice":
+        return "I30: the caller was rescued twice"
+    returned = transfer.stage is Stage.COMPLETED and transfer.caller is CallerPlace.WITH_AI
+    ended = transfer.stage in ENDED_WITHOUT_BRIDGE or returned
+    if not ended or world.session != "dead" or world.caller == "hung_up":
+        return ""
+    if not transfer.session_lost:
+        return "I29: the transfer has ended, and it was not noticed that the session is dead"
+    assert transfer.request is not None
+    rescued = world.rescue != "idle" or "rescue_caller" in world.sent
+    if transfer.request.config.rescue and not rescued:
+        return "I29: the session is dead, and no rescue was sent"
     return ""
 
 

@@ -22,6 +22,8 @@ from warmxfer.actors.coordinator.state_machine import (
     guard,
     late_events,
     leg_checks,
+    rescue,
+    rescue_replies,
 )
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
@@ -61,6 +63,8 @@ class Mutation:
     """Beginning of the violation that the check must find."""
     behaviour: ExpectedBehaviour = field(default_factory=ExpectedBehaviour)
     patches: tuple[Patch, ...] = ()
+    config: str = "overlap"
+    """Configuration in which the mistake shows."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -192,6 +196,17 @@ def _treat_deadline_as_event(ctx: StepContext, event: TransferBroken) -> None:
 def _leave_after_switch(ctx: StepContext, event: CallerSwitched) -> None:
     bridge.caller_switched(ctx, event)
     ctx.send(LeaveCall, awaited=False)
+
+
+def _end_at_once(ctx: StepContext) -> None:
+    if ctx.state.caller is CallerPlace.WITH_AI:
+        guard._end(ctx, leave=False)
+
+
+def _rescue_mutation(mistake: str, invariant: str, *patches: Patch, **behaviour: bool) -> Mutation:
+    """Return a mistake that shows when the session's process may be killed."""
+    expected = ExpectedBehaviour(session_may_die=True, **behaviour)
+    return Mutation(mistake, invariant, expected, patches, config="rescue")
 
 
 _send_return = cleanup.send_return
@@ -356,5 +371,38 @@ MUTATIONS = [
         "the evidence does not admit what is unconfirmed",
         "I8",
         patches=(_replaced(StepContext, "add_evidence", _do_nothing),),
+    ),
+    # a session that is lost
+    _rescue_mutation("the gateway rescues without a claim", "I30", rescue_is_claimed=False),
+    _rescue_mutation("the gateway rescues without a look at the legs", "I30", rescue_checks_legs=False),
+    _rescue_mutation(
+        "a release without an answer is followed by no rescue",
+        "I29",
+        _policy(ReleaseCaller, on_timeout=cleanup.cleanup_timed_out),
+    ),
+    _rescue_mutation(
+        "a session that could not release its caller is not lost",
+        "I29",
+        _policy(ReleaseCaller, on_failed=cleanup.cleanup_failed),
+    ),
+    _rescue_mutation(
+        "a release whose deadline was dead-lettered is forgotten",
+        "I29",
+        lambda: patch.dict(failures.ON_STAGE_TIMEOUT, {Stage.UNWINDING: cleanup.finish_now}),
+    ),
+    _rescue_mutation(
+        "the evidence says that a rescue was made when it was sent",
+        "I29",
+        _replaced(rescue, "UNCONFIRMED", rescue_replies.RESCUED_BY["agent"]),
+    ),
+    _rescue_mutation(
+        "the evidence does not say that the caller may be alone",
+        "I29",
+        _replaced(rescue, "add_caller_evidence", _do_nothing),
+    ),
+    _rescue_mutation(
+        "the guard does not wait for the session of the caller it returned",
+        "I29",
+        _replaced(guard, "_end_if_returned", _end_at_once),
     ),
 ]

@@ -72,7 +72,7 @@ def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
         spent.add("brief_supervisor")
     if world.session != "talking" and behaviour.hold_is_fenced:
         spent.add("hold_caller")
-    if world.session in ("released", "left", "closed", "closed_early", "taken"):
+    if world.session in ("released", "left", "closed", "closed_early", "taken", "dead"):
         spent |= {"release_caller", "leave_call"}
     if world.room != "none":
         spent.add("create_room")
@@ -86,4 +86,6 @@ def _reduce_commands(world: World, behaviour: ExpectedBehaviour) -> World:
         spent.add("dial_supervisor")
     if world.switch != "idle":
         spent.add("switch_caller")
+    if world.rescue != "idle" and behaviour.rescue_is_claimed:
+        spent.add("rescue_caller")
     return world.without(*spent) if spent & world.sent else world

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmxfer.actors.coordinator.state_machine import Ignored, Transfer, step
+from warmxfer.schemas import Rescue, RescueByAgent
 
 from .abstract_machine import AbstractMachine, abstract, names
 from .events import ABSTRACT_EVENTS, AbstractEvent
@@ -20,6 +21,7 @@ walks = st.lists(st.integers(min_value=0, max_value=1_000), min_size=5, max_size
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
+rescues = st.sampled_from([None, RescueByAgent(agent_id="agent")])
 guards = st.sampled_from([None, 0.0, 5.0])
 
 Effect = tuple[Transfer, list[str]] | None
@@ -38,12 +40,12 @@ def apply(transfer: Transfer, event: AbstractEvent) -> tuple[Transfer, Effect]:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded, guards)
+@given(walks, pacings, timeouts, recorded, guards, rescues)
 def test_abstract_and_concrete_transfer_make_the_same_steps(
-    walk: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None
+    walk: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None, rescue: Rescue | None
 ) -> None:
     config = {"pacing": pacing, "on_briefing_timeout": timeout, "record": record, "bridge_guard_s": guard_s}
-    transfer = AbstractMachine(**config).first
+    transfer = AbstractMachine(**config, rescue=rescue).first
     for number in walk:
         successors: list[Transfer] = []
         for event in ABSTRACT_EVENTS:

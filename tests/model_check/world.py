@@ -42,7 +42,7 @@ class World(NamedTuple):
     """The AI session in the primary room.
 
     talking | holding (the caller is muted) | lease_expired | released | left | closed | closed_early |
-    taken (it holds the caller for a new transfer)
+    taken (it holds the caller for a new transfer) | dead (its process was killed during the hold)
     """
     room: str = "none"
     """The consultation room: none | open | closed"""
@@ -60,6 +60,11 @@ class World(NamedTuple):
     """The move of the caller back into the primary room."""
     return_retried: bool = False
     """The return is tried under a second claim. Further claims would behave the same."""
+    rescue: str = "idle"
+    """The dial or the dispatch for a caller whose session is lost: idle | claimed | twice
+
+    From the claim on, the provider may have executed it at any moment, or never.
+    """
     check: str = ""
     """The leg check that decides, in the stages of `CHECKED`: asked | both_up | leg_down (as it was read)"""
     unchecked: bool = False

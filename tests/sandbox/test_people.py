@@ -243,3 +243,10 @@ async def test_the_admin_api_makes_a_person_speak_and_hang_up(sandbox: Sandbox) 
         await agent.wait_for("participant-left", participantId="ann")
     assert (await sandbox.http.post("/sandbox/people/ann/hangup")).status_code == 404
     assert (await sandbox.wait_for_entry("hangup"))["by"] == "person"
+
+
+async def test_a_rescuer_greets_and_stays(sandbox: Sandbox) -> None:
+    async with briefing(sandbox, "0114") as agent:
+        assert (await heard(agent)).startswith("Hello, this is the front office.")
+        await agent.say(QUESTION)
+        assert "hangup" not in await sandbox.kinds()

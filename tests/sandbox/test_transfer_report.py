@@ -28,9 +28,25 @@ def test_only_dials_of_the_transfer_are_counted_by_attempt() -> None:
     assert result["supervisorLegsUp"] == 2
 
 
+def test_rescues_are_counted_apart_and_are_no_legs_of_the_supervisor() -> None:
+    ledger = Ledger()
+    marks = {"warmxferId": "t1", "attempt": "rescue", "attemptKey": "t1-rescue"}
+    ledger.record("answered", "cloud", CALLER)
+    ledger.record("joined", "cloud", CALLER)
+    dial(ledger, "d1", marks)
+    ledger.record("dispatch", "api", LedgerRef(None, "primary", "dispatched-1", marks), agentId="a")
+    ledger.record("dispatch", "api", LedgerRef(None, "primary", "dispatched-2", {"warmxferId": "t2"}))
+    result = report(ledger.entries(), "primary", "c1", "t1")
+    assert (result["rescues"], result["dials"], result["supervisorLegsUp"]) == (2, {}, 0)
+    assert result["callerAlone"]
+    ledger.record("joined", "person", LedgerRef("d1", "primary", "wxh-t1", marks))
+    assert not report(ledger.entries(), "primary", "c1", "t1")["callerAlone"]
+
+
 def test_the_report_of_an_empty_ledger_is_empty() -> None:
     assert report([], "primary", "c1", "t1") == {
         "dials": {},
+        "rescues": 0,
         "switches": {"forward": 0, "back": 0},
         "supervisorLegsUp": 0,
         "supervisorEndedBy": None,

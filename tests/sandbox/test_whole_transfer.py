@@ -25,6 +25,7 @@ async def test_caller_and_supervisor_talk_at_the_end_of_a_transfer(sandbox: Sand
         report = await sandbox.ok("GET", "/sandbox/verdict", params=query)
     assert report == {
         "dials": {"t1.1": 1},
+        "rescues": 0,
         "switches": {"forward": 1, "back": 0},
         "supervisorLegsUp": 1,
         "supervisorEndedBy": None,

@@ -17,6 +17,7 @@ def test_ids_have_the_form_in_the_protocol() -> None:
     assert participant_ids.caller_consult("refund-4417") == "wxc-refund-4417"
     assert participant_ids.caller_return("refund-4417") == "wxr-refund-4417"
     assert participant_ids.agent("refund-4417") == "wxa-refund-4417"
+    assert participant_ids.rescuer("refund-4417") == "wxh-refund-4417"
 
 
 @given(ids, st.integers(1, 999))
@@ -26,6 +27,7 @@ def test_an_id_is_parsed_to_what_it_was_built_from(id: str, attempt: int) -> Non
     assert parse(participant_ids.caller_consult(id)) == ParticipantId("caller", id)
     assert parse(participant_ids.caller_return(id)) == ParticipantId("caller", id)
     assert parse(participant_ids.agent(id)) == ParticipantId("agent", id)
+    assert parse(participant_ids.rescuer(id)) == ParticipantId("rescuer", id)
 
 
 @pytest.mark.parametrize(

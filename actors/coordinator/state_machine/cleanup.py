@@ -29,6 +29,7 @@ from warmxfer.schemas import (
 
 from . import timeouts
 from .leg_checks import check_legs_after_end, schedule_cleanup_check
+from .rescue import lose_session, rescue_caller
 from .state import CallerPlace, Decision, EvidenceValue, PreparationTask, RoomStatus, Stage, wire_name
 from .step_context import StepContext
 
@@ -41,6 +42,7 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
         ctx.state.caller = CallerPlace.WITH_AI  # the switch was refused: the provider did not move the caller
     ctx.enter_stage(Stage.UNWINDING, timeouts.unwinding_s(ctx.config))
     _release_caller(ctx)
+    rescue_caller(ctx)
     if ctx.is_started(PreparationTask.DIAL) and not ctx.state.caller.may_be_in_consultation:
         end_supervisor_leg(ctx)
     if ctx.is_started(PreparationTask.JOIN):
@@ -212,6 +214,9 @@ def check_leftovers(ctx: StepContext) -> None:
 def caller_released(ctx: StepContext, event: CallerReleased) -> None:
     ctx.state.caller_released = True
     ctx.stop_waiting_for(ReleaseCaller)
+    if event.cause == "session_closed":
+        lose_session(ctx)
+        rescue_caller(ctx)
     finish_if_clean(ctx)
 
 

@@ -20,12 +20,13 @@ from warmxfer.schemas import (
     Outcome,
     RecordParticipant,
     ReleaseCaller,
+    RescueCaller,
     ReturnCaller,
     Summarize,
     SwitchCaller,
 )
 
-from . import bridge, cleanup, consultation, failures, preparation
+from . import bridge, cleanup, consultation, failures, preparation, rescue_replies
 from .step_context import CommandPolicy, Policies, ReplyingActor
 from .timeouts import SUMMARY_GRACE_S, briefing_s, command_s, effect_s, summary_s
 
@@ -51,7 +52,11 @@ POLICY: Policies = {
         if_absent=Outcome.PRIMARY_ABSENT,
     ),
     ReleaseCaller: CommandPolicy(
-        PRIMARY, command_s, cleanup.cleanup_failed, cleanup.cleanup_timed_out, blocks_cleanup=True
+        PRIMARY,
+        command_s,
+        rescue_replies.release_failed,
+        rescue_replies.release_timed_out,
+        blocks_cleanup=True,
     ),
     LeaveCall: CommandPolicy(PRIMARY, command_s, failures.never_awaited, failures.never_due),
     Summarize: CommandPolicy(
@@ -95,6 +100,9 @@ POLICY: Policies = {
         if_absent=Outcome.GATEWAY_ABSENT,
     ),
     ReturnCaller: CommandPolicy(GATEWAY, effect_s, bridge.return_failed, bridge.return_timed_out),
+    RescueCaller: CommandPolicy(
+        GATEWAY, effect_s, rescue_replies.rescue_failed, rescue_replies.rescue_timed_out, blocks_cleanup=True
+    ),
     EndCall: CommandPolicy(
         GATEWAY, effect_s, cleanup.cleanup_failed, cleanup.end_call_timed_out, blocks_cleanup=True
     ),

@@ -15,7 +15,7 @@ from warmxfer.schemas import (
     TransferBroken,
 )
 
-from . import bridge, consultation, guard, timeouts
+from . import bridge, consultation, guard, rescue_replies, timeouts
 from .cleanup import check_leftovers, cleanup_timed_out, finish_if_clean, finish_now, start_cleanup
 from .leg_checks import check_legs, schedule_check
 from .preparation import create_room
@@ -166,7 +166,7 @@ ON_STAGE_TIMEOUT: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.ARRIVING: bridge.arrival_timed_out,
     Stage.HANDING_OVER: bridge.handover_timed_out,
     Stage.RETURNING: _return_stage_timed_out,
-    Stage.UNWINDING: finish_now,
+    Stage.UNWINDING: rescue_replies.cleanup_stage_timed_out,
     Stage.GUARDING: guard.give_up_return,
 }
 """What happens when a stage times out. Every live stage has an entry. A guard times out while it returns."""

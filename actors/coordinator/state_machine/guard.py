@@ -2,7 +2,8 @@
 
 The session stays muted in its room for `bridge_guard_s`. Both legs are checked at half of that time and at
 its end. A webhook or room event about the supervisor acts at once. If the supervisor is gone, the caller is
-moved back and the session releases them. Otherwise the session leaves the call.
+moved back and the session releases them. Otherwise the session leaves the call. A session that does not
+answer the release is lost, and its caller is rescued.
 
 Invariants:
 
@@ -12,8 +13,11 @@ Invariants:
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from warmxfer.schemas import (
     CallerReleased,
+    CallerRescued,
     CallerReturned,
     CheckLegs,
     CommandFailed,
@@ -22,6 +26,8 @@ from warmxfer.schemas import (
     LegsChecked,
     NoticeKind,
     ReleaseCaller,
+    RescueCaller,
+    ReturnCaller,
     SupervisorCallEnded,
     TransferNotice,
 )
@@ -29,6 +35,7 @@ from warmxfer.schemas import (
 from . import timeouts
 from .cleanup import close_room, send_return
 from .leg_checks import check_legs, schedule_check
+from .rescue import lose_session, rescue_caller
 from .state import CallerPlace, Stage
 from .step_context import StepContext
 
@@ -45,6 +52,15 @@ def start_guard(ctx: StepContext) -> None:
     ctx.enter_stage(Stage.GUARDING, None)
     ctx.state.timer_due_at = None  # the guard's timer has another name, so that it does not count as running
     ctx.state.check_due_at = ctx.now + guard_s / MAX_CHECKS
+
+
+RETURNED = "The supervisor hung up; the caller is back with the AI."
+NOT_RETURNED = (
+    "The supervisor hung up, and the provider did not confirm that the caller was moved back to the AI."
+)
+RESCUED = "The supervisor hung up, and no session answered; a person or an agent was sent to the caller."
+NO_SESSION = "The supervisor hung up, and no session answered for the caller."
+"""Sentences of the notices."""
 
 
 # ── both are together ────────────────────────────────────────────────────────────────────────────
@@ -82,19 +98,32 @@ def check_over(ctx: StepContext) -> None:
 def caller_gone(ctx: StepContext) -> None:
     """The caller has hung up, or left the consultation room: the guard has nothing to guard."""
     ctx.state.caller = CallerPlace.HUNG_UP
-    _end(ctx)
+    released = _is_session_asked(ctx)
+    if released:
+        ctx.send(ReleaseCaller, awaited=False, line=None)
+    _end(ctx, leave=not released)
 
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
-    """The session closed, or holds the caller for a new transfer: it does not wait for this caller."""
-    if event.cause == "new_transfer" or (event.cause == "session_closed" and not is_returning(ctx)):
+    """The session released the caller, closed, or holds the caller for a new transfer."""
+    if event.cause == "new_transfer" or (event.cause == "session_closed" and not is_alone(ctx)):
         _end(ctx, leave=False)
+    elif event.cause == "session_closed" and ctx.config.rescue is not UNSET:
+        session_lost(ctx)
+    elif ctx.replied_to is not None:
+        ctx.state.caller_released = True
+        _end_if_returned(ctx)
 
 
 def timer_lost(ctx: StepContext) -> None:
-    """The guard's deadline was dead-lettered: end the guard, or give up the return."""
+    """The guard's deadline was dead-lettered: what it was for counts as passed."""
     if is_returning(ctx):
         give_up_return(ctx)
+    elif ctx.state.awaits(ReleaseCaller):
+        session_lost(ctx)
+    elif ctx.state.awaits(RescueCaller):
+        ctx.stop_waiting_for(RescueCaller)
+        not_rescued(ctx)
     else:
         _end(ctx)
 
@@ -107,6 +136,11 @@ def is_returning(ctx: StepContext) -> bool:
     return ctx.state.caller is CallerPlace.MOVED
 
 
+def is_alone(ctx: StepContext) -> bool:
+    """Return whether the supervisor was found gone: the caller is being moved back, or is back."""
+    return ctx.state.caller in (CallerPlace.MOVED, CallerPlace.WITH_AI)
+
+
 def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
     if event.attempt == ctx.state.attempt:
         supervisor_gone(ctx)
@@ -114,7 +148,7 @@ def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
 
 def supervisor_gone(ctx: StepContext) -> None:
     """Move the caller back to the AI, which still is in their room."""
-    if is_returning(ctx):
+    if is_alone(ctx):
         return
     ctx.state.caller = CallerPlace.MOVED
     ctx.state.checks = 0
@@ -128,11 +162,13 @@ def return_failed(ctx: StepContext, event: CommandFailed) -> None:
     if event.failure is FailureKind.UNKNOWN:
         _extend_return(ctx)
     schedule_check(ctx)
+    _ask_session(ctx)
 
 
 def return_timed_out(ctx: StepContext) -> None:
     _extend_return(ctx)
     _request_return(ctx)
+    _ask_session(ctx)
 
 
 def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
@@ -143,28 +179,80 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
         caller_gone(ctx)
         return
     ctx.state.caller = CallerPlace.WITH_AI
-    ctx.send(ReleaseCaller, awaited=False, line=ctx.config.lines.supervisor_left)
-    _publish_notice(
-        ctx, NoticeKind.CALLER_RETURNED, "The supervisor hung up; the caller is back with the AI."
-    )
+    ctx.stop_waiting_for(ReturnCaller)
+    ctx.state.stage_due_at = ctx.state.check_due_at = None
+    if not _is_session_asked(ctx):
+        awaited = ctx.config.rescue is not UNSET
+        ctx.send(ReleaseCaller, awaited=awaited, line=ctx.config.lines.supervisor_left)
     close_room(ctx, awaited=False)
-    _end(ctx, leave=False)
+    _end_if_returned(ctx)
 
 
 def give_up_return(ctx: StepContext) -> None:
     """Stop the return. The AI stays for a caller who may still come."""
-    ctx.send(
-        ReleaseCaller,
-        awaited=False,
-        line=ctx.config.lines.supervisor_left,
-        stay_s=timeouts.MAX_CALLER_SEARCH_S,
-    )
-    _publish_notice(
-        ctx,
-        NoticeKind.CALLER_ALONE,
-        "The supervisor hung up, and the provider did not confirm that the caller was moved back to the AI.",
-    )
+    if not _is_session_asked(ctx):
+        _release(ctx, awaited=False)
+    if not ctx.state.session_lost:
+        _publish_notice(ctx, NoticeKind.CALLER_ALONE, NOT_RETURNED)
     _end(ctx, leave=False)
+
+
+def _release(ctx: StepContext, *, awaited: bool) -> None:
+    """Have the session release a caller who may come later, and stay for them."""
+    line, stay_s = ctx.config.lines.supervisor_left, timeouts.MAX_CALLER_SEARCH_S
+    ctx.send(ReleaseCaller, awaited=awaited, line=line, stay_s=stay_s)
+
+
+def _end_if_returned(ctx: StepContext) -> None:
+    """End the guard once the caller is back and it is known whether the session, or a rescue, has them."""
+    if ctx.state.caller is not CallerPlace.WITH_AI or ctx.state.awaits(ReleaseCaller, RescueCaller):
+        return
+    if not ctx.state.session_lost:
+        _publish_notice(ctx, NoticeKind.CALLER_RETURNED, RETURNED)
+    _end(ctx, leave=False)
+
+
+# ── the session is lost ──────────────────────────────────────────────────────────────────────────
+
+
+def _ask_session(ctx: StepContext) -> None:
+    """A return without success may mean that the session is dead: have it release the caller, and wait."""
+    if ctx.config.rescue and not _is_session_asked(ctx):
+        _release(ctx, awaited=True)
+
+
+def _is_session_asked(ctx: StepContext) -> bool:
+    return ctx.state.awaits(ReleaseCaller) or ctx.state.caller_released or ctx.state.session_lost
+
+
+def session_lost(ctx: StepContext) -> None:
+    """No session answered the release, or it was closed: rescue the caller, or say that they are alone."""
+    ctx.stop_waiting_for(ReleaseCaller)
+    lose_session(ctx)
+    rescue_caller(ctx)
+    if ctx.state.awaits(RescueCaller):
+        return
+    not_rescued(ctx)
+
+
+def rescued(ctx: StepContext, event: CallerRescued) -> None:
+    """The provider accepted the rescue. A caller who is still being returned is moved to it."""
+    ctx.stop_waiting_for(RescueCaller)
+    _publish_notice(ctx, NoticeKind.CALLER_RESCUED, RESCUED, by=event.by, call_id=event.call_id)
+    _end_if_returned(ctx)
+
+
+def rescue_failed(ctx: StepContext, event: CommandFailed) -> None:
+    if event.failure is FailureKind.CALLER_GONE:
+        caller_gone(ctx)
+    else:
+        not_rescued(ctx)
+
+
+def not_rescued(ctx: StepContext) -> None:
+    """There is no rescue, or it was not confirmed."""
+    _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
+    _end_if_returned(ctx)
 
 
 def _request_return(ctx: StepContext) -> None:
@@ -188,8 +276,8 @@ def _end(ctx: StepContext, *, leave: bool = True) -> None:
         ctx.send(LeaveCall, awaited=False)
 
 
-def _publish_notice(ctx: StepContext, notice: NoticeKind, detail: str) -> None:
+def _publish_notice(ctx: StepContext, notice: NoticeKind, detail: str, **data: str | None) -> None:
     after_s = round(ctx.now - (ctx.state.ended_at or ctx.now), 3)
     ctx.outbox.append(
-        TransferNotice(notice=notice, detail=detail, data={"after_s": after_s}, timestamp=ctx.now)
+        TransferNotice(notice=notice, detail=detail, data={"after_s": after_s, **data}, timestamp=ctx.now)
     )

@@ -22,6 +22,7 @@ from warmxfer.schemas import (
 from . import timeouts
 from .cleanup import close_room, end_supervisor_leg, finish_if_clean, send_return
 from .leg_checks import schedule_cleanup_check
+from .rescue import rescue_caller
 from .state import CallerPlace, RoomStatus, Stage
 from .step_context import StepContext
 
@@ -71,18 +72,21 @@ def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
         _caller_hung_up(ctx)
     elif alone or caller.room_id == ctx.request.room_id:
         send_return(ctx, awaited=False)
+        rescue_caller(ctx)
 
 
 def supervisor_left_caller_behind(ctx: StepContext, event: SupervisorCallEnded) -> None:
     """The supervisor hung up on a caller who could not be returned: return the caller."""
     if event.attempt == ctx.state.attempt and ctx.state.caller.may_be_in_consultation:
         send_return(ctx, awaited=False)
+        rescue_caller(ctx)
 
 
 def late_return(ctx: StepContext, event: CallerReturned) -> None:
     """The caller is with the AI, or has hung up. A session that stayed for the caller sees them join."""
     if event.caller_up:
         _caller_left_consultation(ctx)
+        rescue_caller(ctx)
     else:
         _caller_hung_up(ctx)
 

@@ -15,6 +15,7 @@ from warmxfer.schemas import (
 from . import bridge, consultation, guard
 from .cleanup import start_cleanup
 from .leg_checks import check_legs
+from .rescue import lose_session
 from .state import CallerPlace, Decision
 from .step_context import StepContext
 
@@ -75,7 +76,7 @@ def left_in_guard(ctx: StepContext, event: ParticipantLeft) -> None:
     match classify_participant(ctx, event.room_id, event.participant_id):
         case ParticipantRole.SUPERVISOR:
             guard.supervisor_gone(ctx)
-        case ParticipantRole.CALLER if not guard.is_returning(ctx):
+        case ParticipantRole.CALLER if not guard.is_alone(ctx):
             guard.caller_gone(ctx)
         case _:
             pass
@@ -123,6 +124,8 @@ _RELEASED_DETAIL = "The primary session took the caller back by itself: {}."
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
     ctx.state.caller_released = True
+    if event.cause == "session_closed":
+        lose_session(ctx)
     start_cleanup(ctx, Outcome.SESSION_RELEASED, _RELEASED_DETAIL.format(event.cause), cause=event.cause)
 
 
@@ -134,3 +137,4 @@ def session_released_during_bridge(ctx: StepContext, event: CallerReleased) -> N
     """
     if event.cause == "session_closed":
         ctx.state.caller_released = True
+        lose_session(ctx)

@@ -205,6 +205,11 @@ class TransferFields(Struct, kw_only=True):
     caller_released: bool = field(name="caller_free", default=False)
     """The session unmuted the caller, on a command or by itself. It says nothing about the caller's place."""
 
+    session_lost: bool = False
+    """No session answered the release of a caller who had not hung up."""
+    rescue_requested: bool = False
+    """`RescueCaller` was sent, and its reply did not say that no rescue is needed yet."""
+
     room_id: str | None = None
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
@@ -239,6 +244,11 @@ class Transfer(TransferFields, kw_only=True):
     def caller_return_id(self) -> str:
         """The caller's participant id after the move back into the primary room."""
         return participant_ids.caller_return(self.id)
+
+    @property
+    def rescuer_participant_id(self) -> str:
+        """The id of a person who is dialled into the primary room to rescue the caller."""
+        return participant_ids.rescuer(self.id)
 
     @property
     def agent_participant_id(self) -> str:

@@ -23,6 +23,7 @@ from warmxfer.schemas import (
     CallerCallFound,
     CallerHeld,
     CallerReleased,
+    CallerRescued,
     CallerReturned,
     CallerSwitched,
     CancelRequested,
@@ -48,7 +49,17 @@ from warmxfer.schemas import (
     VoicemailDetected,
 )
 
-from . import bridge, cleanup, consultation, failures, guard, late_events, participant_events, preparation
+from . import (
+    bridge,
+    cleanup,
+    consultation,
+    failures,
+    guard,
+    late_events,
+    participant_events,
+    preparation,
+    rescue_replies,
+)
 from .state import ENDED, Stage
 from .step_context import StepContext
 
@@ -176,6 +187,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
     UNWINDING: {
         TransferBroken: to(failures.transfer_broken, UNWINDING, CANCELLED, FAILED),
         CallerReleased: to(cleanup.caller_released, UNWINDING, CANCELLED, FAILED),
+        CallerRescued: to(rescue_replies.caller_rescued, UNWINDING, CANCELLED, FAILED),
         RoomCreated: to(late_events.late_room, UNWINDING),
         SupervisorDialed: to(late_events.late_dial, UNWINDING),
         SupervisorCallEnded: to(late_events.supervisor_left_caller_behind, UNWINDING),
@@ -220,6 +232,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         SupervisorCallEnded: to(guard.supervisor_call_ended, GUARDING),
         CallerCallEnded: to(participant_events.caller_hung_up_in_guard, GUARDING, COMPLETED),
         CallerReturned: to(guard.caller_returned, GUARDING, COMPLETED),
+        CallerRescued: to(rescue_replies.caller_rescued, GUARDING, COMPLETED),
         LegsChecked: to(guard.legs_checked, GUARDING, COMPLETED),
         ParticipantLeft: to(participant_events.left_in_guard, GUARDING, COMPLETED),
         DeadlinePassed: to(failures.deadline_passed, GUARDING, COMPLETED),
@@ -229,7 +242,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
 }
 
 ACCEPTED_WHEN_LATE: frozenset[type[Event]] = frozenset(
-    {SupervisorDialed, RoomCreated, CallerReturned, RoomClosed, LegsChecked}
+    {SupervisorDialed, RoomCreated, CallerReturned, CallerRescued, RoomClosed, LegsChecked}
 )
 """Replies accepted although no wait for them is left.
 

@@ -19,10 +19,11 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 from ..errors import InvalidWebhookSignature, NotFound, Rejected
 from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
 from .http_client import ApiRequest, HttpClient
-from .request_bodies import dial_body, recording_body, room_body, switch_body, webhook_body
+from .request_bodies import dial_body, dispatch_body, recording_body, room_body, switch_body, webhook_body
 from .responses import (
     Unreadable,
     read_dialed,
+    read_dispatched,
     read_nothing,
     read_one,
     read_page,
@@ -119,6 +120,20 @@ class VideoSDKProvider:
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         return await self._http.request(
             ApiRequest("POST", "/v2/sip/call", body=dial_body(order)), read_dialed, within_s
+        )
+
+    async def dispatch_agent(
+        self,
+        agent_id: str,
+        room_id: str,
+        *,
+        version_id: str | None,
+        metadata: Mapping[str, str],
+        within_s: float | None = None,
+    ) -> None:
+        body = dispatch_body(agent_id, room_id, version_id, metadata)
+        await self._http.request(
+            ApiRequest("POST", "/v2/agent/dispatch", body=body), read_dispatched, within_s
         )
 
     async def switch(

@@ -7,6 +7,7 @@ holds it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -34,6 +35,14 @@ def dial_body(order: DialRequest) -> dict[str, Any]:
         "sipCallFrom": destination.sip_call_from,
         "sipCallTo": destination.sip_call_to,
     }
+
+
+def dispatch_body(
+    agent_id: str, room_id: str, version_id: str | None, metadata: Mapping[str, str]
+) -> dict[str, Any]:
+    """`POST /v2/agent/dispatch`. Not idempotent: each request starts one more agent."""
+    body: dict[str, Any] = {"agentId": agent_id, "meetingId": room_id, "metadata": dict(metadata)}
+    return body if version_id is None else {**body, "versionId": version_id}
 
 
 def room_body(key: str, webhook_url: str | None) -> dict[str, Any]:

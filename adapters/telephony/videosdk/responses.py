@@ -124,6 +124,12 @@ def read_dialed(response: Json) -> Dialed:
     return Dialed(read_call(_data(response)).call_id, bounded(response))
 
 
+def read_dispatched(response: Json) -> None:
+    """`POST /v2/agent/dispatch`: only a response that confirms the assignment counts as accepted."""
+    if _data(response).get("success") is not True:
+        raise Unreadable("a dispatch that was not confirmed")
+
+
 def read_switched(response: Json) -> dict[str, Any]:
     """`POST /v2/sip/call/switch-room`: only a response with a call counts as accepted."""
     read_call(_data(response))

@@ -13,9 +13,19 @@ from warmxfer.actors.coordinator import run as coordinate
 from warmxfer.actors.gateway.orphan_calls import SCANS, OrphanCallReaper
 from warmxfer.adapters.telephony import choose_provider
 from warmxfer.bus import LiveMessage, subjects
-from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmTransferResult, encode
+from warmxfer.schemas import (
+    CallerRescued,
+    Outcome,
+    RescueByDial,
+    RescueCaller,
+    SupervisorDialed,
+    WarmTransferPhase,
+    WarmTransferResult,
+    encode,
+    participant_ids,
+)
 
-from .gateway_fixture import GatewayHarness
+from .gateway_fixture import OUR_NUMBER, GatewayHarness
 
 DEPLOYMENT = "deployment-1"
 ScanAs = Callable[[str], Awaitable[int]]
@@ -100,6 +110,45 @@ async def test_the_leg_of_a_supervisor_who_talks_with_a_caller_is_not_ended(
     await idle_harness.caller(room_id)
     assert await scan(DEPLOYMENT) == 1
     assert await idle_harness.executed("end") == []
+
+
+async def rescue(harness: GatewayHarness) -> dict[str, str]:
+    """Rescue a caller as a gateway of the deployment; return the caller."""
+    harness.start(WARMXFER_DEPLOYMENT=DEPLOYMENT)
+    caller = await harness.caller(await harness.cloud.open_room())
+    command = RescueCaller(
+        room_id=caller["roomId"],
+        caller_call_id=caller["callId"],
+        supervisor_call_id=None,
+        consultation_room_id=None,
+        participant_id=participant_ids.rescuer(harness.id),
+        ringing_timeout_s=30,
+        rescue=RescueByDial(routing_rule_id="rr_1", sip_call_to="+14155550114", sip_call_from=OUR_NUMBER),
+        **harness.within(),
+    )
+    await harness.execute(command, CallerRescued)
+    await harness.stop()
+    assert await harness.legs_up() == 1
+    return caller
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_the_leg_of_a_rescue_is_not_ended_while_the_caller_is_there(
+    idle_harness: GatewayHarness, scan: ScanAs
+) -> None:
+    await rescue(idle_harness)
+    assert await scan(DEPLOYMENT) == 1
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_the_leg_of_a_rescue_is_ended_without_the_caller_and_their_room_is_not_closed(
+    idle_harness: GatewayHarness, scan: ScanAs
+) -> None:
+    """The room is the user's: an AI may still be in it."""
+    caller = await rescue(idle_harness)
+    await idle_harness.cloud.hang_up(caller["participantId"])
+    assert await scan(DEPLOYMENT) == 0
+    assert await idle_harness.executed("room_deactivated") == []
 
 
 @pytest.mark.usefixtures("coordinator")

@@ -75,3 +75,17 @@ def test_a_notice_maps_to_its_event(notice: Notice, event: TransferEvent | None)
 def test_call_metadata_round_trips(transfer_id: str, attempt: int) -> None:
     supervisor = ParticipantId("supervisor", transfer_id, attempt)
     assert call_marks.parse_call_metadata(call_marks.call_metadata(transfer_id, attempt)) == supervisor
+
+
+@given(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True))
+def test_metadata_of_a_rescue_round_trips_and_is_no_attempt(transfer_id: str) -> None:
+    marks = call_marks.rescue_metadata(transfer_id, "deployment-1")
+    assert call_marks.parse_call_metadata(marks) == ParticipantId("rescuer", transfer_id)
+    assert marks.items() >= call_marks.deployment_metadata("deployment-1").items()
+
+
+def test_the_end_of_a_rescue_is_no_event_of_the_supervisor_or_the_caller() -> None:
+    marks = call_marks.rescue_metadata("t1")
+    for participant_id in ("wxh-t1", "+14155550114", None):
+        notice = CallEndedNotice("call-9", participant_id, "outbound", marks, CallCause.HUNG_UP, None)
+        assert to_event(notice) is None

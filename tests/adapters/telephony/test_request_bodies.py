@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmxfer.adapters.telephony import DialRequest
-from warmxfer.adapters.telephony.videosdk.request_bodies import dial_body, room_body
+from warmxfer.adapters.telephony.videosdk.request_bodies import dial_body, dispatch_body, room_body
 from warmxfer.schemas import SIPDestination, SIPOptions
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 
@@ -102,3 +102,16 @@ def test_a_room_gets_the_webhook_url_if_there_is_one(url: str | None) -> None:
 )
 def test_an_option_can_shorten_the_ringing_and_not_lengthen_it(option_s: int, expected_s: int) -> None:
     assert body_with(SIPOptions(ringing_timeout=option_s))["ringingTimeout"] == expected_s
+
+
+def test_a_dispatch_in_full() -> None:
+    assert dispatch_body("agent-1", "room-1", "version-2", MARKS) == {
+        "agentId": "agent-1",
+        "meetingId": "room-1",
+        "versionId": "version-2",
+        "metadata": MARKS,
+    }
+
+
+def test_a_dispatch_without_a_version_leaves_the_choice_to_the_provider() -> None:
+    assert "versionId" not in dispatch_body("agent-1", "room-1", None, MARKS)

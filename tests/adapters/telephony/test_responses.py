@@ -16,6 +16,7 @@ from warmxfer.adapters.telephony.videosdk.responses import (
     bounded,
     cause_of,
     read_call,
+    read_dispatched,
     read_page,
     read_room,
     read_switched,
@@ -147,3 +148,13 @@ def test_a_huge_response_keeps_only_its_ids() -> None:
     small = {"data": {"callId": "c1"}, "message": "ok"}
     assert bounded(small) == small
     assert len(msgspec.json.encode(bounded(huge))) < 100
+
+
+def test_a_dispatch_is_accepted_if_the_response_confirms_it() -> None:
+    read_dispatched({"message": "…", "data": {"success": True, "status": "assigned"}})
+
+
+@pytest.mark.parametrize("response", [{}, {"data": []}, {"data": {}}, {"data": {"success": False}}])
+def test_any_other_response_to_a_dispatch_has_an_unknown_outcome(response: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        read_dispatched(response)

@@ -7,7 +7,15 @@ import pytest
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.state import wire_name
-from warmxfer.schemas import AnyCommand, Command, JoinConsultation, LeaveCall, WarmTransferConfig
+from warmxfer.schemas import (
+    AnyCommand,
+    Command,
+    JoinConsultation,
+    LeaveCall,
+    RescueByAgent,
+    RescueCaller,
+    WarmTransferConfig,
+)
 
 from .transfer_builder import TransferBuilder
 
@@ -41,6 +49,9 @@ def test_every_command_except_leave_call_may_be_awaited() -> None:
     ringing = TransferBuilder().until(Stage.RINGING)
     ringing.fire_timer()
     transfers.append(ringing)
+    alone = TransferBuilder(rescue=RescueByAgent(agent_id="agent-1")).until(Stage.UNWINDING)
+    alone.fire_timers_until_sent(RescueCaller)
+    transfers.append(alone)
     awaited = {
         each.kind
         for transfer in transfers

@@ -27,6 +27,9 @@ from warmxfer.schemas import (
     LeaveCall,
     PhaseChanged,
     ReleaseCaller,
+    Rescue,
+    RescueByAgent,
+    RescueCaller,
     ReturnCaller,
     TransferNotice,
     WarmTransferResult,
@@ -39,6 +42,7 @@ walks = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_siz
 pacings = st.sampled_from(["overlap", "sequential"])
 timeouts = st.sampled_from(["cancel", "proceed"])
 recorded = st.booleans()
+rescues = st.sampled_from([None, RescueByAgent(agent_id="agent-1")])
 guards = st.sampled_from([None, 0.0, 5.0])
 
 
@@ -67,12 +71,12 @@ def walk(transfer: TransferBuilder, numbers: list[int]) -> None:
 
 
 @settings(max_examples=300)
-@given(walks, pacings, timeouts, recorded, guards)
+@given(walks, pacings, timeouts, recorded, guards, rescues)
 def test_every_record_of_a_random_walk_keeps_the_invariants(
-    numbers: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None
+    numbers: list[int], pacing: str, timeout: str, record: bool, guard_s: float | None, rescue: Rescue | None
 ) -> None:
     transfer = TransferBuilder(
-        pacing=pacing, on_briefing_timeout=timeout, record=record, bridge_guard_s=guard_s
+        pacing=pacing, on_briefing_timeout=timeout, record=record, bridge_guard_s=guard_s, rescue=rescue
     )
     walk(transfer, numbers)
     before: Transfer | None = None
@@ -91,11 +95,16 @@ def check_guard(state: Transfer, record: Applied) -> None:
     """Check a record of the bridge guard: only checks, a return, and what ends the guard."""
     assert state.stage in (Stage.GUARDING, Stage.COMPLETED)
     allowed = {CheckLegs, ReturnCaller, ReleaseCaller, LeaveCall, CloseRoom, TransferNotice, SetTimer}
+    allowed |= {RescueCaller}
     assert {type(each) for each in record.outbox} <= allowed
     if state.stage is Stage.GUARDING:
         assert state.timer_due_at is not None
         waits = (state.check_due_at, *state.pending.values())
         assert any(wait is not None for wait in waits), "the guard waits for nothing"
+
+
+AFTER_THE_END = {EndCall, CloseRoom, ReturnCaller, ReleaseCaller, RescueCaller, CheckLegs, SetTimer}
+"""What an ended transfer may send, as in the model check's I17."""
 
 
 def check_record(before: Transfer | None, record: Applied) -> None:
@@ -104,8 +113,7 @@ def check_record(before: Transfer | None, record: Applied) -> None:
         check_guard(state, record)
     elif before is not None and before.stage.ended:
         assert state.stage is before.stage
-        cleanup = {CheckLegs, CloseRoom, EndCall, ReleaseCaller, ReturnCaller, SetTimer}
-        assert {type(each) for each in out} <= cleanup, "only clean-up after the end"
+        assert {type(each) for each in out} <= AFTER_THE_END, "only clean-up after the end"
     if state.stage is Stage.GUARDING:
         assert state.timer_due_at is not None
     elif state.stage.ended:
@@ -122,11 +130,11 @@ def check_record(before: Transfer | None, record: Applied) -> None:
 
 
 @settings(max_examples=150)
-@given(walks, pacings, recorded, guards)
+@given(walks, pacings, recorded, guards, rescues)
 def test_deadlines_alone_end_any_random_walk_with_the_caller_given_back(
-    numbers: list[int], pacing: str, record: bool, guard_s: float | None
+    numbers: list[int], pacing: str, record: bool, guard_s: float | None, rescue: Rescue | None
 ) -> None:
-    transfer = TransferBuilder(pacing=pacing, record=record, bridge_guard_s=guard_s)
+    transfer = TransferBuilder(pacing=pacing, record=record, bridge_guard_s=guard_s, rescue=rescue)
     walk(transfer, numbers)
     for _ in range(120):
         if transfer.stage.ended and transfer.stage is not Stage.GUARDING:

@@ -1,0 +1,180 @@
+"""RescueCaller: bring a person or an agent to a caller whose session is dead, at most once per transfer.
+
+- Invariant: no rescue is dialled or dispatched before the provider replied that the caller's leg is up and
+  that the caller is not with the supervisor.
+- Invariant: the claim is made once and for good. A rescue with unknown outcome is looked up and not repeated.
+
+Test: `tests/actors/gateway/test_rescue.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, DialRequest, OutcomeUnknown, Rejected
+from warmxfer.schemas import (
+    CallerRescued,
+    CommandFailed,
+    CommandReply,
+    FailureKind,
+    InvalidRequest,
+    RescueByAgent,
+    RescueByDial,
+    RescueCaller,
+)
+
+from ...common.command_replies import command_failed, command_rejected
+from .. import call_marks
+from ..at_most_once import EffectClaim
+from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
+from ..leg_lookup import look_up
+from ..provider_polling import poll_until
+
+RESCUE = "rescue"
+"""Effect name of the dial or the dispatch."""
+POLICY_FIELD = "config.rescue.sip_call_to"
+
+LEGS_UNKNOWN = "The provider did not say in time whether the caller is on the phone."
+CALLER_GONE = "The caller has hung up."
+WITH_SUPERVISOR = "The caller is with the supervisor."
+ELSEWHERE = "The caller was moved to another room by another program."
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Both legs as the provider's call records show them. A leg without a record is None."""
+
+    caller: CallRecord | None
+    supervisor: CallRecord | None
+
+
+async def rescue_caller(
+    context: GatewayContext, transfer_id: str, command: RescueCaller
+) -> CommandReply | None:
+    """Check the caller's leg, claim the rescue, and dial or dispatch it. No reply after the deadline."""
+    if context.expired(command):
+        return None
+    if isinstance(command.rescue, RescueByDial):
+        try:
+            context.policy.check(command.rescue, POLICY_FIELD)
+        except InvalidRequest as error:
+            return command_rejected(command, error)
+    claim = await context.claims.find_claim(transfer_id, RESCUE)
+    if claim is None:
+        if (failed := await _check(context, command)) is not None:
+            return failed
+        claim = await context.claims.claim(transfer_id, RESCUE, command)
+    if claim.forbidden:
+        return command_failed(command, FailureKind.REFUSED, "The rescue came too late to begin.")
+    if not claim.granted:
+        if claim.end_kind == "refused":
+            return command_failed(command, FailureKind.REFUSED, "The provider refused this rescue earlier.")
+        return await _find(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
+    return await _rescue(context, transfer_id, command, claim)
+
+
+async def _check(context: GatewayContext, command: RescueCaller) -> CommandFailed | None:
+    """Return why there is no one to rescue, or None."""
+    # The other half of the time is for the rescue.
+    check_s = left_s(context.reply_deadline(command) - LOOK_UP_RESERVE_S) / 2
+    legs = await poll_until(lambda within_s: _legs(context, command, within_s), in_s(check_s))
+    if legs is None:
+        return command_failed(command, FailureKind.REFUSED, LEGS_UNKNOWN)
+    if isinstance(legs, Rejected):
+        return command_rejected(command, legs)
+    caller, supervisor = legs.caller, legs.supervisor
+    if caller is None or not caller.up:
+        return command_failed(command, FailureKind.CALLER_GONE, CALLER_GONE)
+    consultation = command.consultation_room_id
+    may_be_there = consultation is not None and caller.room_id in (None, consultation)
+    if may_be_there and supervisor is not None and supervisor.up:
+        return command_failed(command, FailureKind.CALLED_OFF, WITH_SUPERVISOR)
+    if caller.room_id not in (None, command.room_id, consultation):
+        return command_failed(command, FailureKind.REFUSED, ELSEWHERE)
+    return None
+
+
+async def _legs(context: GatewayContext, command: RescueCaller, within_s: float) -> Legs | Rejected:
+    """Return both legs, or the refusal that no later read would change."""
+    supervisor: CallRecord | None = None
+    read_by = in_s(within_s)
+    try:
+        if command.caller_call_id is None:
+            caller = await context.provider.find_caller_call(command.room_id, within_s=within_s)
+        else:
+            caller = await look_up(context, command.caller_call_id, within_s)
+        if command.supervisor_call_id is not None:
+            supervisor = await look_up(context, command.supervisor_call_id, left_s(read_by))
+    except Rejected as error:
+        return error
+    return Legs(caller, supervisor)
+
+
+async def _rescue(
+    context: GatewayContext, transfer_id: str, command: RescueCaller, claim: EffectClaim
+) -> CommandReply:
+    """Send the one request to the provider."""
+    send_by = min(claim.send_by, context.reply_deadline(command) - LOOK_UP_RESERVE_S)
+    try:
+        match command.rescue:
+            case RescueByDial():
+                dialed = await context.provider.dial(
+                    _dial_request(transfer_id, command, command.rescue, context.deployment),
+                    within_s=left_s(send_by),
+                )
+                return CallerRescued(command_id=command.command_id, by="dial", call_id=dialed.call_id)
+            case RescueByAgent(agent_id=agent_id, version_id=version_id, metadata=metadata):
+                await context.provider.dispatch_agent(
+                    agent_id,
+                    command.room_id,
+                    version_id=version_id,
+                    metadata={**metadata, **call_marks.rescue_metadata(transfer_id)},
+                    within_s=left_s(send_by),
+                )
+                return CallerRescued(command_id=command.command_id, by="agent")
+    except NOTHING_DONE as error:
+        await context.claims.record_end(transfer_id, RESCUE, "refused")
+        return command_rejected(command, error)
+    except OutcomeUnknown as error:
+        await context.claims.record_end(transfer_id, RESCUE, "doubtful")
+        return await _find(context, transfer_id, command, in_s(context.claims.settle_s), error)
+
+
+async def _find(
+    context: GatewayContext,
+    transfer_id: str,
+    command: RescueCaller,
+    until: float,
+    unknown: OutcomeUnknown | None,
+) -> CommandReply:
+    """Search for the leg of a rescue that may have been dialled; reply UNKNOWN if none is found.
+
+    The provider has no record by which a dispatch could be found.
+    """
+    if isinstance(command.rescue, RescueByDial):
+        key = call_marks.rescue_key(transfer_id)
+
+        async def read(within_s: float) -> CallRecord | None:
+            legs = await context.provider.find_calls(
+                command.room_id, command.participant_id, key, within_s=within_s
+            )
+            return legs[0] if legs else None
+
+        leg = await poll_until(read, min(until, context.reply_deadline(command)))
+        if leg is not None:
+            return CallerRescued(command_id=command.command_id, by="dial", call_id=leg.call_id)
+    reason = str(unknown) if unknown else "Another gateway began this rescue"
+    status = unknown.status if unknown else None
+    return command_failed(command, FailureKind.UNKNOWN, f"{reason}; it is not repeated.", status=status)
+
+
+def _dial_request(
+    transfer_id: str, command: RescueCaller, rescue: RescueByDial, deployment: str | None
+) -> DialRequest:
+    return DialRequest(
+        room_id=command.room_id,
+        participant_id=command.participant_id,
+        ringing_timeout_s=command.ringing_timeout_s,
+        destination=rescue,
+        metadata=call_marks.rescue_metadata(transfer_id, deployment),
+    )

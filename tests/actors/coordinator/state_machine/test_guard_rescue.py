@@ -1,0 +1,167 @@
+"""Bridge guard: a caller who is returned to a session that is lost is rescued, and a notice says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.schemas import (
+    CallCause,
+    CallerCallEnded,
+    CallerReleased,
+    CallerRescued,
+    CallerReturned,
+    Command,
+    FailureKind,
+    LeaveCall,
+    NoticeKind,
+    ParticipantLeft,
+    ReleaseCaller,
+    RescueByAgent,
+    RescueCaller,
+    SupervisorCallEnded,
+    TransferBroken,
+    TransferNotice,
+    WarmTransferResult,
+)
+
+from .transfer_builder import CALLER_CALL, PRIMARY, SUPERVISOR_CALL, TransferBuilder
+
+HUNG_UP = SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP)
+AGENT = RescueByAgent(agent_id="agent-1")
+RESCUES = [AGENT, None]
+
+
+def alone(rescue: Any = AGENT) -> TransferBuilder:
+    """Return a transfer whose guard has found that the supervisor hung up."""
+    transfer = TransferBuilder(rescue=rescue).until(Stage.GUARDING)
+    transfer.apply(HUNG_UP)
+    return transfer
+
+
+def back(rescue: Any = AGENT) -> TransferBuilder:
+    """Return the same transfer once the caller is in the primary room."""
+    return alone(rescue).reply("return_caller")
+
+
+def time_out(transfer: TransferBuilder, kind: type[Command]) -> TransferBuilder:
+    while transfer.state.awaits(kind):
+        transfer.fire_timer()
+    return transfer
+
+
+def notices(transfer: TransferBuilder) -> list[NoticeKind]:
+    return [each.notice for each in transfer.sent(TransferNotice)]
+
+
+def assert_over(transfer: TransferBuilder, *kinds: NoticeKind) -> None:
+    assert transfer.stage is Stage.COMPLETED
+    assert notices(transfer) == list(kinds)
+    assert transfer.state.timer_due_at is None
+    assert transfer.sent(LeaveCall) == []
+    assert len(transfer.sent(WarmTransferResult)) == 1
+    assert "caller" not in transfer.state.decision.evidence  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("rescue", RESCUES)
+def test_a_session_that_answers_has_the_caller_back(rescue: Any) -> None:
+    transfer = back(rescue)
+    assert (transfer.stage, notices(transfer)) == (Stage.GUARDING, [])
+    transfer.reply("release_caller")
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+    assert transfer.sent(RescueCaller) == []
+
+
+def test_a_caller_who_was_returned_to_a_dead_session_is_rescued() -> None:
+    transfer = time_out(back(), ReleaseCaller)
+    (command,) = transfer.sent(RescueCaller)
+    assert (command.room_id, command.consultation_room_id) == (PRIMARY, None)
+    transfer.reply("rescue_caller")
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+    assert transfer.sent(TransferNotice)[0].data["call_id"] == "call-rescue"
+
+
+def test_without_a_rescue_a_notice_says_that_the_caller_is_alone() -> None:
+    transfer = time_out(back(None), ReleaseCaller)
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+    assert transfer.sent(RescueCaller) == []
+
+
+@pytest.mark.parametrize("failure", [FailureKind.REFUSED, FailureKind.UNKNOWN, FailureKind.CALLED_OFF])
+def test_a_rescue_that_fails_leaves_the_caller_alone(failure: FailureKind) -> None:
+    transfer = time_out(back(), ReleaseCaller).fail("rescue_caller", failure)
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_a_rescue_without_a_reply_leaves_the_caller_alone() -> None:
+    transfer = time_out(time_out(back(), ReleaseCaller), RescueCaller)
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+    assert len(transfer.sent(RescueCaller)) == 1
+
+
+def test_a_caller_who_hung_up_is_not_rescued() -> None:
+    transfer = time_out(back(), ReleaseCaller).fail("rescue_caller", FailureKind.CALLER_GONE)
+    assert_over(transfer)
+
+
+def test_a_caller_who_hangs_up_while_the_session_is_asked_ends_the_guard() -> None:
+    transfer = back()
+    transfer.apply(CallerCallEnded(call_id=CALLER_CALL))
+    assert_over(transfer)
+
+
+def test_the_room_event_of_the_return_does_not_end_the_wait() -> None:
+    transfer = back()
+    transfer.apply(transfer.room_event(ParticipantLeft, "wxc-t1"))
+    assert transfer.stage is Stage.GUARDING
+
+
+@pytest.mark.parametrize("rescue", RESCUES)
+def test_a_session_that_closed_is_lost(rescue: Any) -> None:
+    transfer = back(rescue)
+    transfer.apply(CallerReleased(command_id=None, cause="session_closed"))
+    assert len(transfer.sent(RescueCaller)) == (1 if rescue else 0)
+    if rescue:
+        transfer.reply("rescue_caller")
+    assert_over(transfer, NoticeKind.CALLER_RESCUED if rescue else NoticeKind.CALLER_ALONE)
+
+
+def test_a_return_without_success_asks_the_session_and_a_rescue_brings_it_about() -> None:
+    """A cloud moves no call into a room where no agent is."""
+    transfer = alone()
+    transfer.fail("return_caller", FailureKind.REFUSED)
+    time_out(transfer, ReleaseCaller)
+    (command,) = transfer.sent(RescueCaller)
+    assert (command.supervisor_call_id, command.consultation_room_id) == (
+        SUPERVISOR_CALL,
+        transfer.state.room_id,
+    )
+    transfer.apply(CallerRescued(command_id=transfer.awaited("rescue_caller"), by="agent"))
+    assert transfer.stage is Stage.GUARDING
+    transfer.apply(CallerReturned(command_id="t1-99", caller_up=True))
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+
+
+def test_a_session_that_answers_stays_for_the_caller() -> None:
+    transfer = alone()
+    transfer.fail("return_caller", FailureKind.REFUSED).reply("release_caller")
+    assert transfer.sent(ReleaseCaller)[0].stay_s > 0
+    transfer.apply(CallerReturned(command_id="t1-99", caller_up=True))
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+    assert len(transfer.sent(ReleaseCaller)) == 1
+
+
+def test_without_a_rescue_a_return_without_success_does_not_ask_the_session() -> None:
+    transfer = alone(None).fail("return_caller", FailureKind.REFUSED)
+    assert transfer.sent(ReleaseCaller) == []
+
+
+def test_a_dead_lettered_deadline_counts_as_a_release_without_an_answer() -> None:
+    transfer = back()
+    lost = TransferBroken(transfer_id="t1", kind="timeout", cause="a bug")
+    transfer.apply(lost)
+    assert len(transfer.sent(RescueCaller)) == 1
+    transfer.apply(lost)
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
