@@ -6,10 +6,9 @@ A mutation replaces a row of the transition table, or a function of an actor, of
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from typing import Any
-
-import msgspec
 
 from warmxfer.actors.coordinator import Coordinator, coordinator
 from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, late_events, leg_checks, step
@@ -17,7 +16,7 @@ from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway import at_most_once, orphan_calls
-from warmxfer.bus import ClaimResult, Worker
+from warmxfer.bus import Bus, ClaimResult, Worker
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
 
 from . import caller_mutations as callers
@@ -25,7 +24,6 @@ from .caller_mutations import Mutation, Patch
 from .cloud import Cloud
 from .patches import PATCHES
 from .provider import SimProvider
-from .simbus import SimBus
 
 DIAL_DELAY_S = 30.0
 
@@ -85,12 +83,12 @@ def dial_late(patch: Patch) -> None:
 
 def send_without_msg_id(patch: Patch) -> None:
     """Store a message again when it is sent again."""
-    real = SimBus.publish_all
+    real = Bus.publish_all
 
-    async def publish_all(self: SimBus, messages: Any, **more: Any) -> list[int]:
-        return await real(self, [msgspec.structs.replace(each, msg_id=None) for each in messages], **more)
+    async def publish_all(self: Bus, messages: Any, **more: Any) -> list[int]:
+        return await real(self, [dataclasses.replace(each, msg_id=None) for each in messages], **more)
 
-    patch.setattr(SimBus, "publish_all", publish_all)
+    patch.setattr(Bus, "publish_all", publish_all)
 
 
 def count_no_phase(patch: Patch) -> None:
