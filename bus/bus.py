@@ -16,6 +16,8 @@ from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
+from .readiness import Readiness
+from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
 from .settings import BusSettings
 from .subscriptions import Subscription
@@ -51,6 +53,7 @@ class Bus:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._recovery = StreamRecovery(connection)
 
     @classmethod
     async def connect(
@@ -79,6 +82,11 @@ class Bus:
     def connected(self) -> bool:
         """True if the connection to the broker is up, as far as this process knows."""
         return self._connection.connected
+
+    @property
+    def readiness(self) -> Readiness:
+        """The checks that this process must pass to be ready. Its connection and workers add theirs."""
+        return self._connection.readiness
 
     async def ensure(self) -> None:
         """Create the stream and its consumers, or update them.
@@ -210,7 +218,7 @@ class Bus:
 
     def pull(self, consumer: str, sink: MessageSink, window: int) -> PullConsumer:
         """Return the raw message flow of one durable consumer. Actors use `Worker`, which is built on it."""
-        return PullConsumer(self._connection, consumer, sink, window)
+        return PullConsumer(self._connection, self._recovery, consumer, sink, window)
 
     async def wait_closed(self) -> None:
         """Block until the connection is closed for good, by this process or by the broker."""

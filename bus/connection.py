@@ -21,12 +21,16 @@ from nats.errors import Error
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, Unavailable, UnsupportedServer
 from .nats_client import NatsClient, connect_options
+from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
 from .settings import BusSettings
 
 MIN_SERVER_VERSION = (2, 14)
 """First nats-server with message schedules that a header of another message can cancel."""
+
+STREAM = "WARMXFER"
+"""Name of the one stream."""
 
 HOOK_DEADLINE_S = 15.0
 """Maximum time of one reconnect hook."""
@@ -56,6 +60,10 @@ class Connection:
         self.settings = settings
         self.client = NatsClient()
         self.inbox = ReplyInbox(self.client)
+        self.readiness = Readiness()
+        self.readiness.add("broker", self._why_not_connected)
+        self.missing_reports = 0
+        """How often the broker said that no stream serves a request."""
         self._name = name
         self._connecting = True
         self._closing = False
@@ -133,9 +141,27 @@ class Connection:
         """True if the connection is up, as far as this process knows."""
         return self._connected.is_set()
 
+    def _why_not_connected(self) -> str | None:
+        return None if self.connected else f"not connected to {self.settings.shown_url} ({self._last_error})"
+
     def unavailable(self, why: str) -> Unavailable:
         """Return the error for a broker that did not answer in time."""
         return Unavailable(f"The broker at {self.settings.shown_url} did not answer in time ({why})")
+
+    def stream_missing(self) -> Unavailable:
+        """Return the error for a stream that does not exist."""
+        return Unavailable(
+            f"The broker at {self.settings.shown_url} has no stream {STREAM}; "
+            "start a coordinator, which creates it"
+        )
+
+    def stream_silent(self, use: str) -> Unavailable:
+        """Report that no stream served a request, and return the error. `use`: what the stream should do."""
+        self.missing_reports += 1
+        return Unavailable(
+            f"The broker at {self.settings.shown_url} has no stream that {use}: {STREAM} does not exist or "
+            "has no leader yet; start a coordinator, which creates it"
+        )
 
     def on_reconnect(self, hook: Hook) -> Callable[[], None]:
         """Call `hook` after each reconnect. Returns a function that unregisters it."""

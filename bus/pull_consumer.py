@@ -4,12 +4,16 @@ It carries 2.5 times as many messages as fetching batch by batch. Invariant: mes
 requested never exceed the window. The number requested decreases with each message and when the broker ends
 a pull. After a reconnect, a leader change or a missed heartbeat the number is unreliable. Then the inbox is
 replaced, which ends every pull on it, and counting starts at zero.
+
+A consumer that vanished is created again (`recovery.py`), with a growing pause between attempts. What the
+broker's answers to a pull mean is decided in `pull_status.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,10 +22,10 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
 
-from .connection import Connection
+from .connection import STREAM, Connection
 from .messages import NO_HEADERS, ConsumerMessage
 from .nats_client import unsubscribe
-from .stream import STREAM
+from .pull_status import PAUSE_MIN_S, PullStep, next_pause, step_after
 
 PULL_EXPIRES_S = 30
 HEARTBEAT_S = 2
@@ -29,14 +33,33 @@ HEARTBEAT_S = 2
 SILENCE_S = 2.5 * HEARTBEAT_S
 """Without any message or heartbeat for this long, the pull is considered lost."""
 WATCH_EVERY_S = 0.25
-PAUSE_MIN_S = 0.25
-PAUSE_MAX_S = 5.0
+CHECK_EVERY_S = 1.0
+"""Shortest time between two looks after the consumer that no failed pull has caused."""
+FLOOR_EVERY_S = 5.0
+"""How often the acknowledgement floor is read. A consumer that is created again starts after it."""
 
 _NS = 1_000_000_000
 _US = 1_000_000
 _ACK, _NAK, _TERM, _PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
 
 log = structlog.get_logger(__name__)
+
+
+class Recovery(Protocol):
+    """Creates the consumer again: `StreamRecovery`."""
+
+    @property
+    def missing_reports(self) -> int:
+        """How often the broker told this process that no stream serves a request."""
+        ...
+
+    async def ensure(self, consumer: str) -> str | None:
+        """Create the consumer if it is missing. Returns None, or why it still is missing. Never raises."""
+        ...
+
+    async def remember_floor(self, consumer: str) -> None:
+        """Read the acknowledgement floor of the consumer. Never raises."""
+        ...
 
 
 class MessageSink(Protocol):
@@ -55,8 +78,11 @@ class MessageSink(Protocol):
 class PullConsumer:
     """Flow-controlled pull from one durable consumer, between `start` and `stop`."""
 
-    def __init__(self, connection: Connection, consumer: str, sink: MessageSink, window: int) -> None:
+    def __init__(
+        self, connection: Connection, recovery: Recovery, consumer: str, sink: MessageSink, window: int
+    ) -> None:
         self._connection = connection
+        self._recovery = recovery
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
         self._consumer = consumer
         self._sink = sink
@@ -65,31 +91,54 @@ class PullConsumer:
         self._inbox = ""
         self._requested = 0
         self._last_seen_at = 0.0
+        self._unheard_since: float | None = None
+        """Since when an answer to a pull is awaited; None if none is."""
+        self._missing: str | None = None
+        """Why the consumer could not be created again, as of the last attempt."""
         self._resume_at: float | None = None
+        """When the pulls start again; None while they are in order."""
+        self._ensure_first = False
+        self._check_at: float | None = None
+        self._floor_at = 0.0
+        self._seen_reports = 0
         self._pause_s = PAUSE_MIN_S
         self._pulling = False
         self._subscription: Subscription | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._unregister_hook: Callable[[], None] | None = None
+        self._undo: list[Callable[[], None]] = []
 
     @property
     def idle_s(self) -> float:
         """Seconds since the last sign of the broker on this consumer, for liveness probes."""
         return asyncio.get_running_loop().time() - self._last_seen_at
 
+    def why_deaf(self) -> str | None:
+        """Return why no message can arrive, or None. A consumer whose window is full is not deaf."""
+        if self._missing is not None:
+            return self._missing
+        if self._watcher is None or self._watcher.done():
+            return "the pull consumer does not run"
+        if self._unheard_since is None:
+            return None
+        silent_s = asyncio.get_running_loop().time() - self._unheard_since
+        return f"no answer to a pull for {silent_s:.0f} s" if silent_s > SILENCE_S else None
+
     async def start(self) -> None:
         """Begin to pull."""
         self._pulling = True
-        self._unregister_hook = self._connection.on_reconnect(self._restart)
+        self._seen_reports = self._recovery.missing_reports
+        self._undo = [
+            self._connection.on_reconnect(self._on_reconnect),
+            self._connection.readiness.add(f"consumer {self._consumer}", self.why_deaf),
+        ]
         await self._restart()
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self._consumer}")
 
     async def stop(self) -> None:
         """Stop pulling. Messages already in transit arrive before this returns."""
         self._pulling = False
-        if self._unregister_hook is not None:
-            self._unregister_hook()
-            self._unregister_hook = None
+        while self._undo:
+            self._undo.pop()()
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait({self._watcher})
@@ -107,6 +156,8 @@ class PullConsumer:
             return
         if self._requested == 0:
             self._last_seen_at = asyncio.get_running_loop().time()
+            if self._unheard_since is None:
+                self._unheard_since = self._last_seen_at
         self._requested += free
         pull = {"batch": free, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
         await self._send(self._subject, json.dumps(pull).encode(), self._inbox)
@@ -136,42 +187,98 @@ class PullConsumer:
         # A stored message may carry any header, also "Status". Only a message has an ack subject as reply.
         if msg.reply.startswith("$JS.ACK."):
             self._requested = max(0, self._requested - 1)
-            self._pause_s = PAUSE_MIN_S
+            self._heard()
             self._sink.accept(_consumer_message(msg))
         elif msg.subject == self._inbox:
             self._on_status(msg.headers or {})
         await self.request_more()
 
+    def _heard(self) -> None:
+        """The consumer is alive: it delivered, sent a heartbeat, or let a pull expire."""
+        self._missing = None
+        self._pause_s = PAUSE_MIN_S
+        self._unheard_since = self._last_seen_at if self._requested else None
+
     def _on_status(self, headers: dict[str, str]) -> None:
         status, text = headers.get("Status", ""), headers.get("Description", "")
-        if status == "100":
-            self._pause_s = PAUSE_MIN_S
-            return
-        if status in ("404", "408"):
-            self._requested = max(
-                0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
-            )
-            return
-        # The leader changed, the server shuts down, JetStream is not ready, or the consumer is deleted.
-        log.warning("pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0])
-        self._resume_at = self._last_seen_at + self._pause_s
-        self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
+        match step_after(status, text):
+            case PullStep.CONTINUE:
+                self._heard()
+            case PullStep.PULL:
+                self._requested = max(
+                    0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
+                )
+                self._heard()
+            case step:
+                log.warning(
+                    "pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0]
+                )
+                self._plan_restart(ensure_first=step is PullStep.ENSURE)
+
+    def _plan_restart(self, *, ensure_first: bool) -> None:
+        """Start again after a pause. Several pulls that end together count as one failure."""
+        self._ensure_first = self._ensure_first or ensure_first
+        if self._resume_at is None:
+            self._resume_at = asyncio.get_running_loop().time() + self._pause_s * random.uniform(0.5, 1.0)
+            self._pause_s = next_pause(self._pause_s)
 
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
-            now = loop.time()
             if not self._connection.connected:
                 continue
-            if self._resume_at is not None:
-                if now >= self._resume_at:
-                    await self._restart()
-            elif self._requested and now - self._last_seen_at > SILENCE_S:
-                log.warning("pull_timed_out", consumer=self._consumer, silent_s=round(self.idle_s, 1))
-                await self._restart()
-            else:
-                await self.request_more()
+            try:
+                await self._look()
+            except Error as error:
+                # The connection is closing, or its buffer is full. The next look repeats what failed.
+                log.warning("pull_watch_failed", consumer=self._consumer, error=str(error))
+
+    async def _look(self) -> None:
+        """Do what is due: start again, look after the consumer, notice silence, request more."""
+        now = asyncio.get_running_loop().time()
+        if self._resume_at is not None:
+            if now >= self._resume_at:
+                await self._resume()
+        elif self._requested and now - self._last_seen_at > SILENCE_S:
+            log.warning("pull_timed_out", consumer=self._consumer, silent_s=round(self.idle_s, 1))
+            self._schedule_check(now)
+            await self._restart()
+        elif self._check_at is not None and now >= self._check_at:
+            self._check_at = None
+            await self._ensure()
+        else:
+            if self._recovery.missing_reports != self._seen_reports:
+                self._schedule_check(now + CHECK_EVERY_S)
+            await self.request_more()
+            if now - self._floor_at >= FLOOR_EVERY_S:
+                self._floor_at = now
+                await self._recovery.remember_floor(self._consumer)
+
+    def _schedule_check(self, at: float) -> None:
+        self._seen_reports = self._recovery.missing_reports
+        if self._check_at is None:
+            self._check_at = at
+
+    async def _resume(self) -> None:
+        """Create the consumer if that may be necessary, then pull again."""
+        if self._ensure_first and not await self._ensure():
+            return
+        self._ensure_first = False
+        await self._restart()
+
+    async def _ensure(self) -> bool:
+        """Return whether the consumer exists now. Otherwise another attempt is planned."""
+        problem = await self._recovery.ensure(self._consumer)
+        if problem is None:
+            return True
+        self._missing, self._resume_at = problem, None
+        self._plan_restart(ensure_first=True)
+        return False
+
+    async def _on_reconnect(self) -> None:
+        # The broker may have another history now: look after the consumer, and pull at once meanwhile.
+        self._schedule_check(asyncio.get_running_loop().time())
+        await self._restart()
 
     async def _restart(self) -> None:
         """Replace the inbox, which ends every pull on it, and count from zero."""

@@ -40,9 +40,11 @@ class RetryLoop:
         await self._connection.wait_connected(self._deadline)
         return min(ATTEMPT_TIMEOUT_S, self.remaining_s)
 
-    async def back_off(self, why: str) -> None:
-        """Pause before the next attempt. `why` the last attempt failed becomes part of the final error."""
+    async def back_off(self, why: str | Unavailable) -> None:
+        """Pause before the next attempt. `why` the last attempt failed becomes part of the final error, or
+        is that error.
+        """
         if asyncio.get_running_loop().time() + self._backoff_s >= self._deadline:
-            raise self._connection.unavailable(why)
+            raise why if isinstance(why, Unavailable) else self._connection.unavailable(why)
         await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1.0))
         self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)

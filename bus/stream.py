@@ -1,4 +1,4 @@
-"""Definitions of the stream and its consumers. `ensure` creates or updates them.
+"""Definitions of the stream and its consumers. `ensure` creates or updates them. `recovery.py` creates again.
 
 One stream holds everything about a transfer. Any number of processes may call `ensure` at the same time.
 Invariants (`test_stream.py`):
@@ -7,21 +7,24 @@ Invariants (`test_stream.py`):
   upgrade safe.
 - Replicas are raised and never lowered. A process started without `WARMXFER_REPLICAS` cannot make the stream
   of the others less safe.
+- The numbers of a new stream are higher than all numbers of the stream before it: they begin at the time of
+  its creation, in microseconds. So an acknowledgement, a cached record or a reader's position of a lost
+  stream matches nothing in the new one.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
-from .connection import Connection, JetStreamApiError
+from .connection import STREAM, Connection, JetStreamApiError
 from .errors import InvalidRequest
 from .settings import BusSettings
 from .subjects import ROLES, STREAM_SUBJECTS
 
-STREAM = "WARMXFER"
 LAYOUT = 1
 """Version of the definitions below. A release raises it if an older release must not undo its change."""
 
@@ -29,12 +32,15 @@ DUPLICATE_WINDOW_S = 120
 MAX_MESSAGE_BYTES = 128 * 1024
 MAX_ACK_PENDING = 10_000
 MAX_WAITING_PULLS = 2_048
+API_DEADLINE_S = 10.0
 COORDINATOR = "coordinator"
 CONSUMERS = (COORDINATOR, *ROLES)
 
 _NS = 1_000_000_000
+_US = 1_000_000
 _LAYOUT_KEY = "warmxfer.layout"
 _STREAM_NOT_FOUND = 10059
+_CONSUMER_NOT_FOUND = 10014
 _NAME_IN_USE = 10058
 
 log = structlog.get_logger(__name__)
@@ -85,9 +91,44 @@ def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
 
 async def ensure(connection: Connection, settings: BusSettings) -> None:
     """Create or update the stream and its consumers. Raises InvalidRequest for what cannot be updated."""
-    if await _ensure_stream(connection, stream_definition(settings)):
+    if await _ensure_stream(connection, stream_definition(settings), API_DEADLINE_S):
         for definition in consumer_definitions(settings).values():
-            await _ensure_consumer(connection, definition)
+            await _ensure_consumer(connection, definition, API_DEADLINE_S)
+
+
+async def ensure_stream(connection: Connection, settings: BusSettings, deadline_s: float) -> None:
+    """Create or update the stream, without its consumers. Raises as `ensure` does."""
+    await _ensure_stream(connection, stream_definition(settings), deadline_s)
+
+
+async def consumer_info(connection: Connection, name: str, deadline_s: float) -> dict[str, Any] | None:
+    """Return what the broker knows about a consumer, or None if it does not exist.
+
+    Raises `Unavailable`, with a sentence of its own if the stream does not exist.
+    """
+    try:
+        return await connection.api(f"CONSUMER.INFO.{STREAM}.{name}", None, deadline_s)
+    except JetStreamApiError as error:
+        if error.err_code == _CONSUMER_NOT_FOUND:
+            return None
+        if error.err_code == _STREAM_NOT_FOUND:
+            raise connection.stream_missing() from error
+        raise InvalidRequest(f"The broker does not show consumer {name}: {error.description}") from error
+
+
+async def create_consumer(
+    connection: Connection, settings: BusSettings, name: str, deadline_s: float
+) -> dict[str, Any]:
+    """Create a consumer, and return what the broker knows about it."""
+    return await _ensure_consumer(connection, consumer_definitions(settings)[name], deadline_s)
+
+
+async def move_consumer(connection: Connection, name: str, seq: int, deadline_s: float) -> None:
+    """Let a consumer deliver from number `seq` on. Messages before it count as acknowledged.
+
+    Its definition stays the same, so a release that knows only that definition can still update it.
+    """
+    await connection.api(f"CONSUMER.RESET.{STREAM}.{name}", {"seq": seq}, deadline_s)
 
 
 def _filters() -> dict[str, tuple[str, ...]]:
@@ -95,19 +136,20 @@ def _filters() -> dict[str, tuple[str, ...]]:
     return {COORDINATOR: triggers, **{role: (f"warmxfer.*.do.{role}",) for role in ROLES}}
 
 
-async def _ensure_stream(connection: Connection, wanted: dict[str, Any]) -> bool:
+async def _ensure_stream(connection: Connection, wanted: dict[str, Any], deadline_s: float) -> bool:
     """Create or update the stream. Returns False if a newer release owns it; it is then not changed."""
-    found = await _stream_config(connection)
+    found = await _stream_config(connection, deadline_s)
     if found is None:
         try:
-            await connection.api(f"STREAM.CREATE.{STREAM}", wanted)
+            first = {"first_seq": round(time.time() * _US)}
+            await connection.api(f"STREAM.CREATE.{STREAM}", wanted | first, deadline_s)
         except JetStreamApiError as error:
             # Another process was first, perhaps with other settings: check what it created.
             if error.err_code != _NAME_IN_USE:
                 raise InvalidRequest(
                     f"The broker refused to create stream {STREAM}: {error.description}"
                 ) from error
-            found = await _stream_config(connection)
+            found = await _stream_config(connection, deadline_s)
         else:
             log.info("stream_created", stream=STREAM, replicas=wanted["num_replicas"])
     if found is None:
@@ -120,7 +162,7 @@ async def _ensure_stream(connection: Connection, wanted: dict[str, Any]) -> bool
     if not changed:
         return True
     try:
-        await connection.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed})
+        await connection.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed}, deadline_s)
     except JetStreamApiError as error:
         fields = ", ".join(f"{name}={found.get(name)!r}" for name in changed if name != "subjects")
         raise InvalidRequest(
@@ -149,21 +191,27 @@ def changes_needed(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
     return changed
 
 
-async def _stream_config(connection: Connection) -> dict[str, Any] | None:
+async def _stream_config(connection: Connection, deadline_s: float) -> dict[str, Any] | None:
     try:
-        return (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
+        return (await connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s))["config"]
     except JetStreamApiError as error:
         if error.err_code == _STREAM_NOT_FOUND:
             return None
         raise InvalidRequest(f"The broker does not show stream {STREAM}: {error.description}") from error
 
 
-async def _ensure_consumer(connection: Connection, wanted: dict[str, Any]) -> None:
+async def _ensure_consumer(
+    connection: Connection, wanted: dict[str, Any], deadline_s: float
+) -> dict[str, Any]:
     name = wanted["name"]
     try:
         # CREATE updates an existing consumer. The same definition twice is no error.
-        await connection.api(f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted})
+        return await connection.api(
+            f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted}, deadline_s
+        )
     except JetStreamApiError as error:
+        if error.err_code == _STREAM_NOT_FOUND:
+            raise connection.stream_missing() from error
         raise InvalidRequest(
             f"Consumer {name} of stream {STREAM} cannot be changed in place ({error.description}); "
             f"delete it while no worker runs (nats consumer rm {STREAM} {name}) and start again"

@@ -27,7 +27,7 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from .connection import Connection, JetStreamApiError, has_no_responders
-from .errors import InternalError, InvalidRequest
+from .errors import InternalError, InvalidRequest, Unavailable
 from .messages import Stored
 from .nats_client import unsubscribe
 from .reply_inbox import ConnectionLost
@@ -36,8 +36,8 @@ from .stream import STREAM
 
 BATCH = 256
 MAX_HISTORY = 100_000
-NO_STREAM = f"stream {STREAM} does not exist yet; start a coordinator"
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
+_READS = "answers reads"
 
 _DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
 _ENVELOPE = frozenset(
@@ -53,7 +53,7 @@ async def get_last_from_leader(connection: Connection, subject: str, deadline_s:
         if error.err_code == _NO_MESSAGE:
             return None
         if error.err_code == _NO_STREAM:
-            raise connection.unavailable(NO_STREAM) from error
+            raise connection.stream_missing() from error
         raise InternalError(
             f"The broker did not read {subject}: {error.description} ({error.err_code})"
         ) from error
@@ -99,6 +99,9 @@ async def history(
         try:
             async with asyncio.timeout(timeout_s):
                 batch, pending = await _get_batch(connection, subject, seq, wanted)
+        except Unavailable as error:
+            await retry.back_off(error)
+            continue
         except (TimeoutError, ConnectionLost) as error:
             await retry.back_off(str(error) or "timeout")
             continue
@@ -118,11 +121,11 @@ async def _get_one(
         try:
             reply = await connection.inbox.call(subject, data, None, timeout_s)
         except (TimeoutError, ConnectionLost) as error:
-            why = str(error) or "timeout"
+            why: str | Unavailable = str(error) or "timeout"
         else:
             if not has_no_responders(reply):
                 return _stored(reply)
-            why = NO_STREAM
+            why = connection.stream_silent(_READS)
         await retry.back_off(why)
 
 
@@ -142,7 +145,7 @@ async def _get_batch(connection: Connection, subject: str, seq: int, wanted: int
         while True:
             msg = await messages.get()
             if has_no_responders(msg):
-                raise ConnectionLost(NO_STREAM)
+                raise connection.stream_silent(_READS)
             stored = _stored(msg)
             if stored is None:
                 return batch, int((msg.headers or {}).get("Nats-Num-Pending", "0"))

@@ -17,7 +17,7 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from .connection import Connection, has_no_responders
-from .errors import InternalError, InvalidRequest, StaleWrite
+from .errors import InternalError, InvalidRequest, StaleWrite, Unavailable
 from .messages import MSG_ID, Outgoing
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
@@ -35,7 +35,11 @@ _TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_SPACE)
 
 
 class _NotStored(Exception):
-    """The broker cannot store a message now. Nothing was stored; try again."""
+    """The broker cannot store a message now. Nothing was stored; try again. `why`: for the error."""
+
+    def __init__(self, why: str | Unavailable) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 async def publish(
@@ -51,14 +55,15 @@ async def publish(
         timeout_s = await retry.next_attempt()
         try:
             reply = await connection.inbox.call(message.subject, message.data, headers, timeout_s)
-            seq, duplicate = _stored(reply, message.subject)
+            seq, duplicate = _stored(connection, reply, message.subject)
             if duplicate and expect_last is not None:
                 await _check_duplicate(connection, message, seq, retry.remaining_s)
             return seq
         except (TimeoutError, ConnectionLost) as error:
-            outcome_unknown, why = True, str(error) or "timeout"
+            outcome_unknown = True
+            why: str | Unavailable = str(error) or "timeout"
         except _NotStored as error:
-            why = str(error)
+            why = error.why
         except StaleWrite:
             if not outcome_unknown or expect_last is None:
                 raise
@@ -96,9 +101,9 @@ async def _write_round(
     missing: Sequence[int],
     numbers: dict[int, int],
     timeout_s: float,
-) -> str:
+) -> str | Unavailable:
     """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
-    why = ""
+    why: str | Unavailable = ""
     pending: dict[int, asyncio.Future[Msg]] = {}
     try:
         for index in missing:
@@ -115,9 +120,11 @@ async def _write_round(
             why = "timeout"
             continue
         try:
-            numbers[index], _ = _stored(future.result(), frames[index][0].subject)
-        except (ConnectionLost, _NotStored) as error:
+            numbers[index], _ = _stored(connection, future.result(), frames[index][0].subject)
+        except ConnectionLost as error:
             why = str(error)
+        except _NotStored as error:
+            why = error.why
         except (InvalidRequest, InternalError, StaleWrite) as error:
             rejection = rejection or error
     if rejection is not None:
@@ -155,10 +162,10 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
         )
 
 
-def _stored(reply: Msg, subject: str) -> tuple[int, bool]:
+def _stored(connection: Connection, reply: Msg, subject: str) -> tuple[int, bool]:
     """Return the number under which the broker stored a message, and whether it was a duplicate."""
     if has_no_responders(reply):
-        raise _NotStored("no stream stores the subject, or its leader is unreachable")
+        raise _NotStored(connection.stream_silent(f"stores {subject}"))
     answer: dict[str, Any] = json.loads(reply.data)
     failure = answer.get("error")
     if failure is None:

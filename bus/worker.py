@@ -89,7 +89,7 @@ class Worker:
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
-        self._in_flight: dict[int, InFlight] = {}
+        self._in_flight: dict[tuple[int, float], InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
         self._runner_count = 0
@@ -139,13 +139,14 @@ class Worker:
 
     def accept(self, message: ConsumerMessage) -> None:
         """Take one message. The pull consumer calls this in the order in which messages arrive."""
-        known = self._in_flight.get(message.seq)
+        identity = _identity(message)
+        known = self._in_flight.get(identity)
         if known is not None:
             # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
             known.message = message
             return
-        item = self._in_flight[message.seq] = InFlight(message)
-        self._queue.put(item.delivery.transfer_id if self._keyed else message.seq, item)
+        item = self._in_flight[identity] = InFlight(message)
+        self._queue.put(item.delivery.transfer_id if self._keyed else identity, item)
         self._start_runner()
 
     def _start_runner(self) -> None:
@@ -199,7 +200,7 @@ class Worker:
         else:
             await self._puller.ack(item.message)
         finally:
-            del self._in_flight[item.message.seq]
+            del self._in_flight[_identity(item.message)]
 
     async def _handle(self, item: InFlight) -> None:
         if item.invalid_subject:
@@ -234,7 +235,7 @@ class Worker:
         await self._puller.term(item.message)
 
     async def _nack(self, item: InFlight) -> None:
-        del self._in_flight[item.message.seq]
+        del self._in_flight[_identity(item.message)]
         await self._puller.nak(item.message)
 
     async def _report_progress(self) -> None:
@@ -279,6 +280,11 @@ class InFlight:
             delivery_count=message.delivery_count,
             headers=message.headers,
         )
+
+
+def _identity(message: ConsumerMessage) -> tuple[int, float]:
+    """Return what tells a redelivery from another message. An old copy of a stream uses numbers again."""
+    return message.seq, message.at
 
 
 def _is_cancelled() -> bool:

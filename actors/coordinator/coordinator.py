@@ -8,7 +8,8 @@
     6. acknowledge  the worker acknowledges the trigger
 
 A crash before 6 causes a redelivery, and 2 finds what was done. If other triggers were applied since, the
-redelivered one is recognised by the message id of its record.
+redelivered one is recognised by the message id of its record. A consumer that was deleted and created again
+may deliver old triggers as if for the first time. They are older than the newest record's trigger.
 
 - Invariant: a record is appended only after the newest record. So a cached record is good enough for a try.
 - Invariant: a trigger is ignored only on the newest record, read from the stream leader, because an ignored
@@ -74,6 +75,7 @@ class Coordinator:
         self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
         self._cache = RecordCache()
+        bus.on_reconnect(self._cache.clear)
 
     async def handle(self, delivery: Delivery) -> None:
         """Apply one trigger. Idempotent: a redelivery has no further effect."""
@@ -89,14 +91,15 @@ class Coordinator:
         for _ in range(MAX_RACES):
             if cached is not None and not cached.sent:
                 await self._publish_missing(cached)
-            if cached is not None and cached.record.trigger == delivery.seq:
+            if cached is not None and _caused_by(cached.record, delivery):
                 return
             if cached is None:
                 event = await self._first_event(event, delivery)
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
-                if redelivered and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
+                old = redelivered or (cached is not None and delivery.seq < cached.record.trigger)
+                if old and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
                     return
                 # Append.
                 paused_at = clock() + PAUSED_PROCESS_S
@@ -117,8 +120,13 @@ class Coordinator:
         raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
 
     async def _load(self, id: str) -> CachedRecord | None:
-        """Return the newest record this process knows, from the cache if it can."""
-        return self._cache.get(id) or await self._read(id)
+        """Return the newest record this process knows, from the cache if it can.
+
+        A record whose outputs are not known to be published is read again: if its stream was lost, its
+        commands must not reach the new stream.
+        """
+        cached = self._cache.get(id)
+        return cached if cached is not None and cached.sent else await self._read(id)
 
     async def _read(self, id: str) -> CachedRecord | None:
         """Read the newest record from the stream leader, or None if the transfer has none."""
@@ -232,6 +240,11 @@ def _log_end(state: Transfer) -> None:
     """Log the outcome of an ended transfer."""
     if state.stage.ended and state.decision is not None:
         log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
+
+
+def _caused_by(record: Record, delivery: Delivery) -> bool:
+    """Return whether `delivery` caused `record`. An old copy of the stream uses numbers again, not times."""
+    return (record.trigger, record.at) == (delivery.seq, delivery.at)
 
 
 def _record_id(delivery: Delivery) -> str:

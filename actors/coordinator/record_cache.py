@@ -52,5 +52,9 @@ class RecordCache:
         if len(self._records) > MAX_CACHED:
             self._records.popitem(last=False)
 
+    async def clear(self) -> None:
+        """Drop everything: after a reconnect the broker may have another history."""
+        self._records.clear()
+
     def drop(self, id: str) -> None:
         self._records.pop(id, None)

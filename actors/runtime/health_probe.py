@@ -7,7 +7,7 @@ It implements only the HTTP/1.1 that a kubelet or a compose health check needs. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -22,9 +22,12 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> AsyncIterator[int | None]:
+async def serve_probe(
+    env: Mapping[str, str], failing: Callable[[], Sequence[str]]
+) -> AsyncIterator[int | None]:
     """Serve the probe while the context is open; yield its port, or None if the probe is off.
 
+    `failing` returns one sentence for each thing that keeps the process from its work. `/readyz` shows them.
     `WARMXFER_HEALTH_PORT` 0 takes any free port. `WARMXFER_HEALTH_HOST` is the address; the default is all
     addresses, because a kubelet connects from outside. Raises `InvalidRequest`.
     """
@@ -37,7 +40,7 @@ async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> Asyn
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
-                writer.write(_response(path.partition(b"?")[0], ready()))
+                writer.write(_response(path.partition(b"?")[0], failing))
                 await writer.drain()
         except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("probe_request_failed")
@@ -60,13 +63,14 @@ async def serve_probe(env: Mapping[str, str], ready: Callable[[], bool]) -> Asyn
         yield port
 
 
-def _response(path: bytes, ready: bool) -> bytes:
+def _response(path: bytes, failing: Callable[[], Sequence[str]]) -> bytes:
     if path not in (b"/healthz", b"/readyz"):
         status, body = "404 Not Found", b"not found\n"
-    elif path == b"/healthz" or ready:
+    elif path == b"/healthz" or not (sentences := failing()):
         status, body = "200 OK", b"ok\n"
     else:
-        status, body = "503 Service Unavailable", b"not ready\n"
+        status = "503 Service Unavailable"
+        body = "".join(f"{line}\n" for line in ("not ready", *sentences)).encode()
     head = (
         f"HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\nconnection: close"
     )

@@ -111,19 +111,28 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
     bus = await _connect(role, bus_settings, stop)
     if bus is None:
         return
-    async with bus, serve_probe(env, lambda: bus.connected and not stop.is_set()):
+    started = asyncio.Event()
+    bus.readiness.add("actor", lambda: _why_not_serving(started, stop))
+    async with bus, serve_probe(env, bus.readiness.failing):
         await _ensure(bus, role)
         await bus.register_service(
             announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
         )
-        serving = asyncio.ensure_future(actor(bus, settings, ready=_started))
+
+        def on_ready(*_: object) -> None:
+            started.set()
+            signal_ready()
+            log.info("actor_started")
+
+        serving = asyncio.ensure_future(actor(bus, settings, ready=on_ready))
         await _until_over(bus, serving, stop)
         log.info("actor_stopped")
 
 
-def _started(*_: object) -> None:
-    signal_ready()
-    log.info("actor_started")
+def _why_not_serving(started: asyncio.Event, stop: asyncio.Event) -> str | None:
+    if stop.is_set():
+        return "the process is stopping"
+    return None if started.is_set() else "the actor has not started yet"
 
 
 async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus | None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.chaos.cluster import NODES, three_brokers
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Unavailable, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Outgoing, Unavailable, subjects
 from warmxfer.bus.stream import STREAM
 
 STALL_S, RUN_S = 0.1, 0.02
@@ -33,10 +33,31 @@ async def test_with_one_broker_both_reads_agree(bus: Bus, transfer_id: str) -> N
     assert await bus.get_last_from_leader(subject) == await bus.get_last(subject)
 
 
-async def test_without_the_stream_a_leader_read_is_unavailable(fresh_bus: Bus) -> None:
+async def test_without_the_stream_each_call_says_that_it_is_missing(fresh_bus: Bus) -> None:
     await fresh_bus._connection.api(f"STREAM.DELETE.{STREAM}")
-    with pytest.raises(Unavailable, match=f"stream {STREAM} does not exist yet; start a coordinator"):
+    url = fresh_bus.settings.shown_url
+    with pytest.raises(Unavailable) as read:
         await fresh_bus.get_last_from_leader(subjects.log("a"), deadline_s=0.5)
+    assert str(read.value) == (
+        f"The broker at {url} has no stream {STREAM}; start a coordinator, which creates it"
+    )
+    silent = f"{STREAM} does not exist or has no leader yet; start a coordinator, which creates it"
+    for call in (
+        fresh_bus.get_last(subjects.log("a"), deadline_s=0.3),
+        fresh_bus.history(subjects.log("a"), 5, deadline_s=0.3),
+    ):
+        with pytest.raises(Unavailable) as read:
+            await call
+        assert str(read.value) == f"The broker at {url} has no stream that answers reads: {silent}"
+    for call in (
+        fresh_bus.publish("warmxfer.a.log", b"", deadline_s=0.3),
+        fresh_bus.publish_all([Outgoing("warmxfer.a.log", b"")], deadline_s=0.3),
+    ):
+        with pytest.raises(Unavailable) as written:
+            await call
+        assert str(written.value) == (
+            f"The broker at {url} has no stream that stores warmxfer.a.log: {silent}"
+        )
 
 
 async def test_while_a_replica_stalls_a_leader_read_is_never_stale() -> None:

@@ -8,24 +8,40 @@ import httpx
 import pytest
 
 from warmxfer.actors.runtime.health_probe import serve_probe
+from warmxfer.bus.readiness import Readiness
 from warmxfer.schemas import InvalidRequest
 
 ANY_PORT = {"WARMXFER_HEALTH_PORT": "0", "WARMXFER_HEALTH_HOST": "127.0.0.1"}
 
 
 async def test_a_process_is_healthy_before_it_is_ready() -> None:
-    ready = False
-    async with serve_probe(ANY_PORT, lambda: ready) as port, httpx.AsyncClient() as http:
+    readiness = Readiness()
+    remove = readiness.add("provider", lambda: "no connection is free")
+    readiness.add("broker", lambda: None)
+    readiness.add("consumer gateway", lambda: "nothing received for 7 s")
+    async with serve_probe(ANY_PORT, readiness.failing) as port, httpx.AsyncClient() as http:
         at = f"http://127.0.0.1:{port}"
         assert (await http.get(f"{at}/healthz")).status_code == 200
-        assert (await http.get(f"{at}/readyz")).status_code == 503
-        ready = True
+        failed = await http.get(f"{at}/readyz")
+        assert failed.status_code == 503
+        assert failed.text.splitlines() == [
+            "not ready",
+            "provider: no connection is free",
+            "consumer gateway: nothing received for 7 s",
+        ]
+        remove()
+        readiness.add("consumer gateway", lambda: None)
+        assert (await http.get(f"{at}/readyz")).text.splitlines()[1:] == [
+            "consumer gateway: nothing received for 7 s"
+        ]
+    async with serve_probe(ANY_PORT, lambda: ()) as port, httpx.AsyncClient() as http:
+        at = f"http://127.0.0.1:{port}"
         assert (await http.get(f"{at}/readyz?verbose")).text == "ok\n"
         assert (await http.get(f"{at}/secrets")).status_code == 404
 
 
 async def test_an_invalid_request_is_dropped_and_the_next_one_served() -> None:
-    async with serve_probe(ANY_PORT, lambda: True) as port:
+    async with serve_probe(ANY_PORT, lambda: ()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * 8_192)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -36,13 +52,13 @@ async def test_an_invalid_request_is_dropped_and_the_next_one_served() -> None:
 
 
 async def test_the_probe_is_off_by_default() -> None:
-    async with serve_probe({}, lambda: True) as port:
+    async with serve_probe({}, lambda: ()) as port:
         assert port is None
 
 
 async def test_a_port_in_use_is_one_sentence() -> None:
-    async with serve_probe(ANY_PORT, lambda: True) as port:
+    async with serve_probe(ANY_PORT, lambda: ()) as port:
         taken = {**ANY_PORT, "WARMXFER_HEALTH_PORT": str(port)}
         with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which cannot be bound"):
-            async with serve_probe(taken, lambda: True):
+            async with serve_probe(taken, lambda: ()):
                 raise AssertionError("bound twice")

@@ -1,0 +1,130 @@
+"""Creates a missing stream and missing consumers again, while the processes that use them live.
+
+A consumer or the stream can vanish: an operator deleted it, or the broker came back on an empty disk. Each
+process creates its own consumer again. The process that pulls from the consumer `coordinator` also creates
+the stream. Every other process waits until the stream is there.
+
+A consumer that is created again would deliver the whole stream again: up to seven days of messages. So each
+process remembers the newest acknowledgement floor of its consumer: the number up to which every message was
+acknowledged. The new consumer starts after it. If no process remembers a floor, the whole stream is delivered
+again, because a repeated message is harmless and a lost one is not.
+
+- Invariant: one attempt at a time in a process.
+- Invariant: a floor is used only for the history in which it was read. In another history the message with
+  that number does not exist, or was stored after the floor was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import structlog
+
+from . import stream
+from .connection import Connection, JetStreamApiError
+from .errors import AccessDenied, InvalidRequest, RetryableError
+from .stream_reader import get_by_number
+
+ATTEMPT_S = 3.0
+"""Time of one attempt. The pull consumer repeats it with a growing pause."""
+FLOOR_TIMEOUT_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class AckFloor(NamedTuple):
+    """Every message up to number `seq` was acknowledged at `at`, by the broker's clock."""
+
+    seq: int
+    at: float
+
+
+class StreamRecovery:
+    """Keeps the consumers of one process in existence. `stream` and `settings` say how they are defined."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = asyncio.Lock()
+        self._floors: dict[str, AckFloor] = {}
+        self._denied: set[str] = set()
+
+    @property
+    def missing_reports(self) -> int:
+        """How often the broker said that no stream stores a subject. A pull consumer then looks after it."""
+        return self._connection.missing_reports
+
+    async def ensure(self, consumer: str) -> str | None:
+        """Create `consumer` if it is missing, and the stream if that is this process's task.
+
+        Returns None if the consumer exists now, or one sentence that says what is missing. Never raises:
+        the pull consumer asks again.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(ATTEMPT_S):
+                    await self._ensure(consumer)
+            except AccessDenied as error:
+                # Another process has the right. Pulling shows whether it has used it.
+                if consumer not in self._denied:
+                    self._denied.add(consumer)
+                    log.warning("consumer_left_to_others", consumer=consumer, why=str(error))
+            except (RetryableError, InvalidRequest) as error:
+                log.warning("consumer_awaited", consumer=consumer, why=str(error))
+                return str(error)
+            except TimeoutError:
+                return f"the broker did not create consumer {consumer} within {ATTEMPT_S:g} s"
+            return None
+
+    async def remember_floor(self, consumer: str) -> None:
+        """Read the acknowledgement floor of `consumer`. An older one stays valid if this fails."""
+        try:
+            async with asyncio.timeout(FLOOR_TIMEOUT_S):
+                info = await stream.consumer_info(self._connection, consumer, FLOOR_TIMEOUT_S)
+        except (RetryableError, InvalidRequest, TimeoutError) as error:
+            log.debug("ack_floor_not_read", consumer=consumer, why=str(error) or "timeout")
+            return
+        if info is not None:
+            self._floors[consumer] = _floor_of(info)
+
+    async def _ensure(self, consumer: str) -> None:
+        if consumer == stream.COORDINATOR:
+            await stream.ensure_stream(self._connection, self._connection.settings, ATTEMPT_S)
+        if await stream.consumer_info(self._connection, consumer, ATTEMPT_S) is not None:
+            return
+        start = await self._start_of(consumer)
+        created = await stream.create_consumer(
+            self._connection, self._connection.settings, consumer, ATTEMPT_S
+        )
+        if start is not None and not created["delivered"]["consumer_seq"]:
+            start = await self._move(consumer, start)
+        log.warning("consumer_created", consumer=consumer, starts_at=start or "the oldest message")
+
+    async def _start_of(self, consumer: str) -> int | None:
+        """Return the number at which a new consumer starts, or None for the oldest message."""
+        floor = self._floors.get(consumer)
+        if floor is None or floor.seq == 0:
+            return None
+        last_acked = await get_by_number(self._connection, floor.seq, ATTEMPT_S)
+        return start_after(floor, None if last_acked is None else last_acked.at)
+
+    async def _move(self, consumer: str, start: int) -> int | None:
+        try:
+            await stream.move_consumer(self._connection, consumer, start, FLOOR_TIMEOUT_S)
+        except (JetStreamApiError, RetryableError, InvalidRequest) as error:
+            log.warning("consumer_not_moved", consumer=consumer, starts_at=start, why=str(error))
+            return None
+        return start
+
+
+def start_after(floor: AckFloor, stored_at: float | None) -> int | None:
+    """Return the number after `floor`, or None if the floor belongs to another history.
+
+    `stored_at` is when the message with the floor's number was stored, or None if there is none.
+    """
+    return floor.seq + 1 if stored_at is not None and stored_at <= floor.at else None
+
+
+def _floor_of(info: dict[str, Any]) -> AckFloor:
+    return AckFloor(int(info["ack_floor"]["stream_seq"]), datetime.fromisoformat(info["ts"]).timestamp())

@@ -1,0 +1,75 @@
+"""A coordinator that lives on while its stream or consumer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from warmxfer.actors.coordinator import Coordinator
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.bus import Bus, RetryableError, subjects
+from warmxfer.bus.stream import STREAM
+from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
+    BriefSupervisor,
+    ParticipantJoined,
+    SupervisorDeclined,
+    encode,
+)
+
+from .coordinator_fixture import (
+    SHORT_WINDOW_S,
+    deliver,
+    records,
+    request,
+    running_coordinators,
+    shorten_duplicate_window,
+    until_all_handled,
+)
+from .fake_actors import FakeActors, answers
+
+
+async def test_old_triggers_of_a_consumer_created_again_are_not_applied_twice(fresh_bus: Bus) -> None:
+    """They come as if for the first time. A cancelled transfer takes the old reply of its dial for a new leg.
+
+    Without the check of their age, the log grows, and the gateway ends each old leg again.
+    """
+
+    def decline(command: AnyCommand) -> list[AnyEvent]:
+        return [SupervisorDeclined(reason="no")] if isinstance(command, BriefSupervisor) else answers(command)
+
+    await shorten_duplicate_window(fresh_bus)
+    async with running_coordinators(fresh_bus):
+        await FakeActors(fresh_bus, "t-done").run_transfer(request("room-a"))
+        await FakeActors(fresh_bus, "t-declined", decline).run_transfer(request("room-b"))
+        await until_all_handled(fresh_bus)
+    before = {id: await records(fresh_bus, id) for id in ("t-done", "t-declined")}
+    assert before["t-declined"][-1].state.stage is Stage.CANCELLED
+    await asyncio.sleep(2 * SHORT_WINDOW_S)
+    await fresh_bus._connection.api(f"CONSUMER.DELETE.{STREAM}.coordinator")
+    await fresh_bus.ensure()
+    async with running_coordinators(fresh_bus):
+        await until_all_handled(fresh_bus)
+    assert {id: await records(fresh_bus, id) for id in before} == before
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_transfer_of_a_lost_stream_is_not_continued_from_memory(fresh_bus: Bus, sent: bool) -> None:
+    """The cached record names commands. In the new stream no effect claim forbids a second dial."""
+    coordinator = Coordinator(fresh_bus)
+    await fresh_bus.publish(subjects.request("t1"), request("room-a"))
+    await deliver(fresh_bus, coordinator, subjects.request("t1"), 1)
+    cached = coordinator._cache.get("t1")
+    assert cached is not None
+    cached.sent = sent
+    await fresh_bus._connection.api(f"STREAM.DELETE.{STREAM}")
+    await fresh_bus.ensure()
+    event = ParticipantJoined(room_id="room-a", participant_id="p")
+    await fresh_bus.publish(subjects.event("t1"), encode(event))
+    with pytest.raises(RetryableError, match="No transfer t1 yet"):
+        await deliver(fresh_bus, coordinator, subjects.event("t1"), 1)
+    assert [each.subject for each in await fresh_bus.history(subjects.all_of("t1"), 10)] == [
+        subjects.event("t1")
+    ]

@@ -1,0 +1,340 @@
+"""Streams and consumers that vanish come back while the workers live, and no message is lost or replayed.
+
+Finding 2: deleting a consumer or the stream stopped everything until a worker was restarted. Without
+`StreamRecovery.ensure`, each test here that waits for a message ends with its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.testkit.nats_server import ConfiguredServer
+from warmxfer.bus import Bus, BusSettings, Delivery, EmbeddedServer, Outgoing, Worker, subjects
+from warmxfer.bus.messages import ConsumerMessage
+from warmxfer.bus.recovery import AckFloor, start_after
+from warmxfer.bus.stream import CONSUMERS, STREAM
+
+WORK_GOES_ON_S = 10.0
+"""The promise: a worker has work again this long after its stream or consumer vanished."""
+
+
+async def until(condition: Callable[[], bool], within_s: float = WORK_GOES_ON_S) -> None:
+    """Return when `condition` holds. Fails the test if it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def subject_for(consumer: str, id: str) -> str:
+    """Return a subject that `consumer` receives."""
+    return subjects.event(id) if consumer == "coordinator" else subjects.work_queue(id, consumer)
+
+
+class Received:
+    """A handler that counts what it received."""
+
+    def __init__(self) -> None:
+        self.ids: Counter[str] = Counter()
+
+    async def __call__(self, delivery: Delivery) -> None:
+        self.ids[delivery.transfer_id] += 1
+
+
+async def api(bus: Bus, verb: str, body: object = None) -> dict[str, object]:
+    return await bus._connection.api(verb, body)  # type: ignore[arg-type]
+
+
+async def delete_consumer(bus: Bus, consumer: str) -> None:
+    await api(bus, f"CONSUMER.DELETE.{STREAM}.{consumer}")
+
+
+async def delete_stream(bus: Bus, consumer: str) -> None:
+    await api(bus, f"STREAM.DELETE.{STREAM}")
+
+
+async def purge_stream(bus: Bus, consumer: str) -> None:
+    await api(bus, f"STREAM.PURGE.{STREAM}")
+
+
+async def empty_disk(server: EmbeddedServer, store: Path) -> None:
+    """Bring the broker back without its stream."""
+    await server.stop(kill=True)
+    await asyncio.to_thread(shutil.rmtree, store)
+    await server.start()
+
+
+LOSSES: dict[str, Callable[[Bus, str], Awaitable[None]]] = {
+    "its consumer deleted": delete_consumer,
+    "the stream deleted": delete_stream,
+    "the stream purged": purge_stream,
+}
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_worker_goes_on_after(fresh_bus: Bus, consumer: str, loss: str) -> None:
+    """A coordinator runs beside each worker, because only it creates a lost stream."""
+    received, coordinated = Received(), Received()
+    await fresh_bus.publish(subject_for(consumer, "before"), b"")
+    async with (
+        await Bus.connect(fresh_bus.settings, name="coordinator") as second,
+        Worker(second, "coordinator", coordinated, jobs=1),
+        Worker(fresh_bus, consumer, received, jobs=2),
+    ):
+        both = received.ids, coordinated.ids
+        await until(lambda: any(ids["before"] for ids in both))
+        await LOSSES[loss](fresh_bus, consumer)
+        await fresh_bus.publish(subject_for(consumer, "after"), b"", deadline_s=WORK_GOES_ON_S)
+        await until(lambda: any(ids["after"] for ids in both))
+        await until(lambda: not fresh_bus.readiness.failing())
+    assert sum(ids["after"] for ids in both) == 1
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+async def test_a_worker_goes_on_after_the_broker_lost_its_disk(consumer: str, tmp_path: Path) -> None:
+    received, coordinated = Received(), Received()
+    store = tmp_path / "store"
+    async with EmbeddedServer(store_dir=store) as server:
+        settings = BusSettings(url=server.url, ack_wait_s=0.5)
+        async with (
+            await Bus.connect(settings, name="worker") as bus,
+            await Bus.connect(settings, name="coordinator") as second,
+        ):
+            await second.ensure()
+            async with (
+                Worker(second, "coordinator", coordinated, jobs=1),
+                Worker(bus, consumer, received, jobs=2),
+            ):
+                both = received.ids, coordinated.ids
+                await bus.publish(subject_for(consumer, "before"), b"")
+                await until(lambda: any(ids["before"] for ids in both))
+                await empty_disk(server, store)
+                await bus.publish(subject_for(consumer, "after"), b"", deadline_s=WORK_GOES_ON_S)
+                await until(lambda: any(ids["after"] for ids in both))
+                await until(lambda: not bus.readiness.failing())
+
+
+async def test_a_busy_coordinator_whose_window_is_full_creates_the_stream_again(fresh_bus: Bus) -> None:
+    """It has no open pull, so only its own publish learns that the stream is gone.
+
+    Without `missing_reports` the publish fails at its deadline.
+    """
+    begun, gone = asyncio.Event(), asyncio.Event()
+    stored: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        begun.set()
+        await gone.wait()
+        stored.append(await fresh_bus.publish(subjects.log("t1"), b"", deadline_s=WORK_GOES_ON_S))
+
+    await fresh_bus.publish(subjects.event("t1"), b"")
+    async with Worker(fresh_bus, "coordinator", handle, jobs=1):
+        await asyncio.wait_for(begun.wait(), 5)
+        await delete_stream(fresh_bus, "coordinator")
+        gone.set()
+        await until(lambda: bool(stored))
+
+
+async def test_a_worker_without_a_coordinator_waits_for_the_stream_and_says_so(
+    fresh_server: EmbeddedServer,
+) -> None:
+    """Only a coordinator creates a lost stream. The other roles may lack the right."""
+    received = Received()
+    settings = BusSettings(url=fresh_server.url)
+    with capture_logs() as logs:
+        async with (
+            await Bus.connect(settings, name="worker") as bus,
+            Worker(bus, "gateway", received, jobs=1),
+        ):
+            missing = f"The broker at {fresh_server.url} has no stream {STREAM}; start a coordinator, "
+            await until(lambda: any(missing in line for line in bus.readiness.failing()))
+            async with (
+                await Bus.connect(settings, name="coordinator") as second,
+                Worker(second, "coordinator", Received(), jobs=1),
+            ):
+                await second.publish(subjects.work_queue("t1", "gateway"), b"", deadline_s=WORK_GOES_ON_S)
+                await until(lambda: received.ids["t1"] == 1)
+                await until(lambda: not bus.readiness.failing())
+    awaited = [entry for entry in logs if entry["event"] == "consumer_awaited"]
+    assert {(entry["consumer"], entry["log_level"]) for entry in awaited} == {("gateway", "warning")}
+
+
+async def test_readiness_is_false_while_nothing_answers_a_pull(fresh_bus: Bus) -> None:
+    """The socket is up all the time: readiness comes from what the consumer received."""
+    async with Worker(fresh_bus, "gateway", Received(), jobs=1):
+        await until(lambda: not fresh_bus.readiness.failing())
+        await delete_stream(fresh_bus, "gateway")
+        await until(lambda: bool(fresh_bus.readiness.failing()))
+        assert fresh_bus.connected
+        (line,) = fresh_bus.readiness.failing()
+        assert line.startswith("consumer gateway: The broker at ")
+        await fresh_bus.ensure()
+        await until(lambda: not fresh_bus.readiness.failing())
+    assert fresh_bus.readiness.failing() == []
+
+
+async def test_a_worker_with_a_full_window_is_ready(fresh_bus: Bus) -> None:
+    """It has no open pull, so it receives no heartbeat. It works all the same."""
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: Delivery) -> None:
+        begun.set()
+        await release.wait()
+
+    await fresh_bus.publish(subjects.work_queue("t1", "briefing"), b"")
+    worker = Worker(fresh_bus, "briefing", handle, jobs=1, progress=True)
+    async with worker:
+        await asyncio.wait_for(begun.wait(), 5)
+        worker._puller._last_seen_at -= 3_600
+        assert fresh_bus.readiness.failing() == []
+        release.set()
+
+
+async def settled(bus: Bus, consumer: str) -> None:
+    """Return when every message of the stream was acknowledged."""
+
+    async def left() -> int:
+        info = await bus._connection.api(f"CONSUMER.INFO.{STREAM}.{consumer}")
+        return info["num_pending"] + info["num_ack_pending"]
+
+    async with asyncio.timeout(WORK_GOES_ON_S):
+        while await left():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_history_again(
+    fresh_bus: Bus,
+) -> None:
+    """Seven days of commands are in the stream. Without the floor each of them runs again."""
+    received = Received()
+    worker = Worker(fresh_bus, "gateway", received, jobs=4)
+    async with worker:
+        await fresh_bus.publish_all(
+            [Outgoing(subjects.work_queue(f"old{n}", "gateway"), b"") for n in range(200)]
+        )
+        await until(lambda: len(received.ids) == 200)
+        await settled(fresh_bus, "gateway")
+        await fresh_bus._recovery.remember_floor("gateway")
+        await worker._puller.stop()
+        await delete_consumer(fresh_bus, "gateway")
+        await fresh_bus.publish_all(
+            [Outgoing(subjects.work_queue(f"new{n}", "gateway"), b"") for n in range(20)]
+        )
+        await worker._puller.start()
+        await until(lambda: len(received.ids) == 220)
+        await settled(fresh_bus, "gateway")
+    assert set(received.ids.values()) == {1}
+    info = await fresh_bus._connection.api(f"CONSUMER.INFO.{STREAM}.gateway")
+    assert info["config"]["deliver_policy"] == "all"
+
+
+async def test_without_a_remembered_floor_everything_is_delivered_again(fresh_bus: Bus) -> None:
+    received = Received()
+    for n in range(5):
+        await fresh_bus.publish(subjects.work_queue(f"t{n}", "gateway"), b"")
+    await delete_consumer(fresh_bus, "gateway")
+    async with Worker(fresh_bus, "gateway", received, jobs=1):
+        await until(lambda: len(received.ids) == 5)
+
+
+@pytest.mark.parametrize(
+    ("stored_at", "start"),
+    [(100.0, 8), (99.0, 8), (101.0, None), (None, None)],
+    ids=["stored when the floor was read", "stored before", "stored later: another history", "not there"],
+)
+def test_a_floor_is_used_only_in_its_own_history(stored_at: float | None, start: int | None) -> None:
+    assert start_after(AckFloor(7, 100.0), stored_at) == start
+
+
+async def test_a_new_stream_uses_no_number_of_the_old_one(fresh_bus: Bus) -> None:
+    """Otherwise an old acknowledgement would acknowledge a new message."""
+    last = 0
+    for _ in range(3):
+        numbers = await fresh_bus.publish_all([Outgoing(subjects.log(f"t{n}"), b"") for n in range(50)])
+        assert min(numbers) > last
+        last = max(numbers)
+        await delete_stream(fresh_bus, "coordinator")
+        await fresh_bus.ensure()
+
+
+async def test_a_number_that_an_old_copy_uses_again_is_another_message(fresh_bus: Bus) -> None:
+    """Taking it for a redelivery would drop the new message and acknowledge it."""
+    release = asyncio.Event()
+    handled: list[bytes] = []
+
+    async def handle(delivery: Delivery) -> None:
+        await release.wait()
+        handled.append(delivery.data)
+
+    worker = Worker(fresh_bus, "gateway", handle, jobs=3)
+    for at, data in ((1.0, b"old"), (2.0, b"new"), (2.0, b"new")):
+        worker.accept(ConsumerMessage("warmxfer.t1.do.gateway", data, {}, 5, at, 1, "$JS.ACK.nowhere"))
+    assert worker.in_flight == 2
+    release.set()
+    await until(lambda: len(handled) == 2)
+    assert sorted(handled) == [b"new", b"old"]
+    await until(lambda: worker.in_flight == 0)
+
+
+async def test_a_handler_whose_message_is_gone_ends_without_an_error(fresh_bus: Bus) -> None:
+    """Its acknowledgement, rejection or dead letter goes to a consumer that does not exist."""
+    begun: list[str] = []
+    release = asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        begun.append(delivery.transfer_id)
+        await release.wait()
+        if delivery.transfer_id == "raises":
+            raise ValueError("boom")
+
+    for id in ("returns", "raises"):
+        await fresh_bus.publish(subjects.work_queue(id, "gateway"), b"")
+    async with (
+        Worker(fresh_bus, "coordinator", Received(), jobs=1),
+        Worker(fresh_bus, "gateway", handle, jobs=3) as worker,
+    ):
+        await until(lambda: len(begun) == 2)
+        await delete_stream(fresh_bus, "gateway")
+        release.set()
+        await until(lambda: worker.in_flight == 0)
+        await fresh_bus.publish(subjects.work_queue("after", "gateway"), b"", deadline_s=WORK_GOES_ON_S)
+        await until(lambda: "after" in begun)
+
+
+DENIED = """
+accounts {{
+  APP {{ jetstream: enabled, users: [
+    {{ user: all, password: all }}
+    {{ user: limited, password: limited, permissions: {{
+      publish: {{ deny: ["$JS.API.STREAM.CREATE.>", "$JS.API.CONSUMER.CREATE.>"] }} }} }}
+  ] }}
+}}
+""".replace("{{", "{").replace("}}", "}")
+
+
+async def test_a_worker_that_may_not_create_its_consumer_uses_one_that_appears() -> None:
+    received = Received()
+    async with ConfiguredServer(extra=DENIED) as server:
+        everything = BusSettings(url=server.url, user="all", password="all")
+        limited = BusSettings(url=server.url, user="limited", password="limited")
+        async with await Bus.connect(everything, name="all") as bus:
+            await bus.ensure()
+            async with (
+                await Bus.connect(limited, name="limited") as restricted,
+                Worker(restricted, "gateway", received, jobs=1),
+            ):
+                await until(lambda: not restricted.readiness.failing())
+                await delete_consumer(bus, "gateway")
+                await until(lambda: bool(restricted.readiness.failing()))
+                await bus.ensure()
+                await bus.publish(subjects.work_queue("t1", "gateway"), b"")
+                await until(lambda: received.ids["t1"] == 1)
