@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -20,14 +21,16 @@ from tests.simulation.loop import SimLoop
 from warmxfer.bus.connection import Connection
 from warmxfer.bus.messages import ConsumerMessage
 from warmxfer.bus.pull_consumer import (
+    CHECK_EVERY_S,
+    FLOOR_EVERY_S,
     HEARTBEAT_S,
-    PAUSE_MAX_S,
-    PAUSE_MIN_S,
     PULL_EXPIRES_S,
     SILENCE_S,
     WATCH_EVERY_S,
     PullConsumer,
 )
+from warmxfer.bus.pull_status import PAUSE_MAX_S, PAUSE_MIN_S
+from warmxfer.bus.readiness import Readiness
 
 WINDOW = 8
 PULL = "$JS.API.CONSUMER.MSG.NEXT.WARMXFER.gateway"
@@ -90,11 +93,31 @@ class FakeConnection:
     def __init__(self) -> None:
         self.client = FakeClient()
         self.connected = True
+        self.readiness = Readiness()
         self.hooks: list[Callable[[], Awaitable[None]]] = []
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         self.hooks.append(hook)
         return lambda: self.hooks.remove(hook)
+
+
+class FakeRecovery:
+    """Creates the consumer, unless a test says why it cannot."""
+
+    def __init__(self) -> None:
+        self.missing_reports = 0
+        self.problem: str | None = None
+        self.ensured: list[float] = []
+        self.floors: list[float] = []
+
+    async def ensure(self, consumer: str) -> str | None:
+        assert consumer == "gateway"
+        self.ensured.append(asyncio.get_running_loop().time())
+        return self.problem
+
+    async def remember_floor(self, consumer: str) -> None:
+        assert consumer == "gateway"
+        self.floors.append(asyncio.get_running_loop().time())
 
 
 class Sink:
@@ -118,7 +141,12 @@ class Flow:
         self.connection = FakeConnection()
         self.client = self.connection.client
         self.sink = Sink()
-        self.puller = PullConsumer(cast("Connection", self.connection), "gateway", self.sink, WINDOW)
+        self.recovery = FakeRecovery()
+        self.puller = self.new_puller(WINDOW)
+
+    def new_puller(self, window: int) -> PullConsumer:
+        connection = cast("Connection", self.connection)
+        return PullConsumer(connection, self.recovery, "gateway", self.sink, window)
 
     @property
     def inbox(self) -> str:
@@ -228,13 +256,10 @@ async def test_more_arrive_than_were_requested(flow: Flow) -> None:
 def test_a_small_window_is_requested_one_by_one(jobs: int) -> None:
     @on_a_virtual_clock
     async def run(flow: Flow) -> None:
-        flow.puller._window, flow.puller._refill = (
-            jobs,
-            PullConsumer(cast("Connection", flow.connection), "gateway", flow.sink, jobs)._refill,
-        )
-        flow.puller._requested = 0
+        await flow.puller.stop()
+        flow.puller = flow.new_puller(jobs)
         flow.pulls()
-        await flow.puller.request_more()
+        await flow.puller.start()
         for seq in range(jobs):
             await flow.message(seq)
         await flow.finish(jobs)
@@ -366,16 +391,15 @@ async def test_a_reconnect_replaces_the_inbox_and_counts_from_zero(flow: Flow) -
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("status", ["404", "408"])
 @pytest.mark.parametrize(("left", "repeated"), [("8", 8), ("3", 3), (None, 8), ("99", 8)])
-def test_a_pull_that_ended_is_requested_again(status: str, left: str | None, repeated: int) -> None:
+def test_a_pull_that_ended_is_requested_again(left: str | None, repeated: int) -> None:
     """Only the part that the ended pull did not deliver: another pull may still be open."""
 
     @on_a_virtual_clock
     async def run(flow: Flow) -> None:
         inbox = flow.inbox
         flow.pulls()
-        headers = {"Status": status, "Description": "Request Timeout"}
+        headers = {"Status": "408", "Description": "Request Timeout"}
         await flow.status(**headers, **({"Nats-Pending-Messages": left} if left else {}))
         assert [(count, to) for _, count, to in flow.pulls()] == [(repeated, inbox)]
 
@@ -400,8 +424,8 @@ async def test_an_ended_consumer_is_pulled_after_pauses_that_grow_and_have_a_lim
         pauses.append(pulls[0][0] - ended_at)
     expected = [min(PAUSE_MIN_S * 2**n, PAUSE_MAX_S) for n in range(8)]
     assert all(
-        least - 0.001 <= pause <= least + WATCH_EVERY_S + 0.001
-        for pause, least in zip(pauses, expected, strict=True)
+        0.5 * longest - 0.001 <= pause <= longest + WATCH_EVERY_S + 0.001
+        for pause, longest in zip(pauses, expected, strict=True)
     ), pauses
 
 
@@ -441,6 +465,134 @@ async def test_a_stored_message_with_a_status_header_is_a_message(flow: Flow) ->
     assert [each.headers for each in flow.sink.held] == [LEADER_CHANGE]
     await asyncio.sleep(2 * WATCH_EVERY_S)
     assert flow.inbox == "_INBOX.1"
+
+
+# ── a consumer that vanished ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [("404", "No Messages"), ("503", ""), ("409", "Consumer Deleted"), ("409", "Consumer is push based")],
+)
+def test_a_missing_consumer_is_created_before_the_next_pull(status: str, text: str) -> None:
+    @on_a_virtual_clock
+    async def run(flow: Flow) -> None:
+        flow.pulls()
+        await flow.status(Status=status, Description=text)
+        await asyncio.sleep(PAUSE_MIN_S + 2 * WATCH_EVERY_S)
+        assert len(flow.recovery.ensured) == 1
+        ((at, count, inbox),) = flow.pulls()
+        assert (count, inbox) == (WINDOW, flow.inbox)
+        assert at >= flow.recovery.ensured[0]
+        await asyncio.sleep(HEARTBEAT_S)
+        await flow.status(**HEARTBEAT)
+        await flow.status(**LEADER_CHANGE)
+        await asyncio.sleep(PAUSE_MIN_S + 2 * WATCH_EVERY_S)
+        assert len(flow.pulls()) == 1
+        assert len(flow.recovery.ensured) == 1  # a new leader is no missing consumer
+
+    run()
+
+
+@on_a_virtual_clock
+async def test_a_consumer_that_cannot_be_created_is_tried_again_and_not_pulled(flow: Flow) -> None:
+    flow.recovery.problem = "no stream"
+    flow.pulls()
+    await flow.status(Status="503")
+    await asyncio.sleep(60.0)
+    assert flow.pulls() == []
+    assert 60.0 / (PAUSE_MAX_S + WATCH_EVERY_S) - 1 <= len(flow.recovery.ensured) <= 40
+    assert flow.connection.readiness.failing() == ["consumer gateway: no stream"]
+    flow.recovery.problem = None
+    await asyncio.sleep(PAUSE_MAX_S + 2 * WATCH_EVERY_S)
+    assert [count for _, count, _ in flow.pulls()] == [WINDOW]
+    await flow.status(**HEARTBEAT)
+    assert flow.connection.readiness.failing() == []
+
+
+@on_a_virtual_clock
+async def test_several_pulls_that_end_together_are_one_failure(flow: Flow) -> None:
+    flow.pulls()
+    for _ in range(5):
+        await flow.status(Status="409", Description="Consumer Deleted")
+    await flow.status(**LEADER_CHANGE)
+    await asyncio.sleep(PAUSE_MIN_S + 2 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) == 1
+    assert len(flow.pulls()) == 1
+
+
+@on_a_virtual_clock
+async def test_the_consumer_is_looked_after_when_a_publish_found_no_stream(flow: Flow) -> None:
+    """A pull that is open on a lost stream gets no answer. Other requests of this process do."""
+    await flow.status(**HEARTBEAT)
+    flow.recovery.missing_reports += 1
+    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) == 1
+    await flow.status(**HEARTBEAT)
+    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) == 1  # one report is one look
+    flow.recovery.problem = "no stream"
+    flow.recovery.missing_reports += 3
+    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) > 1
+    assert flow.connection.readiness.failing() == ["consumer gateway: no stream"]
+
+
+@on_a_virtual_clock
+async def test_the_consumer_is_looked_after_when_the_broker_was_silent_and_after_a_reconnect(
+    flow: Flow,
+) -> None:
+    await asyncio.sleep(SILENCE_S + 4 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) == 1
+    await flow.status(**HEARTBEAT)
+    await asyncio.sleep(4 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) == 1
+    (hook,) = flow.connection.hooks
+    await hook()
+    await asyncio.sleep(2 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) == 2
+
+
+@on_a_virtual_clock
+async def test_the_acknowledgement_floor_is_read_now_and_then(flow: Flow) -> None:
+    for _ in range(15):
+        await asyncio.sleep(HEARTBEAT_S)
+        await flow.status(**HEARTBEAT)
+    pauses = [later - earlier for earlier, later in pairwise(flow.recovery.floors)]
+    assert len(pauses) >= 4
+    assert all(FLOOR_EVERY_S <= pause <= FLOOR_EVERY_S + 2 * WATCH_EVERY_S for pause in pauses), pauses
+
+
+# ── readiness ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@on_a_virtual_clock
+async def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(flow: Flow) -> None:
+    """A restart of the pull, or an error, is no answer."""
+    readiness = flow.connection.readiness
+    await asyncio.sleep(SILENCE_S)
+    assert readiness.failing() == []
+    await asyncio.sleep(4 * WATCH_EVERY_S)
+    await flow.status(**LEADER_CHANGE)
+    await asyncio.sleep(4 * WATCH_EVERY_S)
+    assert readiness.failing() == ["consumer gateway: no answer to a pull for 7 s"]
+    await flow.status(**HEARTBEAT)
+    assert readiness.failing() == []
+
+
+@on_a_virtual_clock
+async def test_a_consumer_whose_window_is_full_is_ready(flow: Flow) -> None:
+    for seq in range(WINDOW):
+        await flow.message(seq)
+    await asyncio.sleep(10 * SILENCE_S)
+    assert flow.connection.readiness.failing() == []
+
+
+@on_a_virtual_clock
+async def test_a_consumer_that_is_stopped_has_no_check(flow: Flow) -> None:
+    await flow.puller.stop()
+    assert flow.puller.why_deaf() == "the pull consumer does not run"
+    assert flow.connection.readiness.failing() == []
 
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────

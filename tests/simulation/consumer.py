@@ -1,8 +1,8 @@
 """One durable pull consumer of the broker: pulls, deliveries, acknowledgements, redelivery.
 
-A pull ends when its messages are delivered, when it expires, when its inbox has no subscriber any more, or
-when the consumer's leader changes. Until then the broker sends a heartbeat after each `heartbeat_s` without a
-message.
+A pull ends when its messages are delivered, when it expires, when its inbox has no subscriber any more, when
+the consumer's leader changes, or when the consumer is deleted. Until then the broker sends a heartbeat after
+each `heartbeat_s` without a message.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT: Headers = {"Status": "100", "Description": "Idle Heartbeat"}
 LEADER_CHANGE: Headers = {"Status": "409", "Description": "Leadership Change"}
+DELETED: Headers = {"Status": "409", "Description": "Consumer Deleted"}
 _US = 1_000_000
 
 
@@ -57,12 +58,20 @@ class Consumer:
         self._retry: deque[int] = deque()
         self._unacknowledged: dict[int, _Unacknowledged] = {}
         self._pulls: deque[Pull] = deque()
-        self._delivered = 0
+        self.delivered = 0
+        """Number of deliveries, redeliveries included."""
+        self._newest = 0
+        """Highest number that was delivered."""
         self._leaderless_until = 0.0
 
     @property
     def unsettled(self) -> int:
         return len(self._ready) + len(self._retry) + len(self._unacknowledged)
+
+    @property
+    def ack_floor(self) -> int:
+        """The number up to which every delivered message was acknowledged."""
+        return min(self._unacknowledged) - 1 if self._unacknowledged else self._newest
 
     @property
     def leaderless(self) -> bool:
@@ -88,10 +97,25 @@ class Consumer:
     def lose_leader(self, for_s: float) -> None:
         """End every pull, and answer none for `for_s`."""
         self._leaderless_until = self._world.loop.time() + for_s
-        pulls, self._pulls = self._pulls, deque()
-        for pull in pulls:
-            self._end(pull, LEADER_CHANGE)
+        self._end_all(LEADER_CHANGE)
         self._world.later(for_s, self.dispatch)
+
+    def delete(self) -> None:
+        """End every pull, and forget what was delivered and acknowledged."""
+        self._end_all(DELETED)
+        for delivery in self._unacknowledged.values():
+            if delivery.due is not None:
+                delivery.due.cancel()
+        self._unacknowledged.clear()
+        self._ready.clear()
+        self._retry.clear()
+
+    def reset(self, first: int) -> None:
+        """Deliver from number `first` on. What is before it counts as acknowledged."""
+        self._ready = deque(seq for seq in self._ready if seq >= first)
+        self._newest = max(self._newest, first - 1)
+        for seq in [seq for seq in self._unacknowledged if seq < first]:
+            self.settle(seq, "term")
 
     def _tick(self, pull: Pull) -> None:
         if not pull.is_open:
@@ -109,6 +133,11 @@ class Consumer:
                 self._send(pull, HEARTBEAT)
             next_s = min(pull.last_at + pull.heartbeat_s, pull.expires_at) - now
             self._world.later(max(0.01, next_s), self._tick, pull)
+
+    def _end_all(self, status: Headers) -> None:
+        pulls, self._pulls = self._pulls, deque()
+        for pull in pulls:
+            self._end(pull, status)
 
     def _end(self, pull: Pull, status: Headers) -> None:
         pull.is_open = False
@@ -140,12 +169,13 @@ class Consumer:
         if delivery is None:
             delivery = self._unacknowledged[seq] = _Unacknowledged(0, None)
         delivery.tries += 1
-        self._delivered += 1
+        self.delivered += 1
+        self._newest = max(self._newest, seq)
         self._wait(seq, delivery, self._ack_wait_s)
         stored = self._world.stream[seq]
         self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {delivery.tries}")
         at_ns = round(stored.at * _US) * 1_000
-        reply = f"$JS.ACK.{STREAM}.{self.name}.{delivery.tries}.{seq}.{self._delivered}.{at_ns}.0"
+        reply = f"$JS.ACK.{STREAM}.{self.name}.{delivery.tries}.{seq}.{self.delivered}.{at_ns}.0"
         msg = SimMsg(stored.subject, reply, stored.data, dict(stored.headers))
         self._world.broker.deliver_to(inbox, msg)
 

@@ -82,6 +82,8 @@ class FaultSchedule:
                 self._reset()
             case "leader_lost":
                 self._lose_leader()
+            case "consumer_lost":
+                self._lose_consumer()
             case "room_client_lost":
                 self._lose_room_client()
             case "poison":
@@ -120,9 +122,19 @@ class FaultSchedule:
 
     def _lose_leader(self) -> None:
         """Let a consumer change its leader: every pull ends, and for a while there is no leader."""
-        self._world.faults.record("leader_lost")
-        consumer = self._world.chance.choice(list(self._world.stream.consumers.values()))
-        consumer.lose_leader(self._world.faults.between(*LEADERLESS_S))
+        consumers = list(self._world.stream.consumers.values())
+        if consumers:
+            self._world.faults.record("leader_lost")
+            self._world.chance.choice(consumers).lose_leader(self._world.faults.between(*LEADERLESS_S))
+
+    def _lose_consumer(self) -> None:
+        """Delete a consumer, as an operator may."""
+        names = list(self._world.stream.consumers)
+        if names:
+            name = self._world.chance.choice(names)
+            self._world.faults.record("consumer_lost")
+            self._world.trace.add("fault", f"consumer {name} is deleted")
+            self._world.stream.delete_consumer(name)
 
     def _lose_room_client(self) -> None:
         joined_room_clients = [each for each in self._world.room_clients if not each.process.frozen]

@@ -59,6 +59,7 @@ PER_MINUTE: Mapping[str, float] = {
     "cloud_unreachable": 0.4,
     "reset": 2.0,
     "leader_lost": 1.0,
+    "consumer_lost": 0.5,
     "room_client_lost": 0.7,
     "poison": 0.7,
     **{f"crash_{role}": 0.45 for role in ROLES},

@@ -26,6 +26,7 @@ STALE_S = (0.15, 0.3)
 NOT_FOUND: Headers = {"Status": "404", "Description": "Message Not Found"}
 NO_RESPONDERS: Headers = {"Status": "503"}
 NO_SUCH_STREAM = {"code": 404, "err_code": 10059, "description": "stream not found"}
+NO_SUCH_CONSUMER = {"code": 404, "err_code": 10014, "description": "consumer not found"}
 NO_MESSAGE = {"code": 404, "err_code": 10037, "description": "no message found"}
 _NS = 1_000_000_000
 
@@ -55,10 +56,9 @@ class JetStreamApi:
         elif verb in (f"STREAM.CREATE.{STREAM}", f"STREAM.UPDATE.{STREAM}"):
             self._config = msgspec.json.decode(data)
             self._answer(reply, {"config": self._config})
-        elif verb.startswith(f"CONSUMER.CREATE.{STREAM}."):
-            self._answer(
-                reply, {"name": verb.rpartition(".")[2], "config": msgspec.json.decode(data)["config"]}
-            )
+        elif verb.startswith("CONSUMER."):
+            _, what, _, name = verb.split(".")
+            self._answer(reply, self._consumer(what, name, msgspec.json.decode(data or b"{}")))
         else:
             self._world.problem(f"the simulated broker does not know $JS.API.{verb}")
 
@@ -71,6 +71,24 @@ class JetStreamApi:
             self._broker.deliver(reply, b"", NO_RESPONDERS)
         else:
             consumer.pull(reply, options["batch"], options["expires"] / _NS, options["idle_heartbeat"] / _NS)
+
+    def _consumer(self, what: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Create, show or reset a consumer."""
+        if self._config is None:
+            return {"error": NO_SUCH_STREAM}
+        consumer = self._world.stream.consumers.get(name)
+        if what == "CREATE":
+            consumer = self._world.stream.create_consumer(name)
+        if consumer is None:
+            return {"error": NO_SUCH_CONSUMER}
+        if what == "RESET":
+            consumer.reset(options["seq"])
+        return {
+            "name": name,
+            "delivered": {"consumer_seq": consumer.delivered},
+            "ack_floor": {"stream_seq": consumer.ack_floor},
+            "ts": _iso(self._world.now),
+        }
 
     def _stream_info(self, options: dict[str, Any]) -> dict[str, Any]:
         if self._config is None:

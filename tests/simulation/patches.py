@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from .world import World
 
 WATCH_EVERY_S = 2.0
-"""Each pull consumer looks for silence this often, instead of four times a second, which would take half of the
-time of a run.
+"""Each pull consumer looks for silence this often. Four times a second, as shipped, would take half of a
+run's time.
 """
 _loaded = (rooms, briefing_actor, summarizer_actor, dead_letters, worker)
 """These imports make sure that each module to be patched is loaded."""

@@ -1,4 +1,4 @@
-"""The nats client of one process, over the simulated broker. It replaces `warmxfer.bus.nats_client.NatsClient`.
+"""The nats client of one process, over the simulated broker. It replaces `bus.nats_client.NatsClient`.
 
 Everything above it is the product's own: connection, reply inbox, reads, writes, pull consumer, worker.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from warmxfer.bus import InvalidRequest, StaleWrite, Stored
 from warmxfer.bus.messages import MSG_ID
-from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
+from warmxfer.bus.stream import COORDINATOR, DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
 from warmxfer.bus.subjects import ROLES
 
 from .consumer import Consumer
@@ -42,7 +42,9 @@ class Stream:
         self._by_subject: dict[str, list[int]] = {}
         self._ids: dict[str, tuple[int, float]] = {}
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
-        self.consumers = {name: Consumer(world, name, ack_wait_s) for name in ("coordinator", *ROLES)}
+        self._ack_wait_s = ack_wait_s
+        self.consumers: dict[str, Consumer] = {}
+        """Consumers that were created and not deleted."""
         self.written: set[str] = set()
         """Each Msg-Id ever stored, timers included."""
         self.on_stored: Callable[[Stored], None] = lambda stored: None
@@ -111,19 +113,29 @@ class Stream:
             found = [self[seq] for seq in self._by_subject.get(subject, ()) if seq > after]
         return [each for each in found if self._messages[each.seq]][:limit]
 
+    def create_consumer(self, name: str) -> Consumer:
+        """Return the consumer `name`. A new one delivers all that is stored for it."""
+        consumer = self.consumers.get(name)
+        if consumer is None:
+            self._world.trace.add("stream", f"creates consumer {name}")
+            consumer = self.consumers[name] = Consumer(self._world, name, self._ack_wait_s)
+            for stored in self.after(0):
+                if _consumer_of(stored.subject) == name:
+                    consumer.offer(stored.seq)
+        return consumer
+
+    def delete_consumer(self, name: str) -> None:
+        self.consumers.pop(name).delete()
+
     def wake(self) -> None:
         """Deliver what is waiting, after an outage."""
         for consumer in self.consumers.values():
             consumer.dispatch()
 
     def _offer(self, stored: Stored) -> None:
-        match stored.subject.split(".")[2:]:
-            case [kind] if kind in TRIGGERS:
-                self.consumers["coordinator"].offer(stored.seq)
-            case ["do", role] if role in ROLES:
-                self.consumers[role].offer(stored.seq)
-            case _:
-                return
+        consumer = self.consumers.get(_consumer_of(stored.subject))
+        if consumer is not None:
+            consumer.offer(stored.seq)
 
     def _update_timers(self, stored: Stored) -> None:
         if stored.headers.get("Nats-Schedule-Next") == "purge":
@@ -154,6 +166,18 @@ class Stream:
         headers = {"Nats-Scheduler": stored.subject, "Nats-Schedule-Next": "purge"}
         target = stored.headers["Nats-Schedule-Target"]
         self.store(target, stored.data, f"fired-{stored.seq}", None, headers)
+
+
+@lru_cache(maxsize=4_096)
+def _consumer_of(subject: str) -> str:
+    """Return the name of the consumer that delivers messages of `subject`, or an empty string."""
+    match subject.split(".")[2:]:
+        case [kind] if kind in TRIGGERS:
+            return COORDINATOR
+        case ["do", role] if role in ROLES:
+            return role
+        case _:
+            return ""
 
 
 @lru_cache(maxsize=4_096)
