@@ -122,7 +122,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec(
         "ask.pulse",
         "warmxfer.ask.pulse",
-        "primary",
+        "primary, briefing, gateway",
         "coordinator",
         "request: is the transfer live",
         captured=False,

@@ -6,7 +6,7 @@ outside. A consultation ends in one of these ways:
     LeaveConsultation received           publishes ConsultationLeft
     join refused, or not done in time    publishes CommandFailed; still replies to LeaveConsultation
     room closed, or agent removed        still replies to LeaveConsultation
-    agent alone, and transfer not live   ends, after replying to LeaveConsultation if it comes
+    transfer not live, or lost           ends, after replying to LeaveConsultation if it comes
     agent alone for `MAX_ALONE_S`        the same
     `MAX_CONSULTATION_S` over            the same
     another worker joined with our id    raises RetryableError; redelivered only if that worker dies
@@ -20,6 +20,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 import structlog
@@ -34,7 +35,7 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from ..common.liveness import CONFIRMATIONS, is_live
+from ..common.liveness import wait_until_over
 from ..runtime.log_setup import log_task_failure
 from .consult_commands import ConsultCommands
 from .dialogue_runner import DialogueRunner, DialogueSignal
@@ -55,7 +56,7 @@ LEAVE_WAIT_S: Final = 30.0
 MAX_ALONE_S: Final = 600.0
 """Longest time alone in the room without any input, even if the transfer is live."""
 LIVENESS_INTERVAL_S: Final = 10.0
-"""How often an agent that is alone in the room asks whether the transfer is live."""
+"""How often an agent in the room asks whether its transfer is live. It leaves after two negative replies."""
 LIVENESS_TIMEOUT_S: Final = 2.0
 MAX_CONSULTATION_S: Final = 3_600.0
 """Longest consultation, so that an agent cannot stay in a room for ever."""
@@ -69,7 +70,14 @@ The other worker reports progress for the same message long before that, so only
 
 log = structlog.get_logger(__name__)
 
-ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | DialogueSignal
+
+class TransferOver(Enum):
+    """The coordinators said that the transfer is over, or that its log is lost."""
+
+    OVER = auto()
+
+
+ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | DialogueSignal | TransferOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,7 @@ class Consultation:
             asyncio.create_task(
                 _forward(_each_command(commands), self._inputs), name="consultation-commands"
             ),
+            asyncio.create_task(self._watch_transfer(), name="consultation-liveness"),
         )
         for reader in readers:
             reader.add_done_callback(log_task_failure)
@@ -214,6 +223,9 @@ class Consultation:
                         return received
                     if isinstance(received, rooms.Disconnected):
                         return self._handle_disconnect(received.reason)
+                    if isinstance(received, TransferOver):
+                        self._log.warning("consultation_transfer_over", others=len(self._other_participants))
+                        return None
                     await self._handle(dialogue, received)
         except TimeoutError:
             self._log.warning("consultation_abandoned", others=len(self._other_participants))
@@ -251,28 +263,21 @@ class Consultation:
             yield event
 
     async def _next_input(self) -> ConsultationInput:
-        """Return the next input; blocks until there is one.
+        """Return the next input. Raises TimeoutError if the agent is alone for `MAX_ALONE_S`."""
+        async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
+            return await self._inputs.get()
 
-        Raises TimeoutError if the agent is alone and the transfer is not live, or alone for `MAX_ALONE_S`.
-        """
-        now = asyncio.get_running_loop().time
-        alone_since, not_live_count = now(), 0
-        while True:
-            try:
-                async with asyncio.timeout(None if self._other_participants else LIVENESS_INTERVAL_S):
-                    return await self._inputs.get()
-            except TimeoutError:
-                live = await is_live(self._bus, self._task.transfer_id, LIVENESS_TIMEOUT_S)
-                not_live_count = not_live_count + 1 if live is False else 0
-                if not_live_count >= CONFIRMATIONS or now() - alone_since >= MAX_ALONE_S:
-                    raise
+    async def _watch_transfer(self) -> None:
+        """End the consultation when its transfer is over: if the transfer is lost, no command ends it."""
+        await wait_until_over(self._bus, self._task.transfer_id, LIVENESS_INTERVAL_S, LIVENESS_TIMEOUT_S)
+        await self._inputs.put(TransferOver.OVER)
 
     async def _handle(self, dialogue: DialogueRunner, received: ConsultationInput) -> None:
         match received:
             case rooms.ParticipantJoinedRoom() | rooms.ParticipantLeftRoom() | rooms.AudioStarted():
                 self._track_presence(received)
                 await self._events.publish_room_event(received)
-        if not isinstance(received, LeaveConsultation):
+        if not isinstance(received, LeaveConsultation | TransferOver):
             await dialogue.handle(received)
 
     def _enqueue_signal(self, signal: DialogueSignal) -> None:

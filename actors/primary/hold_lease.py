@@ -16,7 +16,7 @@ import structlog
 from warmxfer.bus import Bus
 from warmxfer.schemas import format_traceback
 
-from ..common.liveness import CONFIRMATIONS, is_live
+from ..common.liveness import NegativeReplies, is_live
 
 DEFAULT_LEASE_S = 20.0
 MIN_LEASE_S = 1.0
@@ -32,17 +32,17 @@ class HoldLease:
     def __init__(self, lease_s: float, now: float) -> None:
         self._lease_s = lease_s
         self._last_reply_at = now
-        self._negative_replies = 0
+        self._replies = NegativeReplies()
 
     def record_reply(self, live: bool, replied_at: float) -> None:
         """Record a coordinator's reply: whether the transfer is live."""
         self._last_reply_at = replied_at
-        self._negative_replies = 0 if live else self._negative_replies + 1
+        self._replies.record(live)
 
     @property
     def transfer_over(self) -> bool:
         """Whether enough coordinators said that the transfer is over or stalled."""
-        return self._negative_replies >= CONFIRMATIONS
+        return self._replies.transfer_over
 
     def expired(self, now: float) -> bool:
         """Return whether the hold must be released."""

@@ -17,7 +17,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.testkit.nats_server import ConfiguredServer
-from warmxfer.bus import Bus, BusSettings, Delivery, EmbeddedServer, Outgoing, Worker, subjects
+from warmxfer.bus import (
+    Bus,
+    BusSettings,
+    Delivery,
+    EmbeddedServer,
+    LiveMessage,
+    Outgoing,
+    Worker,
+    subjects,
+)
 from warmxfer.bus.messages import ConsumerMessage
 from warmxfer.bus.recovery import AckFloor, start_after
 from warmxfer.bus.stream import CONSUMERS, STREAM
@@ -308,6 +317,33 @@ async def test_a_handler_whose_message_is_gone_ends_without_an_error(fresh_bus: 
         await until(lambda: worker.in_flight == 0)
         await fresh_bus.publish(subjects.work_queue("after", "gateway"), b"", deadline_s=WORK_GOES_ON_S)
         await until(lambda: "after" in begun)
+
+
+async def test_live_subscriptions_requests_and_replies_go_on_after_the_broker_lost_its_disk(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "store"
+    async with EmbeddedServer(store_dir=store) as server:
+        settings = BusSettings(url=server.url)
+
+        async def echo(message: LiveMessage) -> bytes:
+            return message.data
+
+        async with (
+            await Bus.connect(settings, name="one") as bus,
+            await Bus.connect(settings, name="two") as other,
+            bus.serve("warmxfer.ask.echo", echo),
+            bus.subscribe(subjects.phase("t1")) as phases,
+        ):
+            await other.ensure()
+            await empty_disk(server, store)
+            await until(lambda: bus.connected and other.connected)
+            await other.ensure()
+            await other.publish(subjects.phase("t1"), b"after")
+            message = await phases.next(WORK_GOES_ON_S)
+            assert message is not None
+            assert message.data == b"after"
+            assert await other.request("warmxfer.ask.echo", b"hello", WORK_GOES_ON_S) == b"hello"
 
 
 DENIED = """

@@ -1,9 +1,13 @@
-"""F5: the broker's disk put back from an old copy, or lost.
+"""F5: the stream, a consumer or the broker's disk is lost while the workers live. No worker is restarted.
 
-Lost transfers cannot finish, so nothing here waits for results; only the cloud's ledger is checked. No caller
-stays on hold, because the sessions release them. No supervisor stays on the phone, because the gateways end
-orphan calls. After an old copy is restored, effects executed since may be executed again. The table shows
-that, and does not promise otherwise.
+A consumer that is deleted costs no transfer. A stream that is lost takes its transfers with it: nothing waits
+for their results, and only the cloud's ledger is checked. No caller stays on hold, because the sessions
+release them. No supervisor stays on the phone, because the gateways end orphan calls. No briefing agent stays
+in its room, because the coordinators say that its transfer is not live. In every row a request made right
+after the fault completes.
+
+After an old copy is restored, effects executed since may be executed again. The table shows that, and does
+not promise otherwise.
 """
 
 from __future__ import annotations
@@ -11,10 +15,19 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from warmxfer.cli.local_stack.stack import ROLES
+import nats
+
+from tests.e2e.stack_fixture import Call
+from warmxfer.bus.stream import CONSUMERS, STREAM
+from warmxfer.cli.local_stack.managed_process import ManagedProcess
+from warmxfer.cli.local_stack.stack import ROLES, PlacedCall
+from warmxfer.schemas import RetryableError, participant_ids
+from warmxfer.schemas import WarmTransferPhase as Phase
 
 from .report_row import CUT_OFF, LEFT_ALONE, Row
 from .scenario import Scenario, open_scenario
@@ -22,32 +35,109 @@ from .stage_barrier import at_every_phase
 
 LEASE_S = 4.0
 RECONCILE_S = 2.0
-OLD_COPY = "an old copy of the stream put back"
-STRUCK = {
-    OLD_COPY: frozenset(("2nd dials", "2nd switches", LEFT_ALONE, CUT_OFF)),
-    "the stream deleted": frozenset[str](),
+ENV = {
+    "WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}",
+    "WARMXFER_DEPLOYMENT": "chaos",
+    "WARMXFER_RECONCILE_S": f"{RECONCILE_S:g}",
 }
-"""Columns that are not promised for each fault."""
+WORK_GOES_ON_S = 10.0
+"""Promise: so long after the fault, a caller whose transfer is requested now is on hold."""
+AGENTS_LEAVE_S = 45.0
+"""Two liveness queries of a briefing agent, and a margin for a busy machine."""
+POLL_S = 0.25
+OLD_COPY = "an old copy of the stream put back"
+NOT_PROMISED = frozenset(("2nd dials", "2nd switches", LEFT_ALONE, CUT_OFF))
+"""Columns that are not promised after an old copy was put back."""
+
+Loss = Callable[[Scenario], Awaitable[None]]
 
 
 async def f5() -> AsyncIterator[Row]:
+    """Strike transfers in every phase with each loss."""
+    yield await _old_copy()
+    for struck, lose in LOSSES.items():
+        yield await _stream_lost(struck, lose)
+    for consumer in CONSUMERS:
+        yield await _consumer_lost(consumer)
+
+
+async def _old_copy() -> Row:
     """Run transfers that a copy of the stream knows, and others that began after the copy."""
-    for struck, unpromised in STRUCK.items():
-        with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
-            env = {
-                "WARMXFER_HOLD_LEASE_S": f"{LEASE_S:g}",
-                "WARMXFER_DEPLOYMENT": "chaos",
-                "WARMXFER_RECONCILE_S": f"{RECONCILE_S:g}",
-            }
-            async with open_scenario(directory=Path(directory), env=env) as scenario:
-                row = Row("F5", struck, unpromised=unpromised)
-                async with at_every_phase(scenario, row) as known:
-                    copy = await _copy_stream(scenario)
-                    async with at_every_phase(scenario, row) as unknown:
-                        await _restore(scenario, copy if struck is OLD_COPY else None)
-                        await scenario.check_transfers(row, [*known, *unknown], lost=True)
-                row.facts.append(f"{row.happened[CUT_OFF]} callers were hung up on")
-                yield row
+    row = Row("F5", OLD_COPY, unpromised=NOT_PROMISED)
+    async with _scenario(row) as scenario:
+        (caller,) = await scenario.driver.callers(1)
+        async with at_every_phase(scenario, row) as known:
+            copy = await _copy_stream(scenario)
+            async with at_every_phase(scenario, row) as unknown:
+                await _restore(scenario, copy)
+                new = await _goes_on(scenario, row, caller)
+                await scenario.check_transfers(row, [*known, *unknown], lost=True)
+                await scenario.check_transfers(row, new)
+    return row
+
+
+async def _stream_lost(struck: str, lose: Loss) -> Row:
+    row = Row("F5", struck)
+    async with _scenario(row) as scenario:
+        (caller,) = await scenario.driver.callers(1)
+        async with at_every_phase(scenario, row) as calls:
+            await lose(scenario)
+            new = await _goes_on(scenario, row, caller)
+            await scenario.check_transfers(row, calls, lost=True)
+            await scenario.check_transfers(row, new)
+            await _agents_leave(scenario, row, calls)
+    return row
+
+
+async def _consumer_lost(consumer: str) -> Row:
+    row = Row("F5", f"consumer {consumer} deleted")
+    async with _scenario(row) as scenario:
+        (caller,) = await scenario.driver.callers(1)
+        async with at_every_phase(scenario, row) as calls:
+            await _api(scenario, f"CONSUMER.DELETE.{STREAM}.{consumer}")
+            new = await _goes_on(scenario, row, caller)
+            await scenario.check_transfers(row, [*calls, *new])
+        row.all_complete()
+    return row
+
+
+@asynccontextmanager
+async def _scenario(row: Row) -> AsyncIterator[Scenario]:
+    """Run a named deployment with its stream in a directory. A worker that was replaced is a problem."""
+    with tempfile.TemporaryDirectory(prefix="warmxfer-chaos-") as directory:
+        async with open_scenario(directory=Path(directory), env=ENV) as scenario:
+            before = list(_workers(scenario))
+            yield scenario
+            if list(_workers(scenario)) != before:
+                row.problems.append(f"{row.fault} {row.struck}: a worker ended")
+        row.facts.append(f"{row.happened[CUT_OFF]} callers were hung up on")
+
+
+def _workers(scenario: Scenario) -> Iterator[ManagedProcess]:
+    for role in ROLES:
+        yield from scenario.stack.running(role)
+
+
+# ── the losses ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _empty_disk(scenario: Scenario) -> None:
+    await _restore(scenario, None)
+
+
+async def _delete_stream(scenario: Scenario) -> None:
+    await _api(scenario, f"STREAM.DELETE.{STREAM}")
+
+
+async def _purge_stream(scenario: Scenario) -> None:
+    await _api(scenario, f"STREAM.PURGE.{STREAM}")
+
+
+LOSSES: dict[str, Loss] = {
+    "the broker back on an empty disk": _empty_disk,
+    "the stream deleted": _delete_stream,
+    "the stream purged": _purge_stream,
+}
 
 
 def _store(scenario: Scenario) -> Path:
@@ -63,11 +153,67 @@ async def _copy_stream(scenario: Scenario) -> Path:
 
 
 async def _restore(scenario: Scenario, copy: Path | None) -> None:
-    """Do what an operator does: restore the disk, start the broker, then restart the workers."""
+    """Do what an operator does: restore the disk, or leave it empty, and start the broker."""
     await scenario.stack.nats.stop(kill=True)
     await asyncio.to_thread(shutil.rmtree, _store(scenario))
     if copy:
         await asyncio.to_thread(shutil.copytree, copy, _store(scenario))
     await scenario.stack.nats.start()
-    await asyncio.gather(*(scenario.stack.stop(role) for role in ROLES))
-    await asyncio.gather(*(scenario.stack.start(role) for role in ROLES))
+
+
+async def _api(scenario: Scenario, verb: str) -> None:
+    connection = await nats.connect(scenario.url)
+    try:
+        await connection.request(f"$JS.API.{verb}", timeout=WORK_GOES_ON_S)
+    finally:
+        await connection.close()
+
+
+# ── what must hold after it ──────────────────────────────────────────────────────────────────────────
+
+
+async def _goes_on(scenario: Scenario, row: Row, caller: PlacedCall) -> list[Call]:
+    """Request a transfer right after the fault, and measure when its caller is on hold."""
+    struck_at = time.monotonic()
+    call: Call | None = None
+    while call is None:
+        try:
+            call = await scenario.driver.begin(caller)
+        except RetryableError as error:
+            if time.monotonic() - struck_at > WORK_GOES_ON_S:
+                row.problems.append(f"{row.fault} {row.struck}: a new request was not accepted: {error}")
+                return []
+    await call.until(Phase.CALLER_ON_HOLD)
+    row.recovered(time.monotonic() - struck_at)
+    if time.monotonic() - struck_at > WORK_GOES_ON_S:
+        row.problems.append(f"{row.fault} {row.struck}: work went on after {WORK_GOES_ON_S:g} s")
+    result = await call.result()
+    row.facts.append(
+        f"a new transfer ended {result.outcome.value} {time.monotonic() - struck_at:.1f} s later"
+    )
+    if not result.success:
+        row.problems.append(f"{row.fault} {row.struck}: a new transfer ended {result.outcome.value}")
+    return [call]
+
+
+async def _agents_leave(scenario: Scenario, row: Row, calls: Sequence[Call]) -> None:
+    """Wait until no briefing agent of a lost transfer is in a room."""
+    agents = {participant_ids.agent(call.transfer.id) for call in calls}
+    until = time.monotonic() + AGENTS_LEAVE_S
+    while present := await _present(scenario, agents):
+        if time.monotonic() > until:
+            row.problems.append(f"{row.fault} {row.struck}: still in their rooms: {sorted(present)}")
+            return
+        await asyncio.sleep(POLL_S)
+
+
+async def _present(scenario: Scenario, agents: set[str]) -> set[str]:
+    """Return which of `agents` the cloud has in a room."""
+    present: set[str] = set()
+    for entry in await scenario.stack.ledger():
+        participant_id = entry.get("participantId")
+        if participant_id in agents and entry["kind"] == "joined":
+            present.add(participant_id)
+        elif participant_id in agents and entry["kind"] == "left":
+            present.discard(participant_id)
+    return present

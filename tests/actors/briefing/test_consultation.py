@@ -341,6 +341,32 @@ async def test_an_agent_that_missed_the_leave_command_leaves_when_the_transfer_i
     assert left_entries[0]["participantId"] == driver.agent
 
 
+async def test_an_agent_whose_transfer_is_lost_leaves_although_the_supervisor_is_there(
+    driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a purge or a lost stream no command ends the consultation. Before, only an agent that was alone
+    asked; an agent beside a supervisor stayed for an hour.
+    """
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LIVENESS_INTERVAL_S", 0.1)
+    monkeypatch.setattr("warmxfer.actors.briefing.consultation.LEAVE_WAIT_S", 0.1)
+    replies = iter((True, False, True, *[False] * 1_000))
+
+    async def answer_liveness(_: LiveMessage) -> bytes:
+        return encode(LivenessReply(next(replies)))
+
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.wait_for(ParticipantJoined, participant_id=driver.supervisor)
+        await asyncio.sleep(0.3)
+        assert await driver.cloud.ledger(driver.room_id, "left") == [], "no coordinator has replied"
+        async with driver.bus.serve(subjects.ASK_LIVENESS, answer_liveness):
+            left_entries = await driver.cloud.wait_ledger(driver.room_id, "left", 1)
+    assert [each["participantId"] for each in left_entries] == [driver.agent]
+    assert next(replies) is False, "four replies at least: one negative reply alone is not enough"
+
+
 async def test_a_model_classifies_the_reply(driver: ConsultationDriver, settings: BusSettings) -> None:
     async with briefing_worker(settings, ModelSettings(f"{driver.cloud.url}/v1", "m", "k")):
         await driver.join()

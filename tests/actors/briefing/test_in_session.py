@@ -99,6 +99,18 @@ async def test_a_supervisor_is_briefed_without_any_worker(driver: ConsultationDr
     ]
 
 
+async def test_a_supervisor_is_briefed_after_the_stream_was_lost(
+    driver: ConsultationDriver, fresh_bus: Bus
+) -> None:
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await fresh_bus._connection.api("STREAM.DELETE.WARMXFER")
+        await fresh_bus.ensure()
+        await driver.join()
+        await begin(driver, READY)
+        await driver.wait_for(SupervisorReady)
+        await finish(driver)
+
+
 async def test_a_command_for_another_session_is_ignored(driver: ConsultationDriver, fresh_bus: Bus) -> None:
     driver.session = "another"
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
