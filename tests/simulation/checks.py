@@ -51,7 +51,7 @@ def violations(world: World) -> list[str]:
     for name in CONSUMERS:
         consumer = world.stream.consumers.get(name)
         if consumer is None:
-            found.append(f"L3: consumer {name} does not exist")
+            found.append(f"{name}: L3: the consumer does not exist")
         elif consumer.unsettled:
-            found.append(f"L3: {consumer.unsettled} messages of {consumer.name} were never settled")
+            found.append(f"{name}: L3: {consumer.unsettled} messages were never settled")
     return found

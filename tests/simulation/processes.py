@@ -143,7 +143,12 @@ class Processes:
         self._drop(process)
 
     async def _serve(self, process: Process, actor: Callable[[Bus], Awaitable[None]]) -> None:
-        """Connect, create what is missing, and run the actor, as a supervised process does."""
+        """Connect, create what is missing, and run the actor, as a supervised process does.
+
+        A live session begins without a bus.
+        """
+        if process.role == "primary":
+            self._begin_session(process.name.partition("-")[2])
         bus = await connect(process.name)
         self.buses[process] = bus
         async with bus:
@@ -167,13 +172,16 @@ class Processes:
         )
         await run_gateway(bus, settings)
 
-    async def _primary(self, bus: Bus, room_id: str) -> None:
+    def _begin_session(self, room_id: str) -> None:
         before = self.sessions.get(room_id)
         session = self.sessions[room_id] = SimSession(self._world, room_id)
         if before is not None:
             session.holds = before.holds
             if before.muted:
                 before.holds[-1].append(self._world.now)
+
+    async def _primary(self, bus: Bus, room_id: str) -> None:
+        session = self.sessions[room_id]
         lease_s = self._world.plan.lease_s
         async with (
             brief_here(bus, room_id, RoomSettings()),
