@@ -7,6 +7,8 @@
     targets.py      the files that are changed, and the tests that run against a change of each
     accepted.py     the changes that no test needs to catch, each with its reason (`accepted.toml`)
     trial.py        a private copy of the tree, and the tests that run in it
+    preloaded.py    a process that has imported pytest, and forks itself for each run
+    seeds.py        a few seeds of the simulation, until one is broken
     __main__.py     the command: draw, try, print the survivors
 
 Invariant: the files of this tree are never changed. Every change is made in a private copy.

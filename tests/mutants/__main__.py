@@ -38,10 +38,11 @@ def draw(changes: Sequence[Change], count: int, seed: int) -> list[Change]:
 def outcomes(changes: Sequence[Change], jobs: int, limit_s: float | None) -> Iterator[Outcome]:
     """Try out the changes in `jobs` copies of the tree; yield each outcome when it is known."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        times = Times(Copy(Path(folder) / "unchanged"), limit_s)
+        unchanged, *changed = [Copy(Path(folder) / str(number)) for number in range(jobs + 1)]
+        times = Times(unchanged, limit_s)
         copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        for job in range(jobs):
-            copies.put(Copy(Path(folder) / str(job)))
+        for copy in changed:
+            copies.put(copy)
 
         def try_out(change: Change) -> Outcome:
             copy = copies.get()
@@ -58,6 +59,8 @@ def outcomes(changes: Sequence[Change], jobs: int, limit_s: float | None) -> Ite
             finally:
                 for future in futures:
                     future.cancel()
+                for copy in (unchanged, *changed):
+                    copy.close()
 
 
 def diff(change: Change) -> str:

@@ -39,7 +39,7 @@ class Stage:
     arguments: tuple[str, ...]
 
 
-SIMULATION = Stage(f"{SEEDS} seeds", ("-m", "tests.simulation.run", "--seeds", str(SEEDS), "--jobs", "1"))
+SIMULATION = Stage(f"{SEEDS} seeds", ("-m", "tests.mutants.seeds", str(SEEDS)))
 MODEL = Stage("model check", ("-m", "tests.model_check.check"))
 
 
@@ -57,12 +57,12 @@ def stages(file: str, root: Path = ROOT) -> list[Stage]:
         folder = Path("tests/actors/gateway")
     own = folder / f"test_{path.stem}.py"
     found = [_pytest(own.as_posix())] if (root / own).exists() else []
-    found.append(_pytest(folder.as_posix()))
     if path.parent.name == "state_machine":
-        return [*found, _pytest("tests/golden"), SIMULATION, _pytest("tests/actors/coordinator"), MODEL]
-    return [*found, SIMULATION]
+        pure = [_pytest(folder.as_posix()), _pytest("tests/golden")]
+        return [*found, *pure, SIMULATION, _pytest("tests/actors/coordinator"), MODEL]
+    return [*found, SIMULATION, _pytest(folder.as_posix())]
 
 
 def _pytest(path: str) -> Stage:
-    options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header", "--timeout=60")
+    options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header")
     return Stage(path, ("-m", "pytest", *options, path))
