@@ -340,6 +340,19 @@ async def test_a_worker_that_requested_nothing_hears_nothing(flow: Flow) -> None
 
 
 @on_a_virtual_clock
+async def test_a_request_is_no_sign_of_the_broker(flow: Flow) -> None:
+    """Handlers that end one after the other request more messages. The earlier pull is lost all the same."""
+    inbox = flow.inbox
+    for seq in range(6):
+        await flow.message(seq)
+    for _ in range(3):
+        await asyncio.sleep(SILENCE_S / 3)
+        await flow.finish(2)
+    await asyncio.sleep(3 * WATCH_EVERY_S)
+    assert flow.inbox != inbox
+
+
+@on_a_virtual_clock
 async def test_the_watch_requests_what_a_finished_handler_did_not(flow: Flow) -> None:
     for seq in range(WINDOW):
         await flow.message(seq)
@@ -427,6 +440,18 @@ async def test_an_ended_consumer_is_pulled_after_pauses_that_grow_and_have_a_lim
         0.5 * longest - 0.001 <= pause <= longest + WATCH_EVERY_S + 0.001
         for pause, longest in zip(pauses, expected, strict=True)
     ), pauses
+
+
+@on_a_virtual_clock
+async def test_nothing_is_requested_during_the_pause(flow: Flow) -> None:
+    for seq in range(4):
+        await flow.message(seq)
+    flow.pulls()
+    await flow.status(**LEADER_CHANGE)
+    await flow.finish(4)
+    assert flow.pulls() == []
+    await asyncio.sleep(PAUSE_MIN_S + 2 * WATCH_EVERY_S)
+    assert [count for _, count, _ in flow.pulls()] == [WINDOW]
 
 
 @pytest.mark.parametrize("sign", ["heartbeat", "message"])

@@ -54,6 +54,14 @@ class TestRecordCache:
         record.sent = True
         assert cache.mark_sent("t", 7)
 
+    async def test_everything_is_dropped_after_a_reconnect(self) -> None:
+        cache = RecordCache()
+        for id in ("a", "b"):
+            cache.put(id, cached(id, sent=True))
+        await cache.clear()
+        assert [cache.get(id) for id in ("a", "b")] == [None, None]
+        assert not cache.mark_sent("a", 7)
+
     @pytest.mark.parametrize("seq", [6, 8])
     def test_another_record_of_the_transfer_is_not_taken_for_sent(self, seq: int) -> None:
         cache = RecordCache()
