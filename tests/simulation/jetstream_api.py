@@ -73,7 +73,7 @@ class JetStreamApi:
             consumer.pull(reply, options["batch"], options["expires"] / _NS, options["idle_heartbeat"] / _NS)
 
     def _consumer(self, what: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
-        """Create, show or reset a consumer."""
+        """Create, show, reset or delete a consumer."""
         if self._config is None:
             return {"error": NO_SUCH_STREAM}
         consumer = self._world.stream.consumers.get(name)
@@ -83,6 +83,8 @@ class JetStreamApi:
             return {"error": NO_SUCH_CONSUMER}
         if what == "RESET":
             consumer.reset(options["seq"])
+        if what == "DELETE":
+            self._world.stream.delete_consumer(name)
         return {
             "name": name,
             "delivered": {"consumer_seq": consumer.delivered},
