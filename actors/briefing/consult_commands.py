@@ -12,6 +12,7 @@ does not count, because the bus may store an old command again. Held by
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Final
@@ -58,6 +59,7 @@ class ConsultCommands:
         self._subscription: Subscription | None = None
         self._polled = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._unregister: Callable[[], None] = lambda: None
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
         """Done when LeaveConsultation arrives."""
 
@@ -70,6 +72,7 @@ class ConsultCommands:
         return command
 
     async def __aenter__(self) -> ConsultCommands:
+        self._unregister = self._bus.on_reconnect(self._read_all_again)
         self._subscription = self._bus.subscribe(self._subject)
         await self._subscription.__aenter__()
         self._tasks = (
@@ -86,6 +89,7 @@ class ConsultCommands:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._unregister()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -104,6 +108,10 @@ class ConsultCommands:
             async for _ in ticks:
                 await self._catch_up()
                 self._polled.set()
+
+    async def _read_all_again(self) -> None:
+        """Start reading at the first command: an old copy of the stream uses its numbers again."""
+        self._last_seq = 0
 
     async def _catch_up(self) -> None:
         try:

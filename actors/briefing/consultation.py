@@ -35,7 +35,7 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from ..common.liveness import wait_until_over
+from ..common.liveness import is_live, wait_until_over
 from ..runtime.log_setup import log_task_failure
 from .consult_commands import ConsultCommands
 from .dialogue_runner import DialogueRunner, DialogueSignal
@@ -58,6 +58,8 @@ MAX_ALONE_S: Final = 600.0
 LIVENESS_INTERVAL_S: Final = 10.0
 """How often an agent in the room asks whether its transfer is live. It leaves after two negative replies."""
 LIVENESS_TIMEOUT_S: Final = 2.0
+LIVENESS_QUERIES: Final = 3
+"""Queries after a reconnect until a coordinator replies."""
 MAX_CONSULTATION_S: Final = 3_600.0
 """Longest consultation, so that an agent cannot stay in a room for ever."""
 MAX_QUEUED_INPUTS: Final = 1_000
@@ -211,6 +213,7 @@ class Consultation:
                 _forward(_each_command(commands), self._inputs), name="consultation-commands"
             ),
             asyncio.create_task(self._watch_transfer(), name="consultation-liveness"),
+            asyncio.create_task(self._watch_reconnects(), name="consultation-reconnects"),
         )
         for reader in readers:
             reader.add_done_callback(log_task_failure)
@@ -271,6 +274,35 @@ class Consultation:
         """End the consultation when its transfer is over: if the transfer is lost, no command ends it."""
         await wait_until_over(self._bus, self._task.transfer_id, LIVENESS_INTERVAL_S, LIVENESS_TIMEOUT_S)
         await self._inputs.put(TransferOver.OVER)
+
+    async def _watch_reconnects(self) -> None:
+        """After a reconnect, publish again what the stream has lost of a transfer that is live."""
+        reconnected = asyncio.Event()
+
+        async def on_reconnect() -> None:
+            reconnected.set()
+
+        unregister = self._bus.on_reconnect(on_reconnect)
+        try:
+            while True:
+                await reconnected.wait()
+                reconnected.clear()
+                try:
+                    if await self._live_after_reconnect():
+                        await self._events.publish_again()
+                except RetryableError as error:
+                    self._log.warning("events_not_published_again", why=str(error))
+        finally:
+            unregister()
+
+    async def _live_after_reconnect(self) -> bool:
+        """Return whether the transfer is live. The coordinators reconnect at the same time, so ask again."""
+        for _ in range(LIVENESS_QUERIES):
+            live = await is_live(self._bus, self._task.transfer_id, LIVENESS_TIMEOUT_S)
+            if live is not None:
+                return live
+            await asyncio.sleep(LIVENESS_TIMEOUT_S)
+        return False
 
     async def _handle(self, dialogue: DialogueRunner, received: ConsultationInput) -> None:
         match received:

@@ -8,6 +8,7 @@ that participant had left before. Two workers that saw the same event publish th
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from typing import Final
 
 import structlog
@@ -43,6 +44,8 @@ PUBLISH_DEADLINE_S: Final = 30.0
 """How long a publish waits for an unreachable broker; then another worker takes over."""
 
 MAX_EVENTS_READ: Final = 1_000
+MAX_EVENTS_KEPT: Final = 64
+"""Events kept to be published again. A consultation publishes about ten."""
 MAX_REASON_CHARS: Final = 500
 MAX_DETAIL_CHARS: Final = 300
 LEFT_UNSEEN: Final = "left while no agent was in the room"
@@ -62,6 +65,7 @@ class ConsultationEvents:
         self._history = ConsultationHistory()
         self._events: list[tuple[int, AnyEvent]] = []
         self._last_seq = 0
+        self._published: deque[tuple[str, Event]] = deque(maxlen=MAX_EVENTS_KEPT)
 
     async def load_history(self, since_seq: int) -> ConsultationHistory:
         """Return the published history; a second call reads only the events after the first call."""
@@ -147,5 +151,17 @@ class ConsultationEvents:
     async def _reply(self, reply: CommandReply) -> None:
         await self._publish(reply, reply_msg_id(reply))
 
+    async def publish_again(self) -> None:
+        """Publish again what the stream does not have any more, as after an old copy was put back."""
+        stored = {each.msg_id for each in await self._bus.history(self._subject, MAX_EVENTS_READ)}
+        for msg_id, event in tuple(self._published):
+            if msg_id not in stored:
+                log.warning("event_published_again", transfer_id=self._transfer_id, kind=type(event).__name__)
+                await self._store(event, msg_id)
+
     async def _publish(self, event: Event, msg_id: str) -> None:
+        await self._store(event, msg_id)
+        self._published.append((msg_id, event))
+
+    async def _store(self, event: Event, msg_id: str) -> None:
         await self._bus.publish(self._subject, encode(event), msg_id=msg_id, deadline_s=PUBLISH_DEADLINE_S)

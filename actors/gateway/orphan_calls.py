@@ -4,9 +4,9 @@ A transfer ends its own legs, even after its end. A transfer that the broker has
 deleted, or an old copy of the stream was put back. So each gateway of a named deployment reads from time to
 time which legs are up under that name.
 
-- Invariant: when in doubt, keep the call. A leg is ended only if three facts hold in two successive scans:
-  a coordinator replied that its transfer is not live, no success of the transfer is known, and no caller is
-  in its room.
+- Invariant: when in doubt, keep the call. A leg is ended only if three facts hold in `SCANS` successive
+  scans: a coordinator replied that its transfer is not live, no success of the transfer is known, and no
+  caller is in its room.
 - Invariant: a gateway without a deployment name ends no orphan leg. Another deployment may dial through the
   same project of the provider.
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -33,6 +34,10 @@ LIVENESS_TIMEOUT_S: Final = 2.0
 LOOK_BACK_S: Final = 7_200.0
 """Legs that began earlier are not read: the list of calls would grow without end."""
 MAX_LEGS: Final = 2_000
+SCANS: Final = 3
+"""Successive scans that must find a leg to be an orphan. A caller whose move was requested before the stream
+was lost may be in no room yet. At the default interval, three scans give a late move 90 s.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +52,8 @@ class OrphanCallReaper:
         self._provider = provider
         self._deployment = deployment
         self._interval_s = interval_s
-        self._suspects: set[str] = set()
+        self._suspects: Mapping[str, int] = {}
+        """In how many successive scans each leg was an orphan."""
 
     async def run(self) -> None:
         """Scan until cancelled."""
@@ -61,14 +67,14 @@ class OrphanCallReaper:
                 log.warning("orphan_scan_failed", cause=type(error).__name__)
 
     async def scan(self) -> None:
-        """Read the legs once; end each leg that the previous scan also found to be an orphan."""
+        """Read the legs once; end each leg that the scans before also found to be an orphan."""
         legs = await self._provider.find_marked_calls(
             call_marks.deployment_metadata(self._deployment), LOOK_BACK_S
         )
         orphans = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
-        previous, self._suspects = self._suspects, {leg.call_id for leg in orphans}
+        self._suspects = {leg.call_id: self._suspects.get(leg.call_id, 0) + 1 for leg in orphans}
         for leg in orphans:
-            if leg.call_id in previous:
+            if self._suspects[leg.call_id] >= SCANS:
                 await self._end(leg)
 
     async def _is_orphan(self, leg: CallRecord) -> bool:

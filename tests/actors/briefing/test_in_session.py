@@ -111,6 +111,29 @@ async def test_a_supervisor_is_briefed_after_the_stream_was_lost(
         await finish(driver)
 
 
+@pytest.mark.parametrize("live", [True, False])
+async def test_an_agent_publishes_again_what_the_stream_has_lost_of_a_live_transfer(
+    driver: ConsultationDriver, fresh_bus: Bus, coordinator: FakeCoordinator, live: bool
+) -> None:
+    """An old copy of the stream does not know who is in the room. No worker is restarted and tells it."""
+    async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
+        await driver.join()
+        await begin(driver, SILENT)
+        await driver.wait_said(QUESTION)
+        published = [type(event) for event in await driver.events()]
+        await fresh_bus._connection.api("STREAM.DELETE.WARMXFER")
+        await fresh_bus.ensure()
+        coordinator.live, queries = live, coordinator.queries
+        await fresh_bus._connection._on_reconnect()
+        async with asyncio.timeout(5):
+            while coordinator.queries == queries or (live and len(await driver.events()) < len(published)):
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(SETTLE_S)
+        assert [type(event) for event in await driver.events()] == (published if live else [])
+        await finish(driver)
+    assert published == [ConsultationJoined, ParticipantJoined, AudioStreamEnabled]
+
+
 async def test_a_command_for_another_session_is_ignored(driver: ConsultationDriver, fresh_bus: Bus) -> None:
     driver.session = "another"
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as coordinate
-from warmxfer.actors.gateway.orphan_calls import OrphanCallReaper
+from warmxfer.actors.gateway.orphan_calls import SCANS, OrphanCallReaper
 from warmxfer.adapters.telephony import choose_provider
 from warmxfer.bus import LiveMessage, subjects
 from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmTransferResult, encode
@@ -18,7 +18,6 @@ from warmxfer.schemas import Outcome, SupervisorDialed, WarmTransferPhase, WarmT
 from .gateway_fixture import GatewayHarness
 
 DEPLOYMENT = "deployment-1"
-SCANS = 3
 ScanAs = Callable[[str], Awaitable[int]]
 
 
@@ -72,12 +71,24 @@ async def test_an_orphan_leg_is_ended_and_its_room_closed(idle_harness: GatewayH
 
 
 @pytest.mark.usefixtures("coordinator")
-async def test_one_scan_alone_ends_no_leg(idle_harness: GatewayHarness) -> None:
-    await dial(idle_harness, await idle_harness.cloud.open_room())
+async def test_a_caller_whose_move_comes_late_keeps_the_supervisor(idle_harness: GatewayHarness) -> None:
+    """Found by chaos once no worker was restarted: after two scans the leg was ended and the room closed.
+
+    The move of the caller came later and failed, and the caller was in no room.
+    """
+    room_id = await idle_harness.cloud.open_room()
+    await dial(idle_harness, room_id)
     provider = choose_provider(idle_harness.env).open(None, None)
-    await OrphanCallReaper(idle_harness.bus, provider, DEPLOYMENT, interval_s=60.0).scan()
-    await provider.aclose()
+    reaper = OrphanCallReaper(idle_harness.bus, provider, DEPLOYMENT, interval_s=60.0)
+    for _ in range(SCANS - 1):
+        await reaper.scan()
     assert await idle_harness.legs_up() == 1
+    await idle_harness.caller(room_id)
+    for _ in range(SCANS):
+        await reaper.scan()
+    await provider.aclose()
+    assert SCANS >= 3
+    assert await idle_harness.executed("end") == []
 
 
 @pytest.mark.usefixtures("coordinator")
