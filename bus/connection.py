@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from .dead_letters import describe_error
-from .errors import AccessDenied, InvalidRequest, Unavailable, UnsupportedServer
+from .errors import AccessDenied, InvalidRequest, StreamMissing, Unavailable, UnsupportedServer
 from .nats_client import NatsClient, connect_options
 from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
@@ -148,19 +148,19 @@ class Connection:
         """Return the error for a broker that did not answer in time."""
         return Unavailable(f"The broker at {self.settings.shown_url} did not answer in time ({why})")
 
-    def stream_missing(self) -> Unavailable:
+    def stream_missing(self) -> StreamMissing:
         """Return the error for a stream that does not exist."""
-        return Unavailable(
+        return StreamMissing(
             f"The broker at {self.settings.shown_url} has no stream {STREAM}; "
             "start a coordinator, which creates it"
         )
 
     def stream_silent(self, use: str) -> Unavailable:
-        """Report that no stream served a request, and return the error. `use`: what the stream should do."""
+        """Count that no stream served a request, and return the error. `use`: what the stream should do."""
         self.missing_reports += 1
         return Unavailable(
-            f"The broker at {self.settings.shown_url} has no stream that {use}: {STREAM} does not exist or "
-            "has no leader yet; start a coordinator, which creates it"
+            f"The broker at {self.settings.shown_url} has no stream that {use}: {STREAM} does not exist, has "
+            "other subjects, or has no leader yet; start a coordinator, which creates it"
         )
 
     def on_reconnect(self, hook: Hook) -> Callable[[], None]:

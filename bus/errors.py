@@ -2,6 +2,7 @@
 
     RetryableError               the same call may succeed after `after_s`
     ├── Unavailable              the broker did not answer within the deadline
+    │   └── StreamMissing        the broker answered, and has no stream
     ├── StaleWrite               another writer was first: load again, decide again
     └── NoReply                  a request found no server, or got no reply in time
     InvalidRequest               the caller of the API must change something: field, value and remedy
@@ -25,6 +26,7 @@ __all__ = [
     "NoReply",
     "RetryableError",
     "StaleWrite",
+    "StreamMissing",
     "Unavailable",
     "UnsupportedServer",
 ]
@@ -32,6 +34,10 @@ __all__ = [
 
 class Unavailable(RetryableError):
     """The broker did not answer within the deadline. A write may or may not have been stored."""
+
+
+class StreamMissing(Unavailable):
+    """The broker has no stream. A coordinator creates it."""
 
 
 class StaleWrite(RetryableError):

@@ -35,8 +35,12 @@ SILENCE_S = 2.5 * HEARTBEAT_S
 WATCH_EVERY_S = 0.25
 CHECK_EVERY_S = 1.0
 """Shortest time between two looks after the consumer that no failed pull has caused."""
-FLOOR_EVERY_S = 5.0
-"""How often the acknowledgement floor is read. A consumer that is created again starts after it."""
+FLOOR_EVERY_S = 3.0
+"""How often the acknowledgement floor is read. A consumer that is created again starts after it.
+
+The reading also finds a consumer missing whose pull the broker dropped without an answer. nats-server 2.15
+does that if the consumer is deleted while the pull is in its queue.
+"""
 
 _NS = 1_000_000_000
 _US = 1_000_000
@@ -57,8 +61,8 @@ class Recovery(Protocol):
         """Create the consumer if it is missing. Returns None, or why it still is missing. Never raises."""
         ...
 
-    async def remember_floor(self, consumer: str) -> None:
-        """Read the acknowledgement floor of the consumer. Never raises."""
+    async def remember_floor(self, consumer: str) -> str | None:
+        """Read the acknowledgement floor. Returns why the consumer is missing, or None. Never raises."""
         ...
 
 
@@ -252,7 +256,8 @@ class PullConsumer:
             await self.request_more()
             if now - self._floor_at >= FLOOR_EVERY_S:
                 self._floor_at = now
-                await self._recovery.remember_floor(self._consumer)
+                if (problem := await self._recovery.remember_floor(self._consumer)) is not None:
+                    self._await_consumer(problem)
 
     def _schedule_check(self, at: float) -> None:
         self._seen_reports = self._recovery.missing_reports
@@ -271,9 +276,13 @@ class PullConsumer:
         problem = await self._recovery.ensure(self._consumer)
         if problem is None:
             return True
+        self._await_consumer(problem)
+        return False
+
+    def _await_consumer(self, problem: str) -> None:
+        """Plan an attempt to create the consumer, which is missing because of `problem`."""
         self._missing, self._resume_at = problem, None
         self._plan_restart(ensure_first=True)
-        return False
 
     async def _on_reconnect(self) -> None:
         # The broker may have another history now: look after the consumer, and pull at once meanwhile.

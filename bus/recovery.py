@@ -24,7 +24,7 @@ import structlog
 
 from . import stream
 from .connection import Connection, JetStreamApiError
-from .errors import AccessDenied, InvalidRequest, RetryableError
+from .errors import AccessDenied, InvalidRequest, RetryableError, StreamMissing
 from .stream_reader import get_by_number
 
 ATTEMPT_S = 3.0
@@ -77,16 +77,23 @@ class StreamRecovery:
                 return f"the broker did not create consumer {consumer} within {ATTEMPT_S:g} s"
             return None
 
-    async def remember_floor(self, consumer: str) -> None:
-        """Read the acknowledgement floor of `consumer`. An older one stays valid if this fails."""
+    async def remember_floor(self, consumer: str) -> str | None:
+        """Read the acknowledgement floor of `consumer`. An older one stays valid if this fails.
+
+        Returns one sentence if the consumer or its stream is missing, or else None. Never raises.
+        """
         try:
             async with asyncio.timeout(FLOOR_TIMEOUT_S):
                 info = await stream.consumer_info(self._connection, consumer, FLOOR_TIMEOUT_S)
+        except StreamMissing as error:
+            return str(error)
         except (RetryableError, InvalidRequest, TimeoutError) as error:
             log.debug("ack_floor_not_read", consumer=consumer, why=str(error) or "timeout")
-            return
-        if info is not None:
-            self._floors[consumer] = _floor_of(info)
+            return None
+        if info is None:
+            return f"stream {stream.STREAM} has no consumer {consumer}"
+        self._floors[consumer] = _floor_of(info)
+        return None
 
     async def _ensure(self, consumer: str) -> None:
         if consumer == stream.COORDINATOR:

@@ -104,7 +104,7 @@ async def ensure_stream(connection: Connection, settings: BusSettings, deadline_
 async def consumer_info(connection: Connection, name: str, deadline_s: float) -> dict[str, Any] | None:
     """Return what the broker knows about a consumer, or None if it does not exist.
 
-    Raises `Unavailable`, with a sentence of its own if the stream does not exist.
+    Raises `StreamMissing`, `Unavailable`, `AccessDenied`, `InvalidRequest`.
     """
     try:
         return await connection.api(f"CONSUMER.INFO.{STREAM}.{name}", None, deadline_s)

@@ -41,7 +41,10 @@ async def test_without_the_stream_each_call_says_that_it_is_missing(fresh_bus: B
     assert str(read.value) == (
         f"The broker at {url} has no stream {STREAM}; start a coordinator, which creates it"
     )
-    silent = f"{STREAM} does not exist or has no leader yet; start a coordinator, which creates it"
+    silent = (
+        f"{STREAM} does not exist, has other subjects, or has no leader yet; "
+        "start a coordinator, which creates it"
+    )
     for call in (
         fresh_bus.get_last(subjects.log("a"), deadline_s=0.3),
         fresh_bus.history(subjects.log("a"), 5, deadline_s=0.3),
