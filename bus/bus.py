@@ -1,7 +1,7 @@
 """`Bus`: one connection to the broker, and the only class through which actors use NATS.
 
-The simulation replaces this class. `TransferLog`, `Worker`, timers and effect claims therefore use only its
-methods and the values in `messages.py`.
+`TransferLog`, `Worker`, timers and effect claims use only its methods and the values in `messages.py`. The
+simulation replaces what is below: the nats client (`nats_client.py`).
 """
 
 from __future__ import annotations

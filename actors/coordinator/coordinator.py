@@ -9,7 +9,7 @@
 
 A crash before 6 causes a redelivery, and 2 finds what was done. If other triggers were applied since, the
 redelivered one is recognised by the message id of its record. A consumer that was deleted and created again
-may deliver old triggers as if for the first time. They are older than the newest record's trigger.
+may deliver old triggers as if for the first time. They were stored before the newest record.
 
 - Invariant: a record is appended only after the newest record. So a cached record is good enough for a try.
 - Invariant: a transfer whose newest record this version cannot continue is left to a newer version for a
@@ -133,7 +133,7 @@ class Coordinator:
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
-                old = redelivered or (cached is not None and delivery.seq < cached.record.trigger)
+                old = redelivered or (cached is not None and delivery.seq < cached.seq)
                 if old and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
                     return
                 # Append.

@@ -6,11 +6,11 @@
     plan.py              what a seed stands for: callers, supervisors, transfers
     faults.py            the fault classes, and when one strikes
     fault_schedule.py    faults by the clock: outages, crashes, stalls, poison
-    stream.py            the broker: a stream, its consumers, its timers
-    simbus.py            the bus of one process, over that broker
-    sim_connection.py    its connection, which breaks and comes back
-    sim_consumer.py      a durable consumer, as a worker sees it
-    sim_subscriptions.py live subscriptions, requests and replies
+    stream.py            the broker: its stream and its timers
+    consumer.py          a durable consumer: pulls, heartbeats, redelivery
+    jetstream_api.py     its management requests and reads
+    sim_broker.py        its subjects: subscriptions, requests, what is stored
+    sim_client.py        the nats client of one process, whose connection breaks and comes back
     cloud.py             the telephony cloud, and the ledger of what it executed
     provider.py          that cloud as a gateway sees it
     webhooks.py          the notices that the cloud sends
@@ -28,6 +28,7 @@
     coverage.py          fault class by phase
     run.py               many seeds, on the command line
 
-Invariant: the code under test is the product's own: the actors, the bus worker, the state machine. Only what
-is beyond a port is simulated. It does nothing that a real broker or a real cloud may not do.
+Invariant: the code under test is the product's own: the actors, the state machine, and the bus down to the
+nats client: connection, reply inbox, reads and writes, pull consumer, worker. Only what is beyond a port is
+simulated. It does nothing that a real broker or a real cloud may not do.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmxfer.bus import subjects
+from warmxfer.bus.stream import CONSUMERS
 
 from .provider_checks import LEFT_OVER_CHECKS, PROVIDER_CHECKS
 from .stream_checks import STREAM_CHECKS, longest_life_s
@@ -29,7 +30,8 @@ def read_stream(world: World) -> None:
 
 def is_anything_left(world: World) -> bool:
     """Return whether a message is not yet settled, or something is not yet cleaned up."""
-    if any(consumer.unsettled for consumer in world.stream.consumers.values()):
+    consumers = world.stream.consumers
+    if any(name not in consumers or consumers[name].unsettled for name in CONSUMERS):
         return True
     read_stream(world)
     return any(
@@ -46,7 +48,10 @@ def violations(world: World) -> list[str]:
         for check in (*STREAM_CHECKS, *PROVIDER_CHECKS)
         for sentence in check(world, each)
     ]
-    for consumer in world.stream.consumers.values():
-        if consumer.unsettled:
-            found.append(f"L3: {consumer.unsettled} messages of {consumer.name} were never settled")
+    for name in CONSUMERS:
+        consumer = world.stream.consumers.get(name)
+        if consumer is None:
+            found.append(f"{name}: L3: the consumer does not exist")
+        elif consumer.unsettled:
+            found.append(f"{name}: L3: {consumer.unsettled} messages were never settled")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from warmxfer.bus import subjects
@@ -16,6 +17,7 @@ LONG_OUTAGES_S = {"outage_30_s": 30.0, "outage_60_s": 60.0}
 """Longer than a session's lease. Timers due in an outage all fire when it ends."""
 UNREACHABLE_S = 75.0
 """Longer than any stage of a transfer waits for the cloud, and than all attempts of one return."""
+LEADERLESS_S = (0.0, 6.0)
 RESET_AT_ONCE = 0.3
 """Share of the connections that a reset breaks."""
 POISON = b'{"type": "no_such_thing"}'
@@ -27,6 +29,9 @@ class FaultSchedule:
     def __init__(self, world: World) -> None:
         self._world = world
         self.broker_down = False
+        self.reachable = asyncio.Event()
+        """Set while the broker is reachable."""
+        self.reachable.set()
         self._lasts_until = self._unreachable_until = 0.0
         self.outages: list[list[float]] = []
         """Begin and end of each outage."""
@@ -54,9 +59,8 @@ class FaultSchedule:
         if self.broker_down:
             self._world.trace.add("fault", "outage ends")
             self.broker_down = False
+            self.reachable.set()
             self.outages[-1].append(self._world.now)
-            for bus in self._world.buses:
-                bus.reconnect()
             self._world.stream.wake()
 
     def _schedule(self, fault: str) -> None:
@@ -76,6 +80,10 @@ class FaultSchedule:
                 self._make_cloud_unreachable()
             case "reset":
                 self._reset()
+            case "leader_lost":
+                self._lose_leader()
+            case "consumer_lost":
+                self._lose_consumer()
             case "room_client_lost":
                 self._lose_room_client()
             case "poison":
@@ -97,9 +105,10 @@ class FaultSchedule:
         if fault in LONG_OUTAGES_S:
             self._lasts_until = max(self._lasts_until, self._world.loop.time() + length_s)
         self.broker_down = True
+        self.reachable.clear()
         self.outages.append([self._world.now])
-        for bus in self._world.buses:
-            bus.disconnect()
+        for client in self._world.clients:
+            client.disconnect()
         self._world.later(length_s, self.end_outage)
 
     def _reset(self) -> None:
@@ -107,10 +116,25 @@ class FaultSchedule:
         if self.broker_down:
             return
         self._world.faults.record("reset")
-        for bus in list(self._world.buses):
-            if bus.connected and self._world.chance.random() < RESET_AT_ONCE:
-                bus.disconnect()
-                bus.reconnect()
+        for client in self._world.clients:
+            if client.up and self._world.chance.random() < RESET_AT_ONCE:
+                client.disconnect()
+
+    def _lose_leader(self) -> None:
+        """Let a consumer change its leader: every pull ends, and for a while there is no leader."""
+        consumers = list(self._world.stream.consumers.values())
+        if consumers:
+            self._world.faults.record("leader_lost")
+            self._world.chance.choice(consumers).lose_leader(self._world.faults.between(*LEADERLESS_S))
+
+    def _lose_consumer(self) -> None:
+        """Delete a consumer, as an operator may."""
+        names = list(self._world.stream.consumers)
+        if names:
+            name = self._world.chance.choice(names)
+            self._world.faults.record("consumer_lost")
+            self._world.trace.add("fault", f"consumer {name} is deleted")
+            self._world.stream.delete_consumer(name)
 
     def _lose_room_client(self) -> None:
         joined_room_clients = [each for each in self._world.room_clients if not each.process.frozen]

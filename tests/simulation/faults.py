@@ -25,6 +25,7 @@ PER_ACTION: Mapping[str, float] = {
     "delivered_twice": 0.03,
     "received_twice": 0.05,
     "request_lost": 0.05,
+    "pull_lost": 0.10,
     "timer_late": 0.10,
     "read_stale": 0.20,
     # the cloud
@@ -57,6 +58,8 @@ PER_MINUTE: Mapping[str, float] = {
     "outage_60_s": 0.3,
     "cloud_unreachable": 0.4,
     "reset": 2.0,
+    "leader_lost": 1.0,
+    "consumer_lost": 0.5,
     "room_client_lost": 0.7,
     "poison": 0.7,
     **{f"crash_{role}": 0.45 for role in ROLES},

@@ -6,10 +6,9 @@ A mutation replaces a row of the transition table, or a function of an actor, of
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from typing import Any
-
-import msgspec
 
 from warmxfer.actors.coordinator import Coordinator, coordinator, outbox
 from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, late_events, leg_checks, step
@@ -17,7 +16,9 @@ from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway import at_most_once, orphan_calls
-from warmxfer.bus import ClaimResult, Worker
+from warmxfer.bus import Bus, ClaimResult, Worker, pull_consumer
+from warmxfer.bus.pull_consumer import PullConsumer
+from warmxfer.bus.recovery import StreamRecovery
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
 
 from . import caller_mutations as callers
@@ -25,7 +26,6 @@ from .caller_mutations import Mutation, Patch
 from .cloud import Cloud
 from .patches import PATCHES
 from .provider import SimProvider
-from .simbus import SimBus
 
 DIAL_DELAY_S = 30.0
 
@@ -85,12 +85,12 @@ def dial_late(patch: Patch) -> None:
 
 def send_without_msg_id(patch: Patch) -> None:
     """Store a message again when it is sent again."""
-    real = SimBus.publish_all
+    real = Bus.publish_all
 
-    async def publish_all(self: SimBus, messages: Any, **more: Any) -> list[int]:
-        return await real(self, [msgspec.structs.replace(each, msg_id=None) for each in messages], **more)
+    async def publish_all(self: Bus, messages: Any, **more: Any) -> list[int]:
+        return await real(self, [dataclasses.replace(each, msg_id=None) for each in messages], **more)
 
-    patch.setattr(SimBus, "publish_all", publish_all)
+    patch.setattr(Bus, "publish_all", publish_all)
 
 
 def count_no_phase(patch: Patch) -> None:
@@ -173,6 +173,22 @@ def drop_poison(patch: Patch) -> None:
     patch.setattr(Worker, "_dead_letter", dead_letter)
 
 
+def notice_no_silence(patch: Patch) -> None:
+    """Pull again only after a status, although the broker may have lost the pull."""
+    patch.setattr(pull_consumer, "SILENCE_S", float("inf"))
+
+
+def keep_the_pull_after_a_reconnect(patch: Patch) -> None:
+    """Wait for the messages of a pull that the broker forgot with the connection, and notice no silence."""
+    notice_no_silence(patch)
+    patch.setattr(PullConsumer, "_on_reconnect", _do_nothing)
+
+
+def create_no_consumer_again(patch: Patch) -> None:
+    """Take a consumer that vanished for one that exists."""
+    patch.setattr(StreamRecovery, "ensure", _do_nothing)
+
+
 def require_a_summary(patch: Patch) -> None:
     """End the transfer if there is no summary."""
 
@@ -221,6 +237,9 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (wait_without_end, "L3"),
     (forget_triggers, "I20"),
     (acknowledge_first, "L1"),
+    (notice_no_silence, "L3"),
+    (keep_the_pull_after_a_reconnect, "L3"),
+    (create_no_consumer_again, "L3"),
     (drop_poison, "I22"),
     (require_a_summary, "I24"),
     (callers.never_expire_the_lease, "I25"),

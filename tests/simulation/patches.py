@@ -20,13 +20,18 @@ from typing import TYPE_CHECKING, Any
 from warmxfer.actors.briefing import actor as briefing_actor
 from warmxfer.actors.summarizer import actor as summarizer_actor
 from warmxfer.adapters import rooms
-from warmxfer.bus import BrokerClock, dead_letters, worker
+from warmxfer.bus import BrokerClock, dead_letters, nats_client, pull_consumer, worker
 
 from .loop import CURRENT
+from .sim_client import SimClient
 
 if TYPE_CHECKING:
     from .world import World
 
+WATCH_EVERY_S = 2.0
+"""Each pull consumer looks for silence this often. Four times a second, as shipped, would take half of a
+run's time.
+"""
 _loaded = (rooms, briefing_actor, summarizer_actor, dead_letters, worker)
 """These imports make sure that each module to be patched is loaded."""
 
@@ -78,6 +83,7 @@ def patched() -> Iterator[Patches]:
         uuid: PATCHES.uuid,
         time.monotonic: PATCHES.time.monotonic,
         time.time: PATCHES.time.time,
+        nats_client.NatsClient: lambda: SimClient(PATCHES._world),
         rooms.open_room_client: lambda settings, options: PATCHES._world.open_room_client(options),
         summarizer_actor.open_model: lambda settings: PATCHES._world.open_model(),
     }
@@ -89,6 +95,8 @@ def patched() -> Iterator[Patches]:
             if replacement is not None:
                 undo.append((module, name, value))
                 setattr(module, name, replacement)
+    undo.append((pull_consumer, "WATCH_EVERY_S", pull_consumer.WATCH_EVERY_S))
+    pull_consumer.WATCH_EVERY_S = WATCH_EVERY_S
     BrokerClock.__init__.__defaults__ = (PATCHES.time.monotonic,)
     try:
         yield PATCHES

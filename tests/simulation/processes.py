@@ -17,12 +17,11 @@ from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.actors.summarizer import run as run_summarizer
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.adapters.telephony import ProviderConfig
-from warmxfer.bus import BusSettings
+from warmxfer.bus import Bus, BusSettings, RetryableError
 
 from .loop import Process, spawn
 from .provider import SETTLE_S, TIMEOUT_S, SimProvider
 from .session import SimSession
-from .simbus import SimBus
 
 if TYPE_CHECKING:
     from .world import World
@@ -33,6 +32,8 @@ SETTINGS = BusSettings(ack_wait_s=ACK_WAIT_S)
 DOWN_S = (0.3, 8.0)
 STALL_S = (0.5, 2.5 * ACK_WAIT_S)
 DISCONNECTED_AFTER_S = 4.0
+RESTART_S = 0.5
+"""A process that finds no broker ends, and its supervisor starts it again."""
 RECONCILE_S = 20.0
 """Short enough to run in each stage of a transfer: it must never end the leg of a live transfer."""
 
@@ -43,7 +44,9 @@ class Processes:
     def __init__(self, world: World, skews_s: tuple[float, ...]) -> None:
         self._world = world
         self._skews_s = skews_s
-        self._running: dict[str, tuple[Process, SimBus]] = {}
+        self._running: dict[str, Process] = {}
+        self.buses: dict[Process, Bus] = {}
+        """The buses of the processes that have connected."""
         self._down: set[str] = set()
         """Names of processes that were killed and are not started again yet."""
         self.sessions: dict[str, SimSession] = {}
@@ -59,26 +62,25 @@ class Processes:
         role = name.partition("-")[0]
         process = Process(name, role)
         process.skew_s = self._skews_s[len(self._running) % len(self._skews_s)]
-        bus = SimBus(self._world, process, SETTINGS)
-        self._running[name] = (process, bus)
+        self._running[name] = process
         self._down.discard(name)
         self._world.trace.add(name, "starts")
-        task = spawn(self._world.loop, process, self._actor(role, name)(bus), name)
-        task.add_done_callback(lambda done: self._ended(process, bus, done), context=self._world.context)
+        task = spawn(self._world.loop, process, self._serve(process, self._actor(role, name)), name)
+        task.add_done_callback(lambda done: self._ended(process, done), context=self._world.context)
 
     def crash_or_stall(self, what: str) -> None:
         """Crash or stall one process of a role. `what` is `crash_<role>` or `stall_<role>`."""
         verb, _, role = what.partition("_")
-        able = [each for each in self._running.values() if each[0].role == role and not each[0].frozen]
+        able = [each for each in self._running.values() if each.role == role and not each.frozen]
         if not able:
             return
-        process, bus = self._world.chance.choice(able)
-        if role == "primary" and not self.sessions[process.name.partition("-")[2]].live:
+        process = self._world.chance.choice(able)
+        if role == "primary" and not self._is_live(process.name.partition("-")[2]):
             return
         self._world.faults.record(what)
         self._world.trace.add("fault", f"{what}: {process.name}")
         if verb == "crash":
-            self.kill(process, bus)
+            self.kill(process)
         else:
             self._world.loop.freeze(process)
             stall_s = self._world.faults.between(*STALL_S)
@@ -86,10 +88,9 @@ class Processes:
                 self._world.later(DISCONNECTED_AFTER_S, self._disconnect_room_client, process)
             self._world.later(stall_s, self._world.loop.thaw, process)
 
-    def kill(self, process: Process, bus: SimBus) -> None:
+    def kill(self, process: Process) -> None:
         self._world.loop.kill(process)
-        bus.close()
-        del self._running[process.name]
+        self._drop(process)
         self._down.add(process.name)
         self._world.later(
             self._world.faults.between(0.5, DISCONNECTED_AFTER_S), self._disconnect_room_client, process
@@ -101,12 +102,18 @@ class Processes:
 
     def thaw_all(self) -> None:
         """Continue frozen processes. Killed ones start again at their own time."""
-        for process, _ in self._running.values():
+        for process in self._running.values():
             self._world.loop.thaw(process)
 
-    @property
-    def buses(self) -> list[SimBus]:
-        return [bus for _, bus in self._running.values()]
+    def _drop(self, process: Process) -> None:
+        """Forget a process that has ended, and break its connection."""
+        for client in [each for each in self._world.clients if each.process is process]:
+            client.die()
+        self.buses.pop(process, None)
+        del self._running[process.name]
+
+    def _is_live(self, room_id: str) -> bool:
+        return room_id in self.sessions and self.sessions[room_id].live
 
     def _start_again(self, name: str) -> None:
         room_id = name.partition("-")[2]
@@ -127,43 +134,78 @@ class Processes:
             for voice in [each for each in self._world.room_clients if each.process is process]:
                 voice.lose()
 
-    def _ended(self, process: Process, bus: SimBus, task: asyncio.Task[None]) -> None:
+    def _ended(self, process: Process, task: asyncio.Task[None]) -> None:
         if process.dead or self._world.over:
             return
         error = None if task.cancelled() else task.exception()
         if error is not None or process.role != "primary":
             self._world.problem(f"{process.name} ended by itself: {error!r}", error)
-        bus.close()
-        del self._running[process.name]
+        self._drop(process)
 
-    def _actor(self, role: str, name: str) -> Callable[[SimBus], Awaitable[None]]:
-        actors: dict[str, Callable[[SimBus], Awaitable[None]]] = {
-            "coordinator": lambda bus: run_coordinator(bus, CoordinatorSettings()),  # type: ignore[arg-type]
+    async def _serve(self, process: Process, actor: Callable[[Bus], Awaitable[None]]) -> None:
+        """Connect, create what is missing, and run the actor, as a supervised process does.
+
+        A live session begins without a bus.
+        """
+        if process.role == "primary":
+            self._begin_session(process.name.partition("-")[2])
+        bus = await connect(process.name)
+        self.buses[process] = bus
+        async with bus:
+            await ensure(bus)
+            await actor(bus)
+
+    def _actor(self, role: str, name: str) -> Callable[[Bus], Awaitable[None]]:
+        actors: dict[str, Callable[[Bus], Awaitable[None]]] = {
+            "coordinator": lambda bus: run_coordinator(bus, CoordinatorSettings()),
             "gateway": self._gateway,
-            "summarizer": lambda bus: run_summarizer(bus, SummarizerSettings()),  # type: ignore[arg-type]
-            "briefing": lambda bus: run_briefing(bus, BriefingSettings()),  # type: ignore[arg-type]
+            "summarizer": lambda bus: run_summarizer(bus, SummarizerSettings()),
+            "briefing": lambda bus: run_briefing(bus, BriefingSettings()),
             "primary": lambda bus: self._primary(bus, name.partition("-")[2]),
         }
         return actors[role]
 
-    async def _gateway(self, bus: SimBus) -> None:
+    async def _gateway(self, bus: Bus) -> None:
         provider = ProviderConfig("simulated", lambda url, key: SimProvider(self._world), True, TIMEOUT_S)
         settings = GatewaySettings(
             provider, settle_s=SETTLE_S, deployment="simulated", reconcile_s=RECONCILE_S
         )
-        await run_gateway(bus, settings)  # type: ignore[arg-type]
+        await run_gateway(bus, settings)
 
-    async def _primary(self, bus: SimBus, room_id: str) -> None:
+    def _begin_session(self, room_id: str) -> None:
         before = self.sessions.get(room_id)
         session = self.sessions[room_id] = SimSession(self._world, room_id)
         if before is not None:
             session.holds = before.holds
             if before.muted:
                 before.holds[-1].append(self._world.now)
+
+    async def _primary(self, bus: Bus, room_id: str) -> None:
+        session = self.sessions[room_id]
         lease_s = self._world.plan.lease_s
         async with (
-            brief_here(bus, room_id, RoomSettings()),  # type: ignore[arg-type]
-            attach(bus, session, room_id, lease_s=lease_s) as attachment,  # type: ignore[arg-type]
+            brief_here(bus, room_id, RoomSettings()),
+            attach(bus, session, room_id, lease_s=lease_s) as attachment,
         ):
             session.attachment = attachment
             await attachment.detached()
+
+
+async def connect(name: str) -> Bus:
+    """Connect as the product does, again and again while the broker is unreachable."""
+    while True:
+        try:
+            return await Bus.connect(SETTINGS, name=name)
+        except RetryableError:
+            await asyncio.sleep(RESTART_S)
+
+
+async def ensure(bus: Bus) -> None:
+    """Create the stream and its consumers, again and again while the broker is unreachable."""
+    while True:
+        try:
+            await bus.ensure()
+        except RetryableError:
+            await asyncio.sleep(RESTART_S)
+        else:
+            return

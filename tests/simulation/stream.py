@@ -1,25 +1,26 @@
-"""The broker: one stream, its durable consumers and its timers, as nats-server keeps them.
+"""The broker's stream and its timers, as nats-server keeps them. The consumers are in `consumer.py`.
 
 Invariants:
-- The stream never loses a stored message, also in an outage. Messages are lost only on the way (`simbus.py`).
+- The stream never loses a stored message, also in an outage. Messages are lost only on the way
+  (`sim_client.py`, `sim_broker.py`).
 - A repeated Msg-Id is dropped within the window. An expected sequence is checked when the message is stored.
 - Timers never fire early.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from warmxfer.bus import InvalidRequest, StaleWrite, Stored
-from warmxfer.bus.messages import MSG_ID, ConsumerMessage
-from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
+from warmxfer.bus.messages import MSG_ID
+from warmxfer.bus.stream import COORDINATOR, DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
 from warmxfer.bus.subjects import ROLES
+
+from .consumer import Consumer
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,117 +33,6 @@ TIMER_LATE_FAULT_S = 0.95
 TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
 
 
-class MessageReceiver(Protocol):
-    """Receives the messages that a consumer delivers."""
-
-    def give(self, message: ConsumerMessage) -> None:
-        """Deliver one message."""
-        ...
-
-
-@dataclass(slots=True)
-class _Unacknowledged:
-    """A delivered message that is not acknowledged."""
-
-    tries: int
-    due: asyncio.TimerHandle | None
-
-
-class Consumer:
-    """One durable pull consumer with explicit acknowledgement and unlimited redelivery."""
-
-    def __init__(self, world: World, name: str, ack_wait_s: float) -> None:
-        self._world = world
-        self._ack_wait_s = ack_wait_s
-        self.name = name
-        self._ready: deque[int] = deque()
-        self._retry: deque[int] = deque()
-        self._unacknowledged: dict[int, _Unacknowledged] = {}
-        self._pulls: deque[list[object]] = deque()
-
-    @property
-    def unsettled(self) -> int:
-        return len(self._ready) + len(self._retry) + len(self._unacknowledged)
-
-    def offer(self, seq: int) -> None:
-        self._ready.append(seq)
-        self.dispatch()
-
-    def pull(self, receiver: MessageReceiver, count: int) -> None:
-        self._pulls.append([receiver, count])
-        self.dispatch()
-
-    def forget(self, receiver: MessageReceiver) -> None:
-        """Drop the pulls of a receiver whose connection is broken."""
-        self._pulls = deque(each for each in self._pulls if each[0] is not receiver)
-
-    def dispatch(self) -> None:
-        while self._pulls and (self._retry or self._ready) and not self._world.broker_down:
-            seq = self._retry.popleft() if self._retry else self._ready.popleft()
-            pull = self._pulls[0]
-            pull[1] -= 1  # type: ignore[operator]
-            if pull[1] == 0:
-                self._pulls.popleft()
-            else:
-                self._pulls.rotate(-1)
-            self._give(seq, pull[0])  # type: ignore[arg-type]
-
-    def _give(self, seq: int, receiver: MessageReceiver) -> None:
-        delivery = self._unacknowledged.get(seq)
-        if delivery is None:
-            delivery = self._unacknowledged[seq] = _Unacknowledged(0, None)
-        delivery.tries += 1
-        self._wait(seq, delivery, self._ack_wait_s)
-        stored = self._world.stream[seq]
-        self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {delivery.tries}")
-        receiver.give(
-            ConsumerMessage(
-                stored.subject, stored.data, stored.headers, seq, stored.at, delivery.tries, str(seq)
-            )
-        )
-
-    def _wait(self, seq: int, delivery: _Unacknowledged, wait_s: float) -> None:
-        if delivery.due is not None:
-            delivery.due.cancel()
-        delivery.due = self._world.later(wait_s, self._overdue, seq)
-
-    def _overdue(self, seq: int) -> None:
-        if seq in self._unacknowledged:
-            self._unacknowledged[seq].due = None
-            self._retry.append(seq)
-            self.dispatch()
-
-    def settle(self, seq: int, verb: str, delay_s: float = 0.0) -> None:
-        """Apply an acknowledgement: `ack`, `term`, `nak` or `progress`."""
-        delivery = self._unacknowledged.get(seq)
-        if delivery is None:
-            return
-        if verb == "ack" and self._world.faults.strikes("delivered_twice", self._transfer_of(seq)):
-            self._forget_ack(seq, delivery)
-        elif verb in ("ack", "term"):
-            if delivery.due is not None:
-                delivery.due.cancel()
-            elif seq in self._retry:
-                self._retry.remove(seq)
-            del self._unacknowledged[seq]
-        elif delivery.due is None:
-            return
-        elif verb == "progress":
-            self._wait(seq, delivery, self._ack_wait_s)
-        else:
-            self._wait(seq, delivery, delay_s)
-
-    def _forget_ack(self, seq: int, delivery: _Unacknowledged) -> None:
-        """Forget an acknowledgement, and perhaps the delivery, as a new leader may."""
-        if self._world.chance.random() < 0.5:
-            delivery.tries = 0
-        if delivery.due is not None:
-            self._wait(seq, delivery, self._world.faults.between(0.0, self._ack_wait_s))
-
-    def _transfer_of(self, seq: int) -> str:
-        return self._world.stream[seq].subject.split(".")[1]
-
-
 class Stream:
     """The messages, numbered from 1. Their `at` is the broker's clock, to the microsecond."""
 
@@ -152,7 +42,9 @@ class Stream:
         self._by_subject: dict[str, list[int]] = {}
         self._ids: dict[str, tuple[int, float]] = {}
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
-        self.consumers = {name: Consumer(world, name, ack_wait_s) for name in ("coordinator", *ROLES)}
+        self._ack_wait_s = ack_wait_s
+        self.consumers: dict[str, Consumer] = {}
+        """Consumers that were created and not deleted."""
         self.written: set[str] = set()
         """Each Msg-Id ever stored, timers included."""
         self.on_stored: Callable[[Stored], None] = lambda stored: None
@@ -163,6 +55,9 @@ class Stream:
         stored = self._messages[seq]
         assert stored is not None
         return stored
+
+    def get(self, seq: int) -> Stored | None:
+        return self._messages[seq] if seq < len(self._messages) else None
 
     def after(self, seq: int) -> Iterator[Stored]:
         """Return the stored messages after `seq`."""
@@ -211,12 +106,26 @@ class Stream:
             (each for each in reversed(self._messages) if each and matches(subject, each.subject)), None
         )
 
-    def history(self, subject: str, limit: int, after: int) -> list[Stored]:
+    def history(self, subject: str, limit: int | None, after: int) -> list[Stored]:
         if "*" in subject or subject.endswith(">"):
             found = [each for each in self.after(after) if matches(subject, each.subject)]
         else:
             found = [self[seq] for seq in self._by_subject.get(subject, ()) if seq > after]
         return [each for each in found if self._messages[each.seq]][:limit]
+
+    def create_consumer(self, name: str) -> Consumer:
+        """Return the consumer `name`. A new one delivers all that is stored for it."""
+        consumer = self.consumers.get(name)
+        if consumer is None:
+            self._world.trace.add("stream", f"creates consumer {name}")
+            consumer = self.consumers[name] = Consumer(self._world, name, self._ack_wait_s)
+            for stored in self.after(0):
+                if _consumer_of(stored.subject) == name:
+                    consumer.offer(stored.seq)
+        return consumer
+
+    def delete_consumer(self, name: str) -> None:
+        self.consumers.pop(name).delete()
 
     def wake(self) -> None:
         """Deliver what is waiting, after an outage."""
@@ -224,13 +133,9 @@ class Stream:
             consumer.dispatch()
 
     def _offer(self, stored: Stored) -> None:
-        match stored.subject.split(".")[2:]:
-            case [kind] if kind in TRIGGERS:
-                self.consumers["coordinator"].offer(stored.seq)
-            case ["do", role] if role in ROLES:
-                self.consumers[role].offer(stored.seq)
-            case _:
-                return
+        consumer = self.consumers.get(_consumer_of(stored.subject))
+        if consumer is not None:
+            consumer.offer(stored.seq)
 
     def _update_timers(self, stored: Stored) -> None:
         if stored.headers.get("Nats-Schedule-Next") == "purge":
@@ -261,6 +166,18 @@ class Stream:
         headers = {"Nats-Scheduler": stored.subject, "Nats-Schedule-Next": "purge"}
         target = stored.headers["Nats-Schedule-Target"]
         self.store(target, stored.data, f"fired-{stored.seq}", None, headers)
+
+
+@lru_cache(maxsize=4_096)
+def _consumer_of(subject: str) -> str:
+    """Return the name of the consumer that delivers messages of `subject`, or an empty string."""
+    match subject.split(".")[2:]:
+        case [kind] if kind in TRIGGERS:
+            return COORDINATOR
+        case ["do", role] if role in ROLES:
+            return role
+        case _:
+            return ""
 
 
 @lru_cache(maxsize=4_096)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from warmxfer.actors.common.command_replies import wire_name
 from warmxfer.actors.gateway.webhook_events import TransferEvent, to_event
 from warmxfer.adapters.telephony import Notice
-from warmxfer.bus import RetryableError, subjects
+from warmxfer.bus import Bus, RetryableError, subjects
 from warmxfer.schemas import encode
 
 from .loop import spawn
-from .simbus import SimBus
 
 if TYPE_CHECKING:
     from .world import World
@@ -46,15 +45,17 @@ class Webhooks:
 
     def _deliver(self, event: TransferEvent, msg_id: str, attempt: int) -> None:
         gateways = [
-            bus for bus in self._world.buses if bus.process.role == "gateway" and not bus.process.frozen
+            each
+            for each in self._world.processes.buses.items()
+            if each[0].role == "gateway" and not each[0].frozen
         ]
         if gateways:
-            bus = self._world.chance.choice(gateways)
-            spawn(self._world.loop, bus.process, self._publish(bus, event, msg_id, attempt), f"hook {msg_id}")
+            process, bus = self._world.chance.choice(gateways)
+            spawn(self._world.loop, process, self._publish(bus, event, msg_id, attempt), f"hook {msg_id}")
         else:
             self._retry(event, msg_id, attempt)
 
-    async def _publish(self, bus: SimBus, event: TransferEvent, msg_id: str, attempt: int) -> None:
+    async def _publish(self, bus: Bus, event: TransferEvent, msg_id: str, attempt: int) -> None:
         self._world.trace.add("webhook", f"{event.transfer_id} {wire_name(event.event)}")
         try:
             await bus.publish(

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.testkit.transfer_history import TransferHistory
 from warmxfer.adapters.rooms import JoinOptions
-from warmxfer.bus import RetryableError, Stored, subjects
+from warmxfer.bus import Bus, RetryableError, Stored, subjects
 from warmxfer.schemas import decode_phase, encode
 
 from . import checks
@@ -26,9 +26,10 @@ from .model import SimModel
 from .patches import PATCHES
 from .people import People
 from .plan import Plan, TransferPlan, draw
-from .processes import ACK_WAIT_S, SETTINGS, Processes
+from .processes import ACK_WAIT_S, Processes, connect
 from .room_presence import SimRoomClient
-from .simbus import SimBus
+from .sim_broker import SimBroker
+from .sim_client import SimClient
 from .stream import Stream
 from .trace import Trace
 from .webhooks import Webhooks
@@ -78,10 +79,12 @@ class World:
             self.running,
             lambda id: self.phases.get(id, "unasked"),
         )
-        self.buses: list[SimBus] = []
+        self.clients: list[SimClient] = []
+        """Clients that have connected and are not closed."""
         self.room_clients: list[SimRoomClient] = []
         self.stream = Stream(self, ACK_WAIT_S)
         self.stream.on_stored = self._notice
+        self.broker = SimBroker(self)
         self.fault_schedule = FaultSchedule(self)
         self.webhooks = Webhooks(self)
         self.cloud = Cloud(self)
@@ -190,12 +193,15 @@ class World:
             if caller.hangs_up_at_s is not None:
                 self.later(caller.hangs_up_at_s, self._caller_hangs_up, caller.session, call)
         self.processes.start_all()
-        bus = SimBus(self, self.users, SETTINGS)
-        for each in self.plan.transfers:
-            spawn(self.loop, self.users, self._request_transfer(bus, each), f"user {each.id}")
+        spawn(self.loop, self.users, self._request_transfers(), "users")
         self.fault_schedule.start()
 
-    async def _request_transfer(self, bus: SimBus, plan: TransferPlan) -> None:
+    async def _request_transfers(self) -> None:
+        bus = await connect("users")
+        for each in self.plan.transfers:
+            spawn(self.loop, self.users, self._request_transfer(bus, each), f"user {each.id}")
+
+    async def _request_transfer(self, bus: Bus, plan: TransferPlan) -> None:
         body = b"{not json" if plan.flaw == "unreadable" else encode(plan.body)
         await asyncio.sleep(plan.asked_at_s)
         await self._publish(bus, subjects.request(plan.id), body, plan.id)
@@ -205,7 +211,7 @@ class World:
                 self.faults.record("cancelled", plan.id)
                 await self._publish(bus, subjects.cancel(plan.id), b"{}", f"cancel-{plan.id}")
 
-    async def _publish(self, bus: SimBus, subject: str, data: bytes, msg_id: str) -> None:
+    async def _publish(self, bus: Bus, subject: str, data: bytes, msg_id: str) -> None:
         while True:
             try:
                 await bus.publish(subject, data, msg_id=msg_id)

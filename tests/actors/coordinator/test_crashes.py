@@ -11,8 +11,13 @@ from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.bus import Bus, BusSettings, Delivery, Worker, subjects
 from warmxfer.schemas import (
+    AnyCommand,
+    AnyEvent,
+    BriefSupervisor,
     CancelRequested,
+    DialSupervisor,
     Outcome,
+    ParticipantJoined,
     RetryableError,
     SupervisorDialed,
     SupervisorReady,
@@ -30,6 +35,7 @@ from .coordinator_fixture import (
     request,
     running_coordinators,
     shorten_duplicate_window,
+    until_all_handled,
 )
 from .fake_actors import FakeActors, answers
 
@@ -102,6 +108,39 @@ async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: 
     await asyncio.wait_for(Coordinator(fresh_bus).handle(again), PATIENCE_S)
     assert await records(fresh_bus, "t-again") == before
     assert actors.command_names.count("EndCall") == 1
+
+
+async def test_old_triggers_that_a_new_consumer_delivers_take_effect_once(fresh_bus: Bus) -> None:
+    """Found by simulation (seed 336), with a consumer that was deleted. A new one delivers the whole stream
+    again, as if for the first time. An old event without effect got one after the end, and its record was
+    the newest. The old event behind it was then newer than that record's trigger, and took effect again.
+    """
+
+    def joined_before_heard(command: AnyCommand) -> list[AnyEvent]:
+        if isinstance(command, DialSupervisor):
+            joined = ParticipantJoined(room_id=command.room_id, participant_id=command.participant_id)
+            return [joined, *answers(command)]
+        return [VoicemailDetected()] if isinstance(command, BriefSupervisor) else answers(command)
+
+    await shorten_duplicate_window(fresh_bus)
+    async with running_coordinators(fresh_bus):
+        actors = FakeActors(fresh_bus, "t-twice", joined_before_heard)
+        await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)
+        await until_all_handled(fresh_bus)
+    applied = [record.trigger for record in await records(fresh_bus, "t-twice")]
+    events = await fresh_bus.history(subjects.event("t-twice"), 100)
+    (joined,) = [each for each in events if b"PARTICIPANT_JOINED" in each.data]
+    (heard,) = [each for each in events if b"AUDIO_STREAM_ENABLED" in each.data]
+    assert joined.seq not in applied
+    assert heard.seq in applied
+    await asyncio.sleep(3 * SHORT_WINDOW_S)
+    coordinator = Coordinator(fresh_bus)
+    for each in (joined, heard, joined, heard):
+        await coordinator.handle(
+            Delivery("t-twice", "event", "", each.subject, each.data, each.seq, each.at, 1, each.headers)
+        )
+    again = [record.trigger for record in await records(fresh_bus, "t-twice")]
+    assert again == [*applied, joined.seq]
 
 
 async def test_outputs_of_a_crashed_coordinator_are_published_on_redelivery(fresh_bus: Bus) -> None:

@@ -1,0 +1,163 @@
+"""Draw changes of product code, run the fast tests against each, and print those that no test catches.
+
+    uv run --group dev python -m tests.mutants [--seed N] [--count 200] [--only bus/pull_consumer.py]
+
+The exit status is 1 if a change survived that `tests/mutants/accepted.toml` does not list. Then write a test
+that fails with the change. If there can be none, add the printed entry with the reason. It is 2 if a stage
+fails without any change: the changes that no other stage caught are not tested then.
+
+Run it on a quiet machine. A test that a busy machine fails would count as one that catches a change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import queue
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from .accepted import accepted, all_changes, entry
+from .operators import Change
+from .targets import ROOT
+from .trial import Copy, Outcome, Times
+
+COUNT = 200
+JOBS = 2
+
+
+def draw(changes: Sequence[Change], count: int, seed: int) -> list[Change]:
+    """Return `count` of the changes, or all if there are fewer. The same seed draws the same."""
+    return random.Random(seed).sample(list(changes), min(count, len(changes)))
+
+
+class Trials:
+    """Copies of the tree, and how the changes turn out in them."""
+
+    def __init__(self, folder: Path, jobs: int, limit_s: float | None) -> None:
+        self._jobs = jobs
+        self._copies = [Copy(folder / str(number)) for number in range(jobs + 1)]
+        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for copy in self._copies[1:]:
+            self._free.put(copy)
+        self.times = Times(self._copies[0], limit_s)
+
+    def outcomes(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Try out the changes; yield each outcome when it is known."""
+        try:
+            with ThreadPoolExecutor(self._jobs) as pool:
+                futures = [pool.submit(self._try_out, change) for change in changes]
+                try:
+                    for future in as_completed(futures):
+                        yield future.result()
+                finally:
+                    for future in futures:
+                        future.cancel()
+        finally:
+            for copy in self._copies:
+                copy.close()
+
+    def _try_out(self, change: Change) -> Outcome:
+        copy = self._free.get()
+        try:
+            return copy.try_out(change, self.times)
+        finally:
+            self._free.put(copy)
+
+
+def diff(change: Change) -> str:
+    """Return the change as a unified diff."""
+    source = (ROOT / change.file).read_text(encoding="utf-8")
+    lines = difflib.unified_diff(
+        source.splitlines(keepends=True),
+        change.applied(source).splitlines(keepends=True),
+        change.file,
+        change.file,
+        n=2,
+    )
+    return "".join(lines)
+
+
+def show(change: Change) -> None:
+    """Print a change that survived, and the entry that would accept it."""
+    print(f"\nSURVIVED {change.file}:{change.number} {change.function} ({change.operator})")
+    print(diff(change))
+    print(entry(change), flush=True)
+
+
+def run(changes: Sequence[Change], jobs: int, limit_s: float | None) -> int:
+    """Try out the changes in private copies. Returns the exit status."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        return report(changes, Trials(Path(folder), jobs, limit_s))
+
+
+def report(changes: Sequence[Change], trials: Trials) -> int:
+    """Print each outcome when it is known, and a sum. Returns the exit status."""
+    began = time.monotonic()
+    verdicts: Counter[str] = Counter()
+    survivors: list[Change] = []
+    for number, outcome in enumerate(trials.outcomes(changes), 1):
+        verdicts[outcome.verdict] += 1
+        passed_s = time.monotonic() - began
+        left_s = passed_s / number * (len(changes) - number)
+        place = f"{outcome.change.file}:{outcome.change.number}"
+        print(
+            f"{number:4}/{len(changes)}  {outcome.verdict:10}  {outcome.took_s:5.1f} s  {place}  "
+            f"{outcome.change.operator}, by {outcome.stage}; about {left_s / 60:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
+        if outcome.verdict == "survived":
+            survivors.append(outcome.change)
+            show(outcome.change)
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    print(f"\n{len(changes)} changes in {time.monotonic() - began:.0f} s: {counted}")
+    for change in survivors:
+        print(f"  {change.file}:{change.number}  {change.operator}  {change.line}  =>  {change.becomes}")
+    for name, output in trials.times.failed.items():
+        print(f"\n{name} fails without a change, so it was left out:\n{output[-2_000:]}", file=sys.stderr)
+    return 1 if survivors else 2 * bool(trials.times.failed)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, help="draw the same changes again")
+    parser.add_argument("--count", type=int, default=COUNT, help=f"number of changes; {COUNT} by default")
+    parser.add_argument("--only", default="", help="a file or folder, such as bus or bus/pull_consumer.py")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"copies of the tree; {JOBS} by default")
+    parser.add_argument("--limit", type=float, help="seconds for each stage, not a multiple of its own")
+    parser.add_argument("--list", action="store_true", help="only print the changes that are drawn")
+    args = parser.parse_args()
+    seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
+    known = accepted()
+    possible = all_changes(only=args.only)
+    if not possible:
+        parser.error(f"--only is {args.only!r}; give a file or folder of {', '.join(sorted(_folders()))}")
+    fresh = [change for change in possible if change.key not in known]
+    drawn = draw(fresh, args.count, seed)
+    print(
+        f"seed {seed}: {len(drawn)} of {len(fresh)} changes; {len(possible) - len(fresh)} more are accepted",
+        flush=True,
+    )
+    if args.list:
+        for change in drawn:
+            print(f"{change.file}:{change.number}  {change.operator}  {change.line}  =>  {change.becomes}")
+        return 0
+    return run(drawn, args.jobs, args.limit)
+
+
+def _folders() -> set[str]:
+    return {change.file.rpartition("/")[0] for change in all_changes()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

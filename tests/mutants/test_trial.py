@@ -1,0 +1,64 @@
+"""A change is made in a private copy, tried out there, and undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from . import trial
+from .accepted import all_changes
+from .operators import Change
+from .targets import ROOT, Stage
+from .trial import Copy, Times
+
+FILE = "bus/keyed_queue.py"
+MODULE_FILE = Stage("module", ("-c", "import warmxfer.bus.keyed_queue as m; print(m.__file__)"))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    return Copy(tmp_path_factory.mktemp("copy"))
+
+
+@pytest.fixture(scope="module")
+def times(tmp_path_factory: pytest.TempPathFactory) -> Times:
+    return Times(Copy(tmp_path_factory.mktemp("unchanged")))
+
+
+def change_of(operator: str, line: str) -> Change:
+    (found,) = [each for each in all_changes(only=FILE) if each.operator == operator and line in each.line]
+    return found
+
+
+def test_the_copy_is_imported_and_not_the_installed_package(copy: Copy) -> None:
+    passed, output = copy.run(MODULE_FILE, 60)
+    assert passed
+    assert Path(output.strip()).resolve() == copy.root / FILE
+
+
+def test_a_change_is_caught_by_the_tests_of_its_file_and_undone(copy: Copy, times: Times) -> None:
+    before = (ROOT / FILE).read_bytes()
+    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times)
+    assert (outcome.verdict, outcome.stage) == ("caught", "tests/bus/test_keyed_queue.py")
+    assert (copy.root / FILE).read_bytes() == (ROOT / FILE).read_bytes() == before
+
+
+def test_a_stage_that_takes_too_long_is_ended(copy: Copy) -> None:
+    assert copy.run(Stage("sleep", ("-c", "import time; time.sleep(600)")), 0.3) == (None, "")
+
+
+def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Stage("broken", ("-c", "import sys; sys.exit('why')"))
+    monkeypatch.setattr(trial, "stages", lambda file, root: [broken])
+    times = Times(copy)
+    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times)
+    assert (outcome.verdict, times.failed) == ("not tested", {"broken": "why\n"})
+
+
+def test_the_limit_of_a_stage_is_a_multiple_of_its_own_time(copy: Copy) -> None:
+    quick = Stage("quick", ("-c", ""))
+    assert 20 < (Times(copy).limit_s(quick) or 0) < 60
+    assert Times(copy, 7.0).limit_s(quick) == 7.0

@@ -1,0 +1,194 @@
+"""A private copy of the tree, one change in it, and the tests that run against the change."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .operators import Change
+from .targets import ROOT, Stage, stages
+
+SLOWER = 3.0
+"""Factor on the time that a stage takes without a change. A change that waits without end is caught by it."""
+SPARE_S = 20.0
+MAX_STAGE_S = 600.0
+"""Time for a stage without a change."""
+START_S = 60.0
+KILL_S = 10.0
+TRIES = 3
+"""Attempts of a stage without a change. A test that needs a quiet machine may fail on a busy one."""
+
+Verdict = Literal["caught", "timed out", "survived", "not tested"]
+"""Not tested: no stage caught it, and one of them fails without any change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change, in which stage, and how long it took."""
+
+    change: Change
+    verdict: Verdict
+    stage: str
+    took_s: float
+
+
+class ProcessEnded(Exception):
+    """The process that runs the stages has ended by itself."""
+
+
+class Times:
+    """How long each stage takes without a change. Measured once, in `unchanged`, when it is first needed."""
+
+    def __init__(self, unchanged: Copy, limit_s: float | None = None) -> None:
+        self._unchanged = unchanged
+        self._limit_s = limit_s
+        self._lock = threading.Lock()
+        self._took_s: dict[str, float | None] = {}
+        self.failed: dict[str, str] = {}
+        """The stages that fail without a change, and what they print. They say nothing about changes."""
+
+    def limit_s(self, stage: Stage) -> float | None:
+        """Return the time limit of `stage`, or None if it fails without a change."""
+        with self._lock:
+            if stage.name not in self._took_s:
+                passed, output, began = None, "", 0.0
+                for _ in range(TRIES):
+                    began = time.monotonic()
+                    passed, output = self._unchanged.run(stage, MAX_STAGE_S)
+                    if passed:
+                        break
+                if not passed:
+                    self.failed[stage.name] = output
+                self._took_s[stage.name] = time.monotonic() - began if passed else None
+            took_s = self._took_s[stage.name]
+        return None if took_s is None else self._limit_s or SLOWER * took_s + SPARE_S
+
+
+class Copy:
+    """A copy of the tree below `folder`, whose packages are imported instead of the installed ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "tree"
+        self._packages = folder / "packages"
+        for name in _files_of_the_tree():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, self.root / name, follow_symlinks=False)
+        # A directory without __init__.py is a namespace package, and PYTHONPATH comes before the packages
+        # that are installed in editable mode.
+        namespace = self._packages / "warmxfer"
+        namespace.mkdir(parents=True)
+        for package in sorted(path for path in self.root.iterdir() if (path / "__init__.py").exists()):
+            (namespace / package.name).symlink_to(package)
+        self._output = folder / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._printed = b""
+        """What the process has printed and was not read yet."""
+
+    def try_out(self, change: Change, times: Times) -> Outcome:
+        """Make the change, run its stages until one fails, and undo it."""
+        path = self.root / change.file
+        source = path.read_text(encoding="utf-8")
+        verdict: Verdict = "survived"
+        last, took_s = "", 0.0
+        self._write(path, change.applied(source))
+        try:
+            for stage in stages(change.file, self.root):
+                limit_s, last = times.limit_s(stage), stage.name
+                if limit_s is None:
+                    verdict = "not tested"
+                    continue
+                began = time.monotonic()
+                passed, _ = self.run(stage, limit_s)
+                took_s += time.monotonic() - began
+                if passed is not True:
+                    verdict = "timed out" if passed is None else "caught"
+                    break
+        finally:
+            self._write(path, source)
+        return Outcome(change, verdict, last, took_s)
+
+    def run(self, stage: Stage, limit_s: float) -> tuple[bool | None, str]:
+        """Run a stage. Returns whether it passed, or None if it took too long, and what it printed."""
+        preloaded = self._preloaded()
+        assert preloaded.stdin is not None
+        self._output.write_bytes(b"")
+        preloaded.stdin.write(json.dumps([str(self._output), *stage.arguments]).encode() + b"\n")
+        preloaded.stdin.flush()
+        group = int(self._next_line(START_S))
+        try:
+            status = self._next_line(limit_s)
+        except TimeoutError:
+            _end_group(group)
+            self._next_line(KILL_S)
+            return None, ""
+        # The broker and the processes that the tests started may be left.
+        _end_group(group)
+        return status == "0", self._output.read_text(encoding="utf-8", errors="replace")
+
+    def close(self) -> None:
+        """End the process that runs the stages."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait(KILL_S)
+            self._process = None
+
+    def _preloaded(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            foreign = ("PYTEST_", "NATS_", "WARMXFER_")
+            kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.mutants.preloaded"],
+                cwd=self.root,
+                env={**kept, "PYTHONPATH": str(self._packages), "WARMXFER_TEST_NATS": "embedded"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        return self._process
+
+    def _next_line(self, timeout_s: float) -> str:
+        """Return what the process prints next. Raises TimeoutError."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        source = self._process.stdout.fileno()
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._printed:
+            if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise TimeoutError
+            read = os.read(source, 4_096)
+            if not read:
+                raise ProcessEnded("The process that runs the stages has ended; see its output above")
+            self._printed += read
+        line, _, self._printed = self._printed.partition(b"\n")
+        return line.decode()
+
+    def _write(self, path: Path, source: str) -> None:
+        path.write_text(source, encoding="utf-8")
+        # Compiled code counts as new if time and size of the source are equal, and here they may be.
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink()
+
+
+def _end_group(group: int) -> None:
+    """End every process of a group that a stage led."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _files_of_the_tree() -> list[str]:
+    """Return every file that git tracks or would add."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]

@@ -1,0 +1,287 @@
+"""The simulated broker does what a real one does, as far as the bus can tell.
+
+Each script runs twice: over a real nats-server, and over the simulated broker without faults. What it returns
+must be equal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from warmxfer.bus import (
+    Bus,
+    BusSettings,
+    DeadLetter,
+    Delivery,
+    EmbeddedServer,
+    InvalidRequest,
+    LiveMessage,
+    Outgoing,
+    RetryableError,
+    Stored,
+    TransferLog,
+    Worker,
+    claim_effect,
+    subjects,
+    timers,
+)
+from warmxfer.bus.stream import CONSUMERS, STREAM
+
+from .loop import Process, spawn
+from .patches import PATCHES, patched
+from .processes import connect
+from .world import World
+
+EVENT = subjects.event("t")
+LOG = subjects.log("t")
+ASK = subjects.ASK_ROOM_TOKEN
+TIMER = "deadline"
+PATIENCE_S = 20.0
+
+Script = Callable[[Bus], Awaitable[Any]]
+
+
+def simulated(script: Script) -> Any:
+    """Return what `script` returns over the simulated broker."""
+    with patched():
+        world = PATCHES.world = World(1)
+        world.faults.stopped = True
+        world.stream.on_stored = lambda stored: None
+        world.stream.clustered = False
+
+        async def main() -> Any:
+            async with await connect("test") as bus:
+                await bus.ensure()
+                return await script(bus)
+
+        try:
+            task = spawn(world.loop, Process("test", "user"), main(), "test")
+            result = world.loop.run_until_complete(task)
+        finally:
+            world.over = True
+            world.loop.abandon()
+            world.loop.close()
+    assert world.problems == []
+    return result
+
+
+async def kind_of_error(work: Awaitable[object]) -> str:
+    """Return the class of the error that `work` raises."""
+    try:
+        await work
+    except Exception as error:
+        return type(error).__name__
+    return "none"
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+def shown(stored: Stored | None, first: int) -> Any:
+    """Return a stored message with its number counted from `first`."""
+    if stored is None:
+        return None
+    headers = {name: value for name, value in stored.headers.items() if not name.startswith("Nats-Expected")}
+    return stored.subject, stored.seq - first, stored.data, headers, stored.at > 1e9
+
+
+async def writes(bus: Bus) -> Any:
+    first = await bus.publish(EVENT, b"1", msg_id="m1")
+    numbers = [
+        await bus.publish(EVENT, b"1", msg_id="m1"),
+        await bus.publish(EVENT, b"2", msg_id="m2", headers={"X-A": "b"}),
+        await bus.publish(EVENT, b"3", msg_id="m3", expect_last=first + 1),
+        *await bus.publish_all(
+            [Outgoing(EVENT, b"4", "m4"), Outgoing(LOG, b"5"), Outgoing(EVENT, b"1", "m1")]
+        ),
+    ]
+    errors = [
+        await kind_of_error(bus.publish(EVENT, b"3", msg_id="m3", expect_last=first + 1)),
+        await kind_of_error(bus.publish(EVENT, b"6", expect_last=0)),
+        await kind_of_error(bus.publish(EVENT, b"6", expect_last=first)),
+        await kind_of_error(bus.publish(LOG, b"other data", msg_id="m3", expect_last=first + 4)),
+        await kind_of_error(bus.publish(EVENT, b"x" * 200_000)),
+        await kind_of_error(bus.publish(EVENT, b"x" * 2_000_000)),
+    ]
+    return [number - first for number in numbers], errors
+
+
+async def reads(bus: Bus) -> Any:
+    first = await bus.publish(EVENT, b"1", msg_id="m1", headers={"X-A": "b"})
+    await bus.publish(LOG, b"2", msg_id="m2")
+    await bus.publish(EVENT, b"", msg_id="m3")
+    found = [
+        await bus.get_last(EVENT),
+        await bus.get_last("warmxfer.t.*"),
+        await bus.get_last(subjects.event("other")),
+        await bus.get_last_from_leader(LOG),
+        await bus.get_last_from_leader("warmxfer.t.*"),
+        await bus.get_last_from_leader(subjects.event("other")),
+        *await bus.history(EVENT, 10),
+        *await bus.history("warmxfer.t.>", 2),
+        *await bus.history("warmxfer.t.>", 10, after=first),
+        *await bus.history(subjects.event("other"), 10),
+    ]
+    return [shown(each, first) for each in found]
+
+
+async def many_reads(bus: Bus) -> Any:
+    """More messages than one batch of a history holds."""
+    await bus.publish_all([Outgoing(EVENT, b"%d" % n) for n in range(600)])
+    return [int(each.data) for each in await bus.history(EVENT, 550)]
+
+
+async def timers_fire_and_are_cancelled(bus: Bus) -> Any:
+    first = await bus.publish(EVENT, b"now")
+    stored = await bus.get_last(EVENT)
+    assert stored is not None
+    counts = []
+    for id, due_at in (("a", stored.at + 0.3), ("b", stored.at + 3_000), ("b", stored.at + 3_600)):
+        await bus.publish_all([timers.schedule(id, TIMER, due_at, b"due", msg_id=f"{id}{due_at}")])
+        counts.append(await bus.count(subjects.any_timer(TIMER)))
+
+    async def fired() -> bool:
+        return await bus.get_last(subjects.timeout("a")) is not None
+
+    await until(fired)
+    counts.append(await bus.count(subjects.any_timer(TIMER)))
+    log = TransferLog(bus)
+    await log.append("b", b"record", 0, "r1", subjects.timer("b", TIMER))
+    counts.append(await bus.count(subjects.any_timer(TIMER)))
+    tail = await log.since("b", first)
+    entry = await log.get_last("b")
+    assert entry is not None
+    return counts, tail.ids, tail.followed, await log.contains("b", "r1"), entry.data, entry.msg_id
+
+
+async def requests(bus: Bus) -> Any:
+    async def reply(request: LiveMessage) -> bytes:
+        if request.data == b"bad":
+            raise InvalidRequest("the request is bad")
+        if request.data == b"busy":
+            raise RetryableError("try later")
+        return b"re: " + request.data
+
+    errors = [await kind_of_error(bus.request(ASK, b"", 2.0))]
+    async with bus.serve(ASK, reply, queue="gateway"), bus.serve(ASK, reply, queue="gateway"):
+        answer = await bus.request(ASK, b"hello", 2.0)
+        errors += [await kind_of_error(bus.request(ASK, data, 2.0)) for data in (b"bad", b"busy")]
+    return answer, errors
+
+
+async def live_messages(bus: Bus) -> Any:
+    got: list[tuple[str, bytes]] = []
+    async with bus.subscribe("warmxfer.*.phase") as all_phases, bus.subscribe(subjects.phase("t")) as phases:
+        await bus.publish(subjects.phase("t"), b"1")
+        await bus.publish(subjects.phase("u"), b"2")
+        await bus.publish(EVENT, b"3")
+        await kind_of_error(bus.publish(subjects.phase("t"), b"rejected", expect_last=0))
+        for subscription, count in ((all_phases, 3), (phases, 2)):
+            for _ in range(count):
+                message = await subscription.next(PATIENCE_S)
+                assert message is not None
+                got.append((message.subject, message.data))
+    return got
+
+
+async def deliveries(bus: Bus) -> Any:
+    got: list[tuple[object, ...]] = []
+
+    async def handle(delivery: Delivery) -> None:
+        got.append(
+            (delivery.transfer_id, delivery.rest, delivery.data, delivery.delivery_count, delivery.headers)
+        )
+        stored = await bus.get_last(delivery.subject)
+        assert stored is not None
+        assert (stored.seq, stored.at) == (delivery.seq, delivery.at)
+        if delivery.data == b"late" and delivery.delivery_count < 3:
+            raise RetryableError("try later")
+        if delivery.data == b"dead":
+            raise DeadLetter("can never be handled")
+
+    async def handled() -> bool:
+        info = await bus._connection.api(f"CONSUMER.INFO.{STREAM}.gateway")
+        return len(got) == 5 and info["ack_floor"]["stream_seq"] >= last
+
+    for id, data in (("a", b"once"), ("b", b"late"), ("c", b"dead")):
+        last = await bus.publish(subjects.work_queue(id, "gateway"), data, msg_id=id)
+    async with Worker(bus, "gateway", handle, jobs=1):
+        await until(handled)
+    dead = await bus.get_last(subjects.dead_letter("c"))
+    return sorted(got, key=repr), dead is not None
+
+
+async def lost_consumers(bus: Bus) -> Any:
+    """A worker creates its consumer again, and handles what was stored meanwhile."""
+    got: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        got.append(delivery.transfer_id)
+
+    async def handled() -> bool:
+        return got[-1:] == ["b"]
+
+    async with Worker(bus, "gateway", handle, jobs=1):
+        await bus.publish(subjects.work_queue("a", "gateway"), b"{}")
+        while not got:
+            await asyncio.sleep(0.02)
+        await bus._connection.api(f"CONSUMER.DELETE.{STREAM}.gateway")
+        await bus.publish(subjects.work_queue("b", "gateway"), b"{}")
+        await until(handled)
+    return set(got)
+
+
+async def claims(bus: Bus) -> Any:
+    first = await claim_effect(bus, "t", "dial", b"one")
+    again = await claim_effect(bus, "t", "dial", b"one")
+    other = await claim_effect(bus, "t", "dial", b"two")
+    return [(each.granted, each.data, each.at == first.at) for each in (first, again, other)]
+
+
+async def consumers(bus: Bus) -> Any:
+    found = [await bus._connection.api(f"CONSUMER.INFO.{STREAM}.{name}") for name in CONSUMERS]
+    missing = await kind_of_error(bus._connection.api(f"CONSUMER.INFO.{STREAM}.nothing"))
+    return [(each["name"], each["delivered"]["consumer_seq"]) for each in found], missing
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        writes,
+        reads,
+        many_reads,
+        timers_fire_and_are_cancelled,
+        requests,
+        live_messages,
+        deliveries,
+        lost_consumers,
+        claims,
+        consumers,
+    ],
+)
+def test_a_script_has_the_same_result_over_both_brokers(
+    script: Script, real: Callable[[Script], Any]
+) -> None:
+    assert simulated(script) == real(script)
+
+
+@pytest.fixture
+def real() -> Callable[[Script], Any]:
+    """Run a script over a real nats-server for this test only."""
+
+    async def main(script: Script) -> Any:
+        async with (
+            EmbeddedServer() as server,
+            await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+        ):
+            await bus.ensure()
+            return await script(bus)
+
+    return lambda script: asyncio.run(main(script))
