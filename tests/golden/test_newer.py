@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from warmxfer.actors.coordinator.outbox import outgoing, unknown_outputs
@@ -26,6 +27,8 @@ from warmxfer.actors.coordinator.state_machine import (
     step,
     unknown_fields,
 )
+from warmxfer.actors.coordinator.state_machine.record import StoredTransfer
+from warmxfer.bus.stream import MAX_MESSAGE_BYTES
 from warmxfer.schemas import (
     EndCall,
     Outcome,
@@ -211,16 +214,23 @@ def test_a_transfer_of_which_nothing_can_be_read_still_ends(garbage: bytes, requ
         assert released == [f"warmxfer.t-1.do.primary.{session}"]
 
 
-@pytest.mark.parametrize(
-    "field", ["id", "stage", "request", "seq", "phases", "commands", "done", "begun", "attempt"]
-)
-@pytest.mark.parametrize("value", [None, -1, "word", [], {}, [None], {"a": 1}, 10**30])
+@pytest.mark.parametrize("value", [None, -1, "word", [], {}, [None], {"a": 1}, 10**30, 1e300, "x" * 60_000])
+@pytest.mark.parametrize("field", [each.encode_name for each in msgspec.structs.fields(StoredTransfer)])
 def test_any_field_may_be_anything(field: str, value: Any) -> None:
+    """The last record can be written and read, and is no larger than the broker stores."""
     line = lines_of(newer_path("stage"))[-3]
     written = json.loads(line)
     written["state"][field] = value
     applied = give_up(salvage("t-1", [json.dumps(written).encode()], b"", NOW), "It is strange.", NOW)
     assert applied.state.stage is Stage.FAILED
+    event = TransferBroken(transfer_id="t-1", kind="timeout", cause="It is strange.")
+    record = Record(trigger=9, at=NOW, event=event, state=applied.state, outbox=[*applied.outbox])
+    data = encode_record(record)
+    assert obstacle(decode_record(data)) is None
+    assert len(data) < MAX_MESSAGE_BYTES
+    assert all(len(each.data) < MAX_MESSAGE_BYTES for each in outgoing(record))
+    fences = [each.fence for each in applied.outbox if isinstance(each, ReleaseCaller)]
+    assert all(0 < fence <= 1e12 for fence in fences)
 
 
 def check_given_up(applied: Applied, before: dict[str, Any], number: int) -> Record:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from warmxfer.schemas import (
+    SUMMARY_MAX_CHARS,
     SIPDestination,
     WarmTransferConfig,
     WarmTransferRequest,
@@ -29,6 +30,8 @@ UNKNOWN_DESTINATION = SIPDestination(UNKNOWN, "sip:unknown@unknown.invalid", "si
 """Stands for a destination that cannot be read. A transfer that is given up dials nothing."""
 FENCE_STEP = 100
 """Added to the number of commands if the newest record cannot be read: it may have sent some."""
+MAX_NUMBER = 1e12
+"""Greatest number of a state that can be true: a time in seconds, or a count."""
 
 Json = dict[str, Any]
 
@@ -44,8 +47,7 @@ def plain_record(data: bytes) -> Json:
 
 def plain_state(data: bytes) -> Json:
     """Return the state in the record `data`; empty if it holds none."""
-    state = plain_record(data).get("state")
-    return cast("Json", state) if isinstance(state, dict) else {}
+    return _object(plain_record(data), "state")
 
 
 def plain_stage(data: bytes) -> str:
@@ -71,9 +73,11 @@ def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transf
     `log` holds its records, oldest first, and `request` the message that began it. If the newest record
     cannot be read, one before it is used, and everything that may have happened since counts as happened.
     """
-    states = [state for data in reversed(log) if _is_whole(state := plain_state(data))]
+    records = [record for data in reversed(log) if (record := plain_record(data))]
+    states = [state for record in records if _is_whole(state := _object(record, "state"))]
     stored = _stored(states[0] if states else {}, id, now)
-    stored.request = _request([*(each.get("request") for each in states), plain_record(request)])
+    requests = [_object(each, place).get("request") for each in records for place in ("state", "event")]
+    stored.request = _request([*requests, plain_record(request)])
     stored.pending = {}
     stored.attempt = max(stored.attempt, 1)
     if not log or not _is_whole(plain_state(log[-1])):
@@ -87,17 +91,25 @@ def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transf
 
 def _is_whole(state: Json) -> bool:
     """Return whether `state` has what every version writes. One that was cut off has less."""
-    return all(name in state for name in ("id", "stage", "started_at", "seq", "request"))
+    return all(name in state for name in ("id", "stage", "started_at", "seq"))
+
+
+def _object(record: Json, name: str) -> Json:
+    value = record.get(name)
+    return cast("Json", value) if isinstance(value, dict) else {}
 
 
 def _stored(state: Json, id: str, now: float) -> StoredTransfer:
     values: Json = {"started_at": now}
     for field in msgspec.structs.fields(StoredTransfer):
         if field.encode_name in state:
+            raw = state[field.encode_name]
+            if isinstance(raw, int | float) and not 0 <= raw <= MAX_NUMBER:
+                continue
+            if isinstance(raw, str):
+                raw = raw[:SUMMARY_MAX_CHARS]
             try:
-                values[field.name] = read_leniently(
-                    state[field.encode_name], field.type, words=True, limits=True
-                )
+                values[field.name] = read_leniently(raw, field.type, words=True, limits=True)
             except msgspec.ValidationError:
                 continue
     values |= {"id": id, "stage": Stage.UNWINDING}
