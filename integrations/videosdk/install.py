@@ -34,6 +34,7 @@ def install(
     caller_arrival_timeout_s: float = 15.0,
     brief_by: Literal["briefing", "session"] = "briefing",
     lines: Mapping[str, Any] | None = None,
+    bridge_guard_s: float | None = None,
 ) -> None:
     """Replace `session.warm_transfer` by warmxfer's. Connects to nothing before its first call.
 
@@ -49,6 +50,8 @@ def install(
       anew from the classes of the session's. A `config.briefing_pipeline_factory` is always called here.
     - `lines`: spoken sentences by their names in `SpokenLines`, for example in another language. The others
       stay English.
+    - `bridge_guard_s`: how long this AI stays after completion, muted, in case the supervisor leaves the caller
+      alone. None: 5 s. 0: it leaves at completion, as upstream does.
 
     A second call on the same session sets these for the transfers that follow; `nats_url` None then keeps the
     address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`.
@@ -60,6 +63,7 @@ def install(
         "lines": dict(lines or {}),
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
+        "bridge_guard_s": bridge_guard_s,
     }
     transfers = per_session(session, SessionTransfers)
     transfers.configure(nats_url, settings, brief_here=brief_by == "session")
