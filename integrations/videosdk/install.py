@@ -50,8 +50,8 @@ def install(
       anew from the classes of the session's. A `config.briefing_pipeline_factory` is always called here.
     - `lines`: spoken sentences by their names in `SpokenLines`, for example in another language. The others
       stay English.
-    - `bridge_guard_s`: how long this AI stays after completion, muted, in case the supervisor leaves the caller
-      alone. None: 5 s. 0: it leaves at completion, as upstream does.
+    - `bridge_guard_s`: how long this AI stays after completion, muted, for a caller who is then left alone.
+      None: 5 s. 0: it leaves at completion, as upstream does.
 
     A second call on the same session sets these for the transfers that follow; `nats_url` None then keeps the
     address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`.
