@@ -35,6 +35,7 @@ def install(
     caller_arrival_timeout_s: float = 15.0,
     brief_by: Literal["briefing", "session"] = "briefing",
     lines: Mapping[str, Any] | None = None,
+    bridge_guard_s: float | None = None,
     rescue: Rescue | Mapping[str, Any] | None = None,
 ) -> None:
     """Replace `session.warm_transfer` by warmxfer's. Connects to nothing before its first call.
@@ -51,6 +52,8 @@ def install(
       anew from the classes of the session's. A `config.briefing_pipeline_factory` is always called here.
     - `lines`: spoken sentences by their names in `SpokenLines`, for example in another language. The others
       stay English.
+    - `bridge_guard_s`: how long this AI stays after completion, muted, for a caller who is then left alone.
+      None: 5 s. 0: it leaves at completion, as upstream does.
     - `rescue`: what is done for a caller whose agent process died, as `config.rescue` of a request. None: the
       caller may be alone.
 
@@ -65,6 +68,7 @@ def install(
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
         "rescue": rescue,
+        "bridge_guard_s": bridge_guard_s,
     }
     transfers = per_session(session, SessionTransfers)
     transfers.configure(nats_url, settings, brief_here=brief_by == "session")

@@ -11,6 +11,7 @@ import pytest
 from warmxfer.actors.briefing import dialogue
 from warmxfer.actors.coordinator import coordinator, inbound_events
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures, guard
+from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.primary import session_controller
@@ -19,10 +20,13 @@ from warmxfer.actors.primary.fencing import FencingTokens, Freshness
 from warmxfer.schemas import (
     CallerSwitched,
     CloseRoom,
+    Command,
     CommandFailed,
     FailureKind,
     LeaveCall,
+    LeaveConsultation,
     LegsChecked,
+    RecordParticipant,
     ReturnCaller,
 )
 
@@ -91,7 +95,16 @@ def complete_as_older_versions(patch: Patch) -> None:
 
 
 def complete_at_the_deadline(patch: Patch) -> None:
-    """Complete when the time of the handover is over."""
+    """Complete when a reply of the handover is overdue."""
+
+    def overdue(ctx: Any, command: type[Command]) -> None:
+        if ctx.state.stage is Stage.HANDING_OVER:
+            bridge.complete(ctx)
+        else:
+            cleanup.cleanup_timed_out(ctx, command)
+
+    for command in (LeaveConsultation, RecordParticipant):
+        patch.setitem(POLICY, command, POLICY[command]._replace(on_timeout=overdue))  # type: ignore[arg-type]
     patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.HANDING_OVER, bridge.complete)  # type: ignore[arg-type]
 
 
