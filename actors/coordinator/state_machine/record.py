@@ -24,6 +24,7 @@ from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
     PhaseChanged,
+    TransferRequested,
     WarmTransferResult,
     WarmxferError,
     is_known,
@@ -117,6 +118,7 @@ class _LooseRecord(Struct, frozen=True, kw_only=True):
 _encoder = Encoder()
 _decoder = Decoder(StoredRecord)
 _COMMON = [each.name for each in fields(TransferFields)]
+_REQUESTED = str(TransferRequested.__struct_config__.tag)
 _COMMANDS = frozenset(str(each.__struct_config__.tag) for each in get_args(AnyCommand))
 
 
@@ -131,10 +133,16 @@ def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes
         machine_version=record.machine_version,
         min_machine_version=record.min_machine_version,
     )
-    if not unknown:
+    request_twice = (
+        isinstance(record.event, TransferRequested) and record.event.request == record.state.request
+    )
+    if not unknown and not request_twice:
         return _encoder.encode(stored)
     written: dict[str, Any] = msgspec.to_builtins(stored)
-    add_unknown(written["state"], unknown)
+    if request_twice:
+        del written["event"]["request"]
+    if unknown:
+        add_unknown(written["state"], unknown)
     return _encoder.encode(written)
 
 
@@ -168,7 +176,9 @@ def obstacle(record: Record) -> str | None:
     An unknown event is no obstacle: the state after it is known.
     """
     if record.min_machine_version > MACHINE_VERSION:
-        return f"it needs version {record.min_machine_version} of the state machine, this is {MACHINE_VERSION}"
+        return (
+            f"it needs version {record.min_machine_version} of the state machine, this is {MACHINE_VERSION}"
+        )
     if not is_known(record.state.stage):
         return f"its stage {record.state.stage.value} is unknown"
     if record.state.request is not None and not is_token(record.state.request.session_name):
@@ -181,11 +191,23 @@ def _decode(data: bytes) -> StoredRecord | _LooseRecord:
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError:
-        return _decode_leniently(data)
+        raw = msgspec.json.decode(data)
+    _fill_request(raw)
+    try:
+        return msgspec.convert(raw, StoredRecord)
+    except msgspec.ValidationError:
+        return _decode_leniently(raw)
 
 
-def _decode_leniently(data: bytes) -> _LooseRecord:
-    stored: _LooseRecord = read_leniently(msgspec.json.decode(data), _LooseRecord, words=True, limits=True)
+def _fill_request(raw: Any) -> None:
+    """Put the request into the event that began the transfer. A record holds it once, in its state."""
+    event, state = (raw.get("event"), raw.get("state")) if isinstance(raw, dict) else (None, None)  # pyright: ignore
+    if isinstance(event, dict) and isinstance(state, dict) and event.get("type") == _REQUESTED:
+        event.setdefault("request", state.get("request"))
+
+
+def _decode_leniently(raw: Any) -> _LooseRecord:
+    stored: _LooseRecord = read_leniently(raw, _LooseRecord, words=True, limits=True)
     return msgspec.structs.replace(
         stored,
         event=_read_message(stored.event, AnyEvent),

@@ -222,7 +222,9 @@ async def test_a_published_result_stands(fresh_bus: Bus) -> None:
         await fresh_bus.publish("warmxfer.t-done.timeout", encode(DeadlinePassed(due_at=1.0)))
         await until_stored(fresh_bus, subjects.dead_letter("t-done"))
         await until_all_handled(fresh_bus)
-    assert [type(each).__name__ for each in (await commands_of(fresh_bus, "t-done"))[before:]] == ["LeaveCall"]
+    assert [type(each).__name__ for each in (await commands_of(fresh_bus, "t-done"))[before:]] == [
+        "LeaveCall"
+    ]
     results = await fresh_bus.history(subjects.result("t-done"), 10)
     assert [decode_result(each.data) for each in results] == [done]
     last = (await records(fresh_bus, "t-done"))[-1].state
@@ -359,7 +361,9 @@ async def test_a_session_that_asks_gets_a_reply_about_a_record_that_cannot_be_co
     assert reply.live
 
 
-@pytest.mark.parametrize("lock", [b"{", b'{"holder": "t-1"}', b'{"transfer_id": 5}', b'{"transfer_id": "a b"}'])
+@pytest.mark.parametrize(
+    "lock", [b"{", b'{"holder": "t-1"}', b'{"transfer_id": 5}', b'{"transfer_id": "a b"}']
+)
 async def test_a_lock_that_cannot_be_read_is_taken_over_after_a_minute(fresh_bus: Bus, lock: bytes) -> None:
     async with running_coordinators(fresh_bus):
         pass  # the stream exists
