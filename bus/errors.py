@@ -46,7 +46,7 @@ class StaleWrite(RetryableError):
 
 
 class NewerVersionNeeded(RetryableError):
-    """Raised by a handler for a message of a newer version. The worker leaves it to a newer worker for a while.
+    """Raised by a handler for a message of a newer version. It is left to a newer worker for a while.
 
     It is redelivered after short pauses, to any worker of the consumer, and dead-lettered if none handles it.
     """

@@ -5,8 +5,8 @@ How a handler ends decides what happens to its message:
     returns                      acknowledged
     raises RetryableError        redelivered after a growing delay, at least `after_s`; dead-lettered after
                                  `HANDLER_ACK_WAITS` times `max_deliver` deliveries
-    raises NewerVersionNeeded    redelivered after pauses of `NEWER_RETRY_MAX_S` at most, so that a newer worker
-                                 soon gets it; dead-lettered after `NEWER_TRIES` deliveries, about 30 s
+    raises NewerVersionNeeded    redelivered after pauses of `NEWER_RETRY_MAX_S` at most, so that a newer
+                                 worker soon gets it; dead-lettered after `NEWER_TRIES` deliveries, 31 s
     raises another error         redelivered after a growing delay; dead-lettered after `max_deliver`
                                  deliveries
     raises DeadLetter            dead-lettered at once: retrying cannot help

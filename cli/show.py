@@ -50,7 +50,7 @@ async def _records(id: str, url: str | None) -> list[Stored]:
 
 
 def _at(record: dict[str, Any], stored: Stored) -> float:
-    """Return when the broker stored the trigger of `record`; when it stored the record, if that is missing."""
+    """Return when the broker stored the trigger of `record`, or else the record itself."""
     at = record.get("at")
     return at if isinstance(at, int | float) else stored.at
 

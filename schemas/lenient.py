@@ -19,7 +19,7 @@ import re
 from enum import Enum, StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, UnsetType, ValidationError
@@ -32,12 +32,12 @@ _WORD = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
 E = TypeVar("E", bound=StrEnum)
 
 
-def is_word(value: object) -> bool:
+def is_word(value: object) -> TypeGuard[str]:
     """Return whether `value` could be a word of a newer version."""
     return isinstance(value, str) and _WORD.match(value) is not None
 
 
-def is_token(value: object) -> bool:
+def is_token(value: object) -> TypeGuard[str]:
     """Return whether `value` may be part of a subject. A value out of range that was read may not."""
     return isinstance(value, str) and re.match(TOKEN_PATTERN, value) is not None
 
@@ -81,9 +81,9 @@ class _Reader:
         if origin is dict:
             key, item = get_args(kind)
             return {self.read(k, key): self.read(v, item) for k, v in _checked(raw, dict).items()}
-        if isinstance(kind, type) and issubclass(kind, Struct):
+        if _is_a(kind, Struct):
             return self._read_struct(raw, kind)
-        if isinstance(kind, type) and issubclass(kind, StrEnum):
+        if _is_a(kind, StrEnum):
             return self._read_enum(raw, kind)
         return msgspec.convert(raw, kind)
 
@@ -134,6 +134,10 @@ class _Reader:
         raise ValidationError("Expected one of the known words")
 
 
+def _is_a(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
+
+
 def _checked(raw: Any, kind: type) -> Any:
     if not isinstance(raw, kind):
         raise ValidationError(f"Expected {'an object' if kind is dict else 'an array'}")
@@ -143,11 +147,15 @@ def _checked(raw: Any, kind: type) -> Any:
 @cache
 def _fields(kind: type[Struct]) -> tuple[tuple[str, str, bool, Any], ...]:
     """Return name, name on the wire, whether it is required, and type of each field."""
-    return tuple((each.name, each.encode_name, each.required, each.type) for each in msgspec.structs.fields(kind))
+    return tuple(
+        (each.name, each.encode_name, each.required, each.type) for each in msgspec.structs.fields(kind)
+    )
 
 
 @cache
 def _by_tag(union: Any) -> dict[str, type[Struct]]:
     """Return the tagged structs of a union by their tags."""
-    structs = (each for each in get_args(union) if isinstance(each, type) and issubclass(each, Struct))
-    return {str(each.__struct_config__.tag): each for each in structs if each.__struct_config__.tag is not None}
+    structs: list[type[Struct]] = [each for each in get_args(union) if _is_a(each, Struct)]
+    return {
+        str(each.__struct_config__.tag): each for each in structs if each.__struct_config__.tag is not None
+    }

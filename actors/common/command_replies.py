@@ -56,8 +56,8 @@ async def publish_event(
 def read_command(message: Delivery | Stored, command_type: type[C], actor: str) -> C:
     """Return the command in `message`.
 
-    Raises `DeadLetter` if it is none, or none for `actor`, and `NewerVersionNeeded` if a newer version may have
-    written it.
+    Raises `DeadLetter` if it is none, or none for `actor`. Raises `NewerVersionNeeded` if a newer version may
+    have written it.
     """
     try:
         command = decode_command(message.data)

@@ -178,7 +178,11 @@ class Coordinator:
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(
-                self._bus, event.request.session_name, event.transfer_id, delivery.at, self._liveness.holds_caller
+                self._bus,
+                event.request.session_name,
+                event.transfer_id,
+                delivery.at,
+                self._liveness.holds_caller,
             )
             return TransferRequested(
                 transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
@@ -264,8 +268,8 @@ class Coordinator:
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """End the transfer of a dead-lettered trigger at once, instead of waiting for its deadlines.
 
-        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer. If the transfer
-        has ended, only outputs of its last record are published that a crash may have prevented.
+        Undecodable messages are dropped. Otherwise anyone who can publish could end a transfer. If the
+        transfer has ended, this only publishes outputs of its last record that a crash left unpublished.
         """
         try:
             event = decode_trigger(delivery)

@@ -29,7 +29,9 @@ from warmxfer.schemas import (
 from .outbox import TIMER
 from .state_machine import Applied, Record, close_log, encode_record, give_up, plain_record, salvage
 
-GIVEN_UP = "This version of warmxfer cannot continue the transfer, and no newer version did; see docs/operations.md."
+GIVEN_UP = (
+    "This version of warmxfer cannot continue the transfer, and no newer version did; see docs/operations.md."
+)
 PUBLISHED_KINDS = {"phase_changed": subjects.phase, "warm_transfer_result": subjects.result}
 """The outputs of a record that users have to get, by their type."""
 

@@ -22,6 +22,7 @@ import structlog
 from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Subscription, subjects
 from warmxfer.bus.polling import poll_ticks
 from warmxfer.schemas import (
+    AnyCommand,
     DecodeError,
     HoldCaller,
     LeaveCall,
@@ -200,15 +201,22 @@ class _CommandReader:
         """
         try:
             transfer_id = subjects.parse(subject).id
-            command = decode_command(data)
-        except NewerMessage:
-            if reply := self._unknown.reply_once(transfer_id, data):
-                self._events.enqueue(transfer_id, reply, reply_msg_id(reply))
-            return None
+            command = self._decode(transfer_id, data)
         except (DecodeError, InvalidRequest) as error:
             log.error("command_not_decoded", error=str(error))
+            return None
+        if command is None:
             return None
         if isinstance(command, HoldCaller | ReleaseCaller | LeaveCall):
             return transfer_id, command
         log.error("command_misdirected", transfer_id=transfer_id, command=type(command).__name__)
         return None
+
+    def _decode(self, transfer_id: str, data: bytes) -> AnyCommand | None:
+        """Return the command; None for one of a newer version, which is replied to."""
+        try:
+            return decode_command(data)
+        except NewerMessage:
+            if reply := self._unknown.reply_once(transfer_id, data):
+                self._events.enqueue(transfer_id, reply, reply_msg_id(reply))
+            return None

@@ -23,6 +23,7 @@ from tests.testkit.invariants import (
     total,
 )
 from tests.testkit.transfer_history import TransferHistory
+from warmxfer.schemas import Outcome
 
 from .report_row import CUT_OFF, LEFT_ALONE
 
@@ -46,10 +47,16 @@ LEFT_OVER_COLUMNS = ("legs left", "muted", LEFT_ALONE)
 """What may still be true for a while after the end, until clean-up is done."""
 
 
-def history_violations(history: TransferHistory) -> list[str]:
-    """Return one sentence for each invariant that the stream shows broken."""
+def history_violations(history: TransferHistory, *, given_up: bool = False) -> list[str]:
+    """Return one sentence for each invariant that the stream shows broken.
+
+    `given_up`: a transfer may end as `broken` because no version was there that could continue it.
+    """
     found = [violation for check in HISTORY_CHECKS for violation in check(history)]
-    found += only_poison_dead_lettered(history)
+    broken = history.result is not None and history.result.outcome is Outcome.BROKEN
+    too_new = [each for each in history.dead_letters if "cannot be continued" in each["cause"]]
+    poison = {each["seq"] for each in too_new} if given_up and broken else set[int]()
+    found += only_poison_dead_lettered(history, poison)
     return [str(each) for each in found]
 
 

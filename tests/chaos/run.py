@@ -33,6 +33,7 @@ from . import (
     redelivery,
     rolling_restart,
     stream_loss,
+    upgrade,
 )
 from .report_page import machine, report, write
 from .report_row import Row
@@ -68,6 +69,7 @@ def faults(seed: int, in_flight: int) -> dict[str, Fault]:
         "F17": rolling_restart.f17,
         "F18": load.f18,
         "F19": lambda: fault_pairs.f19(random.Random(seed)),
+        "F20": upgrade.f20,
         "F21": flood.f21,
     }
 

@@ -50,19 +50,19 @@ class Scenario:
         self.stack = driver.stack
 
     async def check_transfers(
-        self, row: Row, calls: Sequence[Call], *, times: int = 1, lost: bool = False
+        self, row: Row, calls: Sequence[Call], *, times: int = 1, lost: bool = False, given_up: bool = False
     ) -> None:
         """Wait for the end of every transfer, check each one, and add the findings to `row`.
 
         `times`: how often the cloud may execute a dial or a switch. It is 2 only if the fault makes the
         cloud execute orders twice. `lost`: the stream may have lost the transfers. These are checked by the
-        ledger alone and need no result.
+        ledger alone and need no result. `given_up`: no version may be there that could continue them.
         """
         if not lost:
             await self.wait_ended(calls)
         until = time.monotonic() + (LOST_CLEAN_S if lost else CLEAN_UP_S)
         for call in calls:
-            await self._check_transfer(row, call, times, until, lost)
+            await self._check_transfer(row, call, times, until, lost, given_up)
         row.transfers += len(calls)
 
     async def wait_ended(self, calls: Sequence[Call]) -> None:
@@ -77,7 +77,9 @@ class Scenario:
                 return
             await asyncio.sleep(RESULT_POLL_S)
 
-    async def _check_transfer(self, row: Row, call: Call, times: int, until: float, lost: bool) -> None:
+    async def _check_transfer(
+        self, row: Row, call: Call, times: int, until: float, lost: bool, given_up: bool
+    ) -> None:
         while True:
             history = await read_history(self.bus, call.transfer.id)
             result = history.result
@@ -92,7 +94,9 @@ class Scenario:
         row.outcomes[result.outcome.value if result else "forgotten" if lost else "lost"] += 1
         prefix = f"{row.fault} {row.struck}: {call.transfer.id}"
         if not lost:
-            row.problems += [f"{prefix}: {broken}" for broken in history_violations(history)]
+            row.problems += [
+                f"{prefix}: {broken}" for broken in history_violations(history, given_up=given_up)
+            ]
         if any(happened.values()):
             promised = any(count for what, count in happened.items() if what not in row.unpromised)
             evidence = row.problems if promised else row.notes

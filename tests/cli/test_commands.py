@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 import typer
 
+from tests.golden.newer import newer_path
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, subjects
@@ -308,3 +309,32 @@ async def test_demo_lists_its_scenarios(warmxfer: Warmxfer) -> None:
     result = await warmxfer("demo", "--list")
     assert result.code == 0
     assert result.out.splitlines()[0].split()[0] == "ready"
+
+
+async def test_transfers_of_a_newer_version_are_shown_watched_and_listed(
+    warmxfer: Warmxfer, bus: Bus, transfer_id: str
+) -> None:
+    """Its words are shown as they are, and a record that cannot be read takes one line."""
+    log = newer_path("stage").read_bytes().splitlines()
+    for line in [*log, b"{cut"]:
+        await bus.publish(subjects.log(transfer_id), line)
+    phase = {"type": "phase_changed", "phase": "transfer_failed", "data": {}, "timestamp": 1.0, "seq": 1}
+    await bus.publish(
+        subjects.phase(transfer_id), json.dumps({**phase, "consultation_room_id": None}).encode()
+    )
+    outputs = json.loads(log[-1])["outbox"]
+    (result,) = (each for each in outputs if each["type"] == "warm_transfer_result")
+    newer = result | {"success": False, "outcome": "supervisor_asleep", "mood": 1}
+    await bus.publish(subjects.result(transfer_id), json.dumps(newer).encode())
+
+    shown = (await warmxfer("show", transfer_id, "--json")).values
+    assert [line["n"] for line in shown] == list(range(1, len(log) + 2))
+    assert "conferencing" in {line["stage"] for line in shown}
+    assert shown[-1]["event"] == "(unreadable record)"
+    text = await warmxfer("show", transfer_id)
+    assert text.code == 0
+    assert "outcome: complete" in text.out
+    watched = await warmxfer("watch", transfer_id)
+    assert watched.code == 1
+    assert "outcome: supervisor_asleep" in watched.out
+    assert "supervisor_asleep" in (await warmxfer("list", "--limit", "50")).out

@@ -387,3 +387,48 @@ async def test_closing_the_client_ends_a_running_phase_stream(nats_url: str, bus
     # Regression: the phase stream polled a closed connection in a loop, and froze its process.
     with pytest.raises(RetryableError, match="The connection was closed while the phases of transfer"):
         await asyncio.wait_for(following, 5)
+
+
+# ── phases and results of a newer version ────────────────────────────────────────────────────────────
+
+
+async def publish_newer_end(bus: Bus, id: str) -> None:
+    """Publish a phase and an outcome that this version does not know, with unknown fields."""
+    await publish_phase(bus, id, 1, STARTED)
+    newer = {
+        "type": "phase_changed",
+        "phase": "caller_asked",
+        "data": {},
+        "timestamp": 2.0,
+        "seq": 2,
+        "mood": 1,
+    }
+    await bus.publish(subjects.phase(id), encode({**newer, "consultation_room_id": None}))
+    await publish_end(bus, id, 3)
+    result = await bus.get_last(subjects.result(id))
+    assert result is not None
+    newer = json.loads(result.data) | {"outcome": "supervisor_asleep", "mood": {"of": "caller"}}
+    await bus.publish(subjects.result(id), json.dumps(newer).encode())
+
+
+async def test_words_of_a_newer_version_are_shown_as_they_are(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    await publish_newer_end(bus, transfer_id)
+    transfer = client.transfer(transfer_id)
+    phases = [phase.phase.value async for phase in transfer.phases()]
+    assert phases == ["started", "caller_asked", "transfer_cancelled"]
+    assert [each.phase.value for each in await client.history(transfer_id)] == phases
+    assert (await transfer.result()).outcome.value == "supervisor_asleep"
+    listed = next(each for each in await client.list(50) if each.id == transfer_id)
+    assert listed.outcome is not None
+    assert listed.outcome.value == "supervisor_asleep"
+
+
+async def test_a_result_that_cannot_be_read_hides_no_other_transfer(
+    client: Client, bus: Bus, transfer_id: str
+) -> None:
+    await publish_end(bus, transfer_id, 1)
+    await bus.publish(subjects.result(transfer_id), b'{"type": "warm_transfer_result"}')
+    listed = next(each for each in await client.list(50) if each.id == transfer_id)
+    assert (listed.phase, listed.outcome) == (CANCELLED, None)

@@ -1,7 +1,7 @@
 """`python -m tests.golden.newer`: logs as a pretended newer version would have written them.
 
-Each log is a patched copy of a golden log. The golden logs are only read. The copies are in the folder `newer`,
-and `test_newer.py` reads them as an older version does after a rollback, or in a mixed fleet.
+Each log is a patched copy of a golden log. The golden logs are only read. The copies are in the folder
+`newer`, and `test_newer.py` reads them as an older version does after a rollback, or in a mixed fleet.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ def next_record(record: Record, original: Record, unknown: Any) -> bytes:
     applied = step(record.state, original.event, original.at)
     assert isinstance(applied, Applied)
     return encode_record(
-        Record(trigger=1, at=original.at, event=original.event, state=applied.state, outbox=[*applied.outbox]),
+        Record(
+            trigger=1, at=original.at, event=original.event, state=applied.state, outbox=[*applied.outbox]
+        ),
         unknown,
     )
 
@@ -115,7 +117,10 @@ def test_words_of_a_newer_version_are_kept() -> None:
     state = json.loads(encode_record(record, unknown_fields(line, record)))["state"]
     assert state["verdict"]["outcome"] == "supervisor_asleep"
     assert state["begun"][-1] == "play_music"
-    assert (state["request"]["config"]["pacing"], state["request"]["config"]["brief_by"]) == ("relaxed", "phone")
+    assert (state["request"]["config"]["pacing"], state["request"]["config"]["brief_by"]) == (
+        "relaxed",
+        "phone",
+    )
     (result,) = (each for each in record.outbox if isinstance(each, WarmTransferResult))
     assert result.outcome.value == "supervisor_asleep"
 
@@ -182,7 +187,17 @@ def test_a_transfer_whose_newest_record_is_cut_off_can_be_given_up(cut: int) -> 
         assert release.fence > json.loads(lines[number])["state"]["commands"]
 
 
-GARBAGE = [b"", b"{", b"null", b"[]", b"\xff\xfe", b"7", b'{"state": 5}', b'{"state": {"request": []}}', b"[" * 9_999]
+GARBAGE = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"\xff\xfe",
+    b"7",
+    b'{"state": 5}',
+    b'{"state": {"request": []}}',
+    b"[" * 9_999,
+]
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
@@ -196,7 +211,9 @@ def test_a_transfer_of_which_nothing_can_be_read_still_ends(garbage: bytes, requ
         assert released == [f"warmxfer.t-1.do.primary.{session}"]
 
 
-@pytest.mark.parametrize("field", ["id", "stage", "request", "seq", "phases", "commands", "done", "begun", "attempt"])
+@pytest.mark.parametrize(
+    "field", ["id", "stage", "request", "seq", "phases", "commands", "done", "begun", "attempt"]
+)
 @pytest.mark.parametrize("value", [None, -1, "word", [], {}, [None], {"a": 1}, 10**30])
 def test_any_field_may_be_anything(field: str, value: Any) -> None:
     line = lines_of(newer_path("stage"))[-3]

@@ -211,13 +211,17 @@ def test_an_option_word_of_a_dial_is_not_guessed() -> None:
 def test_errors_never_quote_the_input() -> None:
     for decode in (decode_command, decode_event, decode_phase, decode_result):
         with pytest.raises(DecodeError) as caught:
-            decode(json.dumps({"type": "command_failed", "command_id": "c", "fault": "+1415 5550123"}).encode())
+            decode(
+                json.dumps({"type": "command_failed", "command_id": "c", "fault": "+1415 5550123"}).encode()
+            )
         assert "555" not in str(caught.value)
 
 
 def test_stored_claims_ignore_unknown_fields() -> None:
     claim = ClaimRecord(command_id="c", token="t", moves_done=2)
-    assert decode_as(ClaimRecord, json.dumps(json.loads(encode(claim)) | {"a_new_field": NEW}).encode()) == claim
+    assert (
+        decode_as(ClaimRecord, json.dumps(json.loads(encode(claim)) | {"a_new_field": NEW}).encode()) == claim
+    )
     lock = CallerLock("t-1")
     assert decode_as(CallerLock, json.dumps(json.loads(encode(lock)) | {"a_new_field": NEW}).encode()) == lock
 
@@ -228,6 +232,8 @@ def test_every_enum_of_a_record_may_have_unknown_words() -> None:
         assert read_leniently("brand_new", kind, words=True).value == "brand_new"
         with pytest.raises(msgspec.ValidationError):
             read_leniently("brand_new", kind)
-    failed = read_leniently({"type": "command_failed", "command_id": "c", "fault": "odd"}, AnyEvent, words=True)
+    failed = read_leniently(
+        {"type": "command_failed", "command_id": "c", "fault": "odd"}, AnyEvent, words=True
+    )
     assert isinstance(failed, CommandFailed)
     assert read_leniently({"type": "supervisor_ready"}, AnyEvent) == SupervisorReady()

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from warmxfer.actors.coordinator.state_machine import Ignored, Stage, Transfer, step
+from warmxfer.actors.coordinator.state_machine import Ignored, Stage, Transfer, obstacle, step
+from warmxfer.actors.coordinator.state_machine.record import MACHINE_VERSION
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS
 from warmxfer.schemas import WarmTransferResult, encode
 
@@ -58,11 +59,16 @@ def numbered_without_gap(history: TransferHistory) -> Iterator[Violation]:
 
 
 def steps_follow_the_table(history: TransferHistory) -> Iterator[Violation]:
-    """I12: each step is a row of the transition table."""
-    stage = Stage.NEW
+    """I12: each step is a row of the transition table.
+
+    A step from or to a record that this version cannot continue is the newer version's, or gives it up.
+    """
+    stage, continued = Stage.NEW, True
     for _, record in history.records:
-        transition = TRANSITIONS[stage].get(type(record.event))
-        if transition is None or record.state.stage not in transition.to:
+        was_continued, continued = continued, obstacle(record) is None
+        transition = TRANSITIONS[stage].get(type(record.event)) if was_continued else None
+        follows = transition is not None and record.state.stage in transition.to
+        if was_continued and continued and not follows:
             event = type(record.event).__name__
             yield Violation("I12", f"{event} led from {stage.value} to {record.state.stage.value}")
         stage = record.state.stage
@@ -76,9 +82,17 @@ def triggers_applied_once(history: TransferHistory) -> Iterator[Violation]:
 
 
 def log_replays(history: TransferHistory) -> Iterator[Violation]:
-    """I13: replaying the log from empty gives each stored state and outbox, bit for bit."""
+    """I13: replaying the log from empty gives each stored state and outbox, bit for bit.
+
+    Records of a newer version, and the one that gives such a record up, are taken as they are.
+    """
     state: Transfer | None = None
+    continued = True
     for _, record in history.records:
+        was_continued, continued = continued, obstacle(record) is None
+        if not was_continued or record.machine_version > MACHINE_VERSION:
+            state = record.state
+            continue
         outcome = step(state, record.event, record.at)
         if isinstance(outcome, Ignored):
             yield Violation("I13", f"record {record.state.seq} replays to nothing: {outcome.why}")

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmxfer.actors.coordinator.outbox import TIMER, outgoing
-from warmxfer.actors.coordinator.state_machine import Record, decode_record
+from warmxfer.actors.coordinator.state_machine import Record, RecordedEvent, decode_record
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
-    AnyEvent,
     CommandFailed,
     Outcome,
     PhaseChanged,
@@ -100,7 +99,7 @@ async def read_history(bus: Bus, id: str) -> TransferHistory:
     return history
 
 
-def _event_text(event: AnyEvent) -> str:
+def _event_text(event: RecordedEvent) -> str:
     """Return the name of the event, and for a failure its detail."""
     name = type(event).__name__
     return f"{name} ({event.detail})" if isinstance(event, CommandFailed) else name

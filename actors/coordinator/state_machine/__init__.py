@@ -15,7 +15,7 @@
     timeouts.py             fixed durations
     step_context.py         working copy of one transition
     record.py               one transition as the log stores it, in this version or another
-    unknown_fields.py       fields of a newer version in a stored state
+    kept_fields.py          fields of a newer version in a stored state
     plain_record.py         what can be read of a log that this version cannot continue
     diagram.py              the transition table as a Mermaid diagram
 
@@ -25,6 +25,7 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 
 from __future__ import annotations
 
+from .kept_fields import UnknownFields
 from .plain_record import plain_ended, plain_record, plain_stage, plain_timer_due_at, salvage
 from .record import (
     Output,
@@ -51,7 +52,6 @@ from .state import (
     Transfer,
 )
 from .step import Applied, Ignored, close_log, give_up, step
-from .unknown_fields import UnknownFields
 
 __all__ = [
     "ENDED",

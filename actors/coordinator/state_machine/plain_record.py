@@ -55,7 +55,7 @@ def plain_stage(data: bytes) -> str:
 
 
 def plain_ended(data: bytes) -> bool:
-    """Return whether the record `data` says, in a word that this version knows, that its transfer has ended."""
+    """Return whether the stage in the record `data` is a final one of this version."""
     return plain_stage(data) in ENDED
 
 
@@ -100,7 +100,8 @@ def _stored(state: Json, id: str, now: float) -> StoredTransfer:
                 )
             except msgspec.ValidationError:
                 continue
-    return StoredTransfer(**{**values, "id": id, "stage": Stage.UNWINDING})
+    values |= {"id": id, "stage": Stage.UNWINDING}
+    return StoredTransfer(**values)
 
 
 def _request(candidates: Iterable[Any]) -> WarmTransferRequest:

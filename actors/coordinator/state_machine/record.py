@@ -7,7 +7,7 @@ The stored form of a state keeps the booleans of `MACHINE_VERSION` 1. So every v
 log, and during an upgrade an older coordinator can continue a transfer of a newer one:
 
 - Unknown fields, unknown words and values out of range are read (`warmxfer.schemas.read_leniently`).
-- Fields of the state that this version does not know are written again (`unknown_fields.py`).
+- Fields of the state that this version does not know are written again (`kept_fields.py`).
 - `obstacle` says why this version must not continue a transfer. Test: `tests/golden/test_newer.py`.
 """
 
@@ -23,6 +23,7 @@ from msgspec.structs import fields
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
+    Event,
     PhaseChanged,
     TransferRequested,
     WarmTransferResult,
@@ -32,8 +33,8 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.lenient import is_token, is_word
 
+from .kept_fields import UnknownFields, add_unknown, find_unknown
 from .state import CallerPlace, RoomStatus, Stage, SupervisorLeg, Transfer, TransferFields
-from .unknown_fields import UnknownFields, add_unknown, find_unknown
 
 MACHINE_VERSION = 2
 """Version of the state machine that writes a record. Version 1 wrote no number."""
@@ -54,10 +55,11 @@ class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
     due_at: float
 
 
-class UnknownMessage(Struct, frozen=True):
+class UnknownMessage(Event, frozen=True, kw_only=True):
     """An event or output of a newer version, in a record that was read. It is never written."""
 
-    type: str = ""
+    kind: str = ""
+    """Its type on the wire; empty if it has none."""
 
 
 Output = PhaseChanged | WarmTransferResult | AnyCommand | SetTimer
@@ -164,7 +166,7 @@ def decode_record(data: bytes) -> Record:
 
 
 def unknown_fields(data: bytes, record: Record) -> UnknownFields:
-    """Return the fields of the state in `data`, of which `record` was read, that this version does not know."""
+    """Return the fields of the state in `data` that are not in `record`, which was read from `data`."""
     if encode_record(record) == data:
         return {}
     return find_unknown(msgspec.json.decode(data)["state"], msgspec.to_builtins(to_stored(record.state)))
@@ -201,9 +203,12 @@ def _decode(data: bytes) -> StoredRecord | _LooseRecord:
 
 def _fill_request(raw: Any) -> None:
     """Put the request into the event that began the transfer. A record holds it once, in its state."""
-    event, state = (raw.get("event"), raw.get("state")) if isinstance(raw, dict) else (None, None)  # pyright: ignore
-    if isinstance(event, dict) and isinstance(state, dict) and event.get("type") == _REQUESTED:
-        event.setdefault("request", state.get("request"))
+    record: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    event, state = record.get("event"), record.get("state")
+    if isinstance(event, dict) and isinstance(state, dict):
+        began, after = cast("dict[str, Any]", event), cast("dict[str, Any]", state)
+        if began.get("type") == _REQUESTED:
+            began.setdefault("request", after.get("request"))
 
 
 def _decode_leniently(raw: Any) -> _LooseRecord:
@@ -220,7 +225,7 @@ def _read_message(raw: Any, kind: Any) -> Any:
         return read_leniently(raw, kind, words=True, limits=True)
     except msgspec.ValidationError:
         tag = cast("dict[str, Any]", raw).get("type") if isinstance(raw, dict) else None
-        return UnknownMessage(tag) if is_word(tag) else UnknownMessage()
+        return UnknownMessage(kind=tag) if is_word(tag) else UnknownMessage()
 
 
 def to_stored(state: Transfer) -> StoredTransfer:

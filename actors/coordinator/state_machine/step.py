@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from warmxfer.schemas import (
-    AnyEvent,
     CallerReleased,
     CommandReply,
     DeadlinePassed,
@@ -29,7 +28,7 @@ from warmxfer.schemas import (
 
 from . import cleanup
 from .command_policy import POLICY
-from .record import Output, RecordedEvent, SetTimer, UnknownMessage
+from .record import Output, RecordedEvent, SetTimer
 from .state import Decision, Stage, Transfer
 from .step_context import StepContext
 from .transitions import ACCEPTED_WHEN_LATE, TRANSITIONS
@@ -71,7 +70,7 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
     """
     stage = state.stage if state else Stage.NEW
     transition = TRANSITIONS.get(stage, {}).get(type(event))
-    if transition is None or isinstance(event, UnknownMessage):
+    if transition is None:
         return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
     ctx = StepContext(state or _new_transfer(event, now), now, POLICY)
     if isinstance(event, DeadlinePassed):
@@ -119,7 +118,7 @@ def close_log(state: Transfer, result: WarmTransferResult, now: float) -> Applie
     return Applied(ctx.state, ctx.outbox)
 
 
-def _new_transfer(event: AnyEvent, now: float) -> Transfer:
+def _new_transfer(event: RecordedEvent, now: float) -> Transfer:
     if not isinstance(event, TransferRequested | TransferRefused | TransferBroken):
         raise InternalError(f"{type(event).__name__} cannot begin a transfer")
     return Transfer(id=event.transfer_id, stage=Stage.NEW, started_at=now)

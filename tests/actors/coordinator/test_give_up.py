@@ -115,7 +115,7 @@ async def commands_of(bus: Bus, id: str) -> list[AnyCommand]:
 
 
 async def check_given_up(bus: Bus, id: str) -> None:
-    """Check that the transfer has ended as `broken` after its briefing: caller first, leg ended by its mark."""
+    """Check that the transfer ended as `broken` in its briefing: caller first, leg ended by its mark."""
     result = decode_result((await until_stored(bus, subjects.result(id))).data)
     assert (result.outcome, result.success) == (Outcome.BROKEN, False)
     assert result.detail is not None
@@ -212,7 +212,7 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
 
 
 async def test_a_published_result_stands(fresh_bus: Bus) -> None:
-    """A newer version may do more after the end. Giving that up neither ends it again nor touches the caller."""
+    """A newer version may do more after the end. Giving that up does not end the transfer again."""
     async with running_coordinators(fresh_bus):
         done = await asyncio.wait_for(FakeActors(fresh_bus, "t-done").run_transfer(request("room-a")), 10)
         await until_all_handled(fresh_bus)

@@ -43,16 +43,12 @@ def request_of(size: int) -> bytes:
     """Return a request that takes exactly `size` bytes with its defaults, most of them apologies."""
     raw: dict[str, Any] = json.loads(request("room-a"))
     apologies: dict[str, str] = {}
-    raw["config"] |= {"lines": {"apologies": apologies}, "summary_prompt": "p" * 7_900}
+    raw["config"] |= {"lines": {"apologies": apologies}, "summary_prompt": "p" * 4_000}
     for outcome in Outcome:
-        missing = size - _encoded_size(raw)
-        apologies[outcome.value] = WIDEST * 500
-        too_many = _encoded_size(raw) - size
-        if too_many >= 0:
-            wide, narrow = divmod(2_000 - too_many, 4)
-            assert wide + narrow > 0, f"{missing} bytes cannot be filled"
-            apologies[outcome.value] = WIDEST * wide + "x" * narrow
+        if size - _encoded_size(raw) < 2_100:
             break
+        apologies[outcome.value] = WIDEST * 500
+    raw["config"]["summary_prompt"] += "p" * (size - _encoded_size(raw))
     assert _encoded_size(raw) == size
     return json.dumps(raw, ensure_ascii=False).encode()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from warmxfer.actors.gateway import actor
-from warmxfer.bus import subjects
+from warmxfer.bus import subjects, worker
 from warmxfer.schemas import (
     CommandFailed,
     CreateRoom,
@@ -15,6 +17,9 @@ from warmxfer.schemas import (
 )
 
 from .gateway_fixture import GatewayHarness
+
+MAX_DELIVER = 2
+"""What the fixture's gateways have."""
 
 
 async def test_an_expired_command_is_not_executed(harness: GatewayHarness) -> None:
@@ -33,6 +38,20 @@ async def test_a_message_that_is_not_a_command_is_dead_lettered(harness: Gateway
     dead_letters = await harness.dead_letters(2)
     assert b"The message is not a command" in dead_letters[0]
     assert b"HoldCaller is not a command for the gateway" in dead_letters[1]
+    await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
+
+
+async def test_a_command_of_a_newer_version_fails_if_no_newer_gateway_takes_it(
+    harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "NEWER_RETRY_MAX_S", 0.02)
+    newer = {"type": "play_music", **harness.within()}
+    await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), json.dumps(newer).encode())
+    reply = await harness.event(CommandFailed)
+    assert (reply.command_id, reply.failure) == (newer["command_id"], FailureKind.BROKEN)
+    (letter,) = await harness.dead_letters(1)
+    assert json.loads(letter)["tries"] == MAX_DELIVER * worker.HANDLER_ACK_WAITS
+    assert "This gateway does not know the command" in json.loads(letter)["cause"]
     await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
 
 
