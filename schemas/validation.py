@@ -17,12 +17,18 @@ from .codec import MAX_MESSAGE_BYTES
 from .errors import InvalidRequest
 from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
+MAX_REQUEST_BYTES = 56 * 1024
+"""The request in every record of its transfer, with its defaults.
+
+A record of 128 KB at most also holds the summary up to four times: 4,000 characters of at most 4 bytes each.
+"""
 MAX_SHOWN_CHARS = 40
 MIN_NUMBER_DIGITS = 7
 """Shortest text that is treated as a phone number: E.164 has none shorter."""
 
 R = TypeVar("R")
 
+_encoder = msgspec.json.Encoder()
 _LOCATION = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
@@ -34,7 +40,9 @@ def read_request(data: bytes) -> WarmTransferRequest:
     """Return the request in `data`. Raises InvalidRequest with the sentence for its author."""
     raw = _read_json(data)
     _reject_reserved(raw)
-    return _convert(raw, WarmTransferRequest)
+    request = _convert(raw, WarmTransferRequest)
+    _check_size(request)
+    return request
 
 
 def read_cancel(data: bytes) -> CancelRequest:
@@ -61,6 +69,25 @@ def _reject_reserved(raw: Any) -> None:
                     f"remove it and use the fields of config.{destination}.",
                     field=f"config.{destination}.extra_options",
                 )
+
+
+def _check_size(request: WarmTransferRequest) -> None:
+    """Raise InvalidRequest if `request` is too large for a record; name the field that takes most."""
+    size = len(_encoder.encode(request))
+    if size <= MAX_REQUEST_BYTES:
+        return
+    parts = {
+        "config.lines": request.config.lines,
+        "config.destination": request.config.destination,
+        "config.summary_prompt": request.config.summary_prompt,
+    }
+    sizes = {name: len(_encoder.encode(part)) for name, part in parts.items()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    raise InvalidRequest(
+        f"{largest} takes {sizes[largest]} of the {size} bytes of the request with its defaults; "
+        f"shorten it, so that the request has at most {MAX_REQUEST_BYTES}.",
+        field=largest,
+    )
 
 
 def _convert(raw: Any, kind: type[R]) -> R:

@@ -33,6 +33,7 @@ from warmxfer.schemas import (
     read_request,
 )
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
+from warmxfer.schemas.validation import MAX_REQUEST_BYTES
 
 from . import example_transfer
 from .examples import PROTOCOL, examples, page
@@ -207,6 +208,7 @@ def test_the_subjects_of_users_are_those_of_the_bus() -> None:
 LIMITS = {
     "an id, a session name": 64,
     "a request or a cancel": MAX_MESSAGE_BYTES,
+    "a request as JSON with its defaults": MAX_REQUEST_BYTES,
     "a summary": SUMMARY_MAX_CHARS,
     "a spoken line": 500,
     "a reason or a detail": 500,

@@ -26,6 +26,7 @@ from warmxfer.schemas import (
     Event,
     PhaseChanged,
     TransferNotice,
+    TransferRequested,
     WarmTransferResult,
     WarmxferError,
     is_known,
@@ -120,6 +121,7 @@ class _LooseRecord(Struct, frozen=True, kw_only=True):
 _encoder = Encoder()
 _decoder = Decoder(StoredRecord)
 _COMMON = [each.name for each in fields(TransferFields)]
+_REQUESTED = str(TransferRequested.__struct_config__.tag)
 _COMMANDS = frozenset(str(each.__struct_config__.tag) for each in get_args(AnyCommand))
 
 
@@ -134,10 +136,16 @@ def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes
         machine_version=record.machine_version,
         min_machine_version=record.min_machine_version,
     )
-    if not unknown:
+    request_twice = (
+        isinstance(record.event, TransferRequested) and record.event.request == record.state.request
+    )
+    if not unknown and not request_twice:
         return _encoder.encode(stored)
     written: dict[str, Any] = msgspec.to_builtins(stored)
-    add_unknown(written["state"], unknown)
+    if request_twice:
+        del written["event"]["request"]
+    if unknown:
+        add_unknown(written["state"], unknown)
     return _encoder.encode(written)
 
 
@@ -186,11 +194,26 @@ def _decode(data: bytes) -> StoredRecord | _LooseRecord:
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError:
-        return _decode_leniently(data)
+        raw = msgspec.json.decode(data)
+    _fill_request(raw)
+    try:
+        return msgspec.convert(raw, StoredRecord)
+    except msgspec.ValidationError:
+        return _decode_leniently(raw)
 
 
-def _decode_leniently(data: bytes) -> _LooseRecord:
-    stored: _LooseRecord = read_leniently(msgspec.json.decode(data), _LooseRecord, words=True, limits=True)
+def _fill_request(raw: Any) -> None:
+    """Put the request into the event that began the transfer. A record holds it once, in its state."""
+    record: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    event, state = record.get("event"), record.get("state")
+    if isinstance(event, dict) and isinstance(state, dict):
+        began, after = cast("dict[str, Any]", event), cast("dict[str, Any]", state)
+        if began.get("type") == _REQUESTED:
+            began.setdefault("request", after.get("request"))
+
+
+def _decode_leniently(raw: Any) -> _LooseRecord:
+    stored: _LooseRecord = read_leniently(raw, _LooseRecord, words=True, limits=True)
     return msgspec.structs.replace(
         stored,
         event=_read_message(stored.event, AnyEvent),
