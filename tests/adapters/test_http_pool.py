@@ -107,6 +107,24 @@ async def test_a_request_is_not_sent_after_its_deadline(pool: HttpPool, server: 
     assert await send(pool) == b"{}"
 
 
+@pytest.mark.parametrize("steps", range(1, 12))
+async def test_a_request_on_an_open_connection_is_not_sent_after_its_deadline(
+    pool: HttpPool, server: SlowServer, steps: int
+) -> None:
+    """The process is stopped after `steps` turns of the loop, and its request may go on before its caller."""
+    assert await send(pool) == b"{}"
+    loop, sent_at = asyncio.get_running_loop(), list[float]()
+    pool._on_sent = lambda: sent_at.append(loop.time())  # type: ignore[method-assign]
+    sending = asyncio.create_task(send(pool, 0.2))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    deadline = loop.time() + 0.2
+    time.sleep(0.3)  # noqa: ASYNC251
+    (outcome,) = await asyncio.gather(sending, return_exceptions=True)
+    assert all(at <= deadline for at in sent_at)
+    assert sent_at or isinstance(outcome, http_pool.NOT_SENT)
+
+
 async def test_a_request_that_may_have_been_sent_is_not_called_unsent(
     pool: HttpPool, server: SlowServer
 ) -> None:
@@ -124,6 +142,17 @@ async def test_a_late_answer_gives_its_connection_back(pool: HttpPool, server: S
     await until(lambda: pool.abandoned == 0)
     server.release()
     assert await send(pool) == b"{}"
+
+
+async def test_a_body_that_stops_gives_its_connection_back_at_the_deadline(
+    pool: HttpPool, server: SlowServer
+) -> None:
+    """Each step of a request has the time that is left, not the whole time again."""
+    server.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+    server.delay_s = lambda: 1.4
+    with pytest.raises(httpx.ReadTimeout):
+        await send(pool, 2.0)
+    await until(lambda: pool.abandoned == 0, within_s=1.0)
 
 
 async def test_a_body_that_drips_ends_with_its_caller(pool: HttpPool, server: SlowServer) -> None:

@@ -8,6 +8,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tests.testkit.slow_server import slow_server, until
+from warmxfer.sandbox import Settings
+from warmxfer.sandbox.clock import Clock
+from warmxfer.sandbox.faults import FaultRegistry
+from warmxfer.sandbox.webhooks import WebhookSender
+
 from .client import Sandbox, WebhookReceiver, supervisor
 
 RING = ["call-started", "call-ringing", "call-answered"]
@@ -184,3 +190,23 @@ async def test_a_webhook_fault_can_match_all_events(sandbox: Sandbox, receiver: 
     await sandbox.dial(await sandbox.room(), supervisor("0101"))
     assert await receiver.wait_for("call-answered") == ["call-answered"]
     assert json.loads(receiver.requests[0][1])["data"]["status"] == "answered"
+
+
+async def test_a_reset_during_deliveries_costs_no_connection() -> None:
+    """A reset cancels deliveries. Before, the connections of cancelled requests were lost for good."""
+    sender = WebhookSender(Settings("key", "secret", sign_webhooks=False), Clock(1.0), FaultRegistry())
+    async with slow_server() as server:
+        for _ in range(4):
+            before = server.received
+            server.hold()
+            sender.register(server.url, ())
+            for number in range(150):
+                sender.call_event(f"call-{number}", None, "call-started", {})
+            await until(lambda before=before: server.received >= before + 100)
+            sender.clear()
+            server.release()
+        before = server.received
+        sender.register(server.url, ())
+        sender.call_event("last", None, "call-started", {})
+        await until(lambda: server.received == before + 1, within_s=4.0)
+        await sender.close()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+import httpx
 
 from tests.chaos.people import hang_up
 from tests.chaos.report_row import Row
@@ -36,7 +40,10 @@ ANSWERS_AFTER_S = 1.5 * PROVIDER_TIMEOUT_S
 MODEL_ANSWERS_AFTER_S = 6.0
 """The same for the model, which has 5 s for the first word."""
 EXIT_S = 20.0
-HANG_UP_S, HANG_UP_PAUSE_S = 60.0, 0.5
+SANDBOX_S, SANDBOX_PAUSE_S = 60.0, 0.5
+"""For how long, and how often, a request to the sandbox is tried on a busy machine."""
+
+T = TypeVar("T")
 
 
 class Traffic:
@@ -52,7 +59,7 @@ class Traffic:
 
     async def let_callers_stay(self, count: int) -> ManagedProcess:
         """Place calls of `count` callers, whose AI sessions stay in one process for the whole run."""
-        self._staying = [await self._scenario.stack.call(PATIENT) for _ in range(count)]
+        self._staying = [await self._call() for _ in range(count)]
         return await self._start_primary(self._staying)
 
     async def run(self, transfers: int, in_flight: int) -> None:
@@ -73,13 +80,15 @@ class Traffic:
     async def _come_and_go(self) -> None:
         """Let batches of callers come, each with an AI, be transferred, and hang up."""
         while count := self._take(CALLERS_PER_PRIMARY):
-            callers = [await self._scenario.stack.call(PATIENT) for _ in range(count)]
+            callers = [await self._call() for _ in range(count)]
             primary = await self._start_primary(callers)
             supervisors = self._chance.choices([*SUPERVISORS], [*SUPERVISORS.values()], k=count)
             pairs = zip(callers, supervisors, strict=True)
             calls = await asyncio.gather(*(self._begin(*pair) for pair in pairs))
             await self._check(calls)
-            await asyncio.gather(*(self._hang_up(call) for call in calls))
+            await asyncio.gather(
+                *(_retry(partial(hang_up, self._scenario, "both at once", call)) for call in calls)
+            )
             try:
                 async with asyncio.timeout(EXIT_S):
                     await primary.wait()
@@ -91,14 +100,8 @@ class Traffic:
         while self._take(1):
             await self._check([await self._begin(caller, self._chance.choice(UNWILLING))])
 
-    async def _hang_up(self, call: Call) -> None:
-        """Let caller and supervisor hang up. Retries, because a busy machine may be slow."""
-        async with asyncio.timeout(HANG_UP_S):
-            while True:
-                try:
-                    return await hang_up(self._scenario, "both at once", call)
-                except RetryableError:
-                    await asyncio.sleep(HANG_UP_PAUSE_S)
+    async def _call(self) -> PlacedCall:
+        return await _retry(partial(self._scenario.stack.call, PATIENT))
 
     async def _begin(self, caller: PlacedCall, supervisor: str) -> Call:
         return await self._scenario.driver.begin(caller, supervisor, **CONFIG)
@@ -119,9 +122,10 @@ async def slow_cloud(scenario: Scenario) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(SLOW_EVERY_S - SLOW_FOR_S)
             for path, after_s in (("/v2/*", ANSWERS_AFTER_S), ("/v1/*", MODEL_ANSWERS_AFTER_S)):
-                await scenario.driver.fault("delay", {"path": path}, times=0, delayS=after_s / TIME_SCALE)
+                fault = partial(scenario.driver.fault, "delay", {"path": path}, times=0)
+                await _retry(partial(fault, delayS=after_s / TIME_SCALE))
             await asyncio.sleep(SLOW_FOR_S)
-            await scenario.driver.clear_faults()
+            await _retry(scenario.driver.clear_faults)
 
     alternating = asyncio.create_task(alternate())
     try:
@@ -129,6 +133,16 @@ async def slow_cloud(scenario: Scenario) -> AsyncIterator[None]:
     finally:
         alternating.cancel()
         await asyncio.wait({alternating})
-        await scenario.driver.clear_faults()
+        await _retry(scenario.driver.clear_faults)
     if not alternating.cancelled():
         alternating.result()
+
+
+async def _retry(request: Callable[[], Awaitable[T]]) -> T:
+    """Send a request to the sandbox until it replies. A call that is placed twice does no harm."""
+    async with asyncio.timeout(SANDBOX_S):
+        while True:
+            try:
+                return await request()
+            except (RetryableError, httpx.HTTPError):
+                await asyncio.sleep(SANDBOX_PAUSE_S)
