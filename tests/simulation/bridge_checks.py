@@ -153,8 +153,8 @@ def _is_excused(world: World, history: TransferHistory) -> bool:
         isinstance(record.event, CallerReleased) and record.event.cause == "session_closed"
         for _, record in history.records
     )
-    alone = NoticeKind.CALLER_ALONE in history.notice_kinds
-    return session.killed or released or closed_early or alone or not is_last_of_caller(world, history)
+    alone = {NoticeKind.CALLER_ALONE, NoticeKind.CALLER_RESCUED} & set(history.notice_kinds)
+    return session.killed or released or closed_early or bool(alone) or not is_last_of_caller(world, history)
 
 
 def _guard_s(world: World, history: TransferHistory) -> float:
