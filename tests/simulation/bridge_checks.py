@@ -157,7 +157,9 @@ def _is_excused(world: World, history: TransferHistory) -> bool:
         for _, record in history.records
     )
     alone = NoticeKind.CALLER_ALONE in history.notice_kinds and not world.faults.allowed <= MODEL_FAULTS
-    return session.killed or released or closed_early or alone or not is_last_of_caller(world, history)
+    rescued = NoticeKind.CALLER_RESCUED in history.notice_kinds
+    excused = session.killed or released or closed_early or alone or rescued
+    return excused or not is_last_of_caller(world, history)
 
 
 def _guard_s(world: World, history: TransferHistory) -> float:

@@ -88,7 +88,7 @@ def with_the_supervisor(world: World, history: TransferHistory) -> Iterator[str]
     A caller whom the guard returned is with the AI.
     """
     caller = caller_of(world, history)
-    given_up = NoticeKind.CALLER_ALONE in history.notice_kinds
+    given_up = {NoticeKind.CALLER_ALONE, NoticeKind.CALLER_RESCUED} & set(history.notice_kinds)
     if not with_supervisor(history) or given_up or not caller.record.up:
         return
     effects = effects_of(world, history)
@@ -152,7 +152,7 @@ def legs_of(world: World, history: TransferHistory) -> list[Call]:
     return [
         each
         for each in world.cloud.calls.values()
-        if each.transfer_id == history.id and each.record.direction == "outbound"
+        if each.transfer_id == history.id and each.record.direction == "outbound" and not each.is_rescue
     ]
 
 

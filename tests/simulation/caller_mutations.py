@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.actors.gateway import actor as gateway
+from warmxfer.actors.gateway.handlers import rescue
 from warmxfer.actors.primary import session_controller
 from warmxfer.actors.primary.caller_hold import CallerHold
 from warmxfer.actors.primary.fencing import FencingTokens, Freshness
@@ -27,6 +29,8 @@ from warmxfer.schemas import (
     LeaveConsultation,
     LegsChecked,
     RecordParticipant,
+    ReleaseCaller,
+    RescueCaller,
     ReturnCaller,
 )
 
@@ -158,6 +162,25 @@ def close_room_at_complete(patch: Patch) -> None:
 
     patch.setattr(SimProvider, "find_caller_call", find)
     patch.setattr(bridge, "complete", complete)
+
+
+def forget_a_lost_session(patch: Patch) -> None:
+    """Treat a release that no session answers like any other clean-up command."""
+    policy = POLICY[ReleaseCaller]._replace(on_timeout=cleanup.cleanup_timed_out)
+    patch.setitem(POLICY, ReleaseCaller, policy)  # type: ignore[arg-type]
+
+
+def rescue_every_time(patch: Patch) -> None:
+    """Rescue twice, each time under a new claim."""
+    count, real = itertools.count(), rescue.rescue_caller
+
+    async def rescue_caller(context: Any, transfer_id: str, command: Any) -> Any:
+        for _ in range(2):
+            patch.setattr(rescue, "RESCUE", f"rescue-{next(count)}")
+            reply = await real(context, transfer_id, command)
+        return reply
+
+    patch.setitem(gateway.HANDLERS, RescueCaller, rescue_caller)  # type: ignore[arg-type]
 
 
 def never_expire_the_lease(patch: Patch) -> None:

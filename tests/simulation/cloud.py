@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .world import World
 
 MOVE_S = (0.1, 1.5)
+RESCUE = "rescue"
+"""The attempt in the metadata of a rescue, and its name in the ledger."""
+DISPATCH_S = 1.0
 RECORDABLE_S = 1.0
 """Time from joining a room until a participant can be recorded."""
 
@@ -64,6 +67,11 @@ class Call:
     past: list[tuple[float, CallRecord]] = field(default_factory=list)
     answered_at: float | None = None
     ended_at: float | None = None
+
+    @property
+    def is_rescue(self) -> bool:
+        """Whether a person was dialled to rescue a caller: it is no leg of the supervisor."""
+        return self.record.metadata.get("attempt") == RESCUE
 
     def as_of(self, at: float) -> CallRecord | None:
         """Return the record as it was at `at`, or None if there was none yet."""
@@ -233,9 +241,17 @@ class Cloud:
             transfer_id,
             repeated_by_cloud,
         )
-        self.enter_ledger("dial", transfer_id, call.record.call_id, order.room_id, faulty=repeated_by_cloud)
+        what = RESCUE if call.is_rescue else "dial"
+        self.enter_ledger(what, transfer_id, call.record.call_id, order.room_id, faulty=repeated_by_cloud)
         self.on_dialed(call, order)
         return call
+
+    def dispatch(self, room_id: str, transfer_id: str) -> None:
+        """Accept the dispatch of an agent, which joins the room a moment later."""
+        room = self.room(room_id)
+        self.enter_ledger(RESCUE, transfer_id, room_id=room_id)
+        agent = Participant(f"dispatched-{transfer_id}", audible=True)
+        self._world.later(DISPATCH_S, self.enter, room, agent)
 
     def _new_call(self, record: CallRecord, transfer_id: str = "", repeated_by_cloud: bool = False) -> Call:
         call = self.calls[record.call_id] = Call(record, transfer_id, repeated_by_cloud)

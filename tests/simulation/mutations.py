@@ -244,5 +244,7 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (require_a_summary, "I24"),
     (callers.never_expire_the_lease, "I25"),
     (assume_recorded, "I28"),
+    (callers.forget_a_lost_session, "I29"),
+    (callers.rescue_every_time, "I30"),
 )
 """I19 is broken together with L3: a transfer that never ends lives too long. I21 is the same as L1."""

@@ -20,6 +20,9 @@ UNCLEAR = "Sorry, what was that?"
 VOICEMAIL = "You have reached the voicemail of Dana. Please leave a message after the tone."
 
 
+RESCUER_RINGS_S = 2.0
+
+
 class People:
     """All supervisors of a run."""
 
@@ -35,6 +38,9 @@ class People:
     def phone_rings(self, call: Call, order: DialRequest) -> None:
         plan, later = self._world.plans[call.transfer_id], self._world.later
         later(order.ringing_timeout_s, self._rang_out, call)
+        if call.is_rescue:
+            later(RESCUER_RINGS_S, self._world.cloud.answer, call)
+            return
         if call.repeated_by_cloud or plan.supervisor == "no_answer":
             return
         match plan.supervisor:
@@ -64,7 +70,8 @@ class People:
 
     def hears(self, call: Call, words: str) -> None:
         """Reply to a question after a while, as the plan says for this supervisor."""
-        if not words.endswith("?") or not call.transfer_id or call.record.direction != "outbound":
+        is_supervisor = call.record.direction == "outbound" and not call.is_rescue
+        if not words.endswith("?") or not call.transfer_id or not is_supervisor:
             return
         plan = self._world.plans[call.transfer_id]
         asked = self._asked[call.record.call_id] = self._asked.get(call.record.call_id, 0) + 1
@@ -109,7 +116,8 @@ class People:
 
     def _supervisors_hang_up(self, id: str) -> None:
         for call in list(self._world.cloud.calls.values()):
-            if call.transfer_id == id and call.record.direction == "outbound" and not call.repeated_by_cloud:
+            is_supervisor = call.record.direction == "outbound" and not call.is_rescue
+            if call.transfer_id == id and is_supervisor and not call.repeated_by_cloud:
                 self._hangs_up(call)
 
     def _caller_hangs_up_in(self, call: Call, room_id: str) -> None:

@@ -33,6 +33,7 @@ SUPERVISORS: dict[Supervisor, float] = {
     "hangs_up_after_yes": 1.5,
 }
 SUPERVISOR_NUMBER = "+14155550110"
+RESCUER_NUMBER = "+14155550114"
 OUR_NUMBER = "+14155550199"
 PREMIUM_NUMBER = "+19005550123"
 
@@ -67,6 +68,8 @@ class TransferPlan:
 class CallerPlan:
     session: str
     hangs_up_at_s: float | None
+    ai_stays_dead: bool = False
+    """A crash of the process of this caller's AI is for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,30 @@ class Plan:
     has_model: bool
     thinks_s: tuple[float, float]
     skews_s: tuple[float, ...]
+
+
+RESCUES: tuple[dict[str, str] | None, ...] = (
+    None,
+    {
+        "by": "dial",
+        "routing_rule_id": "rule-1",
+        "sip_call_to": RESCUER_NUMBER,
+        "sip_call_from": OUR_NUMBER,
+    },
+    {"by": "agent", "agent_id": "agent-1"},
+)
+
+
+def lose_sessions(rescues: random.Random, plan: Plan) -> Plan:
+    """Let the AI of some callers stay dead after a crash, and configure rescues."""
+    callers = tuple(replace(each, ai_stays_dead=rescues.random() < 0.4) for each in plan.callers)
+    transfers = tuple(
+        replace(each, config={**each.config, "rescue": rescues.choice(RESCUES)})
+        if rescues.random() < 0.8
+        else each
+        for each in plan.transfers
+    )
+    return replace(plan, callers=callers, transfers=transfers)
 
 
 def draw(rng: random.Random, talks: random.Random | None) -> Plan:

@@ -98,7 +98,17 @@ class Processes:
         if process.role == "primary":
             room_id = process.name.partition("-")[2]
             self._world.later(0.5, self._leave_room, room_id, self.sessions[room_id])
-        self._world.later(self._world.faults.between(*DOWN_S), self._start_again, process.name)
+        again_s = self._world.faults.between(*DOWN_S)
+        if not self._stays_dead(process.name):
+            self._world.later(again_s, self._start_again, process.name)
+        elif self.sessions[process.name.partition("-")[2]].muted:
+            # No process mutes the caller any more.
+            self.sessions[process.name.partition("-")[2]].holds[-1].append(self._world.now)
+
+    def _stays_dead(self, name: str) -> bool:
+        """Return whether a crash of this process is for good: an AI of whose callers the plan says so."""
+        callers = self._world.plan.callers
+        return any(name == f"primary-{each.session}" and each.ai_stays_dead for each in callers)
 
     def thaw_all(self) -> None:
         """Continue frozen processes. Killed ones start again at their own time."""

@@ -28,7 +28,7 @@ from warmxfer.adapters.telephony import (
     Unanswered,
 )
 
-from .cloud import LedgerEntry
+from .cloud import RESCUE, LedgerEntry
 
 if TYPE_CHECKING:
     from .world import World
@@ -132,8 +132,22 @@ class SimProvider:
                 self._cloud.dial(order, repeated_by_cloud=True)
             return call.record.call_id
 
-        call_id = await self._do(f"dial-{order.metadata['attempt']}", id, execute, within_s)
+        attempt = order.metadata["attempt"]
+        what = RESCUE if attempt == RESCUE else f"dial-{attempt}"
+        call_id = await self._do(what, id, execute, within_s)
         return Dialed(call_id, {"data": {"callId": call_id}})
+
+    async def dispatch_agent(
+        self,
+        agent_id: str,
+        room_id: str,
+        *,
+        version_id: str | None,
+        metadata: Mapping[str, str],
+        within_s: float | None = None,
+    ) -> None:
+        id = metadata["warmxferId"]
+        await self._do(RESCUE, id, lambda: self._cloud.dispatch(room_id, id), within_s)
 
     async def switch(
         self, call_id: str, room_id: str, participant_id: str, *, within_s: float | None = None

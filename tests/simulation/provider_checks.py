@@ -24,6 +24,7 @@ from .caller_location import (
     with_the_ai,
     with_the_supervisor,
 )
+from .rescue_checks import RESCUE_CHECKS
 from .stream_checks import MODEL_FAULTS
 
 if TYPE_CHECKING:
@@ -171,5 +172,6 @@ PROVIDER_CHECKS = (
     one_transfer_per_caller,
     held_only_for_a_transfer,
     released_in_an_outage,
+    *RESCUE_CHECKS,
     *LEFT_OVER_CHECKS,
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .world import World
 
 EARLY_S = 0.001
-GUARD_NOTICES = (NoticeKind.CALLER_RETURNED, NoticeKind.CALLER_ALONE)
+GUARD_NOTICES = (NoticeKind.CALLER_RETURNED, NoticeKind.CALLER_RESCUED, NoticeKind.CALLER_ALONE)
 GRACE_S = 15.0
 MIN_BRIEFING_S = 30.0
 """The briefing takes 10 s to speak. A model that hangs may add 3 s before its time-out."""

@@ -25,7 +25,7 @@ from .loop import NothingToRun, Process, SimLoop, spawn
 from .model import SimModel
 from .patches import PATCHES
 from .people import People
-from .plan import Plan, TransferPlan, draw
+from .plan import Plan, TransferPlan, draw, lose_sessions
 from .processes import ACK_WAIT_S, Processes, connect
 from .room_presence import SimRoomClient
 from .sim_broker import SimBroker
@@ -59,10 +59,12 @@ class RunResult:
 class World:
     """All parts of one run."""
 
-    def __init__(self, seed: int, *, hang_ups_in_talk: bool = True) -> None:
+    def __init__(self, seed: int, *, hang_ups_in_talk: bool = True, lost_sessions: bool = True) -> None:
         self.seed = seed
         chance = random.Random(seed)
         self.plan: Plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
+        if lost_sessions:
+            self.plan = lose_sessions(random.Random(f"{seed} rescue"), self.plan)
         self.plans: dict[str, TransferPlan] = {each.id: each for each in self.plan.transfers}
         self.chance = random.Random(chance.getrandbits(64))
         self.chance_of_actors = random.Random(chance.getrandbits(64))
