@@ -28,6 +28,7 @@ from .patches import PATCHES
 from .provider import SimProvider
 
 DIAL_DELAY_S = 30.0
+HANDLE_DELAY_S = 1.0
 
 # ── effects that happen at most once ─────────────────────────────────────────────────────────────────
 
@@ -154,11 +155,12 @@ def wait_without_end(patch: Patch) -> None:
 
 
 def acknowledge_first(patch: Patch) -> None:
-    """Acknowledge a trigger before it is handled."""
+    """Acknowledge a trigger when it arrives, and handle it a moment later."""
     real = Worker._handle
 
     async def handle(self: Worker, in_flight: Any) -> None:
         await self._puller.ack(in_flight.message)
+        await asyncio.sleep(PATCHES.random.uniform(0.0, HANDLE_DELAY_S))
         await real(self, in_flight)
 
     patch.setattr(Worker, "_handle", handle)
