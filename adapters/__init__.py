@@ -3,4 +3,6 @@
 telephony/  calls, rooms and webhooks of a telephony cloud
 rooms/      an agent inside a room
 llm/        chat models
+
+http_pool.py  the HTTP connections of all of them
 """

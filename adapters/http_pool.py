@@ -124,7 +124,7 @@ class HttpPool:
         task = client.start(exchange, work, self._free.release)
         try:
             await asyncio.wait({task}, timeout=left_s)
-            if task.done():
+            if task.done() and not task.cancelled():
                 return task.result()
         except NOT_SENT as error:
             self._gains_connections = False
@@ -135,7 +135,7 @@ class HttpPool:
             if not task.done():
                 self._abandon(client, exchange, task)
         if exchange.sent:
-            raise httpx.ReadTimeout("No complete response before the deadline")
+            raise httpx.ReadTimeout("No complete response before the deadline, or before the pool was closed")
         self._gains_connections = False
         raise httpx.ConnectTimeout("Not sent before the deadline")
 

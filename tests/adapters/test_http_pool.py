@@ -275,11 +275,26 @@ async def test_closing_ends_every_request_and_frees_every_descriptor(server: Slo
     await until(lambda: server.received == CONNECTIONS)
     await pool.aclose()
     answers = await asyncio.gather(*callers, return_exceptions=True)
-    assert all(isinstance(answer, httpx.HTTPError | asyncio.CancelledError) for answer in answers)
+    assert all(isinstance(answer, httpx.HTTPError) for answer in answers)
     assert (pool.abandoned, server.received) == (0, CONNECTIONS)
     await until(lambda: open_descriptors() <= before)
     with pytest.raises(httpx.PoolTimeout, match="closed"):
         await send(pool)
+
+
+async def test_closing_cancels_no_caller(pool: HttpPool, server: SlowServer) -> None:
+    """A request that does not end with its connection is cancelled. Its caller is not."""
+    reading = asyncio.Event()
+
+    async def read_for_ever(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
+        reading.set()
+        await asyncio.sleep(LONG_S)
+
+    caller = asyncio.create_task(pool.send("GET", "/", read_for_ever, deadline_s=LONG_S))
+    await reading.wait()
+    await pool.aclose()
+    with pytest.raises(httpx.ReadTimeout):
+        await caller
 
 
 async def test_it_notices_by_itself_that_connections_can_be_opened_again() -> None:
