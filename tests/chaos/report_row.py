@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 LEFT_ALONE = "left alone"
@@ -69,7 +70,12 @@ class Row:
 
 def table(rows: list[Row]) -> str:
     """Return all rows as a Markdown table."""
-    lines = [HEAD, *(row.cells_shown() for row in rows)]
+    return table_of([row.cells_shown() for row in rows])
+
+
+def table_of(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return rows of cells as a Markdown table below `HEAD`."""
+    lines = [HEAD, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     shown = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -35,7 +35,7 @@ from . import (
     stream_loss,
     upgrade,
 )
-from .report_page import machine, report, write
+from .report_page import machine, replace_rows, report, write
 from .report_row import Row
 from .scenario import ACK_WAIT_S, TIME_SCALE
 
@@ -117,17 +117,22 @@ async def play_all(args: argparse.Namespace) -> int:
         print(f"{name}, {place} of {len(names)}, begins", file=sys.stderr, flush=True)
         rows += await play(name, known[name])
     broken = sum(row.broken for row in rows)
-    text = report(_header(args, where, rows, broken, time.monotonic() - began), rows)
+    header = _header(args, where, rows, broken, time.monotonic() - began)
+    text = report(header, rows)
     print(text)
-    if args.write:
+    if args.write and args.only:
+        replace_rows(header, names, rows)
+    elif args.write:
         write(text)
     return int(bool(broken))
 
 
 def _header(args: argparse.Namespace, where: str, rows: list[Row], broken: int, took_s: float) -> str:
     transfers = sum(row.transfers for row in rows)
+    only = f" --only {','.join(args.only)}" if args.only else ""
     return (
-        f"`python -m tests.chaos.run`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, seed {args.seed}; {where}; "
+        f"`python -m tests.chaos.run{only}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
+        f"seed {args.seed}; {where}; "
         f"`ack_wait` {ACK_WAIT_S:g} s, people and cloud {1 / TIME_SCALE:g} times as fast as in life. "
         f"{transfers} transfers in {took_s:.0f} s, rows broken: {broken}."
     )
@@ -138,13 +143,11 @@ def main() -> int:
     parser.add_argument("--only", type=lambda text: text.split(","), help="such as F1,F4")
     parser.add_argument("--in-flight", type=int, default=500, help="transfers under way in F2; maximum 512")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random choices")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="put the rows into docs/reliability.md")
     args = parser.parse_args()
     known = faults(args.seed, args.in_flight)
     if unknown := set(args.only or ()) - set(known):
         parser.error(f"--only is {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-    if args.write and args.only:
-        parser.error("--write is for a whole run; leave --only out")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         return asyncio.run(play_all(args))

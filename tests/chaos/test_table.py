@@ -1,4 +1,4 @@
-"""The table in docs/reliability.md comes from a whole run and shows no broken row."""
+"""The table in docs/reliability.md comes from a run and shows no broken row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .report_page import BEGIN, END, PAGE, report, write
+from .report_page import BEGIN, END, PAGE, replace_rows, report, write
 from .report_row import HEAD, PROMISED, Row
 from .run import faults
 
@@ -43,6 +43,36 @@ def test_a_run_writes_only_between_the_marks(tmp_path: Path) -> None:
     assert text.endswith(f"- F0, nothing: it took no time.\n{END}\nafter\n")
     assert "| 1 (not promised) | 0     | 0          | -" in text
     assert not row.broken
+
+
+def test_a_run_of_some_faults_replaces_only_their_rows(tmp_path: Path) -> None:
+    def row(fault: str, struck: str, fact: str) -> Row:
+        return Row(fault, struck, transfers=1, facts=[fact])
+
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    write(report("whole run", [row("F1", "a", "one"), row("F2", "b", "two"), row("F10", "c", "ten")]), page)
+    replace_rows("later run", ["F2", "F11"], [row("F2", "new", "twelve"), row("F11", "d", "eleven")], page)
+    replace_rows("last run", ["F11"], [row("F11", "e", "once more")], page)
+    lines = page.read_text().splitlines()
+    assert [line.split("|")[1:3] for line in lines if line.startswith("| F")] == [
+        [" F1    ", " a      "],
+        [" F2    ", " new    "],
+        [" F10   ", " c      "],
+        [" F11   ", " e      "],
+    ]
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- F1, a: one.",
+        "- F2, new: twelve.",
+        "- F10, c: ten.",
+        "- F11, e: once more.",
+    ]
+    assert [line for line in lines if line.endswith(" run")] == [
+        "whole run",
+        "Rows F2, F11: later run",
+        "Rows F11: last run",
+    ]
+    assert (lines[0], lines[-1]) == ("before", "after")
 
 
 def test_each_promised_column_breaks_its_row() -> None:
