@@ -41,6 +41,12 @@ async def until_over(call: Call) -> TransferHistory:
     return history
 
 
+async def until_stage(call: Call, stage: Stage) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while (await history_of(call)).records[-1][1].state.stage is not stage:
+            await asyncio.sleep(0.02)
+
+
 async def until_reported(call: Call, **expected: Any) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not expected.items() <= (await call.report()).items():
@@ -91,7 +97,7 @@ async def test_no_transfer_completes_after_its_supervisor_hung_up(driver: Transf
     call = await driver.begin(caller, command_timeout_s=3)
     await call.until(WarmTransferPhase.BRIEFING_COMPLETE)
     with frozen(driver.stack.running("briefing")):
-        await call.until(WarmTransferPhase.CALL_SWITCHED)
+        await until_stage(call, Stage.HANDING_OVER)
         await supervisor_hangs_up(call)
         result = await call.result()
     assert result.outcome is Outcome.SUPERVISOR_DISCONNECTED
