@@ -218,7 +218,7 @@ class Worker:
         await self._puller.request_more()
 
     async def _process_unreadable(self, item: Item) -> None:
-        """Handle an unreadable message as any other: its handler dead-letters it, or replies to its author."""
+        """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
         if isinstance(item, InFlight) and self._in_flight.get(item.message.seq) is item:
             await self._process(item)
 

@@ -203,7 +203,7 @@ def _decode(data: bytes) -> StoredRecord | _LooseRecord:
 
 def _fill_request(raw: Any) -> None:
     """Put the request into the event that began the transfer. A record holds it once, in its state."""
-    record: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    record = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
     event, state = record.get("event"), record.get("state")
     if isinstance(event, dict) and isinstance(state, dict):
         began, after = cast("dict[str, Any]", event), cast("dict[str, Any]", state)
