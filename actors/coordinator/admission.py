@@ -43,6 +43,7 @@ class Admission:
         self._storage = StorageUse(0, None, 0, 1)
         self._running = 0
         self._counted_at = float("-inf")
+        self._counting = asyncio.Lock()
 
     async def rejection(
         self, id: str, requested_at: float, config: WarmTransferConfig
@@ -63,16 +64,18 @@ class Admission:
         return None
 
     async def _count(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._counted_at < COUNT_EVERY_S:
-            return
-        self._counted_at = now
-        try:
-            self._running, self._storage = await asyncio.gather(
-                self._bus.count(subjects.any_timer(TIMER)), self._bus.storage()
-            )
-        except RetryableError as error:
-            log.warning("transfer_count_failed", known=self._running, reason=str(error))
+        """Count again after `COUNT_EVERY_S`. Requests that arrive meanwhile wait for the new count."""
+        async with self._counting:
+            now = asyncio.get_running_loop().time()
+            if now - self._counted_at < COUNT_EVERY_S:
+                return
+            try:
+                self._running, self._storage = await asyncio.gather(
+                    self._bus.count(subjects.any_timer(TIMER)), self._bus.storage()
+                )
+            except RetryableError as error:
+                log.warning("transfer_count_failed", known=self._running, reason=str(error))
+            self._counted_at = now
 
 
 def why_too_long(max_age_s: float | None, config: WarmTransferConfig) -> str | None:

@@ -51,7 +51,7 @@ PEOPLE = (AudioStreamEnabled, SupervisorReady, ParticipantJoined)
 
 
 def last_moment(config: WarmTransferConfig, silent_after: int) -> float:
-    """Play a transfer whose actors and people act in the last moment, and not at all after `silent_after` times.
+    """Play a transfer whose actors and people act in the last moment, `silent_after` times.
 
     Returns the seconds until no timer is set.
     """
