@@ -16,6 +16,11 @@ from warmxfer.schemas import env_number
 from .errors import InvalidRequest
 
 DAY_S = 86_400.0
+MIN_MAX_AGE_S = 4 * 3_600.0
+"""Shortest time for which messages are kept. No transfer lasts longer, so none of its claims expires.
+
+The coordinator's tests compare it with the longest transfer that a request allows.
+"""
 DEFAULT_URL = "nats://127.0.0.1:4222"
 
 
@@ -57,7 +62,7 @@ class BusSettings:
             key=env.get("NATS_KEY") or None,
             replicas=env_number(env, "WARMXFER_REPLICAS", int, 1, 1, 5),
             ack_wait_s=env_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
-            max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, 3_600.0, 365 * DAY_S),
+            max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, MIN_MAX_AGE_S, 365 * DAY_S),
             max_deliver=env_number(env, "WARMXFER_MAX_DELIVER", int, 5, 1, 100),
         )
 

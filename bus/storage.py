@@ -13,15 +13,19 @@ from .connection import Connection
 from .errors import AccessDenied
 from .stream import STREAM
 
+_NS = 1_000_000_000
+
 
 class StorageUse(NamedTuple):
-    """Bytes used of a limit. `limit_bytes` is None if the broker names none."""
+    """What the broker stores and for how long. `limit_bytes` is None if the broker names no limit."""
 
     used_bytes: int
     limit_bytes: int | None
     stream_bytes: int
     """What the stream uses on one server."""
     replicas: int
+    max_age_s: float | None = None
+    """How long the stream keeps messages. None: for ever."""
 
 
 class StorageReader:
@@ -38,6 +42,7 @@ class StorageReader:
         """
         stream = await self._connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s)
         stream_bytes, replicas = int(stream["state"]["bytes"]), int(stream["config"]["num_replicas"])
+        max_age_s = int(stream["config"].get("max_age") or 0) / _NS or None
         used_bytes, limit_bytes = stream_bytes, None
         if self._may_query_account:
             try:
@@ -45,7 +50,7 @@ class StorageReader:
                 used_bytes, limit_bytes = account_limit(account, replicas)
             except AccessDenied:
                 self._may_query_account = False
-        return StorageUse(used_bytes, limit_bytes, stream_bytes, replicas)
+        return StorageUse(used_bytes, limit_bytes, stream_bytes, replicas, max_age_s)
 
 
 def account_limit(account: Mapping[str, Any], replicas: int) -> tuple[int, int | None]:

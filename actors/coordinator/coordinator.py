@@ -183,7 +183,7 @@ class Coordinator:
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """Return the event that starts the transfer; only a request can."""
         if isinstance(event, TransferRequested):
-            rejection = await self._admission.rejection(event.transfer_id, delivery.at)
+            rejection = await self._admission.rejection(event.transfer_id, delivery.at, event.request.config)
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(

@@ -27,14 +27,14 @@ def test_every_variable_is_read() -> None:
             "NATS_KEY": "/key",
             "WARMXFER_REPLICAS": "3",
             "WARMXFER_ACK_WAIT_S": "2.5",
-            "WARMXFER_MAX_AGE_S": "7200",
+            "WARMXFER_MAX_AGE_S": "72000",
             "WARMXFER_MAX_DELIVER": "9",
         }
     )
     assert settings.servers == ["nats://a:1", "tls://b:2"]
     assert (settings.user, settings.password, settings.token) == ("coordinator", "pw", "tk")
     assert (settings.creds, settings.ca, settings.cert, settings.key) == ("/c", "/ca", "/cert", "/key")
-    assert (settings.replicas, settings.ack_wait_s, settings.max_age_s) == (3, 2.5, 7200.0)
+    assert (settings.replicas, settings.ack_wait_s, settings.max_age_s) == (3, 2.5, 72_000.0)
     assert settings.max_deliver == 9
 
 
@@ -44,7 +44,7 @@ def test_every_variable_is_read() -> None:
         ("WARMXFER_REPLICAS", "0", "WARMXFER_REPLICAS is '0'; give a whole number from 1 to 5"),
         ("WARMXFER_REPLICAS", "two", "WARMXFER_REPLICAS is 'two'; give a whole number from 1 to 5"),
         ("WARMXFER_ACK_WAIT_S", "nan", "WARMXFER_ACK_WAIT_S is 'nan'; give a number from 1 to 300"),
-        ("WARMXFER_MAX_AGE_S", "1", "WARMXFER_MAX_AGE_S is '1'; give a number from 3600 to 31536000"),
+        ("WARMXFER_MAX_AGE_S", "1", "WARMXFER_MAX_AGE_S is '1'; give a number from 14400 to 31536000"),
         ("WARMXFER_MAX_DELIVER", "1e3", "WARMXFER_MAX_DELIVER is '1e3'; give a whole number from 1 to 100"),
     ],
 )

@@ -1,4 +1,6 @@
-"""F15: the broker has no storage left, by its account's limit or on its disk. It accepts and loses nothing.
+"""F15: the broker has little or no storage left, by its account's limit or on its disk. It loses nothing.
+
+Nearly full, it refuses new transfers and those that run end. Full, it accepts nothing.
 
 An account below its limit works again at once. A full disk switches JetStream off, so the test restarts the
 broker, as an operator has to.
@@ -10,6 +12,7 @@ import asyncio
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -19,9 +22,9 @@ from nats.js.errors import APIError
 
 from tests.e2e.stack_fixture import Call
 from tests.testkit.nats_server import ConfiguredServer, restart
-from warmxfer.bus import EmbeddedServer
+from warmxfer.bus import EmbeddedServer, Outgoing
 from warmxfer.cli.local_stack.stack import PlacedCall
-from warmxfer.schemas import WarmxferError
+from warmxfer.schemas import Outcome, WarmxferError
 
 from .report_row import Row
 from .scenario import Scenario, open_scenario
@@ -30,6 +33,8 @@ from .stage_barrier import at_every_phase
 SHARE_MB = 48
 DISK_MB = 64
 FULL_S = 3.0
+NEARLY_FULL = 0.85
+MAX_FILL_BATCH = 50
 REQUESTS_WHILE_FULL = 5
 FILL_SIZES_BYTES = (100_000, 1_000, 10)
 """Large messages first, then smaller ones, until none fits."""
@@ -47,6 +52,8 @@ Step = Callable[[], Awaitable[None]]
 async def f15() -> AsyncIterator[Row]:
     """Fill the account's limit, then a disk of its own if this machine allows a mount."""
     async with ConfiguredServer(extra=SHARE) as server, open_scenario(url=server.url) as scenario:
+        yield await _run_nearly_full(scenario, server.url)
+        await scenario.reset()
         row = Row("F15", f"the broker's share of {SHARE_MB} MB used up for {FULL_S:g} s")
         yield await _run_fault(scenario, row, lambda: _fill_stream(server.url), lambda: _purge(server.url))
     row = Row("F15", f"the broker's disk full for {FULL_S:g} s")
@@ -66,6 +73,32 @@ async def f15() -> AsyncIterator[Row]:
                 await restart(server)
 
             yield await _run_fault(scenario, row, lambda: asyncio.to_thread(_fill, fill_file), emptied)
+
+
+async def _run_nearly_full(scenario: Scenario, url: str) -> Row:
+    """Use up so much that new transfers are refused. The running ones end, and none is freed meanwhile."""
+    row = Row("F15", f"{NEARLY_FULL:.0%} of the broker's share of {SHARE_MB} MB used up")
+    callers = await scenario.driver.callers(REQUESTS_WHILE_FULL)
+    async with at_every_phase(scenario, row) as calls:
+        await _fill_up_to(scenario, NEARLY_FULL * SHARE_MB * 1_000_000)
+        await asyncio.sleep(FULL_S)
+        refused = [await scenario.driver.begin(caller) for caller in callers]
+        await scenario.check_transfers(row, calls)
+        row.all_complete()
+        outcomes = Counter([(await call.result()).outcome.value for call in refused])
+        row.facts.append(f"requests made meanwhile ended as {dict(outcomes)}")
+        if outcomes[Outcome.TOO_BUSY.value] != len(refused):
+            row.problems.append(f"F15: requests were not refused: {dict(outcomes)}")
+    await _purge(url)
+    await asyncio.sleep(FULL_S)  # longer than a coordinator relies on what it read
+    return row
+
+
+async def _fill_up_to(scenario: Scenario, wanted_bytes: float) -> None:
+    """Store messages until the account uses `wanted_bytes`."""
+    while (room := wanted_bytes - (await scenario.bus.storage()).used_bytes) > 0:
+        count = min(MAX_FILL_BATCH, int(room / FILL_SIZES_BYTES[0]) + 1)
+        await scenario.bus.publish_all([Outgoing(FILL_SUBJECT, b"x" * FILL_SIZES_BYTES[0])] * count)
 
 
 async def _run_fault(scenario: Scenario, row: Row, fill: Step, empty: Step) -> Row:

@@ -40,6 +40,12 @@ MAX_CALLER_SEARCH_S = 3_600.0
 """Maximum time to search for a caller whose room is unknown. The AI session stays in the room for this long,
 unless the caller returns or hangs up."""
 
+MAX_BRIDGE_GUARD_S = 300.0
+"""Maximum time for which a completed transfer is watched."""
+
+RETURN_ATTEMPTS = 10
+"""Returns of the caller that the gateway may request, one after the other."""
+
 _MAX_RINGING_TIMEOUT_S = 600
 """Maximum ringing timeout that the provider accepts."""
 
@@ -92,3 +98,29 @@ def guard_return_s(config: WarmTransferConfig) -> float:
 def ringing_s(config: WarmTransferConfig) -> int:
     """Return the ringing timeout for the provider."""
     return min(_MAX_RINGING_TIMEOUT_S, ceil(config.supervisor_join_timeout_s) + RING_MARGIN_S)
+
+
+def longest_s(config: WarmTransferConfig) -> float:
+    """Return how long a transfer may take: each of its waits at its longest, one after the other.
+
+    Its log, claims and lock must not expire before. An outage of the broker adds its own length.
+    """
+    search_s = max(CLEANUP_CHECKS_END_FACTOR * config.command_timeout_s, MAX_CALLER_SEARCH_S)
+    return (
+        preparation_s(config)
+        + MAX_OUTAGE_S
+        + effect_s(config)
+        + config.supervisor_join_timeout_s
+        + config.summary_timeout_s
+        + SUMMARY_GRACE_S
+        + config.briefing_timeout_s
+        + config.command_timeout_s
+        + switching_s(config)
+        + config.caller_arrival_timeout_s
+        + 2 * config.command_timeout_s
+        + RETURN_ATTEMPTS * effect_s(config)
+        + 2 * unwinding_s(config)
+        + search_s
+        + CLEANUP_CHECK_FACTOR * config.command_timeout_s
+        + MAX_BRIDGE_GUARD_S
+    )

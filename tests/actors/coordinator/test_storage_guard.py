@@ -11,9 +11,10 @@ import pytest
 
 from tests.testkit.nats_server import ConfiguredServer
 from warmxfer.actors.coordinator import CoordinatorSettings, run
+from warmxfer.actors.coordinator.admission import Admission
 from warmxfer.actors.coordinator.storage_guard import FULL_SHARE, TRANSFER_BYTES, why_full
-from warmxfer.bus import Bus, BusSettings, StorageUse, subjects
-from warmxfer.schemas import AnyCommand, AnyEvent, DialSupervisor, InvalidRequest, Outcome
+from warmxfer.bus import BrokerClock, Bus, BusSettings, StorageUse, subjects
+from warmxfer.schemas import AnyCommand, AnyEvent, DialSupervisor, InvalidRequest, Outcome, read_request
 
 from .coordinator_fixture import request, until_stored
 from .fake_actors import FakeActors, answers
@@ -117,3 +118,25 @@ async def test_the_operators_limit_refuses_too(fresh_bus: Bus) -> None:
     assert refused.outcome is Outcome.TOO_BUSY
     assert "The broker stores 0.9 MB, WARMXFER_MAX_STORE_MB allows 1.0 MB" in (refused.detail or "")
     assert actors.command_names == []
+
+
+async def test_requests_that_arrive_during_a_count_wait_for_it(fresh_bus: Bus) -> None:
+    """They used to be admitted by the count before, which a slow broker made seconds old."""
+    counting, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowBus(Bus):
+        async def storage(self, *, deadline_s: float = 5.0) -> StorageUse:
+            counting.set()
+            await go_on.wait()
+            return StorageUse(90 * MB, 100 * MB, 0, 1)
+
+    admission = Admission(SlowBus(fresh_bus._connection), 10, BrokerClock())
+    config = read_request(request("room-a")).config
+    first = asyncio.create_task(admission.rejection("t-1", 0.0, config))
+    await asyncio.wait_for(counting.wait(), 10)
+    second = asyncio.create_task(admission.rejection("t-2", 0.0, config))
+    await asyncio.sleep(0)
+    go_on.set()
+    for rejection in await asyncio.gather(first, second):
+        assert rejection is not None
+        assert rejection.detail.startswith("The broker stores 90.0 MB, the account allows 100.0 MB; ")
