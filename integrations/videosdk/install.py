@@ -36,6 +36,7 @@ def install(
     brief_by: Literal["briefing", "session"] = "briefing",
     lines: Mapping[str, Any] | None = None,
     rescue: Rescue | Mapping[str, Any] | None = None,
+    bridge_guard_s: float | None = None,
 ) -> None:
     """Replace `session.warm_transfer` by warmxfer's. Connects to nothing before its first call.
 
@@ -53,6 +54,8 @@ def install(
       stay English.
     - `rescue`: what is done for a caller whose agent process died, as `config.rescue` of a request. None: the
       caller may be alone.
+    - `bridge_guard_s`: how long this AI stays after completion, muted, for a caller who is then left alone.
+      None: 5 s. 0: it leaves at completion, as upstream does.
 
     A second call on the same session sets these for the transfers that follow; `nats_url` None then keeps the
     address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`.
@@ -65,6 +68,7 @@ def install(
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
         "rescue": rescue,
+        "bridge_guard_s": bridge_guard_s,
     }
     transfers = per_session(session, SessionTransfers)
     transfers.configure(nats_url, settings, brief_here=brief_by == "session")

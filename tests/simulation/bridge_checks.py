@@ -15,6 +15,7 @@ from warmxfer.bus import Stored
 from warmxfer.schemas import (
     DEFAULT_BRIDGE_GUARD_S,
     CallerReleased,
+    LeaveCall,
     LegReport,
     LegsChecked,
     NoticeKind,
@@ -102,10 +103,12 @@ def returned_in_time(world: World, history: TransferHistory) -> Iterator[str]:
 
 
 def guard_ends_the_call(world: World, history: TransferHistory) -> Iterator[str]:
-    """I1: a guard that returned the caller never makes the AI session leave."""
-    leaves = any(b'"leave_call"' in each.data for each in history.sent if ".do.primary." in each.subject)
-    if leaves and NoticeKind.CALLER_RETURNED in history.notice_kinds:
-        yield "I1: the guard returned the caller and made the AI leave"
+    """I1: the AI leaves only at the end of a guard, and only of one that did not find the caller alone."""
+    for _, record in history.records:
+        if not any(isinstance(each, LeaveCall) for each in record.outbox):
+            continue
+        if record.state.stage is Stage.GUARDING or history.notices:
+            yield f"I1: the AI was told to leave in {record.state.stage.value}, and the guard needs it"
 
 
 def _completion(history: TransferHistory) -> tuple[Stored, Record] | None:
@@ -153,8 +156,9 @@ def _is_excused(world: World, history: TransferHistory) -> bool:
         isinstance(record.event, CallerReleased) and record.event.cause == "session_closed"
         for _, record in history.records
     )
-    alone = {NoticeKind.CALLER_ALONE, NoticeKind.CALLER_RESCUED} & set(history.notice_kinds)
-    return session.killed or released or closed_early or bool(alone) or not is_last_of_caller(world, history)
+    alone = NoticeKind.CALLER_ALONE in history.notice_kinds and not world.faults.allowed <= MODEL_FAULTS
+    alone = alone or NoticeKind.CALLER_RESCUED in history.notice_kinds
+    return session.killed or released or closed_early or alone or not is_last_of_caller(world, history)
 
 
 def _guard_s(world: World, history: TransferHistory) -> float:

@@ -22,10 +22,13 @@ from warmxfer.actors.primary.fencing import FencingTokens, Freshness
 from warmxfer.schemas import (
     CallerSwitched,
     CloseRoom,
+    Command,
     CommandFailed,
     FailureKind,
     LeaveCall,
+    LeaveConsultation,
     LegsChecked,
+    RecordParticipant,
     ReleaseCaller,
     RescueCaller,
     ReturnCaller,
@@ -96,7 +99,16 @@ def complete_as_older_versions(patch: Patch) -> None:
 
 
 def complete_at_the_deadline(patch: Patch) -> None:
-    """Complete when the time of the handover is over."""
+    """Complete when a reply of the handover is overdue."""
+
+    def overdue(ctx: Any, command: type[Command]) -> None:
+        if ctx.state.stage is Stage.HANDING_OVER:
+            bridge.complete(ctx)
+        else:
+            cleanup.cleanup_timed_out(ctx, command)
+
+    for command in (LeaveConsultation, RecordParticipant):
+        patch.setitem(POLICY, command, POLICY[command]._replace(on_timeout=overdue))  # type: ignore[arg-type]
     patch.setitem(failures.ON_STAGE_TIMEOUT, Stage.HANDING_OVER, bridge.complete)  # type: ignore[arg-type]
 
 
