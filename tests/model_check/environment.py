@@ -53,7 +53,9 @@ class Environment:
             )
         if "leave_call" in world.sent:
             yield Change("the session leaves", world._replace(session="left"))
-        if world.session == "holding":
+        # A lease that expires, and a session that closes early, are covered where no session may die.
+        releases_itself = not self.behaviour.session_may_die
+        if releases_itself and world.session == "holding":
             yield Change("the hold's lease expires", world._replace(session="lease_expired"), optional=True)
         if world.session == "holding":
             yield Change(
@@ -65,7 +67,7 @@ class Environment:
             yield Change("the session's process is killed", world._replace(session="dead"), optional=True)
         if world.session == "holding" and world.stage is Stage.GUARDING:
             yield Change("a new transfer holds the caller", world._replace(session="taken"), optional=True)
-        if world.session == "talking":
+        if releases_itself and world.session == "talking":
             yield Change(
                 "the session closes before the hold", world._replace(session="closed_early"), optional=True
             )
