@@ -16,7 +16,7 @@ from warmxfer.schemas import env_number
 from .errors import InvalidRequest
 
 DAY_S = 86_400.0
-MIN_MAX_AGE_S = 4 * 3_600.0
+MIN_MAX_AGE_S = 5 * 3_600.0
 """Shortest time for which messages are kept. No transfer lasts longer, so none of its claims expires.
 
 The coordinator's tests compare it with the longest transfer that a request allows.

@@ -44,7 +44,7 @@ def test_every_variable_is_read() -> None:
         ("WARMXFER_REPLICAS", "0", "WARMXFER_REPLICAS is '0'; give a whole number from 1 to 5"),
         ("WARMXFER_REPLICAS", "two", "WARMXFER_REPLICAS is 'two'; give a whole number from 1 to 5"),
         ("WARMXFER_ACK_WAIT_S", "nan", "WARMXFER_ACK_WAIT_S is 'nan'; give a number from 1 to 300"),
-        ("WARMXFER_MAX_AGE_S", "1", "WARMXFER_MAX_AGE_S is '1'; give a number from 14400 to 31536000"),
+        ("WARMXFER_MAX_AGE_S", "1", "WARMXFER_MAX_AGE_S is '1'; give a number from 18000 to 31536000"),
         ("WARMXFER_MAX_DELIVER", "1e3", "WARMXFER_MAX_DELIVER is '1e3'; give a whole number from 1 to 100"),
     ],
 )

@@ -119,7 +119,9 @@ def longest_s(config: WarmTransferConfig) -> float:
         + config.caller_arrival_timeout_s
         + 2 * config.command_timeout_s
         + RETURN_ATTEMPTS * effect_s(config)
+        + handover_check_s(config)
         + 2 * unwinding_s(config)
+        + effect_s(config)  # the rescue of a caller whose session is lost
         + search_s
         + CLEANUP_CHECK_FACTOR * config.command_timeout_s
         + MAX_BRIDGE_GUARD_S
