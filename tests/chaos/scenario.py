@@ -50,17 +50,25 @@ class Scenario:
         self.stack = driver.stack
 
     async def check_transfers(
-        self, row: Row, calls: Sequence[Call], *, times: int = 1, lost: bool = False, given_up: bool = False
+        self,
+        row: Row,
+        calls: Sequence[Call],
+        *,
+        times: int = 1,
+        lost: bool = False,
+        lost_clean_s: float = LOST_CLEAN_S,
+        given_up: bool = False,
     ) -> None:
         """Wait for the end of every transfer, check each one, and add the findings to `row`.
 
         `times`: how often the cloud may execute a dial or a switch. It is 2 only if the fault makes the
         cloud execute orders twice. `lost`: the stream may have lost the transfers. These are checked by the
-        ledger alone and need no result. `given_up`: no version may be there that could continue them.
+        ledger alone and need no result. They have `lost_clean_s` for clean-up. `given_up`: no version may be
+        there that could continue them.
         """
         if not lost:
             await self.wait_ended(calls)
-        until = time.monotonic() + (LOST_CLEAN_S if lost else CLEAN_UP_S)
+        until = time.monotonic() + (lost_clean_s if lost else CLEAN_UP_S)
         for call in calls:
             await self._check_transfer(row, call, times, until, lost, given_up)
         row.transfers += len(calls)

@@ -45,6 +45,8 @@ WORK_GOES_ON_S = 10.0
 """Promise: so long after the fault, a caller whose transfer is requested now is on hold."""
 AGENTS_LEAVE_S = 45.0
 """Two liveness queries of a briefing agent, and a margin for a busy machine."""
+RESTORED_CLEAN_S = 90.0
+"""A restored transfer is live again. It may hold its caller until its own deadlines of 60 s have passed."""
 POLL_S = 0.25
 OLD_COPY = "an old copy of the stream put back"
 NOT_PROMISED = frozenset(("2nd dials", "2nd switches", "muted", LEFT_ALONE, CUT_OFF))
@@ -76,7 +78,9 @@ async def _old_copy() -> Row:
             async with at_every_phase(scenario, row) as unknown:
                 await _restore(scenario, copy)
                 new = await _goes_on(scenario, row, caller)
-                await scenario.check_transfers(row, [*known, *unknown], lost=True)
+                await scenario.check_transfers(
+                    row, [*known, *unknown], lost=True, lost_clean_s=RESTORED_CLEAN_S
+                )
                 await _still_held(row, [*known, *unknown])
                 await scenario.check_transfers(row, new)
     return row
