@@ -17,9 +17,17 @@ from .mutations import MUTATIONS, Mutation
 
 CONFIGS: dict[str, dict[str, str | float | bool | None]] = {
     "overlap": {"pacing": "overlap", "on_briefing_timeout": "cancel", "record": True, "bridge_guard_s": 5.0},
-    "sequential": {"pacing": "sequential", "on_briefing_timeout": "proceed", "bridge_guard_s": 0.0},
-    "admitted by an older version": {"pacing": "overlap", "record": True, "bridge_guard_s": None},
+    "sequential": {
+        "pacing": "sequential",
+        "on_briefing_timeout": "proceed",
+        "record": True,
+        "bridge_guard_s": None,
+    },
 }
+"""`overlap` has a guard, and none if its session closed before completion.
+
+`sequential` is a transfer that a version without guard and leg check admitted.
+"""
 
 
 def explore_config(config: str) -> tuple[Explorer, Report]:
