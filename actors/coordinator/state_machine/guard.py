@@ -86,8 +86,11 @@ def caller_gone(ctx: StepContext) -> None:
 
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
-    """The session closed, or holds the caller for a new transfer: it does not wait for this caller."""
-    if event.cause == "new_transfer" or (event.cause == "session_closed" and not is_returning(ctx)):
+    """The session closed, or holds the caller for a new transfer: it does not wait for this caller.
+
+    A return that was begun goes on: a notice says how it ended.
+    """
+    if event.cause in ("new_transfer", "session_closed") and not is_returning(ctx):
         _end(ctx, leave=False)
 
 
