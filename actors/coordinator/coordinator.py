@@ -21,7 +21,7 @@ may deliver old triggers as if for the first time. They were stored before the n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -47,6 +47,7 @@ from warmxfer.schemas import (
     TransferBroken,
     TransferRefused,
     TransferRequested,
+    WarmTransferResult,
     encode,
 )
 
@@ -62,7 +63,7 @@ from .settings import DEFAULT_MAX_TRANSFERS
 from .state_machine import (
     Applied,
     Record,
-    Transfer,
+    RecordedOutput,
     UnreadableRecord,
     decode_record,
     encode_record,
@@ -142,7 +143,7 @@ class Coordinator:
                 if appended is not None:
                     # Publish.
                     await (self._publish if clock() < paused_at else self._publish_missing)(appended)
-                    _log_end(outcome.state)
+                    _log_end(outcome.state.id, outcome.outbox)
                     return
                 redelivered = True
             elif cached is None or cached.fresh:
@@ -318,7 +319,7 @@ class Coordinator:
             return
         self._cache.drop(delivery.transfer_id)
         await self._publish(CachedRecord(record, seq, sent=False, fresh=False))
-        _log_end(record.state)
+        _log_end(record.state.id, record.outbox)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
         """Publish a rejection of an invalid transfer id on the request's sibling subjects."""
@@ -346,10 +347,11 @@ def _continuable(entry: LogEntry) -> Record:
     return record
 
 
-def _log_end(state: Transfer) -> None:
-    """Log the outcome of an ended transfer."""
-    if state.stage.ended and state.decision is not None:
-        log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
+def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
+    """Log the outcome of transfer `id` once: with the record that publishes its result."""
+    for output in outbox:
+        if isinstance(output, WarmTransferResult):
+            log.info("transfer_ended", transfer_id=id, outcome=output.outcome.value)
 
 
 def _caused_by(record: Record, delivery: Delivery) -> bool:

@@ -105,8 +105,12 @@ def caller_gone(ctx: StepContext) -> None:
 
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
-    """The session released the caller, closed, or holds the caller for a new transfer."""
-    if event.cause == "new_transfer" or (event.cause == "session_closed" and not is_alone(ctx)):
+    """The session closed, or holds the caller for a new transfer: it does not wait for this caller.
+
+    A return that was begun goes on: a notice says how it ended.
+    """
+    replaced = event.cause == "new_transfer" and not is_returning(ctx)
+    if replaced or (event.cause == "session_closed" and not is_alone(ctx)):
         _end(ctx, leave=False)
     elif event.cause == "session_closed" and ctx.config.rescue is not UNSET:
         session_lost(ctx)
