@@ -16,11 +16,16 @@ from .local_stack.stack import LocalStack
 from .output import plain
 from .scenario_runner import ScenarioResult
 
-SPEAKERS: Mapping[Role, str] = {"supervisor": "Supervisor", "agent": "AI", "caller": "Caller"}
+SPEAKERS: Mapping[Role, str] = {
+    "supervisor": "Supervisor",
+    "agent": "AI",
+    "caller": "Caller",
+    "rescuer": "Rescuer",
+}
 PRIMARY_AGENT = "agent-"
 """The participant id of the primary agent begins with this."""
 
-STYLES = {"Supervisor": "magenta", "AI": "cyan", "Caller": "yellow"}
+STYLES = {"Supervisor": "magenta", "AI": "cyan", "Caller": "yellow", "Rescuer": "green"}
 
 
 async def print_conversation(out: Console, stack: LocalStack, room_id: str | None) -> None:

@@ -36,8 +36,8 @@ async def killed(
     await driver.person(SUPERVISOR, script=script, ringS=SLOW_S, replyS=SLOW_S)
     (caller,) = await driver.callers(1)
     config: dict[str, Any] = {
-        "command_timeout_s": 2,
-        "briefing_timeout_s": 4,
+        "command_timeout_s": 6,
+        "briefing_timeout_s": 8,
         **({"rescue": rescue} if rescue else {}),
     }
     call = await driver.begin(caller, SUPERVISOR, **config)

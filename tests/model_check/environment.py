@@ -112,10 +112,13 @@ class Environment:
         yield from self._dial_begins(world)
         if world.dial == "claimed":
             yield Change("the gateway requests the dial", world._replace(dial="requested"))
-        if world.dial in UNDER_WAY:
+        # Where a session may die, each dial is executed: the other outcomes are covered elsewhere.
+        may_fail = not self.behaviour.session_may_die
+        if may_fail and world.dial in UNDER_WAY:
             yield Change("the dial is lost", world._replace(dial="lost"))
         if world.dial == "requested":
             yield Change("the provider dials", world._replace(dial="executed", leg="ringing"))
+        if may_fail and world.dial == "requested":
             yield Change("the provider refuses the dial", world._replace(dial="refused"))
         if world.dial == "lost":
             yield Change("the provider dials late", world._replace(dial="late", leg="ringing"), optional=True)

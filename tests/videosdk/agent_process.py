@@ -22,8 +22,9 @@ from warmxfer.integrations.videosdk import install
 
 from .upstream_fixture import AgentConnections, EscalatingAgent, framework_offline, open_connected
 
-COMMAND_TIMEOUT_S = 2.0
-BRIEFING_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 8.0
+"""Long enough for a busy machine, and how long the release is waited for."""
+BRIEFING_TIMEOUT_S = 8.0
 
 
 async def main(
