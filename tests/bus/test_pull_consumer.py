@@ -268,6 +268,23 @@ def test_a_small_window_is_requested_one_by_one(jobs: int) -> None:
     run()
 
 
+@on_a_virtual_clock
+async def test_nothing_is_requested_before_the_start(flow: Flow) -> None:
+    flow.pulls()
+    await flow.new_puller(WINDOW).request_more()
+    assert flow.pulls() == []
+
+
+@on_a_virtual_clock
+async def test_reports_of_a_missing_stream_before_the_start_are_old(flow: Flow) -> None:
+    await flow.puller.stop()
+    flow.recovery.missing_reports = 3
+    flow.puller = flow.new_puller(WINDOW)
+    await flow.puller.start()
+    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
+    assert flow.recovery.ensured == []
+
+
 # ── silence ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -435,6 +452,7 @@ async def test_an_ended_consumer_is_pulled_after_pauses_that_grow_and_have_a_lim
         assert [(count, to) for _, count, to in pulls] == [(WINDOW, flow.inbox)]
         assert flow.inbox != inbox
         pauses.append(pulls[0][0] - ended_at)
+    assert flow.recovery.ensured == []
     expected = [min(PAUSE_MIN_S * 2**n, PAUSE_MAX_S) for n in range(8)]
     assert all(
         0.5 * longest - 0.001 <= pause <= longest + WATCH_EVERY_S + 0.001
@@ -650,6 +668,7 @@ async def test_each_answer_goes_to_the_reply_subject_of_its_message(flow: Flow) 
     flow.client.sent.clear()
     await flow.puller.ack(got)
     await flow.puller.nak(got)
+    await flow.puller.nak(got, 0.5)
     await flow.puller.nak(got, 1.5)
     await flow.puller.progress(got)
     await flow.puller.term(got)
@@ -657,6 +676,7 @@ async def test_each_answer_goes_to_the_reply_subject_of_its_message(flow: Flow) 
     assert [data for _, _, data, _ in flow.client.sent] == [
         b"+ACK",
         b"-NAK",
+        b'-NAK {"delay": 500000000}',
         b'-NAK {"delay": 1500000000}',
         b"+WPI",
         b"+TERM",
@@ -677,6 +697,8 @@ async def test_after_stop_nothing_is_pulled(flow: Flow) -> None:
     flow.client.while_draining = last_message
     (hook,) = flow.connection.hooks
     await flow.puller.stop()
+    assert [each for each in asyncio.all_tasks() if "watch" in each.get_name()] == []
+    await flow.puller.stop()
     assert flow.client.drained == [inbox]
     assert [each.seq for each in flow.sink.held] == [9]  # in transit while the consumer stopped
     assert flow.connection.hooks == []
@@ -686,7 +708,6 @@ async def test_after_stop_nothing_is_pulled(flow: Flow) -> None:
     await asyncio.sleep(10 * SILENCE_S)
     assert flow.pulls() == []
     assert flow.client.callbacks == {}
-    assert [each.get_name() for each in asyncio.all_tasks() if "watch" in each.get_name()] == []
 
 
 @on_a_virtual_clock
