@@ -7,6 +7,7 @@ that runs cannot be made to be.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -205,7 +206,7 @@ def on_a_virtual_clock(test: Callable[[Flow], Coroutine[Any, Any, None]]) -> Cal
             loop.abandon()
             loop.close()
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    run.__name__, run.__doc__ = getattr(test, "__name__", "run"), test.__doc__
     return run
 
 
@@ -609,9 +610,13 @@ async def test_the_acknowledgement_floor_is_read_now_and_then(flow: Flow) -> Non
 # ── readiness ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@on_a_virtual_clock
-async def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(flow: Flow) -> None:
+@pytest.mark.parametrize("sign", [HEARTBEAT, {"Status": "408", "Description": "Request Timeout"}])
+def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(sign: dict[str, str]) -> None:
     """A restart of the pull, or an error, is no answer."""
+    on_a_virtual_clock(functools.partial(_becomes_ready, sign))()
+
+
+async def _becomes_ready(sign: dict[str, str], flow: Flow) -> None:
     readiness = flow.connection.readiness
     await asyncio.sleep(SILENCE_S)
     assert readiness.failing() == []
@@ -619,7 +624,7 @@ async def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(flow: Flow) -> 
     await flow.status(**LEADER_CHANGE)
     await asyncio.sleep(4 * WATCH_EVERY_S)
     assert readiness.failing() == ["consumer gateway: no answer to a pull for 7 s"]
-    await flow.status(**HEARTBEAT)
+    await flow.status(**sign)
     assert readiness.failing() == []
 
 
