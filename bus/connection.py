@@ -253,7 +253,7 @@ class Connection:
         if denied is not None:
             verb, subject = denied.groups()
             log.error("bus_access_denied", verb=verb, subject=subject)
-            self.inbox.fail(subject, AccessDenied(f"This user may not {verb.lower()} {subject}"))
+            self.inbox.deny(verb.lower(), subject)
         elif isinstance(error, OSError) or not self._connected.is_set():
             log.debug("bus_still_unreachable", error=self._last_error)
         else:

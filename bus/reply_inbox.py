@@ -4,7 +4,7 @@ A pending reply ends in exactly one way:
 
 - with the reply
 - with `ConnectionLost`, if the connection fails first
-- with the error given to `fail` for its subject
+- with `AccessDenied`, if the broker forbids its subject
 
 The requester sets the deadline.
 """
@@ -23,7 +23,7 @@ from nats.errors import (
     OutboundBufferLimitError,
 )
 
-from .errors import InvalidRequest
+from .errors import AccessDenied, InvalidRequest
 from .nats_client import NatsClient
 
 MAX_PENDING_REPLIES = 65_536
@@ -80,11 +80,15 @@ class ReplyInbox:
         finally:
             future.cancel()
 
-    def fail(self, subject: str, error: Exception) -> None:
-        """End every pending request on `subject` with `error`."""
+    def deny(self, verb: str, subject: str) -> None:
+        """End every pending request on `subject` with AccessDenied.
+
+        nats-py 2.16 reports `subject` in lower case. So requests on subjects that differ only in case end
+        together; a permission that tells them apart is not supported.
+        """
         for future, pending_subject in tuple(self._pending.values()):
-            if pending_subject == subject and not future.done():
-                future.set_exception(error)
+            if pending_subject.lower() == subject.lower() and not future.done():
+                future.set_exception(AccessDenied(f"This user may not {verb} {pending_subject}"))
 
     def fail_all(self) -> None:
         """End every pending request: the connection failed, so no reply will come."""

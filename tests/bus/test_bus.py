@@ -84,6 +84,26 @@ async def test_a_forbidden_subject_is_access_denied_at_once() -> None:
             await bus.publish(subjects.log("a"), b"{}", deadline_s=3)
 
 
+async def test_a_user_who_may_not_create_the_stream_is_told_so_at_once() -> None:
+    """nats-py reports the subject in lower case. So this used to wait for its deadline, and a worker did not
+    leave the stream to the coordinator.
+    """
+    users = (
+        "authorization { users: [{ user: u, password: p, "
+        'permissions: { publish: { deny: "$JS.API.STREAM.CREATE.>" } } }] }'
+    )
+    async with (
+        ConfiguredServer(extra=users) as server,
+        await Bus.connect(BusSettings(url=server.url, user="u", password="p"), name="test") as bus,
+    ):
+        started = time.monotonic()
+        with pytest.raises(
+            AccessDenied, match=r"^This user may not publish \$JS\.API\.STREAM\.CREATE\.WARMXFER$"
+        ):
+            await bus.ensure()
+        assert time.monotonic() - started < 5, "the deadline of an attempt is 10 s"
+
+
 async def test_an_old_server_is_unsupported_and_its_version_shown() -> None:
     server = await fake_server('{"version":"2.10.22","headers":true,"max_payload":1048576}')
     async with server:
