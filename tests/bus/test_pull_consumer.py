@@ -110,15 +110,17 @@ class FakeRecovery:
         self.problem: str | None = None
         self.ensured: list[float] = []
         self.floors: list[float] = []
+        self.floor_problem: str | None = None
 
     async def ensure(self, consumer: str) -> str | None:
         assert consumer == "gateway"
         self.ensured.append(asyncio.get_running_loop().time())
         return self.problem
 
-    async def remember_floor(self, consumer: str) -> None:
+    async def remember_floor(self, consumer: str) -> str | None:
         assert consumer == "gateway"
         self.floors.append(asyncio.get_running_loop().time())
+        return self.floor_problem
 
 
 class Sink:
@@ -577,8 +579,10 @@ async def test_the_consumer_is_looked_after_when_a_publish_found_no_stream(flow:
     assert len(flow.recovery.ensured) == 1  # one report is one look
     flow.recovery.problem = "no stream"
     flow.recovery.missing_reports += 3
-    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
-    assert len(flow.recovery.ensured) > 1
+    flow.pulls()
+    await asyncio.sleep(CHECK_EVERY_S + 6 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) > 2
+    assert flow.pulls() == []
     assert flow.connection.readiness.failing() == ["consumer gateway: no stream"]
 
 
@@ -595,6 +599,24 @@ async def test_the_consumer_is_looked_after_when_the_broker_was_silent_and_after
     await hook()
     await asyncio.sleep(2 * WATCH_EVERY_S)
     assert len(flow.recovery.ensured) == 2
+
+
+@on_a_virtual_clock
+async def test_a_consumer_that_is_missing_when_its_floor_is_read_is_created(flow: Flow) -> None:
+    """The broker dropped the pull and said nothing. Meanwhile nothing is pulled, and nothing is ready."""
+    await flow.status(**HEARTBEAT)
+    flow.pulls()
+    flow.recovery.floor_problem = flow.recovery.problem = "consumer gateway is missing"
+    for _ in range(4):
+        await asyncio.sleep(HEARTBEAT_S)
+        if not flow.recovery.ensured:
+            await flow.status(**HEARTBEAT)
+    assert flow.recovery.ensured
+    assert flow.connection.readiness.failing() == ["consumer gateway: consumer gateway is missing"]
+    assert flow.pulls() == []
+    flow.recovery.floor_problem = flow.recovery.problem = None
+    await asyncio.sleep(PAUSE_MAX_S + 2 * WATCH_EVERY_S)
+    assert [count for _, count, _ in flow.pulls()] == [WINDOW]
 
 
 @on_a_virtual_clock
