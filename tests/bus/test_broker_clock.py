@@ -43,3 +43,17 @@ def test_a_local_clock_that_runs_fast_is_corrected() -> None:
         local.s = window * (WINDOW_S + 1)
         clock.observe(1_000.0 + local.s - window)
     assert clock.now() == 1_000.0 + local.s - 2, "an hour-old bound does not count for ever"
+
+
+def test_a_prompt_message_counts_for_a_whole_window_at_any_reading_of_the_local_clock() -> None:
+    """The windows follow each other: the second begins when the first has ended."""
+    local = LocalClock()
+    local.s = 10 * WINDOW_S
+    clock = BrokerClock(local)
+    for _ in range(3):
+        clock.observe(local.s)
+        for late_s in (1.0, 2.0, 3.0):
+            local.s += 1.0
+            clock.observe(local.s - late_s)
+            assert clock.now() == local.s
+        local.s += WINDOW_S

@@ -48,10 +48,12 @@ def test_an_emptied_key_can_be_used_again() -> None:
 
 def test_a_closed_queue_has_no_ready_item() -> None:
     queue: KeyedQueue[str] = KeyedQueue()
-    queue.put("a", "a1")
-    queue.put("a", "a2")
+    for item in ("a1", "a2", "c1"):
+        queue.put(item[0], item)
     queue.take()
+    assert queue.ready
     queue.close()
+    assert not queue.ready
     queue.put("b", "b1")
     queue.done("a")
     assert not queue.ready

@@ -7,6 +7,7 @@ that runs cannot be made to be.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -109,15 +110,17 @@ class FakeRecovery:
         self.problem: str | None = None
         self.ensured: list[float] = []
         self.floors: list[float] = []
+        self.floor_problem: str | None = None
 
     async def ensure(self, consumer: str) -> str | None:
         assert consumer == "gateway"
         self.ensured.append(asyncio.get_running_loop().time())
         return self.problem
 
-    async def remember_floor(self, consumer: str) -> None:
+    async def remember_floor(self, consumer: str) -> str | None:
         assert consumer == "gateway"
         self.floors.append(asyncio.get_running_loop().time())
+        return self.floor_problem
 
 
 class Sink:
@@ -205,7 +208,7 @@ def on_a_virtual_clock(test: Callable[[Flow], Coroutine[Any, Any, None]]) -> Cal
             loop.abandon()
             loop.close()
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    run.__name__, run.__doc__ = getattr(test, "__name__", "run"), test.__doc__
     return run
 
 
@@ -266,6 +269,23 @@ def test_a_small_window_is_requested_one_by_one(jobs: int) -> None:
         assert [count for _, count, _ in flow.pulls()] == [jobs, *[1] * jobs]
 
     run()
+
+
+@on_a_virtual_clock
+async def test_nothing_is_requested_before_the_start(flow: Flow) -> None:
+    flow.pulls()
+    await flow.new_puller(WINDOW).request_more()
+    assert flow.pulls() == []
+
+
+@on_a_virtual_clock
+async def test_reports_of_a_missing_stream_before_the_start_are_old(flow: Flow) -> None:
+    await flow.puller.stop()
+    flow.recovery.missing_reports = 3
+    flow.puller = flow.new_puller(WINDOW)
+    await flow.puller.start()
+    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
+    assert flow.recovery.ensured == []
 
 
 # ── silence ──────────────────────────────────────────────────────────────────────────────────────────
@@ -435,6 +455,7 @@ async def test_an_ended_consumer_is_pulled_after_pauses_that_grow_and_have_a_lim
         assert [(count, to) for _, count, to in pulls] == [(WINDOW, flow.inbox)]
         assert flow.inbox != inbox
         pauses.append(pulls[0][0] - ended_at)
+    assert flow.recovery.ensured == []
     expected = [min(PAUSE_MIN_S * 2**n, PAUSE_MAX_S) for n in range(8)]
     assert all(
         0.5 * longest - 0.001 <= pause <= longest + WATCH_EVERY_S + 0.001
@@ -558,8 +579,10 @@ async def test_the_consumer_is_looked_after_when_a_publish_found_no_stream(flow:
     assert len(flow.recovery.ensured) == 1  # one report is one look
     flow.recovery.problem = "no stream"
     flow.recovery.missing_reports += 3
-    await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
-    assert len(flow.recovery.ensured) > 1
+    flow.pulls()
+    await asyncio.sleep(CHECK_EVERY_S + 6 * WATCH_EVERY_S)
+    assert len(flow.recovery.ensured) > 2
+    assert flow.pulls() == []
     assert flow.connection.readiness.failing() == ["consumer gateway: no stream"]
 
 
@@ -579,6 +602,24 @@ async def test_the_consumer_is_looked_after_when_the_broker_was_silent_and_after
 
 
 @on_a_virtual_clock
+async def test_a_consumer_that_is_missing_when_its_floor_is_read_is_created(flow: Flow) -> None:
+    """The broker dropped the pull and said nothing. Meanwhile nothing is pulled, and nothing is ready."""
+    await flow.status(**HEARTBEAT)
+    flow.pulls()
+    flow.recovery.floor_problem = flow.recovery.problem = "consumer gateway is missing"
+    for _ in range(4):
+        await asyncio.sleep(HEARTBEAT_S)
+        if not flow.recovery.ensured:
+            await flow.status(**HEARTBEAT)
+    assert flow.recovery.ensured
+    assert flow.connection.readiness.failing() == ["consumer gateway: consumer gateway is missing"]
+    assert flow.pulls() == []
+    flow.recovery.floor_problem = flow.recovery.problem = None
+    await asyncio.sleep(PAUSE_MAX_S + 2 * WATCH_EVERY_S)
+    assert [count for _, count, _ in flow.pulls()] == [WINDOW]
+
+
+@on_a_virtual_clock
 async def test_the_acknowledgement_floor_is_read_now_and_then(flow: Flow) -> None:
     for _ in range(15):
         await asyncio.sleep(HEARTBEAT_S)
@@ -591,9 +632,13 @@ async def test_the_acknowledgement_floor_is_read_now_and_then(flow: Flow) -> Non
 # ── readiness ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@on_a_virtual_clock
-async def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(flow: Flow) -> None:
+@pytest.mark.parametrize("sign", [HEARTBEAT, {"Status": "408", "Description": "Request Timeout"}])
+def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(sign: dict[str, str]) -> None:
     """A restart of the pull, or an error, is no answer."""
+    on_a_virtual_clock(functools.partial(_becomes_ready, sign))()
+
+
+async def _becomes_ready(sign: dict[str, str], flow: Flow) -> None:
     readiness = flow.connection.readiness
     await asyncio.sleep(SILENCE_S)
     assert readiness.failing() == []
@@ -601,7 +646,7 @@ async def test_a_consumer_whose_pull_gets_no_answer_is_not_ready(flow: Flow) -> 
     await flow.status(**LEADER_CHANGE)
     await asyncio.sleep(4 * WATCH_EVERY_S)
     assert readiness.failing() == ["consumer gateway: no answer to a pull for 7 s"]
-    await flow.status(**HEARTBEAT)
+    await flow.status(**sign)
     assert readiness.failing() == []
 
 
@@ -650,6 +695,7 @@ async def test_each_answer_goes_to_the_reply_subject_of_its_message(flow: Flow) 
     flow.client.sent.clear()
     await flow.puller.ack(got)
     await flow.puller.nak(got)
+    await flow.puller.nak(got, 0.5)
     await flow.puller.nak(got, 1.5)
     await flow.puller.progress(got)
     await flow.puller.term(got)
@@ -657,6 +703,7 @@ async def test_each_answer_goes_to_the_reply_subject_of_its_message(flow: Flow) 
     assert [data for _, _, data, _ in flow.client.sent] == [
         b"+ACK",
         b"-NAK",
+        b'-NAK {"delay": 500000000}',
         b'-NAK {"delay": 1500000000}',
         b"+WPI",
         b"+TERM",
@@ -677,6 +724,8 @@ async def test_after_stop_nothing_is_pulled(flow: Flow) -> None:
     flow.client.while_draining = last_message
     (hook,) = flow.connection.hooks
     await flow.puller.stop()
+    assert [each for each in asyncio.all_tasks() if "watch" in each.get_name()] == []
+    await flow.puller.stop()
     assert flow.client.drained == [inbox]
     assert [each.seq for each in flow.sink.held] == [9]  # in transit while the consumer stopped
     assert flow.connection.hooks == []
@@ -686,7 +735,6 @@ async def test_after_stop_nothing_is_pulled(flow: Flow) -> None:
     await asyncio.sleep(10 * SILENCE_S)
     assert flow.pulls() == []
     assert flow.client.callbacks == {}
-    assert [each.get_name() for each in asyncio.all_tasks() if "watch" in each.get_name()] == []
 
 
 @on_a_virtual_clock

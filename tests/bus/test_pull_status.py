@@ -35,4 +35,5 @@ def test_pauses_grow_to_a_limit_within_which_work_goes_on() -> None:
         pauses.append(next_pause(pauses[-1]))
         assert len(pauses) < 10
     assert pauses == sorted(set(pauses))
+    assert next_pause(PAUSE_MIN_S) == 2 * PAUSE_MIN_S
     assert next_pause(PAUSE_MAX_S) == PAUSE_MAX_S < 10

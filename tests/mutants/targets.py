@@ -59,10 +59,15 @@ def stages(file: str, root: Path = ROOT) -> list[Stage]:
     found = [_pytest(own.as_posix())] if (root / own).exists() else []
     if path.parent.name == "state_machine":
         pure = [_pytest(folder.as_posix()), _pytest("tests/golden")]
-        return [*found, *pure, SIMULATION, _pytest("tests/actors/coordinator"), MODEL]
-    return [*found, SIMULATION, _pytest(folder.as_posix())]
+        return [*found, *pure, SIMULATION, COORDINATOR, MODEL]
+    is_coordinator = folder.name == "coordinator"
+    return [*found, SIMULATION, COORDINATOR if is_coordinator else _pytest(folder.as_posix())]
 
 
-def _pytest(path: str) -> Stage:
+def _pytest(path: str, *more: str) -> Stage:
     options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header")
-    return Stage(path, ("-m", "pytest", *options, path))
+    return Stage(path, ("-m", "pytest", *options, path, *more))
+
+
+COORDINATOR = _pytest("tests/actors/coordinator", "--ignore=tests/actors/coordinator/state_machine")
+"""The tests of the coordinator without those of its state machine, which a change of it runs first."""

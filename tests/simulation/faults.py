@@ -23,7 +23,7 @@ PER_ACTION: Mapping[str, float] = {
     "bus_slow": 0.01,
     "settle_lost": 0.03,
     "delivered_twice": 0.03,
-    "received_twice": 0.05,
+    "received_twice": 0.25,
     "request_lost": 0.05,
     "pull_lost": 0.10,
     "timer_late": 0.10,

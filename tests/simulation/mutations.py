@@ -28,7 +28,7 @@ from .patches import PATCHES
 from .provider import SimProvider
 
 DIAL_DELAY_S = 30.0
-HANDLE_DELAY_S = 1.0
+HANDLE_DELAY_S = 4.0
 
 # ── effects that happen at most once ─────────────────────────────────────────────────────────────────
 
