@@ -39,6 +39,7 @@ from warmxfer.schemas import (
     TransferBroken,
     TransferRefused,
     TransferRequested,
+    WarmTransferResult,
     encode,
 )
 
@@ -49,7 +50,7 @@ from .liveness import TransferLiveness
 from .outbox import outgoing, pending_timer
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
-from .state_machine import Applied, Record, Transfer, decode_record, encode_record, step
+from .state_machine import Applied, Record, decode_record, encode_record, step
 
 MAX_RACES = 25
 EARLY_TRIES = 4
@@ -104,7 +105,7 @@ class Coordinator:
                 if appended is not None:
                     # Publish.
                     await (self._publish if clock() < paused_at else self._publish_missing)(appended)
-                    _log_end(outcome.state)
+                    _log_end(outcome)
                     return
                 redelivered = True
             elif cached is None or cached.fresh:
@@ -228,10 +229,11 @@ class Coordinator:
         return await self._liveness.answer_liveness(query)
 
 
-def _log_end(state: Transfer) -> None:
-    """Log the outcome of an ended transfer."""
-    if state.stage.ended and state.decision is not None:
-        log.info("transfer_ended", transfer_id=state.id, outcome=state.decision.outcome.value)
+def _log_end(applied: Applied) -> None:
+    """Log the outcome of a transfer once: with the record that publishes its result."""
+    for output in applied.outbox:
+        if isinstance(output, WarmTransferResult):
+            log.info("transfer_ended", transfer_id=applied.state.id, outcome=output.outcome.value)
 
 
 def _record_id(delivery: Delivery) -> str:

@@ -23,12 +23,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "sequential": {
         "pacing": "sequential",
         "on_briefing_timeout": "proceed",
-        "bridge_guard_s": 0.0,
-        "rescue": None,
+        "record": True,
+        "bridge_guard_s": None,
     },
     "rescue": {"pacing": "sequential", "bridge_guard_s": 5.0, "rescue": RescueByAgent(agent_id="agent")},
-    "admitted by an older version": {"pacing": "overlap", "record": True, "bridge_guard_s": None},
 }
+"""`overlap` has a guard, and none if its session closed before completion.
+
+`sequential` is a transfer that a version without guard and leg check admitted.
+"""
 
 
 BEHAVIOURS = {"rescue": ExpectedBehaviour(session_may_die=True)}

@@ -21,7 +21,8 @@ def diagram() -> str:
         for (source, target), events in _arrows().items()
     ]
     starts = [f"[*] --> {Stage.NEW.value}"]
-    ends = [f"{stage.value} --> [*]" for stage in Stage if stage in ENDED]
+    last = ENDED - {source for source, _ in _arrows()}
+    ends = [f"{stage.value} --> [*]" for stage in Stage if stage in last]
     return "\n".join(["stateDiagram-v2", *(INDENT + line for line in (*starts, *arrows, *ends))])
 
 

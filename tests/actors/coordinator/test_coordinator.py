@@ -9,9 +9,11 @@ import pytest
 
 from tests.testkit.counting import CountingHandler
 from warmxfer.actors.coordinator import Coordinator
-from warmxfer.actors.coordinator.state_machine import Applied, step
-from warmxfer.bus import Bus, DeadLetter, Worker, subjects
+from warmxfer.actors.coordinator.state_machine import Applied, Stage, step
+from warmxfer.bus import Bus, DeadLetter, Delivery, Worker, subjects
 from warmxfer.schemas import (
+    DeadlinePassed,
+    LeaveCall,
     LivenessQuery,
     LivenessReply,
     Outcome,
@@ -195,6 +197,22 @@ async def test_the_liveness_reply_says_whether_a_transfer_is_live(fresh_bus: Bus
     assert reply == {"t-over": False, "t-guarded": True, "t-live": True, "t-never": False}, (
         "in the bridge guard the session still holds for this transfer"
     )
+
+
+async def test_a_dead_lettered_deadline_ends_the_bridge_guard(fresh_bus: Bus) -> None:
+    """Without it the session would hold its room until the lease ends, a minute after the lost timer."""
+    async with running_coordinators(fresh_bus):
+        done = FakeActors(fresh_bus, "t-lost").run_transfer(request("room-a", bridge_guard_s=300))
+        assert (await asyncio.wait_for(done, 10)).success
+    await fresh_bus.publish(subjects.timeout("t-lost"), encode(DeadlinePassed(due_at=1.0)))
+    stored = await fresh_bus.get_last(subjects.timeout("t-lost"))
+    assert stored is not None
+    delivery = Delivery("t-lost", "timeout", "", stored.subject, stored.data, stored.seq, stored.at, 5, {})
+    await Coordinator(fresh_bus).on_dead_letter(delivery, "KeyError at guard.py:42")
+    assert (await records(fresh_bus, "t-lost"))[-1].state.stage is Stage.COMPLETED
+    command = await fresh_bus.get_last(subjects.primary("t-lost", "room-a"))
+    assert command is not None
+    assert isinstance(decode_command(command.data), LeaveCall)
 
 
 async def test_an_absent_actor_ends_the_transfer_with_the_sentence_that_names_it(fresh_bus: Bus) -> None:

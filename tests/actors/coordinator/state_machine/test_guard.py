@@ -274,11 +274,17 @@ def test_a_session_that_closed_before_completion_begins_no_guard() -> None:
     assert len(transfer.sent(LeaveCall)) == 1
 
 
-@pytest.mark.parametrize("returning", [False, True])
-def test_a_new_transfer_of_the_caller_ends_the_guard(returning: bool) -> None:
+def test_a_new_transfer_does_not_end_a_return_that_was_begun() -> None:
+    """Found by simulation: the caller was moved back, and no notice said so."""
     transfer = guarding()
-    if returning:
-        transfer.apply(HUNG_UP)
+    transfer.apply(HUNG_UP)
+    assert transfer.apply(CallerReleased(command_id=None, cause="new_transfer")) == []
+    transfer.reply("return_caller")
+    assert notices(transfer) == [NoticeKind.CALLER_RETURNED]
+
+
+def test_a_new_transfer_of_the_caller_ends_the_guard() -> None:
+    transfer = guarding()
     transfer.apply(CallerReleased(command_id=None, cause="new_transfer"))
     assert transfer.stage is Stage.COMPLETED
     assert (transfer.sent(LeaveCall), transfer.sent(ReleaseCaller)) == ([], [])
