@@ -23,11 +23,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "sequential": {
         "pacing": "sequential",
         "on_briefing_timeout": "proceed",
-        "bridge_guard_s": 0.0,
-        "rescue": None,
+        "record": True,
+        "bridge_guard_s": None,
     },
     "rescue": {"pacing": "sequential", "bridge_guard_s": 5.0, "rescue": RescueByAgent(agent_id="agent")},
-    "admitted by an older version": {"pacing": "overlap", "record": True, "bridge_guard_s": None},
 }
 
 

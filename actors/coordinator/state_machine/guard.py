@@ -105,16 +105,17 @@ def caller_gone(ctx: StepContext) -> None:
 
 
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
-    """The session closed, or holds the caller for a new transfer: it does not wait for this caller.
+    """The session released the caller, closed, or holds the caller for a new transfer.
 
     A return that was begun goes on: a notice says how it ended.
     """
-    replaced = event.cause == "new_transfer" and not is_returning(ctx)
-    if replaced or (event.cause == "session_closed" and not is_alone(ctx)):
+    if event.cause in ("new_transfer", "session_closed") and not is_alone(ctx):
         _end(ctx, leave=False)
-    elif event.cause == "session_closed" and ctx.config.rescue is not UNSET:
-        session_lost(ctx)
-    elif ctx.replied_to is not None:
+    elif event.cause == "session_closed":
+        if ctx.config.rescue is not UNSET:
+            session_lost(ctx)
+    elif ctx.replied_to is not None or ctx.state.awaits(ReleaseCaller):
+        ctx.stop_waiting_for(ReleaseCaller)
         ctx.state.caller_released = True
         _end_if_returned(ctx)
 
