@@ -104,7 +104,7 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     asyncio.run(record([each for each in SCENARIOS if not log_path(each.name).exists()]))
     known = set[Transition]().union(*(transitions(read_log(path)) for path in log_paths()))
-    read_logs()
+    read_logs(for_process=True)
     for seed in range(1, seeds + 1):
         simulate(seed, known)
 

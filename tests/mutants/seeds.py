@@ -11,7 +11,7 @@ from tests.simulation.world import simulate
 
 def main(count: int) -> int:
     """Return 1 if a seed is broken."""
-    read_logs()
+    read_logs(for_process=True)
     with patched():
         for seed in range(1, count + 1):
             problems = simulate(seed).problems

@@ -27,12 +27,16 @@ INTERNAL_ERRORS = frozenset(
 """Events logged where the product catches an unexpected exception and goes on."""
 
 
-def read_logs() -> None:
-    """Configure structlog: print nothing, and record an internal error as a problem of the current run."""
+def read_logs(*, for_process: bool = False) -> None:
+    """Configure structlog: print nothing, and record an internal error as a problem of the current run.
+
+    `for_process`: the process only simulates. Loggers then keep this configuration, which is faster. Tests
+    must not set it: other tests of their process capture the product's log lines.
+    """
     structlog.configure(
         processors=[_read],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=for_process,
     )
 
 

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 
 from . import coverage
@@ -79,7 +80,9 @@ def run_many(first: int, count: int, jobs: int) -> Iterator[Tally]:
         return
     gc.collect()
     gc.freeze()  # Loaded modules stay: later collections can skip them.
-    with get_context("fork").Pool(jobs, initializer=read_logs, maxtasksperchild=20) as pool:
+    with get_context("fork").Pool(
+        jobs, initializer=partial(read_logs, for_process=True), maxtasksperchild=20
+    ) as pool:
         yield from pool.imap_unordered(run_seeds, chunks)
 
 
@@ -144,7 +147,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run only this seed, twice")
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happened")
     args = parser.parse_args()
-    read_logs()
+    read_logs(for_process=True)
     if args.seed is not None:
         return show_one(args.seed, trace=args.trace)
     return show_many(args.first, args.seeds, args.jobs)

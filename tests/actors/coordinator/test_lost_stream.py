@@ -8,7 +8,7 @@ import pytest
 
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, RetryableError, subjects
+from warmxfer.bus import Bus, DeadLetter, subjects
 from warmxfer.bus.stream import STREAM
 from warmxfer.schemas import (
     AnyCommand,
@@ -68,7 +68,7 @@ async def test_a_transfer_of_a_lost_stream_is_not_continued_from_memory(fresh_bu
     await fresh_bus.ensure()
     event = ParticipantJoined(room_id="room-a", participant_id="p")
     await fresh_bus.publish(subjects.event("t1"), encode(event))
-    with pytest.raises(RetryableError, match="No transfer t1 yet"):
+    with pytest.raises(DeadLetter, match="there is no transfer t1"):
         await deliver(fresh_bus, coordinator, subjects.event("t1"), 1)
     assert [each.subject for each in await fresh_bus.history(subjects.all_of("t1"), 10)] == [
         subjects.event("t1")

@@ -177,6 +177,7 @@ async def test_an_outbox_that_was_published_is_neither_published_nor_searched_ag
     coordinator = Coordinator(bus)
     await bus.publish(subjects.request("t-once"), request("room-a"))
     await deliver(bus, coordinator, subjects.request("t-once"), 1)
+    bus.histories = 0  # the first delivery asked which request owns the id
     await deliver(bus, coordinator, subjects.request("t-once"), 2)
     await deliver(bus, coordinator, subjects.request("t-once"), 3)
     assert (bus.tried, bus.histories) == (1, 0)

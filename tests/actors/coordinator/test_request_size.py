@@ -29,6 +29,7 @@ from warmxfer.schemas import (
     WarmTransferRequest,
     encode,
     read_request,
+    with_defaults,
 )
 from warmxfer.schemas.validation import MAX_REQUEST_BYTES
 
@@ -109,7 +110,7 @@ async def test_the_first_record_holds_the_request_once(fresh_bus: Bus) -> None:
     assert first.count(b'"sip_call_from"') == 1
     record = decode_record(first)
     assert isinstance(record.event, TransferRequested)
-    assert record.event.request == record.state.request == read_request(request("room-a"))
+    assert record.event.request == record.state.request == with_defaults(read_request(request("room-a")))
     assert encode_record(record) == first
 
 
