@@ -36,11 +36,14 @@ def test_the_same_seed_is_the_same_run() -> None:
     assert digests[0] != digests[1]
 
 
-COMPLETE_WITHOUT_SUPERVISOR = 67_309
-"""The supervisor hung up, a broker outage hid it for 29 s, and the deadline of the handover completed."""
+COMPLETE_WITHOUT_SUPERVISOR = 50
+"""The supervisor hangs up during the handover, and no event reports it in time.
+
+It was found as seed 67,309, before the simulation ran the real pull consumer, which changed every seed.
+"""
 
 
-def test_a_deadline_after_an_outage_completes_no_transfer_without_its_supervisor(
+def test_no_transfer_completes_without_its_supervisor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Regression: without the leg check the transfer completed, and the caller was alone."""
