@@ -73,6 +73,19 @@ def test_a_room_created_after_the_end_is_closed_once(stage: Stage) -> None:
     assert transfer.apply(room) == []
 
 
+def test_the_close_of_a_room_created_after_the_end_is_repeated_until_it_is_confirmed() -> None:
+    """The room was closed by its key, so no check is due when the late reply names the room."""
+    transfer = TransferBuilder().start()
+    transfer.apply(STOP)
+    transfer.fire_timers_until(Stage.CANCELLED)
+    (close,) = transfer.sent(CloseRoom)
+    transfer.apply(RoomClosed(command_id=close.command_id))
+    assert transfer.state.check_due_at is None
+    transfer.apply(RoomCreated(command_id="t1-3", room_id=CONSULTATION))
+    repeated = [each.room_id for each in transfer.fire_timer() if isinstance(each, CloseRoom)]
+    assert repeated == [CONSULTATION]
+
+
 def test_the_room_is_closed_even_if_cleanup_times_out() -> None:
     """Regression: the end of the leg was not confirmed, and the room stayed open for good."""
     transfer = TransferBuilder().until(Stage.UNWINDING).reply("release_caller", "leave_consultation")
