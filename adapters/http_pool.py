@@ -9,7 +9,7 @@ abandons the request.
 - Invariant: no request is sent after its deadline, or after its caller stopped waiting.
 - Invariant: a client that gives no connection is replaced, and is closed once its requests ended.
 
-Tests: `tests/adapters/test_http_pool.py`, `tests/adapters/telephony/test_late_answers.py`.
+Tests: `tests/adapters/test_http_pool.py`, `tests/adapters/test_late_answers.py`.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class PullConsumer:
         return asyncio.get_running_loop().time() - self._last_seen_at
 
     def why_deaf(self) -> str | None:
-        """Return why no message can arrive, or None. A consumer whose window is full is not deaf."""
+        """Return why no message can arrive, or None. A full window is no such reason."""
         if self._missing is not None:
             return self._missing
         if self._watcher is None or self._watcher.done():

@@ -1,7 +1,7 @@
 """How much storage the broker has used, and what limits it.
 
 The account's limit is in the broker's reply to `$JS.API.INFO`. A limit of the server itself is not, whether
-it is `max_file_store` or the size of its disk: a client sees -1. `WARMXFER_MAX_STORE_MB` tells it.
+it is `max_file_store` or the size of its disk: a client sees -1. `WARMXFER_MAX_STORE_MB` names it.
 """
 
 from __future__ import annotations

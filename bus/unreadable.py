@@ -1,4 +1,4 @@
-"""Messages that a worker cannot read: told apart on arrival, and handled beside the jobs at a limited rate.
+"""Messages that a worker cannot read: found on arrival, and handled beside the jobs at a limited rate.
 
 A flood of such messages must not delay the others, so it takes no job and no place in the window:
 

@@ -1,8 +1,8 @@
-"""Refuses new transfers while the broker's storage is nearly full. What runs keeps the rest.
+"""Refuses new transfers while the broker's storage is nearly full. Running transfers keep the rest.
 
-A full broker refuses every write, and loses nothing that it has stored. A transfer that runs then cannot go
-on until there is room. So new ones are refused before: at `FULL_SHARE` of the storage, or as soon as the
-running ones may need what is left.
+A full broker refuses every write, and loses nothing that it has stored. A running transfer then waits until
+there is space. So new transfers are refused before: at `FULL_SHARE` of the storage, or as soon as the running
+ones may need the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from warmxfer.bus import StorageUse
 
 FULL_SHARE = 0.8
 TRANSFER_BYTES = 64 * 1024
-"""What one transfer stores, rounded up. Measured: 46 to 60 KB."""
+"""What one transfer stores, rounded up. A soak stored 52 KB a transfer (docs/reliability.md)."""
 BYTES_PER_MB = 1_000_000
 
 

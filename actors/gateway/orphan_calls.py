@@ -36,7 +36,7 @@ LOOK_BACK_S: Final = 7_200.0
 MAX_LEGS: Final = 2_000
 SCANS: Final = 3
 """Successive scans that must find a leg to be an orphan. A caller whose move was requested before the stream
-was lost may be in no room yet. At the default interval, three scans give a late move 90 s.
+was lost may be in no room yet. At the default interval, three scans give a late move at least 90 s.
 """
 
 log = structlog.get_logger(__name__)

@@ -293,7 +293,7 @@ async def test_reports_of_a_missing_stream_before_the_start_are_old(flow: Flow) 
 
 @on_a_virtual_clock
 async def test_a_silent_broker_is_asked_again_on_a_new_inbox(flow: Flow) -> None:
-    """A survivor of an earlier attack: without this check a lost pull stops the worker without end."""
+    """Regression: without this check a lost pull stops the worker without end."""
     old = flow.inbox
     flow.pulls()
     await asyncio.sleep(SILENCE_S - WATCH_EVERY_S)
@@ -576,7 +576,7 @@ async def test_the_consumer_is_looked_after_when_a_publish_found_no_stream(flow:
     assert len(flow.recovery.ensured) == 1
     await flow.status(**HEARTBEAT)
     await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
-    assert len(flow.recovery.ensured) == 1  # one report is one look
+    assert len(flow.recovery.ensured) == 1  # one report causes one check
     flow.recovery.problem = "no stream"
     flow.recovery.missing_reports += 3
     flow.pulls()

@@ -1,7 +1,7 @@
 """Streams and consumers that vanish come back while the workers live, and no message is lost or replayed.
 
-Finding 2: deleting a consumer or the stream stopped everything until a worker was restarted. Without
-`StreamRecovery.ensure`, each test here that waits for a message ends with its time.
+Before recovery existed, a deleted consumer or stream stopped all work until a worker was restarted. Without
+`StreamRecovery.ensure`, each test here that waits for a message times out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Storage of the broker: what a client can read of its limits, and which limits of a stream are refused.
 
-Without `check_limits` in `bus/stream.py` the last tests fail: the stream deletes logs without a word.
+Without `check_limits` in `bus/stream.py` the last tests fail: the stream deletes logs without an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inject every fault into a running stack, check what happened to the callers, and print the table.
 
-Exits with 1 if an invariant was broken. Runs real processes on loopback and stops all of them at the end. The
-whole run of 2026-11-25 took 1,655 s on two cores. Use `--only F5 --seed 3` to look at one fault.
+Exits with 1 if an invariant was broken. Runs real processes on loopback and stops all of them at the end. A
+whole run takes more than half an hour on two cores. Use `--only F5 --seed 3` to look at one fault.
 """
 
 from __future__ import annotations

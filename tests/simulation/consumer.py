@@ -75,7 +75,7 @@ class Consumer:
 
     @property
     def leaderless(self) -> bool:
-        """Whether no replica of this consumer leads: pulls and acknowledgements find no one."""
+        """Whether no replica of this consumer leads: pulls and acknowledgements get no reply."""
         return self._world.loop.time() < self._leaderless_until
 
     def offer(self, seq: int) -> None:

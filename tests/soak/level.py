@@ -10,7 +10,7 @@ MB = 1024 * 1024
 SPARE_MB = 4.0
 """Growth that proves nothing: what the allocator keeps after a burst."""
 MAX_MB_PER_1000 = 1.0
-"""Maximum growth of an actor's memory for each 1,000 transfers. Before its mend, the gateway grew 8 MB."""
+"""Maximum growth of an actor's memory for each 1,000 transfers."""
 BROKER_SPARE_MB, MAX_BROKER_MB_PER_1000 = 64.0, 25.0
 """The broker keeps an index of its stream in memory, and each transfer stays for `WARMXFER_MAX_AGE_S`. Its
 memory goes up and down by tens of MB: the newest blocks of the stream, and garbage that is not collected yet.

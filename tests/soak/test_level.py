@@ -1,4 +1,4 @@
-"""The judge of the soak: a series that leaks fails, a level one passes."""
+"""The checks of the soak: a series that leaks fails, a level one passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""H22 with the drop-in: kill -9 of the user's agent process, which no one starts again.
+"""H22 with the drop-in: kill -9 of the user's agent process, which is not started again.
 
 The process runs the real framework. It asked for the transfer, and its transfer goes on without it.
 """

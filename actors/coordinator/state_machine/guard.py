@@ -3,7 +3,7 @@
 The session stays muted in its room for `bridge_guard_s`. Both legs are checked at half of that time and at
 its end. A webhook or room event about the supervisor acts at once. If the supervisor is gone, the caller is
 moved back and the session releases them. Otherwise the session leaves the call. A session that does not
-answer the release is lost, and its caller is rescued.
+answer the release is lost: its caller is rescued, or a notice says that they are alone.
 
 Invariants:
 
@@ -96,7 +96,7 @@ def check_over(ctx: StepContext) -> None:
 
 
 def caller_gone(ctx: StepContext) -> None:
-    """The caller has hung up, or left the consultation room: the guard has nothing to guard."""
+    """The caller has hung up, or left the consultation room: the guard ends."""
     ctx.state.caller = CallerPlace.HUNG_UP
     released = _is_session_asked(ctx)
     if released:
@@ -121,7 +121,7 @@ def session_released(ctx: StepContext, event: CallerReleased) -> None:
 
 
 def timer_lost(ctx: StepContext) -> None:
-    """The guard's deadline was dead-lettered: what it was for counts as passed."""
+    """The guard's deadline was dead-lettered: treat the wait that it limits as over."""
     if is_returning(ctx):
         give_up_return(ctx)
     elif ctx.state.awaits(ReleaseCaller):

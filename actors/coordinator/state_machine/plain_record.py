@@ -1,6 +1,6 @@
 """What can be read of a log that this version cannot continue: plain JSON, each value checked by itself.
 
-A coordinator gives such a transfer up (`step.give_up`). It needs a state for that, from whatever is there: a
+A coordinator gives such a transfer up (`step.give_up`). It needs a state for that, from any source: a
 record of a newer version, a record that was cut off, or only the request.
 
 Invariant: nothing in this file raises for any bytes. Test: `test_plain_record.py`.
@@ -68,7 +68,7 @@ def plain_timer_due_at(data: bytes) -> float | None:
 
 
 def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transfer:
-    """Return as much of the state of transfer `id` as its log tells, in stage `unwinding`.
+    """Return as much of the state of transfer `id` as its log contains, in stage `unwinding`.
 
     `log` holds its records, oldest first, and `request` the message that began it. If the newest record
     cannot be read, one before it is used, and everything that may have happened since counts as happened.

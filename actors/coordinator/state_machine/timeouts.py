@@ -7,7 +7,7 @@ from math import ceil
 from warmxfer.schemas import WarmTransferConfig
 
 EFFECT_TIMEOUT_FACTOR = 2.0
-"""Command timeouts for dial, switch, return and end: the gateway may have to look up the outcome."""
+"""Command timeouts for dial, switch, return, end and rescue: the gateway may have to look up the outcome."""
 
 SUMMARY_GRACE_S = 2.0
 """The summarizer falls back by itself at its deadline. The coordinator waits this much longer."""

@@ -74,7 +74,7 @@ async def rescue_caller(
 
 
 async def _check(context: GatewayContext, command: RescueCaller) -> CommandFailed | None:
-    """Return why there is no one to rescue, or None."""
+    """Return why no rescue is needed or possible, or None."""
     # The other half of the time is for the rescue.
     check_s = left_s(context.reply_deadline(command) - LOOK_UP_RESERVE_S) / 2
     legs = await poll_until(lambda within_s: _legs(context, command, within_s), in_s(check_s))

@@ -96,7 +96,7 @@ async def test_the_lock_of_an_ended_transfer_is_taken_over_at_once(after_s: floa
 async def test_a_young_lock_without_a_record_is_kept(after_s: float) -> None:
     """Its coordinator may be about to append the first record: two transfers would have one caller.
 
-    A survivor of an earlier attack: a lock without a record was treated as free.
+    Regression: a lock without a record was treated as free.
     """
     subject = LockSubject("theirs")
     assert await lock(subject, "mine", LOCKED_AT + after_s, theirs=None) == "theirs"

@@ -143,7 +143,7 @@ async def check_given_up(bus: Bus, id: str) -> None:
 async def test_a_transfer_that_no_version_continues_ends_with_the_caller_first(
     fresh_bus: Bus, change: Callable[[Json], None]
 ) -> None:
-    """Before the mend every trigger failed, and giving up failed too, without end."""
+    """Before the fix every trigger failed, and giving up failed too, without end."""
     await run_until_briefing(fresh_bus, "t-new")
     await append(fresh_bus, "t-new", change)
     async with running_coordinators(fresh_bus):

@@ -46,7 +46,7 @@ class TestRecordCache:
         assert not record.fresh
 
     def test_only_a_record_whose_outputs_were_published_is_taken_for_sent(self) -> None:
-        """A survivor of an earlier attack: a failed outbox was taken for sent."""
+        """Regression: a failed outbox counted as sent."""
         cache, record = RecordCache(), cached(sent=False)
         assert not cache.mark_sent("t", 7)
         cache.put("t", record)

@@ -1,6 +1,6 @@
 """The same transfer id with another request: refused with a notice. The same request again: no effect.
 
-Reverted mends that fail here: a coordinator that ignores the second request without a notice; one that lets
+Reverted fixes that fail here: a coordinator that ignores the second request without a notice; one that lets
 a later request start the transfer while an earlier one waits; a dead-lettered repeat that ends the transfer.
 """
 

@@ -81,7 +81,7 @@ def test_a_handover_completes_when_both_legs_are_up() -> None:
 
 
 def test_a_supervisor_who_is_gone_at_the_handover_leads_back() -> None:
-    """Regression, finding 4 of an attack: webhooks lost, agent frozen, complete 9.6 s after the hang-up."""
+    """Regression: webhooks lost and the briefing agent frozen; it completed after the hang-up."""
     transfer = handover_answered(LegReport(up=True, room_id=CONSULTATION), LegReport(up=False))
     assert transfer.stage is Stage.RETURNING
     assert transfer.reply("return_caller").finish_cleanup().result.outcome is Outcome.SUPERVISOR_DISCONNECTED
