@@ -6,8 +6,18 @@ A flood of such messages must not delay the others, so it takes no job and no pl
 - Beyond it a message is removed at once. Once a second one dead letter and one log line say how many, and
   why the last one was unreadable.
 
-Invariant: a message within the budget is removed only after its dead letter is stored. A message beyond it is
-only counted; a crash loses the count of up to a second. Test: `tests/bus/test_unreadable.py`.
+A message of an unknown type may be one of a newer version, so a worker of that version must get it:
+
+- It is given back at each delivery before its last one. Only beyond `MAX_RETURNED` at once it is removed.
+- At its last delivery it is handled within a budget: a dead letter, or the reply to its author.
+- If it is of kind `timeout`, it has no limit but its last delivery. Its transfer has no other timer.
+
+Invariants (`tests/bus/test_unreadable.py`):
+
+- A message within the budget is removed only after its dead letter is stored. A message beyond it is only
+  counted; a crash loses the count of up to a second.
+- A message of an unknown type is delivered as often as any that needs a newer version (`worker.NEWER_TRIES`).
+  One worker gives back at most `MAX_RETURNED` of them, without timeouts, in a pause of a redelivery.
 """
 
 from __future__ import annotations
@@ -29,7 +39,14 @@ PER_S = 5.0
 """Dead letters, and replies to authors, that one worker writes for unreadable messages."""
 NEWER_BURST = 100
 NEWER_PER_S = 20.0
-"""Messages of an unknown type may be those of a newer version, which needs them. They are given back."""
+"""Messages of an unknown type that one worker handles: to give one back with a log line, or to end it."""
+MAX_RETURNED = 2_000
+"""Messages of an unknown type that wait at the broker because this worker gave them back.
+
+The broker delivers nothing new while 10,000 messages of a consumer wait (`stream.MAX_ACK_PENDING`). Five
+workers with that many delay no other message.
+"""
+TIMEOUT = "timeout"
 MAX_QUEUED = 1_000
 REPORT_EVERY_S = 1.0
 LOG_BURST = 5
@@ -49,7 +66,10 @@ class Item(Protocol):
 class UnreadableMessages:
     """The unreadable messages of one worker.
 
-    `handle` handles one within the budget; `remove` removes one beyond it; `publish` stores the summary.
+    - `handle` handles one within the budget; `remove` removes one beyond it; `publish` stores the summary.
+    - `is_last` returns whether a message of an unknown type is not given back any more.
+    - `give_back` gives one back and returns the seconds until it is delivered again. The second argument says
+      whether many are given back, so that the pause must be the longest.
     """
 
     def __init__(
@@ -58,16 +78,24 @@ class UnreadableMessages:
         handle: Callable[[Item], Awaitable[None]],
         remove: Callable[[ConsumerMessage], Awaitable[None]],
         publish: Callable[[Outgoing], Awaitable[object]],
+        is_last: Callable[[Delivery], bool],
+        give_back: Callable[[ConsumerMessage, bool], Awaitable[float]],
     ) -> None:
         self._consumer = consumer
         self._handle = handle
         self._remove = remove
         self._publish = publish
+        self._is_last = is_last
+        self._give_back = give_back
         self._budget = Budget(BURST, PER_S)
         self._newer_budget = Budget(NEWER_BURST, NEWER_PER_S)
         self._log_budget = Budget(LOG_BURST, LOG_PER_S)
         self._queued: deque[Item] = deque()
         self._surplus: deque[ConsumerMessage] = deque()
+        self._to_return: deque[ConsumerMessage] = deque()
+        self._returned: deque[float] = deque()
+        """When each message that was given back is delivered again, by the loop's clock."""
+        self._returned_unlogged = 0
         self._dropped = 0
         self._last: tuple[Delivery, str] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -80,17 +108,24 @@ class UnreadableMessages:
 
     @property
     def surplus(self) -> int:
-        """Messages beyond the budget that are not removed yet. They do take a place in the window."""
-        return len(self._surplus)
+        """Messages to be removed or given back. They do take a place in the window."""
+        return len(self._surplus) + len(self._to_return)
 
     def admit(self, item: Item, error: Exception) -> bool:
-        """Queue `item` if the budget allows it. Otherwise count it, to be removed, and return False."""
-        if len(self._queued) < MAX_QUEUED and self._allows(item, error):
+        """Queue `item` if the budget allows it. Otherwise plan to give it back or remove it; return False."""
+        newer = isinstance(error, NewerVersionNeeded)
+        if newer and item.delivery.kind == TIMEOUT:
+            allowed = True
+        else:
+            allowed = len(self._queued) < MAX_QUEUED and self._budget_of(item, newer=newer)
+        if allowed:
             self._queued.append(item)
             self._start("handle", self._handle_queued)
-            return True
-        self._count(item, error)
-        return False
+        elif newer and self._may_return(item.delivery):
+            self._return(item)
+        else:
+            self._count(item, error)
+        return allowed
 
     def allows_dead_letter(self, item: Item, error: Exception) -> bool:
         """Return whether an unwanted message gets a dead letter. Otherwise it is counted, to be removed."""
@@ -113,6 +148,7 @@ class UnreadableMessages:
             await asyncio.wait(running)
         self._queued.clear()
         await self._remove_surplus()
+        await self._return_all()
         await self._report_once()
 
     def _count(self, item: Item, error: Exception) -> None:
@@ -122,12 +158,33 @@ class UnreadableMessages:
         self._start("remove", self._remove_surplus)
         self._start("report", self._report)
 
-    def _allows(self, item: Item, error: Exception) -> bool:
+    def _budget_of(self, item: Item, *, newer: bool) -> bool:
         now = asyncio.get_running_loop().time()
-        if isinstance(error, NewerVersionNeeded):
-            # It was given back before, within the budget.
-            return item.delivery.delivery_count > 1 or self._newer_budget.take(now)
-        return self._budget.take(now)
+        if not newer:
+            return self._budget.take(now)
+        # A repeat before the last one needs no handler, because it is only given back again.
+        handled = item.delivery.delivery_count == 1 or self._is_last(item.delivery)
+        return handled and self._newer_budget.take(now)
+
+    def _may_return(self, delivery: Delivery) -> bool:
+        """Return whether a message is given back. A repeat takes the place that it had."""
+        if self._is_last(delivery):
+            return False
+        return delivery.delivery_count > 1 or self._waiting() < MAX_RETURNED
+
+    def _waiting(self) -> int:
+        """Return how many messages that this worker gave back are not delivered again yet."""
+        now = asyncio.get_running_loop().time()
+        while self._returned and self._returned[0] <= now:
+            self._returned.popleft()
+        return len(self._returned) + len(self._to_return)
+
+    def _return(self, item: Item) -> None:
+        if item.delivery.delivery_count == 1:
+            self._returned_unlogged += 1
+            self._start("report", self._report)
+        self._to_return.append(item.message)
+        self._start("return", self._return_all)
 
     def _start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = self._tasks.get(name)
@@ -143,13 +200,28 @@ class UnreadableMessages:
         while self._surplus:
             await self._remove(self._surplus.popleft())
 
+    async def _return_all(self) -> None:
+        """Give back what is planned. If more than `NEWER_BURST` wait, each pause is the longest."""
+        while self._to_return:
+            crowded = self._waiting() > NEWER_BURST
+            pause_s = await self._give_back(self._to_return.popleft(), crowded)
+            self._returned.append(asyncio.get_running_loop().time() + pause_s)
+
     async def _report(self) -> None:
-        while self._dropped:
+        while self._dropped or self._returned_unlogged:
             await asyncio.sleep(REPORT_EVERY_S)
             await self._report_once()
 
     async def _report_once(self) -> None:
-        """Publish and log what was removed since the last report. If that fails, the next report has it."""
+        """Log what was given back, publish and log what was removed, since the last report.
+
+        If the dead letter cannot be published, the next report has it.
+        """
+        if self._returned_unlogged:
+            log.warning(
+                "messages_left_to_newer_version", consumer=self._consumer, count=self._returned_unlogged
+            )
+            self._returned_unlogged = 0
         if self._last is None or not self._dropped:
             return
         dropped, (delivery, cause) = self._dropped, self._last

@@ -114,7 +114,12 @@ class Worker:
         self._progress_reporter: asyncio.Task[None] | None = None
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
         self._unreadable = UnreadableMessages(
-            consumer, self._process_unreadable, self._drop, self._publish_outgoing
+            consumer,
+            self._process_unreadable,
+            self._drop,
+            self._publish_outgoing,
+            self._is_last_for_newer,
+            self._give_back_for_newer,
         )
 
     @property
@@ -277,16 +282,26 @@ class Worker:
 
     async def _leave_to_newer(self, item: InFlight, error: NewerVersionNeeded) -> None:
         """Give the message back, so that another worker gets it. Log it only the first time."""
-        tries = item.delivery.delivery_count
-        if tries >= min(NEWER_TRIES, self._max_deliver * HANDLER_ACK_WAITS):
+        if self._is_last_for_newer(item.delivery):
             await self._dead_letter(item, describe_error(error))
             return
+        tries = item.delivery.delivery_count
         if tries == 1:
             log.warning(
                 "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
             )
-        pause_s = min(NEWER_RETRY_MAX_S, NEWER_RETRY_MIN_S * NEWER_RETRY_GROWTH ** (tries - 1))
-        await self._puller.nak(item.message, pause_s * random.uniform(0.75, 1.0))
+        await self._puller.nak(item.message, _pause_for_newer(tries))
+
+    def _is_last_for_newer(self, delivery: Delivery) -> bool:
+        """Return whether a message that needs a newer version is not given back any more."""
+        return delivery.delivery_count >= min(NEWER_TRIES, self._max_deliver * HANDLER_ACK_WAITS)
+
+    async def _give_back_for_newer(self, message: ConsumerMessage, longest: bool) -> float:
+        """Give an unreadable message back without handling it, and return the pause."""
+        pause_s = NEWER_RETRY_MAX_S if longest else _pause_for_newer(message.delivery_count)
+        await self._puller.nak(message, pause_s)
+        await self._puller.request_more()
+        return pause_s
 
     async def _dead_letter(self, item: InFlight, cause: str) -> None:
         """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
@@ -352,6 +367,12 @@ class InFlight:
             delivery_count=message.delivery_count,
             headers=message.headers,
         )
+
+
+def _pause_for_newer(tries: int) -> float:
+    """Return the pause before a message that needs a newer version is delivered again."""
+    pause_s = min(NEWER_RETRY_MAX_S, NEWER_RETRY_MIN_S * NEWER_RETRY_GROWTH ** (tries - 1))
+    return pause_s * random.uniform(0.75, 1.0)
 
 
 def _identity(message: ConsumerMessage) -> tuple[int, float]:

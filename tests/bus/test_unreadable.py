@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -136,6 +137,100 @@ async def test_messages_of_a_newer_version_are_given_back_within_a_budget(
     async with Worker(fresh_bus, "gateway", handle, jobs=4, check=lambda _: newer):
         await settled(fresh_bus, "gateway", 60)
     assert NEWER_BURST <= len(seen) <= NEWER_BURST + unreadable_module.NEWER_PER_S * (loop.time() - began)
+    assert sum(map(stands_for, await letters(fresh_bus))) == FLOOD
+
+
+async def test_a_newer_worker_gets_each_message_that_an_older_one_cannot_read(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last older worker of an upgrade meets a burst.
+
+    Without the return of what is beyond the budget, that worker removes most of it.
+    """
+    monkeypatch.setattr(unreadable_module, "MAX_RETURNED", 2 * FLOOD)
+    newer = NewerVersionNeeded("unknown command")
+    handled: set[int] = set()
+    older_met: list[int] = []
+
+    async def refuse(_: Delivery) -> None:
+        raise newer
+
+    async def handle(delivery: Delivery) -> None:
+        handled.add(delivery.seq)
+
+    def meet(delivery: Delivery) -> Exception:
+        older_met.append(delivery.seq)
+        return newer
+
+    await publish_flood(fresh_bus, lambda n: subjects.work_queue(f"f{n}", "gateway"), b"{}")
+    with capture_logs() as logs:
+        async with Worker(fresh_bus, "gateway", refuse, jobs=4, check=meet):
+            await until(lambda: len(set(older_met)) == FLOOD, within_s=30)
+        async with Worker(fresh_bus, "gateway", handle, jobs=4):
+            await settled(fresh_bus, "gateway", 60)
+    assert len(handled) == FLOOD
+    assert await letters(fresh_bus) == []
+    one_each = [each for each in logs if each["event"] == "message_left_to_newer_version"]
+    summed = [each["count"] for each in logs if each["event"] == "messages_left_to_newer_version"]
+    assert len(one_each) + sum(summed) == FLOOD
+
+
+async def test_a_timeout_of_a_newer_version_is_never_surplus(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transfer whose timer is removed has none. At its last delivery `on_dead_letter` handles it."""
+    monkeypatch.setattr("warmxfer.bus.worker.NEWER_TRIES", 2)
+    monkeypatch.setattr("warmxfer.bus.worker.NEWER_RETRY_MIN_S", 0.05)
+    monkeypatch.setattr(unreadable_module, "NEWER_BURST", 3)
+    monkeypatch.setattr(unreadable_module, "MAX_QUEUED", 5)
+    ended: list[str] = []
+
+    async def refuse(_: Delivery) -> None:
+        raise NewerVersionNeeded("unknown timer")
+
+    async def end(delivery: Delivery, cause: str) -> None:
+        ended.append(delivery.transfer_id)
+
+    timers = [f"t{n}" for n in range(300)]
+    await fresh_bus.publish_all([Outgoing(subjects.timeout(id), b"{}") for id in timers])
+    newer = NewerVersionNeeded("unknown timer")
+    async with Worker(fresh_bus, "coordinator", refuse, jobs=2, check=lambda _: newer, on_dead_letter=end):
+        await settled(fresh_bus, "coordinator", 60)
+    assert sorted(ended) == sorted(timers)
+
+
+async def test_a_flood_of_an_unknown_type_is_bounded_and_delays_no_other_message(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most `MAX_RETURNED` wait at the broker, and none is delivered more than `NEWER_TRIES` times.
+
+    Without that limit each message is delivered again, and the third assertion fails.
+    """
+    monkeypatch.setattr("warmxfer.bus.worker.NEWER_TRIES", 3)
+    monkeypatch.setattr(unreadable_module, "MAX_RETURNED", 50)
+    monkeypatch.setattr(unreadable_module, "NEWER_BURST", 10)
+    delivered: Counter[int] = Counter()
+    done: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.data == GARBAGE:
+            raise NewerVersionNeeded("unknown command")
+        done.append(delivery.transfer_id)
+
+    def count(delivery: Delivery) -> Exception | None:
+        if delivery.data != GARBAGE:
+            return None
+        delivered[delivery.seq] += 1
+        return NewerVersionNeeded("unknown command")
+
+    await publish_flood(fresh_bus, lambda n: subjects.work_queue(f"f{n}", "gateway"))
+    await fresh_bus.publish_all([Outgoing(subjects.work_queue(f"g{n}", "gateway"), b"{}") for n in range(7)])
+    async with Worker(fresh_bus, "gateway", handle, jobs=2, check=count):
+        await until(lambda: len(done) == 7, within_s=30)
+        await settled(fresh_bus, "gateway", 60)
+    assert len(delivered) == FLOOD
+    assert max(delivered.values()) == 3
+    assert sum(times > 1 for times in delivered.values()) < FLOOD / 2
     assert sum(map(stands_for, await letters(fresh_bus))) == FLOOD
 
 
