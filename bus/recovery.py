@@ -9,6 +9,9 @@ process remembers the newest acknowledgement floor of its consumer: the number u
 acknowledged. The new consumer starts after it. If no process remembers a floor, the whole stream is delivered
 again, because a repeated message is harmless and a lost one is not.
 
+A stream that exists stops no running transfer, also if `check_limits` refuses it or it cannot be updated: the
+pulls go on. The check `stream` of the readiness then names the field and the remedy.
+
 - Invariant: one attempt at a time in a process.
 - Invariant: a floor is used only for the history in which it was read. In another history the message with
   that number does not exist, or was stored after the floor was read.
@@ -49,6 +52,8 @@ class StreamRecovery:
         self._lock = asyncio.Lock()
         self._floors: dict[str, AckFloor] = {}
         self._denied: set[str] = set()
+        self._stream_refused: str | None = None
+        connection.readiness.add("stream", lambda: self._stream_refused)
 
     @property
     def missing_reports(self) -> int:
@@ -93,12 +98,21 @@ class StreamRecovery:
         if info is None:
             return f"stream {stream.STREAM} has no consumer {consumer}"
         self._floors[consumer] = _floor_of(info)
+        if self._stream_refused is not None and consumer == stream.COORDINATOR:
+            await self._check_stream()
         return None
 
     async def _ensure(self, consumer: str) -> None:
-        if consumer == stream.COORDINATOR:
+        try:
+            info = await stream.consumer_info(self._connection, consumer, ATTEMPT_S)
+        except StreamMissing:
+            if consumer != stream.COORDINATOR:
+                raise
             await stream.ensure_stream(self._connection, self._connection.settings, ATTEMPT_S)
-        if await stream.consumer_info(self._connection, consumer, ATTEMPT_S) is not None:
+            info = await stream.consumer_info(self._connection, consumer, ATTEMPT_S)
+        if consumer == stream.COORDINATOR:
+            await self._check_stream()
+        if info is not None:
             return
         start = await self._start_of(consumer)
         created = await stream.create_consumer(
@@ -107,6 +121,22 @@ class StreamRecovery:
         if start is not None and not created["delivered"]["consumer_seq"]:
             start = await self._move(consumer, start)
         log.warning("consumer_created", consumer=consumer, starts_at=start or "the oldest message")
+
+    async def _check_stream(self) -> None:
+        """Update the stream if that is necessary, and set what the readiness says of it. Never raises."""
+        try:
+            async with asyncio.timeout(FLOOR_TIMEOUT_S):
+                await stream.ensure_stream(self._connection, self._connection.settings, FLOOR_TIMEOUT_S)
+        except (AccessDenied, RetryableError, TimeoutError) as error:
+            log.debug("stream_not_checked", why=str(error) or "timeout")
+        except InvalidRequest as error:
+            if str(error) != self._stream_refused:
+                log.error("stream_refused", why=str(error))
+            self._stream_refused = str(error)
+        else:
+            if self._stream_refused is not None:
+                log.info("stream_accepted")
+            self._stream_refused = None
 
     async def _start_of(self, consumer: str) -> int | None:
         """Return the number at which a new consumer starts, or None for the oldest message."""

@@ -27,10 +27,12 @@ from warmxfer.bus import (
     Worker,
     subjects,
 )
+from warmxfer.bus import stream as stream_module
 from warmxfer.bus.messages import ConsumerMessage
 from warmxfer.bus.pull_consumer import PullConsumer
 from warmxfer.bus.recovery import AckFloor, start_after
 from warmxfer.bus.stream import CONSUMERS, STREAM
+from warmxfer.bus.subjects import STREAM_SUBJECTS
 
 WORK_GOES_ON_S = 10.0
 """The promise: a worker has work again this long after its stream or consumer vanished."""
@@ -226,6 +228,93 @@ async def test_a_worker_without_a_coordinator_waits_for_the_stream_and_says_so(
                 await until(lambda: not bus.readiness.failing())
     awaited = [entry for entry in logs if entry["event"] == "consumer_awaited"]
     assert {(entry["consumer"], entry["log_level"]) for entry in awaited} == {("gateway", "warning")}
+
+
+async def change_stream(bus: Bus, **fields: object) -> None:
+    """Change the stream as an operator does, past the checks of warmxfer."""
+    info = await bus._connection.api(f"STREAM.INFO.{STREAM}")
+    await api(bus, f"STREAM.UPDATE.{STREAM}", info["config"] | fields)
+
+
+async def reconnect(bus: Bus, server: EmbeddedServer) -> None:
+    """Restart the broker on its disk, and wait until `bus` is connected again."""
+    await server.stop()
+    await until(lambda: not bus.connected)
+    await server.start()
+    await until(lambda: bus.connected)
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["its consumer there", "its consumer deleted"])
+@pytest.mark.parametrize(
+    ("field", "remedy"),
+    [("max_bytes", "--max-bytes=-1"), ("max_msgs", "--max-msgs=-1")],
+)
+async def test_a_limit_that_is_set_on_the_live_stream_stops_no_coordinator(
+    field: str, remedy: str, lost: bool, tmp_path: Path
+) -> None:
+    """The stream and its consumer exist, so running transfers go on. The readiness says what is wrong.
+
+    If the limit counts as a missing consumer, no message is handled until an operator removes it.
+    """
+    received = Received()
+    async with EmbeddedServer(store_dir=tmp_path / "store") as server:
+        settings = BusSettings(url=server.url)
+        with capture_logs() as logs:
+            async with await Bus.connect(settings, name="coordinator") as bus:
+                await bus.ensure()
+                async with Worker(bus, "coordinator", received, jobs=1):
+                    await bus.publish(subjects.event("before"), b"")
+                    await until(lambda: received.ids["before"] == 1)
+                    await change_stream(bus, **{field: 50_000_000})
+                    if lost:
+                        await delete_consumer(bus, "coordinator")
+                    await reconnect(bus, server)
+                    await until(lambda: bool(refusals(bus)))
+                    assert f"{field} of stream {STREAM} is 50000000" in refusals(bus)[0]
+                    assert remedy in refusals(bus)[0]
+                    for n in range(3):
+                        await bus.publish(subjects.event(f"after{n}"), b"", deadline_s=WORK_GOES_ON_S)
+                        await until(lambda n=n: received.ids[f"after{n}"] == 1)
+                    await until(lambda: len(bus.readiness.failing()) == 1)
+                    await change_stream(bus, **{field: -1})
+                    await until(lambda: not bus.readiness.failing())
+    assert [entry["event"] for entry in logs].count("stream_refused") == 1
+
+
+def refusals(bus: Bus) -> list[str]:
+    return [line for line in bus.readiness.failing() if line.startswith("stream: ")]
+
+
+async def test_a_stream_that_cannot_be_updated_stops_no_coordinator(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storage of a stream cannot be changed in place, so this update is refused."""
+    received = Received()
+    wanted = stream_module.stream_definition(fresh_bus.settings) | {"storage": "memory"}
+    async with Worker(fresh_bus, "coordinator", received, jobs=1):
+        monkeypatch.setattr(stream_module, "stream_definition", lambda _: wanted)
+        await fresh_bus._connection._on_reconnect()
+        await until(lambda: bool(refusals(fresh_bus)))
+        assert "storage='file'" in refusals(fresh_bus)[0]
+        await fresh_bus.publish(subjects.event("after"), b"")
+        await until(lambda: received.ids["after"] == 1)
+        await until(lambda: len(fresh_bus.readiness.failing()) == 1)
+
+
+async def test_a_subject_that_the_live_stream_lacks_is_added_again(fresh_bus: Bus) -> None:
+    """The consumer is there, and a publish fails. So the check of the stream also updates it."""
+    received = Received()
+    async with Worker(fresh_bus, "coordinator", received, jobs=1):
+        await change_stream(fresh_bus, subjects=list(STREAM_SUBJECTS[1:]))
+        await fresh_bus._connection._on_reconnect()
+        await until(lambda: not fresh_bus.readiness.failing())
+
+        async def stored() -> list[str]:
+            return (await fresh_bus._connection.api(f"STREAM.INFO.{STREAM}"))["config"]["subjects"]
+
+        async with asyncio.timeout(WORK_GOES_ON_S):
+            while set(await stored()) != set(STREAM_SUBJECTS):
+                await asyncio.sleep(0.02)
 
 
 async def test_readiness_is_false_while_nothing_answers_a_pull(fresh_bus: Bus) -> None:
