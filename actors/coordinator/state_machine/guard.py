@@ -107,16 +107,17 @@ def caller_gone(ctx: StepContext) -> None:
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
     """The session released the caller, closed, or holds the caller for a new transfer.
 
-    A return that was begun goes on: a notice says how it ended.
+    A return that was begun goes on: a notice says how it ended. A session that holds the caller for a new
+    transfer is alive, and ignores a release of this one: none is sent, and the caller is not rescued.
     """
     if event.cause in ("new_transfer", "session_closed") and not is_alone(ctx):
         _end(ctx, leave=False)
     elif event.cause == "session_closed":
         if ctx.config.rescue is not UNSET:
             session_lost(ctx)
-    elif ctx.replied_to is not None or ctx.state.awaits(ReleaseCaller):
+    elif event.cause == "new_transfer" or ctx.replied_to is not None or ctx.state.awaits(ReleaseCaller):
         ctx.stop_waiting_for(ReleaseCaller)
-        ctx.state.caller_released = True
+        ctx.state.caller_released, ctx.state.session_lost = True, False
         _end_if_returned(ctx)
 
 
@@ -255,8 +256,9 @@ def rescue_failed(ctx: StepContext, event: CommandFailed) -> None:
 
 
 def not_rescued(ctx: StepContext) -> None:
-    """There is no rescue, or it was not confirmed."""
-    _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
+    """There is no rescue, or it was not confirmed. A session that has a new transfer is alive meanwhile."""
+    if ctx.state.session_lost:
+        _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
     _end_if_returned(ctx)
 
 
