@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from warmxfer.actors.coordinator.inbound_events import with_defaults
 from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine.timeouts import guard_return_s
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -220,4 +221,71 @@ def test_a_new_transfer_shows_that_the_session_is_not_lost() -> None:
     transfer = time_out(back(), ReleaseCaller)
     transfer.apply(TAKEN)
     transfer.fail("rescue_caller", FailureKind.REFUSED)
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+
+
+# ── a rescue that has not begun ──────────────────────────────────────────────────────────────────
+
+
+def not_begun(transfer: TransferBuilder) -> TransferBuilder:
+    """Reply that the provider did not answer: nothing is claimed."""
+    return transfer.fail("rescue_caller", FailureKind.REFUSED, not_begun=True)
+
+
+def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
+    """Fails if each failure of a rescue is final: a short outage of the provider then costs the rescue."""
+    transfer = not_begun(time_out(back(), ReleaseCaller))
+    assert (transfer.stage, notices(transfer)) == (Stage.GUARDING, [])
+    failed_at = transfer.now
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.now - failed_at == pytest.approx(2.0, abs=0.3)
+    transfer.reply("rescue_caller")
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+
+
+def test_a_rescue_that_never_begins_leaves_the_caller_alone() -> None:
+    transfer = time_out(back(), ReleaseCaller)
+    began_at = transfer.now
+    while transfer.stage is Stage.GUARDING:
+        if transfer.state.awaits(RescueCaller):
+            not_begun(transfer)
+        else:
+            transfer.fire_timer()
+    assert transfer.now - began_at == pytest.approx(guard_return_s(transfer.state.request.config), abs=1.0)  # type: ignore[union-attr]
+    assert 5 < len(transfer.sent(RescueCaller)) < 30
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_each_repeat_of_the_return_requests_a_rescue_that_has_not_begun() -> None:
+    transfer = alone()
+    transfer.fail("return_caller", FailureKind.UNKNOWN)
+    time_out(transfer, ReleaseCaller)
+    not_begun(transfer)
+    if transfer.state.awaits(ReturnCaller):
+        transfer.fail("return_caller", FailureKind.UNKNOWN)
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.state.awaits(ReturnCaller)
+    not_begun(transfer).reply("return_caller")
+    assert len(transfer.sent(RescueCaller)) == 3, "the caller is back, and no session is there"
+    transfer.reply("rescue_caller")
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+
+
+def test_a_return_that_is_given_up_with_an_open_rescue_leaves_the_caller_alone() -> None:
+    transfer = alone()
+    transfer.fail("return_caller", FailureKind.UNKNOWN)
+    not_begun(time_out(transfer, ReleaseCaller))
+    transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="a bug"))
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_a_dead_lettered_deadline_ends_the_repeats_of_a_rescue() -> None:
+    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="a bug"))
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_a_new_transfer_ends_the_repeats_of_a_rescue() -> None:
+    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer.apply(TAKEN)
     assert_over(transfer, NoticeKind.CALLER_RETURNED)
