@@ -323,6 +323,9 @@ class CommandFailed(CommandReply, frozen=True, kw_only=True):
     detail: ReasonText = ""
     status: int | None = None
     """The provider's HTTP status, if there was one."""
+    not_begun: bool = False
+    """The effect was neither claimed nor requested, and the command may be sent again. An older gateway does
+    not say so."""
 
 
 AnyEvent = (

@@ -84,11 +84,20 @@ def why_unreadable(
 
 
 def command_failed(
-    command: Command, failure: FailureKind, detail: str, *, status: int | None = None
+    command: Command,
+    failure: FailureKind,
+    detail: str,
+    *,
+    status: int | None = None,
+    not_begun: bool = False,
 ) -> CommandFailed:
     """Return the reply that `command` failed; `failure` says what may have happened at the provider."""
     return CommandFailed(
-        command_id=command.command_id, failure=failure, detail=detail[:MAX_DETAIL_CHARS], status=status
+        command_id=command.command_id,
+        failure=failure,
+        detail=detail[:MAX_DETAIL_CHARS],
+        status=status,
+        not_begun=not_begun,
     )
 
 

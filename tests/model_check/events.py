@@ -267,6 +267,11 @@ ABSTRACT_EVENTS: list[AbstractEvent] = [
     plain_event("released: lease expired", CallerReleased(command_id=None, cause="bus_silent")),
     plain_event("released: session closed", CallerReleased(command_id=None, cause="session_closed")),
     reply("rescue_caller", "rescued", lambda c: CallerRescued(command_id=c, by="agent"), accepted_late=True),
+    reply(
+        "rescue_caller",
+        "rescue_caller failed: not begun",
+        lambda c: CommandFailed(command_id=c, failure=FailureKind.REFUSED, not_begun=True),
+    ),
     plain_event("released: new transfer", CallerReleased(command_id=None, cause="new_transfer")),
     reply("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
     reply(

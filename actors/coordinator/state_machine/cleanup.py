@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     LeaveConsultation,
     Outcome,
     ReleaseCaller,
+    RescueCaller,
     ReturnCaller,
     RoomClosed,
     WarmTransferPhase,
@@ -125,12 +126,19 @@ def finish_if_clean(ctx: StepContext) -> None:
     """Close the room as soon as no reply is outstanding, then finish the transfer."""
     if any(ctx.policies[ctx.command_of(each)].blocks_cleanup for each in ctx.state.pending.values()):
         return
+    if ctx.state.stage is Stage.UNWINDING and ctx.state.check_due_at is not None:
+        return  # a rescue is requested again then
     if not close_room(ctx):
         finish_now(ctx)
 
 
 def finish_now(ctx: StepContext) -> None:
-    """Finish the transfer; the evidence names the commands whose replies are still outstanding."""
+    """Finish the transfer; the evidence names the commands whose replies are still outstanding.
+
+    A rescue without a reply may be requested again after the end: the claim prevents a second one.
+    """
+    if ctx.state.awaits(RescueCaller):
+        ctx.state.rescue_requested = False
     if ctx.state.awaits(CreateRoom) and ctx.state.room is RoomStatus.NONE:
         ctx.state.room = RoomStatus.CREATE_UNCONFIRMED
     if ctx.state.awaits(CloseRoom):

@@ -167,12 +167,14 @@ ON_STAGE_TIMEOUT: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.HANDING_OVER: bridge.handover_timed_out,
     Stage.RETURNING: _return_stage_timed_out,
     Stage.UNWINDING: rescue_replies.cleanup_stage_timed_out,
-    Stage.GUARDING: guard.give_up_return,
+    Stage.GUARDING: guard.stage_timed_out,
 }
-"""What happens when a stage times out. Every live stage has an entry. A guard times out while it returns."""
+"""What happens when a stage times out. Every live stage has an entry. A guard times out while it returns, or
+while it repeats a rescue."""
 
 ON_CHECK_DUE: Mapping[Stage, Callable[[StepContext], None]] = {
     Stage.RETURNING: bridge.request_return,
+    Stage.UNWINDING: rescue_replies.repeat_rescue,
     Stage.GUARDING: guard.check_due,
     Stage.CANCELLED: check_leftovers,
     Stage.FAILED: check_leftovers,

@@ -67,9 +67,12 @@ NO_SESSION = "The supervisor hung up, and no session answered for the caller."
 
 
 def check_due(ctx: StepContext) -> None:
-    """Check both legs, or repeat the return of a caller who is alone."""
+    """Check both legs, or repeat the return or the rescue of a caller who is alone."""
     if is_returning(ctx):
         _request_return(ctx)
+    elif is_alone(ctx):
+        ctx.state.check_due_at = None
+        rescue_caller(ctx)
     else:
         ctx.state.checks += 1
         check_legs(ctx)
@@ -107,16 +110,17 @@ def caller_gone(ctx: StepContext) -> None:
 def session_released(ctx: StepContext, event: CallerReleased) -> None:
     """The session released the caller, closed, or holds the caller for a new transfer.
 
-    A return that was begun goes on: a notice says how it ended.
+    A return that was begun goes on: a notice says how it ended. A session that holds the caller for a new
+    transfer is alive, and ignores a release of this one: none is sent, and the caller is not rescued.
     """
     if event.cause in ("new_transfer", "session_closed") and not is_alone(ctx):
         _end(ctx, leave=False)
     elif event.cause == "session_closed":
         if ctx.config.rescue is not UNSET:
             session_lost(ctx)
-    elif ctx.replied_to is not None or ctx.state.awaits(ReleaseCaller):
+    elif event.cause == "new_transfer" or ctx.replied_to is not None or ctx.state.awaits(ReleaseCaller):
         ctx.stop_waiting_for(ReleaseCaller)
-        ctx.state.caller_released = True
+        ctx.state.caller_released, ctx.state.session_lost = True, False
         _end_if_returned(ctx)
 
 
@@ -126,11 +130,17 @@ def timer_lost(ctx: StepContext) -> None:
         give_up_return(ctx)
     elif ctx.state.awaits(ReleaseCaller):
         session_lost(ctx)
-    elif ctx.state.awaits(RescueCaller):
-        ctx.stop_waiting_for(RescueCaller)
-        not_rescued(ctx)
+    elif is_alone(ctx):
+        _give_up_rescue(ctx)
     else:
         _end(ctx)
+
+
+def stage_timed_out(ctx: StepContext) -> None:
+    if is_returning(ctx):
+        give_up_return(ctx)
+    else:
+        _give_up_rescue(ctx)
 
 
 # ── the caller is alone ──────────────────────────────────────────────────────────────────────────
@@ -158,20 +168,20 @@ def supervisor_gone(ctx: StepContext) -> None:
     ctx.state.caller = CallerPlace.MOVED
     ctx.state.checks = 0
     ctx.stop_waiting_for(CheckLegs)
-    _extend_return(ctx)
+    _extend_stage(ctx)
     _request_return(ctx)
 
 
 def return_failed(ctx: StepContext, event: CommandFailed) -> None:
     """Repeat the return. If the provider does not say where the caller is, its time starts again."""
     if event.failure is FailureKind.UNKNOWN:
-        _extend_return(ctx)
+        _extend_stage(ctx)
     schedule_check(ctx)
     _ask_session(ctx)
 
 
 def return_timed_out(ctx: StepContext) -> None:
-    _extend_return(ctx)
+    _extend_stage(ctx)
     _request_return(ctx)
     _ask_session(ctx)
 
@@ -190,6 +200,7 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
         awaited = ctx.config.rescue is not UNSET
         ctx.send(ReleaseCaller, awaited=awaited, line=ctx.config.lines.supervisor_left)
     close_room(ctx, awaited=False)
+    rescue_caller(ctx)
     _end_if_returned(ctx)
 
 
@@ -199,6 +210,8 @@ def give_up_return(ctx: StepContext) -> None:
         _release(ctx, awaited=False)
     if not ctx.state.session_lost:
         _publish_notice(ctx, NoticeKind.CALLER_ALONE, NOT_RETURNED)
+    elif ctx.config.rescue and (ctx.state.awaits(RescueCaller) or not ctx.state.rescue_requested):
+        _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
     _end(ctx, leave=False)
 
 
@@ -250,22 +263,41 @@ def rescued(ctx: StepContext, event: CallerRescued) -> None:
 def rescue_failed(ctx: StepContext, event: CommandFailed) -> None:
     if event.failure is FailureKind.CALLER_GONE:
         caller_gone(ctx)
+    elif event.not_begun and ctx.state.session_lost:
+        _repeat_rescue_later(ctx)
     else:
         not_rescued(ctx)
 
 
+def _repeat_rescue_later(ctx: StepContext) -> None:
+    """Request a rescue again that has not begun: with the next return, or after a pause."""
+    ctx.state.rescue_requested = False
+    if is_returning(ctx):
+        return
+    if ctx.state.stage_due_at is None:
+        _extend_stage(ctx)
+    schedule_check(ctx)
+
+
+def _give_up_rescue(ctx: StepContext) -> None:
+    ctx.stop_waiting_for(RescueCaller)
+    not_rescued(ctx)
+
+
 def not_rescued(ctx: StepContext) -> None:
-    """There is no rescue, or it was not confirmed."""
-    _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
+    """There is no rescue, or it was not confirmed. A session that has a new transfer is alive meanwhile."""
+    if ctx.state.session_lost:
+        _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
     _end_if_returned(ctx)
 
 
 def _request_return(ctx: StepContext) -> None:
     ctx.state.check_due_at = None
     send_return(ctx)
+    rescue_caller(ctx)
 
 
-def _extend_return(ctx: StepContext) -> None:
+def _extend_stage(ctx: StepContext) -> None:
     latest_at = (ctx.state.ended_at or ctx.now) + timeouts.MAX_CALLER_SEARCH_S
     ctx.state.stage_due_at = min(ctx.now + timeouts.guard_return_s(ctx.config), latest_at)
 

@@ -7,6 +7,7 @@ Invariants (tests/model_check, I29 and I30):
 
 - If the session is lost, the evidence says so, and whether a rescue was dialled or dispatched.
 - The coordinator waits for one `RescueCaller` at most. The gateway dials or dispatches once per transfer.
+- A rescue that has certainly not begun is requested again while clean-up or the guard lasts.
 - A rescue changes no outcome.
 """
 

@@ -6,6 +6,7 @@ from warmxfer.schemas import CallerRescued, Command, CommandFailed, FailureKind,
 
 from . import guard
 from .cleanup import cleanup_timed_out, finish_if_clean, finish_now, send_return
+from .leg_checks import schedule_check
 from .rescue import UNCONFIRMED, add_caller_evidence, lose_session, rescue_caller
 from .state import Stage
 from .step_context import StepContext
@@ -61,7 +62,7 @@ def caller_rescued(ctx: StepContext, event: CallerRescued) -> None:
 
 
 def rescue_failed(ctx: StepContext, event: CommandFailed) -> None:
-    """No rescue was made, or its outcome is unknown. It is not repeated."""
+    """No rescue was made, or its outcome is unknown. Only one that has not begun is repeated."""
     if ctx.state.stage is Stage.GUARDING:
         guard.rescue_failed(ctx, event)
         return
@@ -74,10 +75,21 @@ def rescue_failed(ctx: StepContext, event: CommandFailed) -> None:
             ctx.state.rescue_requested = False
             add_caller_evidence(ctx, "with the supervisor")
             ctx.add_evidence(caller_rescued=NOT_NEEDED)
+        case _ if event.not_begun:
+            ctx.state.rescue_requested = False
+            ctx.add_evidence(caller_rescued=f"failed: {event.detail or event.failure.value}")
+            schedule_check(ctx)
         case FailureKind.UNKNOWN:
             ctx.add_evidence(caller_rescued=f"{UNCONFIRMED}: {event.detail}")
         case _:
             ctx.add_evidence(caller_rescued=f"failed: {event.detail or event.failure.value}")
+    finish_if_clean(ctx)
+
+
+def repeat_rescue(ctx: StepContext) -> None:
+    """Request a rescue again that had not begun."""
+    ctx.state.check_due_at = None
+    rescue_caller(ctx)
     finish_if_clean(ctx)
 
 

@@ -206,9 +206,10 @@ class TransferFields(Struct, kw_only=True):
     """The session unmuted the caller, on a command or by itself. It says nothing about the caller's place."""
 
     session_lost: bool = False
-    """No session answered the release of a caller who had not hung up."""
+    """No session answered the release of a caller who had not hung up, nor holds them for a new transfer."""
     rescue_requested: bool = False
-    """`RescueCaller` was sent, and its reply did not say that no rescue is needed yet."""
+    """`RescueCaller` was sent, and may not be sent again: no reply said that it is not needed yet or has not
+    begun, and clean-up did not end without a reply."""
 
     room_id: str | None = None
     consultation_session_id: str | None = None

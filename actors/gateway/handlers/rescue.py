@@ -79,7 +79,7 @@ async def _check(context: GatewayContext, command: RescueCaller) -> CommandFaile
     check_s = left_s(context.reply_deadline(command) - LOOK_UP_RESERVE_S) / 2
     legs = await poll_until(lambda within_s: _legs(context, command, within_s), in_s(check_s))
     if legs is None:
-        return command_failed(command, FailureKind.REFUSED, LEGS_UNKNOWN)
+        return command_failed(command, FailureKind.REFUSED, LEGS_UNKNOWN, not_begun=True)
     if isinstance(legs, Rejected):
         return command_rejected(command, legs)
     caller, supervisor = legs.caller, legs.supervisor

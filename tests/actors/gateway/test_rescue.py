@@ -24,6 +24,7 @@ from .gateway_fixture import OUR_NUMBER, SUPERVISOR, GatewayHarness
 
 RESCUER = "+14155550114"
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
+LOOK_UP = {"method": "GET", "path": "/v2/sip/call/*"}
 DISPATCH = {"method": "POST", "path": "/v2/agent/dispatch"}
 AGENT = RescueByAgent(agent_id="sandbox-agent")
 
@@ -124,11 +125,22 @@ async def test_a_caller_who_is_with_the_supervisor_is_not_rescued(harness: Gatew
     assert dispatch["roomId"] == primary
 
 
+async def test_a_rescue_during_an_outage_of_the_provider_has_not_begun(harness: GatewayHarness) -> None:
+    """Nothing is claimed, and the same transfer is rescued after the outage."""
+    caller = await rescued(harness)
+    await harness.cloud.break_once("status", LOOK_UP, times=0, status=503)
+    reply = await caller.fail(by_dial())
+    assert (reply.failure, reply.not_begun) == (FailureKind.REFUSED, True)
+    await harness.cloud.http.delete("/sandbox/faults")
+    await caller.rescue(by_dial())
+    assert len(await caller.executed()) == 1
+
+
 async def test_a_caller_in_another_room_is_not_rescued(harness: GatewayHarness) -> None:
     caller = await rescued(harness)
     elsewhere = await harness.cloud.open_room()
     reply = await caller.fail(by_dial(), room_id=elsewhere)
-    assert reply.failure is FailureKind.REFUSED
+    assert (reply.failure, reply.not_begun) == (FailureKind.REFUSED, False)
     assert await caller.executed() == []
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
+from warmxfer.actors.coordinator.inbound_events import with_defaults
 from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine.timeouts import guard_return_s
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -21,13 +24,14 @@ from warmxfer.schemas import (
     ReleaseCaller,
     RescueByAgent,
     RescueCaller,
+    ReturnCaller,
     SupervisorCallEnded,
     TransferBroken,
     TransferNotice,
     WarmTransferResult,
 )
 
-from .transfer_builder import CALLER_CALL, PRIMARY, SUPERVISOR_CALL, TransferBuilder
+from .transfer_builder import CALLER_CALL, PRIMARY, SUPERVISOR_CALL, TransferBuilder, request
 
 HUNG_UP = SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP)
 AGENT = RescueByAgent(agent_id="agent-1")
@@ -165,3 +169,123 @@ def test_a_dead_lettered_deadline_counts_as_a_release_without_an_answer() -> Non
     assert len(transfer.sent(RescueCaller)) == 1
     transfer.apply(lost)
     assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+# ── a new transfer holds the caller ──────────────────────────────────────────────────────────────
+
+TAKEN = CallerReleased(command_id=None, cause="new_transfer")
+
+
+def with_admitted_defaults(rescue: Any) -> TransferBuilder:
+    """Return `alone` with the config that admission writes: without a choice, the rescue is None."""
+    admitted = with_defaults(request(rescue=rescue)).config.rescue
+    return alone(admitted)
+
+
+@pytest.mark.parametrize("rescue", [UNSET, AGENT])
+def test_a_new_transfer_during_the_return_leaves_no_release_and_no_rescue(rescue: Any) -> None:
+    """The session ignores a release that is older than the hold of the new transfer.
+
+    Fails if only a release that is awaited counts as answered: then the release times out, and the caller is
+    rescued beside the AI of the new transfer, or is said to be alone.
+    """
+    transfer = with_admitted_defaults(rescue)
+    transfer.apply(TAKEN)
+    assert transfer.stage is Stage.GUARDING
+    transfer.reply("return_caller")
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+    assert (transfer.sent(ReleaseCaller), transfer.sent(RescueCaller)) == ([], [])
+
+
+@pytest.mark.parametrize("rescue", [UNSET, AGENT])
+def test_a_new_transfer_after_the_return_answers_the_release(rescue: Any) -> None:
+    transfer = with_admitted_defaults(rescue).reply("return_caller")
+    transfer.apply(TAKEN)
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+    assert transfer.sent(RescueCaller) == []
+
+
+@pytest.mark.parametrize("rescue", [UNSET, AGENT])
+def test_a_return_that_fails_after_a_new_transfer_asks_no_session(rescue: Any) -> None:
+    transfer = with_admitted_defaults(rescue)
+    transfer.apply(TAKEN)
+    transfer.fail("return_caller", FailureKind.REFUSED)
+    transfer.fire_timers_until_sent(ReturnCaller)
+    transfer.reply("return_caller")
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+    assert (transfer.sent(ReleaseCaller), transfer.sent(RescueCaller)) == ([], [])
+
+
+def test_a_new_transfer_shows_that_the_session_is_not_lost() -> None:
+    """The rescue was sent already: its failure does not leave the caller alone."""
+    transfer = time_out(back(), ReleaseCaller)
+    transfer.apply(TAKEN)
+    transfer.fail("rescue_caller", FailureKind.REFUSED)
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)
+
+
+# ── a rescue that has not begun ──────────────────────────────────────────────────────────────────
+
+
+def not_begun(transfer: TransferBuilder) -> TransferBuilder:
+    """Reply that the provider did not answer: nothing is claimed."""
+    return transfer.fail("rescue_caller", FailureKind.REFUSED, not_begun=True)
+
+
+def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
+    """Fails if each failure of a rescue is final: a short outage of the provider then costs the rescue."""
+    transfer = not_begun(time_out(back(), ReleaseCaller))
+    assert (transfer.stage, notices(transfer)) == (Stage.GUARDING, [])
+    failed_at = transfer.now
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.now - failed_at == pytest.approx(2.0, abs=0.3)
+    transfer.reply("rescue_caller")
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+
+
+def test_a_rescue_that_never_begins_leaves_the_caller_alone() -> None:
+    transfer = time_out(back(), ReleaseCaller)
+    began_at = transfer.now
+    while transfer.stage is Stage.GUARDING:
+        if transfer.state.awaits(RescueCaller):
+            not_begun(transfer)
+        else:
+            transfer.fire_timer()
+    assert transfer.now - began_at == pytest.approx(guard_return_s(transfer.state.request.config), abs=1.0)  # type: ignore[union-attr]
+    assert 5 < len(transfer.sent(RescueCaller)) < 30
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_each_repeat_of_the_return_requests_a_rescue_that_has_not_begun() -> None:
+    transfer = alone()
+    transfer.fail("return_caller", FailureKind.UNKNOWN)
+    time_out(transfer, ReleaseCaller)
+    not_begun(transfer)
+    if transfer.state.awaits(ReturnCaller):
+        transfer.fail("return_caller", FailureKind.UNKNOWN)
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.state.awaits(ReturnCaller)
+    not_begun(transfer).reply("return_caller")
+    assert len(transfer.sent(RescueCaller)) == 3, "the caller is back, and no session is there"
+    transfer.reply("rescue_caller")
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+
+
+def test_a_return_that_is_given_up_with_an_open_rescue_leaves_the_caller_alone() -> None:
+    transfer = alone()
+    transfer.fail("return_caller", FailureKind.UNKNOWN)
+    not_begun(time_out(transfer, ReleaseCaller))
+    transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="a bug"))
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_a_dead_lettered_deadline_ends_the_repeats_of_a_rescue() -> None:
+    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="a bug"))
+    assert_over(transfer, NoticeKind.CALLER_ALONE)
+
+
+def test_a_new_transfer_ends_the_repeats_of_a_rescue() -> None:
+    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer.apply(TAKEN)
+    assert_over(transfer, NoticeKind.CALLER_RETURNED)

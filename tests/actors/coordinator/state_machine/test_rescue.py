@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from warmxfer.actors.coordinator.inbound_events import with_defaults
 from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine.timeouts import unwinding_s
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -263,3 +264,62 @@ def test_a_caller_who_was_with_the_supervisor_is_rescued_once_they_are_alone(how
 def test_the_release_is_sent_before_the_rescue() -> None:
     order = [type(each) for each in lost().commands if isinstance(each, ReleaseCaller | RescueCaller)]
     assert order == [ReleaseCaller, RescueCaller]
+
+
+# ── a rescue that has not begun ──────────────────────────────────────────────────────────────────
+
+OUTAGE = "the provider did not say where the caller is"
+
+
+def not_begun(transfer: TransferBuilder) -> TransferBuilder:
+    """Reply that the provider did not answer: nothing is claimed."""
+    return transfer.fail("rescue_caller", FailureKind.REFUSED, detail=OUTAGE, not_begun=True)
+
+
+def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
+    """Fails if each failure of a rescue is final: a short outage of the provider then costs the rescue."""
+    transfer = not_begun(lost())
+    assert transfer.stage is Stage.UNWINDING
+    failed_at = transfer.now
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.now - failed_at == pytest.approx(2.0, abs=0.3)
+    not_begun(transfer)
+    failed_at = transfer.now
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.now - failed_at == pytest.approx(3.0, abs=0.3)
+    result = transfer.reply("rescue_caller").finish_cleanup().result
+    assert result.evidence["caller"] == f"rescued: {NO_ANSWER}"
+    assert result.evidence["caller_rescued"] == "dialled"
+
+
+def test_a_rescue_that_never_begins_ends_with_clean_up() -> None:
+    transfer = lost()
+    began_at = transfer.now
+    while transfer.stage is Stage.UNWINDING:
+        if transfer.state.awaits(RescueCaller):
+            not_begun(transfer)
+        else:
+            transfer.fire_timer()
+    assert transfer.now - began_at <= unwinding_s(transfer.state.request.config)  # type: ignore[union-attr]
+    assert 5 < len(transfer.sent(RescueCaller)) < 20
+    assert transfer.result.evidence["caller"] == f"may be alone: {NO_ANSWER}"
+    assert transfer.result.evidence["caller_rescued"] == f"failed: {OUTAGE}"
+
+
+def test_a_caller_who_hangs_up_during_an_outage_of_the_provider_is_not_rescued() -> None:
+    transfer = not_begun(lost())
+    transfer.fire_timers_until_sent(RescueCaller)
+    transfer.fail("rescue_caller", FailureKind.CALLER_GONE).finish_cleanup()
+    assert transfer.result.evidence["caller_rescued"] == "not needed"
+
+
+@pytest.mark.parametrize("how", [_supervisor_hangs_up, _legs_show_it, _caller_is_back])
+def test_a_rescue_without_a_reply_is_requested_again_once_the_caller_is_alone(how: Any) -> None:
+    """Clean-up ended while the reply was awaited. Fails if the ended transfer counts the rescue as made."""
+    transfer = not_returned()
+    transfer.fire_timers_until(Stage.CANCELLED)
+    before = len(transfer.sent(RescueCaller))
+    how(transfer)
+    assert len(transfer.sent(RescueCaller)) == before + 1
+    how(transfer)
+    assert len(transfer.sent(RescueCaller)) == before + 1
