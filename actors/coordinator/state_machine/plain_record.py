@@ -3,7 +3,7 @@
 A coordinator gives such a transfer up (`step.give_up`). It needs a state for that, from any source: a
 record of a newer version, a record that was cut off, or only the request.
 
-Invariant: nothing in this file raises for any bytes. Test: `test_plain_record.py`.
+Invariant: nothing in this file raises for any bytes. Test: `tests/golden/test_newer.py`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def plain_ended(data: bytes) -> bool:
 def plain_timer_due_at(data: bytes) -> float | None:
     """Return when the timer fires that the record `data` has set, or None if it does not say."""
     due_at = plain_state(data).get("armed_at")
-    return float(due_at) if isinstance(due_at, int | float) and not isinstance(due_at, bool) else None
+    is_number = isinstance(due_at, int | float) and not isinstance(due_at, bool)
+    return float(due_at) if is_number and 0 <= due_at <= MAX_NUMBER else None
 
 
 def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transfer:
