@@ -26,8 +26,18 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .outbox import TIMER
-from .state_machine import Applied, Record, close_log, encode_record, give_up, plain_record, salvage
+from .outbox import GUARD_TIMER, TIMER
+from .state_machine import (
+    Applied,
+    Record,
+    Stage,
+    close_log,
+    encode_record,
+    give_up,
+    plain_record,
+    plain_stage,
+    salvage,
+)
 
 GIVEN_UP = (
     "This version of warmxfer cannot continue the transfer, and no newer version did; see docs/operations.md."
@@ -56,10 +66,15 @@ async def give_up_transfer(
     record = Record(
         trigger=delivery.seq, at=delivery.at, event=event, state=applied.state, outbox=[*applied.outbox]
     )
-    timer = subjects.timer(id, TIMER) if applied.state.timer_due_at is None else None
+    timer = subjects.timer(id, _timer_name(newest)) if applied.state.timer_due_at is None else None
     seq = await transfer_log.append(id, encode_record(record), newest.seq, msg_id, timer)
     log.error("transfer_given_up", transfer_id=id, why=why)
     return record, seq
+
+
+def _timer_name(newest: LogEntry) -> str:
+    """Return the name of the timer that is set: a bridge guard has one of its own."""
+    return GUARD_TIMER if plain_stage(newest.data) == Stage.GUARDING else TIMER
 
 
 async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
@@ -84,7 +99,7 @@ async def _end(bus: Bus, id: str, newest: LogEntry, now: float) -> Applied:
     state = salvage(id, records, request.data if request else b"", now)
     state.phases = max(state.phases, await _phases(bus, id))
     result = await _result(bus, id)
-    return give_up(state, GIVEN_UP, now) if result is None else close_log(state, result, now)
+    return give_up(state, GIVEN_UP, now) if result is None else close_log(state, result, newest.data, now)
 
 
 async def _phases(bus: Bus, id: str) -> int:

@@ -139,11 +139,7 @@ def finish_now(ctx: StepContext) -> None:
         ctx.add_evidence(unconfirmed=", ".join(sorted({each.kind for each in ctx.state.pending.values()})))
     close_room(ctx, awaited=False)
     finish(ctx)
-    if (
-        ctx.state.supervisor_leg.may_be_up
-        or ctx.state.room.may_be_open
-        or ctx.state.caller.may_be_in_consultation
-    ):
+    if has_leftovers(ctx):
         schedule_cleanup_check(ctx)
 
 
@@ -188,6 +184,12 @@ def finish(ctx: StepContext) -> None:
             **identifiers,
         )
     )
+
+
+def has_leftovers(ctx: StepContext) -> bool:
+    """Return whether a leg or the room may still be up, or the caller in the consultation room."""
+    state = ctx.state
+    return state.supervisor_leg.may_be_up or state.room.may_be_open or state.caller.may_be_in_consultation
 
 
 def check_leftovers(ctx: StepContext) -> None:
