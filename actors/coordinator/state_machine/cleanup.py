@@ -33,6 +33,9 @@ from .rescue import lose_session, rescue_caller
 from .state import CallerPlace, Decision, EvidenceValue, PreparationTask, RoomStatus, Stage, wire_name
 from .step_context import StepContext
 
+NOT_AWAITED = "may be alone: the reply to the release was not awaited"
+"""Evidence about the caller of a transfer that is given up."""
+
 
 def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
     """Decide on `outcome`, release the caller at once, and end everything else."""
@@ -53,13 +56,16 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
 def give_up(ctx: StepContext, why: str) -> None:
     """End a transfer at once that this version cannot continue: the caller first, then leg, agent and room.
 
-    No reply is awaited. Clean-up checks repeat what is not confirmed, as after every end.
+    No reply is awaited, so a session that is lost is not noticed, and its caller is not rescued: the evidence
+    says so. Clean-up checks repeat what is not confirmed, as after every end.
     """
     decided = ctx.state.decision
     ctx.state.pending, ctx.state.decision = {}, None
     ctx.decide(Outcome.BROKEN, why, **({"decided": decided.outcome.value} if decided else {}))
     ctx.enter_stage(Stage.UNWINDING, None)
     _release_caller(ctx)
+    if ctx.state.awaits(ReleaseCaller):
+        ctx.add_evidence(caller=NOT_AWAITED)
     if ctx.state.caller.may_be_in_consultation:
         send_return(ctx)
     elif ctx.is_started(PreparationTask.DIAL) and ctx.state.room_id is not None:
