@@ -19,6 +19,7 @@ from warmxfer.bus import Bus, Delivery, LogEntry, Outgoing, TransferLog, subject
 from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.schemas import (
     DecodeError,
+    InvalidRequest,
     TransferBroken,
     WarmTransferResult,
     decode_phase,
@@ -26,12 +27,15 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .outbox import GUARD_TIMER, TIMER
+from .outbox import GUARD_TIMER, TIMER, outgoing
 from .state_machine import (
+    ENDED,
     Applied,
     Record,
     Stage,
+    UnreadableRecord,
     close_log,
+    decode_record,
     encode_record,
     give_up,
     plain_record,
@@ -61,6 +65,7 @@ async def give_up_transfer(
     """
     id = delivery.transfer_id
     await _publish_for_users(bus, transfer_log, id, newest)
+    await _publish_last_commands(bus, transfer_log, id, newest)
     applied = await _end(bus, id, newest, delivery.at)
     event = TransferBroken(transfer_id=id, kind=delivery.kind, cause=why)
     record = Record(
@@ -90,6 +95,22 @@ async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newes
         if isinstance(kind, str) and kind in PUBLISHED_KINDS and msg_id not in stored.ids:
             subject = PUBLISHED_KINDS[kind](id)
             await bus.publish_all([Outgoing(subject, encode(each), msg_id)])
+
+
+async def _publish_last_commands(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
+    """Publish the commands of a final record that a crash left unpublished. Its timer is not set any more."""
+    if plain_stage(newest.data) not in ENDED - {Stage.GUARDING}:
+        return
+    try:
+        messages = outgoing(decode_record(newest.data))
+    except (UnreadableRecord, InvalidRequest) as error:
+        log.warning("last_commands_unreadable", transfer_id=id, cause=str(error))
+        return
+    stored = await transfer_log.since(id, newest.seq)
+    timers = {subjects.timer(id, TIMER), subjects.timer(id, GUARD_TIMER)}
+    unsent = [each for each in messages if each.msg_id not in stored.ids and each.subject not in timers]
+    if unsent:
+        await bus.publish_all(unsent)
 
 
 async def _end(bus: Bus, id: str, newest: LogEntry, now: float) -> Applied:
