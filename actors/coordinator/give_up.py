@@ -19,6 +19,7 @@ from warmxfer.bus import Bus, Delivery, LogEntry, Outgoing, TransferLog, subject
 from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.schemas import (
     DecodeError,
+    InvalidRequest,
     TransferBroken,
     WarmTransferResult,
     decode_phase,
@@ -26,8 +27,21 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .outbox import TIMER
-from .state_machine import Applied, Record, close_log, encode_record, give_up, plain_record, salvage
+from .outbox import GUARD_TIMER, TIMER, outgoing
+from .state_machine import (
+    ENDED,
+    Applied,
+    Record,
+    Stage,
+    UnreadableRecord,
+    close_log,
+    decode_record,
+    encode_record,
+    give_up,
+    plain_record,
+    plain_stage,
+    salvage,
+)
 
 GIVEN_UP = (
     "This version of warmxfer cannot continue the transfer, and no newer version did; see docs/operations.md."
@@ -51,15 +65,21 @@ async def give_up_transfer(
     """
     id = delivery.transfer_id
     await _publish_for_users(bus, transfer_log, id, newest)
+    await _publish_last_commands(bus, transfer_log, id, newest)
     applied = await _end(bus, id, newest, delivery.at)
     event = TransferBroken(transfer_id=id, kind=delivery.kind, cause=why)
     record = Record(
         trigger=delivery.seq, at=delivery.at, event=event, state=applied.state, outbox=[*applied.outbox]
     )
-    timer = subjects.timer(id, TIMER) if applied.state.timer_due_at is None else None
+    timer = subjects.timer(id, _timer_name(newest)) if applied.state.timer_due_at is None else None
     seq = await transfer_log.append(id, encode_record(record), newest.seq, msg_id, timer)
     log.error("transfer_given_up", transfer_id=id, why=why)
     return record, seq
+
+
+def _timer_name(newest: LogEntry) -> str:
+    """Return the name of the timer that is set: a bridge guard has one of its own."""
+    return GUARD_TIMER if plain_stage(newest.data) == Stage.GUARDING else TIMER
 
 
 async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
@@ -77,6 +97,22 @@ async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newes
             await bus.publish_all([Outgoing(subject, encode(each), msg_id)])
 
 
+async def _publish_last_commands(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
+    """Publish the commands of a final record that a crash left unpublished. Its timer is not set any more."""
+    if plain_stage(newest.data) not in ENDED - {Stage.GUARDING}:
+        return
+    try:
+        messages = outgoing(decode_record(newest.data))
+    except (UnreadableRecord, InvalidRequest) as error:
+        log.warning("last_commands_unreadable", transfer_id=id, cause=str(error))
+        return
+    stored = await transfer_log.since(id, newest.seq)
+    timers = {subjects.timer(id, TIMER), subjects.timer(id, GUARD_TIMER)}
+    unsent = [each for each in messages if each.msg_id not in stored.ids and each.subject not in timers]
+    if unsent:
+        await bus.publish_all(unsent)
+
+
 async def _end(bus: Bus, id: str, newest: LogEntry, now: float) -> Applied:
     stored = await bus.history(subjects.log(id), MAX_RECORDS)
     records = [each.data for each in stored if each.seq < newest.seq] + [newest.data]
@@ -84,7 +120,7 @@ async def _end(bus: Bus, id: str, newest: LogEntry, now: float) -> Applied:
     state = salvage(id, records, request.data if request else b"", now)
     state.phases = max(state.phases, await _phases(bus, id))
     result = await _result(bus, id)
-    return give_up(state, GIVEN_UP, now) if result is None else close_log(state, result, now)
+    return give_up(state, GIVEN_UP, now) if result is None else close_log(state, result, newest.data, now)
 
 
 async def _phases(bus: Bus, id: str) -> int:

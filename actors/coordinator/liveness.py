@@ -15,8 +15,10 @@ from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
 from .state_machine import (
     Stage,
+    Transfer,
     UnreadableRecord,
     decode_record,
+    obstacle,
     plain_ended,
     plain_stage,
     plain_timer_due_at,
@@ -35,29 +37,21 @@ class TransferLiveness:
         self._log = TransferLog(bus)
         self._clock = clock
 
-    async def is_live(self, id: str) -> bool | None:
-        """Return whether transfer `id` has not ended, or None if it has no record.
-
-        A bridge guard comes after the end.
-        """
-        entry = await self._log.get_last_from_leader(id)
-        return None if entry is None else not _Progress(entry).ended
-
     async def holds_caller(self, id: str) -> bool | None:
         """Return whether transfer `id` may have its caller, or None if it has no record.
 
-        A record that cannot be read holds the caller only until its timer is overdue.
+        A record that this version cannot continue holds the caller only until its timer is overdue.
         """
         entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
         progress = _Progress(entry)
-        return not progress.ended and (progress.readable or self._is_progressing(entry))
+        return not progress.ended and (progress.continuable or self._is_progressing(entry))
 
     async def takes_events(self, id: str) -> bool:
-        """Return whether transfer `id` has not ended, or is in its bridge guard."""
+        """Return whether an event may change transfer `id`: it is handled, or cleans up after its end."""
         entry = await self._log.get_last_from_leader(id)
-        return entry is not None and _Progress(entry).handled
+        return entry is not None and ((progress := _Progress(entry)).handled or progress.has_timer)
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to a session that holds a caller whether the transfer is live."""
@@ -81,18 +75,18 @@ class TransferLiveness:
 
 
 class _Progress:
-    """What the newest record of a transfer says about its progress, also if it cannot be read as a record."""
+    """What the newest record of a transfer says about its progress, also if it cannot be continued."""
 
     def __init__(self, entry: LogEntry) -> None:
-        try:
-            state = decode_record(entry.data).state
-        except UnreadableRecord:
+        state = _continuable_state(entry.data)
+        self.continuable = state is not None
+        if state is None:
             due_at = plain_timer_due_at(entry.data)
-            self.readable = False
+            self.has_timer = due_at is not None
             self.id, self.stage, self.ended = "", plain_stage(entry.data), plain_ended(entry.data)
             self.timer_due_at = entry.at if due_at is None else due_at
         else:
-            self.readable = True
+            self.has_timer = state.timer_due_at is not None
             self.id, self.stage, self.ended = state.id, state.stage.value, state.stage.ended
             self.timer_due_at = state.timer_due_at
 
@@ -100,3 +94,12 @@ class _Progress:
     def handled(self) -> bool:
         """True if the transfer has not ended, or is in its bridge guard: then its session still holds."""
         return not self.ended or self.stage == Stage.GUARDING
+
+
+def _continuable_state(data: bytes) -> Transfer | None:
+    """Return the state in the record `data`, or None if this version cannot continue from it."""
+    try:
+        record = decode_record(data)
+    except UnreadableRecord:
+        return None
+    return record.state if obstacle(record) is None else None

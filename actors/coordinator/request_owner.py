@@ -1,6 +1,6 @@
 """A transfer id belongs to one request: another request with the same id is refused with a notice.
 
-The request that owns an id is the one that its first log record names. While there is no record, it is the
+The request that owns an id is the one that its first log record names. While no record names one, it is the
 first one in the stream, even if a coordinator that died has taken it. The same request again, in whatever
 bytes, has no effect.
 
@@ -11,9 +11,7 @@ bytes, has no effect.
 
 from __future__ import annotations
 
-import msgspec
 import structlog
-from msgspec import Struct
 
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
 from warmxfer.schemas import (
@@ -27,15 +25,11 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 
+from .state_machine import plain_record
+
 REPLICA_BEHIND_S = 0.25
 
 log = structlog.get_logger(__name__)
-
-
-class _FirstRecord(Struct):
-    """The part of a record that names the request which started the transfer. Readable in every version."""
-
-    trigger: int
 
 
 async def is_first_request(bus: Bus, delivery: Delivery) -> bool:
@@ -84,11 +78,18 @@ async def refuse(bus: Bus, delivery: Delivery) -> None:
 
 
 async def _first_trigger(bus: Bus, id: str) -> int:
-    """Return the stream sequence of the message that caused the first record that is still stored."""
+    """Return the stream sequence of the message that caused the first record that is still stored.
+
+    If that record names none, it is the first stored request, as while there is no record; 0 without one.
+    """
     stored = await bus.history(subjects.log(id), 1)
     if not stored:
         raise RetryableError("A replica does not have the record yet", after_s=REPLICA_BEHIND_S)
-    return msgspec.json.decode(stored[0].data, type=_FirstRecord).trigger
+    trigger = plain_record(stored[0].data).get("trigger")
+    if isinstance(trigger, int) and not isinstance(trigger, bool):
+        return trigger
+    requests = await bus.history(subjects.request(id), 1)
+    return requests[0].seq if requests else 0
 
 
 async def _request_at(bus: Bus, id: str, seq: int) -> Stored | None:

@@ -27,6 +27,7 @@ from warmxfer.actors.coordinator.state_machine import (
     step,
     unknown_fields,
 )
+from warmxfer.actors.coordinator.state_machine.cleanup import NOT_AWAITED
 from warmxfer.actors.coordinator.state_machine.record import StoredTransfer
 from warmxfer.bus.stream import MAX_MESSAGE_BYTES
 from warmxfer.schemas import (
@@ -163,6 +164,7 @@ def test_a_transfer_can_be_given_up_at_any_record(name: str) -> None:
         moved = written["caller_moved"] and not written["caller_gone"]
         releases = [each for each in applied.outbox if isinstance(each, ReleaseCaller)]
         assert len(releases) == ("hold" in written["begun"])
+        check_caller_evidence(applied, releases)
         assert [each.stay_s > 0 for each in releases] == [moved] * len(releases)
         if moved:
             assert any(isinstance(each, ReturnCaller) for each in applied.outbox)
@@ -231,6 +233,13 @@ def test_any_field_may_be_anything(field: str, value: Any) -> None:
     assert all(len(each.data) < MAX_MESSAGE_BYTES for each in outgoing(record))
     fences = [each.fence for each in applied.outbox if isinstance(each, ReleaseCaller)]
     assert all(0 < fence <= 1e12 for fence in fences)
+
+
+def check_caller_evidence(applied: Applied, releases: list[ReleaseCaller]) -> None:
+    """Check that the evidence says that no reply to the release was awaited, if the caller was to hear it."""
+    (result,) = (each for each in applied.outbox if isinstance(each, WarmTransferResult))
+    expected = NOT_AWAITED if any(each.line for each in releases) else None
+    assert result.evidence.get("caller") == expected
 
 
 def check_given_up(applied: Applied, before: dict[str, Any], number: int) -> Record:

@@ -34,6 +34,9 @@ from .rescue import lose_session, rescue_caller
 from .state import CallerPlace, Decision, EvidenceValue, PreparationTask, RoomStatus, Stage, wire_name
 from .step_context import StepContext
 
+NOT_AWAITED = "may be alone: the reply to the release was not awaited"
+"""Evidence about the caller of a transfer that is given up."""
+
 
 def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
     """Decide on `outcome`, release the caller at once, and end everything else."""
@@ -54,13 +57,16 @@ def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
 def give_up(ctx: StepContext, why: str) -> None:
     """End a transfer at once that this version cannot continue: the caller first, then leg, agent and room.
 
-    No reply is awaited. Clean-up checks repeat what is not confirmed, as after every end.
+    No reply is awaited, so a session that is lost is not noticed, and its caller is not rescued: the evidence
+    says so. Clean-up checks repeat what is not confirmed, as after every end.
     """
     decided = ctx.state.decision
     ctx.state.pending, ctx.state.decision = {}, None
     ctx.decide(Outcome.BROKEN, why, **({"decided": decided.outcome.value} if decided else {}))
     ctx.enter_stage(Stage.UNWINDING, None)
     _release_caller(ctx)
+    if ctx.state.awaits(ReleaseCaller):
+        ctx.add_evidence(caller=NOT_AWAITED)
     if ctx.state.caller.may_be_in_consultation:
         send_return(ctx)
     elif ctx.is_started(PreparationTask.DIAL) and ctx.state.room_id is not None:
@@ -147,11 +153,7 @@ def finish_now(ctx: StepContext) -> None:
         ctx.add_evidence(unconfirmed=", ".join(sorted({each.kind for each in ctx.state.pending.values()})))
     close_room(ctx, awaited=False)
     finish(ctx)
-    if (
-        ctx.state.supervisor_leg.may_be_up
-        or ctx.state.room.may_be_open
-        or ctx.state.caller.may_be_in_consultation
-    ):
+    if has_leftovers(ctx):
         schedule_cleanup_check(ctx)
 
 
@@ -196,6 +198,12 @@ def finish(ctx: StepContext) -> None:
             **identifiers,
         )
     )
+
+
+def has_leftovers(ctx: StepContext) -> bool:
+    """Return whether a leg or the room may still be up, or the caller in the consultation room."""
+    state = ctx.state
+    return state.supervisor_leg.may_be_up or state.room.may_be_open or state.caller.may_be_in_consultation
 
 
 def check_leftovers(ctx: StepContext) -> None:

@@ -215,6 +215,23 @@ def give_up_return(ctx: StepContext) -> None:
     _end(ctx, leave=False)
 
 
+def give_up(ctx: StepContext) -> None:
+    """Release a caller who is alone, and move them back, as this version cannot continue the guard.
+
+    Neither reply is awaited. The return has no effect on a caller who is back.
+    """
+    line = None if ctx.state.caller_released else ctx.config.lines.supervisor_left
+    ctx.send(ReleaseCaller, awaited=False, line=line, stay_s=timeouts.MAX_CALLER_SEARCH_S)
+    if ctx.state.caller_call_id is not None and ctx.state.room_id is not None:
+        send_return(ctx, awaited=False)
+    if ctx.state.session_lost:
+        return
+    if ctx.state.caller is CallerPlace.WITH_AI:
+        _publish_notice(ctx, NoticeKind.CALLER_RETURNED, RETURNED)
+    else:
+        _publish_notice(ctx, NoticeKind.CALLER_ALONE, NOT_RETURNED)
+
+
 def _release(ctx: StepContext, *, awaited: bool) -> None:
     """Have the session release a caller who may come later, and stay for them."""
     line, stay_s = ctx.config.lines.supervisor_left, timeouts.MAX_CALLER_SEARCH_S

@@ -3,7 +3,7 @@
 A coordinator gives such a transfer up (`step.give_up`). It needs a state for that, from any source: a
 record of a newer version, a record that was cut off, or only the request.
 
-Invariant: nothing in this file raises for any bytes. Test: `test_plain_record.py`.
+Invariant: nothing in this file raises for any bytes. Test: `tests/golden/test_newer.py`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,18 @@ def plain_ended(data: bytes) -> bool:
 def plain_timer_due_at(data: bytes) -> float | None:
     """Return when the timer fires that the record `data` has set, or None if it does not say."""
     due_at = plain_state(data).get("armed_at")
-    return float(due_at) if isinstance(due_at, int | float) and not isinstance(due_at, bool) else None
+    if not isinstance(due_at, int | float) or isinstance(due_at, bool):
+        return None
+    return float(due_at) if 0 <= due_at <= MAX_NUMBER else None
+
+
+def plain_guard_alone(data: bytes) -> bool:
+    """Return whether the record `data` is of a bridge guard that moves the caller back, or has moved them."""
+    state = plain_state(data)
+    if state.get("stage") != Stage.GUARDING or not _is_whole(state) or state.get("caller_gone") is not False:
+        return False
+    moved, arrived = state.get("caller_moved"), state.get("caller_arrived")
+    return moved is False or (moved is True and arrived is False)
 
 
 def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transfer:

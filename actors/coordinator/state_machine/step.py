@@ -26,10 +26,11 @@ from warmxfer.schemas import (
     WarmTransferResult,
 )
 
-from . import cleanup
+from . import cleanup, guard
 from .command_policy import POLICY
+from .plain_record import plain_guard_alone, plain_stage
 from .record import Output, RecordedEvent, SetTimer
-from .state import Decision, Stage, Transfer
+from .state import ENDED, Decision, Stage, Transfer
 from .step_context import StepContext
 from .transitions import ACCEPTED_WHEN_LATE, TAKES_LATE_REPLIES, TRANSITIONS
 
@@ -105,17 +106,37 @@ def give_up(state: Transfer, why: str, now: float) -> Applied:
     return Applied(ctx.state, ctx.outbox)
 
 
-def close_log(state: Transfer, result: WarmTransferResult, now: float) -> Applied:
-    """End the log of a transfer whose `result` is published, and whose newest record cannot be continued."""
+def close_log(state: Transfer, result: WarmTransferResult, newest: bytes, now: float) -> Applied:
+    """End the log of a transfer whose `result` is published, and whose `newest` record cannot be continued.
+
+    A caller who is alone is released. A transfer that is not complete goes on with its clean-up.
+    """
     ctx = StepContext(state, now, POLICY)
-    ctx.state.timer_due_at, ctx.state.pending = None, {}
+    ctx.state.stage = STAGE_OF.get(result.phase, Stage.FAILED)
+    ctx.state.timer_due_at, ctx.state.stage_due_at, ctx.state.pending = None, None, {}
     ctx.state.decision = Decision(result.outcome, result.detail or "", result.evidence)
-    ctx.enter_stage(STAGE_OF.get(result.phase, Stage.FAILED), None)
-    ctx.state.ended_at = now
+    ctx.state.ended_at = now if ctx.state.ended_at is None else ctx.state.ended_at
     if ctx.state.stage is Stage.COMPLETED:
-        ctx.send(LeaveCall, awaited=False)
+        ctx.state.check_due_at = None
+        if plain_guard_alone(newest):
+            guard.give_up(ctx)
+        elif plain_stage(newest) not in ENDED - {Stage.GUARDING}:
+            ctx.send(LeaveCall, awaited=False)
+    else:
+        _clean_up_again(ctx)
+    _schedule_timer(ctx)
     ctx.state.seq += 1
     return Applied(ctx.state, ctx.outbox)
+
+
+def _clean_up_again(ctx: StepContext) -> None:
+    """Repeat the clean-up of an ended transfer once, and schedule its next check."""
+    if ctx.state.room_id is None:  # No leg can be looked up.
+        ctx.state.supervisor_leg = ctx.state.supervisor_leg.with_end(confirmed=True)
+    if cleanup.has_leftovers(ctx):
+        cleanup.check_leftovers(ctx)
+    else:
+        ctx.state.check_due_at = None
 
 
 def _new_transfer(event: RecordedEvent, now: float) -> Transfer:

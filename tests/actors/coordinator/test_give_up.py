@@ -11,7 +11,8 @@ import pytest
 
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.caller_lock import lock_caller
-from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
+from warmxfer.actors.coordinator.state_machine import Stage, obstacle
 from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded, Stored, subjects, worker
 from warmxfer.schemas import (
     AnyCommand,
@@ -231,6 +232,60 @@ async def test_a_published_result_stands(fresh_bus: Bus) -> None:
     assert last.stage is Stage.COMPLETED
     assert last.decision is not None
     assert last.decision.outcome is Outcome.COMPLETE
+
+
+async def test_a_caller_who_is_alone_in_the_guard_is_released_and_the_guard_timer_is_cancelled(
+    fresh_bus: Bus,
+) -> None:
+    """Without the fix the AI left the call of a caller who was being moved back to it."""
+    async with running_coordinators(fresh_bus):
+        body = request("room-a", bridge_guard_s=300)
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-guard").run_transfer(body), 10)
+        await until_all_handled(fresh_bus)
+    timer = subjects.timer("t-guard", GUARD_TIMER)
+    assert await fresh_bus.get_last_from_leader(timer) is not None
+    before = len(await commands_of(fresh_bus, "t-guard"))
+
+    def move_back(written: Json) -> None:
+        assert written["state"]["stage"] == "guarding"
+        written["state"]["caller_arrived"] = False
+        written["min_machine_version"] = 1_000
+
+    await append(fresh_bus, "t-guard", move_back)
+    await fresh_bus.publish("warmxfer.t-guard.timeout", encode(DeadlinePassed(due_at=1.0)))
+    delivery = await delivery_of(fresh_bus, "warmxfer.t-guard.timeout")
+    await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
+    sent = [type(each).__name__ for each in (await commands_of(fresh_bus, "t-guard"))[before:]]
+    assert sent == ["ReleaseCaller", "ReturnCaller"]
+    assert await fresh_bus.get_last_from_leader(timer) is None
+
+
+@pytest.mark.parametrize("due_at", [0.0, 1e300])
+async def test_commands_of_the_final_record_are_published_after_a_crash(
+    fresh_bus: Bus, due_at: float
+) -> None:
+    """The newer coordinator died after it stored its last record. A bad timer prevents no end."""
+    async with running_coordinators(fresh_bus):
+        body = request("room-a", bridge_guard_s=0)
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-last").run_transfer(body), 10)
+        await until_all_handled(fresh_bus)
+    before = len(await commands_of(fresh_bus, "t-last"))
+    leave = {"type": "leave_call", "command_id": "t-last-99", "deadline_at": 1e10, "fence": 99}
+
+    def leave_call(written: Json) -> None:
+        assert written["state"]["stage"] == "completed"
+        written["outbox"] = [leave, {"type": "arm_timer", "due_at": due_at}]
+        written["min_machine_version"] = 1_000
+
+    await append(fresh_bus, "t-last", leave_call)
+    await fresh_bus.publish("warmxfer.t-last.timeout", encode(DeadlinePassed(due_at=1.0)))
+    delivery = await delivery_of(fresh_bus, "warmxfer.t-last.timeout")
+    for _ in range(2):  # the second time as after a crash
+        await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
+        sent = [each.command_id for each in (await commands_of(fresh_bus, "t-last"))[before:]]
+        assert sent == (["t-last-99"] if due_at == 0.0 else [])
+    assert await fresh_bus.get_last_from_leader(subjects.timer("t-last", TIMER)) is None
+    assert obstacle((await records(fresh_bus, "t-last"))[-1]) is None
 
 
 async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fresh_bus: Bus) -> None:

@@ -205,3 +205,28 @@ async def test_a_request_that_was_refused_at_admission_stays_refused(fresh_bus: 
     assert decode_result(result.data).outcome is Outcome.TOO_BUSY
     assert len(await records(fresh_bus, ID)) == 1
     assert await notices(fresh_bus) == []
+
+
+@pytest.mark.parametrize("garbage", [b"{", b"null", b"\xff", b'{"trigger": true}', b'{"trigger": "first"}'])
+async def test_a_first_record_that_is_garbage_names_no_owner_and_the_first_request_is_it(
+    fresh_bus: Bus, garbage: bytes
+) -> None:
+    """Without the fix `on_dead_letter` of a request raised for ever, so the transfer never ended."""
+    first, other = await publish_requests(fresh_bus, request("room-a"), request("room-b"))
+    await fresh_bus.publish(subjects.log(ID), garbage, expect_last=0)
+    coordinator = Coordinator(fresh_bus)
+    for each in (other, first):
+        delivery = Delivery(ID, "request", "", each.subject, each.data, each.seq, each.at, 20, {})
+        assert await fresh_bus.get_last(subjects.result(ID)) is None
+        await coordinator.on_dead_letter(delivery, "it cannot be continued")
+    (result,) = await fresh_bus.history(subjects.result(ID), 10)
+    assert decode_result(result.data).outcome is Outcome.BROKEN
+
+
+async def test_a_first_record_that_is_garbage_without_a_stored_request_has_no_owner(fresh_bus: Bus) -> None:
+    (expired,) = await publish_requests(fresh_bus, request("room-a"))
+    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER", {"seq": expired.seq})
+    await fresh_bus.publish(subjects.log(ID), b"{", expect_last=0)
+    delivery = Delivery(ID, "request", "", expired.subject, expired.data, expired.seq, expired.at, 20, {})
+    await Coordinator(fresh_bus).on_dead_letter(delivery, "it cannot be continued")
+    assert await fresh_bus.get_last(subjects.result(ID)) is None
