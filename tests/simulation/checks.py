@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine.timeouts import guard_return_s
 from warmxfer.bus import subjects
 from warmxfer.bus.stream import CONSUMERS
 
@@ -14,9 +16,23 @@ if TYPE_CHECKING:
     from .world import World
 
 
+CLEAN_UP_S = 75.0
+"""Maximum time for clean-up after the last transfer has ended and faults have stopped. A retry may wait 30 s,
+and a session 20 s for its lease."""
+
+
 def longest_wait_s(world: World) -> float:
     """Return how long after the end of the faults the last transfer may take to end."""
     return max(longest_life_s(plan) for plan in world.plan.transfers)
+
+
+def longest_clean_up_s(world: World) -> float:
+    """Return how long clean-up may take then. A guard repeats a return and a rescue for a long time."""
+    read_stream(world)
+    newest = [each.records[-1][1].state for each in world.histories.values() if each.records]
+    requests = [each.request for each in newest if each.stage is Stage.GUARDING and each.request]
+    guard_s = [2 * guard_return_s(each.config) + (each.config.bridge_guard_s or 0.0) for each in requests]
+    return CLEAN_UP_S + max(guard_s, default=0.0)
 
 
 def read_stream(world: World) -> None:

@@ -37,9 +37,6 @@ from .webhooks import Webhooks
 EPOCH_S = 1_800_000_000.0
 POLL_S = 1.0
 MAX_WAIT_S = 3_600.0
-CLEAN_UP_S = 75.0
-"""Maximum time for clean-up after the last transfer has ended and faults have stopped. A retry may wait 30 s,
-and a session 20 s for its lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +178,7 @@ class World:
         self.fault_schedule.end_outage()
         await self._until(lambda: not self.running(), checks.longest_wait_s(self))
         self.trace.add("world", "all ended" if not self.running() else "time is up")
-        await self._until(lambda: not checks.is_anything_left(self), CLEAN_UP_S)
+        await self._until(lambda: not checks.is_anything_left(self), checks.longest_clean_up_s(self))
 
     async def _until(self, over: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `over()` is true, for `timeout_s` at most."""
