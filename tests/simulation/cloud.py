@@ -109,8 +109,6 @@ class Cloud:
         self.orders: list[LedgerEntry] = []
         """Orders that reached the cloud, executed or not."""
         self.utterances: list[Utterance] = []
-        self.missed_once: set[str] = set()
-        """Call ids that the last look-up missed; the next one shows them."""
         self.on_dialed: Callable[[Call, DialRequest], None] = lambda call, order: None
         self.on_arrived: Callable[[Call, str], None] = lambda call, room_id: None
         """Called when a call has been moved into a room."""
