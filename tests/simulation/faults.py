@@ -93,6 +93,9 @@ class Faults:
         self._phase_of = phase_of
         self.stopped = False
         self.struck: Counter[tuple[str, str]] = Counter()
+        """Coverage. A fault that strikes while no transfer is live, as in a bridge guard, is not counted."""
+        self.happened: set[str] = set()
+        """Every fault class that struck, whether or not a transfer was live."""
         self.kind = chance.choices(("none", "focus", "all"), (0.1, 0.5, 0.4))[0]
         classes = (*PER_ACTION, *PER_MINUTE)
         self.allowed = frozenset(
@@ -122,6 +125,7 @@ class Faults:
     def record(self, fault: str, transfer_id: str | None = None) -> None:
         """Write a fault to the trace and to the coverage."""
         self._trace.add("fault", f"{fault} {transfer_id or '*'}")
+        self.happened.add(fault)
         for id in (transfer_id,) if transfer_id is not None else self._live():
             self.struck[fault, self._phase_of(id)] += 1
 

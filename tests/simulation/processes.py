@@ -98,12 +98,11 @@ class Processes:
         if process.role == "primary":
             room_id = process.name.partition("-")[2]
             self._world.later(0.5, self._leave_room, room_id, self.sessions[room_id])
+            # No process mutes the caller any more, whether or not a new one starts.
+            self.sessions[room_id].end_hold()
         again_s = self._world.faults.between(*DOWN_S)
         if not self._stays_dead(process.name):
             self._world.later(again_s, self._start_again, process.name)
-        elif self.sessions[process.name.partition("-")[2]].muted:
-            # No process mutes the caller any more.
-            self.sessions[process.name.partition("-")[2]].holds[-1].append(self._world.now)
 
     def _stays_dead(self, name: str) -> bool:
         """Return whether a crash of this process is for good: an AI of whose callers the plan says so."""
@@ -186,9 +185,8 @@ class Processes:
         before = self.sessions.get(room_id)
         session = self.sessions[room_id] = SimSession(self._world, room_id)
         if before is not None:
+            before.end_hold()
             session.holds = before.holds
-            if before.muted:
-                before.holds[-1].append(self._world.now)
 
     async def _primary(self, bus: Bus, room_id: str) -> None:
         session = self.sessions[room_id]

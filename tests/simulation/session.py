@@ -69,8 +69,13 @@ class SimSession:
     async def unmute(self) -> None:
         if self.muted:
             self.muted = False
-            self.holds[-1].append(self._world.now)
+            self.end_hold()
             self._note("unmutes")
+
+    def end_hold(self) -> None:
+        """Write the end of the newest hold, if it has not ended."""
+        if self.holds and len(self.holds[-1]) == 1:
+            self.holds[-1].append(self._world.now)
 
     async def suspend_auto_end(self) -> None:
         self.auto_end = False
@@ -134,8 +139,7 @@ class SimSession:
     def _end(self) -> None:
         if not self.over:
             self.over = True
-            if self.muted:
-                self.holds[-1].append(self._world.now)
+            self.end_hold()
             room = self._world.cloud.rooms[self.room_id]
             self._world.cloud.leave(room, f"ai-{self.room_id}", "session ended")
             if self.attachment is not None:

@@ -56,6 +56,16 @@ def test_no_transfer_completes_without_its_supervisor(
     assert [problem.partition(": I3")[1] for problem in before.problems] == [": I3"]
 
 
+CRASH_IN_GUARD = 5158
+"""The AI session crashes in the bridge guard, the caller hangs up, and a long outage follows."""
+
+
+def test_a_crashed_session_mutes_nobody() -> None:
+    """Regression: the hold of a session that did not start again had no end."""
+    with patched():
+        assert simulate(CRASH_IN_GUARD).problems == ()
+
+
 def test_another_process_makes_the_same_run() -> None:
     """A run does not depend on its process, for example on how it hashes strings."""
     command = [sys.executable, "-m", "tests.simulation.run", "--seed", "11"]
