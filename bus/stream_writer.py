@@ -3,7 +3,8 @@
 Every message has a unique message id, so the broker drops a repeat within 120 seconds. If the acknowledgement
 is lost, the outcome of the write is unknown. The write is then repeated with the same id and the same
 expected sequence number. If the broker now reports another last message, the one message after the expected
-number decides: it is our own message (done) or another writer's (`StaleWrite`).
+number decides: it is our own message (done) or another writer's (`StaleWrite`). Two writers may use one
+id for different messages, so the id and the data decide together.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ async def publish(
                 raise
             winner = await get_first_after(connection, message.subject, expect_last, retry.remaining_s)
             if winner is not None:
-                if winner.msg_id == headers[MSG_ID]:
+                if winner.msg_id == headers[MSG_ID] and winner.data == message.data:
                     return winner.seq
                 raise
             # The replica that answered is behind the leader that rejected the write: read again.

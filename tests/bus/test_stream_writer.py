@@ -66,16 +66,22 @@ async def test_a_write_with_a_lost_acknowledgement_finds_its_own_message(
     assert [(s.seq, s.data) for s in await bus.history(subject, 10)] == [(seq, b"mine")]
 
 
+@pytest.mark.parametrize("their_id", ["2", "1"], ids=["another id", "the same id"])
 async def test_a_write_with_a_lost_acknowledgement_that_was_second_is_stale(
-    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch, their_id: str
 ) -> None:
+    """The same id: found by simulation.
+
+    Two coordinators decided differently on one request, because the second found that it had waited too long.
+    The first took the refusal for its own record, and started the refused transfer.
+    """
     subject, inbox = subjects.log(transfer_id), bus._connection.inbox
     real_call, calls = inbox.call, []
 
     async def lossy_call(to: str, *rest: object) -> object:
         calls.append(to)
         if calls == [subject]:
-            await real_call(subject, b"theirs", {"Nats-Msg-Id": f"{transfer_id}.other"}, 2.0)
+            await real_call(subject, b"theirs", {"Nats-Msg-Id": f"{transfer_id}.{their_id}"}, 2.0)
             raise TimeoutError
         return await real_call(to, *rest)  # type: ignore[arg-type]
 
