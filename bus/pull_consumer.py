@@ -52,11 +52,6 @@ log = structlog.get_logger(__name__)
 class Recovery(Protocol):
     """Creates the consumer again: `StreamRecovery`."""
 
-    @property
-    def missing_reports(self) -> int:
-        """How often the broker told this process that no stream serves a request."""
-        ...
-
     async def ensure(self, consumer: str) -> str | None:
         """Create the consumer if it is missing. Returns None, or why it still is missing. Never raises."""
         ...
@@ -130,7 +125,7 @@ class PullConsumer:
     async def start(self) -> None:
         """Begin to pull."""
         self._pulling = True
-        self._seen_reports = self._recovery.missing_reports
+        self._seen_reports = self._connection.missing_reports
         self._undo = [
             self._connection.on_reconnect(self._on_reconnect),
             self._connection.readiness.add(f"consumer {self._consumer}", self.why_deaf),
@@ -251,7 +246,7 @@ class PullConsumer:
             self._check_at = None
             await self._ensure()
         else:
-            if self._recovery.missing_reports != self._seen_reports:
+            if self._connection.missing_reports != self._seen_reports:
                 self._schedule_check(now + CHECK_EVERY_S)
             await self.request_more()
             if now - self._floor_at >= FLOOR_EVERY_S:
@@ -260,7 +255,7 @@ class PullConsumer:
                     self._await_consumer(problem)
 
     def _schedule_check(self, at: float) -> None:
-        self._seen_reports = self._recovery.missing_reports
+        self._seen_reports = self._connection.missing_reports
         if self._check_at is None:
             self._check_at = at
 

@@ -55,11 +55,6 @@ class StreamRecovery:
         self._stream_refused: str | None = None
         connection.readiness.add("stream", lambda: self._stream_refused)
 
-    @property
-    def missing_reports(self) -> int:
-        """How often the broker said that no stream stores a subject. A pull consumer then looks after it."""
-        return self._connection.missing_reports
-
     async def ensure(self, consumer: str) -> str | None:
         """Create `consumer` if it is missing, and the stream if that is this process's task.
 
