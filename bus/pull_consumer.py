@@ -34,7 +34,7 @@ SILENCE_S = 2.5 * HEARTBEAT_S
 """Without any message or heartbeat for this long, the pull is considered lost."""
 WATCH_EVERY_S = 0.25
 CHECK_EVERY_S = 1.0
-"""Shortest time between two looks after the consumer that no failed pull has caused."""
+"""Shortest time between two checks of the consumer that no failed pull has caused."""
 FLOOR_EVERY_S = 3.0
 """How often the acknowledgement floor is read. A consumer that is created again starts after it.
 
@@ -233,7 +233,7 @@ class PullConsumer:
                 log.warning("pull_watch_failed", consumer=self._consumer, error=str(error))
 
     async def _look(self) -> None:
-        """Do what is due: start again, look after the consumer, notice silence, request more."""
+        """Do what is due: start again, check the consumer, notice silence, request more."""
         now = asyncio.get_running_loop().time()
         if self._resume_at is not None:
             if now >= self._resume_at:
@@ -280,7 +280,7 @@ class PullConsumer:
         self._plan_restart(ensure_first=True)
 
     async def _on_reconnect(self) -> None:
-        # The broker may have another history now: look after the consumer, and pull at once meanwhile.
+        # The broker may have another history now: check the consumer, and pull at once meanwhile.
         self._schedule_check(asyncio.get_running_loop().time())
         await self._restart()
 
