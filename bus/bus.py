@@ -96,7 +96,7 @@ class Bus:
         Idempotent. Any number of processes may call it at the same time.
         Raises `InvalidRequest` if an existing stream or consumer cannot be updated.
         """
-        await stream.ensure(self._connection, self.settings)
+        await stream.ensure(self._connection)
 
     async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
         """Return the broker's report on itself, the stream, the consumers and the registered services."""

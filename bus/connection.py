@@ -63,7 +63,7 @@ class Connection:
         self.readiness = Readiness()
         self.readiness.add("broker", self._why_not_connected)
         self.missing_reports = 0
-        """How often the broker said that no stream serves a request."""
+        """How often the broker said that no stream serves a request. Each pull consumer watches it."""
         self._name = name
         self._connecting = True
         self._closing = False

@@ -34,7 +34,7 @@ SILENCE_S = 2.5 * HEARTBEAT_S
 """Without any message or heartbeat for this long, the pull is considered lost."""
 WATCH_EVERY_S = 0.25
 CHECK_EVERY_S = 1.0
-"""Shortest time between two looks after the consumer that no failed pull has caused."""
+"""Shortest time between two checks of the consumer that no failed pull has caused."""
 FLOOR_EVERY_S = 3.0
 """How often the acknowledgement floor is read. A consumer that is created again starts after it.
 
@@ -51,11 +51,6 @@ log = structlog.get_logger(__name__)
 
 class Recovery(Protocol):
     """Creates the consumer again: `StreamRecovery`."""
-
-    @property
-    def missing_reports(self) -> int:
-        """How often the broker told this process that no stream serves a request."""
-        ...
 
     async def ensure(self, consumer: str) -> str | None:
         """Create the consumer if it is missing. Returns None, or why it still is missing. Never raises."""
@@ -130,7 +125,7 @@ class PullConsumer:
     async def start(self) -> None:
         """Begin to pull."""
         self._pulling = True
-        self._seen_reports = self._recovery.missing_reports
+        self._seen_reports = self._connection.missing_reports
         self._undo = [
             self._connection.on_reconnect(self._on_reconnect),
             self._connection.readiness.add(f"consumer {self._consumer}", self.why_deaf),
@@ -238,7 +233,7 @@ class PullConsumer:
                 log.warning("pull_watch_failed", consumer=self._consumer, error=str(error))
 
     async def _look(self) -> None:
-        """Do what is due: start again, look after the consumer, notice silence, request more."""
+        """Do what is due: start again, check the consumer, notice silence, request more."""
         now = asyncio.get_running_loop().time()
         if self._resume_at is not None:
             if now >= self._resume_at:
@@ -251,7 +246,7 @@ class PullConsumer:
             self._check_at = None
             await self._ensure()
         else:
-            if self._recovery.missing_reports != self._seen_reports:
+            if self._connection.missing_reports != self._seen_reports:
                 self._schedule_check(now + CHECK_EVERY_S)
             await self.request_more()
             if now - self._floor_at >= FLOOR_EVERY_S:
@@ -260,7 +255,7 @@ class PullConsumer:
                     self._await_consumer(problem)
 
     def _schedule_check(self, at: float) -> None:
-        self._seen_reports = self._recovery.missing_reports
+        self._seen_reports = self._connection.missing_reports
         if self._check_at is None:
             self._check_at = at
 
@@ -285,7 +280,7 @@ class PullConsumer:
         self._plan_restart(ensure_first=True)
 
     async def _on_reconnect(self) -> None:
-        # The broker may have another history now: look after the consumer, and pull at once meanwhile.
+        # The broker may have another history now: check the consumer, and pull at once meanwhile.
         self._schedule_check(asyncio.get_running_loop().time())
         await self._restart()
 

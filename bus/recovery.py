@@ -45,7 +45,7 @@ class AckFloor(NamedTuple):
 
 
 class StreamRecovery:
-    """Keeps the consumers of one process in existence. `stream` and `settings` say how they are defined."""
+    """Keeps the consumers of one process in existence. `stream.py` defines them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -54,11 +54,6 @@ class StreamRecovery:
         self._denied: set[str] = set()
         self._stream_refused: str | None = None
         connection.readiness.add("stream", lambda: self._stream_refused)
-
-    @property
-    def missing_reports(self) -> int:
-        """How often the broker said that no stream stores a subject. A pull consumer then looks after it."""
-        return self._connection.missing_reports
 
     async def ensure(self, consumer: str) -> str | None:
         """Create `consumer` if it is missing, and the stream if that is this process's task.
@@ -108,16 +103,14 @@ class StreamRecovery:
         except StreamMissing:
             if consumer != stream.COORDINATOR:
                 raise
-            await stream.ensure_stream(self._connection, self._connection.settings, ATTEMPT_S)
+            await stream.ensure_stream(self._connection, ATTEMPT_S)
             info = await stream.consumer_info(self._connection, consumer, ATTEMPT_S)
         if consumer == stream.COORDINATOR:
             await self._check_stream()
         if info is not None:
             return
         start = await self._start_of(consumer)
-        created = await stream.create_consumer(
-            self._connection, self._connection.settings, consumer, ATTEMPT_S
-        )
+        created = await stream.ensure_consumer(self._connection, consumer, ATTEMPT_S)
         if start is not None and not created["delivered"]["consumer_seq"]:
             start = await self._move(consumer, start)
         log.warning("consumer_created", consumer=consumer, starts_at=start or "the oldest message")
@@ -126,7 +119,7 @@ class StreamRecovery:
         """Update the stream if that is necessary, and set what the readiness says of it. Never raises."""
         try:
             async with asyncio.timeout(FLOOR_TIMEOUT_S):
-                await stream.ensure_stream(self._connection, self._connection.settings, FLOOR_TIMEOUT_S)
+                await stream.ensure_stream(self._connection, FLOOR_TIMEOUT_S)
         except (AccessDenied, RetryableError, TimeoutError) as error:
             log.debug("stream_not_checked", why=str(error) or "timeout")
         except InvalidRequest as error:

@@ -90,16 +90,11 @@ def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
     }
 
 
-async def ensure(connection: Connection, settings: BusSettings) -> None:
+async def ensure(connection: Connection) -> None:
     """Create or update the stream and its consumers. Raises InvalidRequest for what cannot be updated."""
-    if await _ensure_stream(connection, stream_definition(settings), API_DEADLINE_S):
-        for definition in consumer_definitions(settings).values():
-            await _ensure_consumer(connection, definition, API_DEADLINE_S)
-
-
-async def ensure_stream(connection: Connection, settings: BusSettings, deadline_s: float) -> None:
-    """Create or update the stream, without its consumers. Raises as `ensure` does."""
-    await _ensure_stream(connection, stream_definition(settings), deadline_s)
+    if await ensure_stream(connection, API_DEADLINE_S):
+        for name in CONSUMERS:
+            await ensure_consumer(connection, name, API_DEADLINE_S)
 
 
 async def consumer_info(connection: Connection, name: str, deadline_s: float) -> dict[str, Any] | None:
@@ -117,13 +112,6 @@ async def consumer_info(connection: Connection, name: str, deadline_s: float) ->
         raise InvalidRequest(f"The broker does not show consumer {name}: {error.description}") from error
 
 
-async def create_consumer(
-    connection: Connection, settings: BusSettings, name: str, deadline_s: float
-) -> dict[str, Any]:
-    """Create a consumer, and return what the broker knows about it."""
-    return await _ensure_consumer(connection, consumer_definitions(settings)[name], deadline_s)
-
-
 async def move_consumer(connection: Connection, name: str, seq: int, deadline_s: float) -> None:
     """Let a consumer deliver from number `seq` on. Messages before it count as acknowledged.
 
@@ -137,8 +125,12 @@ def _filters() -> dict[str, tuple[str, ...]]:
     return {COORDINATOR: triggers, **{role: (f"warmxfer.*.do.{role}",) for role in ROLES}}
 
 
-async def _ensure_stream(connection: Connection, wanted: dict[str, Any], deadline_s: float) -> bool:
-    """Create or update the stream. Returns False if a newer release owns it; it is then not changed."""
+async def ensure_stream(connection: Connection, deadline_s: float) -> bool:
+    """Create or update the stream, without its consumers. Raises as `ensure` does.
+
+    Returns False if a newer release owns the stream; it is then not changed.
+    """
+    wanted = stream_definition(connection.settings)
     found = await _stream_config(connection, deadline_s)
     if found is None:
         try:
@@ -202,10 +194,9 @@ async def _stream_config(connection: Connection, deadline_s: float) -> dict[str,
         raise InvalidRequest(f"The broker does not show stream {STREAM}: {error.description}") from error
 
 
-async def _ensure_consumer(
-    connection: Connection, wanted: dict[str, Any], deadline_s: float
-) -> dict[str, Any]:
-    name = wanted["name"]
+async def ensure_consumer(connection: Connection, name: str, deadline_s: float) -> dict[str, Any]:
+    """Create or update a consumer, and return what the broker knows about it. Raises as `ensure` does."""
+    wanted = consumer_definitions(connection.settings)[name]
     try:
         # CREATE updates an existing consumer. The same definition twice is no error.
         return await connection.api(

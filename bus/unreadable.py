@@ -16,7 +16,7 @@ Invariants (`tests/bus/test_unreadable.py`):
 
 - A message within the budget is removed only after its dead letter is stored. A message beyond it is only
   counted; a crash loses the count of up to a second.
-- A message of an unknown type is delivered as often as any that needs a newer version (`worker.NEWER_TRIES`).
+- A message of an unknown type is delivered as often as any that needs a newer version (`NEWER_TRIES`).
   One worker gives back at most `MAX_RETURNED` of them, without timeouts, in a pause of a redelivery.
 """
 
@@ -25,14 +25,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from .budget import Budget
+from .bus import Bus
 from .dead_letters import describe_error, summary
 from .errors import NewerVersionNeeded
-from .messages import ConsumerMessage, Delivery, Outgoing
+from .in_flight import InFlight
+from .messages import ConsumerMessage, Delivery
+from .newer_retries import NewerRetries
+from .pull_consumer import PullConsumer
 
 BURST = 50
 PER_S = 5.0
@@ -56,41 +60,26 @@ LOG_PER_S = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Item(Protocol):
-    """A message of the worker."""
-
-    message: ConsumerMessage
-    delivery: Delivery
-
-
 class UnreadableMessages:
-    """The unreadable messages of one worker.
-
-    - `handle` handles one within the budget; `remove` removes one beyond it; `publish` stores the summary.
-    - `is_last` returns whether a message of an unknown type is not given back any more.
-    - `give_back` gives one back and returns the seconds until it is delivered again. The second argument says
-      whether many are given back, so that the pause must be the longest.
-    """
+    """The unreadable messages of one worker. `handle` handles one within the budget."""
 
     def __init__(
         self,
+        bus: Bus,
         consumer: str,
-        handle: Callable[[Item], Awaitable[None]],
-        remove: Callable[[ConsumerMessage], Awaitable[None]],
-        publish: Callable[[Outgoing], Awaitable[object]],
-        is_last: Callable[[Delivery], bool],
-        give_back: Callable[[ConsumerMessage, bool], Awaitable[float]],
+        puller: PullConsumer,
+        newer: NewerRetries,
+        handle: Callable[[InFlight], Awaitable[None]],
     ) -> None:
+        self._bus = bus
         self._consumer = consumer
+        self._puller = puller
+        self._newer = newer
         self._handle = handle
-        self._remove = remove
-        self._publish = publish
-        self._is_last = is_last
-        self._give_back = give_back
         self._budget = Budget(BURST, PER_S)
         self._newer_budget = Budget(NEWER_BURST, NEWER_PER_S)
         self._log_budget = Budget(LOG_BURST, LOG_PER_S)
-        self._queued: deque[Item] = deque()
+        self._queued: deque[InFlight] = deque()
         self._surplus: deque[ConsumerMessage] = deque()
         self._to_return: deque[ConsumerMessage] = deque()
         self._returned: deque[float] = deque()
@@ -111,7 +100,7 @@ class UnreadableMessages:
         """Messages to be removed or given back. They do take a place in the window."""
         return len(self._surplus) + len(self._to_return)
 
-    def admit(self, item: Item, error: Exception) -> bool:
+    def admit(self, item: InFlight, error: Exception) -> bool:
         """Queue `item` if the budget allows it. Otherwise plan to give it back or remove it; return False."""
         newer = isinstance(error, NewerVersionNeeded)
         if newer and item.delivery.kind == TIMEOUT:
@@ -127,7 +116,7 @@ class UnreadableMessages:
             self._count(item, error)
         return allowed
 
-    def allows_dead_letter(self, item: Item, error: Exception) -> bool:
+    def allows_dead_letter(self, item: InFlight, error: Exception) -> bool:
         """Return whether an unwanted message gets a dead letter. Otherwise it is counted, to be removed."""
         if self._budget.take(asyncio.get_running_loop().time()):
             return True
@@ -151,24 +140,24 @@ class UnreadableMessages:
         await self._return_all()
         await self._report_once()
 
-    def _count(self, item: Item, error: Exception) -> None:
+    def _count(self, item: InFlight, error: Exception) -> None:
         self._dropped += 1
         self._last = (item.delivery, describe_error(error))
         self._surplus.append(item.message)
         self._start("remove", self._remove_surplus)
         self._start("report", self._report)
 
-    def _budget_of(self, item: Item, *, newer: bool) -> bool:
+    def _budget_of(self, item: InFlight, *, newer: bool) -> bool:
         now = asyncio.get_running_loop().time()
         if not newer:
             return self._budget.take(now)
         # A repeat before the last one needs no handler, because it is only given back again.
-        handled = item.delivery.delivery_count == 1 or self._is_last(item.delivery)
+        handled = item.delivery.delivery_count == 1 or self._newer.is_last(item.delivery.delivery_count)
         return handled and self._newer_budget.take(now)
 
     def _may_return(self, delivery: Delivery) -> bool:
         """Return whether a message is given back. A repeat takes the place that it had."""
-        if self._is_last(delivery):
+        if self._newer.is_last(delivery.delivery_count):
             return False
         return delivery.delivery_count > 1 or self._waiting() < MAX_RETURNED
 
@@ -179,7 +168,7 @@ class UnreadableMessages:
             self._returned.popleft()
         return len(self._returned) + len(self._to_return)
 
-    def _return(self, item: Item) -> None:
+    def _return(self, item: InFlight) -> None:
         if item.delivery.delivery_count == 1:
             self._returned_unlogged += 1
             self._start("report", self._report)
@@ -198,13 +187,17 @@ class UnreadableMessages:
 
     async def _remove_surplus(self) -> None:
         while self._surplus:
-            await self._remove(self._surplus.popleft())
+            await self._puller.term(self._surplus.popleft())
+            await self._puller.request_more()
 
     async def _return_all(self) -> None:
         """Give back what is planned. If more than `NEWER_BURST` wait, each pause is the longest."""
         while self._to_return:
             crowded = self._waiting() > NEWER_BURST
-            pause_s = await self._give_back(self._to_return.popleft(), crowded)
+            message = self._to_return.popleft()
+            pause_s = self._newer.pause_s(message.delivery_count, longest=crowded)
+            await self._puller.nak(message, pause_s)
+            await self._puller.request_more()
             self._returned.append(asyncio.get_running_loop().time() + pause_s)
 
     async def _report(self) -> None:
@@ -232,8 +225,9 @@ class UnreadableMessages:
             last_seq=delivery.seq,
             last_cause=cause,
         )
+        outgoing = summary(delivery, cause, self._consumer, dropped)
         try:
-            await self._publish(summary(delivery, cause, self._consumer, dropped))
+            await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
         except Exception as error:
             log.error(
                 "dead_letter_failed", consumer=self._consumer, count=dropped, cause=describe_error(error)

@@ -5,8 +5,8 @@ How a handler ends decides what happens to its message:
     returns                      acknowledged
     raises RetryableError        redelivered after a growing delay, at least `after_s`; dead-lettered after
                                  `HANDLER_ACK_WAITS` times `max_deliver` deliveries
-    raises NewerVersionNeeded    redelivered after pauses of `NEWER_RETRY_MAX_S` at most, so that a newer
-                                 worker soon gets it; dead-lettered after `NEWER_TRIES` deliveries, 31 s
+    raises NewerVersionNeeded    redelivered after short pauses, so that a newer worker soon gets it;
+                                 dead-lettered after `NEWER_TRIES` deliveries (`newer_retries.py`)
     raises another error         redelivered after a growing delay; dead-lettered after `max_deliver`
                                  deliveries
     raises DeadLetter            dead-lettered at once: retrying cannot help
@@ -20,7 +20,8 @@ carries no allowed id is dead-lettered at once, and `on_invalid_subject` is call
 While a message is queued in this process, or is handled with `progress`, the worker reports progress to the
 broker. If the process dies, another worker gets the message.
 
-With `check`, messages that no handler can read are told apart on arrival and limited (`unreadable.py`).
+`check` finds the messages that no handler can read, when they arrive. The worker handles these beside its
+jobs, at a limited rate (`unreadable.py`).
 
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive. A
 message that is redelivered later does not delay the ones behind it.
@@ -35,13 +36,14 @@ from types import TracebackType
 
 import structlog
 
-from . import subjects
 from .bus import Bus
 from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
+from .in_flight import InFlight, identity
 from .keyed_queue import KeyedQueue
-from .messages import ConsumerMessage, Delivery, Outgoing
-from .unreadable import Item, UnreadableMessages
+from .messages import ConsumerMessage, Delivery
+from .newer_retries import NewerRetries
+from .unreadable import UnreadableMessages
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
@@ -51,15 +53,6 @@ RETRY_MAX_S = 30.0
 DEAD_RETRY_S = 1.0
 HANDLER_ACK_WAITS = 4
 """Factor on `max_deliver` for RetryableError and for deaths of the worker's process."""
-
-NEWER_TRIES = 20
-"""Deliveries before a message that needs a newer version is dead-lettered.
-
-So it reaches one newer worker among three older ones with a probability of 99.7 %.
-"""
-NEWER_RETRY_MIN_S = 0.2
-NEWER_RETRY_MAX_S = 2.0
-NEWER_RETRY_GROWTH = 1.5
 
 DRAIN_S = 10.0
 
@@ -102,6 +95,7 @@ class Worker:
         self._on_dead_letter = on_dead_letter
         self._on_invalid_subject = on_invalid_subject
         self._max_deliver = bus.settings.max_deliver
+        self._max_starts = self._max_deliver * HANDLER_ACK_WAITS
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
@@ -113,13 +107,9 @@ class Worker:
         self._runner_count = 0
         self._progress_reporter: asyncio.Task[None] | None = None
         self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
+        self._newer = NewerRetries(self._max_starts)
         self._unreadable = UnreadableMessages(
-            consumer,
-            self._process_unreadable,
-            self._drop,
-            self._publish_outgoing,
-            self._is_last_for_newer,
-            self._give_back_for_newer,
+            bus, consumer, self._puller, self._newer, self._process_unreadable
         )
 
     @property
@@ -166,8 +156,8 @@ class Worker:
 
     def accept(self, message: ConsumerMessage) -> None:
         """Take one message. The pull consumer calls this in the order in which messages arrive."""
-        identity = _identity(message)
-        known = self._in_flight.get(identity)
+        key = identity(message)
+        known = self._in_flight.get(key)
         if known is not None:
             # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
             known.message = message
@@ -177,10 +167,10 @@ class Worker:
         if unreadable is not None:
             item.unreadable = True
             if self._unreadable.admit(item, unreadable):
-                self._in_flight[identity] = item
+                self._in_flight[key] = item
             return
-        self._in_flight[identity] = item
-        self._queue.put(item.delivery.transfer_id if self._keyed else identity, item)
+        self._in_flight[key] = item
+        self._queue.put(item.delivery.transfer_id if self._keyed else key, item)
         self._start_runner()
 
     def _why_unreadable(self, item: InFlight) -> Exception | None:
@@ -223,17 +213,10 @@ class Worker:
             self._queue.done(key)
         await self._puller.request_more()
 
-    async def _process_unreadable(self, item: Item) -> None:
+    async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
-        if isinstance(item, InFlight) and self._in_flight.get(_identity(item.message)) is item:
+        if self._in_flight.get(identity(item.message)) is item:
             await self._process(item)
-
-    async def _drop(self, message: ConsumerMessage) -> None:
-        await self._puller.term(message)
-        await self._puller.request_more()
-
-    async def _publish_outgoing(self, outgoing: Outgoing) -> None:
-        await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
 
     async def _process(self, item: InFlight) -> None:
         item.running = True
@@ -255,20 +238,20 @@ class Worker:
         except NewerVersionNeeded as error:
             await self._leave_to_newer(item, error)
         except RetryableError as error:
-            await self._retry(item, error, self._max_deliver * HANDLER_ACK_WAITS, error.after_s)
+            await self._retry(item, error, self._max_starts, error.after_s)
         except Exception as error:
             log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
             await self._retry(item, error, self._max_deliver)
         else:
             await self._puller.ack(item.message)
         finally:
-            del self._in_flight[_identity(item.message)]
+            del self._in_flight[identity(item.message)]
 
     async def _handle(self, item: InFlight) -> None:
         if item.invalid_subject:
             raise DeadLetter(item.invalid_subject)
         started = item.delivery.delivery_count - 1
-        if started >= self._max_deliver * HANDLER_ACK_WAITS:
+        if started >= self._max_starts:
             raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
         await self._handler(item.delivery)
 
@@ -282,26 +265,15 @@ class Worker:
 
     async def _leave_to_newer(self, item: InFlight, error: NewerVersionNeeded) -> None:
         """Give the message back, so that another worker gets it. Log it only the first time."""
-        if self._is_last_for_newer(item.delivery):
+        tries = item.delivery.delivery_count
+        if self._newer.is_last(tries):
             await self._dead_letter(item, describe_error(error))
             return
-        tries = item.delivery.delivery_count
         if tries == 1:
             log.warning(
                 "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
             )
-        await self._puller.nak(item.message, _pause_for_newer(tries))
-
-    def _is_last_for_newer(self, delivery: Delivery) -> bool:
-        """Return whether a message that needs a newer version is not given back any more."""
-        return delivery.delivery_count >= min(NEWER_TRIES, self._max_deliver * HANDLER_ACK_WAITS)
-
-    async def _give_back_for_newer(self, message: ConsumerMessage, longest: bool) -> float:
-        """Give an unreadable message back without handling it, and return the pause."""
-        pause_s = NEWER_RETRY_MAX_S if longest else _pause_for_newer(message.delivery_count)
-        await self._puller.nak(message, pause_s)
-        await self._puller.request_more()
-        return pause_s
+        await self._puller.nak(item.message, self._newer.pause_s(tries))
 
     async def _dead_letter(self, item: InFlight, cause: str) -> None:
         """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
@@ -321,7 +293,7 @@ class Worker:
         await self._puller.term(item.message)
 
     async def _nack(self, item: InFlight) -> None:
-        del self._in_flight[_identity(item.message)]
+        del self._in_flight[identity(item.message)]
         await self._puller.nak(item.message)
 
     async def _report_progress(self) -> None:
@@ -341,43 +313,6 @@ class Worker:
             "seq": delivery.seq,
             "tries": delivery.delivery_count,
         }
-
-
-class InFlight:
-    """A message of this worker, queued or being handled."""
-
-    __slots__ = ("delivery", "invalid_subject", "message", "running", "unreadable")
-
-    def __init__(self, message: ConsumerMessage) -> None:
-        self.message = message
-        self.running = False
-        self.unreadable = False
-        self.invalid_subject = ""
-        try:
-            address = subjects.parse(message.subject)
-        except InvalidRequest as error:
-            address = subjects.Address(subjects.INVALID_ID, "", "")
-            self.invalid_subject = str(error)
-        self.delivery = Delivery(
-            *address,
-            subject=message.subject,
-            data=message.data,
-            seq=message.seq,
-            at=message.at,
-            delivery_count=message.delivery_count,
-            headers=message.headers,
-        )
-
-
-def _pause_for_newer(tries: int) -> float:
-    """Return the pause before a message that needs a newer version is delivered again."""
-    pause_s = min(NEWER_RETRY_MAX_S, NEWER_RETRY_MIN_S * NEWER_RETRY_GROWTH ** (tries - 1))
-    return pause_s * random.uniform(0.75, 1.0)
-
-
-def _identity(message: ConsumerMessage) -> tuple[int, float]:
-    """Return what tells a redelivery from another message. An old copy of a stream uses numbers again."""
-    return message.seq, message.at
 
 
 def _is_cancelled() -> bool:

@@ -28,19 +28,24 @@ RESULT_TIMEOUT_S = 60.0
 async def follow_one(transfer: TransferHandle, json: bool) -> bool:
     """Print every phase and notice, then the result. Returns whether the transfer succeeded."""
     if json:
-        async with _notices_shown(transfer, print_json):
-            async for phase in transfer.phases():
-                print_json(phase)
-            result = await transfer.result(RESULT_TIMEOUT_S)
+        result = await _follow(transfer, print_json, print_json)
         print_json(result)
         return result.success
     with ProgressView(console(), transfer.id) as checklist:
-        async with _notices_shown(transfer, checklist.add_notice):
-            async for phase in transfer.phases():
-                checklist.add(phase)
-            result = await transfer.result(RESULT_TIMEOUT_S)
+        result = await _follow(transfer, checklist.add, checklist.add_notice)
         checklist.end(result)
     return result.success
+
+
+async def _follow(
+    transfer: TransferHandle,
+    show_phase: Callable[[PhaseChanged], None],
+    show_notice: Callable[[TransferNotice], None],
+) -> WarmTransferResult:
+    async with _notices_shown(transfer, show_notice):
+        async for phase in transfer.phases():
+            show_phase(phase)
+        return await transfer.result(RESULT_TIMEOUT_S)
 
 
 @asynccontextmanager

@@ -28,7 +28,6 @@ from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
     DecodeError,
-    InternalError,
     InvalidRequest,
     Outcome,
     PhaseChanged,
@@ -176,15 +175,15 @@ class TransferHandle:
 
     async def _first_request(self) -> Stored:
         """Return the first request with this id. Waits while the replica that answers has none yet."""
+        pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                for pause_s in growing_pauses(MAX_POLL_PAUSE_S):
+                while True:
                     if stored := await self._bus.history(subjects.request(self.id), 1):
                         return stored[0]
-                    await asyncio.sleep(pause_s)
+                    await asyncio.sleep(next(pauses_s))
         except TimeoutError as error:
             raise Unavailable(f"The broker did not show the request of transfer {self.id} in time") from error
-        raise InternalError("growing_pauses has no end")
 
     async def _first_phase(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
         try:

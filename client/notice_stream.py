@@ -12,7 +12,9 @@ import structlog
 
 from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
 from warmxfer.bus.polling import growing_pauses
-from warmxfer.schemas import DecodeError, TransferNotice, decode_notice
+from warmxfer.schemas import TransferNotice, decode_notice
+
+from .readable import decode_readable
 
 MAX_POLL_PAUSE_S = 5.0
 MAX_NOTICES = 256
@@ -51,12 +53,8 @@ async def stored_notices(bus: Bus, transfer_id: str) -> list[TransferNotice]:
 
 
 def notice_of(message: Stored | LiveMessage) -> TransferNotice | None:
-    """Return the notice in `message`, or None if it cannot be read, as one of a newer version."""
-    try:
-        return decode_notice(message.data)
-    except DecodeError as error:
-        log.warning("notice_undecodable", subject=message.subject, cause=str(error))
-        return None
+    """Return the notice in `message`, or None if it cannot be read."""
+    return decode_readable(message, decode_notice)
 
 
 async def _stored_after(bus: Bus, subject: str, after: int) -> list[Stored]:

@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator
 
 import structlog
 
-from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Stored, subjects
+from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
 from warmxfer.bus.polling import growing_pauses
-from warmxfer.schemas import DecodeError, PhaseChanged, decode_phase
+from warmxfer.schemas import PhaseChanged, decode_phase
+
+from .readable import decode_readable
 
 MAX_POLL_PAUSE_S = 5.0
 MISSING_PHASE_WAIT_S = 0.5
@@ -68,19 +70,8 @@ async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
 
 
 def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:
-    """Return the phase in `message`; None if there is no message or it cannot be read.
-
-    Unreadable messages are skipped, so that one of them cannot break a reader of all transfers. They come
-    from a newer version, from a foreign publisher, or reply to a request with an invalid id.
-    """
-    if message is None:
-        return None
-    try:
-        subjects.parse(message.subject)
-        return decode_phase(message.data)
-    except (InvalidRequest, DecodeError) as error:
-        log.warning("phase_not_decoded", error=str(error))
-        return None
+    """Return the phase in `message`; None if there is no message or it cannot be read."""
+    return decode_readable(message, decode_phase) if message else None
 
 
 def _by_seq(seq: int, phases: list[PhaseChanged]) -> dict[int, PhaseChanged]:

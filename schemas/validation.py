@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import inspect
 
-from .codec import MAX_MESSAGE_BYTES
+from .codec import MAX_MESSAGE_BYTES, encode
 from .errors import InvalidRequest
 from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
@@ -28,7 +28,6 @@ MIN_NUMBER_DIGITS = 7
 
 R = TypeVar("R")
 
-_encoder = msgspec.json.Encoder()
 _LOCATION = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
@@ -73,7 +72,7 @@ def _reject_reserved(raw: Any) -> None:
 
 def _check_size(request: WarmTransferRequest) -> None:
     """Raise InvalidRequest if `request` is too large for a record; name the field that takes most."""
-    size = len(_encoder.encode(request))
+    size = len(encode(request))
     if size <= MAX_REQUEST_BYTES:
         return
     parts = {
@@ -81,7 +80,7 @@ def _check_size(request: WarmTransferRequest) -> None:
         "config.destination": request.config.destination,
         "config.summary_prompt": request.config.summary_prompt,
     }
-    sizes = {name: len(_encoder.encode(part)) for name, part in parts.items()}
+    sizes = {name: len(encode(part)) for name, part in parts.items()}
     largest = max(sizes, key=lambda name: sizes[name])
     raise InvalidRequest(
         f"{largest} takes {sizes[largest]} of the {size} bytes of the request with its defaults; "

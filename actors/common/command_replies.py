@@ -53,7 +53,7 @@ async def publish_event(
     await bus.publish(subjects.event(transfer_id), encode(event), msg_id=msg_id, deadline_s=deadline_s)
 
 
-def read_command(message: Delivery | Stored, command_type: type[C], actor: str) -> C:
+def read_command(message: Delivery | Stored, command_type: type[C] | tuple[type[C], ...], actor: str) -> C:
     """Return the command in `message`.
 
     Raises `DeadLetter` if it is none, or none for `actor`. Raises `NewerVersionNeeded` if a newer version may
@@ -75,12 +75,10 @@ def why_unreadable(
 ) -> DeadLetter | NewerVersionNeeded | None:
     """Return why `message` is no command for `actor`, or None if it is one."""
     try:
-        command = read_command(message, Command, actor)
+        read_command(message, command_types, actor)
     except (DeadLetter, NewerVersionNeeded) as error:
         return error
-    if isinstance(command, command_types):
-        return None
-    return DeadLetter(f"{type(command).__name__} is not a command for the {actor}")
+    return None
 
 
 def command_failed(

@@ -19,7 +19,7 @@ from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectClaims
 from warmxfer.actors.primary import attach
 from warmxfer.actors.summarizer.actor import Summarizer
 from warmxfer.adapters.rooms import RoomSettings
-from warmxfer.bus import BrokerClock, Bus, Delivery, NewerVersionNeeded, Worker, subjects, worker
+from warmxfer.bus import BrokerClock, Bus, Delivery, NewerVersionNeeded, Worker, newer_retries, subjects
 from warmxfer.bus.polling import FIRST_PAUSE_S
 from warmxfer.schemas import CommandFailed, CreateRoom, FailureKind, LeaveConsultation, decode_event, encode
 
@@ -31,8 +31,8 @@ PATIENCE_S = 10.0
 
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "NEWER_RETRY_MIN_S", 0.01)
-    monkeypatch.setattr(worker, "NEWER_RETRY_MAX_S", 0.03)
+    monkeypatch.setattr(newer_retries, "NEWER_RETRY_MIN_S", 0.01)
+    monkeypatch.setattr(newer_retries, "NEWER_RETRY_MAX_S", 0.03)
 
 
 async def failures(bus: Bus, id: str, count: int) -> list[CommandFailed]:
@@ -83,7 +83,7 @@ async def test_a_newer_command_that_no_worker_takes_fails(
     assert (failed.command_id, failed.failure) == ("t-7", FailureKind.BROKEN)
     letter = await fresh_bus.get_last(subjects.dead_letter("t"))
     assert letter is not None
-    assert json.loads(letter.data)["tries"] == worker.NEWER_TRIES
+    assert json.loads(letter.data)["tries"] == newer_retries.NEWER_TRIES
 
 
 async def test_a_handler_that_needs_a_newer_version_is_logged_once(

@@ -95,6 +95,7 @@ class FakeConnection:
         self.client = FakeClient()
         self.connected = True
         self.readiness = Readiness()
+        self.missing_reports = 0
         self.hooks: list[Callable[[], Awaitable[None]]] = []
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
@@ -106,7 +107,6 @@ class FakeRecovery:
     """Creates the consumer, unless a test says why it cannot."""
 
     def __init__(self) -> None:
-        self.missing_reports = 0
         self.problem: str | None = None
         self.ensured: list[float] = []
         self.floors: list[float] = []
@@ -281,7 +281,7 @@ async def test_nothing_is_requested_before_the_start(flow: Flow) -> None:
 @on_a_virtual_clock
 async def test_reports_of_a_missing_stream_before_the_start_are_old(flow: Flow) -> None:
     await flow.puller.stop()
-    flow.recovery.missing_reports = 3
+    flow.connection.missing_reports = 3
     flow.puller = flow.new_puller(WINDOW)
     await flow.puller.start()
     await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
@@ -571,14 +571,14 @@ async def test_several_pulls_that_end_together_are_one_failure(flow: Flow) -> No
 async def test_the_consumer_is_looked_after_when_a_publish_found_no_stream(flow: Flow) -> None:
     """A pull that is open on a lost stream gets no answer. Other requests of this process do."""
     await flow.status(**HEARTBEAT)
-    flow.recovery.missing_reports += 1
+    flow.connection.missing_reports += 1
     await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
     assert len(flow.recovery.ensured) == 1
     await flow.status(**HEARTBEAT)
     await asyncio.sleep(CHECK_EVERY_S + 3 * WATCH_EVERY_S)
     assert len(flow.recovery.ensured) == 1  # one report causes one check
     flow.recovery.problem = "no stream"
-    flow.recovery.missing_reports += 3
+    flow.connection.missing_reports += 3
     flow.pulls()
     await asyncio.sleep(CHECK_EVERY_S + 6 * WATCH_EVERY_S)
     assert len(flow.recovery.ensured) > 2

@@ -128,8 +128,8 @@ async def test_messages_of_a_newer_version_are_given_back_within_a_budget(
         seen.add(delivery.seq)
         raise NewerVersionNeeded("unknown command")
 
-    monkeypatch.setattr("warmxfer.bus.worker.NEWER_TRIES", 2)
-    monkeypatch.setattr("warmxfer.bus.worker.NEWER_RETRY_MIN_S", 0.05)
+    monkeypatch.setattr("warmxfer.bus.newer_retries.NEWER_TRIES", 2)
+    monkeypatch.setattr("warmxfer.bus.newer_retries.NEWER_RETRY_MIN_S", 0.05)
     await publish_flood(fresh_bus, lambda n: subjects.work_queue(f"f{n}", "gateway"))
     newer = NewerVersionNeeded("unknown command")
     loop = asyncio.get_running_loop()
@@ -179,8 +179,8 @@ async def test_a_timeout_of_a_newer_version_is_never_surplus(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transfer whose timer is removed has none. At its last delivery `on_dead_letter` handles it."""
-    monkeypatch.setattr("warmxfer.bus.worker.NEWER_TRIES", 2)
-    monkeypatch.setattr("warmxfer.bus.worker.NEWER_RETRY_MIN_S", 0.05)
+    monkeypatch.setattr("warmxfer.bus.newer_retries.NEWER_TRIES", 2)
+    monkeypatch.setattr("warmxfer.bus.newer_retries.NEWER_RETRY_MIN_S", 0.05)
     monkeypatch.setattr(unreadable_module, "NEWER_BURST", 3)
     monkeypatch.setattr(unreadable_module, "MAX_QUEUED", 5)
     ended: list[str] = []
@@ -206,7 +206,7 @@ async def test_a_flood_of_an_unknown_type_is_bounded_and_delays_no_other_message
 
     Without that limit each message is delivered again, and the third assertion fails.
     """
-    monkeypatch.setattr("warmxfer.bus.worker.NEWER_TRIES", 3)
+    monkeypatch.setattr("warmxfer.bus.newer_retries.NEWER_TRIES", 3)
     monkeypatch.setattr(unreadable_module, "MAX_RETURNED", 50)
     monkeypatch.setattr(unreadable_module, "NEWER_BURST", 10)
     delivered: Counter[int] = Counter()

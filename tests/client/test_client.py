@@ -361,6 +361,26 @@ async def test_undecodable_phases_are_skipped(fresh_bus: Bus) -> None:
     collecting.cancel()
 
 
+async def test_undecodable_notices_are_skipped(fresh_bus: Bus) -> None:
+    """Without a check of the subject, a notice on a foreign one ends a reader of all notices."""
+    client = Client(fresh_bus)
+    notices = client.all_notices()
+    waiting = asyncio.ensure_future(anext(notices))
+    async with asyncio.timeout(10):
+        while not waiting.done():
+            await fresh_bus.publish(subjects.notice("t"), encode(notice(1)))
+            await asyncio.wait({waiting}, timeout=0.1)
+        await fresh_bus.publish("warmxfer.bad!id.notice", encode(notice(2)))
+        for garbage in (b"\xff", b"[]", b'{"type": "transfer_notice"}'):
+            await fresh_bus.publish(subjects.notice("t"), garbage)
+        await fresh_bus.publish(subjects.notice("t"), encode(notice(3)))
+        while (received := await anext(notices)) == ("t", notice(1)):
+            pass
+    assert received == ("t", notice(3))
+    assert [each async for each in client.transfer("t").notices(follow=False)][-1] == notice(3)
+    await notices.aclose()
+
+
 async def test_the_list_reads_further_back_until_it_has_enough(fresh_bus: Bus) -> None:
     client = Client(fresh_bus)
     await publish_phase(fresh_bus, "old", 1, STARTED)

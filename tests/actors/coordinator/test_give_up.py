@@ -13,7 +13,7 @@ from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.caller_lock import lock_caller
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine import Stage, obstacle
-from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded, Stored, subjects, worker
+from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded, Stored, newer_retries, subjects
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -52,8 +52,8 @@ Json = dict[str, Any]
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave messages to a newer version for less than a second."""
-    monkeypatch.setattr(worker, "NEWER_RETRY_MIN_S", 0.01)
-    monkeypatch.setattr(worker, "NEWER_RETRY_MAX_S", 0.03)
+    monkeypatch.setattr(newer_retries, "NEWER_RETRY_MIN_S", 0.01)
+    monkeypatch.setattr(newer_retries, "NEWER_RETRY_MAX_S", 0.03)
 
 
 def without_a_decision(command: AnyCommand) -> list[AnyEvent]:
@@ -152,7 +152,7 @@ async def test_a_transfer_that_no_version_continues_ends_with_the_caller_first(
         await check_given_up(fresh_bus, "t-new")
         await until_all_handled(fresh_bus)
     letters = [json.loads(each.data) for each in await fresh_bus.history(subjects.dead_letter("t-new"), 10)]
-    assert [each["tries"] for each in letters] == [worker.NEWER_TRIES]
+    assert [each["tries"] for each in letters] == [newer_retries.NEWER_TRIES]
     assert "cannot be continued" in letters[0]["cause"]
 
 

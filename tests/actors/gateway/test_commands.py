@@ -7,7 +7,7 @@ import json
 import pytest
 
 from warmxfer.actors.gateway import actor
-from warmxfer.bus import subjects, worker
+from warmxfer.bus import newer_retries, subjects, worker
 from warmxfer.schemas import (
     CommandFailed,
     CreateRoom,
@@ -44,7 +44,7 @@ async def test_a_message_that_is_not_a_command_is_dead_lettered(harness: Gateway
 async def test_a_command_of_a_newer_version_fails_if_no_newer_gateway_takes_it(
     harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "NEWER_RETRY_MAX_S", 0.02)
+    monkeypatch.setattr(newer_retries, "NEWER_RETRY_MAX_S", 0.02)
     newer = {"type": "play_music", **harness.within()}
     await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), json.dumps(newer).encode())
     reply = await harness.event(CommandFailed)

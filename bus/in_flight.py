@@ -1,0 +1,38 @@
+"""A message between its delivery to a worker and its end: queued, or being handled."""
+
+from __future__ import annotations
+
+from . import subjects
+from .errors import InvalidRequest
+from .messages import ConsumerMessage, Delivery
+
+
+class InFlight:
+    """A message that a worker has not ended yet."""
+
+    __slots__ = ("delivery", "invalid_subject", "message", "running", "unreadable")
+
+    def __init__(self, message: ConsumerMessage) -> None:
+        self.message = message
+        self.running = False
+        self.unreadable = False
+        self.invalid_subject = ""
+        try:
+            address = subjects.parse(message.subject)
+        except InvalidRequest as error:
+            address = subjects.Address(subjects.INVALID_ID, "", "")
+            self.invalid_subject = str(error)
+        self.delivery = Delivery(
+            *address,
+            subject=message.subject,
+            data=message.data,
+            seq=message.seq,
+            at=message.at,
+            delivery_count=message.delivery_count,
+            headers=message.headers,
+        )
+
+
+def identity(message: ConsumerMessage) -> tuple[int, float]:
+    """Return what tells a redelivery from another message. An old copy of a stream uses numbers again."""
+    return message.seq, message.at
