@@ -29,7 +29,7 @@ from warmxfer.schemas import (
 
 from .outbox import GUARD_TIMER, TIMER, outgoing
 from .state_machine import (
-    ENDED,
+    LAST_STAGES,
     Applied,
     Record,
     Stage,
@@ -99,7 +99,7 @@ async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newes
 
 async def _publish_last_commands(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
     """Publish the commands of a final record that a crash left unpublished. Its timer is not set any more."""
-    if plain_stage(newest.data) not in ENDED - {Stage.GUARDING}:
+    if plain_stage(newest.data) not in LAST_STAGES:
         return
     try:
         messages = outgoing(decode_record(newest.data))
