@@ -121,7 +121,7 @@ class HttpPool:
         connect_s = left_s if connect_s is None else min(connect_s, left_s)
         options["extensions"] = exchange.extensions(httpx.Timeout(connect_s, pool=left_s / 2))
         work = exchange.run(client.http, read, {"method": method, "url": url, **options})
-        task = client.start(exchange, work, self._free.release)
+        task = client.start(exchange, work)
         try:
             await asyncio.wait({task}, timeout=left_s)
             if task.done() and not task.cancelled():
@@ -179,13 +179,13 @@ class HttpPool:
             return
         log.warning("http_pool_replaced", cause=why, abandoned=client.count_abandoned())
         self._client = self._open()
-        client.free_all()
+        client.retire()
         closing = asyncio.get_running_loop().create_task(client.close_once_ended())
         self._retired[client] = closing
         closing.add_done_callback(lambda _: self._retired.pop(client, None))
 
     def _open(self) -> _Client:
-        return _Client(httpx.AsyncClient(**self._options))
+        return _Client(httpx.AsyncClient(**self._options), self._free)
 
     async def _send_probe(self, url: str) -> None:
         async def nothing(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
@@ -253,19 +253,18 @@ class _Exchange:
 
 
 class _Client:
-    """One `httpx.AsyncClient` with the tasks of its requests."""
+    """One `httpx.AsyncClient` with the tasks of its requests. `free` counts the free connections."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, free: asyncio.Semaphore) -> None:
         self.http = http
+        self._free = free
         self._running: dict[asyncio.Task[Any], _Exchange] = {}
-        self._free: dict[asyncio.Task[Any], Callable[[], None]] = {}
+        self._retired = False
 
-    def start(
-        self, exchange: _Exchange, work: Coroutine[Any, Any, T], free: Callable[[], None]
-    ) -> asyncio.Task[T]:
-        """Run `work` in a task of its own. Call `free` when it no longer uses a connection of the pool."""
+    def start(self, exchange: _Exchange, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run `work` in a task of its own. Its connection was taken, and is free once it ends."""
         task = asyncio.get_running_loop().create_task(work, name="http_request")
-        self._running[task], self._free[task] = exchange, free
+        self._running[task] = exchange
         task.add_done_callback(self._on_end)
         return task
 
@@ -276,11 +275,11 @@ class _Client:
     def count_abandoned(self) -> int:
         return sum(exchange.abandoned for exchange in self._running.values())
 
-    def free_all(self) -> None:
+    def retire(self) -> None:
         """Stop counting the connections of this client, because it was replaced."""
-        for free in self._free.values():
-            free()
-        self._free.clear()
+        self._retired = True
+        for _ in self._running:
+            self._free.release()
 
     async def close_once_ended(self) -> None:
         """Close the client once its requests ended, `ABANDONED_S` after their last deadline at the latest."""
@@ -306,8 +305,8 @@ class _Client:
 
     def _on_end(self, task: asyncio.Task[Any]) -> None:
         exchange = self._running.pop(task)
-        if free := self._free.pop(task, None):
-            free()
+        if not self._retired:
+            self._free.release()
         # Reading the error also keeps asyncio from reporting it, when no caller waits for it any more.
         if not task.cancelled() and (error := task.exception()) and exchange.abandoned:
             log.debug("abandoned_request_failed", error=type(error).__name__)

@@ -27,12 +27,11 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .outbox import GUARD_TIMER, TIMER, outgoing
+from .outbox import GUARD_TIMER, TIMER, message_id, outgoing, timer_name
 from .state_machine import (
-    ENDED,
+    LAST_STAGES,
     Applied,
     Record,
-    Stage,
     UnreadableRecord,
     close_log,
     decode_record,
@@ -71,15 +70,11 @@ async def give_up_transfer(
     record = Record(
         trigger=delivery.seq, at=delivery.at, event=event, state=applied.state, outbox=[*applied.outbox]
     )
-    timer = subjects.timer(id, _timer_name(newest)) if applied.state.timer_due_at is None else None
-    seq = await transfer_log.append(id, encode_record(record), newest.seq, msg_id, timer)
+    timer = subjects.timer(id, timer_name(plain_stage(newest.data)))
+    cancel_timer = timer if applied.state.timer_due_at is None else None
+    seq = await transfer_log.append(id, encode_record(record), newest.seq, msg_id, cancel_timer)
     log.error("transfer_given_up", transfer_id=id, why=why)
     return record, seq
-
-
-def _timer_name(newest: LogEntry) -> str:
-    """Return the name of the timer that is set: a bridge guard has one of its own."""
-    return GUARD_TIMER if plain_stage(newest.data) == Stage.GUARDING else TIMER
 
 
 async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
@@ -91,7 +86,7 @@ async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newes
     stored = await transfer_log.since(id, newest.seq)
     for index, each in enumerate(cast("list[Any]", outbox)):
         kind = cast("dict[str, Any]", each).get("type") if isinstance(each, dict) else None
-        msg_id = f"{id}:{cast('dict[str, Any]', state).get('seq')}:{index}"
+        msg_id = message_id(id, cast("dict[str, Any]", state).get("seq"), index)
         if isinstance(kind, str) and kind in PUBLISHED_KINDS and msg_id not in stored.ids:
             subject = PUBLISHED_KINDS[kind](id)
             await bus.publish_all([Outgoing(subject, encode(each), msg_id)])
@@ -99,7 +94,7 @@ async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newes
 
 async def _publish_last_commands(bus: Bus, transfer_log: TransferLog, id: str, newest: LogEntry) -> None:
     """Publish the commands of a final record that a crash left unpublished. Its timer is not set any more."""
-    if plain_stage(newest.data) not in ENDED - {Stage.GUARDING}:
+    if plain_stage(newest.data) not in LAST_STAGES:
         return
     try:
         messages = outgoing(decode_record(newest.data))

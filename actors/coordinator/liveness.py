@@ -14,12 +14,12 @@ from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
 from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
 
 from .state_machine import (
-    Stage,
+    ENDED,
+    LAST_STAGES,
     Transfer,
     UnreadableRecord,
     decode_record,
     obstacle,
-    plain_ended,
     plain_stage,
     plain_timer_due_at,
 )
@@ -83,17 +83,21 @@ class _Progress:
         if state is None:
             due_at = plain_timer_due_at(entry.data)
             self.has_timer = due_at is not None
-            self.id, self.stage, self.ended = "", plain_stage(entry.data), plain_ended(entry.data)
+            self.id, self.stage = "", plain_stage(entry.data)
             self.timer_due_at = entry.at if due_at is None else due_at
         else:
             self.has_timer = state.timer_due_at is not None
-            self.id, self.stage, self.ended = state.id, state.stage.value, state.stage.ended
+            self.id, self.stage = state.id, state.stage.value
             self.timer_due_at = state.timer_due_at
+
+    @property
+    def ended(self) -> bool:
+        return self.stage in ENDED
 
     @property
     def handled(self) -> bool:
         """True if the transfer has not ended, or is in its bridge guard: then its session still holds."""
-        return not self.ended or self.stage == Stage.GUARDING
+        return self.stage not in LAST_STAGES
 
 
 def _continuable_state(data: bytes) -> Transfer | None:

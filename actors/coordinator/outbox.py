@@ -34,13 +34,18 @@ GUARD_TIMER = "guard"
 
 def pending_timer(state: Transfer) -> str | None:
     """Return the subject of the timer that is set in `state`, or None."""
-    return None if state.timer_due_at is None else subjects.timer(state.id, _timer_name(state))
+    return None if state.timer_due_at is None else subjects.timer(state.id, timer_name(state.stage))
+
+
+def timer_name(stage: str) -> str:
+    """Return the name of the timer of a transfer in `stage`: a bridge guard has one of its own."""
+    return GUARD_TIMER if stage == Stage.GUARDING else TIMER
 
 
 def outgoing(record: Record) -> list[Outgoing]:
     """Return the messages of `record`, in order, except those of a type that this version does not know."""
     return [
-        _message(record.state, output, _msg_id(record, index))
+        _message(record.state, output, message_id(record.state.id, record.state.seq, index))
         for index, output in enumerate(record.outbox)
         if not isinstance(output, UnknownMessage)
     ]
@@ -49,25 +54,22 @@ def outgoing(record: Record) -> list[Outgoing]:
 def unknown_outputs(record: Record) -> list[str]:
     """Return the message ids of the outputs of `record` that this version cannot publish."""
     return [
-        _msg_id(record, index)
+        message_id(record.state.id, record.state.seq, index)
         for index, output in enumerate(record.outbox)
         if isinstance(output, UnknownMessage)
     ]
 
 
-def _msg_id(record: Record, index: int) -> str:
-    return f"{record.state.id}:{record.state.seq}:{index}"
+def message_id(id: str, seq: object, index: int) -> str:
+    """Return the message id of an output: the one at `index` in record number `seq` of transfer `id`."""
+    return f"{id}:{seq}:{index}"
 
 
 def _message(state: Transfer, output: Output, msg_id: str) -> Outgoing:
     if isinstance(output, SetTimer):
         deadline = encode(DeadlinePassed(due_at=output.due_at))
-        return timers.schedule(state.id, _timer_name(state), output.due_at, deadline, msg_id=msg_id)
+        return timers.schedule(state.id, timer_name(state.stage), output.due_at, deadline, msg_id=msg_id)
     return Outgoing(_subject(state.id, state.request, output), encode(output), msg_id)
-
-
-def _timer_name(state: Transfer) -> str:
-    return GUARD_TIMER if state.stage is Stage.GUARDING else TIMER
 
 
 def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> str:

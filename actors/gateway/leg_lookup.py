@@ -1,4 +1,4 @@
-"""Look-up of a call record, and the position of its leg relative to a move into a room."""
+"""Look-up of call records, and the position of its leg relative to a move into a room."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from enum import Enum, auto
 
 from warmxfer.adapters.telephony import CallRecord, Rejected
-from warmxfer.schemas import RetryableError
+from warmxfer.schemas import DialSupervisor, RescueCaller, RetryableError
 
 from .at_most_once import ClaimRecord
 from .context import GatewayContext, in_s, left_s
-from .provider_polling import MIN_READ_S
+from .provider_polling import MIN_READ_S, poll_until
 
 SWITCH = "switch"
 """Effect name of the caller's move to the supervisor."""
@@ -59,6 +59,23 @@ async def look_up(context: GatewayContext, call_id: str, within_s: float) -> Cal
         raise RetryableError("The provider has no record of the call, and there is no time for a second read")
     await asyncio.sleep(SECOND_READ_AFTER_S)
     return await context.provider.look_up_call(call_id, within_s=left_s(read_by))
+
+
+async def find_marked_leg(
+    context: GatewayContext, command: DialSupervisor | RescueCaller, key: str, until: float
+) -> CallRecord | None:
+    """Search for the leg that `command` may have dialled with `key`, while a reply is in time.
+
+    Returns None if it is not found by `until`.
+    """
+
+    async def read(within_s: float) -> CallRecord | None:
+        legs = await context.provider.find_calls(
+            command.room_id, command.participant_id, key, within_s=within_s
+        )
+        return legs[0] if legs else None
+
+    return await poll_until(read, min(until, context.reply_deadline(command)))
 
 
 async def is_down(context: GatewayContext, call_id: str, read_by: float) -> bool:

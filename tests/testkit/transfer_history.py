@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER, outgoing
-from warmxfer.actors.coordinator.state_machine import ENDED, Record, RecordedEvent, Stage, decode_record
+from warmxfer.actors.coordinator.state_machine import LAST_STAGES, Record, RecordedEvent, decode_record
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
     CheckLegs,
@@ -80,7 +80,7 @@ class TransferHistory:
     @property
     def over_at(self) -> float | None:
         """When the first record that ends the transfer and its guard was stored."""
-        ends = (s.at for s, record in self.records if record.state.stage in ENDED - {Stage.GUARDING})
+        ends = (s.at for s, record in self.records if record.state.stage in LAST_STAGES)
         return next(ends, None)
 
     def check_asked_at(self, record: Record) -> float | None:

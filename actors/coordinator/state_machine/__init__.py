@@ -27,7 +27,7 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 from __future__ import annotations
 
 from .kept_fields import UnknownFields
-from .plain_record import plain_ended, plain_record, plain_stage, plain_timer_due_at, salvage
+from .plain_record import plain_record, plain_stage, plain_timer_due_at, salvage
 from .record import (
     Output,
     Record,
@@ -43,6 +43,7 @@ from .record import (
 )
 from .state import (
     ENDED,
+    LAST_STAGES,
     CallerPlace,
     Decision,
     PendingCommand,
@@ -56,6 +57,7 @@ from .step import Applied, Ignored, close_log, give_up, step
 
 __all__ = [
     "ENDED",
+    "LAST_STAGES",
     "Applied",
     "CallerPlace",
     "Decision",
@@ -79,7 +81,6 @@ __all__ = [
     "encode_record",
     "give_up",
     "obstacle",
-    "plain_ended",
     "plain_record",
     "plain_stage",
     "plain_timer_due_at",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from warmxfer.schemas.fields import snake_case
 
-from .state import ENDED, Stage
+from .state import LAST_STAGES, Stage
 from .transitions import TRANSITIONS
 
 INDENT = "    "
@@ -21,8 +21,7 @@ def diagram() -> str:
         for (source, target), events in _arrows().items()
     ]
     starts = [f"[*] --> {Stage.NEW.value}"]
-    last = ENDED - {source for source, _ in _arrows()}
-    ends = [f"{stage.value} --> [*]" for stage in Stage if stage in last]
+    ends = [f"{stage.value} --> [*]" for stage in Stage if stage in LAST_STAGES]
     return "\n".join(["stateDiagram-v2", *(INDENT + line for line in (*starts, *arrows, *ends))])
 
 

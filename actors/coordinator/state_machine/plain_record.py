@@ -23,7 +23,7 @@ from warmxfer.schemas import (
 from warmxfer.schemas.lenient import is_token
 
 from .record import StoredTransfer, from_stored
-from .state import ENDED, PreparationTask, Stage, Transfer
+from .state import PreparationTask, Stage, Transfer
 
 UNKNOWN = "unknown"
 UNKNOWN_DESTINATION = SIPDestination(UNKNOWN, "sip:unknown@unknown.invalid", "sip:unknown@unknown.invalid")
@@ -54,11 +54,6 @@ def plain_stage(data: bytes) -> str:
     """Return the word of the stage in the record `data`; empty if it holds none."""
     stage = plain_state(data).get("stage")
     return stage if isinstance(stage, str) else ""
-
-
-def plain_ended(data: bytes) -> bool:
-    """Return whether the stage in the record `data` is a final one of this version."""
-    return plain_stage(data) in ENDED
 
 
 def plain_timer_due_at(data: bytes) -> float | None:

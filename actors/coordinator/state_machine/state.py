@@ -47,7 +47,9 @@ class Stage(StrEnum):
         return self in ENDED
 
 
-ENDED = frozenset({Stage.GUARDING, Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
+LAST_STAGES = frozenset({Stage.COMPLETED, Stage.CANCELLED, Stage.FAILED})
+"""Stages that no other stage follows."""
+ENDED = LAST_STAGES | {Stage.GUARDING}
 
 
 class PreparationTask(StrEnum):

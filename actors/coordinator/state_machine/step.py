@@ -30,7 +30,7 @@ from . import cleanup, guard
 from .command_policy import POLICY
 from .plain_record import plain_guard_alone, plain_stage
 from .record import Output, RecordedEvent, SetTimer
-from .state import ENDED, Decision, Stage, Transfer
+from .state import LAST_STAGES, Decision, Stage, Transfer
 from .step_context import StepContext
 from .transitions import ACCEPTED_WHEN_LATE, TAKES_LATE_REPLIES, TRANSITIONS
 
@@ -120,7 +120,7 @@ def close_log(state: Transfer, result: WarmTransferResult, newest: bytes, now: f
         ctx.state.check_due_at = None
         if plain_guard_alone(newest):
             guard.give_up(ctx)
-        elif plain_stage(newest) not in ENDED - {Stage.GUARDING}:
+        elif plain_stage(newest) not in LAST_STAGES:
             ctx.send(LeaveCall, awaited=False)
     else:
         _clean_up_again(ctx)

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, DialRequest, OutcomeUnknown, Rejected
+from warmxfer.adapters.telephony import NOTHING_DONE, DialRequest, OutcomeUnknown, Rejected
 from warmxfer.schemas import (
     CallEnded,
     CommandReply,
@@ -27,7 +27,7 @@ from warmxfer.schemas import (
 from ...common.command_replies import command_failed, command_rejected
 from .. import call_marks
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
-from ..leg_lookup import look_up
+from ..leg_lookup import find_marked_leg, look_up
 from ..provider_polling import poll_until
 
 END_SETTLE_S = 3.0
@@ -127,14 +127,7 @@ async def _find_leg(
 ) -> CommandReply:
     """Search for the leg of a dial that may have happened; reply UNKNOWN if none is found."""
     key = call_marks.attempt_key(transfer_id, command.attempt)
-
-    async def read(within_s: float) -> CallRecord | None:
-        legs = await context.provider.find_calls(
-            command.room_id, command.participant_id, key, within_s=within_s
-        )
-        return legs[0] if legs else None
-
-    leg = await poll_until(read, min(until, context.reply_deadline(command)))
+    leg = await find_marked_leg(context, command, key, until)
     if leg is not None:
         return _dialed(command, leg.call_id, {"data": dict(leg.raw)})
     reason = str(unknown) if unknown else "Another gateway began this dial"

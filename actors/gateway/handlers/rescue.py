@@ -27,7 +27,7 @@ from ...common.command_replies import command_failed, command_rejected
 from .. import call_marks
 from ..at_most_once import EffectClaim
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
-from ..leg_lookup import look_up
+from ..leg_lookup import find_marked_leg, look_up
 from ..provider_polling import poll_until
 
 RESCUE = "rescue"
@@ -153,14 +153,7 @@ async def _find(
     """
     if isinstance(command.rescue, RescueByDial):
         key = call_marks.rescue_key(transfer_id)
-
-        async def read(within_s: float) -> CallRecord | None:
-            legs = await context.provider.find_calls(
-                command.room_id, command.participant_id, key, within_s=within_s
-            )
-            return legs[0] if legs else None
-
-        leg = await poll_until(read, min(until, context.reply_deadline(command)))
+        leg = await find_marked_leg(context, command, key, until)
         if leg is not None:
             return CallerRescued(command_id=command.command_id, by="dial", call_id=leg.call_id)
     reason = str(unknown) if unknown else "Another gateway began this rescue"

@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
-from warmxfer.actors.coordinator.state_machine import Record, decode_record
+from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
 from warmxfer.bus import Bus, Delivery, Stored, subjects
 from warmxfer.bus.stream import STREAM
+from warmxfer.schemas import AnyCommand, AnyEvent, Command
+
+from .fake_actors import FakeActors, answers
 
 SHORT_WINDOW_S = 0.2
 PATIENCE_S = 10.0
@@ -40,14 +43,40 @@ async def records(bus: Bus, id: str) -> list[Record]:
     return [decode_record(each.data) for each in await bus.history(subjects.log(id), 200)]
 
 
-async def deliver(bus: Bus, coordinator: Coordinator, subject: str, delivery_count: int) -> None:
-    """Deliver the last message on `subject`, with the given delivery count."""
+async def run_until(bus: Bus, id: str, stage: Stage, unanswered: type[Command]) -> None:
+    """Run transfer `id` until it is in `stage`, where a command of the type `unanswered` gets no reply."""
+
+    def script(command: AnyCommand) -> list[AnyEvent]:
+        return [] if isinstance(command, unanswered) else answers(command)
+
+    async with running_coordinators(bus):
+        running = asyncio.create_task(FakeActors(bus, id, script).run_transfer(request("room-a")))
+        async with asyncio.timeout(PATIENCE_S):
+            while not (kept := await records(bus, id)) or kept[-1].state.stage is not stage:
+                await asyncio.sleep(0.02)
+        await until_all_handled(bus)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def delivery_of(stored: Stored, delivery_count: int) -> Delivery:
+    """Return the delivery of a stored trigger."""
+    _, id, kind = stored.subject.split(".")
+    return Delivery(
+        id, kind, "", stored.subject, stored.data, stored.seq, stored.at, delivery_count, stored.headers
+    )
+
+
+async def last_delivery(bus: Bus, subject: str, delivery_count: int) -> Delivery:
+    """Return the delivery of the last message on `subject`."""
     stored = await bus.get_last(subject)
     assert stored is not None
-    _, id, kind = subject.split(".")
-    await coordinator.handle(
-        Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, delivery_count, stored.headers)
-    )
+    return delivery_of(stored, delivery_count)
+
+
+async def deliver(bus: Bus, coordinator: Coordinator, subject: str, delivery_count: int) -> None:
+    """Deliver the last message on `subject`, with the given delivery count."""
+    await coordinator.handle(await last_delivery(bus, subject, delivery_count))
 
 
 async def until_stored(bus: Bus, subject: str) -> Stored:

@@ -9,7 +9,7 @@ import pytest
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, Delivery, subjects
+from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     DEFAULT_BRIDGE_GUARD_S,
     AnyCommand,
@@ -24,6 +24,7 @@ from warmxfer.schemas import (
 )
 
 from .coordinator_fixture import (
+    deliver,
     records,
     request,
     running_coordinators,
@@ -175,11 +176,7 @@ async def test_a_request_that_was_queued_too_long_is_rejected(
     await fresh_bus.publish(subjects.request("t-new"), request("room-b"))
     coordinator = Coordinator(fresh_bus)
     for id in ("t-new", "t-old"):
-        stored = await fresh_bus.get_last(subjects.request(id))
-        assert stored is not None
-        await coordinator.handle(
-            Delivery(id, "request", "", stored.subject, stored.data, stored.seq, stored.at, 1, stored.headers)
-        )
+        await deliver(fresh_bus, coordinator, subjects.request(id), 1)
     result = await until_stored(fresh_bus, subjects.result("t-old"))
     assert decode_result(result.data).outcome is Outcome.TOO_BUSY
     assert await fresh_bus.get_last(subjects.result("t-new")) is None

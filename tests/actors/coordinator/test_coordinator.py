@@ -10,7 +10,7 @@ import pytest
 from tests.testkit.counting import CountingHandler
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Applied, Stage, step
-from warmxfer.bus import Bus, DeadLetter, Delivery, Worker, subjects
+from warmxfer.bus import Bus, DeadLetter, Worker, subjects
 from warmxfer.schemas import (
     DeadlinePassed,
     LeaveCall,
@@ -28,6 +28,7 @@ from warmxfer.schemas import (
 
 from .coordinator_fixture import (
     deliver,
+    last_delivery,
     records,
     request,
     running_coordinators,
@@ -205,9 +206,7 @@ async def test_a_dead_lettered_deadline_ends_the_bridge_guard(fresh_bus: Bus) ->
         done = FakeActors(fresh_bus, "t-lost").run_transfer(request("room-a", bridge_guard_s=300))
         assert (await asyncio.wait_for(done, 10)).success
     await fresh_bus.publish(subjects.timeout("t-lost"), encode(DeadlinePassed(due_at=1.0)))
-    stored = await fresh_bus.get_last(subjects.timeout("t-lost"))
-    assert stored is not None
-    delivery = Delivery("t-lost", "timeout", "", stored.subject, stored.data, stored.seq, stored.at, 5, {})
+    delivery = await last_delivery(fresh_bus, subjects.timeout("t-lost"), 5)
     await Coordinator(fresh_bus).on_dead_letter(delivery, "KeyError at guard.py:42")
     assert (await records(fresh_bus, "t-lost"))[-1].state.stage is Stage.COMPLETED
     command = await fresh_bus.get_last(subjects.primary("t-lost", "room-a"))

@@ -31,6 +31,7 @@ from .coordinator_fixture import (
     PATIENCE_S,
     SHORT_WINDOW_S,
     deliver,
+    delivery_of,
     records,
     request,
     running_coordinators,
@@ -102,10 +103,7 @@ async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: 
         for each in await fresh_bus.history(subjects.event("t-again"), 100)
         if b"supervisor_dialed" in each.data
     )
-    again = Delivery(
-        "t-again", "event", "", answer.subject, answer.data, answer.seq, answer.at, 2, answer.headers
-    )
-    await asyncio.wait_for(Coordinator(fresh_bus).handle(again), PATIENCE_S)
+    await asyncio.wait_for(Coordinator(fresh_bus).handle(delivery_of(answer, 2)), PATIENCE_S)
     assert await records(fresh_bus, "t-again") == before
     assert actors.command_names.count("EndCall") == 1
 
@@ -136,9 +134,7 @@ async def test_old_triggers_that_a_new_consumer_delivers_take_effect_once(fresh_
     await asyncio.sleep(3 * SHORT_WINDOW_S)
     coordinator = Coordinator(fresh_bus)
     for each in (joined, heard, joined, heard):
-        await coordinator.handle(
-            Delivery("t-twice", "event", "", each.subject, each.data, each.seq, each.at, 1, each.headers)
-        )
+        await coordinator.handle(delivery_of(each, 1))
     again = [record.trigger for record in await records(fresh_bus, "t-twice")]
     assert again == [*applied, joined.seq]
 

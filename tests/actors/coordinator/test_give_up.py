@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,9 @@ from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.caller_lock import lock_caller
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine import Stage, obstacle
-from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded, Stored, newer_retries, subjects
+from warmxfer.bus import Bus, DeadLetter, NewerVersionNeeded, Stored, newer_retries, subjects
 from warmxfer.schemas import (
     AnyCommand,
-    AnyEvent,
     BriefSupervisor,
     CommandFailed,
     DeadlinePassed,
@@ -38,15 +38,19 @@ from warmxfer.schemas import (
 
 from .coordinator_fixture import (
     deliver,
+    last_delivery,
     records,
     request,
+    run_until,
     running_coordinators,
     until_all_handled,
     until_stored,
 )
-from .fake_actors import FakeActors, answers
+from .fake_actors import FakeActors
 
 Json = dict[str, Any]
+LAST_DELIVERY = 20
+"""Delivery count of a trigger that is dead-lettered."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,20 +60,9 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newer_retries, "NEWER_RETRY_MAX_S", 0.03)
 
 
-def without_a_decision(command: AnyCommand) -> list[AnyEvent]:
-    return [] if isinstance(command, BriefSupervisor) else answers(command)
-
-
 async def run_until_briefing(bus: Bus, id: str) -> None:
     """Run transfer `id` until the supervisor is asked."""
-    async with running_coordinators(bus):
-        running = asyncio.create_task(FakeActors(bus, id, without_a_decision).run_transfer(request("room-a")))
-        async with asyncio.timeout(10):
-            while not (kept := await records(bus, id)) or kept[-1].state.stage is not Stage.BRIEFING:
-                await asyncio.sleep(0.02)
-        await until_all_handled(bus)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    await run_until(bus, id, Stage.BRIEFING, BriefSupervisor)
 
 
 async def append(bus: Bus, id: str, change: Callable[[Json], None]) -> Stored:
@@ -206,7 +199,8 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
         return await real(id, seq)
 
     monkeypatch.setattr(coordinator._log, "since", since)
-    await coordinator.on_dead_letter(await delivery_of(fresh_bus, subjects.event("t-race")), "too new")
+    delivery = await last_delivery(fresh_bus, subjects.event("t-race"), LAST_DELIVERY)
+    await coordinator.on_dead_letter(delivery, "too new")
     kept = await records(fresh_bus, "t-race")
     assert (kept[-1].event, kept[-1].state.stage) == (SupervisorReady(), Stage.SWITCHING)
     assert await fresh_bus.get_last(subjects.result("t-race")) is None
@@ -253,7 +247,7 @@ async def test_a_caller_who_is_alone_in_the_guard_is_released_and_the_guard_time
 
     await append(fresh_bus, "t-guard", move_back)
     await fresh_bus.publish("warmxfer.t-guard.timeout", encode(DeadlinePassed(due_at=1.0)))
-    delivery = await delivery_of(fresh_bus, "warmxfer.t-guard.timeout")
+    delivery = await last_delivery(fresh_bus, "warmxfer.t-guard.timeout", LAST_DELIVERY)
     await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
     sent = [type(each).__name__ for each in (await commands_of(fresh_bus, "t-guard"))[before:]]
     assert sent == ["ReleaseCaller", "ReturnCaller"]
@@ -279,7 +273,7 @@ async def test_commands_of_the_final_record_are_published_after_a_crash(
 
     await append(fresh_bus, "t-last", leave_call)
     await fresh_bus.publish("warmxfer.t-last.timeout", encode(DeadlinePassed(due_at=1.0)))
-    delivery = await delivery_of(fresh_bus, "warmxfer.t-last.timeout")
+    delivery = await last_delivery(fresh_bus, "warmxfer.t-last.timeout", LAST_DELIVERY)
     for _ in range(2):  # the second time as after a crash
         await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
         sent = [each.command_id for each in (await commands_of(fresh_bus, "t-last"))[before:]]
@@ -300,7 +294,7 @@ async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fr
         output["seq"] = place + 1
     await fresh_bus.publish(subjects.log("t-died"), json.dumps(written).encode(), expect_last=0)
     await fresh_bus.publish("warmxfer.t-died.timeout", encode(DeadlinePassed(due_at=1.0)))
-    delivery = await delivery_of(fresh_bus, "warmxfer.t-died.timeout")
+    delivery = await last_delivery(fresh_bus, "warmxfer.t-died.timeout", LAST_DELIVERY)
     coordinator = Coordinator(fresh_bus)
     for _ in range(2):  # the second time as after a crash
         await coordinator.on_dead_letter(delivery, "too new")
@@ -317,7 +311,7 @@ async def test_outputs_of_the_end_are_published_after_a_crash(
     await run_until_briefing(fresh_bus, "t-crash")
     await append(fresh_bus, "t-crash", stage)
     await fresh_bus.publish(subjects.event("t-crash"), encode(SupervisorReady()))
-    delivery = await delivery_of(fresh_bus, subjects.event("t-crash"))
+    delivery = await last_delivery(fresh_bus, subjects.event("t-crash"), LAST_DELIVERY)
     dies = Coordinator(fresh_bus)
 
     async def die(*_: Any) -> None:
@@ -400,11 +394,8 @@ async def test_a_timer_of_a_newer_version_wakes_an_older_coordinator(fresh_bus: 
     await asyncio.gather(running, return_exceptions=True)
     assert newest.timer_due_at is not None
     await fresh_bus.publish("warmxfer.t-timer.timeout", encode({"type": "guard_due"}))
-    stored = await fresh_bus.get_last("warmxfer.t-timer.timeout")
-    assert stored is not None
-    due = Delivery(
-        "t-timer", "timeout", "", stored.subject, stored.data, stored.seq, newest.timer_due_at, 20, {}
-    )
+    delivery = await last_delivery(fresh_bus, "warmxfer.t-timer.timeout", LAST_DELIVERY)
+    due = replace(delivery, at=newest.timer_due_at)
     await Coordinator(fresh_bus).on_dead_letter(due, "too new")
     last = (await records(fresh_bus, "t-timer"))[-1]
     assert last.event == DeadlinePassed(due_at=newest.timer_due_at)
@@ -454,10 +445,3 @@ async def test_a_lock_that_cannot_be_read_is_taken_over_after_a_minute(fresh_bus
 
     assert await lock_caller(fresh_bus, "room-a", "t-2", stored.at + 1, is_live) is not None
     assert await lock_caller(fresh_bus, "room-a", "t-2", stored.at + 61, is_live) is None
-
-
-async def delivery_of(bus: Bus, subject: str) -> Delivery:
-    stored = await bus.get_last(subject)
-    assert stored is not None
-    _, id, kind = subject.split(".")
-    return Delivery(id, kind, "", subject, stored.data, stored.seq, stored.at, 20, stored.headers)

@@ -13,11 +13,12 @@ import pytest
 
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
+from warmxfer.bus import Bus, RetryableError, Stored, subjects
 from warmxfer.schemas import NoticeKind, Outcome, TransferNotice, decode_notice, decode_result
 
 from .coordinator_fixture import (
     SHORT_WINDOW_S,
+    delivery_of,
     records,
     request,
     running_coordinators,
@@ -33,10 +34,7 @@ ID = "t-owned"
 
 async def handle(bus: Bus, message: Stored, coordinator: Coordinator | None = None) -> None:
     """Deliver one stored request to a coordinator of its own."""
-    delivery = Delivery(
-        ID, "request", "", message.subject, message.data, message.seq, message.at, 1, message.headers
-    )
-    await (coordinator or Coordinator(bus)).handle(delivery)
+    await (coordinator or Coordinator(bus)).handle(delivery_of(message, 1))
 
 
 async def publish_requests(bus: Bus, *bodies: bytes) -> list[Stored]:
@@ -191,8 +189,7 @@ async def test_a_dead_lettered_second_request_does_not_end_the_transfer(
     coordinator = Coordinator(fresh_bus)
     first, repeat = await publish_requests(fresh_bus, request("room-a"), second)
     await handle(fresh_bus, first, coordinator)
-    delivery = Delivery(ID, "request", "", repeat.subject, repeat.data, repeat.seq, repeat.at, 5, {})
-    await coordinator.on_dead_letter(delivery, "it failed")
+    await coordinator.on_dead_letter(delivery_of(repeat, 5), "it failed")
     assert [each.state.stage for each in await records(fresh_bus, ID)] == [Stage.PREPARING]
 
 
@@ -216,9 +213,8 @@ async def test_a_first_record_that_is_garbage_names_no_owner_and_the_first_reque
     await fresh_bus.publish(subjects.log(ID), garbage, expect_last=0)
     coordinator = Coordinator(fresh_bus)
     for each in (other, first):
-        delivery = Delivery(ID, "request", "", each.subject, each.data, each.seq, each.at, 20, {})
         assert await fresh_bus.get_last(subjects.result(ID)) is None
-        await coordinator.on_dead_letter(delivery, "it cannot be continued")
+        await coordinator.on_dead_letter(delivery_of(each, 20), "it cannot be continued")
     (result,) = await fresh_bus.history(subjects.result(ID), 10)
     assert decode_result(result.data).outcome is Outcome.BROKEN
 
@@ -227,6 +223,5 @@ async def test_a_first_record_that_is_garbage_without_a_stored_request_has_no_ow
     (expired,) = await publish_requests(fresh_bus, request("room-a"))
     await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER", {"seq": expired.seq})
     await fresh_bus.publish(subjects.log(ID), b"{", expect_last=0)
-    delivery = Delivery(ID, "request", "", expired.subject, expired.data, expired.seq, expired.at, 20, {})
-    await Coordinator(fresh_bus).on_dead_letter(delivery, "it cannot be continued")
+    await Coordinator(fresh_bus).on_dead_letter(delivery_of(expired, 20), "it cannot be continued")
     assert await fresh_bus.get_last(subjects.result(ID)) is None

@@ -32,6 +32,7 @@ from .coordinator_fixture import (
     deliver,
     records,
     request,
+    run_until,
     running_coordinators,
     shorten_duplicate_window,
     until_stored,
@@ -65,21 +66,6 @@ async def ask_liveness(bus: Bus, id: str) -> bool:
     ).live
 
 
-async def run_until_ringing(bus: Bus, id: str) -> None:
-    """Run transfer `id` until the supervisor's phone rings; the dial has no reply yet."""
-
-    def without_an_answer(command: AnyCommand) -> list[AnyEvent]:
-        return [] if isinstance(command, DialSupervisor) else answers(command)
-
-    async with running_coordinators(bus):
-        running = asyncio.create_task(FakeActors(bus, id, without_an_answer).run_transfer(request("room-a")))
-        async with asyncio.timeout(5):
-            while not (kept := await records(bus, id)) or kept[-1].state.stage is not Stage.RINGING:
-                await asyncio.sleep(0.02)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
 # ── a slow replica ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -87,7 +73,7 @@ async def test_a_stale_read_does_not_lose_an_event(fresh_bus: Bus) -> None:
     """Found in a cluster with a slow follower. On the old record there was no dial, so the dial's reply was
     ignored. A transfer's only timer was lost in the same way.
     """
-    await run_until_ringing(fresh_bus, "t-old")
+    await run_until(fresh_bus, "t-old", Stage.RINGING, DialSupervisor)
     dial = (await records(fresh_bus, "t-old"))[-1].state.pending
     command_id = next(id for id, pending in dial.items() if pending.kind == "dial_supervisor")
     stale_bus = StaleReplicaBus(fresh_bus, (await fresh_bus.history(subjects.log("t-old"), 1))[0].seq)

@@ -16,7 +16,6 @@ from warmxfer.schemas import (
     CallerReleased,
     CallerRescued,
     CallerReturned,
-    Command,
     FailureKind,
     LeaveCall,
     NoticeKind,
@@ -50,12 +49,6 @@ def back(rescue: Any = AGENT) -> TransferBuilder:
     return alone(rescue).reply("return_caller")
 
 
-def time_out(transfer: TransferBuilder, kind: type[Command]) -> TransferBuilder:
-    while transfer.state.awaits(kind):
-        transfer.fire_timer()
-    return transfer
-
-
 def notices(transfer: TransferBuilder) -> list[NoticeKind]:
     return [each.notice for each in transfer.sent(TransferNotice)]
 
@@ -79,7 +72,7 @@ def test_a_session_that_answers_has_the_caller_back(rescue: Any) -> None:
 
 
 def test_a_caller_who_was_returned_to_a_dead_session_is_rescued() -> None:
-    transfer = time_out(back(), ReleaseCaller)
+    transfer = back().time_out(ReleaseCaller)
     (command,) = transfer.sent(RescueCaller)
     assert (command.room_id, command.consultation_room_id) == (PRIMARY, None)
     transfer.reply("rescue_caller")
@@ -88,25 +81,25 @@ def test_a_caller_who_was_returned_to_a_dead_session_is_rescued() -> None:
 
 
 def test_without_a_rescue_a_notice_says_that_the_caller_is_alone() -> None:
-    transfer = time_out(back(None), ReleaseCaller)
+    transfer = back(None).time_out(ReleaseCaller)
     assert_over(transfer, NoticeKind.CALLER_ALONE)
     assert transfer.sent(RescueCaller) == []
 
 
 @pytest.mark.parametrize("failure", [FailureKind.REFUSED, FailureKind.UNKNOWN, FailureKind.CALLED_OFF])
 def test_a_rescue_that_fails_leaves_the_caller_alone(failure: FailureKind) -> None:
-    transfer = time_out(back(), ReleaseCaller).fail("rescue_caller", failure)
+    transfer = back().time_out(ReleaseCaller).fail("rescue_caller", failure)
     assert_over(transfer, NoticeKind.CALLER_ALONE)
 
 
 def test_a_rescue_without_a_reply_leaves_the_caller_alone() -> None:
-    transfer = time_out(time_out(back(), ReleaseCaller), RescueCaller)
+    transfer = back().time_out(ReleaseCaller).time_out(RescueCaller)
     assert_over(transfer, NoticeKind.CALLER_ALONE)
     assert len(transfer.sent(RescueCaller)) == 1
 
 
 def test_a_caller_who_hung_up_is_not_rescued() -> None:
-    transfer = time_out(back(), ReleaseCaller).fail("rescue_caller", FailureKind.CALLER_GONE)
+    transfer = back().time_out(ReleaseCaller).fail("rescue_caller", FailureKind.CALLER_GONE)
     assert_over(transfer)
 
 
@@ -136,7 +129,7 @@ def test_a_return_without_success_asks_the_session_and_a_rescue_brings_it_about(
     """A cloud moves no call into a room where no agent is."""
     transfer = alone()
     transfer.fail("return_caller", FailureKind.REFUSED)
-    time_out(transfer, ReleaseCaller)
+    transfer.time_out(ReleaseCaller)
     (command,) = transfer.sent(RescueCaller)
     assert (command.supervisor_call_id, command.consultation_room_id) == (
         SUPERVISOR_CALL,
@@ -218,7 +211,7 @@ def test_a_return_that_fails_after_a_new_transfer_asks_no_session(rescue: Any) -
 
 def test_a_new_transfer_shows_that_the_session_is_not_lost() -> None:
     """The rescue was sent already: its failure does not leave the caller alone."""
-    transfer = time_out(back(), ReleaseCaller)
+    transfer = back().time_out(ReleaseCaller)
     transfer.apply(TAKEN)
     transfer.fail("rescue_caller", FailureKind.REFUSED)
     assert_over(transfer, NoticeKind.CALLER_RETURNED)
@@ -227,14 +220,9 @@ def test_a_new_transfer_shows_that_the_session_is_not_lost() -> None:
 # ── a rescue that has not begun ──────────────────────────────────────────────────────────────────
 
 
-def not_begun(transfer: TransferBuilder) -> TransferBuilder:
-    """Reply that the provider did not answer: nothing is claimed."""
-    return transfer.fail("rescue_caller", FailureKind.REFUSED, not_begun=True)
-
-
 def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
     """Fails if each failure of a rescue is final: a short outage of the provider then costs the rescue."""
-    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer = back().time_out(ReleaseCaller).rescue_not_begun()
     assert (transfer.stage, notices(transfer)) == (Stage.GUARDING, [])
     failed_at = transfer.now
     transfer.fire_timers_until_sent(RescueCaller)
@@ -244,14 +232,9 @@ def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
 
 
 def test_a_rescue_that_never_begins_leaves_the_caller_alone() -> None:
-    transfer = time_out(back(), ReleaseCaller)
-    began_at = transfer.now
-    while transfer.stage is Stage.GUARDING:
-        if transfer.state.awaits(RescueCaller):
-            not_begun(transfer)
-        else:
-            transfer.fire_timer()
-    assert transfer.now - began_at == pytest.approx(guard_return_s(transfer.state.request.config), abs=1.0)  # type: ignore[union-attr]
+    transfer = back().time_out(ReleaseCaller)
+    lasted_s = transfer.leave_without_rescue(Stage.GUARDING)
+    assert lasted_s == pytest.approx(guard_return_s(transfer.state.request.config), abs=1.0)  # type: ignore[union-attr]
     assert 5 < len(transfer.sent(RescueCaller)) < 30
     assert_over(transfer, NoticeKind.CALLER_ALONE)
 
@@ -259,13 +242,13 @@ def test_a_rescue_that_never_begins_leaves_the_caller_alone() -> None:
 def test_each_repeat_of_the_return_requests_a_rescue_that_has_not_begun() -> None:
     transfer = alone()
     transfer.fail("return_caller", FailureKind.UNKNOWN)
-    time_out(transfer, ReleaseCaller)
-    not_begun(transfer)
+    transfer.time_out(ReleaseCaller)
+    transfer.rescue_not_begun()
     if transfer.state.awaits(ReturnCaller):
         transfer.fail("return_caller", FailureKind.UNKNOWN)
     transfer.fire_timers_until_sent(RescueCaller)
     assert transfer.state.awaits(ReturnCaller)
-    not_begun(transfer).reply("return_caller")
+    transfer.rescue_not_begun().reply("return_caller")
     assert len(transfer.sent(RescueCaller)) == 3, "the caller is back, and no session is there"
     transfer.reply("rescue_caller")
     assert_over(transfer, NoticeKind.CALLER_RESCUED)
@@ -274,18 +257,18 @@ def test_each_repeat_of_the_return_requests_a_rescue_that_has_not_begun() -> Non
 def test_a_return_that_is_given_up_with_an_open_rescue_leaves_the_caller_alone() -> None:
     transfer = alone()
     transfer.fail("return_caller", FailureKind.UNKNOWN)
-    not_begun(time_out(transfer, ReleaseCaller))
+    transfer.time_out(ReleaseCaller).rescue_not_begun()
     transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="a bug"))
     assert_over(transfer, NoticeKind.CALLER_ALONE)
 
 
 def test_a_dead_lettered_deadline_ends_the_repeats_of_a_rescue() -> None:
-    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer = back().time_out(ReleaseCaller).rescue_not_begun()
     transfer.apply(TransferBroken(transfer_id="t1", kind="timeout", cause="a bug"))
     assert_over(transfer, NoticeKind.CALLER_ALONE)
 
 
 def test_a_new_transfer_ends_the_repeats_of_a_rescue() -> None:
-    transfer = not_begun(time_out(back(), ReleaseCaller))
+    transfer = back().time_out(ReleaseCaller).rescue_not_begun()
     transfer.apply(TAKEN)
     assert_over(transfer, NoticeKind.CALLER_RETURNED)

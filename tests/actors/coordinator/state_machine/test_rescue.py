@@ -35,6 +35,7 @@ from warmxfer.schemas import (
 from .transfer_builder import (
     CALLER_CALL,
     CONSULTATION,
+    OUTAGE,
     PRIMARY,
     SUPERVISOR_CALL,
     TransferBuilder,
@@ -53,22 +54,16 @@ def declined(rescue: Any = DIAL) -> TransferBuilder:
     return transfer.reply("end_call", "leave_consultation")
 
 
-def release_times_out(transfer: TransferBuilder) -> TransferBuilder:
-    while transfer.state.awaits(ReleaseCaller):
-        transfer.fire_timer()
-    return transfer
-
-
 def lost(rescue: Any = DIAL) -> TransferBuilder:
     """Return the same transfer once the release has timed out."""
-    return release_times_out(declined(rescue))
+    return declined(rescue).time_out(ReleaseCaller)
 
 
 def not_returned(**config: Any) -> TransferBuilder:
     """Return a transfer in clean-up: the caller was moved, could not be returned, and no session answers."""
     transfer = TransferBuilder(**{"rescue": DIAL, **config}).until(Stage.RETURNING)
     transfer.fail("return_caller", FailureKind.REFUSED).reply("leave_consultation")
-    return release_times_out(transfer)
+    return transfer.time_out(ReleaseCaller)
 
 
 @pytest.mark.parametrize("rescue", [DIAL, AGENT])
@@ -169,7 +164,7 @@ def test_a_late_reply_of_an_earlier_rescue_is_enough() -> None:
 def test_a_late_release_changes_nothing_any_more() -> None:
     transfer = declined()
     release = transfer.awaited("release_caller")
-    release_times_out(transfer)
+    transfer.time_out(ReleaseCaller)
     assert transfer.apply(CallerReleased(command_id=release)) == []
     assert len(transfer.sent(RescueCaller)) == 1
 
@@ -268,22 +263,15 @@ def test_the_release_is_sent_before_the_rescue() -> None:
 
 # ── a rescue that has not begun ──────────────────────────────────────────────────────────────────
 
-OUTAGE = "the provider did not say where the caller is"
-
-
-def not_begun(transfer: TransferBuilder) -> TransferBuilder:
-    """Reply that the provider did not answer: nothing is claimed."""
-    return transfer.fail("rescue_caller", FailureKind.REFUSED, detail=OUTAGE, not_begun=True)
-
 
 def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
     """Fails if each failure of a rescue is final: a short outage of the provider then costs the rescue."""
-    transfer = not_begun(lost())
+    transfer = lost().rescue_not_begun()
     assert transfer.stage is Stage.UNWINDING
     failed_at = transfer.now
     transfer.fire_timers_until_sent(RescueCaller)
     assert transfer.now - failed_at == pytest.approx(2.0, abs=0.3)
-    not_begun(transfer)
+    transfer.rescue_not_begun()
     failed_at = transfer.now
     transfer.fire_timers_until_sent(RescueCaller)
     assert transfer.now - failed_at == pytest.approx(3.0, abs=0.3)
@@ -294,20 +282,15 @@ def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
 
 def test_a_rescue_that_never_begins_ends_with_clean_up() -> None:
     transfer = lost()
-    began_at = transfer.now
-    while transfer.stage is Stage.UNWINDING:
-        if transfer.state.awaits(RescueCaller):
-            not_begun(transfer)
-        else:
-            transfer.fire_timer()
-    assert transfer.now - began_at <= unwinding_s(transfer.state.request.config)  # type: ignore[union-attr]
+    lasted_s = transfer.leave_without_rescue(Stage.UNWINDING)
+    assert lasted_s <= unwinding_s(transfer.state.request.config)  # type: ignore[union-attr]
     assert 5 < len(transfer.sent(RescueCaller)) < 20
     assert transfer.result.evidence["caller"] == f"may be alone: {NO_ANSWER}"
     assert transfer.result.evidence["caller_rescued"] == f"failed: {OUTAGE}"
 
 
 def test_a_caller_who_hangs_up_during_an_outage_of_the_provider_is_not_rescued() -> None:
-    transfer = not_begun(lost())
+    transfer = lost().rescue_not_begun()
     transfer.fire_timers_until_sent(RescueCaller)
     transfer.fail("rescue_caller", FailureKind.CALLER_GONE).finish_cleanup()
     assert transfer.result.evidence["caller_rescued"] == "not needed"

@@ -35,6 +35,7 @@ from warmxfer.schemas import (
     ParticipantJoined,
     PhaseChanged,
     RecordingStarted,
+    RescueCaller,
     RoomClosed,
     RoomCreated,
     SIPDestination,
@@ -54,6 +55,7 @@ EVENT_INTERVAL_S = 0.125
 PRIMARY, CONSULTATION = "room-primary", "room-consultation"
 CALLER, CALLER_CALL, SUPERVISOR_CALL = "caller-1", "call-caller", "call-supervisor"
 SUMMARY = "Caller Ann wants a refund; agent checked the order; supervisor must approve."
+OUTAGE = "the provider did not say where the caller is"
 DESTINATION = SIPDestination(
     routing_rule_id="rule-1", sip_call_to="+14155550123", sip_call_from="+14155559876"
 )
@@ -157,6 +159,26 @@ class TransferBuilder:
                 return self
             self.fire_timer()
         raise AssertionError(f"{kind.__name__} was not sent again")
+
+    def time_out(self, kind: type[Command]) -> TransferBuilder:
+        """Fire timers until no reply to a command of this kind is awaited."""
+        while self.state.awaits(kind):
+            self.fire_timer()
+        return self
+
+    def rescue_not_begun(self) -> TransferBuilder:
+        """Reply that the provider did not answer: the rescue is not claimed."""
+        return self.fail("rescue_caller", FailureKind.REFUSED, detail=OUTAGE, not_begun=True)
+
+    def leave_without_rescue(self, stage: Stage) -> float:
+        """Let no rescue begin until `stage` ends, and return how long it lasted from now on."""
+        began_at = self.now
+        while self.stage is stage:
+            if self.state.awaits(RescueCaller):
+                self.rescue_not_begun()
+            else:
+                self.fire_timer()
+        return self.now - began_at
 
     def finish_cleanup(self) -> TransferBuilder:
         """Apply the replies of healthy actors until clean-up is over."""
