@@ -27,8 +27,6 @@ READY_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 2.0
 POLL_S = 0.1
 STREAM = "WARMXFER"
-GAP_SUBJECT = "warmxfer.gap.dead"
-"""A subject of the stream without a consumer."""
 REPLICATED = {"WARMXFER_REPLICAS": str(NODES)}
 
 
