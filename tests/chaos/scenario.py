@@ -17,6 +17,7 @@ from tests.e2e.stack_fixture import Call, TransferDriver
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus.stream import STREAM
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import NoticeKind, RetryableError, WarmTransferPhase, decode_phase
@@ -174,14 +175,14 @@ async def _last_seq(js: JetStreamContext) -> int:
     """Return the number of the newest message. Waits until the broker replies."""
     while True:
         try:
-            return (await js.stream_info("WARMXFER")).state.last_seq
+            return (await js.stream_info(STREAM)).state.last_seq
         except Error:
             await asyncio.sleep(POLL_S)
 
 
 async def _has_processed(js: JetStreamContext, role: str, last: int) -> bool:
     try:
-        found = await js.consumer_info("WARMXFER", role)
+        found = await js.consumer_info(STREAM, role)
     except Error:
         return False
     waiting = (found.num_pending or 0) + (found.num_ack_pending or 0)

@@ -22,6 +22,7 @@ import structlog
 
 from tests.chaos.report_page import machine, write
 from tests.chaos.scenario import TIME_SCALE, Scenario, open_scenario
+from warmxfer.bus.stream import STREAM
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import ROLES
 
@@ -48,7 +49,7 @@ async def _stream_bytes(url: str) -> int:
     """Return how much the stream takes on disk."""
     connection = await nats.connect(url, connect_timeout=5)
     try:
-        return (await connection.jetstream(timeout=5).stream_info("WARMXFER")).state.bytes
+        return (await connection.jetstream(timeout=5).stream_info(STREAM)).state.bytes
     finally:
         await connection.close()
 
