@@ -10,7 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.testkit.slow_server import HEAD, SlowServer, open_descriptors, slow_server, until
+from tests.testkit.slow_server import HEAD, SlowServer, open_descriptors, slow_server
+from tests.testkit.waiting import until
 from warmxfer.adapters import http_pool
 from warmxfer.adapters.http_pool import HttpPool
 

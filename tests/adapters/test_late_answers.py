@@ -15,7 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 import uvloop
 
-from tests.testkit.slow_server import HEAD, SlowServer, open_descriptors, slow_server, until
+from tests.testkit.slow_server import HEAD, SlowServer, open_descriptors, slow_server
+from tests.testkit.waiting import until
 from warmxfer.adapters.llm import Message, ModelSettings
 from warmxfer.adapters.llm.openai import OpenAIModel
 from warmxfer.adapters.telephony.videosdk.http_client import ApiRequest, HttpClient

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from tests.testkit import waiting
 from tests.testkit.nats_server import ConfiguredServer
 from warmxfer.bus import (
     Bus,
@@ -34,16 +35,13 @@ from warmxfer.bus.recovery import AckFloor, start_after
 from warmxfer.bus.stream import CONSUMERS, STREAM
 from warmxfer.bus.subjects import STREAM_SUBJECTS
 
+from .test_worker import settled
+
 WORK_GOES_ON_S = 10.0
 """The promise: a worker has work again this long after its stream or consumer vanished."""
 
 
-async def until(condition: Callable[[], bool], within_s: float = WORK_GOES_ON_S) -> None:
-    """Return when `condition` holds. Fails the test if it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
+until = partial(waiting.until, within_s=WORK_GOES_ON_S)
 
 
 def subject_for(consumer: str, id: str) -> str:
@@ -347,18 +345,6 @@ async def test_a_worker_with_a_full_window_is_ready(fresh_bus: Bus) -> None:
         release.set()
 
 
-async def settled(bus: Bus, consumer: str) -> None:
-    """Return when every message of the stream was acknowledged."""
-
-    async def left() -> int:
-        info = await bus._connection.api(f"CONSUMER.INFO.{STREAM}.{consumer}")
-        return info["num_pending"] + info["num_ack_pending"]
-
-    async with asyncio.timeout(WORK_GOES_ON_S):
-        while await left():
-            await asyncio.sleep(0.02)
-
-
 async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_history_again(
     fresh_server: EmbeddedServer,
 ) -> None:
@@ -373,7 +359,7 @@ async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_histo
                 [Outgoing(subjects.work_queue(f"old{n}", "gateway"), b"") for n in range(200)]
             )
             await until(lambda: len(received.ids) == 200)
-            await settled(bus, "gateway")
+            await settled(bus, "gateway", WORK_GOES_ON_S)
             await bus._recovery.remember_floor("gateway")
             await worker._puller.stop()
             await delete_consumer(bus, "gateway")
@@ -382,7 +368,7 @@ async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_histo
             )
             await worker._puller.start()
             await until(lambda: len(received.ids) == 220)
-            await settled(bus, "gateway")
+            await settled(bus, "gateway", WORK_GOES_ON_S)
         assert set(received.ids.values()) == {1}
         info = await bus._connection.api(f"CONSUMER.INFO.{STREAM}.gateway")
         assert info["config"]["deliver_policy"] == "all"

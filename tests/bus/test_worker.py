@@ -9,11 +9,13 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
+from tests.testkit import waiting
 from tests.testkit.counting import CountingHandler
 from tests.testkit.nats_server import restart
 from warmxfer.bus import (
@@ -35,12 +37,7 @@ Handle = Callable[[Delivery], Awaitable[None]]
 ACK_WAIT_S = 0.5
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Return when `condition` holds. Fails the test if it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+until = partial(waiting.until, within_s=5.0)
 
 
 async def unsettled(bus: Bus, consumer: str) -> int:
@@ -468,7 +465,7 @@ async def test_a_killed_broker_loses_no_message(fresh_server: EmbeddedServer, fr
             )
             await asyncio.sleep(0.1)
             await restart(fresh_server, kill=True)
-        await until(lambda: len(done) == 600, 10)
+        await until(lambda: len(done) == 600, within_s=10)
         await settled(fresh_bus, "coordinator", 10)
     assert set(done) == set(bodies)
 

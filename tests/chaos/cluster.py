@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 
 from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer
+from warmxfer.bus.stream import STREAM
 
 from .report_row import Row
 from .scenario import Scenario, open_scenario
@@ -26,9 +27,6 @@ NODES = 3
 READY_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 2.0
 POLL_S = 0.1
-STREAM = "WARMXFER"
-GAP_SUBJECT = "warmxfer.gap.dead"
-"""A subject of the stream without a consumer."""
 REPLICATED = {"WARMXFER_REPLICAS": str(NODES)}
 
 

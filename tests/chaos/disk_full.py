@@ -23,6 +23,7 @@ from nats.js.errors import APIError
 from tests.e2e.stack_fixture import Call
 from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer, Outgoing
+from warmxfer.bus.stream import STREAM
 from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.schemas import Outcome, WarmxferError
 
@@ -41,7 +42,6 @@ FILL_SIZES_BYTES = (100_000, 1_000, 10)
 MAX_FILL_MESSAGES = 2_000
 FILL_SUBJECT = "warmxfer.filling.dead"
 """A subject of the stream without a consumer."""
-STREAM = "WARMXFER"
 SHARE = f"""
 accounts {{ chaos {{ users: [{{ user: chaos, password: chaos }}], jetstream {{ max_file: {SHARE_MB}MB }} }} }}
 no_auth_user: chaos

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .report_row import Row, table, table_of
+from .report_row import HEAD, Row, markdown_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
@@ -25,8 +26,11 @@ def machine() -> str:
 
 def report(header: str, rows: list[Row]) -> str:
     """Return the header, the table, and below it the facts that have no column."""
-    facts = _facts(rows)
-    return "\n".join([header, "", table(rows), *(["", *facts] if facts else [])])
+    return _report([header], [row.cells_shown() for row in rows], _facts(rows))
+
+
+def _report(headers: Sequence[str], rows: Sequence[tuple[str, ...]], facts: Sequence[str]) -> str:
+    return "\n\n".join([*headers, markdown_table(HEAD, rows), *(["\n".join(facts)] if facts else [])])
 
 
 def _facts(rows: list[Row]) -> list[str]:
@@ -42,17 +46,21 @@ def write(text: str, page: Path = PAGE, *, begin: str = BEGIN, end: str = END) -
 def replace_rows(header: str, faults: Sequence[str], rows: list[Row], page: Path = PAGE) -> None:
     """Replace what the page says about `faults`. Raises ValueError if a mark is missing."""
     _, written, _ = _split(page, BEGIN, END)
-    paragraphs = [line for line in written.splitlines() if line]
-    headers = [line for line in paragraphs if not line.startswith(("|", "- "))]
-    kept = [cells for cells in _table_cells(paragraphs) if cells[0] not in faults]
-    shown = sorted([*kept, *(row.cells_shown() for row in rows)], key=lambda cells: int(cells[0][1:]))
-    names = tuple(f"- {name}, " for name in faults)
-    facts = [line for line in paragraphs if line.startswith("- ") and not line.startswith(names)]
+    kept = [line for line in written.splitlines() if line and _fault_of(line) not in faults]
+    headers = [line for line in kept if not line.startswith(("|", "- "))]
     later = [line for line in headers[1:] if not _rows_of(line) <= set(faults)]
-    text = [*headers[:1], *(each for line in later for each in ("", line))]
-    text += ["", f"Rows {', '.join(faults)}: {header}", "", table_of(shown)]
-    text += ["", *sorted([*facts, *_facts(rows)], key=lambda line: int(line[3 : line.index(",")]))]
-    write("\n".join(text).rstrip(), page)
+    later.append(f"Rows {', '.join(faults)}: {header}")
+    shown = [_cells(line) for line in kept if line.startswith("| F")] + [row.cells_shown() for row in rows]
+    facts = [line for line in kept if line.startswith("- ")] + _facts(rows)
+    shown.sort(key=lambda cells: int(cells[0][1:]))
+    facts.sort(key=lambda line: int(_fault_of(line)[1:]))
+    write(_report([*headers[:1], *later], shown, facts), page)
+
+
+def _fault_of(line: str) -> str:
+    """Return the fault of a row of the table, or of a fact; an empty string for any other line."""
+    found = re.match(r"[|-] (F\d+)\b", line)
+    return found[1] if found else ""
 
 
 def _rows_of(line: str) -> set[str]:
@@ -60,10 +68,8 @@ def _rows_of(line: str) -> set[str]:
     return set(line.removeprefix("Rows ").partition(":")[0].split(", "))
 
 
-def _table_cells(lines: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return the cells of each row of the table, without its head."""
-    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines if line[0] == "|"]
-    return rows[2:]
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.strip("|").split("|"))
 
 
 def _split(page: Path, begin: str, end: str) -> tuple[str, str, str]:

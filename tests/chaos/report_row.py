@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 LEFT_ALONE = "left alone"
@@ -68,15 +68,10 @@ class Row:
         return f"{count} (not promised)" if count and what in self.unpromised else str(count)
 
 
-def table(rows: list[Row]) -> str:
-    """Return all rows as a Markdown table."""
-    return table_of([row.cells_shown() for row in rows])
-
-
-def table_of(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return rows of cells as a Markdown table below `HEAD`."""
-    lines = [HEAD, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of cells as a Markdown table below `head`."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     shown = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(shown)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import random
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
-import structlog
+from tests.testkit.run_command import run_command
 
 from . import (
     clock_skew,
@@ -43,7 +41,6 @@ FAULT_LIMIT_S = 900.0
 """Maximum time for all rows of one fault. A fault that takes longer has hung, and its row is broken."""
 
 MAX_PROBLEMS_SHOWN = 40
-STOPPED = 130
 Fault = Callable[[], AsyncIterator[Row]]
 
 
@@ -105,10 +102,6 @@ def _print_row(row: Row, after_s: float) -> None:
 
 async def play_all(args: argparse.Namespace) -> int:
     """Run the chosen faults one after another and print the table. Return the exit status."""
-    playing = asyncio.current_task()
-    assert playing is not None
-    # On SIGTERM, stop the running stacks too.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     known = faults(args.seed, args.in_flight)
     names = args.only or list(known)
     began, where = time.monotonic(), machine()
@@ -148,11 +141,7 @@ def main() -> int:
     known = faults(args.seed, args.in_flight)
     if unknown := set(args.only or ()) - set(known):
         parser.error(f"--only is {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        return asyncio.run(play_all(args))
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        return STOPPED
+    return run_command(play_all(args))
 
 
 if __name__ == "__main__":

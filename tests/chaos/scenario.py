@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 import nats
 from nats.errors import Error
 from nats.js import JetStreamContext
@@ -17,6 +18,7 @@ from tests.e2e.stack_fixture import Call, TransferDriver
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus.stream import STREAM
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import NoticeKind, RetryableError, WarmTransferPhase, decode_phase
@@ -34,10 +36,12 @@ LOST_CLEAN_S = 25.0
 """The same for a transfer that the stream may have lost. Only its session knows that the caller is held."""
 
 MAX_RECOVERY_S = 90.0
-REPORT_TIMEOUT_S = 60.0
+SANDBOX_S = 60.0
 POLL_S = 0.1
 REPEATABLE_COLUMNS = ("2nd dials", "2nd switches")
 RESULT_POLL_S = 0.25
+
+T = TypeVar("T")
 
 
 class Scenario:
@@ -92,7 +96,7 @@ class Scenario:
             history = await read_history(self.bus, call.transfer.id)
             result = history.result
             effects = from_report(
-                await _report_of(call),
+                await retried(call.report),
                 result,
                 call.caller.room_id,
                 returned=NoticeKind.CALLER_RETURNED in history.notice_kinds,
@@ -114,7 +118,7 @@ class Scenario:
         if any(happened.values()):
             promised = any(count for what, count in happened.items() if what not in row.unpromised)
             evidence = row.problems if promised else row.notes
-            evidence += [f"{prefix}: {await _report_of(call)}", f"{prefix}: {history.summary()}"]
+            evidence += [f"{prefix}: {await retried(call.report)}", f"{prefix}: {history.summary()}"]
             evidence.append(f"{prefix}: the caller: {await self._moves_of_caller(call, history.began_at)}")
 
     async def _moves_of_caller(self, call: Call, since: float) -> str:
@@ -160,13 +164,16 @@ class Scenario:
                 await self.stack.start(role)
 
 
-async def _report_of(call: Call) -> dict[str, Any]:
-    """Return the sandbox's report of a transfer. Retries, because a busy machine may be slow."""
-    async with asyncio.timeout(REPORT_TIMEOUT_S):
+async def retried(request: Callable[[], Awaitable[T]]) -> T:
+    """Send a request to the sandbox until it replies, for `SANDBOX_S` at most: a busy machine may be slow.
+
+    The sandbox may execute a request twice, which must do no harm.
+    """
+    async with asyncio.timeout(SANDBOX_S):
         while True:
             try:
-                return await call.report()
-            except RetryableError:
+                return await request()
+            except (RetryableError, httpx.HTTPError):
                 await asyncio.sleep(RESULT_POLL_S)
 
 
@@ -174,14 +181,14 @@ async def _last_seq(js: JetStreamContext) -> int:
     """Return the number of the newest message. Waits until the broker replies."""
     while True:
         try:
-            return (await js.stream_info("WARMXFER")).state.last_seq
+            return (await js.stream_info(STREAM)).state.last_seq
         except Error:
             await asyncio.sleep(POLL_S)
 
 
 async def _has_processed(js: JetStreamContext, role: str, last: int) -> bool:
     try:
-        found = await js.consumer_info("WARMXFER", role)
+        found = await js.consumer_info(STREAM, role)
     except Error:
         return False
     waiting = (found.num_pending or 0) + (found.num_ack_pending or 0)

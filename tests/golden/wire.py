@@ -62,7 +62,7 @@ PUBLIC_PARTS = {
     transfer.RescueByDial: "request.config.rescue.dial",
     transfer.RescueByAgent: "request.config.rescue.agent",
 }
-"""Parts of public messages that are told apart by their own tag."""
+"""Parts of public messages. Each has a tag of its own."""
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {

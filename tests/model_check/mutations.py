@@ -173,10 +173,6 @@ def _complete_whatever_the_check_says(ctx: StepContext, event: LegsChecked) -> N
         bridge.complete(ctx)
 
 
-def _leave_the_caller_alone(ctx: StepContext) -> None:
-    guard.check_over(ctx)
-
-
 def _leave_during_the_return(ctx: StepContext) -> None:
     _supervisor_gone(ctx)
     ctx.send(LeaveCall, awaited=False)
@@ -285,7 +281,7 @@ MUTATIONS = [
     Mutation(
         "the guard does not return a caller who is alone",
         "I4",
-        patches=(_replaced(guard, "supervisor_gone", _leave_the_caller_alone),),
+        patches=(_replaced(guard, "supervisor_gone", guard.check_over),),
     ),
     Mutation(
         "the AI leaves while the guard returns the caller",

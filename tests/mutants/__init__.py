@@ -1,4 +1,4 @@
-"""Mutants: small random changes of product code, each of which some fast test must catch.
+"""Mutants: small random changes of product code. A fast test must catch each of them.
 
     uv run --group dev python -m tests.mutants
     uv run --group dev python -m tests.mutants --seed 17 --count 50 --only bus/pull_consumer.py

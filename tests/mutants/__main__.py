@@ -16,12 +16,14 @@ import difflib
 import queue
 import random
 import secrets
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
 
 from .accepted import accepted, all_changes, entry
@@ -31,6 +33,8 @@ from .trial import Copy, Outcome, Times
 
 COUNT = 200
 JOBS = 2
+STOPPED = 130
+"""Exit status after SIGTERM or Ctrl-C."""
 
 
 def draw(changes: Sequence[Change], count: int, seed: int) -> list[Change]:
@@ -49,7 +53,7 @@ class Trials:
             self._free.put(copy)
         self.times = Times(self._copies[0], limit_s)
 
-    def outcomes(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+    def outcomes(self, changes: Sequence[Change]) -> Generator[Outcome]:
         """Try out the changes; yield each outcome when it is known."""
         try:
             with ThreadPoolExecutor(self._jobs) as pool:
@@ -57,12 +61,19 @@ class Trials:
                 try:
                     for future in as_completed(futures):
                         yield future.result()
-                finally:
-                    for future in futures:
-                        future.cancel()
+                except BaseException:
+                    self._stop(futures)
+                    raise
         finally:
             for copy in self._copies:
                 copy.close()
+
+    def _stop(self, futures: Sequence[Future[Outcome]]) -> None:
+        """End the running trials, and start no other."""
+        for future in futures:
+            future.cancel()
+        for copy in self._copies:
+            copy.kill()
 
     def _try_out(self, change: Change) -> Outcome:
         copy = self._free.get()
@@ -103,20 +114,21 @@ def report(changes: Sequence[Change], trials: Trials) -> int:
     began = time.monotonic()
     verdicts: Counter[str] = Counter()
     survivors: list[Change] = []
-    for number, outcome in enumerate(trials.outcomes(changes), 1):
-        verdicts[outcome.verdict] += 1
-        passed_s = time.monotonic() - began
-        left_s = passed_s / number * (len(changes) - number)
-        place = f"{outcome.change.file}:{outcome.change.number}"
-        print(
-            f"{number:4}/{len(changes)}  {outcome.verdict:10}  {outcome.took_s:5.1f} s  {place}  "
-            f"{outcome.change.operator}, by {outcome.stage}; about {left_s / 60:.0f} min left",
-            file=sys.stderr,
-            flush=True,
-        )
-        if outcome.verdict == "survived":
-            survivors.append(outcome.change)
-            show(outcome.change)
+    with closing(trials.outcomes(changes)) as outcomes:
+        for number, outcome in enumerate(outcomes, 1):
+            verdicts[outcome.verdict] += 1
+            passed_s = time.monotonic() - began
+            left_s = passed_s / number * (len(changes) - number)
+            place = f"{outcome.change.file}:{outcome.change.number}"
+            print(
+                f"{number:4}/{len(changes)}  {outcome.verdict:10}  {outcome.took_s:5.1f} s  {place}  "
+                f"{outcome.change.operator}, by {outcome.stage}; about {left_s / 60:.0f} min left",
+                file=sys.stderr,
+                flush=True,
+            )
+            if outcome.verdict == "survived":
+                survivors.append(outcome.change)
+                show(outcome.change)
     counted = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     print(f"\n{len(changes)} changes in {time.monotonic() - began:.0f} s: {counted}")
     for change in survivors:
@@ -152,7 +164,12 @@ def main() -> int:
         for change in drawn:
             print(f"{change.file}:{change.number}  {change.operator}  {change.line}  =>  {change.becomes}")
         return 0
-    return run(drawn, args.jobs, args.limit)
+    # SIGTERM ends the stages and removes the copies, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(drawn, args.jobs, args.limit)
+    except KeyboardInterrupt:
+        return STOPPED
 
 
 def _folders() -> set[str]:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 _COMPARE: dict[type[ast.cmpop], tuple[str, str]] = {
@@ -86,11 +88,8 @@ class _Finder(ast.NodeVisitor):
     def __init__(self, file: str, source: str) -> None:
         self._file = file
         self._raw = source.encode()
-        self._lines = self._raw.splitlines(keepends=True)
-        starts = [0]
-        for line in self._lines:
-            starts.append(starts[-1] + len(line))
-        self._starts = starts
+        self._starts = [0, *accumulate(map(len, self._raw.splitlines(keepends=True)))]
+        """Where each line begins, and the end of the text."""
         self._names: list[str] = []
         self._in_function = False
         self.found: list[Change] = []
@@ -292,11 +291,7 @@ class _Finder(ast.NodeVisitor):
         )
 
     def _number(self, offset: int) -> int:
-        low, high = 0, len(self._lines)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._starts[middle] <= offset else (low, middle)
-        return low + 1
+        return bisect_right(self._starts, offset)
 
     def _span(self, node: Any) -> tuple[int, int]:
         start = self._starts[node.lineno - 1] + node.col_offset

@@ -141,7 +141,7 @@ def test_every_change_of_the_product_is_valid_python_and_differs(product: list[C
         ("actors/coordinator/caller_lock.py", "UNSTARTED_LOCK_S if live is None"),
     ],
 )
-def test_the_survivors_of_an_earlier_attack_can_be_drawn(product: list[Change], file: str, line: str) -> None:
+def test_a_change_that_once_survived_can_be_drawn(product: list[Change], file: str, line: str) -> None:
     found = [each for each in product if each.file == file and line in each.line]
     assert {"comparison", "boolean"} & {each.operator for each in found}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from . import trial
 from .accepted import all_changes
 from .operators import Change
 from .targets import ROOT, Stage
-from .trial import Copy, Times
+from .trial import Copy, ProcessEnded, Times
 
 FILE = "bus/keyed_queue.py"
 MODULE_FILE = Stage("module", ("-c", "import warmxfer.bus.keyed_queue as m; print(m.__file__)"))
@@ -46,6 +48,30 @@ def test_a_change_is_caught_by_the_tests_of_its_file_and_undone(copy: Copy, time
 
 def test_a_stage_that_takes_too_long_is_ended(copy: Copy) -> None:
     assert copy.run(Stage("sleep", ("-c", "import time; time.sleep(600)")), 0.3) == (None, "")
+
+
+def test_kill_ends_the_stage_that_runs_in_another_thread(tmp_path: Path) -> None:
+    copy, began = Copy(tmp_path), tmp_path / "began"
+    write = f"import os, pathlib, time; pathlib.Path({str(began)!r}).write_text(str(os.getpid()))"
+    stage = Stage("sleep", ("-c", f"{write}; time.sleep(600)"))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(copy.run, stage, 600)
+        while not (began.exists() and began.read_text()):
+            time.sleep(0.05)
+        copy.kill()
+        with pytest.raises(ProcessEnded):
+            running.result()
+    copy.close()
+    wait_ended(int(began.read_text()))
+    with pytest.raises(ProcessEnded):
+        copy.run(stage, 600)
+
+
+def wait_ended(pid: int) -> None:
+    """Return when there is no such process, or only its entry that init has not removed yet."""
+    stat = Path("/proc") / str(pid) / "stat"
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.05)
 
 
 def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -44,7 +45,7 @@ class Outcome:
 
 
 class ProcessEnded(Exception):
-    """The process that runs the stages has ended by itself."""
+    """The process that runs the stages has ended before its stage."""
 
 
 class Times:
@@ -92,6 +93,7 @@ class Copy:
             (namespace / package.name).symlink_to(package)
         self._output = folder / "output"
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
         self._printed = b""
         """What the process has printed and was not read yet."""
 
@@ -126,25 +128,38 @@ class Copy:
         preloaded.stdin.write(json.dumps([str(self._output), *stage.arguments]).encode() + b"\n")
         preloaded.stdin.flush()
         group = int(self._next_line(START_S))
+        status: str | None = None
         try:
             status = self._next_line(limit_s)
         except TimeoutError:
+            pass
+        finally:
+            # The stage may still run. The broker and the processes that the tests started may be left.
             _end_group(group)
+        if status is None:
             self._next_line(KILL_S)
             return None, ""
-        # The broker and the processes that the tests started may be left.
-        _end_group(group)
         return status == "0", self._output.read_text(encoding="utf-8", errors="replace")
+
+    def kill(self) -> None:
+        """Kill the process that runs the stages. A `run` of another thread ends its stage and raises."""
+        self._killed = True
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End the process that runs the stages."""
         if self._process is not None:
             assert self._process.stdin is not None
-            self._process.stdin.close()
+            # A process that was killed may have left a stage unread.
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
             self._process.wait(KILL_S)
             self._process = None
 
     def _preloaded(self) -> subprocess.Popen[bytes]:
+        if self._killed:
+            raise ProcessEnded("The process that runs the stages was killed")
         if self._process is None:
             foreign = ("PYTEST_", "NATS_", "WARMXFER_")
             kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.testkit.slow_server import slow_server, until
+from tests.testkit.slow_server import slow_server
+from tests.testkit.waiting import until
 from warmxfer.sandbox import Settings
 from warmxfer.sandbox.clock import Clock
 from warmxfer.sandbox.faults import FaultRegistry

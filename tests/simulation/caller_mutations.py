@@ -13,7 +13,7 @@ from warmxfer.actors.briefing import dialogue
 from warmxfer.actors.coordinator import coordinator, inbound_events
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures, guard
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
-from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
+from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Handler, Transition
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway.handlers import rescue
 from warmxfer.actors.primary import session_controller
@@ -24,6 +24,7 @@ from warmxfer.schemas import (
     CloseRoom,
     Command,
     CommandFailed,
+    Event,
     FailureKind,
     LeaveCall,
     LeaveConsultation,
@@ -64,7 +65,7 @@ def fail_the_return(patch: Patch) -> None:
 
 def never_unmute(patch: Patch) -> None:
     """End the hold without unmuting the caller."""
-    patch.setattr(CallerHold, "_unmute", _do_nothing)
+    patch.setattr(CallerHold, "_unmute", do_nothing)
 
 
 def take_acceptance_for_arrival(patch: Patch) -> None:
@@ -74,23 +75,12 @@ def take_acceptance_for_arrival(patch: Patch) -> None:
         ctx.state.caller = CallerPlace.SEEN_EARLY
         bridge.caller_switched(ctx, event)
 
-    rule = TRANSITIONS[Stage.SWITCHING][CallerSwitched]
-    patch.setitem(
-        TRANSITIONS[Stage.SWITCHING],  # type: ignore[arg-type]
-        CallerSwitched,
-        Transition(switched, rule.to),
-    )
+    _set_handler(patch, CallerSwitched, Stage.SWITCHING, switched)
 
 
 def end_supervisor_at_complete(patch: Patch) -> None:
     """End the supervisor's leg at complete."""
-    real = bridge.complete
-
-    def complete(ctx: Any) -> None:
-        real(ctx)
-        cleanup.end_supervisor_leg(ctx, awaited=False)
-
-    patch.setattr(bridge, "complete", complete)
+    _and_then(patch, bridge, "complete", lambda ctx: cleanup.end_supervisor_leg(ctx, awaited=False))
 
 
 def complete_as_older_versions(patch: Patch) -> None:
@@ -114,12 +104,7 @@ def complete_at_the_deadline(patch: Patch) -> None:
 
 def complete_by_any_check(patch: Patch) -> None:
     """Complete when the leg check is answered, whatever it says."""
-    row = TRANSITIONS[Stage.HANDING_OVER][LegsChecked]
-    patch.setitem(
-        TRANSITIONS[Stage.HANDING_OVER],  # type: ignore[arg-type]
-        LegsChecked,
-        Transition(lambda ctx, event: bridge.complete(ctx), row.to),
-    )
+    _set_handler(patch, LegsChecked, Stage.HANDING_OVER, lambda ctx, event: bridge.complete(ctx))
 
 
 def return_no_caller_in_the_guard(patch: Patch) -> None:
@@ -129,13 +114,7 @@ def return_no_caller_in_the_guard(patch: Patch) -> None:
 
 def leave_at_complete(patch: Patch) -> None:
     """Let the AI leave the call at complete, and return a caller who is alone to the empty room."""
-    real = guard.start_guard
-
-    def start(ctx: Any) -> None:
-        real(ctx)
-        ctx.send(LeaveCall, awaited=False)
-
-    patch.setattr(guard, "start_guard", start)
+    _and_then(patch, guard, "start_guard", lambda ctx: ctx.send(LeaveCall, awaited=False))
 
 
 def repeat_summary_to_both(patch: Patch) -> None:
@@ -151,17 +130,16 @@ def repeat_summary_to_both(patch: Patch) -> None:
 
 def close_room_at_complete(patch: Patch) -> None:
     """Close the room at complete, without a check of who is in it."""
-    real, found = bridge.complete, SimProvider.find_caller_call
+    found = SimProvider.find_caller_call
 
-    def complete(ctx: Any) -> None:
-        real(ctx)
+    def close(ctx: Any) -> None:
         ctx.send(CloseRoom, awaited=False, room_id=ctx.state.room_id, key=ctx.state.id)
 
     async def find(self: SimProvider, room_id: str, **more: Any) -> Any:
         return None if room_id.startswith("room-x") else await found(self, room_id, **more)
 
     patch.setattr(SimProvider, "find_caller_call", find)
-    patch.setattr(bridge, "complete", complete)
+    _and_then(patch, bridge, "complete", close)
 
 
 def forget_a_lost_session(patch: Patch) -> None:
@@ -199,8 +177,25 @@ def ignore_fencing_tokens(patch: Patch) -> None:
 
 def lock_no_caller(patch: Patch) -> None:
     """Give each transfer its caller without a lock."""
-    patch.setattr(coordinator, "lock_caller", _do_nothing)
+    patch.setattr(coordinator, "lock_caller", do_nothing)
 
 
-async def _do_nothing(*_: Any, **__: Any) -> None:
+def _and_then(patch: Patch, module: Any, name: str, more: Callable[[Any], object]) -> None:
+    """Replace the function `name` of the state machine by itself and `more`."""
+    real = getattr(module, name)
+
+    def both(ctx: Any) -> None:
+        real(ctx)
+        more(ctx)
+
+    patch.setattr(module, name, both)
+
+
+def _set_handler(patch: Patch, event: type[Event], stage: Stage, handler: Handler) -> None:
+    """Replace the handler of one row of the transition table."""
+    row = TRANSITIONS[stage][event]
+    patch.setitem(TRANSITIONS[stage], event, Transition(handler, row.to))  # type: ignore[arg-type]
+
+
+async def do_nothing(*_: Any, **__: Any) -> None:
     """Replace a function that the mutation leaves out."""

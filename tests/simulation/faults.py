@@ -108,7 +108,7 @@ class Faults:
         self._factor = FOCUS if self.kind == "focus" else 1.0
 
     def strikes(self, fault: str, transfer_id: str | None = None) -> bool:
-        """Return whether fault `what` strikes now. `about` is a transfer; None means all that are running."""
+        """Return whether `fault` strikes `transfer_id` now; None means all transfers that are running."""
         if self.stopped or fault not in self.allowed:
             return False
         if self._chance.random() >= min(MAX_RATE, PER_ACTION[fault] * self._factor):

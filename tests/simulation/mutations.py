@@ -22,7 +22,7 @@ from warmxfer.bus.recovery import StreamRecovery
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
 
 from . import caller_mutations as callers
-from .caller_mutations import Mutation, Patch
+from .caller_mutations import Mutation, Patch, do_nothing
 from .cloud import Cloud
 from .patches import PATCHES
 from .provider import SimProvider
@@ -51,7 +51,7 @@ def end_no_leg(patch: Patch) -> None:
     patch.setattr(cleanup, "end_supervisor_leg", lambda ctx, **_: None)
     patch.setattr(late_events, "end_supervisor_leg", lambda ctx, **_: None)
     patch.setattr(Cloud, "close_room", lambda self, room_id: setattr(self.room(room_id), "open", False))
-    patch.setattr(orphan_calls.OrphanCallReaper, "scan", _do_nothing)
+    patch.setattr(orphan_calls.OrphanCallReaper, "scan", do_nothing)
 
 
 def close_room_once(patch: Patch) -> None:
@@ -183,12 +183,12 @@ def notice_no_silence(patch: Patch) -> None:
 def keep_the_pull_after_a_reconnect(patch: Patch) -> None:
     """Wait for the messages of a pull that the broker forgot with the connection, and notice no silence."""
     notice_no_silence(patch)
-    patch.setattr(PullConsumer, "_on_reconnect", _do_nothing)
+    patch.setattr(PullConsumer, "_on_reconnect", do_nothing)
 
 
 def create_no_consumer_again(patch: Patch) -> None:
     """Take a consumer that vanished for one that exists."""
-    patch.setattr(StreamRecovery, "ensure", _do_nothing)
+    patch.setattr(StreamRecovery, "ensure", do_nothing)
 
 
 def require_a_summary(patch: Patch) -> None:
@@ -203,11 +203,7 @@ def require_a_summary(patch: Patch) -> None:
 
 def assume_recorded(patch: Patch) -> None:
     """Report a recording as started without asking the provider."""
-    patch.setattr(SimProvider, "record_participant", _do_nothing)
-
-
-async def _do_nothing(*_: Any, **__: Any) -> None:
-    """Replace a function that the mutation leaves out."""
+    patch.setattr(SimProvider, "record_participant", do_nothing)
 
 
 MUTATIONS: tuple[tuple[Mutation, str], ...] = (

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 JOIN_S = (0.05, 0.4)
 EVENT_DELAY_S = 0.03
-UNSEEN_S = 4.0
-"""Maximum time a participant stays in the room when its process is frozen."""
 
 
 class SimRoomClient:

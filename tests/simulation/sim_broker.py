@@ -13,8 +13,9 @@ import msgspec
 
 from warmxfer.bus import InvalidRequest, StaleWrite, subjects
 from warmxfer.bus.messages import MSG_ID
+from warmxfer.bus.stream import STREAM
 
-from .jetstream_api import JetStreamApi
+from .jetstream_api import NO_RESPONDERS, JetStreamApi
 from .sim_client import Headers, SimClient, SimMsg, SimSubscription
 from .stream import matches
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 RECEIVED_AGAIN_S = 20.0
 """A coordinator that is not sure that an outbox was sent sends it again; subscribers receive it again."""
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-NO_RESPONDERS = {"Status": "503"}
 _SETTLE = {b"+ACK": "ack", b"-NAK": "nak", b"+TERM": "term", b"+WPI": "progress"}
 _NS = 1_000_000_000
 
@@ -136,7 +136,7 @@ class SimBroker:
         except InvalidRequest:
             answer = _failure(10054, "message size exceeds maximum allowed")
         else:
-            answer = {"stream": "WARMXFER", "seq": seq, **({"duplicate": True} if duplicate else {})}
+            answer = {"stream": STREAM, "seq": seq, **({"duplicate": True} if duplicate else {})}
         if reply and not self._world.faults.strikes("ack_lost", about):
             self.deliver(reply, msgspec.json.encode(answer))
 

@@ -26,7 +26,7 @@ GRACE_S = 15.0
 MIN_BRIEFING_S = 30.0
 """The briefing takes 10 s to speak. A model that hangs may add 3 s before its time-out."""
 MODEL_FAULTS = frozenset({"model_hangs", "model_endless", "model_refuses", "model_fails", "webhook_lost"})
-"""Faults in spite of which a willing supervisor must get the call."""
+"""A willing supervisor must get the call although these faults strike."""
 
 
 def shared_checks(world: World, history: TransferHistory) -> Iterator[str]:

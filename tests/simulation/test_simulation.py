@@ -60,7 +60,7 @@ CRASH_IN_GUARD = 5158
 """The AI session crashes in the bridge guard, the caller hangs up, and a long outage follows."""
 
 
-def test_a_crashed_session_mutes_nobody() -> None:
+def test_the_hold_of_a_crashed_session_ends() -> None:
     """Regression: the hold of a session that did not start again had no end."""
     with patched():
         assert simulate(CRASH_IN_GUARD).problems == ()

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.report_row import markdown_table
+
 MB = 1024 * 1024
 SPARE_MB = 4.0
 """Growth that proves nothing: what the allocator keeps after a burst."""
@@ -74,14 +76,11 @@ def _unlevel(name: str, samples: Sequence[Sample]) -> list[str]:
 def table(series: Mapping[str, Sequence[Sample]]) -> str:
     """Return a Markdown table: one row a process, one column a mark, `MB / descriptors` in each cell."""
     marks = sorted({sample.transfers for samples in series.values() for sample in samples})
-    lines = [["process", *(f"{mark:,} transfers" for mark in marks)]]
+    rows: list[list[str]] = []
     for name, samples in series.items():
         by_mark = {sample.transfers: sample for sample in samples}
-        lines.append([name, *(_cell(by_mark.get(mark)) for mark in marks)])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    shown = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
-    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(shown)
+        rows.append([name, *(_cell(by_mark.get(mark)) for mark in marks)])
+    return markdown_table(["process", *(f"{mark:,} transfers" for mark in marks)], rows)
 
 
 def _cell(sample: Sample | None) -> str:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import random
-import signal
 import sys
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import nats
-import structlog
 
 from tests.chaos.report_page import machine, write
 from tests.chaos.scenario import TIME_SCALE, Scenario, open_scenario
+from tests.testkit.run_command import run_command
+from warmxfer.bus.stream import STREAM
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import ROLES
 
@@ -40,7 +39,6 @@ SETTLING_TRANSFERS = 5
 PROGRESS_S = 10.0
 MAX_PROBLEMS_SHOWN = 40
 MIN_LIMIT_S, LIMIT_PER_TRANSFER_S = 300.0, 1.5
-STOPPED = 130
 BEGIN, END = "<!-- soak -->", "<!-- /soak -->"
 
 
@@ -48,7 +46,7 @@ async def _stream_bytes(url: str) -> int:
     """Return how much the stream takes on disk."""
     connection = await nats.connect(url, connect_timeout=5)
     try:
-        return (await connection.jetstream(timeout=5).stream_info("WARMXFER")).state.bytes
+        return (await connection.jetstream(timeout=5).stream_info(STREAM)).state.bytes
     finally:
         await connection.close()
 
@@ -87,10 +85,6 @@ class Soak:
 
 async def play(args: argparse.Namespace) -> int:
     """Run the soak and print its table. Return the exit status."""
-    playing = asyncio.current_task()
-    assert playing is not None
-    # On SIGTERM, stop the running stack too.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     where, began = machine(), time.monotonic()
     marks = sorted({mark for mark in args.marks if mark < args.transfers} | {args.transfers})
     env = {"WARMXFER_GATEWAY_JOBS": f"{GATEWAY_JOBS}"}
@@ -165,11 +159,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     args = parser.parse_args()
     args.limit_s = args.limit_s or max(MIN_LIMIT_S, args.transfers * LIMIT_PER_TRANSFER_S)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        return asyncio.run(play(args))
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        return STOPPED
+    return run_command(play(args))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
-
-import httpx
 
 from tests.chaos.people import hang_up
 from tests.chaos.report_row import Row
-from tests.chaos.scenario import TIME_SCALE, Scenario
+from tests.chaos.scenario import TIME_SCALE, Scenario, retried
 from tests.e2e.stack_fixture import (
     BUSY,
     DECLINES,
@@ -25,7 +22,6 @@ from tests.e2e.stack_fixture import (
 )
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import PlacedCall
-from warmxfer.schemas import RetryableError
 
 CALLERS_PER_PRIMARY = 25
 SUPERVISORS = {READY: 14, DECLINES: 2, BUSY: 2, GONE_MID_BRIEFING: 1, VOICEMAIL: 1}
@@ -40,10 +36,6 @@ ANSWERS_AFTER_S = 1.5 * PROVIDER_TIMEOUT_S
 MODEL_ANSWERS_AFTER_S = 6.0
 """The same for the model, which has 5 s for the first word."""
 EXIT_S = 20.0
-SANDBOX_S, SANDBOX_PAUSE_S = 60.0, 0.5
-"""For how long, and how often, a request to the sandbox is tried on a busy machine."""
-
-T = TypeVar("T")
 
 
 class Traffic:
@@ -87,7 +79,7 @@ class Traffic:
             calls = await asyncio.gather(*(self._begin(*pair) for pair in pairs))
             await self._check(calls)
             await asyncio.gather(
-                *(_retry(partial(hang_up, self._scenario, "both at once", call)) for call in calls)
+                *(retried(partial(hang_up, self._scenario, "both at once", call)) for call in calls)
             )
             try:
                 async with asyncio.timeout(EXIT_S):
@@ -101,7 +93,7 @@ class Traffic:
             await self._check([await self._begin(caller, self._chance.choice(UNWILLING))])
 
     async def _call(self) -> PlacedCall:
-        return await _retry(partial(self._scenario.stack.call, PATIENT))
+        return await retried(partial(self._scenario.stack.call, PATIENT))
 
     async def _begin(self, caller: PlacedCall, supervisor: str) -> Call:
         return await self._scenario.driver.begin(caller, supervisor, **CONFIG)
@@ -123,9 +115,9 @@ async def slow_cloud(scenario: Scenario) -> AsyncIterator[None]:
             await asyncio.sleep(SLOW_EVERY_S - SLOW_FOR_S)
             for path, after_s in (("/v2/*", ANSWERS_AFTER_S), ("/v1/*", MODEL_ANSWERS_AFTER_S)):
                 fault = partial(scenario.driver.fault, "delay", {"path": path}, times=0)
-                await _retry(partial(fault, delayS=after_s / TIME_SCALE))
+                await retried(partial(fault, delayS=after_s / TIME_SCALE))
             await asyncio.sleep(SLOW_FOR_S)
-            await _retry(scenario.driver.clear_faults)
+            await retried(scenario.driver.clear_faults)
 
     alternating = asyncio.create_task(alternate())
     try:
@@ -133,16 +125,6 @@ async def slow_cloud(scenario: Scenario) -> AsyncIterator[None]:
     finally:
         alternating.cancel()
         await asyncio.wait({alternating})
-        await _retry(scenario.driver.clear_faults)
+        await retried(scenario.driver.clear_faults)
     if not alternating.cancelled():
         alternating.result()
-
-
-async def _retry(request: Callable[[], Awaitable[T]]) -> T:
-    """Send a request to the sandbox until it replies. A call that is placed twice does no harm."""
-    async with asyncio.timeout(SANDBOX_S):
-        while True:
-            try:
-                return await request()
-            except (RetryableError, httpx.HTTPError):
-                await asyncio.sleep(SANDBOX_PAUSE_S)

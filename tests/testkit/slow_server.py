@@ -93,10 +93,3 @@ async def slow_server(port: int = 0) -> AsyncIterator[SlowServer]:
 def open_descriptors() -> int:
     """Return how many file descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))
-
-
-async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Return once `condition()` is true. Raises `TimeoutError` after `within_s`."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
