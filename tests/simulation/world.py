@@ -54,14 +54,23 @@ class RunResult:
 
 
 class World:
-    """All parts of one run."""
+    """All parts of one run. `plan` replaces the one that the seed draws."""
 
-    def __init__(self, seed: int, *, hang_ups_in_talk: bool = True, lost_sessions: bool = True) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        hang_ups_in_talk: bool = True,
+        lost_sessions: bool = True,
+        plan: Plan | None = None,
+    ) -> None:
         self.seed = seed
         chance = random.Random(seed)
         self.plan: Plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
         if lost_sessions:
             self.plan = lose_sessions(random.Random(f"{seed} rescue"), self.plan)
+        if plan is not None:
+            self.plan = plan
         self.plans: dict[str, TransferPlan] = {each.id: each for each in self.plan.transfers}
         self.chance = random.Random(chance.getrandbits(64))
         self.chance_of_actors = random.Random(chance.getrandbits(64))
