@@ -6,7 +6,6 @@ says what a log shows of these; the log of a scene shows exactly what the scene 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -119,7 +118,6 @@ def shown(records: Iterable[Record]) -> set[str]:
 def play_scene(scene: Scene) -> tuple[list[bytes], list[Record]]:
     """Run a scene. Return the log of its first transfer. Raises SystemExit if an invariant is broken."""
     with patched():
-        gc.disable()  # as `simulate` does
         world = World(SEED, plan=_plan(scene))
         world.faults.stopped = True
         if scene.session_killed_at is not None:
@@ -127,7 +125,6 @@ def play_scene(scene: Scene) -> tuple[list[bytes], list[Record]]:
                 world, scene.session_killed_at, lambda: world.processes.crash_or_stall("crash_primary")
             )
         problems = world.run().problems
-        gc.enable()
     if problems:
         raise SystemExit(f"{scene.name}: {'; '.join(problems)}")
     history = world.histories["x1"]
