@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 from itertools import pairwise
@@ -53,10 +52,8 @@ def test_no_transfer_completes_without_its_supervisor(
 ) -> None:
     """Regression: without the leg check the transfer completed, and the caller was alone."""
     with patched():
-        gc.disable()  # as `simulate` does
         world = World(COMPLETE_WITHOUT_SUPERVISOR, hang_ups_in_talk=False)
         mended = world.run()
-        gc.enable()
         complete_as_older_versions(monkeypatch)
         before = simulate(COMPLETE_WITHOUT_SUPERVISOR, hang_ups_in_talk=False)
     assert (mended.problems, mended.outcomes[0]) == ((), "supervisor_disconnected")
