@@ -38,7 +38,7 @@ class Subscription:
         self._pending: deque[LiveMessage] = deque()
         self._max_pending = MAX_PENDING
         self._wake = asyncio.Event()
-        self._ended = False
+        self._ended = self._interrupted = False
         self._remove_close_callback: Callable[[], None] = lambda: None
         self._subscription: NatsSubscription | None = None
 
@@ -71,13 +71,22 @@ class Subscription:
         """True if no more messages will come: the context was left, or the connection is closed."""
         return self._ended
 
-    async def next(self, timeout_s: float) -> LiveMessage | None:
-        """Return the next message, or None if none comes within `timeout_s`."""
+    async def next(self, timeout_s: float | None) -> LiveMessage | None:
+        """Return the next message; None if none comes within `timeout_s`, or after `interrupt`."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await anext(self, None)
+                while not (self._pending or self._ended or self._interrupted):
+                    self._wake.clear()
+                    await self._wake.wait()
         except TimeoutError:
             return None
+        self._interrupted = False
+        return self._pending.popleft() if self._pending else None
+
+    def interrupt(self) -> None:
+        """Make `next` return None once, unless a message is pending."""
+        self._interrupted = True
+        self._wake.set()
 
     def end(self) -> None:
         """End the iteration after the pending messages were read."""

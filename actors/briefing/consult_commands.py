@@ -1,7 +1,7 @@
 """The newest command that the coordinator sent to the agent of one consultation.
 
-Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, by
-polling with growing pauses. The subscription misses commands that are published before it begins, or while
+Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, a few
+times after it began and after each reconnect. The subscription misses commands that are published before it begins, or while
 the broker is unreachable. It also drops commands if the reader is too slow.
 
 Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from types import TracebackType
 from typing import Final
 
 import structlog
 
 from warmxfer.bus import Bus, Subscription, subjects
-from warmxfer.bus.polling import poll_ticks
+from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import (
     BriefSupervisor,
     DecodeError,
@@ -61,6 +60,7 @@ class ConsultCommands:
         self._unknown = UnknownCommands("briefing agent")
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
+        self._rereads = Rereads(bus)
         self._polled = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._unregister: Callable[[], None] = lambda: None
@@ -74,6 +74,10 @@ class ConsultCommands:
             await self._changed.wait()
         command, self._newest = self._newest, None
         return command
+
+    def read_again(self) -> None:
+        """Read the stored commands: one may have been missed."""
+        self._rereads.read_once()
 
     async def __aenter__(self) -> ConsultCommands:
         self._unregister = self._bus.on_reconnect(self._read_all_again)
@@ -105,11 +109,11 @@ class ConsultCommands:
         async for message in subscription:
             await self._accept(message.data)
             if message.lost:
-                await self._catch_up()
+                self._rereads.restart()
 
     async def _poll(self) -> None:
-        async with aclosing(poll_ticks(self._bus)) as ticks:
-            async for _ in ticks:
+        async with self._rereads:
+            async for _ in self._rereads:
                 await self._catch_up()
                 self._polled.set()
 
@@ -122,6 +126,7 @@ class ConsultCommands:
             stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._last_seq)
         except WarmxferError as error:
             log.warning("consult_commands_read_failed", transfer_id=self._transfer_id, why=str(error))
+            self._rereads.read_failed()
             return
         for message in stored:
             self._last_seq = message.seq

@@ -35,7 +35,8 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from ..common.liveness import is_live, wait_until_over
+from ..common.liveness import is_live
+from ..common.liveness_watch import wait_until_over
 from ..runtime.log_setup import log_task_failure
 from .consult_commands import ConsultCommands
 from .dialogue_runner import DialogueRunner, DialogueSignal
@@ -212,7 +213,7 @@ class Consultation:
             asyncio.create_task(
                 _forward(_each_command(commands), self._inputs), name="consultation-commands"
             ),
-            asyncio.create_task(self._watch_transfer(), name="consultation-liveness"),
+            asyncio.create_task(self._watch_transfer(commands), name="consultation-liveness"),
             asyncio.create_task(self._watch_reconnects(), name="consultation-reconnects"),
         )
         for reader in readers:
@@ -270,9 +271,15 @@ class Consultation:
         async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
             return await self._inputs.get()
 
-    async def _watch_transfer(self) -> None:
+    async def _watch_transfer(self, commands: ConsultCommands) -> None:
         """End the consultation when its transfer is over: if the transfer is lost, no command ends it."""
-        await wait_until_over(self._bus, self._task.transfer_id, LIVENESS_INTERVAL_S, LIVENESS_TIMEOUT_S)
+        await wait_until_over(
+            self._bus,
+            self._task.transfer_id,
+            LIVENESS_INTERVAL_S,
+            LIVENESS_TIMEOUT_S,
+            commands.read_again,
+        )
         await self._inputs.put(TransferOver.OVER)
 
     async def _watch_reconnects(self) -> None:
