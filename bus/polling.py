@@ -25,8 +25,8 @@ from .messages import LiveMessage
 REREAD_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses between the reads after a subscription.
 
-A writer sends a message again if it is not acknowledged within 2 s, and the subscription receives that copy. So
-only a message that was acknowledged in the first seconds can be missed.
+A writer sends a message again if it is not acknowledged within 2 s, and the subscription receives that copy.
+So only a message that was acknowledged in the first seconds can be missed.
 """
 FAILED_READ_PAUSE_S: Final = 5.0
 """Pause after a failed read, once `REREAD_PAUSES_S` are over."""

@@ -72,7 +72,7 @@ class LivenessQuery(Struct, frozen=True):
     """Further transfers, at most `MAX_LIVENESS_QUERY` in all."""
 
 
-class Liveness(Struct, frozen=True, omit_defaults=True):
+class Liveness(Struct, frozen=True):
     """Liveness of one transfer. `live` False: it has ended or never existed."""
 
     live: bool
@@ -80,7 +80,7 @@ class Liveness(Struct, frozen=True, omit_defaults=True):
     """Its stage: if it changes, an actor may have missed a command. Empty if unknown."""
 
 
-class LivenessReply(Liveness, frozen=True, omit_defaults=True):
+class LivenessReply(Liveness, frozen=True):
     """Reply to a `LivenessQuery`: the liveness of its `transfer_id`, and of the further ones."""
 
     more: list[Liveness] = field(default_factory=list[Liveness])

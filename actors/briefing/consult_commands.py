@@ -1,8 +1,9 @@
 """The newest command that the coordinator sent to the agent of one consultation.
 
 Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, a few
-times after it began and after each reconnect. The subscription misses commands that are published before it begins, or while
-the broker is unreachable. It also drops commands if the reader is too slow.
+times after it began and after each reconnect, and when the liveness of the transfer shows a new stage. The
+subscription misses commands that are published before it begins, or while the broker is unreachable. It also
+drops commands if the reader is too slow.
 
 Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
 does not count, because the bus may store an old command again. Held by

@@ -6,8 +6,8 @@
 It is for a session whose pipeline no other process can build. There is no work queue, so this file does what
 the queue does for workers:
 
-- A command arrives on a live subscription, or is read from the stream: a few times after the subscription began,
-  after each reconnect, and after a command arrived that is not stored yet.
+- A command arrives on a live subscription, or is read from the stream: a few times after the subscription
+  began, after each reconnect, and after a command arrived that is not stored yet.
 - Each command starts one consultation. It is retried for as long as its transfer is live.
 - A process that restarts under the same session name continues the consultation of the process before it.
 

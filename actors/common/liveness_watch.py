@@ -5,8 +5,8 @@
 
 - Invariant: every watched transfer gets an answer per interval, or the news that there is none. Nothing that
   fails ends the watch: a hold must end when no coordinator replies.
-- Invariant: a fleet may have coordinators of an older version, which reply about the first transfer of a query
-  alone. The others are then asked for one by one.
+- Invariant: a fleet may have coordinators of an older version, which reply about the first transfer of a
+  query alone. The others are then asked for one by one.
 """
 
 from __future__ import annotations

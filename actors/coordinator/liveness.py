@@ -34,7 +34,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .liveness_cache import LiveRecord, LivenessCache
+from .liveness_cache import LivenessCache, LiveRecord
 from .state_machine import (
     ENDED,
     LAST_STAGES,

@@ -1,4 +1,4 @@
-"""Cache of positive liveness: a coordinator answers about thousands of waiting transfers without a read each.
+"""Cache of positive liveness: a coordinator answers about thousands of transfers without a read for each.
 
 - Invariant: an entry is used only while its record can still be in the stream (`StreamSpan`). So a stream that
   was deleted, purged or put back from an old copy makes no transfer live.

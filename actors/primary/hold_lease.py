@@ -51,9 +51,9 @@ async def wait_until_expired(
 ) -> bool:
     """Block until the lease on `transfer_id` expires.
 
-    Returns True if the transfer is over, and False if no coordinator replied. Calls `on_new_stage` when a reply
-    has another stage than the reply before. Raises only its own cancellation: if this task failed, the hold
-    would never be released.
+    Returns True if the transfer is over, and False if no coordinator replied. Calls `on_new_stage` when a
+    reply has another stage than the reply before. Raises only its own cancellation: if this task failed, the
+    hold would never be released.
     """
     lease, stages = HoldLease(lease_s, monotonic()), StageChanges()
     expired: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -81,7 +81,9 @@ async def serve_sessions(bus: Bus, names: list[str], ready: Callable[[], None]) 
         await asyncio.Event().wait()
 
 
-def actor(role: str, names: list[str], *, webhooks: bool) -> Callable[[Bus, Callable[..., None]], Awaitable[None]]:
+def actor(
+    role: str, names: list[str], *, webhooks: bool
+) -> Callable[[Bus, Callable[..., None]], Awaitable[None]]:
     """Return what runs the actor of `role`."""
     provider = ProviderConfig("fake", FakeProvider, local=True, timeout_s=1.0)
     gateway = GatewaySettings(provider, webhook_port=0 if webhooks else None)

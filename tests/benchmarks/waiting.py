@@ -3,8 +3,8 @@
     python -m tests.benchmarks.waiting [--count 300] [--stage ringing|briefing] [--seconds 20] [--no-webhooks]
 
 Starts a broker and one process of each actor, begins `count` transfers, and measures once all of them wait.
-Memory is the proportional set size (PSS) that the transfers add. A session that is attached and has no transfer
-is counted apart: it is the voice agent's.
+Memory is the proportional set size (PSS) that the transfers add. A session that is attached and has no
+transfer is counted apart: it is the voice agent's.
 """
 
 from __future__ import annotations
@@ -20,8 +20,14 @@ from pathlib import Path
 from typing import Literal
 
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
-from warmxfer.schemas import SIPDestination, WarmTransferConfig, WarmTransferPhase, WarmTransferRequest, encode
 from warmxfer.client.phase_stream import phase_of
+from warmxfer.schemas import (
+    SIPDestination,
+    WarmTransferConfig,
+    WarmTransferPhase,
+    WarmTransferRequest,
+    encode,
+)
 
 Stage = Literal["ringing", "briefing"]
 WAITS_AFTER = {
@@ -155,11 +161,17 @@ async def measure(
         stored_each = (await _stored(bus) - stored_before) / count
         await asyncio.sleep(settle_s)
         after = {name: _pss_bytes(pid) for name, pid in pids.items()}
-        cpu_before, requests_before = {name: _cpu_s(pid) for name, pid in pids.items()}, await _requests(processes)
+        cpu_before, requests_before = (
+            {name: _cpu_s(pid) for name, pid in pids.items()},
+            await _requests(processes),
+        )
         stored_before, started_at = await _stored(bus), asyncio.get_running_loop().time()
         await asyncio.sleep(seconds)
         measured_s = asyncio.get_running_loop().time() - started_at
-        cpu_after, requests_after = {name: _cpu_s(pid) for name, pid in pids.items()}, await _requests(processes)
+        cpu_after, requests_after = (
+            {name: _cpu_s(pid) for name, pid in pids.items()},
+            await _requests(processes),
+        )
         stored_per_s = (await _stored(bus) - stored_before) / measured_s
         costs: list[Cost] = []
         for name in pids:
@@ -227,7 +239,9 @@ def _cpu_s(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--stage", choices=("ringing", "briefing"), default="ringing")
     parser.add_argument("--seconds", type=float, default=20.0)
