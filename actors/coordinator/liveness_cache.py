@@ -1,7 +1,7 @@
 """Cache of positive liveness: a coordinator answers about thousands of transfers without a read for each.
 
-- Invariant: an entry is used only while its record can still be in the stream (`StreamSpan`). So a stream that
-  was deleted, purged or put back from an old copy makes no transfer live.
+- Invariant: an entry is used only while its record can still be in the stream (`StreamSpan`). So a stream
+  that was deleted, purged or put back from an old copy makes no transfer live.
 - Invariant: an entry is at most `MAX_AGE_S` old. Another coordinator may have ended the transfer since.
 - Invariant: an entry is used only until the transfer's timer is overdue.
 """

@@ -6,8 +6,8 @@
 
 Commands arrive by one core subscription. It receives nothing while the connection or the process is down.
 So the last stored command is read too: a few times on start and after every reconnect, and once when the
-liveness of a transfer that holds the caller shows a new stage. A command found that way may be old. The session
-applies it only if a coordinator says that its transfer is live.
+liveness of a transfer that holds the caller shows a new stage. A command found that way may be old. The
+session applies it only if a coordinator says that its transfer is live.
 
 All tasks start inside `attach`. They inherit the context (contextvars) of its caller.
 """

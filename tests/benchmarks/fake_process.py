@@ -36,7 +36,7 @@ from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
 READS = ("get_last", "get_last_from_leader", "get_first_after", "get_by_number", "history")
 MAX_JOBS = 100_000
-"""Consultations of one process: far more than the limit of the settings, so that one process holds them all."""
+"""Consultations of one process: above the limit of the settings, so that one process holds them all."""
 counted: Counter[str] = Counter()
 
 

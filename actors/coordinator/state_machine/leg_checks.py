@@ -9,8 +9,10 @@ from .state import Stage
 from .step_context import StepContext
 
 WAITING_STAGES = frozenset({Stage.PREPARING, Stage.RINGING, Stage.BRIEFING})
-"""Stages in which a leg that went down may be found late, if no webhook reports it: nothing was moved yet, and
-the gateway checks both legs right before the move."""
+"""Stages in which a leg that went down may be found late, if no webhook reports it.
+
+Nothing was moved yet, and the gateway checks both legs right before the move.
+"""
 
 
 def schedule_check(ctx: StepContext) -> None:
