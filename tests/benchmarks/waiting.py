@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Outgoing, subjects
 from warmxfer.client.phase_stream import phase_of
 from warmxfer.schemas import (
     SIPDestination,
@@ -36,6 +36,7 @@ WAITS_AFTER = {
 }
 WARM_UP = 20
 """Transfers before the first sample, so that no memory of a first use is counted."""
+FILLERS, FILLER_BYTES = 800, 50_000
 AT_ONCE = 64
 BEGIN_S = 300.0
 ACTORS = ("coordinator", "gateway", "summarizer", "briefing", "primary")
@@ -146,6 +147,7 @@ async def measure(
             sessions = ("--sessions", "0", str(WARM_UP)) if role == "primary" else ()
             processes.append(await _Process.start(role, server.url, *options, *sessions))
             stack.push_async_callback(processes[-1].stop)
+        await _fill_caches(bus)
         await _begin(bus, range(WARM_UP), stage)
         bare_bytes = await _settled_pss(server.pid)
         sessions = ("--sessions", str(WARM_UP), str(WARM_UP + count))
@@ -183,6 +185,12 @@ async def measure(
             costs.append(Cost(name, cpu, sum(rates.values()), asks_per_s, kb_each))
         kb_per_session = (attached_bytes - bare_bytes - empty_bytes) / count / 1024
         return WaitingCost(count, stored_per_s, stored_each, kb_per_session, tuple(costs))
+
+
+async def _fill_caches(bus: Bus) -> None:
+    """Store as many bytes as the broker keeps of its newest blocks in memory, whatever is in them."""
+    for _ in range(FILLERS // 100):
+        await bus.publish_all([Outgoing(subjects.dead_letter("probe"), b"x" * FILLER_BYTES)] * 100)
 
 
 async def _begin(bus: Bus, numbers: range, stage: Stage) -> None:
