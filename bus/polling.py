@@ -1,8 +1,7 @@
 """When to read a subject again, for code that reads stored messages and subscribes to new ones.
 
-    async with Rereads(bus) as rereads:
-        async for _ in rereads:
-            await catch_up(await bus.get_last(subject))
+    rereads = Rereads(bus, catch_up, "commands")
+    rereads.start()
 
 One read after subscribing is not enough. The broker sends a message to its subscribers before it stores it. A
 message in transit while we subscribe is not received, and the first read does not find it yet. Its writer
@@ -15,9 +14,15 @@ repeats it until it is stored, so a read a moment later finds it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Final
+
+import structlog
+
+from warmxfer.schemas import format_traceback
 
 from . import Bus
 from .messages import LiveMessage
@@ -30,6 +35,8 @@ So only a message that was acknowledged in the first seconds can be missed.
 """
 FAILED_READ_PAUSE_S: Final = 5.0
 """Pause after a failed read, once `REREAD_PAUSES_S` are over."""
+
+log = structlog.get_logger(__name__)
 
 
 def growing_pauses(longest_s: float) -> Iterator[float]:
@@ -63,51 +70,78 @@ class RereadPauses:
 
 
 class Rereads:
-    """Iterates when it is time to read: now, then after each pause. A reconnect starts again from now."""
+    """Calls `read` now, then after each pause, and again from now on after a reconnect.
 
-    def __init__(self, bus: Bus) -> None:
+    `read` returns whether it succeeded. It runs in a task that ends with the last read, in the context
+    (contextvars) in which `start` was called: what waits has no task.
+    """
+
+    def __init__(self, bus: Bus, read: Callable[[], Awaitable[bool]], name: str) -> None:
         self._bus = bus
+        self._read = read
+        self._name = name
         self._pauses = RereadPauses()
-        self._due = asyncio.Event()
-        self._from_start = False
+        self._context: Context | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._due: asyncio.Event | None = None
+        """Set while the task runs, when a read is due before its pause is over."""
         self._unregister: Callable[[], None] = lambda: None
-        self.restart()
 
-    async def __aenter__(self) -> Rereads:
+    def start(self) -> None:
+        """Begin to read."""
+        self._context = copy_context()
         self._unregister = self._bus.on_reconnect(self._on_reconnect)
-        return self
+        self._run()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def stop(self) -> None:
+        """Read no more. Idempotent."""
         self._unregister()
+        self._unregister, self._context = lambda: None, None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def restart(self) -> None:
         """Read now, and again after each pause: a message may have been missed just now."""
-        self._from_start = True
-        self._due.set()
+        self._pauses.restart()
+        self.read_once()
 
     def read_once(self) -> None:
         """Read now: a message may have been missed some time ago."""
-        self._due.set()
+        if self._due is not None:
+            self._due.set()
+        else:
+            self._run()
 
-    def read_failed(self) -> None:
-        """Read again after a pause: the last read did not succeed."""
-        self._pauses.read_failed()
+    def _run(self) -> None:
+        if self._context is not None:
+            self._due = asyncio.Event()
+            self._task = asyncio.create_task(self._read_all(), name=self._name, context=self._context)
 
-    def __aiter__(self) -> Rereads:
-        return self
-
-    async def __anext__(self) -> None:
+    async def _read_all(self) -> None:
+        due = self._due
+        assert due is not None
         try:
-            async with asyncio.timeout(None if self._due.is_set() else self._pauses.next_s()):
-                await self._due.wait()
-        except TimeoutError:
-            return
-        self._due.clear()
-        if self._from_start:
-            self._from_start = False
-            self._pauses.restart()
+            while True:
+                try:
+                    succeeded = await self._read()
+                except Exception as error:
+                    log.error("reread_failed", reader=self._name, exception=format_traceback(error))
+                    succeeded = False
+                if not succeeded:
+                    self._pauses.read_failed()
+                if due.is_set():
+                    due.clear()
+                    continue
+                pause_s = self._pauses.next_s()
+                if pause_s is None:
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await due.wait()
+                due.clear()
+        finally:
+            self._due = None
 
     async def _on_reconnect(self) -> None:
         self.restart()

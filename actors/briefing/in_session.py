@@ -70,18 +70,16 @@ async def brief_here(
         bus, subjects.any_session_briefing(session_name), room_settings, ReplyClassifier(model)
     )
     async with bus.subscribe(subjects.any_session_briefing(session_name)) as subscription:
-        tasks = (
-            asyncio.create_task(briefings.follow(subscription), name=f"session-briefing-{session_name}"),
-            asyncio.create_task(briefings.poll(), name=f"session-briefing-poll-{session_name}"),
+        following = asyncio.create_task(
+            briefings.follow(subscription), name=f"session-briefing-{session_name}"
         )
-        for task in tasks:
-            task.add_done_callback(log_task_failure)
+        following.add_done_callback(log_task_failure)
+        briefings.rereads.start()
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             await briefings.close()
 
 
@@ -98,32 +96,30 @@ class _InSessionBriefings:
         self._running: set[asyncio.Task[None]] = set()
         self._handled_ids: deque[str] = deque(maxlen=MAX_HANDLED_IDS)
         self._unknown = UnknownCommands(ACTOR)
-        self._rereads = Rereads(bus)
+        self.rereads = Rereads(bus, self._read_newest, "session-briefing-reads")
 
     async def follow(self, subscription: Subscription) -> None:
         async for message in subscription:
             try:
                 stored = await self._wait_stored(message.subject)
                 if stored is None or not await self._start_once(stored, received_live=True):
-                    self._rereads.restart()
+                    self.rereads.restart()
             except WarmxferError as error:
                 log.warning("consultation_lookup_failed", why=str(error))
-                self._rereads.restart()
+                self.rereads.restart()
 
-    async def poll(self) -> None:
-        async with self._rereads:
-            async for _ in self._rereads:
-                try:
-                    stored = await self._bus.get_last(self._command_filter)
-                    decided = stored is None or await self._start_once(stored, received_live=False)
-                except WarmxferError as error:
-                    log.warning("consultation_lookup_failed", why=str(error))
-                    decided = False
-                if not decided:
-                    self._rereads.read_failed()
+    async def _read_newest(self) -> bool:
+        """Start the consultation of the newest command. Returns False if that must be tried again."""
+        try:
+            stored = await self._bus.get_last(self._command_filter)
+            return stored is None or await self._start_once(stored, received_live=False)
+        except WarmxferError as error:
+            log.warning("consultation_lookup_failed", why=str(error))
+            return False
 
     async def close(self) -> None:
         """Wait `DRAIN_S` for running consultations, then cancel them."""
+        await self.rereads.stop()
         if not self._running:
             return
         _, unfinished = await asyncio.wait(self._running, timeout=DRAIN_S)
@@ -137,7 +133,7 @@ class _InSessionBriefings:
     async def _wait_stored(self, subject: str) -> Stored | None:
         """Return the last command on `subject` once it is stored.
 
-        Returns None after `STORE_POLLS` reads. Then `poll` has to find the command.
+        Returns None after `STORE_POLLS` reads. Then a later read has to find the command.
         """
         pause_s = STORE_POLL_PAUSE_S
         for _ in range(STORE_POLLS):

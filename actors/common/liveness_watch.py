@@ -58,27 +58,34 @@ class StageChanges:
 OnAnswer = Callable[[LivenessAnswer], None]
 
 
-async def wait_until_over(
-    bus: Bus, transfer_id: str, interval_s: float, timeout_s: float, on_new_stage: Callable[[], None]
-) -> None:
-    """Block until coordinators said often enough that the transfer is over. Queries every `interval_s`.
+@contextmanager
+def watching_end(
+    bus: Bus,
+    transfer_id: str,
+    interval_s: float,
+    timeout_s: float,
+    *,
+    on_over: Callable[[], None],
+    on_new_stage: Callable[[], None],
+) -> Iterator[None]:
+    """Call `on_over` once coordinators said often enough that the transfer is over.
 
     A query without a reply within `timeout_s` changes nothing: when in doubt, the transfer is live. Calls
     `on_new_stage` when a reply has another stage than the reply before.
     """
     replies, stages = NegativeReplies(), StageChanges()
-    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_answer(answer: LivenessAnswer) -> None:
         if answer.live is not None:
+            was_over = replies.transfer_over
             replies.record(answer.live)
-        if replies.transfer_over and not over.done():
-            over.set_result(None)
+            if replies.transfer_over and not was_over:
+                on_over()
         if stages.changed(answer.stage):
             on_new_stage()
 
     with watching(bus, transfer_id, interval_s, timeout_s, on_answer):
-        await over
+        yield
 
 
 @contextmanager

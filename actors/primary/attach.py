@@ -106,10 +106,16 @@ async def attach(
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
         commands = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
         caught_up = asyncio.Event()
-        stack.push_async_callback(_detach, controller, events, tasks)
+        rereads = Rereads(
+            bus,
+            lambda: _catch_up_safely(bus, controller, name, lease_s, caught_up, read),
+            f"catch-up-{name}",
+        )
+        controller.on_new_stage = rereads.read_once
+        stack.push_async_callback(_detach, controller, rereads, events, tasks)
         tasks.start("events", events.run())
         tasks.start("commands", _handle_commands(controller, commands, read))
-        tasks.start("catch-up", _poll_commands(bus, controller, name, lease_s, caught_up, read))
+        rereads.start()
         tasks.start("end", _close_when_ended(controller))
         await _wait_for_catch_up(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
@@ -123,27 +129,25 @@ async def _handle_commands(
             await controller.apply(*decoded)
 
 
-async def _poll_commands(
+async def _catch_up_safely(
     bus: Bus,
     controller: SessionController,
     name: str,
     lease_s: float,
     caught_up: asyncio.Event,
     read: _CommandReader,
-) -> None:
-    async with Rereads(bus) as rereads:
-        controller.on_new_stage = rereads.read_once
-        async for _ in rereads:
-            try:
-                if not await _catch_up(bus, controller, name, lease_s, read):
-                    rereads.read_failed()
-            except RetryableError as error:
-                log.info("catch_up_postponed", session=name, error=str(error))
-                rereads.read_failed()
-                continue
-            except WarmxferError as error:
-                log.error("catch_up_refused", session=name, error=str(error))
-            caught_up.set()
+) -> bool:
+    """Apply the last command of this session if it was missed. Returns False if that must be tried again."""
+    try:
+        decided = await _catch_up(bus, controller, name, lease_s, read)
+    except RetryableError as error:
+        log.info("catch_up_postponed", session=name, error=str(error))
+        return False
+    except WarmxferError as error:
+        log.error("catch_up_refused", session=name, error=str(error))
+        decided = True
+    caught_up.set()
+    return decided
 
 
 async def _catch_up(
@@ -187,9 +191,11 @@ async def _close_when_ended(controller: SessionController) -> None:
     await controller.close()
 
 
-async def _detach(controller: SessionController, events: EventQueue, tasks: NamedTasks) -> None:
+async def _detach(
+    controller: SessionController, rereads: Rereads, events: EventQueue, tasks: NamedTasks
+) -> None:
     tasks.cancel("commands")
-    tasks.cancel("catch-up")
+    await rereads.stop()
     await controller.close()
     await events.drain(DRAIN_TIMEOUT_S)
     await tasks.stop_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
@@ -45,38 +46,101 @@ def test_growing_pauses_stay_at_the_longest() -> None:
     assert [next(growing) for _ in range(4)] == [0.25, 0.5, 0.8, 0.8]
 
 
-async def test_reads_grow_apart_and_end(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+class Reads:
+    """Counts reads. A read succeeds if `succeeds`."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.at_s: list[float] = []
+        self.succeeds = True
+        self.fails = False
+        self.rereads = Rereads(bus, self.read, "reads")
+
+    async def read(self) -> bool:
+        self.at_s.append(asyncio.get_running_loop().time())
+        if self.fails:
+            raise LookupError("an unexpected failure")
+        return self.succeeds
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.at_s) < count:
+                await asyncio.sleep(0.005)
+
+    async def until_ended(self) -> None:
+        task = self.rereads._task
+        assert task is not None
+        await asyncio.wait_for(asyncio.shield(task), 10)
+
+
+@pytest.fixture
+async def reads(bus: Bus) -> AsyncIterator[Reads]:
+    counted = Reads(bus)
+    yield counted
+    await counted.rereads.stop()
+
+
+async def test_reads_grow_apart_and_end_without_a_task(reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "REREAD_PAUSES_S", (0.02, 0.04, 0.08))
-    now, at_s = asyncio.get_running_loop().time, list[float]()
-
-    async def read() -> None:
-        async with Rereads(bus) as rereads:
-            async for _ in rereads:
-                at_s.append(now())
-
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(read(), 1.0)
-    assert len(at_s) == 4
-    assert all(b - a >= pause_s for (a, b), pause_s in zip(pairwise(at_s), (0.02, 0.04, 0.08), strict=True))
+    reads.rereads = Rereads(reads.rereads._bus, reads.read, "reads")
+    reads.rereads.start()
+    await reads.until_ended()
+    assert len(reads.at_s) == 4
+    pauses_s = [b - a for a, b in pairwise(reads.at_s)]
+    assert all(took_s >= pause_s for took_s, pause_s in zip(pauses_s, (0.02, 0.04, 0.08), strict=True))
 
 
 async def test_a_reconnect_triggers_a_read_at_once(
     fresh_server: EmbeddedServer, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "REREAD_PAUSES_S", ())
-    async with asyncio.timeout(10), Rereads(fresh_bus) as rereads:
-        await anext(rereads)
-        await restart(fresh_server, kill=True)
-        await anext(rereads)
-        assert fresh_bus.connected
+    reads = Reads(fresh_bus)
+    reads.rereads.start()
+    await reads.until_ended()
+    await restart(fresh_server, kill=True)
+    await reads.until(2)
+    await reads.rereads.stop()
+    assert fresh_bus.connected
 
 
-async def test_a_reader_can_ask_for_more_reads(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["between reads", "after the last read"])
+async def test_a_reader_can_ask_for_more_reads(
+    reads: Reads, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "REREAD_PAUSES_S", (3_600.0,) if when == "between reads" else ())
+    reads.rereads = Rereads(reads.rereads._bus, reads.read, "reads")
+    reads.rereads.start()
+    await reads.until(1)
+    if when == "after the last read":
+        await reads.until_ended()
+    reads.rereads.read_once()
+    await reads.until(2)
+    reads.rereads.restart()
+    await reads.until(3)
+
+
+@pytest.mark.parametrize("how", ["not decided", "raises"])
+async def test_a_read_is_repeated_until_it_succeeds(
+    reads: Reads, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(polling, "REREAD_PAUSES_S", ())
-    async with asyncio.timeout(10), Rereads(bus) as rereads:
-        await anext(rereads)
-        rereads.restart()
-        await anext(rereads)
+    monkeypatch.setattr(polling, "FAILED_READ_PAUSE_S", 0.02)
+    reads.rereads = Rereads(reads.rereads._bus, reads.read, "reads")
+    reads.succeeds, reads.fails = False, how == "raises"
+    reads.rereads.start()
+    await reads.until(4)
+    reads.succeeds, reads.fails = True, False
+    await reads.until_ended()
+
+
+async def test_nothing_is_read_after_the_stop(reads: Reads) -> None:
+    reads.rereads.start()
+    await reads.until(1)
+    await reads.rereads.stop()
+    count = len(reads.at_s)
+    reads.rereads.read_once()
+    reads.rereads.restart()
+    await asyncio.sleep(0.05)
+    assert len(reads.at_s) == count
 
 
 async def test_a_follower_waits_for_messages_and_a_reconnect(

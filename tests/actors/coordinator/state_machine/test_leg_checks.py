@@ -1,110 +1,226 @@
-"""When the legs of a waiting transfer are checked: minutes apart while webhooks report the dialled leg."""
+"""The answer to a leg check that was asked before the newest sighting of a leg decides nothing.
+
+A provider's reads are eventually consistent: they may miss a leg that came up, or was moved, a moment ago.
+"""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import Stage, timeouts
-from warmxfer.schemas import CheckLegs, FailureKind, LegReport, LegsChecked
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.schemas import (
+    AudioStreamEnabled,
+    CallCause,
+    CallerReturned,
+    CheckLegs,
+    LegReport,
+    LegsChecked,
+    Outcome,
+    ParticipantJoined,
+    ReleaseCaller,
+    RescueByAgent,
+    ReturnCaller,
+    SupervisorCallEnded,
+)
 
-from .transfer_builder import CALLER_CALL, TransferBuilder
+from .transfer_builder import CONSULTATION, PRIMARY, SUPERVISOR_CALL, TransferBuilder
 
-WAIT = {"supervisor_join_timeout_s": 3_600.0, "briefing_timeout_s": 3_600.0}
-DOWN = LegReport(up=False, status="ended")
-UP = LegReport(up=True)
+UP, DOWN = LegReport(up=True, room_id=CONSULTATION), LegReport(up=False, status="gone")
+CALLER_ID, SUPERVISOR_ID = "wxc-t1", "wxs-t1-1"
+LEGS = [
+    pytest.param(DOWN, UP, id="caller"),
+    pytest.param(UP, DOWN, id="supervisor"),
+]
+"""Answers that say that a leg is down."""
+SEEN = [
+    pytest.param(kind, participant, id=f"{participant}-{kind.__name__}")
+    for kind in (ParticipantJoined, AudioStreamEnabled)
+    for participant in (CALLER_ID, SUPERVISOR_ID)
+]
+"""Events that show that a leg is up."""
 
 
-def checked(transfer: TransferBuilder, *, webhooks: bool | None) -> None:
-    """Answer the next check: both legs are up."""
-    transfer.fire_timers_until_sent(CheckLegs)
-    command_id = transfer.awaited("check_legs")
-    transfer.apply(LegsChecked(command_id=command_id, caller=UP, supervisor=UP, webhooks=webhooks))
-
-
-def waiting(stage: Stage) -> TransferBuilder:
-    transfer = TransferBuilder(**WAIT).until(stage)
-    if "dial_supervisor" in {each.kind for each in transfer.state.pending.values()}:
-        transfer.reply("dial_supervisor")
+def checking(stage: Stage) -> TransferBuilder:
+    """Return a transfer in `stage` that awaits the answer to a leg check."""
+    transfer = TransferBuilder().until(stage)
+    if stage is Stage.HANDING_OVER:
+        transfer.reply("leave_consultation")
+    elif stage is Stage.RINGING:
+        transfer.reply("dial_supervisor").fire_timers_until_sent(CheckLegs)
+    else:
+        transfer.fire_timers_until_sent(CheckLegs)
+    assert transfer.state.awaits(CheckLegs)
     return transfer
 
 
-def pause_s(transfer: TransferBuilder) -> float:
-    assert transfer.state.check_due_at is not None
-    return transfer.state.check_due_at - transfer.now
+def answer(transfer: TransferBuilder, check_id: str, caller: LegReport, supervisor: LegReport) -> list[Any]:
+    return transfer.apply(LegsChecked(command_id=check_id, caller=caller, supervisor=supervisor))
 
 
-@pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING])
-@pytest.mark.parametrize("webhooks", [None, False], ids=["the gateway cannot tell", "no webhooks arrive"])
-def test_without_webhooks_the_pauses_grow_and_stay_below_a_quarter_of_a_minute(
-    stage: Stage, webhooks: bool | None
+@pytest.mark.parametrize(("caller", "supervisor"), LEGS)
+def test_a_check_asked_before_the_switch_decides_nothing_after_it(
+    caller: LegReport, supervisor: LegReport
 ) -> None:
-    transfer, pauses_s = waiting(stage), list[float]()
-    for _ in range(9):
-        pauses_s.append(pause_s(transfer))
-        checked(transfer, webhooks=webhooks)
-    assert pauses_s[0] == pytest.approx(timeouts.FIRST_CHECK_PAUSE_S, abs=0.5)
-    assert all(before <= after for before, after in pairwise(pauses_s))
-    assert pauses_s[-1] == timeouts.MAX_CHECK_PAUSE_S
+    """The supervisor said yes, and the caller was seen to arrive, after it was asked."""
+    transfer = checking(Stage.BRIEFING)
+    old = transfer.awaited("check_legs")
+    transfer.supervisor_ready().reply("switch_caller").caller_joins()
+    assert answer(transfer, old, caller, supervisor) == []
+    assert transfer.stage is Stage.HANDING_OVER
+    transfer.reply("leave_consultation", "check_legs")
+    assert answer(transfer, old, caller, supervisor) == []
+    assert transfer.stage is Stage.GUARDING
+
+
+def test_a_check_asked_before_the_caller_arrived_decides_nothing_after_it() -> None:
+    transfer = checking(Stage.ARRIVING)
+    old = transfer.awaited("check_legs")
+    transfer.caller_joins()
+    assert answer(transfer, old, DOWN, UP) == []
+    transfer.reply("leave_consultation", "check_legs")
+    assert transfer.result.outcome is Outcome.COMPLETE
+
+
+@pytest.mark.parametrize(("caller", "supervisor"), LEGS)
+@pytest.mark.parametrize(("kind", "participant"), SEEN)
+@pytest.mark.parametrize("stage", [Stage.HANDING_OVER, Stage.GUARDING])
+def test_a_leg_that_is_seen_while_a_check_is_awaited_is_checked_again(
+    stage: Stage, kind: type[Any], participant: str, caller: LegReport, supervisor: LegReport
+) -> None:
+    transfer = checking(stage)
+    old = transfer.awaited("check_legs")
+    transfer.apply(transfer.room_event(kind, participant))
+    assert transfer.awaited("check_legs") != old
+    assert answer(transfer, old, caller, supervisor) == []
+    assert transfer.stage is stage
+    answer(transfer, transfer.awaited("check_legs"), caller, supervisor)
+    gone = {DOWN: (Stage.UNWINDING, Stage.COMPLETED), UP: (Stage.RETURNING, Stage.GUARDING)}[caller]
+    assert transfer.stage is gone[stage is Stage.GUARDING], "the fresh check decides"
+    assert len(transfer.sent(ReturnCaller)) == (caller is UP)
 
 
 @pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING])
-def test_with_webhooks_a_waiting_transfer_checks_minutes_apart(stage: Stage) -> None:
-    transfer = waiting(stage)
-    checked(transfer, webhooks=True)
-    assert pause_s(transfer) == timeouts.REPORTED_CHECK_PAUSE_S
-    for _ in range(3):
-        before = len(transfer.records)
-        checked(transfer, webhooks=None)
-        assert pause_s(transfer) == timeouts.REPORTED_CHECK_PAUSE_S
-        assert len(transfer.records) - before == 2, "the timer fires once for each check, and never early"
+@pytest.mark.parametrize("kind", [ParticipantJoined, AudioStreamEnabled])
+def test_a_supervisor_who_is_seen_before_the_switch_is_checked_again(stage: Stage, kind: type[Any]) -> None:
+    transfer = checking(stage)
+    old = transfer.awaited("check_legs")
+    transfer.apply(transfer.room_event(kind, SUPERVISOR_ID))
+    seen_in = transfer.stage
+    assert answer(transfer, old, UP, DOWN) == []
+    assert transfer.stage is seen_in
+    answer(transfer, transfer.awaited("check_legs"), UP, DOWN)
+    assert transfer.stage is Stage.UNWINDING, "the fresh check decides"
 
 
-def test_a_transfer_that_goes_on_to_the_briefing_keeps_what_it_knows_of_webhooks() -> None:
-    transfer = waiting(Stage.RINGING)
-    checked(transfer, webhooks=True)
-    transfer.enable_supervisor_audio()
-    assert transfer.stage is Stage.BRIEFING
-    assert pause_s(transfer) == timeouts.REPORTED_CHECK_PAUSE_S
+def test_a_supervisor_who_is_seen_while_the_caller_arrives_is_checked_again() -> None:
+    transfer = checking(Stage.ARRIVING)
+    old = transfer.awaited("check_legs")
+    transfer.apply(transfer.room_event(ParticipantJoined, SUPERVISOR_ID))
+    assert answer(transfer, old, UP, DOWN) == []
+    assert transfer.stage is Stage.ARRIVING
+    answer(transfer, transfer.awaited("check_legs"), UP, DOWN)
+    assert transfer.stage is Stage.RETURNING
 
 
-def test_webhooks_that_stop_arriving_lead_back_to_short_pauses() -> None:
-    transfer = waiting(Stage.RINGING)
-    checked(transfer, webhooks=True)
-    checked(transfer, webhooks=False)
-    assert pause_s(transfer) == timeouts.FIRST_CHECK_PAUSE_S
-    checked(transfer, webhooks=True)
-    assert pause_s(transfer) == timeouts.REPORTED_CHECK_PAUSE_S
+@pytest.mark.parametrize(
+    ("room", "participant"),
+    [(CONSULTATION, "wxa-t1"), (CONSULTATION, "other"), (PRIMARY, CALLER_ID), (PRIMARY, "caller-1")],
+)
+@pytest.mark.parametrize(
+    "stage", [Stage.RINGING, Stage.BRIEFING, Stage.ARRIVING, Stage.HANDING_OVER, Stage.GUARDING]
+)
+def test_other_participants_and_rooms_do_not_replace_a_check(
+    stage: Stage, room: str, participant: str
+) -> None:
+    transfer = checking(stage)
+    for kind in (ParticipantJoined, AudioStreamEnabled):
+        assert transfer.apply(transfer.room_event(kind, participant, room)) == []
+    assert len(transfer.sent(CheckLegs)) == 1 + (stage is Stage.GUARDING)
 
 
-@pytest.mark.parametrize("how", ["failed", "unanswered"])
-def test_a_check_without_an_answer_leads_back_to_short_pauses(how: str) -> None:
-    """A gateway that answers no check may receive no webhooks either."""
-    transfer = waiting(Stage.RINGING)
-    checked(transfer, webhooks=True)
+@pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING, Stage.HANDING_OVER, Stage.GUARDING])
+def test_a_leg_that_is_seen_while_no_check_is_awaited_causes_none(stage: Stage) -> None:
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(transfer.room_event(ParticipantJoined, SUPERVISOR_ID))
+    assert len(transfer.sent(CheckLegs)) == (stage is Stage.GUARDING)
+
+
+@pytest.mark.parametrize(("caller", "supervisor"), LEGS)
+def test_a_check_of_the_handover_that_is_answered_late_decides(
+    caller: LegReport, supervisor: LegReport
+) -> None:
+    """It was asked after both were seen."""
+    transfer = checking(Stage.HANDING_OVER)
+    check_id = transfer.awaited("check_legs")
+    transfer.time_out(CheckLegs)
+    answer(transfer, check_id, caller, supervisor)
+    assert transfer.stage is (Stage.UNWINDING if caller is DOWN else Stage.RETURNING)
+
+
+@pytest.mark.parametrize(("caller", "supervisor"), LEGS)
+def test_a_check_of_the_handover_that_is_answered_after_the_end_decides(
+    caller: LegReport, supervisor: LegReport
+) -> None:
+    transfer = checking(Stage.HANDING_OVER).fire_timers_until(Stage.GUARDING)
+    assert "legs" in transfer.result.evidence
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    answer(transfer, check_id, caller, supervisor)
+    assert transfer.stage is (Stage.COMPLETED if caller is DOWN else Stage.GUARDING)
+    assert len(transfer.sent(ReturnCaller)) == (caller is UP)
+
+
+def test_a_leg_that_is_seen_after_a_check_timed_out_is_not_lost_by_its_answer() -> None:
+    transfer = checking(Stage.HANDING_OVER)
+    check_id = transfer.awaited("check_legs")
+    transfer.time_out(CheckLegs)
+    transfer.apply(transfer.room_event(ParticipantJoined, CALLER_ID))
+    assert answer(transfer, check_id, DOWN, UP) == []
+    assert transfer.fire_timers_until_sent(CheckLegs).reply("check_legs").stage is Stage.GUARDING
+
+
+def test_a_check_of_the_guard_decides_nothing_once_the_caller_was_moved_back() -> None:
+    """The guard waits for the session, because it may have to rescue the caller."""
+    transfer = TransferBuilder(rescue=RescueByAgent(agent_id="agent-1")).until(Stage.GUARDING)
     transfer.fire_timers_until_sent(CheckLegs)
-    if how == "failed":
-        transfer.fail("check_legs", FailureKind.UNKNOWN)
-    else:
-        transfer.time_out(CheckLegs)
-    assert pause_s(transfer) <= timeouts.MAX_CHECK_PAUSE_S
+    old = transfer.awaited("check_legs")
+    transfer.apply(SupervisorCallEnded(attempt=1, call_id=SUPERVISOR_CALL, cause=CallCause.HUNG_UP))
+    transfer.reply("return_caller")
+    assert transfer.state.awaits(ReleaseCaller)
+    assert answer(transfer, old, DOWN, UP) == []
+    assert transfer.stage is Stage.GUARDING
 
 
-def test_a_check_minutes_later_still_ends_the_transfer_of_a_caller_who_hung_up() -> None:
-    transfer = waiting(Stage.RINGING)
-    checked(transfer, webhooks=True)
+def stranded() -> TransferBuilder:
+    """Return a transfer that has ended without knowing where its caller is."""
+    return TransferBuilder().until(Stage.RETURNING).fire_timers_until(Stage.UNWINDING).finish_cleanup()
+
+
+@pytest.mark.parametrize("participant", [CALLER_ID, SUPERVISOR_ID])
+def test_a_check_after_the_end_decides_nothing_once_a_leg_was_seen(participant: str) -> None:
+    """Either would part two people who talk: the caller taken for gone, or the supervisor."""
+    transfer = stranded().fire_timers_until_sent(CheckLegs)
+    old = transfer.sent(CheckLegs)[-1].command_id
+    out = transfer.apply(transfer.room_event(ParticipantJoined, participant))
+    assert [type(each) for each in out if isinstance(each, CheckLegs)] == [CheckLegs], "a fresh check"
+    gone = (DOWN, UP) if participant == CALLER_ID else (UP, DOWN)
+    assert answer(transfer, old, *gone) == []
+    assert answer(transfer, transfer.sent(CheckLegs)[-1].command_id, *gone) != []
+
+
+def test_a_transfer_whose_caller_was_returned_checks_no_legs_again() -> None:
+    transfer = stranded().fire_timers_until_sent(CheckLegs)
+    transfer.apply(CallerReturned(command_id=transfer.sent(ReturnCaller)[-1].command_id, caller_up=True))
+    out = transfer.apply(transfer.room_event(ParticipantJoined, SUPERVISOR_ID))
+    assert [each for each in out if isinstance(each, CheckLegs)] == []
+
+
+@pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING])
+def test_a_transfer_of_a_version_without_this_rule_keeps_its_check(stage: Stage) -> None:
+    """Its log would otherwise not replay."""
+    transfer = TransferBuilder(bridge_guard_s=None).until(stage)
     transfer.fire_timers_until_sent(CheckLegs)
-    command_id = transfer.awaited("check_legs")
-    assert transfer.sent(CheckLegs)[-1].caller_call_id == CALLER_CALL
-    transfer.apply(LegsChecked(command_id=command_id, caller=DOWN, supervisor=UP, webhooks=True))
-    assert transfer.stage is Stage.UNWINDING
-
-
-def test_a_bridge_is_checked_within_seconds_in_spite_of_webhooks() -> None:
-    """I3 and I4: a caller who was moved must not wait minutes for a check."""
-    transfer = waiting(Stage.BRIEFING)
-    checked(transfer, webhooks=True)
-    transfer.supervisor_ready().reply("switch_caller")
-    assert (transfer.stage, transfer.state.leg_reported) == (Stage.ARRIVING, True)
-    assert pause_s(transfer) == timeouts.FIRST_CHECK_PAUSE_S
+    check_id = transfer.awaited("check_legs")
+    transfer.apply(transfer.room_event(AudioStreamEnabled, SUPERVISOR_ID))
+    assert transfer.awaited("check_legs") == check_id
