@@ -27,6 +27,7 @@ import structlog
 
 from warmxfer.adapters import rooms
 from warmxfer.bus import Bus
+from warmxfer.bus.small_queue import SmallQueue
 from warmxfer.schemas import (
     BriefSupervisor,
     InvalidRequest,
@@ -125,7 +126,7 @@ class Consultation:
             room_id, participant_id, DISPLAY_NAME, tokens, task.join.supervisor_participant_id
         )
         self._room = rooms.open_room_client(room_settings, options)
-        self._inputs: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
+        self._inputs = SmallQueue[ConsultationInput](MAX_QUEUED_INPUTS)
         self._other_participants: set[str] = set()
         self._own_tasks: set[asyncio.Task[None]] = set()
         self._reconnects = 0
@@ -287,7 +288,7 @@ class Consultation:
 
     def _enqueue(self, received: BriefSupervisor | LeaveConsultation | TransferOver) -> None:
         """Put a command, or the end of the transfer, into the queue. Nothing is dropped if it is full."""
-        if self._inputs.full():
+        if self._inputs.full:
             self._start(self._inputs.put(received))
         else:
             self._inputs.put_nowait(received)
@@ -336,7 +337,7 @@ class Consultation:
             await dialogue.handle(received)
 
     def _enqueue_signal(self, signal: DialogueSignal) -> None:
-        if self._inputs.full():
+        if self._inputs.full:
             self._log.warning("dialogue_signal_dropped", queued=MAX_QUEUED_INPUTS)
             return
         self._inputs.put_nowait(signal)
@@ -361,8 +362,6 @@ class Consultation:
             raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
 
 
-async def _forward(
-    source: AsyncIterator[ConsultationInput], inputs: asyncio.Queue[ConsultationInput]
-) -> None:
+async def _forward(source: AsyncIterator[ConsultationInput], inputs: SmallQueue[ConsultationInput]) -> None:
     async for received in source:
         await inputs.put(received)
