@@ -93,13 +93,12 @@ class Rereads:
         self._unregister = self._bus.on_reconnect(self._on_reconnect)
         self._run()
 
-    async def stop(self) -> None:
-        """Read no more. Idempotent."""
+    def stop(self) -> None:
+        """Read no more. A read that is under way is cancelled. Idempotent."""
         self._unregister()
         self._unregister, self._context = lambda: None, None
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def restart(self) -> None:
         """Read now, and again after each pause: a message may have been missed just now."""
@@ -141,7 +140,7 @@ class Rereads:
                         await due.wait()
                 due.clear()
         finally:
-            self._due = None
+            self._due = self._task = None
 
     async def _on_reconnect(self) -> None:
         self.restart()

@@ -94,7 +94,7 @@ class ConsultCommands:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._unregister()
-        await self._rereads.stop()
+        self._rereads.stop()
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)

@@ -119,7 +119,7 @@ class _InSessionBriefings:
 
     async def close(self) -> None:
         """Wait `DRAIN_S` for running consultations, then cancel them."""
-        await self.rereads.stop()
+        self.rereads.stop()
         if not self._running:
             return
         _, unfinished = await asyncio.wait(self._running, timeout=DRAIN_S)

@@ -195,7 +195,7 @@ async def _detach(
     controller: SessionController, rereads: Rereads, events: EventQueue, tasks: NamedTasks
 ) -> None:
     tasks.cancel("commands")
-    await rereads.stop()
+    rereads.stop()
     await controller.close()
     await events.drain(DRAIN_TIMEOUT_S)
     await tasks.stop_all()

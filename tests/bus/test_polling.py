@@ -67,16 +67,16 @@ class Reads:
                 await asyncio.sleep(0.005)
 
     async def until_ended(self) -> None:
-        task = self.rereads._task
-        assert task is not None
-        await asyncio.wait_for(asyncio.shield(task), 10)
+        async with asyncio.timeout(10):
+            while self.rereads._task is not None:
+                await asyncio.sleep(0.005)
 
 
 @pytest.fixture
 async def reads(bus: Bus) -> AsyncIterator[Reads]:
     counted = Reads(bus)
     yield counted
-    await counted.rereads.stop()
+    counted.rereads.stop()
 
 
 async def test_reads_grow_apart_and_end_without_a_task(reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ async def test_a_reconnect_triggers_a_read_at_once(
     await reads.until_ended()
     await restart(fresh_server, kill=True)
     await reads.until(2)
-    await reads.rereads.stop()
+    reads.rereads.stop()
     assert fresh_bus.connected
 
 
@@ -135,7 +135,7 @@ async def test_a_read_is_repeated_until_it_succeeds(
 async def test_nothing_is_read_after_the_stop(reads: Reads) -> None:
     reads.rereads.start()
     await reads.until(1)
-    await reads.rereads.stop()
+    reads.rereads.stop()
     count = len(reads.at_s)
     reads.rereads.read_once()
     reads.rereads.restart()
