@@ -22,7 +22,7 @@ A check finds what a lost or missing webhook did not report.
 REPORTED_CHECK_PAUSE_S = 300.0
 """Pause between leg checks while the provider reports the supervisor's leg by webhook.
 
-With 10,000 waiting transfers, checks take 7 % of a core at this pause.
+A check takes 1.8 ms of CPU in all processes: with 10,000 waiting transfers, 6 % of a core at this pause.
 """
 
 HANDOVER_CHECK_FACTOR = 2.0
