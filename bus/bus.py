@@ -20,7 +20,7 @@ from .readiness import Readiness
 from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
 from .settings import BusSettings
-from .storage import StorageReader, StorageUse
+from .storage import StorageReader, StorageUse, StreamSpan, read_span
 from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
@@ -178,6 +178,10 @@ class Bus:
     async def storage(self, *, deadline_s: float = READ_DEADLINE_S) -> StorageUse:
         """Return how much storage the broker has used, and its limit if the broker names one."""
         return await self._storage.read(deadline_s)
+
+    async def stream_span(self, *, deadline_s: float = READ_DEADLINE_S) -> StreamSpan:
+        """Return which messages the stream can hold. It shows that a stream was lost or purged."""
+        return await read_span(self._connection, deadline_s)
 
     def subscribe(self, subject: str) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.

@@ -179,6 +179,7 @@ class Coordinator:
         sent = self._cache.mark_sent(id, entry.seq)
         cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
         self._cache.put(id, cached)
+        self._liveness.record_state(record.state, entry.seq)
         return cached
 
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
@@ -243,9 +244,11 @@ class Coordinator:
             )
         except StaleWrite:
             self._cache.drop(state.id)
+            self._liveness.drop(state.id)
             return None
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
         self._cache.put(state.id, appended)
+        self._liveness.record_state(state, seq)
         return appended
 
     async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
@@ -318,6 +321,7 @@ class Coordinator:
             await self._apply(event, delivery)
             return
         self._cache.drop(delivery.transfer_id)
+        self._liveness.drop(delivery.transfer_id)
         await self._publish(CachedRecord(record, seq, sent=False, fresh=False))
         _log_end(record.state.id, record.outbox)
 
