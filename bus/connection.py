@@ -15,12 +15,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error
 
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, StreamMissing, Unavailable, UnsupportedServer
-from .nats_client import NatsClient, connect_options
+from .nats_client import ArrivedMessage, NatsClient, connect_options
 from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
@@ -295,6 +294,6 @@ class Connection:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
 
 
-def has_no_responders(reply: Msg) -> bool:
+def has_no_responders(reply: ArrivedMessage) -> bool:
     """Return True if the broker reports that no process listens on the subject of a request."""
     return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data

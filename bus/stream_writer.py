@@ -15,11 +15,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from nats.aio.msg import Msg
-
 from .connection import Connection, has_no_responders
 from .errors import InternalError, InvalidRequest, StaleWrite, Unavailable
 from .messages import MSG_ID, Outgoing
+from .nats_client import ArrivedMessage
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
 from .stream import MAX_MESSAGE_BYTES
@@ -105,7 +104,7 @@ async def _write_round(
 ) -> str | Unavailable:
     """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
     why: str | Unavailable = ""
-    pending: dict[int, asyncio.Future[Msg]] = {}
+    pending: dict[int, asyncio.Future[ArrivedMessage]] = {}
     try:
         for index in missing:
             message, headers = frames[index]
@@ -163,7 +162,7 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
         )
 
 
-def _stored(connection: Connection, reply: Msg, subject: str) -> tuple[int, bool]:
+def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tuple[int, bool]:
     """Return the number under which the broker stored a message, and whether it was a duplicate."""
     if has_no_responders(reply):
         raise _NotStored(connection.stream_silent(f"stores {subject}"))
