@@ -285,7 +285,8 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
 def parse_headers(block: bytes) -> dict[str, str]:
     """Return the headers in a block.
 
-    A status in its first line becomes `Status` and `Description`. A line that is no header is skipped. Bytes that are not UTF-8 are replaced.
+    A status in its first line becomes `Status` and `Description`. A line that is no header is skipped. Bytes
+    that are not UTF-8 are replaced.
     """
     lines = _text(block).split("\r\n")
     found: dict[str, str] = {}

@@ -78,9 +78,7 @@ class FakeClient:
         self.inboxes += 1
         return f"_INBOX.{self.inboxes}"
 
-    async def subscribe_callback(
-        self, subject: str, callback: Callable[[Any], None]
-    ) -> FakeSubscription:
+    async def subscribe_callback(self, subject: str, callback: Callable[[Any], None]) -> FakeSubscription:
         self.callbacks[subject] = callback
         return FakeSubscription(self, subject)
 
