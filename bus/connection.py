@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 from nats.errors import Error
 
@@ -189,7 +190,7 @@ class Connection:
                 if has_no_responders(reply):
                     why = "JetStream is not ready"
                 else:
-                    answer = json.loads(reply.data)
+                    answer = msgspec.json.decode(reply.data)
                     failure = answer.get("error")
                     if failure is None:
                         return answer
@@ -223,7 +224,7 @@ class Connection:
                 return
             if has_no_responders(reply):
                 raise no_jetstream
-            code = json.loads(reply.data).get("error", {}).get("err_code")
+            code = msgspec.json.decode(reply.data).get("error", {}).get("err_code")
             if code in _JETSTREAM_OFF:
                 raise no_jetstream
             if code is None:
