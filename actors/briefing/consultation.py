@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import Final
 
 import structlog
+from msgspec import structs
 
 from warmxfer.adapters import rooms
 from warmxfer.bus import Bus
@@ -125,6 +126,8 @@ class Consultation:
         )
         self._room = rooms.open_room_client(room_settings, options)
         self._inputs: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
+        self._put_back: ConsultationInput | None = None
+        """An input that was read to see whether it belongs to the one before it."""
         self._other_participants: set[str] = set()
 
     async def run(self) -> None:
@@ -267,8 +270,23 @@ class Consultation:
 
     async def _next_input(self) -> ConsultationInput:
         """Return the next input. Raises TimeoutError if the agent is alone for `MAX_ALONE_S`."""
-        async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
-            return await self._inputs.get()
+        received, self._put_back = self._put_back, None
+        if received is None:
+            async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
+                received = await self._inputs.get()
+        if isinstance(received, rooms.ParticipantJoinedRoom) and not self._inputs.empty():
+            return self._with_audio(received, self._inputs.get_nowait())
+        return received
+
+    def _with_audio(
+        self, joined: rooms.ParticipantJoinedRoom, following: ConsultationInput
+    ) -> rooms.ParticipantJoinedRoom:
+        """Return `joined` with the audio that `following` reports, or keep `following` for later."""
+        participant = joined.participant
+        if following == rooms.AudioStarted(participant.id):
+            return rooms.ParticipantJoinedRoom(structs.replace(participant, audible=True))
+        self._put_back = following
+        return joined
 
     async def _watch_transfer(self) -> None:
         """End the consultation when its transfer is over: if the transfer is lost, no command ends it."""
