@@ -146,7 +146,8 @@ class NatsClient(Client):
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         # nats-py writes a PING past what is pending, so its answer says nothing of it. `flush` and `drain`
         # depend on the order.
-        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        pong = future or asyncio.get_running_loop().create_future()
+        self._pongs.append(pong)  # pyright: ignore[reportUnknownMemberType]
         self._pending.append(_PING)
         self._plan_write()
 
