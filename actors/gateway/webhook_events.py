@@ -37,8 +37,8 @@ def to_event(notice: Notice) -> TransferEvent | None:
     if isinstance(notice, CallEndedNotice):
         return _call_ended(notice)
     participant = participant_ids.parse(notice.participant_id)
-    if participant is None:
-        return None
+    if participant is None or participant.role == "agent":
+        return None  # The briefing agent publishes its own joins and leaves.
     match notice:
         case ParticipantJoinedNotice(room_id, participant_id):
             return TransferEvent(
