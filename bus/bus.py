@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 
-from nats.micro.service import Service, ServiceConfig
-
 from . import diagnostics, request_reply, stream, stream_reader, stream_writer
 from .connection import Connection
 from .diagnostics import BrokerReport
@@ -217,6 +215,8 @@ class Bus:
 
     async def register_service(self, name: str, version: str, description: str) -> None:
         """Show this process in `nats service ls` and in `diagnose()` until the bus is closed."""
+        from nats.micro.service import Service, ServiceConfig  # a command line has no use for it
+
         await Service(self._connection.client, ServiceConfig(name, version, description)).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:

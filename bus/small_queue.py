@@ -30,6 +30,11 @@ class SmallQueue(Generic[T]):
         """True if `put` would wait."""
         return len(self._items) >= self._limit
 
+    @property
+    def first(self) -> T | None:
+        """The oldest item, which stays in the queue; None if there is none."""
+        return self._items[0] if self._items else None
+
     async def get(self) -> T:
         """Return the oldest item; blocks until there is one."""
         while not self._items:
@@ -38,6 +43,10 @@ class SmallQueue(Generic[T]):
                 await self._reader
             finally:
                 self._reader = None
+        return self.get_nowait()
+
+    def get_nowait(self) -> T:
+        """Return the oldest item. Raises IndexError if there is none."""
         item = self._items.pop(0)
         _wake_first(self._writers)
         return item

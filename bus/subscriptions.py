@@ -11,12 +11,11 @@ from collections.abc import Callable
 from types import TracebackType
 
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from .connection import Connection
 from .messages import LiveMessage
-from .nats_client import unsubscribe
+from .nats_client import ArrivedMessage, unsubscribe
 
 MAX_PENDING = 1_024
 """Messages that wait for one subscriber at most."""
@@ -102,7 +101,7 @@ class Subscription:
         self._ended = True
         self._wake()
 
-    async def _on_message(self, msg: Msg) -> None:
+    def _on_message(self, msg: ArrivedMessage) -> None:
         lost = 0
         if len(self._pending) >= self._max_pending:
             dropped = self._pending.pop(0)

@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import structlog
+from msgspec import structs
 
 from warmxfer.adapters import rooms
 from warmxfer.bus import Bus
@@ -284,7 +285,16 @@ class Consultation:
     async def _next_input(self) -> ConsultationInput:
         """Return the next input. Raises TimeoutError if the agent is alone for `MAX_ALONE_S`."""
         async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
-            return await self._inputs.get()
+            received = await self._inputs.get()
+        return self._with_audio(received) if isinstance(received, rooms.ParticipantJoinedRoom) else received
+
+    def _with_audio(self, joined: rooms.ParticipantJoinedRoom) -> rooms.ParticipantJoinedRoom:
+        """Return `joined` with the audio that the next input reports, if that has arrived too."""
+        participant = joined.participant
+        if self._inputs.first != rooms.AudioStarted(participant.id):
+            return joined
+        self._inputs.get_nowait()
+        return rooms.ParticipantJoinedRoom(structs.replace(participant, audible=True))
 
     def _enqueue(self, received: BriefSupervisor | LeaveConsultation | TransferOver) -> None:
         """Put a command, or the end of the transfer, into the queue. Nothing is dropped if it is full."""

@@ -96,14 +96,19 @@ class ConsultationEvents:
             await self.publish_room_event(rooms.ParticipantJoinedRoom(participant))
 
     async def publish_room_event(self, room_event: rooms.RoomEvent) -> None:
-        """Publish who joined, who left, and whose audio started. Other room events are ignored."""
+        """Publish who joined, who left, and whose audio started. Other room events are ignored.
+
+        A known participant who joins with audio is published once: the audio implies the join.
+        """
         room_id = self._join.room_id
         match room_event:
+            case rooms.ParticipantJoinedRoom(participant) if (
+                participant.audible and participant.id in self._known_ids
+            ):
+                await self.publish_room_event(rooms.AudioStarted(participant.id))
             case rooms.ParticipantJoinedRoom(participant):
                 event = ParticipantJoined(room_id=room_id, participant_id=participant.id)
                 await self._publish_participant_event(participant.id, "joined", event)
-                if participant.audible:
-                    await self.publish_room_event(rooms.AudioStarted(participant.id))
             case rooms.AudioStarted(participant_id, kind) if participant_id in self._known_ids:
                 event = AudioStreamEnabled(room_id=room_id, participant_id=participant_id, kind=kind)
                 await self._publish_participant_event(participant_id, kind, event)

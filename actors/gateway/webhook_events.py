@@ -44,8 +44,8 @@ def to_event(notice: Notice, caller_of: Callable[[str], str | None] = lambda _: 
     if isinstance(notice, CallEndedNotice):
         return _call_ended(notice) or _caller_hung_up(notice.call_id, caller_of(notice.call_id))
     participant = participant_ids.parse(notice.participant_id)
-    if participant is None:
-        return None
+    if participant is None or participant.role == "agent":
+        return None  # The briefing agent publishes its own joins and leaves.
     match notice:
         case ParticipantJoinedNotice(room_id, participant_id):
             return TransferEvent(

@@ -24,6 +24,20 @@ async def test_items_are_returned_in_order() -> None:
     assert [await queue.get() for _ in range(5)] == list(range(5))
 
 
+async def test_the_first_item_stays_until_it_is_taken() -> None:
+    queue = SmallQueue[int](1)
+    assert queue.first is None
+    with pytest.raises(IndexError):
+        queue.get_nowait()
+    queue.put_nowait(1)
+    writing = asyncio.create_task(queue.put(2))
+    await started(writing)
+    assert [queue.first, queue.first, queue.get_nowait()] == [1, 1, 1]
+    async with asyncio.timeout(5):
+        await writing
+    assert [queue.first, queue.get_nowait(), queue.first] == [2, 2, None]
+
+
 async def test_a_reader_waits_for_an_item() -> None:
     queue = SmallQueue[int](1)
     reading = asyncio.create_task(queue.get())

@@ -59,12 +59,17 @@ ENDED = SupervisorCallEnded(attempt=2, call_id="c1", cause=CallCause.BUSY, sip_c
             ParticipantJoinedNotice("r1", "wxr-t1"),
             TransferEvent("t1", ParticipantJoined(room_id="r1", participant_id="wxr-t1")),
         ),
+        (
+            ParticipantLeftNotice("r1", "wxs-t1-2", "user-left"),
+            TransferEvent("t1", ParticipantLeft(room_id="r1", participant_id="wxs-t1-2", reason="user-left")),
+        ),
         (ParticipantJoinedNotice("r1", "agent"), None),
+        (ParticipantJoinedNotice("r1", "wxa-t1"), None),
         (ParticipantJoinedNotice("r1", "wxc-t.1"), None),
         (ParticipantJoinedNotice("r1", "wxs-t1"), None),
         (
             ParticipantLeftNotice("r1", "wxa-t1", "user-left"),
-            TransferEvent("t1", ParticipantLeft(room_id="r1", participant_id="wxa-t1", reason="user-left")),
+            None,
         ),
     ],
 )
