@@ -68,18 +68,14 @@ def test_no_transfer_completes_without_its_supervisor(
     assert ": I3" in before.problems[0]
 
 
-KILLED_DURING_HOLD = 706
-"""The AI session is killed for good while it holds the caller, who hangs up during a long outage.
-
-The fault was found as seed 5,158, with a session that crashed in the bridge guard, before a notice about each
-dialled leg changed every seed.
-"""
+CRASH_IN_GUARD = 5158
+"""The AI session crashes in the bridge guard, the caller hangs up, and a long outage follows."""
 
 
 def test_the_hold_of_a_crashed_session_ends() -> None:
     """Regression: the hold of a session that did not start again had no end."""
     with patched():
-        assert simulate(KILLED_DURING_HOLD).problems == ()
+        assert simulate(CRASH_IN_GUARD).problems == ()
 
 
 def test_another_process_makes_the_same_run() -> None:
