@@ -120,7 +120,7 @@ class TransferReport(Struct, frozen=True, kw_only=True):
     """Empty while the transfer runs."""
     detail: str = ""
     ended_by: EndedBy | None = None
-    """None while the transfer runs, if the end of the talk was not seen, and for an outcome of a newer version."""
+    """None while the transfer runs, if the end of the talk was not seen, or if a newer version ended it."""
     moments: Moments
     durations: Durations
     attempts: list[Attempt]
