@@ -1,0 +1,49 @@
+"""How large each row is: in the full run, and in the quick one, which takes under two minutes."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Sizes of all scenarios. `repeats`: interleaved runs of which the median counts."""
+
+    repeats: int = 5
+    sync_intervals: tuple[str, ...] = ("2m", "always")
+    one_at_a_time: int = 200
+    in_flight: tuple[int, ...] = (10, 50, 100, 200)
+    transfers: int = 600
+    """Transfers of one run at saturation."""
+    processes: tuple[int, ...] = (1, 2, 4)
+    coordinators: tuple[int, ...] = (1, 2, 4)
+    coordinator_transfers: int = 200
+    bursts: tuple[int, ...] = (1_000, 5_000)
+    waiting: tuple[int, ...] = (1_000, 10_000, 50_000)
+    finished: int = 1_000
+    idle_s: float = 30.0
+    history: tuple[int, ...] = (500, 5_000, 100_000)
+    recovery: int = 500
+    starts: int = 5
+    whole_commands: bool = True
+    """Whether `up` and `demo` are measured."""
+
+
+FULL = Plan()
+QUICK = Plan(
+    repeats=1,
+    sync_intervals=("2m",),
+    one_at_a_time=40,
+    in_flight=(50,),
+    transfers=200,
+    processes=(1, 2),
+    coordinators=(1, 2),
+    coordinator_transfers=60,
+    bursts=(200,),
+    waiting=(200,),
+    finished=50,
+    idle_s=5.0,
+    history=(300, 600),
+    recovery=60,
+    starts=1,
+    whole_commands=False,
+)

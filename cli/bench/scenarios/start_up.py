@@ -1,0 +1,68 @@
+"""How long workers and commands need to start, and what they cost."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import AsyncGenerator
+
+from ..children import child_cpu_s, seconds_until_line
+from ..load import Load, Progress
+from ..plan import Plan
+from ..rows import Row, Target
+from ..stack import ROLES, BenchStack
+
+COMMAND_CPU_S, UP_S, DEMO_S = 0.3, 6.0, 10.0
+TRANSFERS = 5
+CLI = [sys.executable, "-m", "warmxfer.cli"]
+DEMO_PACE = "0.02"
+"""People who need almost no time."""
+
+
+async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+    """Yield start-up times of workers, CPU of commands, and the time of `up` and `demo`."""
+    async with BenchStack() as stack:
+        for role in ROLES:
+            progress(f"a {role} starts")
+            yield await _worker(stack, role, plan.starts)
+        async with Load(stack, "up-", TRANSFERS) as load:
+            sample = await load.run(1)
+            id = next(iter(load.sessions))
+            for name, arguments in {"list": ["list"], "show": ["show", id], "cancel": ["cancel", id]}.items():
+                progress(f"warmxfer {name}")
+                command = [*CLI, *arguments, "--url", stack.nats.url]
+                used_s = [await child_cpu_s(command) for _ in range(plan.starts)]
+                yield Row(
+                    name=f"command.{name}.cpu",
+                    value=statistics.median(used_s),
+                    unit="s",
+                    target=Target(COMMAND_CPU_S),
+                    runs=plan.starts,
+                    problems=sample.problems,
+                )
+    if plan.whole_commands:
+        for name, arguments, key, limit_s in (
+            ("up", ["up", "--port", "0", "--sandbox-port", "0", "--json"], "caller_call_id", UP_S),
+            ("demo", ["demo", "--pace", DEMO_PACE, "--json"], '"result"', DEMO_S),
+        ):
+            progress(f"warmxfer {name}")
+            took_s = [await seconds_until_line([*CLI, *arguments], key) for _ in range(plan.starts)]
+            yield Row(
+                name=f"command.{name}.seconds",
+                value=statistics.median(took_s),
+                unit="s",
+                target=Target(limit_s),
+                runs=plan.starts,
+            )
+
+
+async def _worker(stack: BenchStack, role: str, starts: int) -> Row:
+    took_s = list[float]()
+    for _ in range(starts):
+        began_at = time.perf_counter()
+        process = await stack.start(role)
+        took_s.append(time.perf_counter() - began_at)
+        stack.processes[role].remove(process)
+        await process.stop()
+    return Row(name=f"start.{role}", value=statistics.median(took_s), unit="s", runs=starts)

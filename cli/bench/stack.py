@@ -1,0 +1,126 @@
+"""The product beside the fake cloud: nats-server and every actor as processes, on this machine only.
+
+Invariant: no process outlives the benchmark, whatever happens to it (`run_with_parent`), and no variable of
+the user's own set-up reaches one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer
+from warmxfer.client import Client
+
+from ..local_stack.managed_process import ManagedProcess
+
+ROLES = ("coordinator", "gateway", "summarizer", "briefing")
+PRIMARY, ANSWERS = "primary", "answers"
+"""Processes that are started for each run: the AI sessions, or all other actors in one process."""
+BROKER = "broker"
+_PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment of a child process: without the user's own set-up."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
+
+
+class BenchStack:
+    """`async with BenchStack() as stack` runs nats-server and the actors. Each load starts its sessions."""
+
+    def __init__(
+        self,
+        *,
+        counts: Mapping[str, int] | None = None,
+        jobs: Mapping[str, int] | None = None,
+        sync_interval: str = "2m",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._counts = dict.fromkeys(ROLES, 1) | dict(counts or {})
+        self._jobs = dict(jobs or {})
+        self._env = dict(env or {})
+        self.nats = EmbeddedServer(sync_interval=sync_interval)
+        self.processes: dict[str, list[ManagedProcess]] = {}
+        self._exit_stack = AsyncExitStack()
+        self._started = 0
+
+    async def __aenter__(self) -> BenchStack:
+        try:
+            self.directory = Path(tempfile.mkdtemp(prefix="warmxfer-bench-"))
+            self._exit_stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+            await self._exit_stack.enter_async_context(self.nats)
+            self._exit_stack.push_async_callback(self._stop_all)
+            await self.start_all()
+            self.bus = await self._exit_stack.enter_async_context(
+                await Bus.connect(BusSettings(url=self.nats.url), name="bench")
+            )
+            self.client = Client(self.bus)
+        except BaseException:
+            await self._exit_stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exit_stack.aclose()
+
+    async def start_all(self) -> None:
+        """Start the actors, as many of each role as `counts` says; the primary is not among them."""
+        for role, count in self._counts.items():
+            for _ in range(count):
+                await self.start(role)
+
+    async def start(self, role: str, *, sessions: str = "", jobs: int | None = None) -> ManagedProcess:
+        """Start one process of `role` and return it once it serves."""
+        self._started += 1
+        command = [sys.executable, "-m", "warmxfer.cli.bench.actor_process", role]
+        command += ["--cloud", str(self.directory)]
+        if jobs := jobs or self._jobs.get(role):
+            command += ["--jobs", str(jobs)]
+        if sessions:
+            command += ["--sessions", sessions]
+        env = clean_environment() | {"NATS_URL": self.nats.url, "WARMXFER_LOG": "json"} | self._env
+        log_path = self.directory / f"{role}-{self._started}.log"
+        process = await ManagedProcess.spawn(role, command, env, log_path)
+        self.processes.setdefault(role, []).append(process)
+        return process
+
+    async def start_sessions(self, role: str, prefix: str, count: int, processes: int = 1) -> None:
+        """Attach sessions `<prefix>0` and so on, in as many processes of `role`: `PRIMARY` or `ANSWERS`."""
+        bounds = [count * number // processes for number in range(processes + 1)]
+        ranges = pairwise(bounds)
+        await asyncio.gather(
+            *(self.start(role, sessions=f"{prefix}:{first}:{last}") for first, last in ranges)
+        )
+
+    async def stop(self, role: str) -> None:
+        """Stop every process of `role`."""
+        await asyncio.gather(*(process.stop() for process in self.processes.pop(role, [])))
+
+    async def kill_all(self) -> None:
+        """Kill every actor but the AI sessions by SIGKILL, at the same time."""
+        roles = [role for role in self.processes if role != PRIMARY]
+        killed = [process for role in roles for process in self.processes.pop(role)]
+        await asyncio.gather(*(process.kill() for process in killed))
+
+    def pids(self) -> dict[str, list[int]]:
+        """Return the processes to measure, by role: the actors and the broker."""
+        found = {role: [process.pid for process in group] for role, group in self.processes.items()}
+        return found | {BROKER: [self.nats.pid]}
+
+    def ended(self) -> list[str]:
+        """Return the actors that have ended by themselves."""
+        return [each.name for group in self.processes.values() for each in group if not each.running]
+
+    async def _stop_all(self) -> None:
+        await asyncio.gather(*(self.stop(role) for role in list(self.processes)))
