@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .rows import Row
 
 SCENARIOS = (
+    "bus",
     "one_at_a_time",
     "saturation",
     "coordinators",

@@ -10,6 +10,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     repeats: int = 5
     sync_intervals: tuple[str, ...] = ("2m", "always")
+    bus_operations: int = 2_000
     one_at_a_time: int = 200
     in_flight: tuple[int, ...] = (10, 50, 100, 200)
     transfers: int = 600
@@ -32,6 +33,7 @@ FULL = Plan()
 QUICK = Plan(
     repeats=1,
     sync_intervals=("2m",),
+    bus_operations=200,
     one_at_a_time=40,
     in_flight=(50,),
     transfers=200,

@@ -76,9 +76,8 @@ class BenchStack:
 
     async def start_all(self) -> None:
         """Start the actors, as many of each role as `counts` says; the primary is not among them."""
-        for role, count in self._counts.items():
-            for _ in range(count):
-                await self.start(role)
+        roles = [role for role, count in self._counts.items() for _ in range(count)]
+        await asyncio.gather(*(self.start(role) for role in roles))
 
     async def start(self, role: str, *, sessions: str = "", jobs: int | None = None) -> ManagedProcess:
         """Start one process of `role` and return it once it serves."""

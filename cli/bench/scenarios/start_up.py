@@ -7,14 +7,17 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 
+from warmxfer.schemas import InternalError, WarmTransferPhase
+
 from ..children import child_cpu_s, seconds_until_line
+from ..cloud.calls import RINGING_NUMBER
 from ..load import Load, Progress
 from ..plan import Plan
 from ..rows import Row, Target
 from ..stack import ROLES, BenchStack
 
 COMMAND_CPU_S, UP_S, DEMO_S = 0.3, 6.0, 10.0
-TRANSFERS = 5
+BEGIN_LIMIT_S = 20.0
 CLI = [sys.executable, "-m", "warmxfer.cli"]
 DEMO_PACE = "0.02"
 """People who need almost no time."""
@@ -26,21 +29,19 @@ async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
         for role in ROLES:
             progress(f"a {role} starts")
             yield await _worker(stack, role, plan.starts)
-        async with Load(stack, "up-", TRANSFERS) as load:
-            sample = await load.run(1)
-            id = next(iter(load.sessions))
-            for name, arguments in {"list": ["list"], "show": ["show", id], "cancel": ["cancel", id]}.items():
+        async with Load(stack, "up-", plan.starts, number=RINGING_NUMBER) as load:
+            ids = await load.request_all(range(plan.starts))
+            await load.wait(ids, BEGIN_LIMIT_S, WarmTransferPhase.SUPERVISOR_DIALED)
+            for name, commands in {
+                "list": [["list"]] * plan.starts,
+                "show": [["show", id] for id in ids],
+                "cancel": [["cancel", id] for id in ids],
+            }.items():
                 progress(f"warmxfer {name}")
-                command = [*CLI, *arguments, "--url", stack.nats.url]
-                used_s = [await child_cpu_s(command) for _ in range(plan.starts)]
-                yield Row(
-                    name=f"command.{name}.cpu",
-                    value=statistics.median(used_s),
-                    unit="s",
-                    target=Target(COMMAND_CPU_S),
-                    runs=plan.starts,
-                    problems=sample.problems,
-                )
+                yield await _command(stack, name, commands)
+            cancelled = await load.wait(ids, BEGIN_LIMIT_S)
+        if not cancelled:
+            raise InternalError("The cancelled transfers have not ended")
     if plan.whole_commands:
         for name, arguments, key, limit_s in (
             ("up", ["up", "--port", "0", "--sandbox-port", "0", "--json"], "caller_call_id", UP_S),
@@ -55,6 +56,17 @@ async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
                 target=Target(limit_s),
                 runs=plan.starts,
             )
+
+
+async def _command(stack: BenchStack, name: str, commands: list[list[str]]) -> Row:
+    used_s = [await child_cpu_s([*CLI, *arguments, "--url", stack.nats.url]) for arguments in commands]
+    return Row(
+        name=f"command.{name}.cpu",
+        value=statistics.median(used_s),
+        unit="s",
+        target=Target(COMMAND_CPU_S),
+        runs=len(commands),
+    )
 
 
 async def _worker(stack: BenchStack, role: str, starts: int) -> Row:
