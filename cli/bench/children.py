@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from warmxfer.schemas import InternalError
 
@@ -16,22 +17,28 @@ LIMIT_S = 60.0
 END_LIMIT_S = 20.0
 
 
-async def child_cpu_s(command: Sequence[str]) -> float:
-    """Run `command` to its end and return the CPU time that it used. Run no other child meanwhile.
-
-    Raises `InternalError` if it fails or does not end.
-    """
-    before = os.times()
-    child = await _spawn(command)
+async def child_output(command: Sequence[str], directory: Path | None = None) -> bytes:
+    """Run `command` to its end and return its stdout. Raises `InternalError` if it fails or does not end."""
+    child = await _spawn(command, directory)
     try:
         async with asyncio.timeout(LIMIT_S):
             output, _ = await child.communicate()
     except TimeoutError as error:
-        raise InternalError(f"{command[-1]} did not end within {LIMIT_S:g} s") from error
+        raise InternalError(f"{_name(command)} did not end within {LIMIT_S:g} s") from error
     finally:
         await _end(child)
     if child.returncode != 0:
-        raise InternalError(f"{' '.join(command[1:4])} ended with {child.returncode}: {output[-200:]!r}")
+        raise InternalError(f"{_name(command)} ended with {child.returncode}: {output[-200:]!r}")
+    return output
+
+
+async def child_cpu_s(command: Sequence[str]) -> float:
+    """Run `command` to its end and return the CPU time that it used. Raises as `child_output` does.
+
+    No other child may end meanwhile.
+    """
+    before = os.times()
+    await child_output(command)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 
@@ -47,16 +54,21 @@ async def seconds_until_line(command: Sequence[str], key: str) -> float:
                 if key.encode() in line:
                     return time.perf_counter() - began_at
     except TimeoutError as error:
-        raise InternalError(f"{' '.join(command[1:4])} printed no {key} within {LIMIT_S:g} s") from error
+        raise InternalError(f"{_name(command)} printed no {key} within {LIMIT_S:g} s") from error
     finally:
         await _end(child)
-    raise InternalError(f"{' '.join(command[1:4])} ended without {key}")
+    raise InternalError(f"{_name(command)} ended without {key}")
 
 
-async def _spawn(command: Sequence[str], env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
+def _name(command: Sequence[str]) -> str:
+    return " ".join(command[1:4])
+
+
+async def _spawn(command: Sequence[str], directory: Path | None = None) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *command,
-        env=env or clean_environment(),
+        cwd=directory,
+        env=clean_environment(),
         start_new_session=True,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -30,6 +30,7 @@ SCENARIOS = (
     "history",
     "recovery",
     "start_up",
+    "beside",
 )
 
 

@@ -25,6 +25,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     history: tuple[int, ...] = (500, 5_000, 100_000)
     recovery: int = 500
     starts: int = 5
+    beside: int = 20
+    """Transfers of each program that is put beside warmxfer."""
     whole_commands: bool = True
     """Whether `up` and `demo` are measured."""
 
@@ -47,5 +49,6 @@ QUICK = Plan(
     history=(300, 600),
     recovery=60,
     starts=1,
+    beside=3,
     whole_commands=False,
 )
