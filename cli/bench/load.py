@@ -156,7 +156,7 @@ class Load:
         With `may_refuse`, a transfer that was refused as too busy is no problem. With `may_run`, neither is
         one that has not ended.
         """
-        usage, complete = meter.read(), self.complete()
+        usage, complete = meter.read(self._stack.pids()), self.complete()
         ended_at = max(self.ended_at.values(), default=time.perf_counter())
         self._entries += self._ledger.read()
         outcomes = await self._outcomes()

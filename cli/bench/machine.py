@@ -71,18 +71,19 @@ class UsageMeter:
     def __init__(self, processes: Mapping[str, Iterable[int]]) -> None:
         self._pids = {role: list(pids) for role, pids in processes.items()}
         self._began_at = time.perf_counter()
-        self._began = self._read()
+        self._began = self._read(self._pids)
 
-    def _read(self) -> tuple[dict[str, float], float, float]:
+    def _read(self, processes: Mapping[str, Iterable[int]]) -> tuple[dict[str, float], float, float]:
         own = os.times()
-        by_role = {role: sum(cpu_s(pid) for pid in pids) for role, pids in self._pids.items()}
+        by_role = {role: sum(cpu_s(pid) for pid in pids) for role, pids in processes.items()}
         return by_role, own.user + own.system + own.children_user + own.children_system, busy_s()
 
-    def read(self) -> Usage:
-        """Return what was used until now."""
-        by_role, own_s, all_s = self._read()
+    def read(self, now: Mapping[str, Iterable[int]] | None = None) -> Usage:
+        """Return what was used until now. `now` has the processes too that were started meanwhile."""
+        by_role, own_s, all_s = self._read(self._pids if now is None else now)
         before, own_before_s, all_before_s = self._began
-        used = {role: max(by_role[role] - before[role], 0.0) for role in by_role}  # 0: it was killed
+        # Not below 0: what a killed process has used cannot be read any more.
+        used = {role: max(by_role[role] - before.get(role, 0.0), 0.0) for role in by_role}
         seconds = time.perf_counter() - self._began_at
         others_s = (all_s - all_before_s) - sum(used.values()) - (own_s - own_before_s)
         return Usage(seconds, used, min(max(others_s / (seconds * CORES), 0.0), 1.0))

@@ -23,6 +23,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     finished: int = 1_000
     idle_s: float = 30.0
     history: tuple[int, ...] = (500, 5_000, 100_000)
+    history_many: int = 300
+    """Transfers of one measured run between the ended ones, many at a time."""
+    history_alone: int = 60
+    """The same, one at a time."""
     recovery: int = 500
     starts: int = 5
     beside: int = 20
@@ -36,18 +40,20 @@ QUICK = Plan(
     repeats=1,
     sync_intervals=("2m",),
     bus_operations=200,
-    one_at_a_time=40,
+    one_at_a_time=30,
     in_flight=(50,),
-    transfers=200,
+    transfers=120,
     processes=(1, 2),
     coordinators=(1, 2),
-    coordinator_transfers=60,
+    coordinator_transfers=40,
     bursts=(200,),
     waiting=(200,),
     finished=50,
-    idle_s=5.0,
-    history=(300, 600),
-    recovery=60,
+    idle_s=3.0,
+    history=(100, 300),
+    history_many=100,
+    history_alone=20,
+    recovery=40,
     starts=1,
     beside=3,
     whole_commands=False,

@@ -79,7 +79,7 @@ class Row(Struct, frozen=True, kw_only=True):
             "ok": self.ok,
             "reference": _rounded(self.reference),
             "ratio": _rounded(self.ratio),
-            "others_cpu": _rounded(self.others_cpu),
+            "others_cpu": None if self.others_cpu is None else round(self.others_cpu, 3),
             "runs": self.runs,
             "note": self.note,
             "problems": list(self.problems),

@@ -18,7 +18,6 @@ from ..stack import BROKER, BenchStack
 IN_FLIGHT = 50
 BATCH = 2_000
 """Transfers of one load: each has its sessions attached before it begins."""
-MEASURED, MEASURED_ALONE = 300, 60
 GROWTH = 1.10
 CPU_PANEL = "CPU per transfer (ms), by transfers that have ended"
 
@@ -46,8 +45,8 @@ async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
                     raise_problems(sample)
                 ended += count
             progress(f"after {ended} transfers")
-            figures = await _measure(stack, plan.repeats, target)
-            ended += plan.repeats * (MEASURED + MEASURED_ALONE)
+            figures = await _measure(stack, plan, target)
+            ended += plan.repeats * (plan.history_many + plan.history_alone)
             for row in _rows(figures, first):
                 yield row
             first = first or figures
@@ -60,12 +59,12 @@ def raise_problems(sample: Sample) -> None:
     raise InternalError(f"The transfers before the measurement went wrong: {sample.problems[0]}")
 
 
-async def _measure(stack: BenchStack, repeats: int, ended: int) -> _Figures:
+async def _measure(stack: BenchStack, plan: Plan, ended: int) -> _Figures:
     many, alone, listed = list[Sample](), list[Sample](), list[float]()
-    for repeat in range(repeats):
-        async with Load(stack, f"hm{ended}-{repeat}-", MEASURED) as load:
+    for repeat in range(plan.repeats):
+        async with Load(stack, f"hm{ended}-{repeat}-", plan.history_many) as load:
             many.append(await load.run(IN_FLIGHT))
-        async with Load(stack, f"ha{ended}-{repeat}-", MEASURED_ALONE) as load:
+        async with Load(stack, f"ha{ended}-{repeat}-", plan.history_alone) as load:
             alone.append(await load.run(1))
         listed.append(
             await child_cpu_s([sys.executable, "-m", "warmxfer.cli", "list", "--url", stack.nats.url])
