@@ -51,8 +51,8 @@ def bench(
     """Measure transfers on this machine.
 
     Runs a real nats-server and real actors beside a cloud at 0 ms, checks every transfer by what that cloud
-    executed, and puts the messages alone (raw nats-py) beside it. Takes about an hour; with --quick less than
-    two minutes. Exits with 1 if a row misses its target.
+    executed, and puts the messages alone (raw nats-py) beside it. Takes about an hour; with --quick two to
+    three minutes. Exits with 1 if a row misses its target.
     """
     from warmxfer.schemas import InvalidRequest
 

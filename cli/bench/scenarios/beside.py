@@ -32,7 +32,7 @@ async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the CPU per transfer of each program that is installed."""
     progress("a coroutine in memory")
     yield await _plain(plan.beside * IN_MEMORY)
-    if find_spec("videosdk") and UPSTREAM.exists():
+    if plan.upstream and find_spec("videosdk") and UPSTREAM.exists():
         progress("VideoSDK's WarmTransferRunner")
         yield await _upstream(plan.beside)
 
