@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("role", choices=[*(role.value for role in Role), ANSWERS])
     parser.add_argument("--cloud", type=Path, required=True, help="directory of the fake cloud's ledger")
     parser.add_argument("--jobs", type=int, help="jobs at a time; above the limit of the settings if need be")
+    parser.add_argument("--webhooks", action="store_true", help="receive webhooks, if it is a gateway")
     parser.add_argument("--sessions", default="", metavar="PREFIX:FROM:TO", help="of a primary, or answered")
     args = parser.parse_args()
     with exit_codes():
@@ -39,7 +40,7 @@ def main() -> None:
         if args.role == ANSWERS:
             run, settings = _answers(args.cloud, _names(args.sessions))
         else:
-            run, settings = _actor(Role(args.role), args.cloud, args.jobs, _names(args.sessions))
+            run, settings = _actor(Role(args.role), args)
         run_actor(args.role, run, settings, os.environ)
 
 
@@ -55,9 +56,10 @@ def _answers(cloud: Path, names: list[str]) -> tuple[Run, Any]:
     return serve_answers, AnswersSettings(cloud, names)
 
 
-def _actor(role: Role, cloud: Path, jobs: int | None, names: list[str]) -> tuple[Run, Any]:
+def _actor(role: Role, args: argparse.Namespace) -> tuple[Run, Any]:
     """Return the actor of `role` and its settings."""
-    changed: dict[str, Any] = {} if jobs is None else {"jobs": jobs}
+    cloud: Path = args.cloud
+    changed: dict[str, Any] = {} if args.jobs is None else {"jobs": args.jobs}
     match role:
         case Role.COORDINATOR:
             from warmxfer.actors import coordinator
@@ -68,7 +70,8 @@ def _actor(role: Role, cloud: Path, jobs: int | None, names: list[str]) -> tuple
 
             from .cloud import provider
 
-            return gateway.run, gateway.GatewaySettings(provider.config(cloud), **changed)
+            port = 0 if args.webhooks else None
+            return gateway.run, gateway.GatewaySettings(provider.config(cloud), webhook_port=port, **changed)
         case Role.SUMMARIZER:
             from warmxfer.actors import summarizer
 
@@ -79,7 +82,7 @@ def _actor(role: Role, cloud: Path, jobs: int | None, names: list[str]) -> tuple
             from .cloud.rooms import BenchRooms
             from .cloud.sessions import SessionsSettings, serve_sessions
 
-            return serve_sessions, SessionsSettings(BenchRooms(cloud), names)
+            return serve_sessions, SessionsSettings(BenchRooms(cloud), _names(args.sessions))
 
 
 def _briefing(cloud: Path, changed: dict[str, Any]) -> tuple[Run, Any]:

@@ -51,8 +51,8 @@ def bench(
     """Measure transfers on this machine.
 
     Runs a real nats-server and real actors beside a cloud at 0 ms, checks every transfer by what that cloud
-    executed, and puts the messages alone (raw nats-py) beside it. Takes about an hour; with --quick two to
-    three minutes. Exits with 1 if a row misses its target.
+    executed, and puts the messages alone (raw nats-py) beside it. Takes about an hour; with --quick less than
+    two minutes. Exits with 1 if a row misses its target.
     """
     from warmxfer.schemas import InvalidRequest
 
@@ -86,6 +86,7 @@ async def _measure(names: list[str], plan: Plan, json: bool) -> list[Row]:
 
     from .report import HEAD, line
     from .run import measure
+    from .stack_pool import StackPool
 
     out = console(quiet=json)
     shown = Console(stderr=True) if json else out
@@ -98,14 +99,14 @@ async def _measure(names: list[str], plan: Plan, json: bool) -> list[Row]:
             if not shown.is_terminal:
                 print(f"warmxfer bench: {text}", file=sys.stderr, flush=True)
 
-        for number, name in enumerate(names, 1):
-            scenario = import_module(f"{__package__}.scenarios.{name}").run
-            place = f"{name} ({number} of {len(names)})"
-            tell = partial(_at, progress, place)
-            async with aclosing(measure(name, scenario, plan, tell)) as measured:
-                async for row in measured:
-                    rows.append(row)
-                    print_json(row.as_json()) if json else out.print(line(row), soft_wrap=True)
+        async with StackPool(plan.shared_stack) as stacks:
+            for number, name in enumerate(names, 1):
+                scenario = import_module(f"{__package__}.scenarios.{name}").run
+                tell = partial(_at, progress, f"{name} ({number} of {len(names)})")
+                async with aclosing(measure(name, scenario, plan, stacks, tell)) as measured:
+                    async for row in measured:
+                        rows.append(row)
+                        print_json(row.as_json()) if json else out.print(line(row), soft_wrap=True)
     return rows
 
 

@@ -32,6 +32,7 @@ from .stack import PRIMARY, BenchStack
 
 CALLER_ID = "+14155550100"
 TRANSFER_LIMIT_S = 60.0
+WAIT_LIMITS = ("supervisor_join_timeout_s", "briefing_timeout_s")
 MAX_SHOWN = 5
 REQUESTS_AT_ONCE = 200
 MISSED_CHECK_S = 2.0
@@ -41,10 +42,20 @@ COMPLETE = WarmTransferPhase.TRANSFER_COMPLETE
 ORDER = tuple(WarmTransferPhase)
 
 
+class _Wait:
+    """One call of `Load.wait`: the transfers that it still waits for."""
+
+    def __init__(self, phase: WarmTransferPhase | None) -> None:
+        self.phase = phase
+        self.ids: set[str] = set()
+        self.over = asyncio.Event()
+
+
 class Load:
     """The transfers of one row: `count` sessions, and one transfer for each at most.
 
-    `async with` attaches the sessions first, so that attaching them is not measured.
+    `async with` attaches the sessions first, so that attaching them is not measured. `wait_limit_s`: how long
+    a supervisor may ring or say nothing; None is the default of a request.
     """
 
     def __init__(
@@ -56,14 +67,17 @@ class Load:
         number: str = READY_NUMBER,
         primaries: int = 1,
         role: str = PRIMARY,
+        wait_limit_s: float | None = None,
     ) -> None:
         self._stack = stack
         self._prefix = prefix
         self._count = count
-        self._number = number
+        destination = SIPDestination("bench", number, CALLER_ID)
+        limits = {} if wait_limit_s is None else dict.fromkeys(WAIT_LIMITS, wait_limit_s)
+        self._config = WarmTransferConfig(destination, bridge_guard_s=0, **limits)
         self._primaries = primaries
         self._role = role
-        self._ledger = Ledger(stack.directory)
+        self._ledger = Ledger(stack.directory, new_only=True)
         self._entries: list[Entry] = []
         self.sessions: dict[str, str] = {}
         """Every requested transfer, with its session."""
@@ -71,13 +85,11 @@ class Load:
         """The newest phase of each."""
         self.ended_at: dict[str, float] = {}
         self.began_at: dict[str, float] = {}
-        self.problems: list[str] = []
-        self._changed = asyncio.Event()
-        self._heard_at = time.perf_counter()
+        self._waits: dict[str, _Wait] = {}
+        """By transfer. Each transfer is waited for at one place at a time."""
+        self._received_at = time.perf_counter()
 
     async def __aenter__(self) -> Load:
-        for _ in self._ledger.read():
-            continue  # what earlier rows did
         await self._stack.start_sessions(self._role, self._prefix, self._count, self._primaries)
         listening = asyncio.Event()
         self._listener = asyncio.create_task(self._listen(listening))
@@ -90,6 +102,7 @@ class Load:
         self._listener.cancel()
         await asyncio.wait({self._listener})
         self._ledger.close()
+        self._stack.ended_transfers += len(self.ended_at)
         await self._stack.stop(self._role)
 
     async def run(self, in_flight: int, *, meter: UsageMeter | None = None) -> Sample:
@@ -122,27 +135,24 @@ class Load:
         """Request the transfer of one session and return its id."""
         id, session = new_id(), f"{self._prefix}{number}"
         self.sessions[id], self.began_at[id] = session, time.perf_counter()
-        destination = SIPDestination("bench", self._number, CALLER_ID)
-        config = WarmTransferConfig(destination, bridge_guard_s=0)
-        await self._stack.client.request(WarmTransferRequest(session, config), id)
+        await self._stack.client.request(WarmTransferRequest(session, self._config), id)
         return id
 
     async def wait(self, ids: Iterable[str], limit_s: float, phase: WarmTransferPhase | None = None) -> bool:
         """Wait until each transfer has ended or, if given, has reached `phase`. Returns whether all did."""
-        waiting = set(ids)
-        deadline_at = time.perf_counter() + limit_s
-        while True:
-            self._changed.clear()
-            waiting = {id for id in waiting if not self._has(id, phase)}
-            left_s = deadline_at - time.perf_counter()
-            if not waiting or left_s <= 0:
-                return not waiting
+        wait, deadline_at = _Wait(phase), time.perf_counter() + limit_s
+        wait.ids.update(id for id in ids if not self._has(id, phase))
+        self._waits.update(dict.fromkeys(wait.ids, wait))
+        while wait.ids and (left_s := deadline_at - time.perf_counter()) > 0:
             try:
                 async with asyncio.timeout(min(left_s, MISSED_CHECK_S)):
-                    await self._changed.wait()
+                    await wait.over.wait()
             except TimeoutError:
-                if time.perf_counter() - self._heard_at > MISSED_CHECK_S:
-                    await self._look_up(waiting)
+                if time.perf_counter() - self._received_at > MISSED_CHECK_S:
+                    await self._look_up(tuple(wait.ids))
+        for id in wait.ids:
+            del self._waits[id]
+        return not wait.ids
 
     def complete(self) -> frozenset[str]:
         """Return the transfers that reported success."""
@@ -163,11 +173,13 @@ class Load:
         refused = outcomes.pop(Outcome.TOO_BUSY, 0) if may_refuse else 0
         if may_run:
             outcomes.pop("running", None)
-        problems = [*self.problems, *check_ledger(self._entries, self.sessions, complete)]
+        problems = check_ledger(self._entries, self.sessions, complete)
         if outcomes:
             found = ", ".join(f"{count} {word}" for word, count in outcomes.most_common(MAX_SHOWN))
             problems.append(f"{outcomes.total()} of {len(self.sessions)} transfers are not complete: {found}")
         problems += [f"a {role} process has ended by itself" for role in self._stack.ended()]
+        if self._listener.done():
+            problems.append("the subscription to all phases has ended by itself")
         latencies = [at - self.began_at[id] for id, at in self.ended_at.items() if id in complete]
         return Sample(
             transfers=max(len(complete), 1),
@@ -208,13 +220,22 @@ class Load:
                 self._note(id, phase)
 
     def _note(self, id: str, phase: PhaseChanged) -> None:
-        self._heard_at = time.perf_counter()
+        self._received_at = time.perf_counter()
         reached = self.reached.get(id)
         if id in self.sessions and (reached is None or ORDER.index(reached) < ORDER.index(phase.phase)):
             self.reached[id] = phase.phase
             if phase.phase.final:
-                self.ended_at[id] = self._heard_at
-            self._changed.set()
+                self.ended_at[id] = self._received_at
+            self._end_wait(id)
+
+    def _end_wait(self, id: str) -> None:
+        """Take a transfer out of its wait if it has what is waited for."""
+        wait = self._waits.get(id)
+        if wait is not None and self._has(id, wait.phase):
+            del self._waits[id]
+            wait.ids.discard(id)
+            if not wait.ids:
+                wait.over.set()
 
     async def _look_up(self, ids: Iterable[str]) -> None:
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)

@@ -43,6 +43,12 @@ def memory_bytes(pid: int) -> int:
     return sum(int(sizes[name].split()[0]) * 1024 for name in ("Private_Clean", "Private_Dirty"))
 
 
+def free_share() -> float:
+    """Return the share of the machine's memory that new work may use."""
+    sizes = dict(line.split(":", 1) for line in (PROC / "meminfo").read_text().splitlines())
+    return int(sizes["MemAvailable"].split()[0]) / int(sizes["MemTotal"].split()[0])
+
+
 def busy_s() -> float:
     """Return the CPU time that all processes of the machine have used."""
     columns = (PROC / "stat").read_text().split("\n", 1)[0].split()[1:]

@@ -17,12 +17,15 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+from msgspec import Struct
+
+from warmxfer.actors.runtime.roles import Role
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.client import Client
 
 from ..local_stack.managed_process import ManagedProcess
 
-ROLES = ("coordinator", "gateway", "summarizer", "briefing")
+ROLES: tuple[str, ...] = ("coordinator", "gateway", "summarizer", "briefing")
 PRIMARY, ANSWERS = "primary", "answers"
 """Processes that are started for each run: the AI sessions, or all other actors in one process."""
 BROKER = "broker"
@@ -34,22 +37,32 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
 
 
+class StackSettings(Struct, frozen=True, kw_only=True):
+    """How many processes of each role run, and with which settings."""
+
+    counts: Mapping[str, int] = {}
+    """Of the roles that do not have one process."""
+    briefing_jobs: int | None = None
+    """Consultations of one process; above the limit of the settings if need be."""
+    ack_wait_s: float | None = None
+    sync_interval: str = "2m"
+    webhooks: bool = False
+    """Whether the gateway receives webhooks. `WebhookSender` sends them."""
+
+
+ONE_OF_EACH = StackSettings()
+
+
 class BenchStack:
     """`async with BenchStack() as stack` runs nats-server and the actors. Each load starts its sessions."""
 
-    def __init__(
-        self,
-        *,
-        counts: Mapping[str, int] | None = None,
-        jobs: Mapping[str, int] | None = None,
-        sync_interval: str = "2m",
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        self._counts = dict.fromkeys(ROLES, 1) | dict(counts or {})
-        self._jobs = dict(jobs or {})
-        self._env = dict(env or {})
-        self.nats = EmbeddedServer(sync_interval=sync_interval)
+    def __init__(self, settings: StackSettings = ONE_OF_EACH) -> None:
+        self._settings = settings
+        self._counts = dict.fromkeys(ROLES, 1) | dict(settings.counts)
+        self.nats = EmbeddedServer(sync_interval=settings.sync_interval, monitored=True)
         self.processes: dict[str, list[ManagedProcess]] = {}
+        self.ended_transfers = 0
+        """Of all loads so far."""
         self._exit_stack = AsyncExitStack()
         self._started = 0
 
@@ -79,16 +92,21 @@ class BenchStack:
         roles = [role for role, count in self._counts.items() for _ in range(count)]
         await asyncio.gather(*(self.start(role) for role in roles))
 
-    async def start(self, role: str, *, sessions: str = "", jobs: int | None = None) -> ManagedProcess:
+    async def start(self, role: str, *, sessions: str = "") -> ManagedProcess:
         """Start one process of `role` and return it once it serves."""
         self._started += 1
         command = [sys.executable, "-m", "warmxfer.cli.bench.actor_process", role]
         command += ["--cloud", str(self.directory)]
-        if jobs := jobs or self._jobs.get(role):
-            command += ["--jobs", str(jobs)]
+        settings = self._settings
+        if role == Role.BRIEFING and settings.briefing_jobs is not None:
+            command += ["--jobs", str(settings.briefing_jobs)]
+        if role == Role.GATEWAY and settings.webhooks:
+            command += ["--webhooks"]
         if sessions:
             command += ["--sessions", sessions]
-        env = clean_environment() | {"NATS_URL": self.nats.url, "WARMXFER_LOG": "json"} | self._env
+        env = clean_environment() | {"NATS_URL": self.nats.url, "WARMXFER_LOG": "json"}
+        if settings.ack_wait_s is not None:
+            env["WARMXFER_ACK_WAIT_S"] = f"{settings.ack_wait_s:g}"
         log_path = self.directory / f"{role}-{self._started}.log"
         process = await ManagedProcess.spawn(role, command, env, log_path)
         self.processes.setdefault(role, []).append(process)

@@ -7,6 +7,7 @@ a call to which nothing happened.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -19,10 +20,20 @@ READY_NUMBER = "+14155550101"
 """The supervisor answers at once."""
 RINGING_NUMBER = "+14155550102"
 """The phone rings until the benchmark answers it."""
+SILENT_NUMBER = "+14155550104"
+"""The supervisor answers at once, and says yes when the benchmark says so."""
 SLOW_NUMBER = "+14155550103"
 """As `RINGING_NUMBER`, and the cloud needs `SLOW_DIAL_S` to reply to the dial."""
 SLOW_DIAL_S = 1.0
+NUMBERS = frozenset({READY_NUMBER, RINGING_NUMBER, SLOW_NUMBER, SILENT_NUMBER})
 CALLER = "in-"
+
+
+class Place(NamedTuple):
+    """A participant in a room."""
+
+    room_id: str
+    participant_id: str
 
 
 class Call(Struct):
@@ -32,8 +43,14 @@ class Call(Struct):
     room_id: str
     participant_id: str
     answered: bool = False
+    silent: bool = False
     up: bool = True
     moves: int = 0
+
+    @property
+    def place(self) -> Place | None:
+        """Where the participant of the call is; None while the phone rings and after its end."""
+        return Place(self.room_id, self.participant_id) if self.up and self.answered else None
 
 
 def caller_call(room_id: str) -> str:
@@ -46,6 +63,19 @@ def supervisor_call(participant_id: str) -> str:
     return f"out-{participant_id}"
 
 
+class Change(NamedTuple):
+    """What one entry did to a call: which room its participant left, and which one they entered."""
+
+    call: Call
+    left: Place | None
+    entered: Place | None
+
+    @property
+    def reason(self) -> str:
+        """Why the participant left."""
+        return "moved" if self.call.up else "hung up"
+
+
 class Calls:
     """The calls to which something happened."""
 
@@ -53,9 +83,10 @@ class Calls:
         self._calls: OrderedDict[str, Call] = OrderedDict()
         self._rooms: dict[str, dict[str, Call]] = {}
 
-    def apply(self, entry: Entry) -> Call:
-        """Apply one entry and return the call as it is now."""
+    def apply(self, entry: Entry) -> Change:
+        """Apply one entry and return what it changed."""
         call = self.get(entry.call_id) or Call(entry.call_id, "", "")
+        before = call.place
         if entry.call_id not in self._calls:
             self._calls[entry.call_id] = call
             if len(self._calls) > MAX_CALLS:
@@ -66,16 +97,20 @@ class Calls:
                 call.room_id, call.participant_id = entry.room_id, entry.participant_id
                 call.moves += entry.kind == "move"
                 call.answered |= entry.answered
+                call.silent |= entry.silent
                 self._rooms.setdefault(call.room_id, {})[call.call_id] = call
             case "answer":
                 call.answered = True
+            case "yes":
+                call.silent = False
             case "end":
                 call.up = False
                 self._leave_room(call)
-        return call
+        after = call.place
+        return Change(call, None, None) if before == after else Change(call, before, after)
 
     def get(self, call_id: str) -> Call | None:
-        """Return a call; None if nobody dialled it. A caller is on the phone before anything happens."""
+        """Return a call; None if it was never dialled. A caller is on the phone before anything happens."""
         if call := self._calls.get(call_id):
             return call
         if not call_id.startswith(CALLER):

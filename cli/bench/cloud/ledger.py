@@ -23,11 +23,11 @@ from msgspec import Struct
 LEDGER, SOCKETS = "ledger.jsonl", "*.sock"
 READ_BYTES = 1 << 20
 
-Kind = Literal["dial", "answer", "move", "end"]
+Kind = Literal["dial", "answer", "yes", "move", "end"]
 
 
 class Entry(Struct, frozen=True, array_like=True):
-    """One effect: a dial, an answered call, a move into another room, or an ended call."""
+    """One effect: a dial, an answered call, a supervisor's yes, a move into another room, an ended call."""
 
     kind: Kind
     call_id: str
@@ -35,15 +35,20 @@ class Entry(Struct, frozen=True, array_like=True):
     participant_id: str = ""
     answered: bool = False
     """Whether a dialled supervisor is in the room at once."""
+    silent: bool = False
+    """Whether a dialled supervisor says nothing until an entry says yes."""
 
 
 class Ledger:
-    """The ledger in `directory`, as one process writes and reads it."""
+    """The ledger in `directory`, as one process writes and reads it.
 
-    def __init__(self, directory: Path) -> None:
+    With `new_only`, the entries so far are not read.
+    """
+
+    def __init__(self, directory: Path, *, new_only: bool = False) -> None:
         self._directory = directory
         self._file = os.open(directory / LEDGER, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-        self._position = 0
+        self._position = os.fstat(self._file).st_size if new_only else 0
         self._unfinished = b""
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Entry)
@@ -70,7 +75,7 @@ class Ledger:
                 yield self._decoder.decode(line)
 
     def watch(self, on_entries: Callable[[], None]) -> None:
-        """Call `on_entries` in the event loop after each entry of any process, until `close`."""
+        """Call `on_entries` in the event loop after each entry of any process, until `stop_watching`."""
         path = self._directory / f"{os.getpid()}.sock"
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiver.setblocking(False)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from warmxfer.adapters.telephony import CallRecord, Dialed, DialRequest, Notice, ProviderConfig, Rejected
+from warmxfer.adapters.telephony.videosdk.webhooks import parse_webhook
 
 from .calls import (
     CALLER,
+    NUMBERS,
     READY_NUMBER,
-    RINGING_NUMBER,
+    SILENT_NUMBER,
     SLOW_DIAL_S,
     SLOW_NUMBER,
     Call,
@@ -22,6 +24,7 @@ from .calls import (
     supervisor_call,
 )
 from .ledger import Entry, Ledger
+from .webhooks import register
 
 NAME = "bench"
 TIMEOUT_S = 5.0
@@ -34,7 +37,9 @@ class BenchProvider:
     signaling_url = "http://127.0.0.1:1"
     timeout_s = TIMEOUT_S
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, webhook_url: str | None = None) -> None:
+        self._directory = directory
+        self._webhook_url = webhook_url
         self._ledger = Ledger(directory)
         self._calls = Calls()
 
@@ -66,10 +71,11 @@ class BenchProvider:
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
         number, call_id = order.destination.sip_call_to, supervisor_call(order.participant_id)
-        if number not in (READY_NUMBER, RINGING_NUMBER, SLOW_NUMBER):
+        if number not in NUMBERS:
             raise Rejected(f"The fake cloud has no {number}", status=422)
-        at_once = number == READY_NUMBER
-        self._ledger.append(Entry("dial", call_id, order.room_id, order.participant_id, at_once))
+        silent = number == SILENT_NUMBER
+        answered = silent or number == READY_NUMBER
+        self._ledger.append(Entry("dial", call_id, order.room_id, order.participant_id, answered, silent))
         if number == SLOW_NUMBER:
             await asyncio.sleep(SLOW_DIAL_S)
         return Dialed(call_id, {"data": {"callId": call_id, "status": "initiated"}})
@@ -103,13 +109,14 @@ class BenchProvider:
         return
 
     async def register_webhooks(self) -> None:
-        return
+        if self._webhook_url is not None:
+            register(self._directory, self._webhook_url)
 
     def mint_token(self, room_id: str, participant_id: str) -> str:
         return f"token-of-{participant_id}-for-{room_id}"
 
     async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        return None
+        return parse_webhook(body)
 
     def can_connect(self) -> bool:
         return True
@@ -129,7 +136,7 @@ def config(directory: Path) -> ProviderConfig:
 
 
 def _open(directory: Path, webhook_url: str | None, webhook_key: str | None) -> BenchProvider:
-    return BenchProvider(directory)
+    return BenchProvider(directory, webhook_url)
 
 
 def _record(call: Call) -> CallRecord:

@@ -20,11 +20,11 @@ from warmxfer.adapters.rooms import (
 from warmxfer.adapters.rooms.event_queue import RoomEventQueue
 from warmxfer.adapters.rooms.utterance_queue import UtteranceQueue
 
-from .calls import Call, Calls
+from .calls import Calls, supervisor_call
 from .ledger import Ledger
 
 YES = "Yes, go ahead, put them through."
-"""What a supervisor says after each of our sentences that ends with a question mark."""
+"""What a supervisor says after each of the agent's sentences that ends with a question mark."""
 
 
 class BenchRooms:
@@ -52,22 +52,29 @@ class BenchRooms:
         """Report what happens in a room from now on. Return who is in it."""
         self._read()
         self._watchers[room_id] = on_event
-        return [_participant(call) for call in self._calls.in_room(room_id) if call.answered]
+        present = self._calls.in_room(room_id)
+        return [RoomParticipant(call.participant_id, audible=True) for call in present if call.answered]
 
     def stop_watching(self, room_id: str) -> None:
         """End `watch`. Idempotent."""
         self._watchers.pop(room_id, None)
 
+    def speaks(self, participant_id: str) -> bool:
+        """Return whether a supervisor says yes by themselves."""
+        call = self._calls.get(supervisor_call(participant_id))
+        return call is None or not call.silent
+
     def _read(self) -> None:
         for entry in self._ledger.read():
-            before = self._calls.get(entry.call_id)
-            left = (before.room_id, before.participant_id) if before and before.answered else None
-            call = self._calls.apply(entry)
-            if left and (entry.kind == "end" or call.room_id != left[0]):
-                self._report(left[0], ParticipantLeftRoom(left[1], "moved" if call.up else "hung up"))
-            if call.up and call.answered and entry.kind != "end":
-                self._report(call.room_id, ParticipantJoinedRoom(_participant(call, audible=False)))
-                self._report(call.room_id, AudioStarted(call.participant_id))
+            change = self._calls.apply(entry)
+            if left := change.left:
+                self._report(left.room_id, ParticipantLeftRoom(left.participant_id, change.reason))
+            if entered := change.entered:
+                participant = RoomParticipant(entered.participant_id, audible=False)
+                self._report(entered.room_id, ParticipantJoinedRoom(participant))
+                self._report(entered.room_id, AudioStarted(entered.participant_id))
+            if entry.kind == "yes":
+                self._report(change.call.room_id, UtteranceHeard(change.call.participant_id, YES))
 
     def _report(self, room_id: str, event: RoomEvent) -> None:
         if on_event := self._watchers.get(room_id):
@@ -96,13 +103,14 @@ class BenchRoomClient:
     def say(self, text: str, *, interruptible: bool = True) -> QueuedUtterance:
         utterance, text = self._utterances.begin(text, interruptible=interruptible)
         # The end of an utterance is an event of its own, never part of the call that says it.
-        asyncio.get_running_loop().call_soon(self._heard, utterance.id, text)
+        asyncio.get_running_loop().call_soon(self._finish, utterance.id, text)
         return utterance
 
-    def _heard(self, utterance_id: str, text: str) -> None:
+    def _finish(self, utterance_id: str, text: str) -> None:
         self._utterances.finish(utterance_id, interrupted=False)
-        if text.endswith("?") and self._options.listens_to is not None:
-            self._events.put(UtteranceHeard(self._options.listens_to, YES))
+        supervisor = self._options.listens_to
+        if text.endswith("?") and supervisor is not None and self._rooms.speaks(supervisor):
+            self._events.put(UtteranceHeard(supervisor, YES))
 
     def interrupt(self) -> None:
         return
@@ -114,7 +122,3 @@ class BenchRoomClient:
         self._rooms.stop_watching(self._options.room_id)
         self._utterances.close()
         self._events.end(None)
-
-
-def _participant(call: Call, *, audible: bool = True) -> RoomParticipant:
-    return RoomParticipant(call.participant_id, audible=audible)

@@ -16,6 +16,7 @@ from ..machine import UsageMeter
 from ..plain_asyncio import PHASES, transfer
 from ..plan import Plan
 from ..rows import Row
+from ..stack_pool import StackPool
 
 ROOT = Path(__file__).parents[3]
 UPSTREAM = ROOT / "tests" / "benchmarks" / "upstream.py"
@@ -28,7 +29,7 @@ class _Measured(msgspec.Struct):
     cpu_s: float
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the CPU per transfer of each program that is installed."""
     progress("a coroutine in memory")
     yield await _plain(plan.beside * IN_MEMORY)

@@ -9,17 +9,17 @@ from ..load import Load, Progress
 from ..machine import UsageMeter
 from ..plan import Plan
 from ..rows import Row, Target
-from ..stack import BenchStack
+from ..stack_pool import StackPool
 
 LIMIT_S = 120.0
 SPAN_S = 1.0
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield for each burst how many were complete or refused, and how long the last one took."""
     for count in plan.bursts:
         progress(f"{count} requests within {SPAN_S:g} s")
-        async with BenchStack() as stack, Load(stack, f"burst{count}-", count) as load:
+        async with stacks.open() as stack, Load(stack, f"burst{count}-", count) as load:
             meter, began_at = UsageMeter(stack.pids()), time.perf_counter()
             ids = await load.request_all(range(count), within_s=SPAN_S)
             await load.wait(ids, LIMIT_S)

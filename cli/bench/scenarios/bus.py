@@ -23,6 +23,7 @@ from ..load import Progress
 from ..machine import Usage, UsageMeter
 from ..plan import Plan
 from ..rows import Row
+from ..stack_pool import StackPool
 
 BODY = b"x" * 300
 WARM_UP = 20
@@ -31,7 +32,7 @@ JOBS = 256
 LIMIT_S = 120.0
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the median duration of each operation, and the rate and cost of a worker."""
     for sync in plan.sync_intervals:
         suffix = "" if sync == "2m" else f".sync_{sync}"

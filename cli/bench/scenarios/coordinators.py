@@ -6,10 +6,13 @@ import statistics
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
+from msgspec import structs
+
 from ..load import Load, Progress
 from ..plan import Plan
 from ..rows import Row, Sample, Target, median_row
-from ..stack import ANSWERS, BenchStack
+from ..stack import ANSWERS, ROLES, BenchStack, StackSettings
+from ..stack_pool import StackPool
 from ..throttle import throttled
 
 SHARE = 0.2
@@ -19,16 +22,16 @@ SCALES = {2: 1.8, 4: 3.2}
 """Coordinators -> the least multiple of one coordinator's rate."""
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the rate with each number of coordinators, as multiples of one coordinator's."""
     ours: dict[int, list[Sample]] = {count: [] for count in plan.coordinators}
     async with AsyncExitStack() as exit_stack:
-        stacks = {
-            count: await exit_stack.enter_async_context(BenchStack(counts=_only_coordinators(count)))
+        by_count = {
+            count: await exit_stack.enter_async_context(BenchStack(_only_coordinators(count)))
             for count in plan.coordinators
         }
         for repeat in range(plan.repeats):
-            for count, stack in stacks.items():
+            for count, stack in by_count.items():
                 progress(f"{count} coordinators at {SHARE:.0%} of a core each: run {repeat + 1}")
                 transfers = plan.coordinator_transfers * count
                 async with Load(stack, f"co{repeat}-", transfers, role=ANSWERS) as load:
@@ -41,13 +44,11 @@ async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
         yield _as_multiple(row, one, count)
 
 
-def _only_coordinators(count: int) -> dict[str, int]:
-    return {"coordinator": count, "gateway": 0, "summarizer": 0, "briefing": 0}
+def _only_coordinators(count: int) -> StackSettings:
+    return StackSettings(counts=dict.fromkeys(ROLES, 0) | {"coordinator": count})
 
 
 def _as_multiple(row: Row, one: float, count: int) -> Row:
-    from msgspec import structs
-
     if count == 1:
         return row
     target = Target(SCALES[count], "least") if count in SCALES else None

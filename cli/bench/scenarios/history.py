@@ -14,6 +14,7 @@ from ..machine import memory_bytes
 from ..plan import Plan
 from ..rows import Point, Row, Sample, Target, median_row
 from ..stack import BROKER, BenchStack
+from ..stack_pool import StackPool
 
 IN_FLIGHT = 50
 BATCH = 2_000
@@ -30,23 +31,19 @@ class _Figures(Struct):
     broker_mb: float
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield cost and latency after each number of ended transfers, compared with the smallest number."""
     first: _Figures | None = None
-    async with BenchStack() as stack:
-        ended = 0
+    async with stacks.open() as stack:
         for target in plan.history:
-            while ended < target:
+            while (ended := stack.ended_transfers) < target:
                 progress(f"{ended} of {target} transfers have ended")
-                count = min(BATCH, target - ended)
-                async with Load(stack, f"h{ended}-", count) as load:
+                async with Load(stack, f"h{ended}-", min(BATCH, target - ended)) as load:
                     sample = await load.run(IN_FLIGHT)
                 if sample.problems:
                     raise_problems(sample)
-                ended += count
-            progress(f"after {ended} transfers")
+            progress(f"after {target} transfers")
             figures = await _measure(stack, plan, target)
-            ended += plan.repeats * (plan.history_many + plan.history_alone)
             for row in _rows(figures, first):
                 yield row
             first = first or figures

@@ -10,11 +10,11 @@ from msgspec import structs
 
 from warmxfer.bus import subjects
 
-from ..floor_stack import FloorStack
 from ..load import Load, Progress
 from ..plan import Plan
 from ..rows import Row, Sample, Target, median_row, percentile
-from ..stack import BenchStack
+from ..stack import BenchStack, StackSettings
+from ..stack_pool import StackPool
 from ..transitions import transition_times
 
 MAX_MESSAGES = 1_000
@@ -25,16 +25,17 @@ TARGETS_MS = {
 """By `sync_interval` of the broker."""
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the latencies of transitions and of whole transfers."""
     for sync in plan.sync_intervals:
-        ours, floor = list[Sample](), list[Sample]()
-        async with BenchStack(sync_interval=sync) as stack, FloorStack(sync_interval=sync) as floor_stack:
+        ours, references = list[Sample](), list[Sample]()
+        settings = StackSettings(sync_interval=sync)
+        async with stacks.open(settings) as stack, stacks.open_floor(sync) as floor:
             for repeat in range(plan.repeats):
                 progress(f"one at a time, sync {sync}: run {repeat + 1} of {plan.repeats}")
                 ours.append(await _measure(stack, f"one{repeat}-", plan.one_at_a_time))
-                floor.append(await floor_stack.run(plan.one_at_a_time, 1))
-        for row in _rows(ours, floor, sync):
+                references.append(await floor.run(plan.one_at_a_time, 1))
+        for row in _rows(ours, references, sync):
             yield row
 
 

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 
 from msgspec import structs
 
-from ..floor_stack import FloorStack
 from ..load import Load, Progress
 from ..plan import Plan
 from ..rows import Point, Row, Sample, Target, median_row
-from ..stack import PRIMARY, ROLES, BenchStack
+from ..stack import BROKER, PRIMARY, ROLES, BenchStack, StackSettings
+from ..stack_pool import StackPool
 
 CPU_PANEL = "CPU per transfer (ms), by transfers in flight"
 CPU_MS, CPU_RATIO, RATE, STORED_MESSAGES, STORED_KB = 10.0, 2.5, 180.0, 45.0, 15.0
@@ -24,29 +24,30 @@ Runs = dict[tuple[int, int], list[Sample]]
 """Samples by number of processes of each role and transfers in flight."""
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield rates and costs, by level and by number of processes."""
     for sync in plan.sync_intervals:
         processes = plan.processes if sync == "2m" else plan.processes[:1]
-        async for row in _saturate(plan, progress, sync, processes):
+        async for row in _saturate(plan, stacks, progress, sync, processes):
             yield row
 
 
 async def _saturate(
-    plan: Plan, progress: Progress, sync: str, processes: tuple[int, ...]
+    plan: Plan, stacks: StackPool, progress: Progress, sync: str, processes: tuple[int, ...]
 ) -> AsyncGenerator[Row, None]:
     ours: Runs = {}
-    floor: dict[int, list[Sample]] = {}
+    references: dict[int, list[Sample]] = {}
     async with AsyncExitStack() as exit_stack:
-        floor_stack = await exit_stack.enter_async_context(FloorStack(sync_interval=sync))
-        stacks: dict[int, BenchStack] = {}
+        floor = await exit_stack.enter_async_context(stacks.open_floor(sync))
+        by_count: dict[int, BenchStack] = {}
         for count in processes:
-            stack = BenchStack(counts=dict.fromkeys(ROLES, count), sync_interval=sync)
-            stacks[count] = await exit_stack.enter_async_context(stack)
-        one, stored = stacks[processes[0]], list[Row]()
+            counts = dict.fromkeys(ROLES, count) if count > 1 else {}
+            opening = stacks.open(StackSettings(counts=counts, sync_interval=sync))
+            by_count[count] = await exit_stack.enter_async_context(opening)
+        one, stored = by_count[processes[0]], list[Row]()
         for level in plan.in_flight:
             for repeat in range(plan.repeats):
-                for count, stack in stacks.items():
+                for count, stack in by_count.items():
                     progress(f"{level} in flight, {count} of each role, sync {sync}: run {repeat + 1}")
                     before = await _written(stack)
                     prefix = f"sat{level}-{repeat}-"
@@ -55,8 +56,8 @@ async def _saturate(
                     ours.setdefault((count, level), []).append(sample)
                     if stack is one and sync == "2m":
                         stored = _stored(before, await _written(stack), sample.transfers)
-                floor.setdefault(level, []).append(await floor_stack.run(plan.transfers, level))
-    for row in (*_rows(ours, floor, sync), *stored):
+                references.setdefault(level, []).append(await floor.run(plan.transfers, level))
+    for row in (*_rows(ours, references, sync), *stored):
         yield row
 
 
@@ -139,7 +140,7 @@ def _summary(ours: Runs, floor: Mapping[int, list[Sample]], suffix: str) -> list
 
 def _by_role(samples: list[Sample]) -> str:
     """Return the CPU of each role, in ms per transfer."""
-    order = ["broker", *ROLES, PRIMARY]
+    order = [BROKER, *ROLES, PRIMARY]
     shares = {
         role: statistics.median(1e3 * each.usage.by_role.get(role, 0) / each.transfers for each in samples)
         for role in order

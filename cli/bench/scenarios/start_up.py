@@ -15,6 +15,7 @@ from ..load import Load, Progress
 from ..plan import Plan
 from ..rows import Row, Target
 from ..stack import ROLES, BenchStack
+from ..stack_pool import StackPool
 
 COMMAND_CPU_S, UP_S, DEMO_S = 0.3, 6.0, 10.0
 BEGIN_LIMIT_S = 20.0
@@ -23,9 +24,9 @@ DEMO_PACE = "0.02"
 """People who need almost no time."""
 
 
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield start-up times of workers, CPU of commands, and the time of `up` and `demo`."""
-    async with BenchStack() as stack:
+    async with stacks.open() as stack:
         for role in ROLES:
             progress(f"a {role} starts")
             yield await _worker(stack, role, plan.starts)

@@ -4,102 +4,240 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import closing
+from typing import Literal
+
+import httpx
+import msgspec
+from msgspec import Struct
 
 from warmxfer.schemas import WarmTransferPhase, participant_ids
 
-from ..cloud.calls import RINGING_NUMBER, supervisor_call
+from ..cloud.calls import RINGING_NUMBER, SILENT_NUMBER, supervisor_call
 from ..cloud.ledger import Entry, Ledger
+from ..cloud.webhooks import WebhookSender
 from ..load import Load, Progress
-from ..machine import UsageMeter, memory_bytes
+from ..machine import Usage, UsageMeter, free_share, memory_bytes
 from ..plan import Plan
 from ..rows import Point, Row, Target
-from ..stack import BenchStack
+from ..stack import BROKER, PRIMARY, BenchStack, StackSettings
+from ..stack_pool import StackPool
 
 CPU_PANEL = "CPU of all waiting transfers (% of a core), by their number"
 MEMORY_PANEL = "Memory per waiting transfer (KB), by their number"
-MEMORY_KB, IDLE_SHARE_OF_10_000, FINISHED_S = 25.0, 0.10, 10.0
+MEMORY_KB, IDLE_PERCENT, FINISHED_S = 25.0, 10.0, 10.0
+MAIN_COUNT = 10_000
+"""The number of waiting transfers that the targets are about. More may wait as far as the memory goes."""
+MANY = 1_000
+"""With fewer, most of the memory is what each process keeps once, so that the row has no target."""
+MIN_FREE = 0.1
+"""Share of the machine's memory that stays free. No further transfer begins below it."""
 BYTES_PER_KB = 1_000
-BEGIN_RATE = 100
-"""Requests a second: fast enough, and no burst."""
-BEGIN_LIMIT_S, SETTLE_S = 300.0, 3.0
+BEGIN_RATE, BEGIN_BATCH = 100, 500
+"""Requests a second: fast enough, and no burst. Before each batch the memory is checked."""
+BEGIN_LIMIT_S, WEBHOOKS_LIMIT_S, ANSWERED_LIMIT_S, STATISTICS_LIMIT_S = 300.0, 60.0, 60.0, 5.0
+WAIT_LIMIT_S = 3_600.0
+"""How long a supervisor may ring or say nothing: longer than any row takes."""
+WARM_UP_IN_FLIGHT = 20
 SPARE_JOBS = 100
 
-
-async def run(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
-    """Yield memory, CPU and the time to complete, for each number of waiting transfers."""
-    for count in plan.waiting:
-        async for row in _wait(count, min(plan.finished, count), plan.idle_s, progress):
-            yield row
+Stage = Literal["ringing", "briefing"]
 
 
-async def _wait(count: int, finished: int, idle_s: float, progress: Progress) -> AsyncGenerator[Row, None]:
-    progress(f"{count} transfers begin to wait")
-    jobs = {"briefing": count + SPARE_JOBS}
+class Waiting(Struct, frozen=True):
+    """Where transfers wait, and how many."""
+
+    count: int
+    stage: Stage = "ringing"
+    webhooks: bool = True
+
+    @property
+    def name(self) -> str:
+        parts = ["waiting", f"{self.count}"]
+        parts += ["briefing"] if self.stage == "briefing" else []
+        return ".".join([*parts, *([] if self.webhooks else ["no_webhooks"])])
+
+    @property
+    def line(self) -> str:
+        """The line of the plot."""
+        return self.stage if self.webhooks else f"{self.stage}, no webhooks"
+
+    @property
+    def number(self) -> str:
+        return RINGING_NUMBER if self.stage == "ringing" else SILENT_NUMBER
+
+    @property
+    def phase(self) -> WarmTransferPhase:
+        """The last phase of a transfer that waits."""
+        ringing, briefing = WarmTransferPhase.SUPERVISOR_DIALED, WarmTransferPhase.BRIEFING_STARTED
+        return ringing if self.stage == "ringing" else briefing
+
+
+class _Idle(Struct, frozen=True):
+    """What waiting transfers cost while nothing happens."""
+
+    usage: Usage
+    received_per_s: float
+    """Messages that the broker received: each read, question, acknowledgement and stored message is one."""
+    stored_per_s: float
+
+
+class _BrokerStatistics(Struct):
+    in_msgs: int
+
+
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
+    """Yield memory, CPU, messages and the time to complete, for each number of waiting transfers."""
+    waits = [Waiting(count) for count in plan.waiting]
+    if few := plan.waiting_elsewhere:
+        waits += [Waiting(few, "briefing"), Waiting(few, webhooks=False)]
+    for waiting in waits:
+        settings = StackSettings(briefing_jobs=waiting.count + SPARE_JOBS, webhooks=True)
+        async with stacks.open(settings) as stack:
+            for row in await _wait(stack, plan, waiting, progress):
+                yield row
+
+
+async def _wait(stack: BenchStack, plan: Plan, waiting: Waiting, progress: Progress) -> list[Row]:
+    progress(f"{waiting.name}: sessions attach")
+    prefix = f"{waiting.name.replace('.', '-')}-"
+    async with Load(stack, f"{prefix}warm-", plan.waiting_warm_up) as warm_up:
+        await warm_up.run(WARM_UP_IN_FLIGHT)
+        await asyncio.sleep(plan.settle_s)
+        bare = _memory(stack)
     async with (
-        BenchStack(jobs=jobs) as stack,
-        Load(stack, f"w{count}-", count, number=RINGING_NUMBER) as load,
+        Load(stack, prefix, waiting.count, number=waiting.number, wait_limit_s=WAIT_LIMIT_S) as load,
+        WebhookSender(stack.directory, send=waiting.webhooks) as webhooks,
     ):
-        before_bytes = _memory(stack)
-        ids = await load.request_all(range(count), within_s=count / BEGIN_RATE)
-        await load.wait(ids, BEGIN_LIMIT_S, WarmTransferPhase.SUPERVISOR_DIALED)
-        begun = [id for id in ids if load.reached.get(id) is WarmTransferPhase.SUPERVISOR_DIALED]
-        await asyncio.sleep(SETTLE_S)
-        grown_kb = {
-            role: (size - before_bytes[role]) / BYTES_PER_KB / count for role, size in _memory(stack).items()
-        }
-        progress(f"{count} transfers wait")
-        meter = UsageMeter(stack.pids())
-        await asyncio.sleep(idle_s)
-        idle = meter.read()
-        progress(f"{finished} of {count} waiting transfers are answered")
-        began_at = time.perf_counter()
-        _answer(stack, begun[:finished])
-        await load.wait(begun[:finished], 6 * FINISHED_S)
+        await asyncio.sleep(plan.settle_s)
+        attached = _memory(stack)
+        progress(f"{waiting.name}: transfers begin to wait")
+        begun = await _begin(load, waiting)
+        await webhooks.delivered(WEBHOOKS_LIMIT_S)
+        await asyncio.sleep(plan.settle_s)
+        grown = _grown_kb(attached, _memory(stack), max(len(begun), 1))
+        progress(f"{waiting.name}: {len(begun)} wait")
+        idle = await _idle(stack, plan.idle_s)
+        answered = begun[: plan.finished]
+        progress(f"{waiting.name}: {len(answered)} are answered")
+        meter, began_at = UsageMeter(stack.pids()), time.perf_counter()
+        _answer(stack, waiting, answered)
+        await load.wait(answered, ANSWERED_LIMIT_S)
         sample = await load.sample(meter, began_at, may_run=True)
-        complete = len(load.complete())
-    problems = list(sample.problems)
-    if len(begun) < count:
-        problems.append(f"{count - len(begun)} of {count} transfers did not begin to wait")
-    if complete < finished:
-        problems.append(f"{finished - complete} of {finished} answered transfers are not complete")
-    name = f"waiting.{count}"
-    yield Row(
-        name=f"{name}.memory",
-        value=sum(grown_kb.values()),
-        unit="KB/transfer",
-        target=Target(MEMORY_KB),
-        note=", ".join(f"{role} {kb:.1f}" for role, kb in grown_kb.items()),
-        problems=tuple(problems),
-        point=Point(MEMORY_PANEL, count),
+    problems = (*sample.problems, *_problems(waiting, load, begun, answered), *webhooks.problems())
+    session_kb = sum(_grown_kb(bare, attached, waiting.count)[role] for role in (PRIMARY, BROKER))
+    return [
+        _memory_row(waiting, grown, len(begun), problems),
+        Row(name=f"{waiting.name}.session", value=session_kb, unit="KB/session"),
+        *_idle_rows(waiting, idle, problems),
+        Row(
+            name=f"{waiting.name}.answered",
+            value=sample.seconds,
+            unit="s",
+            target=Target(FINISHED_S),
+            others_cpu=sample.usage.others_cpu,
+            note=f"from the answer of {len(answered)} supervisors to the last completion",
+            problems=problems,
+        ),
+    ]
+
+
+async def _begin(load: Load, waiting: Waiting) -> list[str]:
+    """Request the transfers as far as the machine's memory goes, and return those that wait."""
+    ids = list[str]()
+    for first in range(0, waiting.count, BEGIN_BATCH):
+        if free_share() < MIN_FREE:
+            break
+        numbers = range(first, min(first + BEGIN_BATCH, waiting.count))
+        ids += await load.request_all(numbers, within_s=len(numbers) / BEGIN_RATE)
+    await load.wait(ids, BEGIN_LIMIT_S, waiting.phase)
+    return [id for id in ids if load.reached.get(id) is waiting.phase]
+
+
+async def _idle(stack: BenchStack, seconds: float) -> _Idle:
+    """Measure for so long while nothing happens."""
+    meter, received, stored = UsageMeter(stack.pids()), await _received(stack), await _stored(stack)
+    await asyncio.sleep(seconds)
+    usage = meter.read()
+    return _Idle(
+        usage,
+        (await _received(stack) - received) / usage.seconds,
+        (await _stored(stack) - stored) / usage.seconds,
     )
-    yield Row(
-        name=f"{name}.cpu",
-        value=100 * idle.cpu_s / idle.seconds,
-        unit="% of a core",
-        target=Target(100 * IDLE_SHARE_OF_10_000) if count <= 10_000 else None,
-        others_cpu=idle.others_cpu,
-        note=", ".join(f"{role} {100 * used / idle.seconds:.1f}" for role, used in idle.by_role.items()),
-        point=Point(CPU_PANEL, count),
-    )
-    yield Row(
-        name=f"{name}.answered",
-        value=sample.seconds,
-        unit="s",
-        target=Target(FINISHED_S),
-        others_cpu=sample.usage.others_cpu,
-        note=f"from the answer of {finished} supervisors to the last completion",
-        problems=tuple(problems),
-    )
+
+
+async def _received(stack: BenchStack) -> int:
+    """Return how many messages the broker has received from all clients."""
+    async with httpx.AsyncClient(timeout=STATISTICS_LIMIT_S) as client:
+        response = (await client.get(f"{stack.nats.monitor_url}/varz")).raise_for_status()
+    return msgspec.json.decode(response.content, type=_BrokerStatistics).in_msgs
+
+
+async def _stored(stack: BenchStack) -> int:
+    return (await stack.bus.diagnose()).written
+
+
+def _answer(stack: BenchStack, waiting: Waiting, ids: Sequence[str]) -> None:
+    """Let the supervisors of these transfers answer their phones, or say yes."""
+    with closing(Ledger(stack.directory)) as ledger:
+        for id in ids:
+            call_id = supervisor_call(participant_ids.supervisor(id, 1))
+            ledger.append(Entry("answer" if waiting.stage == "ringing" else "yes", call_id))
+
+
+def _problems(waiting: Waiting, load: Load, begun: Sequence[str], answered: Sequence[str]) -> list[str]:
+    problems, requested = list[str](), len(load.sessions)
+    if requested < min(waiting.count, MAIN_COUNT):
+        problems.append(f"the memory of the machine carries only {requested} of {waiting.count} transfers")
+    if len(begun) < requested:
+        problems.append(f"{requested - len(begun)} of {requested} transfers did not begin to wait")
+    if incomplete := len(answered) - len(load.complete()):
+        problems.append(f"{incomplete} of {len(answered)} answered transfers are not complete")
+    return problems
 
 
 def _memory(stack: BenchStack) -> dict[str, int]:
     return {role: sum(memory_bytes(pid) for pid in pids) for role, pids in stack.pids().items()}
 
 
-def _answer(stack: BenchStack, ids: list[str]) -> None:
-    """Let the supervisors of these transfers answer their phones."""
-    ledger = Ledger(stack.directory)
-    for id in ids:
-        ledger.append(Entry("answer", supervisor_call(participant_ids.supervisor(id, 1))))
-    ledger.close()
+def _grown_kb(before: dict[str, int], after: dict[str, int], count: int) -> dict[str, float]:
+    """Return by how much each role has grown, in KB for each of `count`."""
+    return {role: (size - before[role]) / BYTES_PER_KB / count for role, size in after.items()}
+
+
+def _memory_row(waiting: Waiting, grown: dict[str, float], begun: int, problems: tuple[str, ...]) -> Row:
+    carried = f"the machine's memory carries {begun} of them: " if begun < waiting.count else ""
+    return Row(
+        name=f"{waiting.name}.memory",
+        value=sum(grown.values()),
+        unit="KB/transfer",
+        target=Target(MEMORY_KB) if waiting.count >= MANY else None,
+        note=carried + ", ".join(f"{role} {kb:.1f}" for role, kb in grown.items()),
+        problems=problems,
+        point=Point(MEMORY_PANEL, begun, waiting.line),
+    )
+
+
+def _idle_rows(waiting: Waiting, idle: _Idle, problems: tuple[str, ...]) -> list[Row]:
+    usage = idle.usage
+    shares = {role: 100 * used / usage.seconds for role, used in usage.by_role.items()}
+    return [
+        Row(
+            name=f"{waiting.name}.cpu",
+            value=sum(shares.values()),
+            unit="% of a core",
+            target=Target(IDLE_PERCENT) if waiting.count <= MAIN_COUNT and waiting.webhooks else None,
+            others_cpu=usage.others_cpu,
+            note=", ".join(f"{role} {share:.1f}" for role, share in shares.items()),
+            problems=problems,
+            point=Point(CPU_PANEL, waiting.count, waiting.line),
+        ),
+        Row(
+            name=f"{waiting.name}.messages",
+            value=idle.received_per_s,
+            unit="messages/s",
+            note="received by the broker: reads, questions, acknowledgements and stored messages",
+        ),
+        Row(name=f"{waiting.name}.stored", value=idle.stored_per_s, unit="messages/s"),
+    ]
