@@ -17,7 +17,7 @@ from warmxfer.actors.runtime.roles import Role
 from warmxfer.actors.runtime.runner import run_actor
 from warmxfer.bus import Bus, worker
 
-from .stack import ANSWERS
+from .stack import ANSWERS, session_names
 
 Run = Callable[..., Coroutine[Any, Any, None]]
 
@@ -38,16 +38,10 @@ def main() -> None:
         if args.jobs:
             worker.MAX_JOBS = max(worker.MAX_JOBS, args.jobs)
         if args.role == ANSWERS:
-            run, settings = _answers(args.cloud, _names(args.sessions))
+            run, settings = _answers(args.cloud, session_names(args.sessions))
         else:
             run, settings = _actor(Role(args.role), args)
         run_actor(args.role, run, settings, os.environ)
-
-
-def _names(sessions: str) -> list[str]:
-    """Return the names in `prefix:from:to`."""
-    prefix, first, last = sessions.split(":") if sessions else ("", "0", "0")
-    return [f"{prefix}{number}" for number in range(int(first), int(last))]
 
 
 def _answers(cloud: Path, names: list[str]) -> tuple[Run, Any]:
@@ -82,7 +76,7 @@ def _actor(role: Role, args: argparse.Namespace) -> tuple[Run, Any]:
             from .cloud.rooms import BenchRooms
             from .cloud.sessions import SessionsSettings, serve_sessions
 
-            return serve_sessions, SessionsSettings(BenchRooms(cloud), _names(args.sessions))
+            return serve_sessions, SessionsSettings(BenchRooms(cloud), session_names(args.sessions))
 
 
 def _briefing(cloud: Path, changed: dict[str, Any]) -> tuple[Run, Any]:

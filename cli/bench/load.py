@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
 
 from warmxfer.client import new_id
@@ -77,6 +77,7 @@ class Load:
         self._config = WarmTransferConfig(destination, bridge_guard_s=0, **limits)
         self._primaries = primaries
         self._role = role
+        self._exit_stack = AsyncExitStack()
         self._ledger = Ledger(stack.directory, new_only=True)
         self._entries: list[Entry] = []
         self.sessions: dict[str, str] = {}
@@ -90,7 +91,8 @@ class Load:
         self._received_at = time.perf_counter()
 
     async def __aenter__(self) -> Load:
-        await self._stack.start_sessions(self._role, self._prefix, self._count, self._primaries)
+        sessions = self._stack.sessions(self._role, self._prefix, self._count, self._primaries)
+        self._names = await self._exit_stack.enter_async_context(sessions)
         listening = asyncio.Event()
         self._listener = asyncio.create_task(self._listen(listening))
         await listening.wait()
@@ -103,7 +105,7 @@ class Load:
         await asyncio.wait({self._listener})
         self._ledger.close()
         self._stack.ended_transfers += len(self.ended_at)
-        await self._stack.stop(self._role)
+        await self._exit_stack.aclose()
 
     async def run(self, in_flight: int, *, meter: UsageMeter | None = None) -> Sample:
         """Run a transfer for each session, `in_flight` at a time, and return what it took."""
@@ -133,7 +135,7 @@ class Load:
 
     async def request(self, number: int) -> str:
         """Request the transfer of one session and return its id."""
-        id, session = new_id(), f"{self._prefix}{number}"
+        id, session = new_id(), self._names[number]
         self.sessions[id], self.began_at[id] = session, time.perf_counter()
         await self._stack.client.request(WarmTransferRequest(session, self._config), id)
         return id

@@ -54,7 +54,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 FULL = Plan()
 QUICK = Plan(
     repeats=1,
-    shared_stack=StackSettings(briefing_jobs=300, ack_wait_s=ACK_WAIT_S, webhooks=True),
+    shared_stack=StackSettings(briefing_jobs=300, ack_wait_s=ACK_WAIT_S, spare_sessions=700, webhooks=True),
     sync_intervals=("2m",),
     bus_operations=200,
     one_at_a_time=20,

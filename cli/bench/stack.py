@@ -11,8 +11,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -29,12 +30,19 @@ ROLES: tuple[str, ...] = ("coordinator", "gateway", "summarizer", "briefing")
 PRIMARY, ANSWERS = "primary", "answers"
 """Processes that are started for each run: the AI sessions, or all other actors in one process."""
 BROKER = "broker"
+SPARE = "spare-"
 _PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
 
 
 def clean_environment() -> dict[str, str]:
     """Return the environment of a child process: without the user's own set-up."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
+
+
+def session_names(sessions: str) -> list[str]:
+    """Return the names in `prefix:from:to`."""
+    prefix, first, last = sessions.split(":") if sessions else ("", "0", "0")
+    return [f"{prefix}{number}" for number in range(int(first), int(last))]
 
 
 class StackSettings(Struct, frozen=True, kw_only=True):
@@ -46,6 +54,8 @@ class StackSettings(Struct, frozen=True, kw_only=True):
     """Consultations of one process; above the limit of the settings if need be."""
     ack_wait_s: float | None = None
     sync_interval: str = "2m"
+    spare_sessions: int = 0
+    """Sessions that one process attaches at the start, so that most loads need no process of their own."""
     webhooks: bool = False
     """Whether the gateway receives webhooks. `WebhookSender` sends them."""
 
@@ -64,6 +74,7 @@ class BenchStack:
         self.ended_transfers = 0
         """Of all loads so far."""
         self._exit_stack = AsyncExitStack()
+        self._spare_sessions = deque[str]()
         self._started = 0
 
     async def __aenter__(self) -> BenchStack:
@@ -73,6 +84,9 @@ class BenchStack:
             await self._exit_stack.enter_async_context(self.nats)
             self._exit_stack.push_async_callback(self._stop_all)
             await self.start_all()
+            if spare := self._settings.spare_sessions:
+                await self.start(PRIMARY, sessions=f"{SPARE}:0:{spare}")
+                self._spare_sessions.extend(session_names(f"{SPARE}:0:{spare}"))
             self.bus = await self._exit_stack.enter_async_context(
                 await Bus.connect(BusSettings(url=self.nats.url), name="bench")
             )
@@ -112,17 +126,30 @@ class BenchStack:
         self.processes.setdefault(role, []).append(process)
         return process
 
-    async def start_sessions(self, role: str, prefix: str, count: int, processes: int = 1) -> None:
-        """Attach sessions `<prefix>0` and so on, in as many processes of `role`: `PRIMARY` or `ANSWERS`."""
-        bounds = [count * number // processes for number in range(processes + 1)]
-        ranges = pairwise(bounds)
-        await asyncio.gather(
-            *(self.start(role, sessions=f"{prefix}:{first}:{last}") for first, last in ranges)
-        )
+    @asynccontextmanager
+    async def sessions(
+        self, role: str, prefix: str, count: int, processes: int = 1
+    ) -> AsyncIterator[list[str]]:
+        """Yield the names of so many attached sessions.
 
-    async def stop(self, role: str) -> None:
-        """Stop every process of `role`."""
-        await asyncio.gather(*(process.stop() for process in self.processes.pop(role, [])))
+        They are spare ones, or else `<prefix>0` and so on in as many new processes of `role`: `PRIMARY` or
+        `ANSWERS`. New processes end with the block.
+        """
+        if role == PRIMARY and processes == 1 and len(self._spare_sessions) >= count:
+            yield [self._spare_sessions.popleft() for _ in range(count)]
+            return
+        bounds = [count * number // processes for number in range(processes + 1)]
+        ranges = [f"{prefix}:{first}:{last}" for first, last in pairwise(bounds)]
+        started = await asyncio.gather(*(self.start(role, sessions=names) for names in ranges))
+        try:
+            yield session_names(f"{prefix}:0:{count}")
+        finally:
+            await asyncio.gather(*(self.stop(process) for process in started))
+
+    async def stop(self, process: ManagedProcess) -> None:
+        """Stop one process."""
+        self.processes[process.name].remove(process)
+        await process.stop()
 
     async def kill_all(self) -> None:
         """Kill every actor but the AI sessions by SIGKILL, at the same time."""
@@ -140,4 +167,5 @@ class BenchStack:
         return [each.name for group in self.processes.values() for each in group if not each.running]
 
     async def _stop_all(self) -> None:
-        await asyncio.gather(*(self.stop(role) for role in list(self.processes)))
+        processes = [process for group in self.processes.values() for process in group]
+        await asyncio.gather(*(self.stop(process) for process in processes))

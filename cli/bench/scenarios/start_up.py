@@ -76,6 +76,5 @@ async def _worker(stack: BenchStack, role: str, starts: int) -> Row:
         began_at = time.perf_counter()
         process = await stack.start(role)
         took_s.append(time.perf_counter() - began_at)
-        stack.processes[role].remove(process)
-        await process.stop()
+        await stack.stop(process)
     return Row(name=f"start.{role}", value=statistics.median(took_s), unit="s", runs=starts)
