@@ -126,10 +126,12 @@ async def _wait(stack: BenchStack, plan: Plan, waiting: Waiting, progress: Progr
         await load.wait(answered, ANSWERED_LIMIT_S)
         sample = await load.sample(meter, began_at, may_run=True)
     problems = (*sample.problems, *_problems(waiting, load, begun, answered), *webhooks.problems())
-    session_kb = sum(_grown_kb(bare, attached, waiting.count)[role] for role in (PRIMARY, BROKER))
+    rows = [_memory_row(waiting, grown, len(begun), problems)]
+    if plan.shared_stack is None:  # otherwise the sessions were attached before
+        session_kb = sum(_grown_kb(bare, attached, waiting.count)[role] for role in (PRIMARY, BROKER))
+        rows.append(Row(name=f"{waiting.name}.session", value=session_kb, unit="KB/session"))
     return [
-        _memory_row(waiting, grown, len(begun), problems),
-        Row(name=f"{waiting.name}.session", value=session_kb, unit="KB/session"),
+        *rows,
         *_idle_rows(waiting, idle, problems),
         Row(
             name=f"{waiting.name}.answered",

@@ -21,6 +21,7 @@ from warmxfer.cli.bench.cloud.calls import (
     MAX_CALLS,
     READY_NUMBER,
     RINGING_NUMBER,
+    SILENT_NUMBER,
     Calls,
     caller_call,
     supervisor_call,
@@ -128,6 +129,33 @@ async def test_a_supervisor_says_yes_to_a_question_after_its_end(tmp_path: Path)
         assert isinstance(second, SpeechEnded)
         assert isinstance(answer, UtteranceHeard)
         assert answer.participant_id == SUPERVISOR
+
+
+async def test_a_silent_supervisor_says_yes_when_the_benchmark_says_so(tmp_path: Path) -> None:
+    provider, ledger = BenchProvider(tmp_path), Ledger(tmp_path)
+    async with BenchRooms(tmp_path) as rooms:
+        room = client(rooms)
+        await room.join()
+        await provider.dial(order(SILENT_NUMBER))
+        assert (await next_events(room, 2))[1] == AudioStarted(SUPERVISOR)
+        room.say("Are you ready to take the call?")
+        (asked,) = await next_events(room, 1)
+        assert isinstance(asked, SpeechEnded)
+        ledger.append(Entry("yes", supervisor_call(SUPERVISOR)))
+        (answer,) = await next_events(room, 1)
+        assert isinstance(answer, UtteranceHeard)
+    await provider.aclose()
+    ledger.close()
+
+
+def test_a_reader_of_new_entries_does_not_read_what_was_before(tmp_path: Path) -> None:
+    writer = Ledger(tmp_path)
+    writer.append(Entry("end", "out-1"))
+    reader = Ledger(tmp_path, new_only=True)
+    writer.append(Entry("end", "out-2"))
+    assert [entry.call_id for entry in reader.read()] == ["out-2"]
+    writer.close()
+    reader.close()
 
 
 async def test_a_number_without_a_meaning_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from warmxfer.cli.bench.load import Progress
 from warmxfer.cli.bench.plan import QUICK, Plan
 from warmxfer.cli.bench.rows import Row, Target
 from warmxfer.cli.bench.scenarios import bus, recovery
+from warmxfer.cli.bench.stack_pool import StackPool
 from warmxfer.schemas import RetryableError
 
 FAST = Row(name="bus.publish", value=0.2, unit="ms", target=Target(1.0))
@@ -25,12 +26,12 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """Replace two scenarios: a row that meets its target, and a row that misses. Returns their plans."""
     plans: list[Plan] = []
 
-    async def fast(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+    async def fast(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
         progress("publish")
         plans.append(plan)
         yield FAST
 
-    async def slow(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+    async def slow(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
         yield SLOW
 
     monkeypatch.setattr(bus, "run", fast)
@@ -65,12 +66,12 @@ def test_json_is_one_object_a_row(in_process: InProcess, plans: list[Plan]) -> N
 def test_a_scenario_that_fails_is_a_row_that_misses_and_the_next_one_runs(
     in_process: InProcess, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(plan: Plan, progress: Progress) -> AsyncGenerator[Row, None]:
+    async def broken(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
         yield FAST
         raise RetryableError("the broker is away")
 
     monkeypatch.setattr(bus, "run", broken)
-    monkeypatch.setattr(recovery, "run", lambda plan, progress: _rows(FAST))
+    monkeypatch.setattr(recovery, "run", lambda plan, stacks, progress: _rows(FAST))
     result = in_process(*CHOSEN, "--json")
     assert result.code == 1
     assert [row["ok"] for row in result.values] == [True, False, True]

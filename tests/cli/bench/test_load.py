@@ -11,20 +11,21 @@ import pytest_asyncio
 from warmxfer.bus import Stored, subjects
 from warmxfer.cli.bench.cloud.calls import RINGING_NUMBER, supervisor_call
 from warmxfer.cli.bench.cloud.ledger import Entry, Ledger
+from warmxfer.cli.bench.cloud.webhooks import WebhookSender
 from warmxfer.cli.bench.floor_stack import FloorStack
 from warmxfer.cli.bench.load import Load
 from warmxfer.cli.bench.machine import UsageMeter
-from warmxfer.cli.bench.stack import ANSWERS, BenchStack
+from warmxfer.cli.bench.stack import ANSWERS, PRIMARY, BenchStack, StackSettings
 from warmxfer.cli.bench.transitions import transition_times
 from warmxfer.schemas import WarmTransferPhase, participant_ids
 
 LIMIT_S = 90.0
-COUNT = 3
+COUNT, SPARE = 3, 20
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack() -> AsyncIterator[BenchStack]:
-    async with BenchStack() as stack:
+    async with BenchStack(StackSettings(spare_sessions=SPARE, webhooks=True)) as stack:
         yield stack
 
 
@@ -70,21 +71,44 @@ async def test_a_transfer_that_does_not_end_fails_the_run_unless_it_may_wait(sta
         assert (await load.sample(meter, 0.0, may_run=True)).problems == ()
 
 
+async def test_a_ringing_phone_is_reported_to_the_gateway(stack: BenchStack) -> None:
+    async with (
+        asyncio.timeout(LIMIT_S),
+        Load(stack, "w", COUNT, number=RINGING_NUMBER, wait_limit_s=600.0) as load,
+        WebhookSender(stack.directory) as webhooks,
+    ):
+        ids = await load.request_all(range(COUNT))
+        assert await load.wait(ids, LIMIT_S, WarmTransferPhase.SUPERVISOR_DIALED)
+        while webhooks.taken < 2 * COUNT and not webhooks.problems():
+            await asyncio.sleep(0.01)
+        assert webhooks.problems() == []
+
+
+async def test_a_load_takes_spare_sessions_as_long_as_there_are_enough(stack: BenchStack) -> None:
+    async with asyncio.timeout(LIMIT_S), stack.sessions(PRIMARY, "s", SPARE + 1) as many:
+        assert many == [f"s{number}" for number in range(SPARE + 1)]
+        assert len(stack.processes[PRIMARY]) == 2
+        async with stack.sessions(PRIMARY, "t", 1) as one:
+            assert one[0].startswith("spare-")
+            assert len(stack.processes[PRIMARY]) == 2
+    assert len(stack.processes[PRIMARY]) == 1
+
+
 async def test_a_killed_actor_is_a_problem_of_the_run(stack: BenchStack) -> None:
     async with asyncio.timeout(LIMIT_S), Load(stack, "d", 1) as load:
         (summarizer,) = stack.processes["summarizer"]
         await summarizer.kill()
         sample = await load.sample(UsageMeter(stack.pids()), 0.0)
         assert "a summarizer process has ended by itself" in sample.problems
-        stack.processes["summarizer"].remove(summarizer)
+        await stack.stop(summarizer)
         await stack.start("summarizer")
 
 
 async def test_one_process_answers_for_all_other_actors() -> None:
-    counts = {"coordinator": 1, "gateway": 0, "summarizer": 0, "briefing": 0}
+    settings = StackSettings(counts={"gateway": 0, "summarizer": 0, "briefing": 0})
     async with (
         asyncio.timeout(LIMIT_S),
-        BenchStack(counts=counts) as stack,
+        BenchStack(settings) as stack,
         Load(stack, "e", COUNT, role=ANSWERS) as load,
     ):
         sample = await load.run(COUNT)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from warmxfer.cli.bench.machine import UsageMeter, cpu_s, memory_bytes
+from warmxfer.cli.bench.machine import UsageMeter, cpu_s, free_share, memory_bytes
 from warmxfer.cli.bench.throttle import throttled
 
 SPIN = [sys.executable, "-c", "while True: pass"]
@@ -55,6 +55,10 @@ def test_memory_grows_with_what_a_process_keeps() -> None:
     before = memory_bytes(os.getpid())
     kept = bytearray(os.urandom(8_000_000))
     assert memory_bytes(os.getpid()) - before > 0.9 * len(kept)
+
+
+def test_part_of_the_memory_is_free() -> None:
+    assert 0 < free_share() < 1
 
 
 async def test_a_throttled_process_gets_no_more_than_its_share(spinning: int) -> None:
