@@ -24,13 +24,15 @@ from warmxfer.actors.runtime.roles import Role
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.client import Client
 
-from ..local_stack.managed_process import ManagedProcess
+from ..local_stack.managed_process import START_TIMEOUT_S, ManagedProcess
 
 ROLES: tuple[str, ...] = ("coordinator", "gateway", "summarizer", "briefing")
 PRIMARY, ANSWERS = "primary", "answers"
 """Processes that are started for each run: the AI sessions, or all other actors in one process."""
 BROKER = "broker"
 SPARE = "spare-"
+MIN_ATTACHED_PER_S = 100
+"""Sessions that one process attaches in a second, at least."""
 _PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
 
 
@@ -106,7 +108,9 @@ class BenchStack:
         roles = [role for role, count in self._counts.items() for _ in range(count)]
         await asyncio.gather(*(self.start(role) for role in roles))
 
-    async def start(self, role: str, *, sessions: str = "") -> ManagedProcess:
+    async def start(
+        self, role: str, *, sessions: str = "", timeout_s: float = START_TIMEOUT_S
+    ) -> ManagedProcess:
         """Start one process of `role` and return it once it serves."""
         self._started += 1
         command = [sys.executable, "-m", "warmxfer.cli.bench.actor_process", role]
@@ -122,7 +126,7 @@ class BenchStack:
         if settings.ack_wait_s is not None:
             env["WARMXFER_ACK_WAIT_S"] = f"{settings.ack_wait_s:g}"
         log_path = self.directory / f"{role}-{self._started}.log"
-        process = await ManagedProcess.spawn(role, command, env, log_path)
+        process = await ManagedProcess.spawn(role, command, env, log_path, timeout_s=timeout_s)
         self.processes.setdefault(role, []).append(process)
         return process
 
@@ -140,7 +144,10 @@ class BenchStack:
             return
         bounds = [count * number // processes for number in range(processes + 1)]
         ranges = [f"{prefix}:{first}:{last}" for first, last in pairwise(bounds)]
-        started = await asyncio.gather(*(self.start(role, sessions=names) for names in ranges))
+        timeout_s = START_TIMEOUT_S + count / MIN_ATTACHED_PER_S
+        started = await asyncio.gather(
+            *(self.start(role, sessions=names, timeout_s=timeout_s) for names in ranges)
+        )
         try:
             yield session_names(f"{prefix}:0:{count}")
         finally:

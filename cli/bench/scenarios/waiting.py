@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import Literal
 
 import httpx
@@ -94,12 +94,17 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
         waits += [Waiting(few, "briefing"), Waiting(few, webhooks=False)]
     for waiting in waits:
         settings = StackSettings(briefing_jobs=waiting.count + SPARE_JOBS, webhooks=True)
-        async with stacks.open(settings) as stack:
-            for row in await _wait(stack, plan, waiting, progress):
+            async with (
+                stacks.open(settings) as stack,
+                aclosing(_wait(stack, plan, waiting, progress)) as rows,
+            ):
+            async for row in rows:
                 yield row
 
 
-async def _wait(stack: BenchStack, plan: Plan, waiting: Waiting, progress: Progress) -> list[Row]:
+async def _wait(
+    stack: BenchStack, plan: Plan, waiting: Waiting, progress: Progress
+) -> AsyncGenerator[Row, None]:
     progress(f"{waiting.name}: sessions attach")
     prefix = f"{waiting.name.replace('.', '-')}-"
     async with Load(stack, f"{prefix}warm-", plan.waiting_warm_up) as warm_up:
@@ -112,37 +117,20 @@ async def _wait(stack: BenchStack, plan: Plan, waiting: Waiting, progress: Progr
     ):
         await asyncio.sleep(plan.settle_s)
         attached = _memory(stack)
+        if plan.shared_stack is None:  # otherwise the sessions were attached before
+            yield _session_row(waiting, bare, attached)
         progress(f"{waiting.name}: transfers begin to wait")
         begun = await _begin(load, waiting)
         await webhooks.delivered(WEBHOOKS_LIMIT_S)
         await asyncio.sleep(plan.settle_s)
+        problems = (*_problems(waiting, load, begun), *webhooks.problems())
         grown = _grown_kb(attached, _memory(stack), max(len(begun), 1))
+        yield _memory_row(waiting, grown, len(begun), problems)
         progress(f"{waiting.name}: {len(begun)} wait")
-        idle = await _idle(stack, plan.idle_s)
-        answered = begun[: plan.finished]
-        progress(f"{waiting.name}: {len(answered)} are answered")
-        meter, began_at = UsageMeter(stack.pids()), time.perf_counter()
-        _answer(stack, waiting, answered)
-        await load.wait(answered, ANSWERED_LIMIT_S)
-        sample = await load.sample(meter, began_at, may_run=True)
-    problems = (*sample.problems, *_problems(waiting, load, begun, answered), *webhooks.problems())
-    rows = [_memory_row(waiting, grown, len(begun), problems)]
-    if plan.shared_stack is None:  # otherwise the sessions were attached before
-        session_kb = sum(_grown_kb(bare, attached, waiting.count)[role] for role in (PRIMARY, BROKER))
-        rows.append(Row(name=f"{waiting.name}.session", value=session_kb, unit="KB/session"))
-    return [
-        *rows,
-        *_idle_rows(waiting, idle, problems),
-        Row(
-            name=f"{waiting.name}.answered",
-            value=sample.seconds,
-            unit="s",
-            target=Target(FINISHED_S),
-            others_cpu=sample.usage.others_cpu,
-            note=f"from the answer of {len(answered)} supervisors to the last completion",
-            problems=problems,
-        ),
-    ]
+        for row in _idle_rows(waiting, await _idle(stack, plan.idle_s), problems):
+            yield row
+        progress(f"{waiting.name}: {min(plan.finished, len(begun))} are answered")
+        yield await _answered_row(stack, waiting, load, begun[: plan.finished])
 
 
 async def _begin(load: Load, waiting: Waiting) -> list[str]:
@@ -180,22 +168,35 @@ async def _stored(stack: BenchStack) -> int:
     return (await stack.bus.diagnose()).written
 
 
-def _answer(stack: BenchStack, waiting: Waiting, ids: Sequence[str]) -> None:
-    """Let the supervisors of these transfers answer their phones, or say yes."""
+async def _answered_row(stack: BenchStack, waiting: Waiting, load: Load, ids: Sequence[str]) -> Row:
+    """Let the supervisors of these transfers answer their phones, or say yes, and wait for the ends."""
+    meter, began_at = UsageMeter(stack.pids()), time.perf_counter()
     with closing(Ledger(stack.directory)) as ledger:
         for id in ids:
             call_id = supervisor_call(participant_ids.supervisor(id, 1))
             ledger.append(Entry("answer" if waiting.stage == "ringing" else "yes", call_id))
+    await load.wait(ids, ANSWERED_LIMIT_S)
+    sample = await load.sample(meter, began_at, may_run=True)
+    problems = list(sample.problems)
+    if incomplete := len(ids) - len(load.complete()):
+        problems.append(f"{incomplete} of {len(ids)} answered transfers are not complete")
+    return Row(
+        name=f"{waiting.name}.answered",
+        value=sample.seconds,
+        unit="s",
+        target=Target(FINISHED_S),
+        others_cpu=sample.usage.others_cpu,
+        note=f"from the answer of {len(ids)} supervisors to the last completion",
+        problems=tuple(problems),
+    )
 
 
-def _problems(waiting: Waiting, load: Load, begun: Sequence[str], answered: Sequence[str]) -> list[str]:
+def _problems(waiting: Waiting, load: Load, begun: Sequence[str]) -> list[str]:
     problems, requested = list[str](), len(load.sessions)
     if requested < min(waiting.count, MAIN_COUNT):
         problems.append(f"the memory of the machine carries only {requested} of {waiting.count} transfers")
     if len(begun) < requested:
         problems.append(f"{requested - len(begun)} of {requested} transfers did not begin to wait")
-    if incomplete := len(answered) - len(load.complete()):
-        problems.append(f"{incomplete} of {len(answered)} answered transfers are not complete")
     return problems
 
 
@@ -206,6 +207,11 @@ def _memory(stack: BenchStack) -> dict[str, int]:
 def _grown_kb(before: dict[str, int], after: dict[str, int], count: int) -> dict[str, float]:
     """Return by how much each role has grown, in KB for each of `count`."""
     return {role: (size - before[role]) / BYTES_PER_KB / count for role, size in after.items()}
+
+
+def _session_row(waiting: Waiting, bare: dict[str, int], attached: dict[str, int]) -> Row:
+    grown = _grown_kb(bare, attached, waiting.count)
+    return Row(name=f"{waiting.name}.session", value=grown[PRIMARY] + grown[BROKER], unit="KB/session")
 
 
 def _memory_row(waiting: Waiting, grown: dict[str, float], begun: int, problems: tuple[str, ...]) -> Row:

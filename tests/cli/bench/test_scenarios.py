@@ -6,7 +6,7 @@ Figures of so few transfers mean nothing, so no test looks at them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from importlib import import_module
 
 import pytest
@@ -103,7 +103,7 @@ async def test_after_a_failure_the_next_scenario_has_a_new_stack() -> None:
         async with stacks.open(none) as first:
             pass
 
-        async def fail(*_: object) -> AsyncIterator[Row]:
+        async def fail(*_: object) -> AsyncGenerator[Row, None]:
             raise RetryableError("the broker is away")
             yield
 
