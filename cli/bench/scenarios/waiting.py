@@ -94,10 +94,10 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
         waits += [Waiting(few, "briefing"), Waiting(few, webhooks=False)]
     for waiting in waits:
         settings = StackSettings(briefing_jobs=waiting.count + SPARE_JOBS, webhooks=True)
-            async with (
-                stacks.open(settings) as stack,
-                aclosing(_wait(stack, plan, waiting, progress)) as rows,
-            ):
+        async with (
+            stacks.open(settings) as stack,
+            aclosing(_wait(stack, plan, waiting, progress)) as rows,
+        ):
             async for row in rows:
                 yield row
 
