@@ -6,6 +6,7 @@ Every wait has a limit. A transfer that has not ended by then is a problem of it
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from warmxfer.client import new_id
 from warmxfer.schemas import (
     Outcome,
     PhaseChanged,
+    RetryableError,
     SIPDestination,
     WarmTransferConfig,
     WarmTransferPhase,
@@ -35,6 +37,7 @@ TRANSFER_LIMIT_S = 60.0
 WAIT_LIMITS = ("supervisor_join_timeout_s", "briefing_timeout_s")
 MAX_SHOWN = 5
 REQUESTS_AT_ONCE = 200
+LOOKED_UP_AT_ONCE = 200
 MISSED_CHECK_S = 2.0
 """After so long without any phase, the transfers that have not ended are looked up: a phase may be missed."""
 
@@ -89,6 +92,7 @@ class Load:
         self._waits: dict[str, _Wait] = {}
         """By transfer. Each transfer is waited for at one place at a time."""
         self._received_at = time.perf_counter()
+        self._failed_look_ups = 0
 
     async def __aenter__(self) -> Load:
         sessions = self._stack.sessions(self._role, self._prefix, self._count, self._primaries)
@@ -107,7 +111,7 @@ class Load:
         self._stack.ended_transfers += len(self.ended_at)
         await self._exit_stack.aclose()
 
-    async def run(self, in_flight: int, *, meter: UsageMeter | None = None) -> Sample:
+    async def run(self, in_flight: int) -> Sample:
         """Run a transfer for each session, `in_flight` at a time, and return what it took."""
         numbers = iter(range(self._count))
 
@@ -116,7 +120,7 @@ class Load:
                 id = await self.request(number)
                 await self.wait([id], TRANSFER_LIMIT_S)
 
-        meter, began_at = meter or UsageMeter(self._stack.pids()), time.perf_counter()
+        meter, began_at = UsageMeter(self._stack.pids()), time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
             for _ in range(min(in_flight, self._count)):
                 tasks.create_task(work())
@@ -177,6 +181,8 @@ class Load:
             outcomes.pop("running", None)
         problems = check_ledger(self._entries, self.sessions, complete)
         if outcomes:
+            if self._failed_look_ups:
+                problems.append(f"the broker did not answer {self._failed_look_ups} look-ups of phases")
             found = ", ".join(f"{count} {word}" for word, count in outcomes.most_common(MAX_SHOWN))
             problems.append(f"{outcomes.total()} of {len(self.sessions)} transfers are not complete: {found}")
         problems += [f"a {role} process has ended by itself" for role in self._stack.ended()]
@@ -239,15 +245,14 @@ class Load:
             if not wait.ids:
                 wait.over.set()
 
-    async def _look_up(self, ids: Iterable[str]) -> None:
-        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
-
-        async def look_up(id: str) -> None:
-            async with slots:
+    async def _look_up(self, ids: Sequence[str]) -> None:
+        """Note the stored phases of a few of these transfers. Ends at a failure: `wait` looks again."""
+        try:
+            for id in random.sample(ids, min(len(ids), LOOKED_UP_AT_ONCE)):
                 for phase in await self._stack.client.history(id):
                     self._note(id, phase)
-
-        await asyncio.gather(*(look_up(id) for id in ids))
+        except RetryableError:
+            self._failed_look_ups += 1
 
 
 Progress = Callable[[str], None]
