@@ -44,6 +44,8 @@ class BrokerReport:
     queues: dict[str, ConsumerBacklog | None]
     services: Counter[str] = field(default_factory=Counter[str])
     """Number of processes that replied, by registered service name."""
+    written: int = 0
+    """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
 
 
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
@@ -67,6 +69,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         replicas=int(stream["config"]["num_replicas"]) if stream else 0,
         queues=queues,
         services=await _ping_services(connection),
+        written=int(stream["state"]["last_seq"]) if stream else 0,
     )
 
 
