@@ -6,7 +6,7 @@ Each script runs with upstream and with warmxfer, in one process, against the sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,11 +81,11 @@ async def run(
     number: str = READY,
     *,
     script: Callable[[Run], Any] | None = None,
-    from_tool: bool = True,
+    start: Callable[[Run], Awaitable[Any]] | None = None,
     settings: dict[str, Any] | None = None,
     **config: Any,
 ) -> tuple[Any, Run]:
-    """Run one transfer to its end; return what its requester got."""
+    """Run one transfer to its end; return what its requester got. `start` requests it outside of a tool."""
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(upstream_cloud(local_stack))
@@ -103,11 +103,18 @@ async def run(
         if script:
             script(one)
         async with asyncio.timeout(ENDS_S):
-            if from_tool:
-                await live.stt.transcribe("Get me a supervisor.")
-                return await agent.ending, one
-            waiting = live.session.warm_transfer(agent.config)
-            return await asyncio.create_task(waiting, context=live.meeting.context), one
+            if start:
+                return await asyncio.create_task(_awaited(start(one)), context=live.meeting.context), one
+            await live.stt.transcribe("Get me a supervisor.")
+            return await agent.ending, one
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
+
+
+async def request(one: Run) -> Any:
+    return await one.live.session.warm_transfer(one.agent.config)
 
 
 # ── the summary is asked for twice ───────────────────────────────────────────────────────────────
@@ -166,7 +173,7 @@ async def test_a_handler_may_speak(
         one.live.session.on_warm_transfer(phase, callback=speak)
         one.live.tts.speech_s = 0.3
 
-    result, one = await run(local_stack, with_warmxfer, DECLINES, script=script, from_tool=from_tool)
+    result, one = await run(local_stack, with_warmxfer, DECLINES, script=script, start=None if from_tool else request)
     assert result.error == "declined"
     (spoken,) = speaking
     await spoken

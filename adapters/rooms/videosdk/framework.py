@@ -41,6 +41,8 @@ WarmTransferConfig: TypeAlias = warm_transfer.WarmTransferConfig
 WarmTransferPhase: TypeAlias = warm_transfer.WarmTransferPhase
 WarmTransferResult: TypeAlias = warm_transfer.WarmTransferResult
 UpstreamError: TypeAlias = warm_transfer.WarmTransferError
+UpstreamRunner: TypeAlias = warm_transfer.WarmTransferRunner
+UpstreamAgent: TypeAlias = warm_transfer.WarmTransferAgent
 VideoSDKHandler: TypeAlias = room_handler.VideoSDKHandler
 ParticipantHandler: TypeAlias = participant_event_handler.ParticipantHandler
 
@@ -135,6 +137,16 @@ def set_transfer_task(session: Any, task: asyncio.Task[Any] | None) -> None:
     """Mark a warm transfer as running in `task`, or as over (1.0.30)."""
     session._warm_transfer_in_progress = task is not None
     session._warm_transfer_task = task
+
+
+def parts_of_runner(runner: Any) -> tuple[Any, Any]:
+    """Return session and configuration of upstream's runner (1.0.30)."""
+    return runner._session, runner._config
+
+
+def summary_of_agent(agent: Any) -> str:
+    """Return the summary that upstream's briefing agent was made with (1.0.30)."""
+    return agent._summary
 
 
 # ── pipeline and tools ───────────────────────────────────────────────────────────────────────────

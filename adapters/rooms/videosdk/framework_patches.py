@@ -1,4 +1,4 @@
-"""Changes to the framework at run time: garbage collection, server list, input on hold.
+"""Changes to the framework at run time: garbage collection, server list, input on hold, requested transfers.
 
 Read in `videosdk-agents` 1.0.30; see `framework.py`.
 """
@@ -12,12 +12,12 @@ import gc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import videosdk.utils as library
 
-from .framework import pause_wake_up, restart_wake_up
+from .framework import AgentSession, UpstreamRunner, parts_of_runner, pause_wake_up, restart_wake_up
 from .framework_speech import queue_behind_line, sends_audio_to_model
 
 # ── garbage collection ───────────────────────────────────────────────────────────────────────────
@@ -73,6 +73,34 @@ def answer_server_requests(known: Callable[[], Any]) -> None:
             return known() or requests.post(url, **question)
 
     library.requests = KnownServers
+
+
+# ── requested transfers ──────────────────────────────────────────────────────────────────────────
+
+Requested = Callable[[Any, Any], Awaitable[Any]]
+"""Carries out a transfer of a session by a configuration."""
+
+
+def divert_transfers(ours: Callable[[Any, Any], bool], transfer: Requested, run: Requested) -> None:
+    """Carry out by `transfer` and `run` the transfers that are `ours`; upstream carries out the others.
+
+    `transfer` replaces `AgentSession.warm_transfer`, `run` replaces `WarmTransferRunner.run`. A subclass of
+    the runner keeps its own `run`: it changes parts that only upstream has.
+    """
+    upstream_transfer, upstream_run = AgentSession.warm_transfer, UpstreamRunner.run
+
+    @wraps(upstream_transfer)
+    async def warm_transfer(self: Any, config: Any) -> Any:
+        return await (transfer(self, config) if ours(self, config) else upstream_transfer(self, config))
+
+    @wraps(upstream_run)
+    async def run_transfer(self: Any) -> Any:
+        session, config = parts_of_runner(self)
+        diverted = type(self) is UpstreamRunner and ours(session, config)
+        return await (run(session, config) if diverted else upstream_run(self))
+
+    AgentSession.warm_transfer = warm_transfer
+    UpstreamRunner.run = run_transfer
 
 
 # ── input on hold ────────────────────────────────────────────────────────────────────────────────
