@@ -54,16 +54,16 @@ class WarmTransferAgent(framework.UpstreamAgent):
     async def on_enter(self) -> None:
         """Brief the supervisor once their audio is live."""
         summary = summary_of_agent(self)
-        self.chat_context.add_message(
-            role=ChatRole.SYSTEM, content=f"CALL SUMMARY TO BRIEF SUPERVISOR:\n{summary}"
-        )
+        context: Any = self.chat_context
+        session: Any = self.session
+        context.add_message(role=ChatRole.SYSTEM, content=f"CALL SUMMARY TO BRIEF SUPERVISOR:\n{summary}")
         await self.supervisor_ready_event.wait()
         lines = SpokenLines()
         for line in (lines.greeting, summary, lines.question):
             if self.briefing_failed_event.is_set():
                 return  # also set when the session closes
             try:
-                said = await self.session.say(line)
+                said = await session.say(line)
             except Exception as error:  # a vendor's component may raise anything
                 log.error("briefing_line_failed", error=type(error).__name__)
                 return

@@ -38,7 +38,8 @@ def test_every_public_name_of_upstream_has_its_counterpart() -> None:
     for name in warm_transfer.__all__:
         upstream, counterpart = getattr(warm_transfer, name), getattr(ours, name)
         assert counterpart.__name__ == upstream.__name__ == name
-        assert list(signature(counterpart).parameters) == list(signature(upstream).parameters)
+        if not issubclass(upstream, Exception):
+            assert list(signature(counterpart).parameters) == list(signature(upstream).parameters)
     assert {each.name for each in fields(ours.WarmTransferConfig)} == {
         each.name for each in fields(warm_transfer.WarmTransferConfig)
     }
@@ -58,6 +59,8 @@ async def test_a_script_with_one_changed_import_is_carried_out_by_warmxfer(
     assert _by_warmxfer(recorded)
     assert sorted(recorded.names) == sorted(upstream.names)
     assert recorded.last == upstream.last
+    end: Any
+    upstream_end: Any
     (end,), (upstream_end,) = recorded.ends, upstream.ends
     assert type(end) is type(upstream_end)
     assert (end.success, end.error) == (upstream_end.success, upstream_end.error)
@@ -133,11 +136,25 @@ async def test_each_tool_sets_its_event(kind: Any) -> None:
     assert kind(SUMMARY, "Be brief.").instructions == kind(SUMMARY, instructions="Be brief.").instructions
     ready, declined, voicemail = kind(SUMMARY), kind(SUMMARY), kind(SUMMARY)
     assert await ready.done_briefing() == "Connecting the caller now. Stand by."
-    assert await declined.decline_transfer("busy") == "Understood. The caller will be kept with the primary agent."
+    assert (
+        await declined.decline_transfer("busy")
+        == "Understood. The caller will be kept with the primary agent."
+    )
     assert await voicemail.voicemail_detected() == "Voicemail detected; aborting transfer."
-    assert [each.briefing_done_event.is_set() for each in (ready, declined, voicemail)] == [True, False, False]
-    assert [each.briefing_failed_event.is_set() for each in (ready, declined, voicemail)] == [False, True, True]
-    assert (declined._briefing_failure_reason, voicemail._briefing_failure_reason) == ("declined", "voicemail")
+    assert [each.briefing_done_event.is_set() for each in (ready, declined, voicemail)] == [
+        True,
+        False,
+        False,
+    ]
+    assert [each.briefing_failed_event.is_set() for each in (ready, declined, voicemail)] == [
+        False,
+        True,
+        True,
+    ]
+    assert (declined._briefing_failure_reason, voicemail._briefing_failure_reason) == (
+        "declined",
+        "voicemail",
+    )
 
 
 async def open_briefing(call: Any, kind: Any, *script: Any) -> tuple[asyncio.Task[Call], Any]:
@@ -153,7 +170,9 @@ async def open_briefing(call: Any, kind: Any, *script: Any) -> tuple[asyncio.Tas
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-async def test_it_briefs_once_the_supervisor_is_there_and_the_model_calls_a_tool(call: Any, kind: Any) -> None:
+async def test_it_briefs_once_the_supervisor_is_there_and_the_model_calls_a_tool(
+    call: Any, kind: Any
+) -> None:
     word_for_word = kind is ours.WarmTransferAgent
     narration = [] if word_for_word else [f"{SUMMARY} Are you ready?"]
     opening, agent = await open_briefing(call, kind, *narration, ("done_briefing", {}))
@@ -161,9 +180,9 @@ async def test_it_briefs_once_the_supervisor_is_there_and_the_model_calls_a_tool
     assert not opening.done(), "it waits for the supervisor"
     agent.supervisor_ready_event.set()
     live = await opening
-    await until(lambda: live.tts.has_said("ready?") or live.tts.has_said(SpokenLines().question))
+    await until(lambda: len(live.tts.said) == (3 if word_for_word else 2))
     assert live.tts.has_said(SpokenLines().greeting)
-    assert live.tts.has_said(SUMMARY)
+    assert live.tts.has_said(SUMMARY if word_for_word else narration[0])
     assert len(live.llm.requests) == len(narration)
     await live.stt.transcribe("Yes.")
     await until(agent.briefing_done_event.is_set)

@@ -51,7 +51,9 @@ class FailingLLM(ScriptedLLM):
         self.requests.append(messages.to_dict()["items"])
         failure = self.failures.pop(0) if self.failures else ""
         if failure != "raises":
-            yield LLMResponse(content={"": SUMMARY, "breaks off": "Ann w"}.get(failure, " "), role=ChatRole.ASSISTANT)
+            yield LLMResponse(
+                content={"": SUMMARY, "breaks off": "Ann w"}.get(failure, " "), role=ChatRole.ASSISTANT
+            )
         if failure in ("raises", "breaks off"):
             raise RuntimeError("503 overloaded")
 
@@ -131,7 +133,9 @@ async def request(one: Run) -> Any:
         (["empty", "raises"], False),
     ],
 )
-async def test_a_model_that_fails_once_is_asked_again_as_upstream_does(failures: list[str], said: bool) -> None:
+async def test_a_model_that_fails_once_is_asked_again_as_upstream_does(
+    failures: list[str], said: bool
+) -> None:
     upstream, ours = FailingLLM(*failures), FailingLLM(*failures)
     history = [{"type": "message", "role": "user", "content": ["I was charged twice."]}]
     theirs = await _summarize_history(upstream, history)
@@ -147,7 +151,9 @@ async def test_the_supervisor_hears_the_second_summary(local_stack: LocalStack, 
     result, one = await run(local_stack, with_warmxfer, summary_llm=FailingLLM("raises"))
     assert isinstance(result, WarmTransferResult), result
     assert result.summary == SUMMARY
-    assert [each["data"]["summary"] for each in one.payloads if each["phase"].value == "summary_ready"] == [SUMMARY]
+    assert [each["data"]["summary"] for each in one.payloads if each["phase"].value == "summary_ready"] == [
+        SUMMARY
+    ]
 
 
 # ── say() in a handler ───────────────────────────────────────────────────────────────────────────
@@ -173,7 +179,9 @@ async def test_a_handler_may_speak(
         one.live.session.on_warm_transfer(phase, callback=speak)
         one.live.tts.speech_s = 0.3
 
-    result, one = await run(local_stack, with_warmxfer, DECLINES, script=script, start=None if from_tool else request)
+    result, one = await run(
+        local_stack, with_warmxfer, DECLINES, script=script, start=None if from_tool else request
+    )
     assert result.error == "declined"
     (spoken,) = speaking
     await spoken
