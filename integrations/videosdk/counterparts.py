@@ -47,7 +47,7 @@ class WarmTransferAgent(framework.UpstreamAgent):
     """An agent that briefs a supervisor in a session of the user's own, with upstream's events and tools.
 
     It waits for `supervisor_ready_event`. Then it says greeting, summary and question, each word for word;
-    upstream lets the model narrate. If the supervisor interrupts, the model replies, and the rest is not said.
+    upstream lets the model narrate. If the supervisor interrupts, the model replies; the rest is not said.
     The model calls `done_briefing`, `decline_transfer` or `voicemail_detected`.
     """
 

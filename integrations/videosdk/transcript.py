@@ -14,7 +14,7 @@ from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
 ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assistant": "agent"}
 ATTEMPTS: Final = 2
-"""How often the model is asked for a summary: upstream asks again after an error and after an empty answer."""
+"""How often the model is asked for a summary: upstream asks again after an error or an empty answer."""
 
 log = structlog.get_logger(__name__)
 
