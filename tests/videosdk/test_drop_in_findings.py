@@ -13,18 +13,21 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from videosdk.agents import LLMResponse
+from videosdk.agents import LLMResponse, Pipeline
 from videosdk.agents.llm.chat_context import ChatContext, ChatRole
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferResult
 from videosdk.agents.warm_transfer._runner import _FALLBACK_SUMMARY, _summarize_history
 
+from warmxfer.adapters.rooms import PipelineFactory, UtteranceHeard, VoicemailSuspected
 from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack
+from warmxfer.integrations.videosdk.prebuilt_pipeline import PrebuiltPipeline
 from warmxfer.integrations.videosdk.transcript import summarize
-from warmxfer.schemas import TranscriptTurn
+from warmxfer.schemas import RetryableError, TranscriptTurn
 
 from .hazard_runner import HOLD_LINE, TIME_SCALE
-from .offline import SUMMARY, Call, OfflineTTS, ScriptedLLM
+from .offline import SUMMARY, Call, Meeting, OfflineTTS, ScriptedLLM
+from .room_fixture import SUPERVISOR, Consultation, EventRecorder, offline
 from .test_session_adapter import until
 from .upstream_fixture import (
     AgentConnections,
@@ -212,3 +215,79 @@ async def test_a_line_of_the_user_is_said_after_the_hold_line(call: Any, interru
         "Onemoment.",
         "Icouldnotreachthem.",
     ]
+
+
+# ── the user's function makes one pipeline ───────────────────────────────────────────────────────
+
+
+class RefusingMeeting(Meeting):
+    async def async_join(self) -> None:
+        self._emit("on_error", "Failed to Join in the Meeting")
+
+
+@pytest.mark.parametrize("detector", [None, ScriptedLLM("yes")], ids=["without", "with a detector"])
+async def test_the_function_is_called_once_although_a_room_is_joined_late(
+    monkeypatch: pytest.MonkeyPatch, detector: ScriptedLLM | None
+) -> None:
+    """Upstream joins once; warmxfer tries again, with the pipeline that was not used."""
+    monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
+    consultation, made = offline(monkeypatch, Consultation(llm=None)), list[Pipeline]()
+
+    def make(_: Any) -> Pipeline:
+        made.append(consultation.pipeline())
+        return made[-1]
+
+    prebuilt = PrebuiltPipeline(make)
+    prebuilt.prepare()
+    consultation.factory = PipelineFactory(
+        "briefing",
+        prebuilt.take,
+        "config.briefing_pipeline_factory",
+        detector,
+        prebuilt.scope,
+        prebuilt.give_back,
+    )
+    client = consultation.client()
+    consultation.make_meeting = lambda config: RefusingMeeting(**config)
+    for _ in range(2):
+        with pytest.raises(RetryableError, match="room-1"):
+            await client.join()
+    consultation.make_meeting = lambda config: Meeting(**config)
+    await client.join()
+    recorder = EventRecorder(client)
+    await consultation.stt.transcribe("Leave a message after the tone.")
+    expected = (
+        VoicemailSuspected(SUPERVISOR)
+        if detector
+        else UtteranceHeard(SUPERVISOR, "Leave a message after the tone.")
+    )
+    await recorder.wait_for(expected)
+    assert recorder.seen.count(expected) == 1
+    await client.say("Hello.").ended
+    assert consultation.tts.has_said("Hello.")
+    assert len(made) == 1
+    await client.leave()
+    await prebuilt.close()
+
+
+async def test_a_pipeline_that_was_never_used_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    consultation = offline(monkeypatch, Consultation())
+    closed: list[str] = []
+    prebuilt = PrebuiltPipeline(lambda _: consultation.pipeline())
+    pipeline = prebuilt.prepare()
+
+    async def cleanup() -> None:
+        closed.append("pipeline")
+
+    monkeypatch.setattr(pipeline, "cleanup", cleanup)
+    consultation.factory = PipelineFactory(
+        "briefing", prebuilt.take, scope=prebuilt.scope, give_back=prebuilt.give_back
+    )
+    consultation.make_meeting = lambda config: RefusingMeeting(**config)
+    client = consultation.client()
+    with pytest.raises(RetryableError, match="room-1"):
+        await client.join()
+    await client.leave()
+    assert closed == []
+    await prebuilt.close()
+    assert closed == ["pipeline"]

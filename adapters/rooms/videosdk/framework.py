@@ -75,6 +75,22 @@ def set_pipeline(context: Any, pipeline: Any) -> None:
     context._set_pipeline_internal(pipeline)
 
 
+class _NoPipeline:
+    """Stands for the pipeline of a session that gave it away."""
+
+    async def cleanup(self) -> None:
+        """Do nothing."""
+
+
+def detach_pipeline(session: Any, context: Any) -> None:
+    """Let the end of `session` and of its job `context` leave the pipeline as it is (1.0.30)."""
+    # With a voicemail detector the session receives an event of the pipeline, which another session will use.
+    if getattr(session, "voice_mail_detector", None) is not None:
+        session.pipeline.off("voicemail_result", session._handle_voicemail_result)
+    session.pipeline = _NoPipeline()
+    context._pipeline = None
+
+
 def context_of(session: Any) -> Any:
     """Return the session's `JobContext`, or None (1.0.30)."""
     return getattr(session, "_job_context", None)
