@@ -115,11 +115,11 @@ class Rereads:
     def _run(self) -> None:
         if self._context is not None:
             self._due = asyncio.Event()
-            self._task = asyncio.create_task(self._read_all(), name=self._name, context=self._context)
+            self._task = asyncio.create_task(
+                self._read_all(self._due), name=self._name, context=self._context
+            )
 
-    async def _read_all(self) -> None:
-        due = self._due
-        assert due is not None
+    async def _read_all(self, due: asyncio.Event) -> None:
         try:
             while True:
                 try:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import structlog
 from nats.aio.subscription import Subscription as NatsSubscription
-from nats.errors import BadSubjectError, ConnectionClosedError, ConnectionDrainingError
+from nats.errors import Error
 
 from .connection import Connection, has_no_responders
 from .dead_letters import describe_error
@@ -96,8 +96,8 @@ class Responder:
         headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
         try:
             self._connection.client.send(msg.reply, data, headers=headers)
-        except (BadSubjectError, ConnectionClosedError, ConnectionDrainingError):
-            log.warning("reply_send_failed", subject=msg.subject)
+        except Error as error:
+            log.warning("reply_send_failed", subject=msg.subject, error=str(error))
 
 
 async def request(connection: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:

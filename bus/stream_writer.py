@@ -204,6 +204,8 @@ def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tupl
     answer = _decode_acknowledgement(reply.data)
     failure = answer.error
     if failure is None:
+        if answer.seq == 0:
+            raise InternalError(f"The broker acknowledged a message for {subject} without its number")
         return answer.seq, answer.duplicate
     code, description = failure.err_code, failure.description
     if code in _WRONG_LAST:

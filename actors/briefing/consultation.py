@@ -130,7 +130,8 @@ class Consultation:
         self._inputs = SmallQueue[ConsultationInput](MAX_QUEUED_INPUTS)
         self._other_participants: set[str] = set()
         self._own_tasks: set[asyncio.Task[None]] = set()
-        self._reconnects = 0
+        self._reconnected = False
+        self._republishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run the consultation to its end.
@@ -303,31 +304,28 @@ class Consultation:
         else:
             self._inputs.put_nowait(received)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task that ends with the consultation."""
         task = asyncio.create_task(work)
         self._own_tasks.add(task)
         task.add_done_callback(self._own_tasks.discard)
         task.add_done_callback(log_task_failure)
+        return task
 
     async def _on_reconnect(self) -> None:
-        self._reconnects += 1
-        if self._reconnects == 1:
-            self._start(self._publish_again())
+        self._reconnected = True
+        if self._republishing is None or self._republishing.done():
+            self._republishing = self._start(self._publish_again())
 
     async def _publish_again(self) -> None:
         """After a reconnect, publish again what the stream has lost of a transfer that is live."""
-        try:
-            while self._reconnects:
-                self._reconnects = 1
-                try:
-                    if await self._live_after_reconnect():
-                        await self._events.publish_again()
-                except RetryableError as error:
-                    self._log.warning("events_not_published_again", why=str(error))
-                self._reconnects -= 1
-        finally:
-            self._reconnects = 0
+        while self._reconnected:
+            self._reconnected = False
+            try:
+                if await self._live_after_reconnect():
+                    await self._events.publish_again()
+            except RetryableError as error:
+                self._log.warning("events_not_published_again", why=str(error))
 
     async def _live_after_reconnect(self) -> bool:
         """Return whether the transfer is live. The coordinators reconnect at the same time, so ask again."""

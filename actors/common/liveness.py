@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -49,7 +50,10 @@ async def is_live(bus: Bus, transfer_id: str, timeout_s: float) -> bool | None:
 
 
 async def ask(bus: Bus, transfer_ids: Sequence[str], timeout_s: float) -> dict[str, Liveness]:
-    """Return the replies about `transfer_ids`. A transfer is missing if no coordinator replied about it."""
+    """Return the replies about `transfer_ids`. A transfer is missing if no coordinator replied about it.
+
+    Takes `timeout_s`, and as long again where each transfer is asked for alone.
+    """
     first, *more = transfer_ids
     reply = await _query(bus, LivenessQuery(first, more), timeout_s)
     if reply is None:
@@ -64,7 +68,9 @@ async def ask(bus: Bus, transfer_ids: Sequence[str], timeout_s: float) -> dict[s
         if one is not None:
             replies[transfer_id] = one
 
-    await asyncio.gather(*(ask_one(each) for each in more))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await asyncio.gather(*(ask_one(each) for each in more))
     return replies
 
 

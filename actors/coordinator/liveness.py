@@ -109,18 +109,21 @@ class TransferLiveness:
             raise InvalidRequest(
                 f"more has {len(asked.more)} transfers; ask about {MAX_LIVENESS_QUERY} at most in all"
             )
-        span = await self._read_span()
-        first, *more = await asyncio.gather(
-            *(self._liveness_of(id, span) for id in (asked.transfer_id, *asked.more))
-        )
+        span, ids = await self._read_span(), (asked.transfer_id, *asked.more)
+        now, clock_s, found = self._clock.now(), _monotonic_s(), dict[str, Liveness]()
+        # Without a span of the stream nothing cached is used.
+        if span is not None:
+            for id in ids:
+                if (stage := self._cache.live_stage(id, span, now, clock_s)) is not None:
+                    found[id] = Liveness(True, stage)
+        # Only these get a task each: most queries are about hundreds of transfers that are known to be live.
+        unknown = [id for id in dict.fromkeys(ids) if id not in found]
+        found |= zip(unknown, await asyncio.gather(*map(self._read_liveness, unknown)), strict=True)
+        first, *more = (found[id] for id in ids)
         return encode(LivenessReply(first.live, first.stage, more))
 
-    async def _liveness_of(self, id: str, span: StreamSpan | None) -> Liveness:
-        """Return the liveness of one transfer. Without a span of the stream nothing cached is used."""
-        now, clock_s = self._clock.now(), _monotonic_s()
-        stage = None if span is None else self._cache.live_stage(id, span, now, clock_s)
-        if stage is not None:
-            return Liveness(True, stage)
+    async def _read_liveness(self, id: str) -> Liveness:
+        """Return the liveness of one transfer as its newest record says."""
         self._cache.drop(id)
         async with self._reads:
             entry = await self._log.get_last(id)

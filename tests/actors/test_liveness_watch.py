@@ -85,6 +85,26 @@ async def test_a_coordinator_of_an_older_version_is_asked_for_one_transfer_at_a_
     }
 
 
+async def test_single_queries_without_a_reply_take_one_timeout_in_all(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease depends on it: one timeout for each query would let many held callers wait for minutes."""
+    monkeypatch.setattr(liveness, "SINGLE_QUERIES", 1)
+    coordinator, asked = FakeCoordinator(old=True), list[str]()
+
+    async def answer_few(message: LiveMessage) -> bytes:
+        reply = await coordinator.answer(message)
+        asked.append(coordinator.queries[-1][0])
+        if len(asked) > 2:
+            await asyncio.sleep(10)
+        return reply
+
+    async with bus.serve(subjects.ASK_LIVENESS, answer_few):
+        replies = await liveness.ask(bus, ["t-1", "t-2", "t-3", "t-4", "t-5"], 0.5)
+    assert asked == ["t-1", "t-2", "t-3"]
+    assert set(replies) == {"t-1", "t-2"}
+
+
 async def test_many_transfers_are_asked_for_in_several_queries(bus: Bus) -> None:
     coordinator, ids = FakeCoordinator(), [f"t-{n}" for n in range(MAX_LIVENESS_QUERY + 1)]
     with ExitStack() as stack:

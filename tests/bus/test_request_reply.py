@@ -42,6 +42,19 @@ async def test_without_a_server_a_request_fails_at_once(bus: Bus, subject: str) 
     assert asyncio.get_running_loop().time() - started < 1
 
 
+async def test_a_reply_that_is_too_large_is_logged(bus: Bus, subject: str) -> None:
+    """Regression: the task of the reply failed, and only the garbage collector reported it."""
+
+    async def reply(_: LiveMessage) -> bytes:
+        return bytes(2 * bus._connection.client.max_payload)
+
+    with capture_logs() as logs:
+        async with bus.serve(subject, reply):
+            with pytest.raises(NoReply):
+                await bus.request(subject, b"", 0.2)
+    assert [each["event"] for each in logs] == ["reply_send_failed"]
+
+
 async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_reply, "REPLY_DEADLINE_S", 0.3)
 

@@ -12,6 +12,7 @@ from warmxfer.bus import (
     BusSettings,
     InternalError,
     InvalidRequest,
+    LiveMessage,
     Outgoing,
     StaleWrite,
     Unavailable,
@@ -64,6 +65,18 @@ async def test_a_write_with_a_lost_acknowledgement_finds_its_own_message(
     seq = await bus.publish(subject, b"mine", msg_id=f"{transfer_id}.1", expect_last=0)
     assert calls.count(subject) == 2
     assert [(s.seq, s.data) for s in await bus.history(subject, 10)] == [(seq, b"mine")]
+
+
+async def test_an_acknowledgement_without_a_number_stored_nothing(bus: Bus, transfer_id: str) -> None:
+    """A process other than the broker answered. A number of 0 would look like a message that was stored."""
+
+    async def answer(_: LiveMessage) -> bytes:
+        return b"{}"
+
+    subject = subjects.ask_history(transfer_id)
+    async with bus.serve(subject, answer):
+        with pytest.raises(InternalError, match=f"{subject} without its number"):
+            await bus.publish(subject, b"one")
 
 
 @pytest.mark.parametrize("their_id", ["2", "1"], ids=["another id", "the same id"])

@@ -123,9 +123,10 @@ async def test_a_ready_supervisor_is_briefed_asked_and_connected(briefing: Brief
     await briefing.consultation.stt.transcribe("Yes, put them through.")
     await briefing.driver.wait_for(SupervisorReady)
     await until(lambda: briefing.consultation.tts.has_said(CONNECTING))
-    assert [type(event) for event in await briefing.end()] == [
+    # Their join is an event of its own only if their audio starts later.
+    types = [type(event) for event in await briefing.end()]
+    assert [each for each in types if each is not ParticipantJoined] == [
         ConsultationJoined,
-        ParticipantJoined,
         AudioStreamEnabled,
         SupervisorReady,
         ConsultationLeft,

@@ -6,7 +6,7 @@ import pytest
 
 from warmxfer.actors.coordinator import liveness as coordinator_liveness
 from warmxfer.actors.coordinator.liveness_cache import MAX_AGE_S, LivenessCache, LiveRecord
-from warmxfer.bus import Bus, StreamSpan, subjects
+from warmxfer.bus import Bus, LogEntry, StreamSpan, TransferLog, subjects
 from warmxfer.schemas import (
     MAX_LIVENESS_QUERY,
     InvalidRequest,
@@ -67,15 +67,26 @@ async def ask(bus: Bus, *ids: str) -> LivenessReply:
 async def test_one_query_answers_about_many_without_reads(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [f"t-{n}" for n in range(5)]
+    """Only the transfers without a known record are read, each once, and every answer has its place."""
+    ids, read, real_get_last = [f"t-{n}" for n in range(5)], list[str](), TransferLog.get_last
+
+    async def get_last(self: TransferLog, id: str) -> LogEntry | None:
+        read.append(id)
+        return await real_get_last(self, id)
+
+    monkeypatch.setattr(TransferLog, "get_last", get_last)
+    monkeypatch.setattr(coordinator_liveness, "SPAN_AGE_S", 0.0)
     async with running_coordinators(fresh_bus):
         for id in ids:
             await fresh_bus.publish(subjects.request(id), request(f"room-{id}"))
         for id in ids:
             await until_stored(fresh_bus, subjects.log(id))
-        reply = await ask(fresh_bus, *ids, "t-never")
-        assert [reply.live, *(each.live for each in reply.more)] == [*([True] * 5), False]
-        assert {reply.stage, *(each.stage for each in reply.more[:-1])} == {"preparing"}
+        await ask(fresh_bus, *ids)
+        read.clear()
+        reply = await ask(fresh_bus, "t-never", *ids[:3], "t-never", *ids[3:])
+    assert [reply.live, *(each.live for each in reply.more)] == [False, *([True] * 3), False, True, True]
+    assert {each.stage for each in reply.more} == {"preparing", ""}
+    assert read == ["t-never"]
 
 
 @pytest.mark.parametrize("loss", ["STREAM.PURGE.WARMXFER", "STREAM.DELETE.WARMXFER"])
