@@ -65,14 +65,16 @@ class Call:
     def ledger_ref(self) -> LedgerRef:
         return LedgerRef(self.id, self.room_id, self.participant_id, self.metadata or None)
 
-    def call_later(self, clock: Clock, delay_s: float, callback: Callable[[], None]) -> None:
+    def call_later(
+        self, clock: Clock, delay_s: float, callback: Callable[[], None], min_real_s: float = MIN_TIMER_REAL_S
+    ) -> None:
         """Run `callback` after `delay_s`, unless this call has ended by then."""
 
         def run() -> None:
             self.timers.discard(timer)
             callback()
 
-        timer = clock.call_later(delay_s, run, MIN_TIMER_REAL_S)
+        timer = clock.call_later(delay_s, run, min_real_s)
         self.timers.add(timer)
 
     def add_status(self, status: str, **details: object) -> None:

@@ -63,6 +63,19 @@ async def test_a_briefing_works_at_time_scale_zero_with_unsigned_webhooks(receiv
         await asyncio.open_connection("127.0.0.1", int(sandbox.base_url.rsplit(":", 1)[1]))
 
 
+async def test_a_switched_caller_is_heard_at_time_scale_zero() -> None:
+    """The caller's words must not end before the caller can be heard, however short simulated time is."""
+    async with running(Settings(API_KEY, SECRET, time_scale=0.0, sign_webhooks=False)) as sandbox:
+        for _ in range(5):
+            caller, room_id = await sandbox.caller(), await sandbox.room()
+            async with sandbox.agent(room_id) as agent:
+                await sandbox.dial(room_id, supervisor("0101"))
+                await agent.wait_for("speech", text="Hello?")
+                await sandbox.switch(caller["callId"], room_id)
+                await agent.wait_for("speech", text="Hello, is somebody there?")
+                await agent.wait_for("speech", text="Hi, this is the supervisor.")
+
+
 async def test_every_request_is_counted_except_those_of_the_admin_api(
     sandbox: Sandbox,
 ) -> None:
