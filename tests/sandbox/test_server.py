@@ -108,6 +108,22 @@ def test_sigterm_stops_the_sandbox_even_while_a_request_hangs() -> None:
         process.communicate(timeout=DEADLINE_S)
 
 
+async def test_the_process_leaves_out_signatures_if_told(receiver: WebhookReceiver) -> None:
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
+    command += ["--webhook-url", receiver.url, "--unsigned-webhooks"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        base_url = json.loads(await process.stdout.readline())["sandbox"]
+        async with httpx.AsyncClient(timeout=DEADLINE_S) as http:
+            await http.post(f"{base_url}/sandbox/calls", json={"from": "+14155550201"})
+        await receiver.wait_for("call-answered")
+    finally:
+        process.kill()
+        await process.wait()
+    assert not any("videosdk-signature" in headers for headers, _ in receiver.requests)
+
+
 def test_webhooks_continue_after_a_failure_and_with_stdout_closed() -> None:
     command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
     command += ["--webhook-url", "http://127.0.0.1:9"]
