@@ -5,8 +5,7 @@
 - Invariant: the ledger holds every action that the sandbox executed.
 """
 
-from .api.app import create_app
 from .server import CannotBind, serve
 from .settings import Settings
 
-__all__ = ["CannotBind", "Settings", "create_app", "serve"]
+__all__ = ["CannotBind", "Settings", "serve"]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 LOOP_TICK_S = 0.001
 """Added to every wait: an event loop may round its clock down to whole milliseconds and wake too early."""
@@ -14,6 +15,7 @@ def now_s() -> float:
     return time.time()
 
 
+@lru_cache(maxsize=8_192)
 def iso(at_s: float) -> str:
     """Format epoch seconds as the cloud does: UTC, milliseconds, Z."""
     return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -40,6 +42,13 @@ class Clock:
         busy loop.
         """
         return asyncio.get_running_loop().call_later(max(self._real_s(delay_s), min_real_s), callback)
+
+    def at(self, delay_s: float) -> float:
+        """Return the time `delay_s` from now, by the loop's clock, for `has_passed`."""
+        return asyncio.get_running_loop().time() + self._real_s(delay_s)
+
+    def has_passed(self, at: float) -> bool:
+        return asyncio.get_running_loop().time() >= at
 
     def _real_s(self, delay_s: float) -> float:
         real_s = delay_s * self.scale

@@ -18,6 +18,7 @@ from .telephony.call_engine import CallEngine
 from .telephony.call_status import CallStatus
 from .telephony.calls import Calls
 from .telephony.room_switch import RoomSwitch
+from .tokens import TokenVerifier
 from .webhooks import WebhookSender
 
 
@@ -28,6 +29,7 @@ class Cloud:
         self.settings = settings
         self.clock = Clock(settings.time_scale)
         self.faults = FaultRegistry()
+        self.tokens = TokenVerifier(settings)
         self.phonebook = PhoneBook()
         self.webhooks = WebhookSender(settings, self.clock, self.faults)
         self._background_tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +81,7 @@ class Cloud:
         self.rooms = Rooms(self.ledger)
         self.calls = Calls()
         self.recordings = Recordings(self.clock, self.ledger)
-        self.activity = RoomActivity(self.clock, self.ledger, self.webhooks, self.recordings)
+        self.activity = RoomActivity(self.clock, self.ledger, self.rooms, self.webhooks, self.recordings)
         self.sockets = AgentSockets(self.clock, self.activity)
         self.dispatched_agents = DispatchedAgents(self.clock, self.ledger, self.activity)
         call_status = CallStatus(self.webhooks, self.rooms)

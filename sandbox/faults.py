@@ -2,7 +2,7 @@
 
 This module selects and counts faults. Other modules carry them out:
 
-- HTTP requests: `api/fault_middleware.py`
+- HTTP requests: `api/fault_injection.py`
 - chat completions: `api/chat_completions.py`
 - joins: `api/rooms.py`
 - room switches: `telephony/room_switch.py`

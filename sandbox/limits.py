@@ -8,10 +8,14 @@ MAX_TEXT_CHARS: Final = 4_000
 MAX_ID_CHARS: Final = 128
 MAX_URL_CHARS: Final = 512
 
-MAX_ROOMS: Final = 10_000
+MAX_ROOMS: Final = 200_000
+"""Maximum number of rooms with a session."""
+MAX_EMPTY_ROOMS: Final = 20_000
+"""Maximum number of rooms without a session. A new one then replaces the one that is empty for longest."""
 MAX_PARTICIPANTS_PER_ROOM: Final = 50
-MAX_CALLS: Final = 20_000
-"""Maximum number of stored calls. A new call then replaces the oldest ended call."""
+MAX_LIVE_CALLS: Final = 200_000
+MAX_ENDED_CALLS: Final = 20_000
+"""Maximum number of ended calls that are kept. A further one then replaces the oldest."""
 MAX_LEDGER_ENTRIES: Final = 100_000
 MAX_LEDGER_TEXT_CHARS: Final = 200
 MAX_FAULTS: Final = 1_000

@@ -6,21 +6,19 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from errno import EADDRNOTAVAIL
-from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
+from aiohttp import web
 
 from .api.app import create_app
-from .limits import MAX_BODY_BYTES
+from .cloud import Cloud
 from .settings import Settings
+from .signing import public_key_pem
 
-PING_INTERVAL_S = 5.0
-PING_TIMEOUT_S = 5.0
-KEEP_ALIVE_S = 30
-STOP_TIMEOUT_S = 1
+KEEP_ALIVE_S = 30.0
+"""Maximum time without a request before a connection is closed."""
+STOP_TIMEOUT_S = 1.0
 """Maximum time for running requests when the server stops."""
-BACKLOG = 1_024
+BACKLOG = 4_096
 MAX_PORT = 65_535
 
 
@@ -44,19 +42,26 @@ async def serve(
     """
     listening_socket = _bind(host, port)
     base_url = f"http://{host}:{listening_socket.getsockname()[1]}"
-    app = create_app(settings)
-    server = _SandboxServer(_config(app), (lambda: ready(base_url)) if ready else None)
-    app.state.abort_connection = server.abort_connection
-    running = asyncio.get_running_loop().create_task(server.serve(sockets=[listening_socket]))
+    if settings.sign_webhooks:
+        public_key_pem()  # the first use makes the key, which takes a moment
+    cloud = Cloud(settings)
+    runner = web.AppRunner(
+        create_app(cloud), access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=STOP_TIMEOUT_S
+    )
+    stopped = asyncio.Event()
     signal_handling: AbstractContextManager[None] = (
-        _stopped_by_signals(server) if handle_signals else nullcontext()
+        _stopped_by_signals(stopped) if handle_signals else nullcontext()
     )
     with signal_handling:
         try:
-            await asyncio.shield(running)
+            await runner.setup()
+            await web.SockSite(runner, listening_socket, backlog=BACKLOG).start()
+            if ready is not None:
+                ready(base_url)
+            await stopped.wait()
         finally:
-            server.should_exit = True
-            await running
+            await runner.cleanup()
+            await cloud.close()
             listening_socket.close()
 
 
@@ -87,59 +92,12 @@ def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> str:
     return f"port is {port}, which cannot be bound ({reason}); give another, or 0 for any free port"
 
 
-class _SandboxServer(uvicorn.Server):
-    """Uvicorn server that calls `ready` after startup and leaves signals to serve()."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._ready is not None:
-            self._ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def abort_connection(self, client: Any) -> None:
-        """Abort the connection of this client address, without a response or a TCP close handshake."""
-        for connection in list(self.server_state.connections):
-            if getattr(connection, "client", None) == client:
-                connection.transport.abort()
-
-
-def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        backlog=BACKLOG,
-        log_config=None,
-        log_level="warning",  # at level info uvicorn logs the URL of every WebSocket, which holds the token
-        access_log=False,
-        lifespan="on",
-        ws="websockets-sansio",
-        ws_max_size=MAX_BODY_BYTES,
-        ws_ping_interval=PING_INTERVAL_S,
-        ws_ping_timeout=PING_TIMEOUT_S,
-        ws_per_message_deflate=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-    )
-
-
 @contextmanager
-def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Stop the server on SIGTERM and SIGINT, while the context is active."""
+def _stopped_by_signals(stopped: asyncio.Event) -> Iterator[None]:
+    """Set `stopped` on SIGTERM and SIGINT, while the context is active."""
     loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
-
-    def stop() -> None:
-        server.should_exit = True
-
     for signal_number in signals:
-        loop.add_signal_handler(signal_number, stop)
+        loop.add_signal_handler(signal_number, stopped.set)
     try:
         yield
     finally:

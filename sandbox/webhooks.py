@@ -9,15 +9,16 @@ of events still queued.
 """
 
 import asyncio
-import json
 import secrets
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-import httpx
+import aiohttp
+import msgspec
 import structlog
 
 from .clock import Clock, iso, now_s
@@ -30,6 +31,8 @@ from .signing import sign
 
 log = structlog.get_logger(__name__)
 
+MAX_CONNECTIONS: Final = 100
+"""Maximum number of connections to one address."""
 REQUEST_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.5)
 """Delays before the second and the third attempt, in real seconds."""
@@ -56,8 +59,8 @@ class QueuedWebhook:
     """One webhook request that waits for delivery."""
 
     kind: str
+    headers: Mapping[str, str]
     body: bytes
-    headers: dict[str, str]
 
 
 class WebhookSender:
@@ -67,11 +70,10 @@ class WebhookSender:
         self._settings = settings
         self._clock = clock
         self._faults = faults
-        self._client: httpx.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._registered: dict[str, Registration] = {}
         self._queues: dict[tuple[str, str], deque[QueuedWebhook]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closing: set[asyncio.Task[None]] = set()
         self._pending = 0
         self._failing_urls: set[str] = set()
         self.given_up = 0
@@ -93,32 +95,42 @@ class WebhookSender:
 
     def room_event(self, room: Room, kind: str, data: dict[str, Any]) -> None:
         """Queue an event of a room for the room's webhook and the project's webhook."""
-        self._queue_for_all(room.id, kind, data, _room_urls(kind, room.webhook) + self._project_urls())
+        self._queue_for_all(room.id, kind, data, self._urls_of_room_event(kind, room))
 
     def call_event(self, call_id: str, room: Room | None, kind: str, data: dict[str, Any]) -> None:
         """Queue an event of a call for its room's webhook, the SIP webhooks and the project's webhook."""
-        sip = [r.url for r in self._registered.values() if not r.events or kind in r.events]
-        self._queue_for_all(
-            call_id, kind, data, _room_urls(kind, room.webhook if room else None) + sip + self._project_urls()
-        )
+        self._queue_for_all(call_id, kind, data, self._urls_of_call_event(kind, room))
 
-    async def close(self) -> None:
-        """Drop all queued events and close the HTTP client."""
-        self.clear()
-        await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
+    def wants_room_event(self, room: Room, kind: str) -> bool:
+        """Return whether any address receives this event, so that its data need not be made otherwise."""
+        return bool(self._urls_of_room_event(kind, room))
+
+    def wants_call_event(self, room: Room | None, kind: str) -> bool:
+        """Return whether any address receives this event, so that its data need not be made otherwise."""
+        return bool(self._urls_of_call_event(kind, room))
 
     def clear(self) -> None:
-        """Remove all registrations and drop all queued events."""
+        """Remove all registrations, and drop all queued events."""
         self._registered.clear()
         self._queues.clear()
         self._failing_urls.clear()
         self._pending = 0
         for task in self._tasks:
             task.cancel()
-        if self._client is not None:
-            # httpx loses connections of cancelled requests, so the next event gets a new client.
-            _start(_close(self._client, list(self._tasks)), self._closing)
-            self._client = None
+
+    async def close(self) -> None:
+        """Drop all queued events and close all connections."""
+        self.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def _urls_of_room_event(self, kind: str, room: Room) -> list[str]:
+        return _room_urls(kind, room.webhook) + self._project_urls()
+
+    def _urls_of_call_event(self, kind: str, room: Room | None) -> list[str]:
+        sip = [r.url for r in self._registered.values() if not r.events or kind in r.events]
+        return _room_urls(kind, room.webhook if room else None) + sip + self._project_urls()
 
     def _project_urls(self) -> list[str]:
         return [self._settings.webhook_url] if self._settings.webhook_url else []
@@ -126,11 +138,11 @@ class WebhookSender:
     def _queue_for_all(self, key: str, kind: str, data: dict[str, Any], urls: list[str]) -> None:
         if not urls:
             return
-        body = json.dumps({"webhookType": kind, "data": data}, separators=(",", ":")).encode()
+        body = msgspec.json.encode({"webhookType": kind, "data": data})
         headers = {"content-type": "application/json"}
         if self._settings.sign_webhooks:
             headers["videosdk-signature"] = sign(body)
-        queued = QueuedWebhook(kind, body, headers)
+        queued = QueuedWebhook(kind, headers, body)
         for url in dict.fromkeys(urls):
             self._queue(url, key, queued)
 
@@ -144,7 +156,9 @@ class WebhookSender:
             queue.append(queued)
             return
         queue = self._queues[url, key] = deque((queued,))
-        _start(self._send_queue(url, key, queue), self._tasks)
+        task = asyncio.get_running_loop().create_task(self._send_queue(url, key, queue))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _send_queue(self, url: str, key: str, queue: deque[QueuedWebhook]) -> None:
         """Send the events of one queue, oldest first, until it is empty."""
@@ -170,17 +184,19 @@ class WebhookSender:
             del self._queues[url, key]
 
     async def _send(self, url: str, queued: QueuedWebhook) -> None:
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S)
+        if self._session is None:
+            self._session = _new_session()
         cause = ""
         for delay_s in (None,) if url in self._failing_urls else (*RETRY_DELAYS_S, None):
             try:
-                response = await self._client.post(url, content=queued.body, headers=queued.headers)
-                if response.status_code < 500:
-                    self._failing_urls.discard(url)
-                    return
-                cause = f"status {response.status_code}"
-            except httpx.HTTPError as error:
+                async with self._session.post(
+                    url, data=queued.body, headers=queued.headers, allow_redirects=False
+                ) as response:
+                    if response.status < 500:
+                        self._failing_urls.discard(url)
+                        return
+                    cause = f"status {response.status}"
+            except (aiohttp.ClientError, TimeoutError) as error:
                 cause = type(error).__name__
             if delay_s is not None:
                 await asyncio.sleep(delay_s)
@@ -190,22 +206,20 @@ class WebhookSender:
         log.warning("webhook_given_up", webhook=queued.kind, cause=cause)
 
 
-def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-    """Run `work` in a task that is in `tasks` until it ends."""
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-
-
-async def _close(client: httpx.AsyncClient, cancelled: Sequence[asyncio.Task[None]]) -> None:
-    """Close the client once the tasks that used it have ended."""
-    await asyncio.gather(*cancelled, return_exceptions=True)
-    await client.aclose()
+def _new_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=MAX_CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+    )
 
 
 def _room_urls(kind: str, webhook: RoomWebhook | None) -> list[str]:
     if webhook is None:
         return []
-    if webhook.patterns and not any(fnmatchcase(kind, pattern) for pattern in webhook.patterns):
-        return []
-    return [webhook.url]
+    return [webhook.url] if _is_selected(kind, webhook.patterns) else []
+
+
+@lru_cache(maxsize=1_024)
+def _is_selected(kind: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(kind, pattern) for pattern in patterns)

@@ -3,8 +3,7 @@
 Requests need no token.
 """
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from aiohttp import web
 
 from ..cloud import Cloud
 from ..errors import HttpError
@@ -14,14 +13,14 @@ from ..rooms.speech_queue import Utterance
 from ..telephony.calls import Call
 from ..transfer_report import report
 from . import request_fields
+from .responses import json_response
 
 CALLEE_NUMBER = "+14155550100"
 """Number that every inbound caller has dialled."""
 
 
-async def create_caller(request: Request) -> Response:
+async def create_caller(cloud: Cloud, request: web.Request) -> web.Response:
     """Create an inbound call that is answered at once."""
-    cloud: Cloud = request.app.state.cloud
     body = await request_fields.read_json(request)
     room_id = request_fields.chosen_id(body, "roomId")
     caller = request_fields.phone_number(body, "from")
@@ -39,90 +38,85 @@ async def create_caller(request: Request) -> Response:
         "participantId": participant_id,
         "sessionId": call.session_id,
     }
-    return JSONResponse(ids)
+    return json_response(ids)
 
 
-async def ledger(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
-    query = request.query_params
+async def ledger(cloud: Cloud, request: web.Request) -> web.Response:
+    query = request.query
     entries = cloud.ledger.entries(room_id=query.get("room"), kind=query.get("kind"))
-    return JSONResponse({"entries": entries, "dropped": cloud.ledger.dropped})
+    return json_response({"entries": entries, "dropped": cloud.ledger.dropped})
 
 
-async def state(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
+async def ledger_counts(cloud: Cloud, request: web.Request) -> web.Response:
+    """Return the number of entries of each kind since the start."""
+    return json_response({"counts": cloud.ledger.counts, "dropped": cloud.ledger.dropped})
+
+
+async def state(cloud: Cloud, request: web.Request) -> web.Response:
     rooms = [_room_state(room) for room in cloud.rooms]
     calls = [
         {"callId": call.id, "participantId": call.participant_id, **call.record()} for call in cloud.calls
     ]
     given_up, requests = cloud.webhooks.given_up, cloud.requests
-    return JSONResponse({"rooms": rooms, "calls": calls, "webhooksGivenUp": given_up, "requests": requests})
+    return json_response({"rooms": rooms, "calls": calls, "webhooksGivenUp": given_up, "requests": requests})
 
 
-async def transfer_report(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
-    query = request.query_params
+async def transfer_report(cloud: Cloud, request: web.Request) -> web.Response:
+    query = request.query
     for name in ("primaryRoom", "callerCallId", "transferKey"):
         request_fields.text(query, name)
-    body = report(cloud.ledger.entries(), query["primaryRoom"], query["callerCallId"], query["transferKey"])
-    return JSONResponse(body)
+    ids = (query["primaryRoom"], query["callerCallId"], query["transferKey"])
+    return json_response(report(cloud.ledger.about(*ids), *ids))
 
 
-async def add_fault(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
-    return JSONResponse(cloud.faults.add(await request_fields.read_json(request)).record())
+async def add_fault(cloud: Cloud, request: web.Request) -> web.Response:
+    return json_response(cloud.faults.add(await request_fields.read_json(request)).record())
 
 
-async def list_faults(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
-    return JSONResponse({"faults": cloud.faults.records()})
+async def list_faults(cloud: Cloud, request: web.Request) -> web.Response:
+    return json_response({"faults": cloud.faults.records()})
 
 
-async def clear_faults(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
+async def clear_faults(cloud: Cloud, request: web.Request) -> web.Response:
     cloud.faults.clear()
-    return JSONResponse({"faults": []})
+    return json_response({"faults": []})
 
 
-async def override_person(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
-    number = request_fields.phone_number(request.path_params, "number")
+async def override_person(cloud: Cloud, request: web.Request) -> web.Response:
+    number = request_fields.phone_number(request.match_info, "number")
     person = cloud.phonebook.override(number, await request_fields.read_json(request))
-    return JSONResponse({"number": number, "script": person.script, "ringS": person.ring_s})
+    return json_response({"number": number, "script": person.script, "ringS": person.ring_s})
 
 
-async def force_hang_up(request: Request) -> Response:
+async def force_hang_up(cloud: Cloud, request: web.Request) -> web.Response:
     """Hang up a person's calls, or remove an agent from its rooms."""
-    cloud: Cloud = request.app.state.cloud
-    participant_id = request.path_params["participant_id"]
-    agents = [agent for room in cloud.rooms for agent in room.agents if agent.id == participant_id]
+    participant_id = request.match_info["participant_id"]
+    agents = cloud.activity.agents_with_id(participant_id)
     for agent in agents:
         cloud.remove_participant(agent, "kicked")
     calls = [] if agents else _calls_of(cloud, participant_id)
     for call in calls:
         cloud.call_engine.hang_up(call, "person")
-    return JSONResponse({"hungUp": [call.id for call in calls], "kicked": [agent.id for agent in agents]})
+    return json_response({"hungUp": [call.id for call in calls], "kicked": [agent.id for agent in agents]})
 
 
-async def force_say(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
+async def force_say(cloud: Cloud, request: web.Request) -> web.Response:
     text = request_fields.text(await request_fields.read_json(request), "text", MAX_TEXT_CHARS)
-    calls = _calls_of(cloud, request.path_params["participant_id"])
+    calls = _calls_of(cloud, request.match_info["participant_id"])
     for call in calls:
         if call.participant is not None:
             call.participant.speech.say(Utterance("forced", text))
-    return JSONResponse({"saying": [call.id for call in calls]})
+    return json_response({"saying": [call.id for call in calls]})
 
 
-async def reset(request: Request) -> Response:
-    cloud: Cloud = request.app.state.cloud
+async def reset(cloud: Cloud, request: web.Request) -> web.Response:
     cloud.reset()
-    return JSONResponse({"reset": True})
+    return json_response({"reset": True})
 
 
 def _calls_of(cloud: Cloud, participant_id: str) -> list[Call]:
     """Return the live calls of a participant. Raises HttpError 404 if there are none."""
-    calls = [call for call in cloud.calls if call.participant_id == participant_id and not call.has_ended]
+    calls = cloud.calls.live_of(participant_id)
     if not calls:
         raise HttpError(404, f"No live call has the participant id {participant_id}.")
     return calls

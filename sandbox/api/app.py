@@ -1,73 +1,134 @@
-"""The ASGI application: all routes of the sandbox."""
+"""The application of the sandbox: all routes, tokens, faults, and errors as responses."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.routing import Route, WebSocketRoute
+import structlog
+from aiohttp import web
 
 from ..cloud import Cloud
-from ..errors import HttpError, error_response, routing_error_response
-from ..faults import LLM_PATH
-from ..settings import Settings
-from ..signing import public_key_pem
-from . import admin, agents, calls, chat_completions, recordings, rooms
-from .fault_middleware import FaultMiddleware
+from ..errors import HttpError
+from ..faults import LLM_KINDS, LLM_PATH
+from ..limits import MAX_LLM_BODY_BYTES
+from . import admin, agents, calls, chat_completions, fault_injection, recordings, rooms
+from .responses import error_response
 
-_ROUTES = [
-    Route("/v2/rooms", rooms.create_room, methods=["POST"]),
-    Route("/v2/rooms/deactivate", rooms.deactivate_room, methods=["POST"]),
-    Route("/v2/rooms/validate/{room_id}", rooms.validate_room, methods=["GET"]),
-    Route("/v2/rooms/{room_id}", rooms.get_room, methods=["GET"]),
-    WebSocketRoute("/v2/rooms/{room_id}/join", rooms.join_room),
-    Route("/v2/sip/call", calls.dial, methods=["POST"]),
-    Route("/v2/sip/call", calls.list_calls, methods=["GET"]),
-    Route("/v2/sip/call/switch-room", calls.switch_call, methods=["POST"]),
-    Route("/v2/sip/call/end", calls.end_call, methods=["POST"]),
-    Route("/v2/sip/call/{call_id}", calls.get_call, methods=["GET"]),
-    Route("/v2/agent/dispatch", agents.dispatch_agent, methods=["POST"]),
-    Route("/v2/recordings/participant/start", recordings.start_recording, methods=["POST"]),
-    Route("/v2/recordings/participant/stop", recordings.stop_recording, methods=["POST"]),
-    Route("/v2/sip/webhooks", calls.create_webhook, methods=["POST"]),
-    Route("/v2/sip/webhooks", calls.list_webhooks, methods=["GET"]),
-    Route("/v2/sip/webhooks/{webhook_id}", calls.delete_webhook, methods=["DELETE"]),
-    Route("/v2/public/rsa-public-key", calls.public_key, methods=["GET"]),
-    Route(LLM_PATH, chat_completions.complete, methods=["POST"]),
-    Route("/sandbox/calls", admin.create_caller, methods=["POST"]),
-    Route("/sandbox/ledger", admin.ledger, methods=["GET"]),
-    Route("/sandbox/state", admin.state, methods=["GET"]),
-    Route("/sandbox/verdict", admin.transfer_report, methods=["GET"]),
-    Route("/sandbox/faults", admin.add_fault, methods=["POST"]),
-    Route("/sandbox/faults", admin.list_faults, methods=["GET"]),
-    Route("/sandbox/faults", admin.clear_faults, methods=["DELETE"]),
-    Route("/sandbox/people/{number}", admin.override_person, methods=["PUT"]),
-    Route("/sandbox/people/{participant_id}/hangup", admin.force_hang_up, methods=["POST"]),
-    Route("/sandbox/people/{participant_id}/say", admin.force_say, methods=["POST"]),
-    Route("/sandbox/reset", admin.reset, methods=["POST"]),
+log = structlog.get_logger(__name__)
+
+Endpoint = Callable[[Cloud, web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Routes = list[tuple[str, str, Endpoint]]
+
+CLOUD: Final = web.AppKey("cloud", Cloud)
+ADMIN_PREFIX: Final = "/sandbox"
+
+TOKEN_ROUTES: Final[Routes] = [
+    ("POST", "/v2/rooms", rooms.create_room),
+    ("POST", "/v2/rooms/deactivate", rooms.deactivate_room),
+    ("GET", "/v2/rooms/validate/{room_id}", rooms.validate_room),
+    ("GET", "/v2/rooms/{room_id}", rooms.get_room),
+    ("POST", "/v2/sip/call", calls.dial),
+    ("GET", "/v2/sip/call", calls.list_calls),
+    ("POST", "/v2/sip/call/switch-room", calls.switch_call),
+    ("POST", "/v2/sip/call/end", calls.end_call),
+    ("GET", "/v2/sip/call/{call_id}", calls.get_call),
+    ("POST", "/v2/agent/dispatch", agents.dispatch_agent),
+    ("POST", "/v2/recordings/participant/start", recordings.start_recording),
+    ("POST", "/v2/recordings/participant/stop", recordings.stop_recording),
+    ("POST", "/v2/sip/webhooks", calls.create_webhook),
+    ("GET", "/v2/sip/webhooks", calls.list_webhooks),
+    ("DELETE", "/v2/sip/webhooks/{webhook_id}", calls.delete_webhook),
 ]
+"""Endpoints that need a token for the REST API."""
+
+OPEN_ROUTES: Final[Routes] = [
+    ("GET", "/v2/rooms/{room_id}/join", rooms.join_room),
+    ("GET", "/v2/public/rsa-public-key", calls.public_key),
+    ("POST", LLM_PATH, chat_completions.complete),
+    ("POST", "/sandbox/calls", admin.create_caller),
+    ("GET", "/sandbox/ledger", admin.ledger),
+    ("GET", "/sandbox/ledger/counts", admin.ledger_counts),
+    ("GET", "/sandbox/state", admin.state),
+    ("GET", "/sandbox/verdict", admin.transfer_report),
+    ("POST", "/sandbox/faults", admin.add_fault),
+    ("GET", "/sandbox/faults", admin.list_faults),
+    ("DELETE", "/sandbox/faults", admin.clear_faults),
+    ("PUT", "/sandbox/people/{number}", admin.override_person),
+    ("POST", "/sandbox/people/{participant_id}/hangup", admin.force_hang_up),
+    ("POST", "/sandbox/people/{participant_id}/say", admin.force_say),
+    ("POST", "/sandbox/reset", admin.reset),
+]
+"""Endpoints that need no token of the REST API. A join has a token of its own."""
 
 
-def create_app(settings: Settings) -> Starlette:
-    """Return the sandbox as an ASGI app.
-
-    Faults that abort the connection work only under serve(), which has access to the sockets.
-    """
-    cloud = Cloud(settings)
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        if settings.sign_webhooks:
-            public_key_pem()
-        yield
-        await cloud.close()
-
-    app = Starlette(
-        routes=_ROUTES,
-        middleware=[Middleware(FaultMiddleware, cloud=cloud)],
-        exception_handlers={HttpError: error_response, HTTPException: routing_error_response},
-        lifespan=lifespan,
-    )
-    app.state.cloud = cloud
+def create_app(cloud: Cloud) -> web.Application:
+    """Return the application that serves `cloud`."""
+    app = web.Application(middlewares=[_handle], client_max_size=MAX_LLM_BODY_BYTES)
+    app[CLOUD] = cloud
+    app.on_shutdown.append(_close_sockets)
+    for method, path, endpoint in TOKEN_ROUTES:
+        app.router.add_route(method, path, _with_token(cloud, endpoint))
+    for method, path, endpoint in OPEN_ROUTES:
+        app.router.add_route(method, path, _without_token(cloud, endpoint))
     return app
+
+
+async def _close_sockets(app: web.Application) -> None:
+    app[CLOUD].sockets.shut_down()
+
+
+def _with_token(cloud: Cloud, endpoint: Endpoint) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        cloud.tokens.check_api(request.headers.get("authorization"))
+        return await endpoint(cloud, request)
+
+    return handle
+
+
+def _without_token(cloud: Cloud, endpoint: Endpoint) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await endpoint(cloud, request)
+
+    return handle
+
+
+@web.middleware
+async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count the request, apply at most one fault to it, and return the response."""
+
+    async def execute(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as error:
+            return _error_response(request, error)
+
+    cloud = request.app[CLOUD]
+    if request.path.startswith(ADMIN_PREFIX):
+        return await execute(request)
+    cloud.requests += 1
+    if not cloud.faults.any_for_http() or "upgrade" in request.headers:
+        return await execute(request)
+    try:
+        room_ids = await fault_injection.room_ids(request)
+    except HttpError as error:
+        return _error_response(request, error)
+    fault = cloud.faults.for_http(request.method, request.path, room_ids)
+    if fault is None:
+        return await execute(request)
+    if fault.kind in LLM_KINDS:
+        request[chat_completions.LLM_FAULT] = fault
+        return await execute(request)
+    return await fault_injection.apply(fault, cloud, request, execute)
+
+
+def _error_response(request: web.Request, error: Exception) -> web.Response:
+    """Return the response to a refused request. An error of the sandbox itself is logged and becomes 500."""
+    match error:
+        case HttpError():
+            return error_response(error.status, error.message)
+        case web.HTTPMethodNotAllowed():
+            return error_response(405, error.reason, {"allow": error.headers["allow"]})
+        case web.HTTPException():
+            return error_response(error.status, error.reason)
+    log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+    return error_response(500, "The sandbox failed; its log says why.")

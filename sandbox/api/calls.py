@@ -1,35 +1,30 @@
 """REST endpoints for phone calls (dial, read, switch, end), SIP webhooks and the public key."""
 
-from collections.abc import Iterable
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from aiohttp import web
 
 from ..cloud import Cloud
 from ..errors import HttpError
-from ..limits import DEFAULT_PER_PAGE, MAX_CALLS, MAX_EPOCH_MS, MAX_PER_PAGE, MAX_URL_CHARS
+from ..limits import DEFAULT_PER_PAGE, MAX_EPOCH_MS, MAX_LIVE_CALLS, MAX_PER_PAGE, MAX_URL_CHARS
 from ..signing import public_key_pem
 from ..telephony.calls import DEFAULT_RINGING_TIMEOUT_S, Call
-from ..tokens import check_api_token, check_join_token
 from . import request_fields
+from .responses import json_response
 
 MAX_METADATA_CHARS = 8_000
 
 
-async def dial(request: Request) -> Response:
+async def dial(cloud: Cloud, request: web.Request) -> web.Response:
     """Start an outbound call. The response comes before the phone rings."""
-    cloud = _authorized_cloud(request)
     body = await request_fields.read_json(request)
     call = _new_call(cloud, body)
     cloud.call_engine.dial(call)
-    return JSONResponse({"message": "Call initiated successfully", "data": call.summary()})
+    return json_response({"message": "Call initiated successfully", "data": call.summary()})
 
 
-async def list_calls(request: Request) -> Response:
+async def list_calls(cloud: Cloud, request: web.Request) -> web.Response:
     """Return one page of calls, newest first."""
-    cloud = _authorized_cloud(request)
-    query = request.query_params
-    page = request_fields.whole_number(query, "page", 1, MAX_CALLS)
+    query = request.query
+    page = request_fields.whole_number(query, "page", 1, MAX_LIVE_CALLS)
     per_page = request_fields.whole_number(query, "perPage", DEFAULT_PER_PAGE, MAX_PER_PAGE)
     found = _matching_calls(cloud, request)
     page_calls = found[(page - 1) * per_page : page * per_page]
@@ -40,18 +35,16 @@ async def list_calls(request: Request) -> Response:
         "total": len(found),
     }
     data = [{"callId": call.id, **call.record()} for call in page_calls]
-    return JSONResponse({"statusCode": 200, "pageInfo": page_info, "data": data})
+    return json_response({"statusCode": 200, "pageInfo": page_info, "data": data})
 
 
-async def get_call(request: Request) -> Response:
-    cloud = _authorized_cloud(request)
-    call = cloud.calls.get(request.path_params["call_id"])
-    return JSONResponse({"data": {"id": call.id, **call.record()}})
+async def get_call(cloud: Cloud, request: web.Request) -> web.Response:
+    call = cloud.calls.get(request.match_info["call_id"])
+    return json_response({"data": {"id": call.id, **call.record()}})
 
 
-async def switch_call(request: Request) -> Response:
+async def switch_call(cloud: Cloud, request: web.Request) -> web.Response:
     """Accept a room switch. The call moves after the response, or the switch fails."""
-    cloud = _authorized_cloud(request)
     body = await request_fields.read_json(request)
     call = cloud.calls.get(request_fields.text(body, "callId"))
     room = cloud.rooms.get_active(request_fields.text(body, "roomId"))
@@ -59,47 +52,37 @@ async def switch_call(request: Request) -> Response:
     if body.get("token") is not None:
         _check_switch_token(cloud, request_fields.text(body, "token", 4_096), room.id, participant_id)
     cloud.room_switch.switch(call, room, participant_id or call.participant_id)
-    return JSONResponse(
+    return json_response(
         {"statusCode": 200, "data": {**call.summary(), "status": "answered", "roomId": room.id}}
     )
 
 
-async def end_call(request: Request) -> Response:
-    cloud = _authorized_cloud(request)
+async def end_call(cloud: Cloud, request: web.Request) -> web.Response:
     call = cloud.calls.get(request_fields.text(await request_fields.read_json(request), "callId"))
     cloud.call_engine.end(call)
-    return JSONResponse({"message": "Call ended successfully", "data": {"callId": call.id, **call.record()}})
+    return json_response({"message": "Call ended successfully", "data": {"callId": call.id, **call.record()}})
 
 
-async def create_webhook(request: Request) -> Response:
-    cloud = _authorized_cloud(request)
+async def create_webhook(cloud: Cloud, request: web.Request) -> web.Response:
     body = await request_fields.read_json(request)
     url, events = request_fields.text(body, "url", MAX_URL_CHARS), request_fields.strings(body, "events")
     if not url.startswith(("http://", "https://")):
         raise HttpError(400, "url must start with http:// or https://.")
-    return JSONResponse(cloud.webhooks.register(url, tuple(events)).record())
+    return json_response(cloud.webhooks.register(url, tuple(events)).record())
 
 
-async def list_webhooks(request: Request) -> Response:
-    cloud = _authorized_cloud(request)
-    return JSONResponse({"data": [registration.record() for registration in cloud.webhooks.registered()]})
+async def list_webhooks(cloud: Cloud, request: web.Request) -> web.Response:
+    return json_response({"data": [registration.record() for registration in cloud.webhooks.registered()]})
 
 
-async def delete_webhook(request: Request) -> Response:
-    cloud = _authorized_cloud(request)
-    if not cloud.webhooks.unregister(request.path_params["webhook_id"]):
+async def delete_webhook(cloud: Cloud, request: web.Request) -> web.Response:
+    if not cloud.webhooks.unregister(request.match_info["webhook_id"]):
         raise HttpError(404, "Webhook not found.")
-    return JSONResponse({"message": "Webhook deleted successfully"})
+    return json_response({"message": "Webhook deleted successfully"})
 
 
-async def public_key(request: Request) -> Response:
-    return JSONResponse({"publicKey": public_key_pem()})
-
-
-def _authorized_cloud(request: Request) -> Cloud:
-    cloud: Cloud = request.app.state.cloud
-    check_api_token(request.headers.get("authorization"), cloud.settings)
-    return cloud
+async def public_key(cloud: Cloud, request: web.Request) -> web.Response:
+    return json_response({"publicKey": public_key_pem()})
 
 
 def _new_call(cloud: Cloud, body: request_fields.Body) -> Call:
@@ -134,16 +117,17 @@ def _new_call(cloud: Cloud, body: request_fields.Body) -> Call:
     )
 
 
-def _matching_calls(cloud: Cloud, request: Request) -> list[Call]:
-    query = request.query_params
+def _matching_calls(cloud: Cloud, request: web.Request) -> list[Call]:
+    """Return the calls that the query asks for, newest first."""
+    query = request.query
     room_id, session_id, call_id = query.get("roomId"), query.get("sessionId"), query.get("id")
     direction = query.get("type")
     if direction not in (None, "inbound", "outbound"):
         raise HttpError(400, "type must be inbound or outbound.")
     since_ms = request_fields.whole_number(query, "startDate", 1, MAX_EPOCH_MS)
     until_ms = request_fields.whole_number(query, "endDate", MAX_EPOCH_MS, MAX_EPOCH_MS)
-    calls: Iterable[Call] = cloud.calls if room_id is None else cloud.calls.of_room(room_id)
-    found = [
+    calls = cloud.calls.newest_first() if room_id is None else iter(cloud.calls.of_room(room_id))
+    return [
         call
         for call in calls
         if session_id in (None, call.session_id)
@@ -151,8 +135,6 @@ def _matching_calls(cloud: Cloud, request: Request) -> list[Call]:
         and direction in (None, call.direction)
         and since_ms <= call.started_at_s * 1_000 <= until_ms
     ]
-    found.sort(key=lambda call: call.started_at_s, reverse=True)
-    return found
 
 
 def _check_switch_token(cloud: Cloud, token: str, room_id: str, participant_id: str | None) -> None:
@@ -161,6 +143,6 @@ def _check_switch_token(cloud: Cloud, token: str, room_id: str, participant_id: 
     Raises HttpError 400 and not 401 or 403: this token is a field, not the credential of the request.
     """
     try:
-        check_join_token(token, cloud.settings, room_id, participant_id)
+        cloud.tokens.check_join(token, room_id, participant_id)
     except HttpError as error:
         raise HttpError(400, f"token does not permit a join of this room: {error.message}") from None

@@ -9,22 +9,28 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+import msgspec
+from aiohttp import web
 
 from ..cloud import Cloud
 from ..errors import HttpError
 from ..faults import Fault
 from ..limits import MAX_LLM_BODY_BYTES, MAX_TEXT_CHARS
 from . import request_fields
+from .responses import json_response
 
+LLM_FAULT: Final = "llm_fault"
+"""Key of a request for the fault of the model that applies to it."""
+EVENT_STREAM = "text/event-stream"
 REFUSAL = "I'm sorry, but I can't help with that."
 NO_CALLER_LINES = "The caller has not said what it is about."
 HANG_LIMIT_S = 600.0
 """Maximum duration of the fault `hang`, in real seconds."""
+HANG_CHECK_S = 0.05
+"""Pause between two checks whether the client has disconnected."""
 ENDLESS_LIMIT_CHUNKS = 1_000_000
 
 _CALLER = frozenset({"user", "caller", "customer"})
@@ -35,31 +41,40 @@ _DECLINING = ("declin", "reject", "cancel", "refuse", "no")
 _MACHINE = ("voicemail", "machine")
 
 
-async def complete(request: Request) -> Response:
+async def complete(cloud: Cloud, request: web.Request) -> web.Response:
     """Handle POST /v1/chat/completions, streamed or not. Any Bearer key is accepted."""
-    cloud: Cloud = request.app.state.cloud
+    body, messages = await _read_request(request)
+    fault: Fault | None = request.get(LLM_FAULT)
+    match fault.kind if fault else None:
+        case None:
+            return _respond(body, _reply(_last_user_text(messages), body.get("tools") or []))
+        case "hang":
+            await _hang(request)
+            return web.Response(status=504)
+        case "endless":
+            return web.Response(body=_endless(body), content_type=EVENT_STREAM, charset="utf-8")
+        case "refuse":
+            return _respond(body, {"role": "assistant", "content": REFUSAL})
+        case _:
+            return _respond(body, {"role": "assistant", "content": ""})
+
+
+async def _read_request(request: web.Request) -> tuple[request_fields.Body, list[dict[str, Any]]]:
+    """Return the body and its messages. Raises HttpError 400, 401 or 413."""
     if not request.headers.get("authorization", "").startswith("Bearer "):
         raise HttpError(401, "Authorization must be: Bearer <any key>.")
     body = await request_fields.read_json(request, MAX_LLM_BODY_BYTES)
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise HttpError(400, "messages must be a list of at least one message.")
-    fault: Fault | None = getattr(request.state, "fault", None)
-    match fault.kind if fault else None:
-        case "hang":
-            await _hang(request)
-            return Response(status_code=504)
-        case "endless":
-            return StreamingResponse(_endless(body, cloud), media_type="text/event-stream")
-        case "refuse":
-            message: dict[str, Any] = {"role": "assistant", "content": REFUSAL}
-        case "empty":
-            message = {"role": "assistant", "content": ""}
-        case _:
-            message = _reply(_last_user_text(messages), body.get("tools") or [])
+    return body, messages
+
+
+def _respond(body: request_fields.Body, message: dict[str, Any]) -> web.Response:
     if body.get("stream") is True:
-        return StreamingResponse(_stream(body, message), media_type="text/event-stream")
-    return JSONResponse(_completion(body, message))
+        chunks = b"".join(_stream(body, message))
+        return web.Response(body=chunks, content_type=EVENT_STREAM, charset="utf-8")
+    return json_response(_completion(body, message))
 
 
 def _reply(prompt: str, tools: list[Any]) -> dict[str, Any]:
@@ -155,7 +170,7 @@ def _completion(body: request_fields.Body, message: dict[str, Any]) -> dict[str,
     }
 
 
-async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIterator[str]:
+def _stream(body: request_fields.Body, message: dict[str, Any]) -> Iterator[bytes]:
     """Yield server-sent events: the role, then each word or the tool calls, then the end."""
     yield _chunk(body, {"role": "assistant", "content": ""})
     if message.get("tool_calls"):
@@ -166,17 +181,17 @@ async def _stream(body: request_fields.Body, message: dict[str, Any]) -> AsyncIt
         for word in re.findall(r"\S+\s*", message["content"]):
             yield _chunk(body, {"content": word})
         yield _chunk(body, {}, "stop")
-    yield "data: [DONE]\n\n"
+    yield b"data: [DONE]\n\n"
 
 
-async def _endless(body: request_fields.Body, cloud: Cloud) -> AsyncIterator[str]:
+async def _endless(body: request_fields.Body) -> AsyncIterator[bytes]:
     """Yield chunks until the client disconnects or ENDLESS_LIMIT_CHUNKS is reached."""
     for _ in range(ENDLESS_LIMIT_CHUNKS):
         yield _chunk(body, {"content": "and then the caller said something else, "})
         await asyncio.sleep(0.001)
 
 
-def _chunk(body: request_fields.Body, delta: dict[str, Any], finish: str | None = None) -> str:
+def _chunk(body: request_fields.Body, delta: dict[str, Any], finish: str | None = None) -> bytes:
     chunk = {
         "id": "chatcmpl-sandbox",
         "object": "chat.completion.chunk",
@@ -184,14 +199,12 @@ def _chunk(body: request_fields.Body, delta: dict[str, Any], finish: str | None 
         "model": str(body.get("model", "sandbox")),
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
     }
-    return f"data: {json.dumps(chunk)}\n\n"
+    return b"data: %b\n\n" % msgspec.json.encode(chunk)
 
 
-async def _hang(request: Request) -> None:
-    """Wait until the client disconnects, at most HANG_LIMIT_S."""
-    try:
-        async with asyncio.timeout(HANG_LIMIT_S):
-            while (await request.receive())["type"] != "http.disconnect":
-                continue
-    except TimeoutError:
-        return
+async def _hang(request: web.Request) -> None:
+    """Wait until the client disconnects, at most HANG_LIMIT_S. Only the transport shows a disconnect."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + HANG_LIMIT_S
+    while request.transport is not None and loop.time() < ends_at:  # noqa: ASYNC110
+        await asyncio.sleep(HANG_CHECK_S)

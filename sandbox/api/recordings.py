@@ -1,31 +1,28 @@
 """REST endpoints that start and stop the recording of one participant."""
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from aiohttp import web
 
 from ..cloud import Cloud
 from ..rooms.rooms import Room
-from ..tokens import check_api_token
 from . import request_fields
+from .responses import json_response
 
 
-async def start_recording(request: Request) -> Response:
+async def start_recording(cloud: Cloud, request: web.Request) -> web.Response:
     """Start a recording. The response is a JSON string and not an object, as in the real cloud."""
-    cloud, room, participant_id = await _read_request(request)
+    room, participant_id = await _read_request(cloud, request)
     cloud.recordings.start(room, participant_id)
-    return JSONResponse("participant recording started successfully.")
+    return json_response("participant recording started successfully.")
 
 
-async def stop_recording(request: Request) -> Response:
-    cloud, room, participant_id = await _read_request(request)
+async def stop_recording(cloud: Cloud, request: web.Request) -> web.Response:
+    room, participant_id = await _read_request(cloud, request)
     cloud.recordings.stop(room, participant_id)
-    return JSONResponse("participant recording stopped successfully.")
+    return json_response("participant recording stopped successfully.")
 
 
-async def _read_request(request: Request) -> tuple[Cloud, Room, str]:
-    """Return cloud, room and participant id of a request. Raises HttpError 400, 401, 403 or 404."""
-    cloud: Cloud = request.app.state.cloud
-    check_api_token(request.headers.get("authorization"), cloud.settings)
+async def _read_request(cloud: Cloud, request: web.Request) -> tuple[Room, str]:
+    """Return room and participant id of a request. Raises HttpError 400 or 404."""
     body = await request_fields.read_json(request)
     room = cloud.rooms.get_active(request_fields.text(body, "roomId"))
-    return cloud, room, request_fields.text(body, "participantId")
+    return room, request_fields.text(body, "participantId")

@@ -1,36 +1,43 @@
 """Validation of request fields. Every error names the field and the remedy."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+import msgspec
+from aiohttp import web
 
 from ..errors import HttpError
-from ..limits import MAX_BODY_BYTES, MAX_ID_CHARS, MAX_SIMULATED_S
+from ..limits import MAX_BODY_BYTES, MAX_ID_CHARS, MAX_LLM_BODY_BYTES, MAX_SIMULATED_S
 
 Body = dict[str, Any]
 
+_decode = msgspec.json.Decoder().decode
 _ID = re.compile(r"[A-Za-z0-9_.@:+-]+")
 _E164 = re.compile(r"\+[1-9]\d{4,14}")
 _SIP_URI = re.compile(r"sips?:[^\s@]{1,128}@[^\s@]{1,128}")
 
 
-async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Body:
+async def read_json(request: web.Request, max_bytes: int = MAX_BODY_BYTES) -> Body:
     """Return the body as an object; an empty body is an empty object. Raises HttpError 400 or 413."""
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > max_bytes:
-            raise HttpError(413, f"Body is larger than {max_bytes} bytes.")
+    content = await read_body(request)
+    if len(content) > max_bytes:
+        raise HttpError(413, f"Body is larger than {max_bytes} bytes.")
     try:
-        body = json.loads(raw or b"{}")
-    except ValueError:
+        body = _decode(content or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HttpError(400, "Body is not JSON.") from None
     if not isinstance(body, dict):
         raise HttpError(400, "Body must be a JSON object.")
     return body
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return the body. Raises HttpError 413 if it is larger than any endpoint accepts."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise HttpError(413, f"Body is larger than {MAX_LLM_BODY_BYTES} bytes.") from None
 
 
 def text(body: Mapping[str, Any], name: str, max_chars: int = MAX_ID_CHARS) -> str:

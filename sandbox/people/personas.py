@@ -79,9 +79,8 @@ async def supervise(phone: Phone, person: Person, *answers: str, until: str | No
     if person.greeting:
         await phone.say(person.greeting)
     remaining, greeted = deque(answers), False
-    async for event in phone.events():
-        if not isinstance(event, Spoke):
-            continue
+    async for event in phone.events(Spoke):
+        assert isinstance(event, Spoke)
         if not event.speaker.is_agent:
             if not greeted:
                 greeted = True
@@ -121,7 +120,7 @@ async def yes_then_gone(phone: Phone, person: Person) -> None:
 
 async def gone_mid_briefing(phone: Phone, person: Person) -> None:
     await phone.say(person.greeting)
-    async for event in phone.events():
+    async for event in phone.events(SpeechBegan):
         if isinstance(event, SpeechBegan) and event.speaker.is_agent:
             await phone.wait(0.6)
             phone.hang_up()
@@ -131,7 +130,7 @@ async def gone_mid_briefing(phone: Phone, person: Person) -> None:
 async def eager(phone: Phone, person: Person) -> None:
     """Say yes during the narration, where it must not count, and again when asked."""
     await phone.say(person.greeting)
-    async for event in phone.events():
+    async for event in phone.events(SpeechBegan):
         if isinstance(event, SpeechBegan) and event.speaker.is_agent:
             await phone.wait(0.3)
             await phone.say("yes")
@@ -156,6 +155,7 @@ async def voicemail(phone: Phone, person: Person) -> None:
 
 # Callers
 
+_NOTICED_BY_CALLERS: Final = (ListenChanged, Joined, Left, ParticipantMoved, AudioEnabled, Spoke)
 Reaction = Callable[[Phone], None]
 
 
@@ -176,7 +176,7 @@ async def converse(
         if story and not must_wait:
             phone.speak(story.popleft())
 
-    async for event in phone.events():
+    async for event in phone.events(*_NOTICED_BY_CALLERS):
         match event:
             case ListenChanged() | Joined() | Left() if phone.held != was_held:
                 was_held = phone.held

@@ -25,11 +25,7 @@ class Recordings:
 
     def participant_entered(self, participant: Participant) -> None:
         """Allow the recording of a new participant, after KNOWN_S."""
-
-        def make_recordable() -> None:
-            participant.recordable = True
-
-        self._clock.call_later(KNOWN_S, make_recordable)
+        participant.recordable_at = self._clock.at(KNOWN_S)
 
     def start(self, room: Room, participant_id: str) -> None:
         """Start a recording. Raises HttpError 403 without a session, 400 if absent or already recorded."""
@@ -55,7 +51,7 @@ class Recordings:
         if room.session is None:
             raise HttpError(403, "No active session found")
         participant = room.participants.get(participant_id)
-        if participant is None or not participant.recordable:
+        if participant is None or not self._clock.has_passed(participant.recordable_at):
             raise HttpError(400, "participant is not yet joined the meeting")
         return participant
 

@@ -22,18 +22,23 @@ from .room_events import (
     SpeechBegan,
     Spoke,
 )
-from .rooms import Participant, Room, RoomSession, SipTag
+from .rooms import Participant, Room, Rooms, RoomSession, SipTag
 from .speech_queue import SpeechQueue, Utterance
 
 
 class RoomActivity:
     """Adds and removes participants, and delivers events and speech inside each room."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, webhooks: WebhookSender, recordings: Recordings) -> None:
+    def __init__(
+        self, clock: Clock, ledger: Ledger, rooms: Rooms, webhooks: WebhookSender, recordings: Recordings
+    ) -> None:
         self._clock = clock
         self._ledger = ledger
         self._webhooks = webhooks
         self._recordings = recordings
+        self._rooms = rooms
+        self._agents: dict[str, set[Participant]] = {}
+        """The agents in all rooms, by participant id."""
 
     def create_participant(
         self,
@@ -62,12 +67,15 @@ class RoomActivity:
             previous.observer.on_removed("replaced")
         room.participants[participant.id] = participant
         participant.room = room
+        if participant.is_agent:
+            self._agents.setdefault(participant.id, set()).add(participant)
         self._ledger.record(
             "joined", by, participant.ledger_ref(room), name=participant.name, agent=participant.is_agent
         )
         self._recordings.participant_entered(participant)
         self._notify(room, Joined(participant), exclude=participant)
-        self._webhooks.room_event(room, "participant-joined", _webhook_data(room, participant))
+        if self._webhooks.wants_room_event(room, "participant-joined"):
+            self._webhooks.room_event(room, "participant-joined", _webhook_data(room, participant))
 
     def leave(self, participant: Participant, reason: str, by: By) -> None:
         """Remove a participant, and end the session if the room is then empty. No effect outside a room."""
@@ -98,14 +106,27 @@ class RoomActivity:
         self._recordings.participant_left(room, participant, by)
         del room.participants[participant.id]
         participant.room = None
+        if participant.is_agent:
+            self._remove_agent(participant)
         self._ledger.record("left", by, participant.ledger_ref(room), reason=reason)
         self._notify(room, Left(participant, reason))
-        self._webhooks.room_event(
-            room, "participant-left", {**_webhook_data(room, participant), "reason": reason}
-        )
+        if self._webhooks.wants_room_event(room, "participant-left"):
+            data = {**_webhook_data(room, participant), "reason": reason}
+            self._webhooks.room_event(room, "participant-left", data)
+
+    def agents_with_id(self, participant_id: str) -> list[Participant]:
+        """Return the agents with this participant id, in all rooms."""
+        return list(self._agents.get(participant_id, ()))
+
+    def _remove_agent(self, agent: Participant) -> None:
+        agents = self._agents[agent.id]
+        agents.discard(agent)
+        if not agents:
+            del self._agents[agent.id]
 
     def _open_session(self, room: Room) -> None:
         room.session = RoomSession(secrets.token_hex(12), now_s())
+        self._rooms.mark_used(room)
         data = {
             "sessionId": room.session.id,
             "meetingId": room.id,
@@ -117,6 +138,7 @@ class RoomActivity:
         session, room.session = room.session, None
         if session is None:
             return
+        self._rooms.mark_empty(room)
         data = {
             "sessionId": session.id,
             "meetingId": room.id,
@@ -128,10 +150,13 @@ class RoomActivity:
         self._webhooks.room_event(room, "session-ended", data)
 
     def _speech_began(self, participant: Participant, utterance: Utterance) -> None:
-        if participant.room is not None and participant.audio:
-            self._notify(
-                participant.room, SpeechBegan(participant), exclude=participant, only_to=utterance.to
-            )
+        """Tell the people in the room. The protocol of sockets has no frame for it."""
+        if participant.room is None or not participant.audio:
+            return
+        event = SpeechBegan(participant)
+        for person in participant.room.people:
+            if person is not participant and utterance.to in (None, person.id):
+                person.observer.on_event(event)
 
     def _speech_ended(
         self, participant: Participant, utterance: Utterance, spoken_text: str, interrupted: bool
@@ -149,19 +174,19 @@ class RoomActivity:
 
     def _notify(
         self, room: Room, event: RoomEvent, *, exclude: Participant | None = None, only_to: str | None = None
-    ) -> list[str]:
+    ) -> tuple[str, ...]:
         """Send an event to the participants of a room and return the ids of the receivers."""
         is_speech = isinstance(event, Spoke | SpeechBegan)
         receivers = [
             participant
             for participant in room.participants.values()
             if participant is not exclude
-            and only_to in (None, participant.id)
-            and not (is_speech and not participant.listening)
+            and (participant.listening or not is_speech)
+            and (only_to is None or only_to == participant.id)
         ]
         for participant in receivers:
             participant.observer.on_event(event)
-        return [participant.id for participant in receivers]
+        return tuple(participant.id for participant in receivers)
 
 
 def _webhook_data(room: Room, participant: Participant) -> dict[str, str | None]:

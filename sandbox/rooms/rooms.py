@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 from ..clock import iso, now_s
 from ..errors import HttpError
 from ..ledger import By, Ledger, LedgerRef
-from ..limits import MAX_ROOMS
+from ..limits import MAX_EMPTY_ROOMS, MAX_ROOMS
 from .observer import RoomObserver
 from .speech_queue import SpeechQueue
 
@@ -47,7 +49,7 @@ class Participant:
     metadata: dict[str, Any] | None = None
     audio: bool = False
     listening: bool = True
-    recordable: bool = False
+    recordable_at: float = math.inf
     recorded: bool = False
     room: Room | None = None
     speech: SpeechQueue = field(init=False)
@@ -126,12 +128,17 @@ class Room:
 
 
 class Rooms:
-    """Registry of all rooms, by id and by custom id."""
+    """Registry of all rooms, by id and by custom id.
+
+    Invariant: no operation looks at rooms that it is not about, however many are used or empty.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._by_id: dict[str, Room] = {}
         self._by_custom_id: dict[str, Room] = {}
+        self._empty: OrderedDict[str, Room] = OrderedDict()
+        """Rooms without a session, by id; the one that is empty for longest is the first."""
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._by_id.values())
@@ -152,10 +159,11 @@ class Rooms:
         """
         if custom_id is not None and custom_id in self._by_custom_id:
             return self._by_custom_id[custom_id]
-        if len(self._by_id) >= MAX_ROOMS:
-            self._remove_unused()
+        if len(self._by_id) - len(self._empty) >= MAX_ROOMS:
+            raise HttpError(429, f"{MAX_ROOMS} rooms have an active session: end some.")
         room = Room(room_id or _random_room_id(), custom_id, webhook, options or {})
         self._by_id[room.id] = room
+        self.mark_empty(room)
         if custom_id is not None:
             self._by_custom_id[custom_id] = room
         self._ledger.record("room_created", by, LedgerRef(room_id=room.id), customRoomId=custom_id)
@@ -185,6 +193,19 @@ class Rooms:
             room.updated_at_s = now_s()
             self._ledger.record("room_deactivated", "api", LedgerRef(room_id=room.id))
 
+    def mark_used(self, room: Room) -> None:
+        """Keep a room whose session has begun."""
+        self._empty.pop(room.id, None)
+
+    def mark_empty(self, room: Room) -> None:
+        """Keep a room without a session; of more than MAX_EMPTY_ROOMS the first one is removed."""
+        self._empty[room.id] = room
+        if len(self._empty) > MAX_EMPTY_ROOMS:
+            _, longest = self._empty.popitem(last=False)
+            del self._by_id[longest.id]
+            if longest.custom_id is not None:
+                del self._by_custom_id[longest.custom_id]
+
     def clear(self) -> None:
         """Remove all rooms, and detach their participants."""
         for room in self:
@@ -192,14 +213,7 @@ class Rooms:
                 participant.room = None
         self._by_id.clear()
         self._by_custom_id.clear()
-
-    def _remove_unused(self) -> None:
-        empty = next((room for room in self if room.session is None), None)
-        if empty is None:
-            raise HttpError(429, f"{MAX_ROOMS} rooms have an active session: end some.")
-        del self._by_id[empty.id]
-        if empty.custom_id is not None:
-            del self._by_custom_id[empty.custom_id]
+        self._empty.clear()
 
 
 def _random_room_id() -> str:

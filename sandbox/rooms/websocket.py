@@ -5,32 +5,53 @@ that reconnects with the same id in that time continues as the same participant.
 """
 
 import asyncio
-import json
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, Final
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+import msgspec
+import structlog
+from aiohttp import ClientError, WSCloseCode, WSMessage, WSMsgType, web
 
 from ..clock import Clock
 from ..errors import HttpError
-from ..limits import MAX_ID_CHARS, MAX_QUEUED_FRAMES, MAX_TEXT_CHARS
+from ..limits import MAX_BODY_BYTES, MAX_ID_CHARS, MAX_QUEUED_FRAMES, MAX_TEXT_CHARS
 from .observer import Frame, RoomEvent
 from .room_activity import RoomActivity
 from .rooms import Participant, Room
 from .speech_queue import Utterance
 
 GRACE_S: Final = 1.0
-NORMAL_CLOSURE: Final = 1000
+HEARTBEAT_S: Final = 5.0
+"""A socket that is silent for so long gets a ping. Without a pong in half of that time it is closed."""
+CLOSE_TIMEOUT_S: Final = 1.0
+"""Maximum wait for the client's close frame."""
+
+log = structlog.get_logger(__name__)
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def new_websocket(request: web.Request) -> web.WebSocketResponse:
+    """Return a WebSocket for this handshake. Raises HttpError 400 if the request is none."""
+    websocket = web.WebSocketResponse(
+        timeout=CLOSE_TIMEOUT_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MAX_BODY_BYTES
+    )
+    if not websocket.can_prepare(request):
+        raise HttpError(400, "A join must be a WebSocket handshake.")
+    return websocket
 
 
 class AgentSocket:
     """Observer of an agent: writes frames to its WebSocket as fast as the client reads them."""
 
-    def __init__(self, websocket: WebSocket) -> None:
-        self.websocket = websocket
-        self._frames: asyncio.Queue[Frame] = asyncio.Queue(MAX_QUEUED_FRAMES)
+    def __init__(self, websocket: web.WebSocketResponse, request: web.Request) -> None:
+        self._websocket = websocket
+        self._request = request
+        self._unsent: asyncio.Queue[Frame | WSCloseCode] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closing = False
 
     def on_event(self, event: RoomEvent) -> None:
         frame = event.frame()
@@ -42,33 +63,58 @@ class AgentSocket:
 
     def on_removed(self, reason: str) -> None:
         self.send({"type": "closed", "reason": reason})
-        self._closed = True
+        self.close(WSCloseCode.OK)
 
     def send(self, frame: Frame) -> None:
-        """Queue a frame. A client whose queue is full is disconnected."""
-        if self._closed:
+        """Queue a frame. A client that leaves MAX_QUEUED_FRAMES of them unread is disconnected."""
+        if self._closing:
             return
-        if self._frames.full():
-            self._closed = True
-            if self._writer is not None:
-                self._writer.cancel()
+        if self._unsent.qsize() < MAX_QUEUED_FRAMES:
+            self._unsent.put_nowait(frame)
         else:
-            self._frames.put_nowait(frame)
+            self._abort()
 
-    def start_writing(self) -> asyncio.Task[None]:
-        """Start the task that writes queued frames to the WebSocket, and return it."""
+    def close(self, code: WSCloseCode) -> None:
+        """Close the socket after the queued frames."""
+        if not self._closing:
+            self._closing = True
+            self._unsent.put_nowait(code)
+
+    async def accept(self) -> None:
+        """Complete the handshake, and start to write."""
+        await self._websocket.prepare(self._request)
         self._writer = asyncio.get_running_loop().create_task(self._write())
-        return self._writer
+
+    def __aiter__(self) -> AsyncIterator[WSMessage]:
+        """Return the messages of the client, until either side closes."""
+        return self._websocket.__aiter__()
+
+    async def stop_writing(self) -> None:
+        """Stop the task that writes. A close that has begun has CLOSE_TIMEOUT_S to end."""
+        if self._writer is None:
+            return
+        if self._closing:
+            await asyncio.wait((self._writer,), timeout=CLOSE_TIMEOUT_S)
+        self._writer.cancel()
+        await asyncio.wait((self._writer,))
+        if not self._writer.cancelled():
+            self._writer.result()
 
     async def _write(self) -> None:
-        while True:
-            frame = await self._frames.get()
-            if self.websocket.application_state is not WebSocketState.CONNECTED:
-                return  # the reading task has closed the WebSocket
-            await self.websocket.send_text(json.dumps(frame))
-            if frame["type"] == "closed":
-                await self.websocket.close(NORMAL_CLOSURE)
-                return
+        try:
+            while isinstance(unsent := await self._unsent.get(), dict):
+                await self._websocket.send_frame(_encode(unsent), WSMsgType.TEXT)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._websocket.close(code=unsent)
+        except TimeoutError:
+            self._abort()
+        except (ConnectionError, ClientError) as error:
+            log.debug("room_socket_lost", cause=type(error).__name__)
+
+    def _abort(self) -> None:
+        self._closing = True
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
 
 class AgentSockets:
@@ -80,12 +126,19 @@ class AgentSockets:
         self._participants: dict[AgentSocket, Participant] = {}
         self._grace_timers: dict[Participant, asyncio.TimerHandle] = {}
 
-    def admit(self, websocket: WebSocket, room: Room, participant_id: str, name: str) -> AgentSocket:
+    def admit(
+        self,
+        websocket: web.WebSocketResponse,
+        request: web.Request,
+        room: Room,
+        participant_id: str,
+        name: str,
+    ) -> AgentSocket:
         """Add an agent to the room, or replace the socket of the agent with this id.
 
         Raises HttpError 403 if the room is full.
         """
-        socket = AgentSocket(websocket)
+        socket = AgentSocket(websocket, request)
         participant = room.participants.get(participant_id)
         if participant is not None and participant.is_agent:
             self._take_over(participant, socket)
@@ -97,23 +150,24 @@ class AgentSockets:
         return socket
 
     async def serve(self, socket: AgentSocket) -> None:
-        """Accept the connection of an admitted agent and serve it until either side closes."""
+        """Accept the connection of an admitted agent, and handle its frames until either side closes."""
         participant = self._participants[socket]
-        tasks: list[asyncio.Task[None]] = []
         try:
-            await socket.websocket.accept()
-            reading = asyncio.get_running_loop().create_task(self._read(participant, socket))
-            tasks = [socket.start_writing(), reading]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await socket.accept()
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    self._handle_text(participant, socket, message.data)
+                elif message.type is WSMsgType.BINARY:
+                    socket.close(WSCloseCode.UNSUPPORTED_DATA)
         finally:
-            for task in tasks:
-                task.cancel()
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             del self._participants[socket]
             self._handle_disconnect(participant, socket)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
-                raise outcome
+            await socket.stop_writing()
+
+    def shut_down(self) -> None:
+        """Close all sockets because the sandbox stops."""
+        for socket in self._participants:
+            socket.close(WSCloseCode.SERVICE_RESTART)
 
     def clear(self) -> None:
         """Close all sockets and cancel all grace periods."""
@@ -143,19 +197,16 @@ class AgentSockets:
         self._grace_timers.pop(participant, None)
         self._activity.leave(participant, "connection-error", "cloud")
 
-    async def _read(self, participant: Participant, socket: AgentSocket) -> None:
-        """Handle frames until the client leaves or disconnects."""
-        while True:
-            raw = await socket.websocket.receive_text()
-            if participant.observer is not socket or participant.room is None:
-                continue
-            try:
-                self._handle_frame(participant, _parse(raw))
-            except HttpError as error:
-                socket.send({"type": "error", "message": error.message})
-            if participant.room is None:
-                await socket.websocket.close(NORMAL_CLOSURE)
-                return
+    def _handle_text(self, participant: Participant, socket: AgentSocket, text: str) -> None:
+        """Handle a frame of the client, unless the agent has left or was taken over."""
+        if participant.observer is not socket or participant.room is None:
+            return
+        try:
+            self._handle_frame(participant, _parse(text))
+        except HttpError as error:
+            socket.send({"type": "error", "message": error.message})
+        if participant.room is None:
+            socket.close(WSCloseCode.OK)
 
     def _handle_frame(self, participant: Participant, frame: dict[str, Any]) -> None:
         """Handle one frame. Raises HttpError if it is invalid."""
@@ -184,8 +235,8 @@ def _welcome(room: Room) -> Frame:
 
 def _parse(raw: str) -> dict[str, Any]:
     try:
-        frame = json.loads(raw)
-    except ValueError:
+        frame = _decode(raw)
+    except (msgspec.DecodeError, RecursionError):
         raise HttpError(400, "Frame is not JSON.") from None
     if not isinstance(frame, dict):
         raise HttpError(400, "Frame must be a JSON object.")

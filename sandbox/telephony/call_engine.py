@@ -171,15 +171,17 @@ class CallEngine:
         if call.participant is not None:
             self._activity.leave(call.participant, "user-left", by)
             call.participant = None
+        self._calls.mark_ended(call)
 
     def _stop_activity(self, call: Call) -> None:
         """Cancel the task, the timers and the pending switch of a call."""
         self._answer_watchers.pop(call.id, None)
-        for timer in call.timers:
+        for timer in call.timers or ():
             timer.cancel()
-        call.timers.clear()
+        call.timers = None
         if call.pending_switch is not None:
             call.pending_switch.cancel()
             call.pending_switch = None
         if call.task is not None:
             call.task.cancel()
+            call.task = None

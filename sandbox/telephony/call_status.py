@@ -36,6 +36,9 @@ class CallStatus:
         self._send(call, "call-update", None)
 
     def _send(self, call: Call, kind: str, room: Room | None) -> None:
+        own_room = room or self._rooms.find(call.room_id)
+        if not self._webhooks.wants_call_event(own_room, kind):
+            return
         data = {
             **call.summary(),
             "type": call.direction,
@@ -44,4 +47,4 @@ class CallStatus:
         }
         if room is not None:
             data["roomId"] = room.id
-        self._webhooks.call_event(call.id, room or self._rooms.find(call.room_id), kind, data)
+        self._webhooks.call_event(call.id, own_room, kind, data)

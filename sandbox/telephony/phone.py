@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
@@ -30,14 +31,23 @@ class Phone:
         self._call = call
         self._clock = clock
         self._call_engine = call_engine
-        self._events: asyncio.Queue[RoomEvent] = asyncio.Queue(MAX_UNREAD_EVENTS)
+        self._unread: deque[RoomEvent] = deque()
+        self._arrived: asyncio.Future[None] | None = None
         self._utterance_ends: dict[str, asyncio.Future[None]] = {}
         self._utterance_count = 0
+        self._wanted: tuple[type[RoomEvent], ...] | None = None
+        """The kinds of events that the person notices; None before the first call of `events`: all."""
 
-    async def events(self) -> AsyncIterator[RoomEvent]:
-        """Yield the events of the person's room, in order, until the call ends."""
+    async def events(self, *kinds: type[RoomEvent]) -> AsyncIterator[RoomEvent]:
+        """Yield the events of these kinds of the person's room, in order, until the call ends."""
+        self._wanted = kinds
         while not self._call.has_ended:
-            yield await self._events.get()
+            if not self._unread:
+                self._arrived = asyncio.get_running_loop().create_future()
+                await self._arrived
+            event = self._unread.popleft()
+            if isinstance(event, kinds):
+                yield event
 
     async def wait(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
@@ -100,8 +110,11 @@ class Phone:
         return self._call.participant.room if self._call.participant else None
 
     def on_event(self, event: RoomEvent) -> None:
-        if not self._events.full():
-            self._events.put_nowait(event)
+        is_wanted = self._wanted is None or isinstance(event, self._wanted)
+        if is_wanted and len(self._unread) < MAX_UNREAD_EVENTS:
+            self._unread.append(event)
+            if self._arrived is not None and not self._arrived.done():
+                self._arrived.set_result(None)
 
     def on_utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         done = self._utterance_ends.pop(utterance_id, None)

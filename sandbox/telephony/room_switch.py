@@ -96,10 +96,11 @@ class RoomSwitch:
         except HttpError as error:
             self._fail(call, room, error.message)
             return
-        call.participant, call.participant_id = participant, participant_id
+        call.participant = participant
         call.session_id = room.session.id if room.session else None
-        self._calls.move(call, room.id)
-        call.call_later(self._clock, AUDIO_S, partial(self._activity.enable_audio, participant))
+        self._calls.move(call, room.id, participant_id)
+        # Without a minimum in real time: at time scale 0 the caller's first words would end before it.
+        call.call_later(self._clock, AUDIO_S, partial(self._activity.enable_audio, participant), 0.0)
         self._complete(call, room)
         participant.observer.on_event(ParticipantMoved())
 

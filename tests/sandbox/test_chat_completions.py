@@ -112,7 +112,7 @@ async def test_a_status_fault_applies_to_the_model(sandbox: Sandbox) -> None:
 async def test_a_hanging_model_sends_no_response(sandbox: Sandbox) -> None:
     await sandbox.fault({"path": PATH}, "hang")
     with pytest.raises(httpx.ReadTimeout):
-        await sandbox.http.post(PATH, json={"messages": MESSAGES}, headers=KEY, timeout=0.1)
+        await sandbox.http.post(PATH, json={"messages": MESSAGES}, headers=KEY, timeout=0.5)
     assert (await complete(sandbox, MESSAGES))["message"]["content"] == SUMMARY
 
 

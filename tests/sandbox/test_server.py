@@ -63,6 +63,19 @@ async def test_a_briefing_works_at_time_scale_zero_with_unsigned_webhooks(receiv
         await asyncio.open_connection("127.0.0.1", int(sandbox.base_url.rsplit(":", 1)[1]))
 
 
+async def test_a_switched_caller_is_heard_at_time_scale_zero() -> None:
+    """The caller's words must not end before the caller can be heard, however short simulated time is."""
+    async with running(Settings(API_KEY, SECRET, time_scale=0.0, sign_webhooks=False)) as sandbox:
+        for _ in range(5):
+            caller, room_id = await sandbox.caller(), await sandbox.room()
+            async with sandbox.agent(room_id) as agent:
+                await sandbox.dial(room_id, supervisor("0101"))
+                await agent.wait_for("speech", text="Hello?")
+                await sandbox.switch(caller["callId"], room_id)
+                await agent.wait_for("speech", text="Hello, is somebody there?")
+                await agent.wait_for("speech", text="Hi, this is the supervisor.")
+
+
 async def test_every_request_is_counted_except_those_of_the_admin_api(
     sandbox: Sandbox,
 ) -> None:
@@ -93,6 +106,22 @@ def test_sigterm_stops_the_sandbox_even_while_a_request_hangs() -> None:
     finally:
         process.kill()
         process.communicate(timeout=DEADLINE_S)
+
+
+async def test_the_process_leaves_out_signatures_if_told(receiver: WebhookReceiver) -> None:
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
+    command += ["--webhook-url", receiver.url, "--unsigned-webhooks"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        base_url = json.loads(await process.stdout.readline())["sandbox"]
+        async with httpx.AsyncClient(timeout=DEADLINE_S) as http:
+            await http.post(f"{base_url}/sandbox/calls", json={"from": "+14155550201"})
+        await receiver.wait_for("call-answered")
+    finally:
+        process.kill()
+        await process.wait()
+    assert not any("videosdk-signature" in headers for headers, _ in receiver.requests)
 
 
 def test_webhooks_continue_after_a_failure_and_with_stdout_closed() -> None:

@@ -2,9 +2,14 @@
 
 import time
 
+import jwt
 import pytest
 
-from .client import Sandbox, token
+from warmxfer.sandbox import Settings, tokens
+from warmxfer.sandbox.errors import HttpError
+from warmxfer.sandbox.tokens import TokenVerifier
+
+from .client import API_KEY, SECRET, Sandbox, token
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,37 @@ async def test_an_invalid_token_is_refused_with_its_reason(
 async def test_these_roles_may_use_the_api(sandbox: Sandbox, roles: list[str] | None) -> None:
     answer = await sandbox.http.post("/v2/rooms", headers={"authorization": token(roles=roles)})
     assert answer.status_code == 200
+
+
+def verifier() -> TokenVerifier:
+    return TokenVerifier(Settings(API_KEY, SECRET))
+
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS384"])
+def test_another_algorithm_is_refused(algorithm: str) -> None:
+    secret = "" if algorithm == "none" else SECRET
+    raw = jwt.encode({"apikey": API_KEY, "exp": NOW + 600, "version": 2}, secret, algorithm=algorithm)
+    with pytest.raises(HttpError, match="Token is invalid"):
+        verifier().check_api(raw)
+
+
+def test_a_remembered_token_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, raw = verifier(), token(exp=NOW + 600)
+    assert known.check_api(raw) == known.check_api(raw)
+    monkeypatch.setattr(tokens, "time", lambda: NOW + 600)
+    with pytest.raises(HttpError, match="Token is expired"):
+        known.check_api(raw)
+
+
+def test_the_number_of_remembered_tokens_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MAX_VERIFIED", 3)
+    known = verifier()
+    for n in range(10):
+        assert known.check_join(token(roomId=f"r{n}"), f"r{n}", None)["roomId"] == f"r{n}"
+    assert len(known._verified) == 3
 
 
 async def test_a_token_signed_with_another_secret_is_refused(sandbox: Sandbox) -> None:

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from warmxfer.sandbox import ledger as ledger_module
 from warmxfer.sandbox.ledger import Ledger, LedgerRef
 from warmxfer.sandbox.limits import MAX_LEDGER_ENTRIES
 from warmxfer.sandbox.transfer_report import report
@@ -123,6 +128,74 @@ def test_the_ledger_is_bounded_and_counts_dropped_entries() -> None:
     entries = ledger.entries()
     assert (len(entries), ledger.dropped) == (MAX_LEDGER_ENTRIES, 3)
     assert (entries[0]["n"], entries[-1]["n"]) == (4, MAX_LEDGER_ENTRIES + 3)
+
+
+def test_counts_include_dropped_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "MAX_LEDGER_ENTRIES", 5)
+    ledger = Ledger()
+    for n in range(7):
+        dial(ledger, f"d{n}", {"attemptKey": f"t{n}-1"})
+    ledger.record("answered", "cloud", CALLER)
+    assert (ledger.counts, ledger.dropped) == ({"dial": 7, "answered": 1}, 3)
+
+
+ROOMS, CALLS, AGENTS = ("primary", "consult", "other"), ("c1", "d1", "d2"), ("ai", "briefer")
+MARKS: list[dict[str, Any] | None] = [
+    None,
+    {"attemptKey": "t1-1", "attempt": "1"},
+    {"attemptKey": "t1-2", "warmxferId": "t1"},
+    {"attemptKey": "t2-1", "attempt": "t1"},
+    {"attempt": "rescue", "warmxferId": "t1"},
+    {"attemptKey": 7, "nested": {"warmxferId": "t1"}},
+]
+KINDS = ("dial", "answered", "joined", "joined", "left", "listen", "speech", "switch", "end", "hangup")
+
+
+@st.composite
+def written(draw: st.DrawFn) -> tuple[str, LedgerRef, dict[str, Any]]:
+    """One entry of any kind about any of these rooms, calls and agents."""
+    kind = draw(st.sampled_from(KINDS))
+    of_a_call = kind in ("dial", "answered", "switch", "end", "hangup")
+    call_id = draw(st.sampled_from(CALLS if of_a_call else (*CALLS, None)))
+    person = draw(st.sampled_from(AGENTS)) if call_id is None else f"person-{call_id}"
+    ref = LedgerRef(call_id, draw(st.sampled_from((*ROOMS, None))), person, draw(st.sampled_from(MARKS)))
+    details: dict[str, Any] = {
+        "listen": {"enabled": draw(st.booleans())},
+        "speech": {"text": "hello", "heardBy": draw(st.lists(st.sampled_from(["person-c1", "person-d1"])))},
+        "switch": {"fromRoomId": draw(st.sampled_from((*ROOMS, None)))},
+    }
+    return kind, ref, details.get(kind, {})
+
+
+@example(entries=[("joined", LedgerRef("d2", "consult", "person-d2"), {})], kept=9)
+@example(entries=[("listen", LedgerRef(None, "primary", "ai"), {"enabled": False})], kept=1)
+@example(entries=[("dial", LedgerRef("d1", "other", "sup", MARKS[1]), {})], kept=9)
+@example(entries=[("dial", LedgerRef("d1", "other", "sup", MARKS[3]), {})], kept=9)
+@settings(max_examples=100, deadline=None)
+@given(entries=st.lists(written(), max_size=25), kept=st.integers(1, 30))
+def test_the_entries_about_a_transfer_give_the_same_report_as_all_entries(
+    entries: list[tuple[str, LedgerRef, dict[str, Any]]], kept: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger_module, "MAX_LEDGER_ENTRIES", kept)
+        ledger = Ledger()
+        ledger.record("answered", "cloud", CALLER)
+        ledger.record("joined", "cloud", LedgerRef("c1", "consult", "ann"))
+        for kind, ref, details in entries:
+            ledger.record(kind, "api", ref, **details)
+    for transfer_key in ("t1", "t2", "none"):
+        ids = ("primary", "c1", transfer_key)
+        assert report(ledger.about(*ids), *ids) == report(ledger.entries(), *ids)
+    for room_id in ROOMS:
+        of_room = [e for e in ledger.entries() if room_id in (e["roomId"], e.get("fromRoomId"))]
+        assert ledger.entries(room_id=room_id) == of_room
+    assert len(ledger.entries()) == min(len(entries) + 2, kept)
+
+
+async def test_the_counts_of_the_ledger(sandbox: Sandbox) -> None:
+    await sandbox.caller()
+    counted = await sandbox.ok("GET", "/sandbox/ledger/counts")
+    assert counted == {"counts": {"room_created": 1, "incoming": 1, "answered": 1, "joined": 1}, "dropped": 0}
 
 
 async def test_the_ledger_records_a_call_in_order(sandbox: Sandbox) -> None:

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.testkit.slow_server import slow_server
 from tests.testkit.waiting import until
-from warmxfer.sandbox import Settings
+from warmxfer.sandbox import Settings, webhooks
 from warmxfer.sandbox.clock import Clock
 from warmxfer.sandbox.faults import FaultRegistry
-from warmxfer.sandbox.webhooks import WebhookSender
+from warmxfer.sandbox.webhooks import MAX_CONNECTIONS, WebhookSender
 
 from .client import Sandbox, WebhookReceiver, supervisor
 
@@ -193,9 +193,84 @@ async def test_a_webhook_fault_can_match_all_events(sandbox: Sandbox, receiver: 
     assert json.loads(receiver.requests[0][1])["data"]["status"] == "answered"
 
 
+def unsigned_sender() -> WebhookSender:
+    return WebhookSender(Settings("key", "secret", sign_webhooks=False), Clock(1.0), FaultRegistry())
+
+
+async def test_events_one_after_another_use_one_connection() -> None:
+    sender = unsigned_sender()
+    async with slow_server() as server:
+        sender.register(server.url, ())
+        for number in range(20):
+            sender.call_event(f"call-{number}", None, "call-started", {})
+            await until(lambda count=number + 1: server.received == count)
+            await asyncio.sleep(0.01)
+        assert server.open == 1
+        await sender.close()
+
+
+async def test_events_of_many_calls_wait_for_a_limited_number_of_connections() -> None:
+    sender = unsigned_sender()
+    async with slow_server() as server:
+        server.hold()
+        sender.register(server.url, ())
+        for number in range(MAX_CONNECTIONS + 50):
+            sender.call_event(f"call-{number}", None, "call-started", {})
+        await until(lambda: server.received == MAX_CONNECTIONS)
+        assert server.open == MAX_CONNECTIONS
+        server.release()
+        await until(lambda: server.received == MAX_CONNECTIONS + 50)
+        assert sender.given_up == 0
+        await sender.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nok",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
+)
+async def test_receivers_may_answer_in_any_framing(answer: bytes) -> None:
+    sender = unsigned_sender()
+    async with slow_server() as server:
+        server.answer = answer
+        sender.register(server.url, ())
+        for kind in (*RING, "call-hangup"):
+            sender.call_event("call-1", None, kind, {})
+        await until(lambda: server.received == 4)  # an event is sent once the one before it was answered
+        assert sender.given_up == 0
+        await sender.close()
+
+
+async def test_a_receiver_that_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "REQUEST_TIMEOUT_S", 0.1)
+    sender = unsigned_sender()
+    async with slow_server() as server:
+        server.hold()
+        sender.register(server.url, ())
+        sender.call_event("call-1", None, "call-started", {})
+        await until(lambda: sender.given_up == 1)
+        assert server.received == 3
+        await until(lambda: server.open == 0)
+        server.release()
+        await sender.close()
+
+
+@pytest.mark.parametrize("url", ["http://", "http://host:port/", "ftp://host/", "http://h\u00f6st/", "text"])
+async def test_an_address_that_is_none_is_given_up_and_stops_nothing(url: str) -> None:
+    sender = unsigned_sender()
+    sender.register(url, ())
+    sender.call_event("call-1", None, "call-started", {})
+    await until(lambda: sender.given_up == 1)
+    await sender.close()
+
+
 async def test_a_reset_during_deliveries_costs_no_connection() -> None:
     """A reset cancels deliveries. Before, the connections of cancelled requests were lost for good."""
-    sender = WebhookSender(Settings("key", "secret", sign_webhooks=False), Clock(1.0), FaultRegistry())
+    sender = unsigned_sender()
     async with slow_server() as server:
         for _ in range(4):
             before = server.received

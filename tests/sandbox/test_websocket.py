@@ -1,13 +1,18 @@
 """WebSocket protocol of rooms."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from .client import SCALE, Sandbox, token
+from tests.testkit.waiting import until
+from warmxfer.sandbox.limits import MAX_QUEUED_FRAMES
+from warmxfer.sandbox.rooms import websocket as room_websocket
+from warmxfer.sandbox.rooms.websocket import AgentSocket
+
+from .client import DEADLINE_S, SCALE, Sandbox, token
 
 LONG_SPEECH = '{"type": "say", "id": "u", "text": "' + "x" * 4_001 + '"}'
 
@@ -218,3 +223,70 @@ async def test_the_admin_api_removes_an_agent(sandbox: Sandbox) -> None:
         kicked = await sandbox.ok("POST", "/sandbox/people/ai/hangup")
         assert kicked == {"hungUp": [], "kicked": ["ai"]}
         assert await ai.wait_until_closed() == (1000, "kicked")
+
+
+async def test_a_join_without_a_websocket_handshake_is_refused(sandbox: Sandbox) -> None:
+    query = {"participantId": "ai", "token": token()}
+    refused = await sandbox.http.get(f"/v2/rooms/{await sandbox.room()}/join", params=query)
+    assert (refused.status_code, refused.json()["statusCode"]) == (400, 400)
+    assert await sandbox.kinds(kind="joined") == []
+
+
+async def test_a_binary_message_closes_the_socket(sandbox: Sandbox) -> None:
+    async with sandbox.agent(await sandbox.room()) as agent:
+        await agent.socket.send(b"binary")
+        async with asyncio.timeout(DEADLINE_S):
+            await agent.socket.wait_closed()
+        assert agent.socket.close_code == 1003
+
+
+async def test_a_client_that_answers_no_ping_is_disconnected(
+    slow_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_websocket, "HEARTBEAT_S", 0.1)
+    port = int(slow_sandbox.base_url.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    path = f"/v2/rooms/{await slow_sandbox.room()}/join?participantId=ai&token={token()}"
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nhost: sandbox\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+        "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        received = await reader.read(-1)
+    assert received.startswith(b"HTTP/1.1 101")
+    assert b"\x89\x00" in received
+    await slow_sandbox.wait_for_entry("left")
+    writer.close()
+
+
+class StuckWebSocket:
+    """A WebSocket whose client reads nothing, with its request and transport."""
+
+    def __init__(self) -> None:
+        self.aborted = asyncio.Event()
+        self.writing = False
+        self.transport = self
+
+    async def prepare(self, request: object) -> None: ...
+
+    async def send_frame(self, frame: bytes, kind: object) -> None:
+        self.writing = True
+        await self.aborted.wait()
+        raise ConnectionResetError
+
+    def abort(self) -> None:
+        self.aborted.set()
+
+
+async def test_a_client_that_leaves_too_many_frames_unread_is_disconnected() -> None:
+    stuck = StuckWebSocket()
+    socket = AgentSocket(cast("Any", stuck), cast("Any", stuck))
+    await socket.accept()
+    socket.send({"type": "first"})
+    await until(lambda: stuck.writing)
+    for _ in range(MAX_QUEUED_FRAMES):
+        socket.send({"type": "unread"})
+    assert not stuck.aborted.is_set()
+    socket.send({"type": "one too many"})
+    assert stuck.aborted.is_set()
+    await asyncio.wait_for(socket.stop_writing(), DEADLINE_S)
