@@ -1,7 +1,8 @@
 """Effect claims: a durable lock that makes a side effect at the provider happen at most once.
 
-The first message stored on `warmxfer.<id>.intent.<effect>` wins. Its writer may perform the effect, or has
-forbidden it for good. Every later attempt reads that message and looks up the result of the effect instead.
+The first message stored on `wx.<partition>.<id>.intent.<effect>` wins. Its writer may perform the effect, or
+has forbidden it for good. Every later attempt reads that message and looks up the result of the effect
+instead.
 """
 
 from __future__ import annotations

@@ -30,7 +30,13 @@ from warmxfer.adapters.llm import ChatModel
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, NewerVersionNeeded, RetryableError, Stored, Subscription, subjects
 from warmxfer.bus.polling import poll_ticks
-from warmxfer.schemas import CommandFailed, FailureKind, JoinConsultation, WarmxferError
+from warmxfer.schemas import (
+    CommandFailed,
+    FailureKind,
+    JoinConsultation,
+    WarmxferError,
+    undecoded_transfer_id,
+)
 
 from ..common.command_replies import publish_reply, read_command
 from ..common.liveness import CONFIRMATIONS, is_live
@@ -66,9 +72,9 @@ async def brief_here(
     that cannot be part of a subject.
     """
     briefings = _InSessionBriefings(
-        bus, subjects.any_session_briefing(session_name), room_settings, ReplyClassifier(model)
+        bus, subjects.session_briefing(session_name), room_settings, ReplyClassifier(model)
     )
-    async with bus.subscribe(subjects.any_session_briefing(session_name)) as subscription:
+    async with bus.subscribe(subjects.session_briefing(session_name)) as subscription:
         tasks = (
             asyncio.create_task(briefings.follow(subscription), name=f"session-briefing-{session_name}"),
             asyncio.create_task(briefings.poll(), name=f"session-briefing-poll-{session_name}"),
@@ -85,13 +91,13 @@ async def brief_here(
 
 
 class _InSessionBriefings:
-    """Consultations of one session, by the commands on `command_filter` (a subject with wildcards)."""
+    """Consultations of one session, by the commands on `command_subject`."""
 
     def __init__(
-        self, bus: Bus, command_filter: str, room_settings: RoomSettings, classifier: ReplyClassifier
+        self, bus: Bus, command_subject: str, room_settings: RoomSettings, classifier: ReplyClassifier
     ) -> None:
         self._bus = bus
-        self._command_filter = command_filter
+        self._command_subject = command_subject
         self._room_settings = room_settings
         self._classifier = classifier
         self._running: set[asyncio.Task[None]] = set()
@@ -101,7 +107,7 @@ class _InSessionBriefings:
     async def follow(self, subscription: Subscription) -> None:
         async for message in subscription:
             try:
-                stored = await self._wait_stored(message.subject)
+                stored = await self._wait_stored(message.data)
                 if stored is not None:
                     await self._start_once(stored, received_live=True)
             except WarmxferError as error:
@@ -111,7 +117,7 @@ class _InSessionBriefings:
         async with aclosing(poll_ticks(self._bus)) as ticks:
             async for _ in ticks:
                 try:
-                    stored = await self._bus.get_last(self._command_filter)
+                    stored = await self._bus.get_last(self._command_subject)
                     if stored is not None:
                         await self._start_once(stored, received_live=False)
                 except WarmxferError as error:
@@ -129,14 +135,15 @@ class _InSessionBriefings:
 
     # ── which commands ───────────────────────────────────────────────────────────────────────────
 
-    async def _wait_stored(self, subject: str) -> Stored | None:
-        """Return the last command on `subject` once it is stored.
+    async def _wait_stored(self, data: bytes) -> Stored | None:
+        """Return the command `data` once it is stored.
 
-        Returns None after `STORE_POLLS` reads; then `poll` finds the command later.
+        Returns None after `STORE_POLLS` reads; then `poll` finds the newest command later.
         """
         pause_s = STORE_POLL_PAUSE_S
         for _ in range(STORE_POLLS):
-            if (stored := await self._bus.get_last(subject)) is not None:
+            stored = await self._bus.get_last(self._command_subject)
+            if stored is not None and stored.data == data:
                 return stored
             await asyncio.sleep(pause_s)
             pause_s *= 2
@@ -144,12 +151,12 @@ class _InSessionBriefings:
 
     async def _start_once(self, stored: Stored, *, received_live: bool) -> None:
         """Start the consultation, once. A command found by polling may be old: its transfer must be live."""
-        transfer_id = subjects.parse(stored.subject).id
+        transfer_id = subjects.check_token(undecoded_transfer_id(stored.data) or "", "transfer_id")
         try:
             join = read_command(stored, JoinConsultation, ACTOR)
         except NewerVersionNeeded:
             if reply := self._unknown.reply_once(transfer_id, stored.data):
-                await publish_reply(self._bus, transfer_id, reply)
+                await publish_reply(self._bus, transfer_id, reply, role="primary")
             return
         if join.command_id in self._handled_ids or len(self._running) >= MAX_CONSULTATIONS:
             return
@@ -158,7 +165,7 @@ class _InSessionBriefings:
             return
         self._handled_ids.append(join.command_id)
         if live:
-            self._start(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
+            self._start(ConsultationTask.stored(transfer_id, join, stored.at, "primary"))
 
     async def _is_live(self, transfer_id: str) -> bool | None:
         """Return whether the transfer is live; None if no coordinator replied.
@@ -200,5 +207,5 @@ class _InSessionBriefings:
             # There is no work queue and so no dead letter: reply to the coordinator here.
             detail = f"The consultation could not be run ({type(error).__name__})."
             reply = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
-            await publish_reply(self._bus, task.transfer_id, reply)
+            await publish_reply(self._bus, task.transfer_id, reply, role="primary")
             raise

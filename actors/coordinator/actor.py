@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from warmxfer.bus import Bus, Worker, subjects
+from warmxfer.bus.consumer_table import COORDINATOR
 
 from .coordinator import Coordinator
 from .inbound_events import why_unreadable
@@ -20,7 +21,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
     )
     worker = Worker(
         bus,
-        "coordinator",
+        COORDINATOR,
         coordinator.handle,
         jobs=settings.jobs,
         keyed=True,
@@ -28,6 +29,6 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         on_dead_letter=coordinator.on_dead_letter,
         on_invalid_subject=coordinator.reject_invalid_id,
     )
-    async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue="coordinator"), worker:
+    async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR), worker:
         ready()
         await asyncio.Event().wait()

@@ -9,7 +9,8 @@
 
 A crash before 6 causes a redelivery, and 2 finds what was done. If other triggers were applied since, the
 redelivered one is recognised by the message id of its record. A consumer that was deleted and created again
-may deliver old triggers as if for the first time. They were stored before the newest record.
+may deliver old triggers as if for the first time. No trigger that was applied is newer than
+`CachedRecord.newest_at`.
 
 - Invariant: a record is appended only after the newest record. So a cached record is good enough for a try.
 - Invariant: a transfer whose newest record this version cannot continue is left to a newer version for a
@@ -57,7 +58,7 @@ from .caller_lock import lock_caller
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger
 from .liveness import TransferLiveness
-from .outbox import outgoing, pending_timer, unknown_outputs
+from .outbox import outgoing, pending_timer, session_subjects, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
 from .state_machine import (
@@ -134,7 +135,7 @@ class Coordinator:
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
-                old = redelivered or (cached is not None and delivery.seq < cached.seq)
+                old = redelivered or (cached is not None and delivery.at <= cached.newest_at)
                 if old and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
                     return
                 # Append.
@@ -228,7 +229,12 @@ class Coordinator:
         """
         state = applied.state
         record = Record(
-            trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=[*applied.outbox]
+            trigger=delivery.seq,
+            at=delivery.at,
+            event=event,
+            state=state,
+            outbox=[*applied.outbox],
+            newest_at=cached.newest_at if cached and cached.newest_at > delivery.at else 0.0,
         )
         unknown = cached.unknown if cached else {}
         timer_before = pending_timer(cached.record.state) if cached else None
@@ -267,7 +273,9 @@ class Coordinator:
         longer while a phone rings, or after its end. If another record follows, its writer has published all
         outputs of this one. An output that is missing then, such as a replaced timer, is obsolete.
         """
-        since = await self._log.since(cached.record.state.id, cached.seq) if cached.record.outbox else None
+        state, since = cached.record.state, None
+        if cached.record.outbox:
+            since = await self._log.since(state.id, cached.seq, session_subjects(state.request))
         if since is not None and since.followed:
             cached.sent = True
         else:
@@ -355,10 +363,10 @@ def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
 
 
 def _caused_by(record: Record, delivery: Delivery) -> bool:
-    """Return whether `delivery` caused `record`. An old copy of the stream uses numbers again, not times."""
+    """Return whether `delivery` caused `record`. Other streams use the same numbers, not at the same time."""
     return (record.trigger, record.at) == (delivery.seq, delivery.at)
 
 
 def _record_id(delivery: Delivery) -> str:
-    """Return the message id of the one record that this trigger causes."""
-    return f"{delivery.transfer_id}:{delivery.seq}"
+    """Return the message id of the one record that this trigger causes. Each stream has its own numbers."""
+    return f"{delivery.transfer_id}:{delivery.kind}:{delivery.seq}"

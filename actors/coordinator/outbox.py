@@ -6,6 +6,8 @@ once, however often the outputs are published.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -51,6 +53,13 @@ def outgoing(record: Record) -> list[Outgoing]:
     ]
 
 
+def session_subjects(request: WarmTransferRequest | None) -> tuple[str, ...]:
+    """Return the subjects of the session on which a transfer with `request` sends commands."""
+    if request is None:
+        return ()
+    return subjects.session_commands(request.session_name), subjects.session_briefing(request.session_name)
+
+
 def unknown_outputs(record: Record) -> list[str]:
     """Return the message ids of the outputs of `record` that this version cannot publish."""
     return [
@@ -69,7 +78,12 @@ def _message(state: Transfer, output: Output, msg_id: str) -> Outgoing:
     if isinstance(output, SetTimer):
         deadline = encode(DeadlinePassed(due_at=output.due_at))
         return timers.schedule(state.id, timer_name(state.stage), output.due_at, deadline, msg_id=msg_id)
-    return Outgoing(_subject(state.id, state.request, output), encode(output), msg_id)
+    subject = _subject(state.id, state.request, output)
+    if isinstance(
+        output, HoldCaller | ReleaseCaller | LeaveCall | JoinConsultation
+    ) and subjects.is_of_session(subject):
+        output = replace(output, transfer_id=state.id)
+    return Outgoing(subject, encode(output), msg_id)
 
 
 def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> str:
@@ -82,11 +96,11 @@ def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> st
         case TransferNotice():
             return subjects.notice(id)
         case HoldCaller() | ReleaseCaller() | LeaveCall():
-            return subjects.primary(id, session)
+            return subjects.session_commands(session)
         case BriefSupervisor() | LeaveConsultation():
             return subjects.consult(id)
         case JoinConsultation() if request and request.config.brief_by == "session":
-            return subjects.session_briefing(id, session)
+            return subjects.session_briefing(session)
         case JoinConsultation():
             return subjects.work_queue(id, "briefing")
         case Summarize():

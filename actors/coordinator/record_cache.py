@@ -27,6 +27,11 @@ class CachedRecord:
     unknown: UnknownFields = field(default_factory=dict[tuple[str, ...], Any])
     """Fields of a newer version in its state. The next record keeps them."""
 
+    @property
+    def newest_at(self) -> float:
+        """No trigger that was applied was stored later than this."""
+        return max(self.record.at, self.record.newest_at)
+
 
 class RecordCache:
     """The newest records of the transfers that changed last."""

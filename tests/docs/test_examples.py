@@ -112,20 +112,32 @@ def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
         "refund-4417",
         "cancel",
         "",
-        "warmxfer.refund-4417.cancel",
+        subjects.place_of(subjects.cancel("refund-4417")).subject,
         b'{"reason": 5}',
         4711,
         1_781_532_000.0,
         1,
         {},
+        "requests-13",
     )
     with pytest.raises(DeadLetter) as failure:
         decode_trigger(delivery)
-    flood = Delivery("x-9813", "event", "", "warmxfer.x-9813.event", b"{", 14_813, 1_781_532_000.0, 1, {})
+    flood = Delivery(
+        "x-9813",
+        "event",
+        "",
+        subjects.event("x-9813", "gateway"),
+        b"{",
+        14_813,
+        1_781_532_000.0,
+        1,
+        {},
+        "events-0",
+    )
     cause = "DeadLetter: The message on event is not a warmxfer event: JSON is malformed"
     written = [
-        dead_letter(delivery, describe_error(failure.value), "coordinator"),
-        summary(flood, cause, "coordinator", 1_873),
+        dead_letter(delivery, describe_error(failure.value)),
+        summary(flood, cause, 1_873),
     ]
     shown = [(each.subject, each.message) for each in examples() if each.subject_name == "dead"]
     bodies = [msgspec.json.decode(message.data, type=DeadLetterBody) for message in written]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator, record_cache
 from warmxfer.actors.coordinator.outbox import outgoing
 from warmxfer.actors.coordinator.record_cache import CachedRecord, RecordCache
@@ -109,14 +110,14 @@ class UnreachableBus(Bus):
         return await super().publish_all(messages, deadline_s=deadline_s)
 
     async def history(
-        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = 5.0
+        self, subject: str, limit: int, *, after: int = 0, stream: str | None = None, deadline_s: float = 5.0
     ) -> list[Stored]:
         self.histories += 1
-        return await super().history(subject, limit, after=after, deadline_s=deadline_s)
+        return await super().history(subject, limit, after=after, stream=stream, deadline_s=deadline_s)
 
 
 async def published(bus: Bus, id: str) -> set[str | None]:
-    return {each.msg_id for each in await bus.history(subjects.all_of(id), 500)}
+    return {each.msg_id for each in await stored_of(bus, id, "room-a")}
 
 
 async def ordered(bus: Bus, id: str) -> set[str | None]:
