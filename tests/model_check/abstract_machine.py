@@ -35,6 +35,7 @@ from warmxfer.actors.coordinator.state_machine.rescue_replies import RESCUED_BY
 from warmxfer.actors.coordinator.state_machine.state import PendingCommand
 from warmxfer.schemas import (
     AnyEvent,
+    CheckLegs,
     InternalError,
     NoticeKind,
     Outcome,
@@ -53,6 +54,8 @@ from .events import (
     ABSTRACT_EVENTS,
     BRIDGE,
     CALLER_HANG_UPS,
+    CALLER_SEEN,
+    CHECKED,
     FAR,
     NOW,
     RECORDING_SETTLED,
@@ -147,6 +150,19 @@ def admitted_effects(decision: Decision) -> set[str]:
     return admitted
 
 
+def has_open_check(transfer: Transfer) -> bool:
+    """Return whether a leg check may still decide, so that a leg that is seen must replace it.
+
+    In a transfer that a version without this rule admitted, a sighting does not.
+    """
+    assert transfer.request is not None
+    if transfer.request.config.bridge_guard_s is None:
+        return False
+    searches = transfer.stage in DECIDED_AGAINST and transfer.caller.may_be_in_consultation
+    decides_late = transfer.stage in CHECKED or searches
+    return transfer.awaits(CheckLegs) or (decides_late and bool(transfer.last_leg_check_id))
+
+
 def names(outbox: list[Output]) -> tuple[str, ...]:
     """Return the names of the messages of an outbox."""
     return tuple(map(_name, outbox))
@@ -215,6 +231,7 @@ class AbstractMachine:
             return Step(event, event_type, number, (), f"step() raises {error!r}")
         if isinstance(result, Ignored):
             remembered = event.name in SUPERVISOR_SEEN | CALLER_HANG_UPS
+            remembered = remembered or (event.name in CALLER_SEEN and has_open_check(self.states[number]))
             remembered = remembered or (event.name in SUPERVISOR_LOST and self.states[number].stage in BRIDGE)
             return Step(event, event_type, number, (), "") if remembered else None
         outbox = names(result.outbox)

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from warmxfer.actors.coordinator.state_machine import Stage, Transfer
 
-from .abstract_machine import COMPLETE, Step, admitted_effects
+from .abstract_machine import COMPLETE, Step, admitted_effects, has_open_check
 from .environment import Environment
 from .events import (
     ABSTRACT_EVENTS,
     BRIDGE,
     CALLER_HANG_UPS,
+    CALLER_SEEN,
     CHECKED,
     DEAD_LETTERS,
     LOST_DEADLINE,
@@ -43,8 +44,8 @@ CONDITIONS: dict[str, Condition] = {
     "supervisor says yes": lambda environment, world: world.answer == "yes",
     "supervisor says no": lambda environment, world: world.answer == "no",
     "answering machine": lambda environment, world: world.answer == "machine",
-    "legs checked: caller gone": lambda environment, world: world.caller == "hung_up",
-    "legs checked: supervisor gone": lambda environment, world: world.leg_down,
+    "legs checked: caller gone": lambda environment, world: world.caller == "hung_up" or world.check_is_old,
+    "legs checked: supervisor gone": lambda environment, world: world.leg_down or world.check_is_old,
     "legs checked: caller in primary room": lambda environment, world: (
         world.caller in ("primary", "returned")
     ),
@@ -157,6 +158,8 @@ class RecordEffect(NamedTuple):
     reports_hang_up: bool = False
     settles_return: bool = False
     asks_for_check: bool = False
+    leaves_old_check: bool = False
+    """A leg was seen, and the leg check that was asked for before may still decide."""
     must_be_checked: bool = False
     """Completes the transfer, and does not admit that the legs were not confirmed."""
 
@@ -225,6 +228,7 @@ class EventDelivery:
                 reports_hang_up=name in CALLER_HANG_UPS,
                 settles_return=name in RETURN_SETTLED,
                 asks_for_check="check_legs" in step.outbox,
+                leaves_old_check=name in SUPERVISOR_SEEN | CALLER_SEEN and has_open_check(after),
                 must_be_checked=_must_be_checked(after),
             )
         return self._effects[id(step)]
@@ -241,6 +245,7 @@ class EventDelivery:
         alone = effect.reports_loss and world.stage is Stage.GUARDING
         after = world._replace(
             check="asked" if effect.asks_for_check else world.check,
+            check_is_old=not effect.asks_for_check and (effect.leaves_old_check or world.check_is_old),
             unchecked=completes and world.check != "both_up",
             alone_reported=world.alone_reported or alone,
             sent=(world.sent - {"return_caller"} if effect.settles_return else world.sent) | effect.sent,

@@ -102,21 +102,24 @@ def _failed(fault: FailureKind) -> Callable[[str], AnyEvent]:
 def leg_check(
     name: str, caller: LegReport | None = None, supervisor: LegReport | None = None
 ) -> AbstractEvent:
-    """Return the reply to the leg check that is awaited, or to the newest one after the end.
-
-    A leg that is down is reported to a bridge also by the late reply to an earlier check.
-    """
-    leg_down = any(leg is not None and not leg.up for leg in (caller, supervisor))
+    """Return the reply to the leg check that is awaited, or else to the newest one that may decide late."""
 
     def concrete(transfer: Transfer) -> StepArguments | None:
         awaited = [each for each, pending in transfer.pending.items() if pending.kind == "check_legs"]
-        late = NOT_AWAITED if leg_down and transfer.stage in CHECKED else ""
-        command_id = awaited[0] if awaited else transfer.last_leg_check_id or late
+        command_id = awaited[0] if awaited else transfer.last_leg_check_id
         if not command_id:
             return None
         return transfer, LegsChecked(command_id=command_id, caller=caller, supervisor=supervisor), NOW
 
     return AbstractEvent(f"legs checked: {name}", concrete)
+
+
+def old_leg_check(
+    name: str, caller: LegReport | None = None, supervisor: LegReport | None = None
+) -> AbstractEvent:
+    """Return the reply to a leg check that was asked before the legs were seen: the provider missed one."""
+    event = LegsChecked(command_id=NOT_AWAITED, caller=caller, supervisor=supervisor)
+    return plain_event(f"legs checked before they were seen: {name}", event)
 
 
 def room_event(
@@ -244,6 +247,8 @@ ABSTRACT_EVENTS: list[AbstractEvent] = [
     leg_check("caller in primary room", caller=LegReport(up=True, room_id=PRIMARY), supervisor=UP),
     leg_check("caller alone", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=ENDED),
     leg_check("caller with supervisor", caller=LegReport(up=True, room_id=CONSULTATION), supervisor=UP),
+    old_leg_check("caller gone", caller=ENDED),
+    old_leg_check("supervisor gone", supervisor=ENDED),
     reply("switch_caller", "switched", lambda c: CallerSwitched(command_id=c)),
     room_event(ParticipantJoined, "caller joined the consultation room", CALLER_ID),
     room_event(AudioStreamEnabled, "caller audio enabled in the consultation room", CALLER_ID),
@@ -301,6 +306,10 @@ assert len({event.name for event in ABSTRACT_EVENTS}) == len(ABSTRACT_EVENTS)
 
 SUPERVISOR_SEEN = frozenset({"supervisor audio enabled", "supervisor joined the room"})
 """Events that report that the supervisor is there."""
+CALLER_SEEN = frozenset(
+    {"caller joined the consultation room", "caller audio enabled in the consultation room"}
+)
+"""Events that report that the caller is in the consultation room."""
 CALLER_HANG_UPS = frozenset({"caller's call ended"})
 SUPERVISOR_LOST = frozenset(
     {
@@ -311,7 +320,9 @@ SUPERVISOR_LOST = frozenset(
     }
 )
 """Events that report that the supervisor is gone."""
-assert {event.name for event in ABSTRACT_EVENTS} > SUPERVISOR_LOST | SUPERVISOR_SEEN | CALLER_HANG_UPS
+assert {event.name for event in ABSTRACT_EVENTS} > (
+    SUPERVISOR_LOST | SUPERVISOR_SEEN | CALLER_SEEN | CALLER_HANG_UPS
+)
 RECORDING_SETTLED = frozenset({"caller is recorded", "record_participant failed: broken", LOST_DEADLINE})
 """Events that settle whether the caller is recorded. Deadlines settle it too."""
 assert {event.name for event in ABSTRACT_EVENTS} > RECORDING_SETTLED

@@ -22,6 +22,7 @@ from warmxfer.actors.coordinator.state_machine import (
     guard,
     late_events,
     leg_checks,
+    participant_events,
     rescue,
     rescue_replies,
 )
@@ -77,6 +78,11 @@ class Mutation:
 
 def _do_nothing(*_: Any, **__: Any) -> None:
     """Stand in for a handler that was forgotten."""
+
+
+def _always_true(*_: Any) -> bool:
+    """Stand in for a condition that was forgotten."""
+    return True
 
 
 def _replaced(module: Any, name: str, value: Any) -> Patch:
@@ -362,6 +368,24 @@ MUTATIONS = [
         "a leg seen during EndCall is not ended again",
         "I16",
         patches=(_replaced(late_events, "_end_leg_again", _end_leg_only_after_end),),
+    ),
+    Mutation(
+        "a leg check that was asked before the legs were seen decides",
+        "I2",
+        patches=(
+            _replaced(bridge, "may_decide", _always_true),
+            _replaced(guard, "may_decide", _always_true),
+        ),
+    ),
+    Mutation(
+        "a leg that is seen does not replace the check that is awaited",
+        "I2",
+        patches=(_replaced(participant_events, "leg_seen", _do_nothing),),
+    ),
+    Mutation(
+        "a leg that is seen after the end does not replace the check",
+        "the room was closed",
+        patches=(_replaced(late_events, "leg_seen", _do_nothing),),
     ),
     Mutation(
         "the evidence does not admit what is unconfirmed",

@@ -18,6 +18,9 @@ NEVER_DELIVERED = {
 }
 """Faults that no gateway reports for a return."""
 
+WITHOUT_EFFECT = {f"legs checked before they were seen: {leg} gone" for leg in ("caller", "supervisor")}
+"""Events that may come at any time and change nothing. A mutation shows that they are delivered."""
+
 
 @pytest.fixture(scope="module")
 def explored() -> dict[str, tuple[Explorer, Report]]:
@@ -36,7 +39,7 @@ def test_every_invariant_holds_in_every_reachable_state(
 def test_every_possible_event_was_delivered(explored: dict[str, tuple[Explorer, Report]]) -> None:
     """The invariants would also hold in a check that never delivers a hang-up."""
     delivered = {name for explorer, _ in explored.values() for name in explorer.delivered}
-    assert {event.name for event in ABSTRACT_EVENTS} - delivered == NEVER_DELIVERED
+    assert {event.name for event in ABSTRACT_EVENTS} - delivered == NEVER_DELIVERED | WITHOUT_EFFECT
 
 
 def test_exactly_the_stage_changes_of_the_table_were_taken(

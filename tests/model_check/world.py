@@ -67,6 +67,8 @@ class World(NamedTuple):
     """
     check: str = ""
     """The leg check that decides, in the stages of `CHECKED`: asked | both_up | leg_down (as it was read)"""
+    check_is_old: bool = False
+    """A leg was seen since the leg check was asked for, and it may still decide; never in the product."""
     unchecked: bool = False
     """The transfer completed without a check that found both legs up, and does not say so; never allowed."""
     alone_reported: bool = False

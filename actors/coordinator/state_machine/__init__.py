@@ -10,7 +10,7 @@
     guard.py                after completion: the AI stays for a caller whom the supervisor leaves alone
     cleanup.py              releases the caller, then ends leg, agent and room
     late_events.py          events that come after the decision
-    participant_events.py   participants who leave, callers who hang up, cancels
+    participant_events.py   participants who are seen or leave, callers who hang up, cancels
     failures.py             commands that fail, deadlines that pass
     leg_checks.py           leg checks: when they are due, and the command that asks the provider
     timeouts.py             fixed durations

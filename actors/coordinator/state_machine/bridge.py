@@ -38,7 +38,7 @@ from .cleanup import (
     send_return,
     start_cleanup,
 )
-from .leg_checks import check_legs, schedule_check
+from .leg_checks import check_legs, leg_seen, may_decide, schedule_check
 from .state import CallerPlace, EvidenceValue, Stage
 from .step_context import StepContext
 
@@ -87,9 +87,13 @@ def caller_switched(ctx: StepContext, event: CallerSwitched) -> None:
 
 def seen_in_consultation(ctx: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
     """The caller is in the consultation room. The event may come before the reply to the switch."""
-    if event.room_id != ctx.state.room_id or event.participant_id != ctx.state.caller_consult_id:
+    if event.room_id != ctx.state.room_id:
         return
-    if ctx.state.stage is Stage.ARRIVING:
+    if event.participant_id == ctx.state.supervisor_participant_id:
+        leg_seen(ctx)
+    elif event.participant_id != ctx.state.caller_consult_id:
+        return
+    elif ctx.state.stage is Stage.ARRIVING:
         start_handover(ctx)
     elif ctx.state.caller is CallerPlace.WITH_AI:
         ctx.state.caller = CallerPlace.SEEN_EARLY
@@ -170,10 +174,12 @@ def complete_if_handed_over(ctx: StepContext) -> None:
 
 
 def handover_checked(ctx: StepContext, event: LegsChecked) -> None:
-    """Complete if both legs are up. A leg that is down is news even from an earlier check.
+    """Complete if both legs are up. A leg that is down is news also from a late answer.
 
     After an outage an answer may be older than a command timeout; then the legs are checked again.
     """
+    if not may_decide(ctx, event):
+        return
     caller, supervisor = event.caller, event.supervisor
     if caller is not None and not caller.up:
         caller_lost(ctx, source="provider")

@@ -22,7 +22,7 @@ from warmxfer.schemas import (
 from . import timeouts
 from .bridge import CALLER_HUNG_UP, begin_switch
 from .cleanup import start_cleanup
-from .leg_checks import schedule_check
+from .leg_checks import leg_seen, schedule_check
 from .preparation import start_ready_tasks
 from .state import CallerPlace, PreparationTask, Stage
 from .step_context import StepContext
@@ -54,6 +54,7 @@ def audio_enabled(ctx: StepContext, event: AudioStreamEnabled) -> None:
     """The supervisor's audio is on. The room may report it before the gateway replies to the dial."""
     is_supervisor = event.participant_id == ctx.state.supervisor_participant_id
     if is_supervisor and event.room_id == ctx.state.room_id and event.kind == "audio":
+        leg_seen(ctx)
         ctx.state.supervisor_leg = ctx.state.supervisor_leg.heard()
         _join_when_dialed_and_heard(ctx)
 

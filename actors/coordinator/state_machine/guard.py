@@ -19,7 +19,6 @@ from warmxfer.schemas import (
     CallerReleased,
     CallerRescued,
     CallerReturned,
-    CheckLegs,
     CommandFailed,
     FailureKind,
     LeaveCall,
@@ -34,7 +33,7 @@ from warmxfer.schemas import (
 
 from . import timeouts
 from .cleanup import close_room, send_return
-from .leg_checks import check_legs, schedule_check
+from .leg_checks import check_legs, forget_check, may_decide, schedule_check
 from .rescue import lose_session, rescue_caller
 from .state import CallerPlace, Stage
 from .step_context import StepContext
@@ -79,8 +78,8 @@ def check_due(ctx: StepContext) -> None:
 
 
 def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
-    """A leg that is down is news even from an earlier check: a call never comes up again."""
-    if is_returning(ctx):
+    """A leg that is down is news also from a late answer to the newest check."""
+    if is_returning(ctx) or not may_decide(ctx, event):
         return
     if event.caller is not None and not event.caller.up:
         caller_gone(ctx)
@@ -167,7 +166,7 @@ def supervisor_gone(ctx: StepContext) -> None:
         return
     ctx.state.caller = CallerPlace.MOVED
     ctx.state.checks = 0
-    ctx.stop_waiting_for(CheckLegs)
+    forget_check(ctx)
     _extend_stage(ctx)
     _request_return(ctx)
 

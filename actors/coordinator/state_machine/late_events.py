@@ -21,7 +21,7 @@ from warmxfer.schemas import (
 
 from . import timeouts
 from .cleanup import close_room, end_supervisor_leg, finish_if_clean, send_return
-from .leg_checks import schedule_cleanup_check
+from .leg_checks import leg_seen, schedule_cleanup_check
 from .rescue import rescue_caller
 from .state import CallerPlace, RoomStatus, Stage
 from .step_context import StepContext
@@ -49,9 +49,11 @@ def late_leg(ctx: StepContext, event: AudioStreamEnabled | ParticipantJoined) ->
     """A participant joined after the decision: end the supervisor's leg, or return the caller."""
     if event.participant_id == ctx.state.supervisor_participant_id:
         _end_leg_again(ctx)
+        leg_seen(ctx)
     elif (event.room_id, event.participant_id) == (ctx.state.room_id, ctx.state.caller_consult_id):
         ctx.state.caller = CallerPlace.MOVED  # the room event overrides earlier reports
         send_return(ctx, awaited=False)
+        leg_seen(ctx)
 
 
 def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:

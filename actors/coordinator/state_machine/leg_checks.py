@@ -1,11 +1,21 @@
-"""Leg checks: when they are due, and the command that asks the provider for both legs."""
+"""Leg checks: when they are due, the command that asks the provider for both legs, and which answers decide.
+
+A provider's reads are eventually consistent. A read may miss a leg that came up, or was moved, a moment ago.
+
+Invariant: the answer to a check that was asked before the newest sighting of a leg decides nothing. Test:
+`tests/actors/coordinator/state_machine/test_leg_checks.py`.
+"""
 
 from __future__ import annotations
 
-from warmxfer.schemas import CheckLegs
+from warmxfer.schemas import CheckLegs, LegsChecked
 
 from . import timeouts
+from .state import Stage
 from .step_context import StepContext
+
+DECIDES_LATE = frozenset({Stage.HANDING_OVER, Stage.GUARDING})
+"""Stages in which the answer to the newest check decides although it is no longer awaited."""
 
 
 def schedule_check(ctx: StepContext) -> None:
@@ -28,13 +38,49 @@ def schedule_cleanup_check(ctx: StepContext) -> None:
 def check_legs(ctx: StepContext) -> None:
     """Ask the provider for both legs. One check runs at a time; its reply schedules the next one."""
     ctx.state.check_due_at = None
-    if not ctx.state.awaits(CheckLegs):
-        _send_check(ctx, awaited=True)
+    if ctx.state.awaits(CheckLegs):
+        return
+    check_id = _send_check(ctx, awaited=True)
+    if ctx.state.stage in DECIDES_LATE:
+        ctx.state.last_leg_check_id = check_id
 
 
 def check_legs_after_end(ctx: StepContext) -> None:
     """Send a leg check after the end, when no reply is awaited."""
     ctx.state.last_leg_check_id = _send_check(ctx, awaited=False)
+
+
+def may_decide(ctx: StepContext, event: LegsChecked) -> bool:
+    """Return whether an answer is newer than every sighting.
+
+    It is if it is awaited, or if it is a late answer to the newest check.
+    """
+    if ctx.replied_to is None:
+        return event.command_id == ctx.state.last_leg_check_id
+    ctx.state.last_leg_check_id = ""
+    return True
+
+
+def leg_seen(ctx: StepContext) -> None:
+    """A leg was seen to be up: replace the check that was asked before, if it is not answered.
+
+    A transfer that a version without this rule admitted keeps its check.
+    """
+    if not (ctx.state.awaits(CheckLegs) or ctx.state.last_leg_check_id) or ctx.config.bridge_guard_s is None:
+        return
+    if ctx.state.awaits(CheckLegs):
+        forget_check(ctx)
+        check_legs(ctx)
+    elif ctx.state.stage in DECIDES_LATE:
+        forget_check(ctx)
+    elif ctx.state.caller.may_be_in_consultation:
+        check_legs_after_end(ctx)
+
+
+def forget_check(ctx: StepContext) -> None:
+    """Let the answer to the newest check decide nothing."""
+    ctx.stop_waiting_for(CheckLegs)
+    ctx.state.last_leg_check_id = ""
 
 
 def _send_check(ctx: StepContext, *, awaited: bool) -> str:

@@ -1,20 +1,22 @@
-"""Events about participants: they leave, callers hang up, users cancel, sessions release."""
+"""Events about participants: they are seen, they leave, callers hang up, users cancel, sessions release."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from warmxfer.schemas import (
+    AudioStreamEnabled,
     CallerCallEnded,
     CallerReleased,
     CancelRequested,
     Outcome,
+    ParticipantJoined,
     ParticipantLeft,
 )
 
 from . import bridge, consultation, guard
 from .cleanup import start_cleanup
-from .leg_checks import check_legs
+from .leg_checks import check_legs, leg_seen
 from .rescue import lose_session
 from .state import CallerPlace, Decision
 from .step_context import StepContext
@@ -46,6 +48,13 @@ def classify_participant(ctx: StepContext, room_id: str, participant_id: str) ->
         return ParticipantRole.UNKNOWN_IN_PRIMARY
     is_caller = participant_id == state.caller_participant_id
     return ParticipantRole.CALLER_IN_PRIMARY if is_caller else ParticipantRole.OTHER
+
+
+def seen(ctx: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
+    """The supervisor, or the caller in the consultation room, was seen: earlier leg checks are too old."""
+    role = classify_participant(ctx, event.room_id, event.participant_id)
+    if role in (ParticipantRole.SUPERVISOR, ParticipantRole.CALLER):
+        leg_seen(ctx)
 
 
 def left_before_bridge(ctx: StepContext, event: ParticipantLeft) -> None:

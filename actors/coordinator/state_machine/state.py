@@ -222,7 +222,10 @@ class TransferFields(Struct, kw_only=True):
     ended_at: float | None = None
     """When the transfer ended. Outages move it later: they do not use up the time for clean-up checks."""
     last_leg_check_id: str = field(name="late_look", default="")
-    """Command id of the newest leg check after the end. Replies to earlier checks are too old."""
+    """Command id of the newest leg check that decides although its reply is not awaited; empty if none does.
+
+    Replies to earlier checks are too old. Only from the handover on.
+    """
     summary: str = ""
     decision: Decision | None = field(name="verdict", default=None)
 

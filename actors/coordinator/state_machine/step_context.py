@@ -142,8 +142,10 @@ class StepContext:
     # ── state ────────────────────────────────────────────────────────────────────────────────────
 
     def enter_stage(self, stage: Stage, timeout_s: float | None) -> None:
-        """Move to `stage`, which may last `timeout_s`."""
+        """Move to `stage`, which may last `timeout_s`. A guard goes on with the check of the handover."""
         self.state.stage = stage
+        if stage not in (Stage.COMPLETED, Stage.GUARDING):
+            self.state.last_leg_check_id = ""
         self.state.stage_due_at = None if timeout_s is None else self.now + timeout_s
         self.state.check_due_at = None
         self.state.checks = 0

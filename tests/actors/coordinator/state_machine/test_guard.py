@@ -141,9 +141,11 @@ def test_a_hang_up_while_a_check_is_awaited_does_not_wait_for_it() -> None:
 
 
 def test_a_late_reply_of_the_handovers_check_is_news_if_the_supervisor_is_down() -> None:
-    transfer = guarding()
-    assert transfer.apply(LegsChecked(command_id="t1-9999", caller=UP, supervisor=UP)) == []
-    transfer.apply(LegsChecked(command_id="t1-9999", caller=UP, supervisor=DOWN))
+    transfer = TransferBuilder().until(Stage.HANDING_OVER).reply("leave_consultation")
+    transfer.fire_timers_until(Stage.GUARDING)
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    assert transfer.apply(LegsChecked(command_id=check_id, caller=UP, supervisor=UP)) == []
+    transfer.apply(LegsChecked(command_id=check_id, caller=UP, supervisor=DOWN))
     assert len(transfer.sent(ReturnCaller)) == 1
 
 
