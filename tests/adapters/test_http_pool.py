@@ -186,8 +186,10 @@ async def test_a_client_without_a_free_connection_is_replaced(pool: HttpPool, se
 
 
 async def test_a_client_whose_connections_are_all_abandoned_is_replaced(
-    pool: HttpPool, server: SlowServer
+    pool: HttpPool, server: SlowServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It is replaced because a caller waits, not because its requests do not end."""
+    monkeypatch.setattr(http_pool, "ABANDONED_S", LONG_S)
     stalled = pool._client.http
     server.hold()
     callers = [asyncio.create_task(send(pool)) for _ in range(CONNECTIONS)]

@@ -1,8 +1,9 @@
 """`python -m tests.golden.record [--seeds N]`: run transfers and store their event logs in this folder.
 
-It runs every demo scenario that has no log yet, on a local stack. `--seeds` adds simulated transfers, with
-failures that no demo scenario contains. Of these, a log is stored only if it contains a new stage transition:
-a pair of stages and an event type that no stored log contains. One line is one record, as it was stored.
+It runs every demo scenario that has no log yet, on a local stack, and simulates every scene that has none
+(`scenes.py`: the ends of the bridge guard, the rescues). `--seeds` adds simulated transfers, with failures
+that no demo scenario contains. Of these, a log is stored only if it contains a new stage transition: a pair
+of stages and an event type that no stored log contains. One line is one record, as it was stored.
 
 Invariant: a stored log is never changed. Every later version must replay it to the same states and messages
 (`test_golden.py`), because an upgrade continues transfers that an older version started. A version that
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.cli.scenario_runner import place_calls, play
 from warmxfer.cli.scenarios import SCENARIOS, Scenario
 from warmxfer.schemas import Event
+
+from .scenes import SCENES, play_scene
 
 Transition = tuple[Stage, type[Event], Stage]
 
@@ -73,10 +75,8 @@ async def record(scenarios: list[Scenario]) -> None:
 def simulate(seed: int, known: set[Transition]) -> None:
     """Run one simulation and store each log that has a new transition. Exits if a check fails."""
     with patched():
-        gc.disable()  # as `simulate` does
         world = World(seed)
         problems = world.run().problems
-        gc.enable()
     if problems:
         raise SystemExit(f"seed {seed}: {'; '.join(problems)}")
     for id, history in world.histories.items():
@@ -103,8 +103,11 @@ def main() -> None:
     )
     seeds = parser.parse_args().seeds
     asyncio.run(record([each for each in SCENARIOS if not log_path(each.name).exists()]))
-    known = set[Transition]().union(*(transitions(read_log(path)) for path in log_paths()))
     read_logs(for_process=True)
+    for scene in SCENES:
+        if not log_path(scene.name).exists():
+            write_log(scene.name, play_scene(scene)[0])
+    known = set[Transition]().union(*(transitions(read_log(path)) for path in log_paths()))
     for seed in range(1, seeds + 1):
         simulate(seed, known)
 

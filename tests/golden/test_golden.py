@@ -15,15 +15,29 @@ from warmxfer.cli.scenarios import SCENARIOS
 from warmxfer.schemas import encode
 
 from .record import log_path, log_paths, read_log, transitions
+from .scenes import SCENES, Scene, shown
 
 LOGS = [pytest.param(path, id=path.stem) for path in log_paths()]
-MIN_TRANSITIONS = 60
+GUARD_ENDS = {"quiet", "caller returned", "caller hung up", "new hold", "caller alone", "caller rescued"}
+RESCUES = {"rescue by dial", "rescue by agent"}
+MIN_TRANSITIONS = 90
 """Minimum number of different transitions in the stored logs, so that no log is lost."""
 
 
 @pytest.mark.parametrize("scenario", [each.name for each in SCENARIOS])
 def test_every_demo_scenario_has_a_log(scenario: str) -> None:
     assert log_path(scenario).exists(), "record it with: python -m tests.golden.record"
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_every_scene_has_a_log_that_shows_it(scene: Scene) -> None:
+    assert log_path(scene.name).exists(), "record it with: python -m tests.golden.record"
+    assert shown(read_log(log_path(scene.name))) == scene.shows
+
+
+def test_the_scenes_show_every_end_of_the_guard_and_every_rescue() -> None:
+    found = set[str]().union(*(scene.shows for scene in SCENES))
+    assert found == {f"guard: {end}" for end in GUARD_ENDS} | RESCUES
 
 
 @pytest.mark.parametrize("path", LOGS)

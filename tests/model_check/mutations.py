@@ -373,8 +373,8 @@ MUTATIONS = [
         "a leg check that was asked before the legs were seen decides",
         "I2",
         patches=(
-            _replaced(bridge, "may_decide", _always_true),
-            _replaced(guard, "may_decide", _always_true),
+            _replaced(bridge, "accept_answer", _always_true),
+            _replaced(guard, "accept_answer", _always_true),
         ),
     ),
     Mutation(

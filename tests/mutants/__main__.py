@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import queue
 import random
 import secrets
 import signal
@@ -21,15 +20,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from .accepted import accepted, all_changes, entry
 from .operators import Change
 from .targets import ROOT
-from .trial import Copy, Outcome, Times
+from .trials import Trials
 
 COUNT = 200
 JOBS = 2
@@ -40,47 +38,6 @@ STOPPED = 130
 def draw(changes: Sequence[Change], count: int, seed: int) -> list[Change]:
     """Return `count` of the changes, or all if there are fewer. The same seed draws the same."""
     return random.Random(seed).sample(list(changes), min(count, len(changes)))
-
-
-class Trials:
-    """Copies of the tree, and how the changes turn out in them."""
-
-    def __init__(self, folder: Path, jobs: int, limit_s: float | None) -> None:
-        self._jobs = jobs
-        self._copies = [Copy(folder / str(number)) for number in range(jobs + 1)]
-        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        for copy in self._copies[1:]:
-            self._free.put(copy)
-        self.times = Times(self._copies[0], limit_s)
-
-    def outcomes(self, changes: Sequence[Change]) -> Generator[Outcome]:
-        """Try out the changes; yield each outcome when it is known."""
-        try:
-            with ThreadPoolExecutor(self._jobs) as pool:
-                futures = [pool.submit(self._try_out, change) for change in changes]
-                try:
-                    for future in as_completed(futures):
-                        yield future.result()
-                except BaseException:
-                    self._stop(futures)
-                    raise
-        finally:
-            for copy in self._copies:
-                copy.close()
-
-    def _stop(self, futures: Sequence[Future[Outcome]]) -> None:
-        """End the running trials, and start no other."""
-        for future in futures:
-            future.cancel()
-        for copy in self._copies:
-            copy.kill()
-
-    def _try_out(self, change: Change) -> Outcome:
-        copy = self._free.get()
-        try:
-            return copy.try_out(change, self.times)
-        finally:
-            self._free.put(copy)
 
 
 def diff(change: Change) -> str:

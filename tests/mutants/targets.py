@@ -56,18 +56,19 @@ def stages(file: str, root: Path = ROOT) -> list[Stage]:
     if path.parent.name == "handlers":
         folder = Path("tests/actors/gateway")
     own = folder / f"test_{path.stem}.py"
-    found = [_pytest(own.as_posix())] if (root / own).exists() else []
+    found = [pytest_stage(own.as_posix())] if (root / own).exists() else []
     if path.parent.name == "state_machine":
-        pure = [_pytest(folder.as_posix()), _pytest("tests/golden")]
+        pure = [pytest_stage(folder.as_posix()), pytest_stage("tests/golden")]
         return [*found, *pure, SIMULATION, COORDINATOR, MODEL]
     is_coordinator = folder.name == "coordinator"
-    return [*found, SIMULATION, COORDINATOR if is_coordinator else _pytest(folder.as_posix())]
+    return [*found, SIMULATION, COORDINATOR if is_coordinator else pytest_stage(folder.as_posix())]
 
 
-def _pytest(path: str, *more: str) -> Stage:
+def pytest_stage(path: str, *more: str) -> Stage:
+    """Return the stage that runs a test, or the tests of a file or a folder."""
     options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header")
     return Stage(path, ("-m", "pytest", *options, path, *more))
 
 
-COORDINATOR = _pytest("tests/actors/coordinator", "--ignore=tests/actors/coordinator/state_machine")
+COORDINATOR = pytest_stage("tests/actors/coordinator", "--ignore=tests/actors/coordinator/state_machine")
 """The tests of the coordinator without those of its state machine, which a change of it runs first."""

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from . import trial
 from .accepted import all_changes
 from .operators import Change
-from .targets import ROOT, Stage
+from .targets import ROOT, Stage, stages
 from .trial import Copy, ProcessEnded, Times
 
 FILE = "bus/keyed_queue.py"
@@ -41,7 +40,7 @@ def test_the_copy_is_imported_and_not_the_installed_package(copy: Copy) -> None:
 
 def test_a_change_is_caught_by_the_tests_of_its_file_and_undone(copy: Copy, times: Times) -> None:
     before = (ROOT / FILE).read_bytes()
-    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times)
+    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times, stages(FILE, copy.root))
     assert (outcome.verdict, outcome.stage) == ("caught", "tests/bus/test_keyed_queue.py")
     assert (copy.root / FILE).read_bytes() == (ROOT / FILE).read_bytes() == before
 
@@ -75,12 +74,11 @@ def wait_ended(pid: int) -> None:
 
 
 def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(
-    copy: Copy, monkeypatch: pytest.MonkeyPatch
+    copy: Copy,
 ) -> None:
     broken = Stage("broken", ("-c", "import sys; sys.exit('why')"))
-    monkeypatch.setattr(trial, "stages", lambda file, root: [broken])
     times = Times(copy)
-    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times)
+    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times, [broken])
     assert (outcome.verdict, times.failed) == ("not tested", {"broken": "why\n"})
 
 

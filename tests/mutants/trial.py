@@ -12,12 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from .operators import Change
-from .targets import ROOT, Stage, stages
+from .targets import ROOT, Stage
 
 SLOWER = 3.0
 """Factor on the time that a stage takes without a change. A change that waits without end is caught by it."""
@@ -97,15 +98,15 @@ class Copy:
         self._printed = b""
         """What the process has printed and was not read yet."""
 
-    def try_out(self, change: Change, times: Times) -> Outcome:
-        """Make the change, run its stages until one fails, and undo it."""
+    def try_out(self, change: Change, times: Times, stages: Sequence[Stage]) -> Outcome:
+        """Make the change, run `stages` until one fails, and undo it."""
         path = self.root / change.file
         source = path.read_text(encoding="utf-8")
         verdict: Verdict = "survived"
         last, took_s = "", 0.0
         self._write(path, change.applied(source))
         try:
-            for stage in stages(change.file, self.root):
+            for stage in stages:
                 limit_s, last = times.limit_s(stage), stage.name
                 if limit_s is None:
                     verdict = "not tested"

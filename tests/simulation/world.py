@@ -54,14 +54,23 @@ class RunResult:
 
 
 class World:
-    """All parts of one run."""
+    """All parts of one run. `plan` replaces the one that the seed draws."""
 
-    def __init__(self, seed: int, *, hang_ups_in_talk: bool = True, lost_sessions: bool = True) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        hang_ups_in_talk: bool = True,
+        lost_sessions: bool = True,
+        plan: Plan | None = None,
+    ) -> None:
         self.seed = seed
         chance = random.Random(seed)
-        self.plan: Plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
-        if lost_sessions:
-            self.plan = lose_sessions(random.Random(f"{seed} rescue"), self.plan)
+        if plan is None:
+            plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
+            if lost_sessions:
+                plan = lose_sessions(random.Random(f"{seed} rescue"), plan)
+        self.plan: Plan = plan
         self.plans: dict[str, TransferPlan] = {each.id: each for each in self.plan.transfers}
         self.chance = random.Random(chance.getrandbits(64))
         self.chance_of_actors = random.Random(chance.getrandbits(64))
@@ -142,7 +151,18 @@ class World:
     # ── the run ──────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> RunResult:
-        """Run to the end and check. Call once, inside `patched()`."""
+        """Run to the end and check. Call once, inside `patched()`.
+
+        The garbage collector is off meanwhile: it would close a forgotten task at a time that is not
+        repeatable.
+        """
+        gc.disable()
+        try:
+            return self._run()
+        finally:
+            gc.enable()
+
+    def _run(self) -> RunResult:
         PATCHES.world = self
         self.loop.set_exception_handler(self._unhandled)
         try:
@@ -246,11 +266,5 @@ def simulate(seed: int, *, hang_ups_in_talk: bool = True) -> RunResult:
     """Run one seed. Call it inside `patched()`.
 
     `hang_ups_in_talk` False: without the hang-ups that depend on the talk of caller and supervisor.
-
-    The garbage collector is off meanwhile: it would close a forgotten task at a time that is not repeatable.
     """
-    gc.disable()
-    try:
-        return World(seed, hang_ups_in_talk=hang_ups_in_talk).run()
-    finally:
-        gc.enable()
+    return World(seed, hang_ups_in_talk=hang_ups_in_talk).run()

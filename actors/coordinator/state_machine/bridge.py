@@ -38,7 +38,7 @@ from .cleanup import (
     send_return,
     start_cleanup,
 )
-from .leg_checks import check_legs, leg_seen, may_decide, schedule_check
+from .leg_checks import accept_answer, check_legs, leg_seen, schedule_check
 from .state import CallerPlace, EvidenceValue, Stage
 from .step_context import StepContext
 
@@ -86,7 +86,10 @@ def caller_switched(ctx: StepContext, event: CallerSwitched) -> None:
 
 
 def seen_in_consultation(ctx: StepContext, event: ParticipantJoined | AudioStreamEnabled) -> None:
-    """The caller is in the consultation room. The event may come before the reply to the switch."""
+    """The caller or the supervisor is in the consultation room.
+
+    The event about the caller may come before the reply to the switch.
+    """
     if event.room_id != ctx.state.room_id:
         return
     if event.participant_id == ctx.state.supervisor_participant_id:
@@ -178,7 +181,7 @@ def handover_checked(ctx: StepContext, event: LegsChecked) -> None:
 
     After an outage an answer may be older than a command timeout; then the legs are checked again.
     """
-    if not may_decide(ctx, event):
+    if not accept_answer(ctx, event):
         return
     caller, supervisor = event.caller, event.supervisor
     if caller is not None and not caller.up:

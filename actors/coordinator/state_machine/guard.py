@@ -33,7 +33,7 @@ from warmxfer.schemas import (
 
 from . import timeouts
 from .cleanup import close_room, send_return
-from .leg_checks import check_legs, forget_check, may_decide, schedule_check
+from .leg_checks import accept_answer, check_legs, forget_check, schedule_check
 from .rescue import lose_session, rescue_caller
 from .state import CallerPlace, Stage
 from .step_context import StepContext
@@ -79,7 +79,7 @@ def check_due(ctx: StepContext) -> None:
 
 def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
     """A leg that is down is news also from a late answer to the newest check."""
-    if is_returning(ctx) or not may_decide(ctx, event):
+    if is_returning(ctx) or not accept_answer(ctx, event):
         return
     if event.caller is not None and not event.caller.up:
         caller_gone(ctx)

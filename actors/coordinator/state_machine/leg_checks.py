@@ -50,10 +50,11 @@ def check_legs_after_end(ctx: StepContext) -> None:
     ctx.state.last_leg_check_id = _send_check(ctx, awaited=False)
 
 
-def may_decide(ctx: StepContext, event: LegsChecked) -> bool:
-    """Return whether an answer is newer than every sighting.
+def accept_answer(ctx: StepContext, event: LegsChecked) -> bool:
+    """Return whether an answer decides, because it is newer than every sighting.
 
-    It is if it is awaited, or if it is a late answer to the newest check.
+    It is if it is awaited, or if it is a late answer to the newest check. An awaited answer decides once: a
+    copy of it that comes later does not.
     """
     if ctx.replied_to is None:
         return event.command_id == ctx.state.last_leg_check_id

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from pathlib import Path
 
 import httpx
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET
 from tests.testkit.slow_server import slow_server
+from warmxfer.bus import Bus, subjects
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
+from warmxfer.schemas import CreateRoom, encode
 
 READY_S = 30.0
 
 
-async def test_readiness_follows_the_connection_to_the_provider(nats_url: str, tmp_path: Path) -> None:
-    """The gateway registers its webhooks when it starts, and finds no provider then.
+async def until_status(http: httpx.AsyncClient, status: int) -> None:
+    """Wait until the readiness probe answers with `status`."""
+    async with asyncio.timeout(READY_S):
+        while (await http.get("/readyz")).status_code != status:
+            await asyncio.sleep(0.1)
+
+
+async def test_readiness_follows_the_connection_to_the_provider(
+    bus: Bus, nats_url: str, transfer_id: str, tmp_path: Path
+) -> None:
+    """The gateway registers its webhooks when it starts, and finds no provider then. Later it loses it again.
 
     Before, `/readyz` was 200 as long as the broker was connected.
     """
     async with slow_server() as gone:
         port = int(gone.url.rpartition(":")[2])
     env = {
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "NATS_URL": nats_url,
         "WARMXFER_LOG": "json",
         "WARMXFER_HEALTH_PORT": "0",
@@ -42,8 +56,12 @@ async def test_readiness_follows_the_connection_to_the_provider(nats_url: str, t
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_text}") as http:
             assert (await http.get("/readyz")).status_code == 503
             assert (await http.get("/healthz")).status_code == 200
-            async with slow_server(port), asyncio.timeout(READY_S):
-                while (await http.get("/readyz")).status_code != 200:
-                    await asyncio.sleep(0.1)
+            async with slow_server(port):
+                await until_status(http, 200)
+            command = CreateRoom(command_id=f"{transfer_id}-1", deadline_at=time.time() + READY_S, key="k")
+            await bus.publish(subjects.work_queue(transfer_id, "gateway"), encode(command), msg_id="create")
+            await until_status(http, 503)
+            async with slow_server(port):
+                await until_status(http, 200)
     finally:
         await gateway.stop()
