@@ -51,9 +51,9 @@ from .pages import DOCS, Block, Section, read_page
 PROTOCOL, INTERNALS = "protocol.md", "internals.md"
 Decode = Callable[[bytes], Any]
 
-_SUBJECT = re.compile(r"`(warmxfer\.[^`]+)`")
+_SUBJECT = re.compile(r"`((?:warmxfer|wx)\.[^`]+)`")
 _REPLY = "The reply"
-_FIELD = re.compile(r"`(\w+)` of `warmxfer\.")
+_FIELD = re.compile(r"`(\w+)` of `wx\.")
 _ONLY_IN_LOG = ("TransferRequested", "TransferRefused", "TransferBroken", "CancelRequested")
 
 
@@ -65,6 +65,7 @@ class DeadLetterBody(msgspec.Struct, forbid_unknown_fields=True):
     cause: str
     tries: int
     consumer: str
+    stream: str
     count: int = 1
 
 
@@ -140,12 +141,12 @@ DECODERS: Mapping[str, Decode] = {
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),
     "do.briefing": _one_of(decode_command, ToBriefing),
-    "do.hosted": _one_of(decode_command, ToBriefing),
-    "do.primary": _one_of(decode_command, ToPrimary),
     "do.consult": _one_of(decode_command, ToConsult),
+    "session.primary": _one_of(decode_command, ToPrimary),
+    "session.briefing": _one_of(decode_command, ToBriefing),
+    "session.lock": _as(CallerLock),
     "timer": _one_of(decode_event, DeadlinePassed),
     "intent": _as(ClaimRecord),
-    "claim": _as(CallerLock),
     "ask.history": _as(HistoryQuery),
     "ask.summary": _as(SummaryQuery),
     "ask.token": _as(RoomTokenQuery),

@@ -12,6 +12,7 @@ from warmxfer.actors.coordinator.inbound_events import decode_trigger
 from warmxfer.actors.coordinator.state_machine import SetTimer
 from warmxfer.bus import DeadLetter, Delivery, subjects
 from warmxfer.bus.dead_letters import dead_letter, describe_error, summary
+from warmxfer.bus.partition import partition_of
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -118,7 +119,7 @@ def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
         1_781_532_000.0,
         1,
         {},
-        "requests-13",
+        f"requests-{partition_of('refund-4417')}",
     )
     with pytest.raises(DeadLetter) as failure:
         decode_trigger(delivery)
@@ -132,7 +133,7 @@ def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
         1_781_532_000.0,
         1,
         {},
-        "events-0",
+        f"events-{partition_of('x-9813')}",
     )
     cause = "DeadLetter: The message on event is not a warmxfer event: JSON is malformed"
     written = [
