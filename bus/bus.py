@@ -164,6 +164,18 @@ class Bus:
         """
         return await stream_reader.get_last_from_leader(self._connection, subject, deadline_s)
 
+    async def get_by_number(
+        self, stream: str, seq: int, *, deadline_s: float = READ_DEADLINE_S
+    ) -> Stored | None:
+        """Return the message with number `seq` of `stream`, or None.
+
+        A replica may answer. Only the stream leader says that there is none.
+        """
+        found = await stream_reader.get_by_number(self._connection, stream, seq, deadline_s)
+        if found is not None:
+            return found
+        return await stream_reader.get_by_number_from_leader(self._connection, stream, seq, deadline_s)
+
     async def history(
         self,
         subject: str,

@@ -1,6 +1,7 @@
 """Stream reads: the newest message of a subject, the next after a number, and a history.
 
-    get_last_from_leader                 answered by the leader: includes every acknowledged write
+    get_last_from_leader,
+    get_by_number_from_leader            answered by the leader: includes every acknowledged write
     get_last, get_first_after,
     get_by_number, history               direct gets, answered by any replica: may be stale
 
@@ -48,15 +49,28 @@ _ENVELOPE = frozenset(
 async def get_last_from_leader(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
     """Return the newest message on `subject` (wildcards allowed) as the leader has it, or None."""
     stream, stored_as = place_of(subject)
+    return await _get_from_leader(connection, stream, {"last_by_subj": stored_as}, deadline_s)
+
+
+async def get_by_number_from_leader(
+    connection: Connection, stream: str, seq: int, deadline_s: float
+) -> Stored | None:
+    """Return the message with number `seq` of `stream` as the leader has it, or None."""
+    return await _get_from_leader(connection, stream, {"seq": seq}, deadline_s)
+
+
+async def _get_from_leader(
+    connection: Connection, stream: str, query: Mapping[str, Any], deadline_s: float
+) -> Stored | None:
     try:
-        answer = await connection.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": stored_as}, deadline_s)
+        answer = await connection.api(f"STREAM.MSG.GET.{stream}", query, deadline_s)
     except JetStreamApiError as error:
         if error.err_code == _NO_MESSAGE:
             return None
         if error.err_code == _NO_STREAM:
             raise connection.stream_missing(stream) from error
         raise InternalError(
-            f"The broker did not read {subject}: {error.description} ({error.err_code})"
+            f"The broker did not read {query} of stream {stream}: {error.description} ({error.err_code})"
         ) from error
     found: Mapping[str, Any] = answer["message"]
     return Stored(

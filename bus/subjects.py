@@ -116,6 +116,11 @@ def event(id: str, role: str) -> str:
     return f"{_of(id)}.event.{role}"
 
 
+def is_event_of(subject: str, id: str) -> bool:
+    """Return whether `subject` is one of the events of transfer `id`."""
+    return subject.startswith(f"{_of(id)}.event.")
+
+
 def timeout(id: str) -> str:
     return f"{_of(id)}.timeout"
 

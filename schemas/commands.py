@@ -55,6 +55,10 @@ class Command(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type
 
     command_id: str
     deadline_at: float
+    first_event: int | UnsetType = UNSET
+    """Number of the first event of the transfer in its stream. While that event is stored, no claim of the
+    transfer was lost: both are in one stream. Left out if no event has come yet.
+    """
 
 
 # ── to the primary session ───────────────────────────────────────────────────────────────────────

@@ -56,7 +56,7 @@ from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
 from .give_up import give_up_transfer
-from .inbound_events import decode_trigger
+from .inbound_events import decode_trigger, number_of_event
 from .liveness import TransferLiveness
 from .outbox import outgoing, pending_timer, session_subjects, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
@@ -235,6 +235,7 @@ class Coordinator:
             state=state,
             outbox=[*applied.outbox],
             newest_at=cached.newest_at if cached and cached.newest_at > delivery.at else 0.0,
+            first_event=(cached.record.first_event if cached else 0) or number_of_event(delivery),
         )
         unknown = cached.unknown if cached else {}
         timer_before = pending_timer(cached.record.state) if cached else None

@@ -37,6 +37,7 @@ from .state_machine import (
     decode_record,
     encode_record,
     give_up,
+    plain_first_event,
     plain_record,
     plain_stage,
     salvage,
@@ -74,6 +75,7 @@ async def give_up_transfer(
         state=applied.state,
         outbox=[*applied.outbox],
         newest_at=newest.at if newest.at > delivery.at else 0.0,
+        first_event=plain_first_event(newest.data),
     )
     timer = subjects.timer(id, timer_name(plain_stage(newest.data)))
     cancel_timer = timer if applied.state.timer_due_at is None else None

@@ -12,13 +12,18 @@ from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
     BriefSupervisor,
     DeadlinePassed,
+    DialSupervisor,
+    EndCall,
     HoldCaller,
     JoinConsultation,
     LeaveCall,
     LeaveConsultation,
     PhaseChanged,
     ReleaseCaller,
+    RescueCaller,
+    ReturnCaller,
     Summarize,
+    SwitchCaller,
     TransferNotice,
     WarmTransferRequest,
     WarmTransferResult,
@@ -32,6 +37,9 @@ TIMER = "deadline"
 
 GUARD_TIMER = "guard"
 """The one timer of a completed transfer in its bridge guard. It does not count as a running transfer."""
+
+CLAIMING = (DialSupervisor, EndCall, RescueCaller, ReturnCaller, SwitchCaller)
+"""Commands by which the gateway claims an effect, or forbids one."""
 
 
 def pending_timer(state: Transfer) -> str | None:
@@ -47,7 +55,9 @@ def timer_name(stage: str) -> str:
 def outgoing(record: Record) -> list[Outgoing]:
     """Return the messages of `record`, in order, except those of a type that this version does not know."""
     return [
-        _message(record.state, output, message_id(record.state.id, record.state.seq, index))
+        _message(
+            record.state, output, message_id(record.state.id, record.state.seq, index), record.first_event
+        )
         for index, output in enumerate(record.outbox)
         if not isinstance(output, UnknownMessage)
     ]
@@ -74,11 +84,13 @@ def message_id(id: str, seq: object, index: int) -> str:
     return f"{id}:{seq}:{index}"
 
 
-def _message(state: Transfer, output: Output, msg_id: str) -> Outgoing:
+def _message(state: Transfer, output: Output, msg_id: str, first_event: int) -> Outgoing:
     if isinstance(output, SetTimer):
         deadline = encode(DeadlinePassed(due_at=output.due_at))
         return timers.schedule(state.id, timer_name(state.stage), output.due_at, deadline, msg_id=msg_id)
     subject = _subject(state.id, state.request, output)
+    if isinstance(output, CLAIMING) and first_event:
+        output = replace(output, first_event=first_event)
     if isinstance(
         output, HoldCaller | ReleaseCaller | LeaveCall | JoinConsultation
     ) and subjects.is_of_session(subject):

@@ -80,6 +80,8 @@ class Record(Struct, frozen=True, kw_only=True):
     """When the newest message of an earlier transition was stored, if that is later than `at`; else 0.
     Messages of several streams may be applied in another order than they were stored.
     """
+    first_event: int = 0
+    """Number of the first event that was applied, in the stream of events; 0 before it."""
     machine_version: int = MACHINE_VERSION
     min_machine_version: int = MIN_MACHINE_VERSION
 
@@ -107,6 +109,7 @@ class StoredRecord(Struct, frozen=True, kw_only=True):
     state: StoredTransfer
     outbox: list[Output]
     newest_at: float | UnsetType = UNSET
+    first_event: int | UnsetType = UNSET
     machine_version: int = 1
     min_machine_version: int = 1
 
@@ -120,6 +123,7 @@ class _LooseRecord(Struct, frozen=True, kw_only=True):
     state: StoredTransfer
     outbox: list[Any]
     newest_at: float | UnsetType = UNSET
+    first_event: int | UnsetType = UNSET
     machine_version: int = 1
     min_machine_version: int = 1
 
@@ -140,6 +144,7 @@ def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes
         state=to_stored(record.state),
         outbox=cast("list[Output]", record.outbox),
         newest_at=record.newest_at or UNSET,
+        first_event=record.first_event or UNSET,
         machine_version=record.machine_version,
         min_machine_version=record.min_machine_version,
     )
@@ -169,6 +174,7 @@ def decode_record(data: bytes) -> Record:
         state=from_stored(stored.state),
         outbox=cast("list[RecordedOutput]", stored.outbox),
         newest_at=0.0 if stored.newest_at is UNSET else stored.newest_at,
+        first_event=0 if stored.first_event is UNSET else stored.first_event,
         machine_version=stored.machine_version,
         min_machine_version=stored.min_machine_version,
     )

@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     BriefSupervisor,
     CommandFailed,
     DeadlinePassed,
+    DialSupervisor,
     EndCall,
     FailureKind,
     LivenessQuery,
@@ -129,6 +130,9 @@ async def check_given_up(bus: Bus, id: str) -> None:
     assert released.line == apology_for(Outcome.BROKEN)
     assert released.fence > max(getattr(each, "fence", 0) for each in sent[:release])
     assert (ended.attempt, ended.participant_id, ended.call_id) == (1, f"wxs-{id}-1", "call-2")
+    dialed = next(each for each in sent if isinstance(each, DialSupervisor))
+    assert isinstance(dialed.first_event, int)
+    assert ended.first_event == dialed.first_event, "by it a gateway sees that the dial's claim was lost"
     assert {type(each).__name__ for each in sent[release:]} >= {"LeaveConsultation", "CloseRoom"}
     last = await bus.get_last_from_leader(subjects.log(id))
     assert last is not None

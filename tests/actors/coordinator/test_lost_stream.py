@@ -15,10 +15,13 @@ from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
     BriefSupervisor,
+    DialSupervisor,
     ParticipantJoined,
     SupervisorDeclined,
+    SwitchCaller,
     encode,
 )
+from warmxfer.schemas.events import CommandReply
 
 from .coordinator_fixture import (
     SHORT_WINDOW_S,
@@ -56,6 +59,17 @@ async def test_old_triggers_of_a_consumer_created_again_are_not_applied_twice(fr
     async with running_coordinators(fresh_bus):
         await until_all_handled(fresh_bus)
     assert {id: await records(fresh_bus, id) for id in before} == before
+
+
+async def test_a_command_that_claims_an_effect_names_the_first_event(fresh_bus: Bus) -> None:
+    """By it the gateway sees that the claims were lost, which are in the stream of the events."""
+    actors = FakeActors(fresh_bus, "t-first")
+    async with running_coordinators(fresh_bus):
+        await actors.run_transfer(request("room-a"))
+    stored = await records(fresh_bus, "t-first")
+    event = next(each for each in stored if isinstance(each.event, CommandReply))
+    effects = [each for each in actors.commands if isinstance(each, DialSupervisor | SwitchCaller)]
+    assert [each.first_event for each in effects] == [event.trigger, event.trigger]
 
 
 @pytest.mark.parametrize("sent", [True, False])
