@@ -11,7 +11,7 @@ from types import TracebackType
 
 from nats.micro.service import Service, ServiceConfig
 
-from . import diagnostics, request_reply, stream, stream_reader, stream_writer, subjects
+from . import diagnostics, request_reply, stream, stream_reader, stream_writer, subjects, subscriptions
 from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
@@ -215,6 +215,13 @@ class Bus:
         - A subscriber that is too slow loses the oldest messages. `LiveMessage.lost` says how many.
         """
         return Subscription(self._connection, subject)
+
+    async def announce(self, subject: str, data: bytes) -> None:
+        """Send a message that no stream stores to those who subscribe now. It may be lost. Never raises.
+
+        While the connection is down, nothing is sent.
+        """
+        await subscriptions.announce(self._connection, subject, data)
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send a request on `subject` and return the reply. Requests and replies are never stored.

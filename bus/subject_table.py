@@ -167,6 +167,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "coordinator",
         "request: is the transfer live",
     ),
+    SubjectSpec(
+        "presence",
+        "wx.coordinator.presence",
+        "coordinator",
+        "coordinator",
+        "that a coordinator is live, twice a second, or that it stops",
+    ),
 )
 
 
