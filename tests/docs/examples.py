@@ -16,6 +16,7 @@ from typing import Any, get_args
 import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
+from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import StoredRecord
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.bus import subjects
@@ -151,6 +152,7 @@ DECODERS: Mapping[str, Decode] = {
     "ask.summary": _as(SummaryQuery),
     "ask.token": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
+    "presence": _as(CoordinatorPresence),
 }
 REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,

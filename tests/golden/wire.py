@@ -20,6 +20,7 @@ import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
+from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
@@ -82,6 +83,7 @@ KEPT = {
     StoredRecord: "record",
     StoredTransfer: "transfer",
     CallerLock: "claim",
+    CoordinatorPresence: "presence",
     at_most_once.ClaimRecord: "intent",
     at_most_once.EffectEnd: "intent.ended",
 }
