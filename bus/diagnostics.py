@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from nats.micro.service import ServiceVerb, control_subject
-
 from .connection import Connection, JetStreamApiError
 from .consumer_table import COORDINATOR, consumers_of
 from .consumers import list_consumers
 from .subjects import ROLES, STREAMS, place_of
 from .subscriptions import Subscription
 
+PING_SERVICES: Final = "$SRV.PING"
 PING_WAIT_S: Final = 0.5
 """Time in which running processes must reply to a service ping."""
 
@@ -100,7 +99,7 @@ async def _ping_services(connection: Connection) -> Counter[str]:
     inbox, services = connection.client.new_inbox(), Counter[str]()
     deadline = asyncio.get_running_loop().time() + PING_WAIT_S
     async with Subscription(connection, inbox) as replies:
-        await connection.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
+        await connection.client.publish(PING_SERVICES, reply=inbox)
         while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
             reply = await replies.next(left_s)
             if reply is not None and reply.data:  # the broker sends an empty reply if there is none

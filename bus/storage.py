@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .connection import Connection
+from .connection import Connection, JetStreamApiError
 from .errors import AccessDenied
 from .subjects import STREAMS
 
@@ -27,6 +27,28 @@ class StorageUse(NamedTuple):
     replicas: int
     max_age_s: float | None = None
     """How long each stream keeps messages, at least. None: for ever."""
+
+
+class StreamSpan(NamedTuple):
+    """Which messages a stream can hold: those that it numbered since `created`, from `first_seq` on."""
+
+    created: str
+    first_seq: int
+    last_seq: int
+
+    def may_hold(self, seq: int) -> bool:
+        """Return whether the message with number `seq` can still be in the stream."""
+        return self.first_seq <= seq <= self.last_seq
+
+
+async def read_span(connection: Connection, stream: str, deadline_s: float) -> StreamSpan:
+    """Return what `stream` can hold. Raises `Unavailable`, and `StreamMissing` if there is none."""
+    try:
+        info = await connection.api(f"STREAM.INFO.{stream}", None, deadline_s)
+    except JetStreamApiError as error:
+        raise connection.stream_missing(stream) from error
+    state = info["state"]
+    return StreamSpan(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]))
 
 
 class StorageReader:

@@ -190,7 +190,7 @@ class UnreadableMessages:
             self._surplus_of[message.consumer] -= 1
             puller = self._puller_of(message)
             await puller.term(message)
-            await puller.request_more()
+            puller.request_more()
 
     async def _return_all(self) -> None:
         """Give back what is planned. If more than `NEWER_BURST` wait, each pause is the longest."""
@@ -201,7 +201,7 @@ class UnreadableMessages:
             puller = self._puller_of(message)
             pause_s = self._newer.pause_s(message.delivery_count, longest=crowded)
             await puller.nak(message, pause_s)
-            await puller.request_more()
+            puller.request_more()
             self._returned.append(asyncio.get_running_loop().time() + pause_s)
 
     async def _report(self) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from warmxfer.actors.runtime.exit_codes import exit_codes
 
-from . import cancel, demo, doctor, list_transfers, request, run, sandbox, show, up, watch
+from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
 
 app = typer.Typer(
     name="warmxfer",
@@ -42,6 +42,7 @@ app.command("run")(run.run)
 app.command("request")(request.request)
 app.command("watch")(watch.watch)
 app.command("show")(show.show)
+app.command("report")(report.report)
 app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)

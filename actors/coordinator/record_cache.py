@@ -13,6 +13,8 @@ from typing import Any
 from .state_machine import Record, UnknownFields
 
 MAX_CACHED = 4_096
+MAX_TRIGGERS = 64
+"""Triggers that are kept of one transfer. A transfer that nothing goes wrong in has 13."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,27 @@ class CachedRecord:
     """The record was just read from the stream leader, for this trigger."""
     unknown: UnknownFields = field(default_factory=dict[tuple[str, ...], Any])
     """Fields of a newer version in its state. The next record keeps them."""
+    others_until: float | None = None
+    """No record of another process is due to a message that was stored later. None: only this record is
+    known.
+    """
+    triggers: tuple[tuple[float, int], ...] = ()
+    """The triggers of the records of this process: when each was stored, and its number in its stream."""
+
+    def rules_out(self, at: float, trigger: int) -> bool:
+        """Return whether the message number `trigger`, stored at `at`, is certain to have caused no record.
+
+        Numbers of two streams do not tell which message is older. Times do.
+        """
+        others_until = self.newest_at if self.others_until is None else self.others_until
+        return at > others_until and (at, trigger) not in self.triggers
+
+    def pass_on(self, appended: CachedRecord) -> None:
+        """Pass on what is known of the log to the record that was appended after this one."""
+        others_until = self.newest_at if self.others_until is None else self.others_until
+        if len(self.triggers) < MAX_TRIGGERS:
+            trigger = (appended.record.at, appended.record.trigger)
+            appended.others_until, appended.triggers = others_until, (*self.triggers, trigger)
 
     @property
     def newest_at(self) -> float:
@@ -50,6 +73,13 @@ class RecordCache:
         """Return whether this process published the outputs of the record with sequence `seq`."""
         cached = self._records.get(id)
         return cached is not None and cached.seq == seq and cached.sent
+
+    def put_read(self, id: str, read: CachedRecord) -> None:
+        """Keep a record that was read. What this process knows of the log before it stays known."""
+        cached = self._records.get(id)
+        if cached is not None and cached.seq == read.seq:
+            read.others_until, read.triggers = cached.others_until, cached.triggers
+        self.put(id, read)
 
     def put(self, id: str, cached: CachedRecord) -> None:
         if cached.record.state.stage.ended:

@@ -116,11 +116,21 @@ class JetStreamApi:
             return {"error": NO_SUCH_STREAM}
         kept = self._world.streams.by_name[stream]
         sizes = [len(each.data) for each in kept.after(0)]
-        state: dict[str, Any] = {"messages": len(sizes), "bytes": sum(sizes)}
+        state: dict[str, Any] = {
+            "messages": len(sizes),
+            "bytes": sum(sizes),
+            "first_seq": 1,
+            "last_seq": kept.last_seq,
+        }
         if wanted := options.get("subjects_filter"):
             # Only timers of one name are counted by the product.
             state["subjects"] = {each: 1 for each in kept.timers if matches(wanted, each)}
-        return {"config": self._configs[stream], "state": state, "ts": _iso(self._world.now)}
+        return {
+            "config": self._configs[stream],
+            "state": state,
+            "created": _iso(0.0),
+            "ts": _iso(self._world.now),
+        }
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────
 
