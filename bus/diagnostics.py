@@ -52,6 +52,8 @@ class BrokerReport:
     missing_streams: tuple[str, ...] = ()
     services: Counter[str] = field(default_factory=Counter[str])
     """Number of processes that replied, by registered service name."""
+    written: int = 0
+    """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
 
 
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
@@ -73,6 +75,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         queues={role: _backlog(consumers, consumers_of(role)) for role in (COORDINATOR, *ROLES)},
         missing_streams=tuple(name for name in STREAMS if name not in streams),
         services=await _ping_services(connection),
+        written=int(stream["state"]["last_seq"]) if stream else 0,
     )
 
 
