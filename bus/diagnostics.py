@@ -75,7 +75,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         queues={role: _backlog(consumers, consumers_of(role)) for role in (COORDINATOR, *ROLES)},
         missing_streams=tuple(name for name in STREAMS if name not in streams),
         services=await _ping_services(connection),
-        written=int(stream["state"]["last_seq"]) if stream else 0,
+        written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
     )
 
 
