@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -18,6 +20,8 @@ from warmxfer.schemas import encode
 from .coordinator_fixture import PATIENCE_S, request, running_coordinators, until_all_handled
 from .fake_actors import FakeActors
 
+KILLED_PATIENCE_S = 60.0
+"""Maximum time to start a process, and for what is redelivered after it was killed."""
 ALL = frozenset(consumers_of("coordinator"))
 
 
@@ -41,6 +45,7 @@ class Share:
 async def sharing(bus: Bus) -> AsyncIterator[Share]:
     async with PartitionSharing(bus) as shared:
         share = Share(shared)
+        await asyncio.sleep(0)  # A task that is cancelled before its first step runs no `finally`.
         try:
             yield share
         finally:
@@ -118,6 +123,34 @@ async def test_each_transfer_is_handled_by_one_of_two_coordinators(
     assert all(result.success for result in results)
     assert [len(coordinators) for coordinators in handled.values()] == [1] * 20
     assert len(set().union(*handled.values())) == 2
+
+
+async def test_the_other_one_serves_the_partitions_of_a_killed_coordinator(fresh_bus: Bus) -> None:
+    env = {**os.environ, "NATS_URL": fresh_bus.settings.url, "WARMXFER_LOG_LEVEL": "error"}
+    command = (sys.executable, "-m", "warmxfer.actors", "coordinator")
+    process = await asyncio.create_subprocess_exec(*command, env=env)
+    try:
+        async with running_coordinators(fresh_bus):
+            # The first one alone has one pull for each consumer too, so wait for the second one.
+            await _until_running(fresh_bus, 1)
+            await _until_each_consumer_has_one_pull(fresh_bus)
+            process.kill()
+            await process.wait()
+            transfers = [FakeActors(fresh_bus, f"t-{n}") for n in range(20)]
+            started = (each.run_transfer(request(f"room-{each.id}", bridge_guard_s=0)) for each in transfers)
+            results = await asyncio.wait_for(asyncio.gather(*started), KILLED_PATIENCE_S)
+        assert all(result.success for result in results)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _until_running(bus: Bus, count: int) -> None:
+    """Return when `count` coordinator processes have registered themselves."""
+    async with asyncio.timeout(KILLED_PATIENCE_S):
+        while (await bus.diagnose()).services["warmxfer-coordinator"] < count:
+            await asyncio.sleep(0.1)
 
 
 async def _until_each_consumer_has_one_pull(bus: Bus) -> None:
