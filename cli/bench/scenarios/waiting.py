@@ -215,13 +215,13 @@ def _session_row(waiting: Waiting, bare: dict[str, int], attached: dict[str, int
 
 
 def _memory_row(waiting: Waiting, grown: dict[str, float], begun: int, problems: tuple[str, ...]) -> Row:
-    carried = f"the machine's memory carries {begun} of them: " if begun < waiting.count else ""
+    number = f"{begun} wait: " if begun < waiting.count else ""
     return Row(
         name=f"{waiting.name}.memory",
         value=sum(grown.values()),
         unit="KB/transfer",
         target=Target(MEMORY_KB) if waiting.count >= MANY else None,
-        note=carried + ", ".join(f"{role} {kb:.1f}" for role, kb in grown.items()),
+        note=number + ", ".join(f"{role} {kb:.1f}" for role, kb in grown.items()),
         problems=problems,
         point=Point(MEMORY_PANEL, begun, waiting.line),
     )
