@@ -13,7 +13,7 @@ from .broker_clock import BrokerClock
 from .budget import Budget
 from .bus import Bus
 from .diagnostics import BrokerReport, ConsumerBacklog
-from .effect_claims import ClaimResult, claim_effect
+from .effect_claims import ClaimResult, claim_effect, claims_are_complete
 from .embedded_server import EmbeddedServer
 from .errors import (
     AccessDenied,
@@ -68,6 +68,7 @@ __all__ = [
     "Unwanted",
     "Worker",
     "claim_effect",
+    "claims_are_complete",
     "subjects",
     "timers",
 ]

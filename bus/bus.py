@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 
-from . import diagnostics, request_reply, stream, stream_reader, stream_writer
+from . import diagnostics, request_reply, stream, stream_reader, stream_writer, subjects, subscriptions
 from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
+from .pull_watch import PullWatch
 from .readiness import Readiness
 from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
@@ -32,12 +33,12 @@ class Bus:
 
         async with await Bus.connect(BusSettings.from_env(), name="gateway") as bus:
             await bus.ensure()
-            await bus.publish(subjects.event(id), data, msg_id=f"{id}.answer")
+            await bus.publish(subjects.event(id, "gateway"), data, msg_id=f"{id}.answer")
 
     What holds for every method:
 
     - Payloads are bytes. Times are epoch seconds by the broker's clock. A sequence number is the position of
-      a message in the stream: it is unique and only grows.
+      a message in its stream: it is unique there and only grows. Which stream: `subject_table.py`.
     - The connection reconnects without end. A method waits through an outage until its `deadline_s`, and then
       raises `Unavailable`. After `Unavailable` it is unknown whether a message was stored.
     - A publish, read or request raises `AccessDenied` at once if the broker forbids this user the subject.
@@ -54,6 +55,7 @@ class Bus:
         self._connection = connection
         self._recovery = StreamRecovery(connection)
         self._storage = StorageReader(connection)
+        self._watch = PullWatch(connection)
 
     @classmethod
     async def connect(
@@ -89,7 +91,7 @@ class Bus:
         return self._connection.readiness
 
     async def ensure(self) -> None:
-        """Create the stream and its consumers, or update them.
+        """Create the streams and their consumers, or update them.
 
         Idempotent. Any number of processes may call it at the same time.
         Raises `InvalidRequest` if an existing stream or consumer cannot be updated.
@@ -97,7 +99,7 @@ class Bus:
         await stream.ensure(self._connection)
 
     async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
-        """Return the broker's report on itself, the stream, the consumers and the registered services."""
+        """Return the broker's report on itself, the streams, the consumers and the registered services."""
         return await diagnostics.diagnose(self._connection, deadline_s)
 
     async def publish(
@@ -113,7 +115,7 @@ class Bus:
         """Store one message in the stream and return its sequence number.
 
         `msg_id` makes the call idempotent for 120 seconds: a repeat is not stored, and the sequence number of
-        the first message is returned. The id must be unique in the whole stream, not only on this subject.
+        the first message is returned. The id must be unique in its stream, not only on this subject.
         Without `msg_id` the bus assigns a random one, so its own retries are stored once.
 
         `expect_last` is the sequence number of the last message on this subject, or 0 if there is none. The
@@ -160,14 +162,34 @@ class Bus:
         """
         return await stream_reader.get_last_from_leader(self._connection, subject, deadline_s)
 
+    async def get_by_number(
+        self, stream: str, seq: int, *, deadline_s: float = READ_DEADLINE_S
+    ) -> Stored | None:
+        """Return the message with number `seq` of `stream`, or None.
+
+        A replica may answer. Only the stream leader says that there is none.
+        """
+        found = await stream_reader.get_by_number(self._connection, stream, seq, deadline_s)
+        if found is not None:
+            return found
+        return await stream_reader.get_by_number_from_leader(self._connection, stream, seq, deadline_s)
+
     async def history(
-        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = READ_DEADLINE_S
+        self,
+        subject: str,
+        limit: int,
+        *,
+        after: int = 0,
+        stream: str | None = None,
+        deadline_s: float = READ_DEADLINE_S,
     ) -> list[Stored]:
         """Return the oldest `limit` messages on `subject` (wildcards allowed) after number `after`, in order.
 
-        Any replica answers, so the newest messages may be missing.
+        `stream` is needed for a filter over several kinds of messages. Any replica answers, so the newest
+        messages may be missing.
         """
-        return await stream_reader.history(self._connection, subject, limit, after, deadline_s)
+        place = subjects.place_of(subject) if stream is None else subjects.Place(stream, subject)
+        return await stream_reader.history(self._connection, place, limit, after, deadline_s)
 
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
         """Return the number of subjects that match `subject` and hold at least one message."""
@@ -177,9 +199,9 @@ class Bus:
         """Return how much storage the broker has used, and its limit if the broker names one."""
         return await self._storage.read(deadline_s)
 
-    async def stream_span(self, *, deadline_s: float = READ_DEADLINE_S) -> StreamSpan:
+    async def stream_span(self, stream: str, *, deadline_s: float = READ_DEADLINE_S) -> StreamSpan:
         """Return which messages the stream can hold. It shows that a stream was lost or purged."""
-        return await read_span(self._connection, deadline_s)
+        return await read_span(self._connection, stream, deadline_s)
 
     def subscribe(self, subject: str) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.
@@ -195,6 +217,13 @@ class Bus:
         - A subscriber that is too slow loses the oldest messages. `LiveMessage.lost` says how many.
         """
         return Subscription(self._connection, subject)
+
+    async def announce(self, subject: str, data: bytes) -> None:
+        """Send a message that no stream stores to those who subscribe now. It may be lost. Never raises.
+
+        While the connection is down, nothing is sent.
+        """
+        await subscriptions.announce(self._connection, subject, data)
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send a request on `subject` and return the reply. Requests and replies are never stored.
@@ -228,7 +257,7 @@ class Bus:
 
     def pull(self, consumer: str, sink: MessageSink, window: int) -> PullConsumer:
         """Return the raw message flow of one durable consumer. Actors use `Worker`, which is built on it."""
-        return PullConsumer(self._connection, self._recovery, consumer, sink, window)
+        return PullConsumer(self._connection, self._recovery, consumer, sink, window, self._watch)
 
     async def wait_closed(self) -> None:
         """Block until the connection is closed for good, by this process or by the broker."""

@@ -29,9 +29,6 @@ from .settings import BusSettings
 MIN_SERVER_VERSION = (2, 14)
 """First nats-server with message schedules that a header of another message can cancel."""
 
-STREAM = "WARMXFER"
-"""Name of the one stream."""
-
 HOOK_DEADLINE_S = 15.0
 """Maximum time of one reconnect hook."""
 
@@ -148,18 +145,18 @@ class Connection:
         """Return the error for a broker that did not answer in time."""
         return Unavailable(f"The broker at {self.settings.shown_url} did not answer in time ({why})")
 
-    def stream_missing(self) -> StreamMissing:
+    def stream_missing(self, stream: str) -> StreamMissing:
         """Return the error for a stream that does not exist."""
         return StreamMissing(
-            f"The broker at {self.settings.shown_url} has no stream {STREAM}; "
+            f"The broker at {self.settings.shown_url} has no stream {stream}; "
             "start a coordinator, which creates it"
         )
 
-    def stream_silent(self, use: str) -> Unavailable:
-        """Count that no stream served a request, and return the error. `use`: what the stream should do."""
+    def stream_silent(self, stream: str, use: str) -> Unavailable:
+        """Count that `stream` served no request, and return the error. `use`: what the stream should do."""
         self.missing_reports += 1
         return Unavailable(
-            f"The broker at {self.settings.shown_url} has no stream that {use}: {STREAM} does not exist, has "
+            f"The broker at {self.settings.shown_url} has no stream that {use}: {stream} does not exist, has "
             "other subjects, or has no leader yet; start a coordinator, which creates it"
         )
 

@@ -11,37 +11,39 @@ from pathlib import Path
 from warmxfer.schemas import WarmxferError
 
 from . import subjects
+from .consumer_table import CONSUMERS
 from .messages import Delivery, Outgoing
 
 MAX_CAUSE_CHARS = 300
 
 
-def dead_letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:
+def dead_letter(delivery: Delivery, cause: str) -> Outgoing:
     """Return the dead letter for `delivery`. Its message id makes a repeat within 120 seconds harmless."""
     return Outgoing(
         subjects.dead_letter(delivery.transfer_id),
-        json.dumps(_body(delivery, cause, consumer)).encode(),
-        f"dead.{consumer}.{delivery.seq}",
+        json.dumps(_body(delivery, cause)).encode(),
+        f"dead.{delivery.consumer}.{delivery.seq}",
     )
 
 
-def summary(last: Delivery, cause: str, consumer: str, count: int) -> Outgoing:
+def summary(last: Delivery, cause: str, count: int) -> Outgoing:
     """Return the one dead letter for `count` unreadable messages. It names the last one and its cause."""
     text = f"{count} unreadable messages; the last: {cause}"[:MAX_CAUSE_CHARS]
     return Outgoing(
         subjects.dead_letter(subjects.INVALID_ID),
-        json.dumps({**_body(last, text, consumer), "count": count}).encode(),
-        f"dead.{consumer}.{last.seq}.{count}",
+        json.dumps({**_body(last, text), "count": count}).encode(),
+        f"dead.{last.consumer}.{last.seq}.{count}",
     )
 
 
-def _body(delivery: Delivery, cause: str, consumer: str) -> dict[str, object]:
+def _body(delivery: Delivery, cause: str) -> dict[str, object]:
     return {
         "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
         "seq": delivery.seq,
         "cause": cause,
         "tries": delivery.delivery_count,
-        "consumer": consumer,
+        "consumer": delivery.consumer,
+        "stream": CONSUMERS[delivery.consumer].stream,
     }
 
 

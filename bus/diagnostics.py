@@ -1,16 +1,19 @@
-"""The broker's report on the stream, its consumers and the running processes, for `warmxfer doctor`."""
+"""The broker's report on the streams, their consumers and the running processes, for `warmxfer doctor`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from .connection import Connection, JetStreamApiError
-from .stream import CONSUMERS, STREAM
+from .consumer_table import COORDINATOR, consumers_of
+from .consumers import list_consumers
+from .subjects import ROLES, STREAMS, place_of
 from .subscriptions import Subscription
 
 PING_SERVICES: Final = "$SRV.PING"
@@ -20,9 +23,12 @@ PING_WAIT_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ConsumerBacklog:
-    """Backlog of one work queue. `waiting` is the number of pull requests from idle workers."""
+    """Backlog of one role, over all its consumers."""
 
     waiting: int
+    """Number of pull requests from idle workers. If a role has several consumers: that of the one with the
+    fewest.
+    """
     pending: int
     """Messages that no worker has received yet."""
     unacked: int
@@ -33,7 +39,7 @@ class ConsumerBacklog:
 class BrokerReport:
     """Report on the broker.
 
-    `messages` is None if there is no stream; a queue is None if it does not exist.
+    `messages` is None if a stream is missing; a queue is None if one of its consumers does not exist.
     """
 
     server_version: str
@@ -42,6 +48,8 @@ class BrokerReport:
     messages: int | None
     replicas: int
     queues: dict[str, ConsumerBacklog | None]
+    """The backlog of each role that has a durable consumer."""
+    missing_streams: tuple[str, ...] = ()
     services: Counter[str] = field(default_factory=Counter[str])
     """Number of processes that replied, by registered service name."""
     written: int = 0
@@ -51,31 +59,41 @@ class BrokerReport:
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     """Return the broker's report. Raises `Unavailable` and `AccessDenied`."""
     server = connection.client.connected_server_version
-    stream = await _info(connection, f"STREAM.INFO.{STREAM}", deadline_s)
-    queues: dict[str, ConsumerBacklog | None] = {}
-    for name in CONSUMERS:
-        found = await _info(connection, f"CONSUMER.INFO.{STREAM}.{name}", deadline_s) if stream else None
-        queues[name] = (
-            ConsumerBacklog(
-                int(found["num_waiting"]), int(found["num_pending"]), int(found["num_ack_pending"])
-            )
-            if found
-            else None
-        )
+    found = {name: await _info(connection, f"STREAM.INFO.{name}", deadline_s) for name in STREAMS}
+    streams = {name: info for name, info in found.items() if info is not None}
+    consumers: dict[str, dict[str, Any]] = {}
+    for name in streams:
+        consumers |= await list_consumers(connection, name, deadline_s)
+    complete = len(streams) == len(STREAMS)
     return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
-        server_time=datetime.fromisoformat(stream["ts"]).timestamp() if stream else None,
-        messages=int(stream["state"]["messages"]) if stream else None,
-        replicas=int(stream["config"]["num_replicas"]) if stream else 0,
-        queues=queues,
+        server_time=max(
+            (datetime.fromisoformat(each["ts"]).timestamp() for each in streams.values()), default=None
+        ),
+        messages=sum(int(each["state"]["messages"]) for each in streams.values()) if complete else None,
+        replicas=min((int(each["config"]["num_replicas"]) for each in streams.values()), default=0),
+        queues={role: _backlog(consumers, consumers_of(role)) for role in (COORDINATOR, *ROLES)},
+        missing_streams=tuple(name for name in STREAMS if name not in streams),
         services=await _ping_services(connection),
-        written=int(stream["state"]["last_seq"]) if stream else 0,
+        written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
+    )
+
+
+def _backlog(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> ConsumerBacklog | None:
+    found = [known[name] for name in names if name in known]
+    if len(found) < len(names):
+        return None
+    return ConsumerBacklog(
+        waiting=min(int(each["num_waiting"]) for each in found),
+        pending=sum(int(each["num_pending"]) for each in found),
+        unacked=sum(int(each["num_ack_pending"]) for each in found),
     )
 
 
 async def count(connection: Connection, subject: str, deadline_s: float) -> int:
     """Return the number of subjects that match `subject` and hold at least one message."""
-    found = await connection.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": subject}, deadline_s)
+    stream, stored_as = place_of(subject)
+    found = await connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": stored_as}, deadline_s)
     return len(found["state"].get("subjects") or {})
 
 

@@ -1,7 +1,12 @@
 """Effect claims: a durable lock that makes a side effect at the provider happen at most once.
 
-The first message stored on `warmxfer.<id>.intent.<effect>` wins. Its writer may perform the effect, or has
-forbidden it for good. Every later attempt reads that message and looks up the result of the effect instead.
+The first message stored on `wx.<partition>.<id>.intent.<effect>` wins. Its writer may perform the effect, or
+has forbidden it for good. Every later attempt reads that message and looks up the result of the effect
+instead.
+
+The stream of the claims may be lost while the commands, in another stream, are not. A command that is then
+delivered again finds no claim, although its effect may have happened. So the first claim counts only while
+`claims_are_complete`.
 """
 
 from __future__ import annotations
@@ -46,6 +51,16 @@ async def claim_effect(
         return ClaimResult(first.data == data, first.at, first.data)
     first = await _first_claim(bus, subject, deadline)
     return ClaimResult(True, first.at, data)
+
+
+async def claims_are_complete(bus: Bus, id: str, first_event: int) -> bool:
+    """Return whether no claim of transfer `id` was lost: its first event is still stored.
+
+    That event, number `first_event`, is in the stream of the claims and older than each of them. Streams that
+    are purged or created again have no message with its number.
+    """
+    stored = await bus.get_by_number(subjects.EVENTS, first_event)
+    return stored is not None and subjects.is_event_of(stored.subject, id)
 
 
 async def _first_claim(bus: Bus, subject: str, deadline: float) -> Stored:

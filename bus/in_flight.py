@@ -10,12 +10,24 @@ from .messages import ConsumerMessage, Delivery
 class InFlight:
     """A message that a worker has not ended yet."""
 
-    __slots__ = ("delivery", "invalid_subject", "message", "running", "unreadable")
+    __slots__ = (
+        "delivery",
+        "invalid_subject",
+        "message",
+        "placeless",
+        "returned",
+        "running",
+        "unreadable",
+    )
 
     def __init__(self, message: ConsumerMessage) -> None:
         self.message = message
         self.running = False
         self.unreadable = False
+        self.placeless = False
+        """It takes no place in the window: it was unreadable on arrival, within the budget."""
+        self.returned = False
+        """It was given back before it was handled."""
         self.invalid_subject = ""
         try:
             address = subjects.parse(message.subject)
@@ -30,9 +42,13 @@ class InFlight:
             at=message.at,
             delivery_count=message.delivery_count,
             headers=message.headers,
+            consumer=message.consumer,
         )
 
 
-def identity(message: ConsumerMessage) -> tuple[int, float]:
+Identity = tuple[str, int, float]
+
+
+def identity(message: ConsumerMessage) -> Identity:
     """Return what tells a redelivery from another message. An old copy of a stream uses numbers again."""
-    return message.seq, message.at
+    return message.consumer, message.seq, message.at

@@ -64,6 +64,7 @@ class ConsumerMessage:
     at: float
     delivery_count: int
     ack_subject: str
+    consumer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,5 @@ class Delivery:
     at: float
     delivery_count: int
     headers: Mapping[str, str]
+    consumer: str = ""
+    """The consumer that delivered it."""

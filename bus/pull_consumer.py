@@ -14,24 +14,25 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
 
-from .connection import STREAM, Connection
+from .connection import Connection
+from .consumer_table import CONSUMERS, COORDINATOR
 from .messages import NO_HEADERS, ConsumerMessage
 from .nats_client import ArrivedMessage, unsubscribe
 from .pull_status import PAUSE_MIN_S, PullStep, next_pause, step_after
+from .pull_watch import PullWatch
 
 PULL_EXPIRES_S = 30
 HEARTBEAT_S = 2
 """The broker sends a heartbeat this often while a pull is open."""
 SILENCE_S = 2.5 * HEARTBEAT_S
 """Without any message or heartbeat for this long, the pull is considered lost."""
-WATCH_EVERY_S = 0.25
 CHECK_EVERY_S = 1.0
 """Shortest time between two checks of the consumer that no failed pull has caused."""
 FLOOR_EVERY_S = 3.0
@@ -39,6 +40,12 @@ FLOOR_EVERY_S = 3.0
 
 The reading also finds a consumer missing whose pull the broker dropped without an answer. nats-server 2.15
 does that if the consumer is deleted while the pull is in its queue.
+"""
+IDLE_FLOOR_EVERY_S = 30.0
+"""How often the floor of a consumer of one partition is read while it delivers nothing.
+
+Only this process acknowledges its messages, so nothing else moves the floor. Silence also shows that such a
+consumer is missing.
 """
 
 _NS = 1_000_000_000
@@ -59,6 +66,10 @@ class Recovery(Protocol):
         """Read the acknowledgement floor. Returns why the consumer is missing, or None. Never raises."""
         ...
 
+    def is_refused(self, consumer: str) -> bool:
+        """Return whether its stream is refused, which each reading of the floor checks again."""
+        ...
+
 
 class MessageSink(Protocol):
     """Receiver of the messages: the worker."""
@@ -77,11 +88,19 @@ class PullConsumer:
     """Flow-controlled pull from one durable consumer, between `start` and `stop`."""
 
     def __init__(
-        self, connection: Connection, recovery: Recovery, consumer: str, sink: MessageSink, window: int
+        self,
+        connection: Connection,
+        recovery: Recovery,
+        consumer: str,
+        sink: MessageSink,
+        window: int,
+        watch: PullWatch | None = None,
     ) -> None:
         self._connection = connection
         self._recovery = recovery
-        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
+        role, stream, _ = CONSUMERS[consumer]
+        self._exclusive = role == COORDINATOR
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._consumer = consumer
         self._sink = sink
         self._window = window
@@ -98,12 +117,20 @@ class PullConsumer:
         self._ensure_first = False
         self._check_at: float | None = None
         self._floor_at = 0.0
+        self._floor_moves = True
+        """Whether something was delivered or acknowledged since the floor was read."""
         self._seen_reports = 0
         self._pause_s = PAUSE_MIN_S
         self._pulling = False
         self._subscription: Subscription | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._watch = watch or PullWatch(connection)
+        self._unwatch: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._undo: list[Callable[[], None]] = []
+
+    @property
+    def pulling(self) -> bool:
+        """True from `start` to `stop`."""
+        return self._pulling
 
     @property
     def idle_s(self) -> float:
@@ -114,7 +141,7 @@ class PullConsumer:
         """Return why no message can arrive, or None. A full window is no such reason."""
         if self._missing is not None:
             return self._missing
-        if self._watcher is None or self._watcher.done():
+        if self._unwatch is None or not self._watch.running:
             return "the pull consumer does not run"
         if self._unheard_since is None:
             return None
@@ -124,23 +151,23 @@ class PullConsumer:
     async def start(self) -> None:
         """Begin to pull."""
         self._pulling = True
+        self._missing, self._unheard_since = None, None
         self._seen_reports = self._connection.missing_reports
         self._undo = [
             self._connection.on_reconnect(self._on_reconnect),
             self._connection.readiness.add(f"consumer {self._consumer}", self.why_deaf),
         ]
         await self._restart()
-        self._watcher = asyncio.create_task(self._watch(), name=f"watch {self._consumer}")
+        self._unwatch = self._watch.add(self)
 
     async def stop(self) -> None:
         """Stop pulling. Messages already in transit arrive before this returns."""
         self._pulling = False
         while self._undo:
             self._undo.pop()()
-        if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.wait({self._watcher})
-            self._watcher = None
+        if self._unwatch is not None:
+            unwatch, self._unwatch = self._unwatch, None
+            await unwatch()
         if self._subscription is not None:
             await self._drain(self._subscription)
             self._subscription = None
@@ -149,7 +176,7 @@ class PullConsumer:
         """Request as many messages as the window allows, unless they are too few for a request."""
         if not self._pulling or self._resume_at is not None or not self._connection.connected:
             return
-        free = self._window - self._sink.in_flight - self._requested
+        free = self._free
         if free < self._refill:
             return
         if self._requested == 0:
@@ -165,6 +192,7 @@ class PullConsumer:
 
         If this is lost the message comes again, so handlers are idempotent.
         """
+        self._floor_moves = True
         self._send(message.ack_subject, _ACK)
 
     async def nak(self, message: ConsumerMessage, delay_s: float = 0.0) -> None:
@@ -178,6 +206,7 @@ class PullConsumer:
 
     async def term(self, message: ConsumerMessage) -> None:
         """Terminate: never redeliver, because the message was dead-lettered."""
+        self._floor_moves = True
         self._send(message.ack_subject, _TERM)
 
     def _on_message(self, msg: ArrivedMessage) -> None:
@@ -186,7 +215,8 @@ class PullConsumer:
         if msg.reply.startswith("$JS.ACK."):
             self._requested = max(0, self._requested - 1)
             self._heard()
-            self._sink.accept(_consumer_message(msg))
+            self._floor_moves = True
+            self._sink.accept(_consumer_message(msg, self._consumer))
         elif msg.subject == self._inbox:
             self._on_status(msg.headers or {})
         self.request_more()
@@ -220,19 +250,37 @@ class PullConsumer:
             self._resume_at = asyncio.get_running_loop().time() + self._pause_s * random.uniform(0.5, 1.0)
             self._pause_s = next_pause(self._pause_s)
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            if not self._connection.connected:
-                continue
-            try:
-                await self._look()
-            except Error as error:
-                # The connection is closing, or its buffer is full. The next look repeats what failed.
-                log.warning("pull_watch_failed", consumer=self._consumer, error=str(error))
+    def is_due(self, now: float) -> bool:
+        """Return whether `look` has anything to do."""
+        if self._resume_at is not None:
+            return now >= self._resume_at
+        return (
+            (self._requested > 0 and now - self._last_seen_at > SILENCE_S)
+            or (self._check_at is not None and now >= self._check_at)
+            or self._connection.missing_reports != self._seen_reports
+            or self._free >= self._refill
+            or self._is_floor_due(now)
+        )
+
+    @property
+    def _free(self) -> int:
+        """Number of messages that may be requested now."""
+        return self._window - self._sink.in_flight - self._requested
+
+    def _is_floor_due(self, now: float) -> bool:
+        idle = self._exclusive and not self._floor_moves and not self._recovery.is_refused(self._consumer)
+        return now - self._floor_at >= (IDLE_FLOOR_EVERY_S if idle else FLOOR_EVERY_S)
+
+    async def look(self) -> None:
+        """Do what is due. Never raises."""
+        try:
+            await self._look()
+        except Error as error:
+            # The connection is closing, or its buffer is full. The next look repeats what failed.
+            log.warning("pull_watch_failed", consumer=self._consumer, error=str(error))
 
     async def _look(self) -> None:
-        """Do what is due: start again, check the consumer, notice silence, request more."""
+        """Start again, check the consumer, notice silence, request more, or read the floor."""
         now = asyncio.get_running_loop().time()
         if self._resume_at is not None:
             if now >= self._resume_at:
@@ -248,8 +296,8 @@ class PullConsumer:
             if self._connection.missing_reports != self._seen_reports:
                 self._schedule_check(now + CHECK_EVERY_S)
             self.request_more()
-            if now - self._floor_at >= FLOOR_EVERY_S:
-                self._floor_at = now
+            if self._is_floor_due(now):
+                self._floor_at, self._floor_moves = now, False
                 if (problem := await self._recovery.remember_floor(self._consumer)) is not None:
                     self._await_consumer(problem)
 
@@ -310,7 +358,7 @@ class PullConsumer:
             log.warning("consumer_send_failed", consumer=self._consumer, error=str(error))
 
 
-def _consumer_message(msg: ArrivedMessage) -> ConsumerMessage:
+def _consumer_message(msg: ArrivedMessage, consumer: str) -> ConsumerMessage:
     # $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<tries>.<seq>.<consumer seq>.<time>.<pending>[.<token>]
     tokens = msg.reply.split(".")
     at = 7 if len(tokens) == 9 else 9
@@ -322,4 +370,5 @@ def _consumer_message(msg: ArrivedMessage) -> ConsumerMessage:
         at=int(tokens[at]) // 1000 / _US,
         delivery_count=int(tokens[at - 3]),
         ack_subject=msg.reply,
+        consumer=consumer,
     )

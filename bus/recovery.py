@@ -1,8 +1,8 @@
 """Creates a missing stream and missing consumers again, while the processes that use them live.
 
 A consumer or the stream can vanish: an operator deleted it, or the broker came back on an empty disk. Each
-process creates its own consumer again. The process that pulls from the consumer `coordinator` also creates
-the stream. Every other process waits until the stream is there.
+process creates its own consumers again. A coordinator also creates the stream of each of its consumers, so
+all three. Every other process waits until the stream is there.
 
 A consumer that is created again would deliver the whole stream again: up to seven days of messages. So each
 process remembers the newest acknowledgement floor of its consumer: the number up to which every message was
@@ -25,9 +25,11 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from . import stream
 from .connection import Connection, JetStreamApiError
+from .consumer_table import CONSUMERS, COORDINATOR
+from .consumers import consumer_info, ensure_consumer, move_consumer
 from .errors import AccessDenied, InvalidRequest, RetryableError, StreamMissing
+from .stream import ensure_stream
 from .stream_reader import get_by_number
 
 ATTEMPT_S = 3.0
@@ -52,8 +54,9 @@ class StreamRecovery:
         self._lock = asyncio.Lock()
         self._floors: dict[str, AckFloor] = {}
         self._denied: set[str] = set()
-        self._stream_refused: str | None = None
-        connection.readiness.add("stream", lambda: self._stream_refused)
+        self._refused: dict[str, str] = {}
+        """Why a stream that exists is refused, by its name."""
+        connection.readiness.add("stream", lambda: next(iter(self._refused.values()), None))
 
     async def ensure(self, consumer: str) -> str | None:
         """Create `consumer` if it is missing, and the stream if that is this process's task.
@@ -84,64 +87,68 @@ class StreamRecovery:
         """
         try:
             async with asyncio.timeout(FLOOR_TIMEOUT_S):
-                info = await stream.consumer_info(self._connection, consumer, FLOOR_TIMEOUT_S)
+                info = await consumer_info(self._connection, consumer, FLOOR_TIMEOUT_S)
         except StreamMissing as error:
             return str(error)
         except (RetryableError, InvalidRequest, TimeoutError) as error:
             log.debug("ack_floor_not_read", consumer=consumer, why=str(error) or "timeout")
             return None
         if info is None:
-            return f"stream {stream.STREAM} has no consumer {consumer}"
+            return f"stream {CONSUMERS[consumer].stream} has no consumer {consumer}"
         self._floors[consumer] = _floor_of(info)
-        if self._stream_refused is not None and consumer == stream.COORDINATOR:
-            await self._check_stream()
+        if self.is_refused(consumer):
+            await self._check_stream(CONSUMERS[consumer].stream)
         return None
 
+    def is_refused(self, consumer: str) -> bool:
+        """Return whether the stream of `consumer` is refused. Each reading of the floor checks it again."""
+        return CONSUMERS[consumer].stream in self._refused
+
     async def _ensure(self, consumer: str) -> None:
+        role, stream, _ = CONSUMERS[consumer]
         try:
-            info = await stream.consumer_info(self._connection, consumer, ATTEMPT_S)
+            info = await consumer_info(self._connection, consumer, ATTEMPT_S)
         except StreamMissing:
-            if consumer != stream.COORDINATOR:
+            if role != COORDINATOR:
                 raise
-            await stream.ensure_stream(self._connection, ATTEMPT_S)
-            info = await stream.consumer_info(self._connection, consumer, ATTEMPT_S)
-        if consumer == stream.COORDINATOR:
-            await self._check_stream()
+            await ensure_stream(self._connection, stream, ATTEMPT_S)
+            info = await consumer_info(self._connection, consumer, ATTEMPT_S)
+        if role == COORDINATOR:
+            await self._check_stream(stream)
         if info is not None:
             return
         start = await self._start_of(consumer)
-        created = await stream.ensure_consumer(self._connection, consumer, ATTEMPT_S)
+        created = await ensure_consumer(self._connection, consumer, ATTEMPT_S)
         if start is not None and not created["delivered"]["consumer_seq"]:
             start = await self._move(consumer, start)
         log.warning("consumer_created", consumer=consumer, starts_at=start or "the oldest message")
 
-    async def _check_stream(self) -> None:
-        """Update the stream if that is necessary, and set what the readiness says of it. Never raises."""
+    async def _check_stream(self, stream: str) -> None:
+        """Update a stream if that is necessary, and set what the readiness says of it. Never raises."""
         try:
             async with asyncio.timeout(FLOOR_TIMEOUT_S):
-                await stream.ensure_stream(self._connection, FLOOR_TIMEOUT_S)
+                await ensure_stream(self._connection, stream, FLOOR_TIMEOUT_S)
         except (AccessDenied, RetryableError, TimeoutError) as error:
-            log.debug("stream_not_checked", why=str(error) or "timeout")
+            log.debug("stream_not_checked", stream=stream, why=str(error) or "timeout")
         except InvalidRequest as error:
-            if str(error) != self._stream_refused:
-                log.error("stream_refused", why=str(error))
-            self._stream_refused = str(error)
+            if str(error) != self._refused.get(stream):
+                log.error("stream_refused", stream=stream, why=str(error))
+            self._refused[stream] = str(error)
         else:
-            if self._stream_refused is not None:
-                log.info("stream_accepted")
-            self._stream_refused = None
+            if self._refused.pop(stream, None) is not None:
+                log.info("stream_accepted", stream=stream)
 
     async def _start_of(self, consumer: str) -> int | None:
         """Return the number at which a new consumer starts, or None for the oldest message."""
         floor = self._floors.get(consumer)
         if floor is None or floor.seq == 0:
             return None
-        last_acked = await get_by_number(self._connection, floor.seq, ATTEMPT_S)
+        last_acked = await get_by_number(self._connection, CONSUMERS[consumer].stream, floor.seq, ATTEMPT_S)
         return start_after(floor, None if last_acked is None else last_acked.at)
 
     async def _move(self, consumer: str, start: int) -> int | None:
         try:
-            await stream.move_consumer(self._connection, consumer, start, FLOOR_TIMEOUT_S)
+            await move_consumer(self._connection, consumer, start, FLOOR_TIMEOUT_S)
         except (JetStreamApiError, RetryableError, InvalidRequest) as error:
             log.warning("consumer_not_moved", consumer=consumer, starts_at=start, why=str(error))
             return None

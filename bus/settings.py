@@ -21,6 +21,7 @@ MIN_MAX_AGE_S = 5 * 3_600.0
 
 The coordinator's tests compare it with the longest transfer that a request allows.
 """
+MAX_REQUESTS_MB = 1_000_000
 DEFAULT_URL = "nats://127.0.0.1:4222"
 
 
@@ -43,6 +44,8 @@ class BusSettings:
     ack_wait_s: float = 5.0
     max_age_s: float = 7 * DAY_S
     max_deliver: int = 5
+    requests_mb: int | None = None
+    """Most that the stream of requests holds, in 1,000,000 bytes. None: what it has, or a default."""
 
     def __post_init__(self) -> None:
         for address in self.url.split(","):
@@ -64,6 +67,7 @@ class BusSettings:
             ack_wait_s=env_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
             max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, MIN_MAX_AGE_S, 365 * DAY_S),
             max_deliver=env_number(env, "WARMXFER_MAX_DELIVER", int, 5, 1, 100),
+            requests_mb=env_number(env, "WARMXFER_REQUESTS_MB", int, 0, 1, MAX_REQUESTS_MB) or None,
         )
 
     @property

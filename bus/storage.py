@@ -6,12 +6,13 @@ it is `max_file_store` or the size of its disk: a client sees -1. `WARMXFER_MAX_
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .connection import Connection, JetStreamApiError
 from .errors import AccessDenied
-from .stream import STREAM
+from .subjects import STREAMS
 
 _NS = 1_000_000_000
 
@@ -22,10 +23,10 @@ class StorageUse(NamedTuple):
     used_bytes: int
     limit_bytes: int | None
     stream_bytes: int
-    """What the stream uses on one server."""
+    """What the streams use on one server."""
     replicas: int
     max_age_s: float | None = None
-    """How long the stream keeps messages. None: for ever."""
+    """How long each stream keeps messages, at least. None: for ever."""
 
 
 class StreamSpan(NamedTuple):
@@ -40,12 +41,12 @@ class StreamSpan(NamedTuple):
         return self.first_seq <= seq <= self.last_seq
 
 
-async def read_span(connection: Connection, deadline_s: float) -> StreamSpan:
-    """Return what the stream can hold. Raises `Unavailable`, and `StreamMissing` if there is none."""
+async def read_span(connection: Connection, stream: str, deadline_s: float) -> StreamSpan:
+    """Return what `stream` can hold. Raises `Unavailable`, and `StreamMissing` if there is none."""
     try:
-        info = await connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s)
+        info = await connection.api(f"STREAM.INFO.{stream}", None, deadline_s)
     except JetStreamApiError as error:
-        raise connection.stream_missing() from error
+        raise connection.stream_missing(stream) from error
     state = info["state"]
     return StreamSpan(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]))
 
@@ -58,13 +59,17 @@ class StorageReader:
         self._may_query_account = True
 
     async def read(self, deadline_s: float) -> StorageUse:
-        """Return the storage in use. Raises `Unavailable`, and `AccessDenied` if the stream is not shown.
+        """Return the storage in use. Raises `Unavailable`, and `AccessDenied` if a stream is not shown.
 
-        For a user who may not query the account, only the stream's bytes are known. It is asked once.
+        For a user who may not query the account, only the streams' bytes are known. It is asked once.
         """
-        stream = await self._connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s)
-        stream_bytes, replicas = int(stream["state"]["bytes"]), int(stream["config"]["num_replicas"])
-        max_age_s = int(stream["config"].get("max_age") or 0) / _NS or None
+        streams: list[dict[str, Any]] = await asyncio.gather(
+            *(self._connection.api(f"STREAM.INFO.{name}", None, deadline_s) for name in STREAMS)
+        )
+        stream_bytes = sum(int(each["state"]["bytes"]) for each in streams)
+        replicas = max(int(each["config"]["num_replicas"]) for each in streams)
+        ages_s = [int(each["config"].get("max_age") or 0) / _NS for each in streams]
+        max_age_s = min((each for each in ages_s if each), default=None)
         used_bytes, limit_bytes = stream_bytes, None
         if self._may_query_account:
             try:

@@ -1,57 +1,66 @@
-"""Definitions of the stream and its consumers. `ensure` creates or updates them. `recovery.py` creates again.
+"""Definitions of the three streams. `ensure` creates or updates them. `recovery.py` creates them again.
 
-One stream holds everything about a transfer. Any number of processes may call `ensure` at the same time.
-Invariants (`test_stream.py`):
+Which stream stores a subject is in `subject_table.py`. Any number of processes may call `ensure` at the same
+time. Invariants (`test_stream.py`):
 
 - Subjects are added and never removed, and a stream with a newer layout is not changed. Both keep a rolling
   upgrade safe.
-- Replicas are raised and never lowered. A process started without `WARMXFER_REPLICAS` cannot make the stream
+- Replicas are raised and never lowered. A process started without `WARMXFER_REPLICAS` cannot make the streams
   of the others less safe.
 - The numbers of a new stream are higher than all numbers of the stream before it: they begin at the time of
   its creation, in microseconds. So an acknowledgement, a cached record or a reader's position of a lost
   stream matches nothing in the new one.
+- Only `WARMXFER_CORE`, which the coordinator alone writes, allows message schedules, rollup and TTL. A writer
+  of another stream can therefore not delete or replace a message.
+- A flood of requests fills `WARMXFER_IN` up to its `max_bytes`, and nothing else. It is then refused.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
-from .connection import STREAM, Connection, JetStreamApiError
+from .connection import Connection, JetStreamApiError
+from .consumers import ensure_consumers
 from .errors import InvalidRequest
+from .partition import PARTITIONS
 from .settings import BusSettings
 from .stream_limits import check_limits
-from .subjects import ROLES, STREAM_SUBJECTS
+from .subjects import CORE, IN, STREAMS, stored_filters
 
-LAYOUT = 1
-"""Version of the definitions below. A release raises it if an older release must not undo its change."""
+LAYOUT = 2
+"""Version of the definitions below. A release raises it if an older release must not undo its change.
+
+1: one stream `WARMXFER`. 2: three streams, subjects with the partition of the transfer.
+"""
 
 DUPLICATE_WINDOW_S = 120
 MAX_MESSAGE_BYTES = 128 * 1024
-MAX_ACK_PENDING = 10_000
-MAX_WAITING_PULLS = 2_048
 API_DEADLINE_S = 10.0
-COORDINATOR = "coordinator"
-CONSUMERS = (COORDINATOR, *ROLES)
+REQUESTS_MB = (256, 64, 16, 4, 1)
+"""`max_bytes` of a new `WARMXFER_IN` without a setting: the first that the broker's storage allows."""
 
+_BYTES_PER_MB = 1_000_000
 _NS = 1_000_000_000
 _US = 1_000_000
 _LAYOUT_KEY = "warmxfer.layout"
 _STREAM_NOT_FOUND = 10059
-_CONSUMER_NOT_FOUND = 10014
 _NAME_IN_USE = 10058
+_SUBJECTS_OVERLAP = 10065
+_NO_STORAGE = (10028, 10047)
 
 log = structlog.get_logger(__name__)
 
 
-def stream_definition(settings: BusSettings) -> dict[str, Any]:
-    """Return the stream as a JetStream configuration; durations in nanoseconds."""
-    return {
-        "name": STREAM,
-        "subjects": list(STREAM_SUBJECTS),
+def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
+    """Return a stream as a JetStream configuration; durations in nanoseconds."""
+    definition = {
+        "name": name,
+        "subjects": list(stored_filters(name)),
         "storage": "file",
         # Work-queue retention lost message schedules, so only age removes messages.
         "retention": "limits",
@@ -61,110 +70,99 @@ def stream_definition(settings: BusSettings) -> dict[str, Any]:
         "duplicate_window": DUPLICATE_WINDOW_S * _NS,
         "num_replicas": settings.replicas,
         "allow_direct": True,
-        "allow_msg_schedules": True,
-        "allow_msg_ttl": True,
-        "allow_rollup_hdrs": True,
         "metadata": {_LAYOUT_KEY: str(LAYOUT)},
     }
-
-
-def consumer_definitions(settings: BusSettings) -> dict[str, dict[str, Any]]:
-    """Return the durable pull consumers by name.
-
-    The worker enforces `max_deliver`, to write a dead letter.
-    """
-    return {
-        name: {
-            "name": name,
-            "durable_name": name,
-            "filter_subjects": list(filters),
-            "ack_policy": "explicit",
-            "deliver_policy": "all",
-            "replay_policy": "instant",
-            "ack_wait": round(settings.ack_wait_s * _NS),
-            "max_deliver": -1,
-            "max_ack_pending": MAX_ACK_PENDING,
-            "max_waiting": MAX_WAITING_PULLS,
-        }
-        for name, filters in _filters().items()
+    if name == CORE:
+        return {**definition, "allow_msg_schedules": True, "allow_msg_ttl": True, "allow_rollup_hdrs": True}
+    if name != IN:
+        return definition
+    transform = {
+        "src": "warmxfer.*.*",
+        "dest": f"wx.{{{{partition({PARTITIONS},1)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
     }
+    limit = {} if settings.requests_mb is None else {"max_bytes": settings.requests_mb * _BYTES_PER_MB}
+    return {**definition, "discard": "new", "subject_transform": transform, **limit}
 
 
 async def ensure(connection: Connection) -> None:
-    """Create or update the stream and its consumers. Raises InvalidRequest for what cannot be updated."""
-    if await ensure_stream(connection, API_DEADLINE_S):
-        for name in CONSUMERS:
-            await ensure_consumer(connection, name, API_DEADLINE_S)
+    """Create or update the streams and their consumers. Raises InvalidRequest for what cannot be updated."""
+    current = await asyncio.gather(*(ensure_stream(connection, name, API_DEADLINE_S) for name in STREAMS))
+    if all(current):
+        for name in STREAMS:
+            await ensure_consumers(connection, name, API_DEADLINE_S)
 
 
-async def consumer_info(connection: Connection, name: str, deadline_s: float) -> dict[str, Any] | None:
-    """Return what the broker knows about a consumer, or None if it does not exist.
-
-    Raises `StreamMissing`, `Unavailable`, `AccessDenied`, `InvalidRequest`.
-    """
-    try:
-        return await connection.api(f"CONSUMER.INFO.{STREAM}.{name}", None, deadline_s)
-    except JetStreamApiError as error:
-        if error.err_code == _CONSUMER_NOT_FOUND:
-            return None
-        if error.err_code == _STREAM_NOT_FOUND:
-            raise connection.stream_missing() from error
-        raise InvalidRequest(f"The broker does not show consumer {name}: {error.description}") from error
-
-
-async def move_consumer(connection: Connection, name: str, seq: int, deadline_s: float) -> None:
-    """Let a consumer deliver from number `seq` on. Messages before it count as acknowledged.
-
-    Its definition stays the same, so a release that knows only that definition can still update it.
-    """
-    await connection.api(f"CONSUMER.RESET.{STREAM}.{name}", {"seq": seq}, deadline_s)
-
-
-def _filters() -> dict[str, tuple[str, ...]]:
-    triggers = tuple(f"warmxfer.*.{kind}" for kind in ("request", "cancel", "event", "timeout"))
-    return {COORDINATOR: triggers, **{role: (f"warmxfer.*.do.{role}",) for role in ROLES}}
-
-
-async def ensure_stream(connection: Connection, deadline_s: float) -> bool:
-    """Create or update the stream, without its consumers. Raises as `ensure` does.
+async def ensure_stream(connection: Connection, name: str, deadline_s: float) -> bool:
+    """Create or update a stream, without its consumers. Raises as `ensure` does.
 
     Returns False if a newer release owns the stream; it is then not changed.
     """
-    wanted = stream_definition(connection.settings)
-    found = await _stream_config(connection, deadline_s)
+    wanted = stream_definition(name, connection.settings)
+    found = await _stream_config(connection, name, deadline_s)
     if found is None:
-        try:
-            first = {"first_seq": round(time.time() * _US)}
-            await connection.api(f"STREAM.CREATE.{STREAM}", wanted | first, deadline_s)
-        except JetStreamApiError as error:
-            # Another process was first, perhaps with other settings: check what it created.
-            if error.err_code != _NAME_IN_USE:
-                raise InvalidRequest(
-                    f"The broker refused to create stream {STREAM}: {error.description}"
-                ) from error
-            found = await _stream_config(connection, deadline_s)
-        else:
-            log.info("stream_created", stream=STREAM, replicas=wanted["num_replicas"])
+        found = await _create(connection, wanted, deadline_s)
     if found is None:
         return True
-    check_limits(STREAM, found)
+    check_limits(name, found)
     metadata: Mapping[str, str] = found.get("metadata") or {}
     if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
-        log.warning("newer_stream_kept", stream=STREAM, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
+        log.warning("newer_stream_kept", stream=name, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
         return False
     changed = changes_needed(found, wanted)
     if not changed:
         return True
     try:
-        await connection.api(f"STREAM.UPDATE.{STREAM}", {**found, **changed}, deadline_s)
+        await connection.api(f"STREAM.UPDATE.{name}", {**found, **changed}, deadline_s)
     except JetStreamApiError as error:
-        fields = ", ".join(f"{name}={found.get(name)!r}" for name in changed if name != "subjects")
+        fields = ", ".join(f"{field}={found.get(field)!r}" for field in changed if field != "subjects")
         raise InvalidRequest(
-            f"Stream {STREAM} has {fields or 'other subjects'} and cannot be changed in place "
-            f"({error.description}); back it up, delete it (nats stream rm {STREAM}) and start again"
+            f"Stream {name} has {fields or 'other subjects'} and cannot be changed in place "
+            f"({error.description}); back it up, delete it (nats stream rm {name}) and start again"
         ) from error
-    log.info("stream_updated", stream=STREAM, fields=sorted(changed))
+    log.info("stream_updated", stream=name, fields=sorted(changed))
     return True
+
+
+async def _create(
+    connection: Connection, wanted: Mapping[str, Any], deadline_s: float
+) -> Mapping[str, Any] | None:
+    """Create a stream. Returns its configuration if another process was first, or else None."""
+    name = wanted["name"]
+    sizes: tuple[int | None, ...] = REQUESTS_MB if name == IN and "max_bytes" not in wanted else (None,)
+    for megabytes in sizes:
+        limit = {} if megabytes is None else {"max_bytes": megabytes * _BYTES_PER_MB}
+        first = {"first_seq": round(time.time() * _US)}
+        try:
+            await connection.api(f"STREAM.CREATE.{name}", {**wanted, **limit, **first}, deadline_s)
+        except JetStreamApiError as error:
+            if error.err_code == _NAME_IN_USE:
+                # Another process was first, perhaps with other settings: check what it created.
+                return await _stream_config(connection, name, deadline_s)
+            if error.err_code == _SUBJECTS_OVERLAP:
+                raise await _overlap(connection, name, wanted["subjects"], deadline_s) from error
+            if error.err_code in _NO_STORAGE and megabytes not in (None, REQUESTS_MB[-1]):
+                continue
+            raise InvalidRequest(
+                f"The broker refused to create stream {name}: {error.description}"
+            ) from error
+        log.info("stream_created", stream=name, replicas=wanted["num_replicas"])
+        return None
+    return None
+
+
+async def _overlap(
+    connection: Connection, name: str, filters: list[str], deadline_s: float
+) -> InvalidRequest:
+    """Return the error for a stream whose subjects another stream stores, such as that of layout 1."""
+    holders: set[str] = set()
+    for subject in filters:
+        found = await connection.api("STREAM.NAMES", {"subject": subject}, deadline_s)
+        holders.update(found.get("streams") or ())
+    others = ", ".join(sorted(holders)) or "another stream"
+    return InvalidRequest(
+        f"Stream {name} cannot be created, because {others} stores its subjects, as an older release did; "
+        f"let the transfers of that release end, delete it (nats stream rm {others}) and start again"
+    )
 
 
 def changes_needed(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,27 +183,10 @@ def changes_needed(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
     return changed
 
 
-async def _stream_config(connection: Connection, deadline_s: float) -> dict[str, Any] | None:
+async def _stream_config(connection: Connection, name: str, deadline_s: float) -> dict[str, Any] | None:
     try:
-        return (await connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s))["config"]
+        return (await connection.api(f"STREAM.INFO.{name}", None, deadline_s))["config"]
     except JetStreamApiError as error:
         if error.err_code == _STREAM_NOT_FOUND:
             return None
-        raise InvalidRequest(f"The broker does not show stream {STREAM}: {error.description}") from error
-
-
-async def ensure_consumer(connection: Connection, name: str, deadline_s: float) -> dict[str, Any]:
-    """Create or update a consumer, and return what the broker knows about it. Raises as `ensure` does."""
-    wanted = consumer_definitions(connection.settings)[name]
-    try:
-        # CREATE updates an existing consumer. The same definition twice is no error.
-        return await connection.api(
-            f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": wanted}, deadline_s
-        )
-    except JetStreamApiError as error:
-        if error.err_code == _STREAM_NOT_FOUND:
-            raise connection.stream_missing() from error
-        raise InvalidRequest(
-            f"Consumer {name} of stream {STREAM} cannot be changed in place ({error.description}); "
-            f"delete it while no worker runs (nats consumer rm {STREAM} {name}) and start again"
-        ) from error
+        raise InvalidRequest(f"The broker does not show stream {name}: {error.description}") from error

@@ -3,6 +3,8 @@
 A stream at such a limit deletes its oldest messages, which are logs, claims and timers of running transfers.
 It refuses nothing. `discard: new` would refuse instead, and excludes the message schedules of our timers
 (error 10052). The storage limit of the account, or of the server, refuses a write and deletes nothing.
+
+`WARMXFER_IN` has no schedules. It refuses a request beyond its `max_bytes`, so such a limit is right there.
 """
 
 from __future__ import annotations
@@ -11,21 +13,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InvalidRequest
+from .subject_table import IN
 
 _REMEDIES = {
     "max_bytes": "--max-bytes=-1",
     "max_msgs": "--max-msgs=-1",
     "max_msgs_per_subject": "--max-msgs-per-subject=-1",
 }
+_REFUSING = ("max_bytes", "max_msgs")
+"""Limits at which a stream with `discard: new` refuses a message."""
 
 
 def check_limits(stream: str, config: Mapping[str, Any]) -> None:
-    """Raise `InvalidRequest` if `stream` has a limit at which it deletes logs or timers."""
+    """Raise `InvalidRequest` if `stream` has a limit at which it deletes what a running transfer needs."""
     for field, remedy in _REMEDIES.items():
         value = int(config.get(field) or -1)
-        if value > 0:
+        if value > 0 and not (stream == IN and field in _REFUSING):
             raise InvalidRequest(
-                f"{field} of stream {stream} is {value}, at which the stream deletes logs and timers of "
+                f"{field} of stream {stream} is {value}, at which the stream deletes messages of "
                 f"running transfers; remove it (nats stream edit {stream} {remedy}) and limit the storage of "
                 "the account instead",
                 field=field,

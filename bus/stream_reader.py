@@ -1,6 +1,7 @@
 """Stream reads: the newest message of a subject, the next after a number, and a history.
 
-    get_last_from_leader                 answered by the leader: includes every acknowledged write
+    get_last_from_leader,
+    get_by_number_from_leader            answered by the leader: includes every acknowledged write
     get_last, get_first_after,
     get_by_number, history               direct gets, answered by any replica: may be stale
 
@@ -29,14 +30,14 @@ from .messages import Stored
 from .nats_client import ArrivedMessage, parse_headers
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
-from .stream import STREAM
+from .subjects import Place, place_of
 
 BATCH = 256
 MAX_HISTORY = 100_000
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
 _READS = "answers reads"
+_DIRECT_GET = "$JS.API.DIRECT.GET"
 
-_DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
 _ENVELOPE = frozenset(
     f"Nats-{name}" for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence")
 )
@@ -44,15 +45,29 @@ _ENVELOPE = frozenset(
 
 async def get_last_from_leader(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
     """Return the newest message on `subject` (wildcards allowed) as the leader has it, or None."""
+    stream, stored_as = place_of(subject)
+    return await _get_from_leader(connection, stream, {"last_by_subj": stored_as}, deadline_s)
+
+
+async def get_by_number_from_leader(
+    connection: Connection, stream: str, seq: int, deadline_s: float
+) -> Stored | None:
+    """Return the message with number `seq` of `stream` as the leader has it, or None."""
+    return await _get_from_leader(connection, stream, {"seq": seq}, deadline_s)
+
+
+async def _get_from_leader(
+    connection: Connection, stream: str, query: Mapping[str, Any], deadline_s: float
+) -> Stored | None:
     try:
-        answer = await connection.api(f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, deadline_s)
+        answer = await connection.api(f"STREAM.MSG.GET.{stream}", query, deadline_s)
     except JetStreamApiError as error:
         if error.err_code == _NO_MESSAGE:
             return None
         if error.err_code == _NO_STREAM:
-            raise connection.stream_missing() from error
+            raise connection.stream_missing(stream) from error
         raise InternalError(
-            f"The broker did not read {subject}: {error.description} ({error.err_code})"
+            f"The broker did not read {query} of stream {stream}: {error.description} ({error.err_code})"
         ) from error
     found: Mapping[str, Any] = answer["message"]
     return Stored(
@@ -66,25 +81,27 @@ async def get_last_from_leader(connection: Connection, subject: str, deadline_s:
 
 async def get_last(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
     """Return the newest message on `subject` (wildcards allowed) that some replica has, or None."""
-    if "*" in subject or ">" in subject:
-        return await _get_one(connection, _DIRECT_GET, {"last_by_subj": subject}, deadline_s)
-    return await _get_one(connection, f"{_DIRECT_GET}.{subject}", None, deadline_s)
+    stream, stored_as = place_of(subject)
+    if "*" in stored_as or ">" in stored_as:
+        return await _get_one(connection, stream, {"last_by_subj": stored_as}, deadline_s)
+    return await _get_one(connection, stream, stored_as, deadline_s)
 
 
 async def get_first_after(connection: Connection, subject: str, seq: int, deadline_s: float) -> Stored | None:
     """Return the oldest message on `subject` with a number above `seq`, or None."""
-    return await _get_one(connection, _DIRECT_GET, {"seq": seq + 1, "next_by_subj": subject}, deadline_s)
+    stream, stored_as = place_of(subject)
+    return await _get_one(connection, stream, {"seq": seq + 1, "next_by_subj": stored_as}, deadline_s)
 
 
-async def get_by_number(connection: Connection, seq: int, deadline_s: float) -> Stored | None:
-    """Return the message with number `seq`, or None."""
-    return await _get_one(connection, _DIRECT_GET, {"seq": seq}, deadline_s)
+async def get_by_number(connection: Connection, stream: str, seq: int, deadline_s: float) -> Stored | None:
+    """Return the message with number `seq` of `stream`, or None."""
+    return await _get_one(connection, stream, {"seq": seq}, deadline_s)
 
 
 async def history(
-    connection: Connection, subject: str, limit: int, after: int, deadline_s: float
+    connection: Connection, place: Place, limit: int, after: int, deadline_s: float
 ) -> list[Stored]:
-    """Return the oldest `limit` messages on `subject` (wildcards allowed) above number `after`, in order."""
+    """Return the oldest `limit` messages of `place` above number `after`, in order."""
     if not 1 <= limit <= MAX_HISTORY:
         raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_HISTORY}", field="limit")
     retry = RetryLoop(connection, deadline_s)
@@ -94,7 +111,7 @@ async def history(
         wanted = min(BATCH, limit - len(found))
         timeout_s = await retry.next_attempt()
         try:
-            batch, pending = await _get_batch(connection, subject, seq, wanted, timeout_s)
+            batch, pending = await _get_batch(connection, place, seq, wanted, timeout_s)
         except Unavailable as error:
             await retry.back_off(error)
             continue
@@ -108,9 +125,13 @@ async def history(
 
 
 async def _get_one(
-    connection: Connection, subject: str, body: Mapping[str, Any] | None, deadline_s: float
+    connection: Connection, stream: str, wanted: str | Mapping[str, Any], deadline_s: float
 ) -> Stored | None:
-    data = b"" if body is None else json.dumps(body).encode()
+    """Return one message of `stream`: the newest on the subject `wanted`, or the one that a query names."""
+    if isinstance(wanted, str):
+        subject, data = f"{_DIRECT_GET}.{stream}.{wanted}", b""
+    else:
+        subject, data = f"{_DIRECT_GET}.{stream}", json.dumps(wanted).encode()
     retry = RetryLoop(connection, deadline_s)
     while True:
         timeout_s = await retry.next_attempt()
@@ -121,18 +142,20 @@ async def _get_one(
         else:
             if not has_no_responders(reply):
                 return _stored(reply)
-            why = connection.stream_silent(_READS)
+            why = connection.stream_silent(stream, _READS)
         await retry.back_off(why)
 
 
 async def _get_batch(
-    connection: Connection, subject: str, seq: int, wanted: int, timeout_s: float
+    connection: Connection, place: Place, seq: int, wanted: int, timeout_s: float
 ) -> tuple[list[Stored], int]:
     """Return at most `wanted` messages from number `seq` on, and the number of messages after them."""
-    body = json.dumps({"seq": seq, "next_by_subj": subject, "batch": wanted}).encode()
-    *batch, last = await connection.inbox.call_for_batch(_DIRECT_GET, body, _ends_batch, timeout_s)
+    body = json.dumps({"seq": seq, "next_by_subj": place.subject, "batch": wanted}).encode()
+    *batch, last = await connection.inbox.call_for_batch(
+        f"{_DIRECT_GET}.{place.stream}", body, _ends_batch, timeout_s
+    )
     if has_no_responders(last):
-        raise connection.stream_silent(_READS)
+        raise connection.stream_silent(place.stream, _READS)
     found = [stored for msg in batch if (stored := _stored(msg)) is not None]
     return found, int((last.headers or {}).get("Nats-Num-Pending", "0"))
 

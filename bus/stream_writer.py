@@ -23,6 +23,7 @@ from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
 from .stream import MAX_MESSAGE_BYTES
 from .stream_reader import get_by_number, get_first_after
+from .subjects import place_of
 
 MAX_IN_FLIGHT_WRITES = 1_000
 
@@ -177,17 +178,18 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
     """Check that the message stored under our id is ours.
 
     Raises `InternalError` if the id was used on another subject: our record would be lost. Raises
-    `StaleWrite` if another message was stored under the same id. Message ids are unique in the whole stream.
+    `StaleWrite` if another message was stored under the same id. Message ids are unique in a whole stream.
     A cluster checks the id before the expected number. The slower of two writers therefore gets a duplicate
     reply, not a rejection.
     """
     retry = RetryLoop(connection, deadline_s)
+    stream, stored_as = place_of(message.subject)
     while True:
-        first = await get_by_number(connection, seq, retry.remaining_s)
+        first = await get_by_number(connection, stream, seq, retry.remaining_s)
         if first is not None:
             break
         await retry.back_off("a replica is behind")
-    if first.subject != message.subject:
+    if first.subject != stored_as:
         raise InternalError(
             f"msg_id {message.msg_id!r} of {message.subject} was used on {first.subject} before"
         )
@@ -200,7 +202,7 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
 def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tuple[int, bool]:
     """Return the number under which the broker stored a message, and whether it was a duplicate."""
     if has_no_responders(reply):
-        raise _NotStored(connection.stream_silent(f"stores {subject}"))
+        raise _NotStored(connection.stream_silent(_stream_of(subject), f"stores {subject}"))
     answer = _decode_acknowledgement(reply.data)
     failure = answer.error
     if failure is None:
@@ -217,3 +219,11 @@ def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tupl
     if code in _TRY_AGAIN or failure.code == 503:
         raise _NotStored(description)
     raise InternalError(f"The broker refused a message for {subject}: {description} ({code})")
+
+
+def _stream_of(subject: str) -> str:
+    """Return the stream that should store `subject`, for the text of an error."""
+    try:
+        return place_of(subject).stream
+    except InvalidRequest:
+        return "its stream"

@@ -1,12 +1,14 @@
-"""Every subject, as one table, and the only functions that build one.
+"""The only functions that build a subject, read one, or say where it is stored (table: `subject_table.py`).
 
-    stored in the stream        warmxfer.<id>.<kind>[.<rest>]
+    of users                    warmxfer.<id>.<kind>
+    between the actors          wx.<partition>.<id>.<kind>[.<rest>]
+    of one AI session           wx.session.<session>.<kind>
     request and reply           warmxfer.ask.<question>[.<session>]
 
 - Invariant: no other file writes a subject as text.
 - Invariant: no unchecked id reaches a subject (`test_subjects.py`). An id is 1 to 64 of `A-Z a-z 0-9 _ -`, so
   it holds no dot, wildcard or space.
-- Invariant: the stream captures no request subject. The broker's own acknowledgement would answer the
+- Invariant: the streams capture no request subject. The broker's own acknowledgement would answer the
   request.
 """
 
@@ -18,125 +20,42 @@ from typing import NamedTuple
 from warmxfer.schemas.fields import TOKEN_PATTERN
 
 from .errors import InvalidRequest
+from .partition import partition_of
+from .subject_table import (
+    CORE,
+    EVENTS,
+    IN,
+    INTERNAL_ROOT,
+    ROOT,
+    SESSION,
+    STREAM_OF_KIND,
+    STREAMS,
+    SUBJECTS,
+    SubjectSpec,
+    stored_filters,
+)
 
-ROOT = "warmxfer"
+__all__ = ["CORE", "EVENTS", "IN", "STREAMS", "SUBJECTS", "SubjectSpec", "stored_filters"]
+
 ROLES = ("summarizer", "gateway", "briefing")
 """Roles with a work queue. `primary` and `consult` take level commands on subjects of their own instead."""
+WRITERS = ("summarizer", "gateway", "briefing", "primary")
+"""Roles that publish events. A consultation in the process of a session speaks as `primary`."""
 
 MAX_SHOWN_CHARS = 40
 MAX_SUBJECT_CHARS = 256
 
 _TOKEN = re.compile(TOKEN_PATTERN, re.ASCII)
-
-
-class SubjectSpec(NamedTuple):
-    """One row of the table: the subject, its writer, its readers and what it carries."""
-
-    name: str
-    pattern: str
-    writer: str
-    readers: str
-    carries: str
-    captured: bool = True
-
-    @property
-    def filter(self) -> str:
-        """The pattern as the broker writes it: every `<word>` becomes `*`."""
-        return re.sub(r"<\w+>", "*", self.pattern)
-
-
-SUBJECTS: tuple[SubjectSpec, ...] = (
-    SubjectSpec("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest"),
-    SubjectSpec("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest"),
-    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, CLI, primary", "PhaseChanged"),
-    SubjectSpec("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once"),
-    SubjectSpec("notice", "warmxfer.<id>.notice", "coordinator", "users", "TransferNotice"),
-    SubjectSpec("event", "warmxfer.<id>.event", "actors, webhooks", "coordinator", "replies and events"),
-    SubjectSpec("timeout", "warmxfer.<id>.timeout", "the broker", "coordinator", "a timer that fired"),
-    SubjectSpec("log", "warmxfer.<id>.log", "coordinator", "coordinator, CLI", "one record per transition"),
-    SubjectSpec("dead", "warmxfer.<id>.dead", "workers", "operators", "dead letters: subject and cause"),
-    SubjectSpec("do.summarizer", "warmxfer.<id>.do.summarizer", "coordinator", "summarizer", "commands"),
-    SubjectSpec("do.gateway", "warmxfer.<id>.do.gateway", "coordinator", "gateway", "commands"),
-    SubjectSpec("do.briefing", "warmxfer.<id>.do.briefing", "coordinator", "briefing", "commands"),
-    SubjectSpec(
-        "do.hosted",
-        "warmxfer.<id>.do.briefing.<session>",
-        "coordinator",
-        "primary",
-        "commands to brief in the process of the session",
-    ),
-    SubjectSpec(
-        "do.primary",
-        "warmxfer.<id>.do.primary.<session>",
-        "coordinator",
-        "primary",
-        "level commands: only the newest counts",
-    ),
-    SubjectSpec(
-        "do.consult",
-        "warmxfer.<id>.do.consult",
-        "coordinator",
-        "briefing",
-        "level commands: only the newest counts",
-    ),
-    SubjectSpec(
-        "timer", "warmxfer.<id>.timer.<name>", "coordinator", "the broker", "a timer that is pending"
-    ),
-    SubjectSpec(
-        "intent",
-        "warmxfer.<id>.intent.<effect>",
-        "gateway",
-        "gateway",
-        "the claim on a side effect at the provider",
-    ),
-    SubjectSpec(
-        "claim",
-        "warmxfer.<session>.claim",
-        "coordinator",
-        "coordinator",
-        "which transfer owns the caller",
-    ),
-    SubjectSpec(
-        "ask.history",
-        "warmxfer.ask.history.<session>",
-        "summarizer",
-        "primary",
-        "request for the transcript so far",
-        captured=False,
-    ),
-    SubjectSpec(
-        "ask.summary",
-        "warmxfer.ask.summary.<session>",
-        "summarizer",
-        "primary",
-        "request for a summary by the session's own model",
-        captured=False,
-    ),
-    SubjectSpec(
-        "ask.token",
-        "warmxfer.ask.token",
-        "briefing, primary",
-        "gateway",
-        "request for a token of one room",
-        captured=False,
-    ),
-    SubjectSpec(
-        "ask.pulse",
-        "warmxfer.ask.pulse",
-        "primary, briefing, gateway",
-        "coordinator",
-        "request: is the transfer live",
-        captured=False,
-    ),
+_USER_KINDS = frozenset(spec.kind for spec in SUBJECTS if spec.captured and spec.pattern.startswith(ROOT))
+_FROM_USERS = frozenset(spec.kind for spec in SUBJECTS if spec.stream == IN)
+"""Kinds that are published on a subject of users and stored on one between the actors."""
+_STORED_KINDS = _FROM_USERS.union(
+    spec.kind for spec in SUBJECTS if spec.pattern.startswith(f"{INTERNAL_ROOT}.<partition>")
 )
-
-STREAM_SUBJECTS: tuple[str, ...] = tuple(spec.filter for spec in SUBJECTS if spec.captured)
-"""The subjects that the stream stores, listed one by one: a subject outside the table is not stored."""
-
-_KINDS = frozenset(spec.pattern.split(".")[2] for spec in SUBJECTS if spec.captured)
 
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
+COORDINATOR_PRESENCE = "wx.coordinator.presence"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
@@ -146,11 +65,18 @@ INVALID_ID = "unaddressed"
 
 
 class Address(NamedTuple):
-    """The parts of a stored subject, `warmxfer.<id>.<kind>[.<rest>]`. Without a rest, `rest` is ""."""
+    """The parts of the subject of one transfer. Without a rest, `rest` is ""."""
 
     id: str
     kind: str
     rest: str
+
+
+class Place(NamedTuple):
+    """Where messages are stored: the stream, and the subject in it (wildcards allowed)."""
+
+    stream: str
+    subject: str
 
 
 def check_token(value: str, field: str = "id") -> str:
@@ -180,69 +106,87 @@ def notice(id: str) -> str:
     return f"{ROOT}.{check_token(id)}.notice"
 
 
-def event(id: str) -> str:
-    return f"{ROOT}.{check_token(id)}.event"
+def dead_letter(id: str) -> str:
+    return f"{ROOT}.{check_token(id)}.dead"
+
+
+def event(id: str, role: str) -> str:
+    """Return the subject of the events that `role` (one of `WRITERS`) says about a transfer."""
+    if role not in WRITERS:
+        raise InvalidRequest(f"role is {_show(role)}; use one of {', '.join(WRITERS)}", field="role")
+    return f"{_of(id)}.event.{role}"
+
+
+def is_event_of(subject: str, id: str) -> bool:
+    """Return whether `subject` is one of the events of transfer `id`."""
+    return subject.startswith(f"{_of(id)}.event.")
 
 
 def timeout(id: str) -> str:
-    return f"{ROOT}.{check_token(id)}.timeout"
+    return f"{_of(id)}.timeout"
 
 
 def log(id: str) -> str:
-    return f"{ROOT}.{check_token(id)}.log"
-
-
-def dead_letter(id: str) -> str:
-    return f"{ROOT}.{check_token(id)}.dead"
+    return f"{_of(id)}.log"
 
 
 def work_queue(id: str, role: str) -> str:
     """Return the subject of commands for the work queue of `role` (one of `ROLES`)."""
     if role not in ROLES:
         raise InvalidRequest(f"role is {_show(role)}; use one of {', '.join(ROLES)}", field="role")
-    return f"{ROOT}.{check_token(id)}.do.{role}"
-
-
-def primary(id: str, session: str) -> str:
-    """Return the subject of level commands of one transfer for one AI session."""
-    return f"{ROOT}.{check_token(id)}.do.primary.{check_token(session, 'session')}"
-
-
-def any_primary(session: str) -> str:
-    """Return the filter for the level commands of every transfer for one AI session."""
-    return f"{ROOT}.*.do.primary.{check_token(session, 'session')}"
-
-
-def session_briefing(id: str, session: str) -> str:
-    """Return the subject of commands to brief in the process of `session` itself."""
-    return f"{ROOT}.{check_token(id)}.do.briefing.{check_token(session, 'session')}"
-
-
-def any_session_briefing(session: str) -> str:
-    """Return the filter for the in-session briefing commands of every transfer for `session`."""
-    return f"{ROOT}.*.do.briefing.{check_token(session, 'session')}"
+    return f"{_of(id)}.do.{role}"
 
 
 def consult(id: str) -> str:
     """Return the subject of level commands for the briefing agent in the consultation of this transfer."""
-    return f"{ROOT}.{check_token(id)}.do.consult"
+    return f"{_of(id)}.do.consult"
 
 
 def timer(id: str, name: str) -> str:
-    return f"{ROOT}.{check_token(id)}.timer.{check_token(name, 'timer')}"
+    return f"{_of(id)}.timer.{check_token(name, 'timer')}"
 
 
 def any_timer(name: str) -> str:
     """Return the filter for timer `name` of every transfer."""
-    return f"{ROOT}.*.timer.{check_token(name, 'timer')}"
+    return f"{INTERNAL_ROOT}.*.*.timer.{check_token(name, 'timer')}"
+
+
+def any_request(partition: int) -> str:
+    """Return the filter for the requests and cancels of one partition, as they are stored."""
+    return f"{INTERNAL_ROOT}.{partition}.>"
+
+
+def any_event(partition: int) -> str:
+    """Return the filter for the events of one partition."""
+    return f"{INTERNAL_ROOT}.{partition}.*.event.*"
+
+
+def any_timeout(partition: int) -> str:
+    """Return the filter for the timers of one partition that fired."""
+    return f"{INTERNAL_ROOT}.{partition}.*.timeout"
+
+
+def any_work(role: str) -> str:
+    """Return the filter for the commands in the work queue of `role`, of every transfer."""
+    return f"{INTERNAL_ROOT}.*.*.do.{role}"
 
 
 def effect_claim(id: str, effect: str) -> str:
-    return f"{ROOT}.{check_token(id)}.intent.{check_token(effect, 'effect')}"
+    return f"{_of(id)}.intent.{check_token(effect, 'effect')}"
+
+
+def session_commands(session: str) -> str:
+    """Return the subject of level commands for one AI session, of whatever transfer."""
+    return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.primary"
+
+
+def session_briefing(session: str) -> str:
+    """Return the subject of commands to brief in the process of `session` itself."""
+    return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.briefing"
 
 
 def caller_lock(session: str) -> str:
-    return f"{ROOT}.{check_token(session, 'session')}.claim"
+    return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.lock"
 
 
 def ask_history(session: str) -> str:
@@ -253,30 +197,78 @@ def ask_summary(session: str) -> str:
     return f"{ROOT}.ask.summary.{check_token(session, 'session')}"
 
 
-def all_of(id: str) -> str:
-    """Return the filter for everything stored about one transfer."""
-    return f"{ROOT}.{check_token(id)}.>"
+def for_actors(id: str) -> str:
+    """Return the filter for the log, the commands and the timer of one transfer, in the stream `CORE`."""
+    return f"{_of(id)}.>"
+
+
+def for_users(id: str) -> str:
+    """Return the filter for the phases, the result and the notices of one transfer, in the stream `CORE`."""
+    return f"{ROOT}.{check_token(id)}.*"
 
 
 def parse(subject: str) -> Address:
-    """Return the parts of a stored subject. Raises InvalidRequest for other subjects and for invalid ids."""
-    words = subject.split(".", 3)
-    if len(words) < 3 or len(subject) > MAX_SUBJECT_CHARS or words[0] != ROOT or words[2] not in _KINDS:
-        raise InvalidRequest(f"subject is {_show(subject)}; it is not a subject of warmxfer", field="subject")
-    return Address(check_token(words[1]), words[2], words[3] if len(words) == 4 else "")
+    """Return the parts of the subject of a transfer.
+
+    Raises InvalidRequest for other subjects, for invalid ids, and for a partition that is not that of the id.
+    """
+    words = subject.split(".", 4)
+    if len(subject) <= MAX_SUBJECT_CHARS:
+        if words[0] == INTERNAL_ROOT and len(words) >= 4 and words[3] in _STORED_KINDS:
+            id = check_token(words[2])
+            if words[1] == str(partition_of(id)):
+                return Address(id, words[3], words[4] if len(words) == 5 else "")
+        elif words[0] == ROOT and len(words) == 3 and words[2] in _USER_KINDS:
+            return Address(check_token(words[1]), words[2], "")
+    raise InvalidRequest(f"subject is {_show(subject)}; it is not a subject of warmxfer", field="subject")
+
+
+def is_of_session(subject: str) -> bool:
+    """Return whether `subject` names an AI session and no transfer."""
+    return subject.startswith(f"{INTERNAL_ROOT}.{SESSION}.")
+
+
+def place_of(subject: str) -> Place:
+    """Return where the messages of `subject` (wildcards allowed) are stored.
+
+    Raises InvalidRequest if no stream stores it, or if more than one may.
+    """
+    words = subject.split(".")
+    internal = words[0] == INTERNAL_ROOT
+    kind = words[3] if internal and len(words) > 3 else words[-1]
+    stream = STREAM_OF_KIND.get(kind)
+    if stream is None or len(words) < 3:
+        raise InvalidRequest(f"subject is {_show(subject)}; no stream stores it", field="subject")
+    if kind in _FROM_USERS and not internal:
+        return Place(stream, stored_request(words[1], kind))
+    return Place(stream, subject)
+
+
+def stored_request(id: str, kind: str) -> str:
+    """Return the subject under which the request or cancel of a transfer is stored. `id` may be `*`."""
+    return f"{INTERNAL_ROOT}.*.*.{kind}" if id == "*" else f"{_of(id)}.{kind}"
 
 
 def sibling_subject(subject: str, kind: str) -> str | None:
     """Return the subject of `kind` for the id on `subject`, without checking the id.
 
     It is used only to send a rejection to the author of a request with an invalid id. Returns None if
-    `subject` is not a request subject, or if the id would address more than one subject.
+    `subject` is not the subject of a stored request, or if the id would address more than one subject.
     """
     words = subject.split(".")
-    if len(words) != 3 or words[0] != ROOT or words[2] != "request" or len(subject) > MAX_SUBJECT_CHARS:
+    if (
+        len(words) != 4
+        or words[0] != INTERNAL_ROOT
+        or words[3] != "request"
+        or len(subject) > MAX_SUBJECT_CHARS
+    ):
         return None
-    one_subject = words[1].isprintable() and not set(words[1]) & set("*> ")
-    return f"{ROOT}.{words[1]}.{kind}" if one_subject else None
+    one_subject = words[2].isprintable() and not set(words[2]) & set("*> ")
+    return f"{ROOT}.{words[2]}.{kind}" if one_subject else None
+
+
+def _of(id: str) -> str:
+    return f"{INTERNAL_ROOT}.{partition_of(check_token(id))}.{id}"
 
 
 def _show(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Live subscription over core NATS with a bounded queue.
+"""Live messages over core NATS: sent and forgotten, received through a bounded queue.
 
 A subscriber that is too slow loses the oldest messages. The next message that it reads says how many
 (`LiveMessage.lost`), so that it can catch up from the stream.
@@ -12,6 +12,7 @@ from types import TracebackType
 
 import structlog
 from nats.aio.subscription import Subscription as NatsSubscription
+from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
 
 from .connection import Connection
 from .messages import LiveMessage
@@ -21,6 +22,16 @@ MAX_PENDING = 1_024
 """Messages that wait for one subscriber at most."""
 
 log = structlog.get_logger(__name__)
+
+
+async def announce(connection: Connection, subject: str, data: bytes) -> None:
+    """Send one live message; see `Bus.announce`."""
+    if not connection.connected:
+        return
+    try:
+        await connection.client.publish(subject, data)
+    except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
+        log.debug("announcement_not_sent", subject=subject, error=str(error))
 
 
 class Subscription:

@@ -23,7 +23,7 @@ LATEST_AT_S = 32_503_680_000.0
 def schedule(id: str, name: str, at_s: float, data: bytes, *, msg_id: str | None = None) -> Outgoing:
     """Return the message that sets, or replaces, timer `name` of transfer `id`.
 
-    At `at_s` (epoch seconds by the broker's clock) the broker publishes `data` on `warmxfer.<id>.timeout`,
+    At `at_s` (epoch seconds by the broker's clock) the broker publishes `data` on `subjects.timeout(id)`,
     where it is kept for `TTL_S`. Raises InvalidRequest if `at_s` is not a time.
     """
     if not 0 <= at_s <= LATEST_AT_S:

@@ -7,6 +7,8 @@ must therefore be based on the record that the stream leader has.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import subjects, timers
@@ -27,7 +29,7 @@ class LogEntry(NamedTuple):
 
 
 class LogTail(NamedTuple):
-    """What is stored of a transfer after one of its records, on all its subjects."""
+    """What the coordinator has written for a transfer after one of its records."""
 
     ids: frozenset[str]
     """The message ids."""
@@ -58,9 +60,18 @@ class TransferLog:
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
-    async def since(self, id: str, seq: int) -> LogTail:
-        """Return what is stored of transfer `id` above number `seq`."""
-        stored = await self._bus.history(subjects.all_of(id), MAX_RECORDS, after=seq)
+    async def since(self, id: str, seq: int, also_on: Iterable[str] = ()) -> LogTail:
+        """Return what is stored for transfer `id` above number `seq`: on its own subjects, and on those in
+        `also_on`, such as the subject of its session.
+        """
+        filters = {subjects.for_actors(id), subjects.for_users(id), *also_on}
+        found = await asyncio.gather(
+            *(
+                self._bus.history(each, MAX_RECORDS, after=seq, stream=subjects.CORE)
+                for each in sorted(filters)
+            )
+        )
+        stored = [each for part in found for each in part]
         ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)
         return LogTail(ids, any(each.subject == subjects.log(id) for each in stored))
 

@@ -23,7 +23,7 @@ Invariants (`tests/bus/test_unreadable.py`):
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -66,14 +66,14 @@ class UnreadableMessages:
     def __init__(
         self,
         bus: Bus,
-        consumer: str,
-        puller: PullConsumer,
+        name: str,
+        puller_of: Callable[[ConsumerMessage], PullConsumer],
         newer: NewerRetries,
         handle: Callable[[InFlight], Awaitable[None]],
     ) -> None:
         self._bus = bus
-        self._consumer = consumer
-        self._puller = puller
+        self._name = name
+        self._puller_of = puller_of
         self._newer = newer
         self._handle = handle
         self._budget = Budget(BURST, PER_S)
@@ -82,6 +82,7 @@ class UnreadableMessages:
         self._queued: deque[InFlight] = deque()
         self._surplus: deque[ConsumerMessage] = deque()
         self._to_return: deque[ConsumerMessage] = deque()
+        self._surplus_of: Counter[str] = Counter()
         self._returned: deque[float] = deque()
         """When each message that was given back is delivered again, by the loop's clock."""
         self._returned_unlogged = 0
@@ -90,15 +91,11 @@ class UnreadableMessages:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped = False
 
-    @property
-    def queued(self) -> int:
-        """Messages within the budget that wait or are being handled. They take no place in the window."""
-        return len(self._queued)
-
-    @property
-    def surplus(self) -> int:
-        """Messages to be removed or given back. They do take a place in the window."""
-        return len(self._surplus) + len(self._to_return)
+    def surplus_of(self, consumer: str) -> int:
+        """Return how many messages of `consumer` wait to be removed or given back. They take places in its
+        window; those within the budget take none.
+        """
+        return self._surplus_of[consumer]
 
     def admit(self, item: InFlight, error: Exception) -> bool:
         """Queue `item` if the budget allows it. Otherwise plan to give it back or remove it; return False."""
@@ -144,6 +141,7 @@ class UnreadableMessages:
         self._dropped += 1
         self._last = (item.delivery, describe_error(error))
         self._surplus.append(item.message)
+        self._surplus_of[item.message.consumer] += 1
         self._start("remove", self._remove_surplus)
         self._start("report", self._report)
 
@@ -173,12 +171,13 @@ class UnreadableMessages:
             self._returned_unlogged += 1
             self._start("report", self._report)
         self._to_return.append(item.message)
+        self._surplus_of[item.message.consumer] += 1
         self._start("return", self._return_all)
 
     def _start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = self._tasks.get(name)
         if not self._stopped and (task is None or task.done()):
-            self._tasks[name] = asyncio.create_task(work(), name=f"unreadable {self._consumer} {name}")
+            self._tasks[name] = asyncio.create_task(work(), name=f"unreadable {self._name} {name}")
 
     async def _handle_queued(self) -> None:
         while self._queued:
@@ -187,17 +186,22 @@ class UnreadableMessages:
 
     async def _remove_surplus(self) -> None:
         while self._surplus:
-            await self._puller.term(self._surplus.popleft())
-            self._puller.request_more()
+            message = self._surplus.popleft()
+            self._surplus_of[message.consumer] -= 1
+            puller = self._puller_of(message)
+            await puller.term(message)
+            puller.request_more()
 
     async def _return_all(self) -> None:
         """Give back what is planned. If more than `NEWER_BURST` wait, each pause is the longest."""
         while self._to_return:
             crowded = self._waiting() > NEWER_BURST
             message = self._to_return.popleft()
+            self._surplus_of[message.consumer] -= 1
+            puller = self._puller_of(message)
             pause_s = self._newer.pause_s(message.delivery_count, longest=crowded)
-            await self._puller.nak(message, pause_s)
-            self._puller.request_more()
+            await puller.nak(message, pause_s)
+            puller.request_more()
             self._returned.append(asyncio.get_running_loop().time() + pause_s)
 
     async def _report(self) -> None:
@@ -211,26 +215,22 @@ class UnreadableMessages:
         If the dead letter cannot be published, the next report has it.
         """
         if self._returned_unlogged:
-            log.warning(
-                "messages_left_to_newer_version", consumer=self._consumer, count=self._returned_unlogged
-            )
+            log.warning("messages_left_to_newer_version", consumer=self._name, count=self._returned_unlogged)
             self._returned_unlogged = 0
         if self._last is None or not self._dropped:
             return
         dropped, (delivery, cause) = self._dropped, self._last
         log.error(
             "unreadable_messages_dropped",
-            consumer=self._consumer,
+            consumer=self._name,
             count=dropped,
             last_seq=delivery.seq,
             last_cause=cause,
         )
-        outgoing = summary(delivery, cause, self._consumer, dropped)
+        outgoing = summary(delivery, cause, dropped)
         try:
             await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
         except Exception as error:
-            log.error(
-                "dead_letter_failed", consumer=self._consumer, count=dropped, cause=describe_error(error)
-            )
+            log.error("dead_letter_failed", consumer=self._name, count=dropped, cause=describe_error(error))
             return
         self._dropped -= dropped

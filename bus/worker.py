@@ -1,4 +1,4 @@
-"""A worker: takes messages from one durable consumer and handles at most `jobs` at a time.
+"""A worker: takes messages from durable consumers and handles at most `jobs` at a time.
 
 How a handler ends decides what happens to its message:
 
@@ -23,31 +23,36 @@ broker. If the process dies, another worker gets the message.
 `check` finds the messages that no handler can read, when they arrive. The worker handles these beside its
 jobs, at a limited rate (`unreadable.py`).
 
-With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive. A
-message that is redelivered later does not delay the ones behind it.
+With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive, whichever
+of its consumers delivers them. A message that is redelivered later does not delay the ones behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from types import TracebackType
 
 import structlog
 
 from .bus import Bus
+from .consumer_table import consumers_of
 from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
-from .in_flight import InFlight, identity
+from .in_flight import Identity, InFlight, identity
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
+from .pull_consumer import PullConsumer
 from .unreadable import UnreadableMessages
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
 KEYED_WINDOW_PER_JOB = 4
+SHARED_WINDOW = 64
+"""Window of one of many consumers. Large enough that a pull request is rare beside the messages."""
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
 DEAD_RETRY_S = 1.0
@@ -66,16 +71,19 @@ log = structlog.get_logger(__name__)
 class Worker:
     """A worker that handles messages until its context is left.
 
-    async with Worker(bus, "gateway", handler, jobs=8): ...
+        async with Worker(bus, "gateway", handler, jobs=8): ...
+
+    It takes from the consumers of the role `name`, or from `consumers`. `take_from` changes them later.
     """
 
     def __init__(
         self,
         bus: Bus,
-        consumer: str,
+        name: str,
         handler: Handle,
         *,
         jobs: int,
+        consumers: Collection[str] | None = None,
         keyed: bool = False,
         progress: bool = False,
         check: Check = lambda _: None,
@@ -86,7 +94,7 @@ class Worker:
         if not 1 <= jobs <= MAX_JOBS:
             raise InvalidRequest(f"jobs is {jobs}; give 1 to {MAX_JOBS}", field="jobs")
         self._bus = bus
-        self._consumer = consumer
+        self._name = name
         self._handler = handler
         self._jobs = jobs
         self._keyed = keyed
@@ -100,34 +108,74 @@ class Worker:
         self._drain_s = drain_s
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
-        window = jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs
-        self._in_flight: dict[tuple[int, float], InFlight] = {}
+        window = min(jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs, MAX_WINDOW)
+        self._wanted = consumers_of(name) if consumers is None else tuple(consumers)
+        self._window = window if self._wanted == (name,) else min(window, SHARED_WINDOW)
+        self._pullers: dict[str, PullConsumer] = {each: self._new_puller(each) for each in self._wanted}
+        self._places: Counter[str] = Counter()
+        """Messages in flight of each consumer that take a place in its window."""
+        self._changing = asyncio.Lock()
+        self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
         self._runner_count = 0
         self._progress_reporter: asyncio.Task[None] | None = None
-        self._puller = bus.pull(consumer, self, min(window, MAX_WINDOW))
         self._newer = NewerRetries(self._max_starts)
         self._unreadable = UnreadableMessages(
-            bus, consumer, self._puller, self._newer, self._process_unreadable
+            bus, name, self._puller_of, self._newer, self._process_unreadable
         )
 
     @property
     def in_flight(self) -> int:
         """Number of messages queued or being handled, without unreadable ones within their budget."""
-        return len(self._in_flight) - self._unreadable.queued + self._unreadable.surplus
+        return sum(self.in_flight_of(consumer) for consumer in self._pullers)
+
+    def in_flight_of(self, consumer: str) -> int:
+        """Number of messages of `consumer` that take a place in its window."""
+        return self._places[consumer] + self._unreadable.surplus_of(consumer)
 
     async def start(self) -> None:
         """Begin to take messages."""
-        await self._puller.start()
-        self._progress_reporter = asyncio.create_task(
-            self._report_progress(), name=f"progress {self._consumer}"
-        )
+        await self.take_from(self._wanted)
+        self._progress_reporter = asyncio.create_task(self._report_progress(), name=f"progress {self._name}")
+
+    async def take_from(self, consumers: Collection[str]) -> None:
+        """Take messages from these consumers, and from no other.
+
+        Messages of a consumer that is given up are handled if they have begun, or else given back at once.
+        """
+        async with self._changing:
+            self._wanted = tuple(consumers)
+            unwanted = [each for each in self._pullers if each not in self._wanted]
+            await asyncio.gather(*(self._give_up(consumer) for consumer in unwanted))
+            for consumer in self._wanted:
+                await self._open(consumer)
+
+    def _new_puller(self, consumer: str) -> PullConsumer:
+        return self._bus.pull(consumer, _Sink(self, consumer), self._window)
+
+    async def _open(self, consumer: str) -> None:
+        if consumer not in self._pullers:
+            self._pullers[consumer] = self._new_puller(consumer)
+        if not self._pullers[consumer].pulling:
+            await self._pullers[consumer].start()
+
+    async def _give_up(self, consumer: str) -> None:
+        if not self._pullers[consumer].pulling:
+            return
+        await self._pullers[consumer].stop()
+        for item in list(self._in_flight.values()):
+            if item.message.consumer == consumer and not item.running:
+                await self._nack(item)
+
+    def _puller_of(self, message: ConsumerMessage) -> PullConsumer:
+        return self._pullers[message.consumer]
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
         self._queue.close()
-        await self._puller.stop()
+        async with self._changing:
+            await asyncio.gather(*(puller.stop() for puller in self._pullers.values()))
         await self._unreadable.stop()
         for item in list(self._in_flight.values()):
             if not item.running:
@@ -138,7 +186,7 @@ class Worker:
             for runner in late:
                 runner.cancel()
             if late:
-                log.warning("handlers_cancelled", consumer=self._consumer, count=len(late))
+                log.warning("handlers_cancelled", consumer=self._name, count=len(late))
                 await asyncio.wait(late, timeout=1.0)
         if self._progress_reporter is not None:
             self._progress_reporter.cancel()
@@ -165,11 +213,12 @@ class Worker:
         item = InFlight(message)
         unreadable = self._why_unreadable(item)
         if unreadable is not None:
-            item.unreadable = True
+            item.unreadable = item.placeless = True
             if self._unreadable.admit(item, unreadable):
                 self._in_flight[key] = item
             return
         self._in_flight[key] = item
+        self._places[message.consumer] += 1
         self._queue.put(item.delivery.transfer_id if self._keyed else key, item)
         self._start_runner()
 
@@ -208,10 +257,11 @@ class Worker:
     async def _run_next(self) -> None:
         key, item = self._queue.take()
         try:
-            await self._process(item)
+            if not item.returned:
+                await self._process(item)
         finally:
             self._queue.done(key)
-        self._puller.request_more()
+        self._puller_of(item.message).request_more()
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
@@ -227,7 +277,7 @@ class Worker:
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
                 await self._retry(item, error, self._max_deliver)
                 return
-            await self._puller.nak(item.message)
+            await self._puller_of(item.message).nak(item.message)
             raise
         except Unwanted as error:
             item.unreadable = True
@@ -243,9 +293,9 @@ class Worker:
             log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
             await self._retry(item, error, self._max_deliver)
         else:
-            await self._puller.ack(item.message)
+            await self._puller_of(item.message).ack(item.message)
         finally:
-            del self._in_flight[identity(item.message)]
+            self._remove(item)
 
     async def _handle(self, item: InFlight) -> None:
         if item.invalid_subject:
@@ -261,7 +311,9 @@ class Worker:
             await self._dead_letter(item, describe_error(error))
             return
         delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
-        await self._puller.nak(item.message, max(after_s, delay_s * random.uniform(0.75, 1.0)))
+        await self._puller_of(item.message).nak(
+            item.message, max(after_s, delay_s * random.uniform(0.75, 1.0))
+        )
 
     async def _leave_to_newer(self, item: InFlight, error: NewerVersionNeeded) -> None:
         """Give the message back, so that another worker gets it. Log it only the first time."""
@@ -273,12 +325,12 @@ class Worker:
             log.warning(
                 "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
             )
-        await self._puller.nak(item.message, self._newer.pause_s(tries))
+        await self._puller_of(item.message).nak(item.message, self._newer.pause_s(tries))
 
     async def _dead_letter(self, item: InFlight, cause: str) -> None:
         """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
         delivery = item.delivery
-        outgoing = dead_letter(delivery, cause, self._consumer)
+        outgoing = dead_letter(delivery, cause)
         try:
             await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
             callback = self._on_invalid_subject if item.invalid_subject else self._on_dead_letter
@@ -286,15 +338,21 @@ class Worker:
                 await callback(delivery, cause)
         except Exception as error:
             log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
-            await self._puller.nak(item.message, DEAD_RETRY_S)
+            await self._puller_of(item.message).nak(item.message, DEAD_RETRY_S)
             return
         if not item.unreadable or self._unreadable.may_log():
             log.error("message_dead_lettered", **self._log_context(item), cause=cause)
-        await self._puller.term(item.message)
+        await self._puller_of(item.message).term(item.message)
 
     async def _nack(self, item: InFlight) -> None:
+        item.returned = True
+        self._remove(item)
+        await self._puller_of(item.message).nak(item.message)
+
+    def _remove(self, item: InFlight) -> None:
         del self._in_flight[identity(item.message)]
-        await self._puller.nak(item.message)
+        if not item.placeless:
+            self._places[item.message.consumer] -= 1
 
     async def _report_progress(self) -> None:
         """Report progress twice in every `ack_wait` for the messages in flight."""
@@ -302,17 +360,32 @@ class Worker:
             await asyncio.sleep(self._ack_wait_s / 2)
             for item in list(self._in_flight.values()):
                 if self._progress or not item.running:
-                    await self._puller.progress(item.message)
+                    await self._puller_of(item.message).progress(item.message)
 
     def _log_context(self, item: InFlight) -> dict[str, object]:
         delivery = item.delivery
         return {
-            "consumer": self._consumer,
+            "consumer": item.message.consumer,
             "transfer_id": delivery.transfer_id,
             "kind": delivery.kind,
             "seq": delivery.seq,
             "tries": delivery.delivery_count,
         }
+
+
+class _Sink:
+    """Receives the messages of one consumer for a worker."""
+
+    def __init__(self, worker: Worker, consumer: str) -> None:
+        self._worker = worker
+        self._consumer = consumer
+
+    def accept(self, message: ConsumerMessage) -> None:
+        self._worker.accept(message)
+
+    @property
+    def in_flight(self) -> int:
+        return self._worker.in_flight_of(self._consumer)
 
 
 def _is_cancelled() -> bool:

@@ -71,14 +71,17 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
 
 
 def stream_findings(report: BrokerReport) -> list[Finding]:
-    """Check the stream, and that at least one process serves each queue."""
+    """Check the streams, and that at least one process serves each queue."""
     from warmxfer.actors.runtime.runner import announced
 
     if report.messages is None:
-        sentence = "The stream does not exist yet; start a coordinator with `warmxfer run coordinator`."
+        missing = ", ".join(report.missing_streams)
+        sentence = (
+            f"These streams do not exist yet: {missing}; start a coordinator with `warmxfer run coordinator`."
+        )
         return [Finding("stream", "wrong", sentence)]
     replicas = f"{report.replicas} replica{'s' if report.replicas > 1 else ''}"
-    findings = [Finding("stream", "ok", f"The stream holds {report.messages:,} messages on {replicas}.")]
+    findings = [Finding("stream", "ok", f"The streams hold {report.messages:,} messages on {replicas}.")]
     for role, queue in report.queues.items():
         if queue is None:
             sentence = f"The queue of the {role} does not exist; restart any actor, which creates it."

@@ -21,6 +21,7 @@ from .codec import (
     decode_result,
     encode,
     undecoded_command_id,
+    undecoded_transfer_id,
 )
 from .commands import *  # noqa: F403 - a new message is added in one file
 from .env import env_number, parse_http_url
@@ -124,6 +125,7 @@ __all__ = [
     "read_leniently",
     "read_request",
     "undecoded_command_id",
+    "undecoded_transfer_id",
     "unknown_member",
     "with_defaults",
     "without_separators",

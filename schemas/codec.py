@@ -84,8 +84,13 @@ class _Typed(msgspec.Struct):
     type: str
 
 
+class _OfTransfer(msgspec.Struct):
+    transfer_id: str
+
+
 _envelope = msgspec.json.Decoder(_Envelope)
 _typed = msgspec.json.Decoder(_Typed)
+_of_transfer = msgspec.json.Decoder(_OfTransfer)
 _EVENT_TYPES = frozenset(str(each.__struct_config__.tag) for each in get_args(AnyEvent))
 
 
@@ -109,6 +114,14 @@ def undecoded_command_id(data: bytes) -> str | None:
     except DecodeError:
         return None
     return envelope.command_id if is_word(envelope.type) else None
+
+
+def undecoded_transfer_id(data: bytes) -> str | None:
+    """Return the `transfer_id` of a command that this version may be unable to read, or None."""
+    try:
+        return _decode(_of_transfer, data).transfer_id
+    except DecodeError:
+        return None
 
 
 def decode_event(data: bytes) -> AnyEvent:

@@ -11,13 +11,13 @@ Level commands set a lasting state: `HoldCaller`, `ReleaseCaller`, `LeaveCall`, 
 fencing token (`fence`) that grows: a process ignores a command with a lower token than one it has executed.
 
 Effects happen at most once: `DialSupervisor`, `SwitchCaller`, `ReturnCaller`. Before the gateway calls the
-provider, it claims the effect for good on `warmxfer.<id>.intent.<effect>`. If the effect is claimed already,
-the gateway looks up its result instead of repeating it.
+provider, it claims the effect for good on `wx.<partition>.<id>.intent.<effect>`. If the effect is claimed
+already, the gateway looks up its result instead of repeating it.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from .fields import SummaryText, snake_case
 from .transfer import Rescue, SIPDestination, SpokenLines
@@ -55,6 +55,10 @@ class Command(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type
 
     command_id: str
     deadline_at: float
+    first_event: int | UnsetType = UNSET
+    """Number of the first event of the transfer in its stream. While that event is stored, no claim of the
+    transfer was lost: both are in one stream. Left out if no event has come yet.
+    """
 
 
 # ── to the primary session ───────────────────────────────────────────────────────────────────────
@@ -65,6 +69,8 @@ class HoldCaller(Command, frozen=True, kw_only=True):
 
     fence: int
     line: str
+    transfer_id: str | UnsetType = UNSET
+    """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
 class ReleaseCaller(Command, frozen=True, kw_only=True):
@@ -78,12 +84,16 @@ class ReleaseCaller(Command, frozen=True, kw_only=True):
     fence: int
     line: str | None
     stay_s: float = 0.0
+    transfer_id: str | UnsetType = UNSET
+    """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
 class LeaveCall(Command, frozen=True, kw_only=True):
     """Leave the call with the AI session, because the caller was moved. -> CallLeft"""
 
     fence: int
+    transfer_id: str | UnsetType = UNSET
+    """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
 # ── to the summarizer ────────────────────────────────────────────────────────────────────────────
@@ -213,6 +223,8 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     fence: int = 0
     """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
     one_moment: str = SpokenLines().one_moment
+    transfer_id: str | UnsetType = UNSET
+    """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
 class BriefSupervisor(Command, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Events: what happened. Past tense, one struct per event, published on `warmxfer.<id>.event`.
+"""Events: what happened. Past tense, one struct per event, published on `wx.<partition>.<id>.event.<role>`.
 
 A reply carries the `command_id` of its command. A room event or a webhook carries none. The coordinator may
 receive every event more than once and late. Events of different publishers arrive in any order.

@@ -44,12 +44,12 @@ class BriefingActor:
     async def handle(self, delivery: Delivery) -> None:
         """Run the consultation of one delivery; returns when the consultation has ended."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
-        task = ConsultationTask.stored(delivery.transfer_id, command, delivery.seq, delivery.at)
+        task = ConsultationTask.stored(delivery.transfer_id, command, delivery.at, "briefing")
         await Consultation(self._bus, task, self._voice, self._classifier, self._join_limit).run()
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply CommandFailed for a delivery that became a dead letter."""
-        await reply_to_dead_letter(self._bus, delivery, JoinConsultation, cause)
+        await reply_to_dead_letter(self._bus, delivery, JoinConsultation, cause, role="briefing")
 
 
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:

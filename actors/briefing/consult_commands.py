@@ -44,15 +44,16 @@ log = structlog.get_logger(__name__)
 class ConsultCommands:
     """Commands of one consultation, as an async context manager.
 
-        async with ConsultCommands(bus, transfer_id, fence) as commands:
+        async with ConsultCommands(bus, transfer_id, fence, role) as commands:
             commands.forward_to(on_command)
 
     `fence` is the fencing token of the JoinConsultation. Commands with a lower token belong to an earlier
-    consultation and are ignored.
+    consultation and are ignored. `role` is the actor that replies to a command that it does not know.
     """
 
-    def __init__(self, bus: Bus, transfer_id: str, fence: int) -> None:
+    def __init__(self, bus: Bus, transfer_id: str, fence: int, role: str) -> None:
         self._bus = bus
+        self._role = role
         self._transfer_id = transfer_id
         self._subject = subjects.consult(transfer_id)
         self._fence = fence
@@ -148,6 +149,6 @@ class ConsultCommands:
         reply = self._unknown.reply_once(self._transfer_id, data)
         try:
             if reply is not None:
-                await publish_reply(self._bus, self._transfer_id, reply)
+                await publish_reply(self._bus, self._transfer_id, reply, role=self._role)
         except WarmxferError as error:
             log.warning("consult_reply_failed", transfer_id=self._transfer_id, why=str(error))

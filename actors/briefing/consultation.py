@@ -87,17 +87,21 @@ ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | Dial
 
 @dataclass(frozen=True, slots=True)
 class ConsultationTask:
-    """One JoinConsultation with its sequence number in the stream; `budget_s` is the time to join."""
+    """One JoinConsultation, stored at `at`; `budget_s` is the time to join.
+
+    `role` is the actor whose process runs it, and which says its events.
+    """
 
     transfer_id: str
     join: JoinConsultation
-    seq: int
+    at: float
+    role: str
     budget_s: float
 
     @classmethod
-    def stored(cls, transfer_id: str, join: JoinConsultation, seq: int, at: float) -> ConsultationTask:
-        """Return the task for `join`, which the stream stored at sequence number `seq` and time `at`."""
-        return cls(transfer_id, join, seq, max(join.deadline_at - at, MIN_JOIN_S))
+    def stored(cls, transfer_id: str, join: JoinConsultation, at: float, role: str) -> ConsultationTask:
+        """Return the task for `join`, which the stream stored at time `at`."""
+        return cls(transfer_id, join, at, role, max(join.deadline_at - at, MIN_JOIN_S))
 
 
 class Consultation:
@@ -120,7 +124,7 @@ class Consultation:
         self._classifier = classifier
         self._join_limit = join_limit
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
-        self._events = ConsultationEvents(bus, task.transfer_id, task.join)
+        self._events = ConsultationEvents(bus, task.transfer_id, task.join, task.role)
         room_id, participant_id = task.join.room_id, task.join.participant_id
         tokens = rooms.token_source(bus, room_id, participant_id)
         options = rooms.JoinOptions(
@@ -138,11 +142,13 @@ class Consultation:
 
         Raises RetryableError if another worker must continue it.
         """
-        async with ConsultCommands(self._bus, self._task.transfer_id, self._task.join.fence) as commands:
+        async with ConsultCommands(
+            self._bus, self._task.transfer_id, self._task.join.fence, self._task.role
+        ) as commands:
             try:
                 # Read before joining: a participant who arrives during the join must not count as left.
                 async with self._join_limit:
-                    history_before_join = await self._events.load_history(self._task.seq)
+                    history_before_join = await self._events.load_history(self._task.at)
                 snapshot = await self._join(commands)
                 leave = None
                 if snapshot is not None:
@@ -260,7 +266,7 @@ class Consultation:
     async def _publish_snapshot(
         self, dialogue: DialogueRunner, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
     ) -> None:
-        history = await self._events.load_history(self._task.seq)
+        history = await self._events.load_history(self._task.at)
         if history.decided:
             dialogue.close()
         await self._events.publish_joined(snapshot, history_before_join)

@@ -53,20 +53,23 @@ log = structlog.get_logger(__name__)
 
 
 class ConsultationEvents:
-    """Publisher of one consultation. Every method raises Unavailable after `PUBLISH_DEADLINE_S`."""
+    """Publisher of one consultation. Every method raises Unavailable after `PUBLISH_DEADLINE_S`.
 
-    def __init__(self, bus: Bus, transfer_id: str, join: JoinConsultation) -> None:
+    `role` is the actor that says the events. Another process of that role may continue the consultation.
+    """
+
+    def __init__(self, bus: Bus, transfer_id: str, join: JoinConsultation, role: str) -> None:
         self._bus = bus
         self._transfer_id = transfer_id
-        self._subject = subjects.event(transfer_id)
+        self._subject = subjects.event(transfer_id, role)
         self._join = join
         self._known_ids = (join.supervisor_participant_id, join.caller_participant_id)
         self._history = ConsultationHistory()
-        self._events: list[tuple[int, AnyEvent]] = []
+        self._events: list[tuple[float, AnyEvent]] = []
         self._last_seq = 0
         self._published: list[tuple[str, Event]] = []
 
-    async def load_history(self, since_seq: int) -> ConsultationHistory:
+    async def load_history(self, since: float) -> ConsultationHistory:
         """Return the published history; a second call reads only the events after the first call."""
         for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._last_seq):
             self._last_seq = message.seq
@@ -75,8 +78,8 @@ class ConsultationEvents:
             except DecodeError:
                 continue
             if isinstance(event, HISTORY_EVENTS):
-                self._events.append((message.seq, event))
-        self._history = from_events(self._events, self._join.room_id, since_seq)
+                self._events.append((message.at, event))
+        self._history = from_events(self._events, self._join.room_id, since)
         return self._history
 
     async def publish_joined(

@@ -41,10 +41,14 @@ class ConsultationHistory:
     departures: Counter[str] = field(default_factory=Counter[str])
 
 
-def from_events(events: Iterable[tuple[int, AnyEvent]], room_id: str, since_seq: int) -> ConsultationHistory:
-    """Return the history of `room_id` from all `events` of a transfer; decisions count after `since_seq`."""
+def from_events(events: Iterable[tuple[float, AnyEvent]], room_id: str, since: float) -> ConsultationHistory:
+    """Return the history of `room_id` from all `events` of a transfer, each with the time of its storing.
+
+    Decisions count after `since`: when the command to join was stored. The two are in different streams, so
+    their times are compared, not their numbers.
+    """
     history = ConsultationHistory()
-    for seq, event in events:
+    for at, event in events:
         match event:
             case ParticipantJoined() | AudioStreamEnabled() if event.room_id == room_id:
                 history.present.add(event.participant_id)
@@ -52,5 +56,5 @@ def from_events(events: Iterable[tuple[int, AnyEvent]], room_id: str, since_seq:
                 history.present.discard(event.participant_id)
                 history.departures[event.participant_id] += 1
             case _:
-                history.decided |= isinstance(event, DECISIONS) and seq > since_seq
+                history.decided |= isinstance(event, DECISIONS) and at > since
     return history

@@ -31,7 +31,13 @@ from warmxfer.adapters.llm import ChatModel
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, NewerVersionNeeded, RetryableError, Stored, Subscription, subjects
 from warmxfer.bus.polling import Rereads
-from warmxfer.schemas import CommandFailed, FailureKind, JoinConsultation, WarmxferError
+from warmxfer.schemas import (
+    CommandFailed,
+    FailureKind,
+    JoinConsultation,
+    WarmxferError,
+    undecoded_transfer_id,
+)
 
 from ..common.command_replies import publish_reply, read_command
 from ..common.liveness import CONFIRMATIONS, is_live
@@ -67,9 +73,9 @@ async def brief_here(
     that cannot be part of a subject.
     """
     briefings = _InSessionBriefings(
-        bus, subjects.any_session_briefing(session_name), room_settings, ReplyClassifier(model)
+        bus, subjects.session_briefing(session_name), room_settings, ReplyClassifier(model)
     )
-    async with bus.subscribe(subjects.any_session_briefing(session_name)) as subscription:
+    async with bus.subscribe(subjects.session_briefing(session_name)) as subscription:
         following = asyncio.create_task(
             briefings.follow(subscription), name=f"session-briefing-{session_name}"
         )
@@ -84,13 +90,13 @@ async def brief_here(
 
 
 class _InSessionBriefings:
-    """Consultations of one session, by the commands on `command_filter` (a subject with wildcards)."""
+    """Consultations of one session, by the commands on `command_subject`."""
 
     def __init__(
-        self, bus: Bus, command_filter: str, room_settings: RoomSettings, classifier: ReplyClassifier
+        self, bus: Bus, command_subject: str, room_settings: RoomSettings, classifier: ReplyClassifier
     ) -> None:
         self._bus = bus
-        self._command_filter = command_filter
+        self._command_subject = command_subject
         self._room_settings = room_settings
         self._classifier = classifier
         self._running: set[asyncio.Task[None]] = set()
@@ -101,7 +107,7 @@ class _InSessionBriefings:
     async def follow(self, subscription: Subscription) -> None:
         async for message in subscription:
             try:
-                stored = await self._wait_stored(message.subject)
+                stored = await self._wait_stored(message.data)
                 if stored is None or not await self._start_once(stored, received_live=True):
                     self.rereads.restart()
             except WarmxferError as error:
@@ -111,7 +117,7 @@ class _InSessionBriefings:
     async def _read_newest(self) -> bool:
         """Start the consultation of the newest command. Returns False if that must be tried again."""
         try:
-            stored = await self._bus.get_last(self._command_filter)
+            stored = await self._bus.get_last(self._command_subject)
             return stored is None or await self._start_once(stored, received_live=False)
         except WarmxferError as error:
             log.warning("consultation_lookup_failed", why=str(error))
@@ -130,14 +136,15 @@ class _InSessionBriefings:
 
     # ── which commands ───────────────────────────────────────────────────────────────────────────
 
-    async def _wait_stored(self, subject: str) -> Stored | None:
-        """Return the last command on `subject` once it is stored.
+    async def _wait_stored(self, data: bytes) -> Stored | None:
+        """Return the command `data` once it is stored.
 
         Returns None after `STORE_POLLS` reads. Then a later read has to find the command.
         """
         pause_s = STORE_POLL_PAUSE_S
         for _ in range(STORE_POLLS):
-            if (stored := await self._bus.get_last(subject)) is not None:
+            stored = await self._bus.get_last(self._command_subject)
+            if stored is not None and stored.data == data:
                 return stored
             await asyncio.sleep(pause_s)
             pause_s *= 2
@@ -148,12 +155,12 @@ class _InSessionBriefings:
 
         Returns False if that could not be decided: no coordinator replied, or too many consultations run.
         """
-        transfer_id = subjects.parse(stored.subject).id
+        transfer_id = subjects.check_token(undecoded_transfer_id(stored.data) or "", "transfer_id")
         try:
             join = read_command(stored, JoinConsultation, ACTOR)
         except NewerVersionNeeded:
             if reply := self._unknown.reply_once(transfer_id, stored.data):
-                await publish_reply(self._bus, transfer_id, reply)
+                await publish_reply(self._bus, transfer_id, reply, role="primary")
             return True
         if join.command_id in self._handled_ids:
             return True
@@ -166,7 +173,7 @@ class _InSessionBriefings:
             return False
         self._handled_ids.append(join.command_id)
         if live:
-            self._start(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
+            self._start(ConsultationTask.stored(transfer_id, join, stored.at, "primary"))
         return True
 
     async def _is_live(self, transfer_id: str) -> bool | None:
@@ -209,5 +216,5 @@ class _InSessionBriefings:
             # There is no work queue and so no dead letter: reply to the coordinator here.
             detail = f"The consultation could not be run ({type(error).__name__})."
             reply = CommandFailed(command_id=task.join.command_id, failure=FailureKind.BROKEN, detail=detail)
-            await publish_reply(self._bus, task.transfer_id, reply)
+            await publish_reply(self._bus, task.transfer_id, reply, role="primary")
             raise

@@ -40,17 +40,23 @@ def reply_msg_id(reply: CommandReply) -> str:
 
 
 async def publish_reply(
-    bus: Bus, transfer_id: str, reply: CommandReply, *, deadline_s: float = PUBLISH_DEADLINE_S
+    bus: Bus, transfer_id: str, reply: CommandReply, *, role: str, deadline_s: float = PUBLISH_DEADLINE_S
 ) -> None:
-    """Publish the reply to a command. Idempotent for two minutes."""
-    await publish_event(bus, transfer_id, reply, reply_msg_id(reply), deadline_s=deadline_s)
+    """Publish the reply of `role` to a command. Idempotent for two minutes."""
+    await publish_event(bus, transfer_id, reply, reply_msg_id(reply), role=role, deadline_s=deadline_s)
 
 
 async def publish_event(
-    bus: Bus, transfer_id: str, event: Event, msg_id: str, *, deadline_s: float = PUBLISH_DEADLINE_S
+    bus: Bus,
+    transfer_id: str,
+    event: Event,
+    msg_id: str,
+    *,
+    role: str,
+    deadline_s: float = PUBLISH_DEADLINE_S,
 ) -> None:
-    """Publish an event. Under the same `msg_id` within two minutes it is stored once."""
-    await bus.publish(subjects.event(transfer_id), encode(event), msg_id=msg_id, deadline_s=deadline_s)
+    """Publish an event of `role`. Under the same `msg_id` within two minutes it is stored once."""
+    await bus.publish(subjects.event(transfer_id, role), encode(event), msg_id=msg_id, deadline_s=deadline_s)
 
 
 def read_command(message: Delivery | Stored, command_type: type[C] | tuple[type[C], ...], actor: str) -> C:
@@ -104,7 +110,9 @@ def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
     return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))
 
 
-async def reply_to_dead_letter(bus: Bus, delivery: Delivery, command_type: type[Command], cause: str) -> None:
+async def reply_to_dead_letter(
+    bus: Bus, delivery: Delivery, command_type: type[Command], cause: str, *, role: str
+) -> None:
     """Reply `CommandFailed` for a dead-lettered command, also for one of a newer version.
 
     Other messages are ignored: no actor waits for a reply to them.
@@ -117,4 +125,4 @@ async def reply_to_dead_letter(bus: Bus, delivery: Delivery, command_type: type[
         return
     if command_id is not None:
         failed = CommandFailed(command_id=command_id, failure=FailureKind.BROKEN, detail=cause)
-        await publish_reply(bus, delivery.transfer_id, failed)
+        await publish_reply(bus, delivery.transfer_id, failed, role=role)

@@ -1,4 +1,4 @@
-"""One transfer per caller: the subject `warmxfer.<session>.claim` names the transfer that has the caller.
+"""One transfer per caller: the subject `wx.session.<session>.lock` names the transfer that has the caller.
 
 A lock is never released. Another transfer takes it over when the transfer that holds it has ended. So a crash
 at any point leaves nothing to clean up.

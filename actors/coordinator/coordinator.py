@@ -9,7 +9,8 @@
 
 A crash before 6 causes a redelivery, and 2 finds what was done. If other triggers were applied since, the
 redelivered one is recognised by the message id of its record. A consumer that was deleted and created again
-may deliver old triggers as if for the first time. They were stored before the newest record.
+may deliver old triggers as if for the first time. No trigger that was applied is newer than
+`CachedRecord.newest_at`.
 
 - Invariant: a record is appended only after the newest record. So a cached record is good enough for a try.
 - Invariant: a transfer whose newest record this version cannot continue is left to a newer version for a
@@ -55,9 +56,9 @@ from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
 from .give_up import give_up_transfer
-from .inbound_events import decode_trigger
+from .inbound_events import decode_trigger, number_of_event
 from .liveness import TransferLiveness
-from .outbox import outgoing, pending_timer, unknown_outputs
+from .outbox import outgoing, pending_timer, session_subjects, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_MAX_TRANSFERS
 from .state_machine import (
@@ -188,7 +189,8 @@ class Coordinator:
         if cached is None:
             old = redelivered
         else:
-            old = (redelivered or delivery.seq < cached.seq) and not cached.rules_out(delivery.seq)
+            late = redelivered or delivery.at <= cached.newest_at
+            old = late and not cached.rules_out(delivery.at, delivery.seq)
         return old and await self._log.contains(delivery.transfer_id, _record_id(delivery))
 
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
@@ -238,7 +240,13 @@ class Coordinator:
         """
         state = applied.state
         record = Record(
-            trigger=delivery.seq, at=delivery.at, event=event, state=state, outbox=[*applied.outbox]
+            trigger=delivery.seq,
+            at=delivery.at,
+            event=event,
+            state=state,
+            outbox=[*applied.outbox],
+            newest_at=cached.newest_at if cached and cached.newest_at > delivery.at else 0.0,
+            first_event=(cached.record.first_event if cached else 0) or number_of_event(delivery),
         )
         unknown = cached.unknown if cached else {}
         timer_before = pending_timer(cached.record.state) if cached else None
@@ -257,7 +265,7 @@ class Coordinator:
             return None
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
         if cached is None:
-            appended.known_from, appended.triggers = 0, (delivery.seq,)
+            appended.others_until, appended.triggers = 0.0, ((delivery.at, delivery.seq),)
         else:
             cached.pass_on(appended)
         self._cache.put(state.id, appended)
@@ -283,7 +291,9 @@ class Coordinator:
         longer while a phone rings, or after its end. If another record follows, its writer has published all
         outputs of this one. An output that is missing then, such as a replaced timer, is obsolete.
         """
-        since = await self._log.since(cached.record.state.id, cached.seq) if cached.record.outbox else None
+        state, since = cached.record.state, None
+        if cached.record.outbox:
+            since = await self._log.since(state.id, cached.seq, session_subjects(state.request))
         if since is not None and since.followed:
             cached.sent = True
         else:
@@ -372,10 +382,10 @@ def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
 
 
 def _caused_by(record: Record, delivery: Delivery) -> bool:
-    """Return whether `delivery` caused `record`. An old copy of the stream uses numbers again, not times."""
+    """Return whether `delivery` caused `record`. Other streams use the same numbers, not at the same time."""
     return (record.trigger, record.at) == (delivery.seq, delivery.at)
 
 
 def _record_id(delivery: Delivery) -> str:
-    """Return the message id of the one record that this trigger causes."""
-    return f"{delivery.transfer_id}:{delivery.seq}"
+    """Return the message id of the one record that this trigger causes. Each stream has its own numbers."""
+    return f"{delivery.transfer_id}:{delivery.kind}:{delivery.seq}"

@@ -27,7 +27,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .outbox import GUARD_TIMER, TIMER, message_id, outgoing, timer_name
+from .outbox import GUARD_TIMER, TIMER, message_id, outgoing, session_subjects, timer_name
 from .state_machine import (
     LAST_STAGES,
     Applied,
@@ -37,6 +37,7 @@ from .state_machine import (
     decode_record,
     encode_record,
     give_up,
+    plain_first_event,
     plain_record,
     plain_stage,
     salvage,
@@ -68,7 +69,13 @@ async def give_up_transfer(
     applied = await _end(bus, id, newest, delivery.at)
     event = TransferBroken(transfer_id=id, kind=delivery.kind, cause=why)
     record = Record(
-        trigger=delivery.seq, at=delivery.at, event=event, state=applied.state, outbox=[*applied.outbox]
+        trigger=delivery.seq,
+        at=delivery.at,
+        event=event,
+        state=applied.state,
+        outbox=[*applied.outbox],
+        newest_at=newest.at if newest.at > delivery.at else 0.0,
+        first_event=plain_first_event(newest.data),
     )
     timer = subjects.timer(id, timer_name(plain_stage(newest.data)))
     cancel_timer = timer if applied.state.timer_due_at is None else None
@@ -97,11 +104,12 @@ async def _publish_last_commands(bus: Bus, transfer_log: TransferLog, id: str, n
     if plain_stage(newest.data) not in LAST_STAGES:
         return
     try:
-        messages = outgoing(decode_record(newest.data))
+        record = decode_record(newest.data)
+        messages = outgoing(record)
     except (UnreadableRecord, InvalidRequest) as error:
         log.warning("last_commands_unreadable", transfer_id=id, cause=str(error))
         return
-    stored = await transfer_log.since(id, newest.seq)
+    stored = await transfer_log.since(id, newest.seq, session_subjects(record.state.request))
     timers = {subjects.timer(id, TIMER), subjects.timer(id, GUARD_TIMER)}
     unsent = [each for each in messages if each.msg_id not in stored.ids and each.subject not in timers]
     if unsent:

@@ -45,6 +45,11 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
             return _decode_event(delivery, excluded=INTERNAL_EVENTS)
 
 
+def number_of_event(delivery: Delivery) -> int:
+    """Return the number of `delivery` in the stream of events, or 0 if it is of another stream."""
+    return delivery.seq if delivery.kind == "event" else 0
+
+
 def why_unreadable(delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
     """Return why `delivery` cannot be read, or None. An invalid request counts as unreadable."""
     try:

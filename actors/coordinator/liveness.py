@@ -23,6 +23,7 @@ from warmxfer.bus import (
     RetryableError,
     StreamSpan,
     TransferLog,
+    subjects,
 )
 from warmxfer.schemas import (
     MAX_LIVENESS_QUERY,
@@ -137,7 +138,7 @@ class TransferLiveness:
         if self._span is None or _monotonic_s() - self._span[0] > SPAN_AGE_S:
             try:
                 read_at = _monotonic_s()
-                self._span = read_at, await self._bus.stream_span(deadline_s=SPAN_TIMEOUT_S)
+                self._span = read_at, await self._bus.stream_span(subjects.CORE, deadline_s=SPAN_TIMEOUT_S)
             except (RetryableError, AccessDenied) as error:
                 log.warning("stream_span_not_read", why=str(error))
                 self._span = None

@@ -6,17 +6,24 @@ once, however often the outputs are published.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
     BriefSupervisor,
     DeadlinePassed,
+    DialSupervisor,
+    EndCall,
     HoldCaller,
     JoinConsultation,
     LeaveCall,
     LeaveConsultation,
     PhaseChanged,
     ReleaseCaller,
+    RescueCaller,
+    ReturnCaller,
     Summarize,
+    SwitchCaller,
     TransferNotice,
     WarmTransferRequest,
     WarmTransferResult,
@@ -30,6 +37,9 @@ TIMER = "deadline"
 
 GUARD_TIMER = "guard"
 """The one timer of a completed transfer in its bridge guard. It does not count as a running transfer."""
+
+CLAIMING = (DialSupervisor, EndCall, RescueCaller, ReturnCaller, SwitchCaller)
+"""Commands by which the gateway claims an effect, or forbids one."""
 
 
 def pending_timer(state: Transfer) -> str | None:
@@ -45,10 +55,19 @@ def timer_name(stage: str) -> str:
 def outgoing(record: Record) -> list[Outgoing]:
     """Return the messages of `record`, in order, except those of a type that this version does not know."""
     return [
-        _message(record.state, output, message_id(record.state.id, record.state.seq, index))
+        _message(
+            record.state, output, message_id(record.state.id, record.state.seq, index), record.first_event
+        )
         for index, output in enumerate(record.outbox)
         if not isinstance(output, UnknownMessage)
     ]
+
+
+def session_subjects(request: WarmTransferRequest | None) -> tuple[str, ...]:
+    """Return the subjects of the session on which a transfer with `request` sends commands."""
+    if request is None:
+        return ()
+    return subjects.session_commands(request.session_name), subjects.session_briefing(request.session_name)
 
 
 def unknown_outputs(record: Record) -> list[str]:
@@ -65,11 +84,18 @@ def message_id(id: str, seq: object, index: int) -> str:
     return f"{id}:{seq}:{index}"
 
 
-def _message(state: Transfer, output: Output, msg_id: str) -> Outgoing:
+def _message(state: Transfer, output: Output, msg_id: str, first_event: int) -> Outgoing:
     if isinstance(output, SetTimer):
         deadline = encode(DeadlinePassed(due_at=output.due_at))
         return timers.schedule(state.id, timer_name(state.stage), output.due_at, deadline, msg_id=msg_id)
-    return Outgoing(_subject(state.id, state.request, output), encode(output), msg_id)
+    subject = _subject(state.id, state.request, output)
+    if isinstance(output, CLAIMING) and first_event:
+        output = replace(output, first_event=first_event)
+    if isinstance(
+        output, HoldCaller | ReleaseCaller | LeaveCall | JoinConsultation
+    ) and subjects.is_of_session(subject):
+        output = replace(output, transfer_id=state.id)
+    return Outgoing(subject, encode(output), msg_id)
 
 
 def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> str:
@@ -82,11 +108,11 @@ def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> st
         case TransferNotice():
             return subjects.notice(id)
         case HoldCaller() | ReleaseCaller() | LeaveCall():
-            return subjects.primary(id, session)
+            return subjects.session_commands(session)
         case BriefSupervisor() | LeaveConsultation():
             return subjects.consult(id)
         case JoinConsultation() if request and request.config.brief_by == "session":
-            return subjects.session_briefing(id, session)
+            return subjects.session_briefing(session)
         case JoinConsultation():
             return subjects.work_queue(id, "briefing")
         case Summarize():

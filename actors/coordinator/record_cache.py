@@ -28,25 +28,32 @@ class CachedRecord:
     """The record was just read from the stream leader, for this trigger."""
     unknown: UnknownFields = field(default_factory=dict[tuple[str, ...], Any])
     """Fields of a newer version in its state. The next record keeps them."""
-    known_from: int | None = None
-    """Every record above this sequence was appended by this process; None: only this record is known."""
-    triggers: tuple[int, ...] = ()
-    """The triggers of those records."""
+    others_until: float | None = None
+    """No record of another process is due to a message that was stored later. None: only this record is
+    known.
+    """
+    triggers: tuple[tuple[float, int], ...] = ()
+    """The triggers of the records of this process: when each was stored, and its number in its stream."""
 
-    def rules_out(self, trigger: int) -> bool:
-        """Return whether the message with sequence `trigger` is certain to have caused no record yet.
+    def rules_out(self, at: float, trigger: int) -> bool:
+        """Return whether the message number `trigger`, stored at `at`, is certain to have caused no record.
 
-        A message causes a record only after it was stored. So no record up to `known_from` can be due to a
-        message that was stored after it.
+        Numbers of two streams do not tell which message is older. Times do.
         """
-        known_from = self.seq if self.known_from is None else self.known_from
-        return trigger > known_from and trigger not in self.triggers
+        others_until = self.newest_at if self.others_until is None else self.others_until
+        return at > others_until and (at, trigger) not in self.triggers
 
     def pass_on(self, appended: CachedRecord) -> None:
         """Pass on what is known of the log to the record that was appended after this one."""
-        known_from = self.seq if self.known_from is None else self.known_from
+        others_until = self.newest_at if self.others_until is None else self.others_until
         if len(self.triggers) < MAX_TRIGGERS:
-            appended.known_from, appended.triggers = known_from, (*self.triggers, appended.record.trigger)
+            trigger = (appended.record.at, appended.record.trigger)
+            appended.others_until, appended.triggers = others_until, (*self.triggers, trigger)
+
+    @property
+    def newest_at(self) -> float:
+        """No trigger that was applied was stored later than this."""
+        return max(self.record.at, self.record.newest_at)
 
 
 class RecordCache:
@@ -71,7 +78,7 @@ class RecordCache:
         """Keep a record that was read. What this process knows of the log before it stays known."""
         cached = self._records.get(id)
         if cached is not None and cached.seq == read.seq:
-            read.known_from, read.triggers = cached.known_from, cached.triggers
+            read.others_until, read.triggers = cached.others_until, cached.triggers
         self.put(id, read)
 
     def put(self, id: str, cached: CachedRecord) -> None:

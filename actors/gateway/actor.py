@@ -113,7 +113,7 @@ class Gateway:
         kind = type(reply).__name__
         log.info("command_handled", transfer_id=delivery.transfer_id, command=command.command_id, reply=kind)
         if reply is not None:
-            await publish_reply(self._bus, delivery.transfer_id, reply)
+            await publish_reply(self._bus, delivery.transfer_id, reply, role="gateway")
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply `CommandFailed` to a dead-lettered command, if its command id can be read."""
@@ -124,7 +124,7 @@ class Gateway:
             return
         detail = cause[:MAX_DETAIL_CHARS]
         reply = CommandFailed(command_id=broken.command_id, failure=FailureKind.BROKEN, detail=detail)
-        await publish_reply(self._bus, delivery.transfer_id, reply)
+        await publish_reply(self._bus, delivery.transfer_id, reply, role="gateway")
 
 
 async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = None) -> None:
@@ -139,7 +139,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         stack.callback(bus.readiness.add("provider", lambda: _why_unreachable(provider)))
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
-        publish = partial(publish_event, bus)
+        publish = partial(publish_event, bus, role="gateway")
         gateway = Gateway(
             bus,
             GatewayContext(provider, settings.policy, clock, effects, publish, webhooks, settings.deployment),

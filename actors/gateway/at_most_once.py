@@ -6,6 +6,9 @@
 
 - Invariant: a forbidden effect never happens. `forbid` stores a claim that forbids its effect. So does a
   claim that is stored after the command's deadline, by the broker's clock.
+- Invariant: while a claim of the transfer may be lost, no new claim grants an effect, and none shows that an
+  effect was forbidden in time. The effect is looked up. The one exception is `even_late`: an effect that may
+  happen twice.
 - Invariant: an effect that has not happened by `settled_at` never happens. By then the owner's request has
   ended, and a request with unknown outcome has had `settle_s` to take effect.
 """
@@ -18,9 +21,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from warmxfer.bus import BrokerClock, Bus, claim_effect, subjects
+from warmxfer.bus import BrokerClock, Bus, claim_effect, claims_are_complete, subjects
 from warmxfer.schemas import Command, DecodeError, decode_as, encode
 
 EndKind = Literal["refused", "doubtful"]
@@ -94,24 +97,24 @@ class EffectClaims:
             moves_done=moves_done,
             moves_failed=moves_failed,
         )
-        return await self._claim(transfer_id, effect, record)
+        return await self._claim(transfer_id, effect, record, command)
 
     async def forbid(self, transfer_id: str, effect: str, command: Command) -> EffectClaim:
         """Claim `effect` so that it never happens.
 
         The returned claim has `forbidden` True. It is False if this comes too late: another gateway has begun
-        the effect.
+        the effect, or may have.
         """
         record = ClaimRecord(command_id=command.command_id, token=secrets.token_hex(8), forbidden=True)
-        return await self._claim(transfer_id, effect, record)
+        return await self._claim(transfer_id, effect, record, command)
 
-    async def find_claim(self, transfer_id: str, effect: str) -> EffectClaim | None:
+    async def find_claim(self, transfer_id: str, effect: str, command: Command) -> EffectClaim | None:
         """Return the state of `effect` without claiming it, or None if it is unclaimed."""
         claimed = await self._bus.get_last(subjects.effect_claim(transfer_id, effect))
         return (
             None
             if claimed is None
-            else await self._other_claim(transfer_id, effect, claimed.at, claimed.data)
+            else await self._other_claim(transfer_id, effect, claimed.at, claimed.data, command)
         )
 
     async def record_end(self, transfer_id: str, effect: str, outcome: EndKind) -> None:
@@ -119,26 +122,39 @@ class EffectClaims:
         end = encode(EffectEnd(outcome, secrets.token_hex(8)))
         await claim_effect(self._bus, transfer_id, _end_effect(effect), end)
 
-    async def _claim(self, transfer_id: str, effect: str, record: ClaimRecord) -> EffectClaim:
+    async def _claim(
+        self, transfer_id: str, effect: str, record: ClaimRecord, command: Command
+    ) -> EffectClaim:
         send_by = asyncio.get_running_loop().time() + self._timeout_s
         result = await claim_effect(self._bus, transfer_id, effect, encode(record))
         if not result.granted:
-            return await self._other_claim(transfer_id, effect, result.at, result.data)
+            return await self._other_claim(transfer_id, effect, result.at, result.data, command)
         self._clock.observe(result.at)
         forbidden = _is_forbidden(record, result.at)
-        log.info("effect_claimed", transfer_id=transfer_id, effect=effect, forbidden=forbidden)
         settled_at = result.at + self._timeout_s + self.settle_s
+        may_repeat = record.deadline_at is None and not forbidden
+        if not may_repeat and await self._may_be_lost(transfer_id, command):
+            log.warning("effect_claims_lost", transfer_id=transfer_id, effect=effect)
+            return EffectClaim(record, granted=False, forbidden=False, settled_at=settled_at)
+        log.info("effect_claimed", transfer_id=transfer_id, effect=effect, forbidden=forbidden)
         return EffectClaim(
             record, granted=not forbidden, forbidden=forbidden, settled_at=settled_at, send_by=send_by
         )
 
-    async def _other_claim(self, transfer_id: str, effect: str, at: float, data: bytes) -> EffectClaim:
+    async def _may_be_lost(self, transfer_id: str, command: Command) -> bool:
+        """Return whether an earlier claim of the transfer may be lost. An older coordinator does not say."""
+        first_event = command.first_event
+        return first_event is not UNSET and not await claims_are_complete(self._bus, transfer_id, first_event)
+
+    async def _other_claim(
+        self, transfer_id: str, effect: str, at: float, data: bytes, command: Command
+    ) -> EffectClaim:
         """Return another gateway's claim, with how its request ended.
 
         A claim that cannot be read still excludes every other one: its effect may have happened.
         """
         record = _read_claim(data)
-        if _is_forbidden(record, at):
+        if _is_forbidden(record, at) and not await self._may_be_lost(transfer_id, command):
             return EffectClaim(record, granted=False, forbidden=True, settled_at=at)
         end = await self._bus.get_last(subjects.effect_claim(transfer_id, _end_effect(effect)))
         if end is None:

@@ -83,7 +83,12 @@ class Webhooks:
             event_type = wire_name(addressed.event)
             msg_id = f"hook:{hashlib.sha256(body).hexdigest()}"
             await publish_event(
-                self._bus, addressed.transfer_id, addressed.event, msg_id, deadline_s=PUBLISH_TIMEOUT_S
+                self._bus,
+                addressed.transfer_id,
+                addressed.event,
+                msg_id,
+                role="gateway",
+                deadline_s=PUBLISH_TIMEOUT_S,
             )
             self._record(notice)
             log.info("webhook_received", transfer_id=addressed.transfer_id, event_type=event_type)

@@ -32,6 +32,7 @@ from warmxfer.schemas import (
     ToPrimary,
     WarmxferError,
     decode_command,
+    undecoded_transfer_id,
 )
 
 from ..common.command_replies import reply_msg_id
@@ -104,7 +105,7 @@ async def attach(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
-        commands = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
+        commands = await stack.enter_async_context(bus.subscribe(subjects.session_commands(name)))
         caught_up = asyncio.Event()
         rereads = Rereads(
             bus,
@@ -125,7 +126,7 @@ async def _handle_commands(
     controller: SessionController, commands: Subscription, read: _CommandReader
 ) -> None:
     async for message in commands:
-        if decoded := read.decode(message.subject, message.data):
+        if decoded := read.decode(message.data):
             await controller.apply(*decoded)
 
 
@@ -157,8 +158,8 @@ async def _catch_up(
 
     Returns False if that could not be decided, because no coordinator replied.
     """
-    stored = await bus.get_last(subjects.any_primary(name))
-    decoded = read.decode(stored.subject, stored.data) if stored else None
+    stored = await bus.get_last(subjects.session_commands(name))
+    decoded = read.decode(stored.data) if stored else None
     if decoded is None or not controller.is_new(*decoded):
         return True
     transfer_id, command = decoded
@@ -208,13 +209,13 @@ class _CommandReader:
         self._events = events
         self._unknown = UnknownCommands("primary session")
 
-    def decode(self, subject: str, data: bytes) -> tuple[str, ToPrimary] | None:
+    def decode(self, data: bytes) -> tuple[str, ToPrimary] | None:
         """Return the transfer id and the command. Returns None, and logs it, if the message is no command.
 
         Never raises: a message that cannot be read must not stop the ones after it.
         """
         try:
-            transfer_id = subjects.parse(subject).id
+            transfer_id = subjects.check_token(undecoded_transfer_id(data) or "", "transfer_id")
             command = self._decode(transfer_id, data)
         except (DecodeError, InvalidRequest) as error:
             log.error("command_not_decoded", error=str(error))

@@ -66,7 +66,7 @@ class EventQueue:
             log.warning("events_not_published", count=self._queue.qsize() + 1, timeout_s=timeout_s)
 
     async def _publish(self, queued: _QueuedEvent) -> None:
-        subject, data = subjects.event(queued.transfer_id), encode(queued.event)
+        subject, data = subjects.event(queued.transfer_id, "primary"), encode(queued.event)
         while monotonic() - queued.queued_at < MAX_AGE_S:
             try:
                 await self._bus.publish(subject, data, msg_id=queued.msg_id, deadline_s=PUBLISH_TIMEOUT_S)

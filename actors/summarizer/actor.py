@@ -66,7 +66,7 @@ class Summarizer:
         budget_s = max(command.deadline_at - self._clock.now(), MIN_BUDGET_S)
         summary, source = await self._summarize(command, budget_s)
         ready = SummaryReady(command_id=command.command_id, summary=summary, source=source)
-        await publish_reply(self._bus, delivery.transfer_id, ready)
+        await publish_reply(self._bus, delivery.transfer_id, ready, role="summarizer")
         log.info(
             "summary_ready",
             transfer_id=delivery.transfer_id,
@@ -77,7 +77,7 @@ class Summarizer:
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply CommandFailed for a delivery that became a dead letter."""
-        await reply_to_dead_letter(self._bus, delivery, Summarize, cause)
+        await reply_to_dead_letter(self._bus, delivery, Summarize, cause, role="summarizer")
 
     async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
         deadline_at = asyncio.get_running_loop().time() + budget_s

@@ -1,37 +1,44 @@
-"""How long the coordinator took for each transition of one transfer, from its stored messages. Pure."""
+"""How long the coordinator took for each transition of one transfer, from what it stored."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from warmxfer.bus import Stored, subjects
+from warmxfer.bus import Bus, Stored, subjects
 
-WRITTEN_BY_OTHERS = frozenset({"request", "cancel", "event", "timeout", "intent", "dead"})
-"""Kinds of messages that the coordinator does not write."""
+MAX_MESSAGES = 1_000
+"""Messages that are read of one subject, at most."""
 
 
-class _Trigger(Struct):
-    trigger: int
+class _Record(Struct):
+    at: float
+    """When the trigger was stored."""
+
+
+async def written_by_coordinator(bus: Bus, id: str, session: str) -> list[Stored]:
+    """Return what the coordinator stored for transfer `id` of `session`, in order."""
+    filters = (subjects.for_actors(id), subjects.for_users(id), subjects.session_commands(session))
+    parts = await asyncio.gather(*(bus.history(each, MAX_MESSAGES, stream=subjects.CORE) for each in filters))
+    return sorted((each for part in parts for each in part), key=lambda each: each.seq)
 
 
 def transition_times(stored: Iterable[Stored]) -> list[float]:
-    """Return the seconds of each transition, by the broker's clock.
+    """Return the seconds of each transition, by the broker's clock. Pure.
 
     A transition begins when its trigger is stored and the transition before it is over. It is over when the
     last message that the coordinator wrote before its next record is stored.
     """
-    stored_at: dict[int, float] = {}
     spans: list[tuple[float, float]] = []
     for message in stored:
-        stored_at[message.seq] = message.at
-        kind = subjects.parse(message.subject).kind
+        kind = "" if subjects.is_of_session(message.subject) else subjects.parse(message.subject).kind
         if kind == "log":
-            trigger = msgspec.json.decode(message.data, type=_Trigger).trigger
+            triggered_at = msgspec.json.decode(message.data, type=_Record).at
             previous_end = spans[-1][1] if spans else 0.0
-            spans.append((max(stored_at.get(trigger, message.at), previous_end), message.at))
-        elif kind not in WRITTEN_BY_OTHERS and spans:
+            spans.append((max(triggered_at, previous_end), message.at))
+        elif kind != "timeout" and spans:  # The broker writes a timer that fired.
             spans[-1] = (spans[-1][0], message.at)
     return [ended_at - began_at for began_at, ended_at in spans]

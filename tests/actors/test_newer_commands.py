@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.actors.primary.fake_session import RecordingSession
+from tests.testkit.stored import events_of
 from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.briefing.actor import BriefingActor
 from warmxfer.actors.briefing.consult_commands import ConsultCommands
@@ -25,6 +26,7 @@ from warmxfer.schemas import CommandFailed, CreateRoom, FailureKind, LeaveConsul
 
 SESSION = "room-1"
 NEWER = {"type": "play_music", "command_id": "t-7", "deadline_at": 1.0, "fence": 9, "tune": "waltz"}
+NEWER_TO_SESSION = NEWER | {"transfer_id": "t"}
 UNREADABLE = NEWER | {"type": "summarize", "session": ["another shape"]}
 PATIENCE_S = 10.0
 
@@ -38,7 +40,7 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 async def failures(bus: Bus, id: str, count: int) -> list[CommandFailed]:
     """Return the failures that were replied in transfer `id`, once there are `count`."""
     async with asyncio.timeout(PATIENCE_S):
-        while len(stored := await bus.history(subjects.event(id), 100)) < count:
+        while len(stored := await events_of(bus, id)) < count:
             await asyncio.sleep(0.02)
     return [each for message in stored if isinstance(each := decode_event(message.data), CommandFailed)]
 
@@ -105,9 +107,9 @@ async def test_a_handler_that_needs_a_newer_version_is_logged_once(
 
 
 async def test_a_session_replies_once_that_it_does_not_know_a_command(fresh_bus: Bus) -> None:
-    subject = subjects.primary("t", SESSION)
+    subject = subjects.session_commands(SESSION)
     async with attach(fresh_bus, RecordingSession(SESSION), lease_s=1.0):
-        await fresh_bus.publish(subject, json.dumps(NEWER).encode())
+        await fresh_bus.publish(subject, json.dumps(NEWER_TO_SESSION).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
         await asyncio.sleep(3 * REREAD_PAUSES_S[0])  # it reads the newest command again
         assert len(await failures(fresh_bus, "t", 1)) == 1
@@ -118,7 +120,7 @@ async def test_a_session_replies_once_that_it_does_not_know_a_command(fresh_bus:
 
 
 async def test_a_consultation_replies_that_it_does_not_know_a_command_and_goes_on(fresh_bus: Bus) -> None:
-    async with ConsultCommands(fresh_bus, "t", fence=0) as commands:
+    async with ConsultCommands(fresh_bus, "t", fence=0, role="briefing") as commands:
         await fresh_bus.publish(subjects.consult("t"), json.dumps(NEWER).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
         leave = LeaveConsultation(command_id="t-8", deadline_at=0.0, fence=8)
@@ -133,7 +135,7 @@ async def test_a_session_with_in_session_briefing_replies_that_it_does_not_know_
     fresh_bus: Bus,
 ) -> None:
     async with brief_here(fresh_bus, SESSION, RoomSettings()):
-        await fresh_bus.publish(subjects.session_briefing("t", SESSION), json.dumps(NEWER).encode())
+        await fresh_bus.publish(subjects.session_briefing(SESSION), json.dumps(NEWER_TO_SESSION).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
     assert failed.command_id == "t-7"
 

@@ -72,15 +72,15 @@ async def test_wrong_credentials_are_rejected_at_once_and_not_shown() -> None:
 
 async def test_a_forbidden_subject_is_access_denied_at_once() -> None:
     users = (
-        'authorization { users: [{ user: u, password: p, permissions: { publish: { deny: "*.*.log" } } }] }'
+        'authorization { users: [{ user: u, password: p, permissions: { publish: { deny: "*.*.*.log" } } }] }'
     )
     async with (
         ConfiguredServer(extra=users) as server,
         await Bus.connect(BusSettings(url=server.url, user="u", password="p"), name="test") as bus,
     ):
         await bus.ensure()
-        await bus.publish(subjects.event("a"), b"{}")
-        with pytest.raises(AccessDenied, match=r"^This user may not publish warmxfer\.a\.log$"):
+        await bus.publish(subjects.event("a", "gateway"), b"{}")
+        with pytest.raises(AccessDenied, match=r"^This user may not publish wx\.\d+\.a\.log$"):
             await bus.publish(subjects.log("a"), b"{}", deadline_s=3)
 
 
@@ -98,7 +98,7 @@ async def test_a_user_who_may_not_create_the_stream_is_told_so_at_once() -> None
     ):
         started = time.monotonic()
         with pytest.raises(
-            AccessDenied, match=r"^This user may not publish \$JS\.API\.STREAM\.CREATE\.WARMXFER$"
+            AccessDenied, match=r"^This user may not publish \$JS\.API\.STREAM\.CREATE\.WARMXFER_\w+$"
         ):
             await bus.ensure()
         assert time.monotonic() - started < 5, "the deadline of an attempt is 10 s"

@@ -27,7 +27,7 @@ async def test_publishing_waits_for_a_killed_broker_and_stores_once(
         reconnects.append(time.monotonic())
 
     fresh_bus.on_reconnect(count_reconnect)
-    events = [Outgoing(subjects.event(transfer_id), b"%d" % n) for n in range(5)]
+    events = [Outgoing(subjects.event(transfer_id, "gateway"), b"%d" % n) for n in range(5)]
     await fresh_server.stop(kill=True)
     writing = asyncio.create_task(
         fresh_bus.publish(subjects.log(transfer_id), b"one", msg_id="m", expect_last=0, deadline_s=10)
@@ -39,7 +39,7 @@ async def test_publishing_waits_for_a_killed_broker_and_stores_once(
     await writing
     await together
     assert len(await fresh_bus.history(subjects.log(transfer_id), 10)) == 1
-    stored = await fresh_bus.history(subjects.event(transfer_id), 10)
+    stored = await fresh_bus.history(subjects.event(transfer_id, "gateway"), 10)
     assert [event.data for event in stored] == [event.data for event in events]
     assert len(reconnects) == 1
 

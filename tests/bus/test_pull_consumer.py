@@ -27,14 +27,14 @@ from warmxfer.bus.pull_consumer import (
     HEARTBEAT_S,
     PULL_EXPIRES_S,
     SILENCE_S,
-    WATCH_EVERY_S,
     PullConsumer,
 )
 from warmxfer.bus.pull_status import PAUSE_MAX_S, PAUSE_MIN_S
+from warmxfer.bus.pull_watch import WATCH_EVERY_S
 from warmxfer.bus.readiness import Readiness
 
 WINDOW = 8
-PULL = "$JS.API.CONSUMER.MSG.NEXT.WARMXFER.gateway"
+PULL = "$JS.API.CONSUMER.MSG.NEXT.WARMXFER_CORE.gateway"
 HEARTBEAT = {"Status": "100", "Description": "Idle Heartbeat"}
 LEADER_CHANGE = {"Status": "409", "Description": "Leadership Change"}
 
@@ -119,6 +119,9 @@ class FakeRecovery:
         assert consumer == "gateway"
         self.floors.append(asyncio.get_running_loop().time())
         return self.floor_problem
+
+    def is_refused(self, consumer: str) -> bool:
+        return False
 
 
 class Sink:
@@ -680,7 +683,7 @@ def test_the_reply_subject_says_number_time_and_tries(reply: str) -> None:
         await flow.receive(FakeMsg("warmxfer.t.do.gateway", reply, b"{}", {"A": "b"}))
         (got,) = flow.sink.held
         assert got == ConsumerMessage(
-            "warmxfer.t.do.gateway", b"{}", {"A": "b"}, 1207, 1_800_000_000.123456, 3, reply
+            "warmxfer.t.do.gateway", b"{}", {"A": "b"}, 1207, 1_800_000_000.123456, 3, reply, "gateway"
         )
 
     run()

@@ -11,7 +11,9 @@ import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -29,11 +31,12 @@ from warmxfer.bus import (
     subjects,
 )
 from warmxfer.bus import stream as stream_module
+from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.messages import ConsumerMessage
+from warmxfer.bus.partition import partition_of
 from warmxfer.bus.pull_consumer import PullConsumer
 from warmxfer.bus.recovery import AckFloor, start_after
-from warmxfer.bus.stream import CONSUMERS, STREAM
-from warmxfer.bus.subjects import STREAM_SUBJECTS
+from warmxfer.bus.subjects import CORE, EVENTS, STREAMS, stored_filters
 
 from .test_worker import settled
 
@@ -44,19 +47,41 @@ WORK_GOES_ON_S = 10.0
 until = partial(waiting.until, within_s=WORK_GOES_ON_S)
 
 
+SOME_CONSUMERS = ("requests-0", "events-7", "timeouts-15", *subjects.ROLES)
+"""One of each kind: a coordinator has 48 of the same code."""
+
+
+def role_of(consumer: str) -> str:
+    return CONSUMERS[consumer].role
+
+
 def subject_for(consumer: str, id: str) -> str:
-    """Return a subject that `consumer` receives."""
-    return subjects.event(id) if consumer == "coordinator" else subjects.work_queue(id, consumer)
+    """Return a subject that `consumer` receives. A coordinator's has an id of that partition."""
+    kind, _, partition = consumer.partition("-")
+    match kind:
+        case "requests":
+            return subjects.request(in_partition(int(partition), id))
+        case "events":
+            return subjects.event(in_partition(int(partition), id), "gateway")
+        case "timeouts":
+            return subjects.timeout(in_partition(int(partition), id))
+        case _:
+            return subjects.work_queue(id, consumer)
+
+
+def in_partition(partition: int, name: str) -> str:
+    """Return an id that begins with `name` and has this partition."""
+    return next(id for n in count() if partition_of(id := f"{name}-{n}") == partition)
 
 
 class Received:
-    """A handler that counts what it received."""
+    """A handler that counts what it received, by the id before its first `-`."""
 
     def __init__(self) -> None:
         self.ids: Counter[str] = Counter()
 
     async def __call__(self, delivery: Delivery) -> None:
-        self.ids[delivery.transfer_id] += 1
+        self.ids[delivery.transfer_id.partition("-")[0]] += 1
 
 
 async def api(bus: Bus, verb: str, body: object = None) -> dict[str, object]:
@@ -64,15 +89,20 @@ async def api(bus: Bus, verb: str, body: object = None) -> dict[str, object]:
 
 
 async def delete_consumer(bus: Bus, consumer: str) -> None:
-    await api(bus, f"CONSUMER.DELETE.{STREAM}.{consumer}")
+    await api(bus, f"CONSUMER.DELETE.{CONSUMERS[consumer].stream}.{consumer}")
 
 
 async def delete_stream(bus: Bus, consumer: str) -> None:
-    await api(bus, f"STREAM.DELETE.{STREAM}")
+    await api(bus, f"STREAM.DELETE.{CONSUMERS[consumer].stream}")
+
+
+async def delete_streams(bus: Bus, consumer: str) -> None:
+    for stream in STREAMS:
+        await api(bus, f"STREAM.DELETE.{stream}")
 
 
 async def purge_stream(bus: Bus, consumer: str) -> None:
-    await api(bus, f"STREAM.PURGE.{STREAM}")
+    await api(bus, f"STREAM.PURGE.{CONSUMERS[consumer].stream}")
 
 
 async def empty_disk(server: EmbeddedServer, store: Path) -> None:
@@ -84,12 +114,13 @@ async def empty_disk(server: EmbeddedServer, store: Path) -> None:
 
 LOSSES: dict[str, Callable[[Bus, str], Awaitable[None]]] = {
     "its consumer deleted": delete_consumer,
-    "the stream deleted": delete_stream,
-    "the stream purged": purge_stream,
+    "its stream deleted": delete_stream,
+    "every stream deleted": delete_streams,
+    "its stream purged": purge_stream,
 }
 
 
-@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize("consumer", SOME_CONSUMERS)
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_a_worker_goes_on_after(fresh_bus: Bus, consumer: str, loss: str) -> None:
     """A coordinator runs beside each worker, because only it creates a lost stream."""
@@ -98,7 +129,7 @@ async def test_a_worker_goes_on_after(fresh_bus: Bus, consumer: str, loss: str) 
     async with (
         await Bus.connect(fresh_bus.settings, name="coordinator") as second,
         Worker(second, "coordinator", coordinated, jobs=1),
-        Worker(fresh_bus, consumer, received, jobs=2),
+        Worker(fresh_bus, role_of(consumer), received, jobs=2),
     ):
         both = received.ids, coordinated.ids
         await until(lambda: any(ids["before"] for ids in both))
@@ -108,7 +139,7 @@ async def test_a_worker_goes_on_after(fresh_bus: Bus, consumer: str, loss: str) 
         await until(lambda: not fresh_bus.readiness.failing())
 
 
-@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize("consumer", SOME_CONSUMERS)
 async def test_a_worker_goes_on_after_the_broker_lost_its_disk(consumer: str, tmp_path: Path) -> None:
     received, coordinated = Received(), Received()
     store = tmp_path / "store"
@@ -121,7 +152,7 @@ async def test_a_worker_goes_on_after_the_broker_lost_its_disk(consumer: str, tm
             await second.ensure()
             async with (
                 Worker(second, "coordinator", coordinated, jobs=1),
-                Worker(bus, consumer, received, jobs=2),
+                Worker(bus, role_of(consumer), received, jobs=2),
             ):
                 both = received.ids, coordinated.ids
                 await bus.publish(subject_for(consumer, "before"), b"")
@@ -147,13 +178,16 @@ class CountingRecovery:
         problem, self.problem = self.problem, None
         return problem
 
+    def is_refused(self, consumer: str) -> bool:
+        return False
+
 
 async def test_a_consumer_that_is_missing_is_found_although_the_broker_dropped_the_pull(
     fresh_bus: Bus,
 ) -> None:
     """nats-server answers no pull that is in the queue of a consumer while that is deleted."""
     recovery = CountingRecovery()
-    recovery.problem = "stream WARMXFER has no consumer gateway"
+    recovery.problem = "stream WARMXFER_CORE has no consumer gateway"
     consumer = PullConsumer(fresh_bus._connection, recovery, "gateway", NoMessages(), 1)
     await consumer.start()
     await until(lambda: recovery.looked == 1)
@@ -195,10 +229,10 @@ async def test_a_busy_coordinator_whose_window_is_full_creates_the_stream_again(
         await gone.wait()
         stored.append(await fresh_bus.publish(subjects.log("t1"), b"", deadline_s=WORK_GOES_ON_S))
 
-    await fresh_bus.publish(subjects.event("t1"), b"")
+    await fresh_bus.publish(subjects.event("t1", "gateway"), b"")
     async with Worker(fresh_bus, "coordinator", handle, jobs=1):
         await asyncio.wait_for(begun.wait(), 5)
-        await delete_stream(fresh_bus, "coordinator")
+        await delete_stream(fresh_bus, "timeouts-0")
         gone.set()
         await until(lambda: bool(stored))
 
@@ -214,7 +248,7 @@ async def test_a_worker_without_a_coordinator_waits_for_the_stream_and_says_so(
             await Bus.connect(settings, name="worker") as bus,
             Worker(bus, "gateway", received, jobs=1),
         ):
-            missing = f"The broker at {fresh_server.url} has no stream {STREAM}; start a coordinator, "
+            missing = f"The broker at {fresh_server.url} has no stream {CORE}; start a coordinator, "
             await until(lambda: any(missing in line for line in bus.readiness.failing()))
             async with (
                 await Bus.connect(settings, name="coordinator") as second,
@@ -229,8 +263,8 @@ async def test_a_worker_without_a_coordinator_waits_for_the_stream_and_says_so(
 
 async def change_stream(bus: Bus, **fields: object) -> None:
     """Change the stream as an operator does, past the checks of warmxfer."""
-    info = await bus._connection.api(f"STREAM.INFO.{STREAM}")
-    await api(bus, f"STREAM.UPDATE.{STREAM}", info["config"] | fields)
+    info = await bus._connection.api(f"STREAM.INFO.{EVENTS}")
+    await api(bus, f"STREAM.UPDATE.{EVENTS}", info["config"] | fields)
 
 
 async def reconnect(bus: Bus, server: EmbeddedServer) -> None:
@@ -260,17 +294,19 @@ async def test_a_limit_that_is_set_on_the_live_stream_stops_no_coordinator(
             async with await Bus.connect(settings, name="coordinator") as bus:
                 await bus.ensure()
                 async with Worker(bus, "coordinator", received, jobs=1):
-                    await bus.publish(subjects.event("before"), b"")
+                    await bus.publish(subjects.event("before", "gateway"), b"")
                     await until(lambda: received.ids["before"] == 1)
                     await change_stream(bus, **{field: 50_000_000})
                     if lost:
-                        await delete_consumer(bus, "coordinator")
+                        await delete_consumer(bus, "events-0")
                     await reconnect(bus, server)
                     await until(lambda: bool(refusals(bus)))
-                    assert f"{field} of stream {STREAM} is 50000000" in refusals(bus)[0]
+                    assert f"{field} of stream {EVENTS} is 50000000" in refusals(bus)[0]
                     assert remedy in refusals(bus)[0]
                     for n in range(3):
-                        await bus.publish(subjects.event(f"after{n}"), b"", deadline_s=WORK_GOES_ON_S)
+                        await bus.publish(
+                            subjects.event(f"after{n}", "gateway"), b"", deadline_s=WORK_GOES_ON_S
+                        )
                         await until(lambda n=n: received.ids[f"after{n}"] == 1)
                     await until(lambda: len(bus.readiness.failing()) == 1)
                     await change_stream(bus, **{field: -1})
@@ -287,13 +323,17 @@ async def test_a_stream_that_cannot_be_updated_stops_no_coordinator(
 ) -> None:
     """The storage of a stream cannot be changed in place, so this update is refused."""
     received = Received()
-    wanted = stream_module.stream_definition(fresh_bus.settings) | {"storage": "memory"}
+    define = stream_module.stream_definition
+
+    def in_memory(name: str, settings: BusSettings) -> dict[str, Any]:
+        return define(name, settings) | ({"storage": "memory"} if name == EVENTS else {})
+
     async with Worker(fresh_bus, "coordinator", received, jobs=1):
-        monkeypatch.setattr(stream_module, "stream_definition", lambda _: wanted)
+        monkeypatch.setattr(stream_module, "stream_definition", in_memory)
         await fresh_bus._connection._on_reconnect()
         await until(lambda: bool(refusals(fresh_bus)))
         assert "storage='file'" in refusals(fresh_bus)[0]
-        await fresh_bus.publish(subjects.event("after"), b"")
+        await fresh_bus.publish(subjects.event("after", "gateway"), b"")
         await until(lambda: received.ids["after"] == 1)
         await until(lambda: len(fresh_bus.readiness.failing()) == 1)
 
@@ -302,15 +342,15 @@ async def test_a_subject_that_the_live_stream_lacks_is_added_again(fresh_bus: Bu
     """The consumer is there, and a publish fails. So the check of the stream also updates it."""
     received = Received()
     async with Worker(fresh_bus, "coordinator", received, jobs=1):
-        await change_stream(fresh_bus, subjects=list(STREAM_SUBJECTS[1:]))
+        await change_stream(fresh_bus, subjects=list(stored_filters(EVENTS)[1:]))
         await fresh_bus._connection._on_reconnect()
         await until(lambda: not fresh_bus.readiness.failing())
 
         async def stored() -> list[str]:
-            return (await fresh_bus._connection.api(f"STREAM.INFO.{STREAM}"))["config"]["subjects"]
+            return (await fresh_bus._connection.api(f"STREAM.INFO.{EVENTS}"))["config"]["subjects"]
 
         async with asyncio.timeout(WORK_GOES_ON_S):
-            while set(await stored()) != set(STREAM_SUBJECTS):
+            while set(await stored()) != set(stored_filters(EVENTS)):
                 await asyncio.sleep(0.02)
 
 
@@ -340,7 +380,7 @@ async def test_a_worker_with_a_full_window_is_ready(fresh_bus: Bus) -> None:
     worker = Worker(fresh_bus, "briefing", handle, jobs=1, progress=True)
     async with worker:
         await asyncio.wait_for(begun.wait(), 5)
-        worker._puller._last_seen_at -= 3_600
+        worker._pullers["briefing"]._last_seen_at -= 3_600
         assert fresh_bus.readiness.failing() == []
         release.set()
 
@@ -361,16 +401,16 @@ async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_histo
             await until(lambda: len(received.ids) == 200)
             await settled(bus, "gateway", WORK_GOES_ON_S)
             await bus._recovery.remember_floor("gateway")
-            await worker._puller.stop()
+            await worker._pullers["gateway"].stop()
             await delete_consumer(bus, "gateway")
             await bus.publish_all(
                 [Outgoing(subjects.work_queue(f"new{n}", "gateway"), b"") for n in range(20)]
             )
-            await worker._puller.start()
+            await worker._pullers["gateway"].start()
             await until(lambda: len(received.ids) == 220)
             await settled(bus, "gateway", WORK_GOES_ON_S)
         assert set(received.ids.values()) == {1}
-        info = await bus._connection.api(f"CONSUMER.INFO.{STREAM}.gateway")
+        info = await bus._connection.api(f"CONSUMER.INFO.{CORE}.gateway")
         assert info["config"]["deliver_policy"] == "all"
 
 
@@ -399,7 +439,7 @@ async def test_a_new_stream_uses_no_number_of_the_old_one(fresh_bus: Bus) -> Non
         numbers = await fresh_bus.publish_all([Outgoing(subjects.log(f"t{n}"), b"") for n in range(50)])
         assert min(numbers) > last
         last = max(numbers)
-        await delete_stream(fresh_bus, "coordinator")
+        await delete_stream(fresh_bus, "gateway")
         await fresh_bus.ensure()
 
 
@@ -412,9 +452,10 @@ async def test_a_number_that_an_old_copy_uses_again_is_another_message(fresh_bus
         await release.wait()
         handled.append(delivery.data)
 
+    subject = subjects.work_queue("t1", "gateway")
     worker = Worker(fresh_bus, "gateway", handle, jobs=3)
     for at, data in ((1.0, b"old"), (2.0, b"new"), (2.0, b"new")):
-        worker.accept(ConsumerMessage("warmxfer.t1.do.gateway", data, {}, 5, at, 1, "$JS.ACK.nowhere"))
+        worker.accept(ConsumerMessage(subject, data, {}, 5, at, 1, "$JS.ACK.nowhere", "gateway"))
     assert worker.in_flight == 2
     release.set()
     await until(lambda: len(handled) == 2)

@@ -1,6 +1,6 @@
 """Storage of the broker: what a client can read of its limits, and which limits of a stream are refused.
 
-Without `check_limits` in `bus/stream.py` the last tests fail: the stream deletes logs without an error.
+Without `check_limits` in `bus/stream_limits.py` the last tests fail: a stream deletes logs without an error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import pytest
 from tests.testkit.nats_server import ConfiguredServer
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, Unavailable, subjects
 from warmxfer.bus.storage import account_limit
-from warmxfer.bus.stream import STREAM, stream_definition
+from warmxfer.bus.stream import stream_definition
+from warmxfer.bus.subjects import CORE, EVENTS, IN
 
 ACCOUNT_BYTES = 4_000_000
 ACCOUNT = f"""
@@ -95,37 +96,51 @@ def test_a_tier_counts_every_replica_and_limits_one() -> None:
         ("max_msgs_per_subject", 5, "--max-msgs-per-subject=-1"),
     ],
 )
-@pytest.mark.parametrize("layout", ["1", "99"], ids=["ours", "newer"])
+@pytest.mark.parametrize("layout", ["2", "99"], ids=["ours", "newer"])
+@pytest.mark.parametrize("stream", [EVENTS, CORE])
 async def test_a_stream_that_would_delete_live_transfers_is_refused(
-    fresh_server: EmbeddedServer, field: str, value: int, remedy: str, layout: str
+    fresh_server: EmbeddedServer, stream: str, field: str, value: int, remedy: str, layout: str
 ) -> None:
     async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
-        wanted: dict[str, Any] = {**stream_definition(bus.settings), field: value}
+        wanted: dict[str, Any] = {**stream_definition(stream, bus.settings), field: value}
         wanted["metadata"] = {"warmxfer.layout": layout}
-        await bus._connection.api(f"STREAM.CREATE.{STREAM}", wanted)
+        await bus._connection.api(f"STREAM.CREATE.{stream}", wanted)
         with pytest.raises(InvalidRequest) as refused:
             await bus.ensure()
     assert str(refused.value) == (
-        f"{field} of stream WARMXFER is {value}, at which the stream deletes logs and timers of running "
-        f"transfers; remove it (nats stream edit WARMXFER {remedy}) and limit the storage of the account "
+        f"{field} of stream {stream} is {value}, at which the stream deletes messages of running "
+        f"transfers; remove it (nats stream edit {stream} {remedy}) and limit the storage of the account "
         "instead"
     )
 
 
 async def test_a_stream_that_acknowledges_before_it_writes_is_refused(fresh_server: EmbeddedServer) -> None:
     async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
-        wanted = {**stream_definition(bus.settings), "persist_mode": "async"}
-        await bus._connection.api(f"STREAM.CREATE.{STREAM}", wanted)
-        with pytest.raises(InvalidRequest, match="persist_mode of stream WARMXFER is 'async'"):
+        wanted = {**stream_definition(EVENTS, bus.settings), "persist_mode": "async"}
+        await bus._connection.api(f"STREAM.CREATE.{EVENTS}", wanted)
+        with pytest.raises(InvalidRequest, match="persist_mode of stream WARMXFER_EVENTS is 'async'"):
+            await bus.ensure()
+
+
+async def test_the_stream_of_requests_may_be_limited_but_not_per_subject(
+    fresh_server: EmbeddedServer,
+) -> None:
+    """It refuses at a limit, and with a limit for each subject it would forget the first request of an id."""
+    async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
+        wanted = {**stream_definition(IN, bus.settings), "max_bytes": 5_000_000, "max_msgs": 1_000}
+        await bus._connection.api(f"STREAM.CREATE.{IN}", wanted)
+        await bus.ensure()
+        await bus._connection.api(f"STREAM.UPDATE.{IN}", {**wanted, "max_msgs_per_subject": 1})
+        with pytest.raises(InvalidRequest, match="max_msgs_per_subject of stream WARMXFER_IN is 1"):
             await bus.ensure()
 
 
 async def test_discard_new_is_changed_to_old_or_refused(fresh_server: EmbeddedServer) -> None:
     """The broker excludes it together with message schedules, so an earlier set-up cannot have it."""
     async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
-        older = {**stream_definition(bus.settings), "discard": "new"}
+        older = {**stream_definition(CORE, bus.settings), "discard": "new"}
         older.pop("allow_msg_schedules")
-        await bus._connection.api(f"STREAM.CREATE.{STREAM}", older)
+        await bus._connection.api(f"STREAM.CREATE.{CORE}", older)
         await bus.ensure()
-        config = (await bus._connection.api(f"STREAM.INFO.{STREAM}"))["config"]
+        config = (await bus._connection.api(f"STREAM.INFO.{CORE}"))["config"]
     assert (config["discard"], config["allow_msg_schedules"]) == ("old", True)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.cluster import NODES, three_brokers
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Outgoing, Unavailable, subjects
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus.subjects import CORE
 
 STALL_S, RUN_S = 0.1, 0.02
 STALE_READS = 10
@@ -21,28 +21,28 @@ MAX_WRITES = 2_000
 
 
 async def test_with_one_broker_both_reads_agree(bus: Bus, transfer_id: str) -> None:
-    subject = subjects.event(transfer_id)
+    subject = subjects.event(transfer_id, "gateway")
     assert await bus.get_last_from_leader(subject) is None
     await bus.publish(subject, b"one", headers={"X-A": "b: c"})
     seq = await bus.publish(subject, b"\x00two", msg_id=f"{transfer_id}.2")
     found = await bus.get_last_from_leader(subject)
     assert found is not None
-    assert found == await bus.get_last(subject) == await bus.get_last_from_leader(f"warmxfer.{transfer_id}.>")
+    assert found == await bus.get_last(subject) == await bus.get_last_from_leader(subject)
     assert (found.seq, found.data, found.msg_id) == (seq, b"\x00two", f"{transfer_id}.2")
     await bus.publish(subject, b"", headers={"X-A": "b: c"})
     assert await bus.get_last_from_leader(subject) == await bus.get_last(subject)
 
 
 async def test_without_the_stream_each_call_says_that_it_is_missing(fresh_bus: Bus) -> None:
-    await fresh_bus._connection.api(f"STREAM.DELETE.{STREAM}")
+    await fresh_bus._connection.api(f"STREAM.DELETE.{CORE}")
     url = fresh_bus.settings.shown_url
     with pytest.raises(Unavailable) as read:
         await fresh_bus.get_last_from_leader(subjects.log("a"), deadline_s=0.5)
     assert str(read.value) == (
-        f"The broker at {url} has no stream {STREAM}; start a coordinator, which creates it"
+        f"The broker at {url} has no stream {CORE}; start a coordinator, which creates it"
     )
     silent = (
-        f"{STREAM} does not exist, has other subjects, or has no leader yet; "
+        f"{CORE} does not exist, has other subjects, or has no leader yet; "
         "start a coordinator, which creates it"
     )
     for call in (
@@ -53,13 +53,13 @@ async def test_without_the_stream_each_call_says_that_it_is_missing(fresh_bus: B
             await call
         assert str(read.value) == f"The broker at {url} has no stream that answers reads: {silent}"
     for call in (
-        fresh_bus.publish("warmxfer.a.log", b"", deadline_s=0.3),
-        fresh_bus.publish_all([Outgoing("warmxfer.a.log", b"")], deadline_s=0.3),
+        fresh_bus.publish(subjects.log("a"), b"", deadline_s=0.3),
+        fresh_bus.publish_all([Outgoing(subjects.log("a"), b"")], deadline_s=0.3),
     ):
         with pytest.raises(Unavailable) as written:
             await call
         assert str(written.value) == (
-            f"The broker at {url} has no stream that stores warmxfer.a.log: {silent}"
+            f"The broker at {url} has no stream that stores {subjects.log('a')}: {silent}"
         )
 
 

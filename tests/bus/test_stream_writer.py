@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.testkit.nats_server import ConfiguredServer
+from tests.testkit.stored import stored_of
 from warmxfer.bus import (
     Bus,
     BusSettings,
@@ -21,7 +22,7 @@ from warmxfer.bus import (
 
 
 async def test_what_is_published_is_read_back(bus: Bus, transfer_id: str) -> None:
-    subject = subjects.event(transfer_id)
+    subject = subjects.event(transfer_id, "gateway")
     assert await bus.get_last(subject) is None
     seq = await bus.publish(subject, b"one", msg_id=f"{transfer_id}.1", headers={"X-A": "b"})
     stored = await bus.get_last(subject)
@@ -32,15 +33,15 @@ async def test_what_is_published_is_read_back(bus: Bus, transfer_id: str) -> Non
 
 
 async def test_a_repeat_is_stored_once(bus: Bus, transfer_id: str) -> None:
-    subject = subjects.event(transfer_id)
+    subject = subjects.event(transfer_id, "gateway")
     first = await bus.publish(subject, b"one", msg_id=f"{transfer_id}.1")
     assert await bus.publish(subject, b"one", msg_id=f"{transfer_id}.1") == first
     assert len(await bus.history(subject, 10)) == 1
 
 
 async def test_a_message_id_used_on_another_subject_is_an_internal_error(bus: Bus, transfer_id: str) -> None:
-    await bus.publish(subjects.event(transfer_id), b"one", msg_id=transfer_id)
-    with pytest.raises(InternalError, match=r"was used on warmxfer\..*\.event before"):
+    await bus.publish(subjects.consult(transfer_id), b"one", msg_id=transfer_id)
+    with pytest.raises(InternalError, match=r"was used on wx\..*\.do\.consult before"):
         await bus.publish(subjects.log(transfer_id), b"two", msg_id=transfer_id, expect_last=0)
 
 
@@ -105,7 +106,7 @@ async def test_a_write_with_a_lost_acknowledgement_that_was_second_is_stale(
 
 
 async def test_many_messages_are_stored_in_the_order_given(bus: Bus, transfer_id: str) -> None:
-    subject = subjects.event(transfer_id)
+    subject = subjects.event(transfer_id, "gateway")
     numbers = await bus.publish_all([Outgoing(subject, b"%d" % n) for n in range(300)])
     assert numbers == sorted(numbers)
     history = await bus.history(subject, 1_000)
@@ -115,7 +116,7 @@ async def test_many_messages_are_stored_in_the_order_given(bus: Bus, transfer_id
 
 
 async def test_a_rejected_message_does_not_delay_the_others(bus: Bus, transfer_id: str) -> None:
-    subject = subjects.event(transfer_id)
+    subject = subjects.event(transfer_id, "gateway")
     large = Outgoing(subject, b"x" * 200_000)
     with pytest.raises(InvalidRequest, match="too large; the stream takes 131072 bytes"):
         await bus.publish_all([Outgoing(subject, b"before"), large, Outgoing(subject, b"after")])
@@ -123,23 +124,28 @@ async def test_a_rejected_message_does_not_delay_the_others(bus: Bus, transfer_i
 
 
 async def test_a_long_history_of_large_messages_is_complete(bus: Bus, transfer_id: str) -> None:
-    subject = subjects.event(transfer_id)
+    subject = subjects.event(transfer_id, "gateway")
     body = b"x" * 100_000
     await bus.publish_all([Outgoing(subject, body) for _ in range(30)])
     assert [len(stored.data) for stored in await bus.history(subject, 100)] == [100_000] * 30
 
 
-async def test_history_crosses_subjects_in_the_order_of_the_stream(bus: Bus, transfer_id: str) -> None:
-    written = [subjects.request(transfer_id), subjects.log(transfer_id), subjects.event(transfer_id)]
+async def test_the_streams_together_store_what_is_said_of_a_transfer(bus: Bus, transfer_id: str) -> None:
+    written = [
+        subjects.request(transfer_id),
+        subjects.log(transfer_id),
+        subjects.event(transfer_id, "gateway"),
+    ]
     await bus.publish_all([Outgoing(subject, b"") for subject in written])
-    assert [s.subject for s in await bus.history(subjects.all_of(transfer_id), 10)] == written
+    written[0] = subjects.place_of(written[0]).subject
+    assert sorted(s.subject for s in await stored_of(bus, transfer_id)) == sorted(written)
 
 
 async def test_a_subject_outside_the_stream_is_unavailable_at_the_deadline(bus: Bus) -> None:
     started = time.monotonic()
     with pytest.raises(
         Unavailable,
-        match=r"has no stream that stores warmxfer\.ask\.token: WARMXFER does not exist, has other",
+        match=r"has no stream that stores warmxfer\.ask\.token: its stream does not exist, has other",
     ):
         await bus.publish("warmxfer.ask.token", b"", deadline_s=0.3)
     assert time.monotonic() - started < 1
@@ -168,7 +174,7 @@ async def test_a_full_broker_makes_a_write_unavailable_and_not_invalid(
     dead letter after five tries, seconds before space became free.
     """
     share = "accounts { a { users: [{ user: a, password: a }], jetstream { max_file: 1MB } } }"
-    subject, large = subjects.event(transfer_id), bytes(100_000)
+    subject, large = subjects.event(transfer_id, "gateway"), bytes(100_000)
     async with (
         ConfiguredServer(extra=f"{share}\nno_auth_user: a") as server,
         await Bus.connect(BusSettings(url=server.url), name="full") as bus,

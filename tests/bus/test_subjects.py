@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmxfer.bus import InvalidRequest, subjects
+from warmxfer.bus.partition import PARTITIONS, partition_of
 
 ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 IDS = st.from_regex(ALLOWED, fullmatch=True)
@@ -19,24 +20,28 @@ BUILT = {
     "phase": subjects.phase("a"),
     "result": subjects.result("a"),
     "notice": subjects.notice("a"),
-    "event": subjects.event("a"),
+    "event": subjects.event("a", "gateway"),
     "timeout": subjects.timeout("a"),
     "log": subjects.log("a"),
     "dead": subjects.dead_letter("a"),
     "do.summarizer": subjects.work_queue("a", "summarizer"),
     "do.gateway": subjects.work_queue("a", "gateway"),
     "do.briefing": subjects.work_queue("a", "briefing"),
-    "do.hosted": subjects.session_briefing("a", "s"),
-    "do.primary": subjects.primary("a", "s"),
+    "session.briefing": subjects.session_briefing("s"),
+    "session.primary": subjects.session_commands("s"),
+    "session.lock": subjects.caller_lock("s"),
     "do.consult": subjects.consult("a"),
     "timer": subjects.timer("a", "t"),
     "intent": subjects.effect_claim("a", "dial"),
-    "claim": subjects.caller_lock("s"),
     "ask.history": subjects.ask_history("s"),
     "ask.summary": subjects.ask_summary("s"),
     "ask.token": subjects.ASK_ROOM_TOKEN,
     "ask.pulse": subjects.ASK_LIVENESS,
+    "presence": subjects.COORDINATOR_PRESENCE,
 }
+
+
+STORED = [each for stream in subjects.STREAMS for each in subjects.stored_filters(stream)]
 
 
 def matches(pattern: str, subject: str) -> bool:
@@ -61,32 +66,51 @@ def test_every_subject_has_a_builder_and_every_builder_a_subject() -> None:
         assert matches(spec.filter, BUILT[spec.name]), spec.name
 
 
-def test_the_stream_stores_exactly_the_captured_subjects() -> None:
-    assert sorted(subjects.STREAM_SUBJECTS) == sorted(r.filter for r in subjects.SUBJECTS if r.captured)
-    assert len(set(subjects.STREAM_SUBJECTS)) == len(subjects.STREAM_SUBJECTS)
+def test_the_streams_store_exactly_the_captured_subjects() -> None:
+    assert sorted(STORED) == sorted(r.filter for r in subjects.SUBJECTS if r.captured)
+    assert len(set(STORED)) == len(STORED)
     for spec in subjects.SUBJECTS:
-        captured = any(matches(pattern, BUILT[spec.name]) for pattern in subjects.STREAM_SUBJECTS)
+        captured = any(matches(pattern, BUILT[spec.name]) for pattern in STORED)
         assert captured == spec.captured, spec.name
 
 
+def test_each_stored_subject_is_read_from_the_stream_that_stores_it() -> None:
+    for spec in subjects.SUBJECTS:
+        if not spec.captured:
+            continue
+        place = subjects.place_of(BUILT[spec.name])
+        assert place.stream == spec.stream, spec.name
+        moved = spec.stream == subjects.IN
+        assert place.subject == (subjects.stored_request("a", spec.name) if moved else BUILT[spec.name]), (
+            spec.name
+        )
+        assert subjects.place_of(spec.filter).stream == spec.stream, spec.name
+
+
+@pytest.mark.parametrize("subject", ["warmxfer.ask.token", "wx.3.a.>", "warmxfer.a.*", "a", "wx.a"])
+def test_a_subject_of_no_single_stream_has_no_place(subject: str) -> None:
+    with pytest.raises(InvalidRequest, match="no stream stores it"):
+        subjects.place_of(subject)
+
+
 def test_no_two_stored_patterns_overlap() -> None:
-    patterns = subjects.STREAM_SUBJECTS
+    patterns = STORED
     clashes = [(a, b) for n, a in enumerate(patterns) for b in patterns[n + 1 :] if overlap(a, b)]
     assert clashes == []
 
 
-def test_no_request_subject_can_be_stored() -> None:
-    requests = [spec.filter for spec in subjects.SUBJECTS if not spec.captured]
-    assert len(requests) == 4
-    clashes = [(q, s) for q in requests for s in subjects.STREAM_SUBJECTS if overlap(q, s)]
+def test_no_live_subject_can_be_stored() -> None:
+    live = [spec.filter for spec in subjects.SUBJECTS if not spec.captured]
+    assert len(live) == 5
+    clashes = [(q, s) for q in live for s in STORED if overlap(q, s)]
     assert clashes == []
 
 
 @given(id=IDS, rest=IDS)
 def test_a_built_subject_is_parsed_to_its_parts(id: str, rest: str) -> None:
     assert subjects.parse(subjects.request(id)) == (id, "request", "")
-    assert subjects.parse(subjects.primary(id, rest)) == (id, "do", f"primary.{rest}")
-    assert subjects.parse(subjects.session_briefing(id, rest)) == (id, "do", f"briefing.{rest}")
+    assert subjects.parse(subjects.place_of(subjects.request(id)).subject) == (id, "request", "")
+    assert subjects.parse(subjects.event(id, "primary")) == (id, "event", "primary")
     assert subjects.parse(subjects.timer(id, rest)) == (id, "timer", rest)
     assert subjects.parse(subjects.work_queue(id, "gateway")) == (id, "do", "gateway")
 
@@ -128,7 +152,19 @@ def test_an_unknown_role_is_rejected_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["warmxfer", "warmxfer.a", "other.a.log", "warmxfer.a.no", "warmxfer.a b.log", "warmxfer.\ufffd.log"],
+    [
+        "warmxfer",
+        "warmxfer.a",
+        "other.a.phase",
+        "warmxfer.a.no",
+        "warmxfer.a b.phase",
+        "warmxfer.\ufffd.phase",
+        "warmxfer.a.log",
+        f"wx.{(partition_of('a') + 1) % PARTITIONS}.a.log",
+        f"wx.{partition_of('a')}.a.phase",
+        f"wx.0{partition_of('a')}.a.log",
+        "wx.session.s.primary",
+    ],
 )
 def test_a_foreign_subject_is_rejected(subject: str) -> None:
     with pytest.raises(InvalidRequest):

@@ -29,14 +29,14 @@ async def test_published_messages_are_received_in_order(bus: Bus, transfer_id: s
 
 async def test_a_wildcard_receives_every_transfer_of_a_session(bus: Bus) -> None:
     session = f"s-{secrets.token_hex(4)}"
-    async with bus.subscribe(subjects.any_primary(session)) as subscription:
-        await bus.publish(subjects.primary("a", session), b"1")
-        await bus.publish(subjects.primary("b", session), b"2")
-        await bus.publish(subjects.primary("a", "other"), b"3")
-        assert await subscription.next(2) == LiveMessage(subjects.primary("a", session), b"1")
-        assert await subscription.next(2) == LiveMessage(subjects.primary("b", session), b"2")
+    async with bus.subscribe(subjects.session_commands(session)) as subscription:
+        await bus.publish(subjects.session_commands(session), b"1")
+        await bus.publish(subjects.session_commands(session), b"2")
+        await bus.publish(subjects.session_commands("other"), b"3")
+        assert await subscription.next(2) == LiveMessage(subjects.session_commands(session), b"1")
+        assert await subscription.next(2) == LiveMessage(subjects.session_commands(session), b"2")
         assert await subscription.next(0.05) is None
-    newest = await bus.get_last(subjects.any_primary(session))
+    newest = await bus.get_last(subjects.session_commands(session))
     assert newest is not None
     assert newest.data == b"2"
 

@@ -59,7 +59,7 @@ async def test_timers_of_other_names_and_transfers_are_not_changed(bus: Bus, tra
         ]
     )
     cancel = timers.cancel_headers(subjects.timer(transfer_id, "ring"))
-    await bus.publish(subjects.event(transfer_id), b"", headers=cancel)
+    await bus.publish(subjects.log(transfer_id), b"", headers=cancel)
     (stored,) = await fired(bus, transfer_id, 3)
     assert stored.data == b"brief"
     (other,) = await fired(bus, f"{transfer_id}-2", 3)

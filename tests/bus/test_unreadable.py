@@ -45,7 +45,7 @@ def stands_for(letter: dict[str, object]) -> int:
     return count
 
 
-@pytest.mark.parametrize("subject", ["warmxfer.f{}.do.gateway", "warmxfer.f!{}.request"], ids=["body", "id"])
+@pytest.mark.parametrize("subject", ["wx.0.f!{}.do.gateway", "warmxfer.f!{}.request"], ids=["body", "id"])
 async def test_a_flood_costs_a_bounded_number_of_dead_letters_and_log_lines(
     fresh_bus: Bus, subject: str
 ) -> None:

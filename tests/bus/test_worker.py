@@ -31,6 +31,7 @@ from warmxfer.bus import (
     Worker,
     subjects,
 )
+from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.messages import ConsumerMessage
 
 Handle = Callable[[Delivery], Awaitable[None]]
@@ -40,16 +41,19 @@ ACK_WAIT_S = 0.5
 until = partial(waiting.until, within_s=5.0)
 
 
-async def unsettled(bus: Bus, consumer: str) -> int:
-    """Return how many messages the broker still has for `consumer`, to deliver or to be acknowledged."""
-    info = await bus._connection.api(f"CONSUMER.INFO.WARMXFER.{consumer}")
-    never_delivered = info["delivered"]["consumer_seq"] == 0
-    return info["num_pending"] + info["num_ack_pending"] + never_delivered
+async def unsettled(bus: Bus, role: str) -> int:
+    """Return how many messages the broker still has for `role`, to deliver or to be acknowledged."""
+    infos = [
+        await bus._connection.api(f"CONSUMER.INFO.{CONSUMERS[consumer].stream}.{consumer}")
+        for consumer in consumers_of(role)
+    ]
+    never_delivered = all(info["delivered"]["consumer_seq"] == 0 for info in infos)
+    return sum(info["num_pending"] + info["num_ack_pending"] for info in infos) + never_delivered
 
 
-async def settled(bus: Bus, consumer: str, within_s: float = 5.0) -> None:
+async def settled(bus: Bus, role: str, within_s: float = 5.0) -> None:
     deadline = time.monotonic() + within_s
-    while await unsettled(bus, consumer):
+    while await unsettled(bus, role):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
 
@@ -107,7 +111,7 @@ async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_in_paralle
         running[delivery.transfer_id] -= 1
 
     await fresh_bus.publish_all(
-        [Outgoing(subjects.event(f"t{n % 8}"), b"%d" % n) for n in range(400)], deadline_s=10
+        [Outgoing(subjects.event(f"t{n % 8}", "gateway"), b"%d" % n) for n in range(400)], deadline_s=10
     )
     async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=True) as worker:
         await settled(fresh_bus, "coordinator", 10)
@@ -128,8 +132,8 @@ async def test_a_slow_transfer_does_not_delay_the_others(fresh_bus: Bus) -> None
             await gate.wait()
         done.append(delivery.transfer_id)
 
-    await fresh_bus.publish_all([Outgoing(subjects.event("slow"), b"") for _ in range(3)])
-    await fresh_bus.publish_all([Outgoing(subjects.event(f"t{n}"), b"") for n in range(20)])
+    await fresh_bus.publish_all([Outgoing(subjects.event("slow", "gateway"), b"") for _ in range(3)])
+    await fresh_bus.publish_all([Outgoing(subjects.event(f"t{n}", "gateway"), b"") for n in range(20)])
     async with Worker(fresh_bus, "coordinator", handle, jobs=2, keyed=True, progress=False):
         await until(lambda: len(done) == 20)
         assert "slow" not in done
@@ -181,7 +185,7 @@ async def test_a_queued_message_is_not_redelivered(fresh_bus: Bus) -> None:
         calls.append((delivery.data, delivery.delivery_count))
         await asyncio.sleep(0.8 * ACK_WAIT_S)
 
-    await fresh_bus.publish_all([Outgoing(subjects.event("t1"), b"%d" % n) for n in range(4)])
+    await fresh_bus.publish_all([Outgoing(subjects.event("t1", "gateway"), b"%d" % n) for n in range(4)])
     async with Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True):
         await settled(fresh_bus, "coordinator", 6)
     assert calls == [(b"0", 1), (b"1", 1), (b"2", 1), (b"3", 1)]
@@ -218,7 +222,7 @@ async def test_a_retryable_error_is_redelivered_after_its_delay(fresh_bus: Bus) 
         if delivery.delivery_count < 3:
             raise RetryableError("not yet", after_s=0.3)
 
-    await fresh_bus.publish(subjects.event("t1"), b"")
+    await fresh_bus.publish(subjects.event("t1", "gateway"), b"")
     counting = CountingHandler(handle)
     async with Worker(fresh_bus, "coordinator", counting, jobs=1):
         await settled(fresh_bus, "coordinator")
@@ -263,7 +267,13 @@ async def test_a_message_that_always_fails_is_dead_lettered_with_its_cause(
             (dead,) = await dead_letters(bus, "t1")
     assert tries == [1, 2, 3]
     assert dead.pop("cause").startswith(cause)
-    assert dead == {"subject": "warmxfer.t1.do.gateway", "seq": seq, "tries": 3, "consumer": "gateway"}
+    assert dead == {
+        "subject": subjects.work_queue("t1", "gateway"),
+        "seq": seq,
+        "tries": 3,
+        "consumer": "gateway",
+        "stream": "WARMXFER_CORE",
+    }
     ((notified_id, notified_cause),) = notified
     assert notified_id == "t1"
     assert notified_cause.startswith(cause)
@@ -278,7 +288,7 @@ async def test_dead_letter_skips_retries(fresh_bus: Bus) -> None:
         tries.append(delivery.delivery_count)
         raise DeadLetter("not JSON")
 
-    await fresh_bus.publish(subjects.event("t1"), b"\xff")
+    await fresh_bus.publish(subjects.event("t1", "gateway"), b"\xff")
     async with Worker(fresh_bus, "coordinator", handle, jobs=1):
         await settled(fresh_bus, "coordinator")
     assert tries == [1]
@@ -295,7 +305,7 @@ async def test_a_poison_message_does_not_block_others(fresh_bus: Bus) -> None:
         done.append(delivery.data)
 
     bodies = [b"poison" if n % 50 == 0 else b"%d" % n for n in range(200)]
-    await fresh_bus.publish_all([Outgoing(subjects.event("t1"), body) for body in bodies])
+    await fresh_bus.publish_all([Outgoing(subjects.event("t1", "gateway"), body) for body in bodies])
     started = time.monotonic()
     async with Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True):
         await until(lambda: len(done) == 196)
@@ -313,8 +323,8 @@ async def test_a_message_on_a_hostile_subject_is_dead_lettered(fresh_bus: Bus) -
     transport = fresh_bus._connection.client._transport
     assert transport is not None
     for id in (b"\xff\xfe", b"a\xc2\xa0b", b"x" * 100, b"+14155550123"):
-        transport.write(b"PUB warmxfer." + id + b".event 0\r\n\r\n")
-    await fresh_bus.publish(subjects.event("good"), b"")
+        transport.write(b"PUB warmxfer." + id + b".cancel 0\r\n\r\n")
+    await fresh_bus.publish(subjects.event("good", "gateway"), b"")
     notified: list[Delivery] = []
     not_called: list[Delivery] = []
 
@@ -347,7 +357,7 @@ async def test_a_stored_status_header_is_not_read_as_the_brokers_status(fresh_bu
     async def handle(delivery: Delivery) -> None:
         done.append(delivery.headers["Status"])
 
-    await fresh_bus.publish(subjects.event("t1"), b"", headers={"Status": "409"})
+    await fresh_bus.publish(subjects.event("t1", "gateway"), b"", headers={"Status": "409"})
     async with Worker(fresh_bus, "coordinator", handle, jobs=1):
         await settled(fresh_bus, "coordinator")
     assert done == ["409"]
@@ -363,7 +373,7 @@ async def test_a_message_that_crashes_its_worker_is_dead_lettered(fresh_server: 
 
     async with await Bus.connect(settings, name="test") as bus:
         await bus.ensure()
-        await bus.publish(subjects.event("t1"), b"")
+        await bus.publish(subjects.event("t1", "gateway"), b"")
         for tries in range(1, 5):
             dying = await Bus.connect(settings, name="dying")
             worker = Worker(dying, "coordinator", die, jobs=1)
@@ -389,7 +399,7 @@ async def test_a_failed_dead_letter_callback_is_repeated(fresh_bus: Bus) -> None
         if len(notified) == 1:
             raise RetryableError("later")
 
-    await fresh_bus.publish(subjects.event("t1"), b"")
+    await fresh_bus.publish(subjects.event("t1", "gateway"), b"")
     async with Worker(fresh_bus, "coordinator", handle, jobs=1, on_dead_letter=on_dead):
         await settled(fresh_bus, "coordinator", 8)
     assert notified == [1, 2]
@@ -407,7 +417,7 @@ async def test_stopping_lets_running_handlers_end_and_returns_the_rest_at_once(f
     async def handle_later(delivery: Delivery) -> None:
         later.append((delivery.data, delivery.delivery_count))
 
-    await fresh_bus.publish_all([Outgoing(subjects.event("t1"), b"%d" % n) for n in range(4)])
+    await fresh_bus.publish_all([Outgoing(subjects.event("t1", "gateway"), b"%d" % n) for n in range(4)])
     worker = Worker(fresh_bus, "coordinator", handle, jobs=1, keyed=True)
     await worker.start()
     await until(lambda: worker.in_flight == 4)
@@ -461,7 +471,8 @@ async def test_a_killed_broker_loses_no_message(fresh_server: EmbeddedServer, fr
         for part in range(3):
             batch = bodies[part * 200 : part * 200 + 200]
             await fresh_bus.publish_all(
-                [Outgoing(subjects.event(f"t{n % 20}"), body) for n, body in enumerate(batch)], deadline_s=15
+                [Outgoing(subjects.event(f"t{n % 20}", "gateway"), body) for n, body in enumerate(batch)],
+                deadline_s=15,
             )
             await asyncio.sleep(0.1)
             await restart(fresh_server, kill=True)
@@ -504,7 +515,8 @@ class OneMessageBus:
 
     def deliver(self, seq: int) -> None:
         assert self.worker is not None
-        self.worker.accept(ConsumerMessage(subjects.event(f"t{seq}"), b"", {}, seq, 0.0, 1, ""))
+        subject = subjects.event(f"t{seq}", "gateway")
+        self.worker.accept(ConsumerMessage(subject, b"", {}, seq, 0.0, 1, "", "events-0"))
 
     async def ack(self, message: ConsumerMessage) -> None:
         pass
@@ -537,7 +549,10 @@ async def test_ten_thousand_messages_leave_no_task_and_no_queued_item() -> None:
         await bus.ensure()
         for start in range(0, count, 1_000):
             await bus.publish_all(
-                [Outgoing(subjects.event(f"t{n}"), b"x" * 100) for n in range(start, start + 1_000)],
+                [
+                    Outgoing(subjects.event(f"t{n}", "gateway"), b"x" * 100)
+                    for n in range(start, start + 1_000)
+                ],
                 deadline_s=15,
             )
         before = len(asyncio.all_tasks())
@@ -548,7 +563,8 @@ async def test_ten_thousand_messages_leave_no_task_and_no_queued_item() -> None:
                 await asyncio.sleep(0.01)
             await settled(bus, "coordinator")
             assert (len(worker._queue), worker._queue.ready, worker.in_flight) == (0, False, 0)
-        assert most <= before + 64 + 4
+        # Each consumer has the task of its subscription, and at times one that looks after it.
+        assert most <= before + 64 + 2 * len(consumers_of("coordinator")) + 4
         assert len(asyncio.all_tasks()) == before
 
 

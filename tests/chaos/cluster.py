@@ -16,7 +16,7 @@ from nats.js import JetStreamContext
 
 from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus.subjects import CORE, STREAMS
 
 from .report_row import Row
 from .scenario import Scenario, open_scenario
@@ -39,11 +39,11 @@ class Cluster:
         self.url = ",".join(server.url for server in servers.values())
 
     async def leader(self) -> str:
-        """Return the name of the stream's leader. Waits until there is one."""
+        """Return the name of the leader of the coordinator's stream. Waits until there is one."""
         async with self._jetstream() as js, asyncio.timeout(READY_TIMEOUT_S):
             while True:
                 try:
-                    cluster = (await js.stream_info(STREAM)).cluster
+                    cluster = (await js.stream_info(CORE)).cluster
                     if cluster and cluster.leader:
                         return cluster.leader
                 except Error:
@@ -123,12 +123,15 @@ async def _longest_gap(scenario: Scenario) -> float:
 
 
 async def _caught_up(js: JetStreamContext) -> bool:
-    try:
-        cluster = (await js.stream_info(STREAM)).cluster
-    except Error:
-        return False
-    peers = cluster.replicas or [] if cluster else []
-    return len(peers) == NODES - 1 and all(peer.current and not peer.offline for peer in peers)
+    for stream in STREAMS:
+        try:
+            cluster = (await js.stream_info(stream)).cluster
+        except Error:
+            return False
+        peers = cluster.replicas or [] if cluster else []
+        if len(peers) != NODES - 1 or not all(peer.current and not peer.offline for peer in peers):
+            return False
+    return True
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from nats.js.errors import APIError
 from tests.e2e.stack_fixture import Call
 from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer, Outgoing
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus.subjects import EVENTS
 from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.schemas import Outcome, WarmxferError
 
@@ -141,7 +141,7 @@ async def _fill_stream(url: str) -> None:
 
 async def _purge(url: str) -> None:
     connection = await nats.connect(url)
-    await connection.jetstream().purge_stream(STREAM, subject=FILL_SUBJECT)
+    await connection.jetstream().purge_stream(EVENTS, subject=FILL_SUBJECT)
     await connection.close()
 
 

@@ -30,8 +30,16 @@ Flood = Callable[[int, list[str]], tuple[str, bytes]]
 """Returns subject and body of message `n`; the list holds the ids of running transfers."""
 
 
-def _garbage(kind: str) -> Flood:
-    return lambda n, ids: (f"warmxfer.{_id(n, ids)}.{kind}", BROKEN)
+def _garbage(subject: Callable[[str], str]) -> Flood:
+    return lambda n, ids: (subject(_id(n, ids)), BROKEN)
+
+
+def _event(id: str) -> str:
+    return subjects.event(id, "gateway")
+
+
+def _work(role: str) -> Callable[[str], str]:
+    return lambda id: subjects.work_queue(id, role)
 
 
 def _id(n: int, ids: list[str]) -> str:
@@ -42,15 +50,15 @@ def _id(n: int, ids: list[str]) -> str:
 FLOODS: dict[str, Flood] = {
     "garbage requests": lambda n, ids: (f"warmxfer.flood-r-{n}.request", BROKEN),
     "requests with ids that are not allowed": lambda n, ids: (f"warmxfer.bad!{n}.request", b"{}"),
-    "garbage events": _garbage("event"),
-    "garbage cancels": _garbage("cancel"),
-    "garbage timeouts": _garbage("timeout"),
-    "garbage for the summarizer": _garbage("do.summarizer"),
-    "garbage for the gateway": _garbage("do.gateway"),
-    "garbage for the briefing agent": _garbage("do.briefing"),
-    "events of an unknown type": lambda n, ids: (f"warmxfer.{_id(n, ids)}.event", UNKNOWN),
-    "commands of an unknown type": lambda n, ids: (f"warmxfer.{_id(n, ids)}.do.gateway", UNKNOWN),
-    "events of no transfer": lambda n, ids: (f"warmxfer.flood-e-{n}.event", encode(SupervisorReady())),
+    "garbage events": _garbage(_event),
+    "garbage cancels": _garbage(subjects.cancel),
+    "garbage timeouts": _garbage(subjects.timeout),
+    "garbage for the summarizer": _garbage(_work("summarizer")),
+    "garbage for the gateway": _garbage(_work("gateway")),
+    "garbage for the briefing agent": _garbage(_work("briefing")),
+    "events of an unknown type": lambda n, ids: (_event(_id(n, ids)), UNKNOWN),
+    "commands of an unknown type": lambda n, ids: (_work("gateway")(_id(n, ids)), UNKNOWN),
+    "events of no transfer": lambda n, ids: (_event(f"flood-e-{n}"), encode(SupervisorReady())),
     "cancels of no transfer": lambda n, ids: (f"warmxfer.flood-c-{n}.cancel", encode(CancelRequest())),
 }
 

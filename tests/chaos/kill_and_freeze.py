@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from tests.e2e.stack_fixture import Call
 from tests.testkit.nats_server import restart
-from warmxfer.bus.stream import CONSUMERS
+from warmxfer.bus.consumer_table import CONSUMERS
 
 from .pause import frozen
 from .people import hang_up
@@ -22,7 +22,7 @@ FROZEN_LONG = ("coordinator", "gateway")
 BROKER_DOWN_S = (30.0, 60.0)
 """Longer than a session's lease (20 s by default) and the release together."""
 LEASE_S = 4.0
-QUEUES_THAT_EMPTY = frozenset(CONSUMERS) - {"briefing"}
+QUEUES_THAT_EMPTY = frozenset(spec.role for spec in CONSUMERS.values()) - {"briefing"}
 """Without briefing: it acknowledges a message only at the end of the consultation."""
 
 FaultAction = Callable[[Scenario, list[Call]], Awaitable[None]]

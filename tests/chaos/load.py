@@ -158,7 +158,7 @@ async def f18() -> AsyncIterator[Row]:
             await asyncio.sleep(place * FLOOD_S / FLOOD)
             return await scenario.driver.begin(caller, READY, **PATIENCE)
 
-        publish_poison = scenario.bus.publish("warmxfer.poisoned.event", POISON)
+        publish_poison = scenario.bus.publish(subjects.event("poisoned", "gateway"), POISON)
         calls, _ = await asyncio.gather(
             asyncio.gather(*(request(place, caller) for place, caller in enumerate(callers))), publish_poison
         )

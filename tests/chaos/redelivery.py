@@ -26,10 +26,12 @@ from .cloud import LEAVES_ON_HOLD
 from .report_row import Row
 from .scenario import Scenario, open_scenario
 
-EVERYTHING = "warmxfer.>"
+EVERYTHING = "wx.>"
+"""What the actors read, in each stream."""
+SESSION = "session"
 MAX_READ = 100_000
 POLL_S = 0.02
-TRIGGER_KINDS = ("request", "cancel", "event", "timeout", "do")
+TRIGGER_KINDS = ("request", "cancel", "event", "timeout", "do", SESSION)
 
 REDELIVERY_S = 0.2
 MAX_COPIES = 5
@@ -91,10 +93,10 @@ class Redeliverer:
         self._bus = bus
         self._delays = delays
         self._messages: list[Stored] = []
-        self._own_seqs: set[int] = set()
+        self._own: set[tuple[str, int]] = set()
         self._due: list[tuple[float, int, Stored]] = []
         self._places = itertools.count()
-        self._read_to = 0
+        self._read_to = dict.fromkeys(subjects.STREAMS, 0)
 
     @asynccontextmanager
     async def redelivering(self) -> AsyncIterator[None]:
@@ -119,28 +121,43 @@ class Redeliverer:
             await asyncio.sleep(POLL_S)
 
     async def _read_new(self) -> None:
-        for stored in await self._bus.history(EVERYTHING, MAX_READ, after=self._read_to):
-            self._read_to = stored.seq
-            if stored.seq in self._own_seqs or subjects.parse(stored.subject).kind not in TRIGGER_KINDS:
-                continue
-            self.kinds.add(_kind(stored))
-            self._messages.append(stored)
-            for delay_s in self._delays():
-                heapq.heappush(self._due, (time.monotonic() + delay_s, next(self._places), stored))
+        for stream in subjects.STREAMS:
+            for stored in await self._bus.history(
+                EVERYTHING, MAX_READ, after=self._read_to[stream], stream=stream
+            ):
+                self._read_to[stream] = stored.seq
+                if (stream, stored.seq) not in self._own and _subject_kind(stored) in TRIGGER_KINDS:
+                    self._plan(stored)
+
+    def _plan(self, stored: Stored) -> None:
+        self.kinds.add(_kind(stored))
+        self._messages.append(stored)
+        for delay_s in self._delays():
+            heapq.heappush(self._due, (time.monotonic() + delay_s, next(self._places), stored))
 
     async def _publish_due(self, until: float) -> None:
         while self._due and self._due[0][0] <= until:
             await self._publish_again(heapq.heappop(self._due)[2])
 
     async def _publish_again(self, stored: Stored) -> None:
-        self._own_seqs.add(await self._bus.publish(stored.subject, stored.data))
+        subject = stored.subject
+        if (kind := _subject_kind(stored)) in ("request", "cancel"):
+            id = subjects.parse(subject).id
+            subject = subjects.request(id) if kind == "request" else subjects.cancel(id)
+        seq = await self._bus.publish(subject, stored.data)
+        self._own.add((subjects.place_of(subject).stream, seq))
         self.count += 1
+
+
+def _subject_kind(stored: Stored) -> str:
+    """Return the kind of the subject, and `SESSION` for a command to a session."""
+    return SESSION if subjects.is_of_session(stored.subject) else subjects.parse(stored.subject).kind
 
 
 def _kind(stored: Stored) -> str:
     """Return the kind of a message: the kind of its subject, and its type if it has one."""
     message = msgspec.json.decode(stored.data)
-    return f"{subjects.parse(stored.subject).kind} {message.get('type', '')}"
+    return f"{_subject_kind(stored)} {message.get('type', '')}"
 
 
 async def _transfers(scenario: Scenario, redeliverer: Redeliverer) -> list[Call]:

@@ -18,7 +18,8 @@ from tests.e2e.stack_fixture import Call, TransferDriver
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, BusSettings, subjects
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
+from warmxfer.bus.subjects import STREAMS
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import NoticeKind, RetryableError, WarmTransferPhase, decode_phase
@@ -145,8 +146,9 @@ class Scenario:
                 )
                 try:
                     js = connection.jetstream(timeout=5)
-                    last = await _last_seq(js)
-                    while not all([await _has_processed(js, role, last) for role in roles]):
+                    last = await _last_seqs(js)
+                    consumers = [consumer for role in roles for consumer in consumers_of(role)]
+                    while not all([await _has_processed(js, consumer, last) for consumer in consumers]):
                         await asyncio.sleep(POLL_S)
                 finally:
                     await connection.close()
@@ -177,22 +179,23 @@ async def retried(request: Callable[[], Awaitable[T]]) -> T:
                 await asyncio.sleep(RESULT_POLL_S)
 
 
-async def _last_seq(js: JetStreamContext) -> int:
-    """Return the number of the newest message. Waits until the broker replies."""
+async def _last_seqs(js: JetStreamContext) -> dict[str, int]:
+    """Return the number of the newest message of each stream. Waits until the broker replies."""
     while True:
         try:
-            return (await js.stream_info(STREAM)).state.last_seq
+            return {stream: (await js.stream_info(stream)).state.last_seq for stream in STREAMS}
         except Error:
             await asyncio.sleep(POLL_S)
 
 
-async def _has_processed(js: JetStreamContext, role: str, last: int) -> bool:
+async def _has_processed(js: JetStreamContext, consumer: str, last: dict[str, int]) -> bool:
+    stream = CONSUMERS[consumer].stream
     try:
-        found = await js.consumer_info(STREAM, role)
+        found = await js.consumer_info(stream, consumer)
     except Error:
         return False
     waiting = (found.num_pending or 0) + (found.num_ack_pending or 0)
-    return waiting == 0 or (found.ack_floor is not None and found.ack_floor.stream_seq >= last)
+    return waiting == 0 or (found.ack_floor is not None and found.ack_floor.stream_seq >= last[stream])
 
 
 def rooms(callers: Sequence[PlacedCall | Call]) -> list[str]:

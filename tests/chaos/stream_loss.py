@@ -23,7 +23,8 @@ from pathlib import Path
 import nats
 
 from tests.e2e.stack_fixture import Call
-from warmxfer.bus.stream import CONSUMERS, STREAM
+from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
+from warmxfer.bus.subjects import STREAMS
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import ROLES, PlacedCall
 from warmxfer.schemas import RetryableError, participant_ids
@@ -56,6 +57,8 @@ The column `muted` also counts a caller in the wrong room. Such a caller may sta
 never moved, and their AI has left since. `_still_held` shows that no caller is muted.
 """
 
+CONSUMER_ROLES = tuple(dict.fromkeys(spec.role for spec in CONSUMERS.values()))
+
 Loss = Callable[[Scenario], Awaitable[None]]
 
 
@@ -64,8 +67,8 @@ async def f5() -> AsyncIterator[Row]:
     yield await _old_copy()
     for struck, lose in LOSSES.items():
         yield await _stream_lost(struck, lose)
-    for consumer in CONSUMERS:
-        yield await _consumer_lost(consumer)
+    for role in CONSUMER_ROLES:
+        yield await _consumers_lost(role)
 
 
 async def _old_copy() -> Row:
@@ -99,16 +102,22 @@ async def _stream_lost(struck: str, lose: Loss) -> Row:
     return row
 
 
-async def _consumer_lost(consumer: str) -> Row:
-    row = Row("F5", f"consumer {consumer} deleted")
+async def _consumers_lost(role: str) -> Row:
+    consumers = consumers_of(role)
+    row = Row("F5", f"{_several(len(consumers), 'consumer')} of the {role} deleted")
     async with _scenario(row) as scenario:
         (caller,) = await scenario.driver.callers(1)
         async with at_every_phase(scenario, row) as calls:
-            await _api(scenario, f"CONSUMER.DELETE.{STREAM}.{consumer}")
+            for consumer in consumers:
+                await _api(scenario, f"CONSUMER.DELETE.{CONSUMERS[consumer].stream}.{consumer}")
             new = await _goes_on(scenario, row, caller)
             await scenario.check_transfers(row, [*calls, *new])
         row.all_complete()
     return row
+
+
+def _several(count: int, what: str) -> str:
+    return what if count == 1 else f"{count} {what}s"
 
 
 @asynccontextmanager
@@ -135,18 +144,28 @@ async def _empty_disk(scenario: Scenario) -> None:
     await _restore(scenario, None)
 
 
-async def _delete_stream(scenario: Scenario) -> None:
-    await _api(scenario, f"STREAM.DELETE.{STREAM}")
+async def _delete_streams(scenario: Scenario) -> None:
+    for stream in STREAMS:
+        await _api(scenario, f"STREAM.DELETE.{stream}")
 
 
-async def _purge_stream(scenario: Scenario) -> None:
-    await _api(scenario, f"STREAM.PURGE.{STREAM}")
+async def _purge_streams(scenario: Scenario) -> None:
+    for stream in STREAMS:
+        await _api(scenario, f"STREAM.PURGE.{stream}")
+
+
+def _delete(stream: str) -> Loss:
+    async def delete(scenario: Scenario) -> None:
+        await _api(scenario, f"STREAM.DELETE.{stream}")
+
+    return delete
 
 
 LOSSES: dict[str, Loss] = {
     "the broker back on an empty disk": _empty_disk,
-    "the stream deleted": _delete_stream,
-    "the stream purged": _purge_stream,
+    "every stream deleted": _delete_streams,
+    "every stream purged": _purge_streams,
+    **{f"{stream} deleted": _delete(stream) for stream in STREAMS},
 }
 
 

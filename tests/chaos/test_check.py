@@ -9,7 +9,7 @@ import pytest
 
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import TransferHistory
-from warmxfer.bus import Stored
+from warmxfer.bus import Stored, subjects
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
 from .check import count_by_column, history_violations, is_clean
@@ -129,7 +129,7 @@ def test_a_broken_invariant_is_counted_in_its_column(
 
 TOO_NEW = {
     "seq": 7,
-    "subject": "warmxfer.t.event",
+    "subject": subjects.event("t", "gateway"),
     "cause": "Record 5 cannot be continued: its stage is unknown",
 }
 

@@ -19,9 +19,10 @@ def broker_report(
     messages: int | None = 7,
     server_time: float | None = 100.0,
     running: Counter[str] = NONE_RUNNING,
+    missing_streams: tuple[str, ...] = (),
     **queues: ConsumerBacklog | None,
 ) -> BrokerReport:
-    return BrokerReport("2.15.1", server_time, messages, 1, queues, running)
+    return BrokerReport("2.15.1", server_time, messages, 1, queues, missing_streams, running)
 
 
 @pytest.mark.parametrize(
@@ -45,15 +46,16 @@ def test_a_role_is_running_if_a_process_answers_or_pulls(
 ) -> None:
     """A process that crashed with an active task does not count as running."""
     stream, found = stream_findings(broker_report(gateway=queue, running=running))
-    assert (stream.state, stream.sentence) == ("ok", "The stream holds 7 messages on 1 replica.")
+    assert (stream.state, stream.sentence) == ("ok", "The streams hold 7 messages on 1 replica.")
     assert (found.about, found.state, found.sentence) == ("gateway", state, sentence)
 
 
-def test_a_broker_without_the_stream_is_a_fault() -> None:
-    (found,) = stream_findings(broker_report(messages=None))
+def test_a_broker_without_a_stream_is_a_fault() -> None:
+    (found,) = stream_findings(broker_report(messages=None, missing_streams=("WARMXFER_IN", "WARMXFER_CORE")))
     assert found.state == "wrong"
     assert found.sentence == (
-        "The stream does not exist yet; start a coordinator with `warmxfer run coordinator`."
+        "These streams do not exist yet: WARMXFER_IN, WARMXFER_CORE; "
+        "start a coordinator with `warmxfer run coordinator`."
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.testkit.provider_sandbox import seen_late
+from tests.testkit.stored import stored_of
 from warmxfer.bus import Bus, Unavailable, subjects
 from warmxfer.client import (
     Client,
@@ -152,7 +153,7 @@ async def test_an_invalid_request_is_refused_with_one_sentence_and_not_published
         await client.request(bad, id=transfer_id)
     with pytest.raises(InvalidRequest, match=r"^id is 'a\.b'; use 1 to 64 of"):
         await client.request(REQUEST, id="a.b")
-    assert await bus.history(subjects.all_of(transfer_id), 10) == []
+    assert await stored_of(bus, transfer_id) == []
 
 
 async def test_phases_are_yielded_from_the_start_in_order_without_repeats(

@@ -141,7 +141,7 @@ async def test_a_replayed_webhook_is_one_event(
         forged = await gateway.post(path, content=webhook.body + b" ", headers=headers)
     assert [answer.json()["status"] for answer in condition] == ["taken"] * 3
     assert forged.status_code == 401
-    [stored] = await bus.history(subjects.event(transfer_id), 10)
+    [stored] = await bus.history(subjects.event(transfer_id, "gateway"), 10)
     fact = decode_event(stored.data)
     assert isinstance(fact, SupervisorCallEnded)
     assert (fact.call_id, fact.attempt, fact.cause) == (call_id, 1, CallCause.HUNG_UP)

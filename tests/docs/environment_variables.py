@@ -1,7 +1,7 @@
 """The environment variables that the code reads, found in its source and by running it.
 
 A variable is *read* if a string of the source is exactly its name. It is *mentioned* if a longer string
-contains its name (an error sentence, a docstring).
+contains its name (an error sentence, a docstring). The names of the streams are no variables.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+
+from warmxfer.bus.subjects import STREAMS
 
 from .pages import ROOT
 
@@ -55,4 +57,5 @@ def _names() -> list[tuple[str, bool, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         for found in NAME.finditer(node.value)
+        if found[0] not in STREAMS
     ]

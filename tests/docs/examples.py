@@ -16,6 +16,7 @@ from typing import Any, get_args
 import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
+from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import StoredRecord
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.bus import subjects
@@ -51,9 +52,9 @@ from .pages import DOCS, Block, Section, read_page
 PROTOCOL, INTERNALS = "protocol.md", "internals.md"
 Decode = Callable[[bytes], Any]
 
-_SUBJECT = re.compile(r"`(warmxfer\.[^`]+)`")
+_SUBJECT = re.compile(r"`((?:warmxfer|wx)\.[^`]+)`")
 _REPLY = "The reply"
-_FIELD = re.compile(r"`(\w+)` of `warmxfer\.")
+_FIELD = re.compile(r"`(\w+)` of `wx\.")
 _ONLY_IN_LOG = ("TransferRequested", "TransferRefused", "TransferBroken", "CancelRequested")
 
 
@@ -65,6 +66,7 @@ class DeadLetterBody(msgspec.Struct, forbid_unknown_fields=True):
     cause: str
     tries: int
     consumer: str
+    stream: str
     count: int = 1
 
 
@@ -140,16 +142,17 @@ DECODERS: Mapping[str, Decode] = {
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),
     "do.briefing": _one_of(decode_command, ToBriefing),
-    "do.hosted": _one_of(decode_command, ToBriefing),
-    "do.primary": _one_of(decode_command, ToPrimary),
     "do.consult": _one_of(decode_command, ToConsult),
+    "session.primary": _one_of(decode_command, ToPrimary),
+    "session.briefing": _one_of(decode_command, ToBriefing),
+    "session.lock": _as(CallerLock),
     "timer": _one_of(decode_event, DeadlinePassed),
     "intent": _as(ClaimRecord),
-    "claim": _as(CallerLock),
     "ask.history": _as(HistoryQuery),
     "ask.summary": _as(SummaryQuery),
     "ask.token": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
+    "presence": _as(CoordinatorPresence),
 }
 REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,

@@ -12,6 +12,7 @@ from warmxfer.actors.coordinator.inbound_events import decode_trigger
 from warmxfer.actors.coordinator.state_machine import SetTimer
 from warmxfer.bus import DeadLetter, Delivery, subjects
 from warmxfer.bus.dead_letters import dead_letter, describe_error, summary
+from warmxfer.bus.partition import partition_of
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -112,20 +113,32 @@ def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
         "refund-4417",
         "cancel",
         "",
-        "warmxfer.refund-4417.cancel",
+        subjects.place_of(subjects.cancel("refund-4417")).subject,
         b'{"reason": 5}',
         4711,
         1_781_532_000.0,
         1,
         {},
+        f"requests-{partition_of('refund-4417')}",
     )
     with pytest.raises(DeadLetter) as failure:
         decode_trigger(delivery)
-    flood = Delivery("x-9813", "event", "", "warmxfer.x-9813.event", b"{", 14_813, 1_781_532_000.0, 1, {})
+    flood = Delivery(
+        "x-9813",
+        "event",
+        "",
+        subjects.event("x-9813", "gateway"),
+        b"{",
+        14_813,
+        1_781_532_000.0,
+        1,
+        {},
+        f"events-{partition_of('x-9813')}",
+    )
     cause = "DeadLetter: The message on event is not a warmxfer event: JSON is malformed"
     written = [
-        dead_letter(delivery, describe_error(failure.value), "coordinator"),
-        summary(flood, cause, "coordinator", 1_873),
+        dead_letter(delivery, describe_error(failure.value)),
+        summary(flood, cause, 1_873),
     ]
     shown = [(each.subject, each.message) for each in examples() if each.subject_name == "dead"]
     bodies = [msgspec.json.decode(message.data, type=DeadLetterBody) for message in written]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from warmxfer.bus import Bus, BusSettings
+from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.schemas import Outcome
 
 from .conftest import TIME_SCALE
@@ -31,7 +31,11 @@ async def test_no_private_value_is_in_a_log_line_or_a_subject() -> None:
         assert (await declined.result()).outcome is Outcome.DECLINED
         assert (await refused.result()).outcome is Outcome.INVALID_REQUEST
         async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="look") as bus:
-            names = {each.subject for each in await bus.history("warmxfer.>", 10_000)}
+            names = {
+                each.subject
+                for stream in subjects.STREAMS
+                for each in await bus.history(">", 10_000, stream=stream)
+            }
         await driver.stack.stop("primary")
         logs = {
             path.name: path.read_text(errors="replace")
@@ -48,4 +52,5 @@ async def test_no_private_value_is_in_a_log_line_or_a_subject() -> None:
     for name, text in logs.items():
         found = [canary for canary in canaries if canary in text]
         assert not found, f"{name} contains {found}"
+    assert {"warmxfer", "wx"} == {name.partition(".")[0] for name in names}
     assert not [name for name in names if any(canary in name for canary in canaries)]

@@ -12,6 +12,7 @@ import httpx
 import nats
 import pytest
 
+from warmxfer.bus import subjects
 from warmxfer.cli.local_stack.stack import ROLES
 from warmxfer.schemas import Outcome, RetryableError, WarmTransferPhase, participant_ids
 
@@ -77,7 +78,8 @@ async def test_a_lost_stream_leaves_no_caller_leg_or_agent_behind_and_new_transf
         lost = await begin(driver, supervisor=SLOW_TO_SAY_YES, briefing_timeout_s=300)
         await lost.until(WarmTransferPhase.BRIEFING_STARTED)
         connection = await nats.connect(driver.stack.nats_url)
-        await connection.request("$JS.API.STREAM.DELETE.WARMXFER", timeout=5)
+        for stream in subjects.STREAMS:
+            await connection.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=5)
         await connection.close()
         new = await begin(driver)
         await asyncio.wait_for(new.until(WarmTransferPhase.CALLER_ON_HOLD), PATIENCE_S)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.testkit.stored import stored_of
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import LocalStack
 
@@ -136,7 +137,7 @@ async def test_a_wrong_request_fails_with_its_sentence_and_sends_no_command(
     assert says in detail
     assert detail.endswith(remedy)
     async with await Bus.connect(BusSettings(url=quiet_stack.nats_url), name="look") as bus:
-        stored = [subjects.parse(each.subject).kind for each in await bus.history(subjects.all_of(id), 50)]
+        stored = [subjects.parse(each.subject).kind for each in await stored_of(bus, id)]
     assert sorted(stored) == ["log", "phase", "request", "result"], "a command went out"
     assert await requests_of(quiet_stack) == before
 

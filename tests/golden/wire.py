@@ -20,12 +20,15 @@ import msgspec
 
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
+from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
 from warmxfer.actors.gateway.handlers import dial, rescue, return_caller
 from warmxfer.actors.runtime import exit_codes
 from warmxfer.bus import BusSettings, dead_letters, stream, subjects
+from warmxfer.bus.consumer_table import CONSUMERS
+from warmxfer.bus.consumers import consumer_definition
 from warmxfer.bus.messages import Delivery
 from warmxfer.schemas import (
     AnyCommand,
@@ -81,6 +84,7 @@ KEPT = {
     StoredRecord: "record",
     StoredTransfer: "transfer",
     CallerLock: "claim",
+    CoordinatorPresence: "presence",
     at_most_once.ClaimRecord: "intent",
     at_most_once.EffectEnd: "intent.ended",
 }
@@ -134,8 +138,11 @@ def internal() -> Wire:
         "dead letter": _dead_letter(),
         "values": values(INTERNAL_VALUES),
         "subjects": _subjects(public=False),
-        "stream": {"layout": stream.LAYOUT, **_flat(stream.stream_definition(settings))},
-        "consumers": _flat(stream.consumer_definitions(settings)),
+        "stream": {
+            "layout": stream.LAYOUT,
+            **_flat({name: stream.stream_definition(name, settings) for name in subjects.STREAMS}),
+        },
+        "consumers": _flat({name: consumer_definition(name, settings) for name in CONSUMERS}),
         "names": _names(),
     }
 
@@ -156,15 +163,35 @@ def _structs(module: ModuleType) -> list[type[msgspec.Struct]]:
 
 
 def _subjects(*, public: bool) -> dict[str, str]:
-    rows = (row for row in subjects.SUBJECTS if (row.filter.split(".", 2)[2] in PUBLIC_KINDS) is public)
-    return {row.filter: "stored" if row.captured else "never stored" for row in rows}
+    rows = (row for row in subjects.SUBJECTS if _is_public(row) is public)
+    return {row.filter: _storing(row, public=public) for row in rows}
+
+
+def _is_public(row: subjects.SubjectSpec) -> bool:
+    return row.filter.startswith("warmxfer.") and row.filter.split(".", 2)[2] in PUBLIC_KINDS
+
+
+def _storing(row: subjects.SubjectSpec, *, public: bool) -> str:
+    """Return whether a subject is stored, and for the actors in which stream."""
+    if not row.captured:
+        return "never stored"
+    return "stored" if public else f"stored in {row.stream}"
 
 
 def _dead_letter() -> dict[str, Any]:
     delivery = Delivery(
-        "ID", "event", "", "warmxfer.ID.event", b"", seq=7, at=0.0, delivery_count=1, headers={}
+        "ID",
+        "event",
+        "",
+        subjects.event("ID", "gateway"),
+        b"",
+        seq=7,
+        at=0.0,
+        delivery_count=1,
+        headers={},
+        consumer="gateway",
     )
-    message = dead_letters.dead_letter(delivery, "CAUSE", "CONSUMER")
+    message = dead_letters.dead_letter(delivery, "CAUSE")
     fields: dict[str, Any] = json.loads(message.data)
     types = {f"body.{name}": type(value).__name__ for name, value in fields.items()}
     return {"message id": message.msg_id, **types}

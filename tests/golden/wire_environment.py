@@ -17,6 +17,8 @@ MAPPINGS = {"env", "environ"}
 
 NOT_SETTINGS = {"PATH", "UV"}
 """Variables that are read only to print the command that the user typed."""
+STREAMS = {"WARMXFER_IN", "WARMXFER_EVENTS", "WARMXFER_CORE"}
+"""Names of streams, which look like variables."""
 
 
 @cache
@@ -48,7 +50,7 @@ def named(modules: list[ast.Module]) -> set[str]:
     """Return all strings in the source that are a name of our variables, read or not."""
     nodes = (node for module in modules for node in ast.walk(module))
     texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return {text for text in texts if OURS.fullmatch(text)}
+    return {text for text in texts if OURS.fullmatch(text) and text not in STREAMS}
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@
     plan.py              what a seed stands for: callers, supervisors, transfers
     faults.py            the fault classes, and when one strikes
     fault_schedule.py    faults by the clock: outages, crashes, stalls, poison
-    stream.py            the broker: its stream and its timers
+    streams.py           the broker: its streams
+    stream.py            one stream and its timers
     consumer.py          a durable consumer: pulls, heartbeats, redelivery
     jetstream_api.py     its management requests and reads
     sim_broker.py        its subjects: subscriptions, requests, what is stored

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.testkit.transfer_history import transfer_of
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.timeouts import guard_return_s
-from warmxfer.bus import subjects
-from warmxfer.bus.stream import CONSUMERS
+from warmxfer.bus.consumer_table import CONSUMERS
 
 from .provider_checks import LEFT_OVER_CHECKS, PROVIDER_CHECKS
 from .stream_checks import STREAM_CHECKS, longest_life_s
@@ -37,16 +37,16 @@ def longest_clean_up_s(world: World) -> float:
 
 def read_stream(world: World) -> None:
     """Add to each transfer's history what was stored since the last call."""
-    for stored in world.stream.after(world.read_up_to):
-        world.read_up_to = stored.seq
-        history = world.histories.get(subjects.parse(stored.subject).id)
+    for stored in world.streams.after(world.read_up_to):
+        history = world.histories.get(transfer_of(stored))
         if history is not None:
             history.add(stored)
+    world.read_up_to = world.streams.count
 
 
 def is_anything_left(world: World) -> bool:
     """Return whether a message is not yet settled, or something is not yet cleaned up."""
-    consumers = world.stream.consumers
+    consumers = world.streams.consumers
     if any(name not in consumers or consumers[name].unsettled for name in CONSUMERS):
         return True
     read_stream(world)
@@ -65,7 +65,7 @@ def violations(world: World) -> list[str]:
         for sentence in check(world, each)
     ]
     for name in CONSUMERS:
-        consumer = world.stream.consumers.get(name)
+        consumer = world.streams.consumers.get(name)
         if consumer is None:
             found.append(f"{name}: L3: the consumer does not exist")
         elif consumer.unsettled:

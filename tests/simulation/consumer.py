@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from warmxfer.bus.stream import STREAM
+from typing import TYPE_CHECKING, Any
 
 from .sim_client import Headers, SimMsg
 
 if TYPE_CHECKING:
     import asyncio
 
+    from .stream import Stream
     from .world import World
 
 HEARTBEAT: Headers = {"Status": "100", "Description": "Idle Heartbeat"}
@@ -50,10 +49,13 @@ class _Unacknowledged:
 class Consumer:
     """A durable pull consumer with explicit acknowledgement and unlimited redelivery."""
 
-    def __init__(self, world: World, name: str, ack_wait_s: float) -> None:
+    def __init__(self, world: World, stream: Stream, name: str, ack_wait_s: float) -> None:
         self._world = world
+        self._stream = stream
         self._ack_wait_s = ack_wait_s
         self.name = name
+        self.config: dict[str, Any] = {}
+        """Its configuration, as the last `ensure` wrote it."""
         self._ready: deque[int] = deque()
         self._retry: deque[int] = deque()
         self._unacknowledged: dict[int, _Unacknowledged] = {}
@@ -172,10 +174,10 @@ class Consumer:
         self.delivered += 1
         self._newest = max(self._newest, seq)
         self._wait(seq, delivery, self._ack_wait_s)
-        stored = self._world.stream[seq]
+        stored = self._stream[seq]
         self._world.trace.add(self.name, f"delivers {seq} {stored.subject} try {delivery.tries}")
         at_ns = round(stored.at * _US) * 1_000
-        reply = f"$JS.ACK.{STREAM}.{self.name}.{delivery.tries}.{seq}.{self.delivered}.{at_ns}.0"
+        reply = f"$JS.ACK.{self._stream.name}.{self.name}.{delivery.tries}.{seq}.{self.delivered}.{at_ns}.0"
         msg = SimMsg(stored.subject, reply, stored.data, dict(stored.headers))
         self._world.broker.deliver_to(inbox, msg)
 
@@ -220,4 +222,4 @@ class Consumer:
             self._wait(seq, delivery, self._world.faults.between(0.0, self._ack_wait_s))
 
     def _transfer_of(self, seq: int) -> str:
-        return self._world.stream[seq].subject.split(".")[1]
+        return self._stream[seq].subject.split(".")[2]

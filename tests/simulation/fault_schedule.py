@@ -61,7 +61,7 @@ class FaultSchedule:
             self.broker_down = False
             self.reachable.set()
             self.outages[-1].append(self._world.now)
-            self._world.stream.wake()
+            self._world.streams.wake()
 
     def _schedule(self, fault: str) -> None:
         wait_s = self._world.faults.wait_s(fault)
@@ -122,19 +122,19 @@ class FaultSchedule:
 
     def _lose_leader(self) -> None:
         """Let a consumer change its leader: every pull ends, and for a while there is no leader."""
-        consumers = list(self._world.stream.consumers.values())
+        consumers = list(self._world.streams.consumers.values())
         if consumers:
             self._world.faults.record("leader_lost")
             self._world.chance.choice(consumers).lose_leader(self._world.faults.between(*LEADERLESS_S))
 
     def _lose_consumer(self) -> None:
         """Delete a consumer, as an operator may."""
-        names = list(self._world.stream.consumers)
+        names = list(self._world.streams.consumers)
         if names:
             name = self._world.chance.choice(names)
             self._world.faults.record("consumer_lost")
             self._world.trace.add("fault", f"consumer {name} is deleted")
-            self._world.stream.delete_consumer(name)
+            self._world.streams.delete_consumer(name)
 
     def _lose_room_client(self) -> None:
         joined_room_clients = [each for each in self._world.room_clients if not each.process.frozen]
@@ -150,8 +150,8 @@ class FaultSchedule:
         id = self._world.chance.choice(running)
         self._world.faults.record("poison", id)
         subject = self._world.chance.choice(
-            (subjects.event(id), subjects.cancel(id), subjects.work_queue(id, "gateway"))
+            (subjects.event(id, "gateway"), subjects.cancel(id), subjects.work_queue(id, "gateway"))
         )
-        seq, _ = self._world.stream.store(subject, POISON, self._world.token(), None, {})
+        _, seq, _ = self._world.streams.store(subject, POISON, self._world.token())
         self.poisoned.add(subject)
         self.poison.append((id, seq))

@@ -159,7 +159,7 @@ def acknowledge_first(patch: Patch) -> None:
     real = Worker._handle
 
     async def handle(self: Worker, in_flight: Any) -> None:
-        await self._puller.ack(in_flight.message)
+        await self._puller_of(in_flight.message).ack(in_flight.message)
         await asyncio.sleep(PATCHES.random.uniform(0.0, HANDLE_DELAY_S))
         await real(self, in_flight)
 
@@ -170,7 +170,7 @@ def drop_poison(patch: Patch) -> None:
     """Drop an unreadable message without a dead letter."""
 
     async def dead_letter(self: Worker, in_flight: Any, cause: str) -> None:
-        await self._puller.term(in_flight.message)
+        await self._puller_of(in_flight.message).term(in_flight.message)
 
     patch.setattr(Worker, "_dead_letter", dead_letter)
 

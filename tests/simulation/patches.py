@@ -21,7 +21,7 @@ from warmxfer.actors.briefing import actor as briefing_actor
 from warmxfer.actors.gateway import actor as gateway_actor
 from warmxfer.actors.summarizer import actor as summarizer_actor
 from warmxfer.adapters import rooms
-from warmxfer.bus import BrokerClock, dead_letters, nats_client, pull_consumer, worker
+from warmxfer.bus import BrokerClock, dead_letters, nats_client, pull_watch, worker
 
 from .loop import CURRENT
 from .sim_client import SimClient
@@ -97,8 +97,8 @@ def patched() -> Iterator[Patches]:
             if replacement is not None:
                 undo.append((module, name, value))
                 setattr(module, name, replacement)
-    undo.append((pull_consumer, "WATCH_EVERY_S", pull_consumer.WATCH_EVERY_S))
-    pull_consumer.WATCH_EVERY_S = WATCH_EVERY_S
+    undo.append((pull_watch, "WATCH_EVERY_S", pull_watch.WATCH_EVERY_S))
+    pull_watch.WATCH_EVERY_S = WATCH_EVERY_S
     BrokerClock.__init__.__defaults__ = (PATCHES.time.monotonic,)
     try:
         yield PATCHES

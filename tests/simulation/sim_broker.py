@@ -1,23 +1,22 @@
 """The broker between the clients: subscriptions, requests, and the messages that its stream stores.
 
 Subscribers receive a message whether or not it is stored, as measured. The management requests are in
-`jetstream_api.py`, the stream and its consumers in `stream.py` and `consumer.py`.
+`jetstream_api.py`, the streams and their consumers in `streams.py`, `stream.py` and `consumer.py`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from warmxfer.bus import InvalidRequest, StaleWrite, subjects
+from warmxfer.bus import InvalidRequest, StaleWrite
 from warmxfer.bus.messages import MSG_ID
-from warmxfer.bus.stream import STREAM
 
 from .jetstream_api import NO_RESPONDERS, JetStreamApi
 from .sim_client import Headers, SimClient, SimMsg, SimSubscription
 from .stream import matches
+from .streams import about, is_stored
 
 if TYPE_CHECKING:
     from .world import World
@@ -88,7 +87,7 @@ class SimBroker:
             self._api.handle(subject.removeprefix("$JS.API."), data, reply)
         elif subject.startswith("_INBOX."):
             self.deliver(subject, data, headers)
-        elif _is_stored(subject):
+        elif is_stored(subject):
             self._store(client, sent_at, subject, data, reply, headers or {})
         else:
             self._request(subject, data, reply, headers)
@@ -106,7 +105,7 @@ class SimBroker:
         """Send a message to its live subscribers, now and perhaps once more."""
         for subscription in self._subscribers(subject):
             subscription.offer(SimMsg(subject, "", data, None))
-            if self._world.faults.strikes("received_twice", subject.split(".")[1]):
+            if self._world.faults.strikes("received_twice", about(subject)):
                 late_s = self._world.faults.between(0.0, RECEIVED_AGAIN_S)
                 self._world.later(late_s, subscription.offer, SimMsg(subject, "", data, None))
 
@@ -117,10 +116,9 @@ class SimBroker:
     def _store(
         self, client: SimClient, sent_at: float, subject: str, data: bytes, reply: str, headers: Headers
     ) -> None:
-        about = subject.split(".")[1]
         if client.lost_at == sent_at:
             return
-        if self._world.faults.strikes("publish_lost", about):
+        if self._world.faults.strikes("publish_lost", about(subject)):
             # What was sent together is one write to the socket: with a message, all behind it is lost.
             client.lost_at = sent_at
             return
@@ -128,7 +126,7 @@ class SimBroker:
         expected = headers.get(EXPECTED)
         kept = {name: value for name, value in headers.items() if name != EXPECTED}
         try:
-            seq, duplicate = self._world.stream.store(
+            stream, seq, duplicate = self._world.streams.store(
                 subject, data, headers[MSG_ID], None if expected is None else int(expected), kept
             )
         except StaleWrite:
@@ -136,8 +134,8 @@ class SimBroker:
         except InvalidRequest:
             answer = _failure(10054, "message size exceeds maximum allowed")
         else:
-            answer = {"stream": STREAM, "seq": seq, **({"duplicate": True} if duplicate else {})}
-        if reply and not self._world.faults.strikes("ack_lost", about):
+            answer = {"stream": stream, "seq": seq, **({"duplicate": True} if duplicate else {})}
+        if reply and not self._world.faults.strikes("ack_lost", about(subject)):
             self.deliver(reply, msgspec.json.encode(answer))
 
     def _request(self, subject: str, data: bytes, reply: str, headers: Headers | None) -> None:
@@ -154,19 +152,14 @@ class SimBroker:
 
     def _settle(self, subject: str, data: bytes) -> None:
         """Apply an acknowledgement: $JS.ACK.<stream>.<consumer>.<tries>.<seq>.…"""
-        _, _, _, name, _, seq, *_ = subject.split(".")
+        _, _, stream, name, _, seq, *_ = subject.split(".")
         verb, _, options = data.partition(b" ")
         word = _SETTLE[verb]
-        consumer = self._world.stream.consumers.get(name)
-        about = self._world.stream[int(seq)].subject.split(".")[1]
-        lost = word != "progress" and self._world.faults.strikes("settle_lost", about)
+        consumer = self._world.streams.by_name[stream].consumers.get(name)
+        stored = self._world.streams.by_name[stream][int(seq)]
+        lost = word != "progress" and self._world.faults.strikes("settle_lost", about(stored.subject))
         if consumer is not None and not lost:
             consumer.settle(int(seq), word, msgspec.json.decode(options)["delay"] / _NS if options else 0.0)
-
-
-@lru_cache(maxsize=4_096)
-def _is_stored(subject: str) -> bool:
-    return any(matches(each, subject) for each in subjects.STREAM_SUBJECTS)
 
 
 def _key(subject: str) -> str:

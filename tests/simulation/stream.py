@@ -1,4 +1,4 @@
-"""The broker's stream and its timers, as nats-server keeps them. The consumers are in `consumer.py`.
+"""One stream of the broker and its timers, as nats-server keeps them. The consumers are in `consumer.py`.
 
 Invariants:
 - The stream never loses a stored message, also in an outage. Messages are lost only on the way
@@ -9,16 +9,16 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from warmxfer.bus import InvalidRequest, StaleWrite, Stored
+from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.messages import MSG_ID
-from warmxfer.bus.stream import COORDINATOR, DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
-from warmxfer.bus.subjects import ROLES
+from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
 
 from .consumer import Consumer
 
@@ -26,18 +26,22 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
+    from .streams import Streams
     from .world import World
 
 TIMER_LATENESS_S = 0.25
 TIMER_LATE_FAULT_S = 0.95
-TRIGGERS = frozenset({"request", "cancel", "event", "timeout"})
 
 
 class Stream:
     """The messages, numbered from 1. Their `at` is the broker's clock, to the microsecond."""
 
-    def __init__(self, world: World, ack_wait_s: float) -> None:
+    def __init__(
+        self, world: World, streams: Streams, name: str, ack_wait_s: float, *, clustered: bool
+    ) -> None:
         self._world = world
+        self._streams = streams
+        self.name = name
         self._messages: list[Stored | None] = [None]
         self._by_subject: dict[str, list[int]] = {}
         self._ids: dict[str, tuple[int, float]] = {}
@@ -47,8 +51,7 @@ class Stream:
         """Consumers that were created and not deleted."""
         self.written: set[str] = set()
         """Each Msg-Id ever stored, timers included."""
-        self.on_stored: Callable[[Stored], None] = lambda stored: None
-        self.clustered = world.chance.random() < 0.5
+        self.clustered = clustered
         """A cluster checks the id before the expected sequence, a single server after it."""
 
     def __getitem__(self, seq: int) -> Stored:
@@ -97,9 +100,9 @@ class Stream:
         numbers.append(stored.seq)
         self._ids[msg_id] = (stored.seq, now)
         self.written.add(msg_id)
-        self._world.trace.add("stream", f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
+        self._world.trace.add(self.name, f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
         self._update_timers(stored)
-        self.on_stored(stored)
+        self._streams.added(stored)
         self._offer(stored)
         return stored.seq, False
 
@@ -122,10 +125,10 @@ class Stream:
         """Return the consumer `name`. A new one delivers all that is stored for it."""
         consumer = self.consumers.get(name)
         if consumer is None:
-            self._world.trace.add("stream", f"creates consumer {name}")
-            consumer = self.consumers[name] = Consumer(self._world, name, self._ack_wait_s)
+            self._world.trace.add(self.name, f"creates consumer {name}")
+            consumer = self.consumers[name] = Consumer(self._world, self, name, self._ack_wait_s)
             for stored in self.after(0):
-                if _consumer_of(stored.subject) == name:
+                if matches(CONSUMERS[name].filter, stored.subject):
                     consumer.offer(stored.seq)
         return consumer
 
@@ -138,9 +141,9 @@ class Stream:
             consumer.dispatch()
 
     def _offer(self, stored: Stored) -> None:
-        consumer = self.consumers.get(_consumer_of(stored.subject))
-        if consumer is not None:
-            consumer.offer(stored.seq)
+        for name in _consumers_of(self.name, stored.subject):
+            if (consumer := self.consumers.get(name)) is not None:
+                consumer.offer(stored.seq)
 
     def _update_timers(self, stored: Stored) -> None:
         if stored.headers.get("Nats-Schedule-Next") == "purge":
@@ -151,7 +154,7 @@ class Stream:
         self._purge(stored.subject)
         at = datetime.fromisoformat(moment.removeprefix("@at ").replace("Z", "+00:00")).timestamp()
         late_s = self._world.chance.uniform(0.0, TIMER_LATENESS_S)
-        if self._world.faults.strikes("timer_late", stored.subject.split(".")[1]):
+        if self._world.faults.strikes("timer_late", stored.subject.split(".")[2]):
             late_s = TIMER_LATE_FAULT_S
         fire = self._world.later(max(0.0, at - stored.at) + late_s, self._fire, stored)
         self._timers[stored.subject] = (stored.seq, fire)
@@ -174,15 +177,11 @@ class Stream:
 
 
 @lru_cache(maxsize=4_096)
-def _consumer_of(subject: str) -> str:
-    """Return the name of the consumer that delivers messages of `subject`, or an empty string."""
-    match subject.split(".")[2:]:
-        case [kind] if kind in TRIGGERS:
-            return COORDINATOR
-        case ["do", role] if role in ROLES:
-            return role
-        case _:
-            return ""
+def _consumers_of(stream: str, subject: str) -> tuple[str, ...]:
+    """Return the names of the consumers that deliver messages of `subject`."""
+    return tuple(
+        name for name, spec in CONSUMERS.items() if spec.stream == stream and matches(spec.filter, subject)
+    )
 
 
 @lru_cache(maxsize=4_096)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tests.testkit.invariants import HISTORY_CHECKS, only_poison_dead_lettered
 from tests.testkit.transfer_history import TransferHistory
 from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.bus import subjects
 from warmxfer.schemas import DeadlinePassed, NoticeKind, Outcome, decode_command
 
 from .plan import TransferPlan
@@ -38,7 +39,7 @@ def shared_checks(world: World, history: TransferHistory) -> Iterator[str]:
 def every_message_from_a_record(world: World, history: TransferHistory) -> Iterator[str]:
     """I14: each message that a record orders was stored, and no other message was stored."""
     ordered = history.subjects_by_msg_id()
-    if missing := sorted(set(ordered) - world.stream.written):
+    if missing := sorted(set(ordered) - world.streams.written):
         yield f"I14: never sent: {missing}"
     stored = [*history.sent, *(each for each, _ in history.phases), *(each for each, _ in history.results)]
     stored += [each for each, notice in history.notices if notice.notice in GUARD_NOTICES]
@@ -51,11 +52,11 @@ def every_message_from_a_record(world: World, history: TransferHistory) -> Itera
 def fencing_tokens_rise(world: World, history: TransferHistory) -> Iterator[str]:
     """I15: fenced commands are stored in the order of their fencing tokens."""
     session = world.plans[history.id].session
-    for suffix in (f".do.primary.{session}", ".do.consult"):
-        commands = [decode_command(each.data) for each in history.sent if each.subject.endswith(suffix)]
+    for subject in (subjects.session_commands(session), subjects.consult(history.id)):
+        commands = [decode_command(each.data) for each in history.sent if each.subject == subject]
         fences: list[int] = [each.fence for each in commands]  # type: ignore[union-attr]
         if any(later <= earlier for earlier, later in pairwise(fences)):
-            yield f"I15: fences on {suffix} are {fences}"
+            yield f"I15: fences on {subject} are {fences}"
 
 
 def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
@@ -74,7 +75,7 @@ def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
         if stored.subject == history.timer_subject and _is_guarding(history, stored.seq):
             yield "I18: the timer of a guard counts as a running transfer"
     over = history.ended_at is not None and history.records[-1][1].state.timer_due_at is None
-    if over and {history.timer_subject, history.guard_timer_subject} & set(world.stream.timers):
+    if over and {history.timer_subject, history.guard_timer_subject} & set(world.streams.timers):
         yield "I16: the timer is still set"
 
 

@@ -29,15 +29,18 @@ from warmxfer.bus import (
     subjects,
     timers,
 )
-from warmxfer.bus.stream import CONSUMERS, STREAM
+from warmxfer.bus.consumer_table import CONSUMERS
+from warmxfer.bus.subjects import CORE
 
 from .loop import Process, spawn
 from .patches import PATCHES, patched
 from .processes import connect
 from .world import World
 
-EVENT = subjects.event("t")
-LOG = subjects.log("t")
+EVENT = subjects.event("t", "gateway")
+CLAIM = subjects.effect_claim("t", "dial-1")
+"""Another subject of the same stream."""
+ANY_EVENT = f"{EVENT.rpartition('.')[0]}.*"
 ASK = subjects.ASK_ROOM_TOKEN
 TIMER = "deadline"
 PATIENCE_S = 20.0
@@ -50,8 +53,8 @@ def simulated(script: Script) -> Any:
     with patched():
         world = PATCHES.world = World(1)
         world.faults.stopped = True
-        world.stream.on_stored = lambda stored: None
-        world.stream.clustered = False
+        world.streams.on_stored = lambda stored: None
+        world.streams.set_clustered(False)
 
         async def main() -> Any:
             async with await connect("test") as bus:
@@ -99,14 +102,14 @@ async def writes(bus: Bus) -> Any:
         await bus.publish(EVENT, b"2", msg_id="m2", headers={"X-A": "b"}),
         await bus.publish(EVENT, b"3", msg_id="m3", expect_last=first + 1),
         *await bus.publish_all(
-            [Outgoing(EVENT, b"4", "m4"), Outgoing(LOG, b"5"), Outgoing(EVENT, b"1", "m1")]
+            [Outgoing(EVENT, b"4", "m4"), Outgoing(CLAIM, b"5"), Outgoing(EVENT, b"1", "m1")]
         ),
     ]
     errors = [
         await kind_of_error(bus.publish(EVENT, b"3", msg_id="m3", expect_last=first + 1)),
         await kind_of_error(bus.publish(EVENT, b"6", expect_last=0)),
         await kind_of_error(bus.publish(EVENT, b"6", expect_last=first)),
-        await kind_of_error(bus.publish(LOG, b"other data", msg_id="m3", expect_last=first + 4)),
+        await kind_of_error(bus.publish(CLAIM, b"other data", msg_id="m3", expect_last=first + 4)),
         await kind_of_error(bus.publish(EVENT, b"x" * 200_000)),
         await kind_of_error(bus.publish(EVENT, b"x" * 2_000_000)),
     ]
@@ -115,21 +118,52 @@ async def writes(bus: Bus) -> Any:
 
 async def reads(bus: Bus) -> Any:
     first = await bus.publish(EVENT, b"1", msg_id="m1", headers={"X-A": "b"})
-    await bus.publish(LOG, b"2", msg_id="m2")
+    await bus.publish(CLAIM, b"2", msg_id="m2")
     await bus.publish(EVENT, b"", msg_id="m3")
     found = [
         await bus.get_last(EVENT),
-        await bus.get_last("warmxfer.t.*"),
-        await bus.get_last(subjects.event("other")),
-        await bus.get_last_from_leader(LOG),
-        await bus.get_last_from_leader("warmxfer.t.*"),
-        await bus.get_last_from_leader(subjects.event("other")),
+        await bus.get_last(ANY_EVENT),
+        await bus.get_last(subjects.event("other", "gateway")),
+        await bus.get_last_from_leader(CLAIM),
+        await bus.get_last_from_leader(ANY_EVENT),
+        await bus.get_last_from_leader(subjects.event("other", "gateway")),
         *await bus.history(EVENT, 10),
-        *await bus.history("warmxfer.t.>", 2),
-        *await bus.history("warmxfer.t.>", 10, after=first),
-        *await bus.history(subjects.event("other"), 10),
+        *await bus.history(subjects.for_actors("t"), 2, stream=subjects.EVENTS),
+        *await bus.history(subjects.for_actors("t"), 10, after=first, stream=subjects.EVENTS),
+        *await bus.history(subjects.event("other", "gateway"), 10),
     ]
     return [shown(each, first) for each in found]
+
+
+async def transformed(bus: Bus) -> Any:
+    """The broker stores a request on the subject of its partition; the bus reads it by the user's subject."""
+    subject = subjects.request("t")
+    first = await bus.publish(subject, b"1", msg_id="m1", expect_last=0)
+    errors = [
+        await kind_of_error(bus.publish(subject, b"2", expect_last=0)),
+        await kind_of_error(bus.publish(subject, b"2", msg_id="m1", expect_last=first)),
+    ]
+    again = await bus.publish(subject, b"1", msg_id="m1")
+    await bus.publish(subjects.cancel("t"), b"3")
+    found = [
+        await bus.get_last(subject),
+        await bus.get_last_from_leader(subject),
+        *await bus.history(subject, 10),
+        *await bus.history("warmxfer.*.cancel", 10),
+    ]
+    shown_by = [(each.subject, each.data) for each in found if each is not None]
+    return again - first, errors, shown_by
+
+
+async def session_subjects(bus: Bus) -> Any:
+    """A session reads its newest command, of whatever transfer, by one literal subject."""
+    subject = subjects.session_commands("room")
+    await bus.publish(subject, b"1", msg_id="a")
+    await bus.publish(subject, b"2", msg_id="b")
+    newest = await bus.get_last(subject)
+    assert newest is not None
+    tail = await TransferLog(bus).since("t", 0, (subject,))
+    return newest.data, tail.ids
 
 
 async def many_reads(bus: Bus) -> Any:
@@ -139,8 +173,8 @@ async def many_reads(bus: Bus) -> Any:
 
 
 async def timers_fire_and_are_cancelled(bus: Bus) -> Any:
-    first = await bus.publish(EVENT, b"now")
-    stored = await bus.get_last(EVENT)
+    first = await bus.publish(subjects.consult("t"), b"now")
+    stored = await bus.get_last(subjects.consult("t"))
     assert stored is not None
     counts = []
     for id, due_at in (("a", stored.at + 0.3), ("b", stored.at + 3_000), ("b", stored.at + 3_600)):
@@ -207,7 +241,7 @@ async def deliveries(bus: Bus) -> Any:
             raise DeadLetter("can never be handled")
 
     async def handled() -> bool:
-        info = await bus._connection.api(f"CONSUMER.INFO.{STREAM}.gateway")
+        info = await bus._connection.api(f"CONSUMER.INFO.{CORE}.gateway")
         return len(got) == 5 and info["ack_floor"]["stream_seq"] >= last
 
     for id, data in (("a", b"once"), ("b", b"late"), ("c", b"dead")):
@@ -232,10 +266,29 @@ async def lost_consumers(bus: Bus) -> Any:
         await bus.publish(subjects.work_queue("a", "gateway"), b"{}")
         while not got:
             await asyncio.sleep(0.02)
-        await bus._connection.api(f"CONSUMER.DELETE.{STREAM}.gateway")
+        await bus._connection.api(f"CONSUMER.DELETE.{CORE}.gateway")
         await bus.publish(subjects.work_queue("b", "gateway"), b"{}")
         await until(handled)
     return set(got)
+
+
+async def one_worker_of_every_partition(bus: Bus) -> Any:
+    """The coordinator's consumers: each message once, of whatever stream and partition."""
+    got: list[tuple[str, str, bytes]] = []
+
+    async def handle(delivery: Delivery) -> None:
+        got.append((delivery.transfer_id, delivery.kind, delivery.data))
+
+    async def handled() -> bool:
+        return len(got) >= 120
+
+    async with Worker(bus, "coordinator", handle, jobs=8, keyed=True):
+        for n in range(40):
+            await bus.publish(subjects.request(f"t{n}"), b"r")
+            await bus.publish(subjects.event(f"t{n}", "primary"), b"e")
+            await bus.publish(subjects.timeout(f"t{n}"), b"t")
+        await until(handled)
+    return sorted(got)
 
 
 async def claims(bus: Bus) -> Any:
@@ -246,8 +299,10 @@ async def claims(bus: Bus) -> Any:
 
 
 async def consumers(bus: Bus) -> Any:
-    found = [await bus._connection.api(f"CONSUMER.INFO.{STREAM}.{name}") for name in CONSUMERS]
-    missing = await kind_of_error(bus._connection.api(f"CONSUMER.INFO.{STREAM}.nothing"))
+    found = [
+        await bus._connection.api(f"CONSUMER.INFO.{spec.stream}.{name}") for name, spec in CONSUMERS.items()
+    ]
+    missing = await kind_of_error(bus._connection.api(f"CONSUMER.INFO.{CORE}.nothing"))
     return [(each["name"], each["delivered"]["consumer_seq"]) for each in found], missing
 
 
@@ -256,12 +311,15 @@ async def consumers(bus: Bus) -> Any:
     [
         writes,
         reads,
+        transformed,
+        session_subjects,
         many_reads,
         timers_fire_and_are_cancelled,
         requests,
         live_messages,
         deliveries,
         lost_consumers,
+        one_worker_of_every_partition,
         claims,
         consumers,
     ],

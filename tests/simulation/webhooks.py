@@ -79,7 +79,7 @@ class Webhooks:
             self._world.trace.add("webhook", f"{event.transfer_id} {wire_name(event.event)}")
             try:
                 await bus.publish(
-                    subjects.event(event.transfer_id),
+                    subjects.event(event.transfer_id, "gateway"),
                     encode(event.event),
                     msg_id=msg_id,
                     deadline_s=PUBLISH_TIMEOUT_S,

@@ -30,7 +30,7 @@ from .processes import ACK_WAIT_S, Processes, connect
 from .room_presence import SimRoomClient
 from .sim_broker import SimBroker
 from .sim_client import SimClient
-from .stream import Stream
+from .streams import Streams, about
 from .trace import Trace
 from .webhooks import Webhooks
 
@@ -90,8 +90,8 @@ class World:
         self.clients: list[SimClient] = []
         """Clients that have connected and are not closed."""
         self.room_clients: list[SimRoomClient] = []
-        self.stream = Stream(self, ACK_WAIT_S)
-        self.stream.on_stored = self._notice
+        self.streams = Streams(self, ACK_WAIT_S)
+        self.streams.on_stored = self._notice
         self.broker = SimBroker(self)
         self.fault_schedule = FaultSchedule(self)
         self.webhooks = Webhooks(self)
@@ -103,7 +103,7 @@ class World:
         self.faults_lasted_s = self.plan.fault_time_s
         """Time during which faults could strike, long outages included."""
         self.read_up_to = 0
-        """The newest message that the histories hold."""
+        """How many of the stored messages the histories hold."""
 
     # ── what the parts of a run use ───────────────────────────────────────────────────────
 
@@ -248,14 +248,14 @@ class World:
     # ── callbacks ──────────────────────────────────────────────────────────────────────────
 
     def _notice(self, stored: Stored) -> None:
-        words = stored.subject.split(".")
-        if words[2] == "request":
-            self.phases.setdefault(words[1], "requested")
-        elif words[2] == "phase":
+        id, kind = about(stored.subject), stored.subject.rpartition(".")[2]
+        if kind == "request":
+            self.phases.setdefault(id, "requested")
+        elif kind == "phase":
             phase = decode_phase(stored.data)
-            self.phases[words[1]] = phase.phase.value
+            self.phases[id] = phase.phase.value
             if phase.phase.final:
-                self.outcomes[words[1]] = str(phase.data.get("reason", "complete"))
+                self.outcomes[id] = str(phase.data.get("reason", "complete"))
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not self.over:

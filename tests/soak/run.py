@@ -20,7 +20,7 @@ import nats
 from tests.chaos.report_page import machine, write
 from tests.chaos.scenario import TIME_SCALE, Scenario, open_scenario
 from tests.testkit.run_command import run_command
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus.subjects import STREAMS
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import ROLES
 
@@ -42,10 +42,11 @@ MIN_LIMIT_S, LIMIT_PER_TRANSFER_S = 300.0, 1.5
 
 
 async def _stream_bytes(url: str) -> int:
-    """Return how much the stream takes on disk."""
+    """Return how much the streams take on disk."""
     connection = await nats.connect(url, connect_timeout=5)
     try:
-        return (await connection.jetstream(timeout=5).stream_info(STREAM)).state.bytes
+        js = connection.jetstream(timeout=5)
+        return sum([(await js.stream_info(stream)).state.bytes for stream in STREAMS])
     finally:
         await connection.close()
 

@@ -78,8 +78,8 @@ def steps_follow_the_table(history: TransferHistory) -> Iterator[Violation]:
 
 
 def triggers_applied_once(history: TransferHistory) -> Iterator[Violation]:
-    """I20: each trigger took effect at most once."""
-    triggers = [record.trigger for _, record in history.records]
+    """I20: each trigger took effect at most once. Streams use the same numbers, not at the same time."""
+    triggers = [(record.trigger, record.at) for _, record in history.records]
     if len(set(triggers)) != len(triggers):
         yield Violation("I20", f"a trigger took effect twice: {triggers}")
 

@@ -54,7 +54,8 @@ def change_record(history: TransferHistory, place: int, **changes: Any) -> None:
 
 
 def repeat_trigger(history: TransferHistory) -> None:
-    change_record(history, 2, trigger=history.records[1][1].trigger)
+    first = history.records[1][1]
+    change_record(history, 2, trigger=first.trigger, at=first.at)
 
 
 def change_outbox(history: TransferHistory) -> None:

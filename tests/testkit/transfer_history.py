@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     decode_notice,
     decode_phase,
     decode_result,
+    undecoded_transfer_id,
 )
 
 MAX_RECORDS = 1_000
@@ -45,6 +46,9 @@ class TransferHistory:
 
     def add(self, stored: Stored) -> None:
         """Decode one message of this transfer and append it. Other kinds (requests, events) are skipped."""
+        if subjects.is_of_session(stored.subject):
+            self.sent.append(stored)
+            return
         match subjects.parse(stored.subject).kind:
             case "log":
                 self.records.append((stored, decode_record(stored.data)))
@@ -125,6 +129,14 @@ class TransferHistory:
             f"{stored.at - self.began_at:.2f} {_event_text(record.event)} > {record.state.stage.value}"
             for stored, record in self.records
         )
+
+
+def transfer_of(stored: Stored) -> str:
+    """Return the id of the transfer that a stored message is about. A caller lock is about none."""
+    if subjects.is_of_session(stored.subject):
+        is_command = not stored.subject.endswith(".lock")
+        return (undecoded_transfer_id(stored.data) or "") if is_command else ""
+    return subjects.parse(stored.subject).id
 
 
 async def read_history(bus: Bus, id: str) -> TransferHistory:

@@ -27,7 +27,7 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 from __future__ import annotations
 
 from .kept_fields import UnknownFields
-from .plain_record import plain_record, plain_stage, plain_timer_due_at, salvage
+from .plain_record import plain_first_event, plain_record, plain_stage, plain_timer_due_at, salvage
 from .record import (
     Output,
     Record,
@@ -81,6 +81,7 @@ __all__ = [
     "encode_record",
     "give_up",
     "obstacle",
+    "plain_first_event",
     "plain_record",
     "plain_stage",
     "plain_timer_due_at",

@@ -32,6 +32,8 @@ FENCE_STEP = 100
 """Added to the number of commands if the newest record cannot be read: it may have sent some."""
 MAX_NUMBER = 1e12
 """Greatest number of a state that can be true: a time in seconds, or a count."""
+MAX_SEQUENCE = 2**63
+"""The number of a stored message is less."""
 
 Json = dict[str, Any]
 
@@ -62,6 +64,12 @@ def plain_timer_due_at(data: bytes) -> float | None:
     if not isinstance(due_at, int | float) or isinstance(due_at, bool):
         return None
     return float(due_at) if 0 <= due_at <= MAX_NUMBER else None
+
+
+def plain_first_event(data: bytes) -> int:
+    """Return the number of the transfer's first event that the record `data` names, or 0."""
+    number = plain_record(data).get("first_event")
+    return number if isinstance(number, int) and 0 < number < MAX_SEQUENCE else 0
 
 
 def plain_guard_alone(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Record of one transition, as `warmxfer.<id>.log` stores it: event, new state, and messages to send.
+"""Record of one transition, as `wx.<partition>.<id>.log` stores it: event, new state, and messages to send.
 
 Storing the record commits the transition. Its outbox is published afterwards, and again if a crash may have
 prevented that. Every message of an outbox has its own Msg-Id, so the broker stores a repeat once.
@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any, cast, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import fields
 
@@ -69,13 +69,19 @@ RecordedOutput = Output | UnknownMessage
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """`trigger` is the stream sequence of the message that caused the transition."""
+    """`trigger` is the stream sequence of the message that caused the transition, `at` when it was stored."""
 
     trigger: int
     at: float
     event: RecordedEvent
     state: Transfer
     outbox: list[RecordedOutput]
+    newest_at: float = 0.0
+    """When the newest message of an earlier transition was stored, if that is later than `at`; else 0.
+    Messages of several streams may be applied in another order than they were stored.
+    """
+    first_event: int = 0
+    """Number of the first event that was applied, in the stream of events; 0 before it."""
     machine_version: int = MACHINE_VERSION
     min_machine_version: int = MIN_MACHINE_VERSION
 
@@ -102,6 +108,8 @@ class StoredRecord(Struct, frozen=True, kw_only=True):
     event: AnyEvent
     state: StoredTransfer
     outbox: list[Output]
+    newest_at: float | UnsetType = UNSET
+    first_event: int | UnsetType = UNSET
     machine_version: int = 1
     min_machine_version: int = 1
 
@@ -114,6 +122,8 @@ class _LooseRecord(Struct, frozen=True, kw_only=True):
     event: Any
     state: StoredTransfer
     outbox: list[Any]
+    newest_at: float | UnsetType = UNSET
+    first_event: int | UnsetType = UNSET
     machine_version: int = 1
     min_machine_version: int = 1
 
@@ -133,6 +143,8 @@ def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes
         event=cast("AnyEvent", record.event),
         state=to_stored(record.state),
         outbox=cast("list[Output]", record.outbox),
+        newest_at=record.newest_at or UNSET,
+        first_event=record.first_event or UNSET,
         machine_version=record.machine_version,
         min_machine_version=record.min_machine_version,
     )
@@ -161,6 +173,8 @@ def decode_record(data: bytes) -> Record:
         event=stored.event,
         state=from_stored(stored.state),
         outbox=cast("list[RecordedOutput]", stored.outbox),
+        newest_at=0.0 if stored.newest_at is UNSET else stored.newest_at,
+        first_event=0 if stored.first_event is UNSET else stored.first_event,
         machine_version=stored.machine_version,
         min_machine_version=stored.min_machine_version,
     )

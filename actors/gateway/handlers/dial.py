@@ -130,7 +130,7 @@ async def _find_leg(
     leg = await find_marked_leg(context, command, key, until)
     if leg is not None:
         return _dialed(command, leg.call_id, {"data": dict(leg.raw)})
-    reason = str(unknown) if unknown else "Another gateway began this dial"
+    reason = str(unknown) if unknown else "Another gateway may have begun this dial"
     status = unknown.status if unknown else None
     return command_failed(command, FailureKind.UNKNOWN, f"{reason}; no leg of it was found.", status=status)
 

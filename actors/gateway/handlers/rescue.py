@@ -59,7 +59,7 @@ async def rescue_caller(
             context.policy.check(command.rescue, POLICY_FIELD)
         except InvalidRequest as error:
             return command_rejected(command, error)
-    claim = await context.claims.find_claim(transfer_id, RESCUE)
+    claim = await context.claims.find_claim(transfer_id, RESCUE, command)
     if claim is None:
         if (failed := await _check(context, command)) is not None:
             return failed
@@ -156,7 +156,7 @@ async def _find(
         leg = await find_marked_leg(context, command, key, until)
         if leg is not None:
             return CallerRescued(command_id=command.command_id, by="dial", call_id=leg.call_id)
-    reason = str(unknown) if unknown else "Another gateway began this rescue"
+    reason = str(unknown) if unknown else "Another gateway may have begun this rescue"
     status = unknown.status if unknown else None
     return command_failed(command, FailureKind.UNKNOWN, f"{reason}; it is not repeated.", status=status)
 

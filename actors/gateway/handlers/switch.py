@@ -26,7 +26,7 @@ Legs = tuple[CallRecord | None, CallRecord | None]
 
 async def switch_caller(context: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
     """Check that both legs are up, then move the caller."""
-    claim = await context.claims.find_claim(transfer_id, SWITCH)
+    claim = await context.claims.find_claim(transfer_id, SWITCH, command)
     if claim is None:
         checked = await _check(context, transfer_id, command)
         if isinstance(checked, CommandFailed):
@@ -134,7 +134,7 @@ async def _find_moved(
         return command_failed(
             command, FailureKind.REFUSED, f"{unknown}; the caller was not moved.", status=status
         )
-    reason = str(unknown) if unknown else "Another gateway began this move"
+    reason = str(unknown) if unknown else "Another gateway may have begun this move"
     return command_failed(
         command,
         FailureKind.UNKNOWN,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from warmxfer.bus import Bus, Delivery, LiveMessage, Outgoing, Subscription, Worker, subjects
+from warmxfer.bus import Bus, Delivery, Outgoing, Subscription, Worker, subjects
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -43,6 +43,7 @@ from warmxfer.schemas import (
     SwitchCaller,
     decode_command,
     encode,
+    undecoded_transfer_id,
 )
 
 from .calls import caller_call, supervisor_call
@@ -71,28 +72,30 @@ class Answers:
         command = decode_command(delivery.data)
         if isinstance(command, JoinConsultation):
             async with self._bus.subscribe(subjects.consult(delivery.transfer_id)) as commands:
-                await self._answer(delivery.transfer_id, command)
+                await self._answer(delivery.transfer_id, command, "briefing")
                 await self._consult(delivery.transfer_id, commands)
         else:
-            await self._answer(delivery.transfer_id, command)
+            await self._answer(delivery.transfer_id, command, delivery.rest)
 
     async def follow(self, commands: Subscription) -> None:
         """Answer the level commands of one session."""
         async for message in commands:
-            await self._answer(*_read(message))
+            id = undecoded_transfer_id(message.data)
+            if id is not None:
+                await self._answer(id, decode_command(message.data), "primary")
 
     async def _consult(self, id: str, commands: Subscription) -> None:
         async for message in commands:
-            _, command = _read(message)
-            await self._answer(id, command)
+            command = decode_command(message.data)
+            await self._answer(id, command, "briefing")
             if isinstance(command, LeaveConsultation):
                 return
 
-    async def _answer(self, id: str, command: AnyCommand) -> None:
+    async def _answer(self, id: str, command: AnyCommand, role: str) -> None:
         answers = self._answers(id, command)
         await self._bus.publish_all(
             [
-                Outgoing(subjects.event(id), encode(event), f"{command.command_id}:answer:{number}")
+                Outgoing(subjects.event(id, role), encode(event), f"{command.command_id}:answer:{number}")
                 for number, event in enumerate(answers)
             ]
         )
@@ -145,13 +148,9 @@ async def serve_answers(
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         stack.callback(ledger.close)
         for session in settings.sessions:
-            commands = await stack.enter_async_context(bus.subscribe(subjects.any_primary(session)))
+            commands = await stack.enter_async_context(bus.subscribe(subjects.session_commands(session)))
             tasks.create_task(answers.follow(commands))
         for queue in ("gateway", "summarizer", "briefing"):
             await stack.enter_async_context(Worker(bus, queue, answers.handle, jobs=JOBS, progress=True))
         ready()
         await asyncio.Event().wait()
-
-
-def _read(message: LiveMessage) -> tuple[str, AnyCommand]:
-    return subjects.parse(message.subject).id, decode_command(message.data)

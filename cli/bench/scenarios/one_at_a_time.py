@@ -8,16 +8,13 @@ from functools import partial
 
 from msgspec import structs
 
-from warmxfer.bus import subjects
-
 from ..load import Load, Progress
 from ..plan import Plan
 from ..rows import Row, Sample, Target, median_row, percentile
 from ..stack import BenchStack, StackSettings
 from ..stack_pool import StackPool
-from ..transitions import transition_times
+from ..transitions import transition_times, written_by_coordinator
 
-MAX_MESSAGES = 1_000
 TARGETS_MS = {
     "2m": {"transition.p50": 1.5, "transition.p99": 6.0, "transfer.p50": 25.0},
     "always": {"transition.p50": 3.0, "transition.p99": 12.0, "transfer.p50": 50.0},
@@ -44,8 +41,8 @@ async def _measure(stack: BenchStack, prefix: str, count: int) -> Sample:
         sample = await load.run(1)
         times = [
             each
-            for id in load.sessions
-            for each in transition_times(await stack.bus.history(subjects.all_of(id), MAX_MESSAGES))
+            for id, session in load.sessions.items()
+            for each in transition_times(await written_by_coordinator(stack.bus, id, session))
         ]
     return structs.replace(sample, transitions_s=times)
 

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest_asyncio
+from msgspec import UNSET
 
 from tests.testkit.provider_sandbox import WAIT_S, Cloud, open_cloud
+from tests.testkit.stored import events_of
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import Bus, BusSettings, LiveMessage, subjects
@@ -60,6 +62,7 @@ class ConsultationDriver:
             caller_participant_id=self.caller,
             fence=self._commands,
             one_moment=ONE_MOMENT,
+            transfer_id=self.id if self.session else UNSET,
         )
         await self.bus.publish(self.join_subject, encode(command))
         return command.command_id
@@ -67,7 +70,7 @@ class ConsultationDriver:
     @property
     def join_subject(self) -> str:
         return (
-            subjects.session_briefing(self.id, self.session)
+            subjects.session_briefing(self.session)
             if self.session
             else subjects.work_queue(self.id, "briefing")
         )
@@ -96,9 +99,7 @@ class ConsultationDriver:
 
     async def events(self) -> list[Event]:
         """Return all events published so far."""
-        return [
-            decode_event(stored.data) for stored in await self.bus.history(subjects.event(self.id), 1_000)
-        ]
+        return [decode_event(stored.data) for stored in await events_of(self.bus, self.id)]
 
     async def wait_for(self, kind: type[E], count: int = 1, within_s: float = WAIT_S, **fields: Any) -> E:
         """Return the `count`th event of this kind with these fields; blocks until it is published."""

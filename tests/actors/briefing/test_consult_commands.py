@@ -47,7 +47,7 @@ async def test_commands_published_before_the_subscription_are_read_from_the_stre
 ) -> None:
     await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
     await bus.publish(subjects.consult(transfer_id), encoded_brief(2))
-    async with ConsultCommands(bus, transfer_id, fence=0) as commands:
+    async with ConsultCommands(bus, transfer_id, fence=0, role="briefing") as commands:
         forwarded = Forwarded(commands)
         assert await forwarded.fence_of_next() == 2
         await bus.publish(subjects.consult(transfer_id), encoded_brief(3))
@@ -55,7 +55,7 @@ async def test_commands_published_before_the_subscription_are_read_from_the_stre
 
 
 async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfer_id: str) -> None:
-    async with ConsultCommands(bus, transfer_id, fence=0) as commands:
+    async with ConsultCommands(bus, transfer_id, fence=0, role="briefing") as commands:
         for data in (encoded_brief(5), encoded_leave(4), encoded_brief(5), b"nonsense", encoded_leave(6)):
             await bus.publish(subjects.consult(transfer_id), data)
         async with asyncio.timeout(3):
@@ -65,7 +65,7 @@ async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfe
 
 async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfer_id: str) -> None:
     await bus.publish(subjects.consult(transfer_id), encoded_leave(1))
-    async with ConsultCommands(bus, transfer_id, fence=2) as commands:
+    async with ConsultCommands(bus, transfer_id, fence=2, role="briefing") as commands:
         assert not commands.leave.done()
         with pytest.raises(TimeoutError):
             await Forwarded(commands).fence_of_next(within_s=0.2)
@@ -77,7 +77,7 @@ async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignore
     """Found by chaos: commands were stored again after the end, so the last one on the subject was old."""
     for data in (encoded_brief(3), encoded_leave(4), encoded_brief(3)):
         await bus.publish(subjects.consult(transfer_id), data)
-    async with ConsultCommands(bus, transfer_id, fence=2) as commands:
+    async with ConsultCommands(bus, transfer_id, fence=2, role="briefing") as commands:
         assert commands.leave.done()
         assert await Forwarded(commands).fence_of_next() == 4
 
@@ -90,7 +90,7 @@ async def test_a_command_published_while_the_broker_was_unreachable_is_read_from
         await other_bus.ensure()
         async with (
             await Bus.connect(settings, name="own") as own_bus,
-            ConsultCommands(own_bus, transfer_id, 0) as commands,
+            ConsultCommands(own_bus, transfer_id, 0, role="briefing") as commands,
         ):
             forwarded = Forwarded(commands)
             await other_bus.publish(subjects.consult(transfer_id), encoded_brief(1))
@@ -105,5 +105,5 @@ async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
 ) -> None:
     seen_late(bus, monkeypatch)
     await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
-    async with ConsultCommands(bus, transfer_id, fence=0) as commands:
+    async with ConsultCommands(bus, transfer_id, fence=0, role="briefing") as commands:
         assert await Forwarded(commands).fence_of_next() == 1

@@ -104,7 +104,8 @@ async def test_a_supervisor_is_briefed_after_the_stream_was_lost(
     driver: ConsultationDriver, fresh_bus: Bus
 ) -> None:
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
-        await fresh_bus._connection.api("STREAM.DELETE.WARMXFER")
+        for stream in subjects.STREAMS:
+            await fresh_bus._connection.api(f"STREAM.DELETE.{stream}")
         await fresh_bus.ensure()
         await driver.join()
         await begin(driver, READY)
@@ -122,7 +123,8 @@ async def test_an_agent_publishes_again_what_the_stream_has_lost_of_a_live_trans
         await begin(driver, SILENT)
         await driver.wait_said(QUESTION)
         published = [type(event) for event in await driver.events()]
-        await fresh_bus._connection.api("STREAM.DELETE.WARMXFER")
+        for stream in subjects.STREAMS:
+            await fresh_bus._connection.api(f"STREAM.DELETE.{stream}")
         await fresh_bus.ensure()
         coordinator.live, queries = live, coordinator.queries
         await fresh_bus._connection._on_reconnect()
@@ -211,7 +213,7 @@ async def test_an_undecodable_command_does_not_block_the_next_one(
     driver: ConsultationDriver, fresh_bus: Bus
 ) -> None:
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
-        await fresh_bus.publish(subjects.session_briefing("t-other", SESSION), b"{not json")
+        await fresh_bus.publish(subjects.session_briefing(SESSION), b"{not json")
         await driver.join()
         await driver.wait_for(ConsultationJoined)
         await finish(driver)

@@ -182,12 +182,12 @@ async def test_a_worker_reads_the_history_of_a_transfer_only_once(
     history, read_after = Bus.history, list[int]()
 
     async def recorded_history(self: Bus, subject: str, limit: int, **more: Any) -> list[Stored]:
-        if subject == subjects.event(driver.id) and "after" in more:
+        if subject == subjects.event(driver.id, "briefing") and "after" in more:
             read_after.append(more["after"])
         return await history(self, subject, limit, **more)
 
     seq = await driver.bus.publish(
-        subjects.event(driver.id),
+        subjects.event(driver.id, "briefing"),
         encode(ParticipantJoined(room_id=driver.room_id, participant_id="participant-1")),
     )
     monkeypatch.setattr(Bus, "history", recorded_history)
@@ -208,7 +208,7 @@ async def test_a_participant_who_joins_during_a_takeover_is_not_published_as_lef
         await driver.cloud.dial(driver.room_id, participant_id, SILENT)
         await driver.cloud.wait_ledger(driver.room_id, "joined", 2)
         joined = ParticipantJoined(room_id=driver.room_id, participant_id=participant_id)
-        await fresh_bus.publish(subjects.event(driver.id), encode(joined))
+        await fresh_bus.publish(subjects.event(driver.id, "briefing"), encode(joined))
         await publish_snapshot(self, *args)
 
     monkeypatch.setattr(Consultation, "_publish_snapshot", join_before_snapshot)
@@ -261,4 +261,4 @@ LEFT_ELSEWHERE = ParticipantLeft(room_id="other", participant_id="sup")
     ],
 )
 def test_the_history_follows_from_the_events(events: list[AnyEvent], history: ConsultationHistory) -> None:
-    assert from_events(enumerate(events, start=1), ROOM_ID, since_seq=1) == history
+    assert from_events(enumerate(events, start=1), ROOM_ID, since=1) == history

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
 from warmxfer.bus import Bus, Delivery, Stored, subjects
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus.consumer_table import CONSUMERS
+from warmxfer.bus.subjects import STREAMS
 from warmxfer.schemas import AnyCommand, AnyEvent, Command
 
 from .fake_actors import FakeActors, answers
@@ -61,10 +63,23 @@ async def run_until(bus: Bus, id: str, stage: Stage, unanswered: type[Command]) 
 
 def delivery_of(stored: Stored, delivery_count: int) -> Delivery:
     """Return the delivery of a stored trigger."""
-    _, id, kind = stored.subject.split(".")
+    address = subjects.parse(stored.subject)
+    consumer = next(name for name, spec in CONSUMERS.items() if _matches(spec.filter, stored.subject))
     return Delivery(
-        id, kind, "", stored.subject, stored.data, stored.seq, stored.at, delivery_count, stored.headers
+        *address,
+        stored.subject,
+        stored.data,
+        stored.seq,
+        stored.at,
+        delivery_count,
+        stored.headers,
+        consumer,
     )
+
+
+def _matches(filter: str, subject: str) -> bool:
+    pattern = filter.replace(".", r"\.").replace("*", "[^.]+").replace(">", ".+")
+    return re.fullmatch(pattern, subject) is not None
 
 
 async def last_delivery(bus: Bus, subject: str, delivery_count: int) -> Delivery:
@@ -99,5 +114,7 @@ async def until_all_handled(bus: Bus) -> None:
 async def shorten_duplicate_window(bus: Bus) -> None:
     """Let the broker remember message ids for `SHORT_WINDOW_S` instead of two minutes."""
     connection = bus._connection
-    config = (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
-    await connection.api(f"STREAM.UPDATE.{STREAM}", {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)})
+    for stream in STREAMS:
+        config = (await connection.api(f"STREAM.INFO.{stream}"))["config"]
+        shorter = {**config, "duplicate_window": int(SHORT_WINDOW_S * 1e9)}
+        await connection.api(f"STREAM.UPDATE.{stream}", shorter)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from warmxfer.bus import Bus, subjects
+from warmxfer.bus import Bus, InvalidRequest, LiveMessage, Subscription, subjects
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -43,6 +46,8 @@ from warmxfer.schemas import (
     decode_phase,
     decode_result,
     encode,
+    undecoded_command_id,
+    undecoded_transfer_id,
 )
 
 CALLER_CALL = "call-1"
@@ -101,10 +106,11 @@ class FakeActors:
 
     async def run_transfer(self, request: bytes) -> WarmTransferResult:
         """Publish `request`, reply to every command, return the result."""
-        async with self.bus.subscribe(subjects.all_of(self.id)) as messages:
+        async with self._messages(request) as messages:
             await self.bus.publish(subjects.request(self.id), request, msg_id=f"{self.id}:request")
-            async for message in messages:
-                kind = subjects.parse(message.subject).kind
+            while True:
+                message = await messages.get()
+                kind = self._kind_of(message)
                 if kind == "do":
                     command = decode_command(message.data)
                     if command.command_id in {each.command_id for each in self.commands}:
@@ -116,13 +122,51 @@ class FakeActors:
                     self.phases.append(decode_phase(message.data))
                 elif kind == "result":
                     return decode_result(message.data)
-        raise AssertionError("the subscription ended before the result")
+
+    @asynccontextmanager
+    async def _messages(self, request: bytes) -> AsyncIterator[asyncio.Queue[LiveMessage]]:
+        """Receive what is published for the actors, the users and the session of this transfer."""
+        messages: asyncio.Queue[LiveMessage] = asyncio.Queue()
+        filters = [subjects.for_actors(self.id), subjects.for_users(self.id)]
+        if session := _session_of(request):
+            filters += [subjects.session_commands(session), subjects.session_briefing(session)]
+
+        async def forward(subscription: Subscription) -> None:
+            async for message in subscription:
+                messages.put_nowait(message)
+
+        async with AsyncExitStack() as stack:
+            for each in filters:
+                subscription = await stack.enter_async_context(self.bus.subscribe(each))
+                task = asyncio.create_task(forward(subscription))
+                stack.callback(task.cancel)
+            yield messages
+
+    def _kind_of(self, message: LiveMessage) -> str:
+        """Return the kind of a message of this transfer, and an empty string for any other message."""
+        if subjects.is_of_session(message.subject):
+            is_command = undecoded_command_id(message.data) is not None
+            return "do" if is_command and undecoded_transfer_id(message.data) == self.id else ""
+        try:
+            address = subjects.parse(message.subject)
+        except InvalidRequest:
+            return ""
+        return address.kind if address.id == self.id else ""
 
     async def publish(self, event: AnyEvent) -> None:
         """Publish one event of this transfer."""
-        await self.bus.publish(subjects.event(self.id), encode(event))
+        await self.bus.publish(subjects.event(self.id, "gateway"), encode(event))
 
     @property
     def command_names(self) -> list[str]:
         """The received commands, by class name."""
         return [type(command).__name__ for command in self.commands]
+
+
+def _session_of(request: bytes) -> str | None:
+    """Return the session of a request, or None if it cannot be read."""
+    try:
+        body = json.loads(request)
+        return subjects.check_token(body.get("session") or body["room_id"], "session")
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidRequest):
+        return None

@@ -163,7 +163,7 @@ async def _next_check(bus: Bus, actors: FakeActors) -> AnyCommand:
 
 
 async def _has_left(bus: Bus, id: str, session: str) -> bool:
-    stored = await bus.get_last(subjects.primary(id, session))
+    stored = await bus.get_last(subjects.session_commands(session))
     return stored is not None and isinstance(decode_command(stored.data), LeaveCall)
 
 

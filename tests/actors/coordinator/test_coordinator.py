@@ -50,7 +50,7 @@ async def test_a_whole_transfer(fresh_bus: Bus) -> None:
 
 @pytest.mark.parametrize(
     ("brief_by", "subject"),
-    [("briefing", "warmxfer.t-b.do.briefing"), ("session", "warmxfer.t-b.do.briefing.room-a")],
+    [("briefing", subjects.work_queue("t-b", "briefing")), ("session", subjects.session_briefing("room-a"))],
 )
 async def test_the_chosen_briefing_actor_receives_the_command(
     fresh_bus: Bus, brief_by: str, subject: str
@@ -59,8 +59,8 @@ async def test_the_chosen_briefing_actor_receives_the_command(
         await asyncio.wait_for(
             FakeActors(fresh_bus, "t-b").run_transfer(request("room-a", brief_by=brief_by)), 10
         )
-    stored = await fresh_bus.history("warmxfer.t-b.do.briefing.>", 10) + await fresh_bus.history(
-        "warmxfer.t-b.do.briefing", 10
+    stored = await fresh_bus.history(subjects.session_briefing("room-a"), 10) + await fresh_bus.history(
+        subjects.work_queue("t-b", "briefing"), 10
     )
     assert [each.subject for each in stored] == [subject]
 
@@ -113,7 +113,7 @@ async def test_the_same_request_twice_is_one_transfer(fresh_bus: Bus) -> None:
         result = await asyncio.wait_for(running, 10)
         await until_all_handled(fresh_bus)
     assert result.success
-    stored = await fresh_bus.history(subjects.primary("t-same", "room-a"), 100)
+    stored = await fresh_bus.history(subjects.session_commands("room-a"), 100)
     assert [type(decode_command(each.data)).__name__ for each in stored].count("HoldCaller") == 1
 
 
@@ -141,13 +141,18 @@ async def test_a_rejected_request_names_the_reason_and_sends_no_command(fresh_bu
 async def test_an_unreadable_message_is_dead_lettered_with_its_cause(
     fresh_bus: Bus, kind: str, body: bytes
 ) -> None:
+    subject = {
+        "event": subjects.event("t-poison", "gateway"),
+        "timeout": subjects.timeout("t-poison"),
+        "cancel": subjects.cancel("t-poison"),
+    }[kind]
     async with running_coordinators(fresh_bus):
-        await fresh_bus.publish(f"warmxfer.t-poison.{kind}", body)
+        await fresh_bus.publish(subject, body)
         other = await asyncio.wait_for(FakeActors(fresh_bus, "t-other").run_transfer(request("room-b")), 10)
         dead = await until_stored(fresh_bus, subjects.dead_letter("t-poison"))
     assert other.success
     dead_letter = json.loads(dead.data)
-    assert dead_letter["subject"] == f"warmxfer.t-poison.{kind}"
+    assert dead_letter["subject"] == subjects.place_of(subject).subject
     assert dead_letter["cause"]
     assert dead_letter["tries"] == 1
 
@@ -158,7 +163,7 @@ async def test_an_event_without_effect_is_handled_once(fresh_bus: Bus) -> None:
     async with Worker(fresh_bus, "coordinator", counting, jobs=8, keyed=True):
         await fresh_bus.publish(subjects.request("t-idle"), request("room-a"))
         await until_stored(fresh_bus, subjects.log("t-idle"))
-        await fresh_bus.publish(subjects.event("t-idle"), encode(SupervisorReady()))
+        await fresh_bus.publish(subjects.event("t-idle", "gateway"), encode(SupervisorReady()))
         async with asyncio.timeout(5):
             while counting.done + counting.failed < 2:
                 await asyncio.sleep(0.02)
@@ -175,7 +180,7 @@ async def test_a_cancel_without_a_request_is_dead_lettered(fresh_bus: Bus) -> No
 async def test_an_undecodable_event_does_not_end_a_transfer(fresh_bus: Bus) -> None:
     async with running_coordinators(fresh_bus):
         actors = FakeActors(fresh_bus, "t-robust")
-        await fresh_bus.publish(subjects.event("t-robust"), b"{")
+        await fresh_bus.publish(subjects.event("t-robust", "gateway"), b"{")
         assert (await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)).success
 
 
@@ -209,7 +214,7 @@ async def test_a_dead_lettered_deadline_ends_the_bridge_guard(fresh_bus: Bus) ->
     delivery = await last_delivery(fresh_bus, subjects.timeout("t-lost"), 5)
     await Coordinator(fresh_bus).on_dead_letter(delivery, "KeyError at guard.py:42")
     assert (await records(fresh_bus, "t-lost"))[-1].state.stage is Stage.COMPLETED
-    command = await fresh_bus.get_last(subjects.primary("t-lost", "room-a"))
+    command = await fresh_bus.get_last(subjects.session_commands("room-a"))
     assert command is not None
     assert isinstance(decode_command(command.data), LeaveCall)
 

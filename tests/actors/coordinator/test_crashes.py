@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
@@ -100,7 +101,7 @@ async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: 
     before = await records(fresh_bus, "t-again")
     answer = next(
         each
-        for each in await fresh_bus.history(subjects.event("t-again"), 100)
+        for each in await fresh_bus.history(subjects.event("t-again", "gateway"), 100)
         if b"supervisor_dialed" in each.data
     )
     await asyncio.wait_for(Coordinator(fresh_bus).handle(delivery_of(answer, 2)), PATIENCE_S)
@@ -126,7 +127,7 @@ async def test_old_triggers_that_a_new_consumer_delivers_take_effect_once(fresh_
         await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)
         await until_all_handled(fresh_bus)
     applied = [record.trigger for record in await records(fresh_bus, "t-twice")]
-    events = await fresh_bus.history(subjects.event("t-twice"), 100)
+    events = await fresh_bus.history(subjects.event("t-twice", "gateway"), 100)
     (joined,) = [each for each in events if b"PARTICIPANT_JOINED" in each.data]
     (heard,) = [each for each in events if b"AUDIO_STREAM_ENABLED" in each.data]
     assert joined.seq not in applied
@@ -156,9 +157,9 @@ async def test_outputs_of_a_crashed_coordinator_are_published_on_redelivery(fres
     await fresh_bus.publish(subjects.cancel("t-crash"), b"{}")
     with pytest.raises(SimulatedCrash):
         await deliver(fresh_bus, CrashesBeforePublish(fresh_bus), subjects.cancel("t-crash"), 1)
-    before = await fresh_bus.get_last(subjects.primary("t-crash", "room-a"))
+    before = await fresh_bus.get_last(subjects.session_commands("room-a"))
     await deliver(fresh_bus, first, subjects.cancel("t-crash"), 2)
-    after = await fresh_bus.get_last(subjects.primary("t-crash", "room-a"))
+    after = await fresh_bus.get_last(subjects.session_commands("room-a"))
     assert before is not None
     assert after is not None
     assert b"hold_caller" in before.data
@@ -177,11 +178,11 @@ async def test_another_coordinator_does_not_publish_an_ended_transfer_again(
         result = await asyncio.wait_for(FakeActors(fresh_bus, "t-late").run_transfer(request("room-a")), 10)
     assert result.success
     await asyncio.sleep(3 * SHORT_WINDOW_S)
-    before = [each.subject for each in await fresh_bus.history(subjects.all_of("t-late"), 500)]
-    await fresh_bus.publish(subjects.event("t-late"), encode(SupervisorReady()))
-    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late"), 1)
-    after = [each.subject for each in await fresh_bus.history(subjects.all_of("t-late"), 500)]
-    assert after == [*before, subjects.event("t-late")]
+    before = [each.subject for each in await stored_of(fresh_bus, "t-late")]
+    await fresh_bus.publish(subjects.event("t-late", "gateway"), encode(SupervisorReady()))
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late", "gateway"), 1)
+    after = [each.subject for each in await stored_of(fresh_bus, "t-late")]
+    assert after == [*before, subjects.event("t-late", "gateway")]
     assert after.count(subjects.result("t-late")) == 1
 
 

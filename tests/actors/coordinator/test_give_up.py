@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.caller_lock import lock_caller
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
@@ -20,6 +21,7 @@ from warmxfer.schemas import (
     BriefSupervisor,
     CommandFailed,
     DeadlinePassed,
+    DialSupervisor,
     EndCall,
     FailureKind,
     LivenessQuery,
@@ -104,7 +106,8 @@ UNCONTINUABLE = [stage, requirement, awaited_command, shape, stage_and_request]
 
 
 async def commands_of(bus: Bus, id: str) -> list[AnyCommand]:
-    stored = [each for each in await bus.history(subjects.all_of(id), 500) if ".do." in each.subject]
+    stored = await stored_of(bus, id, "room-a")
+    stored = [each for each in stored if ".do." in each.subject or subjects.is_of_session(each.subject)]
     return [decode_command(each.data) for each in stored]
 
 
@@ -127,6 +130,9 @@ async def check_given_up(bus: Bus, id: str) -> None:
     assert released.line == apology_for(Outcome.BROKEN)
     assert released.fence > max(getattr(each, "fence", 0) for each in sent[:release])
     assert (ended.attempt, ended.participant_id, ended.call_id) == (1, f"wxs-{id}-1", "call-2")
+    dialed = next(each for each in sent if isinstance(each, DialSupervisor))
+    assert isinstance(dialed.first_event, int)
+    assert ended.first_event == dialed.first_event, "by it a gateway sees that the dial's claim was lost"
     assert {type(each).__name__ for each in sent[release:]} >= {"LeaveConsultation", "CloseRoom"}
     last = await bus.get_last_from_leader(subjects.log(id))
     assert last is not None
@@ -141,7 +147,7 @@ async def test_a_transfer_that_no_version_continues_ends_with_the_caller_first(
     await run_until_briefing(fresh_bus, "t-new")
     await append(fresh_bus, "t-new", change)
     async with running_coordinators(fresh_bus):
-        await fresh_bus.publish(subjects.event("t-new"), encode(SupervisorReady()))
+        await fresh_bus.publish(subjects.event("t-new", "gateway"), encode(SupervisorReady()))
         await check_given_up(fresh_bus, "t-new")
         await until_all_handled(fresh_bus)
     letters = [json.loads(each.data) for each in await fresh_bus.history(subjects.dead_letter("t-new"), 10)]
@@ -157,7 +163,7 @@ async def test_a_transfer_whose_newest_record_is_garbage_ends(fresh_bus: Bus, ga
     data = newest.data[: len(newest.data) // 2] if garbage == b"cut" else garbage
     await fresh_bus.publish(subjects.log("t-torn"), data, expect_last=newest.seq)
     async with running_coordinators(fresh_bus):
-        await fresh_bus.publish("warmxfer.t-torn.timeout", encode(DeadlinePassed(due_at=newest.at)))
+        await fresh_bus.publish(subjects.timeout("t-torn"), encode(DeadlinePassed(due_at=newest.at)))
         result = decode_result((await until_stored(fresh_bus, subjects.result("t-torn"))).data)
         await until_all_handled(fresh_bus)
     assert result.outcome is Outcome.BROKEN
@@ -171,13 +177,13 @@ async def test_a_trigger_is_left_to_a_newer_version_and_not_lost(fresh_bus: Bus)
     """A newer coordinator continues after some deliveries: here, the record becomes readable again."""
     await run_until_briefing(fresh_bus, "t-wait")
     newest = await append(fresh_bus, "t-wait", stage)
-    await fresh_bus.publish(subjects.event("t-wait"), encode(SupervisorReady()))
+    await fresh_bus.publish(subjects.event("t-wait", "gateway"), encode(SupervisorReady()))
     coordinator = Coordinator(fresh_bus)
     for delivery_count in (1, 2, 3):
         with pytest.raises(NewerVersionNeeded, match="its stage conferencing is unknown"):
-            await deliver(fresh_bus, coordinator, subjects.event("t-wait"), delivery_count)
+            await deliver(fresh_bus, coordinator, subjects.event("t-wait", "gateway"), delivery_count)
     await append(fresh_bus, "t-wait", lambda written: written["state"].update(stage="briefing"))
-    await deliver(fresh_bus, coordinator, subjects.event("t-wait"), 4)
+    await deliver(fresh_bus, coordinator, subjects.event("t-wait", "gateway"), 4)
     kept = await records(fresh_bus, "t-wait")
     assert kept[-1].event == SupervisorReady()
     assert kept[-1].state.seq == json.loads(newest.data)["state"]["seq"] + 2
@@ -190,7 +196,7 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
     await run_until_briefing(fresh_bus, "t-race")
     await append(fresh_bus, "t-race", stage)
     coordinator = Coordinator(fresh_bus)
-    await fresh_bus.publish(subjects.event("t-race"), encode(SupervisorReady()))
+    await fresh_bus.publish(subjects.event("t-race", "gateway"), encode(SupervisorReady()))
     real = coordinator._log.since
 
     async def since(id: str, seq: int) -> Any:
@@ -199,7 +205,7 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
         return await real(id, seq)
 
     monkeypatch.setattr(coordinator._log, "since", since)
-    delivery = await last_delivery(fresh_bus, subjects.event("t-race"), LAST_DELIVERY)
+    delivery = await last_delivery(fresh_bus, subjects.event("t-race", "gateway"), LAST_DELIVERY)
     await coordinator.on_dead_letter(delivery, "too new")
     kept = await records(fresh_bus, "t-race")
     assert (kept[-1].event, kept[-1].state.stage) == (SupervisorReady(), Stage.SWITCHING)
@@ -214,7 +220,7 @@ async def test_a_published_result_stands(fresh_bus: Bus) -> None:
     before = len(await commands_of(fresh_bus, "t-done"))
     await append(fresh_bus, "t-done", lambda written: written["state"].update(stage="monitoring"))
     async with running_coordinators(fresh_bus):
-        await fresh_bus.publish("warmxfer.t-done.timeout", encode(DeadlinePassed(due_at=1.0)))
+        await fresh_bus.publish(subjects.timeout("t-done"), encode(DeadlinePassed(due_at=1.0)))
         await until_stored(fresh_bus, subjects.dead_letter("t-done"))
         await until_all_handled(fresh_bus)
     assert [type(each).__name__ for each in (await commands_of(fresh_bus, "t-done"))[before:]] == [
@@ -246,8 +252,8 @@ async def test_a_caller_who_is_alone_in_the_guard_is_released_and_the_guard_time
         written["min_machine_version"] = 1_000
 
     await append(fresh_bus, "t-guard", move_back)
-    await fresh_bus.publish("warmxfer.t-guard.timeout", encode(DeadlinePassed(due_at=1.0)))
-    delivery = await last_delivery(fresh_bus, "warmxfer.t-guard.timeout", LAST_DELIVERY)
+    await fresh_bus.publish(subjects.timeout("t-guard"), encode(DeadlinePassed(due_at=1.0)))
+    delivery = await last_delivery(fresh_bus, subjects.timeout("t-guard"), LAST_DELIVERY)
     await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
     sent = [type(each).__name__ for each in (await commands_of(fresh_bus, "t-guard"))[before:]]
     assert sent == ["ReleaseCaller", "ReturnCaller"]
@@ -272,8 +278,8 @@ async def test_commands_of_the_final_record_are_published_after_a_crash(
         written["min_machine_version"] = 1_000
 
     await append(fresh_bus, "t-last", leave_call)
-    await fresh_bus.publish("warmxfer.t-last.timeout", encode(DeadlinePassed(due_at=1.0)))
-    delivery = await last_delivery(fresh_bus, "warmxfer.t-last.timeout", LAST_DELIVERY)
+    await fresh_bus.publish(subjects.timeout("t-last"), encode(DeadlinePassed(due_at=1.0)))
+    delivery = await last_delivery(fresh_bus, subjects.timeout("t-last"), LAST_DELIVERY)
     for _ in range(2):  # the second time as after a crash
         await Coordinator(fresh_bus).on_dead_letter(delivery, "too new")
         sent = [each.command_id for each in (await commands_of(fresh_bus, "t-last"))[before:]]
@@ -293,8 +299,8 @@ async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fr
     for place, output in enumerate(each for each in written["outbox"] if each["type"] == "phase_changed"):
         output["seq"] = place + 1
     await fresh_bus.publish(subjects.log("t-died"), json.dumps(written).encode(), expect_last=0)
-    await fresh_bus.publish("warmxfer.t-died.timeout", encode(DeadlinePassed(due_at=1.0)))
-    delivery = await last_delivery(fresh_bus, "warmxfer.t-died.timeout", LAST_DELIVERY)
+    await fresh_bus.publish(subjects.timeout("t-died"), encode(DeadlinePassed(due_at=1.0)))
+    delivery = await last_delivery(fresh_bus, subjects.timeout("t-died"), LAST_DELIVERY)
     coordinator = Coordinator(fresh_bus)
     for _ in range(2):  # the second time as after a crash
         await coordinator.on_dead_letter(delivery, "too new")
@@ -310,8 +316,8 @@ async def test_outputs_of_the_end_are_published_after_a_crash(
     """The coordinator stored the record that ends the transfer, and died before it published the outputs."""
     await run_until_briefing(fresh_bus, "t-crash")
     await append(fresh_bus, "t-crash", stage)
-    await fresh_bus.publish(subjects.event("t-crash"), encode(SupervisorReady()))
-    delivery = await last_delivery(fresh_bus, subjects.event("t-crash"), LAST_DELIVERY)
+    await fresh_bus.publish(subjects.event("t-crash", "gateway"), encode(SupervisorReady()))
+    delivery = await last_delivery(fresh_bus, subjects.event("t-crash", "gateway"), LAST_DELIVERY)
     dies = Coordinator(fresh_bus)
 
     async def die(*_: Any) -> None:
@@ -331,12 +337,12 @@ async def test_an_output_of_an_unknown_type_is_left_to_the_newer_version_until_i
     await run_until_briefing(fresh_bus, "t-out")
     output = {"type": "play_music", "command_id": "x-1", "deadline_at": 1.0}
     newest = await append(fresh_bus, "t-out", lambda written: written["outbox"].append(output))
-    await fresh_bus.publish(subjects.event("t-out"), encode(SupervisorReady()))
+    await fresh_bus.publish(subjects.event("t-out", "gateway"), encode(SupervisorReady()))
     with pytest.raises(NewerVersionNeeded, match="is of an unknown type and not published yet"):
-        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out"), 1)
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out", "gateway"), 1)
     seq = json.loads(newest.data)["state"]["seq"]
-    await fresh_bus.publish("warmxfer.t-out.do.consult", json.dumps(output).encode(), msg_id=f"t-out:{seq}:0")
-    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out"), 2)
+    await fresh_bus.publish(subjects.consult("t-out"), json.dumps(output).encode(), msg_id=f"t-out:{seq}:0")
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out", "gateway"), 2)
     assert (await records(fresh_bus, "t-out"))[-1].event == SupervisorReady()
 
 
@@ -369,11 +375,11 @@ async def test_an_event_of_an_unknown_type_waits_for_a_newer_version_only_if_its
     await run_until_briefing(fresh_bus, "t-event")
     body = encode({"type": "supervisor_sneezed"})
     for id in ("t-event", "t-none"):
-        await fresh_bus.publish(subjects.event(id), body)
+        await fresh_bus.publish(subjects.event(id, "gateway"), body)
     with pytest.raises(NewerVersionNeeded):
-        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-event"), 1)
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-event", "gateway"), 1)
     with pytest.raises(DeadLetter, match="its transfer is not running"):
-        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-none"), 1)
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-none", "gateway"), 1)
     async with running_coordinators(fresh_bus):
         await until_stored(fresh_bus, subjects.dead_letter("t-event"))
         await until_all_handled(fresh_bus)
@@ -393,8 +399,8 @@ async def test_a_timer_of_a_newer_version_wakes_an_older_coordinator(fresh_bus: 
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert newest.timer_due_at is not None
-    await fresh_bus.publish("warmxfer.t-timer.timeout", encode({"type": "guard_due"}))
-    delivery = await last_delivery(fresh_bus, "warmxfer.t-timer.timeout", LAST_DELIVERY)
+    await fresh_bus.publish(subjects.timeout("t-timer"), encode({"type": "guard_due"}))
+    delivery = await last_delivery(fresh_bus, subjects.timeout("t-timer"), LAST_DELIVERY)
     due = replace(delivery, at=newest.timer_due_at)
     await Coordinator(fresh_bus).on_dead_letter(due, "too new")
     last = (await records(fresh_bus, "t-timer"))[-1]
@@ -405,12 +411,12 @@ async def test_a_timer_of_a_newer_version_wakes_an_older_coordinator(fresh_bus: 
 async def test_a_failure_of_an_unknown_kind_may_have_had_an_effect(fresh_bus: Bus) -> None:
     await run_until_briefing(fresh_bus, "t-kind")
     coordinator = Coordinator(fresh_bus)
-    await fresh_bus.publish(subjects.event("t-kind"), encode(SupervisorReady()))
-    await deliver(fresh_bus, coordinator, subjects.event("t-kind"), 1)
+    await fresh_bus.publish(subjects.event("t-kind", "gateway"), encode(SupervisorReady()))
+    await deliver(fresh_bus, coordinator, subjects.event("t-kind", "gateway"), 1)
     (command_id,) = (await records(fresh_bus, "t-kind"))[-1].state.pending
     body = {"type": "command_failed", "command_id": command_id, "fault": "struck_by_lightning"}
-    await fresh_bus.publish(subjects.event("t-kind"), encode(body))
-    await deliver(fresh_bus, coordinator, subjects.event("t-kind"), 1)
+    await fresh_bus.publish(subjects.event("t-kind", "gateway"), encode(body))
+    await deliver(fresh_bus, coordinator, subjects.event("t-kind", "gateway"), 1)
     last = (await records(fresh_bus, "t-kind"))[-1]
     assert last.event == CommandFailed(
         command_id=command_id, failure=FailureKind.UNKNOWN, detail="struck_by_lightning"

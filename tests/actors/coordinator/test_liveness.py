@@ -79,9 +79,9 @@ async def test_an_event_of_an_unknown_type_waits_for_a_newer_version_while_its_t
 
     cleans_up = await append(fresh_bus, "t-ended", end)
     assert json.loads(cleans_up.data)["state"]["armed_at"] is not None
-    await fresh_bus.publish(subjects.event("t-ended"), encode({"type": "supervisor_sneezed"}))
+    await fresh_bus.publish(subjects.event("t-ended", "gateway"), encode({"type": "supervisor_sneezed"}))
     with pytest.raises(NewerVersionNeeded):
-        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-ended"), 1)
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-ended", "gateway"), 1)
     await append(fresh_bus, "t-ended", lambda written: written["state"].update(armed_at=None))
     with pytest.raises(DeadLetter, match="its transfer is not running"):
-        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-ended"), 1)
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-ended", "gateway"), 1)

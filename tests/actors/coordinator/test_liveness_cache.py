@@ -89,7 +89,7 @@ async def test_one_query_answers_about_many_without_reads(
     assert read == ["t-never"]
 
 
-@pytest.mark.parametrize("loss", ["STREAM.PURGE.WARMXFER", "STREAM.DELETE.WARMXFER"])
+@pytest.mark.parametrize("loss", ["STREAM.PURGE.WARMXFER_CORE", "STREAM.DELETE.WARMXFER_CORE"])
 async def test_a_lost_stream_makes_no_transfer_live(
     fresh_bus: Bus, loss: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

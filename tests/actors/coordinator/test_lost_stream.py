@@ -6,18 +6,22 @@ import asyncio
 
 import pytest
 
+from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, DeadLetter, subjects
-from warmxfer.bus.stream import STREAM
+from warmxfer.bus import Bus, DeadLetter, RetryableError, subjects
+from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
     BriefSupervisor,
+    DialSupervisor,
     ParticipantJoined,
     SupervisorDeclined,
+    SwitchCaller,
     encode,
 )
+from warmxfer.schemas.events import CommandReply
 
 from .coordinator_fixture import (
     SHORT_WINDOW_S,
@@ -42,21 +46,37 @@ async def test_old_triggers_of_a_consumer_created_again_are_not_applied_twice(fr
 
     await shorten_duplicate_window(fresh_bus)
     async with running_coordinators(fresh_bus):
-        await FakeActors(fresh_bus, "t-done").run_transfer(request("room-a"))
+        # A long guard: its end would add a record on a slow machine.
+        await FakeActors(fresh_bus, "t-done").run_transfer(request("room-a", bridge_guard_s=300))
         await FakeActors(fresh_bus, "t-declined", decline).run_transfer(request("room-b"))
         await until_all_handled(fresh_bus)
     before = {id: await records(fresh_bus, id) for id in ("t-done", "t-declined")}
     assert before["t-declined"][-1].state.stage is Stage.CANCELLED
     await asyncio.sleep(2 * SHORT_WINDOW_S)
-    await fresh_bus._connection.api(f"CONSUMER.DELETE.{STREAM}.coordinator")
+    for consumer in consumers_of("coordinator"):
+        await fresh_bus._connection.api(f"CONSUMER.DELETE.{CONSUMERS[consumer].stream}.{consumer}")
     await fresh_bus.ensure()
     async with running_coordinators(fresh_bus):
         await until_all_handled(fresh_bus)
     assert {id: await records(fresh_bus, id) for id in before} == before
 
 
+async def test_a_command_that_claims_an_effect_names_the_first_event(fresh_bus: Bus) -> None:
+    """By it the gateway sees that the claims were lost, which are in the stream of the events."""
+    actors = FakeActors(fresh_bus, "t-first")
+    async with running_coordinators(fresh_bus):
+        await actors.run_transfer(request("room-a"))
+    stored = await records(fresh_bus, "t-first")
+    event = next(each for each in stored if isinstance(each.event, CommandReply))
+    effects = [each for each in actors.commands if isinstance(each, DialSupervisor | SwitchCaller)]
+    assert [each.first_event for each in effects] == [event.trigger, event.trigger]
+
+
 @pytest.mark.parametrize("sent", [True, False])
-async def test_a_transfer_of_a_lost_stream_is_not_continued_from_memory(fresh_bus: Bus, sent: bool) -> None:
+@pytest.mark.parametrize("lost", [subjects.STREAMS, (subjects.CORE,)], ids=["all", "its own stream"])
+async def test_a_transfer_of_a_lost_stream_is_not_continued_from_memory(
+    fresh_bus: Bus, sent: bool, lost: tuple[str, ...]
+) -> None:
     """The cached record names commands. In the new stream no effect claim forbids a second dial."""
     coordinator = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.request("t1"), request("room-a"))
@@ -64,12 +84,14 @@ async def test_a_transfer_of_a_lost_stream_is_not_continued_from_memory(fresh_bu
     cached = coordinator._cache.get("t1")
     assert cached is not None
     cached.sent = sent
-    await fresh_bus._connection.api(f"STREAM.DELETE.{STREAM}")
+    for stream in lost:
+        await fresh_bus._connection.api(f"STREAM.DELETE.{stream}")
     await fresh_bus.ensure()
     event = ParticipantJoined(room_id="room-a", participant_id="p")
-    await fresh_bus.publish(subjects.event("t1"), encode(event))
-    with pytest.raises(DeadLetter, match="there is no transfer t1"):
-        await deliver(fresh_bus, coordinator, subjects.event("t1"), 1)
-    assert [each.subject for each in await fresh_bus.history(subjects.all_of("t1"), 10)] == [
-        subjects.event("t1")
-    ]
+    await fresh_bus.publish(subjects.event("t1", "gateway"), encode(event))
+    # While the request is known, a coordinator that died may have been about to start the transfer.
+    refused = DeadLetter if subjects.IN in lost else RetryableError
+    with pytest.raises(refused, match=r"[Nn]o transfer t1"):
+        await deliver(fresh_bus, coordinator, subjects.event("t1", "gateway"), 1)
+    kept = [each.subject for each in await stored_of(fresh_bus, "t1")]
+    assert [each for each in kept if not each.endswith(".request")] == [subjects.event("t1", "gateway")]

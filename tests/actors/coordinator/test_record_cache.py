@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator, record_cache
 from warmxfer.actors.coordinator.outbox import outgoing
 from warmxfer.actors.coordinator.record_cache import CachedRecord, RecordCache
@@ -23,7 +24,7 @@ def cached(id: str = "t", *, seq: int = 7, sent: bool = False, stage: Stage | No
     outcome = step(None, event, 1_000.0)
     assert isinstance(outcome, Applied)
     state = outcome.state if stage is None else replace(outcome.state, stage=stage)
-    record = Record(trigger=seq - 1, at=1_000.0, event=event, state=state, outbox=outcome.outbox)
+    record = Record(trigger=seq - 1, at=float(seq - 1), event=event, state=state, outbox=[*outcome.outbox])
     return CachedRecord(record, seq, sent, fresh=True)
 
 
@@ -97,16 +98,21 @@ class TestKnownTriggers:
 
     def test_a_message_before_the_only_known_record_may_have_caused_one(self) -> None:
         read = cached(seq=7)
-        assert [read.rules_out(trigger) for trigger in (5, 6, 7, 8)] == [False, False, False, True]
+        assert [read.rules_out(at, 1) for at in (5.0, 6.0, 6.1)] == [False, False, True]
+
+    def test_the_numbers_of_two_streams_say_nothing_about_age(self) -> None:
+        read = cached(seq=7)
+        assert not read.rules_out(5.0, 1_000)
+        assert read.rules_out(8.0, 1)
 
     def test_a_message_that_was_stored_between_records_of_this_process_caused_none(self) -> None:
         read, appended = cached(seq=7), cached(seq=20)
         read.pass_on(appended)
-        (trigger,) = appended.triggers
-        assert trigger == 19
-        assert not appended.rules_out(trigger)
-        assert appended.rules_out(8)
-        assert not appended.rules_out(7)
+        assert appended.triggers == ((19.0, 19),)
+        assert not appended.rules_out(19.0, 19)
+        assert appended.rules_out(19.0, 20)
+        assert appended.rules_out(8.0, 8)
+        assert not appended.rules_out(6.0, 8)
 
     def test_the_knowledge_grows_with_each_record_up_to_a_limit(
         self, monkeypatch: pytest.MonkeyPatch
@@ -115,9 +121,9 @@ class TestKnownTriggers:
         chain = [cached(seq=seq) for seq in (10, 20, 30, 40)]
         for before, after in pairwise(chain):
             before.pass_on(after)
-        assert chain[2].triggers == (19, 29)
-        assert chain[2].rules_out(15)
-        assert not chain[3].rules_out(35)
+        assert chain[2].triggers == ((19.0, 19), (29.0, 29))
+        assert chain[2].rules_out(15.0, 15)
+        assert not chain[3].rules_out(35.0, 35)
 
     def test_reading_the_newest_record_again_keeps_the_knowledge(self) -> None:
         cache, read, appended = RecordCache(), cached(seq=7), cached(seq=20)
@@ -125,9 +131,9 @@ class TestKnownTriggers:
         cache.put("t", appended)
         again, other = cached(seq=20), cached(seq=30)
         cache.put_read("t", again)
-        assert again.rules_out(8)
+        assert again.rules_out(8.0, 8)
         cache.put_read("t", other)
-        assert not other.rules_out(8)
+        assert not other.rules_out(8.0, 8)
 
 
 class UnreachableBus(Bus):
@@ -148,14 +154,14 @@ class UnreachableBus(Bus):
         return await super().publish_all(messages, deadline_s=deadline_s)
 
     async def history(
-        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = 5.0
+        self, subject: str, limit: int, *, after: int = 0, stream: str | None = None, deadline_s: float = 5.0
     ) -> list[Stored]:
         self.histories += 1
-        return await super().history(subject, limit, after=after, deadline_s=deadline_s)
+        return await super().history(subject, limit, after=after, stream=stream, deadline_s=deadline_s)
 
 
 async def published(bus: Bus, id: str) -> set[str | None]:
-    return {each.msg_id for each in await bus.history(subjects.all_of(id), 500)}
+    return {each.msg_id for each in await stored_of(bus, id, "room-a")}
 
 
 async def ordered(bus: Bus, id: str) -> set[str | None]:

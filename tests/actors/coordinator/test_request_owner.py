@@ -162,7 +162,7 @@ async def test_the_request_of_the_first_record_owns_the_id_even_if_an_older_one_
     first, second, again = await publish_requests(
         fresh_bus, request("room-a"), request("room-b"), request("room-b")
     )
-    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER", {"seq": first.seq})
+    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER_IN", {"seq": first.seq})
     await handle(fresh_bus, second)
     await handle(fresh_bus, again)
     assert await notices(fresh_bus) == []
@@ -174,7 +174,7 @@ async def test_the_request_of_the_first_record_owns_the_id_even_if_an_older_one_
 async def test_an_id_whose_request_has_expired_is_compared_with_the_log(fresh_bus: Bus) -> None:
     (first,) = await publish_requests(fresh_bus, request("room-a"))
     await handle(fresh_bus, first)
-    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER", {"seq": first.seq})
+    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER_IN", {"seq": first.seq})
     same, other = await publish_requests(fresh_bus, request("room-a"), request("room-b"))
     await handle(fresh_bus, same)
     assert await notices(fresh_bus) == []
@@ -221,7 +221,7 @@ async def test_a_first_record_that_is_garbage_names_no_owner_and_the_first_reque
 
 async def test_a_first_record_that_is_garbage_without_a_stored_request_has_no_owner(fresh_bus: Bus) -> None:
     (expired,) = await publish_requests(fresh_bus, request("room-a"))
-    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER", {"seq": expired.seq})
+    await fresh_bus._connection.api("STREAM.MSG.DELETE.WARMXFER_IN", {"seq": expired.seq})
     await fresh_bus.publish(subjects.log(ID), b"{", expect_last=0)
     await Coordinator(fresh_bus).on_dead_letter(delivery_of(expired, 20), "it cannot be continued")
     assert await fresh_bus.get_last(subjects.result(ID)) is None

@@ -109,8 +109,8 @@ def test_a_request_whose_waits_do_not_fit_is_named() -> None:
 async def test_a_request_that_may_outlive_the_stream_is_refused(fresh_bus: Bus) -> None:
     """The stream was changed by hand; an ensure of today's settings would raise its age again."""
     api = fresh_bus._connection.api
-    config = (await api("STREAM.INFO.WARMXFER"))["config"]
-    await api("STREAM.UPDATE.WARMXFER", {**config, "max_age": 3_600 * 10**9})
+    config = (await api("STREAM.INFO.WARMXFER_EVENTS"))["config"]
+    await api("STREAM.UPDATE.WARMXFER_EVENTS", {**config, "max_age": 3_600 * 10**9})
     async with running_coordinators(fresh_bus):
         actors = FakeActors(fresh_bus, "t-long")
         result = await asyncio.wait_for(actors.run_transfer(request("room-a")), 20)

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
+from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.outbox import TIMER
 from warmxfer.actors.coordinator.state_machine import Stage, step
 from warmxfer.bus import Bus, DeadLetter, RetryableError, Stored, TransferLog, subjects
-from warmxfer.bus.stream import STREAM
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -78,8 +78,8 @@ async def test_a_stale_read_does_not_lose_an_event(fresh_bus: Bus) -> None:
     command_id = next(id for id, pending in dial.items() if pending.kind == "dial_supervisor")
     stale_bus = StaleReplicaBus(fresh_bus, (await fresh_bus.history(subjects.log("t-old"), 1))[0].seq)
     answer = SupervisorDialed(command_id=command_id, attempt=1, call_id="call-2")
-    await fresh_bus.publish(subjects.event("t-old"), encode(answer))
-    await deliver(fresh_bus, Coordinator(stale_bus), subjects.event("t-old"), 1)
+    await fresh_bus.publish(subjects.event("t-old", "gateway"), encode(answer))
+    await deliver(fresh_bus, Coordinator(stale_bus), subjects.event("t-old", "gateway"), 1)
     assert (await records(fresh_bus, "t-old"))[-1].event == answer
 
 
@@ -123,7 +123,7 @@ async def test_a_caller_is_released_when_the_timer_of_the_transfer_is_lost(
             while CallerHeld not in [type(each.event) for each in await records(fresh_bus, "t-lost")]:
                 await asyncio.sleep(0.02)
         timer = {"filter": subjects.timer("t-lost", TIMER)}
-        assert (await fresh_bus._connection.api(f"STREAM.PURGE.{STREAM}", timer))["purged"] == 1
+        assert (await fresh_bus._connection.api(f"STREAM.PURGE.{subjects.CORE}", timer))["purged"] == 1
         assert await ask_liveness(fresh_bus, "t-lost")
         async with asyncio.timeout(PATIENCE_S):
             while await ask_liveness(fresh_bus, "t-lost"):
@@ -165,7 +165,7 @@ async def test_a_coordinator_paused_after_the_append_publishes_nothing_twice(
     handling = asyncio.create_task(deliver(fresh_bus, paused, subjects.request("t-cold"), 1))
     await asyncio.wait_for(pausing_log.paused.wait(), 5)
     await deliver(fresh_bus, others, subjects.request("t-cold"), 2)
-    hold = await until_stored(fresh_bus, subjects.primary("t-cold", "room-a"))
+    hold = await until_stored(fresh_bus, subjects.session_commands("room-a"))
     assert b"hold_caller" in hold.data
     if others_continue:
         due_at = (await records(fresh_bus, "t-cold"))[0].state.timer_due_at
@@ -173,10 +173,10 @@ async def test_a_coordinator_paused_after_the_append_publishes_nothing_twice(
         await fresh_bus.publish(subjects.timeout("t-cold"), encode(DeadlinePassed(due_at=due_at)))
         await deliver(fresh_bus, others, subjects.timeout("t-cold"), 1)
     await asyncio.sleep(3 * SHORT_WINDOW_S)
-    before = await fresh_bus.history(subjects.all_of("t-cold"), 500)
+    before = await stored_of(fresh_bus, "t-cold", "room-a")
     pausing_log.resume.set()
     await asyncio.wait_for(handling, 5)
-    assert await fresh_bus.history(subjects.all_of("t-cold"), 500) == before
+    assert await stored_of(fresh_bus, "t-cold", "room-a") == before
 
 
 async def test_a_paused_coordinator_publishes_everything_if_no_other_did(
@@ -186,5 +186,5 @@ async def test_a_paused_coordinator_publishes_everything_if_no_other_did(
     await fresh_bus.publish(subjects.request("t-alone"), request("room-a"))
     await deliver(fresh_bus, Coordinator(fresh_bus), subjects.request("t-alone"), 1)
     (record,) = await records(fresh_bus, "t-alone")
-    names = {each.msg_id for each in await fresh_bus.history(subjects.all_of("t-alone"), 500)}
+    names = {each.msg_id for each in await stored_of(fresh_bus, "t-alone", "room-a")}
     assert {f"t-alone:1:{place}" for place in range(len(record.outbox))} <= names

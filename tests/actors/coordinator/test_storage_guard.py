@@ -92,7 +92,7 @@ async def test_at_80_percent_a_request_is_refused_and_a_running_transfer_ends(
         for event in answers(held[0]):
             await actors.publish(event)
         result = await asyncio.wait_for(running, 20)
-        await bus._connection.api("STREAM.PURGE.WARMXFER", {"filter": subjects.dead_letter("filling")})
+        await bus._connection.api("STREAM.PURGE.WARMXFER_EVENTS", {"filter": subjects.dead_letter("filling")})
         later = await asyncio.wait_for(FakeActors(bus, "t-later").run_transfer(request("room-b")), 20)
         coordinator.cancel()
         await asyncio.gather(coordinator, return_exceptions=True)

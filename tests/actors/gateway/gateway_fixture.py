@@ -160,7 +160,10 @@ class GatewayHarness:
                 await asyncio.sleep(0.02)
 
     async def events(self) -> list[AnyEvent]:
-        return [decode_event(each.data) for each in await self.bus.history(subjects.event(self.id), 1_000)]
+        return [
+            decode_event(each.data)
+            for each in await self.bus.history(subjects.event(self.id, "gateway"), 1_000)
+        ]
 
     async def event(self, kind: type[E], patience_s: float = PATIENCE_S) -> E:
         """Return the first event of type `kind`, once it is stored."""
@@ -180,7 +183,7 @@ class GatewayHarness:
 
     async def reply_at(self, command: Command) -> float:
         """When the broker stored the first reply to a command."""
-        stored = await self.bus.history(subjects.event(self.id), 1_000)
+        stored = await self.bus.history(subjects.event(self.id, "gateway"), 1_000)
         return next(
             each.at
             for each in stored

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from tests.testkit.provider_sandbox import SECRET
-from warmxfer.bus import subjects
+from tests.testkit.stored import stored_of
 from warmxfer.schemas import (
     CallEnded,
     CreateRoom,
@@ -51,7 +51,7 @@ async def test_no_secret_or_token_enters_the_stream(idle_harness: GatewayHarness
     await harness.execute(harness.dial(room), SupervisorDialed)
     await harness.send(harness.switch(bridge.caller, bridge.supervisor, bridge.consult))
     await harness.execute(harness.bring_back(bridge.caller, bridge.primary, bridge.consult), object)
-    stored = await harness.bus.history(subjects.all_of(harness.id), 1_000)
+    stored = await stored_of(harness.bus, harness.id)
     assert len(stored) > 5
     for message in stored:
         assert SECRET.encode() not in message.data

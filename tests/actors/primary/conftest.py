@@ -65,10 +65,15 @@ class Boss:
     def _head(self, fence: int | None) -> dict:
         if fence is None:
             fence = self.fence = self.fence + 1
-        return {"command_id": f"{self.transfer_id}-{fence}", "deadline_at": time.time() + 10, "fence": fence}
+        return {
+            "command_id": f"{self.transfer_id}-{fence}",
+            "deadline_at": time.time() + 10,
+            "fence": fence,
+            "transfer_id": self.transfer_id,
+        }
 
     async def send(self, command: ToPrimary) -> None:
-        await self.bus.publish(subjects.primary(self.transfer_id, self.session), encode(command))
+        await self.bus.publish(subjects.session_commands(self.session), encode(command))
 
     async def hears(self, within_s: float = REPLY_TIMEOUT_S) -> AnyEvent:
         message = await self.events.next(within_s)
@@ -92,7 +97,7 @@ class Boss:
 
 @pytest.fixture
 async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
-    async with bus.subscribe(subjects.event(transfer_id)) as events:
+    async with bus.subscribe(subjects.event(transfer_id, "primary")) as events:
         boss = Boss(bus, room, transfer_id, events)
         with patch.object(request_reply, "REPLY_DEADLINE_S", 1.0):
             serving = bus.serve(subjects.ASK_LIVENESS, boss.reply_liveness)

@@ -75,7 +75,7 @@ async def test_a_repeated_hold_is_replied_to_again_and_spoken_once(bus: Bus, bos
         first = await boss.hears()
         await boss.send(command)
         assert await boss.hears() == first
-        stored = await bus.history(subjects.event(boss.transfer_id), 10)
+        stored = await bus.history(subjects.event(boss.transfer_id, "primary"), 10)
         assert [decode_event(each.data) for each in stored] == [first], "stored once"
         assert session.done == HELD
 
@@ -94,7 +94,7 @@ async def test_a_hold_redelivered_after_the_release_is_ignored(bus: Bus, boss: B
 
 async def test_another_transfer_cannot_hold_a_held_caller(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-other")) as events:
+    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-other", "primary")) as events:
         await boss.send(boss.hold())
         await boss.hears()
         other = Boss(bus, room, f"{room}-other", events)
@@ -212,7 +212,7 @@ async def test_history_and_summary_queries_are_served_under_the_given_name(bus: 
 async def test_an_undecodable_message_is_skipped(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
     async with attach(bus, session):
-        await bus.publish(subjects.primary(boss.transfer_id, room), b"{")
+        await bus.publish(subjects.session_commands(room), b"{")
         await boss.send(boss.hold())
         assert isinstance(await boss.hears(), CallerHeld)
 

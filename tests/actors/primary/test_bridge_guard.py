@@ -39,7 +39,7 @@ async def guarded(bus: Bus, boss: Boss, *, complete: bool = True) -> AsyncIterat
 async def second_transfer(bus: Bus, boss: Boss) -> AsyncIterator[Boss]:
     """A coordinator's side of a second transfer of the same session."""
     id = f"{boss.transfer_id}-2"
-    async with bus.subscribe(subjects.event(id)) as events:
+    async with bus.subscribe(subjects.event(id, "primary")) as events:
         yield Boss(bus, boss.session, id, events)
 
 

@@ -126,7 +126,7 @@ async def test_a_broker_outage_longer_than_the_lease_releases_the_caller(
     async with (
         await Bus.connect(BusSettings(url=fresh_server.url), name="coordinator") as coordinator_bus,
         attach(fresh_bus, session, lease_s=1.0),
-        coordinator_bus.subscribe(subjects.event("t")) as events,
+        coordinator_bus.subscribe(subjects.event("t", "primary")) as events,
     ):
         boss = Boss(coordinator_bus, room, "t", events)
         await boss.send(boss.hold())
@@ -135,6 +135,6 @@ async def test_a_broker_outage_longer_than_the_lease_releases_the_caller(
         await until(lambda: not session.muted)
         await fresh_server.start()
         async with asyncio.timeout(8.0):
-            while len(stored := await coordinator_bus.history(subjects.event("t"), 10)) < 2:
+            while len(stored := await coordinator_bus.history(subjects.event("t", "primary"), 10)) < 2:
                 await asyncio.sleep(0.05)
         assert decode_event(stored[1].data) == CallerReleased(command_id=None, cause="bus_silent")

@@ -26,7 +26,7 @@ async def test_a_session_obeys_and_replies_after_the_broker_lost_its_disk(tmp_pa
             await coordinator_bus.ensure()
             async with (
                 attach(bus, session, lease_s=60.0),
-                coordinator_bus.subscribe(subjects.event("t-new")) as events,
+                coordinator_bus.subscribe(subjects.event("t-new", "primary")) as events,
             ):
                 boss = Boss(coordinator_bus, room, "t-new", events)
                 await server.stop(kill=True)
@@ -34,11 +34,11 @@ async def test_a_session_obeys_and_replies_after_the_broker_lost_its_disk(tmp_pa
                 await server.start()
                 await until(lambda: bus.connected and coordinator_bus.connected)
                 live_only = coordinator_bus._connection.client.publish
-                await live_only(subjects.primary("t-new", room), encode(boss.hold()))
+                await live_only(subjects.session_commands(room), encode(boss.hold()))
                 await until(lambda: session.muted)
                 await coordinator_bus.ensure()
                 async with asyncio.timeout(10):
-                    while await coordinator_bus.get_last(subjects.event("t-new")) is None:
+                    while await coordinator_bus.get_last(subjects.event("t-new", "primary")) is None:
                         await asyncio.sleep(0.02)
                 assert isinstance(await boss.hears(), CallerHeld)
                 await boss.send(boss.release())

@@ -51,7 +51,7 @@ async def test_a_command_sent_after_an_outage_reaches_a_session_that_holds(
     async with attach(fresh_bus, session, lease_s=60.0):
         async with (
             await Bus.connect(BusSettings(url=fresh_server.url), name="one") as coordinator_bus,
-            coordinator_bus.subscribe(subjects.event("t")) as events,
+            coordinator_bus.subscribe(subjects.event("t", "primary")) as events,
         ):
             boss = Boss(coordinator_bus, room, "t", events)
             await boss.send(boss.hold())
@@ -61,7 +61,7 @@ async def test_a_command_sent_after_an_outage_reaches_a_session_that_holds(
         await fresh_server.start()
         async with await Bus.connect(BusSettings(url=fresh_server.url), name="two") as coordinator_bus:
             sent = boss.leave() if command == "leave" else boss.release(line=None)
-            await coordinator_bus.publish(subjects.primary("t", room), encode(sent))
+            await coordinator_bus.publish(subjects.session_commands(room), encode(sent))
             await until(lambda: session.gone if command == "leave" else not session.muted)
 
 

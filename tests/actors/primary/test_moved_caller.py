@@ -120,7 +120,7 @@ async def test_a_waiting_ai_leaves_on_leave_call(bus: Bus, boss: Boss, room: str
 
 async def test_another_transfer_cannot_hold_a_moved_caller(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-other")) as events:
+    async with attach(bus, session), bus.subscribe(subjects.event(f"{room}-other", "primary")) as events:
         await move_caller_away(bus, boss, session)
         await boss.send(boss.release("Sorry.", stay_s=30.0))
         await boss.hears()

@@ -103,7 +103,7 @@ async def test_on_hold_the_ai_hears_nothing_until_it_is_released(
 ) -> None:
     caller = await call(http, number="+14155550205")
     room_id = caller["roomId"]
-    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as events:
+    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id, "primary")) as events:
         boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold("Please hold the line."))
@@ -131,7 +131,10 @@ async def test_a_caller_who_leaves_on_hold_is_reported_and_ends_the_session_afte
 ) -> None:
     caller = await call(http, number="+14155550202")
     room_id = caller["roomId"]
-    async with agents_in(bus, room_id) as agents, bus.subscribe(subjects.event(transfer_id)) as events:
+    async with (
+        agents_in(bus, room_id) as agents,
+        bus.subscribe(subjects.event(transfer_id, "primary")) as events,
+    ):
         boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())
@@ -154,7 +157,7 @@ async def test_a_caller_who_returns_shortly_after_the_release_finds_the_ai(
     room_id, other_room = caller["roomId"], await cloud.open_room()
     await cloud.dial(other_room, "other")
     await cloud.wait_ledger(other_room, "joined", 1)
-    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id)) as events:
+    async with agents_in(bus, room_id), bus.subscribe(subjects.event(transfer_id, "primary")) as events:
         boss = Boss(bus, room_id, transfer_id, events)
         await turns(bus, room_id, 1)
         await boss.send(boss.hold())

@@ -94,7 +94,7 @@ async def publish_and_wait(
     bus: Bus, transfer_id: str, command: Summarize, within_s: float = 6.0
 ) -> SummaryReady:
     """Publish `command`, and return the reply."""
-    async with bus.subscribe(subjects.event(transfer_id)) as events:
+    async with bus.subscribe(subjects.event(transfer_id, "summarizer")) as events:
         await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         message = await events.next(within_s)
     assert message is not None, "no answer"
@@ -178,13 +178,13 @@ async def test_the_sessions_model_writes_the_summary_or_the_transcript_is_quoted
 async def test_a_repeated_command_is_stored_with_one_reply(bus: Bus, transfer_id: str) -> None:
     async with running_summarizer(bus, None), session(bus, transfer_id, TURNS):
         await request_summary(bus, transfer_id)
-        stored = await bus.history(subjects.event(transfer_id), 10)
-        async with bus.subscribe(subjects.event(transfer_id)) as events:
+        stored = await bus.history(subjects.event(transfer_id, "summarizer"), 10)
+        async with bus.subscribe(subjects.event(transfer_id, "summarizer")) as events:
             await bus.publish(
                 subjects.work_queue(transfer_id, "summarizer"), encode(summarize_command(transfer_id))
             )
             assert await events.next(2) is not None
-        assert await bus.history(subjects.event(transfer_id), 10) == stored
+        assert await bus.history(subjects.event(transfer_id, "summarizer"), 10) == stored
 
 
 async def test_an_undecodable_command_becomes_a_dead_letter(bus: Bus, transfer_id: str) -> None:
@@ -207,7 +207,7 @@ async def test_a_bug_fails_the_command(bus: Bus, transfer_id: str, monkeypatch: 
     async with (
         running_summarizer(bus, None),
         session(bus, transfer_id, TURNS),
-        bus.subscribe(subjects.event(transfer_id)) as events,
+        bus.subscribe(subjects.event(transfer_id, "summarizer")) as events,
     ):
         await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         message = await events.next(20)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from warmxfer.bus import Stored, subjects
 from warmxfer.cli.bench.cloud.calls import RINGING_NUMBER, supervisor_call
 from warmxfer.cli.bench.cloud.ledger import Entry, Ledger
 from warmxfer.cli.bench.cloud.webhooks import WebhookSender
@@ -16,7 +15,7 @@ from warmxfer.cli.bench.floor_stack import FloorStack
 from warmxfer.cli.bench.load import Load
 from warmxfer.cli.bench.machine import UsageMeter
 from warmxfer.cli.bench.stack import ANSWERS, PRIMARY, BenchStack, StackSettings
-from warmxfer.cli.bench.transitions import transition_times
+from warmxfer.cli.bench.transitions import transition_times, written_by_coordinator
 from warmxfer.schemas import WarmTransferPhase, participant_ids
 
 LIMIT_S = 90.0
@@ -40,12 +39,10 @@ async def test_transfers_complete_and_cost_something(stack: BenchStack) -> None:
         assert sample.usage.by_role.keys() == {
             "coordinator", "gateway", "summarizer", "briefing", "primary", "broker"
         }  # fmt: skip
-        for id in load.sessions:
-            assert all(seconds > 0 for seconds in transition_times(await history(stack, id)))
-
-
-async def history(stack: BenchStack, id: str) -> list[Stored]:
-    return await stack.bus.history(subjects.all_of(id), 1_000)
+        for id, session in load.sessions.items():
+            times = transition_times(await written_by_coordinator(stack.bus, id, session))
+            assert times
+            assert all(seconds > 0 for seconds in times)
 
 
 async def test_a_second_dial_in_the_ledger_fails_the_run(stack: BenchStack) -> None:

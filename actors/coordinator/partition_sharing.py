@@ -1,0 +1,148 @@
+"""Shares the partitions out among the coordinators that are live. Each one takes from its own only.
+
+A coordinator announces itself by a message that no stream stores. The others take its partitions when it says
+that it stops, or when nothing was heard of it for `LIVE_S`. Who takes which partition is computed by each one
+alone (`partition_owners.py`).
+
+It is a hint for speed. For a moment, two coordinators may take from one partition: the log's expected
+sequence decides between them. Two coordinators of one transfer cost lost races and reads, so they are to be
+rare.
+
+- Invariant: a coordinator that hears of no other one takes from all partitions.
+- Invariant: while its connection is down, a coordinator gives nothing up and takes nothing more.
+
+Test: `tests/actors/coordinator/test_partition_sharing.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+import structlog
+from msgspec import Struct
+
+from warmxfer.bus import Bus, Subscription, subjects
+from warmxfer.bus.consumer_table import partition_consumers
+from warmxfer.schemas import DecodeError, decode_as, encode
+
+from .partition_owners import LiveInstances
+
+ANNOUNCE_EVERY_S = 0.5
+ANNOUNCE_PAUSE_S = 0.1
+"""Shortest time between two announcements, however many coordinators start."""
+GREETING_S = 0.05
+"""How long a coordinator that starts waits for the announcements of the others."""
+
+TakeFrom = Callable[[Collection[str]], Awaitable[None]]
+log = structlog.get_logger(__name__)
+
+
+class CoordinatorPresence(Struct, frozen=True):
+    """Says that a coordinator is live, or that it stops."""
+
+    instance: str
+    live: bool = True
+
+
+class PartitionSharing:
+    """The share of one coordinator, from entering the context until leaving it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._live = LiveInstances(secrets.token_hex(8))
+        self._taken: frozenset[int] = frozenset()
+        self._announce_at = 0.0
+        self._announced_at = 0.0
+        self._change: asyncio.Task[None] | None = None
+        self._heard: Subscription | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> PartitionSharing:
+        """Announce this coordinator, and hear which others are there."""
+        self._heard = await self._stack.enter_async_context(
+            self._bus.subscribe(subjects.COORDINATOR_PRESENCE)
+        )
+        now = asyncio.get_running_loop().time()
+        await self._announce(now)
+        while (left_s := now + GREETING_S - asyncio.get_running_loop().time()) > 0:
+            await self._hear(self._heard, left_s)
+        self._taken = self._live.partitions(asyncio.get_running_loop().time())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def consumers(self) -> tuple[str, ...]:
+        """The consumers of the partitions that this coordinator takes now."""
+        return tuple(name for partition in sorted(self._taken) for name in partition_consumers(partition))
+
+    async def run(self, take_from: TakeFrom) -> None:
+        """Announce this coordinator, and call `take_from` when its partitions change, until cancelled.
+
+        Then say that it stops, so that the others take its partitions at once.
+        """
+        if self._heard is None:
+            raise RuntimeError("run() needs the context of PartitionSharing")
+        try:
+            await self._follow_others(self._heard, take_from)
+        finally:
+            if self._change is not None:
+                self._change.cancel()
+                await asyncio.wait({self._change})
+            await self._send(live=False)
+
+    async def _follow_others(self, heard: Subscription, take_from: TakeFrom) -> None:
+        clock = asyncio.get_running_loop().time
+        while not heard.ended:
+            now = clock()
+            if now >= self._announce_at:
+                await self._announce(now)
+            await self._hear(heard, self._announce_at - now)
+            if self._bus.connected:
+                await self._follow(self._live.partitions(clock()), take_from)
+            else:
+                self._live.pause(clock())
+        await asyncio.Event().wait()  # The connection is closed for good: the runner ends the actor.
+
+    async def _follow(self, partitions: frozenset[int], take_from: TakeFrom) -> None:
+        """Begin to take from `partitions`, once an earlier change is complete."""
+        if self._change is not None:
+            if not self._change.done():
+                return
+            await self._change
+            self._change = None
+        if partitions != self._taken:
+            log.info("partitions_changed", before=sorted(self._taken), now=sorted(partitions))
+            self._taken = partitions
+            self._change = asyncio.ensure_future(take_from(self.consumers))
+
+    async def _hear(self, heard: Subscription, timeout_s: float) -> None:
+        """Note one announcement. A coordinator that starts is answered at once."""
+        message = await heard.next(max(0.0, timeout_s))
+        if message is None:
+            return
+        try:
+            presence = decode_as(CoordinatorPresence, message.data)
+        except DecodeError as error:
+            log.warning("presence_not_decoded", error=str(error))
+            return
+        if not presence.live:
+            self._live.stopped(presence.instance)
+        elif self._live.heard(presence.instance, asyncio.get_running_loop().time()):
+            self._announce_at = min(self._announce_at, self._announced_at + ANNOUNCE_PAUSE_S)
+
+    async def _announce(self, now: float) -> None:
+        await self._send(live=True)
+        self._announced_at, self._announce_at = now, now + ANNOUNCE_EVERY_S
+
+    async def _send(self, *, live: bool) -> None:
+        await self._bus.announce(
+            subjects.COORDINATOR_PRESENCE, encode(CoordinatorPresence(self._live.own, live))
+        )
