@@ -13,8 +13,9 @@ WRITTEN_BY_OTHERS = frozenset({"request", "cancel", "event", "timeout", "intent"
 """Kinds of messages that the coordinator does not write."""
 
 
-class _Trigger(Struct):
-    trigger: int
+class _Record(Struct):
+    at: float
+    """When the trigger was stored."""
 
 
 def transition_times(stored: Iterable[Stored]) -> list[float]:
@@ -23,15 +24,13 @@ def transition_times(stored: Iterable[Stored]) -> list[float]:
     A transition begins when its trigger is stored and the transition before it is over. It is over when the
     last message that the coordinator wrote before its next record is stored.
     """
-    stored_at: dict[int, float] = {}
     spans: list[tuple[float, float]] = []
     for message in stored:
-        stored_at[message.seq] = message.at
         kind = subjects.parse(message.subject).kind
         if kind == "log":
-            trigger = msgspec.json.decode(message.data, type=_Trigger).trigger
+            triggered_at = msgspec.json.decode(message.data, type=_Record).at
             previous_end = spans[-1][1] if spans else 0.0
-            spans.append((max(stored_at.get(trigger, message.at), previous_end), message.at))
+            spans.append((max(triggered_at, previous_end), message.at))
         elif kind not in WRITTEN_BY_OTHERS and spans:
             spans[-1] = (spans[-1][0], message.at)
     return [ended_at - began_at for began_at, ended_at in spans]
