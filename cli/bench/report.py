@@ -103,6 +103,7 @@ def _cells(row: Row) -> str:
         f"{reference} ({row.reference_name})" if reference and row.reference_name != "floor" else reference
     )
     others = "" if row.others_cpu is None else f"{row.others_cpu:.0%}"
-    target, met = row.as_json()["target"] or "", "yes" if row.ok else "**no**"
+    target = row.as_json()["target"] or ""
+    met = ("yes" if target else "") if row.ok else "**no**"
     cells = (row.name, _figure(row.value), row.unit, target, met, named, _figure(row.ratio), others)
     return f"| {' | '.join(str(cell) for cell in cells)} |"
