@@ -9,6 +9,7 @@ import typer
 from warmxfer.actors.runtime.exit_codes import exit_codes
 
 from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
+from .bench import command as bench
 
 app = typer.Typer(
     name="warmxfer",
@@ -47,6 +48,7 @@ app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 
 
 def main() -> None:

@@ -31,10 +31,12 @@ from .lenient import is_known, read_leniently, unknown_member
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
 from .phone_number import without_separators
 from .queries import (
+    MAX_LIVENESS_QUERY,
     MAX_TURN_CHARS,
     MAX_TURNS,
     History,
     HistoryQuery,
+    Liveness,
     LivenessQuery,
     LivenessReply,
     RoomToken,
@@ -68,6 +70,7 @@ __all__ = [
     "DEFAULT_BRIDGE_GUARD_S",
     "FALLBACK_SUMMARY",
     "FINAL_PHASES",
+    "MAX_LIVENESS_QUERY",
     "MAX_MESSAGE_BYTES",
     "MAX_TURNS",
     "MAX_TURN_CHARS",
@@ -79,6 +82,7 @@ __all__ = [
     "HistoryQuery",
     "InternalError",
     "InvalidRequest",
+    "Liveness",
     "LivenessQuery",
     "LivenessReply",
     "NewerMessage",

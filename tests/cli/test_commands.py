@@ -50,6 +50,7 @@ async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
         "cancel",
         "sandbox",
         "doctor",
+        "bench",
     ):
         assert f"  {command} " in result.out
 
