@@ -173,14 +173,11 @@ async def test_the_model_gets_the_same_turns_as_upstreams_and_none_of_our_lines(
         model = ScriptedLLM()
 
         async def twice(one: Run) -> Any:
-            one.live.session.agent.chat_context.add_message(
-                role=ChatRole.USER, content="I was charged twice."
-            )
+            agent: Any = one.live.session.agent
+            agent.chat_context.add_message(role=ChatRole.USER, content="I was charged twice.")
             await request(one)
             await until(lambda: one.live.tts.has_said(SORRY), 10.0)
-            one.live.session.agent.chat_context.add_message(
-                role=ChatRole.ASSISTANT, content="I am sorry, Ann."
-            )
+            agent.chat_context.add_message(role=ChatRole.ASSISTANT, content="I am sorry, Ann.")
             return await request(one)
 
         await run(local_stack, with_warmxfer, DECLINES, start=twice, summary_llm=model)
