@@ -85,6 +85,7 @@ def _refused(name: str, problem: str, setting: str = PIPELINE_VARIABLE) -> Inval
 
 def _prepare_framework() -> None:
     try:
+        import_module(f"{__package__}.videosdk.framework_version").check_version()
         import_module(f"{__package__}.videosdk.client")
         import_module(f"{__package__}.videosdk.agent_session").silence_framework_logs()
     except ImportError as error:

@@ -17,10 +17,11 @@ import structlog
 from warmxfer.adapters.rooms.videosdk import framework
 from warmxfer.adapters.rooms.videosdk.framework import ChatRole, WarmTransferResult, summary_of_agent
 from warmxfer.adapters.rooms.videosdk.framework_patches import divert_transfers
-from warmxfer.schemas import SpokenLines
+from warmxfer.schemas import InvalidRequest, SpokenLines
 
 from .install import install
 from .per_session import has_per_session, per_session
+from .result_mapping import WarmTransferError
 from .session_transfers import SessionTransfers
 
 log = structlog.get_logger(__name__)
@@ -77,7 +78,10 @@ def _is_ours(session: Any, config: Any) -> bool:
 
 def _transfers(session: Any) -> SessionTransfers:
     if not has_per_session(session, SessionTransfers):
-        install(session)
+        try:
+            install(session)
+        except InvalidRequest as error:
+            raise WarmTransferError(str(error)) from error
     return per_session(session, SessionTransfers)
 
 

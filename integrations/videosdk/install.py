@@ -16,6 +16,7 @@ from typing import Any, Literal
 from warmxfer.actors.primary import Attachment
 from warmxfer.actors.primary.hold_lease import DEFAULT_LEASE_S
 from warmxfer.adapters.rooms.videosdk.framework import WarmTransferConfig, WarmTransferResult
+from warmxfer.adapters.rooms.videosdk.framework_version import check_version
 from warmxfer.bus import Bus
 from warmxfer.schemas import Rescue
 
@@ -58,8 +59,10 @@ def install(
       caller may be alone.
 
     A second call on the same session sets these for the transfers that follow; `nats_url` None then keeps the
-    address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`.
+    address. Raises `InvalidRequest` if the session is registered on the bus at another `nats_url`, or if the
+    installed `videosdk-agents` is older than 1.0.27.
     """
+    check_version()
     settings = {
         "pacing": pacing,
         "on_briefing_timeout": on_briefing_timeout,

@@ -97,11 +97,11 @@ class AgentSessionAdapter:
         await say(text)
 
     async def history(self) -> list[TranscriptTurn]:
-        return turns_of(self.session)
+        return turns_of(self.session, self._speech.lines)
 
     async def summarize(self, prompt: str) -> str | None:
         model = self.summary_model or model_of(self.session)
-        return await summarize(model, turns_of(self.session), prompt) if model else None
+        return await summarize(model, await self.history(), prompt) if model else None
 
     async def leave(self) -> None:
         """Close the pipeline, then end the job. The room is left even if the pipeline does not close."""

@@ -50,6 +50,8 @@ class SpeechOutput:
         self._released = asyncio.Event()
         self._released.set()
         self._left = False
+        self.lines = set[str]()
+        """The lines that were said for a transfer. The AI's own words are not among them."""
         self._rests = set[asyncio.Task[None]]()
 
     def hold(self) -> None:
@@ -73,6 +75,7 @@ class SpeechOutput:
             if pipeline is None or agent is None or is_room_disconnected(session):
                 return
             await self._let_play_out()
+            self.lines.add(text)
             agent.chat_context.add_message(role=ChatRole.ASSISTANT, content=text)
             await self._say(text, interruptible=False)
 
@@ -86,6 +89,7 @@ class SpeechOutput:
                 # say() would interrupt the turn whose rest is still to be said.
                 session.current_utterance = None
             queue_behind_line(session)
+            self.lines.add(text)
             try:
                 await session.say(text, interruptible=True)
             except asyncio.CancelledError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
@@ -19,10 +19,15 @@ ATTEMPTS: Final = 2
 log = structlog.get_logger(__name__)
 
 
-def turns_of(session: Any) -> list[TranscriptTurn]:
-    """Return the turns so far, oldest first; empty once the session is closed."""
+def turns_of(session: Any, lines: Collection[str] = ()) -> list[TranscriptTurn]:
+    """Return the turns so far, oldest first; empty once the session is closed.
+
+    Leaves out what the agent said word for word as in `lines`: the lines of a transfer are no part of the
+    conversation.
+    """
     items = session.get_context_history(include_function_calls=False, include_system_messages=False)
-    return [turn for item in items if (turn := _turn(item))]
+    turns = [turn for item in items if (turn := _turn(item))]
+    return [turn for turn in turns if turn.role == "caller" or turn.text not in lines]
 
 
 async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:

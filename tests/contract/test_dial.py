@@ -6,13 +6,14 @@ from datetime import datetime
 
 import pytest
 
-from warmxfer.adapters.telephony import Rejected
+from warmxfer.adapters.telephony import NotReady, Rejected
 from warmxfer.schemas import CallCause
 
 from .cloud import NOT_FOUND_STATUSES, Cloud, new_key
 from .phone import Phone
 from .sandbox_admin import BUSY, NO_ANSWER, REJECTS, SandboxAdmin
 from .target import PhoneLine
+from .test_recording import record
 
 NO_RULE = PhoneLine("+14155550101", "+14155550100", "rr_unknown")
 """The cloud refuses these requests before it dials. If it did not, no routing rule would allow them."""
@@ -49,6 +50,18 @@ async def test_the_reply_to_a_dial_describes_the_call(cloud: Cloud, phone: Phone
     [begun] = call["timelog"]
     assert begun["status"].lower() == "initiated"
     assert datetime.fromisoformat(begun["timestamp"]).tzinfo is not None
+
+
+async def test_an_answered_call_is_in_its_room_under_the_participant_id_of_the_dial(
+    cloud: Cloud, phone: Phone
+) -> None:
+    """§2 Dialling: `participant.id` is taken over. Only a participant of the room can be recorded (§9)."""
+    request = phone.request(await cloud.room())
+    call_id = await phone.dial(request)
+    await cloud.until(call_id, lambda call: call.status == "answered", "answered")
+    await record(cloud, request.room_id, request.participant_id)
+    with pytest.raises(NotReady):
+        await cloud.provider.record_participant(request.room_id, f"{request.participant_id}-not")
 
 
 async def test_a_dial_is_answered(cloud: Cloud, phone: Phone) -> None:

@@ -199,3 +199,24 @@ def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path)
     with pytest.raises(SystemExit, match="outcome = declined is gone"):
         wire.update(path, found, public_faults)
     assert path.read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("held", "found", "may_be_written"),
+    [
+        ("string; absent by default", "boolean | string; absent by default", True),
+        ("boolean | string; absent by default", "string; absent by default", False),
+        ("string; absent by default", "boolean | integer; absent by default", False),
+        ("string; absent by default", "boolean | string; required", False),
+    ],
+)
+@pytest.mark.parametrize("field", ["request.config.a", "result.a"])
+def test_only_a_field_of_a_request_may_take_more_values(
+    field: str, held: str, found: str, may_be_written: bool
+) -> None:
+    """Only users write a request. What warmxfer writes is read by programs that know the old values."""
+    old, new = {"messages": {field: held}}, {"messages": {field: found}}
+    wider = may_be_written and field.startswith("request.")
+    assert (public_faults(old, new) == []) is wider
+    assert (COMMAND in str(public_additions(old, new))) is wider
+    assert layout_faults({**old, "stream": {"layout": 1}}, {**new, "stream": {"layout": 1}}) != []

@@ -38,6 +38,7 @@ from .upstream_fixture import (
     upstream_cloud,
 )
 
+SORRY = "The supervisor isn't able to take this call right now; let me keep helping you."
 READY, DECLINES = "+14155550101", "+14155550106"
 ENDS_S = 30.0
 BOTH = pytest.mark.parametrize("with_warmxfer", [False, True], ids=["upstream", "warmxfer"])
@@ -157,6 +158,37 @@ async def test_the_supervisor_hears_the_second_summary(local_stack: LocalStack, 
     assert [each["data"]["summary"] for each in one.payloads if each["phase"].value == "summary_ready"] == [
         SUMMARY
     ]
+
+
+# ── the transcript holds the conversation only ───────────────────────────────────────────────────
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_model_gets_the_same_turns_as_upstreams_and_none_of_our_lines(
+    local_stack: LocalStack,
+) -> None:
+    """The second transfer of a call: hold line and apology of the first are in the chat context."""
+    turns: dict[bool, str] = {}
+    for with_warmxfer in (False, True):
+        model = ScriptedLLM()
+
+        async def twice(one: Run) -> Any:
+            agent: Any = one.live.session.agent
+            agent.chat_context.add_message(role=ChatRole.USER, content="I was charged twice.")
+            await request(one)
+            await until(lambda: one.live.tts.has_said(SORRY), 10.0)
+            agent.chat_context.add_message(role=ChatRole.ASSISTANT, content="I am sorry, Ann.")
+            return await request(one)
+
+        await run(local_stack, with_warmxfer, DECLINES, start=twice, summary_llm=model)
+        turns[with_warmxfer] = str(
+            [each[-1]["content"] for each in model.requests if "transcript" in str(each[-1])]
+        )
+    for text in turns.values():
+        assert text.count("I was charged twice.") == 2
+        assert text.count("I am sorry, Ann.") == 1
+    assert SORRY not in turns[True]
+    assert HOLD_LINE not in turns[True]
 
 
 # ── say() in a handler ───────────────────────────────────────────────────────────────────────────

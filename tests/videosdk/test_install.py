@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from videosdk.agents import AgentSession, Pipeline
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError
 
+from warmxfer.adapters.rooms.videosdk import framework_version
 from warmxfer.bus import Bus, EmbeddedServer
+from warmxfer.integrations import videosdk
 from warmxfer.integrations.videosdk import WarmTransferError as OurError
 from warmxfer.integrations.videosdk import install, shared_bus, warm_transfer
 from warmxfer.integrations.videosdk.request_mapping import to_request
@@ -59,6 +62,39 @@ async def test_without_a_coordinator_the_call_raises_and_the_request_is_cancelle
     with pytest.raises(WarmTransferError, match="warmxfer run coordinator"):
         await live.session.warm_transfer(CONFIG)
     assert live.session._accept_user_input is True
+
+
+@pytest.mark.parametrize("installed", ["1.0.26", "0.0.49", "1.1.0", "2.0"])
+def test_a_version_that_does_not_work_is_refused_at_install(
+    monkeypatch: pytest.MonkeyPatch, installed: str
+) -> None:
+    """On 1.0.26 the transfer ran, and its result raised in the user's tool."""
+    monkeypatch.setattr(framework_version, "version", lambda _: installed)
+    session = AgentSession(
+        agent=SimpleAgent(), pipeline=Pipeline(stt=OfflineSTT(), llm=ScriptedLLM(), tts=OfflineTTS())
+    )
+    with pytest.raises(InvalidRequest, match=f"videosdk-agents is {installed}; warmxfer needs 1.0.27"):
+        install(session)
+
+
+@pytest.mark.parametrize("installed", ["1.0.27", "1.0.30", "1.0.31", "1.0.31rc1"])
+def test_1_0_27_and_newer_work(monkeypatch: pytest.MonkeyPatch, installed: str) -> None:
+    monkeypatch.setattr(framework_version, "version", lambda _: installed)
+    with capture_logs() as logs:
+        framework_version.check_version()
+    assert [each["event"] for each in logs] == (
+        [] if installed in framework_version.READ_IN else ["framework_version_unread"]
+    )
+
+
+async def test_the_changed_import_names_the_needed_version_as_upstreams_error(
+    call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = await call()
+    monkeypatch.setattr(framework_version, "version", lambda _: "1.0.26")
+    ours = videosdk.WarmTransferConfig(CONFIG.destination)
+    with pytest.raises(WarmTransferError, match=r"needs 1\.0\.27"):
+        await live.session.warm_transfer(ours)
 
 
 class CustomDuration:

@@ -21,6 +21,9 @@ PING_INTERVAL_S: Final = 5.0
 PING_TIMEOUT_S: Final = 5.0
 MAX_FRAME_BYTES: Final = 64 * 1024
 
+REAL_CLOUD: Final = "videosdk.live"
+"""The domain of VideoSDK. Its rooms have another protocol than the sandbox's."""
+
 _WEBSOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 _RETRYABLE_STATUSES: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -77,6 +80,12 @@ async def close_connection(socket: ClientConnection) -> None:
 
 def _join_url(options: JoinOptions, room_token: RoomToken) -> str:
     base = urlsplit(room_token.signaling_url)
+    if (base.hostname or "").endswith(REAL_CLOUD):
+        raise InvalidRequest(
+            f"WARMXFER_VOICE is 'sandbox', but the room is in {base.hostname}; "
+            "set WARMXFER_VOICE=videosdk and WARMXFER_BRIEFING_PIPELINE",
+            field="WARMXFER_VOICE",
+        )
     if base.scheme not in _WEBSOCKET_SCHEMES or not base.netloc:
         raise InvalidRequest("signaling_url is not an http(s) URL; set the gateway's provider base URL")
     query = urlencode(

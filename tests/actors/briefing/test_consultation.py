@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from warmxfer.actors.briefing import BriefingSettings, sentences
 from warmxfer.adapters.llm import ModelSettings
@@ -416,6 +417,14 @@ async def test_an_undecodable_command_is_ignored(driver: ConsultationDriver, set
         await driver.bus.publish(subjects.consult(driver.id), b"nonsense")
         await driver.leave()
         await driver.wait_for(ConsultationLeft)
+
+
+@pytest.mark.parametrize(("env", "warned"), [({}, True), ({"WARMXFER_VOICE": "sandbox"}, False)])
+def test_a_worker_that_joins_sandbox_rooms_only_by_default_says_so(env: dict[str, str], warned: bool) -> None:
+    """Without it a worker for the real cloud started without complaint, and joined no room."""
+    with capture_logs() as logs:
+        BriefingSettings.from_env(env)
+    assert [each["event"] for each in logs] == ["voice_not_set"] * warned
 
 
 def test_settings_come_from_the_environment() -> None:

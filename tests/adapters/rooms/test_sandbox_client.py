@@ -241,6 +241,15 @@ async def test_an_invalid_signaling_url_is_refused() -> None:
         await open_room_client(RoomSettings(), JoinOptions("room", "agent", "Agent", token)).join()
 
 
+async def test_a_room_of_the_real_cloud_is_refused_before_the_token_is_sent() -> None:
+    async def token() -> RoomToken:
+        return RoomToken(token="t", signaling_url="https://api.videosdk.live")
+
+    client = open_room_client(RoomSettings(), JoinOptions("r", "p", "n", token))
+    with pytest.raises(InvalidRequest, match="set WARMXFER_VOICE=videosdk and WARMXFER_BRIEFING_PIPELINE"):
+        await client.join()
+
+
 async def test_the_token_is_not_logged(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     room_id = await cloud.open_room()
