@@ -57,9 +57,7 @@ class ModelServer:
         finally:
             writer.close()
 
-    async def _send(
-        self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _send(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Send without a length: the body ends with the connection, as with HTTP/1.0."""
         headers = {"content-type": answer.content_type, "connection": "close", **answer.headers}
         lines = [f"HTTP/1.1 {answer.status} X", *(f"{name}: {value}" for name, value in headers.items())]
@@ -85,12 +83,11 @@ async def model_server(*answers: Answer) -> AsyncIterator[ModelServer]:
         listening.close()
 
 
-async def _main(path: str) -> None:
-    answers = convert(json.loads(Path(path).read_text()), list[Answer])
+async def _main(answers: list[Answer]) -> None:
     async with model_server(*answers) as server:
         print(server.url, flush=True)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1]))
+    asyncio.run(_main(convert(json.loads(Path(sys.argv[1]).read_text()), list[Answer])))
