@@ -9,6 +9,7 @@ import typer
 from warmxfer.actors.runtime.exit_codes import exit_codes
 
 from . import cancel, demo, doctor, list_transfers, request, run, sandbox, show, up, watch
+from .try_commands import try_app
 
 app = typer.Typer(
     name="warmxfer",
@@ -46,6 +47,7 @@ app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
+app.add_typer(try_app, name="try")
 
 
 def main() -> None:

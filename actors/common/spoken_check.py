@@ -68,6 +68,7 @@ _TALK: Final = tuple(
         (REASONING, THOUGHT),
     )
 )
+_SMALL_TALK: Final = next(pattern for pattern, why in _TALK if why is CHAT)
 
 
 def unfit(text: str, said: Sequence[str] = (), *, is_answer: bool = False) -> str | None:
@@ -100,6 +101,11 @@ def unfit(text: str, said: Sequence[str] = (), *, is_answer: bool = False) -> st
     return None
 
 
+def is_small_talk(sentence: str) -> bool:
+    """Return whether the sentence begins as a greeting, thanks or an offer of help does."""
+    return _SMALL_TALK.match(_OPENING.sub("", sentence)) is not None
+
+
 def _plain(text: str) -> str:
     return " ".join(_WORD.findall(text.casefold()))
 
@@ -111,7 +117,7 @@ def _is_quote(sentence: str, call: str) -> bool:
 
 
 def _shares(text: str, call: str) -> bool:
-    """Return whether `text` and the call share a number, the beginning of a word, or two characters of Han."""
+    """Return whether `text` and the call share a number, the beginning of a word, or two Han characters."""
     plain = _plain(text)
     if set(_NUMBER.findall(plain)) & set(_NUMBER.findall(call)):
         return True

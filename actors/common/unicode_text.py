@@ -48,12 +48,19 @@ def length(text: str) -> int:
     return len(_GRAPHEME.findall(text))
 
 
-def cut(text: str, max_length: int) -> str:
-    """Return `text` in at most `max_length` characters, cut between words if it is too long."""
-    characters = _GRAPHEME.findall(text)
-    if len(characters) <= max_length:
+def cut(text: str, max_chars: int) -> str:
+    """Return at most `max_chars` of `text`, and an ellipsis if it is longer.
+
+    It is cut between words. In a script without spaces, and in a long word, it is cut between the characters
+    that a reader sees.
+    """
+    if len(text) <= max_chars:
         return text
-    head = "".join(characters[:max_length])
+    head = ""
+    for character in _GRAPHEME.findall(text[: 2 * max_chars]):
+        if len(head) + len(character) > max_chars:
+            break
+        head += character
     if not _WITHOUT_SPACES.search(head[-2:]):
         head = head.rsplit(" ", 1)[0]
     return head.rstrip() + " …"
@@ -65,7 +72,7 @@ def is_question(sentence: str) -> bool:
 
 
 def without_format_characters(text: str) -> str:
-    """Return `text` without characters that are not spoken. Joiners stay: Indic and Persian words need them."""
+    """Return `text` without characters that are not spoken. Joiners stay, which Indic words need."""
     return _FORMAT.sub("", text)
 
 

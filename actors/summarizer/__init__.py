@@ -15,5 +15,6 @@ Invariants:
 
 from .actor import Summarizer, run
 from .settings import SummarizerSettings
+from .writer import Attempt, Written, by_model, write
 
-__all__ = ["Summarizer", "SummarizerSettings", "run"]
+__all__ = ["Attempt", "Summarizer", "SummarizerSettings", "Written", "by_model", "run", "write"]

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from warmxfer.adapters.llm import ChatModel, Reply, open_model
+from warmxfer.adapters.llm import ChatModel, Reply, open_model, without_reasoning
 from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
     History,
@@ -98,7 +98,7 @@ class Summarizer:
             question = encode(SummaryQuery(prompt=asked))
             try:
                 reply = await self._bus.request(subjects.ask_summary(command.session), question, left_s)
-                return Reply(decode_as(SessionSummary, reply).text)
+                return Reply(without_reasoning(decode_as(SessionSummary, reply).text))
             except WarmxferError as error:
                 raise RetryableError(
                     f"The session's model gave no summary ({type(error).__name__})"

@@ -52,7 +52,7 @@ class Written(Struct, frozen=True):
 
 
 async def write(turns: Sequence[TranscriptTurn], ask: Ask | None, deadline_at: float) -> Written:
-    """Return a summary of `turns` by `deadline_at`, a time of the event loop. No failure of a model is raised."""
+    """Return a summary of `turns` by `deadline_at`, a time of the event loop. No model's error is raised."""
     if not turns:
         return Written(FALLBACK_SUMMARY, "static")
     attempts: list[Attempt] = []

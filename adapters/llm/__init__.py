@@ -26,6 +26,7 @@ from .chat_model import (
 )
 from .openai import OpenAIModel
 from .prompt_data import as_data, summarize_transcript
+from .reasoning import without_reasoning
 
 __all__ = [
     "API_KEY",
@@ -42,6 +43,7 @@ __all__ = [
     "as_data",
     "open_model",
     "summarize_transcript",
+    "without_reasoning",
 ]
 
 

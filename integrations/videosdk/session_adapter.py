@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from warmxfer.actors.primary import OwnLines
 from warmxfer.adapters.rooms.videosdk.framework import (
     context_of,
     events_of,
@@ -62,6 +63,7 @@ class AgentSessionAdapter:
         self._speech = per_session(session, SpeechOutput)
         self._auto_end = per_session(session, AutoEnd)
         self._recordings = per_session(session, CallerRecordings)
+        self._own_lines = OwnLines()
         self._emitted: deque[tuple[WarmTransferPhase, int, float]] = deque(maxlen=MAX_EMITTED)
         self._all_emitted = asyncio.Event()
         self._all_emitted.set()
@@ -93,15 +95,16 @@ class AgentSessionAdapter:
         self._auto_end.restore()
 
     async def say(self, text: str, *, interruptible: bool) -> None:
+        self._own_lines.add(text)
         say = self._speech.say_interruptible if interruptible else self._speech.say_uninterruptible
         await say(text)
 
     async def history(self) -> list[TranscriptTurn]:
-        return turns_of(self.session)
+        return self._own_lines.without(turns_of(self.session))
 
     async def summarize(self, prompt: str) -> str | None:
         model = self.summary_model or model_of(self.session)
-        return await summarize(model, turns_of(self.session), prompt) if model else None
+        return await summarize(model, await self.history(), prompt) if model else None
 
     async def leave(self) -> None:
         """Close the pipeline, then end the job. The room is left even if the pipeline does not close."""

@@ -6,11 +6,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
-from warmxfer.adapters.llm import summarize_transcript
+from warmxfer.adapters.llm import summarize_transcript, without_reasoning
 from warmxfer.adapters.rooms.videosdk.framework import ChatContext, ChatRole
 from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
 ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assistant": "agent"}
+
+
+MAX_CHARS: Final = 10 * SUMMARY_MAX_CHARS
+"""Maximum length of an answer with its reasoning."""
 
 
 def turns_of(session: Any) -> list[TranscriptTurn]:
@@ -20,7 +24,10 @@ def turns_of(session: Any) -> list[TranscriptTurn]:
 
 
 async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
-    """Return the summary of `turns` by `model` (a framework's LLM), cut to `SUMMARY_MAX_CHARS`."""
+    """Return the summary of `turns` by `model` (a framework's LLM), cut to `SUMMARY_MAX_CHARS`.
+
+    Reasoning that the model wrote into its answer is left out.
+    """
     context = ChatContext.empty()
     context.add_message(role=ChatRole.SYSTEM, content=prompt)
     context.add_message(role=ChatRole.USER, content=summarize_transcript(turns))
@@ -28,9 +35,9 @@ async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str
     async with aclosing(_texts(model.chat(context))) as texts:
         async for text in texts:
             summary += text
-            if len(summary) > SUMMARY_MAX_CHARS:
+            if len(summary) > MAX_CHARS:
                 break
-    return summary.strip()[:SUMMARY_MAX_CHARS]
+    return without_reasoning(summary).strip()[:SUMMARY_MAX_CHARS]
 
 
 async def _texts(chunks: AsyncIterator[Any]) -> AsyncGenerator[str, None]:
