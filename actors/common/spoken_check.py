@@ -51,7 +51,9 @@ _EMOJI = regex.compile(
     regex.V1 | regex.MULTILINE,
 )
 _QUOTED = regex.compile(r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』|»[^«\n]*«")
-_LABEL_LINE = regex.compile(r"\A\s*[^\n]{1,80}[:：]\s*\n")
+_LABEL_LINE = regex.compile(r"\A\s*(?:[^\n]{0,80}\n){0,2}?[^\n]{1,80}:\s*\n")
+_ASCII_PUNCTUATION: Final = str.maketrans("，：！？；（）．’", ",:!?;().'")
+"""Of the wide forms, so that the lists need one form of each."""
 _EXCLAMATION = regex.compile(r"\A\P{N}{1,30}[!！]\s*$")
 _OPENING = regex.compile(r"\A[\s\p{P}\p{S}]*")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -81,12 +83,12 @@ def unfit(text: str, said: Sequence[str] = (), *, is_answer: bool = False) -> st
         return MARKUP
     if _EMOJI.search(text):
         return EMOJI
+    text = text.translate(_ASCII_PUNCTUATION)
     if _LABEL_LINE.match(text):
         return PREAMBLE
     call = " ".join(_plain(each) for each in said)
-    own = [
-        part for part in sentences(_QUOTED.sub(" … ", text.replace("’", "'"))) if not _is_quote(part, call)
-    ]
+    parts = sentences(_QUOTED.sub(" … ", text))
+    own = [part for part in parts if not _is_quote(part, call)]
     for part in own:
         words = _OPENING.sub("", part)
         for pattern, why in _TALK:
@@ -94,9 +96,10 @@ def unfit(text: str, said: Sequence[str] = (), *, is_answer: bool = False) -> st
                 return why
     if not is_answer and own and _EXCLAMATION.match(own[0]) and len(own) > 1:
         return PREAMBLE
-    if own and is_question(own[-1]) and own[-1] == sentences(text)[-1].replace("’", "'"):
+    if own and is_question(own[-1]) and own[-1] == parts[-1]:
         return QUESTION
-    if said and len(sentences(text)) <= 2 and length(text) <= MAX_UNGROUNDED and not _shares(text, call):
+    is_short = len(parts) <= 2 and length(text) <= MAX_UNGROUNDED
+    if said and own == parts and is_short and not _shares(text, call):
         return UNRELATED
     return None
 

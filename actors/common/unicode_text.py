@@ -20,7 +20,8 @@ _BREAK = regex.compile(
     r"|[\n\r\u2028\u2029]+\s*+"
 )
 _WITHOUT_SPACES = regex.compile(
-    r"[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}&&\p{L}]", regex.V1
+    r"[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}&&\p{L}]\p{M}*+",
+    regex.V1,
 )
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’\-.,][\p{L}\p{M}\p{N}]+)*")
 _GRAPHEME = regex.compile(r"\X")
