@@ -16,9 +16,11 @@ REFUSALS: Final = (
     r"(?:unfortunately|regrettably|sadly|however|apologies)[,!. ]+(?:but )?(?:i|we|as an?)\b",
     r"(?:i|we) (?:can'?t|can ?not|could ?n'?t|could not|won'?t|will not|must (?:decline|refuse)|decline|"
     r"refuse|apologi[sz]e|regret|(?:do not|don'?t) (?:have|see|feel))\b",
-    r"my apologies|sorry\b|apologies\b|(?:can'?t|can ?not|unable to|not able to|won'?t) (?:help|assist|comply|do)\b",
+    r"my apologies|sorry\b|apologies\b",
+    r"(?:can'?t|can ?not|unable to|not able to|won'?t) (?:help|assist|comply|do)\b",
     r"it (?:seems|looks|appears)(?: like| that)? (?:there|you|no |the (?:transcript|conversation))",
-    r"there (?:is|was) (?:nothing|no (?:transcript|conversation|call|information)) (?:to|in|for|provided|available)",
+    r"there (?:is|was) (?:nothing|no (?:transcript|conversation|call|information)) "
+    r"(?:to|in|for|provided|available)",
     r"(?:request|access|content) (?:denied|refused|blocked|filtered)|note(?: that)?:|disclaimer",
     r"as an? (?:ai|artificial|large language|language model|assistant|responsible)\b",
     r"this (?:request|content|conversation) (?:violates|goes against|can ?not|can't)",

@@ -140,10 +140,16 @@ async def test_an_unreachable_server_is_named_with_its_address() -> None:
 
 
 async def test_tls_to_a_server_without_it_is_named() -> None:
-    async with model_server(Answer.of("{}")) as server:
-        model = OpenAIModel(ModelSettings(server.url.replace("http:", "https:"), "small"))
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        model = OpenAIModel(ModelSettings(f"https://127.0.0.1:{port}/v1", "small"))
         with pytest.raises(RetryableError, match="its certificate or its protocol is wrong"):
-            await model.reply(MESSAGES, deadline_s=3, max_chars=300)
+            await model.reply(MESSAGES, deadline_s=10, max_chars=300)
         await model.aclose()
 
 
