@@ -31,7 +31,7 @@ from .errors import (
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .settings import BusSettings
-from .storage import StorageUse
+from .storage import StorageUse, StreamSpan
 from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
@@ -60,6 +60,7 @@ __all__ = [
     "StaleWrite",
     "StorageUse",
     "Stored",
+    "StreamSpan",
     "Subscription",
     "TransferLog",
     "Unavailable",

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 
-from nats.micro.service import Service, ServiceConfig
-
 from . import diagnostics, request_reply, stream, stream_reader, stream_writer
 from .connection import Connection
 from .diagnostics import BrokerReport
@@ -20,7 +18,7 @@ from .readiness import Readiness
 from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
 from .settings import BusSettings
-from .storage import StorageReader, StorageUse
+from .storage import StorageReader, StorageUse, StreamSpan, read_span
 from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
@@ -179,6 +177,10 @@ class Bus:
         """Return how much storage the broker has used, and its limit if the broker names one."""
         return await self._storage.read(deadline_s)
 
+    async def stream_span(self, *, deadline_s: float = READ_DEADLINE_S) -> StreamSpan:
+        """Return which messages the stream can hold. It shows that a stream was lost or purged."""
+        return await read_span(self._connection, deadline_s)
+
     def subscribe(self, subject: str) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.
 
@@ -213,6 +215,8 @@ class Bus:
 
     async def register_service(self, name: str, version: str, description: str) -> None:
         """Show this process in `nats service ls` and in `diagnose()` until the bus is closed."""
+        from nats.micro.service import Service, ServiceConfig  # a command line has no use for it
+
         await Service(self._connection.client, ServiceConfig(name, version, description)).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:

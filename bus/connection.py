@@ -14,13 +14,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error
 
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, StreamMissing, Unavailable, UnsupportedServer
-from .nats_client import NatsClient, connect_options
+from .nats_client import ArrivedMessage, NatsClient, connect_options
 from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
@@ -190,7 +190,7 @@ class Connection:
                 if has_no_responders(reply):
                     why = "JetStream is not ready"
                 else:
-                    answer = json.loads(reply.data)
+                    answer = msgspec.json.decode(reply.data)
                     failure = answer.get("error")
                     if failure is None:
                         return answer
@@ -224,7 +224,7 @@ class Connection:
                 return
             if has_no_responders(reply):
                 raise no_jetstream
-            code = json.loads(reply.data).get("error", {}).get("err_code")
+            code = msgspec.json.decode(reply.data).get("error", {}).get("err_code")
             if code in _JETSTREAM_OFF:
                 raise no_jetstream
             if code is None:
@@ -295,6 +295,6 @@ class Connection:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
 
 
-def has_no_responders(reply: Msg) -> bool:
+def has_no_responders(reply: ArrivedMessage) -> bool:
     """Return True if the broker reports that no process listens on the subject of a request."""
     return reply.headers is not None and reply.headers.get("Status") == "503" and not reply.data

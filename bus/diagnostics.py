@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from nats.micro.service import ServiceVerb, control_subject
-
 from .connection import Connection, JetStreamApiError
 from .stream import CONSUMERS, STREAM
 from .subscriptions import Subscription
 
+PING_SERVICES: Final = "$SRV.PING"
 PING_WAIT_S: Final = 0.5
 """Time in which running processes must reply to a service ping."""
 
@@ -45,6 +44,8 @@ class BrokerReport:
     queues: dict[str, ConsumerBacklog | None]
     services: Counter[str] = field(default_factory=Counter[str])
     """Number of processes that replied, by registered service name."""
+    written: int = 0
+    """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
 
 
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
@@ -68,6 +69,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         replicas=int(stream["config"]["num_replicas"]) if stream else 0,
         queues=queues,
         services=await _ping_services(connection),
+        written=int(stream["state"]["last_seq"]) if stream else 0,
     )
 
 
@@ -82,7 +84,7 @@ async def _ping_services(connection: Connection) -> Counter[str]:
     inbox, services = connection.client.new_inbox(), Counter[str]()
     deadline = asyncio.get_running_loop().time() + PING_WAIT_S
     async with Subscription(connection, inbox) as replies:
-        await connection.client.publish(control_subject(ServiceVerb.PING), reply=inbox)
+        await connection.client.publish(PING_SERVICES, reply=inbox)
         while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
             reply = await replies.next(left_s)
             if reply is not None and reply.data:  # the broker sends an empty reply if there is none

@@ -43,8 +43,12 @@ class EmbeddedServer:
         port: int | None = None,
         store_dir: Path | None = None,
         sync_interval: str = "always",
+        monitored: bool = False,
     ) -> None:
         self._port = port
+        self._monitored = monitored
+        self.monitor_url: str | None = None
+        """The address of the server's own statistics (`/varz`), if it is `monitored`."""
         self._given_store = store_dir
         self._sync_interval = sync_interval
         self._work_dir: Path | None = None
@@ -137,6 +141,7 @@ class EmbeddedServer:
             f'listen: "{HOST}:{self._port or -1}"\n'
             f"ports_file_dir: {json.dumps(str(work_dir))}\n"
             f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
+            + (f'http: "{HOST}:-1"\n' if self._monitored else "")
         )
 
     async def _wait_until_ready(self, work_dir: Path) -> None:
@@ -161,6 +166,7 @@ class EmbeddedServer:
             except json.JSONDecodeError:
                 return False
             self._port = int(ports["nats"][0].rpartition(":")[2])
+            self.monitor_url = ports["monitoring"][0] if self._monitored else None
             return True
         return False
 

@@ -16,7 +16,8 @@ class KeyedQueue(Generic[T]):
     """`put` items, `take` the next ready item, and call `done` with its key when it is finished."""
 
     def __init__(self) -> None:
-        self._queues: dict[Hashable, deque[T]] = {}
+        self._queues: dict[Hashable, list[T]] = {}
+        """Lists, because an empty deque takes 760 bytes and few keys have more than one item."""
         self._ready: deque[Hashable] = deque()
         self._closed = False
 
@@ -35,7 +36,7 @@ class KeyedQueue(Generic[T]):
         if queue is not None:
             queue.append(item)
             return
-        self._queues[key] = deque((item,))
+        self._queues[key] = [item]
         if not self._closed:
             self._ready.append(key)
 
@@ -50,7 +51,7 @@ class KeyedQueue(Generic[T]):
     def done(self, key: Hashable) -> None:
         """Finish the item that was taken of this key."""
         queue = self._queues[key]
-        queue.popleft()
+        queue.pop(0)
         if not queue:
             del self._queues[key]
         elif not self._closed:

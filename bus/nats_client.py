@@ -1,14 +1,37 @@
-"""The nats-py client, hardened against subjects that are not UTF-8, with typed wrappers."""
+"""The nats-py client with a fast path. All use of nats-py's internals is in this file.
+
+`tests/bus/test_nats_client.py` fails with one sentence per function of nats-py that a new version changes.
+
+- One write per turn of the loop: what is sent in one turn goes to the socket together.
+- A message goes from the parser straight to the callback of its subscription, without a queue and a task.
+- A subject that is not UTF-8 is decoded leniently. The server stores such a subject. nats-py decodes it
+  strictly, which ends the read loop, so one hostile message would stop all workers.
+
+Flow control is nats-py's. If the socket takes no more, messages wait in the client, and `publish` blocks
+above `MAX_PENDING_BYTES`. A callback never waits, so the client holds no received messages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import BadSubscriptionError, ConnectionClosedError, ConnectionDrainingError
+from nats.aio.transport import TcpTransport
+from nats.errors import (
+    BadSubjectError,
+    BadSubscriptionError,
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    MaxPayloadError,
+    OutboundBufferLimitError,
+    ProtocolError,
+)
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from .credentials import check_files, tls
 from .settings import BusSettings
@@ -17,34 +40,214 @@ PING_INTERVAL_S = 5
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 2
 DRAIN_TIMEOUT_S = 10
+MAX_PENDING_BYTES = 2 * 1024 * 1024
+"""Unsent bytes above which `publish` blocks, or raises while the connection is down."""
+MAX_SOCKET_BYTES = 64 * 1024
+"""Bytes that wait for the socket, above which nats-py's flusher writes: it waits until the socket is free."""
 
-MessageCallback = Callable[[Msg], Awaitable[None]]
+_PING = b"PING\r\n"
+_CRLF = b"\r\n"
+_ASCII_SPACE = " \t\n\r\x0b\x0c"
+_VERSION_CHARS = len("NATS/1.0")
+_SIZES = {b"MSG": 1, b"HMSG": 2}
+"""How many sizes end the first line of a message: `HMSG <subject> <sid> [reply] <head size> <size>`."""
+
+
+@dataclass(slots=True)
+class ArrivedMessage:
+    """A message as the broker sent it. Without headers, `headers` is None."""
+
+    subject: str
+    reply: str
+    data: bytes
+    headers: dict[str, str] | None
+
+
+MessageCallback = Callable[[ArrivedMessage], None]
 
 
 class NatsClient(Client):
-    """A nats client that survives a subject that is not UTF-8.
+    """The client of one connection. `send` and `subscribe_callback` are its fast path."""
 
-    The server stores such a subject. Decoding it strictly ends the read loop of every reader, so one hostile
-    message would stop all workers. Decoded leniently, it is rejected like any unknown subject.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self._ps = _FrameParser(self)
+        self._callbacks: dict[int, MessageCallback] = {}
+        self._write_planned = False
+
+    # ── sending ──────────────────────────────────────────────────────────────────────────────────
+
+    def send(
+        self, subject: str, data: bytes, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send one message at the end of this turn of the loop. Raises the errors of `publish`.
+
+        It never blocks. Use it where the number of messages has another limit.
+        """
+        size = len(data)
+        if self._status != Client.CONNECTED:
+            self._check_open(size)
+        if size > self._max_payload:
+            raise MaxPayloadError
+        _check_subject(subject)
+        if headers:
+            block = _header_block(headers)
+            line = f"HPUB {subject} {reply} {len(block)} {len(block) + size}\r\n"
+            frame = b"".join((line.encode(), block, data, _CRLF))
+        else:
+            frame = b"".join((f"PUB {subject} {reply} {size}\r\n".encode(), data, _CRLF))
+        self._pending.append(frame)
+        self._pending_data_size += len(frame)
+        self._plan_write()
+
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send one message as `send` does. Blocks while more than `MAX_PENDING_BYTES` are unsent."""
+        self.send(subject, payload, reply, headers)
+        if self._pending_data_size > MAX_PENDING_BYTES:
+            await super()._flush_pending(force_flush=True)
+
+    def _check_open(self, size: int) -> None:
+        if self.is_closed:
+            raise ConnectionClosedError
+        if self.is_draining_pubs:
+            raise ConnectionDrainingError
+        if not self.is_connected and size + self._pending_data_size > MAX_PENDING_BYTES:
+            raise OutboundBufferLimitError
+
+    def _plan_write(self) -> None:
+        if not self._write_planned:
+            self._write_planned = True
+            asyncio.get_running_loop().call_soon(self._write_pending)
+
+    def _write_pending(self) -> None:
+        """Write what is pending, or let nats-py's flusher do it when the socket takes more.
+
+        While the connection is down it stays pending. nats-py calls `_flush_pending` after a reconnect, when
+        it has sent the subscriptions.
+        """
+        self._write_planned = False
+        if not self._pending or not self.is_connected:
+            return
+        transport = self._transport
+        if isinstance(transport, TcpTransport) and _socket_bytes(transport) < MAX_SOCKET_BYTES:
+            pending, self._pending, self._pending_data_size = self._pending, [], 0
+            transport.write(b"".join(pending))
+        elif self._flush_queue is not None and self._flush_queue.empty():
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        if force_flush:
+            return await super()._flush_pending(force_flush)
+        self._plan_write()
+        return None
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        # nats-py writes a PING past what is pending, so its answer says nothing of it. `flush` and `drain`
+        # depend on the order.
+        pong = future or asyncio.get_running_loop().create_future()
+        self._pongs.append(pong)  # pyright: ignore[reportUnknownMemberType]
+        self._pending.append(_PING)
+        self._plan_write()
+
+    # ── receiving ────────────────────────────────────────────────────────────────────────────────
+
+    async def subscribe_callback(
+        self, subject: str, callback: MessageCallback, queue: str = ""
+    ) -> Subscription:
+        """Call `callback` for each message on `subject`. The subscription survives reconnects.
+
+        `callback` must return at once: it runs in the loop that reads from the socket.
+        """
+        if self.is_closed:
+            raise ConnectionClosedError
+        if self.is_draining:
+            raise ConnectionDrainingError
+        _check_subject(subject)
+        self._sid += 1
+        subscription = Subscription(self, self._sid, subject, queue)
+        self._subs[self._sid] = subscription
+        self._callbacks[self._sid] = callback
+        await self._send_subscribe(subscription)
+        return subscription
+
+    async def deliver(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+    ) -> None:
+        """Call the callback of a subscription. An error in it is reported, and the next message arrives."""
+        callback = self._callbacks.get(sid)
+        if callback is None:
+            await super()._process_msg(sid, subject, reply, data, headers or b"")
+            return
+        try:
+            callback(
+                ArrivedMessage(
+                    _text(subject),
+                    _text(reply) if reply else "",
+                    data,
+                    parse_headers(headers) if headers else None,
+                )
+            )
+        except Exception as error:
+            await self._error_cb(error)
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        await self.deliver(sid, subject, reply, data, headers)
+
+    def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
+        self._callbacks.pop(sid, None)
+        super()._remove_sub(sid, max_msgs)
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
     ) -> Msg:
         return Msg(
             _client=self,
-            subject=bytes(subject).decode("utf-8", "replace"),
-            reply=bytes(reply).decode("utf-8", "replace"),
+            subject=_text(subject),
+            reply=_text(reply),
             data=data,
             headers=headers,
             _sid=sid,
         )
 
-    async def subscribe_callback(
-        self, subject: str, callback: MessageCallback, queue: str = ""
-    ) -> Subscription:
-        """Call `callback` for each message on `subject`. The subscription survives reconnects."""
-        return await self.subscribe(subject, queue=queue, cb=callback)  # pyright: ignore[reportUnknownMemberType]
+
+class _FrameParser(Parser):
+    """Parses whole messages. Everything else is left to nats-py's parser."""
+
+    nc: NatsClient
+
+    async def parse(self, data: bytes = b"") -> None:
+        if self.state != AWAITING_CONTROL_LINE:
+            await super().parse(data)
+            return
+        if self.buf:
+            data, self.buf = bytes(self.buf) + data, bytearray()
+        position, foreign = 0, False
+        while (line_end := data.find(_CRLF, position)) >= 0:
+            words = data[position:line_end].split()
+            sizes = _SIZES.get(words[0], 0) if words else 0
+            if not 0 <= len(words) - 3 - sizes <= 1 or not sizes:
+                foreign = True
+                break
+            try:
+                sid, size = int(words[2]), int(words[-1])
+                head_size = int(words[-2]) if sizes == 2 else 0
+            except ValueError as error:
+                raise ProtocolError("nats: malformed MSG") from error
+            start = line_end + 2
+            end = start + size
+            if not 0 <= head_size <= size:
+                raise ProtocolError("nats: malformed MSG")
+            if len(data) < end + 2:
+                break
+            reply = words[3] if len(words) == 4 + sizes else b""
+            headers = data[start : start + head_size] if head_size else None
+            position = end + 2
+            await self.nc.deliver(sid, words[1], reply, data[start + head_size : end], headers)
+        self.buf = bytearray(data[position:])
+        if foreign:
+            await super().parse()
 
 
 async def unsubscribe(subscription: Subscription) -> None:
@@ -73,7 +276,54 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
         "connect_timeout": CONNECT_TIMEOUT_S,
         "ping_interval": PING_INTERVAL_S,
         "drain_timeout": DRAIN_TIMEOUT_S,
+        "pending_size": MAX_PENDING_BYTES,
     }
     if context := tls(settings):
         found["tls"] = context
     return found
+
+
+def parse_headers(block: bytes) -> dict[str, str]:
+    """Return the headers in a block.
+
+    A status in its first line becomes `Status` and `Description`. A line that is no header is skipped. Bytes
+    that are not UTF-8 are replaced.
+    """
+    lines = _text(block).split("\r\n")
+    found: dict[str, str] = {}
+    status = lines[0][_VERSION_CHARS:].strip(_ASCII_SPACE)
+    if status:
+        code, _, description = status.partition(" ")
+        if code.isdecimal():
+            found["Status"] = code
+        if description:
+            found["Description"] = description
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            found[name] = value.strip(_ASCII_SPACE)
+    return found
+
+
+def _check_subject(subject: str) -> None:
+    """Raise BadSubjectError if `subject` is empty or has white space, which would end it in the protocol."""
+    if subject.split() != [subject]:
+        raise BadSubjectError
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _header_block(headers: Mapping[str, str]) -> bytes:
+    """Return the header block of a message. A line break in a value becomes a space: it ends a header."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        text = "".join([f"{name}: {' '.join(value.split())}\r\n" for name, value in headers.items()])
+    return f"NATS/1.0\r\n{text}\r\n".encode()
+
+
+def _socket_bytes(transport: TcpTransport) -> int:
+    """Return how many bytes wait for the socket."""
+    writer = transport._io_writer  # pyright: ignore[reportPrivateUsage]
+    return 0 if writer is None else writer.transport.get_write_buffer_size()

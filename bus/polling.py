@@ -1,52 +1,194 @@
 """When to read a subject again, for code that reads stored messages and subscribes to new ones.
 
-    async with aclosing(poll_ticks(bus)) as ticks:
-        async for _ in ticks:
-            await catch_up(await bus.get_last(subject))
+    rereads = Rereads(bus, catch_up, "commands")
+    rereads.start()
 
 One read after subscribing is not enough. The broker sends a message to its subscribers before it stores it. A
 message in transit while we subscribe is not received, and the first read does not find it yet. Its writer
 repeats it until it is stored, so a read a moment later finds it.
+
+- Invariant: the reads end. After `REREAD_PAUSES_S` a subject is read only after a reconnect, after a gap that
+  its reader reports, or because the last read failed. So what waits reads nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from contextvars import Context, copy_context
+from types import TracebackType
 from typing import Final
 
-from . import Bus
+import structlog
 
-FIRST_PAUSE_S: Final = 0.25
-LONGEST_PAUSE_S: Final = 30.0
+from warmxfer.schemas import format_traceback
+
+from . import Bus
+from .messages import LiveMessage
+
+REREAD_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses between the reads after a subscription.
+
+A writer sends a message again if it is not acknowledged within 2 s, and the subscription receives that copy.
+So only a message that was acknowledged in the first seconds can be missed.
+"""
+FAILED_READ_PAUSE_S: Final = 5.0
+"""Pause after a failed read, once `REREAD_PAUSES_S` are over."""
+
+log = structlog.get_logger(__name__)
 
 
 def growing_pauses(longest_s: float) -> Iterator[float]:
-    """Yield the seconds between two reads, without end: `FIRST_PAUSE_S`, then doubled up to `longest_s`."""
-    pause_s = FIRST_PAUSE_S
+    """Yield the seconds between two reads, without end: the first pause, then doubled up to `longest_s`."""
+    pause_s = REREAD_PAUSES_S[0]
     while True:
         yield pause_s
         pause_s = min(2 * pause_s, longest_s)
 
 
-async def poll_ticks(bus: Bus) -> AsyncGenerator[None, None]:
-    """Yield when it is time to read: now, then after growing pauses. A reconnect starts again from now."""
-    reconnected = asyncio.Event()
+class RereadPauses:
+    """The pauses until the next read of a subject. Pure."""
 
-    async def on_reconnect() -> None:
-        reconnected.set()
+    def __init__(self) -> None:
+        self._left = iter(REREAD_PAUSES_S)
+        self._failed = False
 
-    unregister = bus.on_reconnect(on_reconnect)
-    try:
-        pause_s = growing_pauses(LONGEST_PAUSE_S)
+    def restart(self) -> None:
+        """Start again with the first pause: a message may have been missed."""
+        self._left = iter(REREAD_PAUSES_S)
+
+    def read_failed(self) -> None:
+        """Make the next pause end, whether or not the pauses are over."""
+        self._failed = True
+
+    def next_s(self) -> float | None:
+        """Return the seconds until the next read; None if no read is due."""
+        pause_s = next(self._left, FAILED_READ_PAUSE_S if self._failed else None)
+        self._failed = False
+        return pause_s
+
+
+class Rereads:
+    """Calls `read` now, then after each pause, and again from now on after a reconnect.
+
+    `read` returns whether it succeeded. It runs in a task that ends with the last read, in the context
+    (contextvars) in which `start` was called: what waits has no task.
+    """
+
+    def __init__(self, bus: Bus, read: Callable[[], Awaitable[bool]], name: str) -> None:
+        self._bus = bus
+        self._read = read
+        self._name = name
+        self._pauses = RereadPauses()
+        self._context: Context | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._due: asyncio.Event | None = None
+        """Set while the task runs, when a read is due before its pause is over."""
+        self._unregister: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._context = copy_context()
+        self._unregister = self._bus.on_reconnect(self._on_reconnect)
+        self._run()
+
+    def stop(self) -> None:
+        """Read no more. A read that is under way is cancelled. Idempotent."""
+        self._unregister()
+        self._unregister, self._context = lambda: None, None
+        if self._task is not None:
+            self._task.cancel()
+
+    def restart(self) -> None:
+        """Read now, and again after each pause: a message may have been missed just now."""
+        self._pauses.restart()
+        self.read_once()
+
+    def read_once(self) -> None:
+        """Read now: a message may have been missed some time ago."""
+        if self._due is not None:
+            self._due.set()
+        else:
+            self._run()
+
+    def _run(self) -> None:
+        if self._context is not None:
+            self._due = asyncio.Event()
+            self._task = asyncio.create_task(self._read_all(), name=self._name, context=self._context)
+
+    async def _read_all(self) -> None:
+        due = self._due
+        assert due is not None
+        try:
+            while True:
+                try:
+                    succeeded = await self._read()
+                except Exception as error:
+                    log.error("reread_failed", reader=self._name, exception=format_traceback(error))
+                    succeeded = False
+                if not succeeded:
+                    self._pauses.read_failed()
+                if due.is_set():
+                    due.clear()
+                    continue
+                pause_s = self._pauses.next_s()
+                if pause_s is None:
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await due.wait()
+                due.clear()
+        finally:
+            self._due = self._task = None
+
+    async def _on_reconnect(self) -> None:
+        self.restart()
+
+
+class Follower:
+    """A live subscription to one subject, and when to read the stored messages beside it.
+
+    async with Follower(bus, subject) as follower:
         while True:
-            yield
-            try:
-                async with asyncio.timeout(next(pause_s)):
-                    await reconnected.wait()
-            except TimeoutError:
-                continue
-            reconnected.clear()
-            pause_s = growing_pauses(LONGEST_PAUSE_S)
-    finally:
-        unregister()
+            handle(await bus.history(subject, ...))
+            message = await follower.next()
+    """
+
+    def __init__(self, bus: Bus, subject: str) -> None:
+        self._bus = bus
+        self._subscription = bus.subscribe(subject)
+        self._pauses = RereadPauses()
+        self._unregister: Callable[[], None] = lambda: None
+
+    async def __aenter__(self) -> Follower:
+        await self._subscription.__aenter__()
+        self._unregister = self._bus.on_reconnect(self._on_reconnect)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unregister()
+        await self._subscription.__aexit__(kind, error, trace)
+
+    @property
+    def ended(self) -> bool:
+        """True if no more messages will come: the connection is closed."""
+        return self._subscription.ended
+
+    def restart(self) -> None:
+        """Start again with the first pause: a message may have been missed."""
+        self._pauses.restart()
+
+    def read_failed(self) -> None:
+        """Read again after a pause: the last read did not succeed."""
+        self._pauses.read_failed()
+
+    async def next(self, within_s: float | None = None) -> LiveMessage | None:
+        """Return the next message; None if it is time to read the stored ones, or after `within_s`."""
+        return await self._subscription.next(self._pauses.next_s() if within_s is None else within_s)
+
+    async def _on_reconnect(self) -> None:
+        self._pauses.restart()
+        self._subscription.interrupt()

@@ -18,13 +18,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
 
 from .connection import STREAM, Connection
 from .messages import NO_HEADERS, ConsumerMessage
-from .nats_client import unsubscribe
+from .nats_client import ArrivedMessage, unsubscribe
 from .pull_status import PAUSE_MIN_S, PullStep, next_pause, step_after
 
 PULL_EXPIRES_S = 30
@@ -146,7 +145,7 @@ class PullConsumer:
             await self._drain(self._subscription)
             self._subscription = None
 
-    async def request_more(self) -> None:
+    def request_more(self) -> None:
         """Request as many messages as the window allows, unless they are too few for a request."""
         if not self._pulling or self._resume_at is not None or not self._connection.connected:
             return
@@ -159,29 +158,29 @@ class PullConsumer:
                 self._unheard_since = self._last_seen_at
         self._requested += free
         pull = {"batch": free, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
-        await self._send(self._subject, json.dumps(pull).encode(), self._inbox)
+        self._send(self._subject, json.dumps(pull).encode(), self._inbox)
 
     async def ack(self, message: ConsumerMessage) -> None:
         """Acknowledge: never redeliver.
 
         If this is lost the message comes again, so handlers are idempotent.
         """
-        await self._send(message.ack_subject, _ACK)
+        self._send(message.ack_subject, _ACK)
 
     async def nak(self, message: ConsumerMessage, delay_s: float = 0.0) -> None:
         """Reject: redeliver after `delay_s`."""
         data = _NAK if delay_s <= 0 else b'%s {"delay": %d}' % (_NAK, int(delay_s * _NS))
-        await self._send(message.ack_subject, data)
+        self._send(message.ack_subject, data)
 
     async def progress(self, message: ConsumerMessage) -> None:
         """Report progress: restart the message's `ack_wait`."""
-        await self._send(message.ack_subject, _PROGRESS)
+        self._send(message.ack_subject, _PROGRESS)
 
     async def term(self, message: ConsumerMessage) -> None:
         """Terminate: never redeliver, because the message was dead-lettered."""
-        await self._send(message.ack_subject, _TERM)
+        self._send(message.ack_subject, _TERM)
 
-    async def _on_message(self, msg: Msg) -> None:
+    def _on_message(self, msg: ArrivedMessage) -> None:
         self._last_seen_at = asyncio.get_running_loop().time()
         # A stored message may carry any header, also "Status". Only a message has an ack subject as reply.
         if msg.reply.startswith("$JS.ACK."):
@@ -190,7 +189,7 @@ class PullConsumer:
             self._sink.accept(_consumer_message(msg))
         elif msg.subject == self._inbox:
             self._on_status(msg.headers or {})
-        await self.request_more()
+        self.request_more()
 
     def _heard(self) -> None:
         """The consumer is alive: it delivered, sent a heartbeat, or let a pull expire."""
@@ -248,7 +247,7 @@ class PullConsumer:
         else:
             if self._connection.missing_reports != self._seen_reports:
                 self._schedule_check(now + CHECK_EVERY_S)
-            await self.request_more()
+            self.request_more()
             if now - self._floor_at >= FLOOR_EVERY_S:
                 self._floor_at = now
                 if (problem := await self._recovery.remember_floor(self._consumer)) is not None:
@@ -294,7 +293,7 @@ class PullConsumer:
         self._requested, self._resume_at = 0, None
         self._inbox = self._connection.client.new_inbox()
         self._subscription = await self._connection.client.subscribe_callback(self._inbox, self._on_message)
-        await self.request_more()
+        self.request_more()
 
     async def _drain(self, subscription: Subscription) -> None:
         try:
@@ -303,15 +302,15 @@ class PullConsumer:
         except (TimeoutError, OSError, Error):
             log.debug("pull_drain_failed", consumer=self._consumer)
 
-    async def _send(self, subject: str, data: bytes, reply: str = "") -> None:
+    def _send(self, subject: str, data: bytes, reply: str = "") -> None:
         try:
-            await self._connection.client.publish(subject, data, reply=reply)
+            self._connection.client.send(subject, data, reply)
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
             # A lost acknowledgement causes a redelivery. The watcher repeats a lost pull request.
             log.warning("consumer_send_failed", consumer=self._consumer, error=str(error))
 
 
-def _consumer_message(msg: Msg) -> ConsumerMessage:
+def _consumer_message(msg: ArrivedMessage) -> ConsumerMessage:
     # $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<tries>.<seq>.<consumer seq>.<time>.<pending>[.<token>]
     tokens = msg.reply.split(".")
     at = 7 if len(tokens) == 9 else 9

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from nats.aio.msg import Msg
 from nats.errors import (
     ConnectionClosedError,
     ConnectionDrainingError,
@@ -24,13 +24,25 @@ from nats.errors import (
 )
 
 from .errors import AccessDenied, InvalidRequest
-from .nats_client import NatsClient
+from .nats_client import ArrivedMessage, NatsClient
 
 MAX_PENDING_REPLIES = 65_536
+
+IsLast = Callable[[ArrivedMessage], bool]
+"""Tells the last reply to a request that has several."""
 
 
 class ConnectionLost(Exception):
     """The connection failed: it is unknown whether the request was processed. Handled inside this package."""
+
+
+class _Pending(NamedTuple):
+    """A request whose reply is awaited. With `is_last`, several replies are collected in `batch`."""
+
+    future: asyncio.Future[ArrivedMessage]
+    subject: str
+    is_last: IsLast | None
+    batch: list[ArrivedMessage]
 
 
 class ReplyInbox:
@@ -40,24 +52,71 @@ class ReplyInbox:
         self._client = client
         self._inbox = ""
         self._numbers = itertools.count()
-        self._pending: dict[str, tuple[asyncio.Future[Msg], str]] = {}
+        self._pending: dict[str, _Pending] = {}
 
     async def open(self) -> None:
         """Subscribe to the inbox."""
         self._inbox = self._client.new_inbox()
         await self._client.subscribe_callback(f"{self._inbox}.*", self._on_message)
 
-    async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Msg]:
+    async def send(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None
+    ) -> asyncio.Future[ArrivedMessage]:
         """Send a request and return the future of its reply without waiting for it."""
+        return (await self._send(subject, data, headers)).future
+
+    async def call(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
+    ) -> ArrivedMessage:
+        """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
+        future = await self.send(subject, data, headers)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await future
+        finally:
+            future.cancel()
+
+    async def call_for_batch(
+        self, subject: str, data: bytes, is_last: IsLast, timeout_s: float
+    ) -> list[ArrivedMessage]:
+        """Send a request and return its replies, up to the first for which `is_last` is true, in order.
+
+        Raises `TimeoutError`, `ConnectionLost`.
+        """
+        pending = await self._send(subject, data, None, is_last)
+        try:
+            async with asyncio.timeout(timeout_s):
+                pending.batch.append(await pending.future)
+        finally:
+            pending.future.cancel()
+        return pending.batch
+
+    def deny(self, verb: str, subject: str) -> None:
+        """End every pending request on `subject` with AccessDenied.
+
+        nats-py 2.16 reports `subject` in lower case. So requests on subjects that differ only in case end
+        together; a permission that tells them apart is not supported.
+        """
+        for pending in tuple(self._pending.values()):
+            if pending.subject.lower() == subject.lower() and not pending.future.done():
+                pending.future.set_exception(AccessDenied(f"This user may not {verb} {pending.subject}"))
+
+    def fail_all(self) -> None:
+        """End every pending request: the connection failed, so no reply will come."""
+        for pending in tuple(self._pending.values()):
+            if not pending.future.done():
+                pending.future.set_exception(ConnectionLost("connection lost"))
+
+    async def _send(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None, is_last: IsLast | None = None
+    ) -> _Pending:
         if len(self._pending) >= MAX_PENDING_REPLIES:
             raise ConnectionLost(f"{MAX_PENDING_REPLIES} requests are unanswered")
         token = str(next(self._numbers))
-        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-        self._pending[token] = (future, subject)
+        future: asyncio.Future[ArrivedMessage] = asyncio.get_running_loop().create_future()
+        pending = self._pending[token] = _Pending(future, subject, is_last, [])
         try:
-            await self._client.publish(
-                subject, data, reply=f"{self._inbox}.{token}", headers=dict(headers) if headers else None
-            )
+            await self._client.publish(subject, data, f"{self._inbox}.{token}", headers)
         except MaxPayloadError as error:
             del self._pending[token]
             raise InvalidRequest(
@@ -67,36 +126,13 @@ class ReplyInbox:
             self._pending.pop(token, None)
             raise ConnectionLost(str(error)) from error
         future.add_done_callback(lambda _: self._pending.pop(token, None))
-        return future
+        return pending
 
-    async def call(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
-    ) -> Msg:
-        """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
-        future = await self.send(subject, data, headers)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        finally:
-            future.cancel()
-
-    def deny(self, verb: str, subject: str) -> None:
-        """End every pending request on `subject` with AccessDenied.
-
-        nats-py 2.16 reports `subject` in lower case. So requests on subjects that differ only in case end
-        together; a permission that tells them apart is not supported.
-        """
-        for future, pending_subject in tuple(self._pending.values()):
-            if pending_subject.lower() == subject.lower() and not future.done():
-                future.set_exception(AccessDenied(f"This user may not {verb} {pending_subject}"))
-
-    def fail_all(self) -> None:
-        """End every pending request: the connection failed, so no reply will come."""
-        for future, _ in tuple(self._pending.values()):
-            if not future.done():
-                future.set_exception(ConnectionLost("connection lost"))
-
-    async def _on_message(self, msg: Msg) -> None:
+    def _on_message(self, msg: ArrivedMessage) -> None:
         pending = self._pending.get(msg.subject.rpartition(".")[2])
-        if pending is not None and not pending[0].done():
-            pending[0].set_result(msg)
+        if pending is None or pending.future.done():
+            return
+        if pending.is_last is None or pending.is_last(msg):
+            pending.future.set_result(msg)
+        else:
+            pending.batch.append(msg)

@@ -7,15 +7,14 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
-from nats.errors import ConnectionClosedError, ConnectionDrainingError
+from nats.errors import BadSubjectError, ConnectionClosedError, ConnectionDrainingError
 
 from .connection import Connection, has_no_responders
 from .dead_letters import describe_error
 from .errors import InternalError, InvalidRequest, NoReply, RetryableError
 from .messages import LiveMessage
-from .nats_client import unsubscribe
+from .nats_client import ArrivedMessage, unsubscribe
 from .reply_inbox import ConnectionLost
 
 MAX_CONCURRENT_REPLIES = 64
@@ -63,11 +62,11 @@ class Responder:
         if self._running:
             await asyncio.wait(self._running, timeout=self._deadline_s)
 
-    async def _on_message(self, msg: Msg) -> None:
+    def _on_message(self, msg: ArrivedMessage) -> None:
         if not msg.reply:
             return
         if len(self._running) >= MAX_CONCURRENT_REPLIES:
-            await self._reply(
+            self._reply(
                 msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} requests are in progress; try again later"
             )
             return
@@ -75,29 +74,29 @@ class Responder:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _handle(self, msg: Msg) -> None:
+    async def _handle(self, msg: ArrivedMessage) -> None:
         try:
             async with asyncio.timeout(self._deadline_s):
                 data = await self._handler(LiveMessage(msg.subject, msg.data))
         except InvalidRequest as error:
-            await self._reply(msg, b"", _REFUSED, str(error))
+            self._reply(msg, b"", _REFUSED, str(error))
         except RetryableError as error:
-            await self._reply(msg, b"", _BUSY, str(error))
+            self._reply(msg, b"", _BUSY, str(error))
         except TimeoutError:
             log.warning("reply_timed_out", subject=msg.subject, deadline_s=self._deadline_s)
-            await self._reply(msg, b"", _BUSY, f"no reply within {self._deadline_s:g} s")
+            self._reply(msg, b"", _BUSY, f"no reply within {self._deadline_s:g} s")
         except Exception as error:
             # Its text may quote the payload, so only the type of the error leaves this process.
             log.error("reply_failed", subject=msg.subject, cause=describe_error(error))
-            await self._reply(msg, b"", _BROKEN, f"the server failed with {type(error).__name__}")
+            self._reply(msg, b"", _BROKEN, f"the server failed with {type(error).__name__}")
         else:
-            await self._reply(msg, data)
+            self._reply(msg, data)
 
-    async def _reply(self, msg: Msg, data: bytes, code: str = "", sentence: str = "") -> None:
+    def _reply(self, msg: ArrivedMessage, data: bytes, code: str = "", sentence: str = "") -> None:
         headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
         try:
-            await self._connection.client.publish(msg.reply, data, headers=headers)
-        except (ConnectionClosedError, ConnectionDrainingError):
+            self._connection.client.send(msg.reply, data, headers=headers)
+        except (BadSubjectError, ConnectionClosedError, ConnectionDrainingError):
             log.warning("reply_send_failed", subject=msg.subject)
 
 

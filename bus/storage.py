@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .connection import Connection
+from .connection import Connection, JetStreamApiError
 from .errors import AccessDenied
 from .stream import STREAM
 
@@ -26,6 +26,28 @@ class StorageUse(NamedTuple):
     replicas: int
     max_age_s: float | None = None
     """How long the stream keeps messages. None: for ever."""
+
+
+class StreamSpan(NamedTuple):
+    """Which messages a stream can hold: those that it numbered since `created`, from `first_seq` on."""
+
+    created: str
+    first_seq: int
+    last_seq: int
+
+    def may_hold(self, seq: int) -> bool:
+        """Return whether the message with number `seq` can still be in the stream."""
+        return self.first_seq <= seq <= self.last_seq
+
+
+async def read_span(connection: Connection, deadline_s: float) -> StreamSpan:
+    """Return what the stream can hold. Raises `Unavailable`, and `StreamMissing` if there is none."""
+    try:
+        info = await connection.api(f"STREAM.INFO.{STREAM}", None, deadline_s)
+    except JetStreamApiError as error:
+        raise connection.stream_missing() from error
+    state = info["state"]
+    return StreamSpan(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]))
 
 
 class StorageReader:

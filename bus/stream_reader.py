@@ -17,19 +17,16 @@ Every read waits for an unreachable broker until its deadline.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from nats.aio.msg import Msg
-
 from .connection import Connection, JetStreamApiError, has_no_responders
 from .errors import InternalError, InvalidRequest, Unavailable
 from .messages import Stored
-from .nats_client import unsubscribe
+from .nats_client import ArrivedMessage, parse_headers
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
 from .stream import STREAM
@@ -63,7 +60,7 @@ async def get_last_from_leader(connection: Connection, subject: str, deadline_s:
         seq=int(found["seq"]),
         at=datetime.fromisoformat(found["time"]).timestamp(),
         data=base64.b64decode(found.get("data", "")),
-        headers=_headers(base64.b64decode(found.get("hdrs", ""))),
+        headers=parse_headers(base64.b64decode(found.get("hdrs", ""))),
     )
 
 
@@ -97,8 +94,7 @@ async def history(
         wanted = min(BATCH, limit - len(found))
         timeout_s = await retry.next_attempt()
         try:
-            async with asyncio.timeout(timeout_s):
-                batch, pending = await _get_batch(connection, subject, seq, wanted)
+            batch, pending = await _get_batch(connection, subject, seq, wanted, timeout_s)
         except Unavailable as error:
             await retry.back_off(error)
             continue
@@ -129,32 +125,24 @@ async def _get_one(
         await retry.back_off(why)
 
 
-async def _get_batch(connection: Connection, subject: str, seq: int, wanted: int) -> tuple[list[Stored], int]:
+async def _get_batch(
+    connection: Connection, subject: str, seq: int, wanted: int, timeout_s: float
+) -> tuple[list[Stored], int]:
     """Return at most `wanted` messages from number `seq` on, and the number of messages after them."""
-    messages: asyncio.Queue[Msg] = asyncio.Queue()
-
-    async def on_message(msg: Msg) -> None:
-        messages.put_nowait(msg)
-
-    inbox = connection.client.new_inbox()
-    subscription = await connection.client.subscribe_callback(inbox, on_message)
     body = json.dumps({"seq": seq, "next_by_subj": subject, "batch": wanted}).encode()
-    batch: list[Stored] = []
-    try:
-        await connection.client.publish(_DIRECT_GET, body, reply=inbox)
-        while True:
-            msg = await messages.get()
-            if has_no_responders(msg):
-                raise connection.stream_silent(_READS)
-            stored = _stored(msg)
-            if stored is None:
-                return batch, int((msg.headers or {}).get("Nats-Num-Pending", "0"))
-            batch.append(stored)
-    finally:
-        await unsubscribe(subscription)
+    *batch, last = await connection.inbox.call_for_batch(_DIRECT_GET, body, _ends_batch, timeout_s)
+    if has_no_responders(last):
+        raise connection.stream_silent(_READS)
+    found = [stored for msg in batch if (stored := _stored(msg)) is not None]
+    return found, int((last.headers or {}).get("Nats-Num-Pending", "0"))
 
 
-def _stored(msg: Msg) -> Stored | None:
+def _ends_batch(msg: ArrivedMessage) -> bool:
+    """Return whether a reply is no message: the end of a batch, or none was found."""
+    return "Nats-Sequence" not in (msg.headers or {})
+
+
+def _stored(msg: ArrivedMessage) -> Stored | None:
     """Return the message in a reply to a direct get, or None for "not found" and "end of batch"."""
     headers = msg.headers or {}
     if "Nats-Sequence" not in headers:
@@ -166,10 +154,3 @@ def _stored(msg: Msg) -> Stored | None:
         data=msg.data,
         headers={name: value for name, value in headers.items() if name not in _ENVELOPE},
     )
-
-
-def _headers(block: bytes) -> dict[str, str]:
-    """Parse a stored header block. Its first line is the version."""
-    lines = block.decode(errors="replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {name: value.strip() for name, _, value in pairs}

@@ -10,16 +10,15 @@ id for different messages, so the id and the data decide together.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from nats.aio.msg import Msg
+import msgspec
 
 from .connection import Connection, has_no_responders
-from .errors import InternalError, InvalidRequest, StaleWrite, Unavailable
+from .errors import AccessDenied, InternalError, InvalidRequest, StaleWrite, Unavailable
 from .messages import MSG_ID, Outgoing
+from .nats_client import ArrivedMessage
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
 from .stream import MAX_MESSAGE_BYTES
@@ -33,6 +32,25 @@ _TOO_LARGE = 10054
 _NO_SPACE = (10002, 10023, 10047, 10077)
 """Error codes for a full account, server or disk. Space becomes free again, and the message was valid."""
 _TRY_AGAIN = (10008, 10009, 10158, 10167, *_NO_SPACE)
+
+
+class _Failure(msgspec.Struct):
+    """The error in an acknowledgement."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Acknowledgement(msgspec.Struct):
+    """The broker's answer to a write. Other fields are skipped, so no tree of objects is built."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: _Failure | None = None
+
+
+_decode_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
 
 
 class _NotStored(Exception):
@@ -105,18 +123,17 @@ async def _write_round(
 ) -> str | Unavailable:
     """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
     why: str | Unavailable = ""
-    pending: dict[int, asyncio.Future[Msg]] = {}
+    pending: dict[int, asyncio.Future[ArrivedMessage]] = {}
     try:
         for index in missing:
             message, headers = frames[index]
             pending[index] = await connection.inbox.send(message.subject, message.data, headers)
     except ConnectionLost as error:
         why = str(error)
-    if pending:
-        await asyncio.wait(pending.values(), timeout=timeout_s)
+    await _wait_for_all(pending.values(), timeout_s)
     rejection: Exception | None = None
     for index, future in pending.items():
-        if not future.done():
+        if not future.done() or future.cancelled():
             future.cancel()
             why = "timeout"
             continue
@@ -131,6 +148,23 @@ async def _write_round(
     if rejection is not None:
         raise rejection
     return why
+
+
+async def _wait_for_all(pending: Iterable[asyncio.Future[ArrivedMessage]], timeout_s: float) -> None:
+    """Wait until every future is done, whatever it ends with, for at most `timeout_s`.
+
+    The replies come in about this order, so one after the other costs less than `asyncio.wait`. The timeout
+    cancels the future that is awaited then.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            for future in pending:
+                try:
+                    await future
+                except (ConnectionLost, AccessDenied):
+                    continue  # Its result is read afterwards.
+    except TimeoutError:
+        return
 
 
 def _headers(message: Outgoing) -> dict[str, str]:
@@ -163,21 +197,21 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
         )
 
 
-def _stored(connection: Connection, reply: Msg, subject: str) -> tuple[int, bool]:
+def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tuple[int, bool]:
     """Return the number under which the broker stored a message, and whether it was a duplicate."""
     if has_no_responders(reply):
         raise _NotStored(connection.stream_silent(f"stores {subject}"))
-    answer: dict[str, Any] = json.loads(reply.data)
-    failure = answer.get("error")
+    answer = _decode_acknowledgement(reply.data)
+    failure = answer.error
     if failure is None:
-        return int(answer["seq"]), bool(answer.get("duplicate"))
-    code, description = failure.get("err_code"), str(failure.get("description", ""))
+        return answer.seq, answer.duplicate
+    code, description = failure.err_code, failure.description
     if code in _WRONG_LAST:
         raise StaleWrite(f"Another writer was first on {subject} ({description}); load again, decide again")
     if code == _TOO_LARGE:
         raise InvalidRequest(
             f"A message for {subject} is too large; the stream takes {MAX_MESSAGE_BYTES} bytes"
         )
-    if code in _TRY_AGAIN or failure.get("code") == 503:
+    if code in _TRY_AGAIN or failure.code == 503:
         raise _NotStored(description)
     raise InternalError(f"The broker refused a message for {subject}: {description} ({code})")

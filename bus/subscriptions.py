@@ -7,17 +7,15 @@ A subscriber that is too slow loses the oldest messages. The next message that i
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from .connection import Connection
 from .messages import LiveMessage
-from .nats_client import unsubscribe
+from .nats_client import ArrivedMessage, unsubscribe
 
 MAX_PENDING = 1_024
 """Messages that wait for one subscriber at most."""
@@ -35,10 +33,10 @@ class Subscription:
     def __init__(self, connection: Connection, subject: str) -> None:
         self._connection = connection
         self._subject = subject
-        self._pending: deque[LiveMessage] = deque()
+        self._pending: list[LiveMessage] = []
         self._max_pending = MAX_PENDING
-        self._wake = asyncio.Event()
-        self._ended = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._ended = self._interrupted = False
         self._remove_close_callback: Callable[[], None] = lambda: None
         self._subscription: NatsSubscription | None = None
 
@@ -62,39 +60,58 @@ class Subscription:
         while not self._pending:
             if self._ended:
                 raise StopAsyncIteration
-            self._wake.clear()
-            await self._wake.wait()
-        return self._pending.popleft()
+            await self._wait()
+        return self._pending.pop(0)
 
     @property
     def ended(self) -> bool:
         """True if no more messages will come: the context was left, or the connection is closed."""
         return self._ended
 
-    async def next(self, timeout_s: float) -> LiveMessage | None:
-        """Return the next message, or None if none comes within `timeout_s`."""
+    async def next(self, timeout_s: float | None) -> LiveMessage | None:
+        """Return the next message; None if none comes within `timeout_s`, or after `interrupt`."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await anext(self, None)
+                while not (self._pending or self._ended or self._interrupted):
+                    await self._wait()
         except TimeoutError:
             return None
+        self._interrupted = False
+        return self._pending.pop(0) if self._pending else None
+
+    def interrupt(self) -> None:
+        """Make `next` return None once, unless a message is pending."""
+        self._interrupted = True
+        self._wake()
+
+    async def _wait(self) -> None:
+        """Wait for `_wake`. Only this makes a future: an idle subscription has no event and no deque."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def end(self) -> None:
         """End the iteration after the pending messages were read."""
         self._ended = True
-        self._wake.set()
+        self._wake()
 
-    async def _on_message(self, msg: Msg) -> None:
+    def _on_message(self, msg: ArrivedMessage) -> None:
         lost = 0
         if len(self._pending) >= self._max_pending:
-            dropped = self._pending.popleft()
+            dropped = self._pending.pop(0)
             if not dropped.lost:
                 log.warning("subscriber_too_slow", subject=self._subject, max_pending=self._max_pending)
             lost = dropped.lost + 1
             if self._pending:
                 # Move the count to the message after the gap, so that the reader learns of it there.
-                oldest = self._pending.popleft()
-                self._pending.appendleft(LiveMessage(oldest.subject, oldest.data, oldest.lost + lost))
+                oldest = self._pending[0]
+                self._pending[0] = LiveMessage(oldest.subject, oldest.data, oldest.lost + lost)
                 lost = 0
         self._pending.append(LiveMessage(msg.subject, msg.data, lost))
-        self._wake.set()
+        self._wake()

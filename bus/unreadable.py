@@ -188,7 +188,7 @@ class UnreadableMessages:
     async def _remove_surplus(self) -> None:
         while self._surplus:
             await self._puller.term(self._surplus.popleft())
-            await self._puller.request_more()
+            self._puller.request_more()
 
     async def _return_all(self) -> None:
         """Give back what is planned. If more than `NEWER_BURST` wait, each pause is the longest."""
@@ -197,7 +197,7 @@ class UnreadableMessages:
             message = self._to_return.popleft()
             pause_s = self._newer.pause_s(message.delivery_count, longest=crowded)
             await self._puller.nak(message, pause_s)
-            await self._puller.request_more()
+            self._puller.request_more()
             self._returned.append(asyncio.get_running_loop().time() + pause_s)
 
     async def _report(self) -> None:

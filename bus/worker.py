@@ -211,7 +211,7 @@ class Worker:
             await self._process(item)
         finally:
             self._queue.done(key)
-        await self._puller.request_more()
+        self._puller.request_more()
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""

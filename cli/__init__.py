@@ -8,6 +8,12 @@
 
 from __future__ import annotations
 
-from .app import main
-
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command in `sys.argv` and exit."""
+    # Imported here so that a process of the benchmark, which is in this package, loads no command line.
+    from .app import main as run
+
+    run()

@@ -8,7 +8,8 @@ import typer
 
 from warmxfer.actors.runtime.exit_codes import exit_codes
 
-from . import cancel, demo, doctor, list_transfers, request, run, sandbox, show, up, watch
+from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
+from .bench import command as bench
 from .try_commands import try_app
 
 app = typer.Typer(
@@ -43,11 +44,13 @@ app.command("run")(run.run)
 app.command("request")(request.request)
 app.command("watch")(watch.watch)
 app.command("show")(show.show)
+app.command("report")(report.report)
 app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.add_typer(try_app, name="try")
+app.command("bench")(bench.bench)
 
 
 def main() -> None:

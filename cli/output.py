@@ -58,8 +58,11 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     SIGTERM acts as Ctrl-C: the command stops its processes and removes its temporary files. A shell's
     background job ignores SIGINT and must end by SIGTERM alone.
     """
-    from warmxfer.actors.runtime.log_setup import configure_logs
-    from warmxfer.actors.runtime.runner import on_first_signal, run_async
+    from warmxfer.actors.runtime.fast_imports import without_unused_libraries
+
+    with without_unused_libraries():
+        from warmxfer.actors.runtime.log_setup import configure_logs
+        from warmxfer.actors.runtime.runner import on_first_signal, run_async
 
     signalled = asyncio.Event()
 

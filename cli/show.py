@@ -24,9 +24,9 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
     One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
     """
+    stored = run_command(lambda: _records(id, url))
     from warmxfer.actors.coordinator.state_machine import plain_record
 
-    stored = run_command(lambda: _records(id, url))
     records = [plain_record(each.data) for each in stored]
     lines = [
         timeline_line(record, number, _at(record, each) - _at(records[0], stored[0]))

@@ -24,7 +24,7 @@ import structlog
 from msgspec import Struct
 
 from warmxfer.bus import Bus, BusSettings, StaleWrite, Stored, Unavailable, subjects
-from warmxfer.bus.polling import growing_pauses
+from warmxfer.bus.polling import Follower, growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
     DecodeError,
@@ -44,11 +44,12 @@ from warmxfer.schemas import (
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 
 from .notice_stream import follow_notices, notice_of, stored_notices
-from .phase_stream import MAX_PHASES, MAX_POLL_PAUSE_S, follow_phases, phase_of
+from .phase_stream import MAX_PHASES, follow_phases, phase_of
 
 CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
+MAX_POLL_PAUSE_S = 5.0
 MAX_LISTED = 1_000
 MAX_RECORDS = 1_000
 MAX_SCANNED = 100_000
@@ -194,12 +195,11 @@ class TransferHandle:
 
     async def _wait_for_result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
-        async with self._bus.subscribe(subject) as subscription:
-            pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
+        async with Follower(self._bus, subject) as follower:
             while True:
                 if stored := await self._bus.get_last(subject):
                     return decode_result(stored.data)
-                if message := await subscription.next(next(pauses_s)):
+                if message := await follower.next():
                     return decode_result(message.data)
 
 

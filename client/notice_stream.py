@@ -11,12 +11,11 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
-from warmxfer.bus.polling import growing_pauses
+from warmxfer.bus.polling import Follower
 from warmxfer.schemas import TransferNotice, decode_notice
 
 from .readable import decode_readable
 
-MAX_POLL_PAUSE_S = 5.0
 MAX_NOTICES = 256
 """Notices that one read returns. The next read continues after them."""
 
@@ -29,17 +28,16 @@ async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferN
     Waits through outages. Raises `RetryableError` if our own connection is closed.
     """
     subject, after = subjects.notice(transfer_id), 0
-    pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
-    async with bus.subscribe(subject) as subscription:
+    async with Follower(bus, subject) as follower:
         while True:
-            for stored in await _stored_after(bus, subject, after):
+            for stored in await _stored_after(bus, subject, after, follower):
                 after = stored.seq
                 if notice := notice_of(stored):
                     yield notice
-            if await subscription.next(next(pauses_s)):
+            if await follower.next():
                 # The broker delivers a message before it stores it: read soon, and again after a moment.
-                pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
-            elif subscription.ended:
+                follower.restart()
+            elif follower.ended:
                 raise RetryableError(
                     f"The connection was closed while the notices of transfer {transfer_id} were read; "
                     "connect again"
@@ -57,9 +55,10 @@ def notice_of(message: Stored | LiveMessage) -> TransferNotice | None:
     return decode_readable(message, decode_notice)
 
 
-async def _stored_after(bus: Bus, subject: str, after: int) -> list[Stored]:
+async def _stored_after(bus: Bus, subject: str, after: int, follower: Follower) -> list[Stored]:
     try:
         return await bus.history(subject, MAX_NOTICES, after=after)
     except RetryableError as error:
         log.info("notices_not_read", subject=subject, error=str(error))
+        follower.read_failed()
         return []

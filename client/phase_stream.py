@@ -1,8 +1,8 @@
 """The phases of one transfer: every phase once, in the order of `seq`.
 
 A live subscription may deliver a phase twice, and delivers nothing while the connection is down. The stream
-holds every phase. So `follow_phases` reads the stream first, again if a number is missing, and again after
-a pause without messages. A phase that arrives too early waits for those before it.
+holds every phase. So `follow_phases` reads the stream first, a few times after it subscribed or reconnected,
+and if a number is missing. A phase that arrives too early waits for those before it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
-from warmxfer.bus.polling import growing_pauses
+from warmxfer.bus.polling import Follower
 from warmxfer.schemas import PhaseChanged, decode_phase
 
 from .readable import decode_readable
 
-MAX_POLL_PAUSE_S = 5.0
 MISSING_PHASE_WAIT_S = 0.5
 """How long to wait for a missing number before it is skipped."""
 
@@ -35,17 +34,17 @@ async def follow_phases(
     Waits through outages, so the caller sets a deadline. Raises `InvalidRequest` for an invalid id. Raises
     `RetryableError` if our own connection is closed, because no phase can arrive any more.
     """
-    last_seq, pauses_s = after_seq, growing_pauses(MAX_POLL_PAUSE_S)
-    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
-        pending = _by_seq(last_seq, await stored_phases(bus, transfer_id))
+    last_seq = after_seq
+    async with Follower(bus, subjects.phase(transfer_id)) as follower:
+        pending = _by_seq(last_seq, await _read(bus, transfer_id, follower))
         while True:
             while phase := pending.pop(last_seq + 1, None):
                 last_seq = phase.seq
                 yield phase
                 if phase.phase.final:
                     return
-            message = await subscription.next(MISSING_PHASE_WAIT_S if pending else next(pauses_s))
-            if message is None and subscription.ended:
+            message = await follower.next(MISSING_PHASE_WAIT_S if pending else None)
+            if message is None and follower.ended:
                 raise RetryableError(
                     f"The connection was closed while the phases of transfer {transfer_id} were read; "
                     "connect again"
@@ -53,18 +52,19 @@ async def follow_phases(
             live = phase_of(message)
             pending |= _by_seq(last_seq, [live] if live else [])
             if live is None or live.seq > last_seq + 1:
-                pending |= _by_seq(last_seq, await stored_phases(bus, transfer_id))
+                pending |= _by_seq(last_seq, await _read(bus, transfer_id, follower))
             if live is None and pending and last_seq + 1 not in pending:
                 log.warning("phase_missing", transfer_id=transfer_id, seq=last_seq + 1)
                 last_seq = min(pending) - 1
 
 
-async def stored_phases(bus: Bus, transfer_id: str) -> list[PhaseChanged]:
+async def _read(bus: Bus, transfer_id: str, follower: Follower) -> list[PhaseChanged]:
     """Return the phases in the stream, oldest first; an empty list while the broker is unreachable."""
     try:
         stored = await bus.history(subjects.phase(transfer_id), MAX_PHASES)
     except RetryableError as error:
         log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
+        follower.read_failed()
         return []
     return [phase for each in stored if (phase := phase_of(each))]
 

@@ -30,10 +30,12 @@ from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
 from .lenient import is_known, read_leniently, unknown_member
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
 from .queries import (
+    MAX_LIVENESS_QUERY,
     MAX_TURN_CHARS,
     MAX_TURNS,
     History,
     HistoryQuery,
+    Liveness,
     LivenessQuery,
     LivenessReply,
     RoomToken,
@@ -67,6 +69,7 @@ __all__ = [
     "DEFAULT_BRIDGE_GUARD_S",
     "FALLBACK_SUMMARY",
     "FINAL_PHASES",
+    "MAX_LIVENESS_QUERY",
     "MAX_MESSAGE_BYTES",
     "MAX_TURNS",
     "MAX_TURN_CHARS",
@@ -78,6 +81,7 @@ __all__ = [
     "HistoryQuery",
     "InternalError",
     "InvalidRequest",
+    "Liveness",
     "LivenessQuery",
     "LivenessReply",
     "NewerMessage",

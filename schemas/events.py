@@ -237,6 +237,8 @@ class LegsChecked(CommandReply, frozen=True, kw_only=True):
 
     caller: LegReport | None = None
     supervisor: LegReport | None = None
+    webhooks: bool | None = None
+    """Whether the provider reports changes of the supervisor's leg by webhook. None: unknown."""
 
 
 class RecordingStarted(CommandReply, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct, field
 
 MAX_TURNS = 200
 MAX_TURN_CHARS = 2_000
+MAX_LIVENESS_QUERY = 256
+"""Transfers that one liveness query is about."""
 
 TurnText = Annotated[str, Meta(max_length=MAX_TURN_CHARS, extra={"pii": True})]
 
@@ -60,12 +62,26 @@ class RoomToken(Struct, frozen=True):
 
 
 class LivenessQuery(Struct, frozen=True):
-    """Query to any coordinator, on `warmxfer.ask.pulse`: is this transfer still being processed?"""
+    """Query to any coordinator, on `warmxfer.ask.pulse`: are these transfers still being processed?
+
+    A coordinator of an older version reads `transfer_id` alone, and replies about that transfer.
+    """
 
     transfer_id: str
+    more: list[str] = field(default_factory=list[str])
+    """Further transfers, at most `MAX_LIVENESS_QUERY` in all."""
 
 
-class LivenessReply(Struct, frozen=True):
-    """Liveness of the transfer. `live` False: it has ended or never existed."""
+class Liveness(Struct, frozen=True):
+    """Liveness of one transfer. `live` False: it has ended or never existed."""
 
     live: bool
+    stage: str = ""
+    """Its stage: if it changes, an actor may have missed a command. Empty if unknown."""
+
+
+class LivenessReply(Liveness, frozen=True):
+    """Reply to a `LivenessQuery`: the liveness of its `transfer_id`, and of the further ones."""
+
+    more: list[Liveness] = field(default_factory=list[Liveness])
+    """In the order of the query. Empty from a coordinator of an older version."""

@@ -1,8 +1,9 @@
 """The newest command that the coordinator sent to the agent of one consultation.
 
-Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, by
-polling with growing pauses. The subscription misses commands that are published before it begins, or while
-the broker is unreachable. It also drops commands if the reader is too slow.
+Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, a few
+times after it began and after each reconnect, and when the liveness of the transfer shows a new stage. The
+subscription misses commands that are published before it begins, or while the broker is unreachable. It also
+drops commands if the reader is too slow.
 
 Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
 does not count, because the bus may store an old command again. Held by
@@ -13,14 +14,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from types import TracebackType
 from typing import Final
 
 import structlog
 
 from warmxfer.bus import Bus, Subscription, subjects
-from warmxfer.bus.polling import poll_ticks
+from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import (
     BriefSupervisor,
     DecodeError,
@@ -45,7 +45,7 @@ class ConsultCommands:
     """Commands of one consultation, as an async context manager.
 
         async with ConsultCommands(bus, transfer_id, fence) as commands:
-            command = await commands.next()
+            commands.forward_to(on_command)
 
     `fence` is the fencing token of the JoinConsultation. Commands with a lower token belong to an earlier
     consultation and are ignored.
@@ -59,44 +59,45 @@ class ConsultCommands:
         self._last_seq = 0
         self._newest: ToConsult | None = None
         self._unknown = UnknownCommands("briefing agent")
-        self._changed = asyncio.Event()
+        self._on_command: Callable[[ToConsult], None] | None = None
         self._subscription: Subscription | None = None
-        self._polled = asyncio.Event()
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._rereads = Rereads(bus, self._catch_up, f"consult-commands-reads-{transfer_id}")
+        self._read_first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._following: asyncio.Task[None] | None = None
         self._unregister: Callable[[], None] = lambda: None
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
         """Done when LeaveConsultation arrives."""
 
-    async def next(self) -> ToConsult:
-        """Return the newest command not yet returned, and drop older ones; blocks until there is one."""
-        while self._newest is None:
-            self._changed.clear()
-            await self._changed.wait()
-        command, self._newest = self._newest, None
-        return command
+    def forward_to(self, on_command: Callable[[ToConsult], None]) -> None:
+        """Call `on_command` with the newest command, if there is one, and with each that follows."""
+        self._on_command = on_command
+        if self._newest is not None:
+            on_command(self._newest)
+
+    def read_again(self) -> None:
+        """Read the stored commands: one may have been missed."""
+        self._rereads.read_once()
 
     async def __aenter__(self) -> ConsultCommands:
         self._unregister = self._bus.on_reconnect(self._read_all_again)
         self._subscription = self._bus.subscribe(self._subject)
         await self._subscription.__aenter__()
-        self._tasks = (
-            asyncio.create_task(
-                self._follow(self._subscription), name=f"consult-commands-{self._transfer_id}"
-            ),
-            asyncio.create_task(self._poll(), name=f"consult-commands-poll-{self._transfer_id}"),
+        self._following = asyncio.create_task(
+            self._follow(self._subscription), name=f"consult-commands-{self._transfer_id}"
         )
-        for task in self._tasks:
-            task.add_done_callback(log_task_failure)
-        await self._polled.wait()
+        self._following.add_done_callback(log_task_failure)
+        self._rereads.start()
+        await self._read_first
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._unregister()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._rereads.stop()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._subscription is not None:
             await self._subscription.__aexit__(kind, error, trace)
         self.leave.cancel()
@@ -105,27 +106,26 @@ class ConsultCommands:
         async for message in subscription:
             await self._accept(message.data)
             if message.lost:
-                await self._catch_up()
-
-    async def _poll(self) -> None:
-        async with aclosing(poll_ticks(self._bus)) as ticks:
-            async for _ in ticks:
-                await self._catch_up()
-                self._polled.set()
+                self._rereads.restart()
 
     async def _read_all_again(self) -> None:
         """Start reading at the first command: an old copy of the stream uses its numbers again."""
         self._last_seq = 0
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self) -> bool:
+        """Read the stored commands that were not read yet. Returns False if they could not be read."""
         try:
             stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._last_seq)
+            for message in stored:
+                self._last_seq = message.seq
+                await self._accept(message.data)
+            return True
         except WarmxferError as error:
             log.warning("consult_commands_read_failed", transfer_id=self._transfer_id, why=str(error))
-            return
-        for message in stored:
-            self._last_seq = message.seq
-            await self._accept(message.data)
+            return False
+        finally:
+            if not self._read_first.done():
+                self._read_first.set_result(None)
 
     async def _accept(self, data: bytes) -> None:
         try:
@@ -139,7 +139,8 @@ class ConsultCommands:
         if not isinstance(command, BriefSupervisor | LeaveConsultation) or command.fence <= self._fence:
             return
         self._fence, self._newest = command.fence, command
-        self._changed.set()
+        if self._on_command is not None:
+            self._on_command(command)
         if isinstance(command, LeaveConsultation) and not self.leave.done():
             self.leave.set_result(command)
 

@@ -17,16 +17,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import structlog
+from msgspec import structs
 
 from warmxfer.adapters import rooms
 from warmxfer.bus import Bus
+from warmxfer.bus.small_queue import SmallQueue
 from warmxfer.schemas import (
     BriefSupervisor,
     InvalidRequest,
@@ -35,7 +37,8 @@ from warmxfer.schemas import (
     RetryableError,
 )
 
-from ..common.liveness import is_live, wait_until_over
+from ..common.liveness import is_live
+from ..common.liveness_watch import watching_end
 from ..runtime.log_setup import log_task_failure
 from .consult_commands import ConsultCommands
 from .dialogue_runner import DialogueRunner, DialogueSignal
@@ -124,8 +127,10 @@ class Consultation:
             room_id, participant_id, DISPLAY_NAME, tokens, task.join.supervisor_participant_id
         )
         self._room = rooms.open_room_client(room_settings, options)
-        self._inputs: asyncio.Queue[ConsultationInput] = asyncio.Queue(MAX_QUEUED_INPUTS)
+        self._inputs = SmallQueue[ConsultationInput](MAX_QUEUED_INPUTS)
         self._other_participants: set[str] = set()
+        self._own_tasks: set[asyncio.Task[None]] = set()
+        self._reconnects = 0
 
     async def run(self) -> None:
         """Run the consultation to its end.
@@ -205,18 +210,35 @@ class Consultation:
         """Handle inputs until LeaveConsultation, and return it; None if the consultation ends before."""
         classifier = self._classifier.with_fallback_model(self._room.model)
         dialogue = DialogueRunner(self._room, classifier, self._events, self._task.join, self._enqueue_signal)
-        readers = (
-            asyncio.create_task(
-                _forward(self._room_events(dialogue), self._inputs), name="consultation-events"
-            ),
-            asyncio.create_task(
-                _forward(_each_command(commands), self._inputs), name="consultation-commands"
-            ),
-            asyncio.create_task(self._watch_transfer(), name="consultation-liveness"),
-            asyncio.create_task(self._watch_reconnects(), name="consultation-reconnects"),
+        reader = asyncio.create_task(
+            _forward(self._room_events(dialogue), self._inputs), name="consultation-events"
         )
-        for reader in readers:
-            reader.add_done_callback(log_task_failure)
+        reader.add_done_callback(log_task_failure)
+        unregister = self._bus.on_reconnect(self._on_reconnect)
+        commands.forward_to(self._enqueue)
+        try:
+            with watching_end(
+                self._bus,
+                self._task.transfer_id,
+                LIVENESS_INTERVAL_S,
+                LIVENESS_TIMEOUT_S,
+                on_over=lambda: self._enqueue(TransferOver.OVER),
+                on_new_stage=commands.read_again,
+            ):
+                return await self._handle_inputs(dialogue, snapshot, history_before_join)
+        finally:
+            dialogue.close()
+            unregister()
+            for task in (reader, *self._own_tasks):
+                task.cancel()
+            await asyncio.gather(reader, *self._own_tasks, return_exceptions=True)
+
+    async def _handle_inputs(
+        self,
+        dialogue: DialogueRunner,
+        snapshot: rooms.RoomSnapshot,
+        history_before_join: ConsultationHistory,
+    ) -> LeaveConsultation | None:
         try:
             await self._publish_snapshot(dialogue, snapshot, history_before_join)
             async with asyncio.timeout(MAX_CONSULTATION_S):
@@ -233,11 +255,6 @@ class Consultation:
         except TimeoutError:
             self._log.warning("consultation_abandoned", others=len(self._other_participants))
             return None
-        finally:
-            dialogue.close()
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
 
     async def _publish_snapshot(
         self, dialogue: DialogueRunner, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
@@ -268,32 +285,49 @@ class Consultation:
     async def _next_input(self) -> ConsultationInput:
         """Return the next input. Raises TimeoutError if the agent is alone for `MAX_ALONE_S`."""
         async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
-            return await self._inputs.get()
+            received = await self._inputs.get()
+        return self._with_audio(received) if isinstance(received, rooms.ParticipantJoinedRoom) else received
 
-    async def _watch_transfer(self) -> None:
-        """End the consultation when its transfer is over: if the transfer is lost, no command ends it."""
-        await wait_until_over(self._bus, self._task.transfer_id, LIVENESS_INTERVAL_S, LIVENESS_TIMEOUT_S)
-        await self._inputs.put(TransferOver.OVER)
+    def _with_audio(self, joined: rooms.ParticipantJoinedRoom) -> rooms.ParticipantJoinedRoom:
+        """Return `joined` with the audio that the next input reports, if that has arrived too."""
+        participant = joined.participant
+        if self._inputs.first != rooms.AudioStarted(participant.id):
+            return joined
+        self._inputs.get_nowait()
+        return rooms.ParticipantJoinedRoom(structs.replace(participant, audible=True))
 
-    async def _watch_reconnects(self) -> None:
+    def _enqueue(self, received: BriefSupervisor | LeaveConsultation | TransferOver) -> None:
+        """Put a command, or the end of the transfer, into the queue. Nothing is dropped if it is full."""
+        if self._inputs.full:
+            self._start(self._inputs.put(received))
+        else:
+            self._inputs.put_nowait(received)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as a task that ends with the consultation."""
+        task = asyncio.create_task(work)
+        self._own_tasks.add(task)
+        task.add_done_callback(self._own_tasks.discard)
+        task.add_done_callback(log_task_failure)
+
+    async def _on_reconnect(self) -> None:
+        self._reconnects += 1
+        if self._reconnects == 1:
+            self._start(self._publish_again())
+
+    async def _publish_again(self) -> None:
         """After a reconnect, publish again what the stream has lost of a transfer that is live."""
-        reconnected = asyncio.Event()
-
-        async def on_reconnect() -> None:
-            reconnected.set()
-
-        unregister = self._bus.on_reconnect(on_reconnect)
         try:
-            while True:
-                await reconnected.wait()
-                reconnected.clear()
+            while self._reconnects:
+                self._reconnects = 1
                 try:
                     if await self._live_after_reconnect():
                         await self._events.publish_again()
                 except RetryableError as error:
                     self._log.warning("events_not_published_again", why=str(error))
+                self._reconnects -= 1
         finally:
-            unregister()
+            self._reconnects = 0
 
     async def _live_after_reconnect(self) -> bool:
         """Return whether the transfer is live. The coordinators reconnect at the same time, so ask again."""
@@ -313,7 +347,7 @@ class Consultation:
             await dialogue.handle(received)
 
     def _enqueue_signal(self, signal: DialogueSignal) -> None:
-        if self._inputs.full():
+        if self._inputs.full:
             self._log.warning("dialogue_signal_dropped", queued=MAX_QUEUED_INPUTS)
             return
         self._inputs.put_nowait(signal)
@@ -338,13 +372,6 @@ class Consultation:
             raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
 
 
-async def _forward(
-    source: AsyncIterator[ConsultationInput], inputs: asyncio.Queue[ConsultationInput]
-) -> None:
+async def _forward(source: AsyncIterator[ConsultationInput], inputs: SmallQueue[ConsultationInput]) -> None:
     async for received in source:
         await inputs.put(received)
-
-
-async def _each_command(commands: ConsultCommands) -> AsyncIterator[ConsultationInput]:
-    while True:
-        yield await commands.next()

@@ -27,7 +27,6 @@ Invariants, whatever the classifier and the summary say:
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum, auto
 from typing import Final
 
@@ -123,8 +122,8 @@ class Dialogue:
         self._one_moment = one_moment
         self.state = DialogueState.WAITING
         self._briefing: Briefing | None = None
-        self._queue: deque[_Line] = deque()
-        self._speaking: deque[_Line] = deque()
+        self._queue: list[_Line] = []
+        self._speaking: list[_Line] = []
         self._interrupted: list[_Line] = []
         self._ends_to_ignore = 0
         self._connected = False
@@ -186,7 +185,7 @@ class Dialogue:
             return []
         if not self._speaking:
             return []
-        line = self._speaking.popleft()
+        line = self._speaking.pop(0)
         if interrupted and line.interruptions < MAX_REPEATS:
             self._interrupted.append(replace(line, interruptions=line.interruptions + 1))
         elif (
@@ -194,8 +193,8 @@ class Dialogue:
         ):
             self.state, self._question_asked = DialogueState.LISTENING, True
         if self._interrupted and not self._speaking:
-            self._queue.extendleft(reversed(self._interrupted))
-            self._interrupted.clear()
+            self._queue[:0] = self._interrupted
+            self._interrupted = []
         return self._say_next()
 
     def utterance_heard(self, text: str) -> list[Action]:
@@ -246,7 +245,7 @@ class Dialogue:
         if self.state is not DialogueState.ANSWERING or request_id != self._request_id:
             return []
         self.state = DialogueState.SPEAKING
-        self._queue.extendleft(_Line(sentence) for sentence in reversed(sentences.split(answer)))
+        self._queue[:0] = [_Line(sentence) for sentence in sentences.split(answer)]
         self._queue_question()
         return self._say_next()
 
@@ -270,7 +269,7 @@ class Dialogue:
         while self._queue and not self._interrupted and len(self._speaking) < LINES_AHEAD:
             if self._queue[0].is_question and self._pending_question and self._answers < MAX_ANSWERS:
                 return actions if self._speaking else actions + self._answer_question(self._pending_question)
-            line = self._queue.popleft()
+            line = self._queue.pop(0)
             self._speaking.append(line)
             actions.append(Say(line.text))
         return actions

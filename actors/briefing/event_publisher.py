@@ -8,7 +8,6 @@ that participant had left before. Two workers that saw the same event publish th
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from typing import Final
 
 import structlog
@@ -37,7 +36,7 @@ from warmxfer.schemas import (
 
 from ..common.command_replies import reply_msg_id
 from .dialogue import Decide
-from .history import ConsultationHistory, from_events
+from .history import HISTORY_EVENTS, ConsultationHistory, from_events
 from .reply.rules import ReplyIntent
 
 PUBLISH_DEADLINE_S: Final = 30.0
@@ -65,16 +64,18 @@ class ConsultationEvents:
         self._history = ConsultationHistory()
         self._events: list[tuple[int, AnyEvent]] = []
         self._last_seq = 0
-        self._published: deque[tuple[str, Event]] = deque(maxlen=MAX_EVENTS_KEPT)
+        self._published: list[tuple[str, Event]] = []
 
     async def load_history(self, since_seq: int) -> ConsultationHistory:
         """Return the published history; a second call reads only the events after the first call."""
         for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._last_seq):
             self._last_seq = message.seq
             try:
-                self._events.append((message.seq, decode_event(message.data)))
+                event = decode_event(message.data)
             except DecodeError:
                 continue
+            if isinstance(event, HISTORY_EVENTS):
+                self._events.append((message.seq, event))
         self._history = from_events(self._events, self._join.room_id, since_seq)
         return self._history
 
@@ -95,14 +96,19 @@ class ConsultationEvents:
             await self.publish_room_event(rooms.ParticipantJoinedRoom(participant))
 
     async def publish_room_event(self, room_event: rooms.RoomEvent) -> None:
-        """Publish who joined, who left, and whose audio started. Other room events are ignored."""
+        """Publish who joined, who left, and whose audio started. Other room events are ignored.
+
+        A known participant who joins with audio is published once: the audio implies the join.
+        """
         room_id = self._join.room_id
         match room_event:
+            case rooms.ParticipantJoinedRoom(participant) if (
+                participant.audible and participant.id in self._known_ids
+            ):
+                await self.publish_room_event(rooms.AudioStarted(participant.id))
             case rooms.ParticipantJoinedRoom(participant):
                 event = ParticipantJoined(room_id=room_id, participant_id=participant.id)
                 await self._publish_participant_event(participant.id, "joined", event)
-                if participant.audible:
-                    await self.publish_room_event(rooms.AudioStarted(participant.id))
             case rooms.AudioStarted(participant_id, kind) if participant_id in self._known_ids:
                 event = AudioStreamEnabled(room_id=room_id, participant_id=participant_id, kind=kind)
                 await self._publish_participant_event(participant_id, kind, event)
@@ -161,7 +167,7 @@ class ConsultationEvents:
 
     async def _publish(self, event: Event, msg_id: str) -> None:
         await self._store(event, msg_id)
-        self._published.append((msg_id, event))
+        self._published = [*self._published, (msg_id, event)][-MAX_EVENTS_KEPT:]
 
     async def _store(self, event: Event, msg_id: str) -> None:
         await self._bus.publish(self._subject, encode(event), msg_id=msg_id, deadline_s=PUBLISH_DEADLINE_S)

@@ -25,6 +25,8 @@ from warmxfer.schemas import (
 )
 
 DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
+HISTORY_EVENTS = (ParticipantJoined, AudioStreamEnabled, ParticipantLeft, *DECISIONS)
+"""The events that a history is made of. No other event needs to be kept."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@
 It is for a session whose pipeline no other process can build. There is no work queue, so this file does what
 the queue does for workers:
 
-- A command arrives on a live subscription, or is found by polling with growing pauses.
+- A command arrives on a live subscription, or is read from the stream: a few times after the subscription
+  began, after each reconnect, and after a command arrived that is not stored yet.
 - Each command starts one consultation. It is retried for as long as its transfer is live.
 - A process that restarts under the same session name continues the consultation of the process before it.
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 import structlog
@@ -29,7 +30,7 @@ import structlog
 from warmxfer.adapters.llm import ChatModel
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, NewerVersionNeeded, RetryableError, Stored, Subscription, subjects
-from warmxfer.bus.polling import poll_ticks
+from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import CommandFailed, FailureKind, JoinConsultation, WarmxferError
 
 from ..common.command_replies import publish_reply, read_command
@@ -69,18 +70,16 @@ async def brief_here(
         bus, subjects.any_session_briefing(session_name), room_settings, ReplyClassifier(model)
     )
     async with bus.subscribe(subjects.any_session_briefing(session_name)) as subscription:
-        tasks = (
-            asyncio.create_task(briefings.follow(subscription), name=f"session-briefing-{session_name}"),
-            asyncio.create_task(briefings.poll(), name=f"session-briefing-poll-{session_name}"),
+        following = asyncio.create_task(
+            briefings.follow(subscription), name=f"session-briefing-{session_name}"
         )
-        for task in tasks:
-            task.add_done_callback(log_task_failure)
+        following.add_done_callback(log_task_failure)
+        briefings.rereads.start()
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             await briefings.close()
 
 
@@ -97,28 +96,30 @@ class _InSessionBriefings:
         self._running: set[asyncio.Task[None]] = set()
         self._handled_ids: deque[str] = deque(maxlen=MAX_HANDLED_IDS)
         self._unknown = UnknownCommands(ACTOR)
+        self.rereads = Rereads(bus, self._read_newest, "session-briefing-reads")
 
     async def follow(self, subscription: Subscription) -> None:
         async for message in subscription:
             try:
                 stored = await self._wait_stored(message.subject)
-                if stored is not None:
-                    await self._start_once(stored, received_live=True)
+                if stored is None or not await self._start_once(stored, received_live=True):
+                    self.rereads.restart()
             except WarmxferError as error:
                 log.warning("consultation_lookup_failed", why=str(error))
+                self.rereads.restart()
 
-    async def poll(self) -> None:
-        async with aclosing(poll_ticks(self._bus)) as ticks:
-            async for _ in ticks:
-                try:
-                    stored = await self._bus.get_last(self._command_filter)
-                    if stored is not None:
-                        await self._start_once(stored, received_live=False)
-                except WarmxferError as error:
-                    log.warning("consultation_lookup_failed", why=str(error))
+    async def _read_newest(self) -> bool:
+        """Start the consultation of the newest command. Returns False if that must be tried again."""
+        try:
+            stored = await self._bus.get_last(self._command_filter)
+            return stored is None or await self._start_once(stored, received_live=False)
+        except WarmxferError as error:
+            log.warning("consultation_lookup_failed", why=str(error))
+            return False
 
     async def close(self) -> None:
         """Wait `DRAIN_S` for running consultations, then cancel them."""
+        self.rereads.stop()
         if not self._running:
             return
         _, unfinished = await asyncio.wait(self._running, timeout=DRAIN_S)
@@ -132,7 +133,7 @@ class _InSessionBriefings:
     async def _wait_stored(self, subject: str) -> Stored | None:
         """Return the last command on `subject` once it is stored.
 
-        Returns None after `STORE_POLLS` reads; then `poll` finds the command later.
+        Returns None after `STORE_POLLS` reads. Then a later read has to find the command.
         """
         pause_s = STORE_POLL_PAUSE_S
         for _ in range(STORE_POLLS):
@@ -142,23 +143,31 @@ class _InSessionBriefings:
             pause_s *= 2
         return None
 
-    async def _start_once(self, stored: Stored, *, received_live: bool) -> None:
-        """Start the consultation, once. A command found by polling may be old: its transfer must be live."""
+    async def _start_once(self, stored: Stored, *, received_live: bool) -> bool:
+        """Start the consultation, once. A command found by reading may be old: its transfer must be live.
+
+        Returns False if that could not be decided: no coordinator replied, or too many consultations run.
+        """
         transfer_id = subjects.parse(stored.subject).id
         try:
             join = read_command(stored, JoinConsultation, ACTOR)
         except NewerVersionNeeded:
             if reply := self._unknown.reply_once(transfer_id, stored.data):
                 await publish_reply(self._bus, transfer_id, reply)
-            return
-        if join.command_id in self._handled_ids or len(self._running) >= MAX_CONSULTATIONS:
-            return
+            return True
+        if join.command_id in self._handled_ids:
+            return True
+        if len(self._running) >= MAX_CONSULTATIONS:
+            return False
         live = received_live or await self._is_live(transfer_id)
-        if live is None or join.command_id in self._handled_ids:
-            return
+        if join.command_id in self._handled_ids:
+            return True
+        if live is None:
+            return False
         self._handled_ids.append(join.command_id)
         if live:
             self._start(ConsultationTask.stored(transfer_id, join, stored.seq, stored.at))
+        return True
 
     async def _is_live(self, transfer_id: str) -> bool | None:
         """Return whether the transfer is live; None if no coordinator replied.

@@ -5,8 +5,6 @@ The process replies `CommandFailed` at once, so that the coordinator does not wa
 
 from __future__ import annotations
 
-from collections import deque
-
 import structlog
 
 from warmxfer.schemas import CommandFailed, FailureKind, undecoded_command_id
@@ -22,14 +20,14 @@ class UnknownCommands:
 
     def __init__(self, actor: str) -> None:
         self._actor = actor
-        self._ids: deque[str] = deque(maxlen=MAX_IDS)
+        self._ids: list[str] = []
 
     def reply_once(self, transfer_id: str, data: bytes) -> CommandFailed | None:
         """Return the reply to the command in `data`; None if it has no id, or was replied to before."""
         command_id = undecoded_command_id(data)
         if command_id is None or command_id in self._ids:
             return None
-        self._ids.append(command_id)
+        self._ids = [*self._ids, command_id][-MAX_IDS:]
         log.error("command_unknown", transfer_id=transfer_id, command_id=command_id, actor=self._actor)
         detail = f"This {self._actor} is of an older version and does not know the command; upgrade it."
         return CommandFailed(command_id=command_id, failure=FailureKind.BROKEN, detail=detail)

@@ -29,8 +29,11 @@ async def lock_caller(
 
     `is_live` returns whether a transfer is running, and None if it has no record.
     """
-    for _ in range(MAX_RACES):
-        last = await bus.get_last_from_leader(subjects.caller_lock(session))
+    last: Stored | None = None
+    for attempt in range(MAX_RACES):
+        # Most sessions have one transfer, so the first attempt takes the lock without reading it.
+        if attempt > 0:
+            last = await bus.get_last_from_leader(subjects.caller_lock(session))
         if last is not None:
             holder = _holder(last)
             if holder == id:

@@ -134,8 +134,7 @@ class Coordinator:
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
-                old = redelivered or (cached is not None and delivery.seq < cached.seq)
-                if old and await self._log.contains(delivery.transfer_id, _record_id(delivery)):
+                if await self._is_applied(cached, delivery, redelivered=redelivered):
                     return
                 # Append.
                 paused_at = clock() + PAUSED_PROCESS_S
@@ -178,8 +177,19 @@ class Coordinator:
         record = _continuable(entry)
         sent = self._cache.mark_sent(id, entry.seq)
         cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
-        self._cache.put(id, cached)
+        self._cache.put_read(id, cached)
+        self._liveness.record_state(record.state, entry.seq)
         return cached
+
+    async def _is_applied(
+        self, cached: CachedRecord | None, delivery: Delivery, *, redelivered: bool
+    ) -> bool:
+        """Return whether a record before `cached` is due to `delivery`. Reads the log only in doubt."""
+        if cached is None:
+            old = redelivered
+        else:
+            old = (redelivered or delivery.seq < cached.seq) and not cached.rules_out(delivery.seq)
+        return old and await self._log.contains(delivery.transfer_id, _record_id(delivery))
 
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """Return the event that starts the transfer; only a request can."""
@@ -243,9 +253,15 @@ class Coordinator:
             )
         except StaleWrite:
             self._cache.drop(state.id)
+            self._liveness.drop(state.id)
             return None
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
+        if cached is None:
+            appended.known_from, appended.triggers = 0, (delivery.seq,)
+        else:
+            cached.pass_on(appended)
         self._cache.put(state.id, appended)
+        self._liveness.record_state(state, seq)
         return appended
 
     async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
@@ -318,6 +334,7 @@ class Coordinator:
             await self._apply(event, delivery)
             return
         self._cache.drop(delivery.transfer_id)
+        self._liveness.drop(delivery.transfer_id)
         await self._publish(CachedRecord(record, seq, sent=False, fresh=False))
         _log_end(record.state.id, record.outbox)
 

@@ -1,6 +1,7 @@
 """Liveness of transfers. Sessions that hold a caller ask whether the transfer is still being processed.
 
-- Invariant: a positive answer may come from a stale read; a negative answer is read from the stream leader.
+- Invariant: a positive answer may come from a stale read, or from a record that this process knows
+  (`liveness_cache.py`); a negative answer is read from the stream leader.
   Test: `tests/actors/coordinator/test_stale_reads.py`.
 - Invariant: a stalled transfer is not live. Each live transfer has a timer. If the timer is long overdue, it
   was lost, and sessions release the caller. So no hold lasts forever, whatever happens to a timer.
@@ -8,11 +9,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from math import inf
+
 import structlog
 
-from warmxfer.bus import BrokerClock, Bus, LiveMessage, LogEntry, TransferLog
-from warmxfer.schemas import LivenessQuery, LivenessReply, decode_as, encode
+from warmxfer.bus import (
+    AccessDenied,
+    BrokerClock,
+    Bus,
+    LiveMessage,
+    LogEntry,
+    RetryableError,
+    StreamSpan,
+    TransferLog,
+)
+from warmxfer.schemas import (
+    MAX_LIVENESS_QUERY,
+    InvalidRequest,
+    Liveness,
+    LivenessQuery,
+    LivenessReply,
+    decode_as,
+    encode,
+)
 
+from .liveness_cache import LivenessCache, LiveRecord
 from .state_machine import (
     ENDED,
     LAST_STAGES,
@@ -27,6 +49,11 @@ from .state_machine import (
 OVERDUE_S = 60.0
 """Longer than the backlog after a broker outage, or after a crash of all workers under full load."""
 
+READS_AT_ONCE = 16
+SPAN_AGE_S = 1.0
+"""How long the span of the stream is used for further queries."""
+SPAN_TIMEOUT_S = 1.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -34,8 +61,30 @@ class TransferLiveness:
     """Liveness by the transfer log; `clock` estimates the broker's clock."""
 
     def __init__(self, bus: Bus, clock: BrokerClock) -> None:
+        self._bus = bus
         self._log = TransferLog(bus)
         self._clock = clock
+        self._cache = LivenessCache()
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._span: tuple[float, StreamSpan] | None = None
+        bus.on_reconnect(self._forget)
+
+    def record_state(self, state: Transfer, seq: int) -> None:
+        """Keep what record number `seq`, just read or written, says of the transfer's liveness."""
+        if state.stage in LAST_STAGES:
+            self._cache.drop(state.id)
+            return
+        overdue_at = inf if state.timer_due_at is None else state.timer_due_at + OVERDUE_S
+        self._cache.put(state.id, LiveRecord(seq, state.stage.value, overdue_at, _monotonic_s()))
+
+    def drop(self, id: str) -> None:
+        """Forget a transfer that another coordinator has continued."""
+        self._cache.drop(id)
+
+    async def _forget(self) -> None:
+        """Drop everything: after a reconnect the broker may have another history."""
+        self._cache.clear()
+        self._span = None
 
     async def holds_caller(self, id: str) -> bool | None:
         """Return whether transfer `id` may have its caller, or None if it has no record.
@@ -54,12 +103,44 @@ class TransferLiveness:
         return entry is not None and ((progress := _Progress(entry)).handled or progress.has_timer)
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
-        """Reply to a session that holds a caller whether the transfer is live."""
-        id = decode_as(LivenessQuery, query.data).transfer_id
-        live = self._is_progressing(await self._log.get_last(id)) or self._is_progressing(
-            await self._log.get_last_from_leader(id)
+        """Reply to an actor that works for transfers whether they are live."""
+        asked = decode_as(LivenessQuery, query.data)
+        if len(asked.more) >= MAX_LIVENESS_QUERY:
+            raise InvalidRequest(
+                f"more has {len(asked.more)} transfers; ask about {MAX_LIVENESS_QUERY} at most in all"
+            )
+        span = await self._read_span()
+        first, *more = await asyncio.gather(
+            *(self._liveness_of(id, span) for id in (asked.transfer_id, *asked.more))
         )
-        return encode(LivenessReply(live))
+        return encode(LivenessReply(first.live, first.stage, more))
+
+    async def _liveness_of(self, id: str, span: StreamSpan | None) -> Liveness:
+        """Return the liveness of one transfer. Without a span of the stream nothing cached is used."""
+        now, clock_s = self._clock.now(), _monotonic_s()
+        stage = None if span is None else self._cache.live_stage(id, span, now, clock_s)
+        if stage is not None:
+            return Liveness(True, stage)
+        self._cache.drop(id)
+        async with self._reads:
+            entry = await self._log.get_last(id)
+            if not self._is_progressing(entry):
+                entry = await self._log.get_last_from_leader(id)
+        live = self._is_progressing(entry)
+        return Liveness(live, "" if entry is None else _Progress(entry).stage)
+
+    async def _read_span(self) -> StreamSpan | None:
+        """Return which messages the stream can hold, or None if that cannot be read."""
+        if self._span is None or _monotonic_s() - self._span[0] > SPAN_AGE_S:
+            try:
+                read_at = _monotonic_s()
+                self._span = read_at, await self._bus.stream_span(deadline_s=SPAN_TIMEOUT_S)
+            except (RetryableError, AccessDenied) as error:
+                log.warning("stream_span_not_read", why=str(error))
+                self._span = None
+                return None
+            self._cache.check_stream(self._span[1])
+        return self._span[1]
 
     def _is_progressing(self, entry: LogEntry | None) -> bool:
         """Return whether the transfer is handled and its timer is not long overdue."""
@@ -67,6 +148,8 @@ class TransferLiveness:
             return False
         if self._clock.now() < entry.at:
             self._clock.observe(entry.at)
+        if progress.state is not None:
+            self.record_state(progress.state, entry.seq)
         due_at = progress.timer_due_at
         late_s = 0.0 if due_at is None else self._clock.now() - due_at
         if late_s > OVERDUE_S:
@@ -78,7 +161,7 @@ class _Progress:
     """What the newest record of a transfer says about its progress, also if it cannot be continued."""
 
     def __init__(self, entry: LogEntry) -> None:
-        state = _continuable_state(entry.data)
+        state = self.state = _continuable_state(entry.data)
         self.continuable = state is not None
         if state is None:
             due_at = plain_timer_due_at(entry.data)
@@ -98,6 +181,10 @@ class _Progress:
     def handled(self) -> bool:
         """True if the transfer has not ended, or is in its bridge guard: then its session still holds."""
         return self.stage not in LAST_STAGES
+
+
+def _monotonic_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _continuable_state(data: bytes) -> Transfer | None:

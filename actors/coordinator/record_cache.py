@@ -13,6 +13,8 @@ from typing import Any
 from .state_machine import Record, UnknownFields
 
 MAX_CACHED = 4_096
+MAX_TRIGGERS = 64
+"""Triggers that are kept of one transfer. A transfer that nothing goes wrong in has 13."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,25 @@ class CachedRecord:
     """The record was just read from the stream leader, for this trigger."""
     unknown: UnknownFields = field(default_factory=dict[tuple[str, ...], Any])
     """Fields of a newer version in its state. The next record keeps them."""
+    known_from: int | None = None
+    """Every record above this sequence was appended by this process; None: only this record is known."""
+    triggers: tuple[int, ...] = ()
+    """The triggers of those records."""
+
+    def rules_out(self, trigger: int) -> bool:
+        """Return whether the message with sequence `trigger` is certain to have caused no record yet.
+
+        A message causes a record only after it was stored. So no record up to `known_from` can be due to a
+        message that was stored after it.
+        """
+        known_from = self.seq if self.known_from is None else self.known_from
+        return trigger > known_from and trigger not in self.triggers
+
+    def pass_on(self, appended: CachedRecord) -> None:
+        """Pass on what is known of the log to the record that was appended after this one."""
+        known_from = self.seq if self.known_from is None else self.known_from
+        if len(self.triggers) < MAX_TRIGGERS:
+            appended.known_from, appended.triggers = known_from, (*self.triggers, appended.record.trigger)
 
 
 class RecordCache:
@@ -45,6 +66,13 @@ class RecordCache:
         """Return whether this process published the outputs of the record with sequence `seq`."""
         cached = self._records.get(id)
         return cached is not None and cached.seq == seq and cached.sent
+
+    def put_read(self, id: str, read: CachedRecord) -> None:
+        """Keep a record that was read. What this process knows of the log before it stays known."""
+        cached = self._records.get(id)
+        if cached is not None and cached.seq == read.seq:
+            read.known_from, read.triggers = cached.known_from, cached.triggers
+        self.put(id, read)
 
     def put(self, id: str, cached: CachedRecord) -> None:
         if cached.record.state.stage.ended:

@@ -56,6 +56,7 @@ from .handlers.switch import switch_caller
 from .orphan_calls import OrphanCallReaper
 from .room_tokens import serve_room_tokens
 from .settings import GatewaySettings
+from .webhook_health import WebhookHealth
 from .webhooks import Webhooks, path_of
 
 ROLE = "gateway"
@@ -133,13 +134,15 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
     webhooks are off. The process is unready while no connection to the provider can be opened.
     """
     async with AsyncExitStack() as stack:
-        provider, url = await _open(bus, settings, stack)
+        webhooks = WebhookHealth()
+        provider, url = await _open(bus, settings, webhooks, stack)
         stack.callback(bus.readiness.add("provider", lambda: _why_unreachable(provider)))
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
         publish = partial(publish_event, bus)
         gateway = Gateway(
-            bus, GatewayContext(provider, settings.policy, clock, effects, publish, settings.deployment)
+            bus,
+            GatewayContext(provider, settings.policy, clock, effects, publish, webhooks, settings.deployment),
         )
         await stack.enter_async_context(serve_room_tokens(bus, provider))
         worker = Worker(
@@ -165,7 +168,9 @@ def _why_unreachable(provider: Provider) -> str | None:
     return None if provider.can_connect() else "no connection to the provider can be opened"
 
 
-async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> tuple[Provider, str | None]:
+async def _open(
+    bus: Bus, settings: GatewaySettings, health: WebhookHealth, stack: AsyncExitStack
+) -> tuple[Provider, str | None]:
     """Open the provider; return it with the address of the webhooks, or None if webhooks are off."""
     config = settings.provider
     if settings.webhook_port is None:
@@ -177,7 +182,7 @@ async def _open(bus: Bus, settings: GatewaySettings, stack: AsyncExitStack) -> t
     url = webhook_server.address_of(bound) + path_of(config.name)
     provider = config.open(settings.webhook_url or (url if config.local else None), settings.webhook_key)
     stack.push_async_callback(provider.aclose)
-    await stack.enter_async_context(webhook_server.serving(Webhooks(bus, provider).app, bound))
+    await stack.enter_async_context(webhook_server.serving(Webhooks(bus, provider, health).app, bound))
     log.info("webhooks_served", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")

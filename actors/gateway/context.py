@@ -12,6 +12,7 @@ from warmxfer.schemas import Command, Event
 
 from .at_most_once import EffectClaims
 from .dial_policy import DialPolicy
+from .webhook_health import WebhookHealth
 
 REPLY_MARGIN_S = 0.5
 """Time between a reply and its command's deadline, so that the reply arrives before the deadline."""
@@ -24,7 +25,7 @@ SKEW_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class GatewayContext:
-    """Dependencies of the handlers. One instance a process; it holds no state of a transfer."""
+    """Dependencies of the handlers. One instance a process; no transfer depends on what it remembers."""
 
     provider: Provider
     policy: DialPolicy
@@ -34,6 +35,8 @@ class GatewayContext:
     """`publish_event(transfer_id, event, msg_id)`: publish an observation that is not a reply. Stored once
     per `msg_id`.
     """
+    webhooks: WebhookHealth
+    """What the webhooks of this process show."""
     deployment: str | None = None
     """The name in the metadata of every leg that this gateway dials."""
 

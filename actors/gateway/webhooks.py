@@ -21,12 +21,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from warmxfer.adapters.telephony import InvalidWebhookSignature, Provider
+from warmxfer.adapters.telephony import (
+    CallEndedNotice,
+    CallUpNotice,
+    InvalidWebhookSignature,
+    Notice,
+    Provider,
+)
 from warmxfer.bus import Bus
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 from ..common.command_replies import publish_event, wire_name
 from .webhook_events import to_event
+from .webhook_health import WebhookHealth
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_S = 5.0
@@ -47,14 +54,15 @@ def path_of(provider_name: str) -> str:
 class Webhooks:
     """The webhook application; `webhook_server.py` serves `app`."""
 
-    def __init__(self, bus: Bus, provider: Provider) -> None:
+    def __init__(self, bus: Bus, provider: Provider, health: WebhookHealth) -> None:
         self._bus = bus
         self._provider = provider
+        self._health = health
         self.counted: Counter[str] = Counter()
         self.app = Starlette(
             routes=[
                 Route(path_of(provider.name), self._receive, methods=["POST"]),
-                Route("/healthz", self._health, methods=["GET"]),
+                Route("/healthz", self._answer_health, methods=["GET"]),
             ]
         )
 
@@ -68,14 +76,16 @@ class Webhooks:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _body(request)
             notice = await self._provider.parse_webhook(request.headers, body)
-            addressed = None if notice is None else to_event(notice)
+            addressed = None if notice is None else to_event(notice, self._health.transfer_of)
             if addressed is None:
+                self._record(notice)
                 return 200, "ignored"
             event_type = wire_name(addressed.event)
             msg_id = f"hook:{hashlib.sha256(body).hexdigest()}"
             await publish_event(
                 self._bus, addressed.transfer_id, addressed.event, msg_id, deadline_s=PUBLISH_TIMEOUT_S
             )
+            self._record(notice)
             log.info("webhook_received", transfer_id=addressed.transfer_id, event_type=event_type)
             return 200, "taken"
         except (TimeoutError, ClientDisconnect):
@@ -91,7 +101,12 @@ class Webhooks:
             log.warning("webhook_deferred", cause=type(error).__name__)
             return 503, "put_off"
 
-    async def _health(self, request: Request) -> Response:
+    def _record(self, notice: Notice | None) -> None:
+        """Record that the provider reports this leg. A webhook counts once its event is stored."""
+        if isinstance(notice, CallUpNotice | CallEndedNotice):
+            self._health.webhook_received(notice.call_id, up=isinstance(notice, CallUpNotice))
+
+    async def _answer_health(self, request: Request) -> Response:
         connected = self._bus.connected
         return JSONResponse({"ok": connected, "webhooks": dict(self.counted)}, 200 if connected else 503)
 

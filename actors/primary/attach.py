@@ -5,8 +5,9 @@
         await framework.run_the_call()
 
 Commands arrive by one core subscription. It receives nothing while the connection or the process is down.
-So the last stored command is read too: on start, after every reconnect, and again at intervals. A command
-found that way may be old. The session applies it only if a coordinator says that its transfer is live.
+So the last stored command is read too: a few times on start and after every reconnect, and once when the
+liveness of a transfer that holds the caller shows a new stage. A command found that way may be old. The
+session applies it only if a coordinator says that its transfer is live.
 
 All tasks start inside `attach`. They inherit the context (contextvars) of its caller.
 """
@@ -15,12 +16,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
 from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Subscription, subjects
-from warmxfer.bus.polling import poll_ticks
+from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import (
     AnyCommand,
     DecodeError,
@@ -105,10 +106,16 @@ async def attach(
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
         commands = await stack.enter_async_context(bus.subscribe(subjects.any_primary(name)))
         caught_up = asyncio.Event()
-        stack.push_async_callback(_detach, controller, events, tasks)
+        rereads = Rereads(
+            bus,
+            lambda: _catch_up_safely(bus, controller, name, lease_s, caught_up, read),
+            f"catch-up-{name}",
+        )
+        controller.on_new_stage = rereads.read_once
+        stack.push_async_callback(_detach, controller, rereads, events, tasks)
         tasks.start("events", events.run())
         tasks.start("commands", _handle_commands(controller, commands, read))
-        tasks.start("catch-up", _poll_commands(bus, controller, name, lease_s, caught_up, read))
+        rereads.start()
         tasks.start("end", _close_when_ended(controller))
         await _wait_for_catch_up(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
@@ -122,48 +129,53 @@ async def _handle_commands(
             await controller.apply(*decoded)
 
 
-async def _poll_commands(
+async def _catch_up_safely(
     bus: Bus,
     controller: SessionController,
     name: str,
     lease_s: float,
     caught_up: asyncio.Event,
     read: _CommandReader,
-) -> None:
-    async with aclosing(poll_ticks(bus)) as ticks:
-        async for _ in ticks:
-            try:
-                await _catch_up(bus, controller, name, lease_s, read)
-            except RetryableError as error:
-                log.info("catch_up_postponed", session=name, error=str(error))
-                continue
-            except WarmxferError as error:
-                log.error("catch_up_refused", session=name, error=str(error))
-            caught_up.set()
+) -> bool:
+    """Apply the last command of this session if it was missed. Returns False if that must be tried again."""
+    try:
+        decided = await _catch_up(bus, controller, name, lease_s, read)
+    except RetryableError as error:
+        log.info("catch_up_postponed", session=name, error=str(error))
+        return False
+    except WarmxferError as error:
+        log.error("catch_up_refused", session=name, error=str(error))
+        decided = True
+    caught_up.set()
+    return decided
 
 
 async def _catch_up(
     bus: Bus, controller: SessionController, name: str, lease_s: float, read: _CommandReader
-) -> None:
-    """Apply the last command of this session if the session missed it and its transfer is live."""
+) -> bool:
+    """Apply the last command of this session if the session missed it and its transfer is live.
+
+    Returns False if that could not be decided, because no coordinator replied.
+    """
     stored = await bus.get_last(subjects.any_primary(name))
     decoded = read.decode(stored.subject, stored.data) if stored else None
     if decoded is None or not controller.is_new(*decoded):
-        return
+        return True
     transfer_id, command = decoded
     current = transfer_id in (controller.holder, controller.awaited_by)
     if isinstance(command, ReleaseCaller | LeaveCall) and current:
         await controller.apply(transfer_id, command)
-        return
+        return True
     for _ in range(CHECKS_PER_LEASE):
         asked_at = asyncio.get_running_loop().time()
         live = await is_live(bus, transfer_id, lease_s / CHECKS_PER_LEASE)
         if live is not None:
             log.info("command_recovered", transfer_id=transfer_id, command_id=command.command_id, live=live)
             await (controller.apply if live else controller.skip)(transfer_id, command)
-            return
+            return True
         await asyncio.sleep(asked_at + lease_s / CHECKS_PER_LEASE - asyncio.get_running_loop().time())
-    log.warning("command_abandoned", transfer_id=transfer_id, command_id=command.command_id)
+    log.warning("command_postponed", transfer_id=transfer_id, command_id=command.command_id)
+    return False
 
 
 async def _wait_for_catch_up(event: asyncio.Event, timeout_s: float) -> None:
@@ -179,9 +191,11 @@ async def _close_when_ended(controller: SessionController) -> None:
     await controller.close()
 
 
-async def _detach(controller: SessionController, events: EventQueue, tasks: NamedTasks) -> None:
+async def _detach(
+    controller: SessionController, rereads: Rereads, events: EventQueue, tasks: NamedTasks
+) -> None:
     tasks.cancel("commands")
-    tasks.cancel("catch-up")
+    rereads.stop()
     await controller.close()
     await events.drain(DRAIN_TIMEOUT_S)
     await tasks.stop_all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 
 import structlog
 
@@ -80,6 +81,8 @@ class SessionController:
         """What the session was told to speak."""
         self._guarded: str | None = None
         """The transfer that is complete and in its bridge guard. A new transfer may take the caller over."""
+        self.on_new_stage: Callable[[], None] = lambda: None
+        """Called when a transfer that holds the caller has another stage: a command may have been missed."""
         self.ended = asyncio.Event()
         """Set when the session has left the call or has closed by itself."""
 
@@ -251,7 +254,9 @@ class SessionController:
     # ── while a transfer runs ────────────────────────────────────────────────────────────────────────
 
     async def _watch_lease(self, transfer_id: str) -> None:
-        transfer_over = await wait_until_expired(self._bus, transfer_id, self._lease_s)
+        transfer_over = await wait_until_expired(
+            self._bus, transfer_id, self._lease_s, lambda: self.on_new_stage()
+        )
         log.error(
             "caller_released_without_command",
             transfer_id=transfer_id,

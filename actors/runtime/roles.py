@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from .fast_imports import without_rich
+from .fast_imports import without_unused_libraries
 
 
 class Role(StrEnum):
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 def run_role(role: Role, env: Mapping[str, str]) -> None:
     """Run one actor until stopped, with settings from `env`. Raises as `run_actor` does."""
-    with without_rich():
+    with without_unused_libraries():
         from .runner import run_actor
 
         actor, settings = _load(role)

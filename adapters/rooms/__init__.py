@@ -63,6 +63,8 @@ __all__ = [
 
 def open_room_client(settings: RoomSettings, options: JoinOptions) -> RoomClient:
     """Return a client that has not joined yet."""
+    if settings.client is not None:
+        return settings.client(options)
     if settings.pipeline is None:
         return SandboxRoomClient(options)
     # Imported here because the framework is an optional extra, and takes seconds to import.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 import structlog
+
+from warmxfer.bus.small_queue import SmallQueue
 
 from .room_client import Disconnected, DisconnectReason, RoomEvent
 
@@ -19,7 +20,7 @@ class RoomEventQueue:
     """The events of one room client: `RoomClient.events` returns `read`."""
 
     def __init__(self) -> None:
-        self._unread: asyncio.Queue[RoomEvent | None] = asyncio.Queue(MAX_UNREAD_EVENTS + 2)
+        self._unread = SmallQueue[RoomEvent | None](MAX_UNREAD_EVENTS + 2)
         self.over = False
 
     async def read(self) -> AsyncIterator[RoomEvent]:
@@ -30,7 +31,7 @@ class RoomEventQueue:
         """Queue `event`. Returns False if the queue has ended or the reader is too far behind."""
         if self.over:
             return False
-        if self._unread.qsize() >= MAX_UNREAD_EVENTS:
+        if len(self._unread) >= MAX_UNREAD_EVENTS:
             log.warning("room_events_overflowed", unread=MAX_UNREAD_EVENTS)
             return False
         self._unread.put_nowait(event)

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from warmxfer.schemas import InvalidRequest
 
+from .room_client import JoinOptions, RoomClient
+
 ROOM_KIND_VARIABLE: Final = "WARMXFER_VOICE"
 PIPELINE_VARIABLE: Final = "WARMXFER_BRIEFING_PIPELINE"
 ROOM_KINDS: Final = ("sandbox", "videosdk")
@@ -40,12 +42,18 @@ class PipelineFactory:
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """VideoSDK rooms if there is a `pipeline` that listens and speaks there; sandbox rooms otherwise."""
+    """VideoSDK rooms if there is a `pipeline` that listens and speaks there; sandbox rooms otherwise.
+
+    `client` makes the rooms of another cloud, without a protocol: those of the benchmark.
+    """
 
     pipeline: PipelineFactory | None = None
+    client: Callable[[JoinOptions], RoomClient] | None = field(default=None, repr=False)
 
     @property
     def kind(self) -> str:
+        if self.client is not None:
+            return "given"
         return "sandbox" if self.pipeline is None else "videosdk"
 
     @classmethod

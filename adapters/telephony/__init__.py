@@ -23,6 +23,7 @@ from .errors import (
 from .provider import (
     CallEndedNotice,
     CallRecord,
+    CallUpNotice,
     Dialed,
     DialRequest,
     Notice,
@@ -38,6 +39,7 @@ __all__ = [
     "PROVIDERS",
     "CallEndedNotice",
     "CallRecord",
+    "CallUpNotice",
     "DialRequest",
     "Dialed",
     "InvalidWebhookSignature",

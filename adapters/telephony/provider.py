@@ -70,6 +70,13 @@ class Dialed:
 
 
 @dataclass(frozen=True, slots=True)
+class CallUpNotice:
+    """A leg began, rings or was answered: the provider reports what happens to it."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEndedNotice:
     """A leg ended."""
 
@@ -98,7 +105,7 @@ class ParticipantLeftNotice:
     reason: str
 
 
-Notice = CallEndedNotice | ParticipantJoinedNotice | ParticipantLeftNotice
+Notice = CallUpNotice | CallEndedNotice | ParticipantJoinedNotice | ParticipantLeftNotice
 
 
 class Provider(Protocol):

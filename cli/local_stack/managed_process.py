@@ -44,8 +44,9 @@ class ManagedProcess:
         log_path: Path,
         *,
         ready_on_stdout: bool = False,
+        timeout_s: float = START_TIMEOUT_S,
     ) -> ManagedProcess:
-        """Start `command` and return once it is ready.
+        """Start `command` and return once it is ready, within `timeout_s`.
 
         The process finds the number of its ready pipe in `WARMXFER_READY_FD`; with `ready_on_stdout` the pipe
         is its stdout. If it does not get ready, raises with the last line of its log: `InvalidRequest` if it
@@ -73,7 +74,7 @@ class ManagedProcess:
         os.close(write_end)
         child = cls(name, process, log_path)
         try:
-            child.ready = await _first_line(read_end)
+            child.ready = await _first_line(read_end, timeout_s)
         except BaseException:
             await child.kill()
             raise
@@ -129,14 +130,14 @@ def last_log_line(log_path: Path) -> str:
     return lines[-1][:MAX_LAST_LINE_CHARS] if lines else "its log is empty"
 
 
-async def _first_line(read_end: int) -> str:
-    """Return the first line from a pipe: empty if the other end closed, or after `START_TIMEOUT_S`."""
+async def _first_line(read_end: int, timeout_s: float) -> str:
+    """Return the first line from a pipe: empty if the other end closed, or after `timeout_s`."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
     )
     try:
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             return (await reader.readline()).decode(errors="replace").strip()
     except TimeoutError:
         return ""

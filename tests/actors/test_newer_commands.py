@@ -20,7 +20,7 @@ from warmxfer.actors.primary import attach
 from warmxfer.actors.summarizer.actor import Summarizer
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import BrokerClock, Bus, Delivery, NewerVersionNeeded, Worker, newer_retries, subjects
-from warmxfer.bus.polling import FIRST_PAUSE_S
+from warmxfer.bus.polling import REREAD_PAUSES_S
 from warmxfer.schemas import CommandFailed, CreateRoom, FailureKind, LeaveConsultation, decode_event, encode
 
 SESSION = "room-1"
@@ -109,7 +109,7 @@ async def test_a_session_replies_once_that_it_does_not_know_a_command(fresh_bus:
     async with attach(fresh_bus, RecordingSession(SESSION), lease_s=1.0):
         await fresh_bus.publish(subject, json.dumps(NEWER).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
-        await asyncio.sleep(3 * FIRST_PAUSE_S)  # it reads the newest command again
+        await asyncio.sleep(3 * REREAD_PAUSES_S[0])  # it reads the newest command again
         assert len(await failures(fresh_bus, "t", 1)) == 1
     assert (failed.command_id, failed.failure) == ("t-7", FailureKind.BROKEN)
     assert failed.detail == (

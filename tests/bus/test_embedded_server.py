@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.testkit.nats_server import ConfiguredServer, restart
@@ -68,6 +69,15 @@ async def test_it_starts_on_a_free_port_and_leaves_nothing_behind() -> None:
     assert not alive(pid)
     assert not work_dir.exists()
     assert not server.running
+
+
+@pytest.mark.parametrize("monitored", [False, True])
+async def test_a_monitored_server_has_an_address_for_its_statistics(monitored: bool) -> None:
+    async with EmbeddedServer(monitored=monitored) as server, httpx.AsyncClient() as client:
+        assert (server.monitor_url is not None) is monitored
+        if server.monitor_url is not None:
+            assert server.monitor_url.startswith("http://127.0.0.1:")
+            assert (await client.get(f"{server.monitor_url}/varz")).json()["in_msgs"] == 0
 
 
 async def test_no_secret_is_on_the_command_line() -> None:

@@ -67,7 +67,7 @@ class FakeSubscription:
 class FakeClient:
     """Records what is published, and hands messages to the callback of an inbox."""
 
-    callbacks: dict[str, Callable[[Any], Awaitable[None]]] = field(default_factory=dict)
+    callbacks: dict[str, Callable[[Any], None]] = field(default_factory=dict)
     sent: list[tuple[float, str, bytes, str]] = field(default_factory=list)
     drained: list[str] = field(default_factory=list)
     inboxes: int = 0
@@ -78,13 +78,11 @@ class FakeClient:
         self.inboxes += 1
         return f"_INBOX.{self.inboxes}"
 
-    async def subscribe_callback(
-        self, subject: str, callback: Callable[[Any], Awaitable[None]]
-    ) -> FakeSubscription:
+    async def subscribe_callback(self, subject: str, callback: Callable[[Any], None]) -> FakeSubscription:
         self.callbacks[subject] = callback
         return FakeSubscription(self, subject)
 
-    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+    def send(self, subject: str, data: bytes, reply: str = "") -> None:
         if self.error is not None:
             raise self.error
         self.sent.append((asyncio.get_running_loop().time(), subject, data, reply))
@@ -173,7 +171,7 @@ class Flow:
 
     async def receive(self, msg: FakeMsg) -> None:
         callback = self.client.callbacks.get(msg.subject) or self.client.callbacks[self.inbox]
-        await callback(msg)
+        callback(msg)
 
     async def status(self, **headers: str) -> None:
         await self.receive(FakeMsg(self.inbox, headers=headers))
@@ -186,7 +184,7 @@ class Flow:
         """Let the worker finish `count` messages."""
         for _ in range(count):
             self.sink.held.pop()
-            await self.puller.request_more()
+            self.puller.request_more()
 
 
 def on_a_virtual_clock(test: Callable[[Flow], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -274,7 +272,7 @@ def test_a_small_window_is_requested_one_by_one(jobs: int) -> None:
 @on_a_virtual_clock
 async def test_nothing_is_requested_before_the_start(flow: Flow) -> None:
     flow.pulls()
-    await flow.new_puller(WINDOW).request_more()
+    flow.new_puller(WINDOW).request_more()
     assert flow.pulls() == []
 
 
@@ -390,7 +388,7 @@ async def test_a_pull_that_could_not_be_sent_is_repeated(flow: Flow) -> None:
         flow.puller._requested = 0
         flow.client.error = error
         with capture_logs() as logs:
-            await flow.puller.request_more()
+            flow.puller.request_more()
         assert [each["event"] for each in logs] == ["consumer_send_failed"]
     flow.client.error = None
     await asyncio.sleep(SILENCE_S + 2 * WATCH_EVERY_S)
@@ -406,7 +404,7 @@ async def test_nothing_is_sent_while_the_connection_is_down(flow: Flow) -> None:
     inbox = flow.inbox
     flow.connection.connected = False
     await asyncio.sleep(10 * SILENCE_S)
-    await flow.puller.request_more()
+    flow.puller.request_more()
     assert (flow.pulls(), flow.inbox) == ([], inbox)
 
 
@@ -450,7 +448,7 @@ async def test_an_ended_consumer_is_pulled_after_pauses_that_grow_and_have_a_lim
         assert [(each["event"], each["status"]) for each in logs] == [("pull_ended", "409")]
         while not (pulls := flow.pulls()):
             assert flow.now - ended_at < 2 * PAUSE_MAX_S
-            await flow.puller.request_more()
+            flow.puller.request_more()
             await asyncio.sleep(0.01)
         assert [(count, to) for _, count, to in pulls] == [(WINDOW, flow.inbox)]
         assert flow.inbox != inbox
@@ -498,8 +496,8 @@ async def test_a_status_of_an_earlier_inbox_is_ignored(flow: Flow) -> None:
     (hook,) = flow.connection.hooks
     await hook()
     flow.pulls()
-    await old(FakeMsg(old_inbox, headers=LEADER_CHANGE))
-    await old(FakeMsg(old_inbox, headers={"Status": "408"}))
+    old(FakeMsg(old_inbox, headers=LEADER_CHANGE))
+    old(FakeMsg(old_inbox, headers={"Status": "408"}))
     await asyncio.sleep(2 * WATCH_EVERY_S)
     assert flow.pulls() == []
 
@@ -730,7 +728,7 @@ async def test_after_stop_nothing_is_pulled(flow: Flow) -> None:
     assert [each.seq for each in flow.sink.held] == [9]  # in transit while the consumer stopped
     assert flow.connection.hooks == []
     flow.sink.held.clear()
-    await flow.puller.request_more()
+    flow.puller.request_more()
     await hook()  # a reconnect that was already under way
     await asyncio.sleep(10 * SILENCE_S)
     assert flow.pulls() == []

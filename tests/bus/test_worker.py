@@ -498,7 +498,7 @@ class OneMessageBus:
     def pull(self, consumer: str, sink: object, window: int) -> OneMessageBus:
         return self
 
-    async def request_more(self) -> None:
+    def request_more(self) -> None:
         while self.sequence_numbers:
             asyncio.get_running_loop().call_soon(self.deliver, self.sequence_numbers.pop())
 

@@ -45,10 +45,12 @@ async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
         "request",
         "watch",
         "show",
+        "report",
         "list",
         "cancel",
         "sandbox",
         "doctor",
+        "bench",
     ):
         assert f"  {command} " in result.out
 
@@ -140,6 +142,7 @@ async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bu
         (("request", "-"), "[1]", 2, "the message is [1]; "),
         (("request", "-"), "{", 2, "FILE is '-', which is not JSON"),
         (("request", "/nowhere.json"), "", 2, "FILE is '/nowhere.json', which cannot be read"),
+        (("report", "nope"), "", 2, "id is 'nope', but no transfer has this id; see `warmxfer list`"),
         (("show", "nope"), "", 2, "id is 'nope', but no transfer has this id; see `warmxfer list`"),
         (("show", "a.b"), "", 2, "id is 'a.b'; use 1 to 64 of"),
         (("cancel", "nope"), "", 2, "id is 'nope', but no transfer has this id; see `warmxfer list`"),
@@ -226,6 +229,12 @@ async def test_an_ended_transfer_is_watched_listed_and_shown_and_cannot_be_cance
     assert shown.values[-1]["stage"] == "failed"
     assert [line["n"] for line in shown.values] == list(range(1, len(shown.values) + 1))
     assert "+1415" not in (await warmxfer("show", transfer_id)).out
+    (reported,) = (await warmxfer("report", transfer_id, "--json")).values
+    assert reported["outcome"] == ended["outcome"]
+    assert {each["kind"] for each in reported["commands"]} >= {"hold_caller", "create_room"}
+    text = (await warmxfer("report", transfer_id)).out
+    assert "ended by actor" in text
+    assert "+1415" not in text
 
     listed = await warmxfer("list", "--json", "--limit", "50")
     row = next(each for each in listed.values if each["id"] == transfer_id)
@@ -334,6 +343,8 @@ async def test_transfers_of_a_newer_version_are_shown_watched_and_listed(
     text = await warmxfer("show", transfer_id)
     assert text.code == 0
     assert "outcome: complete" in text.out
+    (reported,) = (await warmxfer("report", transfer_id, "--json")).values
+    assert (reported["outcome"], reported["records"]) == ("complete", len(log))
     watched = await warmxfer("watch", transfer_id)
     assert watched.code == 1
     assert "outcome: supervisor_asleep" in watched.out

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from warmxfer.actors.gateway import call_marks
+from warmxfer.actors.gateway.webhook_health import WebhookHealth
 from warmxfer.actors.gateway.webhooks import Webhooks, path_of
 from warmxfer.adapters.telephony import (
     CallEndedNotice,
@@ -68,7 +69,7 @@ async def test_an_address_is_registered_once(
     """§7 Webhooks: POST, GET and DELETE /v2/sip/webhooks; a second registration by our provider adds none."""
     await registered_provider.register_webhooks()
     [hook] = [h for h in (await cloud.get("/v2/sip/webhooks"))["data"] if h["url"] == webhook_receiver.url]
-    assert hook["events"] == ["call-hangup", "call-missed", "call-update"]
+    assert hook["events"] == ["call-started", "call-hangup", "call-missed", "call-update"]
     assert (await cloud.http.delete(f"/v2/sip/webhooks/{hook['id']}")).is_success
     left = (await cloud.get("/v2/sip/webhooks"))["data"]
     assert webhook_receiver.url not in {each["url"] for each in left}
@@ -132,7 +133,7 @@ async def test_a_replayed_webhook_is_one_event(
     """§7 Webhooks: the signature covers no time, so a webhook that is sent again is no new event."""
     assert call_marks.call_metadata(transfer_id, 1).items() == phone.request("", transfer_id).metadata.items()
     call_id, webhook = await hang_up_call(cloud, phone, webhook_receiver, transfer_id)
-    app = httpx.ASGITransport(Webhooks(bus, registered_provider).app)
+    app = httpx.ASGITransport(Webhooks(bus, registered_provider, WebhookHealth()).app)
     path = path_of(registered_provider.name)
     async with httpx.AsyncClient(transport=app, base_url="http://gateway") as gateway:
         headers = {SIGNATURE: webhook.headers[SIGNATURE]}

@@ -74,6 +74,7 @@ QUERIES = {
     queries.RoomTokenQuery: "query.token",
     queries.RoomToken: "reply.token",
     queries.LivenessQuery: "query.pulse",
+    queries.Liveness: "reply.pulse.one",
     queries.LivenessReply: "reply.pulse",
 }
 KEPT = {

@@ -112,6 +112,7 @@ def abstract(transfer: Transfer) -> Transfer:
         check_due_at=None if transfer.check_due_at is None else FAR,
         timer_due_at=None if transfer.timer_due_at is None else FAR,
         ended_at=None if transfer.ended_at is None else NOW,
+        leg_reported=False,
         summary="",
         recording="",
         last_leg_check_id="check" if transfer.last_leg_check_id else "",

@@ -40,7 +40,7 @@ def test_the_copy_is_imported_and_not_the_installed_package(copy: Copy) -> None:
 
 def test_a_change_is_caught_by_the_tests_of_its_file_and_undone(copy: Copy, times: Times) -> None:
     before = (ROOT / FILE).read_bytes()
-    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times, stages(FILE, copy.root))
+    outcome = copy.try_out(change_of("call removed", "queue.pop(0)"), times, stages(FILE, copy.root))
     assert (outcome.verdict, outcome.stage) == ("caught", "tests/bus/test_keyed_queue.py")
     assert (copy.root / FILE).read_bytes() == (ROOT / FILE).read_bytes() == before
 
@@ -78,7 +78,7 @@ def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(
 ) -> None:
     broken = Stage("broken", ("-c", "import sys; sys.exit('why')"))
     times = Times(copy)
-    outcome = copy.try_out(change_of("call removed", "queue.popleft()"), times, [broken])
+    outcome = copy.try_out(change_of("call removed", "queue.pop(0)"), times, [broken])
     assert (outcome.verdict, times.failed) == ("not tested", {"broken": "why\n"})
 
 

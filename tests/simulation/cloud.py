@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from warmxfer.adapters.telephony import (
     CallEndedNotice,
     CallRecord,
+    CallUpNotice,
     DialRequest,
     NotFound,
     Notice,
@@ -241,6 +242,7 @@ class Cloud:
         )
         what = RESCUE if call.is_rescue else "dial"
         self.enter_ledger(what, transfer_id, call.record.call_id, order.room_id, faulty=repeated_by_cloud)
+        self._notify(CallUpNotice(call.record.call_id))
         self.on_dialed(call, order)
         return call
 

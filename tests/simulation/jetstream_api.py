@@ -96,12 +96,17 @@ class JetStreamApi:
         if self._config is None:
             return {"error": NO_SUCH_STREAM}
         sizes = [len(each.data) for each in self._world.stream.after(0)]
-        state: dict[str, Any] = {"messages": len(sizes), "bytes": sum(sizes)}
+        state: dict[str, Any] = {
+            "messages": len(sizes),
+            "bytes": sum(sizes),
+            "first_seq": 1,
+            "last_seq": self._world.stream.last_seq,
+        }
         if wanted := options.get("subjects_filter"):
             # Only timers of one name are counted by the product: `warmxfer.*.timer.<name>`.
             name = wanted.rpartition(".")[2]
             state["subjects"] = {each: 1 for each in self._world.stream.timers if each.endswith(f".{name}")}
-        return {"config": self._config, "state": state, "ts": _iso(self._world.now)}
+        return {"config": self._config, "state": state, "created": _iso(0.0), "ts": _iso(self._world.now)}
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────
 

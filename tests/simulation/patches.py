@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from warmxfer.actors.briefing import actor as briefing_actor
+from warmxfer.actors.gateway import actor as gateway_actor
 from warmxfer.actors.summarizer import actor as summarizer_actor
 from warmxfer.adapters import rooms
 from warmxfer.bus import BrokerClock, dead_letters, nats_client, pull_consumer, worker
@@ -32,7 +33,7 @@ WATCH_EVERY_S = 2.0
 """Each pull consumer looks for silence this often. Four times a second, as shipped, would take half of a
 run's time.
 """
-_loaded = (rooms, briefing_actor, summarizer_actor, dead_letters, worker)
+_loaded = (rooms, briefing_actor, gateway_actor, summarizer_actor, dead_letters, worker)
 """These imports make sure that each module to be patched is loaded."""
 
 
@@ -85,6 +86,7 @@ def patched() -> Iterator[Patches]:
         time.time: PATCHES.time.time,
         nats_client.NatsClient: lambda: SimClient(PATCHES._world),
         rooms.open_room_client: lambda settings, options: PATCHES._world.open_room_client(options),
+        gateway_actor.WebhookHealth: lambda: PATCHES._world.webhooks.open_health(),
         summarizer_actor.open_model: lambda settings: PATCHES._world.open_model(),
     }
     undo: list[tuple[ModuleType, str, object]] = []

@@ -12,8 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,7 @@ MAX_PAYLOAD = 1024 * 1024
 MAX_PENDING_BYTES = 2 * 1024 * 1024
 
 Headers = dict[str, str]
-Callback = Callable[["SimMsg"], Coroutine[Any, Any, None]]
+Callback = Callable[["SimMsg"], None]
 
 
 @dataclass(slots=True)
@@ -53,17 +52,14 @@ class SimMsg:
 
 
 class SimSubscription:
-    """A subscription. Its callback gets one message after the other, in a task, as that of nats-py does."""
+    """A subscription. Its callback is called as each message arrives, as that of `NatsClient` is."""
 
     def __init__(self, client: SimClient, subject: str, callback: Callback, queue: str) -> None:
         self.client = client
         self.subject = subject
         self.queue = queue
         self.is_inbox = subject.startswith("_INBOX.")
-        self._is_reply_inbox = self.is_inbox and subject.endswith(".*")
         self._callback = callback
-        self._waiting: deque[SimMsg] = deque()
-        self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     def offer(self, msg: SimMsg) -> None:
@@ -73,34 +69,13 @@ class SimSubscription:
     def _arrive(self, msg: SimMsg) -> None:
         if self._closed:
             return
-        if self._is_reply_inbox:
-            # Half of all messages are replies, and this callback never waits: a task would only cost time.
-            self._call(msg)
-            return
-        self._waiting.append(msg)
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def _call(self, msg: SimMsg) -> None:
-        coroutine = self._callback(msg)
         try:
-            coroutine.send(None)
-        except StopIteration:
-            return
-        coroutine.close()
-        self.client.world.problem(f"the callback on {self.subject} waits; give it a task")
-
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                await self._callback(self._waiting.popleft())
+            self._callback(msg)
         except Exception as error:
             self.client.world.problem(f"a callback on {self.subject} failed: {error!r}", error)
-        finally:
-            self._task = None
 
     async def unsubscribe(self) -> None:
-        """End it at once. Messages that wait are dropped."""
+        """End it at once."""
         if self.client.closed:
             raise ConnectionClosedError
         if self.client.draining:
@@ -117,15 +92,12 @@ class SimSubscription:
         self.client.forget(self)
         try:
             await self.client.flush()
-            while self._task is not None:
-                await asyncio.wait({self._task})
         finally:
             self._closed = True
 
     def cancel(self) -> None:
         """Hand no more messages to the callback."""
         self._closed = True
-        self._waiting.clear()
 
 
 class SimClient:
@@ -176,7 +148,7 @@ class SimClient:
         self.world.clients.append(self)
         self.up = True
 
-    def send(self, act: Callable[..., object], *args: object) -> None:
+    def transmit(self, act: Callable[..., object], *args: object) -> None:
         """Call `act` at the broker after the latency, unless the connection breaks before."""
         world = self.world
         slow_s = world.faults.between(*SLOW_S) if world.faults.strikes("bus_slow") else 0.0
@@ -244,7 +216,7 @@ class SimClient:
             self.world.broker.subscribe(subscription)
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         for frame in pending:
-            self.send(self.world.broker.receive, self, self.world.loop.time(), *frame)
+            self.transmit(self.world.broker.receive, self, self.world.loop.time(), *frame)
         await self._reconnected_cb()
 
     # ── what the bus uses ────────────────────────────────────────────────────────────────────────
@@ -261,36 +233,42 @@ class SimClient:
         subscription = SimSubscription(self, subject, callback, queue)
         self._subscriptions[subscription] = None
         if self.up:
-            self.send(self.world.broker.subscribe, subscription)
+            self.transmit(self.world.broker.subscribe, subscription)
         return subscription
 
     def forget(self, subscription: SimSubscription) -> None:
         """Unsubscribe at the broker, and after the next reconnect."""
         self._subscriptions.pop(subscription, None)
         if self.up:
-            self.send(self.world.broker.unsubscribe, subscription)
+            self.transmit(self.world.broker.unsubscribe, subscription)
 
     async def publish(
-        self, subject: str, payload: bytes = b"", reply: str = "", headers: Headers | None = None
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.send(subject, payload, reply, headers)
+
+    def send(
+        self, subject: str, payload: bytes, reply: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
         if self.closed:
             raise ConnectionClosedError
         if len(payload) > self.max_payload:
             raise MaxPayloadError
+        kept = dict(headers) if headers else None
         if self.up:
             sent_at = self.world.loop.time()
-            self.send(self.world.broker.receive, self, sent_at, subject, payload, reply, headers)
+            self.transmit(self.world.broker.receive, self, sent_at, subject, payload, reply, kept)
         elif self._reconnecting:
             if self._pending_bytes + len(payload) > MAX_PENDING_BYTES:
                 raise OutboundBufferLimitError
             self._pending_bytes += len(payload)
-            self._pending.append((subject, payload, reply, headers))
+            self._pending.append((subject, payload, reply, kept))
         # Otherwise the connection is broken and the client does not know it yet: the message is lost.
 
     async def flush(self) -> None:
         """Wait until the broker has received, and this process has received, what was sent before."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.send(self.receive, _set, done)
+        self.transmit(self.receive, _set, done)
         await done
 
     async def drain(self) -> None:

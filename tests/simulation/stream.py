@@ -59,6 +59,11 @@ class Stream:
     def get(self, seq: int) -> Stored | None:
         return self._messages[seq] if seq < len(self._messages) else None
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest message, also if it was purged."""
+        return len(self._messages) - 1
+
     def after(self, seq: int) -> Iterator[Stored]:
         """Return the stored messages after `seq`."""
         return (stored for stored in islice(self._messages, seq + 1, None) if stored is not None)

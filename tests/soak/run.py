@@ -39,7 +39,6 @@ SETTLING_TRANSFERS = 5
 PROGRESS_S = 10.0
 MAX_PROBLEMS_SHOWN = 40
 MIN_LIMIT_S, LIMIT_PER_TRANSFER_S = 300.0, 1.5
-BEGIN, END = "<!-- soak -->", "<!-- /soak -->"
 
 
 async def _stream_bytes(url: str) -> int:
@@ -124,7 +123,7 @@ async def play(args: argparse.Namespace) -> int:
         _print(problem)
     print(text)
     if args.write and not row.broken:
-        write(text, begin=BEGIN, end=END)
+        write(text, begin=f"<!-- soak {args.cloud} -->", end=f"<!-- /soak {args.cloud} -->")
     return int(row.broken)
 
 
@@ -156,7 +155,9 @@ def main() -> int:
     parser.add_argument(
         "--limit-s", type=float, help="maximum time; default 1.5 s a transfer, at least 300 s"
     )
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table of this cloud into docs/reliability.md"
+    )
     args = parser.parse_args()
     args.limit_s = args.limit_s or max(MIN_LIMIT_S, args.transfers * LIMIT_PER_TRANSFER_S)
     return run_command(play(args))

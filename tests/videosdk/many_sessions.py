@@ -96,7 +96,7 @@ async def transfer_many(sessions: int, *, with_warmxfer: bool = True) -> Session
     report = SessionsReport(with_warmxfer, sessions)
     async with (
         LocalStack(time_scale=TIME_SCALE, env=BRIEFING_ENV) as local_stack,
-        _calls(local_stack, sessions, with_warmxfer) as calls,
+        open_calls(local_stack, sessions, with_warmxfer) as calls,
     ):
         loop: Any = asyncio.get_running_loop()
         had_pool, began = loop._default_executor is not None, time.monotonic()
@@ -131,9 +131,10 @@ async def _end(report: SessionsReport, calls: list[tuple[Call, EscalatingAgent]]
 
 
 @asynccontextmanager
-async def _calls(
+async def open_calls(
     local_stack: LocalStack, sessions: int, with_warmxfer: bool
 ) -> AsyncIterator[list[tuple[Call, EscalatingAgent]]]:
+    """Open a call for each session. Its AI transfers the caller once the caller asks for a supervisor."""
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(upstream_cloud(local_stack))

@@ -22,7 +22,7 @@ from warmxfer.schemas import (
 from . import timeouts
 from .bridge import CALLER_HUNG_UP, begin_switch
 from .cleanup import start_cleanup
-from .leg_checks import leg_seen, schedule_check
+from .leg_checks import leg_seen, record_webhooks, schedule_check
 from .preparation import start_ready_tasks
 from .state import CallerPlace, PreparationTask, Stage
 from .step_context import StepContext
@@ -135,6 +135,7 @@ def supervisor_left(ctx: StepContext) -> None:
 
 def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
     """The provider's call records say whether both legs are up. They replace a webhook that was lost."""
+    record_webhooks(ctx, event)
     schedule_check(ctx)
     if event.caller is not None and not event.caller.up:
         ctx.state.caller = CallerPlace.HUNG_UP

@@ -17,7 +17,7 @@ from warmxfer.schemas import (
 
 from . import bridge, consultation, guard, rescue_replies, timeouts
 from .cleanup import check_leftovers, cleanup_timed_out, finish_if_clean, finish_now, start_cleanup
-from .leg_checks import check_legs, schedule_check
+from .leg_checks import check_legs, check_unanswered, schedule_check
 from .preparation import create_room
 from .state import RoomStatus, Stage, wire_name
 from .step_context import StepContext
@@ -123,6 +123,7 @@ def _check_unanswered(ctx: StepContext) -> None:
     if ctx.state.stage is Stage.GUARDING:
         guard.check_over(ctx)
     else:
+        check_unanswered(ctx)
         schedule_check(ctx)
 
 

@@ -14,18 +14,46 @@ from . import timeouts
 from .state import Stage
 from .step_context import StepContext
 
+WAITING_STAGES = frozenset({Stage.PREPARING, Stage.RINGING, Stage.BRIEFING})
+"""Stages in which a leg that went down may be found late, if no webhook reports it.
+
+Nothing was moved yet, and the gateway checks both legs right before the move.
+"""
 DECIDES_LATE = frozenset({Stage.HANDING_OVER, Stage.GUARDING})
 """Stages in which the answer to the newest check decides although it is no longer awaited."""
 
 
 def schedule_check(ctx: StepContext) -> None:
-    """Set the time of the next leg check. Each pause is longer than the one before."""
-    pause_s = min(
-        timeouts.MAX_CHECK_PAUSE_S,
-        timeouts.FIRST_CHECK_PAUSE_S * timeouts.CHECK_PAUSE_GROWTH**ctx.state.checks,
-    )
+    """Set the time of the next leg check. Each pause is longer than the one before.
+
+    While the provider reports the supervisor's leg by webhook, a check only finds a webhook that was lost.
+    """
+    if ctx.state.leg_reported and ctx.state.stage in WAITING_STAGES:
+        pause_s = timeouts.REPORTED_CHECK_PAUSE_S
+    else:
+        pause_s = min(
+            timeouts.MAX_CHECK_PAUSE_S,
+            timeouts.FIRST_CHECK_PAUSE_S * timeouts.CHECK_PAUSE_GROWTH**ctx.state.checks,
+        )
     ctx.state.checks += 1
     ctx.state.check_due_at = ctx.now + pause_s
+
+
+def record_webhooks(ctx: StepContext, event: LegsChecked) -> None:
+    """Record whether the provider reports the supervisor's leg. Unknown changes nothing."""
+    if event.webhooks is not None:
+        _set_leg_reported(ctx, event.webhooks)
+
+
+def check_unanswered(ctx: StepContext) -> None:
+    """No gateway answered a check, so none may have received webhooks: check at short pauses again."""
+    _set_leg_reported(ctx, False)
+
+
+def _set_leg_reported(ctx: StepContext, reported: bool) -> None:
+    if ctx.state.leg_reported and not reported:
+        ctx.state.checks = 0
+    ctx.state.leg_reported = reported
 
 
 def schedule_cleanup_check(ctx: StepContext) -> None:

@@ -216,6 +216,8 @@ class TransferFields(Struct, kw_only=True):
     room_id: str | None = None
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
+    leg_reported: bool = False
+    """The provider reports changes of the supervisor's leg by webhook, as far as a leg check could tell."""
     recording: str = ""
     """The result of the caller's recording in the consultation room, for the evidence. Empty if unknown."""
 

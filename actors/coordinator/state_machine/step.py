@@ -28,6 +28,7 @@ from warmxfer.schemas import (
 
 from . import cleanup, guard
 from .command_policy import POLICY
+from .leg_checks import WAITING_STAGES
 from .plain_record import plain_guard_alone, plain_stage
 from .record import Output, RecordedEvent, SetTimer
 from .state import LAST_STAGES, Decision, Stage, Transfer
@@ -41,6 +42,12 @@ TIMER_LOST_AFTER_S = 10.0
 """A timer that is this late is treated as lost, and the next event schedules it again.
 
 If the late timer fires after all, as it may after an outage, the second one has no effect.
+"""
+
+TIMER_MOVED_BY_S = 30.0
+"""A timer of a transfer that checks legs minutes apart is moved to a wait that is this much later.
+
+An early timer would cost another record. In a busy transfer moving it would cost more than it saves.
 """
 
 STAGE_OF: Mapping[WarmTransferPhase, Stage] = {
@@ -152,7 +159,10 @@ def _clear_timer(ctx: StepContext, event: DeadlinePassed) -> None:
 
 
 def _schedule_timer(ctx: StepContext) -> None:
-    """Keep the one timer set to the earliest of all waits. If a wait moves later, the timer fires early."""
+    """Keep the one timer set to the earliest of all waits.
+
+    If a wait moves later, the timer fires early, except in a transfer that waits for minutes.
+    """
     state = ctx.state
     waits = [each.due_at for each in state.pending.values()]
     waits += [due_at for due_at in (state.stage_due_at, state.check_due_at) if due_at is not None]
@@ -163,6 +173,8 @@ def _schedule_timer(ctx: StepContext) -> None:
     if timer_due_at is not None and ctx.now > timer_due_at + TIMER_LOST_AFTER_S:
         # Not before now, even if the wait is long over: else each event until it fires would set it again.
         timer_due_at, due_at = None, max(due_at, ctx.now)
-    if timer_due_at is None or (ctx.now < timer_due_at and due_at < timer_due_at - TIMER_SLACK_S):
+    waits_long = state.leg_reported and state.stage in WAITING_STAGES
+    moved = waits_long and timer_due_at is not None and due_at > timer_due_at + TIMER_MOVED_BY_S
+    if timer_due_at is None or (ctx.now < timer_due_at and (moved or due_at < timer_due_at - TIMER_SLACK_S)):
         state.timer_due_at = due_at
         ctx.outbox.append(SetTimer(due_at))

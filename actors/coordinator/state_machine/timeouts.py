@@ -19,6 +19,11 @@ MAX_CHECK_PAUSE_S = 15.0
 
 A check finds what a lost or missing webhook did not report.
 """
+REPORTED_CHECK_PAUSE_S = 300.0
+"""Pause between leg checks while the provider reports the supervisor's leg by webhook.
+
+A check takes 1.8 ms of CPU in all processes: with 10,000 waiting transfers, 6 % of a core at this pause.
+"""
 
 HANDOVER_CHECK_FACTOR = 2.0
 """Time in which a leg check must be answered before a transfer completes without one, in command timeouts."""

@@ -39,6 +39,7 @@ async def find_caller_call(
         case Rejected() as error:
             return command_rejected(command, error)
         case (CallRecord(up=True) as found,):
+            context.webhooks.remember_caller(found.call_id, transfer_id)
             return CallerCallFound(
                 command_id=command.command_id, call_id=found.call_id, participant_id=found.participant_id
             )
@@ -67,7 +68,26 @@ async def check_legs(context: GatewayContext, transfer_id: str, command: CheckLe
         _leg_report(context, command.caller_call_id, within_s),
         _leg_report(context, command.supervisor_call_id, within_s),
     )
-    return LegsChecked(command_id=command.command_id, caller=caller, supervisor=supervisor)
+    return LegsChecked(
+        command_id=command.command_id,
+        caller=caller,
+        supervisor=supervisor,
+        webhooks=_webhooks(context, transfer_id, command, supervisor),
+    )
+
+
+def _webhooks(
+    context: GatewayContext, transfer_id: str, command: CheckLegs, supervisor: LegReport | None
+) -> bool | None:
+    """Return whether the provider reports changes of the supervisor's leg by webhook, if that is known."""
+    now, health = asyncio.get_running_loop().time(), context.webhooks
+    if command.caller_call_id is not None:
+        health.remember_caller(command.caller_call_id, transfer_id)
+    if command.supervisor_call_id is None:
+        return None
+    if supervisor is not None:
+        health.leg_checked(command.supervisor_call_id, up=supervisor.up, now=now)
+    return health.reports(command.supervisor_call_id, now)
 
 
 async def _leg_report(context: GatewayContext, call_id: str | None, within_s: float) -> LegReport | None:

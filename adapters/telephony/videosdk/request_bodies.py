@@ -16,8 +16,8 @@ from ..provider import DialRequest
 
 ROOM_EVENTS = ("participant-joined", "participant-left")
 """Room events for our webhook."""
-CALL_EVENTS = ("call-hangup", "call-missed", "call-update")
-"""Call events for our webhook."""
+CALL_EVENTS = ("call-started", "call-hangup", "call-missed", "call-update")
+"""Call events for our webhook. The first one shows that the others will come."""
 
 
 def dial_body(order: DialRequest) -> dict[str, Any]:

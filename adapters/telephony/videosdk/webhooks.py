@@ -21,6 +21,7 @@ from warmxfer.schemas import CallCause, InvalidRequest
 from ..errors import InvalidWebhookSignature
 from ..provider import (
     CallEndedNotice,
+    CallUpNotice,
     Notice,
     ParticipantJoinedNotice,
     ParticipantLeftNotice,
@@ -34,6 +35,7 @@ MAX_REASON_CHARS = 100
 _DOWN_TYPES = frozenset({"call-hangup", "call-missed"})
 """Types of webhooks that mean that the leg is down, whatever status they carry."""
 _STATUS_TYPES = frozenset({"call-update", "call-transferred"})
+_UP_TYPES = frozenset({"call-started", "call-ringing", "call-answered"})
 
 
 def read_public_key(pem: str) -> rsa.RSAPublicKey:
@@ -71,20 +73,20 @@ def parse_webhook(body: bytes) -> Notice | None:
     kind = fields.get("webhookType") or fields.get("type")
     inner = fields.get("data")
     data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
-    if kind in _DOWN_TYPES or kind in _STATUS_TYPES:
-        return _leg_down(str(kind), data)
+    if kind in _DOWN_TYPES or kind in _STATUS_TYPES or kind in _UP_TYPES:
+        return _call_notice(str(kind), data)
     if kind in ("participant-joined", "participant-left"):
         return _room_notice(str(kind), data)
     return None
 
 
-def _leg_down(kind: str, data: Mapping[str, Any]) -> CallEndedNotice | None:
+def _call_notice(kind: str, data: Mapping[str, Any]) -> CallUpNotice | CallEndedNotice:
     try:
         record = read_call(data)
     except Unreadable as error:
         raise InvalidRequest("The webhook names no call") from error
-    if record.up and kind in _STATUS_TYPES:
-        return None
+    if kind in _UP_TYPES or (record.up and kind in _STATUS_TYPES):
+        return CallUpNotice(record.call_id)
     cause = record.cause or (CallCause.NO_ANSWER if kind == "call-missed" else DOWN["ended"])
     return CallEndedNotice(
         call_id=record.call_id,

@@ -10,7 +10,7 @@ from tests.testkit.nats_server import restart
 from tests.testkit.provider_sandbox import seen_late
 from warmxfer.actors.briefing.consult_commands import ConsultCommands
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
-from warmxfer.schemas import BriefSupervisor, LeaveConsultation, encode
+from warmxfer.schemas import BriefSupervisor, LeaveConsultation, ToConsult, encode
 
 
 def encoded_brief(fence: int) -> bytes:
@@ -30,9 +30,16 @@ def encoded_leave(fence: int) -> bytes:
     return encode(LeaveConsultation(command_id=f"c-{fence}", deadline_at=0, fence=fence))
 
 
-async def fence_of_next(commands: ConsultCommands) -> int:
-    async with asyncio.timeout(3):
-        return (await commands.next()).fence
+class Forwarded:
+    """The commands that are forwarded from now on: the newest one so far first."""
+
+    def __init__(self, commands: ConsultCommands) -> None:
+        self._queue: asyncio.Queue[ToConsult] = asyncio.Queue()
+        commands.forward_to(self._queue.put_nowait)
+
+    async def fence_of_next(self, within_s: float = 3.0) -> int:
+        async with asyncio.timeout(within_s):
+            return (await self._queue.get()).fence
 
 
 async def test_commands_published_before_the_subscription_are_read_from_the_stream(
@@ -41,9 +48,10 @@ async def test_commands_published_before_the_subscription_are_read_from_the_stre
     await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
     await bus.publish(subjects.consult(transfer_id), encoded_brief(2))
     async with ConsultCommands(bus, transfer_id, fence=0) as commands:
-        assert await fence_of_next(commands) == 2
+        forwarded = Forwarded(commands)
+        assert await forwarded.fence_of_next() == 2
         await bus.publish(subjects.consult(transfer_id), encoded_brief(3))
-        assert await fence_of_next(commands) == 3
+        assert await forwarded.fence_of_next() == 3
 
 
 async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfer_id: str) -> None:
@@ -52,7 +60,7 @@ async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfe
             await bus.publish(subjects.consult(transfer_id), data)
         async with asyncio.timeout(3):
             assert (await commands.leave).fence == 6
-        assert await fence_of_next(commands) == 6
+        assert await Forwarded(commands).fence_of_next() == 6
 
 
 async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfer_id: str) -> None:
@@ -60,8 +68,7 @@ async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfe
     async with ConsultCommands(bus, transfer_id, fence=2) as commands:
         assert not commands.leave.done()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await commands.next()
+            await Forwarded(commands).fence_of_next(within_s=0.2)
 
 
 async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignored(
@@ -72,7 +79,7 @@ async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignore
         await bus.publish(subjects.consult(transfer_id), data)
     async with ConsultCommands(bus, transfer_id, fence=2) as commands:
         assert commands.leave.done()
-        assert await fence_of_next(commands) == 4
+        assert await Forwarded(commands).fence_of_next() == 4
 
 
 async def test_a_command_published_while_the_broker_was_unreachable_is_read_from_the_stream(
@@ -85,11 +92,12 @@ async def test_a_command_published_while_the_broker_was_unreachable_is_read_from
             await Bus.connect(settings, name="own") as own_bus,
             ConsultCommands(own_bus, transfer_id, 0) as commands,
         ):
+            forwarded = Forwarded(commands)
             await other_bus.publish(subjects.consult(transfer_id), encoded_brief(1))
-            assert await fence_of_next(commands) == 1
+            assert await forwarded.fence_of_next() == 1
             await restart(fresh_server, kill=True)
             await other_bus.publish(subjects.consult(transfer_id), encoded_brief(2))
-            assert await fence_of_next(commands) == 2
+            assert await forwarded.fence_of_next() == 2
 
 
 async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
@@ -98,4 +106,4 @@ async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
     seen_late(bus, monkeypatch)
     await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
     async with ConsultCommands(bus, transfer_id, fence=0) as commands:
-        assert await fence_of_next(commands) == 1
+        assert await Forwarded(commands).fence_of_next() == 1

@@ -13,6 +13,7 @@ from warmxfer.actors.briefing import brief_here, in_session
 from warmxfer.actors.briefing.consultation import Consultation
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, LiveMessage, RetryableError, subjects
+from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CommandFailed,
@@ -145,7 +146,7 @@ async def test_a_command_for_another_session_is_ignored(driver: ConsultationDriv
 async def test_a_command_that_arrives_before_it_is_stored_is_read_again(
     driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_session, "poll_ticks", _no_ticks)
+    monkeypatch.setattr(in_session, "Rereads", _NoRereads)
     seen_late(fresh_bus, monkeypatch)
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await driver.join()
@@ -324,7 +325,8 @@ async def test_a_consultation_that_is_ending_is_not_cancelled(
     assert (await driver.wait_for(ConsultationLeft)).command_id == leave_id
 
 
-async def _no_ticks(_: Bus) -> AsyncIterator[None]:
-    """Never poll."""
-    await asyncio.Event().wait()
-    yield
+class _NoRereads(Rereads):
+    """Never read."""
+
+    def _run(self) -> None:
+        return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -89,6 +90,44 @@ class TestRecordCache:
         cache.put("d", cached("d"))
         known = {id for id in "abcd" if cache.get(id) is not None}
         assert known == {"a", "b", "d"}
+
+
+class TestKnownTriggers:
+    """Which messages are certain to have caused no record, so that the log is not read for them."""
+
+    def test_a_message_before_the_only_known_record_may_have_caused_one(self) -> None:
+        read = cached(seq=7)
+        assert [read.rules_out(trigger) for trigger in (5, 6, 7, 8)] == [False, False, False, True]
+
+    def test_a_message_that_was_stored_between_records_of_this_process_caused_none(self) -> None:
+        read, appended = cached(seq=7), cached(seq=20)
+        read.pass_on(appended)
+        (trigger,) = appended.triggers
+        assert trigger == 19
+        assert not appended.rules_out(trigger)
+        assert appended.rules_out(8)
+        assert not appended.rules_out(7)
+
+    def test_the_knowledge_grows_with_each_record_up_to_a_limit(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(record_cache, "MAX_TRIGGERS", 2)
+        chain = [cached(seq=seq) for seq in (10, 20, 30, 40)]
+        for before, after in pairwise(chain):
+            before.pass_on(after)
+        assert chain[2].triggers == (19, 29)
+        assert chain[2].rules_out(15)
+        assert not chain[3].rules_out(35)
+
+    def test_reading_the_newest_record_again_keeps_the_knowledge(self) -> None:
+        cache, read, appended = RecordCache(), cached(seq=7), cached(seq=20)
+        read.pass_on(appended)
+        cache.put("t", appended)
+        again, other = cached(seq=20), cached(seq=30)
+        cache.put_read("t", again)
+        assert again.rules_out(8)
+        cache.put_read("t", other)
+        assert not other.rules_out(8)
 
 
 class UnreachableBus(Bus):

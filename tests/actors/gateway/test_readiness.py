@@ -52,7 +52,7 @@ async def test_readiness_follows_the_connection_to_the_provider(
     gateway = await ManagedProcess.spawn("gateway", command, env, log_path)
     try:
         line = next(line for line in log_path.read_text().splitlines() if "probe_listens" in line)
-        port_text = line.partition('"port": ')[2].partition(",")[0]
+        port_text = line.partition('"port":')[2].partition(",")[0]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_text}") as http:
             assert (await http.get("/readyz")).status_code == 503
             assert (await http.get("/healthz")).status_code == 200

@@ -10,6 +10,7 @@ from warmxfer.actors.gateway import call_marks
 from warmxfer.actors.gateway.webhook_events import TransferEvent, to_event
 from warmxfer.adapters.telephony import (
     CallEndedNotice,
+    CallUpNotice,
     Notice,
     ParticipantJoinedNotice,
     ParticipantLeftNotice,
@@ -58,12 +59,17 @@ ENDED = SupervisorCallEnded(attempt=2, call_id="c1", cause=CallCause.BUSY, sip_c
             ParticipantJoinedNotice("r1", "wxr-t1"),
             TransferEvent("t1", ParticipantJoined(room_id="r1", participant_id="wxr-t1")),
         ),
+        (
+            ParticipantLeftNotice("r1", "wxs-t1-2", "user-left"),
+            TransferEvent("t1", ParticipantLeft(room_id="r1", participant_id="wxs-t1-2", reason="user-left")),
+        ),
         (ParticipantJoinedNotice("r1", "agent"), None),
+        (ParticipantJoinedNotice("r1", "wxa-t1"), None),
         (ParticipantJoinedNotice("r1", "wxc-t.1"), None),
         (ParticipantJoinedNotice("r1", "wxs-t1"), None),
         (
             ParticipantLeftNotice("r1", "wxa-t1", "user-left"),
-            TransferEvent("t1", ParticipantLeft(room_id="r1", participant_id="wxa-t1", reason="user-left")),
+            None,
         ),
     ],
 )
@@ -89,3 +95,15 @@ def test_the_end_of_a_rescue_is_no_event_of_the_supervisor_or_the_caller() -> No
     for participant_id in ("wxh-t1", "+14155550114", None):
         notice = CallEndedNotice("call-9", participant_id, "outbound", marks, CallCause.HUNG_UP, None)
         assert to_event(notice) is None
+
+
+def test_a_leg_that_is_up_gives_no_event() -> None:
+    assert to_event(CallUpNotice("c1"), lambda _: "t1") is None
+
+
+def test_a_caller_whose_call_was_looked_up_is_known_without_a_participant_id() -> None:
+    """Before the move the provider knows the caller's leg by a participant id that is not ours."""
+    hung_up = ended_notice("sip-4711", {}, "inbound")
+    assert to_event(hung_up) is None
+    assert to_event(hung_up, {"c1": "t1"}.get) == TransferEvent("t1", CallerCallEnded(call_id="c1"))
+    assert to_event(ended_notice(None, METADATA), {"c1": "t9"}.get) == TransferEvent("t1", ENDED)

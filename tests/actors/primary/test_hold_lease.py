@@ -12,6 +12,7 @@ from warmxfer.actors.primary.session_controller import UNCOMMANDED_RELEASE_LINE
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
 from warmxfer.schemas import (
     CallerReleased,
+    Liveness,
     decode_event,
 )
 
@@ -96,10 +97,10 @@ async def test_a_failed_liveness_query_counts_as_no_reply(bus: Bus, boss: Boss, 
 async def test_the_lease_expires_when_the_liveness_check_raises(
     bus: Bus, boss: Boss, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def break_down(*_: object) -> bool:
+    async def break_down(*_: object) -> dict[str, Liveness]:
         raise LookupError("an unexpected failure")
 
-    monkeypatch.setattr("warmxfer.actors.primary.hold_lease.is_live", break_down)
+    monkeypatch.setattr("warmxfer.actors.common.liveness_watch.ask", break_down)
     session = RecordingSession(room)
     async with attach(bus, session, lease_s=1.0):
         await boss.send(boss.hold())

@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from warmxfer.actors.runtime.fast_imports import TERMINAL_LIBRARIES, without_rich
+from warmxfer.actors.runtime.fast_imports import UNUSED_LIBRARIES, without_unused_libraries
 from warmxfer.actors.runtime.roles import Role
 
-NOT_LOADED = (*TERMINAL_LIBRARIES, "typer", "pydantic")
+NOT_LOADED = (*UNUSED_LIBRARIES, "typer", "pydantic")
 PROGRAM = """
 import runpy, sys
-from warmxfer.actors.runtime.fast_imports import without_rich
+from warmxfer.actors.runtime.fast_imports import without_unused_libraries
 
 def stop(role, actor, settings, env):
     print(sorted({name.partition(".")[0] for name in sys.modules}))
 
-with without_rich():
+with without_unused_libraries():
     from warmxfer.actors.runtime import runner
 runner.run_actor = stop
 runpy.run_module("warmxfer.actors", run_name="__main__", alter_sys=True)
@@ -27,7 +27,7 @@ import rich
 
 
 @pytest.mark.parametrize("role", [role.value for role in Role])
-def test_an_actor_does_not_import_terminal_libraries(role: str) -> None:
+def test_an_actor_does_not_import_unused_libraries(role: str) -> None:
     """When every worker is killed at once, all new workers load their imports at the same time."""
     env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
     done = subprocess.run(
@@ -41,6 +41,6 @@ def test_an_actor_does_not_import_terminal_libraries(role: str) -> None:
 def test_a_loaded_library_stays_loaded() -> None:
     import rich
 
-    with without_rich():
+    with without_unused_libraries():
         assert sys.modules["rich"] is rich
     assert sys.modules["rich"] is rich

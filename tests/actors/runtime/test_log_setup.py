@@ -19,6 +19,8 @@ from warmxfer.schemas import InvalidRequest
         ({"event": "dialled", "to": "+14155550101"}, {"event": "dialled", "to": "•01"}),
         ({"event": "calling +14155550101 now"}, {"event": "calling •01 now"}),
         ({"event": "e", "to": "sip:dana@example.com"}, {"event": "e", "to": "sip:•@example.com"}),
+        ({"event": "e", "to": "sips:dana@example.com"}, {"event": "e", "to": "sips:•@example.com"}),
+        ({"event": "e", "to": "+1415555"}, {"event": "e", "to": "•55"}),
         ({"event": "e", "number": "4155550101"}, {"event": "e", "number": "•01"}),
         (
             {"event": "e", "error": ValueError("no +14155550101")},
@@ -65,6 +67,15 @@ def test_lines_are_json_and_say_the_role(restored_logging: None, capsys: pytest.
     ]
     assert lines[0]["to"] == "•01"
     assert "token" not in lines[0]
+
+
+@pytest.mark.parametrize("text", ["half a pair \ud83d", "é"])
+def test_any_text_becomes_a_line(
+    text: str, restored_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs({"WARMXFER_LOG": "json"})
+    structlog.get_logger("x").info("said", text=text)
+    assert json.loads(capsys.readouterr().err)["text"] == text
 
 
 def test_a_traceback_is_masked(restored_logging: None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -36,8 +37,8 @@ async def test_an_actor_serves_when_ready_and_drains_on_stop(bus: Bus, nats_url:
     log_path = tmp_path / "log"
     child = await ManagedProcess.spawn("coordinator", [*RUN, "coordinator"], env(nats_url, **probe), log_path)
     assert child.ready == "ready"
-    port = next(line for line in log_path.read_text().splitlines() if "probe_listens" in line)
-    number = port.partition('"port": ')[2].partition(",")[0]
+    lines = [json.loads(line) for line in log_path.read_text().splitlines()]
+    number = next(line["port"] for line in lines if line["event"] == "probe_listens")
     async with httpx.AsyncClient() as http:
         assert (await http.get(f"http://127.0.0.1:{number}/readyz")).status_code == 200
     reply = await bus.request("$SRV.PING.warmxfer-coordinator", b"", 5.0)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from warmxfer.adapters.telephony import (
     CallEndedNotice,
+    CallUpNotice,
     InvalidWebhookSignature,
     ParticipantJoinedNotice,
     ParticipantLeftNotice,
@@ -99,9 +100,10 @@ HUNG_UP = CallEndedNotice("c1", None, "", {}, CallCause.HUNG_UP, None)
             CallEndedNotice("c1", None, "outbound", {}, CallCause.BUSY, 486),
         ),
         (webhook("call-update", callId="c1", status="ended"), HUNG_UP),
-        (webhook("call-update", callId="c1", status="switch-room-completed"), None),
-        (webhook("call-answered", callId="c1", status="answered"), None),
-        (webhook("call-ringing", callId="c1"), None),
+        (webhook("call-update", callId="c1", status="switch-room-completed"), CallUpNotice("c1")),
+        (webhook("call-answered", callId="c1", status="answered"), CallUpNotice("c1")),
+        (webhook("call-ringing", callId="c1"), CallUpNotice("c1")),
+        (webhook("call-started", callId="c1", status="initiated"), CallUpNotice("c1")),
         (webhook("participant-joined", meetingId="r1", participantId="p1"), JOINED),
         (webhook("participant-joined", roomId="r1", participantId="p1"), JOINED),
         (
@@ -139,7 +141,7 @@ async def test_an_address_is_registered_once(
     await registering.register_webhooks()
     assert len(scripted_cloud.requests) == count
     if count == 2:
-        events = ["call-hangup", "call-missed", "call-update"]
+        events = ["call-started", "call-hangup", "call-missed", "call-update"]
         assert scripted_cloud.requests[1].body == {"url": HOOK, "events": events}
     await registering.aclose()
 

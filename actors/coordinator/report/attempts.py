@@ -1,0 +1,112 @@
+"""One dial of the supervisor: what became of it, and what decided it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from warmxfer.schemas import (
+    CallCause,
+    DialSupervisor,
+    LegsChecked,
+    SupervisorCallEnded,
+    SupervisorDialed,
+    SupervisorReady,
+    SwitchCaller,
+)
+
+from ..state_machine import Record
+
+ACCEPTED = "accepted"
+PROCEEDED = "proceeded"
+"""The briefing ran out of time, and the request said that the caller is moved all the same."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One dial of the supervisor. Moments: epoch seconds by the broker's clock; None if it did not happen."""
+
+    number: int
+    asked_at: float
+    """The coordinator sent `DialSupervisor`."""
+    ringing_at: float | None = None
+    """The provider accepted the dial."""
+    heard_at: float | None = None
+    """The supervisor's audio was on."""
+    outcome: str = ""
+    """`accepted`, `proceeded`, or the outcome of the transfer that it ended with; empty while it runs."""
+    decided_by: str = ""
+    """Type of the event that decided the attempt, such as `supervisor_ready` or `deadline_passed`."""
+    timer: str = ""
+    """Name of the timer whose end decided the attempt; empty if none did."""
+    cause: str = ""
+    """Why the supervisor's leg went down, if the provider reported it before the attempt was decided."""
+    sip_code: int | None = None
+
+
+def attempts(records: Sequence[Record]) -> list[Attempt]:
+    """Return the attempts in `records`, in their order."""
+    found: list[Attempt] = []
+    for index, record in enumerate(records):
+        for sent in record.outbox:
+            if isinstance(sent, DialSupervisor) and all(each.number != sent.attempt for each in found):
+                found.append(_attempt(sent.attempt, record.at, records[index + 1 :]))
+    return found
+
+
+def _attempt(number: int, asked_at: float, later: Sequence[Record]) -> Attempt:
+    """Follow one attempt through the records after its dial, up to the one that decides it."""
+    ringing_at = heard_at = sip_code = None
+    cause = ""
+    for record in later:
+        event, state = record.event, record.state
+        if state.attempt != number:
+            break
+        if isinstance(event, SupervisorDialed) and ringing_at is None:
+            ringing_at = record.at
+        if state.supervisor_leg.was_heard and heard_at is None:
+            heard_at = record.at
+        reported = _leg_end(record)
+        if reported is not None:
+            cause, sip_code = reported
+        outcome = _outcome(record)
+        if outcome:
+            timer = state.decision.evidence.get("timer") if state.decision else None
+            return Attempt(
+                number=number,
+                asked_at=asked_at,
+                ringing_at=ringing_at,
+                heard_at=heard_at,
+                outcome=outcome,
+                decided_by=str(event.__struct_config__.tag),
+                timer=timer if isinstance(timer, str) else "",
+                cause=cause,
+                sip_code=sip_code,
+            )
+    return Attempt(
+        number=number,
+        asked_at=asked_at,
+        ringing_at=ringing_at,
+        heard_at=heard_at,
+        cause=cause,
+        sip_code=sip_code,
+    )
+
+
+def _outcome(record: Record) -> str:
+    """Return how `record` decides the attempt; empty if it does not."""
+    if isinstance(record.event, SupervisorReady):
+        return ACCEPTED
+    if record.state.decision is not None:
+        return str(record.state.decision.outcome)
+    return PROCEEDED if any(isinstance(each, SwitchCaller) for each in record.outbox) else ""
+
+
+def _leg_end(record: Record) -> tuple[str, int | None] | None:
+    """Return the cause and the SIP status if `record` tells that the supervisor's leg is down."""
+    event = record.event
+    if isinstance(event, SupervisorCallEnded) and event.attempt == record.state.attempt:
+        return event.cause.value, event.sip_code
+    if isinstance(event, LegsChecked) and event.supervisor is not None and not event.supervisor.up:
+        return (event.supervisor.cause or CallCause.HUNG_UP).value, event.supervisor.sip_code
+    return None

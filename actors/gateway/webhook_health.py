@@ -1,0 +1,62 @@
+"""What the webhooks of this process show: which legs the provider reports, and whether reports are missing.
+
+A coordinator checks legs minutes apart while the provider reports their changes by itself, and seconds apart
+otherwise. Pure, except for what it remembers; `now` is a moment of the loop's clock.
+
+- Invariant: only a webhook about a leg shows that the provider reports this leg.
+- Invariant: a check that finds a leg down, without a webhook about it and without any other webhook for
+  `MISSING_AFTER_S`, shows that webhooks do not arrive. The next webhook of any leg shows that they do again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MAX_LEGS = 65_536
+MISSING_AFTER_S = 10.0
+"""Time in which a webhook about a leg that was found down may still arrive."""
+
+
+class WebhookHealth:
+    """The legs that webhooks reported to this process, the newest `MAX_LEGS` of them."""
+
+    def __init__(self) -> None:
+        self._reported: OrderedDict[str, bool] = OrderedDict()
+        """Whether the leg was up in its newest webhook."""
+        self._callers: OrderedDict[str, str] = OrderedDict()
+        self._missing: tuple[str, float] | None = None
+        """The leg that was found down without a webhook, and when."""
+
+    def webhook_received(self, call_id: str, *, up: bool) -> None:
+        """Record a webhook about a leg."""
+        self._missing = None
+        _keep(self._reported, call_id, up)
+
+    def leg_checked(self, call_id: str, *, up: bool, now: float) -> None:
+        """Record what the provider's call record says about a leg that it reported by webhook before."""
+        if not up and self._reported.get(call_id) and self._missing is None:
+            self._missing = call_id, now
+
+    def reports(self, call_id: str, now: float) -> bool | None:
+        """Return whether the provider reports changes of a leg; None if this process cannot tell."""
+        if self._missing is not None and now - self._missing[1] > MISSING_AFTER_S:
+            return False
+        return True if call_id in self._reported else None
+
+    def remember_caller(self, call_id: str, transfer_id: str) -> None:
+        """Remember whose call this is: the leg of a caller does not name its transfer."""
+        _keep(self._callers, call_id, transfer_id)
+
+    def transfer_of(self, call_id: str) -> str | None:
+        """Return the newest transfer of a caller's leg, if this process has looked it up."""
+        return self._callers.get(call_id)
+
+
+def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MAX_LEGS:
+        kept.popitem(last=False)

@@ -1,0 +1,82 @@
+"""kill -9 of all workers with transfers in flight: how long until all are complete."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
+from contextlib import closing
+
+from ..cloud.calls import READY_NUMBER, SLOW_DIAL_S, SLOW_NUMBER
+from ..cloud.ledger import Entry, Ledger
+from ..load import Load, Progress
+from ..machine import UsageMeter
+from ..plan import ACK_WAIT_S, Plan
+from ..rows import Row, Target
+from ..stack import BenchStack, StackSettings
+from ..stack_pool import StackPool
+
+BEYOND_ACK_WAIT_S = 3.0
+LIMIT_S = 120.0
+STRIKE_LIMIT_S = 60.0
+POLL_S = 0.01
+
+
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
+    """Yield the time from the kill to the last completion: struck at work, and struck while dialling."""
+    for name, number in (("recovery", READY_NUMBER), ("recovery.while_dialling", SLOW_NUMBER)):
+        progress(f"kill -9 of all workers with {plan.recovery} in flight: {name}")
+        async with stacks.open(StackSettings(ack_wait_s=ACK_WAIT_S)) as stack:
+            yield await _strike(stack, name, number, plan.recovery)
+
+
+async def _strike(stack: BenchStack, name: str, number: str, count: int) -> Row:
+    with closing(Ledger(stack.directory, new_only=True)) as ledger:
+        async with Load(stack, f"{name.replace('.', '-')}-", count, number=number) as load:
+            cloud = asyncio.create_task(_answer_later(stack))
+            try:
+                meter = UsageMeter(stack.pids())
+                ids = await load.request_all(range(count))
+                await _until_some_dialled(ledger, count)
+                ended_before = len(load.ended_at)
+                struck_at = time.perf_counter()
+                await stack.kill_all()
+                await stack.start_all()
+                await load.wait(ids, LIMIT_S)
+                sample = await load.sample(meter, struck_at)
+            finally:
+                cloud.cancel()
+                await asyncio.wait({cloud})
+    return Row(
+        name=f"{name}.{count}",
+        value=sample.seconds,
+        unit="s",
+        target=Target(ACK_WAIT_S + BEYOND_ACK_WAIT_S),
+        others_cpu=sample.usage.others_cpu,
+        note=f"from kill -9 to the last completion, ack_wait {ACK_WAIT_S:g} s; {ended_before} ended before",
+        problems=sample.problems,
+    )
+
+
+async def _until_some_dialled(ledger: Ledger, count: int) -> None:
+    """Block until a quarter of the supervisors has been dialled. Raises `TimeoutError`."""
+    kinds = Counter[str]()
+    async with asyncio.timeout(STRIKE_LIMIT_S):
+        while kinds["dial"] < count / 4:
+            kinds.update(entry.kind for entry in ledger.read())
+            await asyncio.sleep(POLL_S)
+
+
+async def _answer_later(stack: BenchStack) -> None:
+    """Let each supervisor who was dialled slowly answer, as the cloud does without its gateway."""
+    due = deque[tuple[float, str]]()
+    with closing(Ledger(stack.directory, new_only=True)) as ledger:
+        while True:
+            now = time.perf_counter()
+            for entry in ledger.read():
+                if entry.kind == "dial" and not entry.answered:
+                    due.append((now + SLOW_DIAL_S, entry.call_id))
+            while due and due[0][0] <= now:
+                ledger.append(Entry("answer", due.popleft()[1]))
+            await asyncio.sleep(POLL_S)

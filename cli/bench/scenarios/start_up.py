@@ -1,0 +1,80 @@
+"""How long workers and commands need to start, and what they cost."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import AsyncGenerator
+
+from warmxfer.schemas import InternalError, WarmTransferPhase
+
+from ..children import child_cpu_s, seconds_until_line
+from ..cloud.calls import RINGING_NUMBER
+from ..load import Load, Progress
+from ..plan import Plan
+from ..rows import Row, Target
+from ..stack import ROLES, BenchStack
+from ..stack_pool import StackPool
+
+COMMAND_CPU_S, UP_S, DEMO_S = 0.3, 6.0, 10.0
+BEGIN_LIMIT_S = 20.0
+CLI = [sys.executable, "-m", "warmxfer.cli"]
+DEMO_PACE = "0.02"
+"""People who need almost no time."""
+
+
+async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
+    """Yield start-up times of workers, CPU of commands, and the time of `up` and `demo`."""
+    async with stacks.open() as stack:
+        for role in ROLES:
+            progress(f"a {role} starts")
+            yield await _worker(stack, role, plan.starts)
+        async with Load(stack, "up-", plan.starts, number=RINGING_NUMBER) as load:
+            ids = await load.request_all(range(plan.starts))
+            await load.wait(ids, BEGIN_LIMIT_S, WarmTransferPhase.SUPERVISOR_DIALED)
+            for name, commands in {
+                "list": [["list"]] * plan.starts,
+                "show": [["show", id] for id in ids],
+                "cancel": [["cancel", id] for id in ids],
+            }.items():
+                progress(f"warmxfer {name}")
+                yield await _command(stack, name, commands)
+            cancelled = await load.wait(ids, BEGIN_LIMIT_S)
+        if not cancelled:
+            raise InternalError("The cancelled transfers have not ended")
+    if plan.whole_commands:
+        for name, arguments, key, limit_s in (
+            ("up", ["up", "--port", "0", "--sandbox-port", "0", "--json"], "caller_call_id", UP_S),
+            ("demo", ["demo", "--pace", DEMO_PACE, "--json"], '"result"', DEMO_S),
+        ):
+            progress(f"warmxfer {name}")
+            took_s = [await seconds_until_line([*CLI, *arguments], key) for _ in range(plan.starts)]
+            yield Row(
+                name=f"command.{name}.seconds",
+                value=statistics.median(took_s),
+                unit="s",
+                target=Target(limit_s),
+                runs=plan.starts,
+            )
+
+
+async def _command(stack: BenchStack, name: str, commands: list[list[str]]) -> Row:
+    used_s = [await child_cpu_s([*CLI, *arguments, "--url", stack.nats.url]) for arguments in commands]
+    return Row(
+        name=f"command.{name}.cpu",
+        value=statistics.median(used_s),
+        unit="s",
+        target=Target(COMMAND_CPU_S),
+        runs=len(commands),
+    )
+
+
+async def _worker(stack: BenchStack, role: str, starts: int) -> Row:
+    took_s = list[float]()
+    for _ in range(starts):
+        began_at = time.perf_counter()
+        process = await stack.start(role)
+        took_s.append(time.perf_counter() - began_at)
+        await stack.stop(process)
+    return Row(name=f"start.{role}", value=statistics.median(took_s), unit="s", runs=starts)

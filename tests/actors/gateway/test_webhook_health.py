@@ -1,0 +1,49 @@
+"""What webhooks show: the provider reports a leg, or a report is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from warmxfer.actors.gateway import webhook_health
+from warmxfer.actors.gateway.webhook_health import MISSING_AFTER_S, WebhookHealth
+
+
+def health(*call_ids: str) -> WebhookHealth:
+    """Return the health after a webhook about each of these legs."""
+    found = WebhookHealth()
+    for call_id in call_ids:
+        found.webhook_received(call_id, up=True)
+    return found
+
+
+def test_only_a_webhook_about_the_leg_shows_that_it_is_reported() -> None:
+    assert health().reports("c1", 0.0) is None
+    assert health("c2").reports("c1", 0.0) is None
+    assert health("c1").reports("c1", 1_000_000.0) is True
+
+
+def test_a_leg_that_is_down_without_a_webhook_shows_that_webhooks_are_missing() -> None:
+    found = health("c1", "c2")
+    found.leg_checked("c1", up=False, now=0.0)
+    assert found.reports("c2", MISSING_AFTER_S) is True, "the webhook may be on its way"
+    assert found.reports("c2", MISSING_AFTER_S + 0.1) is False
+    found.webhook_received("c3", up=True)
+    assert found.reports("c2", MISSING_AFTER_S + 0.2) is True, "webhooks arrive again"
+
+
+@pytest.mark.parametrize("case", ["up", "reported down", "unknown here"])
+def test_a_check_that_agrees_with_the_webhooks_shows_nothing(case: str) -> None:
+    found = health("c2") if case == "unknown here" else health("c1", "c2")
+    if case == "reported down":
+        found.webhook_received("c1", up=False)
+    found.leg_checked("c1", up=case == "up", now=0.0)
+    assert found.reports("c2", 100.0) is True
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_health, "MAX_LEGS", 2)
+    found = health("c1", "c2", "c3")
+    assert [found.reports(each, 0.0) for each in ("c1", "c2", "c3")] == [None, True, True]
+    for n in range(3):
+        found.remember_caller(f"c{n}", f"t{n}")
+    assert [found.transfer_of(f"c{n}") for n in range(3)] == [None, "t1", "t2"]
