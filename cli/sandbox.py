@@ -33,7 +33,7 @@ def sandbox(
         typer.Option(
             "--secret",
             metavar="SECRET",
-            envvar="VIDEOSDK_SECRET",
+            envvar=["VIDEOSDK_SECRET", "VIDEOSDK_SECRET_KEY"],
             help="Secret that signs tokens; random if omitted.",
         ),
     ] = None,

@@ -79,6 +79,11 @@ DialledDigits = Annotated[
     Meta(pattern=r"^[0-9A-Da-d*#wW,]{1,64}\Z", extra={"remedy": "use 1 to 64 of 0-9 A-D * # w ,"}),
 ]
 
+HeaderNames = Annotated[
+    list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}\Z")]],
+    Meta(max_length=20, extra={"remedy": "use ALL, NONE, SIP_X_HEADERS or a list of at most 20 names"}),
+]
+
 RingSeconds = Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give seconds from 1 to 600"})]
 CallSeconds = Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give seconds from 10 to 86400"})]
 

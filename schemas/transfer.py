@@ -18,6 +18,7 @@ from .fields import (
     CommandSeconds,
     DialledDigits,
     GuardSeconds,
+    HeaderNames,
     PrintableName,
     PromptText,
     ProviderId,
@@ -88,9 +89,11 @@ class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
     record_audio: bool | UnsetType = UNSET
     wait_until_answered: bool | UnsetType = UNSET
     hide_phone_number: bool | UnsetType = UNSET
-    dtmf: DialledDigits | UnsetType = UNSET
-    media_encryption: Literal["enable", "disable"] | UnsetType = UNSET
-    include_headers: Literal["ALL", "SIP_X_HEADERS", "NONE"] | UnsetType = UNSET
+    dtmf: bool | DialledDigits | UnsetType = UNSET
+    """A boolean: whether the provider reports the keys that the supervisor presses. Text: digits to send."""
+    media_encryption: Literal["enable", "disable", "SRTP"] | UnsetType = UNSET
+    """The provider's page for this request has `SRTP`, its server SDK has the two others."""
+    include_headers: Literal["ALL", "SIP_X_HEADERS", "NONE"] | HeaderNames | UnsetType = UNSET
     headers: SipHeaders | UnsetType = UNSET
     metadata: CallMetadata | UnsetType = UNSET
 

@@ -93,16 +93,17 @@ class Summarizer:
     def _by_session(self, command: Summarize) -> Ask:
         instructions = prompt.instructions(command.prompt)
 
-        async def ask(wrong: str | None, correction: str, left_s: float) -> Reply:
+        async def ask(wrong: str | None, correction: str, left_s: float) -> Reply | None:
             asked = instructions if wrong is None else f"{instructions}\n\n{correction}"
             question = encode(SummaryQuery(prompt=asked))
             try:
                 reply = await self._bus.request(subjects.ask_summary(command.session), question, left_s)
-                return Reply(without_reasoning(decode_as(SessionSummary, reply).text))
+                text = decode_as(SessionSummary, reply).text
             except WarmxferError as error:
                 raise RetryableError(
                     f"The session's model gave no summary ({type(error).__name__})"
                 ) from None
+            return Reply(without_reasoning(text)) if text else None
 
         return ask
 

@@ -30,8 +30,11 @@ MAX_MARGIN_SHARE: Final = 0.25
 """Maximum of `FALLBACK_MARGIN_S`, as a share of the time left."""
 
 Source = Literal["model", "extract", "static"]
-Ask = Callable[[str | None, str, float], Awaitable[Reply]]
-"""Asks a model for a summary: its last answer that was wrong, what to do about it, the seconds left."""
+Ask = Callable[[str | None, str, float], Awaitable[Reply | None]]
+"""Asks a model for a summary: its last answer that was wrong, what to do about it, the seconds left.
+
+Returns None if there is no model after all.
+"""
 
 
 class Attempt(Struct, frozen=True):
@@ -90,6 +93,9 @@ async def _by_model(
             again, may_fail = may_fail, False
             attempts.append(Attempt(str(error), _now() - started_at))
         else:
+            if reply is None:
+                attempts.append(Attempt("The session has no model that answers", _now() - started_at))
+                break
             checked = prompt.check(reply.text, turns)
             why = f"The answer cannot be read aloud: {checked.why_not}" if checked.why_not else ""
             attempts.append(Attempt(why, _now() - started_at, reply.text, reply.reading))

@@ -34,6 +34,8 @@ class PipelineFactory:
     """An LLM of the framework that detects answering machines, in place of the pipeline's own."""
     scope: Context | None = field(default=None, repr=False)
     """The context in which the framework's session starts. None: every session gets its own context."""
+    give_back: Callable[[Any], None] | None = field(default=None, repr=False)
+    """Takes a pipeline that was made and not used, because its room was not joined. None: it is closed."""
 
     def refused(self, problem: str) -> InvalidRequest:
         """Return the error for this function or for its result: the setting, its value and the remedy."""

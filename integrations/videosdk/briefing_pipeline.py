@@ -54,7 +54,9 @@ async def pipeline_for(
     make = _by_function(given) if given is not None else _by_classes(pipeline_of(session))
     prebuilt = PrebuiltPipeline(make)
     name, setting = ("session", BRIEF_BY) if given is None else (_name(given), FACTORY_FIELD)
-    factory = PipelineFactory(name, prebuilt.take, setting, config.summary_llm, prebuilt.scope)
+    factory = PipelineFactory(
+        name, prebuilt.take, setting, config.summary_llm, prebuilt.scope, prebuilt.give_back
+    )
     try:
         _prepare(prebuilt, factory)
         yield factory

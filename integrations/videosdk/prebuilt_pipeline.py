@@ -41,12 +41,20 @@ class PrebuiltPipeline:
         return self._first
 
     def take(self) -> Any:
-        """Return the prebuilt pipeline; later calls make a new one. The caller of `take` closes it."""
+        """Return the prebuilt pipeline; later calls make a new one. The caller of `take` closes it.
+
+        So the user's function is called again only for a room that was joined and lost.
+        """
         first, self._first = self._first, None
         if first is None:
             return self._make([])
         self._closes.clear()
         return first
+
+    def give_back(self, pipeline: Any) -> None:
+        """Take back a pipeline that was not used. The next `take` returns it."""
+        self._first = pipeline
+        self._closes.append(pipeline.cleanup)
 
     async def close(self) -> None:
         """Close what was made and not taken. Gives up after `CLOSE_TIMEOUT_S`."""

@@ -81,13 +81,11 @@ class SessionTransfers:
 
     async def warm_transfer(self, config: WarmTransferConfig) -> WarmTransferResult:
         """Transfer as `AgentSession.warm_transfer` does: shielded, one at a time, same result and errors."""
-        session = self._session
-        if is_transferring(session):
-            raise WarmTransferError(ONE_AT_A_TIME)
-        task = asyncio.create_task(self._transfer(config), name="warm-transfer")
-        set_transfer_task(session, task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._begin(config))
+
+    async def run(self, config: WarmTransferConfig) -> WarmTransferResult:
+        """Transfer as `WarmTransferRunner.run` does: cancelling this cancels the transfer."""
+        return await self._begin(config)
 
     async def close(self) -> None:
         """Leave the bus once the transfer's end was emitted, or after `CLOSE_TIMEOUT_S`."""
@@ -95,6 +93,15 @@ class SessionTransfers:
         if serving is not None and not serving.done():
             await asyncio.wait([serving], timeout=CLOSE_TIMEOUT_S)
             serving.cancel()
+
+    def _begin(self, config: WarmTransferConfig) -> asyncio.Task[WarmTransferResult]:
+        session = self._session
+        if is_transferring(session):
+            raise WarmTransferError(ONE_AT_A_TIME)
+        task = asyncio.create_task(self._transfer(config), name="warm-transfer")
+        set_transfer_task(session, task)
+        task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[WarmTransferResult]) -> None:
         if self._ending is not None and not self._ending.done():

@@ -23,7 +23,7 @@ from warmxfer.adapters.rooms.videosdk.framework import (
     is_room_disconnected,
     pipeline_of,
 )
-from warmxfer.adapters.rooms.videosdk.framework_speech import is_speaking, stop_speech
+from warmxfer.adapters.rooms.videosdk.framework_speech import is_speaking, queue_behind_line, stop_speech
 
 from .tool_turn import ToolTurn, turn_in_tool
 
@@ -85,6 +85,7 @@ class SpeechOutput:
             if self._rests and not is_executing_tool(session):
                 # say() would interrupt the turn whose rest is still to be said.
                 session.current_utterance = None
+            queue_behind_line(session)
             try:
                 await session.say(text, interruptible=True)
             except asyncio.CancelledError:

@@ -6,15 +6,20 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
+import structlog
+
 from warmxfer.adapters.llm import summarize_transcript, without_reasoning
 from warmxfer.adapters.rooms.videosdk.framework import ChatContext, ChatRole
 from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
 ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assistant": "agent"}
-
+ATTEMPTS: Final = 2
+"""How often the model is asked for a summary: upstream asks again after an error or an empty answer."""
 
 MAX_CHARS: Final = 10 * SUMMARY_MAX_CHARS
 """Maximum length of an answer with its reasoning."""
+
+log = structlog.get_logger(__name__)
 
 
 def turns_of(session: Any) -> list[TranscriptTurn]:
@@ -26,8 +31,20 @@ def turns_of(session: Any) -> list[TranscriptTurn]:
 async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
     """Return the summary of `turns` by `model` (a framework's LLM), cut to `SUMMARY_MAX_CHARS`.
 
-    Reasoning that the model wrote into its answer is left out.
+    Reasoning in the answer is left out. Asks again if the model fails or says nothing; returns "" if that
+    happens each time. Never raises. The caller of this function sets the deadline of all attempts.
     """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            if summary := await _ask(model, turns, prompt):
+                return summary
+            log.warning("session_model_failed", attempt=attempt, error="empty answer")
+        except Exception as error:  # a vendor's model may raise anything
+            log.warning("session_model_failed", attempt=attempt, error=type(error).__name__)
+    return ""
+
+
+async def _ask(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
     context = ChatContext.empty()
     context.add_message(role=ChatRole.SYSTEM, content=prompt)
     context.add_message(role=ChatRole.USER, content=summarize_transcript(turns))

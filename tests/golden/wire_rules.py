@@ -12,7 +12,10 @@ Wire = dict[str, dict[str, Any]]
 
 COMMAND = "python -m tests.golden.wire --write"
 ADDED = f"is new; add it to the public list with: {COMMAND}"
+WIDER = f"takes more values now; write it to the public list with: {COMMAND}"
 LAYOUT = "stream", "layout"
+REQUEST_FIELD = "request."
+"""Only users write the fields below it, and only warmxfer reads them. So they may take more values."""
 
 
 class Difference(NamedTuple):
@@ -45,6 +48,8 @@ def public_faults(held: Wire, found: Wire) -> list[str]:
     """Return the changes that break users. Writing the list again does not accept them."""
     faults: list[str] = []
     for each in differences(held, found):
+        if _is_wider(each):
+            continue
         if each.held is not None:
             faults.append(f"{each}; users depend on it, so change it back")
         elif _is_required(each, held):
@@ -55,7 +60,8 @@ def public_faults(held: Wire, found: Wire) -> list[str]:
 def public_additions(held: Wire, found: Wire) -> list[str]:
     """Return the facts that the public list lacks, each with the command that adds it."""
     news = (each for each in differences(held, found) if each.held is None and not _is_required(each, held))
-    return [f"{each.section}: {each.name} {ADDED}" for each in news]
+    wider = (each for each in differences(held, found) if _is_wider(each))
+    return [f"{each.section}: {each.name} {ADDED}" for each in news] + [f"{each}; {WIDER}" for each in wider]
 
 
 def internal_faults(held: Wire, found: Wire) -> list[str]:
@@ -74,6 +80,18 @@ def layout_faults(held: Wire, found: Wire) -> list[str]:
     remedy = "raise LAYOUT in bus/stream.py in the same commit"
     changes = (each for each in differences(held, found) if each.held is not None or _is_required(each, held))
     return [f"{each}; {remedy}" for each in changes]
+
+
+def _is_wider(difference: Difference) -> bool:
+    """Return whether a field of a request takes each value that it took, and others too."""
+    if difference.section != "messages" or not difference.name.startswith(REQUEST_FIELD):
+        return False
+    if not isinstance(difference.held, str) or not isinstance(difference.found, str):
+        return False
+    (held, held_rest), (found, found_rest) = (
+        each.partition(";")[::2] for each in (difference.held, difference.found)
+    )
+    return held_rest == found_rest and set(held.split(" | ")) < set(found.split(" | "))
 
 
 def _is_required(difference: Difference, held: Wire) -> bool:

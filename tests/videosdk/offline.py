@@ -66,7 +66,8 @@ class Meeting:
         self.session_id = f"session-{config['meeting_id']}"
         self.participant_id = config["participant_id"]
         self.left = False
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
+        """The context of its session."""
         self._handlers: list[Any] = []
 
     def add_event_listener(self, handler: Any) -> None:
@@ -92,14 +93,14 @@ class Meeting:
     def enable_audio(self, id: str) -> None:
         stream = SimpleNamespace(id=f"audio-{id}", kind="audio", track=SilentTrack())
         for handler in self.participants[id].handlers:
-            self._context.run(handler.on_stream_enabled, stream)
+            self.context.run(handler.on_stream_enabled, stream)
 
     def leaves(self, id: str) -> None:
         self._emit("on_participant_left", self.participants.pop(id))
 
     def _emit(self, event: str, payload: Any) -> None:
         for handler in self._handlers:
-            self._context.run(getattr(handler, event), payload)
+            self.context.run(getattr(handler, event), payload)
 
 
 class OfflineSTT(STT):

@@ -205,7 +205,7 @@ async def test_h11_h12_only_the_supervisors_audio_is_used_whatever_the_names_are
             "Stream", (), {"id": f"audio-{id}", "kind": "audio", "track": AudioTrack(speech[f"audio-{id}"])}
         )
         for handler in self.participants[id].handlers:
-            self._context.run(handler.on_stream_enabled, stream)
+            self.context.run(handler.on_stream_enabled, stream)
 
     monkeypatch.setattr(Meeting, "enable_audio", enable)
     async with joined(consultation) as (_, _, recorder):

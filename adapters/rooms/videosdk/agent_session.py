@@ -34,6 +34,7 @@ from .framework import (
     UtteranceHandle,
     VoiceMailDetector,
     accept_input,
+    detach_pipeline,
     enter_session_scope,
     set_current_job,
     set_pipeline,
@@ -83,6 +84,7 @@ class SilentAgentSession:
         if factory.scope is None:
             enter_session_scope()
         self._callbacks = callbacks
+        self._give_back, self._started = factory.give_back, False
         host = _signaling_host(token)
         self._context = JobContext(room_options=_room_options(options, token, host))
         set_current_job(self._context)
@@ -117,6 +119,7 @@ class SilentAgentSession:
         try:
             await self._context.connect()
             await self.room.entered
+            self._started = True
             await self._agent_session.start()
         except (RetryableError, TimeoutError):
             raise
@@ -152,8 +155,14 @@ class SilentAgentSession:
         return line.interrupted or failed is not None
 
     async def close(self) -> None:
-        """Leave the room, then close session and job. Never raises; each step has `CLOSE_TIMEOUT_S`."""
+        """Leave the room, then close session and job. Never raises; each step has `CLOSE_TIMEOUT_S`.
+
+        A pipeline that never started is given back, if its factory takes it.
+        """
         self._pipeline.llm = self.llm
+        if self._give_back is not None and not self._started:
+            detach_pipeline(self._agent_session, self._context)
+            self._give_back(self._pipeline)
         with without_gc_collect():
             await _within("room", self.room.leave)
             await _within("session", self._agent_session.close)

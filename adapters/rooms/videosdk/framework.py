@@ -41,6 +41,8 @@ WarmTransferConfig: TypeAlias = warm_transfer.WarmTransferConfig
 WarmTransferPhase: TypeAlias = warm_transfer.WarmTransferPhase
 WarmTransferResult: TypeAlias = warm_transfer.WarmTransferResult
 UpstreamError: TypeAlias = warm_transfer.WarmTransferError
+UpstreamRunner: TypeAlias = warm_transfer.WarmTransferRunner
+UpstreamAgent: TypeAlias = warm_transfer.WarmTransferAgent
 VideoSDKHandler: TypeAlias = room_handler.VideoSDKHandler
 ParticipantHandler: TypeAlias = participant_event_handler.ParticipantHandler
 
@@ -71,6 +73,22 @@ def set_current_job(context: Any) -> None:
 def set_pipeline(context: Any, pipeline: Any) -> None:
     """Register `pipeline` with the job `context` (1.0.30). A pipeline made outside a job did not do so."""
     context._set_pipeline_internal(pipeline)
+
+
+class _NoPipeline:
+    """Stands for the pipeline of a session that gave it away."""
+
+    async def cleanup(self) -> None:
+        """Do nothing."""
+
+
+def detach_pipeline(session: Any, context: Any) -> None:
+    """Let the end of `session` and of its job `context` leave the pipeline as it is (1.0.30)."""
+    # With a voicemail detector the session receives an event of the pipeline, which another session will use.
+    if getattr(session, "voice_mail_detector", None) is not None:
+        session.pipeline.off("voicemail_result", session._handle_voicemail_result)
+    session.pipeline = _NoPipeline()
+    context._pipeline = None
 
 
 def context_of(session: Any) -> Any:
@@ -135,6 +153,16 @@ def set_transfer_task(session: Any, task: asyncio.Task[Any] | None) -> None:
     """Mark a warm transfer as running in `task`, or as over (1.0.30)."""
     session._warm_transfer_in_progress = task is not None
     session._warm_transfer_task = task
+
+
+def parts_of_runner(runner: Any) -> tuple[Any, Any]:
+    """Return session and configuration of upstream's runner (1.0.30)."""
+    return runner._session, runner._config
+
+
+def summary_of_agent(agent: Any) -> str:
+    """Return the summary that upstream's briefing agent was made with (1.0.30)."""
+    return agent._summary
 
 
 # ── pipeline and tools ───────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Changes to the framework at run time: garbage collection, server list, input on hold.
+"""Changes to the framework at run time: garbage collection, server list, input on hold, requested transfers.
 
 Read in `videosdk-agents` 1.0.30; see `framework.py`.
 """
@@ -12,13 +12,13 @@ import gc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import videosdk.utils as library
 
-from .framework import pause_wake_up, restart_wake_up
-from .framework_speech import sends_audio_to_model
+from .framework import AgentSession, UpstreamRunner, parts_of_runner, pause_wake_up, restart_wake_up
+from .framework_speech import queue_behind_line, sends_audio_to_model
 
 # ── garbage collection ───────────────────────────────────────────────────────────────────────────
 
@@ -75,10 +75,39 @@ def answer_server_requests(known: Callable[[], Any]) -> None:
     library.requests = KnownServers
 
 
+# ── requested transfers ──────────────────────────────────────────────────────────────────────────
+
+Requested = Callable[[Any, Any], Awaitable[Any]]
+"""Carries out a transfer of a session by a configuration."""
+
+
+def divert_transfers(ours: Callable[[Any, Any], bool], transfer: Requested, run: Requested) -> None:
+    """Carry out by `transfer` and `run` the transfers that are `ours`; upstream carries out the others.
+
+    `transfer` replaces `AgentSession.warm_transfer`, `run` replaces `WarmTransferRunner.run`. A subclass of
+    the runner keeps its own `run`: it changes parts that only upstream has.
+    """
+    upstream_transfer, upstream_run = AgentSession.warm_transfer, UpstreamRunner.run
+
+    @wraps(upstream_transfer)
+    async def warm_transfer(self: Any, config: Any) -> Any:
+        return await (transfer(self, config) if ours(self, config) else upstream_transfer(self, config))
+
+    @wraps(upstream_run)
+    async def run_transfer(self: Any) -> Any:
+        session, config = parts_of_runner(self)
+        diverted = type(self) is UpstreamRunner and ours(session, config)
+        return await (run(session, config) if diverted else upstream_run(self))
+
+    AgentSession.warm_transfer = warm_transfer
+    UpstreamRunner.run = run_transfer
+
+
 # ── input on hold ────────────────────────────────────────────────────────────────────────────────
 
 ACCEPTS_INPUT = "_accept_user_input"
 WAKE_UP = "_reset_wake_up_timer"
+SAY = "say"
 AUDIO_INPUT = "on_audio_delta"
 ORIGINAL_CLASS = "_warmxfer_original_class"
 MAX_CLASSES = 64
@@ -93,6 +122,9 @@ def mute_session(session: Any) -> None:
     `reply()` and `start()`. So the session's class is replaced by a subclass whose flag always reads False.
     Writes to the flag are kept, and count after `unmute_session`: a session that was starting accepts input
     then. Raises `TypeError` if the class cannot be replaced.
+
+    `say()` of a muted session does not interrupt a line that cannot be interrupted: it is said after that
+    line. Without this it raises `RuntimeError` in the code of its caller, who does not know of the hold line.
     """
     if not is_muted(session):
         pause_wake_up(session)
@@ -132,12 +164,16 @@ def restore_audio_input(pipeline: Any, replaced: Any) -> None:
 
 
 @lru_cache(MAX_CLASSES)
-def _muted_class(original: type) -> type:
+def _muted_class(original: Any) -> type:
     def read(self: Any) -> bool:
         return False
 
     def write(self: Any, value: bool) -> None:
         vars(self)[ACCEPTS_INPUT] = value
+
+    async def say(self: Any, *args: Any, **options: Any) -> Any:
+        queue_behind_line(self)
+        return await original.say(self, *args, **options)
 
     def do_not_wake_up(self: Any, source: str = "unknown") -> None:
         """Do not ask a caller on hold whether they are still there."""
@@ -148,6 +184,7 @@ def _muted_class(original: type) -> type:
         {
             ACCEPTS_INPUT: property(read, write),
             WAKE_UP: do_not_wake_up,
+            SAY: say,
             ORIGINAL_CLASS: original,
             "__doc__": original.__doc__,
         },

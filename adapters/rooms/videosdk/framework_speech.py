@@ -44,6 +44,17 @@ def is_speaking(session: Any) -> bool:
     return lock is not None and lock.locked()
 
 
+def queue_behind_line(session: Any) -> None:
+    """Let the next `say()` of the session follow a line that cannot be interrupted (1.0.30).
+
+    `say()` interrupts the current utterance, and raises `RuntimeError` if that is not allowed. The
+    synthesiser says one text after the other, whichever utterance is current.
+    """
+    line = session.current_utterance
+    if line is not None and not line.done() and not line.is_interruptible:
+        session.current_utterance = None
+
+
 async def stop_speech(pipeline: Any) -> None:
     """Stop the current speech only (1.0.30). Interrupting the pipeline would also cancel a running tool."""
     speaker = (

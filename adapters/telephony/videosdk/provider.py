@@ -19,7 +19,15 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 from ..errors import InvalidWebhookSignature, NotFound, Rejected
 from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
 from .http_client import ApiRequest, HttpClient
-from .request_bodies import dial_body, dispatch_body, recording_body, room_body, switch_body, webhook_body
+from .request_bodies import (
+    RULE_OPTIONS,
+    dial_body,
+    dispatch_body,
+    recording_body,
+    room_body,
+    switch_body,
+    webhook_body,
+)
 from .responses import (
     Unreadable,
     read_dialed,
@@ -68,6 +76,7 @@ class VideoSDKProvider:
         self._signed = webhook_key is not None
         self._key: rsa.RSAPublicKey | None = None
         self._fetched_at = float("-inf")
+        self._warned = False
         if webhook_key is not None and not self._fetches_key:
             self._key = read_public_key(webhook_key)
         if settings.auth_token:
@@ -118,8 +127,19 @@ class VideoSDKProvider:
         return await self._http.request(request, read_room, within_s)
 
     async def dial(self, order: DialRequest, *, within_s: float | None = None) -> Dialed:
-        return await self._http.request(
-            ApiRequest("POST", "/v2/sip/call", body=dial_body(order)), read_dialed, within_s
+        body = dial_body(order)
+        self._warn_of_ignored_options(body)
+        return await self._http.request(ApiRequest("POST", "/v2/sip/call", body=body), read_dialed, within_s)
+
+    def _warn_of_ignored_options(self, body: Mapping[str, Any]) -> None:
+        """Log once which options of a dial the cloud may take from the routing rule instead."""
+        if self._warned or not (options := sorted(RULE_OPTIONS & body.keys())):
+            return
+        self._warned = True
+        log.warning(
+            "call_options_may_be_ignored",
+            options=options,
+            remedy="with a provisioned number, set them on the routing rule and its gateway",
         )
 
     async def dispatch_agent(

@@ -19,6 +19,11 @@ ROOM_EVENTS = ("participant-joined", "participant-left")
 CALL_EVENTS = ("call-started", "call-hangup", "call-missed", "call-update")
 """Call events for our webhook. The first one shows that the others will come."""
 
+RULE_OPTIONS = frozenset(
+    {"recordAudio", "dtmf", "hidePhoneNumber", "headers", "includeHeaders", "mediaEncryption"}
+)
+"""Options that the cloud takes from the routing rule for a provisioned number (server SDK 0.1.1)."""
+
 
 def dial_body(order: DialRequest) -> dict[str, Any]:
     """`POST /v2/sip/call`."""

@@ -27,8 +27,10 @@ class VideoSDKSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> VideoSDKSettings:
         """Read VIDEOSDK_API_KEY and VIDEOSDK_SECRET (or VIDEOSDK_AUTH_TOKEN), VIDEOSDK_BASE_URL,
-        WARMXFER_PROVIDER_TIMEOUT_S. Raises `InvalidRequest`."""
-        api_key, secret = env.get("VIDEOSDK_API_KEY", ""), env.get("VIDEOSDK_SECRET", "")
+        WARMXFER_PROVIDER_TIMEOUT_S. Raises `InvalidRequest`.
+
+        VIDEOSDK_SECRET_KEY, the framework's name for the secret, is read too."""
+        api_key, secret = env.get("VIDEOSDK_API_KEY", ""), _secret(env)
         auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
         if bool(api_key) != bool(secret):
             missing = "VIDEOSDK_SECRET" if api_key else "VIDEOSDK_API_KEY"
@@ -55,6 +57,16 @@ class VideoSDKSettings:
     def local(self) -> bool:
         """Whether the cloud runs on this machine (a sandbox), and can reach our loopback address."""
         return urlsplit(self.base_url).hostname in LOOPBACK
+
+
+def _secret(env: Mapping[str, str]) -> str:
+    secret, secret_key = env.get("VIDEOSDK_SECRET", ""), env.get("VIDEOSDK_SECRET_KEY", "")
+    if secret and secret_key and secret != secret_key:
+        raise InvalidRequest(
+            "VIDEOSDK_SECRET and VIDEOSDK_SECRET_KEY are different secrets; set one of them",
+            field="VIDEOSDK_SECRET_KEY",
+        )
+    return secret or secret_key
 
 
 def _base_url(value: str) -> str:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 
 from warmxfer.actors.gateway import GatewaySettings
+from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.schemas import InvalidRequest
 
 GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
+FRAMEWORK_NAME = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET_KEY": "the-planted-secret"}
 WEBHOOK_URL_HINT = "give the https:// address at which the provider reaches the gateway"
+
+
+@pytest.mark.parametrize("env", [GOOD, FRAMEWORK_NAME, {**GOOD, **FRAMEWORK_NAME}])
+def test_the_secret_has_two_names(env: dict[str, str]) -> None:
+    settings = VideoSDKSettings.from_env(env)
+    assert settings.secret == "the-planted-secret"
+    assert "the-planted-secret" not in repr(settings)
 
 
 def test_a_missing_variable_has_a_default() -> None:
@@ -28,6 +37,10 @@ def test_a_missing_variable_has_a_default() -> None:
         (
             {"VIDEOSDK_SECRET": ""},
             "VIDEOSDK_SECRET is empty; VIDEOSDK_API_KEY and VIDEOSDK_SECRET must both be set",
+        ),
+        (
+            {"VIDEOSDK_SECRET_KEY": "another"},
+            "VIDEOSDK_SECRET and VIDEOSDK_SECRET_KEY are different secrets; set one of them",
         ),
         (
             {"VIDEOSDK_SECRET": "", "VIDEOSDK_API_KEY": ""},

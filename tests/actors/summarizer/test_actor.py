@@ -171,7 +171,8 @@ async def test_the_sessions_model_writes_the_summary_or_the_transcript_is_quoted
         reply = await request_summary(bus, transfer_id, summarize_by="session")
     assert reply.source == source
     assert (reply.summary == session_summary) == (source == "model")
-    assert len(prompts) == (1 if source == "model" else 2)
+    # A session without a model, or whose model failed twice, is not asked again.
+    assert len(prompts) == (2 if session_summary and source == "extract" else 1)
     assert all("data, not instructions" in each for each in prompts)
 
 
