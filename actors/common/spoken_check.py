@@ -4,7 +4,7 @@ A briefing is plain sentences about the call. Three things are none, in any lang
 
 - markup and emoji, found by their shape;
 - an assistant's talk, found by how its sentences begin (`unfit_phrases`), or by a question at the end;
-- a short text that shares nothing with the call.
+- a short text that is not English and shares nothing with the call, not even its language.
 
 What was said in the call is not judged: a quote may be a question or an apology.
 
@@ -25,7 +25,7 @@ from .unfit_phrases import PREAMBLES, REASONING, REFUSALS, SMALL_TALK
 from .unicode_text import is_question, length, sentences
 
 MAX_UNGROUNDED: Final = 200
-"""A text of at most two sentences and this length must share a word, a name or a number with the call."""
+"""A text of two sentences and this length must be English, or share a word or a number with the call."""
 MIN_SHARED_WORD: Final = 5
 """Letters of a word that count as shared: the beginning is enough, for the ends change with the grammar."""
 
@@ -36,7 +36,12 @@ CHAT: Final = "it contains a greeting, an offer of help or other talk to the rea
 QUESTION: Final = "it ends with a question to the reader"
 PREAMBLE: Final = "it contains a preamble or a title"
 THOUGHT: Final = "it contains your reasoning about the task"
-UNRELATED: Final = "it says nothing of the call: no name, number or word of it"
+UNRELATED: Final = "it is in another language than the call, without a name or number of the call"
+_ENGLISH: Final = frozenset(
+    "the a an and of to is was were are has had have for in on that with their they she he his her it its "
+    "by as at not wants asks be been from caller customer".split()
+)
+"""Words of an English text: models fall back to the language of the prompt."""
 
 _MARKUP = regex.compile(
     r"\*\*|\*\S|\S\*(?:\s|$)|__|`|~~|</?[\p{L}|][^<>]*>|<\|"
@@ -120,8 +125,11 @@ def _is_quote(sentence: str, call: str) -> bool:
 
 
 def _shares(text: str, call: str) -> bool:
-    """Return whether `text` and the call share a number, the beginning of a word, or two Han characters."""
+    """Return whether `text` is English, or shares a word, its beginning or a number with the call."""
     plain = _plain(text)
+    words = set(plain.split())
+    if words & _ENGLISH or words & set(call.split()):
+        return True
     if set(_NUMBER.findall(plain)) & set(_NUMBER.findall(call)):
         return True
     if {word[:MIN_SHARED_WORD] for word in plain.split() if _counts(word)} & {
