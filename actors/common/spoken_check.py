@@ -38,9 +38,45 @@ PREAMBLE: Final = "it contains a preamble or a title"
 THOUGHT: Final = "it contains your reasoning about the task"
 UNRELATED: Final = "it is in another language than the call, without a name or number of the call"
 _ENGLISH: Final = frozenset(
-    ("the", "a", "an", "and", "of", "to", "is", "was", "were", "are", "has", "had", "have", "for", "in", "on")
-    + ("that", "with", "their", "they", "she", "he", "his", "her", "it", "its", "by", "as", "at", "not")
-    + ("wants", "asks", "be", "been", "from", "caller", "customer")
+    (
+        "the",
+        "a",
+        "an",
+        "and",
+        "of",
+        "to",
+        "is",
+        "was",
+        "were",
+        "are",
+        "has",
+        "had",
+        "have",
+        "for",
+        "in",
+        "on",
+        "that",
+        "with",
+        "their",
+        "they",
+        "she",
+        "he",
+        "his",
+        "her",
+        "it",
+        "its",
+        "by",
+        "as",
+        "at",
+        "not",
+        "wants",
+        "asks",
+        "be",
+        "been",
+        "from",
+        "caller",
+        "customer",
+    )
 )
 """Words of an English text: models fall back to the language of the prompt."""
 
