@@ -41,7 +41,7 @@ _SURNAMES: Final = (
 )
 """First characters of Chinese names: "我是" (I am) stands before anything else too."""
 _NAME_HAN = regex.compile(
-    r"(?:我叫|我的名字(?:叫|是)|我姓|(?:我|这里|這裡)是(?=["
+    r"(?:我叫(?![了过過你您他她它不没沒])|我的名字(?:叫|是)|我姓|(?:我|这里|這裡)是(?=["
     + _SURNAMES
     + r"]\p{Han}{1,3}[,，。、!！?？\s]))(?P<name>\p{Han}{1,4}?)(?=[,，。、!！?？\s的]|$)"
     r"|(?:私は|わたしは|僕は|名前は)?(?P<name>[\p{Han}\p{Kana}ー]{1,10}?)(?:と申します|といいます|と言います)"
