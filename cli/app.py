@@ -10,6 +10,7 @@ from warmxfer.actors.runtime.exit_codes import exit_codes
 
 from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
 from .bench import command as bench
+from .try_commands import try_app
 
 app = typer.Typer(
     name="warmxfer",
@@ -48,6 +49,7 @@ app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
+app.add_typer(try_app, name="try")
 app.command("bench")(bench.bench)
 
 

@@ -15,11 +15,14 @@ from .options import Json, Url
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
+    from warmxfer.adapters.llm import ModelSettings
     from warmxfer.bus import BrokerReport
 
 MAX_SKEW_S = 2.0
 CLOUD_TIMEOUT_S = 5.0
 CONNECT_DEADLINE_S = 3.0
+MODEL_TIMEOUT_S = 10.0
+MAX_MODEL_ANSWER_CHARS = 1_000
 MARKS = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "bold red")}
 
 
@@ -53,7 +56,7 @@ def doctor(url: Url = None, json: Json = False) -> None:
 
 async def examine(env: Mapping[str, str]) -> list[Finding]:
     """Return every finding. A fault of the set-up is a finding and never raises."""
-    return [*await _bus_findings(env), *await _provider_findings(env), _model_finding(env)]
+    return [*await _bus_findings(env), *await _provider_findings(env), await _model_finding(env)]
 
 
 async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
@@ -142,7 +145,7 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
     return findings
 
 
-def _model_finding(env: Mapping[str, str]) -> Finding:
+async def _model_finding(env: Mapping[str, str]) -> Finding:
     from warmxfer.actors.summarizer import SummarizerSettings
     from warmxfer.schemas import WarmxferError
 
@@ -156,4 +159,23 @@ def _model_finding(env: Mapping[str, str]) -> Finding:
             "note",
             "WARMXFER_LLM_BASE_URL is not set: a summary quotes the call, written without a model.",
         )
-    return Finding("model", "ok", "A model for summaries is configured.")
+    return await ask_model(model)
+
+
+async def ask_model(settings: ModelSettings) -> Finding:
+    """Send one short request to the model: only an answer shows that the address, key and name are right."""
+    from warmxfer.adapters.llm import Message, OpenAIModel
+    from warmxfer.schemas import WarmxferError
+
+    model = OpenAIModel(settings)
+    try:
+        await model.reply(
+            [Message("user", "Reply with the word OK.")],
+            deadline_s=MODEL_TIMEOUT_S,
+            max_chars=MAX_MODEL_ANSWER_CHARS,
+        )
+    except WarmxferError as error:
+        return Finding("model", "wrong", f"{error}.")
+    finally:
+        await model.aclose()
+    return Finding("model", "ok", f"The model {settings.model} answers.")

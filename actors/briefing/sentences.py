@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ..common.unicode_text import sentences
+
 MAX_SENTENCE_CHARS: Final = 300
 
 ANSWER_NOT_MENTIONED: Final = "That was not said in the call."
 ANSWER_UNAVAILABLE: Final = "I can only tell you what was said in the call."
 
+_COMMAS: Final = (", ", "; ", "，", "、", "；", "، ", "؛ ")  # noqa: RUF001
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029*_#`|<>]+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
-_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s|$)|$)")
 
 
 def split(text: str) -> list[str]:
@@ -25,14 +27,15 @@ def split(text: str) -> list[str]:
     markup is removed.
     """
     spoken = " ".join(_UNSPEAKABLE.sub(" ", _LINK.sub("a link", text)).split())
-    return [piece for sentence in _SENTENCE.findall(spoken) for piece in _cut(sentence)]
+    return [piece for sentence in sentences(spoken) for piece in _cut(sentence)]
 
 
 def _cut(sentence: str) -> list[str]:
     pieces: list[str] = []
     while len(sentence) > MAX_SENTENCE_CHARS:
         head = sentence[:MAX_SENTENCE_CHARS]
-        cut = max(head.rfind(", "), head.rfind("; ")) + 1 or head.rfind(" ") + 1 or MAX_SENTENCE_CHARS
+        comma = max(head.rfind(mark) for mark in _COMMAS)
+        cut = comma + 1 or head.rfind(" ") + 1 or MAX_SENTENCE_CHARS
         pieces.append(sentence[:cut].strip())
         sentence = sentence[cut:].strip()
     return [*pieces, sentence] if sentence else pieces

@@ -8,8 +8,9 @@ Invariant: no failure of warmxfer leaves a caller muted (tests/actors/primary/te
 from __future__ import annotations
 
 from .attach import Attachment, attach
+from .own_lines import OwnLines
 from .sandbox_agent.actor import run
 from .sandbox_agent.settings import PrimarySettings
 from .session import Session
 
-__all__ = ["Attachment", "PrimarySettings", "Session", "attach", "run"]
+__all__ = ["Attachment", "OwnLines", "PrimarySettings", "Session", "attach", "run"]

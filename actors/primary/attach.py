@@ -96,7 +96,7 @@ async def attach(
     attachment = Attachment(name, controller)
 
     async def reply_history(_: LiveMessage) -> bytes:
-        return await history_reply(session)
+        return await history_reply(session, controller.own_lines)
 
     async def reply_summary(query: LiveMessage) -> bytes:
         return await summary_reply(session, query.data)

@@ -13,6 +13,7 @@ import structlog
 from warmxfer.schemas import WarmxferError
 
 from .named_tasks import NamedTasks
+from .own_lines import OwnLines
 from .session import Session, guarded_call
 
 STEP_TIMEOUT_S = 2.0
@@ -36,6 +37,7 @@ class CallerHold:
     def __init__(self, session: Session, tasks: NamedTasks) -> None:
         self._session = session
         self._tasks = tasks
+        self.own_lines = OwnLines()
 
     async def enter(self) -> None:
         """Mute the caller, then suspend auto-end. Raises `HoldFailed` with both undone."""
@@ -67,6 +69,7 @@ class CallerHold:
 
     def say(self, text: str, *, interruptible: bool) -> None:
         """Start to speak `text` in a task. `stop_line` stops it."""
+        self.own_lines.add(text)
 
         async def speak() -> None:
             await guarded_call(

@@ -20,6 +20,7 @@ from warmxfer.schemas import (
     encode,
 )
 
+from .own_lines import OwnLines
 from .session import Session, guarded_call
 
 HISTORY_TIMEOUT_S = 2.0
@@ -40,10 +41,10 @@ def newest_turns(turns: list[TranscriptTurn]) -> History:
     return History(kept[::-1])
 
 
-async def history_reply(session: Session) -> bytes:
-    """Return an encoded `History`; it is empty if the session fails or is too slow."""
+async def history_reply(session: Session, own_lines: OwnLines) -> bytes:
+    """Return an encoded `History` without `own_lines`; it is empty if the session fails or is too slow."""
     turns = await guarded_call("history", session.history, HISTORY_TIMEOUT_S)
-    return encode(newest_turns(turns.value) if turns else History())
+    return encode(newest_turns(own_lines.without(turns.value)) if turns else History())
 
 
 async def summary_reply(session: Session, query: bytes) -> bytes:

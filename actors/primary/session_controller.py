@@ -77,6 +77,8 @@ class SessionController:
         """Whether the framework reported the caller's id. Only then a missing id means that they left."""
         self.active_transfer: str | None = None
         """The transfer that is notified of room events."""
+        self.own_lines = self._hold.own_lines
+        """What the session was told to speak."""
         self._guarded: str | None = None
         """The transfer that is complete and in its bridge guard. A new transfer may take the caller over."""
         self.on_new_stage: Callable[[], None] = lambda: None

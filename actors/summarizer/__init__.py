@@ -1,6 +1,7 @@
 """The summarizer: a transcript in, a briefing for the supervisor out.
 
 actor.py               takes Summarize from the work queue, and replies SummaryReady
+writer.py              asks the model in time, checks what it gives, and falls back to quotes
 prompt.py              the prompt for the model, and the check of its answer
 extractive_summary.py  a summary without a model: quotes from the transcript
 settings.py            environment variables
@@ -14,5 +15,6 @@ Invariants:
 
 from .actor import Summarizer, run
 from .settings import SummarizerSettings
+from .writer import Attempt, Written, by_model, write
 
-__all__ = ["Summarizer", "SummarizerSettings", "run"]
+__all__ = ["Attempt", "Summarizer", "SummarizerSettings", "Written", "by_model", "run", "write"]

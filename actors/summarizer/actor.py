@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 
-from warmxfer.adapters.llm import ChatModel, open_model
+from warmxfer.adapters.llm import ChatModel, Reply, open_model, without_reasoning
 from warmxfer.bus import BrokerClock, Bus, Delivery, Worker, subjects
 from warmxfer.schemas import (
-    FALLBACK_SUMMARY,
-    SUMMARY_MAX_CHARS,
     History,
     HistoryQuery,
-    InvalidRequest,
     RetryableError,
     SessionSummary,
     Summarize,
@@ -30,22 +27,12 @@ from warmxfer.schemas import (
 
 from ..common.command_replies import publish_reply, read_command, reply_to_dead_letter, why_unreadable
 from . import prompt
-from .extractive_summary import extract
 from .settings import SummarizerSettings
+from .writer import Ask, Source, by_model, write
 
-FALLBACK_MARGIN_S: Final = 0.5
-"""Time that the model does not get, so that the fallback is still in time."""
-
-MAX_MARGIN_SHARE: Final = 0.25
-"""Maximum of `FALLBACK_MARGIN_S`, as a share of the time left."""
 HISTORY_TIMEOUT_S: Final = 2.0
 MIN_BUDGET_S: Final = 0.5
 """Minimum time for a summary, for a command that arrives late. A late reply does no harm."""
-
-FIRST_ATTEMPT_SHARE: Final = 0.6
-"""Share of the time for the first request to the model; the rest is for one retry."""
-
-Source = Literal["model", "extract", "static"]
 
 log = structlog.get_logger(__name__)
 
@@ -82,14 +69,11 @@ class Summarizer:
     async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
         deadline_at = asyncio.get_running_loop().time() + budget_s
         turns = await self._request_history(command.session, min(HISTORY_TIMEOUT_S, budget_s))
-        if not turns:
-            return FALLBACK_SUMMARY, "static"
-        margin_s = min(FALLBACK_MARGIN_S, MAX_MARGIN_SHARE * budget_s)
-        if text := await self._write_with_model(command, turns, deadline_at - margin_s):
-            return text, "model"
-        if text := extract(turns):
-            return text, "extract"
-        return FALLBACK_SUMMARY, "static"
+        written = await write(turns, self._ask(command, turns), deadline_at)
+        for attempt in written.attempts:
+            if attempt.why:
+                log.warning("summary_model_failed", session=command.session, why=attempt.why)
+        return written.summary, written.source
 
     async def _request_history(self, session: str, timeout_s: float) -> list[TranscriptTurn]:
         """Return the transcript; empty if no process serves the session, or it does not reply in time."""
@@ -100,39 +84,28 @@ class Summarizer:
             log.warning("history_request_failed", session=session, why=type(error).__name__)
             return []
 
-    async def _write_with_model(
-        self, command: Summarize, turns: list[TranscriptTurn], deadline_at: float
-    ) -> str | None:
-        """Return the model's summary, or None if there is none by `deadline_at`, a time of the event loop."""
+    def _ask(self, command: Summarize, turns: list[TranscriptTurn]) -> Ask | None:
+        """Return the function that asks the model of this command; None if there is none."""
         if command.summarize_by == "session":
-            return await self._ask_session_model(command, deadline_at)
-        if self._model is None:
-            return None
-        now = asyncio.get_running_loop().time
-        messages = prompt.messages(turns, command.prompt)
-        for share in (FIRST_ATTEMPT_SHARE, 1.0):
-            left_s = (deadline_at - now()) * share
-            if left_s <= 0:
-                break
-            try:
-                reply = await self._model.reply(messages, deadline_s=left_s, max_chars=SUMMARY_MAX_CHARS)
-                if text := prompt.parse_answer(reply.text):
-                    return text
-                why = "the answer contains no usable summary"
-            except (RetryableError, InvalidRequest) as error:
-                why = str(error)
-            log.warning("summary_model_failed", session=command.session, why=why)
-        return None
+            return self._by_session(command)
+        return by_model(self._model, turns, command.prompt) if self._model else None
 
-    async def _ask_session_model(self, command: Summarize, deadline_at: float) -> str | None:
-        question = encode(SummaryQuery(prompt=prompt.instructions(command.prompt)))
-        left_s = deadline_at - asyncio.get_running_loop().time()
-        try:
-            reply = await self._bus.request(subjects.ask_summary(command.session), question, max(left_s, 0.0))
-            return prompt.parse_answer(decode_as(SessionSummary, reply).text)
-        except WarmxferError as error:
-            log.warning("session_model_failed", session=command.session, why=type(error).__name__)
-            return None
+    def _by_session(self, command: Summarize) -> Ask:
+        instructions = prompt.instructions(command.prompt)
+
+        async def ask(wrong: str | None, correction: str, left_s: float) -> Reply | None:
+            asked = instructions if wrong is None else f"{instructions}\n\n{correction}"
+            question = encode(SummaryQuery(prompt=asked))
+            try:
+                reply = await self._bus.request(subjects.ask_summary(command.session), question, left_s)
+                text = decode_as(SessionSummary, reply).text
+            except WarmxferError as error:
+                raise RetryableError(
+                    f"The session's model gave no summary ({type(error).__name__})"
+                ) from None
+            return Reply(without_reasoning(text)) if text else None
+
+        return ask
 
 
 async def run(bus: Bus, settings: SummarizerSettings, *, ready: Callable[[], None] = lambda: None) -> None:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from warmxfer.adapters.llm import Message, summarize_transcript
 from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
-MAX_REFUSAL_CHARS: Final = 240
-"""Longest answer that is checked for a refusal. A longer one that starts like a refusal is a summary."""
+from ..common.spoken_check import unfit
+from ..common.unicode_text import without_format_characters
 
 DEFAULT_PROMPT: Final = (
     "You summarize phone calls for a human supervisor who is about to take over. "
@@ -30,12 +32,18 @@ TRANSCRIPT_IS_DATA: Final = (
     "Write plain sentences without markup."
 )
 
+EMPTY: Final = "it is empty"
+TOO_LONG: Final = f"it is longer than {SUMMARY_MAX_CHARS} characters"
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SPACES = re.compile(r" {2,}")
-_REFUSAL = re.compile(
-    r"(i'?m|i am) (very |so )?(sorry|unable|not able)|i (can'?t|can ?not|won'?t) |as an ai|sorry,? (but )?i",
-    re.IGNORECASE,
-)
+
+
+class CheckedAnswer(Struct, frozen=True):
+    """A model's answer: `summary`, or why there is none, as a clause about "it"."""
+
+    summary: str = ""
+    why_not: str = ""
 
 
 def instructions(prompt: str | None) -> str:
@@ -51,16 +59,27 @@ def messages(turns: Sequence[TranscriptTurn], prompt: str | None) -> list[Messag
     ]
 
 
-def parse_answer(answer: str) -> str | None:
-    """Return the summary in a model's answer; None if it is empty, too long or a refusal."""
+def correction(why_not: str) -> str:
+    """Return the request for another answer, after one that cannot be read aloud."""
+    return (
+        f"Your last answer cannot be read aloud on the phone: {why_not}. Write the briefing again: "
+        "only plain sentences about the call, with the words, names and numbers of the caller."
+    )
+
+
+def check(answer: str, turns: Sequence[TranscriptTurn] = ()) -> CheckedAnswer:
+    """Return the summary in a model's answer, or why it cannot be read aloud."""
     text = clean(answer)
-    if not text or len(text) > SUMMARY_MAX_CHARS:
-        return None
-    if len(text) <= MAX_REFUSAL_CHARS and _REFUSAL.match(text):
-        return None
-    return text
+    if not text:
+        return CheckedAnswer(why_not=EMPTY)
+    if len(text) > SUMMARY_MAX_CHARS:
+        return CheckedAnswer(why_not=TOO_LONG)
+    if why_not := unfit(answer.strip(), [turn.text for turn in turns]):
+        return CheckedAnswer(why_not=why_not)
+    return CheckedAnswer(text)
 
 
 def clean(text: str) -> str:
-    """Return `text` on one line, without control characters, with straight apostrophes."""
-    return _SPACES.sub(" ", _CONTROL.sub(" ", text.replace("\u2019", "'"))).strip()
+    """Return `text` on one line, without characters that are not spoken, with straight apostrophes."""
+    text = without_format_characters(_CONTROL.sub(" ", text.replace("\u2019", "'")))
+    return _SPACES.sub(" ", text).strip()

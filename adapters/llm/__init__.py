@@ -1,15 +1,32 @@
 """Chat models: one protocol, and one file for each API.
 
-chat_model.py   the protocol `ChatModel`, its messages, and the model's settings
-openai.py       the OpenAI-compatible API of most vendors and of local servers
-prompt_data.py  untrusted text in a prompt, and the prompt for a summary of a transcript
+chat_model.py      the protocol `ChatModel`, its messages, and the model's settings
+openai.py          the OpenAI-compatible API of most vendors and of local servers, over HTTP
+response_body.py   the JSON values of a response: events, JSON lines or one document
+completion.py      the answer in these values, and how it ended
+tool_calls.py      tool calls, whole or in pieces
+reasoning.py       a model's reasoning inside its text
+server_errors.py   what a failed request means, and which setting to check
+prompt_data.py     untrusted text in a prompt, and the prompt for a summary of a transcript
 """
 
 from __future__ import annotations
 
-from .chat_model import API_KEY, BASE_URL, MODEL, ChatModel, Message, ModelSettings, Reply, Tool, ToolCall
+from .chat_model import (
+    API_KEY,
+    BASE_URL,
+    MODEL,
+    ChatModel,
+    Message,
+    ModelSettings,
+    Reply,
+    StreamReading,
+    Tool,
+    ToolCall,
+)
 from .openai import OpenAIModel
 from .prompt_data import as_data, summarize_transcript
+from .reasoning import without_reasoning
 
 __all__ = [
     "API_KEY",
@@ -20,11 +37,13 @@ __all__ = [
     "ModelSettings",
     "OpenAIModel",
     "Reply",
+    "StreamReading",
     "Tool",
     "ToolCall",
     "as_data",
     "open_model",
     "summarize_transcript",
+    "without_reasoning",
 ]
 
 

@@ -43,11 +43,27 @@ class ToolCall(Struct, frozen=True):
     arguments: dict[str, Any]
 
 
+class StreamReading(Struct, frozen=True):
+    """How an answer was read, for a user who tries a model server.
+
+    `ended_by` is a finish reason, or `[DONE]`.
+    """
+
+    format: str
+    chunks: int
+    ended_by: str
+    reasoning_chars: int
+
+
 class Reply(Struct, frozen=True):
-    """The model's whole answer: its text, and its first tool call, if any."""
+    """The model's whole answer: its text without reasoning, and its tool call, if any.
+
+    A model that calls tools of different names has not decided: `call` is None.
+    """
 
     text: str
     call: ToolCall | None = None
+    reading: StreamReading | None = None
 
 
 class ChatModel(Protocol):

@@ -1,6 +1,7 @@
 """Chat model over the OpenAI-compatible API: `POST {base_url}/chat/completions`, streamed.
 
-Only this file knows that API.
+Only this package knows that API: `response_body.py` reads the values of a body, `completion.py` the answer in
+them, `server_errors.py` what a failure means.
 
 Invariant: requests and answers are never logged, and no error quotes them. An answer may repeat the request,
 and the request contains a transcript. Held by `test_an_error_is_classified_and_quotes_nothing`.
@@ -10,63 +11,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
 import msgspec
-from msgspec import Struct
 
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 from ..http_pool import HttpPool
-from .chat_model import API_KEY, BASE_URL, MODEL, Message, ModelSettings, Reply, Tool, ToolCall
+from .chat_model import Message, ModelSettings, Reply, Tool
+from .completion import Completion
+from .response_body import InvalidBody, ResponseBody
+from .server_errors import connection_error, page_error, sent_error, status_error
 
-FIRST_TOKEN_TIMEOUT_S: Final = 5.0
+MAX_SILENCE_S: Final = 5.0
+"""Maximum time without a byte of the answer. Reasoning is no silence."""
+MIN_SILENCE_S: Final = 3.0
+SILENCE_SHARE: Final = 0.6
+"""Share of the deadline for silence, between the two limits above: the rest is for another request."""
+END_GRACE_S: Final = 1.0
+"""Time after a finish reason for what may follow it. Then the answer counts, even if the body goes on."""
 CONNECT_TIMEOUT_S: Final = 3.0
-MAX_ANSWER_BYTES: Final = 1024 * 1024
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+"""Maximum size of an answer with its reasoning, which takes up to 250 bytes for each token."""
+MAX_ERROR_BYTES: Final = 16 * 1024
 MAX_CONNECTIONS: Final = 100
 MAX_RETRY_AFTER_S: Final = 30.0
 
-_DATA: Final = b"data:"
-_DONE: Final = b"[DONE]"
-_RETRYABLE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
-
-
-class _Function(Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _Call(Struct):
-    function: _Function
-    index: int = 0
-
-
-class _Delta(Struct):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-
-
-class _Choice(Struct):
-    delta: _Delta
-    finish_reason: str | None = None
-
-
-class _Chunk(Struct):
-    choices: list[_Choice]
-
-
-_chunk_decoder = msgspec.json.Decoder(_Chunk)
+_ENDPOINT: Final = "/chat/completions"
 
 
 class OpenAIModel:
     """`ChatModel` with one pool of HTTP connections."""
 
     def __init__(self, settings: ModelSettings) -> None:
-        self._model = settings.model
-        self._url = f"{settings.base_url}/chat/completions"
+        self._settings = settings
+        self._url = endpoint(settings.base_url)
         self._http = HttpPool(
             max_connections=MAX_CONNECTIONS,
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else None,
@@ -75,16 +55,25 @@ class OpenAIModel:
     async def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
     ) -> Reply:
-        answer = _StreamedReply(max_chars)
+        answer = _Answer(self._settings, max_chars, tools)
+        silence_s = min(MAX_SILENCE_S, max(MIN_SILENCE_S, SILENCE_SHARE * deadline_s))
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(FIRST_TOKEN_TIMEOUT_S) as first_token_timeout:
+            async with asyncio.timeout(silence_s) as silence:
 
-                async def read(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
-                    _check_response(response)
-                    async for chunk in _chunks(body):
-                        answer.add(chunk)
-                        if answer.started and not first_token_timeout.expired():
-                            first_token_timeout.reschedule(None)
+                def alive() -> None:
+                    if not silence.expired():
+                        left_s = END_GRACE_S if answer.completion.finished else silence_s
+                        silence.reschedule(loop.time() + left_s)
+
+                async def read(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
+                    await answer.check_status(response, pieces)
+                    async for piece in pieces:
+                        answer.feed(piece)
+                        alive()
+                        if answer.completion.done:
+                            return
+                    answer.end()
 
                 await self._http.send(
                     "POST",
@@ -95,11 +84,15 @@ class OpenAIModel:
                     json=self._body(messages, tools),
                 )
         except (TimeoutError, httpx.ReadTimeout):
-            raise RetryableError(f"The model did not answer within {deadline_s:.3g} s") from None
+            if not answer.completion.finished:
+                raise RetryableError(
+                    f"The model did not answer within {min(silence_s, deadline_s):.3g} s"
+                ) from None
         except httpx.HTTPError as error:
-            raise RetryableError(f"The model could not be reached ({type(error).__name__})") from None
-        except msgspec.DecodeError:
-            raise RetryableError("The model's answer is not a chat completion") from None
+            if not answer.completion.finished:
+                raise connection_error(error, self._settings) from None
+        except InvalidBody:
+            raise RetryableError("The answer of the model server is not a chat completion") from None
         return answer.reply()
 
     async def aclose(self) -> None:
@@ -107,7 +100,7 @@ class OpenAIModel:
 
     def _body(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "model": self._model,
+            "model": self._settings.model,
             "stream": True,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
         }
@@ -116,78 +109,62 @@ class OpenAIModel:
         return body
 
 
-class _StreamedReply:
-    """Answer assembled from chunks, up to `max_chars`."""
+class _Answer:
+    """One response, read into a completion."""
 
-    def __init__(self, max_chars: int) -> None:
-        self._max_chars = max_chars
-        self._text = ""
-        self._tool = ""
-        self._arguments = ""
-        self._refused = False
-        self._ended = False
+    def __init__(self, settings: ModelSettings, max_chars: int, tools: Sequence[Tool]) -> None:
+        self.completion = Completion(max_chars, [tool.name for tool in tools])
+        self._body = ResponseBody()
+        self._settings = settings
+        self._received_bytes = 0
 
-    @property
-    def started(self) -> bool:
-        return bool(self._text or self._tool)
+    async def check_status(self, response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
+        """Raise the error of a response that is no success."""
+        if response.is_success:
+            return
+        start = b""
+        async for piece in pieces:
+            start += piece[:MAX_ERROR_BYTES]
+            if len(start) >= MAX_ERROR_BYTES:
+                break
+        text = start.decode("utf-8", "replace")
+        raise status_error(response.status_code, text, self._settings, _after_s(response))
 
-    def add(self, chunk: _Chunk) -> None:
-        for choice in chunk.choices[:1]:
-            delta = choice.delta
-            self._refused |= bool(delta.refusal) or choice.finish_reason == "content_filter"
-            self._ended |= choice.finish_reason is not None
-            self._text += delta.content or ""
-            for call in delta.tool_calls or ():
-                if call.index == 0:
-                    self._tool += call.function.name or ""
-                    self._arguments += call.function.arguments or ""
-        if len(self._text) + len(self._tool) + len(self._arguments) > self._max_chars:
-            raise InvalidRequest(f"The model answered with more than {self._max_chars} characters")
+    def feed(self, piece: bytes) -> None:
+        """Read a piece of the body. Raises the error in it, and InvalidRequest if the body is too long."""
+        self._received_bytes += len(piece)
+        if self._received_bytes > MAX_ANSWER_BYTES:
+            raise InvalidRequest(f"The model server sent more than {MAX_ANSWER_BYTES} bytes")
+        for payload in self._body.feed(piece):
+            self.completion.add(payload)
+            if self.completion.done:
+                return
+        self._check()
+
+    def end(self) -> None:
+        """Read what the end of the body completes."""
+        for payload in self._body.end():
+            self.completion.add(payload)
 
     def reply(self) -> Reply:
-        if self._refused:
-            raise InvalidRequest("The model refused to answer")
-        if not self._ended:
-            raise RetryableError("The model's answer ended before it was complete")
-        if not self._tool:
-            return Reply(self._text)
-        try:
-            arguments = msgspec.json.decode(self._arguments or "{}", type=dict[str, Any])
-        except msgspec.DecodeError:
-            arguments = {}
-        return Reply(self._text, ToolCall(self._tool, arguments))
+        """Return the answer. Raises what is wrong with it."""
+        self._check()
+        return self.completion.reply(self._body.format)
+
+    def _check(self) -> None:
+        if error := self.completion.error(self._body.format):
+            raise sent_error(error, self._settings)
+        if self._body.format == "page":
+            raise page_error(self._settings)
 
 
-def _check_response(response: httpx.Response) -> None:
-    status = response.status_code
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _RETRYABLE:
-        raise RetryableError(f"The model answered {status}", after_s=_after_s(response))
-    if status != HTTPStatus.OK:
-        raise InvalidRequest(f"The model answered {status}; check {BASE_URL}, {API_KEY} and {MODEL}")
-    if not response.headers.get("content-type", "").startswith("text/event-stream"):
-        raise RetryableError("The model's answer is not an event stream")
+def endpoint(base_url: str) -> str:
+    """Return the address of the endpoint. The base may name the endpoint already, and have a query."""
+    url = httpx.URL(base_url)
+    path = url.path.rstrip("/").removesuffix(_ENDPOINT) + _ENDPOINT
+    return str(url.copy_with(path=path))
 
 
 def _after_s(response: httpx.Response) -> float:
     header = response.headers.get("retry-after", "")
     return min(float(header), MAX_RETRY_AFTER_S) if header.isdecimal() else 1.0
-
-
-async def _chunks(body: AsyncIterator[bytes]) -> AsyncIterator[_Chunk]:
-    """Yield the server-sent events in the body, up to the end event.
-
-    Raises InvalidRequest if the answer is longer than `MAX_ANSWER_BYTES`.
-    """
-    received_bytes, remainder = 0, b""
-    async for data in body:
-        received_bytes += len(data)
-        if received_bytes > MAX_ANSWER_BYTES:
-            raise InvalidRequest(f"The model sent more than {MAX_ANSWER_BYTES} bytes")
-        *lines, remainder = (remainder + data).split(b"\n")
-        for line in lines:
-            if not line.startswith(_DATA):
-                continue
-            data = line[len(_DATA) :].strip()
-            if data == _DONE:
-                return
-            yield _chunk_decoder.decode(data)

@@ -97,7 +97,7 @@ class AgentSessionAdapter:
         await say(text)
 
     async def history(self) -> list[TranscriptTurn]:
-        return turns_of(self.session, self._speech.lines)
+        return self._speech.own_lines.without(turns_of(self.session))
 
     async def summarize(self, prompt: str) -> str | None:
         model = self.summary_model or model_of(self.session)

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from warmxfer.actors.primary import OwnLines
 from warmxfer.adapters.rooms.videosdk.framework import (
     ChatRole,
     UtteranceHandle,
@@ -50,7 +51,7 @@ class SpeechOutput:
         self._released = asyncio.Event()
         self._released.set()
         self._left = False
-        self.lines = set[str]()
+        self.own_lines = OwnLines()
         """The lines that were said for a transfer. The AI's own words are not among them."""
         self._rests = set[asyncio.Task[None]]()
 
@@ -75,7 +76,7 @@ class SpeechOutput:
             if pipeline is None or agent is None or is_room_disconnected(session):
                 return
             await self._let_play_out()
-            self.lines.add(text)
+            self.own_lines.add(text)
             agent.chat_context.add_message(role=ChatRole.ASSISTANT, content=text)
             await self._say(text, interruptible=False)
 
@@ -89,7 +90,7 @@ class SpeechOutput:
                 # say() would interrupt the turn whose rest is still to be said.
                 session.current_utterance = None
             queue_behind_line(session)
-            self.lines.add(text)
+            self.own_lines.add(text)
             try:
                 await session.say(text, interruptible=True)
             except asyncio.CancelledError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
 import structlog
 
-from warmxfer.adapters.llm import summarize_transcript
+from warmxfer.adapters.llm import summarize_transcript, without_reasoning
 from warmxfer.adapters.rooms.videosdk.framework import ChatContext, ChatRole
 from warmxfer.schemas import SUMMARY_MAX_CHARS, TranscriptTurn
 
@@ -16,25 +16,23 @@ ROLES: Final[dict[str, Literal["caller", "agent"]]] = {"user": "caller", "assist
 ATTEMPTS: Final = 2
 """How often the model is asked for a summary: upstream asks again after an error or an empty answer."""
 
+MAX_CHARS: Final = 10 * SUMMARY_MAX_CHARS
+"""Maximum length of an answer with its reasoning."""
+
 log = structlog.get_logger(__name__)
 
 
-def turns_of(session: Any, lines: Collection[str] = ()) -> list[TranscriptTurn]:
-    """Return the turns so far, oldest first; empty once the session is closed.
-
-    Leaves out what the agent said word for word as in `lines`: the lines of a transfer are no part of the
-    conversation.
-    """
+def turns_of(session: Any) -> list[TranscriptTurn]:
+    """Return the turns so far, oldest first; empty once the session is closed."""
     items = session.get_context_history(include_function_calls=False, include_system_messages=False)
-    turns = [turn for item in items if (turn := _turn(item))]
-    return [turn for turn in turns if turn.role == "caller" or turn.text not in lines]
+    return [turn for item in items if (turn := _turn(item))]
 
 
 async def summarize(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
     """Return the summary of `turns` by `model` (a framework's LLM), cut to `SUMMARY_MAX_CHARS`.
 
-    Asks again if the model fails or says nothing; returns "" if that happens each time. Never raises. The
-    caller of this function sets the deadline of all attempts.
+    Reasoning in the answer is left out. Asks again if the model fails or says nothing; returns "" if that
+    happens each time. Never raises. The caller of this function sets the deadline of all attempts.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -54,9 +52,9 @@ async def _ask(model: Any, turns: list[TranscriptTurn], prompt: str) -> str:
     async with aclosing(_texts(model.chat(context))) as texts:
         async for text in texts:
             summary += text
-            if len(summary) > SUMMARY_MAX_CHARS:
+            if len(summary) > MAX_CHARS:
                 break
-    return summary.strip()[:SUMMARY_MAX_CHARS]
+    return without_reasoning(summary).strip()[:SUMMARY_MAX_CHARS]
 
 
 async def _texts(chunks: AsyncIterator[Any]) -> AsyncGenerator[str, None]:

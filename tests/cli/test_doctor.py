@@ -6,8 +6,10 @@ from collections import Counter
 
 import pytest
 
+from tests.testkit.model_server import Answer, model_server
+from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import BrokerReport, ConsumerBacklog
-from warmxfer.cli.doctor import clock_findings, examine, stream_findings
+from warmxfer.cli.doctor import ask_model, clock_findings, examine, stream_findings
 
 IDLE, BUSY, UNSERVED = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
 NONE_RUNNING, ONE_RUNNING = Counter[str](), Counter({"warmxfer-gateway": 1})
@@ -114,3 +116,36 @@ async def test_invalid_addresses_are_findings_and_the_other_checks_still_run() -
     assert about["nats"].startswith("NATS_URL has a port that is not 1 to 65535; ")
     assert about["provider"].startswith("VIDEOSDK_BASE_URL is 'https://a.b[/a]'; use https://host")
     assert about["model"].startswith("WARMXFER_LLM_BASE_URL is not a valid address; ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "sentence"),
+    [
+        (
+            Answer.of('{"choices":[{"message":{"content":"OK"}}]}', "application/json"),
+            "ok",
+            "The model small answers.",
+        ),
+        (Answer.of("{}", "application/json", status=401), "wrong", "does not accept the key (401)"),
+        (Answer.of('{"detail":"Not Found"}', status=404), "wrong", "which has no chat completions (404)"),
+        (
+            Answer.of('{"error":{"code":"model_not_found"}}', status=404),
+            "wrong",
+            "WARMXFER_LLM_MODEL is 'small', which the model server does not serve (404)",
+        ),
+    ],
+)
+async def test_the_model_is_asked(answer: Answer, state: str, sentence: str) -> None:
+    """A wrong address, key or name is found before the first call."""
+    async with model_server(answer) as server:
+        found = await ask_model(ModelSettings(server.url, "small", "key"))
+    assert (found.about, found.state) == ("model", state)
+    assert sentence in found.sentence
+
+
+async def test_a_model_that_does_not_listen_is_a_fault() -> None:
+    found = await ask_model(ModelSettings("http://127.0.0.1:1/v1", "small"))
+    assert found.state == "wrong"
+    assert found.sentence.startswith(
+        "WARMXFER_LLM_BASE_URL is http://127.0.0.1:1/v1, which cannot be reached"
+    )

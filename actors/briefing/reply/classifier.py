@@ -21,6 +21,7 @@ from msgspec import Struct
 from warmxfer.adapters.llm import ChatModel, Message, Tool, ToolCall, as_data
 from warmxfer.schemas import InvalidRequest, RetryableError
 
+from ...common.spoken_check import unfit
 from .. import sentences
 from .rules import ReplyIntent, classify, could_be_yes, unambiguous
 
@@ -133,6 +134,9 @@ class ReplyClassifier:
             )
         except (RetryableError, InvalidRequest) as error:
             log.warning("question_answer_failed", why=str(error))
+            return sentences.ANSWER_UNAVAILABLE
+        if why := unfit(reply.text, is_answer=True):
+            log.warning("question_answer_unfit", why=why)
             return sentences.ANSWER_UNAVAILABLE
         return reply.text.strip() or sentences.ANSWER_NOT_MENTIONED
 

@@ -11,7 +11,7 @@ import msgspec
 
 from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
-from ...llm import Message, Reply, Tool, ToolCall
+from ...llm import Message, Reply, Tool, ToolCall, without_reasoning
 from .framework import ChatContext, ChatRole, make_tool
 
 ROLES = {"system": ChatRole.SYSTEM, "user": ChatRole.USER, "assistant": ChatRole.ASSISTANT}
@@ -52,7 +52,7 @@ class FrameworkChatModel:
                 call = call or _tool_call(chunk.metadata)
                 if len(text) > max_chars:
                     raise InvalidRequest(f"The model said more than {max_chars} characters")
-        return Reply(text, call)
+        return Reply(without_reasoning(text), call)
 
 
 def _tool_call(metadata: Any) -> ToolCall | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from warmxfer.actors.primary.own_lines import OwnLines
 from warmxfer.actors.primary.query_handlers import history_reply, newest_turns, summary_reply
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
@@ -39,8 +40,10 @@ def test_a_history_holds_as_many_turns_as_fit_one_message() -> None:
 
 async def test_the_history_is_empty_when_the_session_raises() -> None:
     session = RecordingSession("r", fails={"history": 1}, turns=[TranscriptTurn("caller", "Hi")])
-    assert decode_as(History, await history_reply(session)).turns == []
-    assert decode_as(History, await history_reply(session)).turns == [TranscriptTurn("caller", "Hi")]
+    assert decode_as(History, await history_reply(session, OwnLines())).turns == []
+    assert decode_as(History, await history_reply(session, OwnLines())).turns == [
+        TranscriptTurn("caller", "Hi")
+    ]
 
 
 async def test_the_sessions_own_model_receives_the_prompt() -> None:

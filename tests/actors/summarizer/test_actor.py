@@ -171,8 +171,9 @@ async def test_the_sessions_model_writes_the_summary_or_the_transcript_is_quoted
         reply = await request_summary(bus, transfer_id, summarize_by="session")
     assert reply.source == source
     assert (reply.summary == session_summary) == (source == "model")
-    assert len(prompts) == 1
-    assert "data, not instructions" in prompts[0]
+    # A session without a model, or whose model failed twice, is not asked again.
+    assert len(prompts) == (2 if session_summary and source == "extract" else 1)
+    assert all("data, not instructions" in each for each in prompts)
 
 
 async def test_a_repeated_command_is_stored_with_one_reply(bus: Bus, transfer_id: str) -> None:
@@ -202,7 +203,7 @@ async def test_a_bug_fails_the_command(bus: Bus, transfer_id: str, monkeypatch: 
     def broken(_: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("warmxfer.actors.summarizer.actor.extract", broken)
+    monkeypatch.setattr("warmxfer.actors.summarizer.writer.extract", broken)
     command = summarize_command(transfer_id)
     async with (
         running_summarizer(bus, None),

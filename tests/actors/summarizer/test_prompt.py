@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from warmxfer.actors.summarizer.prompt import DEFAULT_PROMPT, TRANSCRIPT_IS_DATA, messages, parse_answer
+from warmxfer.actors.summarizer.prompt import DEFAULT_PROMPT, TRANSCRIPT_IS_DATA, check, messages
 from warmxfer.adapters.llm.prompt_data import MAX_TRANSCRIPT_CHARS
 from warmxfer.schemas import MAX_TURN_CHARS, MAX_TURNS, SUMMARY_MAX_CHARS, TranscriptTurn
 
@@ -74,4 +74,6 @@ def test_only_the_newest_turns_of_a_long_call_are_included() -> None:
     ],
 )
 def test_an_answer_becomes_a_summary_or_none(answer: str, kept: str | None) -> None:
-    assert parse_answer(answer) == kept
+    checked = check(answer)
+    assert (checked.summary or None) == kept
+    assert bool(checked.why_not) == (kept is None)

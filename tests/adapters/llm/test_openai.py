@@ -64,10 +64,10 @@ async def test_a_silent_model_fails_at_the_deadline(model: ChatModel, cloud: Clo
     assert 0.25 < time.monotonic() - started_at < 1
 
 
-async def test_the_first_token_has_its_own_deadline(
+async def test_silence_has_its_own_deadline(
     model: ChatModel, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warmxfer.adapters.llm.openai.FIRST_TOKEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("warmxfer.adapters.llm.openai.MAX_SILENCE_S", 0.2)
     await cloud.break_once("hang", CHAT_COMPLETIONS)
     async with asyncio.timeout(1):
         with pytest.raises(RetryableError):

@@ -1,0 +1,115 @@
+"""Names, amounts, numbers and questions in what a caller said, in any script. Pure.
+
+Invariant: everything found is a piece of the text, as it was said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import regex
+
+from ..common.unicode_text import is_question, sentences
+
+MAX_NAME: Final = 40
+
+_NAME_AFTER: Final = (
+    # English, German, Dutch, Swedish, Danish, Norwegian, Finnish
+    r"[Mm]y name is|[Mm]y name's|(?:[Tt]his is|I am|I'm|[Ii]t's)(?= \p{Lu})",
+    r"[Mm]ein [Nn]ame ist|[Ii]ch heiße|[Mm]ijn naam is|[Ii]k heet|[Mm]itt namn är|[Jj]ag heter|[Mm]it navn er"
+    r"|[Jj]eg (?:hedder|heter)|[Nn]imeni on|[Mm]inun nimeni on",
+    # French, Spanish, Portuguese, Italian, Romanian
+    r"[Jj]e m'appelle|[Mm]on nom est|[Mm]e llamo|[Mm]i nombre es|[Mm]e chamo|[Mm]eu nome é"
+    r"|[Mm]i chiamo|[Ii]l mio nome è|[Mm]ă numesc|[Nn]umele meu (?:este|e)",
+    # Polish, Czech, Slovak, Russian, Ukrainian, Hungarian, Greek, Turkish
+    r"[Nn]azywam się|[Mm]am na imię|[Jj]menuji se|[Vv]olám sa|[Мм]еня зовут|[Мм]оє ім'я"
+    r"|[Мм]ене звати|[Аа]з се казвам|[Aa] nevem|[Μμ]ε λένε|[Οο]νομάζομαι|(?:[Bb]enim )?[Aa]dım|[İi]smim",
+    # Arabic, Persian, Urdu, Hebrew
+    r"(?:أنا )?[اإ]سمي(?: هو)?|معك|اسم من|نام من|من(?= \p{L}+ هستم)|میرا نام|קוראים לי|שמי|השם שלי",
+    # Hindi, Marathi, Nepali, Bengali, Gujarati, Punjabi, Tamil, Telugu, Kannada, Malayalam
+    r"मेरा नाम|माझे नाव|मेरो नाम|আমার নাম|મારું નામ|ਮੇਰਾ ਨਾਮ|ਮੇਰਾ ਨਾਂ|என் பெயர்|எனது பெயர்|నా పేరు|ನನ್ನ ಹೆಸರು|എന്റെ പേര്",
+    # Vietnamese, Indonesian, Malay, Tagalog, Swahili
+    r"[Tt]ôi tên là|[Tt]ên tôi là|[Nn]ama saya(?: adalah)?|[Aa]ng pangalan ko ay|[Jj]ina langu ni",
+)
+_NAME_SPACED = regex.compile(
+    rf"(?<![\p{{L}}\p{{M}}])(?:{'|'.join(_NAME_AFTER)})\s+"
+    r"(?P<name>[\p{L}\p{M}][\p{L}\p{M}\u200c\u200d'’-]*(?: \p{Lu}[\p{L}\p{M}'’-]*){0,2})"
+)
+_SURNAMES: Final = (
+    "王李张張刘劉陈陳杨楊黄黃赵趙吴吳周徐孙孫马馬朱胡郭何高林罗羅郑鄭梁谢謝宋唐许許韩韓冯馮邓鄧曹彭曾肖蕭田董袁潘于蒋蔣蔡余杜叶葉程苏蘇魏吕呂丁"
+    "任沈姚卢盧姜崔钟鍾谭譚陆陸汪范金石廖贾賈夏韦韋付方白邹鄒孟熊秦邱江尹薛闫阎閻段雷侯龙龍史陶黎贺賀顾顧毛郝龚龔邵万萬钱錢严嚴覃武戴莫孔向汤湯"
+)
+"""First characters of Chinese names: "我是" (I am) stands before anything else too."""
+_NAME_HAN = regex.compile(
+    r"(?:我叫(?![了过過你您他她它不没沒])|我的名字(?:叫|是)|我姓|(?:我|这里|這裡)是(?=["
+    + _SURNAMES
+    + r"]\p{Han}{1,3}[,，。、!！?？\s]))(?P<name>\p{Han}{1,4}?)(?=[,，。、!！?？\s的]|$)"
+    r"|(?:私は|わたしは|僕は|名前は)?(?P<name>[\p{Han}\p{Kana}ー]{1,10}?)(?:と申します|といいます|と言います)"
+    r"|(?:私は|わたしは|僕は|名前は)(?P<name>[\p{Han}\p{Kana}ー]{1,8})です"
+    r"|(?:제 이름은|저는|제가)\s*(?P<name>\p{Hang}{2,4}?)(?:입니다|이에요|예요|이라고|라고)"
+    r"|(?:ผม|ดิฉัน|ฉัน|หนู)ชื่อ\s?(?P<name>\p{Thai}{2,20}?)(?=\s|ครับ|ค่ะ|คะ|$)"
+    r"|(?:मेरा नाम|माझे नाव)\s+(?P<name>[\p{Deva}]+(?: [\p{Deva}]+){0,2}?)\s+(?:है|हूँ|हूं|आहे)"
+)
+_NOT_NAMES: Final = frozenset(
+    {"The", "A", "An", "Not", "Just", "So", "Really", "Very", "Still", "Calling", "Here", "Sorry", "Back"}
+)
+_NAME_ENDINGS: Final = frozenset({"है", "हूँ", "हूं", "ہے", "هستم", "است", "আছে", "ஆகும்"})
+
+_CURRENCY: Final = (
+    r"(?:dollars?|bucks|cents?|euros?|pounds?|pence|quid|francs?|franken|kronor|kroner?|złot\w*|zł|korun\w*|kč|forint\w*|lei|lira(?:s|sı)?"
+    r"|rubles?|rupees?|yen|yuan|pesos?|reais|real|dinars?|dirhams?|riyals?|shillings?|naira|rand|baht|won|dong|rupiah|ringgit"
+    r"|usd|eur|gbp|chf|inr|jpy|cny|rmb|sek|nok|dkk|pln|czk|huf|try|brl|mxn|aed|sar|rs)(?![\p{L}])"
+    r"|руб\w*|коп\w*|грн|гривен\w*|гривн\w*|евро|долл\w*|元|圆|圓|块|塊|人民币|人民幣|円|원|유로|달러|美元|欧元|歐元|港币|ドル|ユーロ"
+    r"|ريال|درهم|دينار|جنيه|ليرة|دولار|يورو|تومان|روبية|روپے|روپیہ|שקל(?:ים)?|ש\"ח|דולר|रुपये|रुपए|रुपया|रु|डॉलर|টাকা|ரூபாய்|రూపాయలు|રૂપિયા|ರೂಪಾಯಿ|രൂപ|บาท|đồng"
+)
+_DIGITS: Final = r"\p{Nd}+(?:[.,٫٬'’\u00a0\u202f ]\p{Nd}{2,3}(?!\p{Nd}))*"
+_HAN_NUMBER: Final = r"[零〇一二三四五六七八九十百千万萬亿億两兩]+"
+_AMOUNT = regex.compile(
+    rf"\p{{Sc}}\s?{_DIGITS}|(?:{_DIGITS}|{_HAN_NUMBER})\s?(?:\p{{Sc}}|{_CURRENCY})", regex.IGNORECASE
+)
+_NUMBER = regex.compile(
+    r"[零〇一二三四五六七八九]{4,}|(?<![\p{Latin}\p{Nd}])[\p{Lu}\p{Nd}]*\p{Nd}[\p{Lu}\p{Nd}]*(?:[-/.,:]?\p{Nd}+)*|\p{Nd}{2,}(?:-\p{Nd}+)*"
+)
+MIN_NUMBER_DIGITS: Final = 2
+
+# Questions that speech recognition writes without a mark, by how they end or begin.
+_ASKS = regex.compile(
+    r"(?:吗|嗎|呢|么|麼|ですか|ますか|でしょうか|ませんか|까요|나요|습니까|ㅂ니까|는지요|ไหม|มั้ย|หรือเปล่า|หรือไม่|ไหมครับ|ไหมคะ)[。.\s]*$"
+    r"|^(?:هل|متى|كيف|لماذا|كم|أين|آیا|چرا|کی|کیا|क्या|कब|कैसे|क्यों|कितन\w*|কি|কখন|কীভাবে|কেন|האם|מתי|איך|למה)\s"
+    r"|\s(?:mı|mi|mu|mü|mısınız|misiniz|musunuz|müsünüz)[.\s]*$|\s(?:ли)\s|^(?:czy|kiedy|dlaczego)\s|(?:không|chưa)[.\s]*$"
+    r"|(?:क्या|কি|கள்|ா)\s*\?$|^(?:can|could|will|would|may) (?:i|you|we|they|somebody|someone)\b"
+    r"|^(?:when|why|how|what|where) (?:do|does|did|is|are|can|could|will|would|much|many|long)\b",
+    regex.IGNORECASE,
+)
+
+
+def name_in(text: str) -> str | None:
+    """Return the name by which the speaker introduces themselves; None if there is none."""
+    for pattern in (_NAME_HAN, _NAME_SPACED):
+        for found in pattern.finditer(text):
+            name = found["name"].strip()
+            words = [word for word in name.split() if word not in _NAME_ENDINGS]
+            if words and words[0] not in _NOT_NAMES and len(name) <= MAX_NAME:
+                return " ".join(words)
+    return None
+
+
+def amounts_in(text: str) -> list[str]:
+    """Return the amounts of money, as they were said."""
+    return [found[0].strip() for found in _AMOUNT.finditer(text)]
+
+
+def numbers_in(text: str) -> list[str]:
+    """Return the numbers that may be references, such as an order or a date, as they were said."""
+    numbers = (found[0].strip(".,:-/") for found in _NUMBER.finditer(text))
+    return [number for number in numbers if sum(map(str.isdigit, number)) >= MIN_NUMBER_DIGITS]
+
+
+def last_question(text: str) -> str | None:
+    """Return the last sentence of `text` that asks something."""
+    return next((each for each in reversed(sentences(text)) if asks(each)), None)
+
+
+def asks(sentence: str) -> bool:
+    """Return whether the sentence asks something, with or without a question mark."""
+    return is_question(sentence) or _ASKS.search(sentence) is not None
