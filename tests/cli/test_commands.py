@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from tests.golden.newer import newer_path
 from warmxfer.actors.coordinator import CoordinatorSettings
@@ -61,10 +62,16 @@ def test_version_is_the_packages_version(in_process: InProcess) -> None:
 
 
 def test_every_command_takes_json() -> None:
+    """The commands of a group, as `try summary`, too."""
     cli = typer.main.get_command(app)
-    assert isinstance(cli, typer.core.TyperGroup)
+    assert isinstance(cli, TyperGroup)
+    groups = [each for each in cli.commands.values() if isinstance(each, TyperGroup)]
+    commands = {name: each for group in (cli, *groups) for name, each in group.commands.items()}
+    assert {"try", "summary", "show"} <= set(commands)
     without_json = [
-        name for name, each in cli.commands.items() if all("--json" not in o.opts for o in each.params)
+        name
+        for name, each in commands.items()
+        if each not in groups and all("--json" not in o.opts for o in each.params)
     ]
     assert without_json == []
 
