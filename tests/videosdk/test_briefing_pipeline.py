@@ -11,7 +11,7 @@ from videosdk.agents import Pipeline
 from videosdk.agents.job import _set_current_job_context
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError
 
-from warmxfer.bus import Bus
+from warmxfer.bus import Bus, subjects
 from warmxfer.integrations.videosdk import briefing_pipeline, install, prebuilt_pipeline
 
 from .offline import OfflineRealtimeModel, OfflineSTT, OfflineTTS, ScriptedLLM
@@ -52,7 +52,8 @@ async def refusal(call: Any, bus: Bus, config: WarmTransferConfig, **parts: Any)
     install(live.session, bus.settings.url, brief_by="session")
     with pytest.raises(WarmTransferError) as refused:
         await live.session.warm_transfer(config)
-    assert await bus.history("warmxfer.>", 10) == []
+    for stream in subjects.STREAMS:
+        assert await bus.history(">", 10, stream=stream) == []
     return str(refused.value)
 
 
