@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .options import Json, TransferId, Url
 from .output import console, plain, print_json, run_command
+from .show import stored_log
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,14 +48,9 @@ def report(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 async def _report(id: str, url: str | None) -> TransferReport:
     from warmxfer.actors.coordinator.report import report as report_of
-    from warmxfer.client import Client, NoSuchTransfer, NotStarted
     from warmxfer.schemas import InvalidRequest
 
-    async with Client.connect(url) as client:
-        stored = await client.log(id)
-        if not stored:
-            raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
-    records = _readable(stored)
+    records = _readable(await stored_log(id, url))
     if not records:
         sentence = f"id is {id!r}, and no record of it can be read; use the version that wrote it"
         raise InvalidRequest(sentence, field="id")

@@ -24,7 +24,7 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
     One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
     """
-    stored = run_command(lambda: _records(id, url))
+    stored = run_command(lambda: stored_log(id, url))
     from warmxfer.actors.coordinator.state_machine import plain_record
 
     records = [plain_record(each.data) for each in stored]
@@ -39,7 +39,8 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
         _print(id, next((record for record in reversed(records) if record), {}), lines)
 
 
-async def _records(id: str, url: str | None) -> list[Stored]:
+async def stored_log(id: str, url: str | None) -> list[Stored]:
+    """Return the stored log of a transfer. Raises `NoSuchTransfer`, and `NotStarted` if it has none yet."""
     from warmxfer.client import Client, NoSuchTransfer, NotStarted
 
     async with Client.connect(url) as client:

@@ -57,7 +57,7 @@ def attempts(records: Sequence[Record]) -> list[Attempt]:
 def _attempt(number: int, asked_at: float, later: Sequence[Record]) -> Attempt:
     """Follow one attempt through the records after its dial, up to the one that decides it."""
     ringing_at = heard_at = sip_code = None
-    cause = ""
+    cause = outcome = decided_by = timer = ""
     for record in later:
         event, state = record.event, record.state
         if state.attempt != number:
@@ -66,31 +66,27 @@ def _attempt(number: int, asked_at: float, later: Sequence[Record]) -> Attempt:
             ringing_at = record.at
         if state.supervisor_leg.was_heard and heard_at is None:
             heard_at = record.at
-        reported = _leg_end(record)
-        if reported is not None:
-            cause, sip_code = reported
-        outcome = _outcome(record)
-        if outcome:
-            timer = state.decision.evidence.get("timer") if state.decision else None
-            return Attempt(
-                number=number,
-                asked_at=asked_at,
-                ringing_at=ringing_at,
-                heard_at=heard_at,
-                outcome=outcome,
-                decided_by=str(event.__struct_config__.tag),
-                timer=timer if isinstance(timer, str) else "",
-                cause=cause,
-                sip_code=sip_code,
-            )
+        cause, sip_code = _leg_end(record) or (cause, sip_code)
+        if outcome := _outcome(record):
+            decided_by, timer = str(event.__struct_config__.tag), _timer(record)
+            break
     return Attempt(
         number=number,
         asked_at=asked_at,
         ringing_at=ringing_at,
         heard_at=heard_at,
+        outcome=outcome,
+        decided_by=decided_by,
+        timer=timer,
         cause=cause,
         sip_code=sip_code,
     )
+
+
+def _timer(record: Record) -> str:
+    """Return the name of the timer that decided; empty if none did."""
+    timer = record.state.decision.evidence.get("timer") if record.state.decision else None
+    return timer if isinstance(timer, str) else ""
 
 
 def _outcome(record: Record) -> str:
