@@ -116,7 +116,7 @@ _SMALL_TALK: Final = next(pattern for pattern, why in _TALK if why is CHAT)
 
 
 def unfit(text: str, said: Sequence[str] = (), *, is_answer: bool = False) -> str | None:
-    """Return why `text` may not be read aloud, as the model is told it; None if it may.
+    """Return why `text` may not be read aloud, in words for the model; None if it may be read.
 
     `said` is what was said in the call. Without it nothing is compared with the call. An answer to a question
     of the supervisor may begin with "Yes,".

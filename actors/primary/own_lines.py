@@ -31,7 +31,7 @@ class OwnLines:
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
 
     def add(self, line: str) -> None:
-        """Remember a line that the session is told to speak."""
+        """Remember a line that warmxfer has the session speak."""
         if (line := _on_one_line(line)) and line not in self._lines:
             self._lines.append(line)
 

@@ -11,7 +11,7 @@ ACK_WAIT_S = 2.0
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Sizes of all scenarios. `repeats`: interleaved runs of which the median counts."""
+    """Sizes of all scenarios. `repeats`: interleaved runs; each row has their median."""
 
     repeats: int = 5
     shared_stack: StackSettings | None = None
