@@ -23,6 +23,8 @@ broker. If the process dies, another worker gets the message.
 `check` finds the messages that no handler can read, when they arrive. The worker handles these beside its
 jobs, at a limited rate (`unreadable.py`).
 
+A handler that only waits gives its job back meanwhile (`job_place.py`).
+
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive, whichever
 of its consumers delivers them. A message that is redelivered later does not delay the ones behind it.
 """
@@ -42,6 +44,7 @@ from .consumer_table import consumers_of
 from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
 from .in_flight import Identity, InFlight, identity
+from .job_place import MAX_GIVEN_BACK, JobPlace
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
@@ -119,6 +122,7 @@ class Worker:
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
         self._runner_count = 0
+        self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
         self._newer = NewerRetries(self._max_starts)
         self._unreadable = UnreadableMessages(
@@ -248,7 +252,7 @@ class Worker:
     async def _run(self) -> None:
         """Handle ready messages, one of each key in turn, until none is ready."""
         try:
-            while self._queue.ready:
+            while self._queue.ready and self._runner_count <= self._jobs:
                 await self._run_next()
         finally:
             self._runner_count -= 1
@@ -258,10 +262,31 @@ class Worker:
         key, item = self._queue.take()
         try:
             if not item.returned:
-                await self._process(item)
+                with self._place_of(item).held():
+                    await self._process(item)
         finally:
             self._queue.done(key)
         self._puller_of(item.message).request_more()
+
+    def _place_of(self, item: InFlight) -> JobPlace:
+        consumer = item.message.consumer
+
+        def give_back() -> bool:
+            if self._given_back >= MAX_GIVEN_BACK:
+                return False
+            self._given_back += 1
+            self._places[consumer] -= 1
+            self._runner_count -= 1
+            self._start_runner()
+            self._pullers[consumer].request_more()
+            return True
+
+        def take_again() -> None:
+            self._given_back -= 1
+            self._places[consumer] += 1
+            self._runner_count += 1
+
+        return JobPlace(give_back, take_again)
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
