@@ -15,7 +15,7 @@ Test: `tests/bus/test_job_place.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -34,7 +34,7 @@ class JobPlace:
         self._given_back = False
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None]:
         """Make this the place that `job_given_back` gives back, while the block runs."""
         token = _current.set(self)
         try:
@@ -43,7 +43,7 @@ class JobPlace:
             _current.reset(token)
 
     @contextmanager
-    def given_back(self) -> Iterator[None]:
+    def given_back(self) -> Generator[None]:
         """Give the place back while the block runs, unless another task of the handler already has."""
         self._waiting += 1
         if self._waiting == 1:
@@ -58,7 +58,7 @@ class JobPlace:
 
 
 @contextmanager
-def job_given_back() -> Iterator[None]:
+def job_given_back() -> Generator[None]:
     """Give the place of the running handler back while the block runs."""
     place = _current.get()
     if place is None:
