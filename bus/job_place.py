@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-MAX_GIVEN_BACK = 1_024
+MAX_GIVEN_BACK = 4_096
 
 _current: ContextVar[JobPlace | None] = ContextVar("job_place", default=None)
 

@@ -84,13 +84,15 @@ class TransferRequested(Event, frozen=True, kw_only=True):
 class TransferRefused(Event, frozen=True, kw_only=True):
     """A request that was rejected. `detail` is the sentence for its author.
 
-    `outcome` is `too_busy` for a valid request that may be repeated after `retry_after_s`.
+    `outcome` is `too_busy` for a valid request that may be repeated after `retry_after_s`. `limit` says in
+    one word what was used up.
     """
 
     transfer_id: str
     detail: str
     outcome: Outcome = Outcome.INVALID_REQUEST
     retry_after_s: float | None = None
+    limit: str = ""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):
