@@ -73,12 +73,14 @@ class CommandReply(Event, frozen=True, kw_only=True):
 class TransferRequested(Event, frozen=True, kw_only=True):
     """A request that passed every check.
 
-    `conflicting_transfer_id` names a running transfer of the same caller, if any.
+    `conflicting_transfer_id` names a running transfer of the same caller, if any. `waited_s` is how long the
+    request waited for its start. The deadlines of the transfer begin after it.
     """
 
     transfer_id: str
     request: WarmTransferRequest
     conflicting_transfer_id: str | None = field(name="held_by", default=None)
+    waited_s: float = 0.0
 
 
 class TransferRefused(Event, frozen=True, kw_only=True):

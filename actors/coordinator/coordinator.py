@@ -79,6 +79,8 @@ EARLY_RETRY_S = 0.25
 """A user's cancel may arrive before the request. It is retried a few times, then dead-lettered."""
 EARLY_BURST, EARLY_PER_S = 50, 10.0
 """Cancels without a request that are retried. More of them are a flood."""
+NOTED_WAIT_S = 0.5
+"""A request that waited for less starts when it was stored."""
 PAUSED_PROCESS_S = 30.0
 """Maximum duration of an append. After a longer one the process counts as paused, and another coordinator may
 have continued from its record. Far shorter than the two minutes for which the broker remembers message
@@ -222,7 +224,10 @@ class Coordinator:
                 self._liveness.holds_caller,
             )
             return TransferRequested(
-                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
+                transfer_id=event.transfer_id,
+                request=event.request,
+                conflicting_transfer_id=conflicting_id,
+                waited_s=self._waited_s(delivery),
             )
         if delivery.kind == "request":
             return event
@@ -233,6 +238,11 @@ class Coordinator:
             # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Unwanted(f"there is no transfer {delivery.transfer_id}")
+
+    def _waited_s(self, delivery: Delivery) -> float:
+        """Return how long a request waited, which takes no time of its transfer; 0 for the usual moment."""
+        waited_s = self._clock.now() - delivery.at
+        return round(waited_s, 3) if waited_s > NOTED_WAIT_S else 0.0
 
     def _may_be_early(self, delivery: Delivery) -> bool:
         """Return whether the request may still come, after its user's cancel. In a flood it may not."""
