@@ -71,7 +71,7 @@ class StartLimits:
         self._starting: dict[str, float] = {}
         """Transfers that are being started, and when each counts no more."""
         self._briefed: dict[str, bool] = {}
-        """Transfers with a place in a briefing, and whether the agent has joined."""
+        """Transfers with a place in a briefing, and whether an agent was asked to join."""
         self._heard: dict[tuple[str, str], tuple[RoleCapacity, float]] = {}
         self._others_briefed = 0
         self._lag_s = 0.0
@@ -117,7 +117,7 @@ class StartLimits:
         if not awaited and self._starting.pop(state.id, None) is not None:
             freed = True
         if state.stage in BRIEFED and needs_briefing(state):
-            self._briefed[state.id] = PreparationTask.JOIN in state.done
+            self._briefed[state.id] = PreparationTask.JOIN in state.begun
         elif self._briefed.pop(state.id, None) is not None:
             freed = True
         return freed
@@ -155,7 +155,7 @@ class StartLimits:
         if now - self._lag_at <= LAG_EXPIRES_S and self._lag_s > MAX_LAG_S:
             return Hindrance("events", f"Events wait {self._lag_s:.1f} s for this coordinator", more)
         gateways = self._live(GATEWAY, now)
-        slower = "raise WARMXFER_PROVIDER_RATE if the provider allows more requests"
+        slower = "have the provider allow more requests"
         wait_s = min((each.wait_s for each in gateways), default=0.0)
         if wait_s > MAX_PROVIDER_WAIT_S:
             return Hindrance(

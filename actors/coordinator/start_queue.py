@@ -57,6 +57,8 @@ class StartQueue:
         self._max_wait_s = max_wait_s
         self._waiting: list[_Waiting] = []
         self._rate = StartRate()
+        self._asks_again_at = 0.0
+        """When the author of the last refused request is told to ask again."""
         self._ticker: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -130,7 +132,13 @@ class StartQueue:
         hopeless = now + expected_s > request.refuse_at + (HOPELESS_FACTOR - 1) * self._max_wait_s
         if now < request.refuse_at and not hopeless and ahead < MAX_WAITING:
             return None
-        return Refusal(hindrance, min(max(MIN_RETRY_AFTER_S, math.ceil(expected_s)), MAX_RETRY_AFTER_S))
+        return Refusal(hindrance, self._retry_after_s(expected_s, now))
+
+    def _retry_after_s(self, expected_s: float, now: float) -> float:
+        """Return when to ask again: refused requests come back one after the other, not as another burst."""
+        in_turn_at = max(self._asks_again_at + 1 / self._rate.per_s(now), now + expected_s)
+        self._asks_again_at = min(in_turn_at, now + MAX_RETRY_AFTER_S)
+        return max(MIN_RETRY_AFTER_S, math.ceil(self._asks_again_at - now))
 
     async def _tick(self) -> None:
         """Look while requests wait: an estimate may expire, and time passes."""
