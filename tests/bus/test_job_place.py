@@ -66,6 +66,18 @@ async def test_a_handler_that_waits_without_its_job_keeps_its_message(fresh_bus:
     assert handler.deliveries == [1]
 
 
+async def test_progress_is_reported_only_while_a_handler_waits_without_its_job(fresh_bus: Bus) -> None:
+    """A worker without `progress`: a handler that hangs is delivered again, one that waits is not."""
+    handler = Waiting()
+    await fresh_bus.publish(subjects.event("slow", "gateway"), b"")
+    async with Worker(fresh_bus, "coordinator", handler, jobs=1, keyed=True):
+        await until(lambda: handler.waits == 1)
+        await asyncio.sleep(2.5 * fresh_bus.settings.ack_wait_s)
+        handler.go_on.set()
+        await until(lambda: handler.done == ["slow"])
+    assert handler.deliveries == [1]
+
+
 async def test_a_worker_that_stops_waits_for_a_handler_without_a_job(fresh_bus: Bus) -> None:
     handler = Waiting()
     await send(fresh_bus, "slow")
