@@ -56,6 +56,7 @@ _STORED_KINDS = _FROM_USERS.union(
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
+ANY_CAPACITY = "wx.*.capacity"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
@@ -173,6 +174,11 @@ def any_work(role: str) -> str:
 
 def effect_claim(id: str, effect: str) -> str:
     return f"{_of(id)}.intent.{check_token(effect, 'effect')}"
+
+
+def capacity(role: str) -> str:
+    """Return the subject on which a process of `role` announces its jobs."""
+    return f"{INTERNAL_ROOT}.{check_token(role, 'role')}.capacity"
 
 
 def session_commands(session: str) -> str:

@@ -80,6 +80,8 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
     transition = TRANSITIONS.get(stage, {}).get(type(event))
     if transition is None:
         return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
+    if isinstance(event, TransferRequested):
+        now += event.waited_s
     ctx = StepContext(state or _new_transfer(event, now), now, POLICY)
     if isinstance(event, DeadlinePassed):
         ctx.now = max(now, event.due_at)
