@@ -10,8 +10,8 @@ from warmxfer.adapters.telephony import Provider
 from warmxfer.bus import BrokerClock
 from warmxfer.schemas import Command, Event
 
+from ..common.dial_policy import DialPolicy
 from .at_most_once import EffectClaims
-from .dial_policy import DialPolicy
 from .webhook_health import WebhookHealth
 
 REPLY_MARGIN_S = 0.5
