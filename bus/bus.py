@@ -251,9 +251,8 @@ class Bus:
         """
         from nats.micro.service import Service, ServiceConfig  # a command line has no use for it
 
-        await Service(
-            self._connection.client, ServiceConfig(name, version, description, metadata=dict(facts))
-        ).start()
+        config = ServiceConfig(name, version, description, metadata=dict(facts))
+        await Service(self._connection.client, config).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Call `hook` after each reconnect. Returns a function that unregisters it.

@@ -112,8 +112,8 @@ def dial_findings(report: BrokerReport) -> list[Finding]:
     policies = {facts["dial_policy"] for facts in announced}
     if len(policies) > 1:
         sentence = (
-            f"The coordinators and gateways have {len(policies)} dial policies, so a caller may be held for a "
-            "call that is then refused; give them the same WARMXFER_DIAL_ variables."
+            f"The coordinators and gateways have {len(policies)} dial policies, so a caller may be held for "
+            "a call that is then refused; give them the same WARMXFER_DIAL_ variables."
         )
         return [Finding("dial policy", "wrong", sentence)]
     if not announced:
