@@ -3,6 +3,7 @@
     of users                    warmxfer.<id>.<kind>
     between the actors          wx.<partition>.<id>.<kind>[.<rest>]
     of one AI session           wx.session.<session>.<kind>
+    of all gateways             wx.dial.<counter>.count
     request and reply           warmxfer.ask.<question>[.<session>]
 
 - Invariant: no other file writes a subject as text.
@@ -173,6 +174,11 @@ def any_work(role: str) -> str:
 
 def effect_claim(id: str, effect: str) -> str:
     return f"{_of(id)}.intent.{check_token(effect, 'effect')}"
+
+
+def dial_count(counter: str) -> str:
+    """Return the subject of one count of dials, of all gateways together."""
+    return f"{INTERNAL_ROOT}.dial.{check_token(counter, 'counter')}.count"
 
 
 def session_commands(session: str) -> str:

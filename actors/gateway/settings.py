@@ -10,6 +10,7 @@ from warmxfer.adapters.telephony import ProviderConfig, choose_provider
 from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
 
 from ..common.dial_policy import DialPolicy
+from .dial_limits import DialLimits
 
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
@@ -30,6 +31,7 @@ class GatewaySettings:
 
     provider: ProviderConfig
     policy: DialPolicy = field(default_factory=DialPolicy)
+    limits: DialLimits = field(default_factory=DialLimits)
     jobs: int = DEFAULT_JOBS
     settle_s: float = DEFAULT_SETTLE_S
     deployment: str | None = None
@@ -58,6 +60,7 @@ class GatewaySettings:
         return cls(
             provider=provider,
             policy=policy,
+            limits=DialLimits.from_env(env, sandbox=provider.local),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
             deployment=_deployment(env.get("WARMXFER_DEPLOYMENT", "").strip()),

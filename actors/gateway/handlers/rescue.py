@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     RescueByAgent,
     RescueByDial,
     RescueCaller,
+    RetryableError,
 )
 
 from ...common.command_replies import command_failed, command_rejected
@@ -68,8 +69,14 @@ async def rescue_caller(
         return command_failed(command, FailureKind.REFUSED, "The rescue came too late to begin.")
     if not claim.granted:
         if claim.end_kind == "refused":
-            return command_failed(command, FailureKind.REFUSED, "The provider refused this rescue earlier.")
+            return command_failed(command, FailureKind.REFUSED, "This rescue was refused earlier.")
         return await _find(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
+    if isinstance(command.rescue, RescueByDial):
+        try:
+            await context.counters.take_rescue(command.rescue)
+        except (InvalidRequest, RetryableError) as error:
+            await context.claims.record_end(transfer_id, RESCUE, "refused")
+            return command_rejected(command, error)
     return await _rescue(context, transfer_id, command, claim)
 
 
