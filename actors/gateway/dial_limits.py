@@ -13,8 +13,8 @@ from msgspec import Struct, field
 
 from warmxfer.schemas import env_number
 
-PER_HOUR, PER_DESTINATION, PER_ROOM, PENDING = 1_000, 100, 10, 200
-"""Limits beyond a sandbox. A busy contact centre raises them; a thief is stopped within the hour."""
+DEFAULTS = 1_000, 100, 10, 200
+"""Limits beyond a sandbox: per hour, destination and room, and pending. A busy contact centre raises them."""
 MAX_LIMIT = 1_000_000
 HOUR_MINUTES = 60
 MAX_PENDING = 5_000
@@ -40,14 +40,12 @@ class DialLimits:
     def from_env(cls, env: Mapping[str, str], *, sandbox: bool) -> DialLimits:
         """Read the limits. Without a variable a sandbox has none. Raises `InvalidRequest`."""
 
-        def read(name: str, default: int, highest: int = MAX_LIMIT) -> int | None:
-            return env_number(env, name, int, 0 if sandbox else default, 1, highest) or None
-
+        hour, to, room, pending = (0, 0, 0, 0) if sandbox else DEFAULTS
         return cls(
-            per_hour=read("WARMXFER_DIAL_PER_HOUR", PER_HOUR),
-            per_destination=read("WARMXFER_DIAL_PER_DESTINATION", PER_DESTINATION),
-            per_room=read("WARMXFER_DIAL_PER_ROOM", PER_ROOM),
-            pending=read("WARMXFER_DIAL_PENDING", PENDING, MAX_PENDING),
+            per_hour=env_number(env, "WARMXFER_DIAL_PER_HOUR", int, hour, 1, MAX_LIMIT) or None,
+            per_destination=env_number(env, "WARMXFER_DIAL_PER_DESTINATION", int, to, 1, MAX_LIMIT) or None,
+            per_room=env_number(env, "WARMXFER_DIAL_PER_ROOM", int, room, 1, MAX_LIMIT) or None,
+            pending=env_number(env, "WARMXFER_DIAL_PENDING", int, pending, 1, MAX_PENDING) or None,
         )
 
 
