@@ -46,6 +46,7 @@ from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_re
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import GatewayContext
+from .dial_counters import DialCounters
 from .handlers.dial import dial_supervisor, end_call
 from .handlers.legs import check_legs, find_caller_call
 from .handlers.record import record_participant
@@ -142,7 +143,16 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         publish = partial(publish_event, bus, role="gateway")
         gateway = Gateway(
             bus,
-            GatewayContext(provider, settings.policy, clock, effects, publish, webhooks, settings.deployment),
+            GatewayContext(
+                provider,
+                settings.policy,
+                clock,
+                effects,
+                publish,
+                DialCounters(bus, clock, settings.limits),
+                webhooks,
+                settings.deployment,
+            ),
         )
         await stack.enter_async_context(serve_room_tokens(bus, provider))
         worker = Worker(

@@ -51,8 +51,15 @@ async def dial_supervisor(context: GatewayContext, transfer_id: str, command: Di
         return command_failed(command, FailureKind.CALLED_OFF, "The dial was called off before it began.")
     if not claim.granted:
         if claim.end_kind == "refused":
-            return command_failed(command, FailureKind.REFUSED, "The provider refused this dial earlier.")
+            return command_failed(command, FailureKind.REFUSED, "This dial was refused earlier.")
         return await _find_leg(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
+    try:
+        await context.counters.take(
+            transfer_id, command.attempt, command.destination, command.caller_room_id or None
+        )
+    except (InvalidRequest, RetryableError) as error:
+        await context.claims.record_end(transfer_id, effect, "refused")
+        return command_rejected(command, error)
     send_by = min(claim.send_by, context.reply_deadline(command) - LOOK_UP_RESERVE_S)
     try:
         dialed = await context.provider.dial(
@@ -60,6 +67,7 @@ async def dial_supervisor(context: GatewayContext, transfer_id: str, command: Di
         )
     except NOTHING_DONE as error:
         await context.claims.record_end(transfer_id, effect, "refused")
+        await context.counters.end(transfer_id, command.attempt)
         return command_rejected(command, error)
     except OutcomeUnknown as error:
         await context.claims.record_end(transfer_id, effect, "doubtful")
@@ -90,6 +98,7 @@ async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) 
         raise RetryableError(
             "The leg was not found, but the dial may still be executed", after_s=LATE_LEG_RETRY_S
         )
+    await context.counters.end(transfer_id, command.attempt)
     return CallEnded(
         command_id=command.command_id,
         attempt=command.attempt,

@@ -21,9 +21,11 @@ from warmxfer.schemas import (
     RescueByAgent,
     RescueByDial,
     RescueCaller,
+    RetryableError,
 )
 
 from ...common.command_replies import command_failed, command_rejected
+from ...common.dial_policy import RESCUE as RESCUE_FIELD
 from .. import call_marks
 from ..at_most_once import EffectClaim
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
@@ -32,7 +34,6 @@ from ..provider_polling import poll_until
 
 RESCUE = "rescue"
 """Effect name of the dial or the dispatch."""
-POLICY_FIELD = "config.rescue.sip_call_to"
 
 LEGS_UNKNOWN = "The provider did not say in time whether the caller is on the phone."
 CALLER_GONE = "The caller has hung up."
@@ -56,7 +57,7 @@ async def rescue_caller(
         return None
     if isinstance(command.rescue, RescueByDial):
         try:
-            context.policy.check(command.rescue, POLICY_FIELD)
+            context.policy.check(command.rescue, RESCUE_FIELD)
         except InvalidRequest as error:
             return command_rejected(command, error)
     claim = await context.claims.find_claim(transfer_id, RESCUE, command)
@@ -68,8 +69,14 @@ async def rescue_caller(
         return command_failed(command, FailureKind.REFUSED, "The rescue came too late to begin.")
     if not claim.granted:
         if claim.end_kind == "refused":
-            return command_failed(command, FailureKind.REFUSED, "The provider refused this rescue earlier.")
+            return command_failed(command, FailureKind.REFUSED, "This rescue was refused earlier.")
         return await _find(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
+    if isinstance(command.rescue, RescueByDial):
+        try:
+            await context.counters.take_rescue(command.rescue)
+        except (InvalidRequest, RetryableError) as error:
+            await context.claims.record_end(transfer_id, RESCUE, "refused")
+            return command_rejected(command, error)
     return await _rescue(context, transfer_id, command, claim)
 
 
