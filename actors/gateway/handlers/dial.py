@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from msgspec import UNSET
 
 from warmxfer.adapters.telephony import NOTHING_DONE, DialRequest, OutcomeUnknown, Rejected
 from warmxfer.schemas import (
@@ -144,6 +145,9 @@ async def _find_leg(
 
 
 def _dialed(command: DialSupervisor, call_id: str, response: dict[str, Any]) -> SupervisorDialed:
+    """Return the reply to a dial. The provider's response repeats both numbers: a dial by name leaves it out."""
+    if command.destination.name is not UNSET:
+        response = {"data": {"callId": call_id}}
     return SupervisorDialed(
         command_id=command.command_id, attempt=command.attempt, call_id=call_id, response=response
     )
