@@ -145,7 +145,7 @@ async def _find_leg(
 
 
 def _dialed(command: DialSupervisor, call_id: str, response: dict[str, Any]) -> SupervisorDialed:
-    """Return the reply to a dial. The provider's response repeats both numbers: a dial by name leaves it out."""
+    """Return the reply to a dial. One by name leaves out the response, which repeats both numbers."""
     if command.destination.name is not UNSET:
         response = {"data": {"callId": call_id}}
     return SupervisorDialed(
