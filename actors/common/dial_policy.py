@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, cast
 
 import phonenumbers
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 from warmxfer.schemas import (
@@ -28,6 +29,8 @@ from warmxfer.schemas import (
     env_number,
 )
 
+from .dial_directory import VARIABLE as DIRECTORY
+from .dial_directory import Directory, merged, read_directory
 from .dial_refusals import MAX_SHOWN_CHARS, check_headers, check_name, listed, masked, refusal
 
 DESTINATION, RESCUE = "config.destination", "config.rescue"
@@ -48,6 +51,7 @@ NUMBER_TYPES: Mapping[str, frozenset[int]] = {
 """Types that a deployment may allow. Premium-rate numbers, pagers and unknown types are never allowed."""
 DEFAULT_TYPES = ("fixed", "mobile", "toll_free")
 DIGITS = ("extension", "any")
+BY = ("any", "name")
 
 MAX_CALL_S, MIN_MAX_CALL_S, MAX_MAX_CALL_S = 14_400, 10, 86_400
 MAX_EXTENSION_CHARS = 16
@@ -94,12 +98,25 @@ class DialPolicy:
     digits: str = DIGITS[0]
     """`extension`: digits that a call sends must be an extension. `any`: what the schema allows."""
     max_call_s: int = MAX_CALL_S
+    directory: Directory = field(default_factory=dict[str, SIPDestination], repr=False)
+    by: str = BY[0]
+    """`any`: a request gives numbers, or a name. `name`: only names of the directory."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> DialPolicy:
         """Read the policy from the variables WARMXFER_DIAL_… (docs/configuration.md). Raises
         `InvalidRequest`.
         """
+        policy = cls._rules_from_env(env)
+        for name, destination in policy.directory.items():
+            try:
+                replace(policy, by=BY[0]).check(destination, name)
+            except InvalidRequest as error:
+                raise InvalidRequest(f"{DIRECTORY}: {error}", field=DIRECTORY) from error
+        return policy
+
+    @classmethod
+    def _rules_from_env(cls, env: Mapping[str, str]) -> DialPolicy:
         types = _read_list(env, "WARMXFER_DIAL_TYPES", NUMBER_TYPES.__contains__, ", ".join(NUMBER_TYPES))
         return cls(
             regions=frozenset(
@@ -126,6 +143,8 @@ class DialPolicy:
             max_call_s=env_number(
                 env, "WARMXFER_DIAL_MAX_CALL_S", int, MAX_CALL_S, MIN_MAX_CALL_S, MAX_MAX_CALL_S
             ),
+            directory=read_directory(env.get("WARMXFER_DIAL_DIRECTORY", "").strip()),
+            by=_read_word(env, "WARMXFER_DIAL_BY", BY),
         )
 
     @property
@@ -145,22 +164,44 @@ class DialPolicy:
         if isinstance(config.rescue, RescueByDial):
             self.check(config.rescue, RESCUE)
 
-    def check(self, destination: SIPDestination, field: str = DESTINATION) -> None:
-        """Return if `destination` may be dialled. `field` is its place in the request.
+    def check(self, destination: SIPDestination, field: str = DESTINATION) -> SIPDestination:
+        """Return what is dialled for `destination`, with a name of the directory replaced.
 
-        Raises `InvalidRequest`: field, masked value, remedy.
+        `field` is its place in the request. Raises `InvalidRequest` if it may not be dialled: field, masked
+        value, remedy.
         """
-        self._check_address(destination.sip_call_to, f"{field}.sip_call_to")
-        self._check_caller_id(destination.sip_call_from, f"{field}.sip_call_from")
-        if self.routing_rules and destination.routing_rule_id not in self.routing_rules:
+        whole = self._resolve(destination, field)
+        self._check_address(_given(whole.sip_call_to, f"{field}.sip_call_to"), f"{field}.sip_call_to")
+        self._check_caller_id(_given(whole.sip_call_from, f"{field}.sip_call_from"), f"{field}.sip_call_from")
+        rule = _given(whole.routing_rule_id, f"{field}.routing_rule_id")
+        if self.routing_rules and rule not in self.routing_rules:
             raise refusal(
                 f"{field}.routing_rule_id",
-                repr(destination.routing_rule_id[:MAX_SHOWN_CHARS]),
+                repr(rule[:MAX_SHOWN_CHARS]),
                 "a rule that is not allowed",
                 "give one of WARMXFER_DIAL_ROUTING_RULES, or add it there",
             )
-        check_name(destination.participant_display_name, f"{field}.participant_display_name")
-        self._check_options(destination.extra_options, f"{field}.extra_options")
+        check_name(whole.participant_display_name, f"{field}.participant_display_name")
+        self._check_options(whole.extra_options, f"{field}.extra_options")
+        return whole
+
+    def _resolve(self, destination: SIPDestination, field: str) -> SIPDestination:
+        if destination.name is UNSET:
+            if self.by == "name":
+                raise InvalidRequest(
+                    f"{field}.name is missing; give a name of the directory: WARMXFER_DIAL_BY is name.",
+                    field=f"{field}.name",
+                )
+            return destination
+        entry = self.directory.get(destination.name)
+        if entry is None:
+            raise refusal(
+                f"{field}.name",
+                repr(destination.name[:MAX_SHOWN_CHARS]),
+                "which is not in the directory",
+                f"add it to the file of {DIRECTORY}" if self.directory else f"set {DIRECTORY}",
+            )
+        return merged(entry, destination)
 
     # ── addresses ────────────────────────────────────────────────────────────────────────────────
 
@@ -314,6 +355,12 @@ class DialPolicy:
         return any(_is_valid(*each) for each in readings)
 
 
+def _given(value: str | UnsetType, field: str) -> str:
+    if value is UNSET:
+        raise InvalidRequest(f"{field} is missing; add it.", field=field)
+    return value
+
+
 def _is_valid(text: str, region: str | None) -> bool:
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(text, region))
@@ -321,7 +368,10 @@ def _is_valid(text: str, region: str | None) -> bool:
         return False
 
 
-def _sorted(value: object) -> object:
+def _sorted(value: Any) -> Any:
+    """Return a value whose text does not depend on an order."""
+    if isinstance(value, dict):
+        return sorted(cast("Directory", value).items())
     return sorted(value) if isinstance(value, frozenset) else value
 
 

@@ -99,7 +99,7 @@ class DialCounters:
     # ── one count ────────────────────────────────────────────────────────────────────────────────
 
     async def _take_destination(self, scope: str, destination: SIPDestination) -> None:
-        address = destination.sip_call_to.lower()
+        address = str(destination.sip_call_to).lower()
         await self._take_hourly(
             _counter(scope, address),
             self._limits.per_destination,

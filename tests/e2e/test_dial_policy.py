@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.doctor import examine
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
 from .conftest import ENV, TIME_SCALE
-from .stack_fixture import OUR_NUMBER, READY, SETTLE_TIMEOUT_S, SILENT, TransferDriver, running_stack
+from .stack_fixture import (
+    DECLINES,
+    OUR_NUMBER,
+    READY,
+    SETTLE_TIMEOUT_S,
+    SILENT,
+    TransferDriver,
+    running_stack,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+CALLER_ID = "+14155550177"
+"""In the directory only: the sandbox has callers call `OUR_NUMBER`, and shows it in their call records."""
 POLICY = {"WARMXFER_DIAL_REGIONS": "US,CA", "WARMXFER_DIAL_CALLER_IDS": OUR_NUMBER}
 
 
@@ -75,6 +88,49 @@ async def test_a_refused_call_ends_before_the_caller_is_held(
     assert report["callerLegUp"]
     assert await held(strict, caller.room_id) == []
     await strict.stack.stop("primary")
+
+
+async def test_a_destination_by_name_leaves_no_number_in_the_streams(tmp_path: Path) -> None:
+    entries = {
+        name: {"routing_rule_id": "rr_1", "sip_call_to": number, "sip_call_from": CALLER_ID}
+        for name, number in (("billing", READY), ("front-desk", DECLINES))
+    }
+    (tmp_path / "directory.json").write_text(json.dumps(entries))
+    env = {
+        "WARMXFER_DIAL_REGIONS": "US",
+        "WARMXFER_DIAL_DIRECTORY": str(tmp_path / "directory.json"),
+        "WARMXFER_DIAL_BY": "name",
+    }
+    async with running_stack(time_scale=TIME_SCALE, env={**ENV, **env}) as driver:
+        callers = await driver.callers(3)
+        await asyncio.gather(*(driver.conversation(each, lines=1) for each in callers))
+        rescue = {"by": "dial", "name": "front-desk"}
+        complete = await driver.begin_unchecked(
+            callers[0], {"destination": {"name": "billing"}, "rescue": rescue}
+        )
+        declined = await driver.begin_unchecked(callers[1], {"destination": {"name": "front-desk"}})
+        unknown = await driver.begin_unchecked(callers[2], {"destination": {"name": "biling"}})
+        assert (await complete.result()).outcome is Outcome.COMPLETE
+        assert (await declined.result()).outcome is Outcome.DECLINED
+        refused = await unknown.result()
+        assert refused.outcome is Outcome.DIAL_FAILED
+        assert "config.destination.name is 'biling', which is not in the directory" in (refused.detail or "")
+        for call in (complete, declined):
+            await call.assert_clean_end()
+        await unknown.assert_clean_end(dials=0)
+        numbered = await driver.begin(callers[2])
+        assert "WARMXFER_DIAL_BY is name" in ((await numbered.result()).detail or "")
+        async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="look") as bus:
+            stored = [
+                each
+                for stream in subjects.STREAMS
+                for each in await bus.history(">", 10_000, stream=stream)
+                if numbered.transfer.id not in each.subject
+            ]
+        commands = [each for each in stored if b'"dial_supervisor"' in each.data]
+        assert commands
+        for number in (READY, DECLINES, CALLER_ID):
+            assert not [each.subject for each in stored if number.encode() in each.data]
 
 
 async def test_a_gateway_with_another_policy_has_the_last_word(strict: TransferDriver) -> None:
