@@ -28,7 +28,7 @@ class Readiness:
         return lambda: self._checks.remove(entry)
 
     def add_note(self, name: str, note: Check) -> Callable[[], None]:
-        """Add a note under `name`: what holds a ready process up, or None. Returns a function that removes it.
+        """Add a note under `name`: what holds a ready process up. Returns a function that removes it.
 
         `note` is called for each request of the probe. It must return at once and must not raise.
         """

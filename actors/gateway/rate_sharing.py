@@ -1,7 +1,7 @@
 """How many gateways share the provider's rate limit. Pure.
 
-Each gateway announces itself (`actors/common/capacity.py`) and hears the others. It takes an equal part of the
-limit, so no message is exchanged before a request.
+Each gateway announces itself (`actors/common/capacity.py`) and hears the others. It takes an equal part of
+the limit, so no message is exchanged before a request.
 
 Test: `tests/actors/gateway/test_rate_limit.py`.
 """

@@ -4,10 +4,10 @@
         await turns.reserve(until)
         ...   # requests to the provider
 
-Each request to a provider awaits `next_turn` right before it is sent. The turn belongs to the command in whose
-context it is sent: the more urgent command first, and transfers of the same urgency one after the other. A
-reserved turn lets the first request of a command go at once, so that no wait comes between the claim on an
-effect and its request.
+Each request to a provider awaits `next_turn` right before it is sent. The turn belongs to the command in
+whose context it is sent: the more urgent command first, and transfers of the same urgency one after the
+other. A reserved turn lets the first request of a command go at once, so that no wait comes between the claim
+on an effect and its request.
 
 Invariants (`tests/adapters/telephony/test_request_rate.py`):
 

@@ -213,9 +213,8 @@ def finish(ctx: StepContext) -> None:
 
 def _waits(state: Transfer) -> dict[str, EvidenceValue]:
     """Return how long the transfer waited for the provider's rate limit, if it was a noticeable time."""
-    return (
-        {} if state.provider_wait_s < NOTED_WAIT_S else {"provider_wait_s": round(state.provider_wait_s, 1)}
-    )
+    wait_s = state.provider_wait_s
+    return {"provider_wait_s": round(wait_s, 1)} if wait_s >= NOTED_WAIT_S else {}
 
 
 def has_leftovers(ctx: StepContext) -> bool:
