@@ -121,4 +121,4 @@ def _differs(sent: RoleCapacity, now: RoleCapacity) -> bool:
 async def _end(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
-        await asyncio.wait({task})
+        await asyncio.gather(task, return_exceptions=True)

@@ -252,3 +252,16 @@ def test_an_absent_in_session_briefing_names_the_session_process() -> None:
         "No process that holds this session (brief_by is session) answered join_consultation within 10 s; "
         "keep it running with `brief_here` open, or set brief_by to briefing."
     )
+
+
+@pytest.mark.parametrize(("waits_s", "noted"), [((), None), ((0.4, 0.5), None), ((0.6, 3.7), 4.3)])
+def test_the_evidence_says_how_long_the_providers_rate_limit_held_a_transfer_up(
+    waits_s: tuple[float, ...], noted: float | None
+) -> None:
+    builder = TransferBuilder(bridge_guard_s=0).start()
+    for kind, wait_s in zip(("create_room", "find_caller_call"), waits_s, strict=False):
+        builder.apply(replace(REPLIES[kind](builder.awaited(kind)), rate_wait_s=wait_s))
+    builder.apply(CancelRequested(reason="enough"))
+    builder.finish_cleanup()
+    (result,) = [each for each in builder.outbox if isinstance(each, WarmTransferResult)]
+    assert result.evidence.get("provider_wait_s") == noted
