@@ -13,7 +13,7 @@ from ..stack_pool import StackPool
 
 LIMIT_S = 120.0
 REFUSED_WITHIN_S = 20.0
-"""A request may wait for 15 s until its transfer starts. The rest is for what stands before it in the queues."""
+"""A request may wait for 15 s until its transfer starts. The rest is for what is before it in the queues."""
 RELEASED_BY_LEASE = "caller_released_without_command"
 """The log event of a session that gave up waiting for a coordinator."""
 SPAN_S = 1.0

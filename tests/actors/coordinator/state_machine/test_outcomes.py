@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.schemas import (
@@ -25,11 +26,12 @@ from warmxfer.schemas import (
     TransferRequested,
     VoicemailDetected,
     WarmTransferPhase,
+    WarmTransferResult,
     apology_for,
 )
 from warmxfer.schemas.outcomes import APOLOGIES, PROBLEM
 
-from .transfer_builder import CALLER_CALL, START, SUPERVISOR_CALL, TransferBuilder, request
+from .transfer_builder import CALLER_CALL, REPLIES, START, SUPERVISOR_CALL, TransferBuilder, request
 
 Scenario = Callable[[TransferBuilder], Any]
 
