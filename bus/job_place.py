@@ -36,11 +36,12 @@ class JobPlace:
     @contextmanager
     def held(self) -> Generator[None]:
         """Make this the place that `job_given_back` gives back, while the block runs."""
-        token = _current.set(self)
+        _current.set(self)
         try:
             yield
         finally:
-            _current.reset(token)
+            # Not reset: a task that is thrown away is closed in another context than it ran in.
+            _current.set(None)
 
     @contextmanager
     def given_back(self) -> Generator[None]:

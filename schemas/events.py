@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from .fields import ReasonText, SummaryText, snake_case
 from .outcomes import Outcome
@@ -65,6 +65,8 @@ class CommandReply(Event, frozen=True, kw_only=True):
     """Base of the events that reply to a command."""
 
     command_id: str
+    rate_wait_s: float | UnsetType = UNSET
+    """How long the command waited for the provider's rate limit. Left out if it was no noticeable time."""
 
 
 # ── from users ───────────────────────────────────────────────────────────────────────────────────

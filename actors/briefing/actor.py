@@ -13,7 +13,7 @@ from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
-from ..common.capacity import RoleCapacity, announcing, new_instance
+from ..common.capacity import CapacityAnnouncer, RoleCapacity, new_instance
 from ..common.command_replies import read_command, reply_to_dead_letter, why_unreadable
 from .consultation import Consultation, ConsultationTask
 from .reply.classifier import ReplyClassifier
@@ -73,7 +73,7 @@ async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None]
         return RoleCapacity(instance, settings.jobs, worker.in_flight)
 
     try:
-        async with worker, announcing(bus, "briefing", capacity):
+        async with worker, CapacityAnnouncer(bus, "briefing", capacity):
             log.info(
                 "briefing_serves", jobs=settings.jobs, voice=settings.voice.kind, model=model is not None
             )

@@ -1,7 +1,6 @@
 """How many jobs a process has and how many are taken: announced, so that admission knows what is free.
 
-    async with announcing(bus, "briefing", lambda: RoleCapacity(instance, places=50, taken=worker.in_flight)):
-        ...
+    async with CapacityAnnouncer(bus, "briefing", lambda: RoleCapacity(instance, 50, worker.in_flight)): ...
 
 An announcement is stored nowhere and may be lost. It is an estimate: what depends on it may refuse a request
 too early, or admit one too many.
@@ -11,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 import structlog
 from msgspec import Struct
@@ -54,52 +53,72 @@ def new_instance() -> str:
     return secrets.token_hex(8)
 
 
-@asynccontextmanager
-async def announcing(bus: Bus, role: str, read: ReadCapacity) -> AsyncGenerator[None]:
-    """Announce what `read` returns, every `ANNOUNCE_EVERY_S` and after a change. At the end, say so."""
-    announcer = asyncio.create_task(_announce(bus, role, read), name=f"capacity {role}")
-    try:
-        yield
-    finally:
-        announcer.cancel()
-        await asyncio.wait({announcer})
-        await bus.announce(subjects.capacity(role), encode(replace(read(), live=False)))
+class CapacityAnnouncer:
+    """Announces what `read` returns, every `ANNOUNCE_EVERY_S` and after a change. At its end it says so."""
+
+    def __init__(self, bus: Bus, role: str, read: ReadCapacity) -> None:
+        self._bus = bus
+        self._subject = subjects.capacity(role)
+        self._read = read
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> CapacityAnnouncer:
+        self._task = asyncio.create_task(self._announce(), name=self._subject)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await _end(self._task)
+        await self._bus.announce(self._subject, encode(replace(self._read(), live=False)))
+
+    async def _announce(self) -> None:
+        clock = asyncio.get_running_loop().time
+        sent, due_at = None, clock()
+        while True:
+            now, capacity = clock(), self._read()
+            if sent is None or now >= due_at or _differs(sent, capacity):
+                await self._bus.announce(self._subject, encode(capacity))
+                sent, due_at = capacity, now + ANNOUNCE_EVERY_S
+            await asyncio.sleep(CHECK_EVERY_S)
 
 
-async def _announce(bus: Bus, role: str, read: ReadCapacity) -> None:
-    clock = asyncio.get_running_loop().time
-    sent, due_at = None, clock()
-    while True:
-        now, capacity = clock(), read()
-        if sent is None or now >= due_at or _differs(sent, capacity):
-            await bus.announce(subjects.capacity(role), encode(capacity))
-            sent, due_at = capacity, now + ANNOUNCE_EVERY_S
-        await asyncio.sleep(CHECK_EVERY_S)
+class CapacityFollower:
+    """Calls `on_capacity(role, capacity)` for each announcement, of one role or of all."""
+
+    def __init__(self, bus: Bus, on_capacity: OnCapacity, role: str | None = None) -> None:
+        self._announcements = bus.subscribe(subjects.capacity(role) if role else subjects.ANY_CAPACITY)
+        self._on_capacity = on_capacity
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> CapacityFollower:
+        await self._announcements.__aenter__()
+        self._task = asyncio.create_task(self._follow(), name="capacity")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await _end(self._task)
+        await self._announcements.__aexit__(kind, error, trace)
+
+    async def _follow(self) -> None:
+        async for message in self._announcements:
+            try:
+                capacity = decode_as(RoleCapacity, message.data)
+            except DecodeError as error:
+                log.warning("capacity_not_decoded", error=str(error))
+                continue
+            self._on_capacity(message.subject.split(".")[1], capacity)
 
 
 def _differs(sent: RoleCapacity, now: RoleCapacity) -> bool:
-    return (sent.places, sent.taken, sent.rate_per_s) != (now.places, now.taken, now.rate_per_s) or abs(
-        sent.wait_s - now.wait_s
-    ) >= WAIT_STEP_S
+    if (sent.places, sent.taken, sent.rate_per_s) != (now.places, now.taken, now.rate_per_s):
+        return True
+    return abs(sent.wait_s - now.wait_s) >= WAIT_STEP_S
 
 
-@asynccontextmanager
-async def following_capacity(bus: Bus, on_capacity: OnCapacity) -> AsyncGenerator[None]:
-    """Call `on_capacity(role, capacity)` for each announcement while the context is open."""
-    async with bus.subscribe(subjects.ANY_CAPACITY) as announcements:
-
-        async def follow() -> None:
-            async for message in announcements:
-                try:
-                    capacity = decode_as(RoleCapacity, message.data)
-                except DecodeError as error:
-                    log.warning("capacity_not_decoded", error=str(error))
-                    continue
-                on_capacity(message.subject.split(".")[1], capacity)
-
-        follower = asyncio.create_task(follow(), name="capacity")
-        try:
-            yield
-        finally:
-            follower.cancel()
-            await asyncio.wait({follower})
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
 
-from ..common.capacity import following_capacity
+from ..common.capacity import CapacityFollower
 from .coordinator import Coordinator
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
@@ -46,7 +46,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         admission.take_partitions(sharing.partitions)
         async with (
             bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
-            following_capacity(bus, admission.heard),
+            CapacityFollower(bus, admission.heard),
             worker,
         ):
             ready()

@@ -155,7 +155,7 @@ class StartLimits:
         if now - self._lag_at <= LAG_EXPIRES_S and self._lag_s > MAX_LAG_S:
             return Hindrance("events", f"Events wait {self._lag_s:.1f} s for this coordinator", more)
         gateways = self._live(GATEWAY, now)
-        slower = "have the provider allow more requests"
+        slower = "raise WARMXFER_PROVIDER_RATE if the provider allows more"
         wait_s = min((each.wait_s for each in gateways), default=0.0)
         if wait_s > MAX_PROVIDER_WAIT_S:
             return Hindrance(

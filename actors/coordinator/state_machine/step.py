@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from warmxfer.schemas import (
     CallerReleased,
@@ -88,6 +88,8 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
         _clear_timer(ctx, event)
     elif isinstance(event, CommandReply | CallerReleased) and event.command_id is not None:
         ctx.replied_to = ctx.state.pending.pop(event.command_id, None)
+        if isinstance(event, CommandReply) and event.rate_wait_s is not UNSET:
+            ctx.state.provider_wait_s = round(ctx.state.provider_wait_s + event.rate_wait_s, 3)
         if ctx.replied_to is None and type(event) not in ACCEPTED_WHEN_LATE:
             return Ignored(f"no reply like {type(event).__name__} is awaited in {stage.value}")
         if ctx.replied_to is None and stage not in TAKES_LATE_REPLIES:

@@ -5,13 +5,11 @@ Real processes on loopback, with a cloud that answers at once. The burst is smal
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-
 import pytest
 
 from warmxfer.cli.bench.load import Load
 from warmxfer.cli.bench.machine import UsageMeter
+from warmxfer.cli.bench.scenarios.burst import RELEASED_BY_LEASE
 from warmxfer.cli.bench.stack import BenchStack, StackSettings
 from warmxfer.schemas import Outcome
 
@@ -19,17 +17,6 @@ REQUESTS = 300
 SPAN_S = 0.1
 BRIEFING_JOBS = 5
 LIMIT_S = 100.0
-RELEASED_BY_ITS_LEASE = "caller_released_without_command"
-
-
-def logged(stack: BenchStack) -> Counter[str]:
-    """Return how often each event was logged, by all actors."""
-    found = Counter[str]()
-    for path in stack.directory.glob("*.log"):
-        for line in path.read_text().splitlines():
-            if line.startswith("{"):
-                found[json.loads(line)["event"]] += 1
-    return found
 
 
 @pytest.mark.parametrize("coordinators", [1, 2])
@@ -44,7 +31,8 @@ async def test_each_request_of_a_burst_is_complete_or_refused(coordinators: int)
         complete = load.complete()
         assert len(complete) + sample.refused == REQUESTS
         assert len(complete) > BRIEFING_JOBS, "a place that becomes free is taken again"
-        assert logged(stack)[RELEASED_BY_ITS_LEASE] == 0
+        assert stack.logged(RELEASED_BY_LEASE) == 0
+        assert stack.logged("transfer_ended") == REQUESTS, "the logs cannot be read"
         for id in [id for id in ids if id not in complete][:20]:
             result = await stack.client.transfer(id).result(5)
             assert result.outcome is Outcome.TOO_BUSY
