@@ -22,15 +22,15 @@ MAX_INSTANCES = 64
 
 
 @lru_cache(maxsize=4)
-def owners_of(instances: frozenset[str]) -> dict[int, str]:
+def owners_of(instances: frozenset[str], partitions: int = PARTITIONS) -> dict[int, str]:
     """Return the owner of each partition: the highest hash of both, with an equal share for each instance."""
     if not instances:
         return {}
-    share, extra = divmod(PARTITIONS, len(instances))
+    share, extra = divmod(partitions, len(instances))
     owned = dict.fromkeys(instances, 0)
     owners: dict[int, str] = {}
     pairs = (
-        (_weight(name, partition), name, partition) for name in instances for partition in range(PARTITIONS)
+        (_weight(name, partition), name, partition) for name in instances for partition in range(partitions)
     )
     for _, name, partition in sorted(pairs, reverse=True):
         has_room = owned[name] < share or (owned[name] == share and extra > 0)
@@ -69,7 +69,7 @@ class LiveInstances:
     def partitions(self, now: float) -> frozenset[int]:
         """Return the partitions that this coordinator takes."""
         self._heard_at = {each: at for each, at in self._heard_at.items() if now - at <= LIVE_S}
-        owners = owners_of(frozenset((*self._heard_at, self.own)))
+        owners = owners_of(frozenset((*self._heard_at, self.own)), PARTITIONS)
         return frozenset(partition for partition, owner in owners.items() if owner == self.own)
 
 

@@ -141,7 +141,7 @@ class Stream:
             consumer.dispatch()
 
     def _offer(self, stored: Stored) -> None:
-        for name in _consumers_of(self.name, stored.subject):
+        for name in consumers_of_subject(self.name, stored.subject):
             if (consumer := self.consumers.get(name)) is not None:
                 consumer.offer(stored.seq)
 
@@ -177,7 +177,7 @@ class Stream:
 
 
 @lru_cache(maxsize=4_096)
-def _consumers_of(stream: str, subject: str) -> tuple[str, ...]:
+def consumers_of_subject(stream: str, subject: str) -> tuple[str, ...]:
     """Return the names of the consumers that deliver messages of `subject`."""
     return tuple(
         name for name, spec in CONSUMERS.items() if spec.stream == stream and matches(spec.filter, subject)

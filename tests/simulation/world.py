@@ -23,6 +23,7 @@ from .fault_schedule import FaultSchedule
 from .faults import Faults
 from .loop import NothingToRun, Process, SimLoop, spawn
 from .model import SimModel
+from .partitions import draw_partitions, use_partitions
 from .patches import PATCHES
 from .people import People
 from .plan import Plan, TransferPlan, draw, lose_sessions
@@ -63,8 +64,10 @@ class World:
         hang_ups_in_talk: bool = True,
         lost_sessions: bool = True,
         plan: Plan | None = None,
+        partitions: int | None = None,
     ) -> None:
         self.seed = seed
+        self.partitions = draw_partitions(seed) if partitions is None else partitions
         chance = random.Random(seed)
         if plan is None:
             plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
@@ -164,6 +167,7 @@ class World:
 
     def _run(self) -> RunResult:
         PATCHES.world = self
+        use_partitions(self.partitions)
         self.loop.set_exception_handler(self._unhandled)
         try:
             self.loop.run_until_complete(self._play())
