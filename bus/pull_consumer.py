@@ -12,11 +12,11 @@ broker's answers to a pull mean is decided in `pull_status.py`.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
@@ -185,7 +185,7 @@ class PullConsumer:
                 self._unheard_since = self._last_seen_at
         self._requested += free
         pull = {"batch": free, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
-        self._send(self._subject, json.dumps(pull).encode(), self._inbox)
+        self._send(self._subject, msgspec.json.encode(pull), self._inbox)
 
     async def ack(self, message: ConsumerMessage) -> None:
         """Acknowledge: never redeliver.

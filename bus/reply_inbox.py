@@ -69,12 +69,7 @@ class ReplyInbox:
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
     ) -> ArrivedMessage:
         """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
-        future = await self.send(subject, data, headers)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        finally:
-            future.cancel()
+        return await _result_within(await self.send(subject, data, headers), timeout_s)
 
     async def call_for_batch(
         self, subject: str, data: bytes, is_last: IsLast, timeout_s: float
@@ -84,11 +79,7 @@ class ReplyInbox:
         Raises `TimeoutError`, `ConnectionLost`.
         """
         pending = await self._send(subject, data, None, is_last)
-        try:
-            async with asyncio.timeout(timeout_s):
-                pending.batch.append(await pending.future)
-        finally:
-            pending.future.cancel()
+        pending.batch.append(await _result_within(pending.future, timeout_s))
         return pending.batch
 
     def deny(self, verb: str, subject: str) -> None:
@@ -136,3 +127,22 @@ class ReplyInbox:
             pending.future.set_result(msg)
         else:
             pending.batch.append(msg)
+
+
+async def _result_within(reply: asyncio.Future[ArrivedMessage], timeout_s: float) -> ArrivedMessage:
+    """Return the reply. Raises `TimeoutError` after `timeout_s`, and what the reply ends with.
+
+    A timer that ends the future costs half of `asyncio.timeout`, which cancels a task. Every request waits here.
+    """
+    timer = reply.get_loop().call_later(timeout_s, _time_out, reply)
+    try:
+        return await reply
+    finally:
+        timer.cancel()
+        if not reply.cancel() and not reply.cancelled():
+            reply.exception()  # Read in any case: a task that is cancelled now does not receive it.
+
+
+def _time_out(reply: asyncio.Future[ArrivedMessage]) -> None:
+    if not reply.done():
+        reply.set_exception(TimeoutError())
