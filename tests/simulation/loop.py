@@ -85,6 +85,9 @@ class SimLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
+    get_debug = staticmethod(bool)  # type: ignore[assignment]
+    """False, for each future that is created, without a call of Python code."""
+
     def create_task(
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
@@ -100,12 +103,20 @@ class SimLoop(asyncio.BaseEventLoop):
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Due:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        if context is None:
+            context = copy_context()
+        return self.set_timer(self._now + delay, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Due:
-        due = Due(callback, args, copy_context() if context is None else context, when)
+        return self.set_timer(when, callback, args, copy_context() if context is None else context)
+
+    def set_timer(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context
+    ) -> Due:
+        """Call `callback` at `when`: `call_at` for the simulated world, which sets thousands."""
+        due = Due(callback, args, context, when)
         self._timer_count += 1
         heappush(self._timers, (when, self._timer_count, due))
         return due

@@ -126,11 +126,11 @@ class World:
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Call `act` after `delay_s`, outside of all processes."""
-        return self.loop.call_at(self.loop.time() + delay_s, act, *args, context=self.context)
+        return self.loop.set_timer(self.loop.time() + delay_s, act, args, self.context)
 
     def at(self, when: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Call `act` at a time of the loop's clock, outside of all processes."""
-        return self.loop.call_at(when, act, *args, context=self.context)
+        return self.loop.set_timer(when, act, args, self.context)
 
     def token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"
