@@ -29,6 +29,10 @@ class NothingToRun(Exception):
     """The run cannot go on: nothing is ready and no timer is set, or it is in an endless loop."""
 
 
+class Abandoned(BaseException):
+    """Thrown into what a run leaves behind. The product cannot take it for a cancellation."""
+
+
 class Process:
     """A simulated operating system process. It can be frozen and killed."""
 
@@ -137,18 +141,33 @@ class SimLoop(asyncio.BaseEventLoop):
         process.frozen = process.dead = True
 
     def abandon(self) -> None:
-        """Close every coroutine that is left at the end of a run, even if it awaits again while it closes."""
+        """Close every coroutine that is left at the end of a run, even if it awaits again while it closes.
+
+        The `finally` blocks that run meanwhile see this loop and their own task. Without them asyncio would
+        raise an error that the product handles, or would start their tasks in a loop that never runs.
+        """
         with warnings.catch_warnings():
             # A coroutine that a `finally` block starts now is never awaited.
             warnings.simplefilter("ignore", RuntimeWarning)
-            while self._tasks:
-                begun, self._tasks = self._tasks, []
-                for task in begun:
-                    if not task.done():
-                        task._log_destroy_pending = False  # type: ignore[attr-defined]
-                        _unwind(task.get_coro())
+            asyncio._set_running_loop(self)
+            try:
+                while self._tasks:
+                    begun, self._tasks = self._tasks, []
+                    for task in begun:
+                        if not task.done():
+                            self._close_coroutine_of(task)
+            finally:
+                asyncio._set_running_loop(None)
             self._ready.clear()
             self._timers.clear()
+
+    def _close_coroutine_of(self, task: asyncio.Task[Any]) -> None:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        asyncio.tasks._enter_task(self, task)
+        try:
+            _unwind(task.get_coro())
+        finally:
+            asyncio.tasks._leave_task(self, task)
 
     def _run_once(self) -> None:
         """Run callbacks until the loop is stopped: one call for a whole run is faster than one for each round."""
@@ -194,14 +213,18 @@ class SimLoop(asyncio.BaseEventLoop):
         """There are no threads."""
 
 
-def _unwind(work: Any) -> None:
-    """Close a coroutine that may await again in each of its `finally` blocks."""
+def _unwind(work: Coroutine[Any, Any, Any]) -> None:
+    """End a coroutine that may await again in each of its `finally` blocks.
+
+    `close` is not enough: if an inner coroutine awaits again, it ends the outer ones and leaves the inner one to
+    the garbage collector, which prints an error.
+    """
     for _ in range(MAX_UNWINDING):
         try:
-            work.close()
-        except RuntimeError:
-            continue
-        return
+            work.throw(Abandoned())
+        except (Abandoned, StopIteration, asyncio.CancelledError, Exception):
+            return
+    work.close()
 
 
 def spawn(loop: SimLoop, process: Process, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:

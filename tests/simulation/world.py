@@ -170,14 +170,23 @@ class World:
         use_partitions(self.partitions)
         self.loop.set_exception_handler(self._unhandled)
         try:
-            self.loop.run_until_complete(self._play())
-        except NothingToRun as error:
-            self.problem(f"L1: {error}")
+            self._play_to_the_end()
+            return self._result()
         finally:
+            # After the checks: what ends now unmutes callers and leaves rooms, which no killed process does.
             self.over = True
+            self.trace.end()
             self.loop.abandon()
             self.loop.close()
             PATCHES.world = None
+
+    def _play_to_the_end(self) -> None:
+        try:
+            self.loop.run_until_complete(self._play())
+        except NothingToRun as error:
+            self.problem(f"L1: {error}")
+
+    def _result(self) -> RunResult:
         for problem in checks.violations(self):
             self.problem(problem)
         return RunResult(
