@@ -41,9 +41,12 @@ class Subscription:
         async for message in messages: ...
     """
 
-    def __init__(self, connection: Connection, subject: str) -> None:
+    def __init__(
+        self, connection: Connection, subject: str, keep: Callable[[bytes], bool] | None = None
+    ) -> None:
         self._connection = connection
         self._subject = subject
+        self._keep = keep
         self._pending: list[LiveMessage] = []
         self._max_pending = MAX_PENDING
         self._waiting: asyncio.Future[bool] | None = None
@@ -119,6 +122,8 @@ class Subscription:
         self._wake()
 
     def _on_message(self, msg: ArrivedMessage) -> None:
+        if self._keep is not None and not self._keep(msg.data):
+            return
         lost = 0
         if len(self._pending) >= self._max_pending:
             dropped = self._pending.pop(0)
