@@ -132,7 +132,7 @@ class Worker:
 
     def in_flight_of(self, consumer: str) -> int:
         """Number of messages of `consumer` that take a place in its window."""
-        return self._places[consumer] + self._unreadable.surplus_of(consumer)
+        return self._places.get(consumer, 0) + self._unreadable.surplus_of(consumer)
 
     async def start(self) -> None:
         """Begin to take messages."""

@@ -171,12 +171,19 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         """Run callbacks until the loop is stopped: one call for a whole run is faster than one for each round."""
-        ready, take, current = self._ready, self._ready.popleft, CURRENT
+        ready, timers, take, current = self._ready, self._timers, self._ready.popleft, CURRENT
         steps = self.steps
         try:
             while not self._stopping:
                 if not ready:
-                    self._jump()
+                    # Advance the clock to the next timer. All timers of that moment become ready.
+                    while timers and timers[0][2].callback is None:
+                        heappop(timers)
+                    if not timers:
+                        raise NothingToRun("nothing is ready and no timer is set")
+                    now = self._now = max(self._now, timers[0][0])
+                    while timers and timers[0][0] <= now:
+                        ready.append(heappop(timers)[2])
                 for _ in range(len(ready)):
                     due = take()
                     if due.callback is None:
@@ -194,17 +201,6 @@ class SimLoop(asyncio.BaseEventLoop):
                     raise NothingToRun(f"{MAX_STEPS} callbacks by {self._now:.3f} s: endless loop")
         finally:
             self.steps = steps
-
-    def _jump(self) -> None:
-        """Advance the clock to the next timer. All timers of that moment become ready."""
-        timers, ready = self._timers, self._ready
-        while timers and timers[0][2].callback is None:
-            heappop(timers)
-        if not timers:
-            raise NothingToRun("nothing is ready and no timer is set")
-        now = self._now = max(self._now, timers[0][0])
-        while timers and timers[0][0] <= now:
-            ready.append(heappop(timers)[2])
 
     def _process_events(self, event_list: object) -> None:
         """There are no sockets."""

@@ -16,7 +16,7 @@ from warmxfer.bus.partition import PARTITIONS
 
 from .stream import consumers_of_subject
 
-SHARES = {1: 0.2, 2: 0.4, 4: 0.3, PARTITIONS: 0.1}
+SHARES = {1: 0.2, 2: 0.45, 4: 0.3, PARTITIONS: 0.05}
 """The share of the runs with each number of partitions."""
 
 

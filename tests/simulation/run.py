@@ -46,7 +46,8 @@ class Tally:
         self.steps += result.steps
         self.virtual_s += result.virtual_s
         self.outcomes.update(result.outcomes)
-        self.struck.update(result.struck)
+        for cell, count in result.struck.items():  # `Counter.update` checks its argument's type slowly.
+            self.struck[cell] += count
         if result.problems:
             self.broken.append((result.seed, result.problems))
 

@@ -112,6 +112,9 @@ class SimClient:
         self.world = world
         self.process = process
         self._loop = world.loop
+        self._broker = world.broker
+        self._faults = world.faults
+        self._schedule = world.fault_schedule
         self._random = world.chance.random
         self.connected_server_version = SimpleNamespace(major=2, minor=15, patch=1)
         self.max_payload = MAX_PAYLOAD
@@ -156,12 +159,11 @@ class SimClient:
 
     def transmit(self, act: Callable[..., object], *args: object) -> None:
         """Call `act` at the broker after the latency, unless the connection breaks before."""
-        world = self.world
-        slow_s = world.faults.between(*SLOW_S) if world.faults.strikes("bus_slow") else 0.0
+        slow_s = self._faults.between(*SLOW_S) if self._faults.strikes("bus_slow") else 0.0
         jitter_s = self._latency_s * self._random()
         self._out_clear_at = max(self._out_clear_at, self._loop._now + self._latency_s + jitter_s + slow_s)
         self._loop.set_timer(
-            self._out_clear_at, self._at_broker, (self.connection_number, act, args), world.context
+            self._out_clear_at, self._at_broker, (self.connection_number, act, args), self.world.context
         )
 
     def receive(self, act: Callable[..., object], *args: object) -> None:
@@ -179,7 +181,7 @@ class SimClient:
         return arrives_at
 
     def _at_broker(self, number: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if number in (self.connection_number, self._last_sent_number) and not self.world.broker_down:
+        if number in (self.connection_number, self._last_sent_number) and not self._schedule.broker_down:
             act(*args)
 
     def _at_process(self, number: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
@@ -202,7 +204,7 @@ class SimClient:
     def _break(self) -> None:
         self.connection_number += 1
         self.up = False
-        self.world.broker.forget(self)
+        self._broker.forget(self)
 
     def _end(self) -> None:
         self.closed = True
@@ -226,10 +228,10 @@ class SimClient:
             return
         self.up, self._reconnecting = True, False
         for subscription in self._subscriptions:
-            self.world.broker.subscribe(subscription)
+            self._broker.subscribe(subscription)
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         for frame in pending:
-            self.transmit(self.world.broker.receive, self, self.world.loop.time(), *frame)
+            self.transmit(self._broker.receive, self, self.world.loop.time(), *frame)
         await self._reconnected_cb()
 
     # ── what the bus uses ────────────────────────────────────────────────────────────────────────
@@ -246,14 +248,14 @@ class SimClient:
         subscription = SimSubscription(self, subject, callback, queue)
         self._subscriptions[subscription] = None
         if self.up:
-            self.transmit(self.world.broker.subscribe, subscription)
+            self.transmit(self._broker.subscribe, subscription)
         return subscription
 
     def forget(self, subscription: SimSubscription) -> None:
         """Unsubscribe at the broker, and after the next reconnect."""
         self._subscriptions.pop(subscription, None)
         if self.up:
-            self.transmit(self.world.broker.unsubscribe, subscription)
+            self.transmit(self._broker.unsubscribe, subscription)
 
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
@@ -269,8 +271,7 @@ class SimClient:
             raise MaxPayloadError
         kept = dict(headers) if headers else None
         if self.up:
-            sent_at = self.world.loop.time()
-            self.transmit(self.world.broker.receive, self, sent_at, subject, payload, reply, kept)
+            self.transmit(self._broker.receive, self, self._loop._now, subject, payload, reply, kept)
         elif self._reconnecting:
             if self._pending_bytes + len(payload) > MAX_PENDING_BYTES:
                 raise OutboundBufferLimitError
