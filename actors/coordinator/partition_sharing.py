@@ -114,9 +114,7 @@ class PartitionSharing:
             await heard.next(max(MOMENT_S, wake_at - clock()))
         await asyncio.Event().wait()  # The connection is closed for good: the runner ends the actor.
 
-    async def _follow(
-        self, heard: Subscription, partitions: frozenset[int], take_from: TakeFrom
-    ) -> None:
+    async def _follow(self, heard: Subscription, partitions: frozenset[int], take_from: TakeFrom) -> None:
         """Begin to take from `partitions`, once an earlier change is complete."""
         if self._change is not None:
             if not self._change.done():
@@ -127,7 +125,9 @@ class PartitionSharing:
             log.info("partitions_changed", before=sorted(self._taken), now=sorted(partitions))
             self._taken = partitions
             self._change = asyncio.ensure_future(take_from(self.consumers))
-            self._change.add_done_callback(lambda _: heard.interrupt())  # Partitions may have changed meanwhile.
+            self._change.add_done_callback(
+                lambda _: heard.interrupt()
+            )  # Partitions may have changed meanwhile.
 
     def _hear(self, data: bytes) -> bool:
         """Note one announcement. Returns whether it changes anything: most are of coordinators that are known.

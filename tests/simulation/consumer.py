@@ -93,9 +93,7 @@ class Consumer:
         if self._world.faults.strikes("pull_lost"):
             return
         now = self._world.loop.time()
-        pull = Pull(
-            inbox, count, now + expires_s, heartbeat_s, now, SimMsg(inbox, "", b"", HEARTBEAT)
-        )
+        pull = Pull(inbox, count, now + expires_s, heartbeat_s, now, SimMsg(inbox, "", b"", HEARTBEAT))
         self._pulls.append(pull)
         self._world.later(heartbeat_s, self._tick, pull)
         self.dispatch()

@@ -27,7 +27,7 @@ def draw_partitions(seed: int) -> int:
 
 def use_partitions(count: int) -> None:
     """Give the layout so many partitions. Idempotent."""
-    if partition.PARTITIONS == count:
+    if count == partition.PARTITIONS:
         return
     for module in (partition, stream, partition_owners):
         module.PARTITIONS = count
