@@ -228,7 +228,7 @@ class PullConsumer:
         self._unheard_since = self._last_seen_at if self._requested else None
 
     def _on_status(self, headers: dict[str, str]) -> bool:
-        """Handle a status of a pull. Returns whether the pulls go on as they are: a heartbeat changes nothing."""
+        """Handle a status of a pull. Returns True for a heartbeat, which changes nothing."""
         status, text = headers.get("Status", ""), headers.get("Description", "")
         match step_after(status, text):
             case PullStep.CONTINUE:

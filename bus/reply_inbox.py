@@ -61,7 +61,7 @@ class ReplyInbox:
         await self._client.subscribe_callback(f"{self._inbox}.*", self._on_message)
 
     async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> PendingReply:
-        """Send a request without waiting for its reply. Call `drop` when the reply is not awaited any more."""
+        """Send a request without waiting for its reply. Call `drop` when it is no longer awaited."""
         return await self._send(subject, data, headers)
 
     def drop(self, pending: PendingReply) -> None:
@@ -127,8 +127,7 @@ class ReplyInbox:
     async def _result_within(self, pending: PendingReply, timeout_s: float) -> ArrivedMessage:
         """Return the reply. Raises `TimeoutError` after `timeout_s`, and what the reply ends with.
 
-        A timer that ends the future costs half of `asyncio.timeout`, which cancels a task. Every request waits
-        here.
+        Every request waits here. A timer that ends the future costs half of `asyncio.timeout`.
         """
         timer = pending.future.get_loop().call_later(timeout_s, _time_out, pending.future)
         try:

@@ -130,7 +130,7 @@ class PartitionSharing:
             )  # Partitions may have changed meanwhile.
 
     def _hear(self, data: bytes) -> bool:
-        """Note one announcement. Returns whether it changes anything: most are of coordinators that are known.
+        """Note one announcement. Returns whether it changes anything. That of a known coordinator does not.
 
         A coordinator that starts is answered at once.
         """

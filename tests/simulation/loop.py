@@ -55,7 +55,7 @@ CURRENT: ContextVar[Process | None] = ContextVar("simulated_process", default=No
 
 
 class Due(Struct, eq=False):
-    """A scheduled callback, with what asyncio uses of a handle. A run makes thousands, and a Struct is quick."""
+    """A scheduled callback, and a handle for asyncio. A run makes thousands, and a Struct is quick."""
 
     callback: Callable[..., object] | None
     """None if it was cancelled."""
@@ -170,7 +170,7 @@ class SimLoop(asyncio.BaseEventLoop):
             asyncio.tasks._leave_task(self, task)
 
     def _run_once(self) -> None:
-        """Run callbacks until the loop is stopped: one call for a whole run is faster than one for each round."""
+        """Run callbacks until the loop is stopped: one call for a run is faster than one for each round."""
         ready, timers, take, current = self._ready, self._timers, self._ready.popleft, CURRENT
         steps = self.steps
         try:
@@ -212,8 +212,8 @@ class SimLoop(asyncio.BaseEventLoop):
 def _unwind(work: Coroutine[Any, Any, Any]) -> None:
     """End a coroutine that may await again in each of its `finally` blocks.
 
-    `close` is not enough: if an inner coroutine awaits again, it ends the outer ones and leaves the inner one to
-    the garbage collector, which prints an error.
+    `close` is not enough: if an inner coroutine awaits again, it ends the outer ones and leaves the inner
+    one to the garbage collector, which prints an error.
     """
     for _ in range(MAX_UNWINDING):
         try:

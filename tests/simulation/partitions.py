@@ -1,6 +1,6 @@
-"""How many partitions a run has. The product's layout has 16, and at most four of them hold a transfer of a run.
+"""How many partitions a run has. The product's layout has 16; the few transfers of a run need at most four.
 
-The other 13 have consumers all the same: idle ones, which took half of the time of a run. So most runs have
+The others have consumers all the same: idle ones, which took half of the time of a run. So most runs have
 fewer partitions, and more of what they do is about transfers. Then two transfers often share a partition, and
 a fault of a consumer strikes one that delivers. Some runs have the product's number.
 """
