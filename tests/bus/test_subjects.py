@@ -183,7 +183,7 @@ def test_a_foreign_subject_is_rejected(subject: str) -> None:
     ],
 )
 def test_a_refused_request_has_sibling_subjects_of_its_author(id: str, named: str) -> None:
-    """The id is one that no transfer may have: its author learns of it on the subjects that the author reads."""
+    """No transfer may have this id. Its author learns of it on the subjects with the id as it was sent."""
     stored = f"wx.0.{id}.request"
     assert subjects.sibling_subject(stored, "phase") == f"warmxfer.{named}.phase"
     assert subjects.sibling_subject(stored, "result") == f"warmxfer.{named}.result"
