@@ -45,8 +45,11 @@ def test_an_inner_coroutine_that_awaits_while_it_closes_is_ended() -> None:
         try:
             await wait_for_ever()
         finally:
-            await asyncio.sleep(1)  # It is ended here too.
-            ended.append("after the sleep")
+            try:
+                await asyncio.sleep(1)  # It is ended here too.
+                ended.append("after the sleep")
+            finally:
+                await asyncio.sleep(1)
 
     async def outer() -> None:
         try:
