@@ -16,6 +16,7 @@ from phonenumbers import NumberParseException, PhoneNumberType
 from warmxfer.schemas import InvalidRequest, SIPDestination
 
 FIELD = "config.destination.sip_call_to"
+RESCUE_FIELD = "config.rescue.sip_call_to"
 INTERNATIONAL = "001"
 """Region of numbers that belong to no country: satellite and international premium services."""
 MAX_LISTED = 250
@@ -23,7 +24,7 @@ MAX_LISTED = 250
 _NEVER = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PAGER})
 _REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS) | {INTERNATIONAL}
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
-_PARAMETER = re.compile(r"(transport|user)=[a-z]+", re.ASCII)
+_PARAMETER = re.compile(r"(transport|user)=[a-z]+", re.ASCII | re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 
@@ -92,7 +93,7 @@ class DialPolicy:
         _, at, rest = rest.partition("@")
         host_and_port, *parameters = rest.split(";")
         host = host_and_port.partition(":")[0].lower()
-        if scheme not in ("sip", "sips") or not at or not _HOST.fullmatch(host):
+        if scheme.lower() not in ("sip", "sips") or not at or not _HOST.fullmatch(host):
             raise _rejection(
                 "is neither a number nor a SIP URI", "write +14155550123 or sip:dana@example.com"
             )

@@ -27,12 +27,12 @@ from ...common.command_replies import command_failed, command_rejected
 from .. import call_marks
 from ..at_most_once import EffectClaim
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
+from ..dial_policy import RESCUE_FIELD
 from ..leg_lookup import find_marked_leg, look_up
 from ..provider_polling import poll_until
 
 RESCUE = "rescue"
 """Effect name of the dial or the dispatch."""
-POLICY_FIELD = "config.rescue.sip_call_to"
 
 LEGS_UNKNOWN = "The provider did not say in time whether the caller is on the phone."
 CALLER_GONE = "The caller has hung up."
@@ -56,7 +56,7 @@ async def rescue_caller(
         return None
     if isinstance(command.rescue, RescueByDial):
         try:
-            context.policy.check(command.rescue, POLICY_FIELD)
+            context.policy.check(command.rescue, RESCUE_FIELD)
         except InvalidRequest as error:
             return command_rejected(command, error)
     claim = await context.claims.find_claim(transfer_id, RESCUE)
