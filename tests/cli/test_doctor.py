@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from warmxfer.bus import BrokerReport, ConsumerBacklog
 from warmxfer.cli.doctor import clock_findings, examine, stream_findings
 
@@ -112,3 +113,23 @@ async def test_invalid_addresses_are_findings_and_the_other_checks_still_run() -
     assert about["nats"].startswith("NATS_URL has a port that is not 1 to 65535; ")
     assert about["provider"].startswith("VIDEOSDK_BASE_URL is 'https://a.b[/a]'; use https://host")
     assert about["model"].startswith("WARMXFER_LLM_BASE_URL is not a valid address; ")
+
+
+@pytest.mark.parametrize("secret", [SECRET, "another-secret-of-at-least-thirty-two-bytes"])
+async def test_wrong_credentials_of_the_provider_are_a_fault(
+    nats_url: str, cloud: Cloud, secret: str
+) -> None:
+    env = {
+        "NATS_URL": nats_url,
+        "VIDEOSDK_BASE_URL": cloud.url,
+        "VIDEOSDK_API_KEY": API_KEY,
+        "VIDEOSDK_SECRET": secret,
+    }
+    (found,) = (each for each in await examine(env) if each.about == "cloud")
+    if secret == SECRET:
+        assert (found.state, found.sentence) == ("ok", f"{cloud.url} answers and accepts the credentials.")
+        return
+    assert (found.state, found.code) == ("wrong", 2)
+    assert found.sentence.startswith("GET /v2/sip/call answered 401: ")
+    assert found.sentence.endswith("; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET.")
+    assert secret not in found.sentence
