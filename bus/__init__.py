@@ -12,6 +12,7 @@ from . import subjects, timers
 from .broker_clock import BrokerClock
 from .budget import Budget
 from .bus import Bus
+from .dead_letters import DeadLetterBody, StoredDeadLetter, read_dead_letter
 from .diagnostics import BrokerReport, ConsumerBacklog
 from .effect_claims import ClaimResult, claim_effect
 from .embedded_server import EmbeddedServer
@@ -46,6 +47,7 @@ __all__ = [
     "ClaimResult",
     "ConsumerBacklog",
     "DeadLetter",
+    "DeadLetterBody",
     "Delivery",
     "EmbeddedServer",
     "InternalError",
@@ -60,6 +62,7 @@ __all__ = [
     "StaleWrite",
     "StorageUse",
     "Stored",
+    "StoredDeadLetter",
     "StreamSpan",
     "Subscription",
     "TransferLog",
@@ -68,6 +71,7 @@ __all__ = [
     "Unwanted",
     "Worker",
     "claim_effect",
+    "read_dead_letter",
     "subjects",
     "timers",
 ]

@@ -7,13 +7,52 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from warmxfer.schemas import WarmxferError
 
 from . import subjects
-from .messages import Delivery, Outgoing
+from .errors import InvalidRequest
+from .messages import Delivery, Outgoing, Stored
 
 MAX_CAUSE_CHARS = 300
+
+
+class DeadLetterBody(msgspec.Struct, frozen=True):
+    """Body of a dead letter."""
+
+    subject: str
+    """Subject of the message that no worker could handle."""
+    seq: int
+    """Number of that message in the stream."""
+    cause: str
+    tries: int
+    consumer: str
+    count: int = 1
+    """How many messages the dead letter stands for."""
+
+
+class StoredDeadLetter(NamedTuple):
+    """A dead letter as the stream stores it: its own number and time, the transfer, and its body."""
+
+    number: int
+    at: float
+    transfer_id: str
+    body: DeadLetterBody
+
+
+def read_dead_letter(stored: Stored) -> StoredDeadLetter:
+    """Return the dead letter in `stored`. Raises InvalidRequest if it is none."""
+    address = subjects.parse(stored.subject)
+    try:
+        body = msgspec.json.decode(stored.data, type=DeadLetterBody)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"Message {stored.seq} is not a dead letter") from error
+    if address.kind != "dead":
+        raise InvalidRequest(f"Message {stored.seq} is not a dead letter")
+    return StoredDeadLetter(stored.seq, stored.at, address.id, body)
 
 
 def dead_letter(delivery: Delivery, cause: str, consumer: str) -> Outgoing:

@@ -128,6 +128,14 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "request: is the transfer live",
         captured=False,
     ),
+    SubjectSpec(
+        "ask.replay",
+        "warmxfer.ask.replay",
+        "operators",
+        "coordinator",
+        "request to handle a dead-lettered message again",
+        captured=False,
+    ),
 )
 
 STREAM_SUBJECTS: tuple[str, ...] = tuple(spec.filter for spec in SUBJECTS if spec.captured)
@@ -137,6 +145,7 @@ _KINDS = frozenset(spec.pattern.split(".")[2] for spec in SUBJECTS if spec.captu
 
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
+ASK_REPLAY = "warmxfer.ask.replay"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"

@@ -12,6 +12,7 @@ from warmxfer.schemas.id_in_use import IdInUse
 from .client import (
     Client,
     NoCoordinator,
+    NoSuchDeadLetter,
     NoSuchTransfer,
     NotStarted,
     StillRunning,
@@ -24,6 +25,7 @@ __all__ = [
     "Client",
     "IdInUse",
     "NoCoordinator",
+    "NoSuchDeadLetter",
     "NoSuchTransfer",
     "NotStarted",
     "StillRunning",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from warmxfer.bus import Bus, Worker, subjects
 
 from .coordinator import Coordinator
+from .dead_letter_replay import DeadLetterReplay
 from .inbound_events import why_unreadable
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
@@ -28,6 +29,11 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         on_dead_letter=coordinator.on_dead_letter,
         on_invalid_subject=coordinator.reject_invalid_id,
     )
-    async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue="coordinator"), worker:
+    replay = DeadLetterReplay(bus, coordinator.handle)
+    async with (
+        bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue="coordinator"),
+        bus.serve(subjects.ASK_REPLAY, replay.answer, queue="coordinator"),
+        worker,
+    ):
         ready()
         await asyncio.Event().wait()
