@@ -32,6 +32,7 @@ from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .settings import BusSettings
 from .storage import StorageUse, StreamSpan
+from .stored_dead_letters import NoSuchDeadLetter, StoredDeadLetter, find_dead_letter, newest_dead_letters
 from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
@@ -54,12 +55,14 @@ __all__ = [
     "LogEntry",
     "NewerVersionNeeded",
     "NoReply",
+    "NoSuchDeadLetter",
     "Outgoing",
     "Responder",
     "RetryableError",
     "StaleWrite",
     "StorageUse",
     "Stored",
+    "StoredDeadLetter",
     "StreamSpan",
     "Subscription",
     "TransferLog",
@@ -69,6 +72,8 @@ __all__ = [
     "Worker",
     "claim_effect",
     "claims_are_complete",
+    "find_dead_letter",
+    "newest_dead_letters",
     "subjects",
     "timers",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -13,11 +14,19 @@ from warmxfer.actors.runtime.exit_codes import BrokenPipe
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+MAX_TABLE_WIDTH = 1_000
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns of output into a file or a pipe, which has no edge to wrap at."""
 
 T = TypeVar("T")
+
+
+def wants_json() -> bool:
+    """Return whether `--json` is among the options of this command; those after `--` are none."""
+    options = itertools.takewhile("--".__ne__, sys.argv[1:])
+    return "--json" in options
 
 
 def print_json(value: Any) -> None:
@@ -47,6 +56,18 @@ def console(*, quiet: bool = False) -> Console:
     return Printer(highlight=False, markup=False, quiet=quiet, width=width)
 
 
+def print_uncut(out: Console, table: Table) -> None:
+    """Print a table as wide as it is, also on a narrower terminal, which then wraps its lines.
+
+    rich would cut ids to the width of the terminal.
+    """
+    from rich.measure import Measurement
+
+    widest = out.options.update(max_width=MAX_TABLE_WIDTH)
+    out.width = max(out.width, Measurement.get(out, widest, table).maximum)
+    out.print(table, crop=False)
+
+
 def plain(text: str) -> str:
     """Return `text` on one line, without control characters that a terminal would act on."""
     return "".join(each if each.isprintable() else " " for each in text)
@@ -74,10 +95,19 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         on_first_signal(numbers, lambda: (signalled.set(), running.cancel()))
         return await work()
 
-    configure_logs(os.environ, level="error")
+    env = os.environ | ({"WARMXFER_LOG": "json"} if wants_json() else {})
+    configure_logs(env, level="error")
     try:
         return run_async(stoppable())
     except asyncio.CancelledError:
         if signalled.is_set():
             raise KeyboardInterrupt from None
         raise
+
+
+def run_until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a command that ends only by Ctrl-C or SIGTERM: that is its normal end."""
+    try:
+        run_command(work)
+    except KeyboardInterrupt:
+        return

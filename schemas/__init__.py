@@ -30,7 +30,6 @@ from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
 from .lenient import is_known, read_leniently, unknown_member
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
-from .phone_number import without_separators
 from .queries import (
     MAX_LIVENESS_QUERY,
     MAX_TURN_CHARS,
@@ -40,6 +39,8 @@ from .queries import (
     Liveness,
     LivenessQuery,
     LivenessReply,
+    ReplayQuery,
+    ReplayReply,
     RoomToken,
     RoomTokenQuery,
     SessionSummary,
@@ -90,6 +91,8 @@ __all__ = [
     "NoticeKind",
     "Outcome",
     "PhaseChanged",
+    "ReplayQuery",
+    "ReplayReply",
     "Rescue",
     "RescueByAgent",
     "RescueByDial",
@@ -128,7 +131,6 @@ __all__ = [
     "undecoded_transfer_id",
     "unknown_member",
     "with_defaults",
-    "without_separators",
 ]
 __all__ += commands.__all__
 __all__ += events.__all__

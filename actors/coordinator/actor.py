@@ -8,6 +8,7 @@ from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
 
 from .coordinator import Coordinator
+from .dead_letter_replay import DeadLetterReplay
 from .inbound_events import why_unreadable
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
@@ -31,6 +32,11 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
             on_dead_letter=coordinator.on_dead_letter,
             on_invalid_subject=coordinator.reject_invalid_id,
         )
-        async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR), worker:
+        replay = DeadLetterReplay(bus, coordinator.handle)
+        async with (
+            bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
+            bus.serve(subjects.ASK_REPLAY, replay.answer, queue=COORDINATOR),
+            worker,
+        ):
             ready()
             await sharing.run(worker.take_from)

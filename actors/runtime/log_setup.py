@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 
 _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "transcript", "authorization"})
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|(?<![\w.:-])[1-9][0-9]{9,14}(?![\w.:-])")
-_MAY_BE_NUMBER = re.compile(r"[0-9]{7}|sips?:")
+_MAY_BE_NUMBER = re.compile(r"[0-9]{7}|sips?:", re.IGNORECASE)
 """Found in every text that `_NUMBER` or `_SIP_USER` changes. One search instead of two replacements."""
-_SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)")
+_SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)", re.IGNORECASE)
 
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:

@@ -21,6 +21,7 @@ from warmxfer.schemas import InternalError, InvalidRequest
 
 from .health_probe import serve_probe
 from .log_setup import configure_logs
+from .unknown_variables import unknown_variables
 
 CONNECT_DEADLINE_S = 30.0
 """In a cluster that starts all at once, the broker may start last."""
@@ -50,6 +51,8 @@ def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = 
     turns each into one sentence and an exit code.
     """
     configure_logs(env, role=role)
+    for sentence in unknown_variables(env):
+        log.warning("variable_unknown", variable=sentence)
     run_async(_run(role, actor, settings, env))
 
 

@@ -27,6 +27,8 @@ from warmxfer.schemas import (
     HistoryQuery,
     LivenessQuery,
     LivenessReply,
+    ReplayQuery,
+    ReplayReply,
     RoomToken,
     RoomTokenQuery,
     SessionSummary,
@@ -153,12 +155,14 @@ DECODERS: Mapping[str, Decode] = {
     "ask.token": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
+    "ask.replay": _as(ReplayQuery),
 }
 REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,
     "ask.summary": SessionSummary,
     "ask.token": RoomToken,
     "ask.pulse": LivenessReply,
+    "ask.replay": ReplayReply,
 }
 FIELD_DECODERS: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _ONLY_IN_LOG)}
 

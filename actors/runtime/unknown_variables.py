@@ -1,0 +1,86 @@
+"""Finds variables that begin with `WARMXFER_` and that no version of this code reads: they are misspelt.
+
+They are named and not refused. A newer version may share the environment, and Kubernetes puts variables
+for the host and the port of a service that is called `warmxfer-gateway` into it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+PREFIX = "WARMXFER_"
+MAX_NAMED = 10
+
+_KNOWN = frozenset(
+    {
+        "ACK_WAIT_S",
+        "BRIEFING_JOBS",
+        "BRIEFING_PIPELINE",
+        "COORDINATOR_JOBS",
+        "DEPLOYMENT",
+        "DIAL_DENY_PREFIXES",
+        "DIAL_REGIONS",
+        "DIAL_SIP_HOSTS",
+        "GATEWAY_JOBS",
+        "HEALTH_HOST",
+        "HEALTH_PORT",
+        "HOLD_LEASE_S",
+        "LLM_API_KEY",
+        "LLM_BASE_URL",
+        "LLM_MODEL",
+        "LOG",
+        "LOG_LEVEL",
+        "MAX_AGE_S",
+        "MAX_DELIVER",
+        "MAX_STORE_MB",
+        "MAX_TRANSFERS",
+        "PROVIDER",
+        "PROVIDER_TIMEOUT_S",
+        "READY_FD",
+        "RECONCILE_S",
+        "REPLICAS",
+        "REQUESTS_MB",
+        "ROOM_ID",
+        "SETTLE_S",
+        "SUMMARIZER_JOBS",
+        "VOICE",
+        "WEBHOOK_HOST",
+        "WEBHOOK_PORT",
+        "WEBHOOK_PUBLIC_KEY",
+        "WEBHOOK_URL",
+    }
+)
+"""Every variable of docs/configuration.md, without `PREFIX`. Test: `tests/docs/test_configuration.py`."""
+
+_OF_TESTS = ("TEST_", "CONTRACT_")
+_OF_KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_\w+)?)", re.ASCII)
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://", re.ASCII)
+
+
+def known_variables() -> frozenset[str]:
+    """Return the names of all variables with `PREFIX` that warmxfer reads."""
+    return frozenset(PREFIX + name for name in _KNOWN)
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each misspelt variable in `env`, by name; at most `MAX_NAMED`."""
+    found = sorted(
+        name for name, value in env.items() if name.startswith(PREFIX) and not _allowed(name, value)
+    )
+    return [_sentence(name) for name in found[:MAX_NAMED]]
+
+
+def _allowed(name: str, value: str) -> bool:
+    rest = name.removeprefix(PREFIX)
+    if rest in _KNOWN or rest.startswith(_OF_TESTS) or _OF_KUBERNETES.fullmatch(rest):
+        return True
+    return rest.endswith("_PORT") and _ADDRESS.match(value) is not None
+
+
+def _sentence(name: str) -> str:
+    shown = ascii(name[:80])[1:-1]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX).upper(), _KNOWN, n=1)
+    remedy = f"did you mean {PREFIX}{close[0]}?" if close else "remove it, or see docs/configuration.md"
+    return f"{shown} is set, but warmxfer reads no such variable; {remedy}"
