@@ -27,7 +27,16 @@ FLAGS = ("--room", "room-1", "--to", "+14155550101", "--from", "+14155550100", "
 NOWHERE = "nats://127.0.0.1:1"
 LONG_ID = "x" * 64
 
-COMMANDS: dict[str, Any] = getattr(typer.main.get_command(app), "commands")  # noqa: B009
+
+def paths(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the words of every command below `command`, groups left out."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [path]
+    return [each for name, sub in below.items() for each in paths(sub, (*path, name))]
+
+
+COMMANDS = paths(typer.main.get_command(app))
 VALID: dict[str, tuple[str, ...]] = {
     "cancel": ("t-1",),
     "dead-letters": (),
@@ -55,7 +64,7 @@ async def coordinator(bus: Bus) -> AsyncIterator[None]:
 # ── help ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=lambda each: " ".join(each))
+@pytest.mark.parametrize("command", [(), ("try",), *COMMANDS], ids=" ".join)
 def test_every_command_knows_h(in_process: InProcess, command: tuple[str, ...]) -> None:
     short, long = in_process(*command, "-h"), in_process(*command, "--help")
     assert (short.code, short.err) == (0, "")
@@ -66,9 +75,9 @@ def test_every_command_knows_h(in_process: InProcess, command: tuple[str, ...]) 
 # ── errors as JSON ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_usage_is_one_line_of_json(in_process: InProcess, command: str) -> None:
-    result = in_process(command, "--json", "--no-such-option")
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_wrong_usage_is_one_line_of_json(in_process: InProcess, command: tuple[str, ...]) -> None:
+    result = in_process(*command, "--json", "--no-such-option")
     error = json.loads(result.err)
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
     assert (error["cause"], error["exit_code"]) == ("refused", 2)
@@ -91,7 +100,7 @@ def test_wrong_usage_is_one_line_of_json(in_process: InProcess, command: str) ->
         (("demo", "-s", "party"), "refused", 2, None),
         (("up", "--port", "99999"), "refused", 2, "--port"),
         (("sandbox", "--host", "a..b"), "refused", 2, None),
-        (("dead-letters", "replay"), "refused", 2, "NUMBER"),
+        (("dead-letters", "replay"), "refused", 2, "number"),
         (("dead-letters", "burn"), "refused", 2, None),
         (("list", "--url", "http://x"), "refused", 2, "NATS_URL"),
         (("list", "--url", NOWHERE), "unavailable", 3, None),
@@ -227,7 +236,14 @@ async def test_no_id_is_cut_on_a_narrow_terminal(fresh_bus: Bus, columns: int) -
         seq=1,
     )
     await fresh_bus.publish(subjects.phase(LONG_ID), encode(phase))
-    letter = {"subject": "s", "seq": 4, "cause": "why " * 40, "tries": 5, "consumer": "coordinator"}
+    letter = {
+        "subject": "s",
+        "seq": 4,
+        "cause": "why " * 40,
+        "tries": 5,
+        "consumer": "gateway",
+        "stream": "s",
+    }
     number = await fresh_bus.publish(subjects.dead_letter(LONG_ID), json.dumps(letter).encode())
     url = fresh_bus.settings.url
     listed = await in_terminal(columns, "list", NATS_URL=url)
