@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from warmxfer.bus import AccessDenied, Bus, BusSettings
-from warmxfer.schemas import InternalError, InvalidRequest
+from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
 from .health_probe import serve_probe
 from .log_setup import configure_logs
@@ -180,7 +180,7 @@ async def _until_over(bus: Bus, serving: asyncio.Future[None], stop: asyncio.Eve
     if was_closed:
         raise InternalError("The broker closed the connection permanently; see the log lines above")
     if serving.done() and not serving.cancelled() and (error := serving.exception()):
-        if not isinstance(error, InvalidRequest):  # its sentence says everything
+        if not isinstance(error, InvalidRequest | RetryableError):  # their sentences say everything
             log.error("actor_failed", error=type(error).__name__, exc_info=error)
         raise error
 

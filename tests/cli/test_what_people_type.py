@@ -188,6 +188,20 @@ async def test_a_broker_without_a_stream_is_code_3_and_the_sentence_says_what_to
     assert all("start a coordinator" in f"{each.out}{each.err}" for each in results)
 
 
+def test_a_demo_agent_without_a_gateway_is_code_3(
+    in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.primary.sandbox_agent.actor.FIRST_JOIN_S", 1.0)
+    result = in_process("run", "primary", "--room", "nope", "--json")
+    error = json.loads(result.err.splitlines()[-1])
+    assert (result.code, error["cause"], error["error"]) == (
+        3,
+        "unavailable",
+        "Room nope could not be joined within 1 s: no gateway replied; start one with `warmxfer run gateway`",
+    )
+    assert "Traceback" not in result.err
+
+
 @pytest.mark.parametrize("arguments", [("request", *FLAGS[2:]), ("list", "-n", "0"), ("show", "a.b")])
 def test_what_was_typed_is_checked_before_anything_is_connected(
     in_process: InProcess, arguments: tuple[str, ...]

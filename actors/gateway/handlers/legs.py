@@ -10,6 +10,7 @@ from warmxfer.adapters.telephony import CallRecord, Rejected
 from warmxfer.schemas import (
     CallerCallFound,
     CheckLegs,
+    CommandFailed,
     CommandReply,
     FailureKind,
     FindCallerCall,
@@ -50,7 +51,7 @@ async def find_caller_call(
                 command_id=command.command_id, call_id=found.call_id, participant_id=found.participant_id
             )
         case _:
-            return command_failed(command, FailureKind.REFUSED, await _no_caller(context, command))
+            return await _caller_missing(context, command)
 
 
 async def _caller_record(
@@ -116,10 +117,11 @@ def _to_report(record: CallRecord) -> LegReport:
     )
 
 
-async def _no_caller(context: GatewayContext, command: FindCallerCall) -> str:
-    """Return the sentence about a caller who was not found."""
+async def _caller_missing(context: GatewayContext, command: FindCallerCall) -> CommandFailed:
+    """Return the reply that the caller's call was not found, and whether at least their room was."""
     if command.call_id is not None:
-        return f"The caller's call {command.call_id} is not up; a warm transfer needs a live phone call."
+        detail = f"The caller's call {command.call_id} is not up; a warm transfer needs a live phone call."
+        return command_failed(command, FailureKind.REFUSED, detail)
     try:
         exists = await context.provider.room_exists(
             command.room_id, within_s=left_s(context.reply_deadline(command))
@@ -127,11 +129,14 @@ async def _no_caller(context: GatewayContext, command: FindCallerCall) -> str:
     except (RetryableError, Rejected) as error:
         log.info("room_not_checked", cause=str(error))
         exists = True
-    if not exists:
-        return (
+    if exists:
+        detail = (
+            f"Caller is not a SIP participant in room {command.room_id}; "
+            "a warm transfer needs a live phone call."
+        )
+    else:
+        detail = (
             f"room_id is {command.room_id!r}, but the provider has no such room; "
             "give the room in which the caller and the AI talk."
         )
-    return (
-        f"Caller is not a SIP participant in room {command.room_id}; a warm transfer needs a live phone call."
-    )
+    return command_failed(command, FailureKind.REFUSED, detail, room_missing=not exists)

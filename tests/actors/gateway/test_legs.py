@@ -37,7 +37,7 @@ async def test_h10_the_caller_is_found_behind_sixty_calls_that_are_over(harness:
 async def test_a_room_that_does_not_exist_is_named(harness: GatewayHarness) -> None:
     command = FindCallerCall(room_id="no-such-room", call_id=None, **harness.within())
     reply = await harness.execute(command, CommandFailed)
-    assert reply.failure is FailureKind.REFUSED
+    assert (reply.failure, reply.room_missing) == (FailureKind.REFUSED, True)
     assert reply.detail == (
         "room_id is 'no-such-room', but the provider has no such room; "
         "give the room in which the caller and the AI talk."
@@ -58,7 +58,7 @@ async def test_a_dialled_leg_is_not_taken_for_the_caller(harness: GatewayHarness
     await harness.cloud.wait_ledger(room, "dial", 1)
     command = FindCallerCall(room_id=room, call_id=None, **harness.within())
     reply = await harness.execute(command, CommandFailed)
-    assert reply.failure is FailureKind.REFUSED
+    assert (reply.failure, reply.room_missing) == (FailureKind.REFUSED, False)
     assert reply.detail == (
         f"Caller is not a SIP participant in room {room}; a warm transfer needs a live phone call."
     )
