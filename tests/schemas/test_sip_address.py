@@ -22,6 +22,7 @@ TO = "config.destination.sip_call_to"
         ("sip:dana@example.com;transport=TLS", "sip:dana@example.com;transport=tls"),
         ("sip:dana@example.com;Transport=Tls", "sip:dana@example.com;transport=tls"),
         ("sip:dana@example.com;USER=Phone;TRANSPORT=UDP", "sip:dana@example.com;user=phone;transport=udp"),
+        (" sip:dana@example.com\t", "sip:dana@example.com"),
         ("SIP:Dana@Example.COM", "sip:Dana@Example.COM"),
         ("SIPS:dana@example.com:5061;transport=WSS", "sips:dana@example.com:5061;transport=wss"),
     ],
@@ -107,6 +108,7 @@ def test_what_is_no_address_stays_as_it_was_written_and_is_rejected(address: str
     assert rejection(raw(config__destination__sip_call_to=address)).field == TO
 
 
+PARAMETERS = "of the parameters of a SIP URI, only transport and user can be used"
 AFTER = f"write what is dialled after the number into {OPTIONS}.dtmf"
 
 
@@ -128,6 +130,17 @@ AFTER = f"write what is dialled after the number into {OPTIONS}.dtmf"
         ("sip:500", "write its host too, as in sip:500@host"),
         ("500@pbx.example.com", "begin a SIP URI with sip:"),
         ("dana@example.com:5060", "begin a SIP URI with sip:"),
+        ("sip:500@", "write its host too, as in sip:500@host"),
+        ("ext. 500", "for an extension write sip:500@host"),
+        ("x500", "for an extension write sip:500@host"),
+        ("+14155550123*22", AFTER),
+        ("<sip:dana@example.com>", "leave out the name and the brackets < and >"),
+        ('"Dana" <sip:dana@example.com>', "leave out the name and the brackets < and >"),
+        ("sip:dana@example.com;transport=TLS;lr", PARAMETERS),
+        ("sip:dana@example.com?Subject=x", PARAMETERS),
+        ("sip:dana@example.com;transport=quic", PARAMETERS),
+        ("0049 30 901820", "write + instead of the 00"),
+        ("011442071838750", "write + instead of the 011"),
         ("tel:+14155550123", ""),
         ("4155550123", ""),
         ("+49 (0)30 901820", "leave out the (0), which is dialled only within the country"),
