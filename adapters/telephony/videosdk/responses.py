@@ -70,7 +70,7 @@ _NOT_YET = "not yet joined"
 _NO_SESSION = "no active session"
 
 _DENIALS = frozenset({"error", "fail", "failed", "failure"})
-_SENTENCES = ("message", "error", "msg", "statusMessage", "reason", "detail", "data")
+_SENTENCES = ("message", "error", "errors", "msg", "statusMessage", "reason", "detail", "data")
 
 _SWITCHING, _SWITCHED, _SWITCH_FAILED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
 _ANSWERED = "answered"
@@ -175,9 +175,20 @@ def read_nothing(response: Json) -> None:
 
 def denies_success(response: Json) -> bool:
     """Return whether a response says that the request failed, whatever its HTTP status is."""
-    if response.get("success") in (False, "false"):
+    if any(_is_no(response[name]) for name in ("success", "ok") if name in response):
         return True
-    return _word(response.get("status")) in _DENIALS
+    status = response.get("status")
+    return _word(status) in _DENIALS or _is_error(status) or _is_error(response.get("statusCode"))
+
+
+def _is_no(value: object) -> bool:
+    return value in (False, 0) or _word(value) in ("false", "no", "0")
+
+
+def _is_error(status: object) -> bool:
+    """Return whether `status` is an HTTP status of a failure, as a number or as text."""
+    text = str(status)
+    return text.isascii() and text.isdigit() and 400 <= int(text[:4]) < 600
 
 
 def sentence_of(response: Json) -> str:
@@ -185,9 +196,15 @@ def sentence_of(response: Json) -> str:
     inner = [cast("Json", each) for name in _SENTENCES if isinstance(each := response.get(name), Mapping)]
     for fields in (response, *inner):
         for name in _SENTENCES:
-            if isinstance(value := fields.get(name), str) and value.strip():
-                return value
+            if sentence := _text_in(fields.get(name)):
+                return sentence
     return ""
+
+
+def _text_in(value: object) -> str:
+    """Return a text, or a list of texts in one line, or ""."""
+    each = cast("list[object]", value) if isinstance(value, list) else [value]
+    return "; ".join(text for text in each if isinstance(text, str) and text.strip())
 
 
 def recording_error(error: Rejected) -> Rejected | NotReady | None:

@@ -332,6 +332,11 @@ DENIALS: list[Any] = [
     {"success": "false", "msg": NO_CREDIT},
     {"success": False, "error": {"code": 7, "message": NO_CREDIT}},
     {"success": False, "data": {"message": NO_CREDIT}},
+    {"success": 0, "message": [NO_CREDIT, "Top up first"]},
+    {"success": "No", "errors": [NO_CREDIT]},
+    {"ok": False, "reason": NO_CREDIT},
+    {"statusCode": 402, "message": NO_CREDIT, "error": "Payment Required"},
+    {"status": "422", "detail": NO_CREDIT},
     {"status": "error", "error": NO_CREDIT},
     {"status": "FAILED", "statusMessage": NO_CREDIT, "data": None},
 ]
