@@ -76,22 +76,21 @@ def plain(text: str) -> str:
 def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run one asynchronous command and return its result. Only errors are logged.
 
-    SIGTERM acts as Ctrl-C: the command stops its processes and removes its temporary files. A shell's
-    background job ignores SIGINT and must end by SIGTERM alone.
+    SIGTERM and SIGHUP (the terminal is closed) act as Ctrl-C: the command stops its processes and removes its
+    temporary files. A shell's background job ignores SIGINT and must end by the others.
     """
     from warmxfer.actors.runtime.fast_imports import without_unused_libraries
 
     with without_unused_libraries():
         from warmxfer.actors.runtime.log_setup import configure_logs
-        from warmxfer.actors.runtime.runner import on_first_signal, run_async
+        from warmxfer.actors.runtime.runner import on_first_signal, run_async, unless_ignored
 
     signalled = asyncio.Event()
 
     async def stoppable() -> T:
         running = asyncio.current_task()
         assert running is not None
-        sigint_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        numbers = (signal.SIGTERM,) if sigint_ignored else (signal.SIGTERM, signal.SIGINT)
+        numbers = signal.SIGTERM, *unless_ignored(signal.SIGINT, signal.SIGHUP)
         on_first_signal(numbers, lambda: (signalled.set(), running.cancel()))
         return await work()
 
@@ -106,7 +105,7 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def run_until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a command that ends only by Ctrl-C or SIGTERM: that is its normal end."""
+    """Run a command that ends only by a signal: that is its normal end."""
     try:
         run_command(work)
     except KeyboardInterrupt:

@@ -80,8 +80,16 @@ def signal_ready(line: str = "ready") -> None:
 
 
 def on_stop(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; a second signal has its default effect."""
-    on_first_signal((signal.SIGTERM, signal.SIGINT), stop.set)
+    """Set `stop` at the first SIGTERM, SIGINT or SIGHUP; a second one has its default effect."""
+    on_first_signal((signal.SIGTERM, signal.SIGINT, *unless_ignored(signal.SIGHUP)), stop.set)
+
+
+def unless_ignored(*numbers: signal.Signals) -> tuple[signal.Signals, ...]:
+    """Return the signals that this process does not ignore since its start.
+
+    A shell's background job ignores SIGINT, and a command under nohup ignores SIGHUP.
+    """
+    return tuple(each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN)
 
 
 def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], object]) -> None:

@@ -361,7 +361,7 @@ async def stopped(number: signal.Signals, *command: str, after: bytes, **env: st
             await process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 async def test_ctrl_c_while_waiting_says_how_to_cancel(
     nats_url: str, coordinator: None, transfer_id: str, number: signal.Signals, flags: tuple[str, ...]
@@ -386,7 +386,7 @@ def _assert_tells_how_to_cancel(stderr: str, id: str, flags: tuple[str, ...]) ->
     assert stderr.endswith(f" cancel {id}\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_service_that_is_stopped_has_done_what_it_was_asked(
     nats_url: str, bus: Bus, number: signal.Signals
 ) -> None:

@@ -136,7 +136,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("outage_s", [0.0, 0.6])
 async def test_an_actor_stops_in_order_while_the_broker_is_down(
     number: signal.Signals, outage_s: float, tmp_path: Path
