@@ -16,6 +16,11 @@ from warmxfer.actors.runtime.unknown_variables import MAX_NAMED, known_variables
         ("WARMXFER_WEBHOOK_KEY", "did you mean WARMXFER_WEBHOOK_"),
         ("WARMXFER_LOGLEVEL", "did you mean WARMXFER_LOG_LEVEL?"),
         ("WARMXFER_replicas", "did you mean WARMXFER_REPLICAS?"),
+        ("warmxfer_replicas", "did you mean WARMXFER_REPLICAS?"),
+        ("WARM_XFER_REPLICAS", "did you mean WARMXFER_REPLICAS?"),
+        ("WARMXFERREPLICAS", "did you mean WARMXFER_REPLICAS?"),
+        ("WARMXFR_LOG_LEVEL", "did you mean WARMXFER_LOG_LEVEL?"),
+        ("WARMFXER_LOG_LEVEL", "did you mean WARMXFER_LOG_LEVEL?"),
         ("WARMXFER_", "is set, but warmxfer reads no such variable; "),
         ("WARMXFER_XYZZY_PLUGH", "remove it, or see docs/configuration.md"),
         ("WARMXFER_GATEWAY_PORT", "is set, but"),
@@ -31,6 +36,11 @@ def test_a_misspelt_variable_is_named(name: str, remedy: str) -> None:
 def test_known_variables_and_those_of_the_tests_are_not_named(value: str) -> None:
     env = dict.fromkeys([*known_variables(), "WARMXFER_TEST_NATS", "WARMXFER_CONTRACT_URL"], value)
     assert unknown_variables(env) == []
+
+
+@pytest.mark.parametrize("name", ["WARMUP_LOG", "XFER_LOG", "WARM", "WARMER_LOG", "TRANSFER_LOG", "W", ""])
+def test_variables_of_others_are_not_named(name: str) -> None:
+    assert unknown_variables({name: "1"}) == []
 
 
 def test_variables_that_kubernetes_adds_for_a_service_are_not_named() -> None:
