@@ -46,7 +46,8 @@ def doctor(url: Url = None, json: Json = False) -> None:
     from rich.text import Text
 
     env = dict(os.environ) | ({"NATS_URL": url} if url else {})
-    findings, out = run_command(lambda: examine(env)), console()
+    # Each error is a finding: no log line repeats it.
+    findings, out = run_command(lambda: examine(env), log_level="critical"), console()
     for finding in findings:
         if json:
             print_json({"about": finding.about, "state": finding.state, "sentence": finding.sentence})

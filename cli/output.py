@@ -73,7 +73,7 @@ def plain(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_command(work: Callable[[], Coroutine[Any, Any, T]], *, log_level: str = "error") -> T:
     """Run one asynchronous command and return its result. Only errors are logged.
 
     SIGTERM and SIGHUP (the terminal is closed) act as Ctrl-C: the command stops its processes and removes its
@@ -95,7 +95,7 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return await work()
 
     env = os.environ | ({"WARMXFER_LOG": "json"} if wants_json() else {})
-    configure_logs(env, level="error")
+    configure_logs(env, level=log_level)
     try:
         return run_async(stoppable())
     except asyncio.CancelledError:

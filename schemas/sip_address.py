@@ -8,7 +8,6 @@ digits, so that every later reader sees one spelling.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from .fields import SIP_ADDRESS_PATTERN
 from .phone_number import has_trunk_prefix, without_separators
@@ -27,7 +26,6 @@ _WITH_BRACKETS = re.compile(r"[^<>]*<[^<>]*>", re.ASCII)
 _WITH_PARAMETERS = re.compile(r"sips?:[^@;?\s]+@[^@;?\s]+[;?].*", re.IGNORECASE | re.ASCII)
 _DIALLING_PREFIX = re.compile(r"(00|011)[1-9][0-9 ().-]{6,}", re.ASCII)
 _BLANKS = " \t\u00a0"
-_ESCAPED_CLEARLY = "\n\r\t"
 MAX_HINTED_CHARS = 100
 """Longer text gets no hint, so that the patterns above cost no time."""
 
@@ -66,21 +64,4 @@ def hint(address: str, options: str) -> str:
         return "of the parameters of a SIP URI, only transport and user can be used"
     if prefix := _DIALLING_PREFIX.fullmatch(text):
         return f"write + instead of the {prefix[1]}"
-    return ""
-
-
-def odd_character(text: str, *, ascii_only: bool) -> str:
-    """Return the first character that people cannot see in `text`, by its code and name, or "".
-
-    `ascii_only`: also the first one that only looks like a character of ASCII.
-    """
-    for position, each in enumerate(text, 1):
-        invisible = not each.isprintable() and each not in _ESCAPED_CLEARLY
-        if not invisible and (each.isascii() or not ascii_only):
-            continue
-        if each.isdigit():
-            return f"a digit that is none of 0-9 at position {position}"
-        name = unicodedata.name(each, "")
-        named = f"U+{ord(each):04X}" + (f" ({name})" if name else "")
-        return f"the {'invisible ' if invisible else ''}character {named} at position {position}"
     return ""

@@ -16,6 +16,7 @@ from msgspec import inspect
 from . import sip_address
 from .codec import MAX_MESSAGE_BYTES, encode
 from .errors import InvalidRequest
+from .odd_characters import odd_character
 from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
 
 MAX_REQUEST_BYTES = 56 * 1024
@@ -138,7 +139,7 @@ def _odd_character(value: Any, kind: type, path: list[str]) -> str:
     if not isinstance(value, str):
         return ""
     info = _field(_struct_at(kind, path[:-1]), path[-1]) if path else None
-    odd = sip_address.odd_character(value, ascii_only=info is not None and _only_ascii(info.type))
+    odd = odd_character(value, ascii_only=info is not None and _only_ascii(info.type))
     return f", with {odd}" if odd else ""
 
 

@@ -39,10 +39,10 @@ _SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)", re.IGNOR
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
     """Configure structlog and the standard library's logging for this process. Raises `InvalidRequest`."""
-    level = env.get("WARMXFER_LOG_LEVEL", "").strip().lower() or level
-    if level not in LEVELS:
+    given = env.get("WARMXFER_LOG_LEVEL", "").strip().lower()
+    if given and given not in LEVELS:
         raise InvalidRequest(
-            f"WARMXFER_LOG_LEVEL is {level[:40]!r}; use one of {', '.join(LEVELS)}",
+            f"WARMXFER_LOG_LEVEL is {given[:40]!r}; use one of {', '.join(LEVELS)}",
             field="WARMXFER_LOG_LEVEL",
         )
     stream = sys.stderr
@@ -56,7 +56,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     renderer = _renderer(env, stream)
     structlog.configure(
         processors=[*shared_processors, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, (given or level).upper())),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

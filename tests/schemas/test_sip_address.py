@@ -8,7 +8,8 @@ import pytest
 
 from warmxfer.schemas import encode, read_request
 from warmxfer.schemas.id_in_use import same_request
-from warmxfer.schemas.sip_address import hint, normalized, odd_character
+from warmxfer.schemas.odd_characters import odd_character
+from warmxfer.schemas.sip_address import hint, normalized
 
 from .request_text import A_NUMBER, raw, rejection
 

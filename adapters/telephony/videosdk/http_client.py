@@ -151,7 +151,7 @@ class HttpClient:
             request_id = next(
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
             )
-            found = _read(request, response, content, read)
+            found = _read(request, response, content, read, self._tokens.variables)
             self.refused = None
             return found
         except NOT_SENT as error:
@@ -202,10 +202,12 @@ class HttpClient:
         )
 
 
-def _read(request: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
+def _read(
+    request: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T], credentials: str
+) -> T:
     status = response.status_code
     if not response.is_success:
-        _raise_for_status(request, status, response.headers.get("retry-after", ""), content)
+        _raise_for_status(request, status, response.headers.get("retry-after", ""), content, credentials)
     what = f"{request.label} answered {status}"
     try:
         return read(_object(content))
@@ -218,7 +220,9 @@ def _read(request: ApiRequest, response: httpx.Response, content: bytes, read: R
         raise kind(whole, status=status) from error
 
 
-def _raise_for_status(request: ApiRequest, status: int, retry_after: str, content: bytes) -> NoReturn:
+def _raise_for_status(
+    request: ApiRequest, status: int, retry_after: str, content: bytes, credentials: str
+) -> NoReturn:
     """Raise the error for a status that is not a success."""
     what = f"{request.label} answered {status}"
     sentence = _provider_sentence(content)
@@ -228,7 +232,7 @@ def _raise_for_status(request: ApiRequest, status: int, retry_after: str, conten
     if status in (402, 404):
         raise NotFound(whole, status=status)
     if status in (401, 403):
-        raise Rejected(f"{whole}; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET", status=status)
+        raise Rejected(f"{whole}; check {credentials}", status=status)
     if status < 400:
         raise Rejected(f"{what}, a redirect, which is not followed; check VIDEOSDK_BASE_URL", status=status)
     if status >= 500 or status == 408:

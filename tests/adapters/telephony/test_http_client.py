@@ -23,7 +23,8 @@ from warmxfer.adapters.telephony import (
 )
 from warmxfer.adapters.telephony.errors import masked
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
-from warmxfer.schemas import SIPDestination
+from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
+from warmxfer.schemas import InvalidRequest, SIPDestination
 
 from .scripted_cloud import SECRET, TIMEOUT_S, Response, ScriptedCloud, provider
 
@@ -463,3 +464,34 @@ async def test_a_room_exists_if_it_is_open(
     scripted_cloud.responses = [REFUSAL]
     with pytest.raises(Rejected):
         await videosdk.room_exists("r1")
+
+
+async def test_a_refused_token_of_the_environment_is_named(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    env = {"VIDEOSDK_AUTH_TOKEN": " token\n", "VIDEOSDK_BASE_URL": videosdk.signaling_url}
+    videosdk = VideoSDKProvider(VideoSDKSettings.from_env(env))
+    scripted_cloud.responses = [REFUSAL]
+    with pytest.raises(Rejected, match=r"expired\.; check VIDEOSDK_AUTH_TOKEN$"):
+        await videosdk.check_credentials()
+    await videosdk.aclose()
+
+
+@pytest.mark.parametrize(
+    "name", ["VIDEOSDK_API_KEY", "VIDEOSDK_SECRET", "VIDEOSDK_SECRET_KEY", "VIDEOSDK_AUTH_TOKEN"]
+)
+@pytest.mark.parametrize(
+    ("character", "shown"),
+    [
+        ("\u200b", "the invisible character U+200B (ZERO WIDTH SPACE) at position 3"),
+        ("\u00e9", "the character U+00E9 (LATIN SMALL LETTER E WITH ACUTE) at position 3"),
+        ("\x00", "the invisible character U+0000 at position 3"),
+    ],
+)
+def test_a_credential_with_an_odd_character_is_refused_without_quoting_it(
+    name: str, character: str, shown: str
+) -> None:
+    env = {"VIDEOSDK_API_KEY": "key", "VIDEOSDK_SECRET": "secret", name: f"ab{character}cd"}
+    with pytest.raises(InvalidRequest) as refused:
+        VideoSDKSettings.from_env(env)
+    assert str(refused.value) == f"{name} has {shown}; copy it again, in printable ASCII"
