@@ -28,6 +28,7 @@ from .errors import (
     UnsupportedServer,
     Unwanted,
 )
+from .job_place import job_given_back
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .settings import BusSettings
@@ -73,6 +74,7 @@ __all__ = [
     "claim_effect",
     "claims_are_complete",
     "find_dead_letter",
+    "job_given_back",
     "newest_dead_letters",
     "subjects",
     "timers",

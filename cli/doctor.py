@@ -89,6 +89,7 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
         Finding("nats", "ok", reached),
         *stream_findings(report),
         *dead_letter_findings(report),
+        *dial_findings(report),
         *clock_findings(report, now),
     ]
 
@@ -130,6 +131,26 @@ def dead_letter_findings(report: BrokerReport) -> list[Finding]:
         return [Finding("dead letters", "ok", "There are no dead letters.")]
     counted = "There is 1 dead letter" if count == 1 else f"There are {count:,} dead letters"
     return [Finding("dead letters", "note", f"{counted}; see `warmxfer dead-letters`.")]
+
+
+def dial_findings(report: BrokerReport) -> list[Finding]:
+    """Compare the dial policies of the processes that have one: the coordinators and the gateways."""
+    announced = [facts for _, facts in report.facts if "dial_policy" in facts]
+    policies = {facts["dial_policy"] for facts in announced}
+    if len(policies) > 1:
+        sentence = (
+            f"The coordinators and gateways have {len(policies)} dial policies, so a caller may be held for "
+            "a call that is then refused; give them the same WARMXFER_DIAL_ variables."
+        )
+        return [Finding("dial policy", "wrong", sentence, INVALID)]
+    if not announced:
+        return []
+    if not announced[0].get("dial_regions"):
+        sentence = (
+            "WARMXFER_DIAL_REGIONS is not set: every region may be dialled, which is for a sandbox only."
+        )
+        return [Finding("dial policy", "note", sentence)]
+    return [Finding("dial policy", "ok", f"Numbers of {announced[0]['dial_regions']} may be dialled.")]
 
 
 def clock_findings(report: BrokerReport, now: float) -> list[Finding]:

@@ -33,6 +33,10 @@ def request(
     sender: Annotated[
         str | None, typer.Option("--from", metavar="NUMBER", help="Caller ID that the supervisor sees.")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Supervisor to call, by name, instead of the numbers."),
+    ] = None,
     rule: Annotated[
         str | None, typer.Option("--rule", metavar="ID", help="Id of the provider's routing rule.")
     ] = None,
@@ -51,6 +55,7 @@ def request(
     _put(raw, ("room_id",), room)
     _put(raw, ("config", "destination", "sip_call_to"), to)
     _put(raw, ("config", "destination", "sip_call_from"), sender)
+    _put(raw, ("config", "destination", "name"), name)
     _put(raw, ("config", "destination", "routing_rule_id"), rule)
     _put(raw, ("config", "record"), record or None)
     _check(raw)
